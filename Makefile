@@ -1,0 +1,83 @@
+# Everything a newcomer needs: Python 3.11 or newer, and make.
+# `make demo` starts the service with sample infants; `make test` runs the tests. Both set up
+# `.venv` from the hash-locked requirements the first time, and again only when those change.
+
+PYTHON ?= python3
+PORT   ?= 8080
+UV     ?= uv
+
+VENV := .venv
+RUN  := $(VENV)/bin
+PIP  := $(RUN)/python -m pip --disable-pip-version-check
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --no-header --no-emit-index-url $(LOCK_ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test check format docs bench lock clean
+
+help:
+	@echo "make demo     the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
+	@echo "make test     all tests that need nothing but Python (ARGS=... goes to pytest)"
+	@echo "make check    format, lint, types, generated documents, guideline data"
+	@echo "make format   put the code into the house's format"
+	@echo "make docs     write the generated documents anew"
+	@echo "make bench    this service beside bare Flask and Flask + fhir.resources"
+	@echo "make install  only set up $(VENV), with the development tools"
+	@echo "make lock     resolve requirements/*.txt anew (needs uv; LOCK_ARGS=--upgrade for newer versions)"
+	@echo "make clean    remove $(VENV) and every cache"
+
+demo: $(VENV)/.runtime
+	$(RUN)/cds-service serve --demo --host 127.0.0.1 --port $(PORT)
+
+install: $(VENV)/.dev
+
+test: $(VENV)/.dev
+	$(RUN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	$(RUN)/python tests/conformance/table.py --check
+	$(RUN)/cds-service describe --check
+	$(RUN)/cds-service check
+
+format: $(VENV)/.dev
+	$(RUN)/ruff format .
+	$(RUN)/ruff check --fix .
+
+docs: $(VENV)/.dev
+	$(RUN)/python tests/conformance/table.py
+	$(RUN)/cds-service describe
+
+bench: $(VENV)/.dev
+	$(RUN)/python bench/run.py $(ARGS)
+
+# The three sets share one resolution: runtime first, the others held to what it chose.
+lock:
+	@command -v $(UV) >/dev/null || { \
+	  echo "make lock needs uv: install it with pip, or say UV=/path/to/uv"; exit 1; }
+	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
+	$(LOCK) --group build --output-file requirements/build.txt
+	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt \
+	  --constraint requirements/build.txt --output-file requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "setting up $(VENV) (once; about half a minute)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "Python's venv module is missing (Debian and Ubuntu: the package python3-venv)"; exit 1; }
+
+# A stamp is written last, so an interrupted set-up is taken up again.
+$(VENV)/.runtime: pyproject.toml requirements/build.txt requirements/runtime.txt | $(VENV)/bin/python
+	@$(PIP) install --quiet --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@

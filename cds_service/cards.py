@@ -1,0 +1,230 @@
+"""Outcomes to cards: wording, order, suggestions, links, override reasons."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha1
+from typing import Any
+
+from msgspec import Struct
+
+from cds_service.cdshooks.response import Action, Card, Coding, Link, Source, Suggestion
+from cds_service.clinical import Plan, PlannedDrug, PlannedTask, PlannedTest, StoppedDrug
+from cds_service.guidelines.engine import (
+    INDICATORS,
+    SECTIONS,
+    CannotTell,
+    CardText,
+    Choice,
+    Note,
+    NotIndicated,
+    Outcome,
+    Recommend,
+    Section,
+    Wording,
+    placeholders,
+)
+
+#: The standard wants fewer than 140 characters.
+SUMMARY_LIMIT = 139
+RULES_EXTENSION = "io.github.b12-cds-service.rules"
+
+_HEADINGS: dict[Section, str] = {
+    "finding": "",
+    "advice": "**What to do**:",
+    "why": "**Why**:",
+    "safety": "**Safety**:",
+    "follow_up": "**Follow-up**:",
+    "missing": "**Not known or not used**:",
+}
+
+Write = Callable[[Plan], Mapping[str, Any]]
+
+
+class _Frame(Struct, frozen=True):
+    """What every card of one text has in common, whoever the patient is."""
+
+    text: CardText
+    quotation: str
+    source: Source
+    links: tuple[Link, ...]
+
+
+class Stationery:
+    """A guideline's words made ready once: card frames and override reasons."""
+
+    def __init__(self, words: Wording) -> None:
+        self.frames = {name: _frame(name, text, words) for name, text in words.cards.items()}
+        self.override_reasons = tuple(
+            Coding(one.system, one.code, one.display) for one in words.override_reasons
+        )
+
+
+def _frame(name: str, text: CardText, words: Wording) -> _Frame:
+    quotation = ""
+    if text.statement:
+        evidence = "; ".join(words.sources[one].label for one in text.evidence)
+        quotation = f"> Guideline {text.statement}: {words.statements[text.statement].text}"
+        quotation += f"\n>\n> Evidence: {evidence}." if evidence else ""
+    topic = text.topic or "B12" + re.sub(r"[^A-Za-z0-9]", "", name)
+    rule = words.rules[name.partition(".")[0]]
+    return _Frame(
+        text,
+        quotation,
+        Source(words.about.label, topic=Coding(words.about.topic_system, topic, rule.result)),
+        tuple(Link(words.links[one].label, words.links[one].url, "absolute") for one in text.links),
+    )
+
+
+def build_cards(
+    outcomes: Iterable[Outcome],
+    words: Stationery,
+    write: Write,
+    *,
+    call: str,
+    data_notes: Sequence[Note] = (),
+    closing: Sequence[Note] = (),
+) -> tuple[Card, ...]:
+    """The cards, most urgent first and the main one first among its equals.
+
+    ``write`` makes a resource of a plan; ``call`` names the call, so that the same call gets the
+    same uuids from every worker. ``data_notes`` (what was missing) stand on the first card only,
+    ``closing`` on every card.
+    """
+    speaking = [one for one in outcomes if not isinstance(one, NotIndicated) and one.card]
+    speaking.sort(
+        key=lambda one: (-INDICATORS.index(one.indicator), not getattr(one, "main", True))
+    )
+    return tuple(
+        _card(one, words, write, call, data_notes if index == 0 else (), closing)
+        for index, one in enumerate(speaking)
+    )
+
+
+def _card(
+    outcome: Recommend | CannotTell,
+    words: Stationery,
+    write: Write,
+    call: str,
+    data_notes: Sequence[Note],
+    closing: Sequence[Note],
+) -> Card:
+    frame = words.frames[outcome.card]
+    choices = outcome.choices if isinstance(outcome, Recommend) else ()
+    selection = outcome.selection if isinstance(outcome, Recommend) and choices else ""
+    identity = f"{call}|{outcome.rule}"
+    return Card(
+        uuid=_uuid(identity),
+        summary=_summary(frame.text.summary, outcome.values),
+        indicator=outcome.indicator,
+        source=frame.source,
+        detail=_detail(outcome, frame, data_notes, closing),
+        suggestions=tuple(
+            _suggestion(choice, write, f"{identity}|{index}")
+            for index, choice in enumerate(choices)
+        ),
+        selection_behavior=selection,
+        override_reasons=words.override_reasons,
+        links=frame.links,
+        extension={
+            RULES_EXTENSION: {
+                "ruleIds": list(dict.fromkeys([outcome.rule, *(one.rule for one in choices)]))
+            }
+        },
+    )
+
+
+def _detail(
+    outcome: Recommend | CannotTell,
+    frame: _Frame,
+    data_notes: Sequence[Note],
+    closing: Sequence[Note],
+) -> str:
+    """Section by section: its heading, the rule's own sentence, then a line a note."""
+    lines: dict[Section, list[str]] = {}
+    for note in (*outcome.notes, *data_notes):
+        line = _fill(note.text, note.values)
+        section = lines.setdefault(note.section, [])
+        if line not in section:
+            section.append(line)
+    paragraphs = []
+    leads = {"advice": frame.text.advice, "why": frame.text.why}
+    for name in SECTIONS:
+        lead = leads.get(name)
+        opening = f"{_HEADINGS[name]} {_fill(lead, outcome.values)}" if lead else _HEADINGS[name]
+        if name in lines:
+            bullets = "- " + "\n- ".join(lines[name])
+            paragraphs.append(f"{opening}\n\n{bullets}" if opening else bullets)
+        elif lead:
+            paragraphs.append(opening)
+    if frame.quotation:
+        paragraphs.append(frame.quotation)
+    paragraphs += [_fill(note.text, note.values) for note in closing]
+    return "\n\n".join(paragraphs)
+
+
+def _uuid(name: str) -> str:
+    """A version 5 UUID of ``name`` in this program's namespace: the same from every worker."""
+    digest = bytearray(sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+_NAMESPACE = bytes.fromhex("5d0f5f5e7a0e5c439d103c3cbd6f1f0b")
+
+
+def _suggestion(choice: Choice, write: Write, identity: str) -> Suggestion:
+    return Suggestion(
+        label=choice.label,
+        uuid=_uuid(identity),
+        actions=tuple(_action(plan, write) for plan in choice.plans),
+        is_recommended=choice.recommended,
+    )
+
+
+def _action(plan: Plan, write: Write) -> Action:
+    return Action(
+        "update" if isinstance(plan, StoppedDrug) else "create", _described(plan), write(plan)
+    )
+
+
+def _described(plan: Plan) -> str:
+    """The action in words, whole: some clients show nothing else."""
+    if isinstance(plan, PlannedDrug):
+        return f"Prescribe {plan.name}: {'; '.join(phase.text for phase in plan.phases)}"
+    if isinstance(plan, PlannedTest):
+        return f"Order {plan.name} for {plan.due}"
+    if isinstance(plan, PlannedTask):
+        return plan.description
+    return f"Stop {plan.name}"
+
+
+def _summary(text: str, values: Mapping[str, object]) -> str:
+    summary = " ".join(text.format_map(values).split())
+    return summary if len(summary) <= SUMMARY_LIMIT else summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
+
+
+_names = lru_cache(maxsize=1024)(placeholders)
+
+
+def _fill(text: str, values: Mapping[str, object]) -> str:
+    """A text of the guideline with a record's values in it, each as plain words."""
+    names = _names(text)
+    return text.format_map({name: escape(str(values[name])) for name in names}) if names else text
+
+
+_MARKUP = re.compile(r"[\\`*_\[\]<>#|~&!]")
+_LINKS = re.compile(r"(?i)(://|www\.|@)")
+_SAFE = re.compile(r"[\w .,;:%/()+µ–-]*").fullmatch
+
+
+def escape(value: str) -> str:
+    """Text from a record as plain words in Markdown: no markup, no line of its own, no link."""
+    if _SAFE(value) and "_" not in value and "://" not in value and "www." not in value.lower():
+        return value
+    plain = _MARKUP.sub(r"\\\g<0>", " ".join(value.split()))
+    return _LINKS.sub("\\1\u200b", plain)

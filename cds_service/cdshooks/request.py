@@ -1,0 +1,152 @@
+"""The body of a CDS Hooks call, read as far as this program uses it.
+
+Members that are not named here are ignored wherever they stand, also their ``extension``.
+What the standard requires and a safe answer needs is required; for the rest this is lenient:
+
+* ``hookInstance`` should be a UUID; any printable text of up to 128 characters is accepted.
+* ``context.patientId`` may carry a ``Patient/`` prefix, and ``_`` besides FHIR's own characters.
+* of ``fhirAuthorization`` only ``access_token`` is required, only ``patient`` read besides it;
+  clients fill ``scope`` and ``expires_in`` with what they like.
+* ``null`` for an optional member means that it is not there.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from msgspec import Raw, Struct
+
+from cds_service.errors import BadRequest
+
+
+class Context(Struct, frozen=True):
+    """Who looks at whom: ``user_id`` as sent ("Practitioner/1"), the others bare FHIR ids."""
+
+    user_id: str
+    patient_id: str
+    encounter_id: str | None = None
+
+
+class Authorization(Struct, frozen=True):
+    """The right to read from the FHIR server, for the time of this call only.
+
+    ``patient`` is the bare id of the only patient it is good for, ``None`` when not limited.
+    """
+
+    access_token: str
+    patient: str | None = None
+
+    def __repr__(self) -> str:
+        return "Authorization(...)"
+
+
+class Request(Struct, frozen=True):
+    """One call. ``fhir_server`` has no trailing slash; ``prefetch`` values are undecoded JSON."""
+
+    hook: str
+    hook_instance: str
+    context: Context
+    fhir_server: str | None
+    authorization: Authorization | None
+    prefetch: dict[str, Raw]
+
+
+class _SentContext(Struct, rename="camel"):
+    user_id: str
+    patient_id: str
+    encounter_id: str | None = None
+
+
+class _SentAuthorization(Struct):
+    access_token: str
+    patient: str | None = None
+
+
+class _Sent(Struct, rename="camel"):
+    hook: str
+    hook_instance: str
+    context: _SentContext
+    fhir_server: str | None = None
+    fhir_authorization: _SentAuthorization | None = None
+    prefetch: dict[str, Raw] | None = None
+
+
+_decode = msgspec.json.Decoder(_Sent).decode
+#: FHIR's id with "_", which real servers use, and longer; never "." or "..", which are paths.
+_is_id = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,128}", re.ASCII).fullmatch
+_is_token = re.compile(r"[\x21-\x7e]+").fullmatch
+_is_printable_name = re.compile(r"[\x21-\x7e]{1,128}").fullmatch
+_missing_field = re.compile(r"missing required field `(\w+)`")
+_at_path = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
+
+
+def parse_request(body: bytes, hook: str) -> Request:
+    """The call in ``body``, which must be one of ``hook``; `BadRequest` names what is wrong."""
+    try:
+        # Members that are kept undecoded or ignored are not checked for UTF-8 by msgspec.
+        if not body.isascii():
+            body.decode()
+        sent = _decode(body)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error)) from None
+    except UnicodeDecodeError:
+        raise BadRequest("The body is not UTF-8 text.") from None
+    except msgspec.DecodeError:
+        raise BadRequest("The body is not valid JSON.") from None
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply.") from None
+
+    if sent.hook != hook:
+        raise BadRequest(f"This service answers the hook {hook}.", "hook")
+    if not _is_printable_name(sent.hook_instance):
+        raise BadRequest("hookInstance must be a UUID.", "hookInstance")
+    context = sent.context
+    if not context.user_id:
+        raise BadRequest("context.userId is required.", "context.userId", "required")
+    patient_id = context.patient_id.removeprefix("Patient/")
+    if not patient_id:
+        raise BadRequest("context.patientId is required.", "context.patientId", "required")
+    if not _is_id(patient_id):
+        raise BadRequest("context.patientId is not the id of a patient.", "context.patientId")
+
+    fhir_server = sent.fhir_server.rstrip("/") if sent.fhir_server else None
+    authorization = None
+    if sent.fhir_authorization is not None:
+        if not fhir_server:
+            raise BadRequest(
+                "fhirServer is required where fhirAuthorization is given.", "fhirServer", "required"
+            )
+        authorization = _authorization(sent.fhir_authorization)
+    return Request(
+        sent.hook,
+        sent.hook_instance,
+        Context(context.user_id, patient_id, context.encounter_id or None),
+        fhir_server or None,
+        authorization,
+        sent.prefetch or {},
+    )
+
+
+def _authorization(sent: _SentAuthorization) -> Authorization:
+    # A line break in a token would end the header it is sent in.
+    if not _is_token(sent.access_token):
+        raise BadRequest(
+            "fhirAuthorization.access_token is not a bearer token.",
+            "fhirAuthorization.access_token",
+        )
+    patient = sent.patient.removeprefix("Patient/") if sent.patient else None
+    return Authorization(sent.access_token, patient or None)
+
+
+def _explained(message: str) -> BadRequest:
+    """msgspec's message in the standard's terms; it holds names and JSON types, no values."""
+    at = _at_path.search(message)
+    path = at[1] if at else ""
+    missing = _missing_field.search(message)
+    if missing:
+        field = f"{path}.{missing[1]}" if path else missing[1]
+        return BadRequest(f"{field} is required.", field, "required")
+    if not path:
+        return BadRequest("The body must be a JSON object.")
+    return BadRequest(f"{path} has the wrong type.", path)

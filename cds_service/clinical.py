@@ -1,0 +1,382 @@
+"""A patient's record as the medicine sees it: no FHIR, no hooks, no storage.
+
+``fhir/reading.py`` fills these types, the guidelines read them. Everything is frozen; every
+number is a ``Decimal`` exactly as it was sent; nothing here looks at a clock.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+
+class Code(NamedTuple):
+    """One coding: a code of one system. ``display`` is what the sender called it."""
+
+    system: str
+    code: str
+    display: str = ""
+
+
+class Moment(NamedTuple):
+    """A time as far as it is known.
+
+    ``first`` and ``last`` are the earliest and latest calendar dates it can mean, as written
+    where it was recorded; they differ for partial dates ("2026", "2026-01") and periods.
+    ``instant`` (seconds since 1970, UTC) only orders moments of the same date.
+    """
+
+    first: date
+    last: date
+    instant: float
+
+
+class Quantity(Struct, frozen=True, gc=False):
+    """A number with its unit.
+
+    ``unit`` is the canonical UCUM unit of ``UNITS``, or ``None`` when the sender gave none, one
+    that is not known here, or two that contradict each other; ``written`` is what was sent, for
+    people ("142 pg/mL"). A quantity whose ``unit`` is ``None`` decides nothing.
+    """
+
+    value: Decimal
+    unit: str | None
+    written: str
+    comparator: str = ""
+
+
+class Interval(Struct, frozen=True, gc=False):
+    """A range as sent; either end may be missing."""
+
+    low: Quantity | None
+    high: Quantity | None
+
+
+Interpretation = Literal["", "low", "normal", "high"]
+
+
+class Measurement(Struct, frozen=True):
+    """One result or vital sign of this patient.
+
+    ``status`` is FHIR's ("final", "preliminary", ...); ``value`` is the quantity, ``interval``
+    a range, ``concepts`` and ``text`` a coded or written answer; at most one kind is present.
+    ``withheld`` is true when the sender says why there is no value. ``about`` names somebody
+    else the result is about (``Observation.focus``: the mother, a fetus); such a result is never
+    this patient's. ``source`` is its address in the record ("Observation/123").
+    """
+
+    codes: tuple[Code, ...]
+    status: str
+    when: Moment | None
+    source: str
+    value: Quantity | None = None
+    interval: Interval | None = None
+    concepts: tuple[Code, ...] = ()
+    text: str = ""
+    interpretation: Interpretation = ""
+    reference_low: Quantity | None = None
+    reference_high: Quantity | None = None
+    withheld: bool = False
+    about: str = ""
+
+
+class Problem(Struct, frozen=True):
+    """A condition on the record. Empty ``clinical_status`` or ``certainty``: not stated.
+
+    ``clinical_status`` is active, recurrence, relapse, inactive, remission or resolved;
+    ``certainty`` is FHIR's verificationStatus (confirmed, provisional, refuted, ...);
+    ``uncertain_status`` is true when a status was sent that is none of these.
+    """
+
+    codes: tuple[Code, ...]
+    text: str
+    source: str
+    clinical_status: str = ""
+    certainty: str = ""
+    uncertain_status: bool = False
+    severity: tuple[Code, ...] = ()
+    onset: Moment | None = None
+    recorded: Moment | None = None
+    abated: bool = False
+    abatement: Moment | None = None
+
+
+class Dose(Struct, frozen=True):
+    """One dosage line of a medication as sent: route codes, amount, and the sender's own text."""
+
+    route: tuple[Code, ...] = ()
+    route_text: str = ""
+    amount: Quantity | None = None
+    text: str = ""
+
+
+class Medication(Struct, frozen=True):
+    """A medication ordered, stated or given.
+
+    ``kind`` is "order", "statement" or "administration". An identity that could not be had
+    (a reference nobody resolved) has neither ``codes`` nor ``text``: it is unknown, not absent.
+    ``authored`` is when it was ordered or given (start of the period for a statement).
+    ``resource`` is the order as sent, kept only for orders, so that an update can carry it whole.
+    """
+
+    kind: Literal["order", "statement", "administration"]
+    codes: tuple[Code, ...]
+    text: str
+    status: str
+    source: str
+    intent: str = ""
+    authored: Moment | None = None
+    ended: Moment | None = None
+    doses: tuple[Dose, ...] = ()
+    resource: bytes = b""
+
+
+class Procedure(Struct, frozen=True):
+    codes: tuple[Code, ...]
+    text: str
+    status: str
+    source: str
+    performed: Moment | None = None
+
+
+class Allergy(Struct, frozen=True):
+    """An allergy or intolerance; ``codes`` holds the substance and the reaction substances."""
+
+    codes: tuple[Code, ...]
+    text: str
+    source: str
+    clinical_status: str = ""
+    certainty: str = ""
+
+
+class TestOrder(Struct, frozen=True):
+    """A laboratory order already on the record; ``due`` is when the sample is wanted."""
+
+    codes: tuple[Code, ...]
+    text: str
+    status: str
+    source: str
+    due: Moment | None = None
+    authored: Moment | None = None
+
+
+class Patient(Struct, frozen=True):
+    """``birth`` is ``None`` when the date of birth is absent or cannot be read."""
+
+    id: str
+    birth: Moment | None
+    deceased: bool = False
+
+
+Importance = Literal["indispensable", "required", "optional"]
+
+
+class Need(Struct, frozen=True):
+    """One thing a guideline wants to know, declared once.
+
+    Discovery prints it as a prefetch template, gathering turns it into a query for what the
+    client did not send, the documentation prints it as a table row.
+
+    ``kind`` is the FHIR resource type. ``asked`` are the codes the query names; ``kept`` the
+    codes a resource must carry to be read (a superset: some are kept only to say that they
+    cannot be used). Both empty: every resource of the kind. Importance: without an
+    *indispensable* need nothing can be said (412); without a *required* one nothing can be
+    recommended (a card says so); without an *optional* one its facts are unknown.
+    """
+
+    key: str
+    kind: str
+    name: str
+    importance: Importance
+    asked: tuple[Code, ...] = ()
+    kept: frozenset[tuple[str, str]] = frozenset()
+
+
+class Record(Struct, frozen=True):
+    """All that could be read about one patient, and what could not.
+
+    ``missing`` maps the key of each need that could not be had to a plain reason; its facts are
+    unknown, never absent. ``incomplete`` names needs of which only a part arrived.
+    ``unreadable`` counts, by need, resources that could not be understood; ``foreign`` those of
+    other patients, which were dropped.
+    """
+
+    patient: Patient
+    measurements: tuple[Measurement, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    medications: tuple[Medication, ...] = ()
+    procedures: tuple[Procedure, ...] = ()
+    allergies: tuple[Allergy, ...] = ()
+    test_orders: tuple[TestOrder, ...] = ()
+    missing: Mapping[str, str] = {}
+    incomplete: frozenset[str] = frozenset()
+    unreadable: Mapping[str, int] = {}
+    foreign: int = 0
+
+
+# --- what a guideline would have ordered --------------------------------------------------------
+
+
+class Phase(Struct, frozen=True, forbid_unknown_fields=True):
+    """One stretch of a regimen: ``frequency`` times per ``period`` for ``duration``.
+
+    ``period_unit`` and ``duration_unit`` are d, wk or mo; ``count`` is the number of doses.
+    """
+
+    frequency: int
+    period: int
+    period_unit: Literal["d", "wk", "mo"]
+    duration: int
+    duration_unit: Literal["d", "wk", "mo"]
+    count: int
+    text: str
+
+
+class PlannedDrug(Struct, frozen=True):
+    """A medication to prescribe: ``amount`` micrograms at each time, phase after phase."""
+
+    codes: tuple[Code, ...]
+    name: str
+    route: Code
+    amount: Decimal
+    phases: tuple[Phase, ...]
+    authored: date
+    priority: Literal["routine", "urgent", "asap", "stat"]
+    reasons: tuple[str, ...] = ()
+    note: str = ""
+
+
+class PlannedTest(Struct, frozen=True):
+    """A laboratory test to order, its sample wanted on ``due``."""
+
+    codes: tuple[Code, ...]
+    name: str
+    due: date
+    authored: date
+    priority: Literal["routine", "urgent", "asap", "stat"] = "routine"
+    reasons: tuple[str, ...] = ()
+    note: str = ""
+
+
+class PlannedTask(Struct, frozen=True):
+    """Something for a person to do about this patient (here: see to the mother)."""
+
+    description: str
+    authored: date
+    reasons: tuple[str, ...] = ()
+
+
+class StoppedDrug(Struct, frozen=True):
+    """An order of the record to be stopped; ``resource`` is the whole order as it was sent."""
+
+    resource: bytes
+    source: str
+    name: str
+
+
+Plan = PlannedDrug | PlannedTest | PlannedTask | StoppedDrug
+
+# --- units -----------------------------------------------------------------------------------
+
+Dimension = Literal[
+    "mass concentration", "substance concentration", "equivalents", "mass",
+    "number concentration", "volume", "entitic volume", "fraction", "time",
+]  # fmt: skip
+
+#: Canonical UCUM unit -> (dimension, factor to the dimension's reference unit). Reference units:
+#: pg/mL, pmol/L, meq/L, ug, 10*9/L, mL, fL, %, d. Checked against a UCUM library in the tests.
+#: International avoirdupois pound and ounce: exactly 0.45359237 kg and 1/16 of it.
+UNITS: Mapping[str, tuple[Dimension, Decimal]] = {
+    unit: (dimension, Decimal(factor))  # type: ignore[misc]
+    for dimension, factors in {
+        "mass concentration": {
+            "pg/mL": "1", "ng/L": "1", "ng/dL": "10", "ng/mL": "1e3", "ug/L": "1e3",
+            "ug/dL": "1e4", "ug/mL": "1e6", "mg/L": "1e6", "mg/dL": "1e7", "g/L": "1e9",
+            "g/dL": "1e10",
+        },
+        "substance concentration": {
+            "pmol/L": "1", "nmol/L": "1e3", "umol/L": "1e6", "mmol/L": "1e9",
+        },
+        "equivalents": {"meq/L": "1"},
+        "mass": {
+            "ng": "1e-3", "ug": "1", "mg": "1e3", "g": "1e6", "kg": "1e9",
+            "[lb_av]": "453592370", "[oz_av]": "28349523.125",
+        },
+        "number concentration": {
+            "10*9/L": "1", "10*3/uL": "1", "10*12/L": "1e3", "10*6/uL": "1e3", "/uL": "1e-3",
+            "/mm3": "1e-3", "10*6/L": "1e-3",
+        },
+        "volume": {"uL": "1e-3", "mL": "1", "L": "1e3"},
+        "entitic volume": {"fL": "1", "um3": "1"},
+        "fraction": {"%": "1"},
+        "time": {"d": "1", "wk": "7"},
+    }.items()
+    for unit, factor in factors.items()
+}  # fmt: skip
+
+#: Spellings seen in the field. Concentrations and counts in any case; mass only as listed, since
+#: "Mg" or "G" could mean something else.
+_ALIASES = {
+    "mcg": "ug", "Kg": "kg", "KG": "kg", "kgs": "kg", "lb": "[lb_av]", "lbs": "[lb_av]",
+    "lb_av": "[lb_av]", "oz": "[oz_av]", "oz_av": "[oz_av]", "grams": "g", "gram": "g",
+    "ml": "mL", "ML": "mL", "l": "L", "ul": "uL", "weeks": "wk", "week": "wk", "wks": "wk",
+    "days": "d", "day": "d", "mcg/L": "ug/L", "mcg/dL": "ug/dL", "mcg/mL": "ug/mL",
+}  # fmt: skip
+_COUNT_ALIASES = {
+    "x10^9/l": "10*9/L", "10^9/l": "10*9/L", "10e9/l": "10*9/L", "x10*9/l": "10*9/L",
+    "10^3/ul": "10*3/uL", "x10^3/ul": "10*3/uL", "10e3/ul": "10*3/uL", "x10e3/ul": "10*3/uL",
+    "x10*3/ul": "10*3/uL", "k/ul": "10*3/uL", "k/mm3": "10*3/uL", "10*3/mm3": "10*3/uL",
+    "thou/ul": "10*3/uL", "g/l": "g/L", "fl": "fL", "meq/l": "meq/L",
+}  # fmt: skip
+_ANY_CASE = {
+    unit.lower(): unit
+    for unit, (dimension, _) in UNITS.items()
+    if dimension.endswith("concentration") or dimension == "equivalents"
+} | _COUNT_ALIASES
+_CODED_ALIASES = {"mcg"}
+
+
+def canonical_unit(written: str, *, coded: bool = False) -> str | None:
+    """The UCUM unit that ``written`` means, or ``None`` when it is not one known here.
+
+    ``coded`` says that it stood where a UCUM code belongs: there only UCUM and the case variants
+    of concentrations are accepted, no colloquial spelling ("lb" is not a UCUM code).
+    """
+    if written in UNITS:
+        return written
+    plain = unicodedata.normalize("NFKC", written).replace("\u03bc", "u").replace(" ", "")
+    if plain in UNITS:
+        return plain
+    found = _ANY_CASE.get(plain.lower())
+    if found is None and (not coded or plain in _CODED_ALIASES):
+        found = _ALIASES.get(plain) or _ANY_CASE.get(plain.lower().replace("mcg", "ug"))
+    return found
+
+
+def convert(quantity: Quantity, to: str, *, molar_mass: Decimal | None = None) -> Decimal | None:
+    """The quantity's value in unit ``to`` (canonical UCUM), or ``None`` if it has no such value.
+
+    Mass and substance concentrations convert into each other only when ``molar_mass`` (g/mol) of
+    the analyte is given. Milliequivalents count as millimoles only for callers that say so by
+    asking for "meq/L": nothing else knows the charge.
+    """
+    if quantity.unit is None:
+        return None
+    if quantity.unit == to:
+        return quantity.value
+    dimension, factor = UNITS[quantity.unit]
+    wanted, divisor = UNITS[to]
+    if dimension == wanted:
+        return quantity.value * factor / divisor
+    if molar_mass is not None:
+        # 1 pmol/L of a substance of M g/mol is M pg/L, a thousandth of that in pg/mL
+        if dimension == "substance concentration" and wanted == "mass concentration":
+            return quantity.value * factor * molar_mass / 1000 / divisor
+        if dimension == "mass concentration" and wanted == "substance concentration":
+            return quantity.value * factor * 1000 / molar_mass / divisor
+    return None

@@ -1,0 +1,211 @@
+"""One call from beginning to end, and the services that can be called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from cds_service.cards import RULES_EXTENSION, Stationery, build_cards
+from cds_service.cdshooks.request import Request
+from cds_service.cdshooks.response import Response
+from cds_service.clinical import Need, Plan, PlannedTask, PlannedTest, Record
+from cds_service.fhir import orders
+from cds_service.fhir.gather import Answer, gather
+from cds_service.fhir.reading import read_record
+from cds_service.guidelines import b12_under_two as b12
+from cds_service.guidelines.engine import CannotTell, Note, NotIndicated
+
+if TYPE_CHECKING:
+    from cds_service.fhir.server import FhirServer
+
+EVALUATION_EXTENSION = "io.github.b12-cds-service.evaluation"
+
+
+class Service(Struct, frozen=True):
+    """One CDS Hooks service as discovery shows it, with the guideline behind it."""
+
+    id: str
+    hook: str
+    title: str
+    description: str
+    usage_requirements: str
+    needs: tuple[Need, ...]
+    guideline: b12.Guideline
+    stationery: Stationery
+
+
+class Consultation(Struct, frozen=True):
+    """One answered call: the response, and what may be logged about it (no patient data)."""
+
+    response: Response
+    log: Mapping[str, Any] = {}
+
+
+def consult(
+    service: Service,
+    asked: Request,
+    server: FhirServer | None,
+    *,
+    on: date,
+    as_of_is_set: bool = False,
+    no_server: str = "",
+) -> Consultation:
+    """Gather, read, evaluate, word. ``on`` is the date of evaluation; ``no_server`` says why
+    there is no ``server``. Raises `DataUnavailable` when the patient cannot be had."""
+    patient_id = asked.context.patient_id
+    evidence = gather(service.needs, asked.prefetch, patient_id, server, no_server)
+    record = read_record(evidence, service.needs, patient_id)
+    evaluation = b12.evaluate(record, on, service.guideline)
+    response = respond(
+        service,
+        evaluation,
+        record,
+        call=f"{asked.hook_instance}|{service.id}",
+        patient_id=patient_id,
+        on=on,
+        as_of_is_set=as_of_is_set,
+    )
+    return Consultation(response, _loggable(response, evidence))
+
+
+def respond(
+    service: Service,
+    evaluation: b12.Evaluation,
+    record: Record,
+    *,
+    call: str,
+    patient_id: str,
+    on: date,
+    as_of_is_set: bool,
+) -> Response:
+    """The evaluation as cards, and the account of it that goes with every answer."""
+    g = service.guideline
+    cards = build_cards(
+        evaluation.outcomes,
+        service.stationery,
+        partial(orders.write, patient_id=patient_id),
+        call=call,
+        data_notes=b12.data_notes(evaluation.facts, record, g),
+        closing=_closing(g, on, as_of_is_set),
+    )
+    account = _account(evaluation, record, g, spoke=bool(cards))
+    if as_of_is_set:
+        account["asOf"] = on.isoformat()
+    return Response(cards=cards, extension={EVALUATION_EXTENSION: account})
+
+
+def _closing(g: b12.Guideline, on: date, as_of_is_set: bool) -> list[Note]:
+    texts, about = g.file.texts, g.file.guideline
+    notes = []
+    if as_of_is_set:
+        notes.append(Note("missing", texts.as_of, {"date": on}))
+    if g.local:
+        notes.append(Note("missing", texts.local_settings, {"names": ", ".join(g.local)}))
+    notes.append(
+        Note("missing", texts.review, {"status": about.review_status, "edition": about.edition})
+    )
+    return notes
+
+
+def _account(
+    evaluation: b12.Evaluation, record: Record, g: b12.Guideline, *, spoke: bool
+) -> dict[str, Any]:
+    """What was evaluated, so that no cards never means that nothing was looked at."""
+    about = g.file.guideline
+    outcomes = evaluation.outcomes
+    silent = all(isinstance(one, NotIndicated) for one in outcomes)
+    account: dict[str, Any] = {
+        "guideline": about.id,
+        "edition": about.edition,
+        "outcome": "advice" if spoke else "nothing to say" if silent else "not evaluated",
+        "ruleIds": list(evaluation.reasoning.fired()),
+    }
+    reasons = [f"{one.rule}: {one.reason}" for one in outcomes if isinstance(one, NotIndicated)]
+    if not spoke and evaluation.facts.unusable:
+        reasons.append(f"unusable result: {', '.join(evaluation.facts.unusable)}")
+    missing = [
+        *(f"{key}: {why}" for key, why in record.missing.items()),
+        *(f"{key}: possibly incomplete" for key in sorted(record.incomplete)),
+        *(f"{key}: {count} not readable" for key, count in record.unreadable.items()),
+        *(fact for one in outcomes if isinstance(one, CannotTell) for fact in one.missing),
+    ]
+    if reasons:
+        account["because"] = reasons
+    if missing:
+        account["missing"] = missing
+    if record.foreign:
+        account["otherPatientsRecordsIgnored"] = record.foreign
+    if g.local:
+        account["localSettings"] = list(g.local)
+    return account
+
+
+def _loggable(response: Response, evidence: Mapping[str, Answer]) -> dict[str, Any]:
+    """Names and counts only: no values, no ids, nothing a patient could be known by."""
+    account = response.extension[EVALUATION_EXTENSION]
+    return {
+        "outcome": account["outcome"],
+        "rules": account["ruleIds"],
+        "cards": [card.extension[RULES_EXTENSION]["ruleIds"][0] for card in response.cards],
+        "missing": [
+            key for key, answer in evidence.items() if answer.state in ("failed", "absent")
+        ],
+        "fetched": [key for key, answer in evidence.items() if answer.origin == "server"],
+    }
+
+
+# --- services -----------------------------------------------------------------------------------
+
+
+def load_services(overrides: Path | None = None) -> tuple[Service, ...]:
+    """Every service this program offers, its guideline loaded and its orders checked.
+
+    Raises `GuidelineError` with the file, the name and the cure.
+    """
+    g = b12.load(overrides)
+    orders.check(_specimens(g))
+    return (
+        Service(
+            id=f"{g.file.guideline.id}-patient-view",
+            hook="patient-view",
+            title=g.file.guideline.title,
+            description="Suggests treatment, tests and follow-up for an infant whose chart is"
+            " opened. The guideline behind it awaits human review.",
+            usage_requirements="FHIR R4 (4.0.1). The patient must be readable; the B12 results"
+            " and the problem list are needed for advice, everything else makes it more precise.",
+            needs=g.needs,
+            guideline=g,
+            stationery=Stationery(g.wording),
+        ),
+    )
+
+
+def _specimens(g: b12.Guideline) -> Iterator[tuple[str, Plan]]:
+    """One of every order the guideline can suggest, for nobody."""
+    products, routes = g.file.products, g.file.routes
+    for dose_name in g.file.doses.__struct_fields__:
+        dose = getattr(g.file.doses, dose_name)
+        for product_name in products.__struct_fields__:
+            product = getattr(products, product_name)
+            for route in routes.__struct_fields__:
+                yield (
+                    f"doses.{dose_name} of products.{product_name}",
+                    orders.specimen_drug(
+                        g.product_codes(product),
+                        product.name,
+                        getattr(routes, route).as_code,
+                        dose.amount,
+                        dose.phases,
+                    ),
+                )
+    day = date(2026, 1, 1)
+    for name in g.file.tests.__struct_fields__:
+        test = getattr(g.file.tests, name)
+        codes = tuple(one.as_code for one in (*test.site_codings, *test.codings))
+        yield f"tests.{name}", PlannedTest(codes, test.name, day, day)
+    yield "texts.mother", PlannedTask(g.file.texts.mother, day)

@@ -1,0 +1,1 @@
+"""The FHIR wire format: asking servers, reading resources, writing orders. Nothing clinical."""

@@ -1,0 +1,299 @@
+"""Data types of FHIR as clinical values: times, codings, quantities, ranges, statuses.
+
+An element that is absent gives nothing; one that says something that cannot be relied on raises
+`Unreadable`, so that its resource is reported and not used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TypeVar
+
+from cds_service.clinical import (
+    UNITS,
+    Code,
+    Interpretation,
+    Interval,
+    Moment,
+    Quantity,
+    canonical_unit,
+)
+from cds_service.fhir import wire
+
+UCUM = "http://unitsofmeasure.org"
+ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
+
+#: Code systems by the other names they go by (object identifiers: HL7's registry). ICD-10 and
+#: ICD-10-CM are two systems: the same code can mean different things in them.
+_SYSTEMS = {
+    name: url
+    for url, oid in {
+        "http://loinc.org": "2.16.840.1.113883.6.1",
+        "http://snomed.info/sct": "2.16.840.1.113883.6.96",
+        ICD_10_CM: "2.16.840.1.113883.6.90",
+        "http://hl7.org/fhir/sid/icd-10": "2.16.840.1.113883.6.3",
+        "http://www.nlm.nih.gov/research/umls/rxnorm": "2.16.840.1.113883.6.88",
+        "http://hl7.org/fhir/sid/ndc": "2.16.840.1.113883.6.69",
+        "http://www.whocc.no/atc": "2.16.840.1.113883.6.73",
+        UCUM: "2.16.840.1.113883.6.8",
+    }.items()
+    for name in (url, f"urn:oid:{oid}")
+}
+
+_INTERPRETATION_SYSTEMS = {
+    "",
+    "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
+    "http://hl7.org/fhir/v3/ObservationInterpretation",
+    "http://terminology.hl7.org/CodeSystem/v2-0078",
+    "http://hl7.org/fhir/v2/0078",
+    "http://hl7.org/fhir/ValueSet/observation-interpretation",
+    "urn:oid:2.16.840.1.113883.5.83",
+}
+#: "<" and ">" are left out: they say that the value is off the instrument's scale.
+_INTERPRETATIONS: Mapping[str, Interpretation] = {
+    "L": "low", "LL": "low", "LU": "low", "N": "normal", "H": "high", "HH": "high", "HU": "high",
+}  # fmt: skip
+
+CLINICAL_STATUS = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
+#: In the order in which they win when several are given.
+CERTAINTY = (
+    "entered-in-error", "refuted", "differential", "provisional", "unconfirmed", "confirmed",
+    "unknown",
+)  # fmt: skip
+
+
+class Unreadable(Exception):
+    """The resource was decoded, but what it says cannot be relied on."""
+
+
+_TIME = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)"
+    r"(?:[T ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d|60)(\.\d+)?)?"
+    r"(?:Z|([+-])(\d\d):?(\d\d))?)?)?)?",
+    re.ASCII,
+)
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def moment(written: str | None) -> Moment | None:
+    """A FHIR date, dateTime or instant; ``None`` if there is none or it is not one.
+
+    The calendar dates are those written, in the sender's own time zone. A time without a zone
+    counts as UTC, which matters for the order within one day only.
+    """
+    if not written:
+        return None
+    if written[7:8] == "-":
+        try:  # the two usual forms; what else is allowed needs more care
+            if len(written) == 10:
+                day = date.fromisoformat(written)
+                return Moment(day, day, (day.toordinal() - _EPOCH) * 86400.0)
+            if written[10] == "T" and written[16] == ":":
+                known = datetime.fromisoformat(written)
+                if known.tzinfo is None:
+                    known = known.replace(tzinfo=UTC)
+                day = known.date()
+                return Moment(day, day, known.timestamp())
+        except (ValueError, IndexError):
+            pass
+    return _read_unusual_moment(written)
+
+
+def _read_unusual_moment(written: str) -> Moment | None:
+    """Partial dates, leap seconds, times without seconds, a blank for the T."""
+    match = _TIME.fullmatch(written)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, fraction, sign, zone_h, zone_m = match.groups()
+    try:
+        if day is None:
+            first = date(int(year), int(month or 1), 1)
+            last = _month_end(first.year, first.month if month else 12)
+        else:
+            first = last = date(int(year), int(month), int(day))
+    except ValueError:
+        return None
+    instant = float((first.toordinal() - _EPOCH) * 86400)
+    if hour is not None:
+        instant += int(hour) * 3600 + int(minute) * 60 + int(second or 0) + float(fraction or 0)
+        if sign is not None:
+            zone = int(zone_h) * 3600 + int(zone_m) * 60
+            instant += zone if sign == "-" else -zone
+    return Moment(first, last, instant)
+
+
+def _month_end(year: int, month: int) -> date:
+    if month == 12:
+        return date(year, 12, 31)
+    return date.fromordinal(date(year, month + 1, 1).toordinal() - 1)
+
+
+def start(period: wire.Period | None) -> Moment | None:
+    return moment(period.start) if period is not None else None
+
+
+def end(period: wire.Period | None) -> Moment | None:
+    return moment(period.end) if period is not None else None
+
+
+def span(period: wire.Period | None) -> Moment | None:
+    """The whole period as one moment; with one end missing, the other end alone."""
+    begun, ended = start(period), end(period)
+    if begun is None or ended is None:
+        return begun or ended
+    return Moment(begun.first, max(begun.last, ended.last), begun.instant)
+
+
+def _system(written: str) -> str:
+    plain = written.rstrip("/")
+    if plain.startswith("https:"):
+        plain = "http:" + plain[6:]
+    return _SYSTEMS.get(plain, written)
+
+
+def codes(concept: wire.Concept | None) -> tuple[Code, ...]:
+    if concept is None:
+        return ()
+    if concept.concept is not None:
+        concept = concept.concept
+    codings = concept.coding
+    if not codings:
+        return ()
+    codes = []
+    for coding in codings:
+        code, system = coding.code, coding.system
+        if not code:
+            continue
+        system = (_SYSTEMS.get(system) or _system(system)) if system else ""
+        if system == ICD_10_CM and len(code) > 3 and "." not in code:
+            code = f"{code[:3]}.{code[3:]}"  # "D513", as billing systems write it
+        codes.append(Code(system, code, coding.display or ""))
+    return tuple(codes)
+
+
+def text(concept: wire.Concept | None) -> str:
+    """The sender's words: the text, else the first display."""
+    if concept is None:
+        return ""
+    if concept.concept is not None:
+        concept = concept.concept
+    if concept.text:
+        return concept.text
+    for coding in concept.coding or ():
+        if coding.display:
+            return coding.display
+    return ""
+
+
+_T = TypeVar("_T")
+
+
+def listed(one_or_many: _T | list[_T] | None) -> list[_T]:
+    if one_or_many is None:
+        return []
+    return one_or_many if isinstance(one_or_many, list) else [one_or_many]
+
+
+def first(concepts: wire.Concept | list[wire.Concept] | None) -> wire.Concept | None:
+    return next(iter(listed(concepts)), None)
+
+
+#: No clinical quantity has more digits or lies further from 1; such a number is refused before
+#: anything calculates with it.
+_LONGEST_NUMBER = 30
+_COMPARATORS = ("<", "<=", ">", ">=")
+
+
+def quantity(amount: wire.Amount | None) -> Quantity | None:
+    """The amount as sent, or ``None`` when it has no number."""
+    if amount is None or amount.value is None:
+        return None
+    number = amount.value
+    shown = str(number)
+    if len(shown) > _LONGEST_NUMBER or not shown.replace(".", "", 1).isdigit():
+        shown = _plainly(number)
+    unit, comparator = amount.unit or amount.code, amount.comparator
+    written = f"{shown} {unit[:40]}" if unit else shown
+    if not comparator:
+        return Quantity(number, _unit(amount), written)
+    if comparator not in _COMPARATORS:
+        raise Unreadable
+    return Quantity(number, _unit(amount), comparator + written, comparator)
+
+
+def _plainly(number: Decimal) -> str:
+    """The number without an exponent, if it is one to calculate with."""
+    if not number.is_finite() or abs(number.adjusted()) > _LONGEST_NUMBER:
+        raise Unreadable
+    shown = format(number, "f")
+    if len(shown) > _LONGEST_NUMBER:
+        raise Unreadable
+    return shown
+
+
+def _unit(amount: wire.Amount) -> str | None:
+    """The canonical unit; ``None`` when it is missing, unknown or contradicts itself.
+
+    The code decides. The text beside it only stands in for a missing code (or one of another
+    system than UCUM), but must not name a different unit.
+    """
+    code, text = amount.code, amount.unit
+    if code in UNITS and amount.system == UCUM and (text == code or not text):
+        return code
+    by_text = canonical_unit(amount.unit) if amount.unit else None
+    if not amount.code or (amount.system and _system(amount.system) != UCUM):
+        return by_text
+    by_code = canonical_unit(amount.code, coded=True)
+    if by_code is None or by_text is None or by_code == by_text:
+        return by_code
+    return by_code if UNITS[by_code] == UNITS[by_text] else None
+
+
+def interval(sent: wire.Range | None) -> Interval | None:
+    if sent is None:
+        return None
+    low, high = quantity(sent.low), quantity(sent.high)
+    return Interval(low, high) if low is not None or high is not None else None
+
+
+def reference_range(
+    ranges: list[wire.ReferenceRange] | None,
+) -> tuple[Quantity | None, Quantity | None]:
+    """Low and high of the only range given; several, special or empty ones tell nothing."""
+    if not ranges or len(ranges) != 1:
+        return None, None
+    only = ranges[0]
+    kind = only.type or only.meaning
+    if kind is not None and kind.coding and all(c.code != "normal" for c in kind.coding):
+        return None, None
+    low, high = quantity(only.low), quantity(only.high)
+    if low is not None and high is not None and low.value == high.value == 0:
+        return None, None  # how some systems write "no range"
+    return low, high
+
+
+def interpretation(sent: wire.Concept | list[wire.Concept]) -> Interpretation:
+    """Low, normal or high if the codes agree on one of them."""
+    found: Interpretation = ""
+    for concept in sent if isinstance(sent, list) else (sent,):
+        for coding in concept.coding or ():
+            meaning = _INTERPRETATIONS.get(coding.code or "")
+            if meaning is None or (coding.system or "") not in _INTERPRETATION_SYSTEMS:
+                continue
+            if found and found != meaning:
+                return ""
+            found = meaning
+    return found
+
+
+def status(sent: wire.Concept | str | None, known: Sequence[str]) -> tuple[str, bool]:
+    """The status, and whether one was sent that is none of the ``known``."""
+    if not sent:
+        return "", False
+    given = [sent] if isinstance(sent, str) else [coding.code or "" for coding in sent.coding or ()]
+    if len(given) == 1 and given[0] in known:
+        return given[0], False
+    return next(((status, False) for status in known if status in given), ("", True))

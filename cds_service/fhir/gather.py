@@ -1,0 +1,404 @@
+"""Getting what a guideline needs: what the client sent first, the rest from its FHIR server.
+
+A prefetch value has four states. Data: used. ``null``: the client looked and there is nothing.
+An OperationOutcome of severity error or fatal: the client failed, so the query is not repeated.
+Absent, or nothing that answers the need: fetched. All fetching shares one deadline; what has
+not come by then is unknown, and the answer says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
+
+from cds_service.clinical import Need
+
+if TYPE_CHECKING:
+    from cds_service.fhir.server import FhirServer
+
+#: What decoding JSON that others wrote can raise: bad syntax or shape, depth, bad UTF-8.
+UNDECODABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+#: The resource types that answer a need of a kind: its own, then its names in older versions.
+TYPES: Mapping[str, frozenset[str]] = {
+    "Patient": frozenset({"Patient"}),
+    "Observation": frozenset({"Observation"}),
+    "Condition": frozenset({"Condition"}),
+    "MedicationRequest": frozenset({"MedicationRequest", "MedicationOrder", "MedicationStatement"}),
+    "MedicationStatement": frozenset({"MedicationStatement"}),
+    "MedicationAdministration": frozenset({"MedicationAdministration"}),
+    "Procedure": frozenset({"Procedure"}),
+    "AllergyIntolerance": frozenset({"AllergyIntolerance"}),
+    "ServiceRequest": frozenset({"ServiceRequest", "ProcedureRequest", "DiagnosticOrder"}),
+}
+MEDICATION_KINDS = frozenset(
+    {"MedicationRequest", "MedicationStatement", "MedicationAdministration"}
+)
+
+MAX_PAGES = 10
+#: Medications known by reference only; each costs a read of its own.
+MAX_MEDICATION_READS = 20
+
+State = Literal["present", "empty", "failed", "absent"]
+
+
+class Answer(Struct, frozen=True):
+    """What came for one need.
+
+    ``resources`` are as sent, each a JSON value of its own, and ``addresses`` their full URLs
+    ("" where none was given). ``complete`` is false when more exists than arrived. ``why`` says,
+    in words fit for a card, what is wrong with an answer that failed, is absent or incomplete.
+    """
+
+    state: State
+    resources: tuple[Raw | bytes, ...] = ()
+    addresses: tuple[str, ...] = ()
+    complete: bool = True
+    why: str = ""
+    origin: Literal["prefetch", "server", ""] = ""
+
+
+def prefetch_template(need: Need) -> str:
+    """The need as a prefetch template of CDS Hooks.
+
+    Only what every client can resolve: one token, each parameter once, nothing percent-encoded.
+    """
+    return _query(need, "{{context.patientId}}")
+
+
+def _query(need: Need, patient: str) -> str:
+    if need.kind == "Patient":
+        return f"Patient/{patient}"
+    codes = ",".join(f"{code.system}|{code.code}" for code in need.asked)
+    return f"{need.kind}?patient={patient}{'&code=' if codes else ''}{codes}&_count=200"
+
+
+def gather(
+    needs: Sequence[Need],
+    prefetch: Mapping[str, Raw],
+    patient_id: str,
+    server: FhirServer | None,
+    why_no_server: str = "there is no FHIR server to ask",
+) -> dict[str, Answer]:
+    """An answer for every need, by its key. ``server`` may be ``None``: no network then."""
+    answers: dict[str, Answer] = {}
+    searches: list[_Search] = []
+    for need in needs:
+        sent = prefetch.get(need.key)
+        search = _Search(need)
+        absent = "not sent"
+        if sent is not None:
+            raw = bytes(sent)
+            if raw == b"null":
+                answers[need.key] = Answer("empty", origin="prefetch")
+                continue
+            page = _read_page(raw, need)
+            if page is not None:
+                search.origin = "prefetch"
+                search.take(page)
+                if page.next is None or server is None:
+                    if page.next is not None:
+                        search.problem = f"only the first page was sent, and {why_no_server}"
+                    answers[need.key] = search.answer("")
+                    continue
+            else:
+                absent = f"what was sent is not {need.kind} data"
+        if server is None:
+            answers[need.key] = Answer("absent", why=f"{absent}, and {why_no_server}")
+        elif not _is_id(patient_id):
+            answers[need.key] = Answer("absent", why=f"{absent}, and the patient id is not FHIR's")
+        else:
+            searches.append(search)
+    if server is not None:
+        if searches:
+            server.together([partial(search.run, server, patient_id) for search in searches])
+            for search in searches:
+                answers[search.need.key] = search.answer(server.too_late)
+        _fetch_medications(needs, answers, server)
+    return {need.key: answers[need.key] for need in needs}
+
+
+_ID = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,255}")
+
+
+def _is_id(written: str) -> bool:
+    """Whether it can stand in a path: FHIR's alphabet and "_", longer than FHIR allows."""
+    return _ID.fullmatch(written) is not None
+
+
+# --- pages -----------------------------------------------------------------------------------
+
+
+class _Search:
+    """One need on its way. ``run`` works in a thread of the server's pool, page by page; its
+    owner may look at what has arrived at any time."""
+
+    def __init__(self, need: Need) -> None:
+        self.need = need
+        self.origin: Literal["prefetch", "server"] = "server"
+        self.problem = ""
+        self._pages: list[_Page] = []
+        self._done = False
+
+    def take(self, page: _Page) -> None:
+        self._pages.append(page)
+
+    def run(self, server: FhirServer, patient_id: str) -> None:
+        self._fetch(server, patient_id)
+        self._done = True
+
+    def _fetch(self, server: FhirServer, patient_id: str) -> None:
+        followed = set()
+        while not self._pages or self._pages[-1].next is not None:
+            following = self._pages[-1].next if self._pages else None
+            if following is None:
+                reply = server.ask(_query(self.need, patient_id))
+            elif following in followed or len(self._pages) >= MAX_PAGES:
+                self.problem = f"there are more than {len(self._pages)} pages"
+                return
+            else:
+                followed.add(following)
+                reply = server.follow(following)
+            if reply.problem:
+                self.problem = reply.problem
+                return
+            page = _read_page(reply.body, self.need)
+            if page is None:
+                self.problem = f"the FHIR server's answer is not {self.need.kind} data"
+                return
+            self.take(page)
+
+    def answer(self, too_late: str) -> Answer:
+        done, problem = self._done, self.problem
+        pages = tuple(self._pages)  # after looking whether it is done: more may come meanwhile
+        if not done:
+            problem = problem or too_late
+        problem = problem or next((page.problem for page in pages if page.problem), "")
+        resources = tuple(resource for page in pages for resource in page.resources)
+        total = pages[0].total if pages else None
+        if not problem and total is not None and total > len(resources):
+            problem = f"only {len(resources)} of {total} results came"
+        if not resources:
+            if problem:
+                return Answer("failed", why=problem, origin=self.origin)
+            return Answer("empty", origin=self.origin)
+        addresses = tuple(address for page in pages for address in page.addresses)
+        return Answer("present", resources, addresses, not problem, problem, self.origin)
+
+
+class _Page(NamedTuple):
+    resources: list[Raw | bytes]
+    addresses: list[str]
+    next: str | None = None
+    problem: str = ""
+    total: float | None = None
+
+
+class _Wire(Struct, rename="camel", gc=False):
+    pass
+
+
+class _Link(_Wire):
+    relation: str | None = None
+    url: str | None = None
+
+
+class _SearchMode(_Wire):
+    mode: str | None = None
+
+
+class _Entry(_Wire):
+    resource: Raw = Raw()
+    full_url: str | None = None
+    search: _SearchMode | None = None
+
+
+class _Issue(_Wire):
+    severity: str | None = None
+
+
+class _Envelope(_Wire):
+    """A Bundle or an OperationOutcome; of any other resource only the type matters."""
+
+    resource_type: str | None = None
+    total: int | float | None = None
+    link: list[_Link] | None = None
+    entry: list[_Entry] | None = None
+    issue: list[_Issue] | None = None
+
+
+class _Type(_Wire):
+    resource_type: str | None = None
+
+
+class _Entries(_Wire):
+    resource_type: str | None = None
+    entry: list[Raw] | None = None
+
+
+class _Links(_Wire):
+    link: list[_Link] | None = None
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
+_type = msgspec.json.Decoder(_Type).decode
+_entries = msgspec.json.Decoder(_Entries).decode
+_links = msgspec.json.Decoder(_Links).decode
+_entry = msgspec.json.Decoder(_Entry).decode
+_outcome = msgspec.json.Decoder(_Envelope).decode
+
+_BROKEN = "part of the answer could not be read"
+_REFUSED = "the answer was an error"
+
+
+def _read_page(raw: bytes, need: Need) -> _Page | None:
+    """A page of results; ``None`` when it is nothing that answers the need."""
+    try:
+        envelope = _envelope(raw)
+    except UNDECODABLE:
+        return _read_odd_page(raw, need)
+    if envelope.resource_type == "Bundle":
+        return _read_bundle(envelope, b"OperationOutcome" in raw)
+    if envelope.resource_type == "OperationOutcome":
+        return _Page([], [], problem=_failure(envelope))
+    return _single(envelope.resource_type, raw, need)
+
+
+def _read_odd_page(raw: bytes, need: Need) -> _Page | None:
+    """The same for a page of which some part has a shape of its own; the rest is still good."""
+    try:
+        resource_type = _type(raw).resource_type
+        if resource_type == "OperationOutcome":
+            return _Page([], [], problem=_REFUSED)
+        if resource_type != "Bundle":
+            return _single(resource_type, raw, need)
+        sent = _entries(raw)
+    except UNDECODABLE:
+        return None
+    problem = ""
+    try:
+        links = _links(raw).link
+    except UNDECODABLE:
+        links, problem = None, _BROKEN
+    entries = []
+    for item in sent.entry or ():
+        try:
+            entries.append(_entry(item))
+        except UNDECODABLE:
+            entries.append(_Entry(resource=Raw(b"null")))  # reading will count it as unreadable
+    page = _read_bundle(_Envelope(link=links, entry=entries), True)
+    return page._replace(problem=page.problem or problem)
+
+
+def _single(resource_type: str | None, raw: bytes, need: Need) -> _Page | None:
+    """One resource: all there is of a patient, but only a part where a Bundle was asked for."""
+    if resource_type not in TYPES[need.kind]:
+        return None
+    problem = "" if need.kind == "Patient" else "a single resource came, not a search result"
+    return _Page([raw], [""], problem=problem)
+
+
+def _read_bundle(bundle: _Envelope, has_outcomes: bool) -> _Page:
+    resources: list[Raw | bytes] = []
+    addresses: list[str] = []
+    problem = ""
+    for entry in bundle.entry or ():
+        resource = entry.resource
+        if not resource:
+            continue
+        if has_outcomes and (failure := _outcome_in(resource)) is not None:
+            problem = problem or failure
+            continue
+        resources.append(resource)
+        addresses.append(entry.full_url or "")
+    following = next(
+        (link.url for link in bundle.link or () if link.relation == "next" and link.url), None
+    )
+    return _Page(resources, addresses, following, problem, bundle.total)
+
+
+def _outcome_in(resource: Raw) -> str | None:
+    """What an OperationOutcome reports as failed ("" for a mere notice); ``None`` for others."""
+    try:
+        if _type(resource).resource_type != "OperationOutcome":
+            return None
+        return _failure(_outcome(resource))
+    except UNDECODABLE:
+        return None
+
+
+def _failure(outcome: _Envelope) -> str:
+    """ "" when it only warns or informs, as some servers do when a search finds nothing."""
+    severities = {issue.severity for issue in outcome.issue or (_Issue(),)}
+    return "" if severities <= {"warning", "information", "success"} else _REFUSED
+
+
+# --- medications by reference ----------------------------------------------------------------
+
+
+class _MedicationReference(_Wire):
+    reference: str | None = None
+
+
+class _Drug(_Wire):
+    resource_type: str | None = None
+    id: str | None = None
+    medication_reference: _MedicationReference | None = None
+
+
+_drug = msgspec.json.Decoder(_Drug).decode
+
+
+def _fetch_medications(
+    needs: Iterable[Need], answers: dict[str, Answer], server: FhirServer
+) -> None:
+    """Add the Medications that orders only refer to. One that cannot be had stays unknown."""
+    keys = [need.key for need in needs if need.kind in MEDICATION_KINDS]
+    wanted: dict[str, str] = {}
+    known: set[str] = set()
+    for key in keys:
+        answer = answers[key]
+        known.update(answer.addresses)
+        for resource in answer.resources:
+            if b'"medicationReference"' not in bytes(resource) and b'"Medication"' not in bytes(
+                resource
+            ):
+                continue
+            try:
+                drug = _drug(resource)
+            except UNDECODABLE:
+                continue
+            if drug.resource_type == "Medication":
+                known.add(f"Medication/{drug.id}")
+            elif drug.medication_reference is not None:
+                written = drug.medication_reference.reference or ""
+                address = server.relative(written).partition("/_history/")[0]
+                kind, _, identity = address.partition("/")
+                if kind == "Medication" and _is_id(identity) and written not in known:
+                    wanted.setdefault(address, key)
+    reads = [(address, wanted[address]) for address in wanted if address not in known]
+    reads = reads[:MAX_MEDICATION_READS]
+    if not reads:
+        return
+    came: dict[str, bytes] = {}
+
+    def read(address: str) -> None:
+        reply = server.ask(address)
+        if not reply.problem:
+            came[address] = reply.body
+
+    server.together([partial(read, address) for address, _ in reads])
+    for address, key in reads:
+        body = came.get(address)
+        if body is not None:
+            before = answers[key]
+            answers[key] = msgspec.structs.replace(
+                before,
+                resources=(*before.resources, body),
+                addresses=(*before.addresses, ""),
+            )

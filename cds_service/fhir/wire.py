@@ -1,0 +1,252 @@
+"""The elements that are read of each resource, under the names of DSTU2, STU3, R4 and R4B.
+
+What is not named is skipped whatever its shape; what is named but has another shape makes the
+resource unreadable. Two versions of a resource share one struct: their names do not clash.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Raw, Struct
+
+
+class Wire(Struct, rename="camel", gc=False):
+    """Elements as they are sent; what is not named is skipped whatever its shape."""
+
+
+class Coding(Wire):
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class Concept(Wire):
+    coding: list[Coding] | None = None
+    text: str | None = None
+    concept: Concept | None = None  # R5 wraps some concepts once more
+
+
+class Reference(Wire):
+    reference: str | None = None
+    display: str | None = None
+
+
+class Period(Wire):
+    start: str | None = None
+    end: str | None = None
+
+
+class Amount(Wire):
+    value: Decimal | None = None
+    comparator: str | None = None
+    unit: str | None = None
+    system: str | None = None
+    code: str | None = None
+
+
+class Range(Wire):
+    low: Amount | None = None
+    high: Amount | None = None
+
+
+class ReferenceRange(Wire):
+    low: Amount | None = None
+    high: Amount | None = None
+    type: Concept | None = None
+    meaning: Concept | None = None
+
+
+class Result(Wire):
+    """What an Observation and its components have in common."""
+
+    code: Concept | None = None
+    value_quantity: Amount | None = None
+    value_codeable_concept: Concept | None = None
+    value_string: str | None = None
+    value_boolean: bool | None = None
+    value_integer: int | None = None
+    value_range: Range | None = None
+    value_ratio: Any = None
+    value_sampled_data: Any = None
+    value_time: Any = None
+    value_date_time: Any = None
+    value_period: Any = None
+    value_attachment: Any = None
+    value_reference: Any = None
+    data_absent_reason: Concept | None = None
+    interpretation: Concept | list[Concept] | None = None
+    reference_range: list[ReferenceRange] | None = None
+    modifier_extension: list[Raw] | None = None
+
+
+class Observation(Result):
+    resource_type: str | None = None
+    id: str | None = None
+    implicit_rules: str | None = None
+    subject: Reference | None = None
+    patient: Reference | None = None
+    status: str | None = None
+    effective_date_time: str | None = None
+    effective_instant: str | None = None
+    effective_period: Period | None = None
+    issued: str | None = None
+    focus: list[Reference] | Reference | None = None
+    component: list[Result] | None = None
+
+
+class Resource(Wire):
+    resource_type: str | None = None
+    id: str | None = None
+    implicit_rules: str | None = None
+    modifier_extension: list[Raw] | None = None
+    subject: Reference | None = None
+    patient: Reference | None = None
+    code: Concept | None = None
+    status: str | None = None
+
+
+class Condition(Resource):
+    clinical_status: Concept | str | None = None
+    verification_status: Concept | str | None = None
+    severity: Concept | None = None
+    onset_date_time: str | None = None
+    onset_period: Period | None = None
+    recorded_date: str | None = None
+    asserted_date: str | None = None
+    date_recorded: str | None = None
+    abatement_date_time: str | None = None
+    abatement_period: Period | None = None
+    abatement_boolean: bool | None = None
+    abatement_string: Any = None
+    abatement_age: Any = None
+    abatement_quantity: Any = None
+    abatement_range: Any = None
+
+
+class Repeat(Wire):
+    bounds_period: Period | None = None
+
+
+class Timing(Wire):
+    repeat: Repeat | None = None
+
+
+class DoseAndRate(Wire):
+    dose_quantity: Amount | None = None
+
+
+class Dosage(Wire):
+    text: str | None = None
+    route: Concept | list[Concept] | None = None
+    timing: Timing | None = None
+    dose_and_rate: list[DoseAndRate] | None = None
+    dose_quantity: Amount | None = None
+    dose: Amount | None = None
+    quantity: Amount | None = None
+    quantity_quantity: Amount | None = None
+    modifier_extension: list[Raw] | None = None
+
+
+class MedicationRef(Wire):
+    concept: Concept | None = None
+    reference: Reference | str | None = None
+    display: str | None = None
+
+
+class Drug(Resource):
+    """An order, a statement or an administration."""
+
+    contained: list[Raw] | None = None
+    medication_codeable_concept: Concept | None = None
+    medication_reference: Reference | None = None
+    medication: MedicationRef | None = None
+    intent: str | None = None
+    do_not_perform: bool | None = None
+    authored_on: str | None = None
+    date_written: str | None = None
+    date_ended: str | None = None
+    date_asserted: str | None = None
+    effective_date_time: str | None = None
+    effective_period: Period | None = None
+    effective_time_date_time: str | None = None
+    effective_time_period: Period | None = None
+    dosage_instruction: list[Dosage] | None = None
+    dosage: list[Dosage] | Dosage | None = None
+    taken: str | None = None
+    was_not_taken: bool | None = None
+    was_not_given: bool | None = None
+    not_given: bool | None = None
+
+
+class Product(Wire):
+    resource_type: str | None = None
+    id: str | None = None
+    code: Concept | None = None
+
+
+class Procedure(Resource):
+    performed_date_time: str | None = None
+    performed_period: Period | None = None
+    not_performed: bool | None = None
+    not_done: bool | None = None
+
+
+class Reaction(Wire):
+    substance: Concept | list[Concept] | None = None
+
+
+class Allergy(Resource):
+    substance: Concept | None = None
+    clinical_status: Concept | str | None = None
+    verification_status: Concept | str | None = None
+    reaction: list[Reaction] | None = None
+
+
+class OrderedItem(Wire):
+    code: Concept | None = None
+
+
+class TestOrder(Resource):
+    do_not_perform: bool | None = None
+    item: list[OrderedItem] | None = None
+    occurrence_date_time: str | None = None
+    occurrence_period: Period | None = None
+    scheduled_date_time: str | None = None
+    scheduled_period: Period | None = None
+    authored_on: str | None = None
+    ordered_on: str | None = None
+
+
+class Patient(Wire):
+    resource_type: str | None = None
+    id: str | None = None
+    birth_date: str | None = None
+    deceased_boolean: bool | None = None
+    deceased_date_time: str | None = None
+    implicit_rules: str | None = None
+    modifier_extension: list[Raw] | None = None
+
+
+# What can still be told about a resource that could not be decoded, one element at a time.
+class TypeOnly(Wire):
+    resource_type: str | None = None
+
+
+class SubjectOnly(Wire):
+    subject: Reference | None = None
+    patient: Reference | None = None
+
+
+class CodeOnly(Wire):
+    code: Concept | None = None
+    component: Any = None
+
+
+class Meta(Wire):
+    last_updated: str | None = None
+
+
+class VersionOnly(Wire):
+    meta: Meta | None = None

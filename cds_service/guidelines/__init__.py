@@ -1,0 +1,1 @@
+"""Guidelines as data and decision tables; they know nothing of FHIR, hooks or storage."""

@@ -1,0 +1,253 @@
+"""Vitamin B12 deficiency in children under two years.
+
+``load`` reads and checks the guideline's data, its ``needs`` say what it wants to know about a
+patient, ``evaluate`` answers: a pure function of a record, a date and the guideline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from msgspec import Struct
+
+from cds_service.clinical import Record
+from cds_service.guidelines.b12_under_two import follow_up, monitoring, treatment, words
+from cds_service.guidelines.b12_under_two.age import days_since
+from cds_service.guidelines.b12_under_two.assessment import Assessment, assess, at_risk
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.facts import Facts, read_facts
+from cds_service.guidelines.b12_under_two.loading import load
+from cds_service.guidelines.engine import (
+    CannotTell,
+    Note,
+    NotIndicated,
+    Outcome,
+    Reasoning,
+    Recommend,
+    most_urgent,
+)
+
+__all__ = ["Evaluation", "Guideline", "data_notes", "evaluate", "load"]
+
+
+class Evaluation(Struct, frozen=True):
+    """What came of it, and every step on the way."""
+
+    outcomes: tuple[Outcome, ...]
+    reasoning: Reasoning
+    facts: Facts
+    assessment: Assessment | None
+
+
+# --- answering ----------------------------------------------------------------------------------
+
+
+def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
+    """What the guideline says about this record on this date; never raises on any record."""
+    why = Reasoning()
+    facts = read_facts(record, on, g, why)
+    outcomes, assessment = _decide(facts, record, g, why)
+    return Evaluation(tuple(outcomes), why, facts, assessment)
+
+
+def _decide(
+    facts: Facts, record: Record, g: Guideline, why: Reasoning
+) -> tuple[Sequence[Outcome], Assessment | None]:
+    rule = facts.age.rule
+    if not facts.age.covered:
+        return [_outside(rule, facts, g)], None
+    required = {need.key: need.name for need in g.needs if need.importance == "required"}
+    absent = {key: required[key] for key in required if key in record.missing}
+    why.holds("IN-01", False, "the patient is readable and the one asked about")
+    why.holds(
+        "IN-02",
+        bool(record.missing),
+        "not available: {}",
+        ", ".join(sorted(record.missing)) or "nothing",
+    )
+    why.holds(
+        "IN-04",
+        bool(record.incomplete),
+        "incomplete: {}",
+        ", ".join(sorted(record.incomplete)) or "nothing",
+    )
+    assessment = assess(facts, g, why)
+    if why.holds(
+        "IN-03",
+        bool(absent),
+        "required and not available: {}",
+        ", ".join(absent.values()) or "nothing",
+    ):
+        return _cannot_evaluate(tuple(absent.values()), facts, assessment, g, why), assessment
+    outcomes = list(_main(facts, assessment, g, why))
+    outcomes += _unsettled_results(facts, assessment, g)
+    mother = monitoring.maternal_task(facts, assessment, g, why)
+    if mother is not None:
+        row, task = mother
+        outcomes.append(
+            Recommend(
+                row,
+                row,
+                g.file.cards[row].indicator,
+                words.card_values(facts, assessment, (), g),
+                choices=(monitoring.task_choice(row, task),),
+            )
+        )
+    spoken: list[Outcome] = [one for one in outcomes if not isinstance(one, NotIndicated)]
+    return spoken or outcomes, assessment
+
+
+def _outside(rule: str, facts: Facts, g: Guideline) -> Outcome:
+    """No age in the guideline's range: silence when the child is known to be too old or has
+    died, a question when its age cannot be told."""
+    if rule in ("AGE-01", "AGE-04", "AGE-07"):
+        return NotIndicated(rule, g.file.rules[rule].result)
+    measured = bool(facts.levels or facts.preliminary or facts.unusable)
+    return CannotTell(
+        rule,
+        ("date of birth",),
+        rule if measured or rule != "AGE-02" else "",
+        g.file.cards[rule].indicator,
+    )
+
+
+def _cannot_evaluate(
+    absent: tuple[str, ...], facts: Facts, a: Assessment, g: Guideline, why: Reasoning
+) -> list[Outcome]:
+    """Without B12 results or the problem list nothing is recommended; what is known to be
+    dangerous is still said."""
+    alarming = a.status.deficient or bool(facts.neurological)
+    outcomes: list[Outcome] = []
+    if a.cause == "inborn":
+        outcomes.append(treatment.recommend("RTE-01", facts, a, g, why))
+    notes = words.finding_notes(facts, a, g) if a.status.level is not None else []
+    outcomes.append(
+        CannotTell(
+            "IN-03",
+            absent,
+            "IN-03",
+            most_urgent(g.file.cards["IN-03"].indicator, "warning" if alarming else "info"),
+            {"names": " and ".join(absent)},
+            tuple(notes),
+        )
+    )
+    return outcomes
+
+
+def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Outcome]:
+    row = treatment.choose_route(facts, a, why)
+    therapy = facts.therapy
+    why.holds("DUP-01", therapy.is_active, "active orders: {}", len(therapy.active))
+    why.holds("DUP-04", therapy.ended_orders > 0, "orders not active: {}", therapy.ended_orders)
+    if row != "RTE-11":
+        return [treatment.recommend(row, facts, a, g, why)]
+    outcomes = follow_up.follow_up(facts, a, g, why)
+    switching = any(
+        isinstance(one, Recommend) and one.rule in ("FU-04", "FU-10", "FU-11") and one.choices
+        for one in outcomes
+    )
+    would_be = treatment.choose_route(facts, a, Reasoning(), ignoring_treatment=True)
+    replacement = treatment.replace_oral(would_be, facts, a, g, why)
+    if replacement is not None and not switching:
+        outcomes = [replacement, *(one for one in outcomes if not isinstance(one, NotIndicated))]
+    return outcomes
+
+
+def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcome]:
+    """A low preliminary result, or one that cannot be read, is said aloud unless a result that
+    stands has answered."""
+    found: list[Outcome] = []
+    settled = a.status.level is not None and a.status.name != "unknown"
+    early = facts.preliminary
+    if early is not None and (
+        not settled or (a.status.level and early.when.instant > a.status.level.when.instant)
+    ):
+        indicator = "warning" if facts.neurological else g.file.cards["B12-02"].indicator
+        found.append(
+            CannotTell(
+                "B12-02",
+                ("a final vitamin B12 result",),
+                "B12-02",
+                indicator,
+                {
+                    "level": words.shown_level(early),
+                    "written": early.written,
+                    "date": early.when.last,
+                },
+            )
+        )
+    if facts.unusable and not settled and not found:
+        found.append(
+            CannotTell(
+                "B12-04",
+                ("a usable vitamin B12 result",),
+                "B12-04",
+                g.file.cards["B12-04"].indicator,
+                {"written": ", ".join(facts.unusable)},
+            )
+        )
+    level = a.status.level
+    very_high = (
+        a.status.rule == "STAT-08"
+        and level is not None
+        and level.high is not None
+        and g.limits.b12_high.holds(level.high)
+    )
+    if very_high and not facts.therapy.current and (facts.neurological or at_risk(a.cause)):
+        found.append(
+            Recommend(
+                "STAT-08",
+                "STAT-08",
+                g.file.cards["STAT-08"].indicator,
+                words.card_values(facts, a, (), g),
+            )
+        )
+    return found
+
+
+def data_notes(facts: Facts, record: Record, g: Guideline) -> tuple[Note, ...]:
+    """What was missing, left out or not used: said once, on the first card."""
+    texts, limits = g.file.texts, g.limits
+    names = {need.key: need.name for need in g.needs}
+    notes: list[tuple[bool, str, dict[str, object]]] = [
+        (
+            bool(record.missing),
+            texts.not_available,
+            {"names": ", ".join(names.get(key, key) for key in record.missing)},
+        ),
+        (
+            bool(record.incomplete),
+            texts.incomplete,
+            {"names": ", ".join(names.get(key, key) for key in sorted(record.incomplete))},
+        ),
+        (facts.unreadable > 0, texts.unreadable, {"count": facts.unreadable}),
+        (facts.foreign > 0, texts.foreign, {"count": facts.foreign}),
+        (bool(facts.unusable), texts.unusable_result, {"written": ", ".join(facts.unusable)}),
+        (
+            bool(facts.not_b12) and not facts.levels,
+            texts.not_a_b12_test,
+            {"names": ", ".join(facts.not_b12)},
+        ),
+        (facts.uncoded_problems > 0, texts.uncoded_problems, {"count": facts.uncoded_problems}),
+        (bool(facts.unverified), texts.unverified_code, {"names": ", ".join(facts.unverified)}),
+        (
+            bool(facts.weight.rejected),
+            texts.weight_rejected,
+            {"weights": ", ".join(facts.weight.rejected)},
+        ),
+        (facts.weight.disagrees, texts.weights_disagree, {}),
+        (facts.weight.estimated, texts.weight_estimated, {}),
+        (facts.age.partial, texts.age_partial, {}),
+        (facts.gestation_weeks is not None, texts.no_corrected_age, {}),
+    ]
+    if facts.preliminary is not None:
+        early = facts.preliminary
+        notes.append((True, texts.preliminary, {"written": early.written, "date": early.when.last}))
+    for level in facts.levels:
+        age = days_since(level.when, facts.on)
+        if not limits.result_current.holds(age) and not limits.result_stale.holds(age):
+            notes.append(
+                (True, texts.expired_result, {"written": level.written, "date": level.when.last})
+            )
+    return tuple(Note("missing", text, values) for told, text, values in notes if told)

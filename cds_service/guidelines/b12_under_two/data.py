@@ -1,0 +1,375 @@
+"""The shape of ``guideline.toml``: every limit, dose, product, test and text the functions name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from cds_service.clinical import Code, Need, Phase
+from cds_service.guidelines.codelists import CodeList
+from cds_service.guidelines.engine import (
+    About,
+    CardText,
+    Coding,
+    Limit,
+    Link,
+    Rule,
+    Source,
+    Statement,
+    Wording,
+)
+
+
+class Limits(Struct, frozen=True, forbid_unknown_fields=True):
+    covered_age: Limit
+    toddler_age: Limit
+    neonate_age: Limit
+    under_one_month_age: Limit
+    weight_floor_under_1_month: Limit
+    weight_ceiling_under_1_month: Limit
+    weight_floor_1_to_6_months: Limit
+    weight_ceiling_1_to_6_months: Limit
+    weight_floor_6_to_12_months: Limit
+    weight_ceiling_6_to_12_months: Limit
+    weight_floor_12_to_24_months: Limit
+    weight_ceiling_12_to_24_months: Limit
+    weight_age_under_3_months: Limit
+    weight_age_3_to_12_months: Limit
+    weight_age_12_to_24_months: Limit
+    birth_weight_age: Limit
+    weight_disagreement: Limit
+    dated_ahead: Limit
+    b12_deficient: Limit
+    b12_adequate: Limit
+    b12_severe: Limit
+    b12_high: Limit
+    b12_implausible: Limit
+    result_current: Limit
+    result_stale: Limit
+    discordance_window: Limit
+    metabolite_window: Limit
+    mma_high: Limit
+    homocysteine_high: Limit
+    labs_recent: Limit
+    hemoglobin_severe: Limit
+    hemoglobin_two_lines: Limit
+    hemoglobin_anaemia: Limit
+    hemoglobin_potassium: Limit
+    platelets_two_lines: Limit
+    lines_affected: Limit
+    platelets_injection: Limit
+    platelets_recent: Limit
+    potassium_low: Limit
+    preterm_birth: Limit
+    benzyl_alcohol_age: Limit
+    episode_gap: Limit
+    therapy_before_result: Limit
+    untreated: Limit
+    order_window: Limit
+    response_day: Limit
+    response_ratio: Limit
+    one_month_overdue: Limit
+    three_month_result: Limit
+    three_month_overdue: Limit
+    paradox_from: Limit
+    paradox_to: Limit
+    paradox_long: Limit
+    neuro_review: Limit
+    regimen_end: Limit
+    requirement_dose: Limit
+    dose_suggested: Limit
+
+
+class Constant(Struct, frozen=True, forbid_unknown_fields=True):
+    value: Decimal
+    unit: str
+    source: str
+
+
+class Constants(Struct, frozen=True, forbid_unknown_fields=True):
+    b12_molar_mass: Constant
+    homocysteine_molar_mass: Constant
+    preterm_assumed: Constant
+
+
+class Product(Struct, frozen=True, forbid_unknown_fields=True):
+    """A medicine to prescribe. ``site_codings`` (a site's own) come first in every order."""
+
+    name: str
+    substance: Literal["cyanocobalamin", "hydroxocobalamin"]
+    codings: tuple[Coding, ...]
+    source: str
+    benzyl_alcohol: bool = False
+    site_codings: tuple[Coding, ...] = ()
+
+
+class Products(Struct, frozen=True, forbid_unknown_fields=True):
+    oral_solution: Product
+    ingredient: Product
+    cyanocobalamin_injection: Product
+    hydroxocobalamin_injection: Product
+
+
+class Dose(Struct, frozen=True, forbid_unknown_fields=True):
+    """A regimen. ``amount`` is micrograms, or micrograms per kg where ``per_kg``."""
+
+    rule: str
+    label: str
+    amount: Decimal
+    phases: tuple[Phase, ...]
+    source: str
+    per_kg: bool = False
+
+
+class Doses(Struct, frozen=True, forbid_unknown_fields=True):
+    oral_regimen: Dose
+    infant_daily: Dose
+    toddler_daily: Dose
+    neurological_injections: Dose
+    weekly_injections: Dose
+
+
+class Test(Struct, frozen=True, forbid_unknown_fields=True):
+    """A laboratory test to order; ``same_as`` are codes of a record's order that equal it."""
+
+    name: str
+    codings: tuple[Coding, ...]
+    source: str
+    same_as: tuple[str, ...] = ()
+    site_codings: tuple[Coding, ...] = ()
+
+
+class Tests(Struct, frozen=True, forbid_unknown_fields=True):
+    b12: Test
+    mma: Test
+    homocysteine: Test
+    blood_count: Test
+    folate: Test
+    ferritin: Test
+    reticulocytes: Test
+    potassium: Test
+
+
+class Routes(Struct, frozen=True, forbid_unknown_fields=True):
+    oral: Coding
+    intramuscular: Coding
+    subcutaneous: Coding
+
+
+class Policy(Struct, frozen=True, forbid_unknown_fields=True):
+    """Choices a site makes."""
+
+    first_line: Literal["oral_regimen", "age_based_daily"]
+    parenteral_product: Literal["hydroxocobalamin_injection", "cyanocobalamin_injection"]
+
+
+class Feeding(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whole written answers (lower case) that state how a child is fed."""
+
+    breast_fed: tuple[str, ...]
+    not_breast_fed: tuple[str, ...]
+
+
+class Texts(Struct, frozen=True, forbid_unknown_fields=True):
+    """Every sentence a card may carry beside its rule's own; see ``guideline.toml``."""
+
+    level: str
+    level_converted: str
+    level_below: str
+    level_above: str
+    level_range: str
+    level_low_flag: str
+    diagnosis_only: str
+    tie: str
+    unit_mismatch: str
+    below_laboratory_range: str
+    discordant: str
+    newer_unusable: str
+    metabolites: str
+    severity: str
+    mild_unknown: str
+    problems: str
+    cause: str
+    cause_unknown: str
+    cause_possible: str
+    age_partial: str
+    no_corrected_age: str
+    age_beyond_trial: str
+    dose_table_row: str
+    alternative: str
+    fixed_dose: str
+    maintenance_label: str
+    maintenance_dose: str
+    maintenance_no_weight: str
+    maintenance_stale_weight: str
+    maintenance_age_unclear: str
+    maintenance_anomaly: str
+    local_first_line: str
+    weights_disagree: str
+    weight_rejected: str
+    weight_estimated: str
+    label_discordance: str
+    first_injection: str
+    leber: str
+    leber_ask: str
+    bleeding: str
+    platelets_unknown: str
+    preservative_free: str
+    allergy: str
+    allergies_unknown: str
+    potassium_low: str
+    potassium_watch: str
+    folate_alone: str
+    renal: str
+    nitrous_oxide: str
+    urgent_untreated: str
+    urgent_same_day: str
+    already_treated: str
+    order_on_hold: str
+    earlier_treatment: str
+    looks_like_b12: str
+    medication_unknown: str
+    requirement_level: str
+    replace_oral: str
+    paradox_oral: str
+    sample_first: str
+    expected_response: str
+    tests_ordered: str
+    tests_already: str
+    draw_before_dose: str
+    mother: str
+    uncoded_problems: str
+    unverified_code: str
+    not_available: str
+    incomplete: str
+    unreadable: str
+    foreign: str
+    unusable_result: str
+    not_a_b12_test: str
+    expired_result: str
+    preliminary: str
+    as_of: str
+    local_settings: str
+    review: str
+
+
+class Names(Struct, frozen=True, forbid_unknown_fields=True):
+    """``b12``: substance names that, as whole words, make an uncoded order worth a warning;
+    ``labs``: what a card calls the laboratory values."""
+
+    b12: tuple[str, ...]
+    labs: Mapping[str, str]
+
+
+class Codes(Struct, frozen=True):
+    """The code lists of ``codes/``, one field a file."""
+
+    b12_level: CodeList
+    b12_not_usable: CodeList
+    weight: CodeList
+    weight_estimated: CodeList
+    birth_weight: CodeList
+    hemoglobin: CodeList
+    mcv: CodeList
+    platelets: CodeList
+    leukocytes: CodeList
+    neutrophils: CodeList
+    reticulocytes: CodeList
+    potassium: CodeList
+    folate: CodeList
+    ferritin: CodeList
+    methylmalonate: CodeList
+    homocysteine: CodeList
+    gestational_age: CodeList
+    breastfeeding_status: CodeList
+    diet: CodeList
+    diet_plant_based: CodeList
+    breast_fed: CodeList
+    not_breast_fed: CodeList
+    b12_deficiency: CodeList
+    b12_deficiency_nonspecific: CodeList
+    dietary_deficiency: CodeList
+    malabsorption: CodeList
+    malabsorption_uncertain: CodeList
+    malabsorption_possible: CodeList
+    malabsorption_permanent: CodeList
+    inborn: CodeList
+    neurological: CodeList
+    movement_disorder: CodeList
+    failure_to_thrive: CodeList
+    anemia: CodeList
+    megaloblastic_anemia: CodeList
+    pancytopenia: CodeList
+    bleeding: CodeList
+    thrombocytopenia: CodeList
+    leber: CodeList
+    leber_possible: CodeList
+    renal_impairment: CodeList
+    preterm: CodeList
+    cobalamin_reaction: CodeList
+    cobalamin_substance: CodeList
+    b12_therapy: CodeList
+    hydroxocobalamin: CodeList
+    cyanocobalamin: CodeList
+    multivitamin_with_b12: CodeList
+    folic_acid: CodeList
+    routes_oral: CodeList
+    routes_parenteral: CodeList
+    routes_other: CodeList
+    severity_severe: CodeList
+
+
+class File(Struct, frozen=True, forbid_unknown_fields=True):
+    """``guideline.toml``, whole."""
+
+    guideline: About
+    limits: Limits
+    constants: Constants
+    products: Products
+    doses: Doses
+    tests: Tests
+    routes: Routes
+    policy: Policy
+    feeding: Feeding
+    names: Names
+    cards: Mapping[str, CardText]
+    texts: Texts
+    links: Mapping[str, Link]
+    override_reasons: tuple[Coding, ...]
+    rules: Mapping[str, Rule]
+    statements: Mapping[str, Statement]
+    sources: Mapping[str, Source]
+
+
+class Lists(NamedTuple):
+    """The lists a problem's code belongs to; ``mentioned`` when only an unverified row has it."""
+
+    decided: tuple[str, ...]
+    mentioned: bool
+
+
+class Guideline(Struct, frozen=True):
+    """The guideline as it is in force: file, code lists, and what the site changed.
+
+    ``kinds`` tells which measurement list a code belongs to, verified codes only; ``lists_of``
+    answers for codes of problems and procedures.
+    """
+
+    file: File
+    codes: Codes
+    local: tuple[str, ...]
+    kinds: Mapping[tuple[str, str], str]
+
+    wording: Wording
+    needs: tuple[Need, ...]
+    lists_of: Callable[[str, str], Lists]
+
+    @property
+    def limits(self) -> Limits:
+        return self.file.limits
+
+    def product_codes(self, product: Product) -> tuple[Code, ...]:
+        return tuple(c.as_code for c in (*product.site_codings, *product.codings))

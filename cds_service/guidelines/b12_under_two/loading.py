@@ -1,0 +1,292 @@
+"""Reading and checking the guideline's data, with what a site overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from cds_service.clinical import Code, Need
+from cds_service.errors import GuidelineError
+from cds_service.guidelines.b12_under_two.data import Codes, File, Guideline, Lists
+from cds_service.guidelines.codelists import CodeList, check_code_lists, load_code_lists
+from cds_service.guidelines.engine import (
+    Wording,
+    apply_overrides,
+    check_rules,
+    convert,
+    read_toml,
+)
+
+FOLDER = Path(__file__).parent
+FILE = FOLDER / "guideline.toml"
+
+#: The measurement lists, each a kind of result that the facts tell apart.
+MEASURED = (
+    "b12_level",
+    "b12_not_usable",
+    "weight",
+    "weight_estimated",
+    "birth_weight",
+    "hemoglobin",
+    "mcv",
+    "platelets",
+    "leukocytes",
+    "neutrophils",
+    "reticulocytes",
+    "potassium",
+    "folate",
+    "ferritin",
+    "methylmalonate",
+    "homocysteine",
+    "gestational_age",
+    "breastfeeding_status",
+    "diet",
+)
+WEIGHTS = ("weight", "weight_estimated", "birth_weight")
+FEEDING = ("breastfeeding_status", "diet")
+LABS = tuple(
+    name for name in MEASURED if name not in (*WEIGHTS, *FEEDING, "b12_level", "b12_not_usable")
+)
+
+
+def load(overrides: Path | None = None) -> Guideline:
+    """The guideline, checked whole; with a site's ``overrides`` on top, checked the same way."""
+    data = read_toml(FILE)
+    local: tuple[str, ...] = ()
+    lists = load_code_lists(FOLDER / "codes")
+    path = FILE
+    if overrides is not None:
+        changes = read_toml(overrides)
+        path = overrides
+        lists, added = _override_codes(lists, changes.pop("codes", {}), overrides)
+        check_code_lists(lists, FOLDER / "codes")
+        data, changed = apply_overrides(data, changes, overrides)
+        local = (*changed, *added)
+    file = convert(data, File, path)
+    _check(file, path)
+    codes = _codes(lists)
+    kinds = {
+        (code.system, code.code): name
+        for name in MEASURED
+        for code in getattr(codes, name).verified
+    }
+    kinds |= {(row.system, row.code): "b12_not_usable" for row in codes.b12_not_usable.codes}
+    wording = Wording(
+        file.guideline,
+        file.cards,
+        file.rules,
+        file.statements,
+        file.sources,
+        file.links,
+        file.override_reasons,
+    )
+    return Guideline(file, codes, local, kinds, wording, _needs(codes), _lists_of(codes))
+
+
+def _lists_of(codes: Codes) -> Callable[[str, str], Lists]:
+    """Which lists of problems and procedures a code belongs to; remembers the last it was asked."""
+    lists = [
+        (name, getattr(codes, name)) for name in codes.__struct_fields__ if name not in MEASURED
+    ]
+
+    @lru_cache(maxsize=4096)
+    def lists_of(system: str, code: str) -> Lists:
+        asked = Code(system, code)
+        return Lists(
+            tuple(name for name, one in lists if one.decides(asked)),
+            any(one.mentions(asked) for _, one in lists),
+        )
+
+    return lists_of
+
+
+def _codes(lists: dict[str, CodeList]) -> Codes:
+    names = set(Codes.__struct_fields__)
+    for name in sorted(names - set(lists)):
+        raise GuidelineError(
+            f"codes/{name}.csv", name, "is missing", "add the file; the functions name this list"
+        )
+    for name in sorted(set(lists) - names):
+        raise GuidelineError(f"codes/{name}.csv", name, "is used by no function", "remove the file")
+    return Codes(**lists)
+
+
+def _override_codes(
+    lists: dict[str, CodeList], changes: dict[str, list[dict[str, str]]], path: Path
+) -> tuple[dict[str, CodeList], tuple[str, ...]]:
+    """A site's own rows, each with system, code and display; a site vouches for its rows."""
+    changed = dict(lists)
+    for name, rows in changes.items():
+        if name not in lists:
+            raise GuidelineError(
+                str(path),
+                f"codes.{name}",
+                "is no code list",
+                f"use one of {', '.join(sorted(lists))}",
+            )
+        changed[name] = lists[name].with_rows(rows, path)
+    return changed, tuple(f"codes.{name}" for name in changes)
+
+
+def _check(file: File, path: Path) -> None:
+    limits = file.limits
+    named = [
+        *((f"limits.{name}", getattr(limits, name).source) for name in limits.__struct_fields__),
+        *(
+            (f"doses.{name}", getattr(file.doses, name).source)
+            for name in file.doses.__struct_fields__
+        ),
+        *(
+            (f"products.{name}", getattr(file.products, name).source)
+            for name in file.products.__struct_fields__
+        ),
+        *(
+            (f"tests.{name}", getattr(file.tests, name).source)
+            for name in file.tests.__struct_fields__
+        ),
+        *((f"rules.{name}", rule.source) for name, rule in file.rules.items()),
+    ]
+    check_rules(file.rules, file.statements, file.sources, named, path)
+    for lower, upper in (
+        ("b12_severe", "b12_deficient"),
+        ("b12_deficient", "b12_adequate"),
+        ("b12_adequate", "b12_high"),
+        ("b12_high", "b12_implausible"),
+        ("hemoglobin_severe", "hemoglobin_two_lines"),
+        ("hemoglobin_two_lines", "hemoglobin_anaemia"),
+        ("toddler_age", "covered_age"),
+        ("result_current", "result_stale"),
+        ("paradox_from", "paradox_to"),
+        ("response_day", "one_month_overdue"),
+        ("three_month_result", "three_month_overdue"),
+    ):
+        if not getattr(limits, lower).value < getattr(limits, upper).value:
+            raise GuidelineError(
+                str(path),
+                f"limits.{lower}",
+                f"is not below limits.{upper}",
+                "correct one of the two",
+            )
+    for name in file.doses.__struct_fields__:
+        dose = getattr(file.doses, name)
+        if dose.amount <= 0 or limits.dose_suggested.holds(dose.amount):
+            raise GuidelineError(
+                str(path),
+                f"doses.{name}.amount",
+                f"is not between 0 and {limits.dose_suggested}, the most this service suggests",
+                "correct the amount; it is in micrograms",
+            )
+        if not dose.phases:
+            raise GuidelineError(str(path), f"doses.{name}", "has no phase", "add one")
+    for name, card in file.cards.items():
+        rule = name.partition(".")[0]
+        if rule not in file.rules:
+            raise GuidelineError(
+                str(path), f"cards.{name}", "belongs to no rule", "name it after a rule"
+            )
+        if len(card.summary) >= 140:
+            raise GuidelineError(
+                str(path), f"cards.{name}.summary", "is 140 characters or longer", "shorten it"
+            )
+        for kind, names, known in (
+            ("statement", (card.statement,) if card.statement else (), file.statements),
+            ("evidence", card.evidence, file.sources),
+            ("links", card.links, file.links),
+        ):
+            for one in names:
+                if one not in known:
+                    raise GuidelineError(
+                        str(path),
+                        f"cards.{name}.{kind}",
+                        f"names {one!r}, which is not listed",
+                        "list it or correct the name",
+                    )
+    for name in sorted(set(SPEAKING) - set(file.cards)):
+        raise GuidelineError(str(path), f"cards.{name}", "is missing", "add its text")
+    for name in sorted(set(file.cards) - set(SPEAKING)):
+        raise GuidelineError(str(path), f"cards.{name}", "is shown by no rule", "remove it")
+
+
+#: Every rule that has a card of its own.
+SPEAKING = (
+    "AGE-02",
+    "AGE-03",
+    "AGE-10",
+    "IN-03",
+    "B12-02",
+    "B12-04",
+    "STAT-08",
+    "DUP-01",
+    "DUP-01.hold",
+    "RTE-01",
+    "RTE-02",
+    "RTE-03",
+    "RTE-04",
+    "RTE-05",
+    "RTE-06",
+    "RTE-07",
+    "RTE-08",
+    "RTE-09",
+    "RTE-10",
+    "RTE-11b",
+    "DUP-03",
+    "MAT-01",
+    "MAT-02",
+    "FU-00",
+    "FU-02",
+    "FU-03",
+    "FU-04",
+    "FU-05",
+    "FU-07",
+    "FU-08",
+    "FU-09",
+    "FU-10",
+    "FU-11",
+    "FU-12",
+)
+
+
+def _needs(lists: Codes) -> tuple[Need, ...]:
+    """What the guideline reads about a patient."""
+
+    def codes(*names: str) -> tuple[Code, ...]:
+        return tuple(code for name in names for code in getattr(lists, name).verified)
+
+    def kept(*names: str) -> frozenset[tuple[str, str]]:
+        return frozenset((code.system, code.code) for code in codes(*names))
+
+    return (
+        Need("patient", "Patient", "the patient", "indispensable"),
+        Need(
+            "b12",
+            "Observation",
+            "vitamin B12 results",
+            "required",
+            codes("b12_level"),
+            kept("b12_level", "b12_not_usable"),
+        ),
+        Need("conditions", "Condition", "the problem list", "required"),
+        Need("weight", "Observation", "weights", "optional", codes(*WEIGHTS), kept(*WEIGHTS)),
+        Need(
+            "labs",
+            "Observation",
+            "other laboratory results",
+            "optional",
+            codes(*LABS),
+            kept(*LABS),
+        ),
+        Need(
+            "feeding",
+            "Observation",
+            "feeding and diet",
+            "optional",
+            codes(*FEEDING),
+            kept(*FEEDING),
+        ),
+        Need("meds", "MedicationRequest", "medication orders", "optional"),
+        Need("procedures", "Procedure", "procedures", "optional"),
+        Need("allergies", "AllergyIntolerance", "allergies", "optional"),
+        Need("administrations", "MedicationAdministration", "medications given", "optional"),
+        Need("orders", "ServiceRequest", "laboratory orders", "optional"),
+    )

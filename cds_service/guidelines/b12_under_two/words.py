@@ -1,0 +1,168 @@
+"""What a card says about the patient: the findings, and the values that texts name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_DOWN, Decimal
+
+from cds_service.clinical import PlannedDrug, PlannedTest
+from cds_service.guidelines.b12_under_two.assessment import Assessment
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
+from cds_service.guidelines.b12_under_two.results import Level
+from cds_service.guidelines.engine import Choice, Note
+
+
+def number(value: Decimal) -> str:
+    """A number without an exponent or needless zeros."""
+    return f"{value.normalize():f}"
+
+
+def named(findings: Sequence[Finding]) -> str:
+    """Names of problems for a card, uncertain ones marked."""
+    return ", ".join(
+        dict.fromkeys(f"possible {one.name}" if one.possible else one.name for one in findings)
+    )
+
+
+def shown_level(level: Level) -> str:
+    """A level in pg/mL; cut off, never rounded up over a limit."""
+
+    def cut(value: Decimal) -> str:
+        return number(value.quantize(Decimal("0.1"), ROUND_DOWN))
+
+    if level.verdict == "low":
+        return "low (no number)"
+    if level.low is not None and level.low == level.high:
+        return f"{cut(level.low)} pg/mL"
+    if level.rule == "B12-07" and level.high is not None:
+        return f"<{cut(level.high)} pg/mL"
+    if level.rule == "B12-08" and level.low is not None:
+        return f">{cut(level.low)} pg/mL"
+    if level.low is not None and level.high is not None:
+        return f"{cut(level.low)}–{cut(level.high)} pg/mL"
+    return level.written
+
+
+def card_values(
+    facts: Facts, a: Assessment, choices: Sequence[Choice], g: Guideline
+) -> dict[str, object]:
+    """What summaries and advice may name."""
+    level = a.status.level
+    causes = named(a.causes)
+    product = injection_product(facts, g)
+    routes = g.file.routes
+    subcutaneous = any(
+        isinstance(plan, PlannedDrug) and plan.route == routes.subcutaneous.as_code
+        for choice in choices
+        for plan in choice.plans
+    )
+    return {
+        "level": f"B12 {shown_level(level)}" if level else "B12 deficiency (no level)",
+        "date": level.when.last if level else "no result",
+        "signs": named(facts.neurological),
+        "cause": causes or "not documented",
+        "severity": a.severity or "",
+        "because": a.severity_because,
+        "lasting": named(facts.malabsorption_permanent),
+        "inborn": named(facts.inborn),
+        "injection": product.substance,
+        "route": "deep subcutaneous" if subcutaneous else "intramuscular",
+        "metabolites": ", ".join(one.written for one in a.status.high_metabolites),
+    }
+
+
+def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
+    """What was found, on which result and date, and what qualifies it."""
+    texts, status, limits = g.file.texts, a.status, g.limits
+    notes: list[Note] = []
+    level = status.level
+    if level is not None:
+        values = {
+            "value": shown_level(level),
+            "written": level.written,
+            "date": level.when.last,
+            "source": level.source or "result",
+            "status": status.name,
+            "deficient": number(limits.b12_deficient.value),
+            "adequate": number(limits.b12_adequate.value),
+        }
+        text = texts.level_converted if level.converted else texts.level
+        if level.rule == "B12-07":
+            text = texts.level_below
+        elif level.rule == "B12-08":
+            text = texts.level_above
+        elif level.rule == "B12-10":
+            text = texts.level_range
+        elif level.rule == "B12-09":
+            text = texts.level_low_flag
+        notes.append(Note("finding", text, values))
+        flags = (
+            (level.tie, texts.tie),
+            (level.mismatch, texts.unit_mismatch),
+            (level.below_reference, texts.below_laboratory_range),
+            ("newer_unusable" in status.flags, texts.newer_unusable),
+        )
+        notes += [Note("finding", text) for flag, text in flags if flag]
+        if "discordant" in status.flags:
+            others = ", ".join(
+                f"{shown_level(one)} on {one.when.last}"
+                for one in facts.levels[1:]
+                if one.verdict != level.verdict
+            )
+            notes.append(Note("finding", texts.discordant, {"others": others}))
+    elif "diagnosis_only" in status.flags:
+        names = named((*facts.deficiency, *facts.deficiency_nonspecific))
+        notes.append(Note("finding", texts.diagnosis_only, {"names": names}))
+    if status.metabolites != "none":
+        high = ", ".join(one.written for one in status.high_metabolites)
+        notes.append(
+            Note(
+                "finding",
+                texts.metabolites,
+                {"verdict": status.metabolites, "values": high or "within range"},
+            )
+        )
+    if a.severity is not None:
+        notes.append(
+            Note(
+                "finding",
+                texts.severity,
+                {
+                    "severity": a.severity,
+                    "because": a.severity_because or "no sign of a worse grade",
+                },
+            )
+        )
+        if a.severity == "mild" and a.unavailable:
+            notes.append(
+                Note(
+                    "finding",
+                    texts.mild_unknown,
+                    {"names": ", ".join(g.file.names.labs[name] for name in a.unavailable)},
+                )
+            )
+    signs = (*facts.neurological, *facts.failure_to_thrive, *facts.megaloblastic, *facts.anemia)
+    if signs and a.severity != "severe":
+        notes.append(Note("finding", texts.problems, {"names": named(signs)}))
+    if a.cause == "unknown":
+        notes.append(Note("finding", texts.cause_unknown))
+    elif a.cause == "nutritional possible":
+        notes.append(Note("finding", texts.cause_possible))
+    else:
+        notes.append(Note("finding", texts.cause, {"cause": a.cause, "names": named(a.causes)}))
+    return notes
+
+
+def test_notes(tests: Sequence[PlannedTest], already: Sequence[str], g: Guideline) -> list[Note]:
+    texts = g.file.texts
+    notes = []
+    if tests:
+        by_date: dict[str, list[str]] = {}
+        for test in sorted(tests, key=lambda one: one.due):
+            by_date.setdefault(str(test.due), []).append(test.name)
+        listed = "; ".join(f"{due}: {', '.join(names)}" for due, names in by_date.items())
+        notes.append(Note("follow_up", texts.tests_ordered, {"tests": listed}))
+    if already:
+        notes.append(Note("follow_up", texts.tests_already, {"tests": ", ".join(already)}))
+    return notes

@@ -1,0 +1,374 @@
+"""Code lists: which codes mean what, who says so, and whether anybody checked.
+
+A guideline's folder ``codes/`` holds one CSV file a list
+(``system,code,display,verified,evidence``) and ``SOURCES.toml``, which explains every evidence
+tag, every list's purpose, and which lists may not share a code. An unverified row is only ever
+named to people: it decides nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from cds_service.clinical import Code
+from cds_service.errors import GuidelineError
+from cds_service.guidelines.engine import read_toml
+
+SNOMED = "http://snomed.info/sct"
+LOINC = "http://loinc.org"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+ATC = "http://www.whocc.no/atc"
+DIET = "http://terminology.hl7.org/CodeSystem/diet"
+DIET_STU3 = "http://hl7.org/fhir/diet"
+ROUTE = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"
+
+#: Each system a row may name, the form of its codes, and that form in words.
+_FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
+    system: (re.compile(form), words)
+    for system, form, words in (
+        (SNOMED, r"[1-9][0-9]{5,17}", "6 to 18 digits"),
+        (LOINC, r"(LA)?[1-9][0-9]{0,6}-[0-9]", "digits, a hyphen and a check digit"),
+        (RXNORM, r"[1-9][0-9]{0,7}", "up to 8 digits"),
+        (ICD10CM, r"[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?", "a letter, two characters, a dot, more"),
+        (ATC, r"[A-Z][0-9]{2}([A-Z]([A-Z]([0-9]{2})?)?)?", "as B03BA01 or a part of it"),
+        (DIET, r"[a-z-]+", "small letters"),
+        (DIET_STU3, r"[a-z-]+", "small letters"),
+        (ROUTE, r"[A-Z]+", "capital letters"),
+    )
+}
+
+#: Systems whose rows may end in ``*``: every code that begins so belongs to the list.
+_FAMILIES = frozenset({ICD10CM, ATC})
+
+COLUMNS = ("system", "code", "display", "verified", "evidence")
+
+# --- check digits ----------------------------------------------------------------------------
+
+# Verhoeff's scheme: multiplication in the dihedral group D5, and its permutation.
+_D5 = (
+    "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
+    "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
+)  # fmt: skip
+_PERMUTATION = (
+    "0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901",
+    "2793806415", "7046913258",
+)  # fmt: skip
+
+
+def _verhoeff_holds(digits: str) -> bool:
+    check = 0
+    for place, digit in enumerate(reversed(digits)):
+        check = int(_D5[check][int(_PERMUTATION[place % 8][int(digit)])])
+    return check == 0
+
+
+def _luhn_digit(digits: str) -> int:
+    doubled = "".join(
+        str(int(digit) * 2) if place % 2 == 0 else digit
+        for place, digit in enumerate(reversed(digits))
+    )
+    return -sum(map(int, doubled)) % 10
+
+
+def check_digit_problem(system: str, code: str) -> str | None:
+    """Why ``code`` cannot be a code of ``system``, or ``None``.
+
+    Form for every system known here, and the check digit where there is one (LOINC: modulus 10;
+    SNOMED CT: Verhoeff, and the digits that mark a concept). This proves that a code was not
+    mistyped, never what it means.
+    """
+    form = _FORMS.get(system)
+    if form is None:
+        return "is of a system not known here"
+    pattern, words = form
+    if not pattern.fullmatch(code):
+        return f"has not the form of its system ({words})"
+    if system == LOINC and not code.startswith("LA"):  # answers ("LA...") use another scheme
+        number, _, digit = code.partition("-")
+        if _luhn_digit(number) != int(digit):
+            return "has a wrong LOINC check digit"
+    if system == SNOMED:
+        if not _verhoeff_holds(code):
+            return "has a wrong SNOMED CT check digit"
+        if code[-3:-1] not in ("00", "10"):
+            return "is no SNOMED CT concept (a description or relationship has this form)"
+    return None
+
+
+# --- lists -----------------------------------------------------------------------------------
+
+
+class CodeRow(NamedTuple):
+    """One row of a list. ``code`` ends in ``*`` for a family; ``evidence`` are tags of sources."""
+
+    system: str
+    code: str
+    display: str
+    verified: bool
+    evidence: tuple[str, ...]
+
+
+class _Index(NamedTuple):
+    """Exact codes, and families by (system, beginning); ICD-10-CM without dots."""
+
+    exact: frozenset[tuple[str, str]]
+    families: frozenset[tuple[str, str]]
+    lengths: tuple[int, ...]
+
+    @classmethod
+    def of(cls, rows: Iterable[CodeRow]) -> _Index:
+        exact, families = set(), set()
+        for row in rows:
+            plain = _plain(row.system, row.code)
+            if plain.endswith("*"):
+                families.add((row.system, plain[:-1]))
+            else:
+                exact.add((row.system, plain))
+        lengths = sorted({len(start) for _, start in families})
+        return cls(frozenset(exact), frozenset(families), tuple(lengths))
+
+    def has(self, system: str, code: str) -> bool:
+        if (system, code) in self.exact:
+            return True
+        if system not in _FAMILIES:
+            return False
+        plain = _plain(system, code)
+        if (system, plain) in self.exact:
+            return True
+        families = self.families
+        for length in self.lengths:  # noqa: SIM110 - a generator doubles the time, and this is hot
+            if (system, plain[:length]) in families:
+                return True
+        return False
+
+
+@lru_cache(maxsize=4096)
+def _plain(system: str, code: str) -> str:
+    """As compared: ICD-10-CM occurs with and without its dot, and in small letters."""
+    if system == ICD10CM:
+        return code.replace(".", "").upper()
+    return code.upper() if system == ATC else code
+
+
+class CodeList(Struct, frozen=True):
+    """Codes that mean one thing. Make it with `CodeList.of`; `codes` are its rows as written."""
+
+    name: str
+    codes: tuple[CodeRow, ...]
+    _decisive: _Index
+    _named: _Index
+
+    @classmethod
+    def of(cls, name: str, rows: Iterable[CodeRow]) -> CodeList:
+        codes = tuple(rows)
+        return cls(
+            name,
+            codes,
+            _Index.of(row for row in codes if row.verified),
+            _Index.of(row for row in codes if not row.verified),
+        )
+
+    def decides(self, code: Code) -> bool:
+        """Whether ``code`` belongs to this list by a verified row."""
+        return self._decisive.has(code[0], code[1])
+
+    def mentions(self, code: Code) -> bool:
+        """Whether only an unverified row has ``code``: to be named to people, never decisive."""
+        return self._named.has(code[0], code[1]) and not self.decides(code)
+
+    def any_of(self, codes: Iterable[Code]) -> Code | None:
+        """The first of ``codes`` that decides."""
+        has = self._decisive.has
+        for code in codes:
+            if has(code[0], code[1]):
+                return code
+        return None
+
+    @property
+    def verified(self) -> tuple[Code, ...]:
+        """The verified codes in the order of the file, without families."""
+        return tuple(
+            Code(row.system, row.code, row.display)
+            for row in self.codes
+            if row.verified and not row.code.endswith("*")
+        )
+
+    def with_rows(self, rows: Sequence[Mapping[str, Any]], file: Path | str) -> CodeList:
+        """This list with a site's ``rows`` of ``file``, validated like those of the CSV files.
+
+        A row with a code that the list already has takes its place: so a site verifies a code on
+        its own terminology server (``verified = "yes"``) or withdraws one (``"no"``). Only system,
+        code and display must be given: a site vouches for its rows, so they count as verified.
+        Evidence, if given, says who decided: ``local:`` and a word.
+        """
+        added: dict[tuple[str, str], CodeRow] = {}
+        for number, cells in enumerate(rows, 1):
+            where = f"codes.{self.name} row {number}"
+            unknown = set(cells) - set(COLUMNS)
+            if unknown:
+                raise GuidelineError(
+                    str(file), where, f"has the unknown name {sorted(unknown)[0]!r}",
+                    f"use {', '.join(COLUMNS)}",
+                )  # fmt: skip
+            given = {"verified": "yes", "evidence": "local:site", **cells}
+            row = _row([str(given.get(column, "")) for column in COLUMNS], file, where)
+            if not all(tag.startswith("local:") for tag in row.evidence):
+                raise GuidelineError(
+                    str(file), where, "does not say who decided it",
+                    'write evidence = "local:" followed by a word, for example local:terminology',
+                )  # fmt: skip
+            added[(row.system, _plain(row.system, row.code))] = row
+        kept = (
+            row for row in self.codes if (row.system, _plain(row.system, row.code)) not in added
+        )
+        return CodeList.of(self.name, (*kept, *added.values()))
+
+
+# --- loading ---------------------------------------------------------------------------------
+
+
+def load_code_lists(folder: Path) -> dict[str, CodeList]:
+    """Every list of ``folder`` by name; refuses the first thing wrong, with file, row and cure."""
+    lists: dict[str, CodeList] = {}
+    for path in sorted(folder.glob("*.csv")):
+        lists[path.stem] = CodeList.of(path.stem, _read_rows(path))
+    if not lists:
+        raise GuidelineError(
+            str(folder), "codes", "holds no code list", "install the package anew"
+        )  # fmt: skip
+    path = folder / "SOURCES.toml"
+    sources = read_toml(path)
+    purposes, explained = sources.get("lists", {}), sources.get("sources", {})
+    for name in sorted(purposes.keys() ^ lists.keys()):
+        raise GuidelineError(
+            str(path), f"lists.{name}",
+            "has no file" if name in purposes else "is missing, but there is such a file",
+            "give every list one file and one entry with its purpose",
+        )  # fmt: skip
+    used = {tag for one in lists.values() for row in one.codes for tag in row.evidence}
+    for tag in sorted(used ^ explained.keys()):
+        raise GuidelineError(
+            str(path), f"sources.{tag}",
+            "is cited by no row" if tag in explained else "is cited by a row, but not explained",
+            "explain every evidence tag, and only those",
+        )  # fmt: skip
+    check_code_lists(lists, folder)
+    return lists
+
+
+def check_code_lists(lists: Mapping[str, CodeList], folder: Path) -> None:
+    """Refuse a code that stands in two lists of which it can be in one only.
+
+    ``SOURCES.toml`` says which: ``exclusive`` groups share no code; ``within`` names the list
+    that must have every verified code of this one. Call it again after a site added rows.
+    """
+    path = folder / "SOURCES.toml"
+    sources = read_toml(path)
+
+    def known(name: str, where: str) -> CodeList:
+        if name not in lists:
+            raise GuidelineError(
+                str(path), where, f"names {name!r}, which is no code list", "correct the name"
+            )
+        return lists[name]
+
+    for number, group in enumerate(sources.get("exclusive", ()), 1):
+        members = [known(name, f"exclusive {number}") for name in group["lists"]]
+        for one in members:
+            for other in members:
+                if one is not other:
+                    _refuse_shared(one, other, folder)
+    for name, about in sources.get("lists", {}).items():
+        wider = about.get("within")
+        if wider is None:
+            continue
+        for row in known(name, f"lists.{name}").codes:
+            start = Code(row.system, row.code.removesuffix("*"))
+            if row.verified and not known(wider, f"lists.{name}").decides(start):
+                raise GuidelineError(
+                    str(folder / f"{name}.csv"), row.code, f"is not in {wider}",
+                    f"add it to {wider}.csv too, or take it out",
+                )  # fmt: skip
+
+
+def _refuse_shared(one: CodeList, other: CodeList, folder: Path) -> None:
+    for row in one.codes:
+        code = Code(row.system, row.code.removesuffix("*"))
+        if other.decides(code) or other.mentions(code):
+            raise GuidelineError(
+                str(folder / f"{one.name}.csv"), row.code, f"is also in {other.name}",
+                "a code can be in one of these lists only; take it out of the other",
+            )  # fmt: skip
+
+
+def _read_rows(path: Path) -> list[CodeRow]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = list(csv.reader(file, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise GuidelineError(
+            str(path), "the file", f"cannot be read ({error})", "write it as CSV in UTF-8"
+        ) from None
+    if not lines or tuple(lines[0]) != COLUMNS:
+        raise GuidelineError(
+            str(path), "line 1", "is not the header", f"begin the file with {','.join(COLUMNS)}"
+        )
+    if len(lines) == 1:
+        raise GuidelineError(str(path), "the file", "has no rows", "add a code or delete the file")
+    rows: list[CodeRow] = []
+    seen: dict[tuple[str, str], int] = {}
+    families: dict[tuple[str, str], int] = {}
+    for number, cells in enumerate(lines[1:], 2):
+        row = _row(cells, path, f"line {number}")
+        plain = _plain(row.system, row.code)
+        earlier = seen.get((row.system, plain))
+        if earlier is not None:
+            raise GuidelineError(
+                str(path), f"line {number}", f"{row.code} is already in line {earlier}",
+                "delete one of the two",
+            )  # fmt: skip
+        seen[(row.system, plain)] = number
+        if plain.endswith("*"):
+            families[(row.system, plain[:-1])] = number
+        rows.append(row)
+    for (system, plain), number in seen.items():
+        for (family_system, start), line in families.items():
+            if system == family_system and plain.startswith(start) and line != number:
+                raise GuidelineError(
+                    str(path), f"line {number}", f"{plain} belongs to the family in line {line}",
+                    "delete one of the two",
+                )  # fmt: skip
+    return rows
+
+
+def _row(cells: Sequence[str], path: Path | str, where: str) -> CodeRow:
+    def refuse(problem: str, cure: str) -> GuidelineError:
+        return GuidelineError(str(path), where, problem, cure)
+
+    if len(cells) != len(COLUMNS):
+        raise refuse(f"has {len(cells)} cells", f"give it {len(COLUMNS)}; quote text with a comma")
+    for column, cell in zip(COLUMNS, cells, strict=True):
+        if not cell or cell != cell.strip():
+            raise refuse(f"{column} is empty or has blanks around it", "fill it in, without blanks")
+    system, code, display, verified, evidence = cells
+    if system not in _FORMS:
+        raise refuse(f"names the unknown system {system}", f"use one of {', '.join(_FORMS)}")
+    plain = code
+    if code.endswith("*"):
+        if system not in _FAMILIES:
+            raise refuse(f"{code} is a family", "only ICD-10-CM and ATC codes have families")
+        plain = code[:-1]
+    problem = check_digit_problem(system, plain)
+    if problem is not None:
+        raise refuse(f"{code} {problem}", "look the code up again")
+    if verified not in ("yes", "no"):
+        raise refuse(f"verified is {verified!r}", "write yes or no")
+    return CodeRow(system, code, display, verified == "yes", tuple(evidence.split()))

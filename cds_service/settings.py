@@ -1,0 +1,264 @@
+"""What an operator sets, read once from the environment and checked before anything starts.
+
+``SETTINGS`` lists every variable with its meaning; the documentation prints it. A variable that
+is misspelt, unknown, or cannot be honoured stops the program: a setting that silently does
+nothing is worse than none. An empty value is the same as no value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from cds_service.errors import SettingsError
+from cds_service.security import Refused, is_loopback, normal_base_address
+
+
+class Settings(Struct, frozen=True):
+    """All settings, checked. ``fhir_deadline`` is in seconds."""
+
+    public_url: str = ""
+    fhir_servers: frozenset[str] = frozenset()
+    allowed_origins: tuple[str, ...] = ("*",)
+    as_of: date | None = None
+    guideline_overrides: Path | None = None
+    open: bool = False
+    demo: bool = False
+    fhir_deadline: float = 0.4
+    max_body_bytes: int = 5_000_000
+
+
+class Setting(NamedTuple):
+    """One variable: the field it fills, how its text is read, its default and meaning in words."""
+
+    field: str
+    read: Callable[[str, str], Any]
+    default: str
+    meaning: str
+
+
+def _flag(name: str, text: str) -> bool:
+    word = text.lower()
+    if word in ("true", "1", "yes", "on"):
+        return True
+    if word in ("false", "0", "no", "off"):
+        return False
+    raise SettingsError(name, "is neither true nor false", "Set it to true or false.")
+
+
+def _whole_number(least: int, most: int) -> Callable[[str, str], int]:
+    def read(name: str, text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise SettingsError(
+                name, "is not a whole number in range", f"Set a number from {least} to {most}."
+            )
+        return int(text)
+
+    return read
+
+
+def _milliseconds(name: str, text: str) -> float:
+    return _whole_number(50, 10_000)(name, text) / 1000
+
+
+def _date(name: str, text: str) -> date:
+    try:
+        if len(text) != 10:
+            raise ValueError
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(
+            name, "is not a date", "Write it as year-month-day, such as 2026-01-15."
+        ) from None
+
+
+def _file(name: str, text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise SettingsError(name, f"there is no file {text!r}", "Give the path of a TOML file.")
+    return path
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+def _fhir_servers(name: str, text: str) -> frozenset[str]:
+    servers = set()
+    for written in _words(text):
+        base = normal_base_address(written)
+        if isinstance(base, Refused):
+            raise SettingsError(
+                name,
+                f"{written!r}: {base.reason}",
+                "List base addresses such as https://fhir.example.org/r4.",
+            )
+        servers.add(base.url)
+    return frozenset(servers)
+
+
+def _origins(name: str, text: str) -> tuple[str, ...]:
+    origins = tuple(dict.fromkeys(_words(text)))
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(
+            r"https?://(?:\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d+)?", origin
+        ):
+            raise SettingsError(
+                name,
+                f"{origin!r} is not an origin",
+                "List origins as browsers send them: https://ehr.example.org, in lower case,"
+                " without a path; or * for any.",
+            )
+    if "*" in origins and len(origins) > 1:
+        raise SettingsError(name, "names * beside others", "Keep either * or the others.")
+    return origins
+
+
+def _public_url(name: str, text: str) -> str:
+    base = normal_base_address(text)
+    if isinstance(base, Refused) or not (base.secure or base.loopback):
+        raise SettingsError(
+            name,
+            "is not the https address of this service",
+            "Write the address that clients call, such as https://cds.example.org.",
+        )
+    return text.rstrip("/")
+
+
+def _not_in_this_version(problem: str) -> Callable[[str, str], Any]:
+    def refuse(name: str, text: str) -> Any:
+        raise SettingsError(name, problem, "Remove it.")
+
+    return refuse
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "CDS_PUBLIC_URL": Setting(
+        "public_url",
+        _public_url,
+        "none",
+        "The address clients call, when it differs from where the service listens. https.",
+    ),
+    "CDS_FHIR_SERVERS": Setting(
+        "fhir_servers",
+        _fhir_servers,
+        "none",
+        "Base addresses of the FHIR servers that may be called, separated by commas or spaces;"
+        " each tenant by its own address. https, except on loopback and in the demo. A request"
+        " naming another server is answered from its prefetch alone.",
+    ),
+    "CDS_ALLOWED_ORIGINS": Setting(
+        "allowed_origins",
+        _origins,
+        "`*` (any)",
+        "Origins of the web pages whose scripts may call, separated by commas or spaces.",
+    ),
+    "CDS_AS_OF": Setting(
+        "as_of",
+        _date,
+        "today",
+        "Evaluates as if today were this date (year-month-day). Demo only; every card says so.",
+    ),
+    "CDS_GUIDELINE_OVERRIDES": Setting(
+        "guideline_overrides",
+        _file,
+        "none",
+        "A TOML file with this site's own limits, products, codes and texts.",
+    ),
+    "CDS_OPEN": Setting(
+        "open",
+        _flag,
+        "`false`",
+        "`true` allows callers from other machines although nobody has to say who they are.",
+    ),
+    "CDS_DEMO": Setting(
+        "demo",
+        _flag,
+        "`false`",
+        "`true` is the same as `serve --demo`: FHIR servers on loopback may be called, pages may"
+        " reach the service on loopback, and `CDS_AS_OF` is allowed. Not for patients.",
+    ),
+    "CDS_FHIR_DEADLINE_MS": Setting(
+        "fhir_deadline",
+        _milliseconds,
+        "`400`",
+        "Milliseconds after which answers of the FHIR server are no longer waited for.",
+    ),
+    "CDS_MAX_BODY_BYTES": Setting(
+        "max_body_bytes",
+        _whole_number(10_000, 1_000_000_000),
+        "`5000000`",
+        "The largest request body that is read.",
+    ),
+    "CDS_CLIENTS_FILE": Setting(
+        "",
+        _not_in_this_version("client authentication is not part of this version"),
+        "none",
+        "Reserved for the register of clients. Refused: this version has no authentication.",
+    ),
+    "CDS_DATABASE_URL": Setting(
+        "",
+        _not_in_this_version("nothing is stored in this version"),
+        "none",
+        "Reserved for the database. Refused: this version stores nothing.",
+    ),
+}
+
+#: Not settings: what Kubernetes says about every service of a namespace, here one called "cds",
+#: and what this project's own tests are told.
+_is_not_ours = re.compile(
+    r"CDS_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_\w+)?)|CDS_TEST_\w+|CDS_REQUIRE_ALL_TESTS"
+).fullmatch
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings in ``environment``; `SettingsError` names the variable, problem and cure."""
+    values: dict[str, Any] = {}
+    for name, text in environment.items():
+        if not name.startswith("CDS_") or _is_not_ours(name):
+            continue
+        setting = SETTINGS.get(name)
+        if setting is None:
+            near = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.0)[0]
+            raise SettingsError(name, "is not a setting", f"Did you mean {near}?")
+        if text.strip():
+            values[setting.field] = setting.read(name, text.strip())
+    settings = Settings(**values)
+    if settings.as_of and not settings.demo:
+        raise SettingsError(
+            "CDS_AS_OF",
+            "another date than today is for the demo only",
+            "Remove it, or set CDS_DEMO=true.",
+        )
+    if not settings.demo:
+        for server in sorted(settings.fhir_servers):
+            if server.startswith("http://") and not is_loopback(urlsplit(server).hostname or ""):
+                raise SettingsError(
+                    "CDS_FHIR_SERVERS",
+                    f"{server!r} is not encrypted, a token would be readable on the way",
+                    "Use its https address, or set CDS_DEMO=true for tests.",
+                )
+    return settings
+
+
+def check_address(settings: Settings, host: str) -> None:
+    """Refuses to listen where strangers could call although nobody is asked who they are."""
+    if not (settings.open or is_loopback(host)):
+        raise SettingsError(
+            "CDS_OPEN",
+            f"anybody who reaches {host} could call, since clients are not authenticated",
+            "Listen on 127.0.0.1, or set CDS_OPEN=true if the network keeps strangers out.",
+        )
+
+
+def describe_settings() -> str:
+    """Every setting as a Markdown table, for the documentation."""
+    rows = [f"| `{name}` | {s.default} | {s.meaning} |" for name, s in SETTINGS.items()]
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows]) + "\n"

@@ -1,0 +1,65 @@
+"""A sample infant and the service that is called about it."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from cds_service.app import create_app
+from cds_service.consultation import Service, load_services
+from cds_service.settings import Settings
+
+STORIES = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
+PATIENCE_S = 10.0
+
+Json = dict[str, Any]
+
+
+@cache
+def services() -> tuple[Service, ...]:
+    return load_services()
+
+
+class Story:
+    """A sample infant, ready to be called about."""
+
+    def __init__(self, name: str) -> None:
+        read = {
+            part: json.loads((STORIES / name / f"{part}.json").read_text(encoding="utf-8"))
+            for part in ("patient", "request", "expected")
+        }
+        self.name = name
+        self.request: Json = read["request"]
+        self.on = date.fromisoformat(read["expected"]["asOf"])
+        self.patient_id: str = self.request["context"]["patientId"]
+        self.resources: list[Json] = [entry["resource"] for entry in read["patient"]["entry"]]
+
+    @property
+    def path(self) -> str:
+        return f"/cds-services/{services()[0].id}"
+
+    def client(self, **settings: Any) -> FlaskClient:
+        # A slow shared machine must not decide what arrives; the default is tested for itself.
+        chosen = {"demo": True, "as_of": self.on, "fhir_deadline": PATIENCE_S, **settings}
+        return create_app(Settings(**chosen), services()).test_client()
+
+    def post(self, *without: str, **changes: Any) -> Any:
+        """The answer to the story's request with members changed and prefetch keys left out."""
+        sent = {**self.request, **changes}
+        if without:
+            prefetch = sent["prefetch"]
+            sent["prefetch"] = {key: prefetch[key] for key in prefetch if key not in without}
+        return self.client().post(self.path, json=sent)
+
+    def with_prefetch(self, **changes: Any) -> Any:
+        """The answer with other values under these prefetch keys."""
+        return self.post(prefetch={**self.request["prefetch"], **changes})
+
+    def listed_client(self, server: str) -> FlaskClient:
+        """The service outside the demo, allowed to read this one server."""
+        return self.client(demo=False, as_of=None, fhir_servers=frozenset({server}))

@@ -1,0 +1,151 @@
+"""The command `serve` as a process: what it prints, answers over a socket, and how it ends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 30
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
+    return {**kept, **more}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(*options: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "cds_service", "serve", "--port", str(port), *options],
+        cwd=ROOT,
+        env=environment(**variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            wait_until_ready(process, port)
+            yield process, port
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(PATIENCE_S)
+
+
+def wait_until_ready(process: subprocess.Popen[str], port: int) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        assert process.poll() is None, process.communicate()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.05)
+        finally:
+            connection.close()
+    pytest.fail("the service did not become ready")
+
+
+def refused(*options: str, **variables: str) -> str:
+    """What `serve` says when it does not start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cds_service", "serve", "--port", str(free_port()), *options],
+        cwd=ROOT,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert "Listening" not in done.stdout
+    return done.stderr
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_listens_answers_and_ends_when_told(stop: signal.Signals) -> None:
+    with running("--demo", "--workers", "2") as (process, port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/cds-services/", headers={"Origin": "http://localhost:8080"})
+        answer = connection.getresponse()
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert isinstance(json.loads(answer.read())["services"], list)
+        connection.request("OPTIONS", "/cds-services//x", headers={"Origin": "http://a"})
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (204, b"")
+        connection.close()
+        process.send_signal(stop)
+        assert process.wait(PATIENCE_S) == 0
+        assert process.stdout is not None
+        assert f"http://127.0.0.1:{port}/cds-services" in process.stdout.read()
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_body_over_the_limit_is_refused_however_it_is_sent(chunked: bool) -> None:
+    with running(CDS_MAX_BODY_BYTES="10000") as (_, port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        listed = json.loads(fetched(connection, "/cds-services"))["services"]
+        path = f"/cds-services/{listed[0]['id']}"
+        chunks = [b"x" * 4000] * 5
+        connection.request(
+            "POST",
+            path,
+            body=iter(chunks) if chunked else b"".join(chunks),
+            headers={"Content-Type": "application/json"},
+            encode_chunked=chunked,
+        )
+        answer = connection.getresponse()
+        assert answer.status == 413
+        assert json.loads(answer.read())["resourceType"] == "OperationOutcome"
+        connection.close()
+
+
+def fetched(connection: http.client.HTTPConnection, path: str) -> bytes:
+    connection.request("GET", path)
+    return connection.getresponse().read()
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "said"),
+    [
+        ((), {"CDS_CLIENTS_FILE": "clients.toml"}, "CDS_CLIENTS_FILE"),
+        ((), {"CDS_FHIR_SERVER": "https://a"}, "CDS_FHIR_SERVERS"),
+        (("--host", "0.0.0.0"), {}, "CDS_OPEN"),  # noqa: S104
+        (("--demo", "--host", "0.0.0.0"), {}, "CDS_OPEN"),  # noqa: S104
+    ],
+)
+def test_it_refuses_to_start_half_configured(
+    options: tuple[str, ...], variables: dict[str, str], said: str
+) -> None:
+    assert said in refused(*options, **variables)
+
+
+def test_a_port_that_is_taken_is_said_in_a_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert str(port) in refused("--port", str(port))

@@ -1,0 +1,163 @@
+"""Who knows whom, as a table: the medicine knows no FHIR, FHIR no medicine, neither any HTTP.
+
+The table is total: a module without a row fails, and so does a row without a module. Adding one
+is a decision about the house, made here and explained in DEVELOPERS.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "cds_service"
+
+_GUIDELINE = "clinical errors guidelines.engine guidelines.codelists guidelines.b12_under_two"
+
+# Each module: what of ours it may import, and which libraries beyond Python's own.
+# "guidelines.b12_under_two" as a permission covers the modules inside it.
+ALLOWED: dict[str, tuple[str, str]] = {
+    # module                               of ours                                   libraries
+    "": ("", ""),
+    "clinical": ("", "msgspec"),
+    "errors": ("", "msgspec"),
+    "settings": ("errors security", "msgspec"),
+    "security": ("errors", ""),
+    "cdshooks": ("", ""),
+    "cdshooks.request": ("errors", "msgspec"),
+    "cdshooks.response": ("errors", "msgspec"),
+    "fhir": ("", ""),
+    "fhir.wire": ("", "msgspec"),
+    "fhir.elements": ("clinical fhir.wire", ""),
+    "fhir.reading": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
+    "fhir.gather": ("clinical errors fhir.server", "msgspec"),
+    "fhir.server": ("clinical errors security", "msgspec requests urllib3"),
+    "fhir.orders": ("clinical errors", "msgspec fhir.resources pydantic"),
+    "guidelines": ("", ""),
+    "guidelines.engine": ("clinical errors", "msgspec"),
+    "guidelines.codelists": ("clinical errors guidelines.engine", "msgspec"),
+    "guidelines.b12_under_two": (_GUIDELINE, "msgspec"),
+    "guidelines.b12_under_two.data": (_GUIDELINE, "msgspec"),
+    "guidelines.b12_under_two.facts": (_GUIDELINE, "msgspec"),
+    "guidelines.b12_under_two.assessment": (_GUIDELINE, "msgspec"),
+    "guidelines.b12_under_two.treatment": (_GUIDELINE, "msgspec"),
+    "guidelines.b12_under_two.monitoring": (_GUIDELINE, "msgspec"),
+    "guidelines.b12_under_two.follow_up": (_GUIDELINE, "msgspec"),
+    "cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
+    "consultation": ("clinical errors guidelines fhir cdshooks cards security", "msgspec"),
+    "web": (
+        "errors settings security cdshooks consultation fhir.gather fhir.server",
+        "msgspec flask werkzeug",
+    ),
+    "app": (
+        "errors settings security cdshooks fhir guidelines cards consultation web",
+        "flask",
+    ),
+    "__main__": (
+        "clinical errors settings security cdshooks fhir guidelines cards consultation app",
+        "msgspec click granian fhir.resources pydantic",
+    ),
+}
+
+# Libraries that only these modules may ever hold, whatever the table comes to say.
+ONLY = {
+    "requests": {"fhir.server"},
+    "urllib3": {"fhir.server"},
+    "flask": {"web", "app"},
+    "werkzeug": {"web"},
+    "fhir.resources": {"fhir.orders", "__main__"},
+    "granian": {"__main__"},
+    "click": {"__main__"},
+}
+
+# Names that say where code lies, not what it does.
+EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "shared"}
+
+
+def name_of(file: Path) -> str:
+    parts = list(file.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(file): file for file in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports_of(name: str) -> set[str]:
+    """Every module imported anywhere in the file, in full: inside functions and type checks too."""
+    file = MODULES[name]
+    package = ["cds_service", *(name.split(".") if name else [])]
+    if file.name != "__init__.py":
+        package.pop()
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            origin = ".".join([*start, *(node.module or "").split(".")]).strip(".")
+            ours = origin.split(".")[0] == "cds_service"
+            for alias in node.names:
+                inner = f"{origin}.{alias.name}"
+                is_module = ours and inner.removeprefix("cds_service.") in MODULES
+                found.add(inner if is_module else origin)
+    return found
+
+
+def ours(imported: set[str]) -> set[str]:
+    inside = {name for name in imported if name.split(".")[0] == "cds_service"}
+    return {name.removeprefix("cds_service").removeprefix(".") for name in inside}
+
+
+def libraries(imported: set[str]) -> set[str]:
+    known = sys.stdlib_module_names | {"cds_service"}
+    return {name for name in imported if name.split(".")[0] not in known}
+
+
+def within(name: str, allowed: str) -> bool:
+    return name == "" or any(name == one or name.startswith(one + ".") for one in allowed.split())
+
+
+def test_every_module_has_a_row_and_every_row_a_module() -> None:
+    assert set(MODULES) == set(ALLOWED)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_a_module_imports_only_what_its_row_allows(name: str) -> None:
+    of_ours, of_others = ALLOWED[name]
+    imported = imports_of(name)
+    strangers = {one for one in ours(imported) if not within(one, of_ours)}
+    strangers |= {one for one in libraries(imported) if not within(one, of_others)}
+    assert not strangers, f"{name} may not know {sorted(strangers)}"
+
+
+@pytest.mark.parametrize("library", sorted(ONLY))
+def test_a_library_stays_in_its_room(library: str) -> None:
+    holders = {
+        name for name in MODULES if any(within(one, library) for one in libraries(imports_of(name)))
+    }
+    assert holders <= ONLY[library]
+    permitted = {name for name, (_, allowed) in ALLOWED.items() if library in allowed.split()}
+    assert permitted <= ONLY[library]
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    assert not {name for name in MODULES if name.rpartition(".")[2] in EMPTY_NAMES}
+
+
+def test_the_reader_of_imports_sees_every_form(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "sample.py"
+    file.write_text(
+        "import requests.adapters\n"
+        "from .. import clinical\n"
+        "from .server import FhirServer\n"
+        "def later():\n    from cds_service.guidelines import engine\n"
+    )
+    monkeypatch.setitem(MODULES, "fhir.sample", file)
+    monkeypatch.setitem(MODULES, "guidelines.engine", file)
+    found = imports_of("fhir.sample")
+    assert ours(found) == {"clinical", "fhir.server", "guidelines.engine"}
+    assert libraries(found) == {"requests.adapters"}

@@ -1,0 +1,208 @@
+"""The documents say what is true: links lead somewhere; settings and commands are written down."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import click
+import pytest
+
+from cds_service.__main__ import main
+from cds_service.settings import describe_settings
+
+ROOT = Path(__file__).parents[1]
+MADE_FOLDERS = {"build", "dist", "__pycache__", "node_modules"}
+KEPT_DOT_FOLDERS = {".ci", ".github"}
+
+# Set by whoever runs the tests, read by no service.
+TEST_VARIABLES = {"CDS_TEST_DATA", "CDS_TEST_R4_EXAMPLES", "CDS_REQUIRE_ALL_TESTS"}
+
+
+def project_files() -> Iterator[Path]:
+    """What belongs to the project, found without git: a source archive has none."""
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if name not in MADE_FOLDERS
+            and not name.endswith(".egg-info")
+            and (not name.startswith(".") or name in KEPT_DOT_FOLDERS)
+        )
+        yield from (Path(folder, name) for name in sorted(files))
+
+
+FILES = {str(file.relative_to(ROOT)): file for file in project_files()}
+MARKDOWN = sorted(name for name in FILES if name.endswith(".md"))
+# What people read to use the service; the glossary and the changelog explain, they don't instruct.
+MANUALS = [n for n in MARKDOWN if n in {"README.md", "DEVELOPERS.md"} or n.startswith("docs/")]
+
+
+def text_of(name: str) -> str:
+    return FILES[name].read_text(encoding="utf-8")
+
+
+def prose_of(name: str) -> str:
+    """The Markdown without code, where brackets mean something else."""
+    without_blocks = re.sub(r"^(```|~~~).*?^\1", "", text_of(name), flags=re.M | re.S)
+    return re.sub(r"`[^`\n]*`", "", without_blocks)
+
+
+def anchors_of(name: str) -> set[str]:
+    """The anchors that GitHub gives the headings of a Markdown file."""
+    text = re.sub(r"^(```|~~~).*?^\1", "", text_of(name), flags=re.M | re.S)
+    found: set[str] = set(re.findall(r'<a (?:id|name)="([^"]+)"', text))
+    for heading in re.findall(r"^#{1,6}\s+(.+?)\s*#*$", text, flags=re.M):
+        shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+        slug = re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-")
+        number = 0
+        while (anchor := f"{slug}-{number}" if number else slug) in found:
+            number += 1
+        found.add(anchor)
+    return found
+
+
+@pytest.mark.parametrize("name", MARKDOWN)
+def test_every_link_inside_the_project_leads_somewhere(name: str) -> None:
+    prose = prose_of(name)
+    links = re.findall(r"\]\(<?([^)<>\s]+)>?(?:\s+\"[^\"]*\")?\)", prose)
+    links += re.findall(r"^\[[^\]]+\]:\s*(\S+)", prose, flags=re.M)
+    for link in links:
+        if re.match(r"[a-z][a-z+.-]*:", link):
+            continue
+        path, _, anchor = unquote(link).partition("#")
+        assert not path.startswith("/"), f"{name}: {link} only works on one machine"
+        goal = (FILES[name].parent / path).resolve() if path else FILES[name]
+        assert goal.exists(), f"{name}: {link} leads nowhere"
+        if anchor and goal.suffix == ".md":
+            assert anchor in anchors_of(str(goal.relative_to(ROOT))), f"{name}: no heading {link}"
+
+
+def settings_in(names: list[str]) -> set[str]:
+    return {
+        one for name in names for one in re.findall(r"\bCDS_[A-Z][A-Z_]*[A-Z]\b", text_of(name))
+    }
+
+
+def test_every_setting_is_documented_and_every_documented_setting_is_read() -> None:
+    read = settings_in([name for name in FILES if re.fullmatch(r"cds_service/.*\.py", name)])
+    told = settings_in([*MANUALS, "CHANGELOG.md", "Dockerfile", "docker-compose.yml"])
+    assert read, "the pattern finds no setting at all"
+    assert read - settings_in(MANUALS) == set(), "not documented"
+    assert told - read - TEST_VARIABLES == set(), "documented, but nothing reads it"
+
+
+def commands(group: click.Group, path: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}"
+
+
+def test_every_command_is_documented_and_every_documented_command_exists() -> None:
+    known = set(commands(main, "cds-service"))
+    manuals = "\n".join(text_of(name) for name in MANUALS)
+    assert {one for one in known if one not in manuals} == set(), "not documented"
+    told = re.findall(r"`(?:[\w./]*/)?(cds-service(?: [a-z][a-z-]*)+)", manuals)
+    wrong = {one for one in told if not any((one + " ").startswith(k + " ") for k in known)}
+    assert wrong == set(), "documented, but there is no such command"
+
+
+def test_every_make_target_is_documented_and_every_documented_target_exists() -> None:
+    makefile = text_of("Makefile")
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", makefile, flags=re.M)
+    targets = set(phony.split())
+    manuals = "\n".join(text_of(name) for name in MANUALS)
+    told = set(re.findall(r"\bmake ([a-z]+)`", manuals))
+    told |= set(re.findall(r"^make ([a-z]+)\b", manuals, flags=re.M))
+    assert told == targets - {"help"}
+    helped = set(re.findall(r'^\t@echo "make (\w+)', makefile, flags=re.M))
+    assert helped == targets - {"help"}
+
+
+def test_the_readme_has_the_table_of_settings_as_the_program_knows_it() -> None:
+    assert describe_settings() in text_of("README.md"), "copy what describe_settings() returns"
+
+
+def test_every_address_in_the_documents_exists() -> None:
+    told = {
+        address
+        for name in MARKDOWN
+        for address in re.findall(
+            r"`((?:cds_service|tests|bench)/[\w/]+\.py(?:::\w+)?)`", text_of(name)
+        )
+    }
+    assert told
+    for address in sorted(told):
+        file, _, name = address.partition("::")
+        assert file in FILES, address
+        assert not name or re.search(rf"^(def|class) {name}\b", text_of(file), flags=re.M), address
+
+
+def test_every_dependency_says_why_it_is_there() -> None:
+    project = tomllib.loads(text_of("pyproject.toml"))
+    groups = project["dependency-groups"]
+    asked = [*project["project"]["dependencies"], *groups["build"], *groups["dev"]]
+    names = {re.split(r"[<>=~ ]", one)[0] for one in asked if isinstance(one, str)}
+    section = text_of("DEVELOPERS.md").partition("\n## Dependencies")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| ([\w.-]+) \|", section, flags=re.M)) - {"package"} == names
+
+
+# Written in pieces, so that this file does not hold what it forbids.
+FORBIDDEN = {
+    "a package registry's host": "|".join(
+        name.replace("_", r"\.")
+        for name in (
+            "pypi_" + "org",
+            "pythonhosted_" + "org",
+            "npmjs_" + "(org|com)",
+            "crates_" + "io",
+            "repo1?_" + "maven",
+            "deb_" + "debian_org",
+        )
+    ),
+    "a path of one machine": "|".join(
+        (r"(?<![\w.])/wo" + "rk/", r"(?<![\w.])/ro" + "ot/", r"/ho" + r"me/\w", r"/Us" + r"ers/\w")
+    ),
+    "a number of the project's tracker": r"\bissue" + r"s? #?\d",
+}
+MAY_NAME_THE_DATA_FOLDER = {".ci/run"}
+FORBIDDEN_BUT_IN_CI = r"\.\./sha" + "red"
+
+
+@pytest.mark.parametrize("what", sorted(FORBIDDEN))
+def test_no_file_names(what: str) -> None:
+    found = []
+    for name, file in FILES.items():
+        lines = file.read_bytes().decode("utf-8", errors="replace").splitlines()
+        found += [
+            f"{name}:{i}" for i, line in enumerate(lines, 1) if re.search(FORBIDDEN[what], line)
+        ]
+    assert found == []
+
+
+def test_only_ci_knows_of_a_folder_beside_the_checkout() -> None:
+    found = {
+        name
+        for name, file in FILES.items()
+        if re.search(FORBIDDEN_BUT_IN_CI, file.read_bytes().decode("utf-8", errors="replace"))
+    }
+    assert found <= MAY_NAME_THE_DATA_FOLDER
+
+
+@pytest.mark.parametrize("name", sorted(n for n in FILES if re.match(r"requirements/.*\.txt$", n)))
+def test_every_requirement_is_one_version_with_its_hashes(name: str) -> None:
+    lines = [line for line in text_of(name).splitlines() if not line.lstrip().startswith("#")]
+    requirements = [line for line in lines if not line.startswith(" ")]
+    assert requirements
+    for i, line in enumerate(lines):
+        if not line.startswith(" "):
+            assert re.match(r"[a-z0-9.-]+==\S+( ; .+)? \\$", line), line
+            assert lines[i + 1].lstrip().startswith("--hash=sha256:"), line
+        else:
+            assert re.fullmatch(r"    --hash=sha256:[0-9a-f]{64}( \\)?", line), line

@@ -1,0 +1,1014 @@
+"""Reading FHIR resources: tolerant of versions and forms, never misread."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from cds_service import clinical
+from cds_service.clinical import Code, Need, Quantity, Record
+from cds_service.errors import DataUnavailable
+from cds_service.fhir.gather import Answer
+from cds_service.fhir.reading import read_record
+
+Json = dict[str, Any]
+
+LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
+UCUM = "http://unitsofmeasure.org"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+
+
+def kept(*codes: str) -> frozenset[tuple[str, str]]:
+    return frozenset((LOINC, code) for code in codes)
+
+
+NEEDS = (
+    Need("patient", "Patient", "the child", "indispensable"),
+    Need("b12", "Observation", "vitamin B12", "required", kept=kept("2132-9", "14685-2")),
+    Need("weight", "Observation", "weight", "optional", kept=kept("29463-7")),
+    Need("conditions", "Condition", "problems", "required"),
+    Need("meds", "MedicationRequest", "orders", "optional"),
+    Need("procedures", "Procedure", "procedures", "optional"),
+    Need("allergies", "AllergyIntolerance", "allergies", "optional"),
+    Need("administrations", "MedicationAdministration", "doses given", "optional"),
+    Need("orders", "ServiceRequest", "tests ordered", "optional"),
+)
+CHILD: Json = {"resourceType": "Patient", "id": "1", "birthDate": "2025-06-01"}
+
+
+def answer(*resources: Json | bytes) -> Answer:
+    raw = [each if isinstance(each, bytes) else json.dumps(each).encode() for each in resources]
+    return Answer("present", tuple(map(Raw, raw)), ("",) * len(raw))
+
+
+def read(child: Json | bytes = CHILD, /, **answers: Answer | list[Json | bytes]) -> Record:
+    """The record of a child with these answers; every other need is known to be empty."""
+    evidence = {need.key: Answer("empty") for need in NEEDS}
+    evidence["patient"] = answer(child)
+    for key, given_ in answers.items():
+        evidence[key] = given_ if isinstance(given_, Answer) else answer(*given_)
+    return read_record(evidence, NEEDS, "1")
+
+
+def result(**changes: Any) -> Json:
+    made: Json = {
+        "resourceType": "Observation",
+        "id": "b1",
+        "status": "final",
+        "code": {"coding": [{"system": LOINC, "code": "2132-9"}]},
+        "subject": {"reference": "Patient/1"},
+        "effectiveDateTime": "2026-01-11T08:00:00Z",
+        "valueQuantity": {"value": 142, "unit": "pg/mL", "system": UCUM, "code": "pg/mL"},
+        **changes,
+    }
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def measured(**changes: Any) -> clinical.Measurement:
+    record = read(b12=[result(**changes)])
+    assert record.unreadable == {}
+    (measurement,) = record.measurements
+    return measurement
+
+
+def unreadable(key: str, resource: Json | bytes) -> bool:
+    record = read(**{key: [resource]})
+    nothing = not (
+        record.measurements
+        or record.problems
+        or record.medications
+        or record.procedures
+        or record.allergies
+        or record.test_orders
+    )
+    return nothing and record.unreadable == {key: 1} and record.foreign == 0
+
+
+# --- the patient -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("patient", "birth", "deceased"),
+    [
+        ({"birthDate": "2025-06-01"}, (date(2025, 6, 1), date(2025, 6, 1)), False),
+        ({"birthDate": "2025-06"}, (date(2025, 6, 1), date(2025, 6, 30)), False),
+        ({"birthDate": "2025"}, (date(2025, 1, 1), date(2025, 12, 31)), False),
+        ({"birthDate": "unknown"}, None, False),
+        ({}, None, False),
+        ({"deceasedBoolean": False}, None, False),
+        ({"deceasedBoolean": True}, None, True),
+        ({"deceasedDateTime": "2026"}, None, True),
+    ],
+)
+def test_a_patient_has_a_birth_as_far_as_known(patient: Json, birth: Any, deceased: bool) -> None:
+    found = read({"resourceType": "Patient", "id": "1", **patient}).patient
+    assert (found.birth and found.birth[:2]) == birth
+    assert found.deceased is deceased
+
+
+@pytest.mark.parametrize(
+    "patient",
+    [
+        {**CHILD, "id": "2"},
+        {"resourceType": "Patient", "birthDate": "2025-06-01"},
+        {**CHILD, "birthDate": 2025},
+        {**CHILD, "deceasedBoolean": "true"},
+        {**CHILD, "modifierExtension": [{"url": "urn:x"}]},
+        {"resourceType": "Person", "id": "1"},
+        b"null",
+        b"[]",
+    ],
+)
+def test_another_or_an_unreadable_patient_ends_the_reading(patient: Json | bytes) -> None:
+    with pytest.raises(DataUnavailable) as raised:
+        read(patient)
+    assert raised.value.expression == "prefetch.patient"
+    assert "2025" not in raised.value.text
+
+
+@pytest.mark.parametrize("state", ["failed", "absent", "empty"])
+def test_a_missing_patient_ends_the_reading(state: Any) -> None:
+    with pytest.raises(DataUnavailable):
+        read(patient=Answer(state, why="the FHIR server answered 403"))
+
+
+# --- whose -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "Patient/1",
+        "Patient/1/_history/3",
+        "https://fhir.example.org/r4/Patient/1",
+        "https://fhir.example.org/r4/Patient/1/_history/3",
+        "urn:uuid:1",
+    ],
+)
+def test_every_way_to_refer_to_this_patient_is_understood(reference: str) -> None:
+    assert measured(subject={"reference": reference}).source == "Observation/b1"
+
+
+def test_a_patient_is_referred_to_by_the_full_url_it_came_with() -> None:
+    address = "urn:uuid:0f8b5a1c-6f5b-4a8e-8a53-0c0e0b7f3c11"
+    patient = Answer("present", (Raw(json.dumps(CHILD).encode()),), (address,))
+    record = read(b12=[result(subject={"reference": address})], patient=patient)
+    assert len(record.measurements) == 1
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "Patient/2", "Patient/11", "Patient/1x", "https://fhir.example.org/r4/Patient/2",
+        "Group/1", "Device/1", "patient/1", "urn:uuid:2", "Patient/2/_history/1",
+    ],
+)  # fmt: skip
+def test_another_patient_s_result_is_dropped_and_counted(reference: str) -> None:
+    record = read(b12=[result(subject={"reference": reference})])
+    assert (record.measurements, record.foreign, record.unreadable) == ((), 1, {})
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [None, {}, {"display": "Baby Example"}, {"reference": "#p"}, {"reference": "1"},
+     {"identifier": {"value": "1"}}, {"reference": ""}, "Patient/1", {"reference": 1}],
+)  # fmt: skip
+def test_a_result_that_names_no_patient_is_unreadable(subject: Any) -> None:
+    assert unreadable("b12", result(subject=subject))
+
+
+def test_an_undecodable_result_of_another_patient_is_only_foreign() -> None:
+    record = read(b12=[result(status=7, subject={"reference": "Patient/2"})])
+    assert (record.foreign, record.unreadable) == (1, {})
+
+
+@pytest.mark.parametrize(
+    ("focus", "about"),
+    [
+        ([{"reference": "Patient/1"}], ""),
+        ([], ""),
+        ([{"reference": "RelatedPerson/mother"}], "RelatedPerson"),
+        ([{"reference": "Patient/2", "display": "the mother"}], "the mother"),
+        ([{"display": "Mother"}], "Mother"),
+        ([{"reference": "#m"}], "somebody else"),
+        ([{"reference": "Patient/1"}, {"reference": "Patient/2"}], "Patient"),
+    ],
+)
+def test_a_result_about_somebody_else_says_so(focus: list[Json], about: str) -> None:
+    assert measured(focus=focus).about == about
+
+
+# --- which -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "system",
+    [LOINC, "http://loinc.org/", "https://loinc.org", "urn:oid:2.16.840.1.113883.6.1"],
+)
+def test_a_code_system_is_known_by_its_other_names(system: str) -> None:
+    found = measured(code={"coding": [{"system": system, "code": "2132-9", "display": "B12"}]})
+    assert found.codes == (Code(LOINC, "2132-9", "B12"),)
+
+
+@pytest.mark.parametrize(
+    "coding",
+    [
+        {"system": LOINC, "code": "16695-9"}, {"system": "urn:local", "code": "2132-9"},
+        {"code": "2132-9"}, {"system": LOINC}, {"system": LOINC, "code": "2132-9 "}, {},
+        {"system": "http://LOINC.org", "code": "2132-9"},
+    ],
+)  # fmt: skip
+def test_a_result_without_a_kept_code_is_not_read(coding: Json) -> None:
+    record = read(b12=[result(code={"coding": [coding], "text": "Vitamin B12"})])
+    assert (record.measurements, record.unreadable) == ((), {})
+
+
+def test_all_codings_of_a_result_stay_with_it() -> None:
+    codings = [{"system": "urn:local", "code": "B12"}, {"system": LOINC, "code": "2132-9"}]
+    assert [code.code for code in measured(code={"coding": codings}).codes] == ["B12", "2132-9"]
+
+
+def test_a_result_is_read_under_whatever_key_it_came() -> None:
+    record = read(weight=[result()])
+    assert [found.source for found in record.measurements] == ["Observation/b1"]
+
+
+def test_the_same_result_in_two_answers_is_read_once() -> None:
+    assert len(read(b12=[result(), result()], weight=[result()]).measurements) == 1
+
+
+def test_of_two_versions_of_a_result_the_later_counts() -> None:
+    old = result(meta={"lastUpdated": "2026-01-11T09:00:00Z"})
+    new = result(meta={"lastUpdated": "2026-01-12T09:00:00Z"}, status="entered-in-error")
+    for pair in ([old, new], [new, old]):
+        assert [found.status for found in read(b12=pair).measurements] == ["entered-in-error"]
+
+
+def test_results_without_an_id_are_all_read() -> None:
+    assert len(read(b12=[result(id=None), result(id=None)]).measurements) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"resourceType": "OperationOutcome", "issue": [{"severity": "warning"}]},
+        {"resourceType": "Condition", "id": "b1", "subject": {"reference": "Patient/1"}},
+        {"resourceType": "Encounter", "status": 7, "subject": 8},
+    ],
+)
+def test_a_resource_of_another_type_is_ignored(other: Json) -> None:
+    record = read(b12=[other, result()])
+    assert (len(record.measurements), record.unreadable, record.foreign) == (1, {}, 0)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"null", b"7", b"[]", b'"text"', b"{}", b'{"a":' * 3000, b'{"resourceType":7}'],
+    ids=lambda broken: repr(broken[:12]),
+)
+def test_what_is_no_resource_is_counted(broken: bytes) -> None:
+    assert unreadable("b12", broken)
+
+
+def test_an_undecodable_result_does_not_cost_the_others() -> None:
+    record = read(b12=[result(id="b0", status=["final"]), result()])
+    assert (len(record.measurements), record.unreadable) == (1, {"b12": 1})
+
+
+def test_an_undecodable_result_of_another_test_is_not_counted() -> None:
+    other = result(status=7, code={"coding": [{"system": LOINC, "code": "718-7"}]})
+    assert read(b12=[other]).unreadable == {}
+
+
+def test_elements_that_are_not_needed_may_have_any_shape() -> None:
+    assert measured(category={"coding": {}}, performer="x", note=7, encounter=[], text=[1]).value
+
+
+@pytest.mark.parametrize("modifier", [{"modifierExtension": [{"url": "urn:not"}]},
+                                      {"implicitRules": "urn:rules"}])  # fmt: skip
+def test_a_modifier_unknown_here_makes_a_resource_unreadable(modifier: Json) -> None:
+    assert unreadable("b12", result(**modifier))
+
+
+# --- values ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "written"),
+    [
+        ("19.10", "19.10", "19.10 pg/mL"), ("142", "142", "142 pg/mL"),
+        ("1E+2", "100", "100 pg/mL"), ("1.42e2", "142", "142 pg/mL"), ("0", "0", "0 pg/mL"),
+        ("-3", "-3", "-3 pg/mL"), ("0.30000000000000004", "0.30000000000000004",
+                                   "0.30000000000000004 pg/mL"),
+        ("1e-7", "0.0000001", "0.0000001 pg/mL"), ('"19.5"', "19.5", "19.5 pg/mL"),
+    ],
+)  # fmt: skip
+def test_a_number_is_exactly_what_was_sent(number: str, value: str, written: str) -> None:
+    sent = json.dumps(result()).replace('"value": 142', f'"value": {number}').encode()
+    (found,) = read(b12=[sent]).measurements
+    assert found.value is not None
+    assert (found.value.value, found.value.written) == (Decimal(value), written)
+    if "e" not in number.lower():
+        assert str(found.value.value) == number.strip('"')
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["1e999999", "1e-999999", "1e99999999999999999999", "9" * 5000, "0." + "1" * 5000, '"NaN"',
+     '"Infinity"', '"high"', '"1,9"', "true", "[142]", "{}"],
+    ids=lambda number: number[:12],
+)  # fmt: skip
+def test_a_number_nobody_could_mean_is_unreadable(number: str) -> None:
+    sent = json.dumps(result()).replace('"value": 142', f'"value": {number}').encode()
+    assert unreadable("b12", sent)
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit"),
+    [
+        ({"unit": "pg/mL", "system": UCUM, "code": "pg/mL"}, "pg/mL"),
+        ({"system": UCUM, "code": "pg/mL"}, "pg/mL"),
+        ({"code": "pg/mL"}, "pg/mL"),
+        ({"unit": "pg/ml"}, "pg/mL"),
+        ({"unit": "picograms", "system": UCUM, "code": "pg/mL"}, "pg/mL"),
+        ({"unit": "PG/ML", "system": UCUM, "code": "ng/L"}, "ng/L"),
+        ({"unit": "lbs", "system": UCUM, "code": "[lb_av]"}, "[lb_av]"),
+        ({"unit": "lbs"}, "[lb_av]"),
+        ({"unit": "kg", "system": "http://snomed.info/sct", "code": "258683005"}, "kg"),
+        ({"unit": "kg", "system": "urn:oid:2.16.840.1.113883.6.8", "code": "kg"}, "kg"),
+        # none, unknown, or two that contradict each other
+        ({}, None),
+        ({"unit": ""}, None),
+        ({"unit": "pg"}, None),
+        ({"unit": "pmol/L", "system": UCUM, "code": "pg/mL"}, None),
+        ({"unit": "kg", "system": UCUM, "code": "g"}, None),
+        ({"unit": "lbs", "system": UCUM, "code": "lb"}, None),
+        ({"unit": "pg/mL", "system": UCUM, "code": "{whatever}"}, None),
+    ],
+)
+def test_the_unit_is_the_one_that_can_be_relied_on(amount: Json, unit: str | None) -> None:
+    value = measured(valueQuantity={"value": 142, **amount}).value
+    assert value is not None
+    assert value.unit == unit
+
+
+@pytest.mark.parametrize("comparator", ["<", "<=", ">", ">="])
+def test_a_comparator_stays_with_its_value(comparator: str) -> None:
+    quantity = {"value": 150, "comparator": comparator, "unit": "pg/mL"}
+    expected = Quantity(Decimal(150), "pg/mL", f"{comparator}150 pg/mL", comparator)
+    assert measured(valueQuantity=quantity).value == expected
+
+
+@pytest.mark.parametrize("comparator", ["ad", "~", "about"])
+def test_an_unknown_comparator_makes_a_result_unreadable(comparator: str) -> None:
+    assert unreadable("b12", result(valueQuantity={"value": 150, "comparator": comparator}))
+
+
+def test_a_quantity_without_a_number_is_no_value() -> None:
+    assert measured(valueQuantity={"unit": "pg/mL"}).value is None
+
+
+def test_an_integer_has_no_unit() -> None:
+    assert measured(valueQuantity=None, valueInteger=7).value == Quantity(Decimal(7), None, "7")
+
+
+def test_coded_written_and_range_answers_are_kept_apart() -> None:
+    coded = measured(
+        valueQuantity=None,
+        valueCodeableConcept={"coding": [{"system": SNOMED, "code": "169741004"}], "text": "yes"},
+    )
+    assert (coded.concepts, coded.text) == ((Code(SNOMED, "169741004"),), "yes")
+    assert measured(valueQuantity=None, valueString="hemolysed").text == "hemolysed"
+    assert measured(valueQuantity=None, valueBoolean=False).text == "false"
+    span = measured(
+        valueQuantity=None,
+        valueRange={
+            "low": {"value": 150, "unit": "pg/mL"},
+            "high": {"value": 190, "unit": "pg/mL"},
+        },
+    ).interval
+    assert span is not None
+    assert span.low == Quantity(Decimal(150), "pg/mL", "150 pg/mL")
+    assert span.high == Quantity(Decimal(190), "pg/mL", "190 pg/mL")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"valueRatio": {"numerator": {"value": 1}}}, {"valueSampledData": {}},
+        {"valueTime": "08:00"}, {"valueDateTime": "2026"}, {"valuePeriod": {}},
+    ],
+)  # fmt: skip
+def test_an_answer_of_a_kind_not_understood_is_unreadable(value: Json) -> None:
+    assert unreadable("b12", result(valueQuantity=None, **value))
+
+
+@pytest.mark.parametrize(
+    "second",
+    [{"valueString": "142"}, {"valueInteger": 7}, {"valueCodeableConcept": {"text": "low"}},
+     {"dataAbsentReason": {"text": "unknown"}}],
+)  # fmt: skip
+def test_two_answers_at_once_are_unreadable(second: Json) -> None:
+    assert unreadable("b12", result(**second))
+
+
+def test_a_withheld_value_says_so() -> None:
+    found = measured(valueQuantity=None, dataAbsentReason={"text": "not performed"})
+    assert (found.withheld, found.value) == (True, None)
+    assert measured(valueQuantity=None).withheld is False
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "meaning"),
+    [
+        (INTERPRETATION, "L", "low"), (INTERPRETATION, "LL", "low"), (INTERPRETATION, "LU", "low"),
+        (INTERPRETATION, "N", "normal"), (INTERPRETATION, "H", "high"),
+        (INTERPRETATION, "HH", "high"), ("http://hl7.org/fhir/v2/0078", "L", "low"),
+        (None, "L", "low"), (INTERPRETATION, "A", ""), (INTERPRETATION, "<", ""),
+        (INTERPRETATION, ">", ""), ("urn:local", "L", ""), (INTERPRETATION, None, ""),
+    ],
+)  # fmt: skip
+def test_an_interpretation_is_read_from_known_codes(
+    system: str | None, code: str | None, meaning: str
+) -> None:
+    concept = {"coding": [{"system": system, "code": code}]}
+    assert measured(interpretation=concept).interpretation == meaning  # DSTU2, STU3
+    assert measured(interpretation=[concept]).interpretation == meaning
+
+
+def test_interpretations_that_contradict_each_other_mean_nothing() -> None:
+    both = [{"coding": [{"system": INTERPRETATION, "code": code}]} for code in "LH"]
+    assert measured(interpretation=both).interpretation == ""
+
+
+LOW = {"value": 200, "unit": "pg/mL"}
+HIGH = {"value": 900, "unit": "pg/mL"}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "low", "high"),
+    [
+        ([{"low": LOW, "high": HIGH}], "200 pg/mL", "900 pg/mL"),
+        ([{"high": HIGH}], None, "900 pg/mL"),
+        ([{"low": LOW, "type": {"coding": [{"code": "normal"}]}}], "200 pg/mL", None),
+        ([{"low": LOW, "type": {"coding": [{"code": "therapeutic"}]}}], None, None),
+        ([{"low": LOW}, {"low": LOW}], None, None),
+        ([{"text": "200-900"}], None, None),
+        ([{"low": {"value": 0}, "high": {"value": 0}}], None, None),
+        ([], None, None),
+    ],
+)
+def test_a_reference_range_is_used_when_there_is_one(
+    ranges: list[Json], low: str | None, high: str | None
+) -> None:
+    found = measured(referenceRange=ranges)
+    assert (found.reference_low and found.reference_low.written) == low
+    assert (found.reference_high and found.reference_high.written) == high
+
+
+@pytest.mark.parametrize(
+    ("times", "day"),
+    [
+        ({"effectiveDateTime": "2026-01-11"}, 11),
+        ({"effectiveInstant": "2026-01-12T00:00:00Z"}, 12),
+        ({"effectivePeriod": {"start": "2026-01-10", "end": "2026-01-13"}}, 13),
+        ({"effectivePeriod": {"start": "2026-01-10"}, "issued": "2026-01-14T00:00:00Z"}, 14),
+        ({"effectiveDateTime": "garbage", "issued": "2026-01-15T00:00:00Z"}, 15),
+        ({"effectivePeriod": {"start": "2026-01-10"}}, None),
+        ({"effectiveTiming": {"event": ["2026-01-10"]}}, None),
+        ({}, None),
+    ],
+)
+def test_the_time_of_a_result_is_its_time_else_when_it_was_issued(
+    times: Json, day: int | None
+) -> None:
+    when = measured(**{"effectiveDateTime": None, **times}).when
+    assert (when and when.first) == (day and date(2026, 1, day))
+
+
+def test_a_component_with_a_kept_code_is_a_result_of_its_own() -> None:
+    panel = result(
+        code={"coding": [{"system": LOINC, "code": "58410-2"}]},
+        valueQuantity=None,
+        hasMember=[{"reference": "Observation/b2"}],
+        component=[
+            {
+                "code": {"coding": [{"system": LOINC, "code": "2132-9"}]},
+                "valueQuantity": {"value": 90, "unit": "pg/mL"},
+                "interpretation": [{"coding": [{"system": INTERPRETATION, "code": "L"}]}],
+            },
+            {"code": {"coding": [{"system": LOINC, "code": "718-7"}]}, "valueString": "?"},
+        ],
+    )
+    (found,) = read(b12=[panel]).measurements
+    assert found.codes[0].code == "2132-9"
+    assert (found.status, found.source, found.interpretation) == ("final", "Observation/b1", "low")
+    assert found.value == Quantity(Decimal(90), "pg/mL", "90 pg/mL")
+    assert found.when is not None
+
+
+# --- problems --------------------------------------------------------------------------------
+
+
+def problem(**changes: Any) -> clinical.Problem:
+    record = read(
+        conditions=[
+            {
+                "resourceType": "Condition",
+                "id": "c1",
+                "subject": {"reference": "Patient/1"},
+                "code": {"coding": [{"system": SNOMED, "code": "190634004"}]},
+                **changes,
+            }
+        ]
+    )
+    assert record.unreadable == {}
+    (found,) = record.problems
+    return found
+
+
+def status(
+    code: str, system: str = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+) -> Json:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "clinical_status", "certainty", "uncertain"),
+    [
+        ({}, "", "", False),
+        ({"clinicalStatus": status("active"), "verificationStatus": status("confirmed")},
+         "active", "confirmed", False),
+        ({"clinicalStatus": "resolved", "verificationStatus": "refuted"},
+         "resolved", "refuted", False),  # STU3, DSTU2
+        ({"clinicalStatus": status("ACTIVE")}, "", "", True),
+        ({"clinicalStatus": {"text": "active"}}, "", "", True),
+        ({"clinicalStatus": "gone"}, "", "", True),
+        ({"verificationStatus": "probably"}, "", "", True),
+        ({"verificationStatus": {"coding": [{"code": "confirmed"}, {"code": "entered-in-error"}]}},
+         "", "entered-in-error", False),
+        ({"clinicalStatus": ""}, "", "", False),
+    ],
+)  # fmt: skip
+def test_the_statuses_of_a_problem_are_read_in_every_version(
+    changes: Json, clinical_status: str, certainty: str, uncertain: bool
+) -> None:
+    found = problem(**changes)
+    assert (found.clinical_status, found.certainty, found.uncertain_status) == (
+        clinical_status,
+        certainty,
+        uncertain,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "abated", "day"),
+    [
+        ({}, False, None),
+        ({"abatementBoolean": False}, False, None),
+        ({"abatementBoolean": True}, True, None),
+        ({"abatementDateTime": "2026-01-02"}, True, 2),
+        ({"abatementDateTime": "garbage"}, True, None),
+        ({"abatementPeriod": {"start": "2026-01-02", "end": "2026-01-05"}}, True, 5),
+        ({"abatementPeriod": {"start": "2026-01-02"}}, True, 2),
+        ({"abatementString": "in spring"}, True, None),
+        ({"abatementAge": {"value": 3}}, True, None),
+        ({"abatementRange": {}}, True, None),
+    ],
+)
+def test_an_end_of_a_problem_counts_whatever_its_form(
+    changes: Json, abated: bool, day: int | None
+) -> None:
+    found = problem(**changes)
+    assert found.abated is abated
+    assert (found.abatement and found.abatement.first) == (day and date(2026, 1, day))
+
+
+@pytest.mark.parametrize(
+    ("changes", "onset", "recorded"),
+    [
+        ({"onsetDateTime": "2025-11-02", "recordedDate": "2025-12-01"}, "2025-11-02", "2025-12-01"),
+        ({"onsetPeriod": {"start": "2025-11-03"}, "assertedDate": "2025-12-02"},
+         "2025-11-03", "2025-12-02"),
+        ({"onsetAge": {"value": 3}, "dateRecorded": "2025-12-03"}, None, "2025-12-03"),
+        ({"onsetString": "at birth"}, None, None),
+    ],
+)  # fmt: skip
+def test_onset_and_recording_are_read_in_every_version(
+    changes: Json, onset: str | None, recorded: str | None
+) -> None:
+    found = problem(**changes)
+    assert (found.onset and found.onset.first.isoformat()) == onset
+    assert (found.recorded and found.recorded.first.isoformat()) == recorded
+
+
+def test_a_dstu2_problem_names_its_patient_directly() -> None:
+    record = read(
+        conditions=[
+            {"resourceType": "Condition", "id": "c1", "patient": {"reference": "Patient/1"},
+             "code": {"text": "uncoded"}},
+            {"resourceType": "Condition", "id": "c2", "patient": {"reference": "Patient/2"}},
+        ]
+    )  # fmt: skip
+    assert [found.text for found in record.problems] == ["uncoded"]
+    assert record.foreign == 1
+
+
+def test_icd_10_codes_without_their_point_get_it() -> None:
+    icd = "urn:oid:2.16.840.1.113883.6.90"
+    found = problem(code={"coding": [{"system": icd, "code": "D513", "display": "dietary"}]})
+    assert found.codes == (Code("http://hl7.org/fhir/sid/icd-10-cm", "D51.3", "dietary"),)
+    who = problem(code={"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "D513"}]})
+    assert who.codes == (Code("http://hl7.org/fhir/sid/icd-10", "D513"),)
+
+
+# --- medications -----------------------------------------------------------------------------
+
+B12_DRUG: Json = {
+    "coding": [{"system": RXNORM, "code": "309594", "display": "vitamin B12 1 MG/ML"}]
+}
+
+
+def order(**changes: Any) -> Json:
+    made = {
+        "resourceType": "MedicationRequest",
+        "id": "o1",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/1"},
+        "authoredOn": "2026-01-12",
+        "medicationCodeableConcept": B12_DRUG,
+        **changes,
+    }
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def medication(resource: Json, *others: Json, key: str = "meds") -> clinical.Medication:
+    record = read(**{key: [resource, *others]})
+    assert record.unreadable == {}
+    (found,) = record.medications
+    return found
+
+
+def test_an_order_is_read_with_its_doses_and_kept_as_sent() -> None:
+    sent = order(
+        dosageInstruction=[
+            {
+                "text": "every other day",
+                "route": {"coding": [{"system": SNOMED, "code": "78421000"}], "text": "IM"},
+                "timing": {"repeat": {"boundsPeriod": {"end": "2026-03-01"}}},
+                "doseAndRate": [{"doseQuantity": {"value": 1000, "system": UCUM, "code": "ug"}}],
+            }
+        ]
+    )
+    found = medication(sent)
+    assert (found.kind, found.status, found.intent) == ("order", "active", "order")
+    assert found.codes == (Code(RXNORM, "309594", "vitamin B12 1 MG/ML"),)
+    assert found.text == "vitamin B12 1 MG/ML"
+    assert found.authored is not None
+    assert found.authored.first == date(2026, 1, 12)
+    assert found.ended is not None
+    assert found.ended.first == date(2026, 3, 1)
+    assert json.loads(found.resource) == sent
+    (dose,) = found.doses
+    assert (dose.route, dose.route_text, dose.text) == (
+        (Code(SNOMED, "78421000"),),
+        "IM",
+        "every other day",
+    )
+    assert dose.amount == Quantity(Decimal(1000), "ug", "1000 ug")
+
+
+def test_a_dstu2_order_is_read_as_an_order() -> None:
+    found = medication(
+        {
+            "resourceType": "MedicationOrder",
+            "id": "order-123",
+            "status": "active",
+            "patient": {"reference": "Patient/1"},
+            "dateWritten": "2026-01-12",
+            "dateEnded": "2026-02-01",
+            "medicationCodeableConcept": B12_DRUG,
+            "category": {"coding": [{"code": "community"}]},
+            "reasonCode": {"text": "deficiency"},
+            "dosageInstruction": [
+                {
+                    "doseQuantity": {"value": 1, "unit": "mg"},
+                    "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnits": "d"}},
+                }
+            ],
+        }
+    )
+    assert (found.kind, found.source) == ("order", "MedicationOrder/order-123")
+    assert found.authored is not None
+    assert found.ended is not None
+    assert found.ended.first == date(2026, 2, 1)
+    assert found.doses[0].amount == Quantity(Decimal(1), "mg", "1 mg")
+
+
+def test_an_order_ends_only_when_every_line_does() -> None:
+    line = {"timing": {"repeat": {"boundsPeriod": {"end": "2026-03-01"}}}}
+    later = {"timing": {"repeat": {"boundsPeriod": {"end": "2026-04-01"}}}}
+    ended = medication(order(dosageInstruction=[line, later])).ended
+    assert ended is not None
+    assert ended.first == date(2026, 4, 1)
+    assert medication(order(dosageInstruction=[line, {"text": "then weekly"}])).ended is None
+
+
+DRUG_RESOURCE: Json = {"resourceType": "Medication", "id": "m1", "code": B12_DRUG}
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["Medication/m1", "Medication/m1/_history/2", "https://fhir.example.org/Medication/m1"],
+)
+def test_a_referenced_medication_in_the_same_answer_is_found(reference: str) -> None:
+    sent = order(medicationCodeableConcept=None, medicationReference={"reference": reference})
+    assert medication(sent, DRUG_RESOURCE).codes[0].code == "309594"
+
+
+def test_a_medication_is_found_by_the_full_url_of_its_entry() -> None:
+    sent = order(medicationCodeableConcept=None, medicationReference={"reference": "urn:uuid:7"})
+    raw = tuple(Raw(json.dumps(each).encode()) for each in (sent, DRUG_RESOURCE))
+    record = read(meds=Answer("present", raw, ("urn:uuid:6", "urn:uuid:7")))
+    assert record.medications[0].codes[0].code == "309594"
+
+
+def test_a_contained_medication_is_found() -> None:
+    sent = order(
+        medicationCodeableConcept=None,
+        medicationReference={"reference": "#m1"},
+        contained=[7, {"resourceType": "Substance", "id": "m1"}, DRUG_RESOURCE],
+    )
+    assert medication(sent).codes[0].code == "309594"
+
+
+def test_a_medication_wrapped_as_in_r5_is_read() -> None:
+    sent = order(medicationCodeableConcept=None, medication={"concept": B12_DRUG})
+    assert medication(sent).codes[0].code == "309594"
+    by_reference = {"reference": {"reference": "Medication/m1"}}
+    sent = order(medicationCodeableConcept=None, medication=by_reference)
+    assert medication(sent, DRUG_RESOURCE).codes[0].code == "309594"
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, ""),
+        ({"medicationReference": {"reference": "Medication/gone"}}, ""),
+        ({"medicationReference": {"reference": "#gone"}}, ""),
+        ({"medicationReference": {"reference": "Medication/gone", "display": "B12 drops"}},
+         "B12 drops"),
+        ({"medicationReference": {"display": "B12 drops"}}, "B12 drops"),
+    ],
+)  # fmt: skip
+def test_a_medication_nobody_can_identify_is_kept_as_unknown(changes: Json, text: str) -> None:
+    found = medication(order(medicationCodeableConcept=None, **changes))
+    assert (found.codes, found.text) == ((), text)
+
+
+def test_an_order_not_to_give_something_is_not_an_order() -> None:
+    assert unreadable("meds", order(doNotPerform=True))
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"status": "active"}, "active"),
+        ({"status": "completed", "taken": "n"}, "not-taken"),  # STU3
+        ({"status": "active", "taken": "unk"}, "unknown"),
+        ({"status": "active", "taken": "y"}, "active"),
+        ({"status": "active", "wasNotTaken": True}, "not-taken"),  # DSTU2
+    ],
+)
+def test_a_statement_of_not_taking_is_not_one_of_taking(changes: Json, status: str) -> None:
+    found = medication(
+        order(
+            resourceType="MedicationStatement",
+            effectivePeriod={"start": "2026-01-01", "end": "2026-01-31"},
+            dosage=[{"quantityQuantity": {"value": 1, "unit": "mg"}}],
+            **changes,
+        )
+    )
+    assert (found.kind, found.status, found.resource) == ("statement", status, b"")
+    assert found.authored is not None
+    assert found.ended is not None
+    assert found.doses[0].amount is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"status": "completed", "effectiveDateTime": "2026-01-12"}, "completed"),
+        ({"status": "not-done", "effectivePeriod": {"start": "2026-01-12"}}, "not-done"),
+        ({"status": "completed", "notGiven": True, "effectiveDateTime": "2026-01-12"}, "not-done"),
+        ({"status": "completed", "wasNotGiven": True, "effectiveTimeDateTime": "2026-01-12"},
+         "not-done"),
+        ({"status": "completed", "effectiveTimePeriod": {"start": "2026-01-12"}}, "completed"),
+    ],
+)  # fmt: skip
+def test_a_dose_not_given_is_not_one_given(changes: Json, status: str) -> None:
+    found = medication(
+        order(
+            resourceType="MedicationAdministration",
+            dosage={"dose": {"value": 1, "unit": "mg"}, "route": {"text": "IM"}},
+            **changes,
+        ),
+        key="administrations",
+    )
+    assert (found.kind, found.status) == ("administration", status)
+    assert found.authored is not None
+    assert found.authored.first == date(2026, 1, 12)
+    assert found.doses[0].route_text == "IM"
+
+
+# --- the rest --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({"status": "completed"}, "completed"), ({"notDone": True, "status": "completed"}, "not-done"),
+     ({"notPerformed": True, "status": "completed"}, "not-done")],
+)  # fmt: skip
+def test_a_procedure_is_read_with_its_time_and_status(changes: Json, status: str) -> None:
+    record = read(
+        procedures=[
+            {
+                "resourceType": "Procedure",
+                "id": "p1",
+                "subject": {"reference": "Patient/1"},
+                "code": {"coding": [{"system": SNOMED, "code": "53442002"}]},
+                "performedPeriod": {"start": "2025-10-01", "end": "2025-10-02"},
+                **changes,
+            }
+        ]
+    )
+    (found,) = record.procedures
+    assert found.status == status
+    assert found.performed is not None
+    assert found.performed.first == date(2025, 10, 2)
+
+
+def test_an_allergy_has_its_substance_and_those_of_its_reactions() -> None:
+    cobalamin = {"coding": [{"system": SNOMED, "code": "419382002"}], "text": "cyanocobalamin"}
+    record = read(
+        allergies=[
+            {
+                "resourceType": "AllergyIntolerance",
+                "id": "a1",
+                "patient": {"reference": "Patient/1"},
+                "code": {"text": "vitamin injection"},
+                "clinicalStatus": status("active"),
+                "verificationStatus": status("refuted"),
+                "reaction": [{"substance": cobalamin}],
+            },
+            {
+                "resourceType": "AllergyIntolerance",  # DSTU2
+                "id": "a2",
+                "patient": {"reference": "Patient/1"},
+                "substance": cobalamin,
+                "status": "entered-in-error",
+            },
+        ]
+    )
+    first, second = record.allergies
+    assert (first.text, first.clinical_status, first.certainty) == (
+        "vitamin injection",
+        "active",
+        "refuted",
+    )
+    assert first.codes == second.codes == (Code(SNOMED, "419382002"),)
+    assert (second.clinical_status, second.certainty) == ("", "entered-in-error")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"code": {"coding": [{"system": LOINC, "code": "2132-9"}]}},
+        {"code": {"concept": {"coding": [{"system": LOINC, "code": "2132-9"}]}}},  # R5
+        {"resourceType": "DiagnosticOrder",
+         "item": [{"code": {"coding": [{"system": LOINC, "code": "2132-9"}]}}]},  # DSTU2
+    ],
+)  # fmt: skip
+def test_a_test_ordered_is_read_with_when_it_is_due(changes: Json) -> None:
+    sent = {
+        "resourceType": "ServiceRequest",
+        "id": "s1",
+        "status": "active",
+        "subject": {"reference": "Patient/1"},
+        "occurrencePeriod": {"start": "2026-02-01", "end": "2026-02-10"},
+        "authoredOn": "2026-01-12",
+        **changes,
+    }
+    (found,) = read(orders=[sent]).test_orders
+    assert [code.code for code in found.codes] == ["2132-9"]
+    assert found.due is not None
+    assert (found.due.first, found.due.last) == (date(2026, 2, 1), date(2026, 2, 10))
+    assert unreadable("orders", {**sent, "doNotPerform": True})
+
+
+# --- the record ------------------------------------------------------------------------------
+
+
+def test_what_could_not_be_had_is_missing_and_what_came_in_part_incomplete() -> None:
+    record = read(
+        b12=Answer("failed", why="the FHIR server answered 403"),
+        weight=Answer("absent", why="not sent"),
+        conditions=Answer("present", complete=False, why="only the first page was sent"),
+    )
+    assert record.missing == {"b12": "the FHIR server answered 403", "weight": "not sent"}
+    assert record.incomplete == {"conditions"}
+
+
+def test_an_answer_nobody_gave_is_missing() -> None:
+    record = read_record({"patient": answer(CHILD)}, NEEDS, "1")
+    assert set(record.missing) == {need.key for need in NEEDS} - {"patient"}
+
+
+# --- anything at all -------------------------------------------------------------------------
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+EXAMPLES: dict[str, Json] = {
+    "b12": result(
+        interpretation=[{"coding": [{"code": "L"}]}],
+        referenceRange=[{"low": LOW}],
+        component=[{"code": {"coding": [{"system": LOINC, "code": "2132-9"}]}}],
+        focus=[{"reference": "Patient/1"}],
+        effectivePeriod={"end": "2026"},
+    ),
+    "conditions": {
+        "resourceType": "Condition",
+        "id": "c1",
+        "subject": {"reference": "Patient/1"},
+        "code": {"coding": [{"system": SNOMED, "code": "1"}], "text": "x"},
+        "clinicalStatus": "active",
+        "verificationStatus": status("confirmed"),
+        "onsetPeriod": {"start": "2026"},
+        "abatementDateTime": "2026",
+    },
+    "meds": order(
+        contained=[DRUG_RESOURCE],
+        medicationReference={"reference": "#m1", "display": "x"},
+        dosageInstruction=[
+            {"route": {"text": "IM"}, "doseAndRate": [{"doseQuantity": {"value": 1}}],
+             "timing": {"repeat": {"boundsPeriod": {"end": "2026"}}}}
+        ],
+    ),
+    "procedures": {"resourceType": "Procedure", "subject": {"reference": "Patient/1"},
+                   "code": {"text": "x"}, "performedPeriod": {"end": "2026"}},
+    "allergies": {"resourceType": "AllergyIntolerance", "patient": {"reference": "Patient/1"},
+                  "code": {"text": "x"}, "reaction": [{"substance": [{"text": "y"}]}]},
+    "administrations": order(resourceType="MedicationAdministration",
+                             dosage={"dose": {"value": 1}}, effectiveDateTime="2026"),
+    "orders": {"resourceType": "ServiceRequest", "subject": {"reference": "Patient/1"},
+               "code": {"text": "x"}, "occurrencePeriod": {"start": "2026"}},
+}  # fmt: skip
+
+
+def places_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    if not isinstance(value, dict | list):
+        return [path]
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    return [path, *(place for key, each in inside for place in places_in(each, (*path, key)))]
+
+
+def with_other(value: Any, path: tuple[Any, ...], other: Any) -> Any:
+    if not path:
+        return other
+    changed = dict(value) if isinstance(value, dict) else list(value)
+    changed[path[0]] = with_other(value[path[0]], path[1:], other)
+    return changed
+
+
+@given(st.data())
+def test_whatever_one_element_of_a_resource_is_the_reading_goes_on(data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from(sorted(EXAMPLES)))
+    path = data.draw(st.sampled_from(places_in(EXAMPLES[key])))
+    resource = with_other(EXAMPLES[key], path, data.draw(json_values))
+    record = read(**{key: [json.dumps(resource).encode()]})
+    assert sum(record.unreadable.values()) <= 1
+    assert not record.missing
+
+
+@given(json_values)
+def test_whatever_comes_in_place_of_a_resource_the_reading_goes_on(value: Any) -> None:
+    raw = json.dumps(value).encode()
+    assert read(b12=[raw], meds=[raw]).measurements == ()
+
+
+@given(st.binary(max_size=60))
+def test_whatever_bytes_come_the_reading_goes_on(raw: bytes) -> None:
+    assert read(b12=[raw]).unreadable == {"b12": 1}

@@ -1,0 +1,150 @@
+"""The hand table of units against a UCUM library as oracle, and conversion by unit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pint import Quantity as Measured
+from ucumvert import PintUcumRegistry
+
+from cds_service.clinical import UNITS, Quantity, canonical_unit, convert
+
+COBALAMIN = Decimal("1355.37")  # g/mol
+UCUM = PintUcumRegistry()
+
+PAIRS = [
+    (unit, other)
+    for unit, other in product(UNITS, UNITS)
+    if unit < other and UNITS[unit][0] == UNITS[other][0]
+]
+
+
+def of_ucum(unit: str) -> Measured:
+    return 1 * UCUM.from_ucum(unit)
+
+
+def quantity(value: str, unit: str | None) -> Quantity:
+    return Quantity(Decimal(value), unit, f"{value} {unit}")
+
+
+@pytest.mark.parametrize(("unit", "other"), PAIRS)
+def test_a_factor_is_that_of_ucum(unit: str, other: str) -> None:
+    expected = of_ucum(unit).to(of_ucum(other).units).magnitude / of_ucum(other).magnitude
+    found = convert(quantity("1", unit), other)
+    assert found is not None
+    assert float(found) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_units_of_different_dimension_are_different_in_ucum_too(unit: str) -> None:
+    # UCUM has counts without dimension and mass per volume apart; equivalents are moles there.
+    for other in UNITS:
+        if UNITS[unit][0] == UNITS[other][0]:
+            continue
+        assert convert(quantity("1", unit), other) is None
+        same_there = of_ucum(unit).dimensionality == of_ucum(other).dimensionality
+        assert not same_there or {UNITS[unit][0], UNITS[other][0]} in (
+            {"equivalents", "substance concentration"},
+            {"volume", "entitic volume"},
+        )
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_canonical_unit_is_read_as_itself_coded_or_not(unit: str) -> None:
+    assert canonical_unit(unit) == unit
+    assert canonical_unit(unit, coded=True) == unit
+
+
+@pytest.mark.parametrize(
+    ("written", "unit"),
+    [
+        ("pg/ml", "pg/mL"), ("PG/ML", "pg/mL"), ("pmol/l", "pmol/L"), ("ng/l", "ng/L"),
+        ("µg/L", "ug/L"), ("μg/L", "ug/L"), ("mcg", "ug"), ("µg", "ug"), ("μg", "ug"),
+        ("mcg/dL", "ug/dL"), ("µmol/l", "umol/L"), ("Kg", "kg"), ("lb", "[lb_av]"),
+        ("lbs", "[lb_av]"), ("oz", "[oz_av]"), ("ml", "mL"), ("K/uL", "10*3/uL"),
+        ("x10^9/L", "10*9/L"), ("10^3/uL", "10*3/uL"), ("mEq/L", "meq/L"), ("fl", "fL"),
+        ("weeks", "wk"), ("g / dL", "g/dL"),
+    ],
+)  # fmt: skip
+def test_spellings_of_the_field_are_understood_as_text(written: str, unit: str) -> None:
+    assert canonical_unit(written) == unit
+
+
+@pytest.mark.parametrize("written", ["lb", "lbs", "oz", "Kg", "KG", "grams", "weeks", "ml", "l"])
+def test_colloquial_spellings_are_no_ucum_codes(written: str) -> None:
+    assert canonical_unit(written, coded=True) is None
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        " ",
+        "Mg",
+        "MG",
+        "G",
+        "m[lb_av]",
+        "IU/L",
+        "ug/kg",
+        "mg/kg/d",
+        "{score}",
+        "1",
+        "pgmL",
+        "st",
+    ],
+)
+def test_an_unknown_unit_is_no_unit(written: str) -> None:
+    assert canonical_unit(written) is None
+    assert canonical_unit(written, coded=True) is None
+
+
+@given(st.text(max_size=12), st.booleans())
+def test_whatever_is_written_gives_a_unit_of_the_table_or_none(written: str, coded: bool) -> None:
+    assert canonical_unit(written, coded=coded) in {*UNITS, None}
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "picograms"),
+    [
+        ("200", "pg/mL", "200"), ("200", "ng/L", "200"), ("20", "ng/dL", "200"),
+        ("0.2", "ng/mL", "200"), ("0.2", "ug/L", "200"),
+        ("147", "pmol/L", "199.23939"), ("148", "pmol/L", "200.59476"),
+        ("221", "pmol/L", "299.53677"), ("222", "pmol/L", "300.89214"),
+        ("0.148", "nmol/L", "200.59476"),
+    ],
+)  # fmt: skip
+def test_cobalamin_converts_by_its_molar_mass_exactly(
+    value: str, unit: str, picograms: str
+) -> None:
+    found = convert(quantity(value, unit), "pg/mL", molar_mass=COBALAMIN)
+    assert found == Decimal(picograms)
+
+
+def test_moles_do_not_become_mass_without_a_molar_mass() -> None:
+    assert convert(quantity("148", "pmol/L"), "pg/mL") is None
+
+
+@given(st.decimals("0.01", "100000", places=2), st.sampled_from(["pg/mL", "ng/dL", "ug/L"]))
+def test_mass_to_moles_and_back_is_the_same_number(value: Decimal, unit: str) -> None:
+    moles = convert(Quantity(value, unit, ""), "pmol/L", molar_mass=COBALAMIN)
+    assert moles is not None
+    back = convert(Quantity(moles, "pmol/L", ""), unit, molar_mass=COBALAMIN)
+    assert back is not None
+    assert abs(back - value) < Decimal("1e-15")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "kilograms"),
+    [("7.2", "kg", "7.2"), ("7200", "g", "7.2"), ("15.9", "[lb_av]", "7.212118683"),
+     ("100", "[oz_av]", "2.8349523125")],
+)  # fmt: skip
+def test_weights_convert_exactly(value: str, unit: str, kilograms: str) -> None:
+    assert convert(quantity(value, unit), "kg") == Decimal(kilograms)
+
+
+def test_a_quantity_without_a_unit_has_no_value_in_any() -> None:
+    assert all(convert(quantity("1", None), unit) is None for unit in UNITS)
