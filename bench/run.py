@@ -230,13 +230,15 @@ def start(name: str, message: bytes, folder: str, log: Path) -> Server:
         connection.sendall(message)
         answer = read_answer(connection)
     took = (time.perf_counter() - began) * 1000
-    # The server forks helpers too; the worker is the one that holds the application.
-    worker = max([process.pid, *children(process.pid)], key=rss_mb)
-    server = Server(name, port, process, worker, answer, took)
+    server = Server(name, port, process, process.pid, answer, took)
     if not is_right(name, answer):
         stop(server)
         raise SystemExit(f"{name} answered wrongly:\n{answer[:3000].decode(errors='replace')}")
-    return server
+    # The server forks helpers too; the worker is the one that works.
+    family = [process.pid, *children(process.pid)]
+    before = {pid: cpu_s(pid) for pid in family}
+    throughput(server, message)
+    return server._replace(worker=max(family, key=lambda pid: cpu_s(pid) - before[pid]))
 
 
 def stop(server: Server) -> None:

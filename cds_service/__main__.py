@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
-from typing import Any
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cds_service.errors import SettingsError, StartupError
+from cds_service.errors import ServiceError, SettingsError, StartupError
+
+if TYPE_CHECKING:
+    from cds_service.cases import Case
+    from cds_service.consultation import Service
+    from cds_service.settings import Settings
 
 #: Calls a worker handles at once. Those that wait for a FHIR server only wait, so a few more
 #: threads than cores; many would take turns on one core and make every call late.
@@ -39,24 +47,65 @@ def main() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256))
-@click.option("--demo", is_flag=True, help="Same as CDS_DEMO=true. Not for patients.")
-def serve(host: str, port: int, workers: int, demo: bool) -> None:
+@click.option(
+    "--demo", is_flag=True, help="Same as CDS_DEMO=true: with sample infants. Not for patients."
+)
+@click.option(
+    "--samples",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder of the sample infants; otherwise the checkout's. Same as CDS_SAMPLES.",
+)
+def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -> None:
     """Answer CDS Hooks calls until stopped."""
     from cds_service.settings import check_address, read_settings
 
     if demo:
         os.environ["CDS_DEMO"] = "true"
+    if samples:
+        os.environ["CDS_SAMPLES"] = samples
     settings = read_settings(os.environ)
     check_address(settings, host)
 
     from cds_service.app import create
 
     create()  # what would stop a worker stops the program here, before it listens
-    listen(create, host, port, workers)
+    listen(create, host, port, workers, lambda base: _how_to_try(settings, base))
 
 
-def listen(create: Callable[[], Callable[..., Any]], host: str, port: int, workers: int) -> None:
-    """Serves what ``create`` makes in each worker; the benchmark serves others the same way."""
+def _how_to_try(settings: Settings, base: str) -> str:
+    """What somebody who sees the demo for the first time can do with it."""
+    from cds_service.app import sample_stories
+
+    if not settings.demo:
+        return ""
+    lines = [f"Demo, not for patients. Give {base}/cds-services to a CDS Hooks client."]
+    stories = sample_stories(settings)
+    if stories:
+        story = next((n for n in stories if n.startswith("vegan-mother-low-b12")), min(stories))
+        lines += [
+            f"{len(stories)} sample infants, told as if today were the day of their story:"
+            f" {base}/samples",
+            "Try one:",
+            f"  curl -s {base}/samples/{story}/request.json \\",
+            f"    | curl -s {base}/cds-services/b12-under-two-patient-view \\",
+            "        -H 'Content-Type: application/json' --data-binary @-",
+        ]
+    else:
+        lines.append("No sample infants here: say where with --samples.")
+    return "\n".join(lines)
+
+
+def listen(
+    create: Callable[[], Callable[..., Any]],
+    host: str,
+    port: int,
+    workers: int,
+    greeting: Callable[[str], str] = lambda base: "",
+) -> None:
+    """Serves what ``create`` makes in each worker; the benchmark serves others the same way.
+
+    ``greeting`` is what to say besides once it listens, given its address.
+    """
     from granian.constants import HTTPModes, Interfaces
     from granian.log import LogLevels
     from granian.server import Server
@@ -68,14 +117,20 @@ def listen(create: Callable[[], Callable[..., Any]], host: str, port: int, worke
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=_THREADS,
+        blocking_threads=8,
         http=HTTPModes.http1,
         websockets=False,
         log_level=LogLevels.warning,
         workers_kill_timeout=10,
     )
     shown = f"[{address}]" if ":" in address else address
-    server.on_startup(lambda: click.echo(f"Listening on http://{shown}:{port}/cds-services"))
+    base = f"http://{shown}:{port}"
+
+    def greet() -> None:
+        said = greeting(base)
+        click.echo(f"Listening on {base}/cds-services" + (f"\n{said}" if said else ""))
+
+    server.on_startup(greet)
     server.serve(target_loader=create, wrap_loader=False)
 
 
@@ -91,6 +146,215 @@ def _free_address(host: str, port: int) -> str:
             "Choose another --port or --host, or stop what listens there.",
         ) from None
     return str(where[0])
+
+
+# --- one case -----------------------------------------------------------------------------------
+
+
+class _Refused(click.ClickException):
+    """Input that cannot be evaluated, in one sentence."""
+
+    exit_code = 2
+
+
+@main.command()
+@click.argument("file")
+@click.option("--hook", default="", help="Instead of the request's own; patient-view for a Bundle.")
+@click.option("--patient", default="", metavar="ID", help="Which patient of a Bundle of several.")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Evaluate on this date.")
+@click.option("--explain", is_flag=True, help="Print what is known, and every rule with its why.")
+@click.option("--json", "as_json", is_flag=True, help="Print the exact response.")
+@click.option("--validate", is_flag=True, help="Also list what is not valid FHIR (R4B models).")
+def evaluate(
+    file: str,
+    hook: str,
+    patient: str,
+    as_of: datetime | None,
+    explain: bool,
+    as_json: bool,
+    validate: bool,
+) -> None:
+    """Print the cards for FILE ("-" for standard input).
+
+    FILE is a CDS Hooks request, or a FHIR Bundle with the whole record of a patient: what is not
+    in it is known not to be there. No FHIR server is asked. A Bundle is evaluated on the date of
+    its timestamp if it has one, anything else today, unless --as-of or CDS_AS_OF says otherwise.
+    """
+    from cds_service.cases import NO_SERVER, in_words, read_case
+    from cds_service.cdshooks.response import encode
+    from cds_service.consultation import consult, load_services
+    from cds_service.settings import read_settings
+
+    settings = read_settings(os.environ)
+    services = load_services(settings.guideline_overrides)
+    try:
+        case = read_case(_content(file), services, hook, patient)
+        on, because = _date_of(case, as_of.date() if as_of else None, settings)
+        response = consult(
+            case.service,
+            case.asked,
+            None,
+            on=on,
+            as_of_is_set=bool(because),
+            no_server=NO_SERVER,
+        ).response
+    except ServiceError as error:
+        raise _Refused(f"{file}: {error.text}") from None
+    problems = list(_validation(case)) if validate else []
+    if as_json:
+        click.echo(encode(response))
+        for problem in problems:
+            click.echo(problem, err=True)
+        return
+    about = case.service.guideline.file.guideline
+    click.echo(f"{case.origin[0].upper()}{case.origin[1:]}, evaluated as of {on}{because}.")
+    click.echo(f"Guideline {about.id}, edition {about.edition}. {about.review_status}\n")
+    click.echo(in_words(response))
+    if explain:
+        click.echo(f"\n{_explained(case, on)}")
+    if validate:
+        click.echo(f"\nValidation of {len(case.resources)} resources with the R4B models:")
+        for problem in problems or ["nothing to object to"]:
+            click.echo(f"  {problem}")
+
+
+def _content(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise _Refused(f"{file}: cannot be read ({error.strerror}).") from None
+
+
+def _date_of(case: Case, as_of: date | None, settings: Settings) -> tuple[date, str]:
+    """The date of evaluation, and in words why it is not today ("" when it is)."""
+    today = date.today()
+    for on, why in (
+        (as_of, " (--as-of)"),
+        (settings.as_of, " (CDS_AS_OF)"),
+        (case.written, ", the date of the Bundle's timestamp"),
+    ):
+        if on is not None:
+            return on, why if on != today else ""
+    return today, ""
+
+
+def _explained(case: Case, on: date) -> str:
+    from cds_service.fhir.gather import gather
+    from cds_service.fhir.reading import read_record
+    from cds_service.guidelines import b12_under_two as b12
+    from cds_service.guidelines.b12_under_two.explain import explain
+
+    needs, patient_id = case.service.needs, case.asked.context.patient_id
+    record = read_record(gather(needs, case.asked.prefetch, patient_id, None), needs, patient_id)
+    return explain(b12.evaluate(record, on, case.service.guideline), record, case.service.guideline)
+
+
+def _validation(case: Case) -> Iterator[str]:
+    """What the R4B models refuse, a line each; the values that were sent are not repeated."""
+    import json
+
+    from fhir.resources.R4B import get_fhir_model_class
+    from pydantic import ValidationError
+
+    for raw in case.resources:
+        resource = json.loads(bytes(raw))
+        kind = resource.get("resourceType") if isinstance(resource, dict) else None
+        name = f"{kind}/{resource.get('id', '(no id)')}" if kind else "a resource without a type"
+        try:
+            model = get_fhir_model_class(str(kind))
+        except (KeyError, LookupError):
+            yield f"{name}: is no FHIR resource"
+            continue
+        try:
+            model.model_validate_json(bytes(raw))
+        except ValidationError as error:
+            for one in error.errors(include_input=False, include_url=False):
+                where = ".".join(map(str, one["loc"])) or "the resource"
+                yield f"{name}: {where}: {one['msg']}"
+
+
+# --- the data -----------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option("--overrides", type=click.Path(), help="Instead of CDS_GUIDELINE_OVERRIDES.")
+@click.option("--settings", "show", is_flag=True, help="Also print each setting in force.")
+def check(overrides: str | None, show: bool) -> None:
+    """Check guideline data, code lists, a site's overrides and the settings."""
+    from cds_service.consultation import check_orders, load_services
+    from cds_service.settings import SETTINGS, read_settings
+
+    settings = read_settings(os.environ)
+    path = Path(overrides) if overrides else settings.guideline_overrides
+    for service in load_services(path):
+        orders = check_orders(service.guideline)
+        for line in _counted(service, orders):
+            click.echo(line)
+        local = service.guideline.local
+        click.echo(f"  local settings from {path}:" if path else "  no local settings")
+        for name in local:
+            click.echo(f"    {name}")
+        if path and not local:
+            click.echo("    none: the file changes nothing")
+    given = [name for name in SETTINGS if os.environ.get(name, "").strip()]
+    click.echo(f"Settings: {', '.join(given) or 'all at their defaults'}.")
+    if show:
+        for name, setting in SETTINGS.items():
+            value, plain = os.environ.get(name, "").strip(), setting.default.replace("`", "")
+            click.echo(f"  {name} = {value or f'(default: {plain})'}")
+    click.echo("Nothing to object to.")
+
+
+def _counted(service: Service, orders: int) -> Iterator[str]:
+    g = service.guideline
+    file = g.file
+    lists = [getattr(g.codes, name) for name in g.codes.__struct_fields__]
+    rows = [row for one in lists for row in one.codes]
+    verified = sum(row.verified for row in rows)
+    yield f"{service.id}: guideline {file.guideline.id}, edition {file.guideline.edition}"
+    yield (
+        f"  {len(file.limits.__struct_fields__)} limits, {len(file.doses.__struct_fields__)} doses,"
+        f" {len(file.products.__struct_fields__)} products, {len(file.tests.__struct_fields__)}"
+        f" tests: the {orders} orders they can make are valid FHIR R4"
+    )
+    yield (
+        f"  {len(file.rules)} rules, {len(file.cards)} cards, {len(file.statements)} statements,"
+        f" {len(file.sources)} sources: every name leads somewhere"
+    )
+    yield (
+        f"  {len(lists)} code lists with {len(rows)} codes: {verified} decide,"
+        f" {len(rows) - verified} are unverified and only named to people"
+    )
+
+
+@main.command()
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; fail if a page is stale.")
+@click.option("--to", default="docs/guidelines", show_default=True, type=click.Path())
+def describe(only_check: bool, to: str) -> None:
+    """Write each guideline's page from its data."""
+    from cds_service.consultation import load_services
+    from cds_service.fhir.gather import prefetch_template
+    from cds_service.guidelines.b12_under_two.describe import describe as described
+
+    stale = []
+    guidelines = {one.guideline.file.guideline.id: one.guideline for one in load_services()}
+    for name, guideline in guidelines.items():
+        path = Path(to) / f"{name}.md"
+        page = described(guideline, prefetch_template)
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if before == page:
+            click.echo(f"{path} is up to date.")
+        elif only_check:
+            stale.append(path)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(page, encoding="utf-8")
+            click.echo(f"{path} written.")
+    if stale:
+        names = ", ".join(map(str, stale))
+        raise click.ClickException(f"{names}: stale. Run cds-service describe and commit the page.")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+import msgspec
+from flask import Flask, Response
 
-from cds_service import consultation
+from cds_service import consultation, samples
+from cds_service.errors import NotFound
 from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
 from cds_service.settings import Settings, read_settings
@@ -48,7 +51,48 @@ def create_app(
         connect=connect,
         today=today,
     )
+    if settings.demo:
+        _add_samples(app, sample_stories(settings), today)
     return app
+
+
+def sample_stories(settings: Settings) -> dict[str, samples.Story]:
+    """The stories to try the demo with, by name: from ``CDS_SAMPLES``, else the checkout's."""
+    folder = settings.samples or samples.find_folder(Path(__file__).parent)
+    return samples.stories(folder) if folder else {}
+
+
+def _add_samples(
+    app: Flask, stories: Mapping[str, samples.Story], today: Callable[[], date]
+) -> None:
+    """Makes ``app`` list the stories and hand them out, told as if today were their day."""
+
+    def answer(value: Mapping[str, Any]) -> Response:
+        return Response(msgspec.json.encode(value), content_type="application/json")
+
+    @app.get("/samples")
+    def list_samples() -> Response:
+        on = today()
+        listed: list[dict[str, Any]] = []
+        for name, story in stories.items():
+            entry: dict[str, Any] = {"name": name, "tells": story.tells, "storyDate": story.as_of}
+            if samples.shifted(story, on) is None:
+                entry["notToday"] = "no birth date gives this child's age on this day"
+            else:
+                entry["toldOn"] = on
+                entry["request"] = f"/samples/{name}/request.json"
+                entry["patient"] = f"/samples/{name}/patient.json"
+            listed.append(entry)
+        return answer({"samples": listed})
+
+    @app.get("/samples/<name>/<any(request,patient):part>.json")
+    def sample(name: str, part: str) -> Response:
+        if name not in stories:
+            raise NotFound("There is no sample of this name; see /samples.")
+        told = samples.shifted(stories[name], today())
+        if told is None:
+            raise NotFound("This story cannot be told on this day; see /samples.")
+        return answer(told.request if part == "request" else told.patient)
 
 
 def _described(service: consultation.Service) -> dict[str, Any]:

@@ -10,20 +10,23 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from msgspec import Struct
 
 
-class Code(NamedTuple):
-    """One coding: a code of one system. ``display`` is what the sender called it."""
+class Code(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """One coding: a code of one system. ``display`` is what the sender called it.
+
+    Encoded as it stands it is a FHIR Coding.
+    """
 
     system: str
     code: str
     display: str = ""
 
 
-class Moment(NamedTuple):
+class Moment(Struct, frozen=True, gc=False):
     """A time as far as it is known.
 
     ``first`` and ``last`` are the earliest and latest calendar dates it can mean, as written

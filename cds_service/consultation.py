@@ -90,7 +90,7 @@ def respond(
         service.stationery,
         partial(orders.write, patient_id=patient_id),
         call=call,
-        data_notes=b12.data_notes(evaluation.facts, record, g),
+        data_notes=b12.data_notes(evaluation, record, g),
         closing=_closing(g, on, as_of_is_set),
     )
     account = _account(evaluation, record, g, spoke=bool(cards))
@@ -163,12 +163,14 @@ def _loggable(response: Response, evidence: Mapping[str, Answer]) -> dict[str, A
 
 
 def load_services(overrides: Path | None = None) -> tuple[Service, ...]:
-    """Every service this program offers, its guideline loaded and its orders checked.
+    """Every service this program offers, its guideline loaded and checked.
 
-    Raises `GuidelineError` with the file, the name and the cure.
+    The orders of the guideline as it ships are checked by its tests; a site's changes to them
+    are checked here. Raises `GuidelineError` with the file, the name and the cure.
     """
     g = b12.load(overrides)
-    orders.check(_specimens(g))
+    if g.local:
+        check_orders(g)
     return (
         Service(
             id=f"{g.file.guideline.id}-patient-view",
@@ -185,6 +187,13 @@ def load_services(overrides: Path | None = None) -> tuple[Service, ...]:
     )
 
 
+def check_orders(g: b12.Guideline) -> int:
+    """Builds one of every order the guideline can suggest as FHIR R4; returns how many."""
+    specimens = list(_specimens(g))
+    orders.check(specimens)
+    return len(specimens)
+
+
 def _specimens(g: b12.Guideline) -> Iterator[tuple[str, Plan]]:
     """One of every order the guideline can suggest, for nobody."""
     products, routes = g.file.products, g.file.routes
@@ -196,9 +205,9 @@ def _specimens(g: b12.Guideline) -> Iterator[tuple[str, Plan]]:
                 yield (
                     f"doses.{dose_name} of products.{product_name}",
                     orders.specimen_drug(
-                        g.product_codes(product),
+                        product.codes,
                         product.name,
-                        getattr(routes, route).as_code,
+                        getattr(routes, route),
                         dose.amount,
                         dose.phases,
                     ),
@@ -206,6 +215,6 @@ def _specimens(g: b12.Guideline) -> Iterator[tuple[str, Plan]]:
     day = date(2026, 1, 1)
     for name in g.file.tests.__struct_fields__:
         test = getattr(g.file.tests, name)
-        codes = tuple(one.as_code for one in (*test.site_codings, *test.codings))
+        codes = test.codes
         yield f"tests.{name}", PlannedTest(codes, test.name, day, day)
     yield "texts.mother", PlannedTask(g.file.texts.mother, day)

@@ -31,6 +31,7 @@ class Settings(Struct, frozen=True):
     guideline_overrides: Path | None = None
     open: bool = False
     demo: bool = False
+    samples: Path | None = None
     fhir_deadline: float = 0.4
     max_body_bytes: int = 5_000_000
 
@@ -83,6 +84,13 @@ def _file(name: str, text: str) -> Path:
     path = Path(text)
     if not path.is_file():
         raise SettingsError(name, f"there is no file {text!r}", "Give the path of a TOML file.")
+    return path
+
+
+def _folder(name: str, text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise SettingsError(name, f"there is no folder {text!r}", "Give the path of a folder.")
     return path
 
 
@@ -184,6 +192,13 @@ SETTINGS: Mapping[str, Setting] = {
         "`false`",
         "`true` is the same as `serve --demo`: FHIR servers on loopback may be called, pages may"
         " reach the service on loopback, and `CDS_AS_OF` is allowed. Not for patients.",
+    ),
+    "CDS_SAMPLES": Setting(
+        "samples",
+        _folder,
+        "the checkout's",
+        "The folder of sample infants that the demo hands out at `/samples`, their dates moved to"
+        " today. Demo only.",
     ),
     "CDS_FHIR_DEADLINE_MS": Setting(
         "fhir_deadline",

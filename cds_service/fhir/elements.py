@@ -42,6 +42,8 @@ _SYSTEMS = {
     }.items()
     for name in (url, f"urn:oid:{oid}")
 }
+#: Those that need no other name and whose codes are compared as they are written.
+_PLAIN_SYSTEMS = frozenset(_SYSTEMS.values()) - {ICD_10_CM}
 
 _INTERPRETATION_SYSTEMS = {
     "",
@@ -93,10 +95,18 @@ def moment(written: str | None) -> Moment | None:
                 return Moment(day, day, (day.toordinal() - _EPOCH) * 86400.0)
             if written[10] == "T" and written[16] == ":":
                 known = datetime.fromisoformat(written)
-                if known.tzinfo is None:
-                    known = known.replace(tzinfo=UTC)
                 day = known.date()
-                return Moment(day, day, known.timestamp())
+                instant = (
+                    (day.toordinal() - _EPOCH) * 86400.0
+                    + known.hour * 3600
+                    + known.minute * 60
+                    + known.second
+                    + known.microsecond / 1e6
+                )
+                zone = known.tzinfo
+                if zone is not None and zone is not UTC:
+                    instant -= known.utcoffset().total_seconds()  # type: ignore[union-attr]
+                return Moment(day, day, instant)
         except (ValueError, IndexError):
             pass
     return _read_unusual_moment(written)
@@ -162,6 +172,10 @@ def codes(concept: wire.Concept | None) -> tuple[Code, ...]:
     codings = concept.coding
     if not codings:
         return ()
+    if len(codings) == 1:  # the usual case, without a loop
+        only = codings[0]
+        if only.code and only.system in _PLAIN_SYSTEMS:
+            return (Code(only.system, only.code, only.display or ""),)
     codes = []
     for coding in codings:
         code, system = coding.code, coding.system
@@ -213,6 +227,10 @@ def quantity(amount: wire.Amount | None) -> Quantity | None:
         return None
     number = amount.value
     shown = str(number)
+    if not amount.comparator and len(shown) < 10 and amount.code in UNITS:
+        unit = amount.unit  # the usual case: a short number and its unit in UCUM
+        if unit == amount.code and amount.system == UCUM and shown.replace(".", "").isdigit():
+            return Quantity(number, unit, f"{shown} {unit}")
     if len(shown) > _LONGEST_NUMBER or not shown.replace(".", "", 1).isdigit():
         shown = _plainly(number)
     unit, comparator = amount.unit or amount.code, amount.comparator

@@ -1,8 +1,10 @@
 """Writing FHIR R4: what a guideline plans as resources a client can save.
 
-Every kind of order is built once through the ``fhir.resources`` R4B models when the service
-starts (R4B equals R4 for these types), so a malformed regimen or code stops it there; per
-patient only subject, dates, amounts and reasons are filled in.
+`check` builds every kind of order through the ``fhir.resources`` R4B models (R4B equals R4 for
+these types): in the tests for the guideline as it ships, by ``cds-service check``, and at start
+for what a site changed, so a malformed regimen or code never reaches a patient. Per patient only
+subject, dates, amounts and reasons are filled in. The models are not needed to answer a call and
+stay out of a worker: they would double its memory and its start.
 """
 
 from __future__ import annotations
@@ -125,14 +127,8 @@ def _stopped(plan: StoppedDrug) -> Resource:
     return {**_decode_members(plan.resource), "status": "stopped"}
 
 
-def _concept(codes: Iterable[Code], text: str) -> Resource:
-    coding = [
-        {"system": system, "code": code, "display": display}
-        if display
-        else {"system": system, "code": code}
-        for system, code, display in codes
-    ]
-    return {"coding": coding, "text": text} if coding else {"text": text}
+def _concept(codes: tuple[Code, ...], text: str) -> Resource:
+    return {"coding": codes, "text": text} if codes else {"text": text}
 
 
 def _with(resource: dict[str, Any], reasons: Iterable[str], note: str) -> Resource:

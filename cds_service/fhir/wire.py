@@ -61,8 +61,13 @@ class ReferenceRange(Wire):
 class Result(Wire):
     """What an Observation and its components have in common."""
 
+    id: str | None = None
+    modifier_extension: list[Raw] | None = None
     code: Concept | None = None
     value_quantity: Amount | None = None
+    data_absent_reason: Concept | None = None
+    interpretation: Concept | list[Concept] | None = None
+    reference_range: list[ReferenceRange] | None = None
     value_codeable_concept: Concept | None = None
     value_string: str | None = None
     value_boolean: bool | None = None
@@ -75,23 +80,18 @@ class Result(Wire):
     value_period: Any = None
     value_attachment: Any = None
     value_reference: Any = None
-    data_absent_reason: Concept | None = None
-    interpretation: Concept | list[Concept] | None = None
-    reference_range: list[ReferenceRange] | None = None
-    modifier_extension: list[Raw] | None = None
 
 
 class Observation(Result):
     resource_type: str | None = None
-    id: str | None = None
     implicit_rules: str | None = None
-    subject: Reference | None = None
-    patient: Reference | None = None
     status: str | None = None
+    subject: Reference | None = None
     effective_date_time: str | None = None
+    issued: str | None = None
+    patient: Reference | None = None
     effective_instant: str | None = None
     effective_period: Period | None = None
-    issued: str | None = None
     focus: list[Reference] | Reference | None = None
     component: list[Result] | None = None
 
@@ -101,19 +101,19 @@ class Resource(Wire):
     id: str | None = None
     implicit_rules: str | None = None
     modifier_extension: list[Raw] | None = None
+    status: str | None = None
+    code: Concept | None = None
     subject: Reference | None = None
     patient: Reference | None = None
-    code: Concept | None = None
-    status: str | None = None
 
 
 class Condition(Resource):
+    onset_date_time: str | None = None
+    recorded_date: str | None = None
     clinical_status: Concept | str | None = None
     verification_status: Concept | str | None = None
     severity: Concept | None = None
-    onset_date_time: str | None = None
     onset_period: Period | None = None
-    recorded_date: str | None = None
     asserted_date: str | None = None
     date_recorded: str | None = None
     abatement_date_time: str | None = None

@@ -178,17 +178,17 @@ class CodeList(Struct, frozen=True):
 
     def decides(self, code: Code) -> bool:
         """Whether ``code`` belongs to this list by a verified row."""
-        return self._decisive.has(code[0], code[1])
+        return self._decisive.has(code.system, code.code)
 
     def mentions(self, code: Code) -> bool:
         """Whether only an unverified row has ``code``: to be named to people, never decisive."""
-        return self._named.has(code[0], code[1]) and not self.decides(code)
+        return self._named.has(code.system, code.code) and not self.decides(code)
 
     def any_of(self, codes: Iterable[Code]) -> Code | None:
         """The first of ``codes`` that decides."""
         has = self._decisive.has
         for code in codes:
-            if has(code[0], code[1]):
+            if has(code.system, code.code):
                 return code
         return None
 

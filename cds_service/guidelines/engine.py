@@ -130,16 +130,6 @@ class CardText(Struct, frozen=True, forbid_unknown_fields=True):
     topic: str = ""
 
 
-class Coding(Struct, frozen=True, forbid_unknown_fields=True):
-    system: str
-    code: str
-    display: str
-
-    @property
-    def as_code(self) -> Code:
-        return Code(self.system, self.code, self.display)
-
-
 class Link(Struct, frozen=True, forbid_unknown_fields=True):
     label: str
     url: str
@@ -165,7 +155,7 @@ class Wording(Struct, frozen=True):
     statements: Mapping[str, Statement]
     sources: Mapping[str, Source]
     links: Mapping[str, Link]
-    override_reasons: tuple[Coding, ...]
+    override_reasons: tuple[Code, ...]
 
 
 # --- reasoning -------------------------------------------------------------------------------
@@ -210,7 +200,7 @@ Section = Literal["finding", "advice", "why", "safety", "follow_up", "missing"]
 SECTIONS: tuple[Section, ...] = ("finding", "advice", "why", "safety", "follow_up", "missing")
 
 
-class Note(NamedTuple):
+class Note(Struct, frozen=True):
     """A sentence of a card: a text of the guideline data and the values it names."""
 
     section: Section
@@ -283,6 +273,14 @@ def read_toml(path: Path) -> dict[str, Any]:
         ) from None
 
 
+#: Fields that an entry of a section may have although the guideline's own file leaves them out.
+_MAY_BE_UNSET: Mapping[str, tuple[str, ...]] = {
+    "limits": ("below", "at_most", "at_least", "above"),
+    "products": ("site_codings", "benzyl_alcohol"),
+    "tests": ("site_codings", "same_as"),
+}
+
+
 def apply_overrides(
     base: dict[str, Any], changes: Mapping[str, Any], path: Path
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -297,7 +295,23 @@ def apply_overrides(
                 str(path), section, "cannot be overridden",
                 f"override only {', '.join(OVERRIDABLE)}",
             )  # fmt: skip
+    for section in changes:
+        if section != "override_reasons" and not isinstance(changes[section], dict):
+            raise GuidelineError(
+                str(path), section, "is not a table", f"write it as [{section}]"
+            )  # fmt: skip
     for name, limit in changes.get("limits", {}).items():
+        if not isinstance(limit, dict):
+            raise GuidelineError(
+                str(path), f"limits.{name}", "is not a limit with its side and source",
+                'write it as { below = 200, source = "local: who, when and why" }',
+            )  # fmt: skip
+        unit = base["limits"].get(name, {}).get("unit", "")
+        if limit.get("unit", unit) != unit:
+            raise GuidelineError(
+                str(path), f"limits.{name}.unit", f"is not {unit}, which the functions compare in",
+                f"convert the number to {unit}",
+            )  # fmt: skip
         if not str(limit.get("source", "")).startswith("local:"):
             raise GuidelineError(
                 str(path), f"limits.{name}", "does not say who decided it",
@@ -309,9 +323,8 @@ def apply_overrides(
         if isinstance(old, dict) and isinstance(new, dict):
             result = dict(old)
             for key, value in new.items():
-                sides = {"below", "at_most", "at_least", "above"}
-                known = key in old or name.endswith(".site_codings") or name == "codes"
-                if not known and not (name.startswith("limits.") and key in sides):
+                unset = _MAY_BE_UNSET.get(name.partition(".")[0], ()) if "." in name else ()
+                if key not in old and key not in unset:
                     raise GuidelineError(
                         str(path), f"{name}.{key}".lstrip("."), "is not a name of this guideline",
                         f"use one of {', '.join(sorted(map(str, old)))}",
@@ -319,7 +332,13 @@ def apply_overrides(
                 result[key] = merged(old.get(key), value, f"{name}.{key}".lstrip("."))
             return result
         if isinstance(old, str) and isinstance(new, str):
-            extra = placeholders(new) - placeholders(old)
+            try:
+                extra = placeholders(new) - placeholders(old)
+            except ValueError as error:
+                raise GuidelineError(
+                    str(path), name, f"has a brace that opens or closes nothing ({error})",
+                    "write a brace that is meant as such twice",
+                ) from None  # fmt: skip
             if extra:
                 raise GuidelineError(
                     str(path), name, f"uses {{{sorted(extra)[0]}}}, which this text is not given",

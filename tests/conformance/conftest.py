@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
+from fhir_server_stub import FhirStub
 from flask.testing import FlaskClient
+from played import Story, services
 
 from cds_service.app import create_app
 from cds_service.settings import Settings
-
-sys.path.insert(0, str(Path(__file__).parent))  # checker, fhir_stub, played, table
-
-from fhir_stub import FhirStub
-from played import Story, services
 
 #: A story with a main card, suggestions with orders, and notes: the response has all its parts.
 FULL_STORY = "b12-below-100"

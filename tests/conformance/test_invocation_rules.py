@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fhir_stub import FhirStub, bundle
+from fhir_server_stub import FhirStub, searchset
 from flask.testing import FlaskClient
 from played import Story
 
@@ -110,15 +110,15 @@ def test_an_authorization_without_a_server_is_refused(story: Story) -> None:
 @pytest.mark.parametrize("name", sorted(AUTHORIZATION))
 def test_a_flaw_in_the_authorization_is_no_crash(story: Story, fhir: FhirStub, name: str) -> None:
     for flawed in (without(AUTHORIZATION, name), {**AUTHORIZATION, name: ["x"]}):
-        answer = story.post(fhirServer=fhir.base, fhirAuthorization=flawed)
+        answer = story.post(fhirServer=fhir.url, fhirAuthorization=flawed)
         assert answer.status_code == (400 if name == "access_token" else 200)
 
 
 @pytest.mark.requirement("CH-38")
 def test_a_token_for_another_patient_is_not_used(story: Story, fhir: FhirStub) -> None:
     token = {**AUTHORIZATION, "patient": "somebody-else"}
-    cards(story.post("labs", fhirServer=fhir.base, fhirAuthorization=token))
-    assert fhir.asked == []
+    cards(story.post("labs", fhirServer=fhir.url, fhirAuthorization=token))
+    assert fhir.seen == []
 
 
 @pytest.mark.requirement("CH-41")
@@ -164,7 +164,7 @@ def test_a_patient_prefix_makes_no_difference(story: Story) -> None:
 def test_other_fhir_versions_are_no_crash(load_story: Callable[[str], Story], name: str) -> None:
     assert load_story(name).post().status_code == 200
     order = {"resourceType": "MedicationOrder", "id": "o", "dateWritten": "2026"}
-    assert load_story(name).with_prefetch(meds=bundle([order])).status_code == 200
+    assert load_story(name).with_prefetch(meds=searchset([order])).status_code == 200
 
 
 @pytest.mark.requirement("CH-45")
@@ -178,10 +178,10 @@ def test_the_same_request_gets_the_same_answer(story: Story) -> None:
 @pytest.mark.requirement("CH-39", "CH-46", "CH-49", "CH-58")
 def test_what_is_missing_is_read_and_nothing_else(story: Story, fhir: FhirStub) -> None:
     complete = cards(story.post())
-    answer = story.post("labs", "conditions", "meds", fhirServer=fhir.base)
+    answer = story.post("labs", "conditions", "meds", fhirServer=fhir.url)
     assert cards(answer) == complete
     assert fhir.kinds == {"Observation", "Condition", "MedicationRequest"}
-    assert len(fhir.asked) == 3
+    assert len(fhir.seen) == 3
 
 
 @pytest.mark.requirement("CH-54")
@@ -191,8 +191,8 @@ def test_both_ways_to_the_data_lead_to_the_same_cards(
 ) -> None:
     story = load_story(name)
     with FhirStub(story.resources) as fhir:
-        assert cards(story.post(prefetch=None, fhirServer=fhir.base)) == cards(story.post())
-        assert fhir.asked
+        assert cards(story.post(prefetch=None, fhirServer=fhir.url)) == cards(story.post())
+        assert fhir.seen
 
 
 @pytest.mark.requirement("CH-47")
@@ -212,8 +212,8 @@ def test_412_names_the_key(story: Story) -> None:
 def test_null_is_an_answer_and_is_not_asked_again(story: Story, fhir: FhirStub) -> None:
     empty = dict.fromkeys([*OPTIONAL, "conditions", "orders"])
     prefetch = {**story.request["prefetch"], **empty}
-    cards(story.post(prefetch=prefetch, fhirServer=fhir.base))
-    assert fhir.asked == []
+    cards(story.post(prefetch=prefetch, fhirServer=fhir.url))
+    assert fhir.seen == []
 
 
 @pytest.mark.requirement("CH-48", "CH-51", "CH-53")
@@ -236,19 +236,20 @@ def test_every_way_to_say_nothing_means_the_same(story: Story, value: Json) -> N
 @pytest.mark.requirement("CH-50")
 def test_what_the_client_failed_to_get_is_not_asked_again(story: Story, fhir: FhirStub) -> None:
     prefetch = {**story.request["prefetch"], "meds": FAILURE}
-    cards(story.post(prefetch=prefetch, fhirServer=fhir.base))
+    cards(story.post(prefetch=prefetch, fhirServer=fhir.url))
     assert "MedicationRequest" not in fhir.kinds
 
 
 @pytest.mark.requirement("CH-52")
 def test_the_next_page_is_read(story: Story, fhir: FhirStub) -> None:
     results = story.request["prefetch"]["b12"]["entry"]
-    first_page = bundle([], f"{fhir.base}/Observation?page=2")
-    fhir.replies["Observation"] = (200, {}, {"resourceType": "Bundle", "entry": results})
+    first_page = searchset([], f"{fhir.url}/Observation?page=2")
+    second_page = {"resourceType": "Bundle", "entry": results}
+    fhir.misbehave("Observation?page=2", status=200, body=second_page)
     prefetch = {**story.request["prefetch"], "b12": first_page}
-    answer = story.post(prefetch=prefetch, fhirServer=fhir.base)
+    answer = story.post(prefetch=prefetch, fhirServer=fhir.url)
     assert cards(answer) == cards(story.post())
-    assert [one.path for one in fhir.asked] == ["/fhir/Observation?page=2"]
+    assert [one.target for one in fhir.seen] == ["Observation?page=2"]
 
 
 @pytest.mark.requirement("CH-55")
@@ -295,12 +296,12 @@ def test_a_value_that_is_no_resource_counts_as_absent(story: Story, key: str, va
 
 @pytest.mark.requirement("CH-59", "CH-66")
 def test_every_reading_carries_the_token_and_asks_for_fhir(story: Story, fhir: FhirStub) -> None:
-    fhir.token = AUTHORIZATION["access_token"]  # type: ignore[assignment]
-    answer = story.post(prefetch=None, fhirServer=fhir.base, fhirAuthorization=AUTHORIZATION)
+    fhir.token = str(AUTHORIZATION["access_token"])
+    answer = story.post(prefetch=None, fhirServer=fhir.url, fhirAuthorization=AUTHORIZATION)
     assert cards(answer) == cards(story.post())
-    for one in fhir.asked:
-        assert one.headers["authorization"] == f"Bearer {fhir.token}"
-        assert one.headers["accept"] == "application/fhir+json"
+    for one in fhir.seen:
+        assert one.headers["Authorization"] == f"Bearer {fhir.token}"
+        assert one.headers["Accept"] == "application/fhir+json"
 
 
 @pytest.mark.requirement("CH-60")
@@ -309,9 +310,9 @@ def test_a_refusing_server_means_that_data_cannot_be_had(
     story: Story, fhir: FhirStub, status: int
 ) -> None:
     for kind in ("Patient", "Observation"):
-        fhir.replies[kind] = (status, {}, FAILURE)
-    refused(story.post("patient", fhirServer=fhir.base), 412)
-    assert cards(story.post("b12", "labs", fhirServer=fhir.base)) is not None
+        fhir.misbehave(kind, status=status, body=FAILURE)
+    refused(story.post("patient", fhirServer=fhir.url), 412)
+    assert cards(story.post("b12", "labs", fhirServer=fhir.url)) is not None
 
 
 @pytest.mark.requirement("CH-61")
@@ -319,9 +320,7 @@ def test_the_token_is_neither_logged_nor_echoed(
     story: Story, fhir: FhirStub, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for prefetch in (None, {"patient": FAILURE}):
-        answer = story.post(
-            prefetch=prefetch, fhirServer=fhir.base, fhirAuthorization=AUTHORIZATION
-        )
+        answer = story.post(prefetch=prefetch, fhirServer=fhir.url, fhirAuthorization=AUTHORIZATION)
         logged = capfd.readouterr()
         assert '"status"' in logged.out
         assert AUTHORIZATION["access_token"] not in answer.text + logged.out + logged.err
@@ -329,10 +328,10 @@ def test_the_token_is_neither_logged_nor_echoed(
 
 @pytest.mark.requirement("CH-62")
 def test_nothing_is_read_after_the_answer(story: Story, fhir: FhirStub) -> None:
-    cards(story.post("meds", "labs", fhirServer=fhir.base))
-    before = len(fhir.asked)
+    cards(story.post("meds", "labs", fhirServer=fhir.url))
+    before = len(fhir.seen)
     time.sleep(0.2)
-    assert len(fhir.asked) == before
+    assert len(fhir.seen) == before
 
 
 @pytest.mark.requirement("CH-36", "CH-63", "CH-64")
@@ -340,33 +339,34 @@ def test_nothing_is_read_after_the_answer(story: Story, fhir: FhirStub) -> None:
 def test_outside_the_demo_only_listed_servers_are_read(
     story: Story, fhir: FhirStub, client: FlaskClient, authorization: Any
 ) -> None:
-    sent = {**story.request, "fhirServer": fhir.base, "fhirAuthorization": authorization}
+    sent = {**story.request, "fhirServer": fhir.url, "fhirAuthorization": authorization}
     del sent["prefetch"]
     refused(client.post(story.path, json=sent), 412)
-    assert fhir.asked == []
-    assert story.listed_client(fhir.base).post(story.path, json=sent).status_code == 200
-    assert fhir.asked
+    assert fhir.seen == []
+    assert story.listed_client(fhir.url).post(story.path, json=sent).status_code == 200
+    assert fhir.seen
 
 
 @pytest.mark.requirement("CH-64")
 def test_no_page_and_no_redirect_leads_the_token_elsewhere(story: Story, fhir: FhirStub) -> None:
     with FhirStub(story.resources) as elsewhere:
-        other = f"{elsewhere.base}/Observation?page=2"
-        fhir.replies["Observation"] = (200, {}, bundle([], other))
-        fhir.replies["Condition"] = (302, {"Location": f"{elsewhere.base}/Condition"}, {})
+        other = f"{elsewhere.url}/Observation?page=2"
+        redirect = {"Location": f"{elsewhere.url}/Condition"}
+        fhir.misbehave("Observation", body=searchset([], other))
+        fhir.misbehave("Condition", status=302, body={}, headers=redirect)
         answer = story.post(
-            "b12", "conditions", fhirServer=fhir.base, fhirAuthorization=AUTHORIZATION
+            "b12", "conditions", fhirServer=fhir.url, fhirAuthorization=AUTHORIZATION
         )
         assert answer.status_code == 200
         assert fhir.kinds == {"Observation", "Condition"}
-        assert elsewhere.asked == []
+        assert elsewhere.seen == []
 
 
 @pytest.mark.requirement("CH-65")
 def test_a_hanging_server_does_not_hold_up_the_answer(story: Story, fhir: FhirStub) -> None:
     fhir.delay_s = 3
     client = story.client(fhir_deadline=Settings().fhir_deadline)
-    sent = {**story.request, "prefetch": None, "fhirServer": fhir.base}
+    sent = {**story.request, "prefetch": None, "fhirServer": fhir.url}
     began = time.monotonic()
     refused(client.post(story.path, json=sent), 412)
     assert time.monotonic() - began < 1.5
@@ -375,7 +375,7 @@ def test_a_hanging_server_does_not_hold_up_the_answer(story: Story, fhir: FhirSt
 @pytest.mark.requirement("CH-66")
 def test_readings_run_side_by_side(story: Story, fhir: FhirStub) -> None:
     fhir.delay_s = 0.2
-    cards(story.post("labs", "meds", "procedures", "allergies", fhirServer=fhir.base))
-    times = [one.when for one in fhir.asked]
+    cards(story.post("labs", "meds", "procedures", "allergies", fhirServer=fhir.url))
+    times = [one.at for one in fhir.seen]
     assert len(times) == 4
     assert max(times) - min(times) < fhir.delay_s

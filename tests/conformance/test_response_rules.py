@@ -22,7 +22,7 @@ def test_there_are_stories_to_answer() -> None:
 @pytest.mark.requirement(
     "CH-01", "CH-03", "CH-04", "CH-05", "CH-67", "CH-69", "CH-72", "CH-73", "CH-74", "CH-75",
     "CH-76", "CH-77", "CH-78", "CH-79", "CH-80", "CH-81", "CH-82", "CH-84", "CH-85", "CH-86",
-    "CH-87", "CH-88", "CH-89", "CH-90", "CH-91", "CH-92", "CH-93", "CH-94", "CH-95", "CH-96",
+    "CH-87", "CH-88", "CH-89", "CH-90", "CH-91", "CH-92", "CH-93", "CH-94", "CH-95",
     "CH-97", "CH-99", "CH-100", "CH-101", "CH-102", "CH-103", "CH-104", "CH-139",
 )  # fmt: skip
 @pytest.mark.parametrize("name", NAMES)
@@ -33,6 +33,28 @@ def test_the_answer_to_a_story_breaks_no_rule(
     answer = story.post()
     assert (answer.status_code, answer.content_type) == (200, "application/json")
     assert problems_in_response(json.loads(answer.data), story.patient_id) == []
+
+
+@pytest.mark.requirement("CH-96")
+def test_an_update_is_the_order_on_record_with_another_status(
+    load_story: Callable[[str], Story],
+) -> None:
+    story = load_story("oral-order-with-crohn")
+    changed = [
+        action["resource"]
+        for card in story.post().json["cards"]
+        for suggestion in card.get("suggestions", [])
+        for action in suggestion.get("actions", [])
+        if action["type"] == "update"
+    ]
+    assert changed
+    for resource in changed:
+        (on_record,) = [one for one in story.resources if one["id"] == resource["id"]]
+        differing = {
+            name for name in {*resource, *on_record} if resource.get(name) != on_record.get(name)
+        }
+        assert "status" in differing
+        assert differing <= {"status", "statusReason"}
 
 
 @pytest.mark.requirement("CH-68")

@@ -13,10 +13,13 @@ parameters unless they begin with "_", and pages over ``<base>?_getpages=``.
 from __future__ import annotations
 
 import json
+import re
+import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -103,9 +106,13 @@ class FhirStub:
         """The requests whose target begins with ``where``."""
         return [seen for seen in self.seen if seen.target.startswith(where)]
 
+    @property
+    def kinds(self) -> set[str]:
+        """The resource types it was asked for."""
+        return {re.split("[/?]", seen.target)[0] for seen in self.seen}
+
     def __enter__(self) -> FhirStub:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
         self.origin = f"http://127.0.0.1:{self._server.server_port}"
         self.url = f"{self.origin}/fhir"
         self._thread = threading.Thread(
@@ -185,6 +192,20 @@ class FhirStub:
         return 200, page
 
 
+def searchset(resources: Iterable[Json], next_page: str = "") -> Json:
+    """The Bundle that answers a search, as a client would pass it on; it may have a next page."""
+    entries = [{"resource": each, "search": {"mode": "match"}} for each in resources]
+    found: Json = {
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": len(entries),
+        "entry": entries,
+    }
+    if next_page:
+        found["link"] = [{"relation": "next", "url": next_page}]
+    return found
+
+
 def outcome(code: str, severity: str = "error") -> Json:
     return {"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": code}]}
 
@@ -213,6 +234,19 @@ def _fits(resource: Json, parameters: Mapping[str, str]) -> bool:
         }
         return not has.isdisjoint(parameters["code"].split(","))
     return True
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # by default the sixth of many at once is let in after a second
+
+    def server_bind(self) -> None:
+        TCPServer.server_bind(self)  # HTTPServer's looks up the host's name, which may take long
+        self.server_name, self.server_port = self.server_address[:2]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a client may leave when it likes
+            super().handle_error(request, client_address)
 
 
 def _handler_of(stub: FhirStub) -> type[BaseHTTPRequestHandler]:

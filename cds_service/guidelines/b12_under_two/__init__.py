@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service.clinical import Record
 from cds_service.guidelines.b12_under_two import follow_up, monitoring, treatment, words
@@ -19,6 +19,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, read_facts
 from cds_service.guidelines.b12_under_two.loading import load
 from cds_service.guidelines.engine import (
+    INDICATORS,
     CannotTell,
     Note,
     NotIndicated,
@@ -85,12 +86,13 @@ def _decide(
     mother = monitoring.maternal_task(facts, assessment, g, why)
     if mother is not None:
         row, task = mother
+        unknown = row == "MAT-01" and facts.breast_fed is None
         outcomes.append(
             Recommend(
                 row,
-                row,
+                "MAT-01.unknown" if unknown else row,
                 g.file.cards[row].indicator,
-                words.card_values(facts, assessment, (), g),
+                {},
                 choices=(monitoring.task_choice(row, task),),
             )
         )
@@ -121,7 +123,10 @@ def _cannot_evaluate(
     outcomes: list[Outcome] = []
     if a.cause == "inborn":
         outcomes.append(treatment.recommend("RTE-01", facts, a, g, why))
-    notes = words.finding_notes(facts, a, g) if a.status.level is not None else []
+    shown = a
+    if "conditions" in facts.missing and a.severity != "severe":
+        shown = structs.replace(a, severity=None)  # no sign is known to be absent
+    notes = words.finding_notes(facts, shown, g) if a.status.level is not None else []
     outcomes.append(
         CannotTell(
             "IN-03",
@@ -150,8 +155,22 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
     would_be = treatment.choose_route(facts, a, Reasoning(), ignoring_treatment=True)
     replacement = treatment.replace_oral(would_be, facts, a, g, why)
     if replacement is not None and not switching:
-        outcomes = [replacement, *(one for one in outcomes if not isinstance(one, NotIndicated))]
-    return outcomes
+        outcomes = [
+            replacement,
+            *(
+                one
+                for one in outcomes
+                if not isinstance(one, NotIndicated) and one.rule not in ("FU-00", "FU-02", "FU-03")
+            ),
+        ]
+    outcomes = [*treatment.running_treatment(facts, g, why), *outcomes]
+    leading = [one for one in outcomes if isinstance(one, Recommend) and one.main]
+    leading.sort(key=lambda one: -INDICATORS.index(one.indicator))
+    return [
+        structs.replace(one, main=False) if isinstance(one, Recommend) and one in leading[1:]
+        else one
+        for one in outcomes
+    ]  # fmt: skip
 
 
 def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcome]:
@@ -206,48 +225,50 @@ def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcom
     return found
 
 
-def data_notes(facts: Facts, record: Record, g: Guideline) -> tuple[Note, ...]:
+def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[Note, ...]:
     """What was missing, left out or not used: said once, on the first card."""
-    texts, limits = g.file.texts, g.limits
+    facts, texts, limits = evaluation.facts, g.file.texts, g.limits
     names = {need.key: need.name for need in g.needs}
-    notes: list[tuple[bool, str, dict[str, object]]] = [
-        (
-            bool(record.missing),
-            texts.not_available,
-            {"names": ", ".join(names.get(key, key) for key in record.missing)},
-        ),
-        (
-            bool(record.incomplete),
-            texts.incomplete,
-            {"names": ", ".join(names.get(key, key) for key in sorted(record.incomplete))},
-        ),
-        (facts.unreadable > 0, texts.unreadable, {"count": facts.unreadable}),
-        (facts.foreign > 0, texts.foreign, {"count": facts.foreign}),
-        (bool(facts.unusable), texts.unusable_result, {"written": ", ".join(facts.unusable)}),
-        (
-            bool(facts.not_b12) and not facts.levels,
-            texts.not_a_b12_test,
-            {"names": ", ".join(facts.not_b12)},
-        ),
-        (facts.uncoded_problems > 0, texts.uncoded_problems, {"count": facts.uncoded_problems}),
-        (bool(facts.unverified), texts.unverified_code, {"names": ", ".join(facts.unverified)}),
-        (
-            bool(facts.weight.rejected),
-            texts.weight_rejected,
-            {"weights": ", ".join(facts.weight.rejected)},
-        ),
-        (facts.weight.disagrees, texts.weights_disagree, {}),
-        (facts.weight.estimated, texts.weight_estimated, {}),
-        (facts.age.partial, texts.age_partial, {}),
-        (facts.gestation_weeks is not None, texts.no_corrected_age, {}),
-    ]
-    if facts.preliminary is not None:
-        early = facts.preliminary
-        notes.append((True, texts.preliminary, {"written": early.written, "date": early.when.last}))
+    weight, early = facts.weight, facts.preliminary
+    told: list[tuple[str, dict[str, object]]] = []
+    if record.missing:
+        told.append(
+            (texts.not_available, {"names": ", ".join(names.get(k, k) for k in record.missing)})
+        )
+    if record.incomplete:
+        incomplete = ", ".join(names.get(key, key) for key in sorted(record.incomplete))
+        told.append((texts.incomplete, {"names": incomplete}))
+    for count, text in (
+        (facts.unreadable, texts.unreadable),
+        (facts.foreign, texts.foreign),
+        (facts.before_birth, texts.before_birth),
+        (facts.uncoded_problems, texts.uncoded_problems),
+    ):
+        if count:
+            told.append((text, {"count": count}))
+    if facts.unusable:
+        told.append((texts.unusable_result, {"written": ", ".join(facts.unusable)}))
+    if facts.not_b12 and not facts.levels:
+        told.append((texts.not_a_b12_test, {"names": ", ".join(facts.not_b12)}))
+    if facts.unverified:
+        told.append((texts.unverified_code, {"names": ", ".join(facts.unverified)}))
+    if weight.rejected:
+        told.append((texts.weight_rejected, {"weights": ", ".join(weight.rejected)}))
+    for holds, text in (
+        (weight.disagrees, texts.weights_disagree),
+        (weight.estimated, texts.weight_estimated),
+        (facts.age.partial, texts.age_partial),
+        (facts.gestation_weeks is not None, texts.no_corrected_age),
+    ):
+        if holds:
+            told.append((text, {}))
+    if early is not None:
+        told.append((texts.preliminary, {"written": early.written, "date": early.when.last}))
+    decisive = evaluation.assessment.status.level if evaluation.assessment else None
     for level in facts.levels:
         age = days_since(level.when, facts.on)
-        if not limits.result_current.holds(age) and not limits.result_stale.holds(age):
-            notes.append(
-                (True, texts.expired_result, {"written": level.written, "date": level.when.last})
-            )
-    return tuple(Note("missing", text, values) for told, text, values in notes if told)
+        if level is decisive or limits.result_current.holds(age):
+            continue
+        text = texts.stale_result if limits.result_stale.holds(age) else texts.expired_result
+        told.append((text, {"written": level.written, "date": level.when.last}))
+    return tuple(Note("missing", text, values) for text, values in told)

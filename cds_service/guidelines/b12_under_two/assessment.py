@@ -72,9 +72,13 @@ class Assessment(Struct, frozen=True):
 
 
 def recent(facts: Facts, name: LabName, window: Limit) -> Lab | None:
-    """The newest result of a laboratory value, if it is inside the window."""
+    """The newest result of a laboratory value, if it is inside the window.
+
+    "Above 5" says nothing about a lower limit, so it counts as not available.
+    """
     for lab in facts.labs.get(name, ()):
-        return lab if window.holds(days_since(lab.when, facts.on)) else None
+        usable = lab.comparator not in (">", ">=")
+        return lab if usable and window.holds(days_since(lab.when, facts.on)) else None
     return None
 
 
@@ -163,7 +167,7 @@ def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> S
         and limits.therapy_before_result.holds((level.when.first - therapy.start).days)
     )
     if why.holds(
-        "STAT-01", after, "treatment began {}", therapy.start if therapy.current else "never"
+        "STAT-01", after, "treatment since: {}", therapy.start if therapy.current else "none"
     ):
         return Status("STAT-01", "follow-up", level, flags=flags)
     age = days_since(level.when, facts.on) if level is not None else None
@@ -192,8 +196,8 @@ def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> S
     def status(rule: str, name: StatusName) -> Status:
         return Status(rule, name, level, metabolites, high, flags)
 
-    seen = level.written if level is not None else "no result"
-    if why.holds("STAT-02", current and verdict == "deficient", "{}, {} days old", seen, age):
+    seen = f"{level.written}, {age} days old" if level is not None else "no result"
+    if why.holds("STAT-02", current and verdict == "deficient", "{}", seen):
         return status("STAT-02", "deficient")
     unclear = current and (verdict in ("borderline", "low") or softened)
     if why.holds(
@@ -228,20 +232,28 @@ def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> S
         return status("STAT-07", "adequate with signs")
     if why.holds("STAT-08", adequate, "{}", seen):
         return status("STAT-08", "adequate")
-    if why.holds("STAT-09", current and verdict == "indeterminate", "{} cannot be placed", seen):
-        return status("STAT-09", "unknown")
     treated = level is not None and any(day >= level.when.first for day in therapy.dates)
     old = stale and verdict == "deficient" and not treated
-    if why.holds("STAT-10", old, "{}, {} days old", seen, age):
+    newest = facts.levels[0] if facts.levels else None
+    unplaced = (
+        newest is not None
+        and newest.verdict == "indeterminate"
+        and limits.result_current.holds(days_since(newest.when, facts.on))
+        and not old
+    )
+    if why.holds("STAT-09", unplaced, "newest result: {}", newest.written if newest else "none"):
+        return Status("STAT-09", "unknown", newest)
+    if why.holds("STAT-10", old, "{}", seen):
         return status("STAT-10", "deficient (old result)")
     diagnosed = bool(facts.deficiency)
     only_general = bool(facts.deficiency_nonspecific)
     if why.holds(
         "STAT-11", diagnosed or only_general, "on the problem list: {}", diagnosed or only_general
     ):
+        contradicted = stale and verdict == "adequate"
         return Status(
             "STAT-11",
-            "deficient (diagnosis only)" if diagnosed else "borderline",
+            "deficient (diagnosis only)" if diagnosed and not contradicted else "borderline",
             None,
             flags=("diagnosis_only",),
         )
@@ -365,10 +377,10 @@ def grade_severity(
     if why.holds(
         "SEV-03", low, "level {} against {}", level.written if level else "none", limits.b12_severe
     ):
-        return "severe", "SEV-03", level.written if level else ""
+        return "severe", "SEV-03", f"below {limits.b12_severe}"
     graded = [one.name for one in (*facts.deficiency, *facts.deficiency_nonspecific) if one.severe]
     if why.holds("SEV-04", bool(graded), "graded severe on the problem list: {}", bool(graded)):
-        return "severe", "SEV-04", ", ".join(graded)
+        return "severe", "SEV-04", "graded severe by a clinician"
     mcv = recent(facts, "mcv", limits.labs_recent)
     moderate = [
         *(one.name for one in facts.failure_to_thrive),
@@ -392,14 +404,17 @@ def untreated_since(facts: Facts, status: Status, g: Guideline) -> date | None:
     if not status.deficient or facts.therapy.is_active:
         return None
     first: date | None = None
+    adequate = date.min
     for level in facts.levels:
         if level.verdict == "adequate":
+            adequate = level.when.first
             break
         if level.verdict == "deficient":
             first = level.when.first
     for finding in facts.deficiency:
-        if finding.onset is not None and (first is None or finding.onset.first < first):
-            first = finding.onset.first
+        onset = finding.onset.first if finding.onset is not None else None
+        if onset is not None and onset > adequate and (first is None or onset < first):
+            first = onset
     if first is None or any(day >= first for day in facts.therapy.dates):
         return None
     return first
@@ -421,7 +436,7 @@ def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
         neuro,
     )
     long_untreated = since is not None and g.limits.untreated.holds((facts.on - since).days)
-    why.holds("URG-02", long_untreated, "untreated since {}", since or "-")
+    why.holds("URG-02", long_untreated, "untreated deficiency since: {}", since or "none")
     why.holds(
         "URG-03",
         long_untreated and neuro,

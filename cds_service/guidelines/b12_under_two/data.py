@@ -13,7 +13,6 @@ from cds_service.guidelines.codelists import CodeList
 from cds_service.guidelines.engine import (
     About,
     CardText,
-    Coding,
     Limit,
     Link,
     Rule,
@@ -100,10 +99,14 @@ class Product(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     substance: Literal["cyanocobalamin", "hydroxocobalamin"]
-    codings: tuple[Coding, ...]
+    codings: tuple[Code, ...]
     source: str
     benzyl_alcohol: bool = False
-    site_codings: tuple[Coding, ...] = ()
+    site_codings: tuple[Code, ...] = ()
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        return self.site_codings + self.codings
 
 
 class Products(Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,10 +139,14 @@ class Test(Struct, frozen=True, forbid_unknown_fields=True):
     """A laboratory test to order; ``same_as`` are codes of a record's order that equal it."""
 
     name: str
-    codings: tuple[Coding, ...]
+    codings: tuple[Code, ...]
     source: str
     same_as: tuple[str, ...] = ()
-    site_codings: tuple[Coding, ...] = ()
+    site_codings: tuple[Code, ...] = ()
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        return self.site_codings + self.codings
 
 
 class Tests(Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,9 +161,9 @@ class Tests(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Routes(Struct, frozen=True, forbid_unknown_fields=True):
-    oral: Coding
-    intramuscular: Coding
-    subcutaneous: Coding
+    oral: Code
+    intramuscular: Code
+    subcutaneous: Code
 
 
 class Policy(Struct, frozen=True, forbid_unknown_fields=True):
@@ -189,6 +196,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     discordant: str
     newer_unusable: str
     metabolites: str
+    homocysteine_unspecific: str
     severity: str
     mild_unknown: str
     problems: str
@@ -230,17 +238,20 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     already_treated: str
     order_on_hold: str
     earlier_treatment: str
+    given_treatment: str
+    lasting_cause: str
+    active_now: str
     looks_like_b12: str
     medication_unknown: str
     requirement_level: str
     replace_oral: str
     paradox_oral: str
-    sample_first: str
     expected_response: str
     tests_ordered: str
     tests_already: str
     draw_before_dose: str
     mother: str
+    possible_malabsorption: str
     uncoded_problems: str
     unverified_code: str
     not_available: str
@@ -249,7 +260,9 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     foreign: str
     unusable_result: str
     not_a_b12_test: str
+    stale_result: str
     expired_result: str
+    before_birth: str
     preliminary: str
     as_of: str
     local_settings: str
@@ -338,7 +351,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     cards: Mapping[str, CardText]
     texts: Texts
     links: Mapping[str, Link]
-    override_reasons: tuple[Coding, ...]
+    override_reasons: tuple[Code, ...]
     rules: Mapping[str, Rule]
     statements: Mapping[str, Statement]
     sources: Mapping[str, Source]
@@ -370,6 +383,3 @@ class Guideline(Struct, frozen=True):
     @property
     def limits(self) -> Limits:
         return self.file.limits
-
-    def product_codes(self, product: Product) -> tuple[Code, ...]:
-        return tuple(c.as_code for c in (*product.site_codings, *product.codings))

@@ -88,6 +88,7 @@ class Facts(Struct, frozen=True):
     incomplete: frozenset[str]
     unreadable: int
     foreign: int
+    before_birth: int
 
 
 # --- problems ---------------------------------------------------------------------------------
@@ -246,9 +247,14 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     limits = g.limits
     by_kind: dict[str, list[Measurement]] = {}
     kinds = g.kinds
+    birth = record.patient.birth
+    before_birth = 0
     for measured in record.measurements:
-        for system, code, _ in measured.codes:
-            kind = kinds.get((system, code))
+        if birth is not None and measured.when is not None and measured.when.last < birth.first:
+            before_birth += 1  # of the pregnancy, perhaps the mother's
+            continue
+        for code in measured.codes:
+            kind = kinds.get((code.system, code.code))
             if kind is not None:
                 by_kind.setdefault(kind, []).append(measured)
                 break
@@ -348,6 +354,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         incomplete=record.incomplete,
         unreadable=sum(record.unreadable.values()),
         foreign=record.foreign,
+        before_birth=before_birth,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two import monitoring, treatment, words
-from cds_service.guidelines.b12_under_two.age import add_months, within
+from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.assessment import Assessment, chosen_level
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
@@ -190,17 +190,8 @@ def pending_checks(
         limits.three_month_result.holds(day) for day in days
     ):
         wanted.append(("b12", max(quarter, facts.on)))
-    codes = {(c.system, c.code) for c in g.file.tests.b12.codings}
-    same = g.file.tests.b12.same_as
     open_checks = [
-        one
-        for one in wanted
-        if not any(
-            within(when.last, one[1], limits.order_window)
-            and any((c.system, c.code) in codes or c.code in same for c in order.codes)
-            for order in facts.orders
-            if (when := order.due or order.authored) is not None
-        )
+        one for one in wanted if not monitoring.is_ordered(g.file.tests.b12, one[1], facts, g)
     ]
     why.holds(
         "FU-00", bool(open_checks), "{} checks still to come without an order", len(open_checks)
@@ -229,6 +220,15 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
     pending = pending_checks(facts, course, g, why)
     if "FU-08" in rows or "FU-07" in rows:
         pending = [one for one in pending if one[1] > facts.on]
+    if "FU-03" in rows:  # its card orders the three-month level
+        pending = [one for one in pending if one[1] < add_months(course.start, 3)]
+    replaced = any(
+        isinstance(one, Recommend) and one.selection == "at-most-one" for one in outcomes
+    )
+    if replaced or facts.therapy.on_hold:
+        pending = []  # a new order brings its own checks, one on hold has none
+    if replaced:
+        outcomes = [one for one in outcomes if one.rule not in ("FU-02", "FU-03")]
     if pending:
         tests, _ = monitoring.plan_tests(pending, facts, g, why, reasons=_reasons(a))
         outcomes.append(
@@ -237,7 +237,7 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
                 "FU-00",
                 g.file.cards["FU-00"].indicator,
                 _values(facts, a, course, g),
-                tuple(words.test_notes(tests, (), g)),
+                (),
                 monitoring.test_choices("FU-00", tests),
             )
         )
@@ -255,7 +255,7 @@ def _on_hold(facts: Facts, a: Assessment, g: Guideline) -> Recommend:
         "DUP-01",
         "DUP-01.hold",
         "critical" if facts.neurological else card.indicator,
-        {**words.card_values(facts, a, (), g), "order": _order_name(facts)},
+        {**words.card_values(facts, a, (), g), "order": treatment.order_names(facts)},
         tuple(words.finding_notes(facts, a, g)),
         main=True,
     )
@@ -268,7 +268,7 @@ def _undated(facts: Facts, a: Assessment, g: Guideline) -> Outcome:
         ("start date of the active vitamin B12 order",),
         "DUP-01",
         "info",
-        {"order": _order_name(facts)},
+        {"order": treatment.order_names(facts)},
         tuple(words.finding_notes(facts, a, g)),
     )
 
@@ -283,13 +283,17 @@ def _card(
     selection: Literal["at-most-one", "any"] = "any"
     indicator: Indicator = card.indicator
     if facts.therapy.on_hold:
-        notes.append(Note("finding", texts.order_on_hold, {"order": _order_name(facts)}))
+        notes.append(Note("finding", texts.order_on_hold, {"order": treatment.order_names(facts)}))
+    elif facts.therapy.given and not facts.therapy.is_active:
+        notes.append(
+            Note("finding", texts.given_treatment, {"start": course.start, "day": course.day})
+        )
     elif facts.therapy.is_active:
         notes.append(
             Note(
                 "finding",
                 texts.already_treated,
-                {"order": _order_name(facts), "start": course.start, "day": course.day},
+                {"order": treatment.order_names(facts), "start": course.start, "day": course.day},
             )
         )
     oral = facts.therapy.route != "parenteral"
@@ -311,15 +315,16 @@ def _card(
             [("b12", facts.on)], facts, g, why, reasons=_reasons(a)
         )
         choices = monitoring.test_choices(row, tests)
-        notes += words.test_notes(tests, already, g)
+        notes += words.test_notes((), already, g)
     elif row == "FU-03":
         due = max(add_months(course.start, 3), facts.on)
         tests, already = monitoring.plan_tests([("b12", due)], facts, g, why, reasons=_reasons(a))
         choices = monitoring.test_choices(row, tests)
-        notes += words.test_notes(tests, already, g)
+        notes += words.test_notes((), already, g)
+    movements = row == "FU-10" and not facts.neurological
     return Recommend(
         row,
-        row,
+        "FU-10.movements" if movements else row,
         indicator,
         _values(facts, a, course, g),
         tuple(notes),
@@ -333,7 +338,7 @@ def _values(facts: Facts, a: Assessment, course: Course, g: Guideline) -> dict[s
     before, after = course.before, course.after
     return {
         **words.card_values(facts, a, (), g),
-        "order": _order_name(facts),
+        "order": treatment.order_names(facts),
         "start": course.start,
         "day": course.day,
         "before": f"B12 {words.shown_level(before)}" if before else "an unknown level",
@@ -341,11 +346,6 @@ def _values(facts: Facts, a: Assessment, course: Course, g: Guideline) -> dict[s
         "after_date": after.when.last if after else "-",
         "movements": words.named(facts.paradoxical),
     }
-
-
-def _order_name(facts: Facts) -> str:
-    names = [one.text or one.codes[0].display or one.codes[0].code for one in facts.therapy.active]
-    return ", ".join(dict.fromkeys(names)) or "vitamin B12"
 
 
 def _reasons(a: Assessment) -> tuple[str, ...]:

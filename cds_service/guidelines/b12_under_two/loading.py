@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from cds_service.clinical import Code, Need
 from cds_service.errors import GuidelineError
@@ -113,11 +114,17 @@ def _codes(lists: dict[str, CodeList]) -> Codes:
 
 
 def _override_codes(
-    lists: dict[str, CodeList], changes: dict[str, list[dict[str, str]]], path: Path
+    lists: dict[str, CodeList], changes: Any, path: Path
 ) -> tuple[dict[str, CodeList], tuple[str, ...]]:
     """A site's own rows, each with system, code and display; a site vouches for its rows."""
     changed = dict(lists)
+    if not isinstance(changes, dict):
+        raise GuidelineError(str(path), "codes", "is not a table", "write [[codes.a_list]]")
     for name, rows in changes.items():
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise GuidelineError(
+                str(path), f"codes.{name}", "is not a list of rows", f"write [[codes.{name}]]"
+            )
         if name not in lists:
             raise GuidelineError(
                 str(path),
@@ -170,7 +177,8 @@ def _check(file: File, path: Path) -> None:
             )
     for name in file.doses.__struct_fields__:
         dose = getattr(file.doses, name)
-        if dose.amount <= 0 or limits.dose_suggested.holds(dose.amount):
+        heaviest = limits.weight_ceiling_6_to_12_months.value if dose.per_kg else 1
+        if dose.amount <= 0 or limits.dose_suggested.holds(dose.amount * heaviest):
             raise GuidelineError(
                 str(path),
                 f"doses.{name}.amount",
@@ -179,6 +187,19 @@ def _check(file: File, path: Path) -> None:
             )
         if not dose.phases:
             raise GuidelineError(str(path), f"doses.{name}", "has no phase", "add one")
+        for text, words in (
+            (dose.label, LABEL_WORDS),
+            *((phase.text, PHASE_WORDS) for phase in dose.phases),
+        ):
+            try:
+                text.format_map(dict.fromkeys(words, ""))
+            except (LookupError, ValueError, AttributeError) as error:
+                raise GuidelineError(
+                    str(path),
+                    f"doses.{name}",
+                    f"has a text with a placeholder it is not given ({error})",
+                    f"use only {', '.join(words)}",
+                ) from None
     for name, card in file.cards.items():
         rule = name.partition(".")[0]
         if rule not in file.rules:
@@ -208,6 +229,10 @@ def _check(file: File, path: Path) -> None:
         raise GuidelineError(str(path), f"cards.{name}", "is shown by no rule", "remove it")
 
 
+#: What the label of a dose may name, and the text of a phase.
+LABEL_WORDS = ("substance", "amount", "route")
+PHASE_WORDS = ("amount", "kg", "date", "route")
+
 #: Every rule that has a card of its own.
 SPEAKING = (
     "AGE-02",
@@ -227,11 +252,20 @@ SPEAKING = (
     "RTE-06",
     "RTE-07",
     "RTE-08",
+    "RTE-08.signs",
+    "RTE-08.diagnosis",
     "RTE-09",
     "RTE-10",
+    "RTE-10.signs",
+    "RTE-10.unplaced",
     "RTE-11b",
+    "SAF-01",
+    "SAF-01.new",
+    "SAF-05",
+    "SAF-05.new",
     "DUP-03",
     "MAT-01",
+    "MAT-01.unknown",
     "MAT-02",
     "FU-00",
     "FU-02",
@@ -242,6 +276,7 @@ SPEAKING = (
     "FU-08",
     "FU-09",
     "FU-10",
+    "FU-10.movements",
     "FU-11",
     "FU-12",
 )
@@ -256,6 +291,8 @@ def _needs(lists: Codes) -> tuple[Need, ...]:
     def kept(*names: str) -> frozenset[tuple[str, str]]:
         return frozenset((code.system, code.code) for code in codes(*names))
 
+    # Whatever a result was sent under, it is read as what its code says.
+    measured = kept(*MEASURED)
     return (
         Need("patient", "Patient", "the patient", "indispensable"),
         Need(
@@ -264,17 +301,17 @@ def _needs(lists: Codes) -> tuple[Need, ...]:
             "vitamin B12 results",
             "required",
             codes("b12_level"),
-            kept("b12_level", "b12_not_usable"),
+            measured,
         ),
         Need("conditions", "Condition", "the problem list", "required"),
-        Need("weight", "Observation", "weights", "optional", codes(*WEIGHTS), kept(*WEIGHTS)),
+        Need("weight", "Observation", "weights", "optional", codes(*WEIGHTS), measured),
         Need(
             "labs",
             "Observation",
             "other laboratory results",
             "optional",
             codes(*LABS),
-            kept(*LABS),
+            measured,
         ),
         Need(
             "feeding",
@@ -282,7 +319,7 @@ def _needs(lists: Codes) -> tuple[Need, ...]:
             "feeding and diet",
             "optional",
             codes(*FEEDING),
-            kept(*FEEDING),
+            measured,
         ),
         Need("meds", "MedicationRequest", "medication orders", "optional"),
         Need("procedures", "Procedure", "procedures", "optional"),

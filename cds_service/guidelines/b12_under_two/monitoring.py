@@ -9,7 +9,7 @@ from typing import Literal
 from cds_service.clinical import PlannedTask, PlannedTest
 from cds_service.guidelines.b12_under_two.age import add_months, within
 from cds_service.guidelines.b12_under_two.assessment import Assessment, recent
-from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.data import Guideline, Test
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.results import LabName
 from cds_service.guidelines.engine import Choice, Reasoning
@@ -106,6 +106,17 @@ def clarify(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) 
     return [*now, ("b12", facts.on + timedelta(weeks=4) if measured else facts.on)]
 
 
+def is_ordered(test: Test, due: date, facts: Facts, g: Guideline) -> bool:
+    """Whether the record has an order for this test within the window around ``due``."""
+    codes = {(one.system, one.code) for one in test.codes}
+    return any(
+        within(when.last, due, g.limits.order_window)
+        and any((one.system, one.code) in codes or one.code in test.same_as for one in order.codes)
+        for order in facts.orders
+        if (when := order.due or order.authored) is not None
+    )
+
+
 def plan_tests(
     wanted: Iterable[Wanted],
     facts: Facts,
@@ -120,28 +131,21 @@ def plan_tests(
     of the wanted date is not repeated; our own serial orders stay."""
     planned: list[PlannedTest] = []
     already: list[str] = []
-    for name, due in dict.fromkeys(wanted):
-        test = getattr(g.file.tests, name)
-        codes = {(coding.system, coding.code) for coding in test.codings}
-        same = any(
-            within(when.last, due, g.limits.order_window)
-            and any((c.system, c.code) in codes or c.code in test.same_as for c in order.codes)
-            for order in facts.orders
-            if (when := order.due or order.authored) is not None
-        )
-        if same:
+    for name, due in sorted(dict.fromkeys(wanted), key=lambda one: one[1]):
+        test: Test = getattr(g.file.tests, name)
+        if facts.orders and is_ordered(test, due, facts, g):
             already.append(f"{test.name} ({due})")
             continue
         later = due > facts.on
         planned.append(
             PlannedTest(
-                codes=tuple(c.as_code for c in (*test.site_codings, *test.codings)),
-                name=test.name,
-                due=due,
-                authored=facts.on,
-                priority="urgent" if urgent and not later else "routine",
-                reasons=reasons,
-                note=g.file.texts.draw_before_dose
+                test.codes,
+                test.name,
+                due,
+                facts.on,
+                "urgent" if urgent and not later else "routine",
+                reasons,
+                g.file.texts.draw_before_dose
                 if before_dose and later and name in ("b12", "mma", "homocysteine")
                 else "",
             )

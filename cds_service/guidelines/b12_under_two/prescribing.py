@@ -10,7 +10,13 @@ from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.assessment import Assessment, Status, recent
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Product
 from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
-from cds_service.guidelines.b12_under_two.words import named, number, test_notes
+from cds_service.guidelines.b12_under_two.words import (
+    named,
+    number,
+    shown_unit,
+    shown_weight,
+    test_notes,
+)
 from cds_service.guidelines.engine import Choice, Indicator, Note, Reasoning, most_urgent
 
 
@@ -76,7 +82,7 @@ class Prescriber:
         return self._choice(
             dose,
             product,
-            self.g.file.routes.oral.as_code,
+            self.g.file.routes.oral,
             dose.amount,
             recommended,
             parenteral=False,
@@ -86,7 +92,7 @@ class Prescriber:
         product = injection_product(self.facts, self.g)
         routes = self.g.file.routes
         route = routes.subcutaneous if self.subcutaneous else routes.intramuscular
-        return self._choice(dose, product, route.as_code, dose.amount, recommended, parenteral=True)
+        return self._choice(dose, product, route, dose.amount, recommended, parenteral=True)
 
     def maintenance(self, *, recommended: bool) -> Choice | None:
         """The requirement-level daily dose, or a note why it cannot be worked out."""
@@ -99,7 +105,7 @@ class Prescriber:
             self.notes.append(Note("advice", texts.maintenance_age_unclear, label))
             return None
         ingredient = self.g.file.products.ingredient
-        oral = self.g.file.routes.oral.as_code
+        oral = self.g.file.routes.oral
         if facts.age.band == "toddler":
             self.why.holds("DOSE-C", True, "toddler")
             dose = doses.toddler_daily
@@ -118,7 +124,7 @@ class Prescriber:
                 {
                     **label,
                     "amount": number(amount),
-                    "kg": number(kg),
+                    "kg": shown_weight(kg),
                     "date": facts.weight.on,
                     "per_kg": number(dose.amount),
                 },
@@ -146,14 +152,15 @@ class Prescriber:
     ) -> Choice:
         facts, g = self.facts, self.g
         if dose.rule not in ("DOSE-B", "DOSE-C"):
-            self.why.holds(dose.rule, True, "{}", dose.label)
+            self.why.holds(dose.rule, True, "offered; recommended: {}", recommended)
+        way = "deep subcutaneous (not intramuscular)" if self.subcutaneous else "intramuscular"
         drop_product = parenteral and self.preservative_free and product.benzyl_alcohol
         drug = PlannedDrug(
-            codes=() if drop_product else g.product_codes(product),
+            codes=() if drop_product else product.codes,
             name=product.name if not drop_product else f"{product.substance}, preservative-free",
             route=route,
             amount=amount,
-            phases=tuple(_with_amount(phase, amount, facts) for phase in dose.phases),
+            phases=tuple(_filled(phase, amount, way, facts) for phase in dose.phases),
             authored=facts.on,
             priority="stat" if self.neuro else "urgent" if parenteral else "routine",
             reasons=self.reasons,
@@ -175,12 +182,13 @@ class Prescriber:
         label = dose.label.format(
             substance=product.substance,
             amount=number(amount),
-            route=route.display.removesuffix(" route").lower(),
+            route=way,
         )
-        return Choice(dose.rule, label, (drug, *tests), recommended)
+        return Choice(dose.rule, label[0].upper() + label[1:], (drug, *tests), recommended)
 
 
-def _with_amount(phase: Phase, amount: Decimal, facts: Facts) -> Phase:
+def _filled(phase: Phase, amount: Decimal, way: str, facts: Facts) -> Phase:
+    """The phase with its text in words; ``way`` is how an injection is given."""
     kg = facts.weight.kg
     return Phase(
         phase.frequency,
@@ -190,7 +198,10 @@ def _with_amount(phase: Phase, amount: Decimal, facts: Facts) -> Phase:
         phase.duration_unit,
         phase.count,
         phase.text.format(
-            amount=number(amount), kg=number(kg) if kg else "-", date=facts.weight.on or "-"
+            amount=number(amount),
+            kg=shown_weight(kg) if kg else "-",
+            date=facts.weight.on or "-",
+            route=way,
         ),
     )
 
@@ -223,14 +234,15 @@ def dose_notes(choices: Sequence[Choice], p: Prescriber) -> list[Note]:
     ]
     if p.neuro:
         notes.append(Note("follow_up", texts.expected_response))
-    if main.amount == p.g.file.doses.oral_regimen.amount:
-        notes.append(Note("why", texts.fixed_dose))
-    if main.route == p.g.file.routes.oral.as_code:
+    if main.route == p.g.file.routes.oral:
+        if main.amount == p.g.file.doses.oral_regimen.amount:
+            notes.append(Note("why", texts.fixed_dose))
         if p.facts.age.youngest >= 20:
             notes.append(Note("why", texts.age_beyond_trial))
     else:
         notes.append(Note("safety", texts.label_discordance))
         notes.append(Note("safety", texts.first_injection))
+        notes.append(Note("follow_up", texts.draw_before_dose))
     return notes
 
 
@@ -242,9 +254,9 @@ def safety_notes(
     texts, status = g.file.texts, p.a.status
     notes: list[Note] = []
     drugs = [plan for choice in choices for plan in choice.plans if isinstance(plan, PlannedDrug)]
-    injects = any(drug.route != g.file.routes.oral.as_code for drug in drugs)
+    injects = any(drug.route != g.file.routes.oral for drug in drugs)
     concerned = status.deficient or status.name == "borderline"
-    if allergic and concerned:
+    if allergic and (concerned or route == "DUP-03"):
         indicator = "critical"
         notes.append(Note("safety", texts.allergy, {"names": ", ".join(facts.reactions)}))
     elif drugs and "allergies" in facts.missing:
@@ -271,7 +283,11 @@ def safety_notes(
             potassium = recent(facts, "potassium", g.limits.labs_recent)
             text = texts.potassium_low if low else texts.potassium_watch
             notes.append(
-                Note("safety", text, {"value": potassium.written if potassium else "not available"})
+                Note(
+                    "safety",
+                    text,
+                    {"value": shown_unit(potassium.written) if potassium else "not available"},
+                )
             )
         if why.holds(
             "SAF-07",

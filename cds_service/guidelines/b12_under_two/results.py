@@ -209,7 +209,10 @@ def read_level(measured: Measurement, on: date, g: Guideline) -> Level | str:
         written = " to ".join(
             end.written for end in (measured.interval.low, measured.interval.high) if end
         )
-        if len(ends) != 2 or ends[0] is None or ends[1] is None or ends[0] <= 0:
+        if (
+            len(ends) != 2 or ends[0] is None or ends[1] is None
+            or not 0 < ends[0] <= ends[1] or limits.b12_implausible.holds(ends[1])
+        ):  # fmt: skip
             return Level("B12-10", "indeterminate", when, measured.source, written)
         low, high = ends[0], ends[1]
         verdicts = {verdict_of(low, limits), verdict_of(high, limits)}
@@ -333,14 +336,19 @@ def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> La
         measured.reference_high is not None) else None  # fmt: skip
     lower = convert(measured.reference_low, unit, molar_mass=mass) if (
         measured.reference_low is not None) else None  # fmt: skip
+    below, above = value.comparator in ("<", "<="), value.comparator in (">", ">=")
+    # "<0.9" against a range up to 0.4 tells nothing, neither does ">0.3"
+    too_high = upper is not None and number > upper and not below
+    in_range = upper is not None and number <= upper and not above
     return Lab(
         number,
         value.written,
         when,
         measured.source,
         value.comparator,
-        high=measured.interpretation == "high" or (upper is not None and number > upper),
-        low=measured.interpretation == "low" or (lower is not None and number < lower),
-        flagged=measured.interpretation != "" or upper is not None,
+        high=measured.interpretation == "high" or too_high,
+        low=measured.interpretation == "low"
+        or (lower is not None and number < lower and not above),
+        flagged=measured.interpretation != "" or too_high or in_range,
         name=name,
     )

@@ -72,8 +72,10 @@ def read_therapy(record: Record, on: date, g: Guideline) -> Therapy:
             elif is_active and _names_b12(medication, g):
                 names.append(medication.text or medication.codes[0].display)
             continue
-        if is_active and _is_requirement_level(medication, g.limits):
-            requirement = medication.text or medication.codes[0].display
+        if _is_requirement_level(medication, g.limits):
+            if is_active:
+                code = medication.codes[0]
+                requirement = medication.text or code.display or code.code
             continue
         ended += medication.kind == "order" and not is_active
         refused = _NOT_GIVEN if medication.kind == "administration" else _NOT_ORDERED

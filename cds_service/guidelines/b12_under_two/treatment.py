@@ -11,7 +11,7 @@ from cds_service.guidelines.b12_under_two.assessment import Assessment, at_risk
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.prescribing import Prescriber, dose_notes, safety_notes
-from cds_service.guidelines.b12_under_two.words import card_values, finding_notes, test_notes
+from cds_service.guidelines.b12_under_two.words import card_values, finding_notes, named, test_notes
 from cds_service.guidelines.engine import (
     Choice,
     Note,
@@ -144,11 +144,10 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
         if prescriber.neuro:
             indicator = "critical"
             if not (allergic or facts.age.under_one_month):
-                notes.append(Note("advice", texts.sample_first))
                 choices = [prescriber.injection(neurological, recommended=False)]
         if not choices:
             choices, selection = list(monitoring.test_choices(route, tests)), "any"
-            notes += test_notes(tests, already, g)
+            notes += test_notes((), already, g)
     elif route != "RTE-01":
         tests, already = monitoring.plan_tests(
             _tests_without_treatment(route, facts, a, g, why),
@@ -159,7 +158,7 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
             urgent=prescriber.neuro or route in PARENTERAL,
         )
         choices, selection = list(monitoring.test_choices(route, tests)), "any"
-        notes += test_notes(tests, already, g)
+        notes += test_notes((), already, g)
         if route == "RTE-10" and prescriber.neuro:
             indicator = "warning"
     notes += dose_notes(choices, prescriber)
@@ -183,9 +182,13 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
         notes.append(
             Note("finding", texts.requirement_level, {"name": facts.therapy.requirement_level})
         )
+    if facts.malabsorption_permanent and a.status.deficient:
+        notes.append(Note("advice", texts.lasting_cause))
+    if route == "RTE-01" and facts.therapy.active:
+        notes.append(Note("finding", texts.active_now, {"order": order_names(facts)}))
     return Recommend(
         rule=route,
-        card=route,
+        card=_card_of(route, facts, a, allergic=allergic, leber=leber),
         indicator=indicator,
         values=card_values(facts, a, choices, g),
         notes=(*finding_notes(facts, a, g), *safety, *notes),
@@ -193,6 +196,30 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
         selection=selection,
         main=True,
     )
+
+
+def _card_of(route: str, facts: Facts, a: Assessment, *, allergic: bool, leber: bool) -> str:
+    """The text that fits: the row's own, unless a fact turns its advice round."""
+    treats = route in ("RTE-03", "RTE-04", "RTE-05", "RTE-06", "RTE-07")
+    if allergic and (treats or (route == "RTE-08" and facts.neurological)):
+        return "SAF-05.new"
+    if leber and route in ("RTE-06", "RTE-07"):
+        return "SAF-01.new"
+    if route == "RTE-08" and facts.neurological:
+        return "RTE-08.signs"
+    if route == "RTE-08" and a.status.level is None:
+        return "RTE-08.diagnosis"
+    if route == "RTE-10" and a.status.name == "adequate with signs":
+        return "RTE-10.signs"
+    if route == "RTE-10" and a.status.rule == "STAT-09":
+        return "RTE-10.unplaced"
+    return route
+
+
+def order_names(facts: Facts) -> str:
+    """The active orders by name."""
+    names = [one.text or one.codes[0].display or one.codes[0].code for one in facts.therapy.active]
+    return ", ".join(dict.fromkeys(names)) or "vitamin B12"
 
 
 def _tests_without_treatment(
@@ -211,7 +238,8 @@ def _tests_without_treatment(
         return [("mma", on), ("homocysteine", on)]
     if a.status.rule == "STAT-09":
         return [("b12", on), ("mma", on), ("homocysteine", on)]
-    return [("b12", on), ("mma", on), ("homocysteine", on), ("blood_count", on)]
+    first: list[monitoring.Wanted] = [] if facts.preliminary else [("b12", on)]
+    return [*first, ("mma", on), ("homocysteine", on), ("blood_count", on)]
 
 
 def switch_to_injection(
@@ -224,7 +252,7 @@ def switch_to_injection(
         "SAF-05", bool(facts.reactions), "reaction to cobalamin: {}", bool(facts.reactions)
     )
     active = facts.therapy.active
-    names = ", ".join(one.text or one.codes[0].display for one in active)
+    names = order_names(facts) if facts.therapy.active else ""
     choices: list[Choice] = []
     if not allergic and not facts.age.under_one_month:
         stops = tuple(
@@ -233,9 +261,10 @@ def switch_to_injection(
             if one.resource
         )
         choice = prescriber.injection(dose, recommended=True)
-        label = f"Replace the present order: {choice.label}"
+        label = f"Replace the present order: {choice.label}" if active else choice.label
         choices = [Choice(choice.rule, label, (*stops, *choice.plans), recommended=True)]
-    notes = [Note("advice", g.file.texts.replace_oral, {"names": names})]
+    stopping = bool(names and choices)
+    notes = [Note("advice", g.file.texts.replace_oral, {"names": names})] if stopping else []
     notes += prescriber.notes
     notes += dose_notes(choices, prescriber)
     safety, indicator = safety_notes("DUP-03", choices, "warning", prescriber, allergic=allergic)
@@ -249,6 +278,23 @@ def switch_to_injection(
         "at-most-one",
         main=True,
     )
+
+
+def running_treatment(facts: Facts, g: Guideline, why: Reasoning) -> list[Outcome]:
+    """What makes a treatment dangerous also makes one dangerous that is already running."""
+    therapy, found = facts.therapy, []
+    names = order_names(facts) if facts.therapy.active else ""
+    allergic = therapy.is_active and bool(facts.reactions)
+    if why.holds("SAF-05", allergic, "reaction to cobalamin under treatment: {}", allergic):
+        found.append(("SAF-05", {"names": ", ".join(facts.reactions), "order": names}))
+    cyanocobalamin = any(g.codes.cyanocobalamin.any_of(one.codes) for one in therapy.active)
+    blinding = bool(facts.leber) and cyanocobalamin
+    if why.holds("SAF-01", blinding, "Leber's optic neuropathy under cyanocobalamin: {}", blinding):
+        found.append(("SAF-01", {"name": named(facts.leber), "order": names}))
+    return [
+        Recommend(rule, rule, g.file.cards[rule].indicator, values, main=True)
+        for rule, values in found
+    ]
 
 
 def replace_oral(

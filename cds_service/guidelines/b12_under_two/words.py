@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 
 from cds_service.clinical import PlannedDrug, PlannedTest
-from cds_service.guidelines.b12_under_two.assessment import Assessment
+from cds_service.guidelines.b12_under_two.assessment import Assessment, recent
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
 from cds_service.guidelines.b12_under_two.results import Level
@@ -18,11 +18,28 @@ def number(value: Decimal) -> str:
     return f"{value.normalize():f}"
 
 
+def shown_weight(kg: Decimal) -> str:
+    """A weight as a scale shows it; the dose is worked out from the weight as sent."""
+    return number(kg.quantize(Decimal("0.01")))
+
+
 def named(findings: Sequence[Finding]) -> str:
     """Names of problems for a card, uncertain ones marked."""
+    words = (_plain_case(one.name) for one in findings)
     return ", ".join(
-        dict.fromkeys(f"possible {one.name}" if one.possible else one.name for one in findings)
+        dict.fromkeys(
+            f"possible {word}" if one.possible else word
+            for word, one in zip(words, findings, strict=True)
+        )
     )
+
+
+def _plain_case(name: str) -> str:
+    """A term as it stands inside a sentence: "Poor muscle tone" loses its capital, "IgA" and
+    "Crohn's disease" keep theirs."""
+    second = name[1:2]
+    proper = name.split("'")[0] != name or name.split(" ")[0] in ("Leber", "West", "Crohn")
+    return name if proper or not second.islower() else name[0].lower() + name[1:]
 
 
 def shown_level(level: Level) -> str:
@@ -44,23 +61,64 @@ def shown_level(level: Level) -> str:
     return level.written
 
 
+def shown_unit(written: str) -> str:
+    """A value as sent, its unit as people write it."""
+    return (
+        written.replace("umol/L", "µmol/L")
+        .replace("10*9/L", "×10⁹/L")
+        .replace("10*3/uL", "×10³/µL")
+    )
+
+
+def shown_metabolites(a: Assessment, g: Guideline) -> str:
+    """The raised metabolites by name."""
+    return ", ".join(
+        f"{g.file.names.labs[one.name]} {shown_unit(one.written)}"
+        for one in a.status.high_metabolites
+    )
+
+
+def headline_level(facts: Facts, a: Assessment, g: Guideline) -> str:
+    """The result a card rests on, as its summary says it."""
+    level, status = a.status.level, a.status
+    if level is None:
+        if facts.deficiency and "diagnosis_only" in status.flags:
+            return "B12 deficiency on the problem list, no current level"
+        return "No current B12 level"
+    shown = f"B12 {shown_level(level)} ({level.when.last})"
+    if status.name == "deficient (functional)":
+        return f"{shown} but {shown_metabolites(a, g)} high"
+    others = [one for one in facts.levels[1:] if one.verdict != level.verdict]
+    if "discordant" in status.flags and others:
+        return f"B12 results disagree ({shown_level(level)}, {shown_level(others[0])})"
+    return shown
+
+
 def card_values(
     facts: Facts, a: Assessment, choices: Sequence[Choice], g: Guideline
 ) -> dict[str, object]:
     """What summaries and advice may name."""
     level = a.status.level
     causes = named(a.causes)
+    since = a.untreated_since
+    potassium = recent(facts, "potassium", g.limits.labs_recent)
+    low = potassium is not None and g.limits.potassium_low.holds(potassium.value)
     product = injection_product(facts, g)
     routes = g.file.routes
     subcutaneous = any(
-        isinstance(plan, PlannedDrug) and plan.route == routes.subcutaneous.as_code
+        isinstance(plan, PlannedDrug) and plan.route == routes.subcutaneous
         for choice in choices
         for plan in choice.plans
     )
     return {
-        "level": f"B12 {shown_level(level)}" if level else "B12 deficiency (no level)",
-        "date": level.when.last if level else "no result",
-        "signs": named(facts.neurological),
+        "level": headline_level(facts, a, g),
+        "value": f"B12 {shown_level(level)}" if level else "no current level",
+        "untreated": f", untreated for {(facts.on - since).days} days" if since else "",
+        "potassium": f"; potassium {potassium.written} low" if low and potassium else "",
+        "verdict": "functionally deficient"
+        if a.status.name == "deficient (functional)"
+        else "deficient",
+        "signs": named(facts.neurological) or "none recorded",
         "cause": causes or "not documented",
         "severity": a.severity or "",
         "because": a.severity_because,
@@ -68,7 +126,8 @@ def card_values(
         "inborn": named(facts.inborn),
         "injection": product.substance,
         "route": "deep subcutaneous" if subcutaneous else "intramuscular",
-        "metabolites": ", ".join(one.written for one in a.status.high_metabolites),
+        "leber": named(facts.leber),
+        "reactions": ", ".join(facts.reactions),
     }
 
 
@@ -115,14 +174,13 @@ def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
         names = named((*facts.deficiency, *facts.deficiency_nonspecific))
         notes.append(Note("finding", texts.diagnosis_only, {"names": names}))
     if status.metabolites != "none":
-        high = ", ".join(one.written for one in status.high_metabolites)
         notes.append(
-            Note(
-                "finding",
-                texts.metabolites,
-                {"verdict": status.metabolites, "values": high or "within range"},
-            )
+            Note("finding", texts.metabolites, {"values": shown_metabolites(a, g) + " high"})
+            if status.high_metabolites
+            else Note("finding", texts.metabolites, {"values": "within range"})
         )
+        if any(one.name == "homocysteine" for one in status.high_metabolites):
+            notes.append(Note("finding", texts.homocysteine_unspecific))
     if a.severity is not None:
         notes.append(
             Note(
@@ -145,6 +203,9 @@ def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
     signs = (*facts.neurological, *facts.failure_to_thrive, *facts.megaloblastic, *facts.anemia)
     if signs and a.severity != "severe":
         notes.append(Note("finding", texts.problems, {"names": named(signs)}))
+    if facts.malabsorption_possible:
+        names = named(facts.malabsorption_possible)
+        notes.append(Note("finding", texts.possible_malabsorption, {"names": names}))
     if a.cause == "unknown":
         notes.append(Note("finding", texts.cause_unknown))
     elif a.cause == "nutritional possible":

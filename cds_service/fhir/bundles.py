@@ -1,0 +1,178 @@
+"""A Bundle with a patient's whole record, sorted into answers to what a guideline needs.
+
+The opposite of asking a server: everything there is has come, so a need that nothing in the
+Bundle answers is known to be empty, not unknown. Only a Bundle that says it is one page of
+several leaves the rest unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+
+import msgspec
+from msgspec import Raw, Struct
+
+from cds_service.clinical import Need
+from cds_service.errors import BadRequest
+from cds_service.fhir import elements, wire
+from cds_service.fhir.gather import MEDICATION_KINDS, TYPES, UNDECODABLE
+
+#: Bundles that hold resources as they are now; others report on calls or on the past.
+_RECORDS = frozenset({"collection", "transaction", "batch", "searchset", "document"})
+
+
+class _Link(Struct):
+    relation: str | None = None
+    url: str | None = None
+
+
+class _Entry(Struct, rename="camel"):
+    resource: Raw = Raw()
+    full_url: str | None = None
+
+
+class _Bundle(Struct, rename="camel"):
+    resource_type: str | None = None
+    type: str | None = None
+    timestamp: str | None = None
+    link: list[_Link] | None = None
+    entry: list[_Entry] | None = None
+
+
+class _Identity(Struct, rename="camel"):
+    resource_type: str | None = None
+    id: str | None = None
+
+
+_bundle = msgspec.json.Decoder(_Bundle).decode
+_identity = msgspec.json.Decoder(_Identity).decode
+_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_code_only = msgspec.json.Decoder(wire.CodeOnly).decode
+_components = msgspec.json.Decoder(list[wire.CodeOnly]).decode
+_encode = msgspec.json.encode
+
+
+class Entry(Struct, frozen=True):
+    """One resource as sent, with its full URL ("" without one)."""
+
+    kind: str
+    resource: Raw
+    address: str
+
+
+class RecordBundle(Struct, frozen=True):
+    """``patients`` are the ids of all patients in it, ``written`` the date of its timestamp.
+
+    ``pages`` are its links to further pages, if it is a search result with more to come.
+    """
+
+    type: str
+    entries: tuple[Entry, ...]
+    patients: tuple[str, ...]
+    written: date | None
+    pages: tuple[Mapping[str, str], ...] = ()
+
+    def answers(self, needs: Sequence[Need], patient_id: str) -> dict[str, Raw]:
+        """For every need what a client would have sent as its prefetch, about this patient."""
+        sorted_out: dict[str, list[Entry]] = {need.key: [] for need in needs}
+        for entry in self.entries:
+            for key in _keys(entry, needs, patient_id):
+                sorted_out[key].append(entry)
+        return {key: self._page(found) for key, found in sorted_out.items()}
+
+    def _page(self, found: Sequence[Entry]) -> Raw:
+        if not found and not self.pages:
+            return Raw(b"null")
+        page: dict[str, object] = {"resourceType": "Bundle", "type": "searchset"}
+        if self.pages:
+            page["link"] = self.pages
+        page["entry"] = [
+            {"fullUrl": one.address, "resource": one.resource}
+            if one.address
+            else {"resource": one.resource}
+            for one in found
+        ]
+        return Raw(_encode(page))
+
+
+def open_bundle(content: bytes) -> RecordBundle:
+    """The Bundle in ``content``; `BadRequest` when it is none, or none with a record."""
+    try:
+        content.decode()
+        sent = _bundle(content)
+    except msgspec.ValidationError:
+        raise BadRequest("The Bundle has not the shape of a FHIR Bundle.") from None
+    except UNDECODABLE:
+        raise BadRequest("It is not JSON.") from None
+    if sent.resource_type != "Bundle":
+        raise BadRequest(f"It is a FHIR {sent.resource_type or 'resource of no type'}, no Bundle.")
+    if sent.type not in _RECORDS:
+        raise BadRequest(
+            f"A Bundle of type {sent.type or '(none)'} is no record; give one of type"
+            f" {', '.join(sorted(_RECORDS))}."
+        )
+    entries, patients = [], []
+    for item in sent.entry or ():
+        if not item.resource:
+            continue
+        address = item.full_url or ""
+        try:
+            known = _identity(item.resource)
+        except UNDECODABLE:
+            known = _Identity()
+        resource = item.resource
+        if known.resource_type == "Patient":
+            identity = known.id or address.replace(":", "/").rpartition("/")[2]
+            if not known.id:  # a resource to be created may have no id but that of its address
+                resource = Raw(_encode({**_members(resource), "id": identity}))
+            patients.append(identity)
+        entries.append(Entry(known.resource_type or "", resource, address))
+    written = elements.moment(sent.timestamp)
+    return RecordBundle(
+        sent.type,
+        tuple(entries),
+        tuple(dict.fromkeys(one for one in patients if one)),
+        written.first if written is not None else None,
+        tuple(
+            {"relation": "next", "url": link.url}
+            for link in sent.link or ()
+            if link.relation == "next" and link.url
+        ),
+    )
+
+
+def _keys(entry: Entry, needs: Sequence[Need], patient_id: str) -> Iterator[str]:
+    """The needs that ``entry`` belongs to: by type, and by code where a need names codes."""
+    if entry.kind == "OperationOutcome":  # what could not be had may concern any need
+        yield from (need.key for need in needs if need.kind != "Patient")
+        return
+    if entry.kind == "Medication":
+        yield from (need.key for need in needs if need.kind in MEDICATION_KINDS)
+        return
+    of_type = [need for need in needs if entry.kind in TYPES[need.kind]]
+    if entry.kind == "Patient":
+        if _identity(entry.resource).id == patient_id:
+            yield from (need.key for need in of_type)
+        return
+    if not of_type:
+        return
+    codes = _codes(entry.resource) if any(need.kept for need in of_type) else frozenset()
+    if codes is None:  # nobody can tell what it is about: the reader shall count it
+        yield of_type[0].key
+        return
+    yield from (need.key for need in of_type if not need.kept or not need.kept.isdisjoint(codes))
+
+
+def _codes(resource: Raw) -> frozenset[tuple[str, str]] | None:
+    """Its own codes and those of its components; ``None`` when they cannot be read."""
+    try:
+        sent = _code_only(resource)
+        parts = [sent]
+        if sent.component is not None:
+            parts += _components(_members(resource)["component"])
+        return frozenset(
+            (code.system, code.code) for part in parts for code in elements.codes(part.code)
+        )
+    except (*UNDECODABLE, elements.Unreadable):
+        return None

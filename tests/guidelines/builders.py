@@ -1,0 +1,437 @@
+"""Records of one infant, changed one thing at a time, and what the guideline sees in them.
+
+``a_record()`` is an infant of six months with one B12 result of 150 pg/mL five days ago and
+nothing else: deficient, mild, cause unknown, treated by mouth (RTE-07). Every test changes what
+it is about. Days are counted back from ``ON``, so "ago=5" is five days before the evaluation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any, NamedTuple
+
+from cds_service.cards import Stationery, build_cards
+from cds_service.cdshooks.response import Card
+from cds_service.clinical import (
+    Allergy,
+    Code,
+    Dose,
+    Interval,
+    Measurement,
+    Medication,
+    Moment,
+    Patient,
+    PlannedDrug,
+    PlannedTask,
+    PlannedTest,
+    Problem,
+    Procedure,
+    Quantity,
+    Record,
+    StoppedDrug,
+    TestOrder,
+)
+from cds_service.fhir import orders
+from cds_service.guidelines import b12_under_two as b12
+from cds_service.guidelines.b12_under_two.age import add_months
+from cds_service.guidelines.engine import CannotTell, Choice, NotIndicated, Outcome, Recommend
+
+ON = date(2026, 3, 15)
+G = b12.load()
+WORDS = Stationery(G.wording)
+
+LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+DIET = "http://terminology.hl7.org/CodeSystem/diet"
+
+TREMOR = Code(SNOMED, "26079004", "Tremor")
+SEIZURE = Code(SNOMED, "91175000", "Seizure")
+CROHN = Code(SNOMED, "34000006", "Crohn's disease")
+ULCERATIVE_COLITIS = Code(SNOMED, "64766004", "Ulcerative colitis")
+ILEECTOMY = Code(SNOMED, "51346007", "Ileectomy")
+SHORT_BOWEL = Code(SNOMED, "26629001", "Short bowel syndrome")
+COBALAMIN_C = Code(SNOMED, "74653006", "Cobalamin C disease")
+B12_DEFICIENCY = Code(SNOMED, "190634004", "Cobalamin deficiency")
+B_VITAMINS = Code(ICD10CM, "E53.8", "Deficiency of other specified B group vitamins")
+DIETARY_ANEMIA = Code(ICD10CM, "D51.3", "Other dietary vitamin B12 deficiency anemia")
+FAILURE_TO_THRIVE = Code(SNOMED, "36440009", "Failure to thrive")
+MACROCYTIC = Code(SNOMED, "83414005", "Macrocytic anemia")
+PANCYTOPENIA = Code(SNOMED, "127034005", "Pancytopenia")
+HEMOPHILIA = Code(SNOMED, "28293008", "Hemophilia A")
+THROMBOCYTOPENIA = Code(SNOMED, "302215000", "Thrombocytopenic disorder")
+LEBER = Code(SNOMED, "58610003", "Leber's optic atrophy")
+OPTIC_ATROPHY = Code(ICD10CM, "H47.22", "Hereditary optic atrophy")
+KIDNEY_DISEASE = Code(SNOMED, "709044004", "Chronic kidney disease")
+PRETERM = Code(SNOMED, "395507008", "Premature infant")
+SEVERE = Code(SNOMED, "24484000", "Severe")
+VEGAN = Code(DIET, "vegan", "Vegan")
+BREAST_FED = Code(LOINC, "LA29252-6", "Currently breastfeeding")
+NOT_BREAST_FED = Code(LOINC, "LA29253-4", "Not currently breastfeeding")
+ORAL = Code(SNOMED, "26643006", "Oral route")
+MUSCLE = Code(SNOMED, "78421000", "Intramuscular route")
+CYANOCOBALAMIN = Code(RXNORM, "11248", "vitamin B12")
+HYDROXOCOBALAMIN = Code(RXNORM, "317106", "hydroxocobalamin 1 MG/ML Injectable Solution")
+FOLIC_ACID = Code(RXNORM, "4511", "folic acid")
+MULTIVITAMIN = Code(RXNORM, "876858", "multivitamin drops")
+
+_LABS = {
+    "hemoglobin": ("718-7", "g/dL"), "mcv": ("787-2", "fL"), "platelets": ("777-3", "10*9/L"),
+    "leukocytes": ("6690-2", "10*9/L"), "neutrophils": ("751-8", "10*9/L"),
+    "potassium": ("2823-3", "mmol/L"), "folate": ("2284-8", "ng/mL"),
+    "ferritin": ("2276-4", "ng/mL"), "methylmalonate": ("13964-2", "umol/L"),
+    "homocysteine": ("13965-9", "umol/L"), "gestational_age": ("76516-4", "wk"),
+}  # fmt: skip
+
+Number = Decimal | int | str
+_MARKUP = re.compile(r"[*_\\]")
+
+
+# --- times and numbers ----------------------------------------------------------------------------
+
+
+def day(ago: int) -> date:
+    return ON - timedelta(days=ago)
+
+
+def moment(first: date, last: date | None = None) -> Moment:
+    """A date; with ``last`` a partial one or a period."""
+    at = datetime(first.year, first.month, first.day, tzinfo=UTC).timestamp()
+    return Moment(first, last or first, at)
+
+
+def days_ago(ago: int) -> Moment:
+    return moment(day(ago))
+
+
+def months_old(months: int) -> date:
+    """The birth date of somebody who completes ``months`` on the day of evaluation."""
+    return add_months(ON, -months)
+
+
+def quantity(value: Number, unit: str | None, comparator: str = "") -> Quantity:
+    return Quantity(Decimal(value), unit, f"{comparator}{value} {unit or ''}".strip(), comparator)
+
+
+# --- the parts of a record ------------------------------------------------------------------------
+
+
+def a_patient(birth: date | Moment | None = None, *, deceased: bool = False) -> Patient:
+    when = birth if isinstance(birth, Moment) else moment(birth or months_old(6))
+    return Patient("child", when, deceased)
+
+
+def a_measurement(code: Code, ago: int = 5, **but: Any) -> Measurement:
+    return Measurement(
+        **{
+            "codes": (code,),
+            "status": "final",
+            "when": days_ago(ago),
+            "source": f"Observation/{code.code}-{ago}",
+            **but,
+        }
+    )
+
+
+def a_level(
+    value: Number | None = 150, unit: str | None = "pg/mL", *, ago: int = 5, comparator: str = "",
+    code: str = "2132-9", **but: Any,
+) -> Measurement:  # fmt: skip
+    """A B12 result; ``value=None`` for one without a number."""
+    if value is not None:
+        but.setdefault("value", quantity(value, unit, comparator))
+    return a_measurement(Code(LOINC, code, "Vitamin B12"), ago, **but)
+
+
+def a_range(low: Number, high: Number, **but: Any) -> Measurement:
+    ends = Interval(quantity(low, "pg/mL"), quantity(high, "pg/mL"))
+    return a_level(None, interval=ends, **but)
+
+
+def a_lab(name: str, value: Number, unit: str | None = None, *, ago: int = 5, comparator: str = "",
+          **but: Any) -> Measurement:  # fmt: skip
+    code, usual = _LABS[name]
+    sent = quantity(value, unit or usual, comparator)
+    return a_measurement(Code(LOINC, code, name), ago, value=sent, **but)
+
+
+def a_weight(
+    kg: Number = 7, unit: str | None = "kg", *, ago: int = 1, code: str = "29463-7", **but: Any
+) -> Measurement:
+    sent = but.pop("value", quantity(kg, unit, but.pop("comparator", "")))
+    return a_measurement(Code(LOINC, code, "Body weight"), ago, value=sent, **but)
+
+
+def breast_feeding(answer: Code | str = BREAST_FED, *, ago: int = 5) -> Measurement:
+    """How the child is fed, by a code or by the words of whoever asked."""
+    told: dict[str, Any] = {"text": answer} if isinstance(answer, str) else {"concepts": (answer,)}
+    return a_measurement(Code(LOINC, "63895-7", "Breastfeeding status"), ago, **told)
+
+
+def a_diet(answer: Code = VEGAN, *, about: str = "") -> Measurement:
+    return a_measurement(Code(LOINC, "81663-7", "Diet"), concepts=(answer,), about=about)
+
+
+def a_problem(code: Code | None, ago: int | None = 20, **but: Any) -> Problem:
+    """An active, confirmed problem that began ``ago`` days ago (``None``: nobody says when)."""
+    return Problem(
+        **{
+            "codes": (code,) if code else (),
+            "text": code.display if code else "something",
+            "source": f"Condition/{code.code if code else 'uncoded'}",
+            "clinical_status": "active",
+            "certainty": "confirmed",
+            "onset": None if ago is None else days_ago(ago),
+            **but,
+        }
+    )
+
+
+def an_order(
+    code: Code = CYANOCOBALAMIN, *, ago: int | None = 10, status: str = "active",
+    route: Code | None = ORAL, amount: Number | None = 1000, **but: Any,
+) -> Medication:  # fmt: skip
+    """A medication order, by default oral cyanocobalamin written ten days ago."""
+    source = f"MedicationRequest/{code.code}-{ago}-{status}"
+    dose = Dose(
+        (route,) if route else (), amount=None if amount is None else quantity(amount, "ug")
+    )
+    return Medication(
+        **{
+            "kind": "order",
+            "codes": (code,),
+            "text": code.display,
+            "status": status,
+            "source": source,
+            "intent": "order",
+            "authored": None if ago is None else days_ago(ago),
+            "doses": (dose,),
+            "resource": b'{"resourceType":"MedicationRequest","id":"known","status":"active"}',
+            **but,
+        }
+    )
+
+
+def injections_ordered(*, ago: int | None = 10, **but: Any) -> Medication:
+    return an_order(HYDROXOCOBALAMIN, ago=ago, route=MUSCLE, **but)
+
+
+def a_dose_given(code: Code = HYDROXOCOBALAMIN, *, ago: int = 10, route: Code = MUSCLE,
+                 **but: Any) -> Medication:  # fmt: skip
+    given = {"kind": "administration", "status": "completed", "intent": "", "resource": b""}
+    return an_order(code, ago=ago, route=route, **{**given, **but})
+
+
+def an_operation(code: Code, ago: int = 60, status: str = "completed") -> Procedure:
+    return Procedure((code,), code.display, status, f"Procedure/{code.code}", days_ago(ago))
+
+
+def an_allergy(code: Code = CYANOCOBALAMIN, **but: Any) -> Allergy:
+    told = {"clinical_status": "active", "certainty": "confirmed", **but}
+    return Allergy((code,), code.display, "AllergyIntolerance/1", **told)
+
+
+def a_test_order(code: str, *, due_in: int | None = 0, status: str = "active",
+                 authored_ago: int | None = None) -> TestOrder:  # fmt: skip
+    return TestOrder(
+        (Code(LOINC, code),), "", status, f"ServiceRequest/{code}",
+        None if due_in is None else days_ago(-due_in),
+        None if authored_ago is None else days_ago(authored_ago),
+    )  # fmt: skip
+
+
+def a_record(
+    *measurements: Measurement, birth: date | Moment | None = None,
+    level: Measurement | None = None,
+    problems: Iterable[Problem | Code] = (), medications: Iterable[Medication] = (), **but: Any,
+) -> Record:  # fmt: skip
+    """The infant of the module's docstring. ``level`` replaces its B12 result, ``measurements``
+    come on top, ``measured=()`` leaves it without any; a bare code is an active problem."""
+    stands = but.pop("measured", (level or a_level(), *measurements))
+    return Record(
+        **{
+            "patient": a_patient(birth),
+            "measurements": tuple(stands),
+            "problems": tuple(
+                one if isinstance(one, Problem) else a_problem(one) for one in problems
+            ),
+            "medications": tuple(medications),
+            **but,
+        }
+    )
+
+
+def on_treatment(
+    days: int, *levels: tuple[Number, int], route: str = "oral", before: Number | None = 150,
+    **but: Any,
+) -> Record:  # fmt: skip
+    """A child in its ``days``-th day of treatment; ``levels`` are (pg/mL, day of treatment)."""
+    start = ON - timedelta(days=days)
+    ordered = injections_ordered if route == "parenteral" else an_order
+    measured = [a_level(value, ago=days - when) for value, when in levels]
+    if before is not None:
+        measured.append(a_level(before, ago=days + 3))
+    extra = but.pop("measurements", ())
+    return a_record(
+        measured=(*measured, *extra),
+        birth=but.pop("birth", min(months_old(6), start - timedelta(days=60))),
+        medications=(*but.pop("medications", ()), ordered(ago=days)),
+        **but,
+    )
+
+
+# --- what the guideline sees ----------------------------------------------------------------------
+
+
+class Offer(NamedTuple):
+    """One choice of a card and the outcome it stands on."""
+
+    outcome: Recommend
+    choice: Choice
+
+    @property
+    def drug(self) -> PlannedDrug | None:
+        return next((one for one in self.choice.plans if isinstance(one, PlannedDrug)), None)
+
+
+class Seen(NamedTuple):
+    """An evaluation, with the questions that tests ask of it."""
+
+    record: Record
+    evaluation: b12.Evaluation
+    guideline: b12.Guideline
+
+    @property
+    def rules(self) -> frozenset[str]:
+        """Every rule that fired, or that an outcome or a choice names."""
+        named = {one.rule for one in self.outcomes} | {one.choice.rule for one in self.offers}
+        return frozenset(self.evaluation.reasoning.fired()) | named
+
+    @property
+    def fired(self) -> tuple[str, ...]:
+        return self.evaluation.reasoning.fired()
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        return self.evaluation.outcomes
+
+    @property
+    def silent(self) -> bool:
+        return all(isinstance(one, NotIndicated) or not one.card for one in self.outcomes)
+
+    @property
+    def offers(self) -> list[Offer]:
+        return [
+            Offer(one, choice)
+            for one in self.outcomes
+            if isinstance(one, Recommend)
+            for choice in one.choices
+        ]
+
+    @property
+    def doses(self) -> dict[str, bool]:
+        """The doses offered, by rule, and whether each is the recommended one."""
+        return {one.choice.rule: one.choice.recommended for one in self.offers if one.drug}
+
+    @property
+    def drugs(self) -> list[PlannedDrug]:
+        return [one.drug for one in self.offers if one.drug is not None]
+
+    @property
+    def stopped(self) -> list[StoppedDrug]:
+        return [p for o in self.offers for p in o.choice.plans if isinstance(p, StoppedDrug)]
+
+    @property
+    def tests(self) -> list[tuple[str, int]]:
+        """(name, days from the evaluation) of every test offered, each once."""
+        plans = [p for o in self.offers for p in o.choice.plans if isinstance(p, PlannedTest)]
+        return sorted({(plan.name, (plan.due - ON).days) for plan in plans})
+
+    @property
+    def tasks(self) -> list[PlannedTask]:
+        return [p for o in self.offers for p in o.choice.plans if isinstance(p, PlannedTask)]
+
+    def outcome(self, card: str) -> Recommend | CannotTell:
+        """The outcome that shows ``card``."""
+        for one in self.outcomes:
+            if not isinstance(one, NotIndicated) and one.card == card:
+                return one
+        raise AssertionError(f"no card {card}, only {[one.rule for one in self.outcomes]}")
+
+    def shows(self, card: str) -> bool:
+        return any(not isinstance(one, NotIndicated) and one.card == card for one in self.outcomes)
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        return build_cards(
+            self.outcomes,
+            WORDS if self.guideline is G else Stationery(self.guideline.wording),
+            partial(orders.write, patient_id=self.record.patient.id),
+            call="a test",
+            data_notes=b12.data_notes(self.evaluation, self.record, self.guideline),
+        )
+
+    @property
+    def indicator(self) -> str:
+        """That of the first card."""
+        return self.cards[0].indicator
+
+    def says(self, text: str) -> bool:
+        """Whether any card has ``text``, markup and line breaks aside."""
+        spoken = " ".join(f"{card.summary} {card.detail}" for card in self.cards)
+        return _MARKUP.sub("", text) in _MARKUP.sub("", spoken)
+
+
+def see(record: Record, *, on: date = ON, g: b12.Guideline = G) -> Seen:
+    return Seen(record, b12.evaluate(record, on, g), g)
+
+
+# --- a record for every card ----------------------------------------------------------------------
+
+NO_BIRTH = Patient("child", None)
+TODDLER = months_old(15)
+
+#: Card -> a record that shows it.
+SHOWN: dict[str, Callable[[], Record]] = {
+    "AGE-02": lambda: a_record(patient=NO_BIRTH),
+    "AGE-03": lambda: a_record(patient=a_patient(day(-1))),
+    "AGE-10": lambda: a_record(birth=moment(date(2024, 3, 1), date(2024, 3, 31))),
+    "IN-03": lambda: a_record(missing={"conditions": "timeout"}),
+    "B12-02": lambda: a_record(level=a_level(status="preliminary")),
+    "B12-04": lambda: a_record(level=a_level(150, None)),
+    "STAT-08": lambda: a_record(level=a_level(5000), problems=[CROHN]),
+    "DUP-01": lambda: a_record(medications=[an_order(ago=None)]),
+    "DUP-01.hold": lambda: a_record(medications=[an_order(ago=3, status="on-hold")]),
+    "RTE-01": lambda: a_record(problems=[COBALAMIN_C]),
+    "RTE-02": lambda: a_record(birth=day(20)),
+    "RTE-03": lambda: a_record(problems=[SEIZURE]),
+    "RTE-04": lambda: a_record(level=a_level(80)),
+    "RTE-05": lambda: a_record(problems=[CROHN]),
+    "RTE-06": lambda: a_record(problems=[FAILURE_TO_THRIVE]),
+    "RTE-07": a_record,
+    "RTE-08": lambda: a_record(level=a_level(250)),
+    "RTE-09": lambda: a_record(level=a_level(400), procedures=(an_operation(ILEECTOMY),)),
+    "RTE-10": lambda: a_record(measured=(a_diet(),)),
+    "RTE-11b": lambda: a_record(
+        a_lab("methylmalonate", "0.2"), level=a_level(250), problems=[CROHN]
+    ),
+    "DUP-03": lambda: a_record(problems=[CROHN], medications=[an_order(ago=3)]),
+    "MAT-01": lambda: a_record(breast_feeding()),
+    "MAT-02": lambda: a_record(breast_feeding(), birth=TODDLER),
+    "FU-00": lambda: on_treatment(5),
+    "FU-02": lambda: on_treatment(40, (350, 30)),
+    "FU-03": lambda: on_treatment(40, (250, 30)),
+    "FU-04": lambda: on_treatment(40, (150, 30)),
+    "FU-05": lambda: on_treatment(40, (150, 30), route="parenteral"),
+    "FU-07": lambda: on_treatment(50),
+    "FU-08": lambda: on_treatment(125, (350, 30)),
+    "FU-09": lambda: on_treatment(10, problems=[a_problem(TREMOR, 5)]),
+    "FU-10": lambda: on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 90)]),
+    "FU-11": lambda: on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 5)]),
+    "FU-12": lambda: on_treatment(130, (350, 100)),
+}

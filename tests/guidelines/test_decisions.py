@@ -1,0 +1,358 @@
+"""The README's "Decisions where the guideline is silent or unsafe", one by one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from builders import (
+    CROHN,
+    HEMOPHILIA,
+    ICD10CM,
+    LEBER,
+    SEIZURE,
+    SNOMED,
+    TREMOR,
+    G,
+    a_diet,
+    a_dose_given,
+    a_lab,
+    a_level,
+    a_problem,
+    a_record,
+    a_weight,
+    an_allergy,
+    an_order,
+    breast_feeding,
+    day,
+    injections_ordered,
+    months_old,
+    on_treatment,
+    see,
+)
+from msgspec import structs
+
+from cds_service.clinical import Code
+from cds_service.guidelines import b12_under_two
+
+README = Path(b12_under_two.__file__).with_name("README.md").read_text(encoding="utf-8")
+OLD, OLD_ENOUGH = months_old(20), months_old(6)
+
+
+def icd(code: str) -> Code:
+    return Code(ICD10CM, code, code)
+
+
+def general_diagnoses_ask_for_tests_only() -> None:
+    for code in (Code(SNOMED, "234358000"), Code(SNOMED, "53165003"), icd("D53.1"), icd("E53.8")):
+        seen = see(a_record(measured=(), problems=[code]))
+        assert {"STAT-11", "RTE-08"} <= seen.rules
+        assert not seen.drugs
+    assert "ETI-03" in see(a_record(problems=[Code(SNOMED, "234358000")])).rules
+
+
+def pernicious_anaemia_lasts_and_malabsorbs() -> None:
+    healed = a_problem(Code(SNOMED, "84027009", "Pernicious anemia"), clinical_status="resolved")
+    assert "RTE-05" in see(a_record(problems=[healed])).rules
+    assert "RTE-09" in see(a_record(level=a_level(400), problems=[healed])).rules
+
+
+def gastrectomy_is_asked_for_prophylaxis() -> None:
+    gastrectomy = Code(SNOMED, "53442002", "Gastrectomy")
+    assert "RTE-09" in see(a_record(level=a_level(400), problems=[gastrectomy])).rules
+
+
+def thrombophilia_does_not_spare_the_muscle() -> None:
+    for code in ("D68.51", "D68.62"):
+        assert "SAF-03" not in see(a_record(problems=[CROHN, icd(code)])).rules
+    assert "SAF-03" in see(a_record(problems=[CROHN, icd("D68.4")])).rules
+
+
+def a_coma_scale_is_no_coma() -> None:
+    assert "RTE-07" in see(a_record(problems=[icd("R40.2142")])).rules
+    for code in ("R40.20", "R40.2A"):
+        assert "RTE-03" in see(a_record(problems=[icd(code)])).rules
+
+
+def mthfr_deficiency_is_left_out() -> None:
+    assert "RTE-07" in see(a_record(problems=[icd("E72.12")])).rules
+
+
+def fatigue_and_unspecified_development_count_as_neurological() -> None:
+    for code in ("R53.83", "R62.50"):
+        assert "RTE-03" in see(a_record(problems=[icd(code)])).rules
+
+
+def possible_malabsorption_is_named_and_chooses_no_route() -> None:
+    for code in ("Z90.49", "Z93.2", "P77.9"):
+        seen = see(a_record(problems=[icd(code)]))
+        assert "RTE-07" in seen.rules
+        assert seen.says(code)
+
+
+def no_hydroxocobalamin_order_carries_the_ingredient_cyanocobalamin() -> None:
+    products = [getattr(G.file.products, name) for name in G.file.products.__struct_fields__]
+    for product in products:
+        codes = {one.code for one in product.codings}
+        assert product.substance == "cyanocobalamin" or "11248" not in codes
+    for row in G.codes.hydroxocobalamin.codes:
+        if row.code == "5514":
+            assert not row.verified
+
+
+def nitrous_oxide_is_a_sentence() -> None:
+    assert see(a_record()).says("Planned procedures are not checked here")
+
+
+def a_level_of_the_first_day_of_treatment_silences_nobody() -> None:
+    seen = see(a_record(level=a_level(900, ago=30), medications=[injections_ordered(ago=30)]))
+    assert "STAT-01" not in seen.rules
+    assert seen.shows("FU-00")
+    later = a_record(a_level(900, ago=50), level=a_level(190, ago=20),
+                     medications=[injections_ordered(ago=50)])  # fmt: skip
+    assert "FU-06" in see(later).rules
+
+
+def an_expired_low_level_that_nobody_treated_is_measured_again() -> None:
+    seen = see(a_record(level=a_level(ago=400), birth=OLD))
+    assert {"STAT-12", "RTE-10"} <= seen.rules
+    assert not seen.drugs
+
+
+def an_order_on_hold_is_warned_about_and_not_doubled() -> None:
+    seen = see(a_record(medications=[an_order(ago=3, status="on-hold")]))
+    assert seen.outcome("DUP-01.hold").indicator == "warning"
+    assert not seen.drugs
+    beside = [an_order(ago=3, status="on-hold"), an_order(ago=2)]
+    assert not see(a_record(medications=beside)).shows("DUP-01.hold")
+
+
+def an_order_at_requirement_level_holds_nothing_back() -> None:
+    seen = see(a_record(medications=[an_order(amount=5)]))
+    assert seen.doses["DOSE-A"]
+    assert seen.says("does not treat an established deficiency")
+    assert not see(a_record(medications=[an_order(amount=6)])).drugs
+    assert not see(a_record(medications=[an_order(amount=None)])).drugs
+
+
+def with_signs_one_normal_metabolite_settles_nothing() -> None:
+    mma, homocysteine = a_lab("methylmalonate", "0.2"), a_lab("homocysteine", 5)
+    one = see(a_record(mma, level=a_level(250), problems=[SEIZURE]))
+    both = see(a_record(mma, homocysteine, level=a_level(250), problems=[SEIZURE]))
+    assert "STAT-05" in one.rules
+    assert "STAT-04" in both.rules
+
+
+def homocysteine_turns_a_borderline_level_and_no_adequate_one() -> None:
+    raised = a_lab("homocysteine", 12)
+    assert "STAT-03" in see(a_record(raised, level=a_level(250))).rules
+    assert "STAT-08" in see(a_record(raised, a_diet(), level=a_level(400))).rules
+    mma = a_lab("methylmalonate", "0.9")
+    assert "STAT-06" in see(a_record(mma, a_diet(), level=a_level(400))).rules
+    fed = a_record(mma, breast_feeding(), level=a_level(400))
+    assert "STAT-08" in see(fed).rules
+
+
+def under_one_month_no_table_orders_a_medication() -> None:
+    newborn = day(25)
+    oral = [an_order(ago=23)]
+    for record in (
+        a_record(birth=newborn),
+        a_record(birth=newborn, level=a_level(250), problems=[SEIZURE]),
+        a_record(birth=newborn, problems=[a_problem(SEIZURE, 1)], medications=oral),
+        a_record(birth=newborn, problems=[CROHN], medications=oral),
+        a_record(a_level(90, ago=1), birth=newborn, level=a_level(100, ago=24), medications=oral),
+    ):
+        assert not see(record).drugs
+
+
+def a_level_that_was_adequate_and_falls_on_treatment_is_a_non_response() -> None:
+    assert see(on_treatment(40, (190, 30), before=320)).shows("FU-04")
+    assert see(on_treatment(40, (190, 30), before=320, route="parenteral")).shows("FU-05")
+
+
+def movements_on_oral_treatment_may_be_the_disease() -> None:
+    oral = see(on_treatment(10, problems=[a_problem(TREMOR, 5)]))
+    injected = see(on_treatment(10, route="parenteral", problems=[a_problem(TREMOR, 5)]))
+    assert oral.shows("FU-09")
+    assert injected.shows("FU-09")
+    assert oral.says("think of progression and consider injections")
+    assert not injected.says("think of progression")
+
+
+def leber_and_bleeding_keep_hydroxocobalamin_under_the_skin() -> None:
+    seen = see(a_record(problems=[LEBER, HEMOPHILIA]))
+    (drug,) = seen.drugs
+    assert (drug.codes[0].code, drug.route.code) == ("317106", "34206005")
+    assert seen.says("The US hydroxocobalamin label names only the intramuscular route")
+
+
+def mild_is_not_known_from_half_a_problem_list() -> None:
+    seen = see(a_record(a_weight(), incomplete=frozenset({"conditions"})))
+    assert seen.doses == {"DOSE-A": True}
+
+
+def without_problems_nothing_is_recommended_and_a_low_level_shown() -> None:
+    seen = see(a_record(missing={"conditions": "timeout"}))
+    assert not seen.offers
+    assert seen.says("Vitamin B12 150 pg/mL")
+
+
+def low_potassium_warns_and_leaves_the_treatment_recommended() -> None:
+    low = a_lab("potassium", "3.0")
+    plain, signs = see(a_record(low, problems=[CROHN])), see(a_record(low, problems=[SEIZURE]))
+    assert plain.doses == {"DOSE-E": True}
+    assert signs.doses == {"DOSE-D": True}
+    assert plain.indicator == "warning"
+    assert plain.says("correct it and start as an inpatient")
+
+
+def untreated_counts_from_the_present_run() -> None:
+    run = a_record(a_level(400, ago=60), a_level(150, ago=170), level=a_level(150), birth=OLD)
+    assert "URG-02" not in see(run).rules
+    whole = a_record(a_level(250, ago=60), a_level(150, ago=170), level=a_level(150), birth=OLD)
+    assert "URG-02" in see(whole).rules
+
+
+def an_allergy_withholds_the_orders_of_every_table() -> None:
+    allergies = (an_allergy(),)
+    for record in (
+        a_record(allergies=allergies),
+        a_record(level=a_level(250), problems=[SEIZURE], allergies=allergies),
+        a_record(problems=[CROHN], medications=[an_order(ago=3)], allergies=allergies),
+        on_treatment(40, (150, 30), allergies=allergies),
+        on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 5)], allergies=allergies),
+    ):
+        seen = see(record)
+        assert not seen.drugs
+        assert not seen.stopped
+        assert seen.says("no medication is suggested")
+
+
+def a_usual_haemoglobin_of_two_months_makes_it_moderate() -> None:
+    seen = see(a_record(a_lab("hemoglobin", "10.5"), a_weight(5), birth=months_old(2)))
+    assert "RTE-06" in seen.rules
+    assert "DOSE-B" not in seen.doses
+
+
+def the_letter_of_the_dose_is_possible_for_mild_deficiency_only() -> None:
+    policy = structs.replace(G.file.policy, first_line="age_based_daily")
+    local = structs.replace(G, file=structs.replace(G.file, policy=policy))
+    for problems, birth, doses in (
+        ([], OLD_ENOUGH, {"DOSE-A": False, "DOSE-B": True}),
+        ([CROHN], OLD_ENOUGH, {"DOSE-E": True}),
+        ([SEIZURE], OLD_ENOUGH, {"DOSE-D": True}),
+        ([LEBER], OLD_ENOUGH, {"DOSE-E": True}),
+        ([], day(20), {}),
+    ):
+        seen = see(a_record(a_weight(6), problems=problems, birth=birth), g=local)
+        assert seen.doses == doses
+    mild = see(a_record(a_weight(6)), g=local)
+    assert mild.says("Local setting: this site puts the maintenance-level daily dose first")
+    assert mild.says("Maintenance-level (not treatment of established deficiency)")
+
+
+def from_the_second_birthday_the_service_is_silent() -> None:
+    assert see(on_treatment(46, birth=months_old(24))).silent
+    assert see(on_treatment(46, birth=months_old(23))).shows("FU-07")
+
+
+def low_platelets_stand_until_a_newer_count() -> None:
+    low, newer = a_lab("platelets", 49, ago=29), a_lab("platelets", 90, ago=20)
+    assert "SAF-03" in see(a_record(low, problems=[CROHN])).rules
+    lifted = see(a_record(low, newer, problems=[CROHN]))
+    assert "SAF-03" not in lifted.rules
+    assert lifted.says("check platelets before an intramuscular injection")
+
+
+def doses_given_without_an_order_are_treatment() -> None:
+    given = a_dose_given(Code("http://snomed.info/sct", "419382002", "Cyanocobalamin"), ago=30,
+                         route=Code(SNOMED, "26643006"))  # fmt: skip
+    seen = see(a_record(a_level(150, ago=2), level=a_level(150, ago=35), medications=[given]))
+    assert "RTE-11" in seen.rules
+    assert seen.doses == {"DOSE-E": True}
+    assert not seen.stopped
+    assert not seen.says("Replace the present order")
+
+
+def the_questions_of_follow_up_hide_nothing_from_each_other() -> None:
+    seen = see(on_treatment(121, (350, 30), problems=[a_problem(SEIZURE, 5)]))
+    for card in ("FU-11", "FU-08", "FU-02"):
+        assert seen.shows(card)
+    assert seen.indicator == "critical"
+
+
+def breast_feeding_alone_asks_for_no_test() -> None:
+    assert see(a_record(measured=(breast_feeding(),))).silent
+
+
+def what_cannot_be_placed_hides_no_low_level_and_is_hidden_by_none() -> None:
+    unclear = a_level(250, comparator="<")
+    assert "STAT-02" in see(a_record(a_level(150, ago=30), level=unclear)).rules
+    ended = an_order(ago=300, status="completed")
+    treated = a_record(a_level(150, ago=310), level=unclear, birth=OLD, medications=[ended])
+    assert "STAT-09" in see(treated).rules
+
+
+def a_bounded_metabolite_counts_only_if_it_can_be_placed() -> None:
+    for comparator, value, row in (("<", "0.9", "STAT-05"), (">", "0.9", "STAT-03"),
+                                   ("<", "0.3", "STAT-04"), (">", "0.3", "STAT-05")):  # fmt: skip
+        lab = a_lab("methylmalonate", value, comparator=comparator)
+        assert row in see(a_record(lab, level=a_level(250))).rules
+
+
+#: One function an entry, in the order of the README; an entry without one fails below.
+DECISIONS: tuple[Callable[[], None], ...] = (
+    general_diagnoses_ask_for_tests_only,
+    pernicious_anaemia_lasts_and_malabsorbs,
+    gastrectomy_is_asked_for_prophylaxis,
+    thrombophilia_does_not_spare_the_muscle,
+    a_coma_scale_is_no_coma,
+    mthfr_deficiency_is_left_out,
+    fatigue_and_unspecified_development_count_as_neurological,
+    possible_malabsorption_is_named_and_chooses_no_route,
+    no_hydroxocobalamin_order_carries_the_ingredient_cyanocobalamin,
+    nitrous_oxide_is_a_sentence,
+    a_level_of_the_first_day_of_treatment_silences_nobody,
+    an_expired_low_level_that_nobody_treated_is_measured_again,
+    an_order_on_hold_is_warned_about_and_not_doubled,
+    an_order_at_requirement_level_holds_nothing_back,
+    with_signs_one_normal_metabolite_settles_nothing,
+    homocysteine_turns_a_borderline_level_and_no_adequate_one,
+    under_one_month_no_table_orders_a_medication,
+    a_level_that_was_adequate_and_falls_on_treatment_is_a_non_response,
+    movements_on_oral_treatment_may_be_the_disease,
+    leber_and_bleeding_keep_hydroxocobalamin_under_the_skin,
+    mild_is_not_known_from_half_a_problem_list,
+    without_problems_nothing_is_recommended_and_a_low_level_shown,
+    low_potassium_warns_and_leaves_the_treatment_recommended,
+    untreated_counts_from_the_present_run,
+    an_allergy_withholds_the_orders_of_every_table,
+    a_usual_haemoglobin_of_two_months_makes_it_moderate,
+    the_letter_of_the_dose_is_possible_for_mild_deficiency_only,
+    from_the_second_birthday_the_service_is_silent,
+    low_platelets_stand_until_a_newer_count,
+    doses_given_without_an_order_are_treatment,
+    the_questions_of_follow_up_hide_nothing_from_each_other,
+    breast_feeding_alone_asks_for_no_test,
+    what_cannot_be_placed_hides_no_low_level_and_is_hidden_by_none,
+    a_bounded_metabolite_counts_only_if_it_can_be_placed,
+)
+
+
+def entries() -> list[int]:
+    section = README.split("## Decisions where the guideline is silent or unsafe")[1].split(
+        "\n## "
+    )[0]
+    return [int(number) for number in re.findall(r"^(\d+)\. ", section, re.MULTILINE)]
+
+
+def test_every_decision_of_the_readme_has_a_test() -> None:
+    assert entries() == list(range(1, len(DECISIONS) + 1))
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=lambda one: one.__name__)
+def test_a_decision_is_what_the_functions_do(decision: Callable[[], None]) -> None:
+    decision()

@@ -1,0 +1,308 @@
+"""A site's own file: what it may change, that the change works, and what is refused."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from builders import SEIZURE, Seen, a_level, a_record, a_weight, an_order, see
+
+from cds_service.clinical import Code, Record
+from cds_service.errors import GuidelineError
+from cds_service.guidelines.b12_under_two import loading
+from cds_service.guidelines.engine import convert, read_toml
+
+LOCAL = 'source = "local: the ward, 2026"'
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return tmp_path / "site.toml"
+
+
+def seen_with(file: Path, text: str, record: Record) -> Seen:
+    file.write_text(text, encoding="utf-8")
+    return see(record, g=loading.load(file))
+
+
+def refusal(file: Path, text: str) -> GuidelineError:
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(GuidelineError) as caught:
+        loading.load(file)
+    return caught.value
+
+
+# --- what a site may change -----------------------------------------------------------------------
+
+
+def test_a_changed_limit_decides(site: Path) -> None:
+    text = f"[limits]\nb12_deficient = {{ below = 250, {LOCAL} }}\n"
+    seen = seen_with(site, text, a_record(level=a_level(240)))
+    assert "STAT-02" in seen.rules
+    assert seen.says("Deficient is below 250 pg/mL")
+    assert seen.guideline.local == ("limits.b12_deficient.below", "limits.b12_deficient.source")
+
+
+def test_a_changed_dose_is_ordered(site: Path) -> None:
+    seen = seen_with(site, "[doses.oral_regimen]\namount = 500\n", a_record())
+    (drug,) = seen.drugs
+    assert drug.amount == 500
+    assert drug.phases[0].text.startswith("500 µg by mouth")
+    assert "doses.oral_regimen.amount" in seen.guideline.local
+
+
+def test_changed_phases_are_ordered(site: Path) -> None:
+    text = (
+        '[[doses.oral_regimen.phases]]\nfrequency = 1\nperiod = 1\nperiod_unit = "d"\n'
+        'duration = 10\nduration_unit = "d"\ncount = 10\ntext = "{amount} µg daily"\n'
+    )
+    (drug,) = seen_with(site, text, a_record()).drugs
+    assert [phase.text for phase in drug.phases] == ["1000 µg daily"]
+
+
+def test_a_sites_own_codes_of_a_product_come_first(site: Path) -> None:
+    text = (
+        "[products.oral_solution]\n"
+        'site_codings = [{ system = "urn:pharmacy", code = "B12", display = "drops" }]\n'
+    )
+    seen = seen_with(site, text, a_record())
+    assert seen.drugs[0].codes[0] == Code("urn:pharmacy", "B12", "drops")
+    assert [code.code for code in seen.drugs[0].codes[1:]] == ["1423423", "11248"]
+    assert "products.oral_solution.site_codings" in seen.guideline.local
+
+
+def test_a_sites_own_code_of_a_test_comes_first(site: Path) -> None:
+    text = (
+        "[tests.mma]\n"
+        'site_codings = [{ system = "urn:lab", code = "MMA", display = "MMA" }]\n'
+    )  # fmt: skip
+    seen = seen_with(site, text, a_record())
+    plans = [plan for one in seen.offers for plan in one.choice.plans]
+    assert any(plan.codes[0].code == "MMA" for plan in plans if getattr(plan, "due", None))
+
+
+def test_an_added_code_decides(site: Path) -> None:
+    text = (
+        '[[codes.b12_therapy]]\nsystem = "http://www.nlm.nih.gov/research/umls/rxnorm"\n'
+        'code = "999999"\ndisplay = "the ward\'s drops"\n'
+    )
+    drops = Code("http://www.nlm.nih.gov/research/umls/rxnorm", "999999", "drops")
+    record = a_record(medications=[an_order(drops)])
+    assert see(record).doses["DOSE-A"]
+    seen = seen_with(site, text, record)
+    assert "DUP-01" in seen.rules
+    assert seen.guideline.local == ("codes.b12_therapy",)
+
+
+def test_a_withdrawn_code_decides_nothing_and_is_named(site: Path) -> None:
+    text = (
+        '[[codes.neurological]]\nsystem = "http://snomed.info/sct"\ncode = "91175000"\n'
+        'display = "Seizure"\nverified = "no"\n'
+    )
+    seen = seen_with(site, text, a_record(problems=[SEIZURE]))
+    assert "RTE-07" in seen.rules
+    assert seen.says("Not evaluated, code not verified: Seizure")
+
+
+def test_a_changed_card_and_text_are_shown(site: Path) -> None:
+    text = (
+        '[cards."RTE-07"]\nsummary = "Low: {level}. Call the ward"\n'
+        '[texts]\nfixed_dose = "Always the same dose."\n'
+    )
+    seen = seen_with(site, text, a_record())
+    assert seen.cards[0].summary == "Low: B12 150 pg/mL. Call the ward"
+    assert seen.says("Always the same dose.")
+    assert seen.guideline.local == ("cards.RTE-07.summary", "texts.fixed_dose")
+
+
+def test_a_site_that_reads_the_dose_by_the_letter_gets_it_with_both_sentences(site: Path) -> None:
+    text = '[policy]\nfirst_line = "age_based_daily"\n'
+    seen = seen_with(site, text, a_record(a_weight(6)))
+    assert seen.doses == {"DOSE-A": False, "DOSE-B": True}
+    assert seen.says("Local setting: this site puts the maintenance-level daily dose first")
+    assert seen.says("Maintenance-level (not treatment of established deficiency)")
+    assert seen.guideline.local == ("policy.first_line",)
+
+
+@pytest.mark.parametrize(
+    "record", [a_record(), a_record(a_weight(6), level=a_level(80))], ids=["no weight", "severe"]
+)
+def test_the_letter_never_leaves_a_child_without_a_treatment_dose(
+    site: Path, record: Record
+) -> None:
+    seen = seen_with(site, '[policy]\nfirst_line = "age_based_daily"\n', record)
+    assert [dose for dose, recommended in seen.doses.items() if recommended] in (
+        ["DOSE-A"], ["DOSE-E"],
+    )  # fmt: skip
+
+
+def test_the_injected_product_is_the_sites_choice(site: Path) -> None:
+    text = '[policy]\nparenteral_product = "cyanocobalamin_injection"\n'
+    seen = seen_with(site, text, a_record(level=a_level(80)))
+    assert [code.code for code in seen.drugs[0].codes] == ["309594"]
+    assert seen.says("cyanocobalamin 1000 µg intramuscular")
+
+
+def test_the_injected_product_is_hydroxocobalamin_with_leber_whatever_the_site_chose(
+    site: Path,
+) -> None:
+    text = '[policy]\nparenteral_product = "cyanocobalamin_injection"\n'
+    leber = Code("http://snomed.info/sct", "58610003", "Leber's optic atrophy")
+    seen = seen_with(site, text, a_record(level=a_level(80), problems=[leber]))
+    assert [code.code for code in seen.drugs[0].codes] == ["317106"]
+
+
+def test_a_changed_link_is_shown(site: Path) -> None:
+    seen = seen_with(site, '[links.trial]\nurl = "https://ward.example.org"\n', a_record())
+    assert [link.url for link in seen.cards[0].links] == ["https://ward.example.org"]
+    assert seen.guideline.local == ("links.trial.url",)
+
+
+def test_own_override_reasons_take_the_place_of_ours(site: Path) -> None:
+    text = '[[override_reasons]]\nsystem = "urn:ward"\ncode = "x"\ndisplay = "Not here"\n'
+    seen = seen_with(site, text, a_record())
+    assert [one.display for one in seen.cards[0].override_reasons] == ["Not here"]
+    assert seen.guideline.local == ("override_reasons",)
+
+
+def test_what_is_written_as_it_was_is_no_local_setting(site: Path) -> None:
+    seen = seen_with(site, "[doses.oral_regimen]\namount = 1000\n", a_record())
+    assert seen.guideline.local == ()
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+ROW = 'system = "http://loinc.org"\ncode = "{}"\ndisplay = "x"\n'
+REFUSED = {
+    "an unknown name": (
+        f"[limits]\nb12_low = {{ below = 1, {LOCAL} }}\n", "limits.b12_low", "is not a name",
+    ),
+    "an unknown section": ("[statements]\n", "statements", "cannot be overridden"),
+    "a section that is no table": ("limits = 5\n", "limits", "is not a table"),
+    "codes that are no table": ("codes = 5\n", "codes", "is not a table"),
+    "a code list that is one row": (
+        "[codes.b12_level]\n" + ROW.format("2132-9"), "codes.b12_level", "not a list of rows",
+    ),
+    "a field that no product has": (
+        "[products.oral_solution]\nsame_as = []\n", "products.oral_solution", "is not a name",
+    ),
+    "a limit that is only a number": (
+        "[limits]\nb12_deficient = 150\n", "limits.b12_deficient", "is not a limit",
+    ),
+    "a limit that nobody decided": (
+        "[limits]\nb12_deficient = { below = 150 }\n", "limits.b12_deficient", "who decided",
+    ),
+    "a limit with the source of somebody else": (
+        '[limits]\nb12_deficient = { below = 150, source = "L-2" }\n',
+        "limits.b12_deficient", "who decided",
+    ),
+    "a limit on the other side": (
+        f"[limits]\nb12_deficient = {{ at_most = 200, {LOCAL} }}\n",
+        "limits.b12_deficient", "exactly one of",
+    ),
+    "a limit in another unit": (
+        f'[limits]\nb12_deficient = {{ below = 148, unit = "pmol/L", {LOCAL} }}\n',
+        "limits.b12_deficient.unit", "pg/mL",
+    ),
+    "a text with a placeholder of its own": (
+        '[texts]\nfixed_dose = "for {name}"\n', "texts.fixed_dose", "{name}",
+    ),
+    "a text with a stray brace": (
+        '[texts]\nfixed_dose = "for {"\n', "texts.fixed_dose", "brace",
+    ),
+    "a phase with a placeholder of its own": (
+        '[[doses.oral_regimen.phases]]\nfrequency = 1\nperiod = 1\nperiod_unit = "d"\n'
+        'duration = 1\nduration_unit = "d"\ncount = 1\ntext = "{pills}"\n',
+        "doses.oral_regimen", "pills",
+    ),
+    "a summary that is too long": (
+        f'[cards."RTE-07"]\nsummary = "{"long " * 28}"\n', "cards.RTE-07.summary", "140",
+    ),
+    "a dose of nothing": (
+        "[doses.oral_regimen]\namount = 0\n", "doses.oral_regimen.amount", "between 0 and",
+    ),
+    "a dose below nothing": (
+        "[doses.oral_regimen]\namount = -1\n", "doses.oral_regimen.amount", "between 0 and",
+    ),
+    "a dose above the highest": (
+        "[doses.weekly_injections]\namount = 2000\n",
+        "doses.weekly_injections.amount", "between 0 and",
+    ),
+    "a dose per kilogram that grows above the highest": (
+        "[doses.infant_daily]\namount = 100\n", "doses.infant_daily.amount", "between 0 and",
+    ),
+    "a dose in words": (
+        '[doses.oral_regimen]\namount = "much"\n', "doses.oral_regimen.amount", "ecimal",
+    ),
+    "a regimen without a phase": (
+        "[doses.oral_regimen]\nphases = []\n", "doses.oral_regimen", "no phase",
+    ),
+    "deficient above adequate": (
+        f"[limits]\nb12_deficient = {{ below = 310, {LOCAL} }}\n",
+        "limits.b12_deficient", "is not below limits.b12_adequate",
+    ),
+    "a product that does not exist": (
+        '[policy]\nparenteral_product = "water"\n', "policy.parenteral_product", "water",
+    ),
+    "an unknown code list": ("[[codes.vitamins]]\n" + ROW.format("2132-9"),
+                             "codes.vitamins", "no code list"),
+    "a code with a wrong check digit": (
+        "[[codes.b12_level]]\n" + ROW.format("14685-4"), "codes.b12_level row 1", "check digit",
+    ),
+    "the code of the test in blood": (
+        "[[codes.b12_level]]\n" + ROW.format("16695-9"), "16695-9", "also in",
+    ),
+    "a file that is not TOML": ("[limits\n", "the file", "not TOML"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_wrong_override_is_refused_with_file_name_and_cure(site: Path, case: str) -> None:
+    text, name, problem = REFUSED[case]
+    error = refusal(site, text)
+    assert name in error.name
+    assert problem in error.problem
+    assert error.cure
+    assert error.file.endswith((".toml", ".csv"))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GuidelineError) as caught:
+        loading.load(tmp_path / "nowhere.toml")
+    assert "nowhere.toml" in caught.value.file
+
+
+# --- the guideline's own file ---------------------------------------------------------------------
+
+
+def own_file_without(section: str, name: str) -> dict[str, object]:
+    data = read_toml(loading.FILE)
+    del data[section][name]
+    return data
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [("texts", "fixed_dose"), ("limits", "b12_deficient"), ("doses", "oral_regimen"),
+     ("products", "ingredient"), ("tests", "mma"), ("policy", "first_line")],
+)  # fmt: skip
+def test_a_name_that_stands_only_in_the_code_stops_loading(section: str, name: str) -> None:
+    with pytest.raises(GuidelineError) as caught:
+        convert(own_file_without(section, name), loading.File, loading.FILE)
+    assert name in f"{caught.value.name} {caught.value.problem}"
+
+
+@pytest.mark.parametrize("section", ["texts", "limits", "doses", "products", "tests", "policy"])
+def test_a_name_that_stands_only_in_the_data_stops_loading(section: str) -> None:
+    data = read_toml(loading.FILE)
+    data[section]["nobody_asks_for_this"] = "x"
+    with pytest.raises(GuidelineError) as caught:
+        convert(data, loading.File, loading.FILE)
+    assert "nobody_asks_for_this" in f"{caught.value.name} {caught.value.problem}"
+
+
+def test_numbers_of_the_file_are_exact() -> None:
+    file = convert(read_toml(loading.FILE), loading.File, loading.FILE)
+    assert file.doses.infant_daily.amount == Decimal("0.3")
+    assert file.constants.b12_molar_mass.value == Decimal("1355.37")

@@ -1,0 +1,269 @@
+"""Table SAF: what makes an order unsafe, and what the card says then."""
+
+from __future__ import annotations
+
+import pytest
+from builders import (
+    B12_DEFICIENCY,
+    COBALAMIN_C,
+    CROHN,
+    FAILURE_TO_THRIVE,
+    FOLIC_ACID,
+    HEMOPHILIA,
+    ICD10CM,
+    KIDNEY_DISEASE,
+    LEBER,
+    MACROCYTIC,
+    MULTIVITAMIN,
+    OPTIC_ATROPHY,
+    PRETERM,
+    SEIZURE,
+    SEVERE,
+    SNOMED,
+    THROMBOCYTOPENIA,
+    a_lab,
+    a_level,
+    a_problem,
+    a_record,
+    a_weight,
+    an_allergy,
+    an_order,
+    day,
+    see,
+)
+
+from cds_service.clinical import Code, Measurement, Record
+
+CYANOCOBALAMIN_CODES = {"11248", "309594", "1423423"}
+
+
+@pytest.mark.parametrize("code", [LEBER, OPTIC_ATROPHY], ids=lambda code: code.display)
+@pytest.mark.parametrize(
+    ("record", "dose"),
+    [
+        ({}, "DOSE-E"),
+        ({"problems": [FAILURE_TO_THRIVE]}, "DOSE-E"),
+        ({"problems": [SEIZURE]}, "DOSE-D"),
+        ({"level": a_level(80)}, "DOSE-E"),
+    ],
+    ids=["mild", "moderate", "signs", "severe"],
+)
+def test_with_leber_there_is_hydroxocobalamin_and_nothing_else(
+    code: Code, record: dict[str, list[Code]], dose: str
+) -> None:
+    but = {**record, "problems": [*record.get("problems", []), code]}
+    seen = see(a_record(a_weight(), **but))  # type: ignore[arg-type]
+    assert "SAF-01" in seen.rules
+    assert seen.doses == {dose: True}
+    (drug,) = seen.drugs
+    assert not {one.code for one in drug.codes} & CYANOCOBALAMIN_CODES
+    assert "317106" in {one.code for one in drug.codes}
+    assert seen.says("no cyanocobalamin")
+    assert seen.indicator in ("warning", "critical")
+
+
+def test_the_family_is_asked_about_leber_before_cyanocobalamin() -> None:
+    assert see(a_record()).says("Ask for Leber's optic neuropathy in the family")
+
+
+def test_an_inborn_error_gets_no_cyanocobalamin_and_nothing_by_mouth() -> None:
+    seen = see(a_record(a_weight(), problems=[COBALAMIN_C]))
+    assert {"SAF-02", "RTE-01"} <= seen.rules
+    assert not seen.drugs
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        {"problems": [CROHN, HEMOPHILIA]},
+        {"problems": [CROHN, THROMBOCYTOPENIA]},
+        {"problems": [CROHN], "labs": [("platelets", 49, 3)]},
+        {"problems": [CROHN], "labs": [("platelets", 49, 29)]},
+        {"problems": [CROHN, THROMBOCYTOPENIA], "labs": [("platelets", 90, 8)]},
+    ],
+    ids=["haemophilia", "uncounted", "low", "low a month ago", "count too old"],
+)
+def test_when_bleeding_is_likely_the_injection_goes_under_the_skin(but: dict[str, list]) -> None:  # type: ignore[type-arg]
+    labs = [a_lab(name, value, ago=ago) for name, value, ago in but.pop("labs", [])]
+    seen = see(a_record(*labs, problems=but["problems"]))
+    assert "SAF-03" in seen.rules
+    (drug,) = seen.drugs
+    assert drug.route.code == "34206005"
+    assert seen.says("No intramuscular injection")
+    assert seen.says("deep subcutaneous")
+
+
+def test_a_newer_count_lifts_a_low_one() -> None:
+    counts = (a_lab("platelets", 49, ago=20), a_lab("platelets", 180, ago=2))
+    seen = see(a_record(*counts, problems=[CROHN]))
+    assert "SAF-03" not in seen.rules
+    assert seen.drugs[0].route.code == "78421000"
+
+
+def test_an_unknown_count_is_asked_for_before_a_muscle_is_used() -> None:
+    assert see(a_record(problems=[CROHN])).says("check platelets before an intramuscular")
+    counted = see(a_record(a_lab("platelets", 180, ago=2), problems=[CROHN]))
+    assert not counted.says("check platelets")
+
+
+def test_nothing_is_said_of_muscles_when_nothing_is_injected() -> None:
+    seen = see(a_record(problems=[HEMOPHILIA]))
+    assert seen.doses == {"DOSE-A": True}
+    assert not seen.says("No intramuscular injection")
+
+
+def test_a_preterm_infant_gets_no_code_of_a_product_with_benzyl_alcohol() -> None:
+    seen = see(a_record(a_lab("gestational_age", 30), birth=day(40), problems=[CROHN]))
+    assert "SAF-04" in seen.rules
+    (drug,) = seen.drugs
+    assert drug.codes == ()
+    assert drug.name == "hydroxocobalamin, preservative-free"
+    assert seen.says("Use a preservative-free product")
+
+
+def test_a_child_born_at_term_gets_the_product_with_its_code() -> None:
+    seen = see(a_record(a_lab("gestational_age", 39), birth=day(40), problems=[CROHN]))
+    assert "SAF-04" not in seen.rules
+    assert [code.code for code in seen.drugs[0].codes] == ["317106"]
+
+
+@pytest.mark.parametrize(
+    "weeks",
+    [
+        (),
+        (a_lab("gestational_age", 30, status="preliminary"),),
+        (a_lab("gestational_age", 30, about="mother"),),
+    ],
+    ids=["unknown", "preliminary", "of somebody else"],
+)
+def test_a_child_is_not_taken_for_preterm_without_a_word_that_stands(
+    weeks: tuple[Measurement, ...],
+) -> None:
+    assert "SAF-04" not in see(a_record(*weeks, birth=day(40), problems=[CROHN])).rules
+
+
+def test_recorded_weeks_go_before_the_word_preterm() -> None:
+    record = a_record(a_lab("gestational_age", 36), birth=day(70), problems=[CROHN, PRETERM])
+    assert "SAF-04" not in see(record).rules
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        {"allergies": (an_allergy(),)},
+        {"allergies": (an_allergy(Code(SNOMED, "409258004", "Hydroxocobalamin")),)},
+        {"allergies": (an_allergy(certainty="unconfirmed"),)},
+        {"allergies": (an_allergy(clinical_status=""),)},
+        {"problems": [Code(SNOMED, "293395005", "Adverse reaction to vitamin B12 preparation")]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "level", [a_level(150), a_level(80), a_level(250)], ids=["mild", "severe", "borderline"]
+)
+@pytest.mark.parametrize("signs", [[], [SEIZURE]], ids=["", "signs"])
+def test_with_a_reaction_to_cobalamin_there_is_no_medication(
+    but: dict[str, object], level: object, signs: list[Code]
+) -> None:
+    problems = [*but.get("problems", []), *signs]  # type: ignore[misc]
+    seen = see(a_record(a_weight(), **{**but, "level": level, "problems": problems}))  # type: ignore[arg-type]
+    assert not seen.drugs
+    assert seen.indicator == "critical"
+    assert seen.says("no medication is suggested")
+    assert seen.tests
+
+
+def test_an_allergy_that_was_refuted_or_is_over_withholds_nothing() -> None:
+    for told in ({"certainty": "refuted"}, {"certainty": "entered-in-error"},
+                 {"clinical_status": "resolved"}, {"clinical_status": "inactive"}):  # fmt: skip
+        seen = see(a_record(allergies=(an_allergy(**told),)))
+        assert "SAF-05" not in seen.rules
+        assert seen.doses["DOSE-A"]
+
+
+def test_a_reaction_to_some_vitamin_withholds_nothing_and_is_named() -> None:
+    vitamins = Code(ICD10CM, "T45.2X5A", "Adverse effect of vitamins")
+    seen = see(a_record(problems=[vitamins]))
+    assert seen.doses["DOSE-A"]
+    assert seen.says("code not verified: Adverse effect of vitamins")
+
+
+def test_an_allergy_to_something_else_withholds_nothing() -> None:
+    seen = see(a_record(allergies=(an_allergy(FOLIC_ACID),)))
+    assert seen.doses["DOSE-A"]
+
+
+def test_unknown_allergies_are_asked_for() -> None:
+    assert see(a_record(missing={"allergies": "no"})).says("ask for a reaction to cobalamin")
+
+
+@pytest.mark.parametrize(
+    ("record", "low"),
+    [
+        (a_record(a_lab("hemoglobin", 6)), False),
+        (a_record(problems=[a_problem(MACROCYTIC, severity=(SEVERE,))]), False),
+        (a_record(a_lab("potassium", "3.4")), True),
+        (a_record(a_lab("potassium", "3.4", "meq/L")), True),
+        (a_record(a_lab("potassium", "3.4"), problems=[SEIZURE]), True),
+    ],
+    ids=["anaemia", "megaloblastic", "low", "in meq/L", "low with signs"],
+)
+def test_where_potassium_may_fall_it_is_watched(record: Record, low: bool) -> None:
+    seen = see(record)
+    assert {"SAF-06", "MON-04"} <= seen.rules
+    assert {("Potassium", 0), ("Potassium", 1), ("Potassium", 2)} <= set(seen.tests)
+    assert seen.says("correct it and start as an inpatient") is low
+    assert seen.says("potassium may fall dangerously") is not low
+
+
+def test_low_potassium_never_takes_b12_from_a_child_with_signs() -> None:
+    seen = see(a_record(a_lab("potassium", "2.5"), problems=[SEIZURE]))
+    assert seen.doses == {"DOSE-D": True}
+    assert seen.says("Do not withhold B12")
+
+
+@pytest.mark.parametrize("level", [a_level(150), a_level(250)], ids=["deficient", "borderline"])
+def test_folic_acid_alone_is_warned_about(level: object) -> None:
+    record = a_record(level=level, medications=[an_order(FOLIC_ACID)])  # type: ignore[arg-type]
+    seen = see(record)
+    assert "SAF-07" in seen.rules
+    assert seen.indicator == "warning"
+    assert seen.says("Folic acid alone is active")
+
+
+def test_folic_acid_beside_b12_or_ended_is_not_warned_about() -> None:
+    beside = [an_order(FOLIC_ACID), an_order()]
+    ended = [an_order(FOLIC_ACID, status="completed")]
+    for medications in (beside, ended, [an_order(MULTIVITAMIN)]):
+        assert "SAF-07" not in see(a_record(medications=medications)).rules
+
+
+def test_renal_impairment_is_told_what_the_label_says() -> None:
+    seen = see(a_record(problems=[KIDNEY_DISEASE]))
+    assert "SAF-08" in seen.rules
+    assert seen.says("aluminium and cyanide")
+
+
+def test_nitrous_oxide_is_mentioned_and_not_evaluated() -> None:
+    seen = see(a_record())
+    assert "SAF-09" in seen.rules
+    assert seen.says("Avoid nitrous oxide")
+
+
+def test_a_diagnosis_does_not_change_what_is_safe() -> None:
+    seen = see(a_record(measured=(), problems=[B12_DEFICIENCY, LEBER]))
+    assert seen.doses == {"DOSE-E": True}
+
+
+def test_an_uncoded_order_that_names_b12_is_warned_about() -> None:
+    named = an_order(Code("urn:site", "77", ""), text="Vitamin B12 drops")
+    seen = see(a_record(medications=[named]))
+    assert seen.doses["DOSE-A"]
+    assert seen.says("looks like vitamin B12 by its name only (Vitamin B12 drops)")
+    other = see(a_record(medications=[an_order(Code("urn:site", "78"), text="Vitamin B complex")]))
+    assert not other.says("by its name only")
+
+
+def test_an_order_nobody_can_identify_is_unknown_not_absent() -> None:
+    unknown = an_order(codes=(), text="")
+    assert see(a_record(medications=[unknown])).says("1 active medication order(s) could not be")

@@ -1,0 +1,268 @@
+"""Table STAT: what the level, the metabolites and the record say together."""
+
+from __future__ import annotations
+
+import pytest
+from builders import (
+    B12_DEFICIENCY,
+    B_VITAMINS,
+    CROHN,
+    SEIZURE,
+    Seen,
+    a_diet,
+    a_dose_given,
+    a_lab,
+    a_level,
+    a_problem,
+    a_record,
+    an_order,
+    breast_feeding,
+    day,
+    moment,
+    months_old,
+    quantity,
+    see,
+)
+
+from cds_service.clinical import Measurement
+
+HIGH = a_lab("methylmalonate", "0.9")
+NORMAL = a_lab("methylmalonate", "0.2")
+OLD = months_old(20)
+
+
+def status(seen: Seen) -> tuple[str, str]:
+    assessment = seen.evaluation.assessment
+    assert assessment is not None
+    return assessment.status.rule, assessment.status.name
+
+
+def test_a_result_on_treatment_is_a_follow_up() -> None:
+    seen = see(a_record(level=a_level(ago=5), medications=[an_order(ago=40)]))
+    assert status(seen) == ("STAT-01", "follow-up")
+
+
+def test_a_result_of_the_first_day_of_treatment_is_none() -> None:
+    seen = see(a_record(level=a_level(ago=5), medications=[an_order(ago=5)]))
+    assert status(seen) == ("STAT-02", "deficient")
+
+
+def test_a_current_low_level_is_deficient() -> None:
+    assert status(see(a_record(level=a_level("199.9")))) == ("STAT-02", "deficient")
+
+
+@pytest.mark.parametrize(
+    "unclear",
+    [
+        (a_level(250),),
+        (a_level(None, interpretation="low"),),
+        (a_level(350, ago=5), a_level(150, ago=10)),
+    ],
+    ids=["borderline", "low without a number", "discordant"],
+)
+@pytest.mark.parametrize(
+    ("metabolite", "expected"),
+    [
+        (HIGH, ("STAT-03", "deficient (functional)")),
+        (NORMAL, ("STAT-04", "probably adequate")),
+        (None, ("STAT-05", "borderline")),
+    ],
+    ids=["high", "normal", "none"],
+)
+def test_an_unclear_level_is_settled_by_the_metabolites(
+    unclear: tuple[Measurement, ...], metabolite: Measurement | None, expected: tuple[str, str]
+) -> None:
+    extra = (metabolite,) if metabolite else ()
+    assert status(see(a_record(measured=(*unclear, *extra)))) == expected
+
+
+def test_one_high_metabolite_outweighs_a_normal_one() -> None:
+    seen = see(a_record(NORMAL, a_lab("homocysteine", 15), level=a_level(250)))
+    assert status(seen) == ("STAT-03", "deficient (functional)")
+
+
+@pytest.mark.parametrize(
+    ("metabolite", "expected"),
+    [
+        (a_lab("methylmalonate", "0.3", reference_high=quantity("0.26", "umol/L")), "STAT-03"),
+        (a_lab("methylmalonate", "0.5", reference_high=quantity("0.6", "umol/L")), "STAT-04"),
+        (a_lab("methylmalonate", "0.3", interpretation="high"), "STAT-03"),
+        (a_lab("methylmalonate", "0.5", interpretation="normal"), "STAT-04"),
+        (a_lab("methylmalonate", 410, "nmol/L"), "STAT-03"),
+        (a_lab("homocysteine", "1.2", "mg/L"), "STAT-03"),
+        (a_lab("methylmalonate", "0.9", comparator="<"), "STAT-05"),
+        (a_lab("methylmalonate", "0.2", comparator=">"), "STAT-05"),
+        (a_lab("methylmalonate", "0.4", comparator="<"), "STAT-04"),
+        (a_lab("methylmalonate", "0.9", comparator=">"), "STAT-03"),
+        (a_lab("methylmalonate", "0.9", comparator="<",
+               reference_high=quantity("0.4", "umol/L")), "STAT-05"),
+        (a_lab("methylmalonate", "0.3", comparator=">",
+               reference_high=quantity("0.4", "umol/L")), "STAT-05"),
+        (a_lab("methylmalonate", "0.9", status="preliminary"), "STAT-05"),
+        (a_lab("methylmalonate", "0.9", "g/L"), "STAT-05"),
+        (a_lab("methylmalonate", "0.9", ago=40), "STAT-05"),
+    ],
+)  # fmt: skip
+def test_a_metabolite_counts_by_its_laboratory_first_and_only_if_it_can_be_placed(
+    metabolite: Measurement, expected: str
+) -> None:
+    assert status(see(a_record(metabolite, level=a_level(250))))[0] == expected
+
+
+def test_a_metabolite_drawn_on_treatment_tells_nothing_about_the_time_before() -> None:
+    record = a_record(
+        a_lab("methylmalonate", "0.2", ago=2), level=a_level(250, ago=12),
+        medications=[an_order(ago=10)],
+    )  # fmt: skip
+    assert status(see(record))[0] == "STAT-05"
+
+
+def test_a_metabolite_of_the_day_of_the_first_dose_was_drawn_before_it() -> None:
+    record = a_record(
+        a_lab("methylmalonate", "0.2", ago=10), level=a_level(250, ago=12),
+        medications=[an_order(ago=10)],
+    )  # fmt: skip
+    assert status(see(record))[0] == "STAT-04"
+
+
+@pytest.mark.parametrize("why", [{"problems": [SEIZURE]}, {"problems": [CROHN]}], ids=str)
+def test_an_adequate_level_with_high_mma_and_a_reason_is_a_functional_deficiency(
+    why: dict[str, object],
+) -> None:
+    seen = see(a_record(HIGH, level=a_level(400), **why))  # type: ignore[arg-type]
+    assert status(seen) == ("STAT-06", "deficient (functional)")
+
+
+def test_homocysteine_without_a_laboratory_flag_leaves_an_adequate_level_adequate() -> None:
+    plain = a_lab("homocysteine", 12)
+    flagged = a_lab("homocysteine", 12, interpretation="high")
+    for metabolite, row in ((plain, "STAT-08"), (flagged, "STAT-06")):
+        seen = see(a_record(metabolite, level=a_level(400), problems=[CROHN]))
+        assert status(seen)[0] == row
+
+
+def test_a_normal_level_with_neurological_signs_is_not_the_end_of_it() -> None:
+    seen = see(a_record(level=a_level(400), problems=[SEIZURE]))
+    assert status(seen) == ("STAT-07", "adequate with signs")
+    assert seen.shows("RTE-10")
+
+
+def test_an_adequate_level_is_adequate() -> None:
+    seen = see(a_record(level=a_level(300)))
+    assert status(seen) == ("STAT-08", "adequate")
+    assert seen.silent
+
+
+@pytest.mark.parametrize(
+    ("problems", "shown"), [([], False), ([SEIZURE], False), ([CROHN], True)], ids=str
+)
+def test_a_very_high_level_is_mentioned_only_with_a_reason(
+    problems: list[object], shown: bool
+) -> None:
+    """With signs and no metabolites STAT-07 speaks instead."""
+    seen = see(a_record(level=a_level(2001), problems=problems))  # type: ignore[arg-type]
+    assert seen.shows("STAT-08") is shown
+
+
+def test_a_very_high_level_with_signs_and_normal_metabolites_is_mentioned() -> None:
+    labs = (NORMAL, a_lab("homocysteine", 5))
+    seen = see(a_record(*labs, level=a_level(2001), problems=[SEIZURE]))
+    assert seen.shows("STAT-08")
+
+
+def test_a_result_that_cannot_be_placed_is_to_be_repeated() -> None:
+    seen = see(a_record(level=a_level(250, comparator="<")))
+    assert status(seen) == ("STAT-09", "unknown")
+    assert ("Vitamin B12", 0) in seen.tests
+
+
+def test_a_result_that_cannot_be_placed_does_not_hide_an_earlier_low_one() -> None:
+    seen = see(a_record(a_level(150, ago=30), level=a_level(250, comparator="<")))
+    assert status(seen) == ("STAT-02", "deficient")
+    assert seen.says("A newer result cannot be placed")
+
+
+@pytest.mark.parametrize("ago", [300, 400], ids=["stale", "expired"])
+def test_an_old_low_result_that_was_treated_does_not_hide_one_that_cannot_be_placed(
+    ago: int,
+) -> None:
+    record = a_record(
+        a_level(150, ago=ago), level=a_level(250, comparator="<"), birth=OLD,
+        medications=[an_order(ago=ago - 1, status="completed")],
+    )  # fmt: skip
+    assert status(see(record)) == ("STAT-09", "unknown")
+
+
+def test_a_result_dated_by_the_month_is_as_old_as_the_month_may_be() -> None:
+    month = moment(day(190), day(160))
+    assert status(see(a_record(level=a_level(when=month), birth=OLD)))[0] == "STAT-10"
+
+
+def test_a_low_result_of_half_a_year_ago_is_repeated_and_treatment_suggested() -> None:
+    seen = see(a_record(level=a_level(ago=200), birth=OLD))
+    assert status(seen) == ("STAT-10", "deficient (old result)")
+    assert seen.doses["DOSE-A"]
+    assert ("Vitamin B12", 0) in seen.tests
+
+
+def test_a_low_result_of_half_a_year_ago_that_was_treated_is_over() -> None:
+    ended = an_order(ago=150, status="completed")
+    seen = see(a_record(level=a_level(ago=200), birth=OLD, medications=[ended]))
+    assert status(seen) == ("STAT-13", "unknown")
+
+
+def test_a_diagnosis_without_a_level_is_treated_and_the_blood_drawn_first() -> None:
+    seen = see(a_record(measured=(), problems=[B12_DEFICIENCY]))
+    assert status(seen) == ("STAT-11", "deficient (diagnosis only)")
+    assert seen.doses["DOSE-A"]
+    assert seen.says("No laboratory value")
+
+
+def test_a_diagnosis_that_may_be_another_vitamin_is_borderline_only() -> None:
+    seen = see(a_record(measured=(), problems=[B_VITAMINS]))
+    assert status(seen) == ("STAT-11", "borderline")
+    assert not seen.drugs
+    assert ("Vitamin B12", 0) in seen.tests
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        {"problems": [SEIZURE]},
+        {"problems": [CROHN]},
+        {"measured": (a_diet(),)},
+        {"measured": (a_level(ago=400),)},
+        {"measured": (a_level(250, ago=200),), "problems": [CROHN]},
+        {"measured": (a_level(400, ago=200),), "problems": [SEIZURE]},
+    ],
+    ids=["signs", "malabsorption", "vegan", "never treated", "old borderline", "old normal"],
+)  # fmt: skip
+def test_a_child_at_risk_without_a_usable_result_is_measured(but: dict[str, object]) -> None:
+    seen = see(a_record(**{"measured": (), "birth": OLD, **but}))  # type: ignore[arg-type]
+    assert status(seen) == ("STAT-12", "unknown at risk")
+    assert {name for name, _ in seen.tests} == {
+        "Vitamin B12", "Methylmalonate", "Homocysteine", "Blood count",
+    }  # fmt: skip
+    assert not seen.says("B12 deficiency (no level)")
+
+
+def test_breast_feeding_alone_is_no_risk() -> None:
+    seen = see(a_record(measured=(breast_feeding(),)))
+    assert status(seen) == ("STAT-13", "unknown")
+    assert seen.silent
+
+
+def test_without_any_reason_there_is_no_card() -> None:
+    seen = see(a_record(measured=()))
+    assert status(seen) == ("STAT-13", "unknown")
+    assert seen.cards == ()
+
+
+def test_a_treated_expired_low_result_is_no_risk_by_itself() -> None:
+    seen = see(a_record(level=a_level(ago=400), birth=OLD, medications=[a_dose_given(ago=395)]))
+    assert status(seen) == ("STAT-13", "unknown")
+
+
+def test_a_resolved_diagnosis_is_none() -> None:
+    healed = a_problem(B12_DEFICIENCY, clinical_status="resolved")
+    assert status(see(a_record(measured=(), problems=[healed])))[0] == "STAT-13"

@@ -1,0 +1,133 @@
+"""Cards: wording, order, identity. The guideline's own words are tested with the stories."""
+
+import re
+
+import pytest
+
+from cds_service.cards import RULES_EXTENSION, SUMMARY_LIMIT, Stationery, build_cards, escape
+from cds_service.clinical import Plan
+from cds_service.guidelines import b12_under_two as b12
+from cds_service.guidelines.engine import (
+    CannotTell,
+    Choice,
+    Indicator,
+    Note,
+    NotIndicated,
+    Recommend,
+)
+
+GUIDELINE = b12.load()
+WORDS = Stationery(GUIDELINE.wording)
+
+
+def nothing(plan: Plan) -> dict[str, object]:
+    return {"resourceType": "Basic"}
+
+
+def recommend(rule: str = "MAT-01", indicator: Indicator = "info", **but: object) -> Recommend:
+    return Recommend(rule, rule, indicator, {}, **but)  # type: ignore[arg-type]
+
+
+def cards(*outcomes: object, **but: object) -> tuple[object, ...]:
+    return build_cards(outcomes, WORDS, nothing, call="call", **but)  # type: ignore[arg-type]
+
+
+def test_the_most_urgent_card_comes_first_and_the_main_one_first_among_equals() -> None:
+    made = cards(
+        recommend("MAT-01", "info"),
+        recommend("MAT-02", "critical"),
+        recommend("AGE-03", "critical", main=True),
+    )
+    assert [card.source.topic.code for card in made] == ["B12AGE03", "B12MAT02", "B12MAT01"]
+
+
+def test_outcomes_without_a_card_make_none() -> None:
+    assert cards(NotIndicated("RTE-12", "fine"), CannotTell("AGE-02", ("date of birth",))) == ()
+
+
+def test_what_was_missing_stands_on_the_first_card_only_and_the_closing_on_all() -> None:
+    made = cards(
+        recommend("MAT-01"),
+        recommend("MAT-02", "critical"),
+        data_notes=[Note("missing", "Weights were missing.")],
+        closing=[Note("missing", "Awaits review.")],
+    )
+    assert ["Weights were missing." in card.detail for card in made] == [True, False]
+    assert all(card.detail.endswith("Awaits review.") for card in made)
+
+
+def test_a_note_is_said_once_however_often_it_comes() -> None:
+    note = Note("safety", "Ask first.")
+    (card,) = cards(recommend(notes=(note, note)))
+    assert card.detail.count("Ask first.") == 1
+
+
+def test_a_long_name_never_makes_a_summary_too_long() -> None:
+    values = {"names": "x" * 500}
+    (card,) = cards(CannotTell("IN-03", (), "IN-03", values=values))
+    assert len(card.summary) == SUMMARY_LIMIT
+    assert card.summary.endswith("…")
+
+
+def test_a_summary_of_exactly_the_limit_is_left_alone() -> None:
+    shortest = len(WORDS.frames["IN-03"].text.summary.format(names=""))
+    (card,) = cards(
+        CannotTell("IN-03", (), "IN-03", values={"names": "x" * (SUMMARY_LIMIT - shortest)})
+    )
+    assert len(card.summary) == SUMMARY_LIMIT
+    assert "…" not in card.summary
+
+
+def test_identities_follow_from_call_and_rule_alone() -> None:
+    one, same = cards(recommend()), cards(recommend())
+    (other,) = build_cards([recommend()], WORDS, nothing, call="another call")
+    assert one[0].uuid == same[0].uuid != other.uuid
+    assert re.fullmatch(
+        r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", other.uuid
+    )
+
+
+def test_every_suggestion_has_an_identity_of_its_own() -> None:
+    choices = tuple(Choice("DOSE-A", f"choice {number}", ()) for number in range(3))
+    (card,) = cards(recommend(choices=choices, selection="at-most-one"))
+    assert len({card.uuid, *(one.uuid for one in card.suggestions)}) == 4
+    assert card.selection_behavior == "at-most-one"
+    assert card.extension[RULES_EXTENSION]["ruleIds"] == ["MAT-01", "DOSE-A"]
+
+
+def test_without_suggestions_no_selection_is_asked_for() -> None:
+    (card,) = cards(recommend(selection="at-most-one"))
+    assert card.selection_behavior == ""
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "**bold**",
+        "[click](http://evil.example)",
+        "<img src=x onerror=alert(1)>",
+        "a\n\n# heading",
+        "`code`",
+        "| cell |",
+        "www.evil.example",
+        "see https://evil.example/x",
+        "mail@evil.example",
+        "~~gone~~",
+        "&lt;script&gt;",
+        "![pixel](http://evil.example/p.png)",
+        "snake_case_name",
+    ],
+)
+def test_text_from_a_record_stays_text(hostile: str) -> None:
+    shown = escape(hostile)
+    assert "\n" not in shown
+    assert not re.search(r"(?<!\\)[`*_\[\]<>#|~&!]", shown)
+    assert "://" not in shown.replace("://\u200b", "")
+    assert "www.e" not in shown
+    assert "@e" not in shown
+
+
+def test_ordinary_words_are_not_touched() -> None:
+    for plain in ("142 pg/mL", "2026-01-11", "Crohn's disease", "105 pmol/L (sent)", "µg"):
+        assert escape(plain).replace("\\", "") == plain
+    assert escape("Observation/b12-1") == "Observation/b12-1"
