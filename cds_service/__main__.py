@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Calls a worker handles at once. Those that wait for a FHIR server only wait, so a few more
 #: threads than cores; many would take turns on one core and make every call late.
-_THREADS = 8
+_THREADS = 4
 
 
 class _Commands(click.Group):
@@ -117,7 +117,7 @@ def listen(
         port=port,
         interface=Interfaces.WSGI,
         workers=workers,
-        blocking_threads=8,
+        blocking_threads=_THREADS,
         http=HTTPModes.http1,
         websockets=False,
         log_level=LogLevels.warning,

@@ -114,7 +114,7 @@ def _card(
     frame = words.frames[outcome.card]
     choices = outcome.choices if isinstance(outcome, Recommend) else ()
     selection = outcome.selection if isinstance(outcome, Recommend) and choices else ""
-    identity = f"{call}|{outcome.rule}"
+    identity = f"{call}|{outcome.rule}|{outcome.card}"
     return Card(
         uuid=_uuid(identity),
         summary=_summary(frame.text.summary, outcome.values),
@@ -200,12 +200,21 @@ def _described(plan: Plan) -> str:
         return f"Order {plan.name} for {plan.due}"
     if isinstance(plan, PlannedTask):
         return plan.description
-    return f"Stop {plan.name}"
+    return f"Stop {plain(plan.name)}"
 
 
 def _summary(text: str, values: Mapping[str, object]) -> str:
-    summary = " ".join(text.format_map(values).split())
-    return summary if len(summary) <= SUMMARY_LIMIT else summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
+    """One line under the limit: a long name is cut before the sentence that says what to do."""
+    words = {name: plain(str(values[name])) for name in _names(text)}
+    summary = " ".join(text.format_map(words).split())
+    while len(summary) > SUMMARY_LIMIT:
+        longest = max(words, key=lambda name: len(words[name]), default="")
+        over = len(summary) - SUMMARY_LIMIT
+        if not longest or len(words[longest]) <= over + 8:
+            return summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
+        words[longest] = words[longest][: len(words[longest]) - over - 1].rstrip() + "…"
+        summary = " ".join(text.format_map(words).split())
+    return summary[0].upper() + summary[1:]
 
 
 _names = lru_cache(maxsize=1024)(placeholders)
@@ -218,13 +227,25 @@ def _fill(text: str, values: Mapping[str, object]) -> str:
 
 
 _MARKUP = re.compile(r"[\\`*_\[\]<>#|~&!]")
+#: Control characters, and those that turn the direction of writing or take no room.
+_INVISIBLE = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]"
+)
+_LONGEST_VALUE = 400
 _LINKS = re.compile(r"(?i)(://|www\.|@)")
 _SAFE = re.compile(r"[\w .,;:%/()+µ–-]*").fullmatch
 
 
+def plain(value: str) -> str:
+    """Text from a record in one line of ordinary length, without invisible characters."""
+    visible = _INVISIBLE.sub(" ", value) if _INVISIBLE.search(value) else value
+    return visible if len(visible) <= _LONGEST_VALUE else visible[:_LONGEST_VALUE] + "…"
+
+
 def escape(value: str) -> str:
     """Text from a record as plain words in Markdown: no markup, no line of its own, no link."""
+    value = plain(value)
     if _SAFE(value) and "_" not in value and "://" not in value and "www." not in value.lower():
         return value
-    plain = _MARKUP.sub(r"\\\g<0>", " ".join(value.split()))
-    return _LINKS.sub("\\1\u200b", plain)
+    literal = _MARKUP.sub(r"\\\g<0>", " ".join(value.split()))
+    return _LINKS.sub("\\1\u200b", literal)

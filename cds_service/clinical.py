@@ -325,6 +325,7 @@ UNITS: Mapping[str, tuple[Dimension, Decimal]] = {
 #: Spellings seen in the field. Concentrations and counts in any case; mass only as listed, since
 #: "Mg" or "G" could mean something else.
 _ALIASES = {
+    "pound": "[lb_av]", "pounds": "[lb_av]", "ounce": "[oz_av]", "ounces": "[oz_av]",
     "mcg": "ug", "Kg": "kg", "KG": "kg", "kgs": "kg", "lb": "[lb_av]", "lbs": "[lb_av]",
     "lb_av": "[lb_av]", "oz": "[oz_av]", "oz_av": "[oz_av]", "grams": "g", "gram": "g",
     "ml": "mL", "ML": "mL", "l": "L", "ul": "uL", "weeks": "wk", "week": "wk", "wks": "wk",
@@ -353,6 +354,7 @@ def canonical_unit(written: str, *, coded: bool = False) -> str | None:
     if written in UNITS:
         return written
     plain = unicodedata.normalize("NFKC", written).replace("\u03bc", "u").replace(" ", "")
+    plain = plain.replace("litre", "L").replace("liter", "L")
     if plain in UNITS:
         return plain
     found = _ANY_CASE.get(plain.lower())

@@ -119,10 +119,16 @@ def _account(
     about = g.file.guideline
     outcomes = evaluation.outcomes
     silent = all(isinstance(one, NotIndicated) for one in outcomes)
+    required = {need.key for need in g.needs if need.importance == "required"}
+    partly = bool(required & (record.missing.keys() | record.incomplete))
     account: dict[str, Any] = {
         "guideline": about.id,
         "edition": about.edition,
-        "outcome": "advice" if spoke else "nothing to say" if silent else "not evaluated",
+        "outcome": "advice"
+        if spoke
+        else "nothing to say"
+        if silent and not partly
+        else "not evaluated",
         "ruleIds": list(evaluation.reasoning.fired()),
     }
     reasons = [f"{one.rule}: {one.reason}" for one in outcomes if isinstance(one, NotIndicated)]

@@ -48,6 +48,7 @@ class _Identity(Struct, rename="camel"):
 _bundle = msgspec.json.Decoder(_Bundle).decode
 _identity = msgspec.json.Decoder(_Identity).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
+_about = msgspec.json.Decoder(wire.SubjectOnly).decode
 _code_only = msgspec.json.Decoder(wire.CodeOnly).decode
 _components = msgspec.json.Decoder(list[wire.CodeOnly]).decode
 _encode = msgspec.json.encode
@@ -76,7 +77,15 @@ class RecordBundle(Struct, frozen=True):
     def answers(self, needs: Sequence[Need], patient_id: str) -> dict[str, Raw]:
         """For every need what a client would have sent as its prefetch, about this patient."""
         sorted_out: dict[str, list[Entry]] = {need.key: [] for need in needs}
+        others = {f"Patient/{one}" for one in self.patients if one != patient_id}
+        others |= {
+            one.address
+            for one in self.entries
+            if one.kind == "Patient" and one.address and _identity(one.resource).id != patient_id
+        }
         for entry in self.entries:
+            if others and _subject(entry.resource) in others:
+                continue
             for key in _keys(entry, needs, patient_id):
                 sorted_out[key].append(entry)
         return {key: self._page(found) for key, found in sorted_out.items()}
@@ -162,6 +171,16 @@ def _keys(entry: Entry, needs: Sequence[Need], patient_id: str) -> Iterator[str]
         yield of_type[0].key
         return
     yield from (need.key for need in of_type if not need.kept or not need.kept.isdisjoint(codes))
+
+
+def _subject(resource: Raw) -> str:
+    """The reference to whom it is about, as written; "" when there is none to be read."""
+    try:
+        sent = _about(resource)
+    except UNDECODABLE:
+        return ""
+    pointed = sent.subject or sent.patient
+    return (pointed.reference or "") if pointed is not None else ""
 
 
 def _codes(resource: Raw) -> frozenset[tuple[str, str]] | None:

@@ -252,6 +252,9 @@ _links = msgspec.json.Decoder(_Links).decode
 _entry = msgspec.json.Decoder(_Entry).decode
 _outcome = msgspec.json.Decoder(_Envelope).decode
 
+#: Stands for an entry that holds no resource; reading counts it as unreadable.
+_NO_RESOURCE = Raw(b"null")
+
 _BROKEN = "part of the answer could not be read"
 _REFUSED = "the answer was an error"
 
@@ -259,6 +262,8 @@ _REFUSED = "the answer was an error"
 def _read_page(raw: bytes, need: Need) -> _Page | None:
     """A page of results; ``None`` when it is nothing that answers the need."""
     try:
+        if not raw.isascii():
+            raw.decode()  # what is kept undecoded would reach the answer as it is
         envelope = _envelope(raw)
     except UNDECODABLE:
         return _read_odd_page(raw, need)
@@ -308,9 +313,7 @@ def _read_bundle(bundle: _Envelope, has_outcomes: bool) -> _Page:
     addresses: list[str] = []
     problem = ""
     for entry in bundle.entry or ():
-        resource = entry.resource
-        if not resource:
-            continue
+        resource = entry.resource or _NO_RESOURCE
         if has_outcomes and (failure := _outcome_in(resource)) is not None:
             problem = problem or failure
             continue

@@ -42,6 +42,10 @@ _type_only = msgspec.json.Decoder(wire.TypeOnly).decode
 _subject_only = msgspec.json.Decoder(wire.SubjectOnly).decode
 _code_only = msgspec.json.Decoder(wire.CodeOnly).decode
 _version_only = msgspec.json.Decoder(wire.VersionOnly).decode
+_remains = msgspec.json.Decoder(wire.Remains).decode
+_concept_alone = msgspec.json.Decoder(wire.Concept).decode
+_status_alone = msgspec.json.Decoder(wire.Concept | str).decode
+_text_alone = msgspec.json.Decoder(str).decode
 _product = msgspec.json.Decoder(wire.Product).decode
 _patient = msgspec.json.Decoder(wire.Patient).decode
 
@@ -74,8 +78,11 @@ class _Owner(NamedTuple):
 
 def _last_two_segments(reference: str) -> tuple[str, str]:
     """Type and id of a relative or absolute reference; ("", "") if it has no such form."""
+    if "#" in reference or "?" in reference:
+        return "", ""
     parts = reference.partition("/_history/")[0].split("/")
-    if len(parts) < 2 or reference.startswith("#"):
+    absolute = "://" in reference
+    if len(parts) < 2 or (not absolute and len(parts) > 2):
         return "", ""
     return parts[-2], parts[-1]
 
@@ -468,7 +475,10 @@ def read_record(evidence: Mapping[str, Answer], needs: Sequence[Need], patient_i
             if not answer.complete:
                 incomplete.add(need.key)
             if answer.resources:
-                reader.read(need, answer.resources)
+                if not reader.read(need, answer):
+                    missing[need.key] = "nothing that was sent could be used"
+                elif reader.unreadable.get(need.key):
+                    incomplete.add(need.key)
     return Record(
         patient,
         measurements=reader.found("Observation"),
@@ -538,7 +548,7 @@ class _Reader:
         self._evidence = evidence
         self._needs = needs
         self._products: dict[str, _Product] | None = None
-        self._found: dict[str, dict[object, tuple[Raw | bytes, tuple[Any, ...]]]] = {}
+        self._found: dict[str, dict[object, tuple[Raw | bytes, str, tuple[Any, ...]]]] = {}
         self._owner = owner
         self.unreadable: dict[str, int] = {}
         self.foreign = 0
@@ -547,16 +557,20 @@ class _Reader:
         return tuple(
             thing
             for kind in kinds
-            for _, things in self._found.get(kind, {}).values()
+            for _, _, things in self._found.get(kind, {}).values()
             for thing in things
         )
 
-    def read(self, need: Need, resources: Iterable[Raw | bytes]) -> None:
+    def read(self, need: Need, answer: Answer) -> bool:
+        """Reads what was sent for the need; false when none of it was of use: something came,
+        but nothing of this patient's that could be read, wanted or not."""
+        usable = beside = 0
         types, decode, read = _KINDS[need.kind]
         context = _Context(self._owner, need.kept, self._find_product)
         is_this_patient = self._owner.is_meant_by
         found = self._found.setdefault(need.kind, {})
-        for resource in resources:
+        addresses = answer.addresses or ("",) * len(answer.resources)
+        for resource, address in zip(answer.resources, addresses, strict=True):
             try:
                 sent = decode(resource)
             except UNDECODABLE:
@@ -565,8 +579,11 @@ class _Reader:
             if sent.resource_type not in types:
                 if sent.resource_type is None:
                     self._count_unreadable(need)
+                beside += sent.resource_type == "Medication"
                 continue
             mine = is_this_patient(sent.subject or sent.patient)
+            if sent.subject and sent.patient and is_this_patient(sent.patient) is not mine:
+                mine = None  # two patients
             if mine is False:
                 self.foreign += 1
                 continue
@@ -574,15 +591,97 @@ class _Reader:
                 things = read(sent, context, resource)
             except elements.Unreadable:
                 self._count_unreadable(need)
-                continue
-            if not things:
+                if getattr(sent, "do_not_perform", False):
+                    usable += 1  # understood: it orders nothing
+                else:
+                    self._salvage(need, resource, mine)
                 continue
             if mine is None or sent.modifier_extension or sent.implicit_rules:
-                self._count_unreadable(need)
+                if things:
+                    self._count_unreadable(need)
+                    self._salvage(need, resource, mine)
                 continue
-            key = (sent.resource_type, sent.id) if sent.id else object()
-            if key not in found or _is_newer(resource, found[key][0]):
-                found[key] = resource, things
+            usable += 1
+            if things:
+                key = self._place(found, (sent.resource_type, sent.id), address, resource)
+                if key is not None:
+                    found[key] = resource, address, things
+        return usable > 0 or beside == len(answer.resources)
+
+    @staticmethod
+    def _place(
+        found: Mapping[object, tuple[Raw | bytes, str, object]],
+        identity: tuple[str, str | None],
+        address: str,
+        resource: Raw | bytes,
+    ) -> object | None:
+        """Where a resource is kept: anew, in place of an older copy of itself, or not at all.
+
+        Two that share type and id but neither address nor order are two: none may hide another.
+        """
+        if not identity[1]:
+            return object()
+        if identity not in found:
+            return identity
+        before, other, _ = found[identity]
+        if bytes(before) == bytes(resource):
+            return None
+        if address and other and address != other:
+            return object()
+        newer = _is_newer(resource, before)
+        if newer is None:
+            return object()
+        return identity if newer else None
+
+    def _salvage(self, need: Need, resource: Raw | bytes, mine: bool | None) -> None:
+        """What a resource that could not be read still warns of, by its code alone.
+
+        A problem counts as possible, an allergy as standing, an order as one to be looked at:
+        none of them may vanish because some other part of it is malformed.
+        """
+        if mine is not True or need.kind not in (
+            "Condition", "AllergyIntolerance", "MedicationRequest",
+        ):  # fmt: skip
+            return
+        try:
+            sent = _remains(resource)
+        except UNDECODABLE:
+            return
+
+        def part(raw: Raw, decode: Callable[[Raw], Any]) -> Any:
+            try:
+                return decode(raw) if raw else None
+            except UNDECODABLE:
+                return None
+
+        concept = next(
+            filter(
+                None,
+                (
+                    part(raw, _concept_alone)
+                    for raw in (sent.code, sent.medication_codeable_concept, sent.substance)
+                ),
+            ),
+            None,
+        )
+        codes, text = elements.codes(concept), elements.text(concept)
+        certainty = elements.status(
+            part(sent.verification_status, _status_alone), elements.CERTAINTY
+        )[0]
+        if (not codes and not text) or certainty in ("entered-in-error", "refuted"):
+            return
+        clinical = elements.status(
+            part(sent.clinical_status, _status_alone), elements.CLINICAL_STATUS
+        )[0]
+        source = f"{need.kind}/{part(sent.id, _text_alone) or '(no id)'}"
+        thing: Problem | Allergy | Medication
+        if need.kind == "Condition":
+            thing = Problem(codes, text, source, clinical, certainty, uncertain_status=not clinical)
+        elif need.kind == "AllergyIntolerance":
+            thing = Allergy(codes, text, source, clinical, certainty)
+        else:
+            thing = Medication("order", (), text, "active", source)
+        self._found.setdefault(need.kind, {})[object()] = resource, "", (thing,)
 
     def _account_for(self, need: Need, resource: Raw | bytes) -> None:
         """Count what could not be decoded, unless enough of it can be to know it is not wanted."""
@@ -590,9 +689,11 @@ class _Reader:
         resource_type = _type_of(resource)
         if resource_type is not None and resource_type not in kind.types:
             return
+        mine: bool | None = None
         try:
             named = _subject_only(resource)
-            if self._owner.is_meant_by(named.subject or named.patient) is False:
+            mine = self._owner.is_meant_by(named.subject or named.patient)
+            if mine is False:
                 self.foreign += 1
                 return
         except UNDECODABLE:
@@ -606,6 +707,7 @@ class _Reader:
         except UNDECODABLE:
             pass
         self._count_unreadable(need)
+        self._salvage(need, resource, mine)
 
     def _count_unreadable(self, need: Need) -> None:
         self.unreadable[need.key] = self.unreadable.get(need.key, 0) + 1
@@ -635,10 +737,12 @@ def _products_in(answer: Answer) -> Iterable[tuple[str, _Product]]:
                 yield answer.addresses[number], identity
 
 
-def _is_newer(resource: Raw | bytes, other: Raw | bytes) -> bool:
-    """Whether this copy was changed later than the other; pages can hold two versions."""
+def _is_newer(resource: Raw | bytes, other: Raw | bytes) -> bool | None:
+    """Whether this copy was changed later than the other; ``None`` when nobody can say."""
     changed, before = _last_change(resource), _last_change(other)
-    return changed is not None and (before is None or changed.instant > before.instant)
+    if changed is None or before is None or changed.instant == before.instant:
+        return None
+    return changed.instant > before.instant
 
 
 def _last_change(resource: Raw | bytes) -> Moment | None:

@@ -244,6 +244,18 @@ class CodeOnly(Wire):
     component: Any = None
 
 
+class Remains(Wire):
+    """What is looked for in a resource that could not be read, each part by itself."""
+
+    resource_type: Raw = Raw()
+    id: Raw = Raw()
+    code: Raw = Raw()
+    substance: Raw = Raw()
+    medication_codeable_concept: Raw = Raw()
+    clinical_status: Raw = Raw()
+    verification_status: Raw = Raw()
+
+
 class Meta(Wire):
     last_updated: str | None = None
 

@@ -415,13 +415,22 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "RTE-06": lambda: a_record(problems=[FAILURE_TO_THRIVE]),
     "RTE-07": a_record,
     "RTE-08": lambda: a_record(level=a_level(250)),
+    "RTE-08.signs": lambda: a_record(level=a_level(250), problems=[SEIZURE]),
+    "RTE-08.diagnosis": lambda: a_record(measured=(), problems=[B_VITAMINS]),
     "RTE-09": lambda: a_record(level=a_level(400), procedures=(an_operation(ILEECTOMY),)),
     "RTE-10": lambda: a_record(measured=(a_diet(),)),
+    "RTE-10.signs": lambda: a_record(level=a_level(400), problems=[SEIZURE]),
+    "RTE-10.unplaced": lambda: a_record(level=a_level(250, comparator="<")),
     "RTE-11b": lambda: a_record(
         a_lab("methylmalonate", "0.2"), level=a_level(250), problems=[CROHN]
     ),
+    "SAF-01": lambda: on_treatment(5, problems=[LEBER]),
+    "SAF-01.new": lambda: a_record(problems=[LEBER]),
+    "SAF-05": lambda: on_treatment(5, allergies=(an_allergy(),)),
+    "SAF-05.new": lambda: a_record(allergies=(an_allergy(),)),
     "DUP-03": lambda: a_record(problems=[CROHN], medications=[an_order(ago=3)]),
     "MAT-01": lambda: a_record(breast_feeding()),
+    "MAT-01.unknown": a_record,
     "MAT-02": lambda: a_record(breast_feeding(), birth=TODDLER),
     "FU-00": lambda: on_treatment(5),
     "FU-02": lambda: on_treatment(40, (350, 30)),
@@ -432,6 +441,9 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "FU-08": lambda: on_treatment(125, (350, 30)),
     "FU-09": lambda: on_treatment(10, problems=[a_problem(TREMOR, 5)]),
     "FU-10": lambda: on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 90)]),
+    "FU-10.movements": lambda: on_treatment(
+        60, (350, 30), route="parenteral", problems=[a_problem(TREMOR, 50)]
+    ),
     "FU-11": lambda: on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 5)]),
     "FU-12": lambda: on_treatment(130, (350, 100)),
 }

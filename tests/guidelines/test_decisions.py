@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from builders import (
+    B12_DEFICIENCY,
     CROHN,
     HEMOPHILIA,
     ICD10CM,
@@ -27,7 +28,9 @@ from builders import (
     an_order,
     breast_feeding,
     day,
+    days_ago,
     injections_ordered,
+    moment,
     months_old,
     on_treatment,
     see,
@@ -103,7 +106,7 @@ def no_hydroxocobalamin_order_carries_the_ingredient_cyanocobalamin() -> None:
 
 
 def nitrous_oxide_is_a_sentence() -> None:
-    assert see(a_record()).says("Planned procedures are not checked here")
+    assert see(a_record()).says("planned procedures are not checked")
 
 
 def a_level_of_the_first_day_of_treatment_silences_nobody() -> None:
@@ -274,14 +277,18 @@ def doses_given_without_an_order_are_treatment() -> None:
     assert "RTE-11" in seen.rules
     assert seen.doses == {"DOSE-E": True}
     assert not seen.stopped
-    assert not seen.says("Replace the present order")
+    assert not seen.says("To be stopped")
+    assert not any(offer.choice.label.startswith("Replace") for offer in seen.offers)
 
 
 def the_questions_of_follow_up_hide_nothing_from_each_other() -> None:
     seen = see(on_treatment(121, (350, 30), problems=[a_problem(SEIZURE, 5)]))
-    for card in ("FU-11", "FU-08", "FU-02"):
+    for card in ("FU-11", "FU-08"):
         assert seen.shows(card)
     assert seen.indicator == "critical"
+    assert "FU-02" in seen.fired
+    assert not seen.shows("FU-02")  # "continue as ordered" beside an order to be replaced
+    assert see(on_treatment(121, (350, 30), route="parenteral")).shows("FU-02")
 
 
 def breast_feeding_alone_asks_for_no_test() -> None:
@@ -301,6 +308,56 @@ def a_bounded_metabolite_counts_only_if_it_can_be_placed() -> None:
                                    ("<", "0.3", "STAT-04"), (">", "0.3", "STAT-05")):  # fmt: skip
         lab = a_lab("methylmalonate", value, comparator=comparator)
         assert row in see(a_record(lab, level=a_level(250))).rules
+    for name, number in (("hemoglobin", 6), ("platelets", 40), ("potassium", 3)):
+        exact = a_record(a_lab(name, number), problems=[CROHN])
+        above = a_record(a_lab(name, number, comparator=">"), problems=[CROHN])
+        row = {"hemoglobin": "SEV-02", "platelets": "SAF-03", "potassium": "SAF-06"}[name]
+        assert row in see(exact).rules
+        assert row not in see(above).rules
+
+
+def a_running_treatment_that_harms_gets_a_card_of_its_own() -> None:
+    for level in (a_level(150), a_level(400)):
+        leber = see(a_record(level=level, problems=[LEBER], medications=[an_order(ago=3)]))
+        allergic = see(
+            a_record(level=level, medications=[injections_ordered(ago=3)],
+                     allergies=(an_allergy(),))
+        )  # fmt: skip
+        for seen, card in ((leber, "SAF-01"), (allergic, "SAF-05")):
+            assert seen.outcome(card).indicator == "critical"
+            assert not seen.drugs
+            assert not seen.stopped
+    hydroxocobalamin = a_record(problems=[LEBER], medications=[injections_ordered(ago=3)])
+    assert not see(hydroxocobalamin).shows("SAF-01")
+
+
+def what_is_dated_before_birth_is_left_out_and_counted() -> None:
+    born = day(100)
+    before = (a_level(90, ago=101), a_lab("platelets", 20, ago=101))
+    seen = see(a_record(*before, level=a_level(400), birth=born))
+    assert seen.silent
+    low = see(a_record(*before, birth=born))
+    assert "URG-02" not in low.rules
+    assert low.says("2 result(s) dated before birth were left out")
+    assert "URG-02" in see(a_record(a_level(90, ago=100), birth=born)).rules
+    month = moment(day(130), day(100))
+    assert see(a_record(level=a_level(90, when=days_ago(120)), birth=month)).evaluation.facts.levels
+
+
+def old_results_that_decide_nothing_are_named() -> None:
+    for ago, words in ((200, "Older than half a year:"),
+                       (400, "Older than a year and only mentioned")):  # fmt: skip
+        seen = see(a_record(level=a_level(250, ago=ago), birth=OLD, problems=[CROHN]))
+        assert seen.says(f"{words}: 250 pg/mL on {day(ago)}")
+
+
+def a_later_normal_level_contradicts_a_diagnosis() -> None:
+    known = a_problem(B12_DEFICIENCY, ago=300)
+    contradicted = see(a_record(level=a_level(400, ago=200), birth=OLD, problems=[known]))
+    assert "RTE-08" in contradicted.rules
+    assert not contradicted.drugs
+    alone = see(a_record(measured=(), birth=OLD, problems=[known]))
+    assert alone.doses["DOSE-A"]
 
 
 #: One function an entry, in the order of the README; an entry without one fails below.
@@ -339,6 +396,10 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     breast_feeding_alone_asks_for_no_test,
     what_cannot_be_placed_hides_no_low_level_and_is_hidden_by_none,
     a_bounded_metabolite_counts_only_if_it_can_be_placed,
+    a_running_treatment_that_harms_gets_a_card_of_its_own,
+    what_is_dated_before_birth_is_left_out_and_counted,
+    old_results_that_decide_nothing_are_named,
+    a_later_normal_level_contradicts_a_diagnosis,
 )
 
 

@@ -128,7 +128,10 @@ TABLE: dict[str, tuple[str, Sees]] = {
     "covered_age": ("1", silent("AGE-04", lambda x: a_record(birth=months_old(int(x))))),
     "toddler_age": ("1", fires("AGE-05", lambda x: a_record(birth=months_old(int(x))))),
     "neonate_age": ("1", newborn),
-    "under_one_month_age": ("1", fires("RTE-02", lambda x: a_record(birth=months_old(int(x))))),
+    "under_one_month_age": (
+        "1",
+        fires("RTE-02", lambda x: a_record(level=a_level(ago=0), birth=months_old(int(x)))),
+    ),
     "weight_floor_under_1_month": ("0.01", weighs(0)),
     "weight_ceiling_under_1_month": ("0.01", weighs(0)),
     "weight_floor_1_to_6_months": ("0.01", weighs(3)),

@@ -111,7 +111,7 @@ def test_a_changed_card_and_text_are_shown(site: Path) -> None:
         '[texts]\nfixed_dose = "Always the same dose."\n'
     )
     seen = seen_with(site, text, a_record())
-    assert seen.cards[0].summary == "Low: B12 150 pg/mL. Call the ward"
+    assert seen.cards[0].summary == "Low: B12 150 pg/mL (2026-03-10). Call the ward"
     assert seen.says("Always the same dose.")
     assert seen.guideline.local == ("cards.RTE-07.summary", "texts.fixed_dose")
 
@@ -141,7 +141,8 @@ def test_the_injected_product_is_the_sites_choice(site: Path) -> None:
     text = '[policy]\nparenteral_product = "cyanocobalamin_injection"\n'
     seen = seen_with(site, text, a_record(level=a_level(80)))
     assert [code.code for code in seen.drugs[0].codes] == ["309594"]
-    assert seen.says("cyanocobalamin 1000 µg intramuscular")
+    assert seen.says("Give cyanocobalamin 1000 µg by intramuscular injection")
+    assert seen.says("ask about Leber's optic neuropathy in the family")
 
 
 def test_the_injected_product_is_hydroxocobalamin_with_leber_whatever_the_site_chose(

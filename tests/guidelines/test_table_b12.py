@@ -37,11 +37,19 @@ def read(*results: Measurement) -> Read:
     return Read(level.rule, level.verdict, seen)
 
 
-@pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "registered", "unknown", ""])
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "registered", "unknown"])
 def test_a_result_that_does_not_stand_is_ignored(status: str) -> None:
     seen = see(a_record(level=a_level(status=status)))
     assert "B12-01" in seen.rules
     assert seen.evaluation.facts.levels == ()
+    assert not seen.drugs
+
+
+@pytest.mark.parametrize("status", ["", "Final", "partial", "appended"])
+def test_a_status_that_is_none_of_fhirs_makes_a_result_unusable_aloud(status: str) -> None:
+    seen = see(a_record(level=a_level(status=status)))
+    assert "B12-04" in seen.rules
+    assert seen.shows("B12-04")
     assert not seen.drugs
 
 

@@ -59,7 +59,22 @@ def test_malabsorption_is_a_cause(code: Code) -> None:
 
 
 def test_ulcerative_colitis_is_less_certain() -> None:
-    assert see(a_record(problems=[ULCERATIVE_COLITIS])).says("possible Ulcerative colitis")
+    assert see(a_record(problems=[ULCERATIVE_COLITIS])).says("possible ulcerative colitis")
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (CROHN, "with Crohn's disease: hydroxocobalamin"),
+        (Code(SNOMED, "398152000", "Poor muscle tone"), "with poor muscle tone: hydroxocobalamin"),
+        (Code(SNOMED, "28055006", "West syndrome"), "with West syndrome: hydroxocobalamin"),
+        (Code(SNOMED, "91175000", "SEIZURE"), "with SEIZURE: hydroxocobalamin"),
+        (Code(ICD10CM, "D51.0"), "with D51.0: hydroxocobalamin"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else one.code,
+)
+def test_a_problem_is_called_by_its_name_as_inside_a_sentence(problem: Code, said: str) -> None:
+    assert see(a_record(problems=[problem])).says(said)
 
 
 def test_an_operation_is_a_cause_once_it_was_done() -> None:
@@ -193,13 +208,13 @@ def test_a_problem_of_the_future_does_not_count_yet() -> None:
 def test_an_uncertain_problem_counts_and_is_called_possible(certainty: str) -> None:
     seen = see(a_record(problems=[a_problem(SEIZURE, certainty=certainty)]))
     assert "RTE-03" in seen.rules
-    assert seen.says("possible Seizure")
+    assert seen.says("possible seizure")
 
 
 def test_a_status_nobody_can_read_is_not_an_absence() -> None:
     seen = see(a_record(problems=[a_problem(SEIZURE, clinical_status="", uncertain_status=True)]))
     assert "RTE-03" in seen.rules
-    assert seen.says("possible Seizure")
+    assert seen.says("possible seizure")
 
 
 def test_a_problem_without_a_code_is_not_guessed_but_counted() -> None:

@@ -136,12 +136,16 @@ def test_dose_e_is_five_weekly_injections_then_one_every_two_months() -> None:
 def test_the_fixed_dose_does_not_grow_with_the_child() -> None:
     light, heavy = (a_record(a_weight(kg), problems=[CROHN]) for kg in (4, 12))
     assert drug_of("DOSE-E", light).amount == drug_of("DOSE-E", heavy).amount == 1000
-    assert see(heavy).says("fixed dose, not scaled by weight")
+    by_mouth, injected = see(a_record(a_weight(12))), see(heavy)
+    assert by_mouth.drugs[0].amount == 1000
+    assert by_mouth.says("The 1000 µg are a fixed dose, not scaled by weight")
+    assert not injected.says("are a fixed dose")
 
 
 def test_an_injection_says_where_the_formularies_and_the_label_differ() -> None:
     seen = see(a_record(problems=[CROHN]))
-    assert seen.says("the US hydroxocobalamin label gives 100 µg a dose")
+    assert seen.says("US hydroxocobalamin label for children: 100 µg a dose")
+    assert seen.says("upper 2000 µg is never suggested")
     assert seen.says("Give the first injection where anaphylaxis can be treated")
 
 

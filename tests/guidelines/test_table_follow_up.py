@@ -25,7 +25,7 @@ from builders import (
     see,
 )
 
-from cds_service.clinical import Code
+from cds_service.clinical import Code, Record
 from cds_service.guidelines.engine import Recommend
 
 
@@ -137,8 +137,18 @@ def test_a_seizure_of_the_first_two_weeks_is_no_passing_movement() -> None:
 def test_movements_that_last_over_six_weeks_need_a_review() -> None:
     record = on_treatment(60, (350, 30), route="parenteral", problems=[a_problem(TREMOR, 50)])
     seen = see(record)
-    assert seen.outcome("FU-10").indicator == "warning"
+    shown = seen.outcome("FU-10.movements")
+    assert (shown.rule, shown.indicator) == ("FU-10", "warning")
+    assert seen.says("Do not stop vitamin B12")
+    assert not seen.says("signs persist")
     assert not seen.drugs
+
+
+def test_movements_that_last_on_oral_treatment_bring_injections() -> None:
+    seen = see(on_treatment(60, (350, 30), problems=[a_problem(TREMOR, 50)]))
+    assert seen.shows("FU-10.movements")
+    assert seen.doses == {"DOSE-D": True}
+    assert seen.stopped
 
 
 def test_signs_that_do_not_improve_by_mouth_mean_injections() -> None:
@@ -203,8 +213,53 @@ def test_without_a_level_to_judge_no_response_is_claimed() -> None:
 def test_a_good_level_never_hides_new_signs_or_a_forgotten_check() -> None:
     signs = [a_problem(SEIZURE, 5)]
     seen = see(on_treatment(121, (350, 30), problems=signs))
-    assert {"FU-11", "FU-08", "FU-02"} <= set(cards(seen))
+    assert {"FU-11", "FU-08"} <= set(cards(seen))
     assert seen.indicator == "critical"
+    assert "FU-02" in seen.fired
+    assert seen.says("Vitamin B12 350 pg/mL")
+
+
+@pytest.mark.parametrize(
+    ("record", "replaces"),
+    [
+        (on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 5)]), "FU-11"),
+        (on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 90)]), "FU-10"),
+        (on_treatment(40, (250, 30), problems=[a_problem(SEIZURE, 5)]), "FU-11"),
+        (on_treatment(25, (350, 22), problems=[a_problem(SEIZURE, 90)]), "DUP-03"),
+        (on_treatment(25, (250, 22), problems=[a_problem(SEIZURE, 90)]), "DUP-03"),
+        (on_treatment(5, problems=[CROHN]), "DUP-03"),
+        (on_treatment(40, (150, 30)), "FU-04"),
+    ],
+    ids=[
+        "new signs",
+        "old signs",
+        "signs, partial",
+        "signs before four weeks",
+        "signs before four weeks, partial",
+        "malabsorption",
+        "low",
+    ],
+)
+def test_what_replaces_the_order_stands_alone(record: Record, replaces: str) -> None:
+    """No card beside it says to continue the order, or to check a treatment that ends."""
+    seen = see(record)
+    assert seen.stopped
+    assert cards(seen)[0] == replaces
+    assert not {"FU-00", "FU-02", "FU-03"} & set(cards(seen))
+
+
+def test_an_order_on_hold_is_offered_no_checks() -> None:
+    assert "FU-00" in cards(see(a_record(level=a_level(400), medications=[an_order(ago=3)])))
+    held = a_record(level=a_level(400), medications=[an_order(ago=3, status="on-hold")])
+    assert "FU-00" not in cards(see(held))
+
+
+def test_a_partial_response_orders_the_level_of_three_months_once() -> None:
+    seen = see(on_treatment(40, (250, 30)))
+    assert "FU-03" in cards(seen)
+    plans = [plan for offer in seen.offers for plan in offer.choice.plans]
+    assert len(plans) == 1
+    assert seen.tests == [("Vitamin B12", 49)]  # three months after the start
 
 
 def test_exactly_one_card_leads() -> None:

@@ -6,11 +6,13 @@ from datetime import date
 
 import pytest
 from builders import (
+    B_VITAMINS,
     BREAST_FED,
     COBALAMIN_C,
     CROHN,
     FAILURE_TO_THRIVE,
     ILEECTOMY,
+    LEBER,
     ORAL,
     SEIZURE,
     SHORT_BOWEL,
@@ -84,7 +86,7 @@ def test_moderate_deficiency_is_treated_by_mouth_with_injections_as_the_alternat
     seen = see(a_record(a_weight(), problems=[FAILURE_TO_THRIVE]))
     assert main(seen) == ("RTE-06", "warning")
     assert seen.doses == {"DOSE-A": True, "DOSE-E": False}
-    assert seen.says("Alternative: hydroxocobalamin 1000 µg intramuscular weekly")
+    assert seen.says("Alternative: Hydroxocobalamin 1000 µg intramuscular weekly")
 
 
 def test_mild_deficiency_of_an_infant_is_treated_by_mouth_and_shows_the_small_dose() -> None:
@@ -117,7 +119,38 @@ def test_a_borderline_level_with_signs_offers_injections_without_recommending_th
     seen = see(a_record(level=a_level(250), problems=[SEIZURE]))
     assert main(seen) == ("RTE-08", "critical")
     assert seen.doses == {"DOSE-D": False}
-    assert seen.says("treat after sampling")
+    assert seen.shows("RTE-08.signs")
+    assert seen.says("then treat without waiting for the results")
+    assert not seen.says("No treatment is recommended")
+
+
+@pytest.mark.parametrize(
+    ("record", "card", "advice"),
+    [
+        (a_record(level=a_level(250)), "RTE-08", "No treatment is recommended on this result"),
+        (a_record(measured=(), problems=[B_VITAMINS]), "RTE-08.diagnosis",
+         "No treatment is recommended on this entry alone"),
+        (a_record(measured=(), problems=[B_VITAMINS, SEIZURE]), "RTE-08.signs",
+         "then treat without waiting"),
+        (a_record(level=a_level(400), problems=[SEIZURE]), "RTE-10.signs",
+         "B12 400 pg/mL (2026-03-10) is adequate, but seizure"),
+        (a_record(measured=(), problems=[SEIZURE]), "RTE-10", "Neurological signs: seizure"),
+        (a_record(level=a_level(250, comparator="<")), "RTE-10.unplaced",
+         "does not tell (B12 <250 pg/mL): repeat it as a number"),
+        (a_record(problems=[LEBER]), "SAF-01.new", "no cyanocobalamin, hydroxocobalamin by"),
+        (a_record(problems=[LEBER, FAILURE_TO_THRIVE]), "SAF-01.new", "No cyanocobalamin"),
+        (a_record(problems=[LEBER, SEIZURE]), "RTE-03", "hydroxocobalamin by intramuscular"),
+        (a_record(problems=[LEBER, CROHN]), "RTE-05", "Leber's optic atrophy: no cyanocobalamin"),
+    ],
+    ids=["borderline", "diagnosis", "diagnosis with signs", "adequate with signs", "unmeasured",
+         "cannot be placed", "Leber, mild", "Leber, moderate", "Leber, signs", "Leber, Crohn"],
+)  # fmt: skip
+def test_the_headline_is_that_of_the_facts_and_opposes_none(
+    record: Record, card: str, advice: str
+) -> None:
+    seen = see(record)
+    assert seen.outcome(card).rule == main(seen)[0]
+    assert seen.says(advice)
 
 
 @pytest.mark.parametrize("level", [a_level(400), a_level(400, ago=200)], ids=["current", "old"])

@@ -17,6 +17,7 @@ from builders import (
     MULTIVITAMIN,
     OPTIC_ATROPHY,
     PRETERM,
+    RXNORM,
     SEIZURE,
     SEVERE,
     SNOMED,
@@ -29,10 +30,12 @@ from builders import (
     an_allergy,
     an_order,
     day,
+    on_treatment,
     see,
 )
 
 from cds_service.clinical import Code, Measurement, Record
+from cds_service.guidelines.engine import Recommend
 
 CYANOCOBALAMIN_CODES = {"11248", "309594", "1423423"}
 
@@ -63,7 +66,8 @@ def test_with_leber_there_is_hydroxocobalamin_and_nothing_else(
 
 
 def test_the_family_is_asked_about_leber_before_cyanocobalamin() -> None:
-    assert see(a_record()).says("Ask for Leber's optic neuropathy in the family")
+    assert see(a_record()).says("ask about Leber's optic neuropathy in the family")
+    assert not see(a_record(problems=[CROHN])).says("ask about Leber")
 
 
 def test_an_inborn_error_gets_no_cyanocobalamin_and_nothing_by_mouth() -> None:
@@ -104,6 +108,13 @@ def test_an_unknown_count_is_asked_for_before_a_muscle_is_used() -> None:
     assert see(a_record(problems=[CROHN])).says("check platelets before an intramuscular")
     counted = see(a_record(a_lab("platelets", 180, ago=2), problems=[CROHN]))
     assert not counted.says("check platelets")
+
+
+@pytest.mark.parametrize("comparator", [">", ">="])
+def test_a_count_without_an_upper_end_counts_as_not_available(comparator: str) -> None:
+    above = a_lab("platelets", 180, ago=2, comparator=comparator)
+    assert see(a_record(above, problems=[CROHN])).says("check platelets before an intramuscular")
+    assert "SAF-03" in see(a_record(above, problems=[CROHN, THROMBOCYTOPENIA])).rules
 
 
 def test_nothing_is_said_of_muscles_when_nothing_is_injected() -> None:
@@ -171,6 +182,97 @@ def test_with_a_reaction_to_cobalamin_there_is_no_medication(
     assert seen.indicator == "critical"
     assert seen.says("no medication is suggested")
     assert seen.tests
+    assert not seen.says("Give cyanocobalamin")
+    assert not seen.says("Give hydroxocobalamin")
+    treats = bool(signs) or seen.evaluation.assessment.status.deficient  # type: ignore[union-attr]
+    assert seen.shows("SAF-05.new") is treats
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        {"allergies": (an_allergy(),)},
+        {"problems": [Code(SNOMED, "293395005", "Adverse reaction to vitamin B12 preparation")]},
+    ],
+    ids=["allergy", "reaction"],
+)
+@pytest.mark.parametrize(
+    "levels", [[], [(350, 30)], [(150, 30)]], ids=["unmeasured", "response", "none"]
+)
+@pytest.mark.parametrize("route", ["oral", "parenteral"])
+def test_a_running_treatment_is_reviewed_when_a_reaction_is_recorded(
+    but: dict[str, object], levels: list[tuple[int, int]], route: str
+) -> None:
+    seen = see(on_treatment(40, *levels, route=route, **but))
+    shown = seen.outcome("SAF-05")
+    assert shown.indicator == "critical"
+    assert seen.cards[0].summary.startswith("Recorded reaction to cobalamin (")
+    assert not seen.drugs
+
+
+def test_a_reaction_without_treatment_or_a_treatment_without_a_reaction_is_no_alarm() -> None:
+    refuted = an_allergy(certainty="refuted")
+    ended = an_order(ago=200, status="completed")
+    for record in (
+        on_treatment(40, (350, 30)),
+        on_treatment(40, (350, 30), allergies=(refuted,)),
+        a_record(level=a_level(400), allergies=(an_allergy(),)),
+        a_record(level=a_level(400), medications=[ended], allergies=(an_allergy(),)),
+        on_treatment(40, (350, 30), allergies=(an_allergy(FOLIC_ACID),)),
+    ):
+        assert "SAF-05" not in see(record).rules
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        Code(RXNORM, "11248", "vitamin B12"),
+        Code(RXNORM, "309594", "vitamin B12 1 MG/ML Injectable Solution"),
+        Code(RXNORM, "1423423", "vitamin B12 1 MG/ML Oral Solution"),
+        Code("http://www.whocc.no/atc", "B03BA01", "cyanocobalamin"),
+        Code(SNOMED, "419382002", "Cyanocobalamin"),
+    ],
+    ids=lambda code: code.code,
+)
+@pytest.mark.parametrize("status", ["active", "on-hold"])
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [(LEBER, "Leber's optic atrophy"), (OPTIC_ATROPHY, "possible hereditary optic atrophy")],
+    ids=["known", "possible"],
+)
+def test_running_cyanocobalamin_is_to_be_stopped_with_leber(
+    product: Code, status: str, code: Code, name: str
+) -> None:
+    order = an_order(product, ago=3, status=status)
+    for level in (a_level(150), a_level(400)):
+        seen = see(a_record(level=level, problems=[code], medications=[order]))
+        assert seen.outcome("SAF-01").indicator == "critical"
+        assert seen.cards[0].summary.lower().startswith(f"{name}: stop cyanocobalamin".lower())
+        assert seen.says("change to hydroxocobalamin")
+        assert not seen.drugs
+
+
+def test_running_hydroxocobalamin_is_right_with_leber() -> None:
+    seen = see(on_treatment(40, (350, 30), route="parenteral", problems=[LEBER]))
+    assert "SAF-01" not in seen.rules
+    assert seen.shows("FU-02")
+
+
+def test_cyanocobalamin_that_has_ended_or_harms_nobody_is_no_alarm() -> None:
+    ended = an_order(ago=3, status="stopped")
+    assert not see(a_record(problems=[LEBER], medications=[ended])).shows("SAF-01")
+    assert "SAF-01" not in see(on_treatment(40, (350, 30))).rules
+
+
+def test_an_alarm_about_running_treatment_leads_alone() -> None:
+    both = {"problems": [LEBER, a_problem(SEIZURE, 5)], "allergies": (an_allergy(),)}
+    seen = see(on_treatment(40, (350, 30), **both))
+    assert seen.shows("SAF-01")
+    assert seen.shows("SAF-05")
+    leading = [one for one in seen.outcomes if isinstance(one, Recommend) and one.main]
+    assert len(leading) == 1
+    assert leading[0].indicator == "critical"
+    assert len({card.uuid for card in seen.cards}) == len(seen.cards)
 
 
 def test_an_allergy_that_was_refuted_or_is_over_withholds_nothing() -> None:

@@ -144,7 +144,7 @@ def test_homocysteine_without_a_laboratory_flag_leaves_an_adequate_level_adequat
 def test_a_normal_level_with_neurological_signs_is_not_the_end_of_it() -> None:
     seen = see(a_record(level=a_level(400), problems=[SEIZURE]))
     assert status(seen) == ("STAT-07", "adequate with signs")
-    assert seen.shows("RTE-10")
+    assert seen.shows("RTE-10.signs")
 
 
 def test_an_adequate_level_is_adequate() -> None:
@@ -215,7 +215,8 @@ def test_a_diagnosis_without_a_level_is_treated_and_the_blood_drawn_first() -> N
     seen = see(a_record(measured=(), problems=[B12_DEFICIENCY]))
     assert status(seen) == ("STAT-11", "deficient (diagnosis only)")
     assert seen.doses["DOSE-A"]
-    assert seen.says("No laboratory value")
+    assert seen.says("No current laboratory value")
+    assert seen.says("B12 deficiency on the problem list, no current level")
 
 
 def test_a_diagnosis_that_may_be_another_vitamin_is_borderline_only() -> None:
@@ -243,7 +244,7 @@ def test_a_child_at_risk_without_a_usable_result_is_measured(but: dict[str, obje
     assert {name for name, _ in seen.tests} == {
         "Vitamin B12", "Methylmalonate", "Homocysteine", "Blood count",
     }  # fmt: skip
-    assert not seen.says("B12 deficiency (no level)")
+    assert not seen.says("B12 deficiency on the problem list")
 
 
 def test_breast_feeding_alone_is_no_risk() -> None:
@@ -261,6 +262,35 @@ def test_without_any_reason_there_is_no_card() -> None:
 def test_a_treated_expired_low_result_is_no_risk_by_itself() -> None:
     seen = see(a_record(level=a_level(ago=400), birth=OLD, medications=[a_dose_given(ago=395)]))
     assert status(seen) == ("STAT-13", "unknown")
+
+
+@pytest.mark.parametrize("signs", [[], [SEIZURE]], ids=["", "signs"])
+def test_a_diagnosis_that_a_later_normal_level_contradicts_is_borderline(
+    signs: list[object],
+) -> None:
+    known = a_problem(B12_DEFICIENCY, ago=300)
+    seen = see(a_record(level=a_level(400, ago=200), birth=OLD, problems=[known, *signs]))  # type: ignore[list-item]
+    assert status(seen) == ("STAT-11", "borderline")
+    assert seen.doses == ({"DOSE-D": False} if signs else {})
+    assert seen.says("400 pg/mL on 2025-08-27")
+    assert bool(signs) or seen.tests
+
+
+@pytest.mark.parametrize(
+    "level", [a_level(400, ago=400), a_level(250, ago=200)], ids=["expired", "borderline"]
+)
+def test_a_diagnosis_stands_against_any_other_old_level(level: object) -> None:
+    known = a_problem(B12_DEFICIENCY, ago=450)
+    seen = see(a_record(level=level, birth=OLD, problems=[known]))  # type: ignore[arg-type]
+    assert status(seen) == ("STAT-11", "deficient (diagnosis only)")
+    assert seen.doses["DOSE-A"]
+
+
+def test_an_old_result_that_does_not_decide_is_named_with_its_date() -> None:
+    borderline = see(a_record(level=a_level(250, ago=200), birth=OLD, problems=[CROHN]))
+    assert borderline.says("Older than half a year: 250 pg/mL on 2025-08-27")
+    deciding = see(a_record(level=a_level(150, ago=200), birth=OLD))
+    assert not deciding.says("Older than half a year")
 
 
 def test_a_resolved_diagnosis_is_none() -> None:

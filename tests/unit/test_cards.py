@@ -66,7 +66,7 @@ def test_a_long_name_never_makes_a_summary_too_long() -> None:
     values = {"names": "x" * 500}
     (card,) = cards(CannotTell("IN-03", (), "IN-03", values=values))
     assert len(card.summary) == SUMMARY_LIMIT
-    assert card.summary.endswith("…")
+    assert card.summary.endswith("… not available")
 
 
 def test_a_summary_of_exactly_the_limit_is_left_alone() -> None:

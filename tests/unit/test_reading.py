@@ -17,6 +17,7 @@ from cds_service.clinical import Code, Need, Quantity, Record
 from cds_service.errors import DataUnavailable
 from cds_service.fhir.gather import Answer
 from cds_service.fhir.reading import read_record
+from cds_service.guidelines import b12_under_two as b12
 
 Json = dict[str, Any]
 
@@ -111,7 +112,7 @@ def unreadable(key: str, resource: Json | bytes) -> bool:
 )
 def test_a_patient_has_a_birth_as_far_as_known(patient: Json, birth: Any, deceased: bool) -> None:
     found = read({"resourceType": "Patient", "id": "1", **patient}).patient
-    assert (found.birth and found.birth[:2]) == birth
+    assert (found.birth and (found.birth.first, found.birth.last)) == birth
     assert found.deceased is deceased
 
 
@@ -237,9 +238,34 @@ def test_all_codings_of_a_result_stay_with_it() -> None:
     assert [code.code for code in measured(code={"coding": codings}).codes] == ["B12", "2132-9"]
 
 
-def test_a_result_is_read_under_whatever_key_it_came() -> None:
-    record = read(weight=[result()])
+def test_a_result_is_read_if_its_own_need_keeps_its_code() -> None:
+    assert [found.source for found in read(b12=[result()]).measurements] == ["Observation/b1"]
+    assert read(weight=[result()]).measurements == ()
+
+
+MEASURED = tuple(need for need in b12.load().needs if need.kind == "Observation")
+
+
+@pytest.mark.parametrize("key", [need.key for need in MEASURED])
+@pytest.mark.parametrize(
+    "code", ["2132-9", "14685-2", "29463-7", "718-7", "777-3", "13964-2", "63895-7", "16695-9"]
+)
+def test_the_guideline_reads_a_result_under_whatever_key_it_came(key: str, code: str) -> None:
+    needs = b12.load().needs
+    sent = result(code={"coding": [{"system": LOINC, "code": code}]})
+    evidence = {need.key: Answer("empty") for need in needs}
+    evidence |= {"patient": answer(CHILD), key: answer(sent)}
+    record = read_record(evidence, needs, "1")
     assert [found.source for found in record.measurements] == ["Observation/b1"]
+    assert [found.codes[0].code for found in record.measurements] == [code]
+
+
+def test_the_guideline_keeps_every_code_it_asks_for_under_every_key() -> None:
+    asked = {(code.system, code.code) for need in MEASURED for code in need.asked}
+    assert len(MEASURED) == 4
+    for need in MEASURED:
+        assert asked <= need.kept
+        assert (LOINC, "8302-2") not in need.kept  # body height, which nobody asks for
 
 
 def test_the_same_result_in_two_answers_is_read_once() -> None:
@@ -1000,7 +1026,7 @@ def test_whatever_one_element_of_a_resource_is_the_reading_goes_on(data: st.Data
     resource = with_other(EXAMPLES[key], path, data.draw(json_values))
     record = read(**{key: [json.dumps(resource).encode()]})
     assert sum(record.unreadable.values()) <= 1
-    assert not record.missing
+    assert set(record.missing) <= {key}
 
 
 @given(json_values)

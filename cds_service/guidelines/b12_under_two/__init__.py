@@ -120,7 +120,7 @@ def _cannot_evaluate(
     """Without B12 results or the problem list nothing is recommended; what is known to be
     dangerous is still said."""
     alarming = a.status.deficient or bool(facts.neurological)
-    outcomes: list[Outcome] = []
+    outcomes = treatment.running_treatment(facts, g, why)
     if a.cause == "inborn":
         outcomes.append(treatment.recommend("RTE-01", facts, a, g, why))
     shown = a
@@ -145,8 +145,9 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
     therapy = facts.therapy
     why.holds("DUP-01", therapy.is_active, "active orders: {}", len(therapy.active))
     why.holds("DUP-04", therapy.ended_orders > 0, "orders not active: {}", therapy.ended_orders)
+    dangers = treatment.running_treatment(facts, g, why)
     if row != "RTE-11":
-        return [treatment.recommend(row, facts, a, g, why)]
+        return [treatment.recommend(row, facts, a, g, why), *dangers]
     outcomes = follow_up.follow_up(facts, a, g, why)
     switching = any(
         isinstance(one, Recommend) and one.rule in ("FU-04", "FU-10", "FU-11") and one.choices
@@ -163,7 +164,9 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
                 if not isinstance(one, NotIndicated) and one.rule not in ("FU-00", "FU-02", "FU-03")
             ),
         ]
-    outcomes = [*treatment.running_treatment(facts, g, why), *outcomes]
+    if dangers:  # nothing may say "continue" beside them
+        reassuring = ("FU-00", "FU-02", "FU-03", "FU-12")
+        outcomes = [*dangers, *(one for one in outcomes if one.rule not in reassuring)]
     leading = [one for one in outcomes if isinstance(one, Recommend) and one.main]
     leading.sort(key=lambda one: -INDICATORS.index(one.indicator))
     return [
@@ -196,14 +199,15 @@ def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcom
                 },
             )
         )
-    if facts.unusable and not settled and not found:
+    unread = facts.incomplete & {"b12"}
+    if (facts.unusable or unread) and not settled and not found:
         found.append(
             CannotTell(
                 "B12-04",
                 ("a usable vitamin B12 result",),
                 "B12-04",
                 g.file.cards["B12-04"].indicator,
-                {"written": ", ".join(facts.unusable)},
+                {"written": ", ".join(facts.unusable) or "a record that is not readable"},
             )
         )
     level = a.status.level

@@ -71,14 +71,16 @@ class Assessment(Struct, frozen=True):
     same_day: bool
 
 
-def recent(facts: Facts, name: LabName, window: Limit) -> Lab | None:
-    """The newest result of a laboratory value, if it is inside the window.
+def recent(facts: Facts, name: LabName, window: Limit, *, above: bool = False) -> Lab | None:
+    """The newest result of a laboratory value inside the window.
 
-    "Above 5" says nothing about a lower limit, so it counts as not available.
+    "Above 5" says nothing about a lower limit and is passed over, unless ``above`` asks for it.
     """
     for lab in facts.labs.get(name, ()):
-        usable = lab.comparator not in (">", ">=")
-        return lab if usable and window.holds(days_since(lab.when, facts.on)) else None
+        if not window.holds(days_since(lab.when, facts.on)):
+            return None
+        if above or lab.comparator not in (">", ">="):
+            return lab
     return None
 
 
@@ -250,7 +252,15 @@ def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> S
     if why.holds(
         "STAT-11", diagnosed or only_general, "on the problem list: {}", diagnosed or only_general
     ):
-        contradicted = stale and verdict == "adequate"
+        contradicted = (
+            stale
+            and verdict == "adequate"
+            and level is not None
+            and all(
+                one.onset is not None and one.onset.last < level.when.first
+                for one in facts.deficiency
+            )
+        )
         return Status(
             "STAT-11",
             "deficient (diagnosis only)" if diagnosed and not contradicted else "borderline",
@@ -381,7 +391,7 @@ def grade_severity(
     graded = [one.name for one in (*facts.deficiency, *facts.deficiency_nonspecific) if one.severe]
     if why.holds("SEV-04", bool(graded), "graded severe on the problem list: {}", bool(graded)):
         return "severe", "SEV-04", "graded severe by a clinician"
-    mcv = recent(facts, "mcv", limits.labs_recent)
+    mcv = recent(facts, "mcv", limits.labs_recent, above=True)
     moderate = [
         *(one.name for one in facts.failure_to_thrive),
         *(one.name for one in facts.megaloblastic),

@@ -31,7 +31,7 @@ from cds_service.guidelines.b12_under_two.results import (
     read_levels,
     read_weight,
 )
-from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
+from cds_service.guidelines.b12_under_two.therapy import Therapy, names_b12, read_therapy
 from cds_service.guidelines.engine import Reasoning
 
 
@@ -250,14 +250,20 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     birth = record.patient.birth
     before_birth = 0
     for measured in record.measurements:
-        if birth is not None and measured.when is not None and measured.when.last < birth.first:
-            before_birth += 1  # of the pregnancy, perhaps the mother's
-            continue
         for code in measured.codes:
             kind = kinds.get((code.system, code.code))
-            if kind is not None:
+            if kind is None:
+                continue
+            early = (
+                measured.when is not None
+                and birth is not None
+                and (measured.when.last < birth.first)
+            )
+            if early and kind not in ("gestational_age", "birth_weight"):
+                before_birth += 1  # of the pregnancy, perhaps the mother's
+            else:
                 by_kind.setdefault(kind, []).append(measured)
-                break
+            break
     age = read_age(record.patient, on, limits, why)
     weights = [
         (kind, measured)
@@ -393,8 +399,10 @@ def _reactions(record: Record, problems: _Problems, g: Guideline) -> tuple[str, 
         code = g.codes.cobalamin_substance.any_of(
             allergy.codes
         ) or g.codes.cobalamin_reaction.any_of(allergy.codes)
-        if code is not None:
-            found.append(allergy.text or code.display or code.code)
+        by_name = names_b12((allergy.text, *(one.display for one in allergy.codes)), g)
+        if code is not None or by_name:
+            name = allergy.text or (code.display if code else "")
+            found.append(name or next((one.display for one in allergy.codes), "recorded by code"))
     return tuple(found)
 
 

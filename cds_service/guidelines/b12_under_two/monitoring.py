@@ -53,7 +53,7 @@ def baseline(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning)
     wanted: list[Wanted] = [
         (test, facts.on)
         for test, lab in _BASELINE
-        if recent(facts, lab, g.limits.labs_recent) is None
+        if recent(facts, lab, g.limits.labs_recent, above=True) is None
     ]
     if assessment.status.name in ("deficient (diagnosis only)", "deficient (old result)"):
         wanted.insert(0, ("b12", facts.on))
@@ -100,7 +100,7 @@ def clarify(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) 
     now: list[Wanted] = [
         (test, facts.on)
         for test, lab in _BASELINE[:3]
-        if recent(facts, lab, g.limits.labs_recent) is None
+        if recent(facts, lab, g.limits.labs_recent, above=True) is None
     ]
     measured = assessment.status.level is not None
     return [*now, ("b12", facts.on + timedelta(weeks=4) if measured else facts.on)]

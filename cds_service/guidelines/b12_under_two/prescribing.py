@@ -10,6 +10,7 @@ from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.assessment import Assessment, Status, recent
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Product
 from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
+from cds_service.guidelines.b12_under_two.results import Lab
 from cds_service.guidelines.b12_under_two.words import (
     named,
     number,
@@ -40,6 +41,12 @@ def preservative_matters(facts: Facts, g: Guideline, why: Reasoning) -> bool:
     )
 
 
+def counted_platelets(facts: Facts, g: Guideline) -> Lab | None:
+    """A count of the last days that is a number; "below 100" may be anything below."""
+    count = recent(facts, "platelets", g.limits.platelets_recent)
+    return count if count is not None and not count.comparator else None
+
+
 def must_not_inject_muscle(facts: Facts, g: Guideline, why: Reasoning) -> bool:
     """Platelets under 50, a clotting disorder, or thrombocytopenia without a count this week.
 
@@ -47,7 +54,7 @@ def must_not_inject_muscle(facts: Facts, g: Guideline, why: Reasoning) -> bool:
     """
     last = recent(facts, "platelets", g.limits.labs_recent)
     low = last is not None and g.limits.platelets_injection.holds(last.value)
-    count = recent(facts, "platelets", g.limits.platelets_recent)
+    count = counted_platelets(facts, g)
     uncounted = count is None and bool(facts.thrombocytopenia)
     return why.holds(
         "SAF-03",
@@ -259,7 +266,7 @@ def safety_notes(
     if allergic and (concerned or route == "DUP-03"):
         indicator = "critical"
         notes.append(Note("safety", texts.allergy, {"names": ", ".join(facts.reactions)}))
-    elif drugs and "allergies" in facts.missing:
+    elif drugs and "allergies" in facts.missing | facts.incomplete:
         notes.append(Note("safety", texts.allergies_unknown))
     if drugs and facts.leber:
         indicator = most_urgent(indicator, "warning")
@@ -270,7 +277,7 @@ def safety_notes(
         if p.subcutaneous:
             indicator = most_urgent(indicator, "warning")
             notes.append(Note("safety", texts.bleeding))
-        elif recent(facts, "platelets", g.limits.platelets_recent) is None:
+        elif counted_platelets(facts, g) is None:
             notes.append(Note("safety", texts.platelets_unknown))
         if p.preservative_free:
             notes.append(Note("safety", texts.preservative_free))

@@ -27,6 +27,10 @@ LabName = Literal[
 #: Results that stand. Any other status ("preliminary", "unknown", "entered-in-error") does not.
 FINAL = frozenset({"final", "amended", "corrected"})
 
+#: What is no result (yet, or any more). A status that is none of FHIR's makes a result unusable,
+#: which is said; these are passed over.
+NOT_A_RESULT = frozenset({"registered", "cancelled", "entered-in-error", "unknown"})
+
 #: The unit each laboratory value is compared in; MCV and counts have no other spelling here.
 LAB_UNITS: dict[LabName, str] = {
     "hemoglobin": "g/dL", "mcv": "fL", "platelets": "10*9/L", "leukocytes": "10*9/L",
@@ -194,8 +198,10 @@ def read_level(measured: Measurement, on: date, g: Guideline) -> Level | str:
     limits = g.limits
     if measured.status == "preliminary":
         return "B12-02"
-    if measured.status not in FINAL or measured.about:
+    if measured.status in NOT_A_RESULT or measured.about:
         return "B12-01"
+    if measured.status not in FINAL:
+        return "B12-04"
     when = measured.when
     if when is None or is_ahead(when, on, limits):
         return "B12-04"
@@ -227,7 +233,7 @@ def read_level(measured: Measurement, on: date, g: Guideline) -> Level | str:
     if measured.text or measured.concepts:
         written = measured.text or measured.concepts[0].display or measured.concepts[0].code
         return Level("B12-10", "indeterminate", when, measured.source, written)
-    return "B12-03"
+    return "B12-04"
 
 
 def _quantity_level(
@@ -316,6 +322,10 @@ def _lowest_first(levels: list[Level]) -> list[Level]:
 # --- other results ----------------------------------------------------------------------------
 
 
+#: "Below 7" is on the lower side of a limit of 7.
+_JUST_BELOW = Decimal("0.0001")
+
+
 def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> Lab | None:
     """A laboratory value in its unit, with the laboratory's own flag; ``None`` if unusable."""
     value, when = measured.value, measured.when
@@ -332,6 +342,8 @@ def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> La
         number = convert(value, unit, molar_mass=mass)
     if number is None or number < 0:
         return None
+    if value.comparator == "<":
+        number -= _JUST_BELOW
     upper = convert(measured.reference_high, unit, molar_mass=mass) if (
         measured.reference_high is not None) else None  # fmt: skip
     lower = convert(measured.reference_low, unit, molar_mass=mass) if (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from typing import Literal
 
@@ -16,7 +17,8 @@ Route = Literal["oral", "parenteral", "other", "unknown"]
 
 class Therapy(Struct, frozen=True):
     """Vitamin B12 treatment on the record. ``start`` is day 0 of the current episode; ``given``
-    says that doses were recorded as given in it."""
+    says that doses were recorded as given in it; ``running`` are the active orders and the doses
+    given that are still within one episode of today."""
 
     active: tuple[Medication, ...] = ()
     start: date | None = None
@@ -29,6 +31,7 @@ class Therapy(Struct, frozen=True):
     folic_acid_alone: str = ""
     requirement_level: str = ""
     given: bool = False
+    running: tuple[Medication, ...] = ()
     ended_orders: int = 0
     dates: tuple[date, ...] = ()
 
@@ -57,6 +60,7 @@ def read_therapy(record: Record, on: date, g: Guideline) -> Therapy:
     folic = requirement = ""
     routes: list[Route] = []
     given: list[date] = []
+    running: list[Medication] = []
     for medication in record.medications:
         if not medication.codes and not medication.text:
             unknown += medication.status in ("active", "on-hold")
@@ -69,7 +73,9 @@ def read_therapy(record: Record, on: date, g: Guideline) -> Therapy:
         if codes.b12_therapy.any_of(medication.codes) is None:
             if is_active and codes.folic_acid.any_of(medication.codes) is not None:
                 folic = medication.text or medication.codes[0].display or "folic acid"
-            elif is_active and _names_b12(medication, g):
+            elif is_active and names_b12(
+                (medication.text, *(code.display for code in medication.codes)), g
+            ):
                 names.append(medication.text or medication.codes[0].display)
             continue
         if _is_requirement_level(medication, g.limits):
@@ -90,6 +96,8 @@ def read_therapy(record: Record, on: date, g: Guideline) -> Therapy:
             spans.append((started.first, max(end, started.first)))
             if medication.kind == "administration":
                 given.append(started.last)
+                if not g.limits.episode_gap.holds((on - started.last).days):
+                    running.append(medication)
             if not is_active:
                 routes.append(route_of(medication, g))
     spans.sort()
@@ -113,6 +121,7 @@ def read_therapy(record: Record, on: date, g: Guideline) -> Therapy:
         unknown=unknown,
         folic_acid_alone="" if active else folic,
         given=taken,
+        running=(*active, *running),
         ended_orders=ended,
         requirement_level=requirement,
         dates=tuple(day for span in spans for day in span),
@@ -154,7 +163,7 @@ def _is_requirement_level(medication: Medication, limits: Limits) -> bool:
     )
 
 
-def _names_b12(medication: Medication, g: Guideline) -> bool:
-    names = [medication.text, *(code.display for code in medication.codes)]
-    words = set(re.findall(r"[a-z0-9]+", " ".join(names).lower()))
-    return not words.isdisjoint(g.file.names.b12)
+def names_b12(names: Iterable[str], g: Guideline) -> bool:
+    """Whether one of ``names`` has a name of vitamin B12 as a whole word; "B 12" is one word."""
+    plain = re.sub(r"\bb[ -]12\b", "b12", " ".join(names).lower())
+    return not set(re.findall(r"[a-z0-9]+", plain)).isdisjoint(g.file.names.b12)

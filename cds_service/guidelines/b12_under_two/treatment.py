@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
-from cds_service.clinical import StoppedDrug
+from cds_service.clinical import Medication, StoppedDrug
 from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.age import add_months, days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment, at_risk
@@ -206,7 +207,7 @@ def _card_of(route: str, facts: Facts, a: Assessment, *, allergic: bool, leber: 
     if leber and route in ("RTE-06", "RTE-07"):
         return "SAF-01.new"
     if route == "RTE-08" and facts.neurological:
-        return "RTE-08.signs"
+        return "RTE-02" if facts.age.under_one_month else "RTE-08.signs"
     if route == "RTE-08" and a.status.level is None:
         return "RTE-08.diagnosis"
     if route == "RTE-10" and a.status.name == "adequate with signs":
@@ -216,10 +217,14 @@ def _card_of(route: str, facts: Facts, a: Assessment, *, allergic: bool, leber: 
     return route
 
 
+def medication_names(medications: Iterable[Medication]) -> str:
+    names = [one.text or one.codes[0].display or one.codes[0].code for one in medications]
+    return ", ".join(dict.fromkeys(names)) or "vitamin B12"
+
+
 def order_names(facts: Facts) -> str:
     """The active orders by name."""
-    names = [one.text or one.codes[0].display or one.codes[0].code for one in facts.therapy.active]
-    return ", ".join(dict.fromkeys(names)) or "vitamin B12"
+    return medication_names(facts.therapy.active)
 
 
 def _tests_without_treatment(
@@ -282,15 +287,16 @@ def switch_to_injection(
 
 def running_treatment(facts: Facts, g: Guideline, why: Reasoning) -> list[Outcome]:
     """What makes a treatment dangerous also makes one dangerous that is already running."""
-    therapy, found = facts.therapy, []
-    names = order_names(facts) if facts.therapy.active else ""
-    allergic = therapy.is_active and bool(facts.reactions)
+    running, found = facts.therapy.running, []
+    allergic = bool(running and facts.reactions)
     if why.holds("SAF-05", allergic, "reaction to cobalamin under treatment: {}", allergic):
-        found.append(("SAF-05", {"names": ", ".join(facts.reactions), "order": names}))
-    cyanocobalamin = any(g.codes.cyanocobalamin.any_of(one.codes) for one in therapy.active)
-    blinding = bool(facts.leber) and cyanocobalamin
+        values = {"names": ", ".join(facts.reactions), "order": medication_names(running)}
+        found.append(("SAF-05", values))
+    wrong = [one for one in running if g.codes.cyanocobalamin.any_of(one.codes)]
+    blinding = bool(facts.leber and wrong)
     if why.holds("SAF-01", blinding, "Leber's optic neuropathy under cyanocobalamin: {}", blinding):
-        found.append(("SAF-01", {"name": named(facts.leber), "order": names}))
+        values = {"name": named(facts.leber), "order": medication_names(wrong)}
+        found.append(("SAF-01", values))
     return [
         Recommend(rule, rule, g.file.cards[rule].indicator, values, main=True)
         for rule, values in found

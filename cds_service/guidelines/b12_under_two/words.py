@@ -37,9 +37,12 @@ def named(findings: Sequence[Finding]) -> str:
 def _plain_case(name: str) -> str:
     """A term as it stands inside a sentence: "Poor muscle tone" loses its capital, "IgA" and
     "Crohn's disease" keep theirs."""
-    second = name[1:2]
-    proper = name.split("'")[0] != name or name.split(" ")[0] in ("Leber", "West", "Crohn")
-    return name if proper or not second.islower() else name[0].lower() + name[1:]
+    word = name.split(" ")[0]
+    proper = "'" in word or "-" in word or word in _EPONYMS or not word[1:].islower()
+    return name if proper else name[0].lower() + name[1:]
+
+
+_EPONYMS = frozenset({"Leber", "West", "Crohn", "Biermer", "Leigh", "Hirschsprung"})
 
 
 def shown_level(level: Level) -> str:

@@ -1,0 +1,126 @@
+"""What readers of the decision tables found, each as it must be."""
+
+import pytest
+from builders import (
+    B12_DEFICIENCY,
+    COBALAMIN_C,
+    CROHN,
+    CYANOCOBALAMIN,
+    LEBER,
+    SEIZURE,
+    a_dose_given,
+    a_lab,
+    a_level,
+    a_problem,
+    a_record,
+    an_allergy,
+    an_order,
+    day,
+    injections_ordered,
+    months_old,
+    on_treatment,
+    see,
+)
+
+from cds_service.guidelines.b12_under_two.words import _plain_case
+
+OLD = months_old(20)
+
+
+def test_contradiction_needs_a_level_later_than_the_diagnosis():
+    seen = see(
+        a_record(level=a_level(400, ago=200), birth=OLD, problems=[a_problem(B12_DEFICIENCY, 5)])
+    )
+    assert seen.doses.get("DOSE-A")
+
+
+def test_an_alarm_about_running_treatment_stands_beside_no_continue():
+    for but in ({"problems": [LEBER]}, {"allergies": (an_allergy(),)}):
+        assert not see(on_treatment(40, (350, 30), **but)).says("Continue treatment as ordered")
+
+
+@pytest.mark.parametrize("but", [{"allergies": (an_allergy(),)}, {"problems": [LEBER]}])
+def test_doses_given_without_an_order_are_running_treatment(but):
+    given = [a_dose_given(CYANOCOBALAMIN, ago=ago) for ago in (40, 30)]
+    assert (
+        see(
+            a_record(a_level(350, ago=2), level=a_level(ago=45), medications=given, **but)
+        ).indicator
+        == "critical"
+    )
+
+
+def test_an_inborn_error_does_not_hide_an_allergy_under_treatment():
+    assert see(
+        a_record(problems=[COBALAMIN_C], medications=[an_order()], allergies=(an_allergy(),))
+    ).shows("SAF-05")
+
+
+def test_missing_needs_do_not_hide_what_is_known_to_be_dangerous():
+    assert see(
+        a_record(missing={"conditions": "x"}, medications=[an_order()], allergies=(an_allergy(),))
+    ).shows("SAF-05")
+    assert see(
+        a_record(missing={"b12": "x"}, measured=(), medications=[an_order()], problems=[LEBER])
+    ).shows("SAF-01")
+
+
+def test_on_hold_is_not_told_to_continue():
+    held = a_record(
+        a_level(350, ago=10),
+        level=a_level(150, ago=43),
+        medications=[an_order(ago=40, status="on-hold")],
+    )
+    assert not see(held).says("Continue treatment as ordered")
+
+
+def test_a_stale_result_that_is_used_is_not_called_unused():
+    assert not see(a_record(a_level(150, ago=200), birth=OLD)).says(
+        "not used: 150 pg/mL on"
+    )  # "untreated for 200 days" rests on it
+
+
+@pytest.mark.parametrize("count", [50, 100])
+def test_a_count_below_something_is_no_count_that_allows_the_muscle(count):
+    seen = see(a_record(a_lab("platelets", count, comparator="<"), problems=[CROHN]))
+    assert seen.drugs[0].route.code == "34206005" or seen.says("check platelets")
+
+
+def test_a_newer_count_that_tells_nothing_does_not_lift_a_low_one():
+    counts = a_lab("platelets", 40, ago=6), a_lab("platelets", 10, ago=2, comparator=">")
+    assert see(a_record(*counts, problems=[CROHN])).drugs[0].route.code == "34206005"
+
+
+def test_below_the_limit_is_below_the_limit():
+    assert "SEV-02" in see(a_record(a_lab("hemoglobin", 7, comparator="<"))).rules
+    assert "SAF-06" in see(a_record(a_lab("potassium", "3.5", comparator="<"))).rules
+
+
+def test_a_flagged_high_mcv_above_a_bound_is_macrocytosis():
+    assert "SEV-05" in see(a_record(a_lab("mcv", 130, comparator=">", interpretation="high"))).rules
+
+
+def test_names_that_keep_their_capital():
+    assert [_plain_case(x) for x in ("IgA deficiency", "Biermer disease")] == [
+        "IgA deficiency",
+        "Biermer disease",
+    ]
+
+
+def test_a_summary_begins_with_a_capital():
+    assert see(a_record(problems=[COBALAMIN_C])).cards[0].summary[0] == "C"
+
+
+def test_every_card_has_a_uuid_of_its_own():
+    cards = see(a_record(medications=[an_order(ago=None, status="on-hold")])).cards
+    assert len({card.uuid for card in cards}) == len(cards)
+
+
+def test_the_stopped_order_is_the_cyanocobalamin():
+    seen = see(a_record(problems=[LEBER], medications=[an_order(ago=3), injections_ordered(ago=3)]))
+    assert "hydroxocobalamin 1 MG" not in seen.cards[0].summary
+
+
+def test_a_newborn_with_a_borderline_level_and_signs_is_sent_to_a_specialist():
+    seen = see(a_record(level=a_level(250, ago=2), birth=day(20), problems=[a_problem(SEIZURE, 2)]))
+    assert seen.says("specialist") or seen.says("preservative-free")
