@@ -345,7 +345,7 @@ def what_is_dated_before_birth_is_left_out_and_counted() -> None:
 
 
 def old_results_that_decide_nothing_are_named() -> None:
-    for ago, words in ((200, "Older than half a year:"),
+    for ago, words in ((200, "Older than half a year"),
                        (400, "Older than a year and only mentioned")):  # fmt: skip
         seen = see(a_record(level=a_level(250, ago=ago), birth=OLD, problems=[CROHN]))
         assert seen.says(f"{words}: 250 pg/mL on {day(ago)}")
