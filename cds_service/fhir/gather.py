@@ -295,7 +295,7 @@ def _read_odd_page(raw: bytes, need: Need) -> _Page | None:
         try:
             entries.append(_entry(item))
         except UNDECODABLE:
-            entries.append(_Entry(resource=Raw(b"null")))  # reading will count it as unreadable
+            entries.append(_Entry(resource=_NO_RESOURCE))  # reading will count it as unreadable
     page = _read_bundle(_Envelope(link=links, entry=entries), True)
     return page._replace(problem=page.problem or problem)
 

@@ -9,6 +9,7 @@ from cds_service.clinical import PlannedDrug, PlannedTest
 from cds_service.guidelines.b12_under_two.assessment import Assessment, recent
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
+from cds_service.guidelines.b12_under_two.monitoring import potassium_low
 from cds_service.guidelines.b12_under_two.results import Level
 from cds_service.guidelines.engine import Choice, Note
 
@@ -91,10 +92,14 @@ def headline_level(facts: Facts, a: Assessment, g: Guideline) -> str:
     shown = f"B12 {shown_level(level)} ({level.when.last})"
     if status.name == "deficient (functional)":
         return f"{shown} but {shown_metabolites(a, g)} high"
-    others = [one for one in facts.levels[1:] if one.verdict != level.verdict]
+    others = _disagreeing(facts, level)
     if "discordant" in status.flags and others:
         return f"B12 results disagree ({shown_level(level)}, {shown_level(others[0])})"
     return shown
+
+
+def _disagreeing(facts: Facts, level: Level) -> list[Level]:
+    return [one for one in facts.levels[1:] if one.verdict != level.verdict]
 
 
 def card_values(
@@ -105,7 +110,7 @@ def card_values(
     causes = named(a.causes)
     since = a.untreated_since
     potassium = recent(facts, "potassium", g.limits.labs_recent)
-    low = potassium is not None and g.limits.potassium_low.holds(potassium.value)
+    low = potassium_low(facts, g)
     product = injection_product(facts, g)
     routes = g.file.routes
     subcutaneous = any(
@@ -168,9 +173,7 @@ def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
         notes += [Note("finding", text) for flag, text in flags if flag]
         if "discordant" in status.flags:
             others = ", ".join(
-                f"{shown_level(one)} on {one.when.last}"
-                for one in facts.levels[1:]
-                if one.verdict != level.verdict
+                f"{shown_level(one)} on {one.when.last}" for one in _disagreeing(facts, level)
             )
             notes.append(Note("finding", texts.discordant, {"others": others}))
     elif "diagnosis_only" in status.flags:
