@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Raw, Struct
@@ -45,6 +45,7 @@ MAX_PAGES = 10
 MAX_MEDICATION_READS = 20
 
 State = Literal["present", "empty", "failed", "absent"]
+Origin = Literal["prefetch", "server"]
 
 
 class Answer(Struct, frozen=True):
@@ -60,7 +61,7 @@ class Answer(Struct, frozen=True):
     addresses: tuple[str, ...] = ()
     complete: bool = True
     why: str = ""
-    origin: Literal["prefetch", "server", ""] = ""
+    origin: Origin | Literal[""] = ""
 
 
 def prefetch_template(need: Need) -> str:
@@ -90,39 +91,39 @@ def gather(
     searches: list[_Search] = []
     for need in needs:
         sent = prefetch.get(need.key)
-        search = _Search(need)
+        first: _Page | None = None
         absent = "not sent"
         if sent is not None:
             raw = bytes(sent)
             if raw == b"null":
-                answers[need.key] = Answer("empty", origin="prefetch")
+                answers[need.key] = _LOOKED_AND_FOUND_NOTHING
                 continue
-            page = _read_page(raw, need)
-            if page is not None:
-                search.origin = "prefetch"
-                search.take(page)
-                if page.next is None or server is None:
-                    if page.next is not None:
-                        search.problem = f"only the first page was sent, and {why_no_server}"
-                    answers[need.key] = search.answer("")
-                    continue
-            else:
+            first = _read_page(raw, need)
+            if first is None:
                 absent = f"what was sent is not {need.kind} data"
+            elif first.next is None:
+                answers[need.key] = _answer((first,), "", "prefetch")
+                continue
+            elif server is None:
+                problem = f"only the first page was sent, and {why_no_server}"
+                answers[need.key] = _answer((first,), problem, "prefetch")
+                continue
         if server is None:
             answers[need.key] = Answer("absent", why=f"{absent}, and {why_no_server}")
         elif not _is_id(patient_id):
             answers[need.key] = Answer("absent", why=f"{absent}, and the patient id is not FHIR's")
         else:
-            searches.append(search)
+            searches.append(_Search(need, first))
     if server is not None:
         if searches:
             server.together([partial(search.run, server, patient_id) for search in searches])
             for search in searches:
                 answers[search.need.key] = search.answer(server.too_late)
         _fetch_medications(needs, answers, server)
-    return {need.key: answers[need.key] for need in needs}
+    return {need.key: answers[need.key] for need in needs} if searches else answers
 
 
+_LOOKED_AND_FOUND_NOTHING = Answer("empty", origin="prefetch")
 _ID = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,255}")
 
 
@@ -136,17 +137,14 @@ def _is_id(written: str) -> bool:
 
 class _Search:
     """One need on its way. ``run`` works in a thread of the server's pool, page by page; its
-    owner may look at what has arrived at any time."""
+    owner may look at what has arrived at any time. The client may have sent the first page."""
 
-    def __init__(self, need: Need) -> None:
+    def __init__(self, need: Need, first: _Page | None) -> None:
         self.need = need
-        self.origin: Literal["prefetch", "server"] = "server"
-        self.problem = ""
-        self._pages: list[_Page] = []
+        self._origin: Origin = "server" if first is None else "prefetch"
+        self._problem = ""
+        self._pages: list[_Page] = [] if first is None else [first]
         self._done = False
-
-    def take(self, page: _Page) -> None:
-        self._pages.append(page)
 
     def run(self, server: FhirServer, patient_id: str) -> None:
         self._fetch(server, patient_id)
@@ -159,39 +157,48 @@ class _Search:
             if following is None:
                 reply = server.ask(_query(self.need, patient_id))
             elif following in followed or len(self._pages) >= MAX_PAGES:
-                self.problem = f"there are more than {len(self._pages)} pages"
+                self._problem = f"there are more than {len(self._pages)} pages"
                 return
             else:
                 followed.add(following)
                 reply = server.follow(following)
             if reply.problem:
-                self.problem = reply.problem
+                self._problem = reply.problem
                 return
             page = _read_page(reply.body, self.need)
             if page is None:
-                self.problem = f"the FHIR server's answer is not {self.need.kind} data"
+                self._problem = f"the FHIR server's answer is not {self.need.kind} data"
                 return
-            self.take(page)
+            self._pages.append(page)
 
     def answer(self, too_late: str) -> Answer:
-        done, problem = self._done, self.problem
+        done, problem = self._done, self._problem
         pages = tuple(self._pages)  # after looking whether it is done: more may come meanwhile
-        if not done:
-            problem = problem or too_late
+        return _answer(pages, problem if done else problem or too_late, self._origin)
+
+
+def _answer(pages: tuple[_Page, ...], problem: str, origin: Origin) -> Answer:
+    """What the pages hold together; ``problem`` is what went wrong while getting them."""
+    resources: tuple[Raw | bytes, ...]
+    if len(pages) == 1:
+        only = pages[0]
+        problem = problem or only.problem
+        resources, addresses = tuple(only.resources), tuple(only.addresses)
+    else:
         problem = problem or next((page.problem for page in pages if page.problem), "")
         resources = tuple(resource for page in pages for resource in page.resources)
-        total = pages[0].total if pages else None
-        if not problem and total is not None and total > len(resources):
-            problem = f"only {len(resources)} of {total} results came"
-        if not resources:
-            if problem:
-                return Answer("failed", why=problem, origin=self.origin)
-            return Answer("empty", origin=self.origin)
         addresses = tuple(address for page in pages for address in page.addresses)
-        return Answer("present", resources, addresses, not problem, problem, self.origin)
+    total = pages[0].total if pages else None
+    if not problem and total is not None and total > len(resources):
+        problem = f"only {len(resources)} of {total} results came"
+    if not resources:
+        if problem:
+            return Answer("failed", why=problem, origin=origin)
+        return Answer("empty", origin=origin)
+    return Answer("present", resources, addresses, not problem, problem, origin)
 
 
-class _Page(NamedTuple):
+class _Page(Struct, frozen=True):
     resources: list[Raw | bytes]
     addresses: list[str]
     next: str | None = None
@@ -297,7 +304,7 @@ def _read_odd_page(raw: bytes, need: Need) -> _Page | None:
         except UNDECODABLE:
             entries.append(_Entry(resource=_NO_RESOURCE))  # reading will count it as unreadable
     page = _read_bundle(_Envelope(link=links, entry=entries), True)
-    return page._replace(problem=page.problem or problem)
+    return msgspec.structs.replace(page, problem=page.problem or problem)
 
 
 def _single(resource_type: str | None, raw: bytes, need: Need) -> _Page | None:
@@ -309,20 +316,27 @@ def _single(resource_type: str | None, raw: bytes, need: Need) -> _Page | None:
 
 
 def _read_bundle(bundle: _Envelope, has_outcomes: bool) -> _Page:
-    resources: list[Raw | bytes] = []
-    addresses: list[str] = []
+    entries = bundle.entry or []
     problem = ""
-    for entry in bundle.entry or ():
-        resource = entry.resource or _NO_RESOURCE
-        if has_outcomes and (failure := _outcome_in(resource)) is not None:
-            problem = problem or failure
-            continue
-        resources.append(resource)
-        addresses.append(entry.full_url or "")
+    if has_outcomes:
+        kept = []
+        for entry in entries:
+            failure = _outcome_in(entry.resource or _NO_RESOURCE)
+            if failure is None:
+                kept.append(entry)
+            else:
+                problem = problem or failure
+        entries = kept
     following = next(
         (link.url for link in bundle.link or () if link.relation == "next" and link.url), None
     )
-    return _Page(resources, addresses, following, problem, bundle.total)
+    return _Page(
+        [entry.resource or _NO_RESOURCE for entry in entries],
+        [entry.full_url or "" for entry in entries],
+        following,
+        problem,
+        bundle.total,
+    )
 
 
 def _outcome_in(resource: Raw) -> str | None:
