@@ -112,6 +112,14 @@ def moment(written: str | None) -> Moment | None:
     return _read_unusual_moment(written)
 
 
+class Moments(dict[str | None, Moment | None]):
+    """The times of one record, each read once: the results of one sample share theirs."""
+
+    def __missing__(self, written: str | None) -> Moment | None:
+        found = self[written] = moment(written)
+        return found
+
+
 def _read_unusual_moment(written: str) -> Moment | None:
     """Partial dates, leap seconds, times without seconds, a blank for the T."""
     match = _TIME.fullmatch(written)
@@ -311,7 +319,11 @@ def status(sent: wire.Concept | str | None, known: Sequence[str]) -> tuple[str, 
     """The status, and whether one was sent that is none of the ``known``."""
     if not sent:
         return "", False
-    given = [sent] if isinstance(sent, str) else [coding.code or "" for coding in sent.coding or ()]
-    if len(given) == 1 and given[0] in known:
-        return given[0], False
+    if isinstance(sent, str):
+        given = [sent]
+    else:
+        codings = sent.coding or ()
+        if len(codings) == 1 and (only := codings[0].code) and only in known:  # the usual case
+            return only, False
+        given = [coding.code or "" for coding in codings]
     return next(((status, False) for status in known if status in given), ("", True))

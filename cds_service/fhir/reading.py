@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from cds_service.clinical import (
     Allergy,
@@ -35,9 +35,6 @@ from cds_service.errors import DataUnavailable
 from cds_service.fhir import elements, wire
 from cds_service.fhir.gather import MEDICATION_KINDS, TYPES, UNDECODABLE, Answer
 
-#: Of the value[x] no use is known for here, none is there.
-_NONE_OF_SEVEN = (None,) * 7
-
 _type_only = msgspec.json.Decoder(wire.TypeOnly).decode
 _subject_only = msgspec.json.Decoder(wire.SubjectOnly).decode
 _code_only = msgspec.json.Decoder(wire.CodeOnly).decode
@@ -55,7 +52,7 @@ _patient = msgspec.json.Decoder(wire.Patient).decode
 Kept: TypeAlias = frozenset[tuple[str, str]]
 
 
-class _Owner(NamedTuple):
+class _Owner(Struct, frozen=True):
     """This patient, and every way to refer to it that needs no parsing."""
 
     id: str
@@ -74,6 +71,13 @@ class _Owner(NamedTuple):
         if not kind or not identity:
             return None
         return kind == "Patient" and identity == self.id
+
+    def whose(self, subject: wire.Reference | None, patient: wire.Reference | None) -> bool | None:
+        """The same for a resource that may name its patient twice; two patients are nobody."""
+        mine = self.is_meant_by(subject or patient)
+        if subject and patient and self.is_meant_by(patient) is not mine:
+            return None
+        return mine
 
 
 def _last_two_segments(reference: str) -> tuple[str, str]:
@@ -103,12 +107,13 @@ def _source(resource: wire.Resource | wire.Observation) -> str:
 _Product: TypeAlias = tuple[tuple[Code, ...], str]
 
 
-class _Context(NamedTuple):
+class _Context(Struct, frozen=True):
     """What the readers need to know: whose record, codes to keep, how to find a Medication."""
 
     owner: _Owner
     kept: Kept
     find_product: Callable[[str], _Product | None]
+    moments: elements.Moments
 
 
 def _read_observation(
@@ -122,11 +127,12 @@ def _read_observation(
             wanted.append((result, codes))
     if not wanted:
         return ()
+    moments = context.moments
     when = (
-        elements.moment(sent.effective_date_time)
-        or elements.moment(sent.effective_instant)
+        moments[sent.effective_date_time]
+        or moments[sent.effective_instant]
         or elements.end(sent.effective_period)
-        or elements.moment(sent.issued)
+        or moments[sent.issued]
     )
     about = _about(sent.focus, context.owner) if sent.focus else ""
     source, status = _source(sent), sent.status or ""
@@ -144,13 +150,13 @@ def _measure(
     if sent.modifier_extension:
         raise elements.Unreadable
     beyond_us = (
-        sent.value_ratio,
-        sent.value_sampled_data,
-        sent.value_time,
-        sent.value_date_time,
-        sent.value_period,
-        sent.value_attachment,
-        sent.value_reference,
+        sent.value_ratio is not None
+        or sent.value_sampled_data is not None
+        or sent.value_time is not None
+        or sent.value_date_time is not None
+        or sent.value_period is not None
+        or sent.value_attachment is not None
+        or sent.value_reference is not None
     )
     answers = (
         sent.value_quantity,
@@ -162,7 +168,7 @@ def _measure(
         sent.data_absent_reason,
     )
     # One answer at most, and a reason for having none excludes having one.
-    if beyond_us != _NONE_OF_SEVEN or answers.count(None) < 6:
+    if beyond_us or answers.count(None) < 6:
         raise elements.Unreadable
     value: Quantity | None = None
     interval: Interval | None = None
@@ -216,16 +222,15 @@ def _read_condition(
         return ()
     clinical, clinical_unknown = elements.status(sent.clinical_status, elements.CLINICAL_STATUS)
     certainty, certainty_unknown = elements.status(sent.verification_status, elements.CERTAINTY)
-    abatement = (
-        sent.abatement_date_time,
-        sent.abatement_period,
-        sent.abatement_boolean or None,
-        sent.abatement_string,
-        sent.abatement_age,
-        sent.abatement_quantity,
-        sent.abatement_range,
+    abated = bool(
+        sent.abatement_date_time is not None
+        or sent.abatement_period is not None
+        or sent.abatement_boolean
+        or sent.abatement_string is not None
+        or sent.abatement_age is not None
+        or sent.abatement_quantity is not None
+        or sent.abatement_range is not None
     )
-    abated = abatement != _NONE_OF_SEVEN
     return (
         Problem(
             codes,
@@ -235,8 +240,8 @@ def _read_condition(
             certainty,
             clinical_unknown or certainty_unknown,
             elements.codes(sent.severity),
-            elements.moment(sent.onset_date_time) or elements.start(sent.onset_period),
-            elements.moment(sent.recorded_date or sent.asserted_date or sent.date_recorded),
+            context.moments[sent.onset_date_time] or elements.start(sent.onset_period),
+            context.moments[sent.recorded_date or sent.asserted_date or sent.date_recorded],
             abated,
             elements.moment(sent.abatement_date_time)
             or elements.end(sent.abatement_period)
@@ -550,15 +555,18 @@ class _Reader:
         self._products: dict[str, _Product] | None = None
         self._found: dict[str, dict[object, tuple[Raw | bytes, str, tuple[Any, ...]]]] = {}
         self._owner = owner
+        self._moments = elements.Moments()
         self.unreadable: dict[str, int] = {}
         self.foreign = 0
 
     def found(self, *kinds: str) -> tuple[Any, ...]:
         return tuple(
-            thing
-            for kind in kinds
-            for _, _, things in self._found.get(kind, {}).values()
-            for thing in things
+            [
+                thing
+                for kind in kinds
+                for _, _, things in self._found.get(kind, {}).values()
+                for thing in things
+            ]
         )
 
     def read(self, need: Need, answer: Answer) -> bool:
@@ -566,8 +574,8 @@ class _Reader:
         but nothing of this patient's that could be read, wanted or not."""
         usable = beside = 0
         types, decode, read = _KINDS[need.kind]
-        context = _Context(self._owner, need.kept, self._find_product)
-        is_this_patient = self._owner.is_meant_by
+        context = _Context(self._owner, need.kept, self._find_product, self._moments)
+        whose, references = self._owner.whose, self._owner.references
         found = self._found.setdefault(need.kind, {})
         addresses = answer.addresses or ("",) * len(answer.resources)
         for resource, address in zip(answer.resources, addresses, strict=True):
@@ -581,12 +589,13 @@ class _Reader:
                     self._count_unreadable(need)
                 beside += sent.resource_type == "Medication"
                 continue
-            mine = is_this_patient(sent.subject or sent.patient)
-            if sent.subject and sent.patient and is_this_patient(sent.patient) is not mine:
-                mine = None  # two patients
-            if mine is False:
-                self.foreign += 1
-                continue
+            subject, patient = sent.subject, sent.patient
+            mine: bool | None = True  # the usual case, without a call
+            if patient is not None or subject is None or subject.reference not in references:
+                mine = whose(subject, patient)
+                if mine is False:
+                    self.foreign += 1
+                    continue
             try:
                 things = read(sent, context, resource)
             except elements.Unreadable:
@@ -603,7 +612,10 @@ class _Reader:
                 continue
             usable += 1
             if things:
-                key = self._place(found, (sent.resource_type, sent.id), address, resource)
+                identity = sent.resource_type, sent.id
+                key: object = identity
+                if not sent.id or identity in found:
+                    key = self._place(found, identity, address, resource)
                 if key is not None:
                     found[key] = resource, address, things
         return usable > 0 or beside == len(answer.resources)
