@@ -97,9 +97,12 @@ def build_cards(
     speaking.sort(
         key=lambda one: (-INDICATORS.index(one.indicator), not getattr(one, "main", True))
     )
+    last = [_fill(note.text, note.values) for note in closing]
     return tuple(
-        _card(one, words, write, call, data_notes if index == 0 else (), closing)
-        for index, one in enumerate(speaking)
+        [
+            _card(one, words, write, call, data_notes if index == 0 else (), last)
+            for index, one in enumerate(speaking)
+        ]
     )
 
 
@@ -109,7 +112,7 @@ def _card(
     write: Write,
     call: str,
     data_notes: Sequence[Note],
-    closing: Sequence[Note],
+    closing: Sequence[str],
 ) -> Card:
     frame = words.frames[outcome.card]
     choices = outcome.choices if isinstance(outcome, Recommend) else ()
@@ -140,7 +143,7 @@ def _detail(
     outcome: Recommend | CannotTell,
     frame: _Frame,
     data_notes: Sequence[Note],
-    closing: Sequence[Note],
+    closing: Sequence[str],
 ) -> str:
     """Section by section: its heading, the rule's own sentence, then a line a note."""
     lines: dict[Section, list[str]] = {}
@@ -161,7 +164,7 @@ def _detail(
             paragraphs.append(opening)
     if frame.quotation:
         paragraphs.append(frame.quotation)
-    paragraphs += [_fill(note.text, note.values) for note in closing]
+    paragraphs += closing
     return "\n\n".join(paragraphs)
 
 
@@ -238,13 +241,18 @@ _SAFE = re.compile(r"[\w .,;:%/()+µ–-]*").fullmatch
 
 def plain(value: str) -> str:
     """Text from a record in one line of ordinary length, without invisible characters."""
-    visible = _INVISIBLE.sub(" ", value) if _INVISIBLE.search(value) else value
+    visible = value if value.isprintable() else _INVISIBLE.sub(" ", value)
     return visible if len(visible) <= _LONGEST_VALUE else visible[:_LONGEST_VALUE] + "…"
 
 
 def escape(value: str) -> str:
     """Text from a record as plain words in Markdown: no markup, no line of its own, no link."""
-    value = plain(value)
+    return _escaped(plain(value))
+
+
+@lru_cache(maxsize=1024)
+def _escaped(value: str) -> str:
+    """Remembered: the same names, units and dates are said in note after note."""
     if _SAFE(value) and "_" not in value and "://" not in value and "www." not in value.lower():
         return value
     literal = _MARKUP.sub(r"\\\g<0>", " ".join(value.split()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from decimal import ROUND_DOWN, Decimal
 
 from cds_service.clinical import PlannedDrug, PlannedTest
@@ -26,13 +27,13 @@ def shown_weight(kg: Decimal) -> str:
 
 def named(findings: Sequence[Finding]) -> str:
     """Names of problems for a card, uncertain ones marked."""
-    words = (_plain_case(one.name) for one in findings)
-    return ", ".join(
-        dict.fromkeys(
-            f"possible {word}" if one.possible else word
-            for word, one in zip(words, findings, strict=True)
-        )
-    )
+    if not findings:
+        return ""
+    words = [
+        f"possible {_plain_case(one.name)}" if one.possible else _plain_case(one.name)
+        for one in findings
+    ]
+    return ", ".join(dict.fromkeys(words))
 
 
 def _plain_case(name: str) -> str:
@@ -225,9 +226,9 @@ def test_notes(tests: Sequence[PlannedTest], already: Sequence[str], g: Guidelin
     texts = g.file.texts
     notes = []
     if tests:
-        by_date: dict[str, list[str]] = {}
+        by_date: dict[date, list[str]] = {}
         for test in sorted(tests, key=lambda one: one.due):
-            by_date.setdefault(str(test.due), []).append(test.name)
+            by_date.setdefault(test.due, []).append(test.name)
         listed = "; ".join(f"{due}: {', '.join(names)}" for due, names in by_date.items())
         notes.append(Note("follow_up", texts.tests_ordered, {"tests": listed}))
     if already:
