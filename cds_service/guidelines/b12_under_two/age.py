@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import date, timedelta
+from datetime import date
 from typing import Literal
 
 from msgspec import Struct
@@ -31,6 +31,8 @@ class Age(Struct, frozen=True):
 def add_months(day: date, months: int) -> date:
     """``months`` later, the day clamped to the month's end (31 January + 1 month: 28 February)."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    if day.day <= 28:  # every month has it; to ask the calendar takes five times as long
+        return date(year, month + 1, day.day)
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
@@ -51,7 +53,7 @@ def is_ahead(moment: Moment, on: date, limits: Limits) -> bool:
 
 
 def within(day: date, of: date, window: Limit) -> bool:
-    return window.holds(abs((day - of) // timedelta(days=1)))
+    return window.holds(abs((day - of).days))
 
 
 def read_age(patient: Patient, on: date, limits: Limits, why: Reasoning) -> Age:
@@ -66,7 +68,7 @@ def read_age(patient: Patient, on: date, limits: Limits, why: Reasoning) -> Age:
         return Age("AGE-03", covered=False)
     partial = birth.first != birth.last
     oldest = completed_months(birth.first, on)
-    youngest = completed_months(min(birth.last, on), on)
+    youngest = completed_months(min(birth.last, on), on) if partial else oldest
     if not partial:
         silent = not limits.covered_age.holds(oldest)
         if why.holds("AGE-04", silent, "{} completed months", oldest):

@@ -76,8 +76,11 @@ def recent(facts: Facts, name: LabName, window: Limit, *, above: bool = False) -
 
     "Above 5" says nothing about a lower limit and is passed over, unless ``above`` asks for it.
     """
-    for lab in facts.labs.get(name, ()):
-        if not window.holds(days_since(lab.when, facts.on)):
+    labs = facts.labs.get(name)
+    if labs is None:
+        return None
+    for lab in labs:
+        if not window.holds((facts.on - lab.when.first).days):
             return None
         if above or lab.comparator not in (">", ">="):
             return lab

@@ -163,12 +163,15 @@ class _Problems:
     def of(
         self, name: str, *, lasting: bool = False, in_remission: bool = False
     ) -> tuple[Finding, ...]:
-        if name not in self._problems:
+        found = self._problems.get(name)
+        if found is None:
             return ()
         return tuple(
-            _finding(problem, code, self._g)
-            for problem, code in self._problems.get(name, ())
-            if counts(problem, self._on, lasting=lasting, in_remission=in_remission)
+            [
+                _finding(problem, code, self._g)
+                for problem, code in found
+                if counts(problem, self._on, lasting=lasting, in_remission=in_remission)
+            ]
         )
 
     def procedures(self, name: str) -> tuple[Finding, ...]:
@@ -279,9 +282,10 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     for name in LAB_UNITS:
         if name in by_kind:
             read = [read_lab(name, one, on, g) for one in by_kind[name]]
-            labs[name] = tuple(
-                sorted((one for one in read if one is not None), key=lambda one: -one.when.instant)
-            )
+            usable = [one for one in read if one is not None]
+            if len(usable) > 1:
+                usable.sort(key=lambda one: -one.when.instant)
+            labs[name] = tuple(usable)
     gestation = None
     for measured in by_kind.get("gestational_age", ()):
         if measured.status in FINAL and measured.value is not None and not measured.about:
