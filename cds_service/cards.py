@@ -11,7 +11,16 @@ from typing import Any
 from msgspec import Struct
 
 from cds_service.cdshooks.response import Action, Card, Coding, Link, Source, Suggestion
-from cds_service.clinical import Plan, PlannedDrug, PlannedTask, PlannedTest, StoppedDrug
+from cds_service.clinical import (
+    Plan,
+    PlannedDrug,
+    PlannedTask,
+    PlannedTest,
+    RemovedDraft,
+    RevisedDrug,
+    StoppedDrug,
+    Written,
+)
 from cds_service.guidelines.engine import (
     INDICATORS,
     SECTIONS,
@@ -40,7 +49,7 @@ _HEADINGS: dict[Section, str] = {
     "missing": "**Not known or not used**:",
 }
 
-Write = Callable[[Plan], Mapping[str, Any]]
+Write = Callable[[Written], Mapping[str, Any]]
 
 
 class _Frame(Struct, frozen=True):
@@ -118,6 +127,12 @@ def _card(
     choices = outcome.choices if isinstance(outcome, Recommend) else ()
     selection = outcome.selection if isinstance(outcome, Recommend) and choices else ""
     identity = f"{call}|{outcome.rule}|{outcome.card}"
+    rules: dict[str, Any] = {
+        "ruleIds": list(dict.fromkeys([outcome.rule, *(one.rule for one in choices)]))
+    }
+    if isinstance(outcome, Recommend) and outcome.about:
+        identity += f"|{outcome.about}"
+        rules["order"] = outcome.about
     return Card(
         uuid=_uuid(identity),
         summary=_summary(frame.text.summary, outcome.values),
@@ -131,11 +146,7 @@ def _card(
         selection_behavior=selection,
         override_reasons=words.override_reasons,
         links=frame.links,
-        extension={
-            RULES_EXTENSION: {
-                "ruleIds": list(dict.fromkeys([outcome.rule, *(one.rule for one in choices)]))
-            }
-        },
+        extension={RULES_EXTENSION: rules},
     )
 
 
@@ -190,9 +201,10 @@ def _suggestion(choice: Choice, write: Write, identity: str) -> Suggestion:
 
 
 def _action(plan: Plan, write: Write) -> Action:
-    return Action(
-        "update" if isinstance(plan, StoppedDrug) else "create", _described(plan), write(plan)
-    )
+    if isinstance(plan, RemovedDraft):
+        return Action("delete", _described(plan), resource_id=plan.source)
+    changes = isinstance(plan, StoppedDrug | RevisedDrug)
+    return Action("update" if changes else "create", _described(plan), write(plan))
 
 
 def _described(plan: Plan) -> str:
@@ -203,7 +215,23 @@ def _described(plan: Plan) -> str:
         return f"Order {plan.name} for {plan.due}"
     if isinstance(plan, PlannedTask):
         return plan.description
+    if isinstance(plan, RevisedDrug):
+        return _revision(plan)
+    if isinstance(plan, RemovedDraft):
+        return f"Remove the order of {plain(plan.name)}"
     return f"Stop {plain(plan.name)}"
+
+
+def _revision(plan: RevisedDrug) -> str:
+    """What an order becomes, each changed part in words."""
+    drug, parts = plan.drug, plan.parts
+    changes = [drug.name] if "medication" in parts else []
+    if "dosage" in parts:
+        changes += [phase.text for phase in drug.phases]
+    elif "route" in parts:
+        changes.append(f"route {drug.route.display}")
+    name = plain(plan.draft.text)
+    return f"Change the order{f' of {name}' if name else ''} to: {'; '.join(changes)}"
 
 
 def _summary(text: str, values: Mapping[str, object]) -> str:
@@ -247,12 +275,7 @@ def plain(value: str) -> str:
 
 def escape(value: str) -> str:
     """Text from a record as plain words in Markdown: no markup, no line of its own, no link."""
-    return _escaped(plain(value))
-
-
-@lru_cache(maxsize=1024)
-def _escaped(value: str) -> str:
-    """Remembered: the same names, units and dates are said in note after note."""
+    value = plain(value)
     if _SAFE(value) and "_" not in value and "://" not in value and "www." not in value.lower():
         return value
     literal = _MARKUP.sub(r"\\\g<0>", " ".join(value.split()))

@@ -6,10 +6,12 @@ number is a ``Decimal`` exactly as it was sent; nothing here looks at a clock.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -137,6 +139,97 @@ class Medication(Struct, frozen=True):
     ended: Moment | None = None
     doses: tuple[Dose, ...] = ()
     resource: bytes = b""
+
+
+class DoseAmount(Struct, frozen=True, gc=False):
+    """How much a drafted order gives at a time.
+
+    ``unit`` is a canonical UCUM mass or volume of ``UNITS``; "1" for countable things, which
+    ``thing`` then names as `dose_unit` does ("tablet", "pill", "drop", "spray"; "" for a bare
+    number); ``None`` when it was not given, is not known here or contradicts itself. ``per_kg``:
+    to be multiplied by the body weight; ``per_day``: spread over the day. ``written`` is what was
+    sent, for people.
+    """
+
+    value: Decimal
+    unit: str | None
+    written: str
+    thing: str = ""
+    per_kg: bool = False
+    per_day: bool = False
+
+
+class Schedule(Struct, frozen=True, gc=False):
+    """How often: ``times`` (at most ``most_times``) in every ``days`` days.
+
+    ``most_a_day`` is how many of them can fall on one day. A single dose has ``days`` 0.
+    """
+
+    times: Decimal
+    most_times: Decimal
+    days: Decimal
+    most_a_day: Decimal
+
+
+class DraftDosage(Struct, frozen=True):
+    """One dosage line of a drafted order.
+
+    ``low`` and ``high`` are the ends of the dose (the same when it is one number), both ``None``
+    when none is given; of a dose sent twice in units that do not compare (10 ug/kg, then 60 ug)
+    they are the two as sent. ``maxima`` are the "at most" amounts, with the days each is for
+    (``None``: per administration). ``days`` is how long the line lasts, ``count``
+    how many doses it has in all. ``unclear`` names what was written and cannot be understood
+    ("dose", "timing", "route", "the line"): then the absent value is unknown, not absent.
+    """
+
+    low: DoseAmount | None = None
+    high: DoseAmount | None = None
+    schedule: Schedule | None = None
+    route: tuple[Code, ...] = ()
+    route_text: str = ""
+    as_needed: bool = False
+    days: Decimal | None = None
+    count: int | None = None
+    maxima: tuple[tuple[DoseAmount, Decimal | None], ...] = ()
+    sequence: int | None = None
+    text: str = ""
+    unclear: tuple[str, ...] = ()
+
+
+class Draft(Struct, frozen=True):
+    """One order being written.
+
+    ``kind`` is "drug", "test" or "other". ``source`` is how the client names it
+    ("MedicationRequest/request-123"; "" without an id: it cannot be changed, only added to).
+    ``selected`` when the clinician is working on it now. ``begun`` is false for a drug order that
+    names no medication yet. A medication that is named but cannot be had has neither ``codes``
+    nor ``text``. ``test`` is a laboratory order as the record would have it. ``edition`` is the
+    FHIR version whose shape it has; ``resource`` the draft as it was sent.
+    """
+
+    kind: Literal["drug", "test", "other"]
+    source: str
+    resource: bytes
+    selected: bool = True
+    status: str = ""
+    intent: str = ""
+    begun: bool = True
+    codes: tuple[Code, ...] = ()
+    text: str = ""
+    dosages: tuple[DraftDosage, ...] = ()
+    test: TestOrder | None = None
+    edition: Literal["R4", "STU3", "DSTU2"] = "R4"
+
+
+class Basket(Struct, frozen=True):
+    """The orders being written, in the order sent. ``foreign`` were of other patients and were
+    dropped; ``unreadable`` could not be understood at all. ``sent`` is false when the client sent
+    no basket."""
+
+    drafts: tuple[Draft, ...] = ()
+    foreign: int = 0
+    unreadable: int = 0
+    sent: bool = True
 
 
 class Procedure(Struct, frozen=True):
@@ -282,7 +375,25 @@ class StoppedDrug(Struct, frozen=True):
     name: str
 
 
-Plan = PlannedDrug | PlannedTest | PlannedTask | StoppedDrug
+class RevisedDrug(Struct, frozen=True):
+    """A draft as it was sent with only ``parts`` of it taken from ``drug``; a changed medication
+    takes what was to be dispensed of the old one with it."""
+
+    draft: Draft
+    drug: PlannedDrug
+    parts: frozenset[Literal["medication", "dosage", "route"]]
+
+
+class RemovedDraft(Struct, frozen=True):
+    """A draft to be taken out of the basket; ``name`` is what its writer called it."""
+
+    source: str
+    name: str
+
+
+#: Plans that are resources to be saved, and all plans.
+Written = PlannedDrug | PlannedTest | PlannedTask | StoppedDrug | RevisedDrug
+Plan = Written | RemovedDraft
 
 # --- units -----------------------------------------------------------------------------------
 
@@ -361,6 +472,83 @@ def canonical_unit(written: str, *, coded: bool = False) -> str | None:
     if found is None and (not coded or plain in _CODED_ALIASES):
         found = _ALIASES.get(plain) or _ANY_CASE.get(plain.lower().replace("mcg", "ug"))
     return found
+
+
+class DoseUnit(Struct, frozen=True, gc=False):
+    """The unit of a dose; each part as in `DoseAmount`."""
+
+    unit: str
+    thing: str = ""
+    per_kg: bool = False
+    per_day: bool = False
+
+
+#: Symbols in this case only: "G" is gauss in UCUM, and "UG" no more than a guess. "Mg" and "MG"
+#: are milligrams, as RxNorm writes them: nobody doses megagrams.
+_DOSE_SYMBOLS = {
+    spelling: unit
+    for unit, spellings in {
+        "ng": "ng", "ug": "ug mcg Mcg MCG mcgs", "mg": "mg Mg MG mgs", "g": "g gm gms",
+        "uL": "uL ul", "mL": "mL ml ML mls mLs cc CC cm3",
+    }.items()
+    for spelling in spellings.split()
+}  # fmt: skip
+#: Words in any case, and in the plural.
+_DOSE_WORDS = {
+    "nanogram": "ng", "microgram": "ug", "milligram": "mg", "gram": "g",
+    "nanogramme": "ng", "microgramme": "ug", "milligramme": "mg", "gramme": "g",
+    "microliter": "uL", "microlitre": "uL", "milliliter": "mL", "millilitre": "mL",
+}  # fmt: skip
+#: Countable things by their names in any case: UCUM annotations ("{tbl}"), HL7's orderable drug
+#: forms ("SLTAB") and what people write. A pill is a tablet or a capsule; an actuation a spray.
+_THINGS = {
+    name: thing
+    for thing, names in {
+        "tablet": "tablet tab tbl ortab sltab chewtab disintab buctab caplet",
+        "capsule": "capsule cap orcap",
+        "pill": "pill",
+        "drop": "drop drp gtt ordrop ndrop",
+        "spray": "spray spry nasspry orspry puff actuat actuation",
+        "dose": "dose",
+        "ampoule": "ampoule ampule ampul amp",
+        "vial": "vial",
+        "syringe": "syringe",
+        "": "1 each ea",
+    }.items()
+    for name in names.split()
+}
+_PER_BODY_WEIGHT = frozenset({"kg", "kilogram"})
+_PER_DAY = frozenset({"d", "day", "24h", "24hr"})
+
+
+@lru_cache(maxsize=256)
+def dose_unit(written: str) -> DoseUnit | None:
+    """What a dose is measured in, or ``None`` when it is not one known here ("IU", "mg/mL").
+
+    Masses and volumes, countable things, and both per kilogram of body weight ("ug/kg") or
+    spread over the day ("mg/day", "ug/(kg.d)"). "Per dose" is what every dose is.
+    """
+    plain = unicodedata.normalize("NFKC", written).replace("\u03bc", "u").replace("(s)", "")
+    plain = re.sub(r"\sper\s", "/", plain, flags=re.IGNORECASE)
+    plain = re.sub(r"\s*/\s*", "/", plain.strip())
+    plain = re.sub(r"/\((\w+)\.(\w+)\)$", r"/\1/\2", plain)
+    given, *divisors = plain.split("/")
+    mass_or_volume = _DOSE_SYMBOLS.get(given) or _DOSE_WORDS.get(_singular(given))
+    thing = _THINGS.get(_singular(re.sub(r"^(?:\{(.*)\}|\[(drp)\])$", r"\1\2", given)))
+    if mass_or_volume is None and thing is None:
+        return None
+    per = [_singular(re.sub(r"^\{(.*)\}$", r"\1", divisor)) for divisor in divisors]
+    per = [divisor for divisor in per if divisor != "dose"]
+    per_kg = any(divisor in _PER_BODY_WEIGHT for divisor in per)
+    per_day = any(divisor in _PER_DAY for divisor in per)
+    if len(per) != per_kg + per_day:
+        return None
+    return DoseUnit(mass_or_volume or "1", thing or "", per_kg, per_day)
+
+
+def _singular(word: str) -> str:
+    plain = word.lower()
+    return plain[:-1] if len(plain) > 3 and plain.endswith("s") else plain
 
 
 def convert(quantity: Quantity, to: str, *, molar_mass: Decimal | None = None) -> Decimal | None:

@@ -7,6 +7,8 @@ What the standard requires and a safe answer needs is required; for the rest thi
 * ``context.patientId`` may carry a ``Patient/`` prefix, and ``_`` besides FHIR's own characters.
 * of ``fhirAuthorization`` only ``access_token`` is required, only ``patient`` read besides it;
   clients fill ``scope`` and ``expires_in`` with what they like.
+* ``context.draftOrders`` may be missing, though the standard requires it; at ``order-select`` so
+  may ``context.selections``, and one selection may stand without its list. Other hooks have none.
 * ``null`` for an optional member means that it is not there.
 """
 
@@ -21,11 +23,18 @@ from cds_service.errors import BadRequest
 
 
 class Context(Struct, frozen=True):
-    """Who looks at whom: ``user_id`` as sent ("Practitioner/1"), the others bare FHIR ids."""
+    """Who looks at whom: ``user_id`` as sent ("Practitioner/1"), the others bare FHIR ids.
+
+    ``draft_orders`` is undecoded JSON, an object; ``selections`` are references as sent. Both are
+    ``None`` when not sent, and for hooks that have no such member: all orders are signed, so
+    ``order-sign`` has no selections.
+    """
 
     user_id: str
     patient_id: str
     encounter_id: str | None = None
+    draft_orders: Raw | None = None
+    selections: tuple[str, ...] | None = None
 
 
 class Authorization(Struct, frozen=True):
@@ -56,6 +65,8 @@ class _SentContext(Struct, rename="camel"):
     user_id: str
     patient_id: str
     encounter_id: str | None = None
+    draft_orders: Raw = Raw()
+    selections: Raw = Raw()
 
 
 class _SentAuthorization(Struct):
@@ -73,10 +84,13 @@ class _Sent(Struct, rename="camel"):
 
 
 _decode = msgspec.json.Decoder(_Sent).decode
+_decode_selections = msgspec.json.Decoder(list[str] | str | None).decode
 #: FHIR's id with "_", which real servers use, and longer; never "." or "..", which are paths.
 _is_id = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,128}", re.ASCII).fullmatch
 _is_token = re.compile(r"[\x21-\x7e]+").fullmatch
 _is_printable_name = re.compile(r"[\x21-\x7e]{1,128}").fullmatch
+#: The hooks that are about orders being written.
+ORDER_HOOKS = frozenset({"order-select", "order-sign"})
 _missing_field = re.compile(r"missing required field `(\w+)`")
 _at_path = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 
@@ -121,11 +135,39 @@ def parse_request(body: bytes, hook: str) -> Request:
     return Request(
         sent.hook,
         sent.hook_instance,
-        Context(context.user_id, patient_id, context.encounter_id or None),
+        Context(
+            context.user_id,
+            patient_id,
+            context.encounter_id or None,
+            _draft_orders(context.draft_orders) if hook in ORDER_HOOKS else None,
+            _selections(context.selections) if hook == "order-select" else None,
+        ),
         fhir_server or None,
         authorization,
         sent.prefetch or {},
     )
+
+
+def _draft_orders(sent: Raw) -> Raw | None:
+    if not sent or bytes(sent) == b"null":
+        return None
+    if not bytes(sent).startswith(b"{"):
+        raise BadRequest("context.draftOrders must be a FHIR Bundle.", "context.draftOrders")
+    return sent
+
+
+def _selections(sent: Raw) -> tuple[str, ...] | None:
+    if not sent:
+        return None
+    try:
+        selections = _decode_selections(sent)
+    except msgspec.DecodeError:
+        raise BadRequest(
+            "context.selections must be an array of references.", "context.selections"
+        ) from None
+    if selections is None:
+        return None
+    return (selections,) if isinstance(selections, str) else tuple(selections)
 
 
 def _authorization(sent: _SentAuthorization) -> Authorization:

@@ -43,6 +43,8 @@ MEDICATION_KINDS = frozenset(
 MAX_PAGES = 10
 #: Medications known by reference only; each costs a read of its own.
 MAX_MEDICATION_READS = 20
+#: Stands among the keys of needs; no prefetch key has a blank.
+DRAFTED_MEDICATIONS = "medications of drafts"
 
 State = Literal["present", "empty", "failed", "absent"]
 Origin = Literal["prefetch", "server"]
@@ -85,8 +87,13 @@ def gather(
     patient_id: str,
     server: FhirServer | None,
     why_no_server: str = "there is no FHIR server to ask",
+    medications: Sequence[str] = (),
 ) -> dict[str, Answer]:
-    """An answer for every need, by its key. ``server`` may be ``None``: no network then."""
+    """An answer for every need, by its key. ``server`` may be ``None``: no network then.
+
+    ``medications`` are references to Medications that orders being written name and did not bring
+    along: those that can be had are answered under `DRAFTED_MEDICATIONS`.
+    """
     answers: dict[str, Answer] = {}
     searches: list[_Search] = []
     for need in needs:
@@ -119,8 +126,8 @@ def gather(
             server.together([partial(search.run, server, patient_id) for search in searches])
             for search in searches:
                 answers[search.need.key] = search.answer(server.too_late)
-        _fetch_medications(needs, answers, server)
-    return {need.key: answers[need.key] for need in needs} if searches else answers
+        _fetch_medications(needs, answers, server, medications)
+    return {need.key: answers[need.key] for need in needs} | answers if searches else answers
 
 
 _LOOKED_AND_FOUND_NOTHING = Answer("empty", origin="prefetch")
@@ -372,12 +379,22 @@ _drug = msgspec.json.Decoder(_Drug).decode
 
 
 def _fetch_medications(
-    needs: Iterable[Need], answers: dict[str, Answer], server: FhirServer
+    needs: Iterable[Need],
+    answers: dict[str, Answer],
+    server: FhirServer,
+    drafted: Sequence[str],
 ) -> None:
-    """Add the Medications that orders only refer to. One that cannot be had stays unknown."""
+    """Add the Medications that orders only refer to. One that cannot be had stays unknown.
+
+    Those of drafts are read first; one that the record needs too is answered with the record.
+    """
     keys = [need.key for need in needs if need.kind in MEDICATION_KINDS]
     wanted: dict[str, str] = {}
     known: set[str] = set()
+    for written in drafted:
+        address = _medication_address(written, server)
+        if address:
+            wanted[address] = DRAFTED_MEDICATIONS
     for key in keys:
         answer = answers[key]
         known.update(answer.addresses)
@@ -394,10 +411,10 @@ def _fetch_medications(
                 known.add(f"Medication/{drug.id}")
             elif drug.medication_reference is not None:
                 written = drug.medication_reference.reference or ""
-                address = server.relative(written).partition("/_history/")[0]
-                kind, _, identity = address.partition("/")
-                if kind == "Medication" and _is_id(identity) and written not in known:
-                    wanted.setdefault(address, key)
+                address = _medication_address(written, server)
+                if address and written not in known:
+                    other = wanted.get(address, DRAFTED_MEDICATIONS)
+                    wanted[address] = key if other == DRAFTED_MEDICATIONS else other
     reads = [(address, wanted[address]) for address in wanted if address not in known]
     reads = reads[:MAX_MEDICATION_READS]
     if not reads:
@@ -413,9 +430,16 @@ def _fetch_medications(
     for address, key in reads:
         body = came.get(address)
         if body is not None:
-            before = answers[key]
+            before = answers.get(key) or Answer("present", origin="server")
             answers[key] = msgspec.structs.replace(
                 before,
                 resources=(*before.resources, body),
                 addresses=(*before.addresses, ""),
             )
+
+
+def _medication_address(reference: str, server: FhirServer) -> str:
+    """Where the server has the Medication meant; "" if it is none of this server's."""
+    address = server.relative(reference).partition("/_history/")[0]
+    kind, _, identity = address.partition("/")
+    return address if kind == "Medication" and _is_id(identity) else ""

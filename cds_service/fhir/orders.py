@@ -5,26 +5,34 @@ these types): in the tests for the guideline as it ships, by ``cds-service check
 for what a site changed, so a malformed regimen or code never reaches a patient. Per patient only
 subject, dates, amounts and reasons are filled in. The models are not needed to answer a call and
 stay out of a worker: they would double its memory and its start.
+
+Orders that others wrote are changed as little as they can be: what is not revised stays byte for
+byte as it was sent, in the FHIR version it was sent in.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+from msgspec import Raw
 
 from cds_service.clinical import (
     Code,
+    Draft,
     Phase,
     Plan,
     PlannedDrug,
     PlannedTask,
     PlannedTest,
+    RemovedDraft,
+    RevisedDrug,
     StoppedDrug,
+    Written,
 )
 from cds_service.errors import GuidelineError
 
@@ -32,12 +40,14 @@ UCUM = "http://unitsofmeasure.org"
 _UNIT_NAMES = {"d": "days", "wk": "weeks", "mo": "months"}
 _REFERENCE = re.compile(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}").fullmatch
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_items = msgspec.json.Decoder(list[Raw]).decode
 
 Resource = Mapping[str, Any]
+_Edition = Literal["R4", "STU3", "DSTU2"]
 
 
-def write(plan: Plan, patient_id: str) -> Resource:
+def write(plan: Written, patient_id: str) -> Resource:
     """The resource for ``plan``, its subject ``Patient/{patient_id}``."""
     if isinstance(plan, PlannedDrug):
         return _medication_request(plan, patient_id)
@@ -45,16 +55,12 @@ def write(plan: Plan, patient_id: str) -> Resource:
         return _service_request(plan, patient_id)
     if isinstance(plan, PlannedTask):
         return _task(plan, patient_id)
+    if isinstance(plan, RevisedDrug):
+        return _revised(plan, patient_id)
     return _stopped(plan)
 
 
 def _medication_request(plan: PlannedDrug, patient_id: str) -> Resource:
-    route = _concept((plan.route,), plan.route.display)
-    dose = {"value": plan.amount, "unit": "µg", "system": UCUM, "code": "ug"}
-    most = {
-        "numerator": dose,
-        "denominator": {"value": 1, "unit": "day", "system": UCUM, "code": "d"},
-    }
     resource = {
         "resourceType": "MedicationRequest",
         "status": "draft",
@@ -63,24 +69,33 @@ def _medication_request(plan: PlannedDrug, patient_id: str) -> Resource:
         "medicationCodeableConcept": _concept(plan.codes, plan.name),
         "subject": {"reference": f"Patient/{patient_id}"},
         "authoredOn": plan.authored.isoformat(),
-        "dosageInstruction": [
-            {
-                "sequence": number,
-                "text": phase.text,
-                "timing": {"repeat": _repeat(phase)},
-                "route": route,
-                "doseAndRate": [{"doseQuantity": dose}],
-                "maxDosePerPeriod": most,
-            }
-            for number, phase in enumerate(plan.phases, 1)
-        ],
+        "dosageInstruction": _dosages(plan, "R4"),
     }
     return _with(resource, plan.reasons, plan.note)
 
 
-def _repeat(phase: Phase) -> Resource:
+def _dosages(plan: PlannedDrug, edition: _Edition) -> list[Resource]:
+    """One line a phase, in the shape of the FHIR version; DSTU2 has them in their order only."""
+    dose = {"value": plan.amount, "unit": "µg", "system": UCUM, "code": "ug"}
+    day = {"value": 1, "unit": "day", "system": UCUM, "code": "d"}
+    in_r4 = edition == "R4"
+    return [
+        {
+            **({} if edition == "DSTU2" else {"sequence": number}),
+            "text": phase.text,
+            "timing": {"repeat": _repeat(phase, edition)},
+            "route": _concept((plan.route,), plan.route.display),
+            **({"doseAndRate": [{"doseQuantity": dose}]} if in_r4 else {"doseQuantity": dose}),
+            "maxDosePerPeriod": {"numerator": dose, "denominator": day},
+        }
+        for number, phase in enumerate(plan.phases, 1)
+    ]
+
+
+def _repeat(phase: Phase, edition: _Edition) -> Resource:
+    in_dstu2 = edition == "DSTU2"
     return {
-        "boundsDuration": {
+        "boundsQuantity" if in_dstu2 else "boundsDuration": {
             "value": phase.duration,
             "unit": _UNIT_NAMES[phase.duration_unit],
             "system": UCUM,
@@ -89,7 +104,7 @@ def _repeat(phase: Phase) -> Resource:
         "count": phase.count,
         "frequency": phase.frequency,
         "period": phase.period,
-        "periodUnit": phase.period_unit,
+        "periodUnits" if in_dstu2 else "periodUnit": phase.period_unit,
     }
 
 
@@ -127,6 +142,142 @@ def _stopped(plan: StoppedDrug) -> Resource:
     return {**_decode_members(plan.resource), "status": "stopped"}
 
 
+# --- drafts ----------------------------------------------------------------------------------
+
+_MEDICATION = ("medicationCodeableConcept", "medicationReference", "medication")
+#: Members that are arrays in R4; forms send the only item of some without its array.
+_ARRAYS_OF_R4 = frozenset({
+    "basedOn", "category", "contained", "detectedIssue", "dosageInstruction", "eventHistory",
+    "extension", "identifier", "instantiatesCanonical", "instantiatesUri", "insurance", "note",
+    "reasonCode", "reasonReference", "supportingInformation",
+})  # fmt: skip
+_ARRAYS: Mapping[_Edition, frozenset[str]] = {
+    "R4": _ARRAYS_OF_R4,
+    "STU3": _ARRAYS_OF_R4 - {"category", "insurance"},
+    "DSTU2": frozenset({"contained", "dosageInstruction", "extension", "identifier"}),
+}
+_NOTHING = (b"null", b"[]", b"{}")
+
+
+def _revised(plan: RevisedDrug, patient_id: str) -> Resource:
+    """The whole draft byte for byte, but for what is revised and what FHIR would refuse.
+
+    A resource we suggest must be one a server can save, whatever a form left undone: a missing
+    status, intent or patient is filled in, an object becomes the array that belongs there, and
+    members that say nothing go, since FHIR has neither null nor empty ones.
+    """
+    draft, drug, parts = plan.draft, plan.drug, plan.parts
+    sent = _decode_members(draft.resource)
+    revised: dict[str, Any] = {
+        name: _in_array(value) if name in _ARRAYS[draft.edition] else value
+        for name, value in sent.items()
+        if bytes(value) not in _NOTHING
+    }
+    for name, value in _required(draft, patient_id).items():
+        revised.setdefault(name, value)
+    if "medication" in parts:
+        revised = _with_medication(revised, drug)
+    if "dosage" in parts:
+        revised["dosageInstruction"] = _dosages(drug, draft.edition)
+    elif "route" in parts:
+        route = _concept((drug.route,), drug.route.display)
+        lines = _items_of(revised.get("dosageInstruction")) or [Raw(b"{}")]
+        revised["dosageInstruction"] = [_by_route(_members_of(line), route) for line in lines]
+    return revised
+
+
+def _by_route(line: Mapping[str, Raw], route: Resource) -> dict[str, Any]:
+    """The line by another route, without the words, which say the old one."""
+    kept = {
+        name: value for name, value in line.items() if name not in ("text", "patientInstruction")
+    }
+    return {**kept, "route": route}
+
+
+def _required(draft: Draft, patient_id: str) -> Resource:
+    patient = {"reference": f"Patient/{patient_id}"}
+    if draft.edition == "DSTU2":
+        return {"status": "draft", "patient": patient}
+    return {"status": "draft", "intent": "order", "subject": patient}
+
+
+#: What was to be dispensed of a medication, how much and how often: another one needs its own.
+_OF_THE_SUPPLY = frozenset({
+    "quantity", "numberOfRepeatsAllowed", "expectedSupplyDuration", "initialFill",
+    "dispenseInterval", *_MEDICATION,
+})  # fmt: skip
+
+
+def _with_medication(sent: Mapping[str, Any], drug: PlannedDrug) -> dict[str, Any]:
+    """With another medication, and without what was to be dispensed of the old one."""
+    name, medication = "medicationCodeableConcept", _concept(drug.codes, drug.name)
+    if "medication" in sent and not {"medicationCodeableConcept", "medicationReference"} & set(
+        sent
+    ):
+        name, medication = "medication", {"concept": medication}  # R5
+    revised: dict[str, Any] = {}
+    for member, value in sent.items():
+        if member in _MEDICATION:
+            revised[name] = medication
+        elif member != "substitution":
+            revised[member] = value
+    revised[name] = medication
+    if "dispenseRequest" in revised:
+        supply = _members_of(revised["dispenseRequest"])
+        revised["dispenseRequest"] = {
+            each: supply[each] for each in supply if each not in _OF_THE_SUPPLY
+        }
+        if not revised["dispenseRequest"]:
+            del revised["dispenseRequest"]
+    if "contained" in revised:
+        needed = _still_needed(_items_of(sent["contained"]), sent, revised)
+        if needed:
+            revised["contained"] = needed
+        else:
+            del revised["contained"]
+    return revised
+
+
+def _still_needed(
+    contained: Sequence[Raw], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> list[Raw]:
+    """Without the resources that only the old medication led to."""
+    led_to, leads_to = (_reached(contained, each) for each in (before, after))
+    return [one for one in contained if bytes(one) not in led_to - leads_to]
+
+
+def _reached(contained: Sequence[Raw], sent: Mapping[str, Any]) -> set[bytes]:
+    """The contained resources that are referred to, from without or by one another."""
+    text = _encode({name: value for name, value in sent.items() if name != "contained"})
+    reached: set[bytes] = set()
+    size = -1
+    while len(reached) > size:
+        size = len(reached)
+        reached |= {
+            bytes(one)
+            for one in contained
+            if (identity := bytes(_members_of(one).get("id", b""))) and b'"#' + identity[1:] in text
+        }
+        text += b"".join(reached)
+    return reached
+
+
+def _in_array(sent: Raw) -> Raw:
+    return sent if bytes(sent).startswith(b"[") else Raw(b"[" + bytes(sent) + b"]")
+
+
+def _items_of(sent: Raw | None) -> list[Raw]:
+    return _decode_items(sent) if sent is not None else []
+
+
+def _members_of(sent: Raw) -> dict[str, Raw]:
+    """The members of an object; of anything else nothing can be kept."""
+    try:
+        return _decode_members(sent)
+    except msgspec.DecodeError:
+        return {}
+
+
 def _concept(codes: tuple[Code, ...], text: str) -> Resource:
     return {"coding": codes, "text": text} if codes else {"text": text}
 
@@ -153,8 +304,11 @@ def check(plans: Iterable[tuple[str, Plan]]) -> None:
         PlannedDrug: medicationrequest.MedicationRequest,
         PlannedTest: servicerequest.ServiceRequest,
         PlannedTask: task.Task,
+        RevisedDrug: medicationrequest.MedicationRequest,
     }
     for name, plan in plans:
+        if isinstance(plan, RemovedDraft):
+            continue
         resource = _encode(write(plan, "example"))
         try:
             models[type(plan)].model_validate_json(resource)

@@ -52,7 +52,7 @@ _patient = msgspec.json.Decoder(wire.Patient).decode
 Kept: TypeAlias = frozenset[tuple[str, str]]
 
 
-class _Owner(Struct, frozen=True):
+class Owner(Struct, frozen=True):
     """This patient, and every way to refer to it that needs no parsing."""
 
     id: str
@@ -67,7 +67,7 @@ class _Owner(Struct, frozen=True):
             return True
         if written.startswith("urn:"):
             return False
-        kind, identity = _last_two_segments(written)
+        kind, identity = last_two_segments(written)
         if not kind or not identity:
             return None
         return kind == "Patient" and identity == self.id
@@ -80,7 +80,7 @@ class _Owner(Struct, frozen=True):
         return mine
 
 
-def _last_two_segments(reference: str) -> tuple[str, str]:
+def last_two_segments(reference: str) -> tuple[str, str]:
     """Type and id of a relative or absolute reference; ("", "") if it has no such form."""
     if "#" in reference or "?" in reference:
         return "", ""
@@ -104,15 +104,15 @@ def _source(resource: wire.Resource | wire.Observation) -> str:
 
 # --- resources -------------------------------------------------------------------------------
 
-_Product: TypeAlias = tuple[tuple[Code, ...], str]
+Product: TypeAlias = tuple[tuple[Code, ...], str]
 
 
 class _Context(Struct, frozen=True):
     """What the readers need to know: whose record, codes to keep, how to find a Medication."""
 
-    owner: _Owner
+    owner: Owner
     kept: Kept
-    find_product: Callable[[str], _Product | None]
+    find_product: Callable[[str], Product | None]
     moments: elements.Moments
 
 
@@ -205,11 +205,11 @@ def _measure(
     )
 
 
-def _about(focus: list[wire.Reference] | wire.Reference, owner: _Owner) -> str:
+def _about(focus: list[wire.Reference] | wire.Reference, owner: Owner) -> str:
     """Who or what else the result is about, in the sender's words; "" if it is this patient."""
     for reference in elements.listed(focus):
         if not owner.is_meant_by(reference):
-            kind, _ = _last_two_segments(reference.reference or "")
+            kind, _ = last_two_segments(reference.reference or "")
             return reference.display or kind or "somebody else"
     return ""
 
@@ -303,7 +303,7 @@ def _read_drug(sent: wire.Drug, context: _Context, resource: Raw | bytes) -> tup
     )
 
 
-def _product_of(sent: wire.Drug, context: _Context) -> _Product:
+def _product_of(sent: wire.Drug, context: _Context) -> Product:
     """Codes and words for the medication; neither when only an unresolved reference names it."""
     if sent.medication_codeable_concept is not None:
         concept = sent.medication_codeable_concept
@@ -412,20 +412,22 @@ def _read_test_order(
 ) -> tuple[TestOrder, ...]:
     if sent.do_not_perform:
         raise elements.Unreadable
+    order = test_order(sent)
+    return (order,) if not context.kept or _carries(order.codes, context.kept) else ()
+
+
+def test_order(sent: wire.TestOrder) -> TestOrder:
+    """The order as the record has it, whoever it is for."""
     concepts = [sent.code, *(item.code for item in sent.item or ())]
     codes = tuple(code for concept in concepts for code in elements.codes(concept))
-    if context.kept and not _carries(codes, context.kept):
-        return ()
-    return (
-        TestOrder(
-            codes,
-            next(filter(None, map(elements.text, concepts)), ""),
-            sent.status or "",
-            _source(sent),
-            due=elements.moment(sent.occurrence_date_time or sent.scheduled_date_time)
-            or elements.span(sent.occurrence_period or sent.scheduled_period),
-            authored=elements.moment(sent.authored_on or sent.ordered_on),
-        ),
+    return TestOrder(
+        codes,
+        next(filter(None, map(elements.text, concepts)), ""),
+        sent.status or "",
+        _source(sent),
+        due=elements.moment(sent.occurrence_date_time or sent.scheduled_date_time)
+        or elements.span(sent.occurrence_period or sent.scheduled_period),
+        authored=elements.moment(sent.authored_on or sent.ordered_on),
     )
 
 
@@ -503,7 +505,7 @@ def read_record(evidence: Mapping[str, Answer], needs: Sequence[Need], patient_i
 
 def _read_patient(
     evidence: Mapping[str, Answer], needs: Sequence[Need], patient_id: str
-) -> tuple[Patient, _Owner]:
+) -> tuple[Patient, Owner]:
     need = next((need for need in needs if need.kind == "Patient"), None)
     answer = evidence.get(need.key) if need is not None else None
     field = f"prefetch.{need.key}" if need is not None else None
@@ -533,7 +535,7 @@ def _read_patient(
             elements.moment(sent.birth_date),
             deceased=bool(sent.deceased_boolean or sent.deceased_date_time),
         )
-        return patient, _Owner(patient_id, frozenset(references))
+        return patient, Owner(patient_id, frozenset(references))
     raise DataUnavailable(problem, field)
 
 
@@ -547,12 +549,13 @@ def _type_of(resource: Raw | bytes) -> str | None:
 class _Reader:
     """Reads resources one by one, and keeps the books on what was not used."""
 
-    def __init__(
-        self, evidence: Mapping[str, Answer], needs: Sequence[Need], owner: _Owner
-    ) -> None:
-        self._evidence = evidence
-        self._needs = needs
-        self._products: dict[str, _Product] | None = None
+    def __init__(self, evidence: Mapping[str, Answer], needs: Sequence[Need], owner: Owner) -> None:
+        self._find_product = Products(
+            pair
+            for need in needs
+            if need.kind in MEDICATION_KINDS and need.key in evidence
+            for pair in products_in(evidence[need.key])
+        ).find
         self._found: dict[str, dict[object, tuple[Raw | bytes, str, tuple[Any, ...]]]] = {}
         self._owner = owner
         self._moments = elements.Moments()
@@ -724,21 +727,23 @@ class _Reader:
     def _count_unreadable(self, need: Need) -> None:
         self.unreadable[need.key] = self.unreadable.get(need.key, 0) + 1
 
-    def _find_product(self, reference: str) -> _Product | None:
-        """The Medication meant by a reference, if any answer holds it."""
-        if self._products is None:
-            self._products = {}
-            for need in self._needs:
-                answer = self._evidence.get(need.key)
-                if need.kind in MEDICATION_KINDS and answer is not None:
-                    self._products.update(_products_in(answer))
-        found = self._products.get(reference)
-        if found is None:
-            found = self._products.get("/".join(_last_two_segments(reference)))
-        return found
+
+class Products:
+    """Medications by the references to them; nothing is read before one is looked for."""
+
+    def __init__(self, products: Iterable[tuple[str, Product]]) -> None:
+        self._products = products
+        self._known: dict[str, Product] | None = None
+
+    def find(self, reference: str) -> Product | None:
+        if self._known is None:
+            self._known = dict(self._products)
+        found = self._known.get(reference)
+        return found or self._known.get("/".join(last_two_segments(reference)))
 
 
-def _products_in(answer: Answer) -> Iterable[tuple[str, _Product]]:
+def products_in(answer: Answer) -> Iterable[tuple[str, Product]]:
+    """The Medications of an answer by type and id and by their full URL."""
     for number, raw in enumerate(answer.resources):
         product = _decode_product(raw)
         if product is not None:

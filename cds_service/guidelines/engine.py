@@ -218,7 +218,10 @@ class Choice(Struct, frozen=True):
 
 
 class Recommend(Struct, frozen=True):
-    """A rule has something to say. ``card`` names its text, ``values`` fill it in."""
+    """A rule has something to say. ``card`` names its text, ``values`` fill it in.
+
+    ``about`` is the drafted order it speaks of ("MedicationRequest/1"), if it is about one.
+    """
 
     rule: str
     card: str
@@ -228,6 +231,7 @@ class Recommend(Struct, frozen=True):
     choices: tuple[Choice, ...] = ()
     selection: Literal["at-most-one", "any"] = "any"
     main: bool = False
+    about: str = ""
 
 
 class NotIndicated(Struct, frozen=True):

@@ -15,7 +15,8 @@ from msgspec import Raw
 
 from cds_service.clinical import Code, Need
 from cds_service.fhir import gather as gathering
-from cds_service.fhir.gather import Answer, gather, prefetch_template
+from cds_service.fhir.drafts import read_basket, referred_medications
+from cds_service.fhir.gather import DRAFTED_MEDICATIONS, Answer, gather, prefetch_template
 from cds_service.fhir.reading import read_record
 from cds_service.fhir.server import FhirServer
 from cds_service.security import ApprovedFhirServer, approve_fhir_server
@@ -665,6 +666,84 @@ def test_the_deadline_covers_medications_too() -> None:
         answers = gather([MEDS], {}, "1", server(stub, deadline_s=0.4))
         assert time.monotonic() - begun < 1.5
     assert answers["meds"].state == "present"
+
+
+def drafted(*references: str) -> bytes:
+    """A basket of orders that name their medications by these references, one each."""
+    drafts = [{**referring(to), "id": f"d{number}"} for number, to in enumerate(references)]
+    return json.dumps(bundle(*drafts)).encode()
+
+
+@pytest.mark.parametrize("form", ["Medication/m1", "{url}/Medication/m1"])
+def test_a_medication_a_draft_refers_to_is_fetched(form: str) -> None:
+    with FhirStub([CHILD, COBALAMIN]) as stub:
+        drafts = drafted(form.format(url=stub.url))
+        answers = gather(
+            [PATIENT, MEDS],
+            sent(patient=CHILD, meds=None),
+            "1",
+            server(stub),
+            medications=referred_medications(drafts),
+        )
+        assert [seen.target for seen in stub.seen] == ["Medication/m1"]
+    assert answers[DRAFTED_MEDICATIONS].origin == "server"
+    (draft,) = read_basket(drafts, None, "1", answers).drafts
+    assert [code.code for code in draft.codes] == ["11248"]
+
+
+def test_a_medication_of_draft_and_record_is_fetched_once() -> None:
+    with FhirStub([COBALAMIN]) as stub:
+        prefetch = sent(patient=CHILD, meds=bundle(referring("Medication/m1")))
+        answers = gather(
+            [PATIENT, MEDS], prefetch, "1", server(stub), medications=["Medication/m1"]
+        )
+        assert len(stub.seen) == 1
+    (draft,) = read_basket(drafted("Medication/m1"), None, "1", answers).drafts
+    assert draft.codes
+    (medication,) = read_record(answers, [PATIENT, MEDS], "1").medications
+    assert medication.codes
+
+
+def test_a_medication_that_came_with_the_record_is_not_fetched_for_a_draft(stub: FhirStub) -> None:
+    prefetch = sent(meds=bundle(COBALAMIN))
+    answers = gather([MEDS], prefetch, "1", server(stub), medications=["Medication/m1"])
+    assert stub.seen == []
+    (draft,) = read_basket(drafted("Medication/m1"), None, "1", answers).drafts
+    assert draft.codes
+
+
+@pytest.mark.parametrize(
+    "reference", ["https://elsewhere.example.org/Medication/m1", "Medication/../Patient/1", "urn:1"]
+)
+def test_nothing_but_a_medication_of_this_server_is_fetched_for_a_draft(
+    stub: FhirStub, reference: str
+) -> None:
+    answers = gather([], {}, "1", server(stub, token=TOKEN), medications=[reference])
+    assert (stub.seen, answers) == ([], {})
+    (draft,) = read_basket(drafted(reference), None, "1", answers).drafts
+    assert (draft.begun, draft.codes, draft.text) == (True, (), "from the formulary")
+
+
+@pytest.mark.parametrize("trouble", [{"status": 404}, {"delay_s": 3.0}, {"body": "<html>"}])
+def test_a_medication_of_a_draft_that_cannot_be_had_stays_unknown(trouble: Json) -> None:
+    with FhirStub([COBALAMIN]) as stub:
+        stub.misbehave("Medication/", **trouble)
+        begun = time.monotonic()
+        answers = gather([], {}, "1", server(stub, deadline_s=0.4), medications=["Medication/m1"])
+        assert time.monotonic() - begun < 1.5
+    (draft,) = read_basket(drafted("Medication/m1"), None, "1", answers).drafts
+    assert (draft.begun, draft.codes) == (True, ())
+
+
+def test_drafts_do_not_raise_the_limit_of_medications_read(stub: FhirStub) -> None:
+    many = [f"Medication/m{number}" for number in range(50)]
+    gather([], {}, "1", server(stub), medications=many)
+    assert len(stub.seen) == gathering.MAX_MEDICATION_READS
+
+
+def test_without_a_server_nothing_is_fetched_for_a_draft() -> None:
+    answers = gather([MEDS], sent(meds=None), "1", None, medications=["Medication/m1"])
+    assert list(answers) == ["meds"]
 
 
 def test_many_requests_at_once_each_keep_their_own_token() -> None:

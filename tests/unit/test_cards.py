@@ -1,11 +1,23 @@
 """Cards: wording, order, identity. The guideline's own words are tested with the stories."""
 
 import re
+from datetime import date
+from decimal import Decimal
 
 import pytest
 
 from cds_service.cards import RULES_EXTENSION, SUMMARY_LIMIT, Stationery, build_cards, escape
-from cds_service.clinical import Plan
+from cds_service.cdshooks.response import Action
+from cds_service.clinical import (
+    Code,
+    Draft,
+    Phase,
+    Plan,
+    PlannedDrug,
+    RemovedDraft,
+    RevisedDrug,
+    StoppedDrug,
+)
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.engine import (
     CannotTell,
@@ -131,3 +143,64 @@ def test_ordinary_words_are_not_touched() -> None:
     for plain in ("142 pg/mL", "2026-01-11", "Crohn's disease", "105 pmol/L (sent)", "µg"):
         assert escape(plain).replace("\\", "") == plain
     assert escape("Observation/b12-1") == "Observation/b12-1"
+
+
+# --- actions -----------------------------------------------------------------------------------
+
+INJECTION = PlannedDrug(
+    (),
+    "Hydroxocobalamin 1 mg/mL injection",
+    Code("http://snomed.info/sct", "78421000", "Intramuscular route"),
+    Decimal(1000),
+    (Phase(1, 1, "wk", 4, "wk", 4, "1000 µg weekly, 4 doses"),),
+    date(2026, 3, 15),
+    "routine",
+)
+TABLET = Draft("drug", "MedicationRequest/d1", b"{}", text="Vitamin B 12 \u200b1 MG Oral Tablet")
+
+
+def action(plan: Plan) -> Action:
+    (card,) = cards(
+        recommend(choices=(Choice("DOSE-A", "choice", (plan,)),), selection="at-most-one")
+    )
+    ((only,),) = [one.actions for one in card.suggestions]  # type: ignore[attr-defined]
+    assert isinstance(only, Action)
+    return only
+
+
+def test_an_order_is_taken_out_by_its_name_and_without_a_resource() -> None:
+    made = action(RemovedDraft("MedicationRequest/d1", "Vitamin B 12 1 MG Oral Tablet"))
+    assert made == Action(
+        "delete",
+        "Remove the order of Vitamin B 12 1 MG Oral Tablet",
+        resource_id="MedicationRequest/d1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"medication"}, "Hydroxocobalamin 1 mg/mL injection"),
+        ({"dosage"}, "1000 µg weekly, 4 doses"),
+        ({"route"}, "route Intramuscular route"),
+        (
+            {"medication", "dosage", "route"},
+            "Hydroxocobalamin 1 mg/mL injection; 1000 µg weekly, 4 doses",
+        ),
+    ],
+)
+def test_what_an_order_is_changed_to_is_said_in_words(parts: set[str], words: str) -> None:
+    made = action(RevisedDrug(TABLET, INJECTION, frozenset(parts)))  # type: ignore[arg-type]
+    assert (made.type, made.resource_id, made.resource) == ("update", "", nothing(INJECTION))
+    assert made.description == f"Change the order of Vitamin B 12  1 MG Oral Tablet to: {words}"
+
+
+def test_an_order_without_a_name_is_changed_all_the_same() -> None:
+    empty = Draft("drug", "MedicationRequest/d1", b"{}", begun=False)
+    made = action(RevisedDrug(empty, INJECTION, frozenset({"medication"})))
+    assert made.description == "Change the order to: Hydroxocobalamin 1 mg/mL injection"
+
+
+def test_stopping_an_order_is_an_update_of_it() -> None:
+    made = action(StoppedDrug(b"{}", "MedicationRequest/m1", "drops"))
+    assert (made.type, made.description) == ("update", "Stop drops")

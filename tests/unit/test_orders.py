@@ -7,19 +7,26 @@ from typing import Any
 
 import msgspec
 import pytest
+from fhir.resources.STU3 import medicationrequest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cds_service.clinical import (
     Code,
+    Draft,
     Phase,
-    Plan,
     PlannedDrug,
     PlannedTask,
     PlannedTest,
+    RemovedDraft,
+    RevisedDrug,
     StoppedDrug,
+    Written,
 )
 from cds_service.consultation import check_orders
 from cds_service.errors import GuidelineError
 from cds_service.fhir import orders
+from cds_service.fhir.drafts import read_basket
 from cds_service.guidelines import b12_under_two as b12
 
 DAY = date(2026, 3, 15)
@@ -28,7 +35,7 @@ ORAL = Code("http://snomed.info/sct", "26643006", "Oral route")
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def written(plan: Plan) -> dict[str, Any]:
+def written(plan: Written) -> dict[str, Any]:
     """The resource as a client receives it."""
     return dict(json.loads(encode(orders.write(plan, "p1"))))
 
@@ -120,3 +127,225 @@ def test_an_order_that_the_models_refuse_stops_the_service_by_name() -> None:
     bad = drug(name="")
     with pytest.raises(GuidelineError, match=r"doses\.broken"):
         orders.check([("doses.broken", bad)])
+
+
+# --- drafts changed ----------------------------------------------------------------------------
+
+INTRAMUSCULAR = Code("http://snomed.info/sct", "78421000", "Intramuscular route")
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+NEW = drug(route=INTRAMUSCULAR)
+NEW_CONCEPT = {
+    "coding": [{"system": RXNORM, "code": "1423423", "display": "solution"}],
+    "text": "Cyanocobalamin 1 mg/mL oral solution",
+}
+NEW_ROUTE = {
+    "coding": [
+        {"system": INTRAMUSCULAR.system, "code": "78421000", "display": "Intramuscular route"}
+    ],
+    "text": "Intramuscular route",
+}
+#: As a form sends it: with numbers to keep, members unknown here, two dosage lines.
+SENT = (
+    b'{"resourceType":"MedicationRequest","id":"d1","status":"draft","intent":"proposal",'
+    b'"medicationCodeableConcept":{"text":"Old"},"subject":{"reference":"Patient/p1","x":[]},'
+    b'"authoredOn":"2026-03-01","dosageInstruction":[{"text":"a","route":{"text":"PO"},'
+    b'"doseAndRate":[{"doseQuantity":{"value":3.00,"code":"{pill}"}}]},{"text":"b"}],'
+    b'"dispenseRequest":{"quantity":{"value":30},"numberOfRepeatsAllowed":1.0,'
+    b'"initialFill":{"quantity":{"value":1},"duration":{"value":1}}},'
+    b'"substitution":{"allowedBoolean":true},"new":{"y":[1.10,1e3,null],"z":"\\u00b5"}}'
+)
+
+
+def draft_of(sent: bytes | dict[str, Any]) -> Draft:
+    body = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
+    (draft,) = read_basket(body, None, "p1").drafts
+    return draft
+
+
+def revised(sent: bytes | dict[str, Any], *parts: Any) -> bytes:
+    return encode(orders.write(RevisedDrug(draft_of(sent), NEW, frozenset(parts)), "p1"))
+
+
+def changed(sent: bytes | dict[str, Any], *parts: Any) -> dict[str, Any]:
+    """The members that the revision changed, removed ones as `...`."""
+    before = json.loads(sent) if isinstance(sent, bytes) else sent
+    after = json.loads(revised(sent, *parts))
+    names = [*before, *(name for name in after if name not in before)]
+    return {
+        name: after.get(name, ...)
+        for name in names
+        if before.get(name, ...) != after.get(name, ...)
+    }
+
+
+def test_a_revision_without_parts_changes_nothing() -> None:
+    assert revised(SENT) == SENT
+
+
+def test_another_medication_takes_along_what_was_to_be_dispensed_of_the_old_one() -> None:
+    assert changed(SENT, "medication") == {
+        "medicationCodeableConcept": NEW_CONCEPT,
+        "dispenseRequest": ...,
+        "substitution": ...,
+    }
+    body = revised(SENT, "medication")
+    assert b'{"y":[1.10,1e3,null],"z":"\\u00b5"}' in body
+    assert b'{"value":3.00,"code":"{pill}"}' in body
+
+
+def test_who_dispenses_stays() -> None:
+    supply = {"quantity": {"value": 30}, "performer": {"reference": "Organization/1"}}
+    sent = {**json.loads(SENT), "dispenseRequest": supply}
+    kept = changed(sent, "medication")["dispenseRequest"]
+    assert kept == {"performer": {"reference": "Organization/1"}}
+
+
+def test_another_dosage_is_the_only_change() -> None:
+    assert changed(SENT, "dosage") == {"dosageInstruction": written(NEW)["dosageInstruction"]}
+
+
+def test_another_route_leaves_the_rest_of_every_line() -> None:
+    lines = json.loads(SENT)["dosageInstruction"]
+    for one in lines:
+        one.pop("text", None)  # in words it says the old route
+    assert changed(SENT, "route") == {
+        "dosageInstruction": [{**one, "route": NEW_ROUTE} for one in lines]
+    }
+    assert b'{"value":3.00,"code":"{pill}"}' in revised(SENT, "route")
+
+
+def test_an_order_without_a_line_gets_one_for_its_route() -> None:
+    bare = {"resourceType": "MedicationRequest", "id": "d1"}
+    assert changed(bare, "route")["dosageInstruction"] == [{"route": NEW_ROUTE}]
+
+
+@pytest.mark.parametrize(
+    ("medication", "kept"),
+    [
+        ({"medicationReference": {"reference": "#m1"}}, ["o2"]),
+        ({"medicationReference": {"reference": "#m1"}, "note": [{"x": "#o1"}]}, ["o1", "o2"]),
+        ({"medicationReference": {"reference": "#m1"}, "basedOn": [{"reference": "#m1"}]},
+         ["m1", "o1", "o2"]),
+        ({"medicationReference": {"reference": "Medication/9"}}, ["m1", "o1", "o2"]),
+    ],
+)  # fmt: skip
+def test_what_only_the_old_medication_led_to_goes_with_it(
+    medication: dict[str, Any], kept: list[str]
+) -> None:
+    contained = [
+        {"resourceType": "Medication", "id": "m1", "manufacturer": {"reference": "#o1"}},
+        {"resourceType": "Organization", "id": "o1"},
+        {"resourceType": "Organization", "id": "o2"},
+    ]
+    sent = {"resourceType": "MedicationRequest", "id": "d1", **medication, "contained": contained}
+    after = json.loads(revised(sent, "medication"))
+    assert [one["id"] for one in after["contained"]] == kept
+    assert "medicationReference" not in after
+    assert after["medicationCodeableConcept"] == NEW_CONCEPT
+
+
+def test_the_last_contained_resource_takes_the_member_along() -> None:
+    sent = {
+        "resourceType": "MedicationRequest",
+        "medicationReference": {"reference": "#m1"},
+        "contained": {"resourceType": "Medication", "id": "m1"},
+    }
+    assert "contained" not in json.loads(revised(sent, "medication"))
+
+
+def test_an_order_in_the_shape_of_r5_keeps_it() -> None:
+    sent = {"resourceType": "MedicationRequest", "medication": {"concept": {"text": "Old"}}}
+    after = json.loads(revised(sent, "medication"))
+    assert after["medication"] == {"concept": NEW_CONCEPT}
+    assert "medicationCodeableConcept" not in after
+
+
+def test_a_bare_order_becomes_one_that_can_be_saved() -> None:
+    bare = {
+        "resourceType": "MedicationRequest", "id": "d1", "status": None, "reasonCode": [],
+        "category": {"coding": [{"code": "community"}]},
+    }  # fmt: skip
+    assert changed(bare, "medication", "dosage") == {
+        "status": "draft",
+        "reasonCode": ...,
+        "category": [{"coding": [{"code": "community"}]}],
+        "intent": "order",
+        "subject": {"reference": "Patient/p1"},
+        "medicationCodeableConcept": NEW_CONCEPT,
+        "dosageInstruction": written(NEW)["dosageInstruction"],
+    }
+    plan = RevisedDrug(draft_of(bare), NEW, frozenset({"medication", "dosage"}))
+    orders.check([("revised", plan), ("removed", RemovedDraft("MedicationRequest/d1", "x"))])
+
+
+def test_an_order_of_stu3_is_written_as_one() -> None:
+    sent = {
+        "resourceType": "MedicationRequest", "id": "d1", "category": {"text": "community"},
+        "reasonCode": {"text": "low B12"},
+        "dosageInstruction": [{"doseQuantity": {"value": 1}}],
+    }  # fmt: skip
+    after = json.loads(revised(sent, "medication", "dosage"))
+    (line,) = after["dosageInstruction"]
+    assert (after["category"], after["reasonCode"]) == (
+        {"text": "community"},
+        [{"text": "low B12"}],
+    )
+    assert line["doseQuantity"]["value"] == 1000
+    assert "doseAndRate" not in line
+    medicationrequest.MedicationRequest.model_validate(after)
+
+
+def test_an_order_of_dstu2_is_written_as_one() -> None:
+    sent = {
+        "resourceType": "MedicationOrder", "id": "order-1", "dateWritten": "2026-03-01",
+        "dosageInstruction": [{"timing": {"repeat": {"periodUnits": "d"}}}],
+        "dispenseRequest": {"medicationCodeableConcept": {"text": "Old"}},
+    }  # fmt: skip
+    after = json.loads(revised(sent, "medication", "dosage"))
+    assert after == {
+        "resourceType": "MedicationOrder",
+        "id": "order-1",
+        "dateWritten": "2026-03-01",
+        "status": "draft",
+        "patient": {"reference": "Patient/p1"},
+        "medicationCodeableConcept": NEW_CONCEPT,
+        "dosageInstruction": after["dosageInstruction"],
+    }
+    (line,) = after["dosageInstruction"]
+    assert sorted(line) == ["doseQuantity", "maxDosePerPeriod", "route", "text", "timing"]
+    repeat = line["timing"]["repeat"]
+    assert sorted(repeat) == ["boundsQuantity", "count", "frequency", "period", "periodUnits"]
+
+
+places = st.sampled_from(
+    [
+        "status",
+        "category",
+        "contained",
+        "dosageInstruction",
+        "dispenseRequest",
+        "medication",
+        "note",
+    ]
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["", "#m1"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["id", "quantity", "route", "reference"]), inner, max_size=2
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(places, values), st.sets(st.sampled_from(["medication", "dosage", "route"])))
+def test_whatever_a_form_sends_can_be_revised(parts: dict[str, Any], revise: set[str]) -> None:
+    sent = {"resourceType": "MedicationRequest", "id": "d1", "x": 5, **parts}
+    after = json.loads(revised(sent, *revise))
+    assert (after["id"], after["x"]) == ("d1", 5)
+    assert {"status", "intent", "subject"} <= set(after)
+    if "medication" in revise:
+        concepts = [after.get("medicationCodeableConcept"), after.get("medication")]
+        assert concepts.count(None) == 1

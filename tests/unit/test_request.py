@@ -268,3 +268,63 @@ def test_any_json_is_read_or_refused_by_name(changes: dict[str, Any], minimal: b
 def test_any_bytes_are_read_or_refused(sent: bytes) -> None:
     with pytest.raises(BadRequest):
         parse_request(sent, "patient-view")
+
+
+# --- orders being written ----------------------------------------------------------------------
+
+BUNDLE = {"resourceType": "Bundle", "entry": []}
+
+
+def asked_at(hook: str, **changes: Any) -> Context:
+    sent = json.loads(context(**changes))
+    return parse_request(json.dumps({**sent, "hook": hook}).encode(), hook).context
+
+
+@pytest.mark.parametrize(
+    ("sent", "selections"),
+    [
+        (["MedicationRequest/1", "ServiceRequest/2"], ("MedicationRequest/1", "ServiceRequest/2")),
+        ("MedicationRequest/1", ("MedicationRequest/1",)),
+        ([], ()),
+        (None, None),
+        (..., None),
+    ],
+)
+def test_selections_are_kept_as_they_were_sent(sent: object, selections: object) -> None:
+    assert asked_at("order-select", selections=sent).selections == selections
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+def test_draft_orders_are_kept_undecoded(hook: str) -> None:
+    sent = json.dumps({**MINIMAL, "hook": hook})[:-2] + ', "draftOrders":  {"a": [1.10, null]} }}'
+    kept = parse_request(sent.encode(), hook).context.draft_orders
+    assert kept is not None
+    assert bytes(kept) == b'{"a": [1.10, null]}'
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+@pytest.mark.parametrize("sent", [..., None])
+def test_draft_orders_may_be_missing(hook: str, sent: object) -> None:
+    assert asked_at(hook, draftOrders=sent).draft_orders is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("draftOrders", value) for value in ([BUNDLE], "SECRET", 5, True)),
+        *(("selections", value) for value in ({"SECRET": 1}, 5, ["a", 5], [None], [["SECRET"]])),
+    ],
+)
+def test_draft_orders_and_selections_of_another_type_are_named(field: str, value: object) -> None:
+    with pytest.raises(BadRequest) as refused:
+        asked_at("order-select", **{field: value})
+    assert refused.value.expression == f"context.{field}"
+    assert field in refused.value.text
+    assert "SECRET" not in refused.value.text
+
+
+@pytest.mark.parametrize("value", [5, [BUNDLE], BUNDLE])
+def test_hooks_without_these_members_ignore_them(value: object) -> None:
+    asked = parse_request(context(draftOrders=value, selections=value), "patient-view").context
+    assert (asked.draft_orders, asked.selections) == (None, None)
+    assert asked_at("order-sign", draftOrders=BUNDLE, selections=value).selections is None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pint import Quantity as Measured
 from ucumvert import PintUcumRegistry
 
-from cds_service.clinical import UNITS, Quantity, canonical_unit, convert
+from cds_service.clinical import UNITS, DoseUnit, Quantity, canonical_unit, convert, dose_unit
 
 COBALAMIN = Decimal("1355.37")  # g/mol
 UCUM = PintUcumRegistry()
@@ -148,3 +148,74 @@ def test_weights_convert_exactly(value: str, unit: str, kilograms: str) -> None:
 
 def test_a_quantity_without_a_unit_has_no_value_in_any() -> None:
     assert all(convert(quantity("1", None), unit) is None for unit in UNITS)
+
+
+# --- units of doses ----------------------------------------------------------------------------
+
+PER_KG, PER_DAY = {"per_kg": True}, {"per_day": True}
+DOSES = {
+    ("ng", ""): "ng nanogram",
+    ("ug", ""): "ug mcg Mcg MCG µg μg microgram micrograms Micrograms microgram(s)",
+    ("mg", ""): "mg MG Mg mgs milligram milligram(s) MILLIGRAMS",
+    ("g", ""): "g gm gram grams",
+    ("uL", ""): "uL ul µL",
+    ("mL", ""): "mL ml ML cc cm3 milliliter millilitres",
+    ("1", ""): "1 {each} each EA",
+    ("1", "tablet"): "{tbl} {tab} {tablet} tablet tablets tablet(s) TAB Tab SLTAB CHEWTAB",
+    ("1", "capsule"): "{cap} capsule Capsules CAP caps",
+    ("1", "pill"): "{pill} pill pills",
+    ("1", "drop"): "{drop} [drp] drop drops DROP gtt gtts {drops}",
+    ("1", "spray"): "{spray} {puff} {actuat} spray sprays SPRY NASSPRY PUFF",
+    ("1", "dose"): "{dose} dose doses",
+    ("1", "ampoule"): "ampoule ampoules ampule {ampule} amp",
+    ("1", "vial"): "vial {vial} VIAL",
+}
+
+
+@pytest.mark.parametrize(
+    ("written", "unit", "thing"),
+    [(one, unit, thing) for (unit, thing), some in DOSES.items() for one in some.split()],
+)
+def test_a_unit_of_doses_is_known_in_its_spellings(written: str, unit: str, thing: str) -> None:
+    assert dose_unit(written) == DoseUnit(unit, thing)
+    assert dose_unit(f" {written} ") == DoseUnit(unit, thing)
+
+
+@pytest.mark.parametrize(
+    ("written", "per"),
+    [
+        *((one, PER_KG) for one in ("ug/kg", "mcg/kg", "µg / kg", "mcg per kg", "ug/kg/dose")),
+        *((one, PER_DAY) for one in ("ug/d", "ug/day", "mcg/24h", "micrograms per day")),
+        *(
+            (one, {**PER_KG, **PER_DAY})
+            for one in ("ug/kg/d", "ug/(kg.d)", "ug/d/kg", "mcg/kg/day", "mcg per kg per day")
+        ),
+        ("mcg/dose", {}),
+        ("mcg/{dose}", {}),
+    ],
+)
+def test_a_dose_may_be_per_body_weight_and_spread_over_the_day(
+    written: str, per: dict[str, bool]
+) -> None:
+    assert dose_unit(written) == DoseUnit("ug", **per)
+    assert dose_unit("mg/kg") == DoseUnit("mg", per_kg=True)
+    assert dose_unit("{tbl}/d") == DoseUnit("1", "tablet", per_day=True)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "IU", "[IU]", "[iU]", "{IU}", "U", "unit", "units", "M", "m", "G", "GM", "UG", "uG", "Ug",
+        "MILLIG", "kg", "L", "mmol", "%", "", " ", "/", "/kg", "/d", "{}", "{mg}", "[mg]", "{ug}",
+        "mg/mL", "mcg/tablet", "ug/h", "ug/wk", "ug/kg.d", "ug/kg/kg", "ug/d/d", "ug/(kg.h)",
+        "ug/(kg.d)/h", "tsp", "tablet daily", "one tablet", "mg mg", "tabletten", "1000", "1/2",
+    ],
+)  # fmt: skip
+def test_what_could_mean_something_else_is_no_unit_of_doses(written: str) -> None:
+    assert dose_unit(written) is None
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_unit_of_doses_or_none(written: str) -> None:
+    found = dose_unit(written)
+    assert found is None or found.unit == "1" or found.unit in UNITS
