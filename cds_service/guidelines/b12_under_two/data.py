@@ -79,6 +79,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     neuro_review: Limit
     regimen_end: Limit
     requirement_dose: Limit
+    dose_excessive: Limit
+    dose_tenth: Limit
     dose_suggested: Limit
 
 
@@ -264,16 +266,79 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     expired_result: str
     before_birth: str
     preliminary: str
+    draft_read: str
+    draft_by_name: str
+    draft_instead: str
+    draft_not_checked: str
+    drafts_unknown: str
+    baseline_first: str
+    with_tests: str
     as_of: str
     local_settings: str
     review: str
 
 
-class Names(Struct, frozen=True, forbid_unknown_fields=True):
-    """``b12``: substance names that, as whole words, make an uncoded order worth a warning;
-    ``labs``: what a card calls the laboratory values."""
+class SubstanceNames(Struct, frozen=True, forbid_unknown_fields=True):
+    """Names of the cobalamins, each one word; ``unspecified`` ones leave open which it is."""
 
-    b12: tuple[str, ...]
+    cyanocobalamin: tuple[str, ...]
+    hydroxocobalamin: tuple[str, ...]
+    methylcobalamin: tuple[str, ...]
+    adenosylcobalamin: tuple[str, ...]
+    unspecified: tuple[str, ...]
+
+
+class FormNames(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a product comes in: pieces that are counted (``tablet`` stands for everything solid,
+    ``ampoule`` for every container of an injection), and ``liquid`` for what is measured."""
+
+    tablet: tuple[str, ...]
+    drop: tuple[str, ...]
+    spray: tuple[str, ...]
+    ampoule: tuple[str, ...]
+    liquid: tuple[str, ...]
+
+
+class WayNames(Struct, frozen=True, forbid_unknown_fields=True):
+    """Words of a product's name that say how it is given."""
+
+    oral: tuple[str, ...]
+    sublingual: tuple[str, ...]
+    nasal: tuple[str, ...]
+    parenteral: tuple[str, ...]
+
+
+class RouteNames(Struct, frozen=True, forbid_unknown_fields=True):
+    """How people write a route."""
+
+    oral: tuple[str, ...]
+    sublingual: tuple[str, ...]
+    nasal: tuple[str, ...]
+    intramuscular: tuple[str, ...]
+    subcutaneous: tuple[str, ...]
+    intravenous: tuple[str, ...]
+    parenteral: tuple[str, ...]
+
+
+class Names(Struct, frozen=True, forbid_unknown_fields=True):
+    """Names as people write them, found as whole words: small letters, without accents, "B 12"
+    and "B-12" as "b12". ``labs`` is what a card calls the laboratory values.
+
+    ``companions`` are other active substances, ``combination`` names of medicines that have B12
+    among others, ``no_medicine`` words that make a name with B12 something else (a test, a
+    strain), ``plain`` words that name no substance, ``preservative_free`` phrases that say so.
+    """
+
+    b12: SubstanceNames
+    companions: tuple[str, ...]
+    combination: tuple[str, ...]
+    folic_acid: tuple[str, ...]
+    no_medicine: tuple[str, ...]
+    plain: tuple[str, ...]
+    preservative_free: tuple[str, ...]
+    forms: FormNames
+    ways: WayNames
+    routes: RouteNames
     labs: Mapping[str, str]
 
 
@@ -328,10 +393,15 @@ class Codes(Struct, frozen=True):
     hydroxocobalamin: CodeList
     cyanocobalamin: CodeList
     multivitamin_with_b12: CodeList
+    b12_combination: CodeList
     folic_acid: CodeList
     routes_oral: CodeList
     routes_parenteral: CodeList
+    routes_intramuscular: CodeList
+    routes_subcutaneous: CodeList
+    routes_intravenous: CodeList
     routes_other: CodeList
+    routes_nasal: CodeList
     severity_severe: CodeList
 
 

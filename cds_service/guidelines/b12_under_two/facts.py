@@ -20,6 +20,7 @@ from cds_service.clinical import (
 )
 from cds_service.guidelines.b12_under_two.age import Age, is_ahead, read_age
 from cds_service.guidelines.b12_under_two.data import Guideline, Product
+from cds_service.guidelines.b12_under_two.products import names_b12
 from cds_service.guidelines.b12_under_two.results import (
     FINAL,
     LAB_UNITS,
@@ -31,7 +32,7 @@ from cds_service.guidelines.b12_under_two.results import (
     read_levels,
     read_weight,
 )
-from cds_service.guidelines.b12_under_two.therapy import Therapy, names_b12, read_therapy
+from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
 from cds_service.guidelines.engine import Reasoning
 
 

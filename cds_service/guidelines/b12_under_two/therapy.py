@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
@@ -11,6 +10,7 @@ from msgspec import Struct
 
 from cds_service.clinical import Medication, Record, convert
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
+from cds_service.guidelines.b12_under_two.products import ProductWay, names_b12, recognise
 
 Route = Literal["oral", "parenteral", "other", "unknown"]
 
@@ -47,6 +47,9 @@ class Therapy(Struct, frozen=True):
 
 _NOT_ORDERED = frozenset({"cancelled", "entered-in-error", "draft", "unknown"})
 _NOT_AN_ORDER = frozenset({"proposal", "plan", "option"})
+_BY_FORM: Mapping[ProductWay, Route] = {
+    "oral": "oral", "sublingual": "other", "nasal": "other", "parenteral": "parenteral",
+}  # fmt: skip
 _NOT_GIVEN = frozenset({"not-done", "entered-in-error", "unknown", "not-given"})
 
 
@@ -129,7 +132,7 @@ def read_therapy(record: Record, on: date, g: Guideline) -> Therapy:
 
 
 def route_of(medication: Medication, g: Guideline) -> Route:
-    """By its route code, otherwise by the product ordered."""
+    """By its route code, otherwise by the form of the product ordered."""
     for dose in medication.doses:
         if g.codes.routes_oral.any_of(dose.route) is not None:
             return "oral"
@@ -137,20 +140,7 @@ def route_of(medication: Medication, g: Guideline) -> Route:
             return "parenteral"
         if g.codes.routes_other.any_of(dose.route) is not None:
             return "other"
-    products = g.file.products
-    for product, route in (
-        (products.cyanocobalamin_injection, "parenteral"),
-        (products.hydroxocobalamin_injection, "parenteral"),
-        (products.oral_solution, "oral"),
-    ):
-        wanted = {
-            (coding.system, coding.code)
-            for coding in product.codings
-            if coding not in products.ingredient.codings
-        }
-        if any((code.system, code.code) in wanted for code in medication.codes):
-            return "parenteral" if route == "parenteral" else "oral"
-    return "unknown"
+    return _BY_FORM.get(recognise(medication.codes, medication.text, g).way, "unknown")
 
 
 def _is_requirement_level(medication: Medication, limits: Limits) -> bool:
@@ -161,9 +151,3 @@ def _is_requirement_level(medication: Medication, limits: Limits) -> bool:
     return bool(amounts) and all(
         amount is not None and limits.requirement_dose.holds(amount) for amount in amounts
     )
-
-
-def names_b12(names: Iterable[str], g: Guideline) -> bool:
-    """Whether one of ``names`` has a name of vitamin B12 as a whole word; "B 12" is one word."""
-    plain = re.sub(r"\bb[ -]12\b", "b12", " ".join(names).lower())
-    return not set(re.findall(r"[a-z0-9]+", plain)).isdisjoint(g.file.names.b12)

@@ -1,0 +1,588 @@
+"""What a drafted order gives: every unit and spelling, ends of ranges, days, averages, routes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from builders import CYANOCOBALAMIN, MUSCLE, ORAL, ROUTE, RXNORM, SNOMED, G
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from cds_service.clinical import Code, DoseAmount, DraftDosage, Schedule
+from cds_service.guidelines.b12_under_two.dosing import Dosing, route_of_line, understand
+from cds_service.guidelines.b12_under_two.products import Drug, recognise
+
+Number = Decimal | int | str
+D = Decimal
+
+INGREDIENT = recognise((CYANOCOBALAMIN,), "", G)
+TABLET = recognise((Code(RXNORM, "309593"),), "", G)
+SOLUTION = recognise((Code(RXNORM, "1423423"),), "", G)
+INJECTION = recognise((Code(RXNORM, "317106"),), "", G)
+NASAL = recognise((Code(RXNORM, "861113"),), "", G)
+SUBLINGUAL = recognise((Code(RXNORM, "237779"),), "", G)
+AMPOULE = recognise((), "hydroxocobalamin 1 mg/1 mL ampoule", G)
+DROPS = recognise((), "B12 drops 1 mg/mL, 20 drops/mL", G)
+STRENGTHLESS = recognise((), "cyanocobalamin tablet", G)
+PLAIN = recognise((), "vitamin B12 1000 mcg", G)
+
+DAILY = Schedule(D(1), D(1), D(1), D(1))
+TWICE_DAILY = Schedule(D(2), D(2), D(1), D(2))
+WEEKLY = Schedule(D(1), D(1), D(7), D(1))
+TWICE_WEEKLY = Schedule(D(2), D(2), D(7), D(1))
+MONTHLY = Schedule(D(1), D(1), D(30), D(1))
+ONCE = Schedule(D(1), D(1), D(0), D(1))
+
+NO_STRENGTH = "the strength of the product is not known"
+
+
+def amount(value: Number, unit: str | None = "ug", thing: str = "", **but: Any) -> DoseAmount:
+    return DoseAmount(D(value), unit, f"{value} {thing or unit or 'IU'}", thing, **but)
+
+
+def line(
+    dose: DoseAmount | None = None, schedule: Schedule | None = DAILY, **but: Any
+) -> DraftDosage:
+    return DraftDosage(**{"low": dose, "high": dose, "schedule": schedule, "route": (ORAL,), **but})
+
+
+def gives(*lines: DraftDosage, drug: Drug = INGREDIENT, kg: Number | None = None) -> Dosing:
+    return understand(lines, drug, None if kg is None else D(kg), G)
+
+
+# --- one dose, in every unit ------------------------------------------------------------------
+
+COUNTED = "1"
+DOSES = (
+    # value, unit, thing, product, micrograms
+    (1000, "ug", "", INGREDIENT, 1000), (1, "mg", "", INGREDIENT, 1000),
+    ("0.001", "g", "", INGREDIENT, 1000), (1_000_000, "ng", "", INGREDIENT, 1000),
+    ("1.8", "ug", "", INGREDIENT, "1.8"), (1, "mg", "", TABLET, 1000),
+    (1, "mL", "", SOLUTION, 1000), ("0.5", "mL", "", SOLUTION, 500),
+    (500, "uL", "", SOLUTION, 500), ("0.001", "L", "", SOLUTION, 1000),
+    (1, "mL", "", INJECTION, 1000), ("0.1", "mL", "", INJECTION, 100), (1, "mL", "", DROPS, 1000),
+    (1, COUNTED, "tablet", TABLET, 1000), (3, COUNTED, "pill", TABLET, 3000),
+    ("0.5", COUNTED, "tab", TABLET, 500), (1, COUNTED, "capsule", TABLET, 1000),
+    (2, COUNTED, "", TABLET, 2000), (1, COUNTED, "tablet", SUBLINGUAL, 1000),
+    (1, COUNTED, "spray", NASAL, 500), (2, COUNTED, "actuation", NASAL, 1000),
+    (1, COUNTED, "", NASAL, 500), (1, COUNTED, "ampoule", AMPOULE, 1000),
+    (1, COUNTED, "vial", AMPOULE, 1000), (1, COUNTED, "", AMPOULE, 1000),
+    (20, COUNTED, "drop", DROPS, 1000), (1, COUNTED, "gtt", DROPS, 50),
+    (1, COUNTED, "tablet", PLAIN, 1000), (1, COUNTED, "ampoule", PLAIN, 1000),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "unit", "thing", "drug", "expected"), DOSES)
+def test_a_single_dose_in_micrograms(
+    value: Number, unit: str, thing: str, drug: Drug, expected: Number
+) -> None:
+    seen = gives(line(amount(value, unit, thing), route=()), drug=drug)
+    assert seen.single_low == seen.single_high == seen.day_most == D(expected)
+    assert [one for one in seen.problems if "route" not in one] == []
+
+
+NOT_COMPUTABLE = (
+    (3, None, "", TABLET, "the unit of the dose, 3 IU, is not known here"),
+    (3, "pg/mL", "", TABLET, "the unit of the dose, 3 pg/mL, is not known here"),
+    (3, COUNTED, "IU", TABLET, "the unit of the dose, 3 IU, is not known here"),
+    (1, COUNTED, "dose", TABLET, "the unit of the dose, 1 dose, is not known here"),
+    (0, "ug", "", TABLET, "the dose, 0 ug, is not above zero"),
+    (-1, "mg", "", TABLET, "the dose, -1 mg, is not above zero"),
+    (1, "mL", "", INGREDIENT, NO_STRENGTH), (1, "mL", "", Drug("b12"), NO_STRENGTH),
+    (1, "mL", "", TABLET, "the dose, 1 mL, does not fit the product"),
+    (1, COUNTED, "tablet", STRENGTHLESS, NO_STRENGTH), (1, COUNTED, "", STRENGTHLESS, NO_STRENGTH),
+    (1, COUNTED, "tablet", INGREDIENT, NO_STRENGTH), (1, COUNTED, "drop", INGREDIENT, NO_STRENGTH),
+    (1, COUNTED, "drop", SOLUTION, NO_STRENGTH), (1, COUNTED, "vial", INJECTION, NO_STRENGTH),
+    (1, COUNTED, "pill", INJECTION, "the dose, 1 pill, does not fit the product"),
+    (1, COUNTED, "pill", SOLUTION, "the dose, 1 pill, does not fit the product"),
+    (1, COUNTED, "drop", TABLET, "the dose, 1 drop, does not fit the product"),
+    (1, COUNTED, "tablet", NASAL, "the dose, 1 tablet, does not fit the product"),
+    (1, COUNTED, "ampoule", TABLET, "the dose, 1 ampoule, does not fit the product"),
+    (1, COUNTED, "", SOLUTION, "the dose, 1 1, does not fit the product"),
+    (1, COUNTED, "", PLAIN, "it is not said what the dose, 1 1, counts"),
+    (1, COUNTED, "", INGREDIENT, "it is not said what the dose, 1 1, counts"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "unit", "thing", "drug", "problem"), NOT_COMPUTABLE)
+def test_a_dose_that_cannot_be_worked_out_is_no_number(
+    value: Number, unit: str | None, thing: str, drug: Drug, problem: str
+) -> None:
+    seen = gives(line(amount(value, unit, thing), route=()), drug=drug)
+    assert seen.single_low is seen.single_high is seen.day_most is seen.average_high is None
+    assert problem in seen.problems
+    assert seen.in_words() == "dose not known"
+
+
+def test_a_doubt_about_the_product_is_a_problem_and_leaves_a_dose_by_mass_alone() -> None:
+    doubtful = recognise((Code(RXNORM, "309593"),), "Vitamin B 12 0.1 MG Oral Tablet", G)
+    by_mass = gives(line(amount(1000)), drug=doubtful)
+    assert by_mass.single_high == 1000
+    assert by_mass.problems == ("its strengths do not agree",)
+    counted = gives(line(amount(1, COUNTED, "tablet")), drug=doubtful)
+    assert counted.single_high is None
+    assert counted.problems == ("its strengths do not agree", NO_STRENGTH)
+
+
+def test_both_ends_of_a_range_are_kept() -> None:
+    seen = gives(line(low=amount(500), high=amount(1, "mg")))
+    assert (seen.single_low, seen.single_high, seen.day_most) == (500, 1000, 1000)
+    assert (seen.average_low, seen.average_high) == (500, 1000)
+    assert seen.in_words() == "500 to 1000 µg"
+    reversed_ends = gives(line(low=amount(1000), high=amount(500)))
+    assert (reversed_ends.single_low, reversed_ends.single_high) == (500, 1000)
+    assert reversed_ends.problems == ("the ends of the dose are in the wrong order",)
+    one_end = gives(line(low=None, high=amount(2000)))
+    assert (one_end.single_high, one_end.day_most) == (2000, 2000)
+    assert one_end.problems == ("only one end of the dose is given",)
+    bad_end = gives(line(low=amount(0), high=amount(1000)))
+    assert (bad_end.single_high, bad_end.problems) == (
+        1000, ("the dose, 0 ug, is not above zero",),
+    )  # fmt: skip
+
+
+# --- per kg, per day ------------------------------------------------------------------------------
+
+
+def test_a_dose_per_kg_is_multiplied_by_the_weight() -> None:
+    seen = gives(line(amount("0.3", per_kg=True)), kg="7.484")
+    assert seen.single_high == D("2.2452")
+    assert not seen.per_kg_in_mg
+    assert not seen.needs_weight
+    assert not seen.problems
+
+
+def test_without_a_weight_a_dose_per_kg_is_no_number_and_no_problem_of_its_own() -> None:
+    seen = gives(line(amount("0.3", per_kg=True)))
+    assert seen.needs_weight
+    assert (seen.single_high, seen.day_most, seen.average_high) == (None, None, None)
+    assert not seen.problems
+
+
+@pytest.mark.parametrize(("unit", "in_mg"), [("ug", False), ("ng", False), ("mg", True),
+                                             ("g", True), ("kg", True), ("mL", False)])  # fmt: skip
+def test_milligrams_per_kg_are_pointed_out(unit: str, in_mg: bool) -> None:
+    dose = amount("0.001", unit, per_kg=True)
+    for kg in (None, 6):
+        assert gives(line(dose), kg=kg).per_kg_in_mg is in_mg
+    allowed = line(amount(10), maxima=((dose, D(1)),))
+    assert gives(allowed, kg=6).per_kg_in_mg is in_mg
+    assert not gives(line(amount(1, unit)), kg=6).per_kg_in_mg
+
+
+def test_an_amount_of_a_day_is_shared_among_its_times() -> None:
+    of_a_day = amount(1000, per_day=True)
+    assert gives(line(of_a_day, TWICE_DAILY)).single_high == 500
+    for schedule in (DAILY, TWICE_DAILY, None):
+        seen = gives(line(of_a_day, schedule))
+        assert (seen.day_most, seen.average_low, seen.average_high) == (1000, 1000, 1000)
+        assert not seen.problems
+    untimed = gives(line(of_a_day, None))
+    assert (untimed.single_high, untimed.in_words()) == (None, "1000 µg a day")
+    weekly = gives(line(of_a_day, WEEKLY))
+    assert (weekly.single_high, weekly.day_most, weekly.average_high) == (None, 1000, None)
+    assert weekly.problems == (
+        "the dose is that of a day, and it is not given equally often each day",
+    )
+    sometimes_twice = Schedule(D(1), D(2), D(1), D(2))
+    both = gives(line(of_a_day, sometimes_twice))
+    assert (both.single_low, both.single_high, both.day_most) == (500, 1000, 1000)
+    per_kg = gives(line(amount(1, per_day=True, per_kg=True), TWICE_DAILY), kg=6)
+    assert (per_kg.single_high, per_kg.day_most) == (3, 6)
+
+
+# --- how often ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("schedule", "day", "low", "high"),
+    [
+        (DAILY, 1000, 1000, 1000), (TWICE_DAILY, 2000, 2000, 2000),
+        (Schedule(D(4), D(4), D(1), D(4)), 4000, 4000, 4000),
+        (Schedule(D(1), D(1), D(2), D(1)), 1000, 500, 500),
+        (WEEKLY, 1000, D(1000) / 7, D(1000) / 7), (TWICE_WEEKLY, 1000, D(2000) / 7, D(2000) / 7),
+        (MONTHLY, 1000, D(1000) / 30, D(1000) / 30), (ONCE, 1000, 1000, 1000),
+        (Schedule(D(1), D(3), D(1), D(3)), 3000, 1000, 3000),
+        (Schedule(D(2), D(2), D(7), D(2)), 2000, D(2000) / 7, D(2000) / 7),
+    ],
+)  # fmt: skip
+def test_the_day_and_the_average(schedule: Schedule, day: int, low: Decimal, high: Decimal) -> None:
+    seen = gives(line(amount(1000), schedule))
+    assert (seen.single_high, seen.day_most) == (1000, day)
+    assert (seen.average_low, seen.average_high) == (low, high)
+
+
+def test_requirement_level_is_met_exactly_at_its_limit() -> None:
+    limit = G.limits.requirement_dose
+    for dose, schedule, small in (
+        (5, DAILY, True), ("5.01", DAILY, False), (35, WEEKLY, True), (36, WEEKLY, False),
+        ("2.5", TWICE_DAILY, True), (1000, MONTHLY, False), (150, MONTHLY, True),
+    ):  # fmt: skip
+        average = gives(line(amount(dose), schedule)).average_high
+        assert average is not None
+        assert limit.holds(average) is small, (dose, schedule)
+
+
+def test_without_a_timing_the_dose_is_known_and_the_average_is_not() -> None:
+    seen = gives(line(amount(1500), None))
+    assert (seen.single_high, seen.day_most, seen.average_high) == (1500, 1500, None)
+    assert seen.problems == ("how often it is given is not said",)
+    assert seen.in_words() == "1500 µg"
+    unclear = gives(line(amount(1500), None, unclear=("timing",)))
+    assert unclear.problems == ("how often it is given cannot be understood",)
+    for broken in (Schedule(D(0), D(1), D(1), D(1)), Schedule(D(1), D(1), D(-1), D(1))):
+        assert gives(line(amount(1), broken)).problems == unclear.problems
+
+
+def test_one_dose_in_all_is_a_single_dose() -> None:
+    seen = gives(line(amount(1000), None, count=1))
+    assert (seen.day_most, seen.average_high, seen.days, seen.problems) == (1000, 1000, 1, ())
+
+
+def test_as_needed_leaves_the_average_open_and_the_upper_bound_checked() -> None:
+    seen = gives(line(amount(1000), Schedule(D(1), D(3), D(1), D(3)), as_needed=True))
+    assert (seen.single_high, seen.day_most, seen.average_high) == (1000, 3000, None)
+    assert seen.problems == ("it is given as needed: how much in all is not known",)
+
+
+@pytest.mark.parametrize(
+    ("maximum", "days", "but", "single", "day"),
+    [
+        (amount(1000), D(1), {}, 1000, 1000), (amount(3000), D(1), {}, 1000, 3000),
+        (amount(100), D(1), {}, 1000, 1000), (amount(1500), D("0.5"), {}, 1000, 3000),
+        (amount(7000), D(7), {}, 1000, 1000), (amount(2, "mg"), None, {}, 2000, 1000),
+        (amount(2, "mg", per_day=True), None, {}, 1000, 2000),
+        (amount(1000), D(1), {"schedule": TWICE_DAILY, "as_needed": True}, 1000, 1000),
+        (amount(1000), D(1), {"schedule": TWICE_DAILY}, 1000, 2000),
+        (amount(3000), D(1), {"schedule": None, "as_needed": True}, 1000, 3000),
+    ],
+)  # fmt: skip
+def test_what_is_allowed_at_most_counts_as_the_upper_end(
+    maximum: DoseAmount, days: Decimal | None, but: dict[str, Any], single: int, day: int
+) -> None:
+    seen = gives(line(amount(1000), maxima=((maximum, days),), **but))
+    assert (seen.single_high, seen.day_most) == (single, day)
+    assert seen.single_low == 1000
+
+
+def test_a_maximum_that_cannot_be_worked_out_is_a_problem() -> None:
+    seen = gives(line(amount(1000), maxima=((amount(3, COUNTED, "tablet"), D(1)),)))
+    assert (seen.day_most, seen.problems) == (1000, (NO_STRENGTH,))
+    per_kg = gives(line(amount(1000), maxima=((amount(1, per_kg=True), D(1)),)))
+    assert per_kg.needs_weight
+
+
+@pytest.mark.parametrize(
+    ("dosage", "problem"),
+    [
+        (DraftDosage(route=(ORAL,)), "no dose is given"),
+        (DraftDosage(route=(ORAL,), schedule=DAILY, text="as told"), "no dose is given"),
+        (DraftDosage(route=(ORAL,), text="half a tablet daily"), "the dose is given in words only"),
+        (DraftDosage(route=(ORAL,), schedule=DAILY, unclear=("dose",)),
+         "the dose cannot be understood"),
+        (DraftDosage(route=(ORAL,), unclear=("the line",)), "the dosage cannot be understood"),
+    ],
+)  # fmt: skip
+def test_a_line_without_a_dose_says_so_once(dosage: DraftDosage, problem: str) -> None:
+    seen = gives(dosage)
+    assert seen.problems == (problem,)
+    assert (seen.single_high, seen.day_most, seen.average_high) == (None, None, None)
+
+
+def test_an_order_without_a_line_has_no_dose_and_the_way_of_its_product() -> None:
+    seen = gives(drug=INJECTION)
+    assert (seen.problems, seen.ways, seen.days) == (
+        ("no dose is given",), frozenset({"parenteral"}), None,
+    )  # fmt: skip
+
+
+# --- several lines --------------------------------------------------------------------------------
+
+
+def regimen(*schedules: Schedule, days: tuple[int, ...]) -> list[DraftDosage]:
+    return [
+        line(amount(1000), schedule, sequence=turn, days=D(days[turn - 1]))
+        for turn, schedule in enumerate(schedules, 1)
+    ]
+
+
+def test_our_own_regimen_is_a_thousand_micrograms_a_day() -> None:
+    every_other_day = Schedule(D(1), D(1), D(2), D(1))
+    lines = regimen(DAILY, every_other_day, TWICE_WEEKLY, WEEKLY, days=(7, 14, 14, 84))
+    limited = [structs.replace(one, maxima=((amount(1000), D(1)),)) for one in lines]
+    assert gives(*limited) == gives(*lines)
+    seen = gives(*lines)
+    assert (seen.single_low, seen.single_high, seen.day_most) == (1000, 1000, 1000)
+    assert (seen.average_high, seen.days, seen.problems) == (1000, 119, ())
+    assert seen.in_words() == "1000 µg"
+
+
+def test_lines_that_may_coincide_add_up() -> None:
+    morning, evening = line(amount(1000)), line(amount(1500))
+    seen = gives(morning, evening)
+    assert (seen.single_low, seen.single_high, seen.day_most) == (1000, 1500, 2500)
+    assert (seen.average_low, seen.average_high) == (1500, 1500)
+    assert seen.in_words() == "1000 to 1500 µg, up to 2500 µg a day"
+    together = [line(amount(1000), sequence=1), line(amount(1500), sequence=1)]
+    assert gives(*together).day_most == 2500
+    in_turn = [line(amount(1000), sequence=1), line(amount(1500), sequence=2)]
+    assert gives(*in_turn).day_most == 1500
+    assert gives(*in_turn, line(amount(300))).day_most == 1800
+    untimed = gives(morning, line(amount(1500), None))
+    assert (untimed.day_most, untimed.average_high) == (2500, None)
+
+
+def test_a_problem_of_some_lines_names_them() -> None:
+    seen = gives(line(amount(1000)), line(None), line(None))
+    assert seen.problems == ("no dose is given (lines 2, 3)",)
+    assert (seen.single_high, seen.day_most, seen.average_high) == (1000, 1000, None)
+    assert gives(line(None), line(amount(1))).problems == ("no dose is given (line 1)",)
+    assert gives(line(None), line(None)).problems == ("no dose is given",)
+
+
+def test_the_whole_duration_if_every_line_says_its_own() -> None:
+    assert gives(line(amount(1), days=D(10))).days == 10
+    assert gives(line(amount(1), WEEKLY, count=12)).days == 84
+    assert gives(line(amount(1), days=D(10)), line(amount(1), days=D(4))).days == 10
+    assert gives(line(amount(1), days=D(10)), line(amount(1))).days is None
+    in_turn = [line(amount(1), days=D(10), sequence=1), line(amount(1), days=D(4), sequence=2)]
+    assert gives(*in_turn).days == 14
+
+
+# --- the route ------------------------------------------------------------------------------------
+
+SUBCUTANEOUS, VEIN = Code(SNOMED, "34206005"), Code(SNOMED, "47625008")
+TONGUE, NOSE = Code(SNOMED, "37839007"), Code(SNOMED, "46713006")
+TUBE = Code(SNOMED, "127492001", "Nasogastric route")
+
+
+@pytest.mark.parametrize(
+    ("code", "way"),
+    [
+        (ORAL, "oral"), (TUBE, "oral"), (Code(ROUTE, "PO"), "oral"), (Code(ROUTE, "GT"), "oral"),
+        (TONGUE, "sublingual"), (Code(ROUTE, "SL"), "sublingual"),
+        (Code(SNOMED, "54471007"), "sublingual"), (Code(ROUTE, "BUC"), "sublingual"),
+        (NOSE, "nasal"), (Code(ROUTE, "NASAL"), "nasal"), (MUSCLE, "intramuscular"),
+        (Code(ROUTE, "IM"), "intramuscular"), (SUBCUTANEOUS, "subcutaneous"),
+        (Code(ROUTE, "SQ"), "subcutaneous"), (VEIN, "intravenous"),
+        (Code(SNOMED, "418114005"), "intravenous"), (Code(SNOMED, "419993007"), "intravenous"),
+        (Code(ROUTE, "IV"), "intravenous"), (Code(ROUTE, "IVINJ"), "intravenous"),
+        (Code(ROUTE, "IVPUSH"), "intravenous"),
+    ],
+)  # fmt: skip
+def test_the_route_by_its_code(code: Code, way: str) -> None:
+    assert route_of_line(DraftDosage(route=(code,)), INGREDIENT, G) == (frozenset({way}), "")
+
+
+def test_every_listed_route_has_a_way_and_its_own_display_agrees() -> None:
+    lists = (G.codes.routes_oral, G.codes.routes_other, G.codes.routes_parenteral)
+    for code in (code for one in lists for code in one.verified):
+        ways, problem = route_of_line(DraftDosage(route=(code,)), INGREDIENT, G)
+        assert (len(ways), problem) == (1, ""), code
+        assert ways != {"parenteral"}
+
+
+@pytest.mark.parametrize(
+    ("text", "ways"),
+    [
+        ("PO", "oral"), ("p.o.", "oral"), ("oral", "oral"), ("Oral use", "oral"),
+        ("by mouth", "oral"), ("per os", "oral"), ("NG tube", "oral"), ("IM", "intramuscular"),
+        ("i.m.", "intramuscular"), ("Intramuscular", "intramuscular"),
+        ("intramuscularly", "intramuscular"), ("SC", "subcutaneous"), ("s.c.", "subcutaneous"),
+        ("subcut", "subcutaneous"), ("SubQ", "subcutaneous"),
+        ("deep subcutaneous", "subcutaneous"), ("subcutaneous injection", "subcutaneous"),
+        ("IV", "intravenous"), ("i.v. push", "intravenous"), ("intravenous", "intravenous"),
+        ("sublingual", "sublingual"), ("SL", "sublingual"), ("under the tongue", "sublingual"),
+        ("intranasal", "nasal"), ("NASAL", "nasal"), ("injection", "parenteral"),
+        ("parenteral", "parenteral"), ("IM or SC", "intramuscular subcutaneous"),
+    ],
+)  # fmt: skip
+def test_the_route_by_its_text(text: str, ways: str) -> None:
+    assert route_of_line(DraftDosage(route_text=text), INGREDIENT, G) == (
+        frozenset(ways.split()), "",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["rectal", "topical", "IMG", "important", "limb", "oralytic",
+                                  "not IM", "avoid IV", "never oral", "?"])  # fmt: skip
+def test_a_route_that_is_not_understood_is_said_and_the_product_is_kept_in_mind(text: str) -> None:
+    problem = "the route cannot be understood"
+    assert route_of_line(DraftDosage(route_text=text), INGREDIENT, G) == (frozenset(), problem)
+    assert route_of_line(DraftDosage(route_text=text), TABLET, G) == (frozenset({"oral"}), problem)
+    unknown = Code("urn:edqm", "20061000")
+    assert route_of_line(DraftDosage(route=(unknown,)), TABLET, G)[1] == problem
+    assert route_of_line(DraftDosage(unclear=("route",)), TABLET, G)[1] == problem
+
+
+def test_a_code_that_is_not_listed_is_read_by_its_name() -> None:
+    edqm = Code("urn:edqm", "20035000", "Intramuscular use")
+    assert route_of_line(DraftDosage(route=(edqm,)), INGREDIENT, G) == (
+        frozenset({"intramuscular"}), "",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("drug", "way"),
+    [(TABLET, "oral"), (SOLUTION, "oral"), (SUBLINGUAL, "sublingual"), (NASAL, "nasal"),
+     (INJECTION, "parenteral"), (AMPOULE, "parenteral")],
+)  # fmt: skip
+def test_without_a_route_the_product_says_it(drug: Drug, way: str) -> None:
+    assert route_of_line(DraftDosage(), drug, G) == (frozenset({way}), "")
+
+
+def test_without_a_route_and_a_form_nothing_says_it() -> None:
+    assert route_of_line(DraftDosage(), INGREDIENT, G) == (frozenset(), "the route is not given")
+
+
+@pytest.mark.parametrize(
+    ("drug", "code"),
+    [(INJECTION, MUSCLE), (INJECTION, SUBCUTANEOUS), (INJECTION, VEIN), (INJECTION, ORAL),
+     (TABLET, ORAL), (TABLET, TONGUE), (TABLET, TUBE), (SUBLINGUAL, ORAL), (SUBLINGUAL, TONGUE),
+     (NASAL, NOSE), (SOLUTION, ORAL)],
+)  # fmt: skip
+def test_routes_that_suit_the_product(drug: Drug, code: Code) -> None:
+    ways, problem = route_of_line(DraftDosage(route=(code,)), drug, G)
+    assert (len(ways), problem) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("drug", "code", "ways"),
+    [
+        (TABLET, MUSCLE, "oral intramuscular"), (TABLET, NOSE, "oral nasal"),
+        (SOLUTION, VEIN, "oral intravenous"), (NASAL, ORAL, "nasal oral"),
+        (SUBLINGUAL, MUSCLE, "sublingual intramuscular"), (INJECTION, NOSE, "parenteral nasal"),
+        (INJECTION, TONGUE, "parenteral sublingual"),
+    ],
+)  # fmt: skip
+def test_a_route_that_contradicts_the_product_may_mean_either(
+    drug: Drug, code: Code, ways: str
+) -> None:
+    found, problem = route_of_line(DraftDosage(route=(code,)), drug, G)
+    assert found == frozenset(ways.split())
+    assert "does not fit" in problem
+
+
+def test_a_route_that_contradicts_itself_may_mean_either() -> None:
+    codes = DraftDosage(route=(ORAL, MUSCLE))
+    assert route_of_line(codes, INGREDIENT, G) == (
+        frozenset({"oral", "intramuscular"}), "the codes of the route contradict each other",
+    )  # fmt: skip
+    text = DraftDosage(route=(MUSCLE,), route_text="PO")
+    assert route_of_line(text, INGREDIENT, G) == (
+        frozenset({"oral", "intramuscular"}), "the route is given as intramuscular and as oral",
+    )  # fmt: skip
+    display = DraftDosage(route=(Code(SNOMED, "78421000", "Oral route"),))
+    assert route_of_line(display, INGREDIENT, G)[0] == {"oral", "intramuscular"}
+    agreeing = DraftDosage(route=(MUSCLE,), route_text="injection")
+    assert route_of_line(agreeing, INJECTION, G) == (frozenset({"intramuscular"}), "")
+
+
+def test_the_ways_of_all_lines_count() -> None:
+    seen = gives(line(amount(1000), route=(MUSCLE,)), line(amount(1000)))
+    assert seen.ways == {"intramuscular", "oral"}
+    some = gives(line(amount(1000)), line(amount(1000), route=()))
+    assert (some.ways, some.problems) == (
+        frozenset({"oral"}), ("the route is not given (line 2)",),
+    )  # fmt: skip
+
+
+# --- what holds for all ---------------------------------------------------------------------------
+
+values = st.decimals("0.001", "9999", places=3)
+schedules = st.builds(
+    lambda times, more, days: Schedule(
+        D(times), D(times + more), D(days), D(min(times + more, -(-(times + more) // max(days, 1))))
+    ),
+    st.integers(1, 6), st.integers(0, 3), st.sampled_from([0, 1, 2, 7, 28]),
+)  # fmt: skip
+products = st.sampled_from(
+    [INGREDIENT, TABLET, SOLUTION, INJECTION, NASAL, AMPOULE, DROPS, STRENGTHLESS, PLAIN]
+)
+things = st.sampled_from(["", "tablet", "drop", "spray", "ampoule", "IU"])
+amounts = st.builds(
+    lambda value, unit, thing, per_kg, per_day: amount(
+        value, unit, thing if unit == "1" else "", per_kg=per_kg, per_day=per_day
+    ),
+    values, st.sampled_from(["ug", "mg", "g", "ng", "mL", "1", None]), things, st.booleans(),
+    st.booleans(),
+)  # fmt: skip
+dosages = st.builds(
+    lambda dose, schedule, needed, count, maximum, sequence: line(
+        dose, schedule, as_needed=needed, count=count, sequence=sequence,
+        maxima=() if maximum is None else ((maximum, D(1)),),
+    ),
+    st.none() | amounts, st.none() | schedules, st.booleans(), st.none() | st.integers(1, 9),
+    st.none() | amounts, st.none() | st.integers(1, 3),
+)  # fmt: skip
+
+
+@given(values, schedules)
+def test_milligrams_and_micrograms_say_the_same(value: Decimal, schedule: Schedule) -> None:
+    in_mg, in_ug = amount(value, "mg"), amount(value * 1000, "ug")
+    assert gives(line(in_mg, schedule)) == gives(line(in_ug, schedule))
+
+
+@given(values, schedules, st.sampled_from([("ug", INGREDIENT), ("mL", SOLUTION), ("1", TABLET)]))
+def test_ten_times_any_factor_is_ten_times_the_result(
+    value: Decimal, schedule: Schedule, how: tuple[str, Drug]
+) -> None:
+    unit, drug = how
+    once, tenfold = (gives(line(amount(value * by, unit), schedule), drug=drug) for by in (1, 10))
+    assert once.single_high is not None
+    assert once.day_most is not None
+    assert tenfold.single_high == once.single_high * 10
+    assert tenfold.day_most == once.day_most * 10
+    assert (tenfold.average_high or 0) >= (once.average_high or 0) * D("9.99")
+    per_kg = amount(value, unit, per_kg=True)
+    light, heavy = (gives(line(per_kg, schedule), drug=drug, kg=kg) for kg in (1, 10))
+    assert light.single_high == once.single_high
+    assert heavy.single_high == tenfold.single_high
+
+
+@given(st.lists(dosages, max_size=4), products, st.none() | st.decimals("0.5", "20", places=2))
+def test_never_negative_never_from_nowhere_never_without_a_word(
+    lines: list[DraftDosage], drug: Drug, kg: Decimal | None
+) -> None:
+    seen = gives(*lines, drug=drug, kg=kg)
+    numbers = (seen.single_low, seen.single_high, seen.day_most, seen.average_low,
+               seen.average_high)  # fmt: skip
+    assert all(one is None or one > 0 for one in numbers)
+    if seen.single_low is not None and seen.single_high is not None:
+        assert seen.single_low <= seen.single_high
+    if seen.average_low is not None and seen.average_high is not None:
+        assert seen.average_low <= seen.average_high
+    if None in (seen.day_most, seen.average_high):
+        assert seen.problems or seen.needs_weight
+    if drug.per_unit is drug.per_ml is None and all(
+        one.unit in ("mL", "1", None) for dose in lines
+        for one in (dose.high, *(most for most, _ in dose.maxima)) if one
+    ):  # fmt: skip
+        assert numbers == (None,) * 5
+    assert seen.in_words()
+
+
+@given(st.lists(dosages, min_size=1, max_size=3), products, dosages)
+def test_another_line_never_lowers_an_upper_bound(
+    lines: list[DraftDosage], drug: Drug, more: DraftDosage
+) -> None:
+    before, after = gives(*lines, drug=drug, kg=6), gives(*lines, more, drug=drug, kg=6)
+    assert (after.single_high or 0) >= (before.single_high or 0)
+    assert (after.day_most or 0) >= (before.day_most or 0)
+
+
+@given(values, values, schedules)
+def test_more_gives_more(one: Decimal, other: Decimal, schedule: Schedule) -> None:
+    assume(one < other)
+    less, more = (gives(line(amount(dose), schedule)) for dose in (one, other))
+    assert less.single_high is not None
+    assert less.day_most is not None
+    assert less.average_high is not None
+    assert more.single_high is not None
+    assert more.day_most is not None
+    assert more.average_high is not None
+    assert less.single_high < more.single_high
+    assert less.day_most < more.day_most
+    assert less.average_high < more.average_high
