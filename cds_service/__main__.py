@@ -19,7 +19,7 @@ from cds_service.errors import ServiceError, SettingsError, StartupError
 
 if TYPE_CHECKING:
     from cds_service.cases import Case
-    from cds_service.consultation import Service
+    from cds_service.guidelines.b12_under_two import Guideline
     from cds_service.settings import Settings
 
 #: Calls a worker handles at once. Those that wait for a FHIR server only wait, so a few more
@@ -197,6 +197,7 @@ def evaluate(
             on=on,
             as_of_is_set=bool(because),
             no_server=NO_SERVER,
+            one_action=settings.one_action,
         ).response
     except ServiceError as error:
         raise _Refused(f"{file}: {error.text}") from None
@@ -241,14 +242,16 @@ def _date_of(case: Case, as_of: date | None, settings: Settings) -> tuple[date, 
 
 
 def _explained(case: Case, on: date) -> str:
+    from cds_service.consultation import evaluate
     from cds_service.fhir.gather import gather
     from cds_service.fhir.reading import read_record
-    from cds_service.guidelines import b12_under_two as b12
     from cds_service.guidelines.b12_under_two.explain import explain
 
     needs, patient_id = case.service.needs, case.asked.context.patient_id
-    record = read_record(gather(needs, case.asked.prefetch, patient_id, None), needs, patient_id)
-    return explain(b12.evaluate(record, on, case.service.guideline), record, case.service.guideline)
+    evidence = gather(needs, case.asked.prefetch, patient_id, None)
+    record = read_record(evidence, needs, patient_id)
+    evaluation = evaluate(case.service, case.asked, evidence, record, on)
+    return explain(evaluation, record, case.service.guideline)
 
 
 def _validation(case: Case) -> Iterator[str]:
@@ -288,11 +291,11 @@ def check(overrides: str | None, show: bool) -> None:
 
     settings = read_settings(os.environ)
     path = Path(overrides) if overrides else settings.guideline_overrides
-    for service in load_services(path):
-        orders = check_orders(service.guideline)
-        for line in _counted(service, orders):
+    services = load_services(path)
+    for g in {one.guideline.file.guideline.id: one.guideline for one in services}.values():
+        for line in _counted(g, check_orders(g)):
             click.echo(line)
-        local = service.guideline.local
+        local = g.local
         click.echo(f"  local settings from {path}:" if path else "  no local settings")
         for name in local:
             click.echo(f"    {name}")
@@ -307,13 +310,12 @@ def check(overrides: str | None, show: bool) -> None:
     click.echo("Nothing to object to.")
 
 
-def _counted(service: Service, orders: int) -> Iterator[str]:
-    g = service.guideline
+def _counted(g: Guideline, orders: int) -> Iterator[str]:
     file = g.file
     lists = [getattr(g.codes, name) for name in g.codes.__struct_fields__]
     rows = [row for one in lists for row in one.codes]
     verified = sum(row.verified for row in rows)
-    yield f"{service.id}: guideline {file.guideline.id}, edition {file.guideline.edition}"
+    yield f"Guideline {file.guideline.id}, edition {file.guideline.edition}"
     yield (
         f"  {len(file.limits.__struct_fields__)} limits, {len(file.doses.__struct_fields__)} doses,"
         f" {len(file.products.__struct_fields__)} products, {len(file.tests.__struct_fields__)}"

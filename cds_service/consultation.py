@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from cds_service.cdshooks.request import Request
 from cds_service.cdshooks.response import Response
 from cds_service.clinical import Need, Plan, PlannedTask, PlannedTest, Record
 from cds_service.fhir import orders
+from cds_service.fhir.drafts import read_basket, referred_medications
 from cds_service.fhir.gather import Answer, gather
 from cds_service.fhir.reading import read_record
 from cds_service.guidelines import b12_under_two as b12
@@ -54,13 +55,24 @@ def consult(
     on: date,
     as_of_is_set: bool = False,
     no_server: str = "",
+    one_action: bool = False,
 ) -> Consultation:
     """Gather, read, evaluate, word. ``on`` is the date of evaluation; ``no_server`` says why
-    there is no ``server``. Raises `DataUnavailable` when the patient cannot be had."""
+    there is no ``server``; ``one_action`` that the client applies one action of a suggestion.
+    Raises `DataUnavailable` when the patient cannot be had."""
     patient_id = asked.context.patient_id
-    evidence = gather(service.needs, asked.prefetch, patient_id, server, no_server)
+    evidence = gather(
+        service.needs,
+        asked.prefetch,
+        patient_id,
+        server,
+        no_server,
+        referred_medications(asked.context.draft_orders),
+    )
     record = read_record(evidence, service.needs, patient_id)
-    evaluation = b12.evaluate(record, on, service.guideline)
+    evaluation = evaluate(service, asked, evidence, record, on)
+    if one_action:
+        evaluation = b12.one_action_each(evaluation, service.guideline)
     response = respond(
         service,
         evaluation,
@@ -71,6 +83,18 @@ def consult(
         as_of_is_set=as_of_is_set,
     )
     return Consultation(response, _loggable(response, evidence))
+
+
+def evaluate(
+    service: Service, asked: Request, evidence: Mapping[str, Answer], record: Record, on: date
+) -> b12.Evaluation:
+    """What the guideline says to this hook: about the chart, or about the orders being written."""
+    if service.hook == "patient-view":
+        return b12.evaluate(record, on, service.guideline)
+    context = asked.context
+    basket = read_basket(context.draft_orders, context.selections, context.patient_id, evidence)
+    signing = service.hook == "order-sign"
+    return b12.evaluate_orders(record, basket, on, service.guideline, signing=signing)
 
 
 def respond(
@@ -140,12 +164,20 @@ def _account(
         *(f"{key}: {count} not readable" for key, count in record.unreadable.items()),
         *(fact for one in outcomes if isinstance(one, CannotTell) for fact in one.missing),
     ]
+    foreign, basket = record.foreign, evaluation.basket
+    if basket is not None:
+        foreign += basket.foreign
+        account["orders"] = len(basket.drafts)
+        if not basket.sent:
+            missing.append("draftOrders: not sent")
+        if basket.unreadable:
+            missing.append(f"draftOrders: {basket.unreadable} not readable")
     if reasons:
         account["because"] = reasons
     if missing:
         account["missing"] = missing
-    if record.foreign:
-        account["otherPatientsRecordsIgnored"] = record.foreign
+    if foreign:
+        account["otherPatientsRecordsIgnored"] = foreign
     if g.local:
         account["localSettings"] = list(g.local)
     return account
@@ -177,20 +209,43 @@ def load_services(overrides: Path | None = None) -> tuple[Service, ...]:
     g = b12.load(overrides)
     if g.local:
         check_orders(g)
-    return (
+    about, stationery = g.file.guideline, Stationery(g.wording)
+    return tuple(
         Service(
-            id=f"{g.file.guideline.id}-patient-view",
-            hook="patient-view",
-            title=g.file.guideline.title,
-            description="Suggests treatment, tests and follow-up for an infant whose chart is"
-            " opened. The guideline behind it awaits human review.",
+            id=f"{about.id}-{hook}",
+            hook=hook,
+            title=f"{about.title}: {what}",
+            description=f"{does} The guideline behind it awaits human review.",
             usage_requirements="FHIR R4 (4.0.1). The patient must be readable; the B12 results"
             " and the problem list are needed for advice, everything else makes it more precise.",
             needs=g.needs,
             guideline=g,
-            stationery=Stationery(g.wording),
-        ),
+            stationery=stationery,
+        )
+        for hook, what, does in _HOOKS
     )
+
+
+#: The hooks answered, each by a service of its own: what it looks at, and what it does.
+_HOOKS: Sequence[tuple[str, str, str]] = (
+    (
+        "patient-view",
+        "the chart",
+        "Suggests treatment, tests and follow-up for an infant whose chart is opened.",
+    ),
+    (
+        "order-select",
+        "orders being written",
+        "Checks route, dose and follow-up of the vitamin B12 order being written, and suggests"
+        " treatment where an order is begun for a deficient, untreated infant.",
+    ),
+    (
+        "order-sign",
+        "orders being signed",
+        "Checks route, dose and follow-up of every vitamin B12 order about to be signed, and"
+        " says when a deficient, untreated infant gets none.",
+    ),
+)
 
 
 def check_orders(g: b12.Guideline) -> int:

@@ -34,6 +34,7 @@ class Settings(Struct, frozen=True):
     samples: Path | None = None
     fhir_deadline: float = 0.4
     max_body_bytes: int = 5_000_000
+    one_action: bool = False
 
 
 class Setting(NamedTuple):
@@ -211,6 +212,14 @@ SETTINGS: Mapping[str, Setting] = {
         _whole_number(10_000, 1_000_000_000),
         "`5000000`",
         "The largest request body that is read.",
+    ),
+    "CDS_ONE_ACTION": Setting(
+        "one_action",
+        _flag,
+        "`false`",
+        "`true` for clients that apply one action of a suggestion and drop the others, as the"
+        " public CDS Hooks sandbox and some EHRs do: what goes with a drug is suggested on a card"
+        " of its own, one action each.",
     ),
     "CDS_CLIENTS_FILE": Setting(
         "",

@@ -82,6 +82,7 @@ def add_routes(
             on=today(),
             as_of_is_set=settings.as_of is not None,
             no_server=no_server,
+            one_action=settings.one_action,
         )
         return asked, done
 

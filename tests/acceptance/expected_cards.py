@@ -17,6 +17,9 @@ from typing import Any
 FOLDER = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
 STORIES = sorted(folder.name for folder in FOLDER.iterdir())
 
+#: Of an action; what is to be deleted is named, not shown.
+ACTION = ("type", "description", "resource", "resourceId")
+
 Json = dict[str, Any]
 
 
@@ -36,7 +39,7 @@ def shown(cards: Iterable[Json]) -> list[Json]:
                     "label": suggestion["label"],
                     "isRecommended": suggestion.get("isRecommended", False),
                     "actions": [
-                        {name: action[name] for name in ("type", "description", "resource")}
+                        {name: action[name] for name in ACTION if name in action}
                         for action in suggestion["actions"]
                     ],
                 }
@@ -58,18 +61,20 @@ def rewrite() -> list[str]:
     from cds_service.settings import Settings
 
     services = load_services()
+    paths = {service.hook: f"/cds-services/{service.id}" for service in services}
     changed = []
     for story in STORIES:
         path = FOLDER / story / "expected.json"
         before = path.read_text(encoding="utf-8")
         expected = json.loads(before)
         settings = Settings(demo=True, as_of=date.fromisoformat(expected["asOf"]))
+        request = path.with_name("request.json").read_bytes()
         answer = (
             create_app(settings, services)
             .test_client()
             .post(
-                f"/cds-services/{services[0].id}",
-                data=(path.with_name("request.json")).read_bytes(),
+                paths[json.loads(request)["hook"]],
+                data=request,
                 content_type="application/json",
             )
         )

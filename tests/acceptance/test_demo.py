@@ -79,7 +79,8 @@ def test_the_samples_are_listed_with_what_they_tell(base: str) -> None:
 
 
 def test_a_sample_taken_from_the_demo_gets_the_expected_advice_today(base: str) -> None:
-    (service,) = fetched(f"{base}/cds-services")["services"]
+    service = fetched(f"{base}/cds-services")["services"][0]
+    assert service["hook"] == "patient-view"
     request = fetched(f"{base}/samples/{STORY}/request.json")
     answer = fetched(f"{base}/cds-services/{service['id']}", json.dumps(request).encode())
     expected = json.loads((FOLDER / STORY / "expected.json").read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
 """Every sample infant is answered as its expected.json says, whichever way its data comes.
 
 Over HTTP with everything prefetched, over HTTP with nothing prefetched and a FHIR server, and from
-the file with the whole record, as `evaluate` reads it.
+a file, as `evaluate` reads it: the whole record, or where orders are being written, the request.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -52,6 +53,10 @@ REGIMENS = {
 }  # fmt: skip
 DAYS = {"d": 1, "wk": 7}
 MOST_UG = 1000
+#: Types whose patient stands under another name than ``subject``.
+SUBJECT = {"Task": "for", "MedicationOrder": "patient"}
+URGENCY = ("critical", "warning", "info")
+B12_LEVEL = "2132-9"
 
 Json = dict[str, Any]
 
@@ -59,6 +64,9 @@ Json = dict[str, Any]
 @cache
 def story_of(name: str) -> Story:
     return Story(name)
+
+
+ORDER_STORIES = [name for name in STORIES if story_of(name).request["hook"] != "patient-view"]
 
 
 @cache
@@ -80,10 +88,83 @@ def actions(name: str) -> Iterator[Json]:
         yield from suggestion["actions"]
 
 
+def address(resource: Json) -> str:
+    return f"{resource['resourceType']}/{resource['id']}"
+
+
+@cache
+def drafts(name: str) -> dict[str, Json]:
+    """The orders being written."""
+    basket = story_of(name).request["context"].get("draftOrders", {})
+    return {address(entry["resource"]): entry["resource"] for entry in basket.get("entry", ())}
+
+
+def address_in_basket(action: Json, name: str) -> bool:
+    return action["type"] == "update" and address(action["resource"]) in drafts(name)
+
+
+def begins_a_treatment(action: Json, name: str) -> bool:
+    """A new prescription, or one written into an order that names no drug yet."""
+    resource = action.get("resource", {})
+    if resource.get("resourceType") != "MedicationRequest":
+        return False
+    if action["type"] == "create":
+        return True
+    before = drafts(name).get(address(resource))
+    return before is not None and not any(part.startswith("medication") for part in before)
+
+
 def new_prescriptions(name: str) -> Iterator[Json]:
     for action in actions(name):
-        if action["type"] == "create" and action["resource"]["resourceType"] == "MedicationRequest":
+        if begins_a_treatment(action, name):
             yield action["resource"]
+
+
+def finding_of(card: Json) -> Json | None:
+    """What a card says of one order, as expected.json has it."""
+    said = card["extension"][RULES]
+    checks = [rule.partition(".")[0] for rule in said["ruleIds"] if rule.startswith("ORD-")]
+    if not checks:
+        assert "order" not in said
+        return None
+    (rule,) = checks
+    return {"rule": rule, "order": said["order"], "indicator": card["indicator"]}
+
+
+def what_becomes_of(before: Json, after: Json) -> str:
+    """An update in a word: another state, a regimen by its name, or what else was changed."""
+    changed = {part for part in {*before, *after} if before.get(part) != after.get(part)}
+    if changed == {"status"}:
+        return str(after["status"])
+    if "dosageInstruction" in changed:
+        if [way_apart(step) for step in before["dosageInstruction"]] == [
+            way_apart(step) for step in after["dosageInstruction"]
+        ]:
+            (route,) = {
+                step["route"]["coding"][0]["display"] for step in after["dosageInstruction"]
+            }
+            return str(route)
+        with suppress(KeyError, ValueError):
+            return dose_id(as_r4(after))
+    return " and ".join(sorted(changed))
+
+
+def way_apart(step: Json) -> Json:
+    return {part: value for part, value in step.items() if part not in ("route", "text")}
+
+
+def as_r4(order: Json) -> Json:
+    """The dosage of an order of DSTU2 as R4 writes it."""
+    if order["resourceType"] != "MedicationOrder":
+        return order
+    steps = []
+    for step in order["dosageInstruction"]:
+        repeat = dict(step["timing"]["repeat"])
+        repeat["periodUnit"] = repeat.pop("periodUnits")
+        repeat["boundsDuration"] = repeat.pop("boundsQuantity")
+        dose = [{"doseQuantity": step["doseQuantity"]}]
+        steps.append({**step, "timing": {"repeat": repeat}, "doseAndRate": dose})
+    return {**order, "dosageInstruction": steps}
 
 
 def phases(prescription: Json) -> tuple[tuple[Any, ...], ...]:
@@ -127,6 +208,19 @@ def dose_id(prescription: Json) -> str:
     return regimen
 
 
+def without_repetition(found: list[Any]) -> list[Any]:
+    return [one for number, one in enumerate(found) if one not in found[:number]]
+
+
+def is_valid(resource: Json) -> bool:
+    try:
+        model = get_fhir_model_class(resource["resourceType"])
+        model.model_validate_json(json.dumps(resource, default=float))
+    except ValueError:
+        return False
+    return True
+
+
 def references(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         if isinstance(value.get("reference"), str):
@@ -167,8 +261,7 @@ def test_exactly_the_expected_medication_is_offered(name: str) -> None:
         doses = [
             dose_id(action["resource"])
             for action in suggestion["actions"]
-            if action["resource"]["resourceType"] == "MedicationRequest"
-            and action["type"] == "create"
+            if begins_a_treatment(action, name)
         ]
         offered += [
             {"dose": dose, "recommended": suggestion.get("isRecommended", False)} for dose in doses
@@ -197,6 +290,60 @@ def test_the_cards_say_what_they_must(name: str) -> None:
         assert words.lower() in said
 
 
+# --- orders being written -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ORDER_STORIES)
+def test_exactly_the_expected_is_said_of_each_order(name: str) -> None:
+    found = [finding_of(card) for card in answer_to(name)["cards"]]
+    said = [one for one in found if one is not None]
+    assert sorted(said, key=str) == sorted(story_of(name).expected["findings"], key=str)
+
+
+@pytest.mark.parametrize("name", ORDER_STORIES)
+def test_the_most_urgent_comes_first(name: str) -> None:
+    ranks = [URGENCY.index(card["indicator"]) for card in answer_to(name)["cards"]]
+    assert ranks == sorted(ranks)
+
+
+@pytest.mark.parametrize("name", ORDER_STORIES)
+def test_exactly_the_expected_levels_are_suggested_for_an_order(name: str) -> None:
+    expected = story_of(name).expected.get("tests")
+    if expected is None:
+        return
+    on_days = [
+        action["resource"]["occurrenceDateTime"]
+        for card in answer_to(name)["cards"]
+        if finding_of(card) is not None
+        for suggestion in card.get("suggestions", ())
+        for action in suggestion["actions"]
+        if action["type"] == "create"
+        and action["resource"]["code"]["coding"][0]["code"] == B12_LEVEL
+    ]
+    assert on_days == expected
+
+
+@pytest.mark.parametrize("name", ORDER_STORIES)
+def test_orders_are_changed_into_what_is_expected(name: str) -> None:
+    recorded = {address(one): one for one in story_of(name).resources}
+    updates = [
+        {
+            "order": address(action["resource"]),
+            "to": what_becomes_of(
+                {**recorded, **drafts(name)}[address(action["resource"])],
+                json.loads(json.dumps(action["resource"], default=float)),
+            ),
+        }
+        for action in actions(name)
+        if action["type"] == "update" and not begins_a_treatment(action, name)
+    ]
+    deletes = [action["resourceId"] for action in actions(name) if action["type"] == "delete"]
+    expected = story_of(name).expected
+    # two cards about one order may mend it in the same way
+    assert without_repetition(updates) == expected.get("updates", [])
+    assert without_repetition(deletes) == expected.get("deletes", [])
+
+
 # --- the cards to the letter ----------------------------------------------------------------
 
 
@@ -219,7 +366,10 @@ def test_a_fhir_server_leads_to_the_same_answer_as_prefetch(name: str) -> None:
     with FhirStub(story.resources) as fhir:
         client = story.client()
         answer = client.post(story.path, json={**sent, "fhirServer": fhir.url})
-        assert len(fhir.seen) == len(story.request["prefetch"])
+        # an order may point to a medication that nobody sent
+        led_to = [one for one in fhir.seen if one.target.startswith("Medication/")]
+        assert len(led_to) == (name == "order-select-medication-not-found")
+        assert len(fhir.seen) - len(led_to) == len(story.request["prefetch"])
     prefetched = story.post(prefetch=without_unasked(story))
     assert answer.json == prefetched.json
     assert (answer.json == story.post().json) == (name not in UNASKED)
@@ -227,9 +377,10 @@ def test_a_fhir_server_leads_to_the_same_answer_as_prefetch(name: str) -> None:
 
 @pytest.mark.parametrize("name", STORIES)
 def test_the_file_with_the_record_leads_to_the_same_answer(name: str) -> None:
-    case = read_case((FOLDER / name / "patient.json").read_bytes(), services())
+    written_down = "request.json" if name in ORDER_STORIES else "patient.json"
+    case = read_case((FOLDER / name / written_down).read_bytes(), services())
     assert case.asked.context.patient_id == name
-    assert case.written == story_of(name).on
+    assert case.written in (story_of(name).on, None)
     done = consult(
         case.service,
         case.asked,
@@ -309,20 +460,27 @@ def test_the_command_evaluate_says_the_same(name: str) -> None:
 
 @pytest.mark.parametrize("name", STORIES)
 def test_every_suggested_resource_is_valid_and_about_the_patient(name: str) -> None:
-    own = {f"{one['resourceType']}/{one['id']}" for one in story_of(name).resources}
+    own = {address(one) for one in story_of(name).resources}
     for action in actions(name):
+        if action["type"] == "delete":
+            assert action["resourceId"] in drafts(name)
+            continue
         resource = action["resource"]
-        model = get_fhir_model_class(resource["resourceType"])
-        model.model_validate_json(json.dumps(resource, default=float))
-        whose = resource["for" if resource["resourceType"] == "Task" else "subject"]
+        before = drafts(name).get(address(resource)) if action["type"] == "update" else None
+        # an order that came in another shape than R4's keeps it where it is not changed
+        if before is None or is_valid(before):
+            assert is_valid(resource)
+        whose = resource[SUBJECT.get(resource["resourceType"], "subject")]
         assert whose == {"reference": f"Patient/{name}"}
-        assert set(references(resource)) <= own
+        assert set(references(resource)) <= own | set(references(before))
 
 
 @pytest.mark.parametrize("name", STORIES)
 def test_what_is_new_is_a_draft_and_what_is_old_is_only_stopped(name: str) -> None:
     as_of = story_of(name).expected["asOf"]
     for action in actions(name):
+        if action["type"] == "delete" or address_in_basket(action, name):
+            continue
         resource = action["resource"]
         kind = resource["resourceType"]
         if action["type"] == "create":
@@ -358,6 +516,46 @@ def test_no_dose_is_more_than_the_most_that_is_suggested(name: str) -> None:
             assert amount <= daily["numerator"]["value"] <= MOST_UG
             assert daily["denominator"]["value"] == 1
             assert f"{amount.normalize():f} µg by " in step["text"]
+
+
+#: Words in the text of a dosage line that tell the way, and the routes they go with.
+WAYS = {
+    "mouth": ORAL,
+    "oral": ORAL,
+    "muscle": INTRAMUSCULAR,
+    "intramuscular": INTRAMUSCULAR,
+    "subcutaneous": SUBCUTANEOUS,
+    "under the skin": SUBCUTANEOUS,
+    "vein": "47625008",
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_drug_route_and_text_of_a_changed_or_new_prescription_agree(name: str) -> None:
+    """People read the text, machines the route, and the drug has to be made for both."""
+    for action in actions(name):
+        order = action.get("resource", {})
+        if not order.get("resourceType", "").startswith("Medication"):
+            continue
+        before = {address(one): one for one in story_of(name).resources} | drafts(name)
+        if action["type"] == "update" and (
+            order["dosageInstruction"] == before[address(order)].get("dosageInstruction")
+        ):
+            continue
+        drug = json.dumps(
+            [order.get("medicationCodeableConcept"), order.get("contained")], default=float
+        )
+        for step in order["dosageInstruction"]:
+            route = step["route"]["coding"][0]["code"]
+            # words that would say the old route are left out of a changed one
+            text = step.get("text", "").lower().replace("(not intramuscular)", "")
+            said = {WAYS[word] for word in WAYS if word in text}
+            assert said <= {route}, text
+            if route == ORAL:
+                # an infant's product: no tablet
+                assert re.search(r"oral (solution|preparation)", drug, re.IGNORECASE), drug
+            else:
+                assert "oral" not in drug.lower(), drug
 
 
 @pytest.mark.parametrize("name", STORIES)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fhir.resources.R4B import get_fhir_model_class
 from fhir.resources.R4B.bundle import Bundle
 
 from cds_service.guidelines.codelists import check_digit_problem
@@ -23,7 +24,7 @@ SAMPLES = Path(__file__).parents[2] / "fhir_samples"
 FOLDER = SAMPLES / "b12_under_two"
 STORIES = sorted(folder.name for folder in FOLDER.iterdir())
 
-#: Prefetch keys of the patient-view service and the resource type that each one holds.
+#: Prefetch keys of every service and the resource type that each one holds.
 PREFETCH = {
     "patient": "Patient",
     "b12": "Observation",
@@ -44,6 +45,17 @@ KEY_OF_LOINC = {
 }
 EXPECTED_KEYS = {"asOf", "tells", "fires", "silent", "indicator", "offers", "must_say", "cards"}
 OPTIONAL_KEYS = {"weight_based_dose_ug", "fhir_version"}
+#: Said of the orders being written.
+ORDER_KEYS = {"findings", "tests", "updates", "deletes"}
+HOOKS = {"patient-view", "order-select", "order-sign"}
+#: Drafts in a shape that R4 does not allow: the public sandbox's own, and an older edition's.
+LENIENT_DRAFTS = {
+    "order-select-nothing-chosen",
+    "order-select-sandbox-six-milligrams",
+    "order-sign-dstu2-shape",
+}
+#: Also holds an order of another child.
+NEIGHBOURS_ORDER = "order-sign-other-patients-draft"
 #: Written in an older form of FHIR on purpose, so not valid as R4.
 OLDER_FORMS = {"stu3-shaped-record", "dstu2-shaped-record"}
 #: Rules about children whose age is unknown, impossible or at an end.
@@ -72,6 +84,23 @@ def sent(story: str) -> Iterator[tuple[str, Json]]:
             yield from ((key, entry["resource"]) for entry in value["entry"])
         else:
             yield key, value
+
+
+def hook_of(story: str) -> str:
+    return str(read(story, "request")["hook"])
+
+
+def drafts(story: str) -> list[Json]:
+    """The orders being written."""
+    basket = read(story, "request")["context"].get("draftOrders", {})
+    return [entry["resource"] for entry in basket.get("entry", ())]
+
+
+def address(resource: Json) -> str:
+    return f"{resource['resourceType']}/{resource['id']}"
+
+
+ORDER_STORIES = [story for story in STORIES if hook_of(story) != "patient-view"]
 
 
 def patient_of(resource: Json) -> str:
@@ -172,11 +201,20 @@ def test_every_focus_is_on_the_record(story: str) -> None:
 
 
 @pytest.mark.parametrize("story", STORIES)
-def test_the_request_is_a_patient_view_call_with_every_prefetch_key(story: str) -> None:
+def test_the_request_is_a_call_with_every_prefetch_key(story: str) -> None:
     request = read(story, "request")
-    assert request["hook"] == "patient-view"
+    assert request["hook"] in HOOKS
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", request["hookInstance"])
-    assert request["context"] == {"userId": "Practitioner/example", "patientId": story}
+    said = {"userId": "Practitioner/example", "patientId": story}
+    context = dict(request["context"])
+    basket = context.pop("draftOrders", None)
+    selected = context.pop("selections", None)
+    assert context == said
+    assert (basket is None) == (request["hook"] == "patient-view")
+    if selected is not None:
+        assert request["hook"] == "order-select"
+        assert selected
+        assert set(selected) <= {address(draft) for draft in drafts(story)}
     assert list(request["prefetch"]) == list(PREFETCH)
     for key, resource in sent(story):
         assert resource["resourceType"] == PREFETCH[key]
@@ -194,7 +232,9 @@ def test_every_request_has_its_own_hook_instance() -> None:
 def test_what_is_expected_is_complete_and_does_not_contradict_itself(story: str) -> None:
     expected = read(story, "expected")
     assert set(expected) >= EXPECTED_KEYS
-    assert set(expected) - EXPECTED_KEYS <= OPTIONAL_KEYS
+    about_orders = "findings" in expected
+    assert about_orders == (hook_of(story) != "patient-view")
+    assert set(expected) - EXPECTED_KEYS <= OPTIONAL_KEYS | (ORDER_KEYS if about_orders else set())
     assert expected["tells"].endswith((".", ".)"))
     assert expected["fires"]
     assert len(set(expected["fires"])) == len(expected["fires"])
@@ -209,6 +249,9 @@ def test_what_is_expected_is_complete_and_does_not_contradict_itself(story: str)
     doses = [offer["dose"] for offer in expected["offers"]]
     assert all(re.fullmatch(r"DOSE-[A-E]", dose) for dose in doses)
     assert ("weight_based_dose_ug" in expected) == ("DOSE-B" in doses)
+    for finding in expected.get("findings", ()):
+        assert finding["rule"] in expected["fires"]
+        assert finding["order"] in {address(draft) for draft in drafts(story)}
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -228,11 +271,37 @@ def test_the_story_happens_within_the_childs_life(story: str) -> None:
                 assert when <= as_of, f"{resource['id']} after the story"
 
 
+@pytest.mark.parametrize("story", ORDER_STORIES)
+def test_the_orders_being_written_are_valid_r4_and_the_childs(story: str) -> None:
+    assert story.startswith(hook_of(story))
+    for draft in drafts(story):
+        if story in LENIENT_DRAFTS and draft["resourceType"] != "ServiceRequest":
+            assert draft["id"] in {"request-123", "order-123"}
+        else:
+            get_fhir_model_class(draft["resourceType"]).model_validate(draft)
+    addresses = [address(draft) for draft in drafts(story)]
+    assert len(set(addresses)) == len(addresses)
+    whose = {patient_of(draft) for draft in drafts(story)}
+    assert whose <= {story, f"{story}-neighbour"}
+    assert (f"{story}-neighbour" in whose) == (story == NEIGHBOURS_ORDER)
+
+
+def test_every_order_check_decides_in_some_story() -> None:
+    decided = {
+        finding["rule"]
+        for story in ORDER_STORIES
+        for finding in read(story, "expected")["findings"]
+    }
+    assert decided == {f"ORD-{number:02}" for number in range(1, 14)}
+    silent = {rule for story in ORDER_STORIES for rule in read(story, "expected")["fires"]}
+    assert {"ORD-14", "ORD-15"} <= silent
+
+
 def test_every_code_has_a_valid_check_digit() -> None:
     used = {
         coding
         for story in STORIES
-        for _, resource in sent(story)
+        for resource in [*(one for _, one in sent(story)), *drafts(story)]
         for coding in codings(resource)
         if coding[0] in {"http://loinc.org", "http://snomed.info/sct"}
     }

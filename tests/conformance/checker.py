@@ -16,7 +16,12 @@ _TOPIC = re.compile(r"[A-Za-z0-9]{1,100}")
 _REVERSE_DOMAIN = re.compile(r"[a-z][a-z0-9-]*(\.[A-Za-z0-9][A-Za-z0-9_-]*){2,}")
 _HTML = re.compile(r"<[A-Za-z/!]")
 #: Types whose subject stands under another name than ``subject``.
-_SUBJECT = {"AllergyIntolerance": "patient", "NutritionOrder": "patient", "Task": "for"}
+_SUBJECT = {
+    "AllergyIntolerance": "patient",
+    "MedicationOrder": "patient",
+    "NutritionOrder": "patient",
+    "Task": "for",
+}
 
 
 def problems_in_response(response: Any, patient_id: str) -> list[str]:

@@ -32,6 +32,9 @@ FAILURE = {
     "issue": [{"severity": "error", "code": "exception", "details": {"text": "Failed"}}],
 }
 
+#: One story of each order hook in which there is something to say.
+ORDER_STORIES = ["order-select-oral-in-crohn", "order-sign-dose-2001"]
+
 
 def refused(answer: Any, status: int = 400) -> Json:
     assert answer.status_code == status
@@ -71,6 +74,20 @@ def test_only_the_services_own_hook_is_answered(story: Story, hook: Any) -> None
     assert refused(story.post(hook=hook))["issue"][0]["expression"] == ["hook"]
 
 
+@pytest.mark.requirement("CH-33")
+@pytest.mark.parametrize("name", ORDER_STORIES)
+@pytest.mark.parametrize("hook", ["patient-view", "order-select", "order-sign"])
+def test_the_service_of_an_order_hook_answers_that_hook_alone(
+    load_story: Callable[[str], Story], name: str, hook: str
+) -> None:
+    told = load_story(name)
+    answer = told.post(hook=hook)
+    if hook == told.request["hook"]:
+        assert cards(answer)
+    else:
+        assert refused(answer)["issue"][0]["expression"] == ["hook"]
+
+
 @pytest.mark.requirement("CH-33", "CH-34", "CH-35")
 @pytest.mark.parametrize(
     "path",
@@ -98,6 +115,22 @@ def test_a_required_member_that_is_missing_is_named(story: Story, path: tuple[st
 )
 def test_uuids_of_every_version_and_case_are_accepted(story: Story, instance: str) -> None:
     assert cards(story.post(hookInstance=instance))
+
+
+@pytest.mark.requirement("CH-35")
+@pytest.mark.parametrize("name", ORDER_STORIES)
+@pytest.mark.parametrize("field", ["userId", "patientId", "draftOrders", "selections"])
+def test_of_an_order_hook_only_the_orders_may_be_missing(
+    load_story: Callable[[str], Story], name: str, field: str
+) -> None:
+    """Clients leave them out when they may not send them, or have none: an empty basket."""
+    told = load_story(name)
+    context = {key: value for key, value in told.request["context"].items() if key != field}
+    answer = told.post(context=context)
+    if field in ("userId", "patientId"):
+        assert refused(answer)["issue"][0]["expression"] == [f"context.{field}"]
+    else:
+        assert answer.status_code == 200
 
 
 @pytest.mark.requirement("CH-36")
@@ -165,6 +198,44 @@ def test_other_fhir_versions_are_no_crash(load_story: Callable[[str], Story], na
     assert load_story(name).post().status_code == 200
     order = {"resourceType": "MedicationOrder", "id": "o", "dateWritten": "2026"}
     assert load_story(name).with_prefetch(meds=searchset([order])).status_code == 200
+
+
+@pytest.mark.requirement("CH-06", "CH-42", "CH-138")
+@pytest.mark.parametrize("name", ORDER_STORIES)
+def test_order_hooks_take_every_user_and_ignore_what_they_do_not_know(
+    load_story: Callable[[str], Story], name: str
+) -> None:
+    told = load_story(name)
+    context = {
+        **told.request["context"],
+        "userId": "PractitionerRole/x",
+        "extension": {"org.example.x": {"deep": [None, {}]}},
+        "newMember": [7],
+    }
+    assert told.post(context=context).data == told.post().data
+
+
+@pytest.mark.requirement("CH-44")
+@pytest.mark.parametrize("name", ORDER_STORIES)
+@pytest.mark.parametrize(
+    "order",
+    [
+        {"resourceType": "MedicationOrder", "id": "o", "dateWritten": "2026"},
+        {"resourceType": "DiagnosticOrder", "id": "o", "item": [{"code": {"text": "B12"}}]},
+        {"resourceType": "ProcedureRequest", "id": "o", "status": "draft"},
+        {"resourceType": "NutritionOrder", "id": "o", "patient": {"reference": "Patient/x"}},
+        {"resourceType": "Medication", "id": "o"},
+        {"resourceType": "Unheard", "id": "o"},
+    ],
+)
+def test_orders_of_any_kind_and_version_are_no_crash(
+    load_story: Callable[[str], Story], name: str, order: Json
+) -> None:
+    told = load_story(name)
+    for value in (order, {"resource": order}, {"resource": {**order, "id": 1}}):
+        basket = {"resourceType": "Bundle", "entry": [value]}
+        context = {**told.request["context"], "draftOrders": basket}
+        assert told.post(context=context).status_code == 200
 
 
 @pytest.mark.requirement("CH-45")

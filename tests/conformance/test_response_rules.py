@@ -14,9 +14,12 @@ from played import STORIES, Story
 Json = dict[str, Any]
 NAMES = sorted(folder.name for folder in STORIES.iterdir() if folder.is_dir())
 
+ORDER_NAMES = [name for name in NAMES if "draftOrders" in Story(name).request["context"]]
+
 
 def test_there_are_stories_to_answer() -> None:
     assert len(NAMES) >= 30
+    assert len(ORDER_NAMES) >= 30
 
 
 @pytest.mark.requirement(
@@ -55,6 +58,52 @@ def test_an_update_is_the_order_on_record_with_another_status(
         }
         assert "status" in differing
         assert differing <= {"status", "statusReason"}
+
+
+def changes(story: Story) -> list[Json]:
+    """What the answer would update or delete."""
+    return [
+        action
+        for card in story.post().json["cards"]
+        for suggestion in card.get("suggestions", [])
+        for action in suggestion["actions"]
+        if action["type"] != "create"
+    ]
+
+
+@pytest.mark.requirement("CH-96", "CH-97", "CH-98")
+@pytest.mark.parametrize("name", ORDER_NAMES)
+def test_order_hooks_change_orders_of_the_basket(
+    load_story: Callable[[str], Story], name: str
+) -> None:
+    """An active order of the record may be stopped too: a draft by another route replaces it."""
+    story = load_story(name)
+    basket = {
+        f"{draft['resourceType']}/{draft['id']}": draft
+        for draft in (
+            entry["resource"] for entry in story.request["context"]["draftOrders"].get("entry", [])
+        )
+    }
+    for action in changes(story):
+        if action["type"] == "delete":
+            assert action["resourceId"] in basket
+            continue
+        resource = action["resource"]
+        before = basket.get(f"{resource['resourceType']}/{resource['id']}")
+        if before is None:
+            (recorded,) = [one for one in story.resources if one["id"] == resource["id"]]
+            assert (recorded["status"], resource["status"]) == ("active", "stopped")
+        else:
+            kept = set(before) - {"medicationReference", "contained", "dispenseRequest"}
+            assert kept <= set(resource)
+
+
+@pytest.mark.requirement("CH-97", "CH-98")
+def test_orders_are_updated_and_deleted_in_some_story(
+    load_story: Callable[[str], Story],
+) -> None:
+    kinds = {action["type"] for name in ORDER_NAMES for action in changes(load_story(name))}
+    assert kinds == {"update", "delete"}
 
 
 @pytest.mark.requirement("CH-68")

@@ -21,7 +21,8 @@ from cds_service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 STORIES = samples.stories(ROOT / "fhir_samples")
-(SERVICE,) = consultation.load_services()
+SERVICES = {service.hook: service for service in consultation.load_services()}
+SERVICE = SERVICES["patient-view"]
 CALL = f"/cds-services/{SERVICE.id}"
 
 #: The child is under a month old by the calendar, or its birth date is incomplete: on some days
@@ -31,6 +32,13 @@ NOT_ON_EVERY_DAY = {
     "birth-month-straddles-two-years",
     "birth-year-only",
     "under-one-month",
+}
+
+#: Tests on the last day of a window around a calendar month. Another day's month is shorter or
+#: longer, the window lies elsewhere, and the story is told without its point.
+ON_THE_EDGE_OF_A_MONTH = {
+    "order-sign-tests-fifteen-days-off",
+    "order-sign-tests-fourteen-days-off",
 }
 
 # Ends of months and years, the leap day and its neighbours, and days drawn once for all.
@@ -48,8 +56,9 @@ DAYS = [
 
 def answer_to(story: samples.Story) -> tuple[list[str], list[tuple[str, int]]]:
     """The rules that fire, and of each card its indicator and how much it suggests."""
-    asked = parse_request(msgspec.json.encode(story.request), "patient-view")
-    response = consultation.consult(SERVICE, asked, None, on=story.as_of).response
+    service = SERVICES[story.request["hook"]]
+    asked = parse_request(msgspec.json.encode(story.request), service.hook)
+    response = consultation.consult(service, asked, None, on=story.as_of).response
     account = response.extension[consultation.EVALUATION_EXTENSION]
     cards = [(card.indicator, len(card.suggestions)) for card in response.cards]
     return sorted(account["ruleIds"]), cards
@@ -77,7 +86,8 @@ def test_a_story_told_on_another_day_fires_the_same_rules(day: date) -> None:
             assert name in NOT_ON_EVERY_DAY
             continue
         assert told.as_of == day
-        assert answer_to(told) == ANSWERS[name], name
+        if name not in ON_THE_EDGE_OF_A_MONTH:
+            assert answer_to(told) == ANSWERS[name], name
 
 
 @pytest.mark.parametrize("name", sorted(NOT_ON_EVERY_DAY))

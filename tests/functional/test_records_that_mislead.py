@@ -11,7 +11,7 @@ from cds_service.cdshooks.request import parse_request
 from cds_service.cdshooks.response import encode
 from cds_service.consultation import EVALUATION_EXTENSION, consult, load_services
 
-(SERVICE,) = load_services()
+SERVICE = load_services()[0]
 KEYS = [need.key for need in SERVICE.needs]
 SNOMED = "http://snomed.info/sct"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"

@@ -12,14 +12,19 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from math import ceil
 from typing import Any, NamedTuple
 
 from cds_service.cards import Stationery, build_cards
 from cds_service.cdshooks.response import Card
 from cds_service.clinical import (
     Allergy,
+    Basket,
     Code,
     Dose,
+    DoseAmount,
+    Draft,
+    DraftDosage,
     Interval,
     Measurement,
     Medication,
@@ -32,6 +37,9 @@ from cds_service.clinical import (
     Procedure,
     Quantity,
     Record,
+    RemovedDraft,
+    RevisedDrug,
+    Schedule,
     StoppedDrug,
     TestOrder,
 )
@@ -49,6 +57,7 @@ SNOMED = "http://snomed.info/sct"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 DIET = "http://terminology.hl7.org/CodeSystem/diet"
+ROUTE = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"
 
 TREMOR = Code(SNOMED, "26079004", "Tremor")
 SEIZURE = Code(SNOMED, "91175000", "Seizure")
@@ -78,6 +87,10 @@ MUSCLE = Code(SNOMED, "78421000", "Intramuscular route")
 CYANOCOBALAMIN = Code(RXNORM, "11248", "vitamin B12")
 HYDROXOCOBALAMIN = Code(RXNORM, "317106", "hydroxocobalamin 1 MG/ML Injectable Solution")
 FOLIC_ACID = Code(RXNORM, "4511", "folic acid")
+ORAL_SOLUTION = Code(RXNORM, "1423423", "vitamin B12 1 MG/ML Oral Solution")
+TABLET = Code(RXNORM, "309593", "vitamin B12 1 MG Oral Tablet")
+VIAL = Code(RXNORM, "309594", "vitamin B12 1 MG/ML Injectable Solution")
+VEIN = Code(SNOMED, "47625008", "Intravenous route")
 MULTIVITAMIN = Code(RXNORM, "876858", "multivitamin drops")
 
 _LABS = {
@@ -245,6 +258,72 @@ def a_test_order(code: str, *, due_in: int | None = 0, status: str = "active",
     )  # fmt: skip
 
 
+def a_schedule(times: Number = 1, days: Number = 1) -> Schedule:
+    """``times`` in every ``days`` days, spread as evenly as may be."""
+    often, span = Decimal(times), Decimal(days)
+    most = Decimal(ceil(often / span)) if span else often
+    return Schedule(often, often, span, most)
+
+
+def a_dosage(
+    value: Number | None = 1000, unit: str | None = "ug", *, to: Number | None = None,
+    times: Number | None = 1, days: Number = 1, route: Code | None = ORAL, per_kg: bool = False,
+    thing: str = "", **but: Any,
+) -> DraftDosage:  # fmt: skip
+    """A line of a draft: 1000 µg once a day by mouth unless said otherwise."""
+
+    def amount(number: Number) -> DoseAmount:
+        written = f"{number} {thing or unit or ''}{'/kg' if per_kg else ''}".strip()
+        return DoseAmount(Decimal(number), unit, written, thing, per_kg)
+
+    low = amount(value) if value is not None else None
+    return DraftDosage(
+        **{
+            "low": low,
+            "high": amount(to) if to is not None else low,
+            "schedule": a_schedule(times, days) if times is not None else None,
+            "route": (route,) if route else (),
+            **but,
+        }
+    )
+
+
+def a_draft(
+    *dosages: DraftDosage, code: Code | None = ORAL_SOLUTION, text: str | None = None,
+    name: str = "draft", **but: Any,
+) -> Draft:  # fmt: skip
+    """A drafted order, by default the solution by mouth, 1000 µg once a day."""
+    return Draft(
+        **{
+            "kind": "drug",
+            "source": f"MedicationRequest/{name}" if name else "",
+            "resource": b'{"resourceType":"MedicationRequest","id":"draft","status":"draft"}',
+            "status": "draft",
+            "codes": (code,) if code else (),
+            "text": text if text is not None else code.display if code else "",
+            "dosages": dosages or (a_dosage(),),
+            **but,
+        }
+    )
+
+
+def an_injection(*dosages: DraftDosage, code: Code = HYDROXOCOBALAMIN, **but: Any) -> Draft:
+    """A drafted injection, by default hydroxocobalamin 1000 µg into the muscle once a week."""
+    return a_draft(*(dosages or (a_dosage(route=MUSCLE, days=7),)), code=code, **but)
+
+
+def a_drafted_test(code: str, *, due_in: int | None = 0) -> Draft:
+    test = a_test_order(code, due_in=due_in, status="draft")
+    return Draft("test", f"ServiceRequest/{code}-{due_in}", b"{}", test=test)
+
+
+def levels_drafted() -> tuple[Draft, Draft]:
+    """The levels of one and three months, as they should go with a treatment begun today."""
+    return tuple(  # type: ignore[return-value]
+        a_drafted_test("2132-9", due_in=(add_months(ON, months) - ON).days) for months in (1, 3)
+    )
+
+
 def a_record(
     *measurements: Measurement, birth: date | Moment | None = None,
     level: Measurement | None = None,
@@ -347,6 +426,14 @@ class Seen(NamedTuple):
         return [p for o in self.offers for p in o.choice.plans if isinstance(p, StoppedDrug)]
 
     @property
+    def revised(self) -> list[RevisedDrug]:
+        return [p for o in self.offers for p in o.choice.plans if isinstance(p, RevisedDrug)]
+
+    @property
+    def removed(self) -> list[RemovedDraft]:
+        return [p for o in self.offers for p in o.choice.plans if isinstance(p, RemovedDraft)]
+
+    @property
     def tests(self) -> list[tuple[str, int]]:
         """(name, days from the evaluation) of every test offered, each once."""
         plans = [p for o in self.offers for p in o.choice.plans if isinstance(p, PlannedTest)]
@@ -389,6 +476,15 @@ class Seen(NamedTuple):
 
 def see(record: Record, *, on: date = ON, g: b12.Guideline = G) -> Seen:
     return Seen(record, b12.evaluate(record, on, g), g)
+
+
+def see_orders(
+    record: Record, *drafts: Draft, signing: bool = True, on: date = ON, g: b12.Guideline = G,
+    **basket: Any,
+) -> Seen:  # fmt: skip
+    """What the guideline sees in orders being signed, or with ``signing=False`` being written."""
+    written = Basket(tuple(drafts), **basket)
+    return Seen(record, b12.evaluate_orders(record, written, on, g, signing=signing), g)
 
 
 # --- a record for every card ----------------------------------------------------------------------
@@ -446,4 +542,33 @@ SHOWN: dict[str, Callable[[], Record]] = {
     ),
     "FU-11": lambda: on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 5)]),
     "FU-12": lambda: on_treatment(130, (350, 100)),
+}
+
+NEWBORN = day(20)
+
+#: The same for the cards of order entry: a record and the orders being signed.
+ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
+    "ORD-01": lambda: (a_record(problems=[CROHN]), a_draft()),
+    "ORD-02": lambda: (a_record(problems=[SEIZURE]), a_draft()),
+    "ORD-02.inborn": lambda: (a_record(problems=[COBALAMIN_C]), a_draft()),
+    "ORD-03": lambda: (a_record(), a_draft(a_dosage(1500))),
+    "ORD-04": lambda: (a_record(), a_draft(a_dosage(1000, "mg"))),
+    "ORD-05": lambda: (a_record(), a_draft(a_dosage("0.3", per_kg=True))),
+    "ORD-06": lambda: (a_record(medications=[an_order()]), a_draft()),
+    "ORD-06.other": lambda: (a_record(medications=[an_order()]), an_injection()),
+    "ORD-07": lambda: (a_record(), a_draft(a_dosage(5))),
+    "ORD-07.tenth": lambda: (a_record(), a_draft(a_dosage(100))),
+    "ORD-08": lambda: (a_record(), a_draft()),
+    "ORD-09": lambda: (a_record(), a_draft(a_dosage(None))),
+    "ORD-10.allergy": lambda: (a_record(allergies=(an_allergy(),)), a_draft()),
+    "ORD-10.leber": lambda: (a_record(problems=[LEBER]), a_draft()),
+    "ORD-10.inborn": lambda: (a_record(problems=[COBALAMIN_C]), an_injection(code=VIAL)),
+    "ORD-11": lambda: (a_record(problems=[HEMOPHILIA]), an_injection()),
+    "ORD-11.vein": lambda: (a_record(problems=[CROHN]), an_injection(a_dosage(route=VEIN, days=7))),
+    "ORD-12": lambda: (a_record(birth=NEWBORN), an_injection()),
+    "ORD-13": lambda: (a_record(), a_draft(a_dosage(1, "mg"), code=FOLIC_ACID)),
+    "ORD-13.borderline": lambda: (
+        a_record(level=a_level(250)),
+        a_draft(a_dosage(1, "mg"), code=FOLIC_ACID),
+    ),
 }

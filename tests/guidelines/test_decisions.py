@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import (
@@ -13,18 +15,24 @@ from builders import (
     HEMOPHILIA,
     ICD10CM,
     LEBER,
+    MUSCLE,
+    ORAL,
+    RXNORM,
     SEIZURE,
     SNOMED,
     TREMOR,
     G,
     a_diet,
+    a_dosage,
     a_dose_given,
+    a_draft,
     a_lab,
     a_level,
     a_problem,
     a_record,
     a_weight,
     an_allergy,
+    an_injection,
     an_order,
     breast_feeding,
     day,
@@ -34,11 +42,15 @@ from builders import (
     months_old,
     on_treatment,
     see,
+    see_orders,
 )
-from msgspec import structs
+from msgspec import Raw, json, structs
 
-from cds_service.clinical import Code
+from cds_service.clinical import Code, DoseAmount, DraftDosage, Schedule
+from cds_service.fhir.drafts import read_basket
 from cds_service.guidelines import b12_under_two
+from cds_service.guidelines.b12_under_two.dosing import understand
+from cds_service.guidelines.b12_under_two.products import Drug, recognise
 
 README = Path(b12_under_two.__file__).with_name("README.md").read_text(encoding="utf-8")
 OLD, OLD_ENOUGH = months_old(20), months_old(6)
@@ -360,6 +372,202 @@ def a_later_normal_level_contradicts_a_diagnosis() -> None:
     assert alone.doses["DOSE-A"]
 
 
+def drug(text: str, *rxcuis: str) -> Drug:
+    return recognise(tuple(Code(RXNORM, one) for one in rxcuis), text, G)
+
+
+def dose(value: str, unit: str = "ug", thing: str = "") -> DoseAmount:
+    return DoseAmount(Decimal(value), unit, value, thing)
+
+
+def a_line(amount: DoseAmount, times: int = 1, **but: Any) -> DraftDosage:
+    each = Decimal(times)
+    daily = Schedule(each, each, Decimal(1), each)
+    told = {"low": amount, "high": amount, "schedule": daily, "route": (ORAL,), **but}
+    return DraftDosage(**told)
+
+
+def an_unnamed_cobalamin_may_be_cyanocobalamin() -> None:
+    for seen in (drug("vitamin B12"), drug("", "309593"), drug("cyanocobalamin", "317106")):
+        assert seen.may_be_cyanocobalamin
+    for seen in (drug("", "317106"), drug("hydroxocobalamin"), drug("", "846934")):
+        assert not seen.may_be_cyanocobalamin
+
+
+def a_name_that_contradicts_its_code_is_checked_without_a_strength() -> None:
+    assert drug("", "309593", "4511").kind == "unknown"
+    assert drug("", "309593", "4511").doubts
+    for text, code in (("folic acid", "309593"), ("vitamin B12 1 mg tablet", "4511")):
+        seen = drug(text, code)
+        assert (seen.kind, seen.per_unit, bool(seen.doubts)) == ("b12", None, True)
+
+
+def a_name_that_leaves_it_open_is_never_another_drug() -> None:
+    for text in ("vitamin B 12 mg", "B12 antibody", "cyanocobalamin eye drops"):
+        assert drug(text).kind == "unknown"
+        assert drug(text).doubts
+
+
+def folic_acid_without_b12_counts_as_alone() -> None:
+    for text in ("folic acid", "iron and folic acid", "levomefolate"):
+        assert drug(text).kind == "folic acid"
+    assert drug("folic acid and vitamin B12").kind == "combination"
+    assert drug("leucovorin (folinic acid)").kind == "other"
+
+
+def a_number_with_two_readings_is_no_strength() -> None:
+    for strength, expected in (("1,000 mcg", 1000), ("1,000 mg", None), ("1.000 µg", None),
+                               ("1 500 µg", None), ("1,000 mg (1 mg)", 1000),
+                               ("500-1000 µg", None)):  # fmt: skip
+        assert drug(f"cyanocobalamin {strength} tablet").per_unit == expected
+
+
+def a_strength_is_what_is_stated_and_not_contradicted() -> None:
+    assert drug("vitamin B12 0.1 MG", "309593").per_unit is None
+    for text, per_unit, per_ml in (
+        ("1 mg oral solution", None, None), ("1 mg/mL 2 mL ampoule", 2000, 1000),
+        ("1 mg/1 mL ampoule", 1000, 1000), ("1 mg/1 mL vial", None, 1000),
+    ):  # fmt: skip
+        seen = drug(f"hydroxocobalamin {text}")
+        assert (seen.per_unit, seen.per_ml) == (per_unit, per_ml)
+
+
+def only_the_products_own_pieces_are_counted() -> None:
+    for text, thing, expected in (
+        ("B12 drops 1 mg/mL", "drop", None), ("B12 drops 1 mg/mL 20 drops/mL", "drop", 50),
+        ("B12 1 mg/mL injection", "pill", None), ("B12 1 mg tablet", "pill", 1000),
+    ):  # fmt: skip
+        seen = understand([a_line(dose("1", "1", thing))], drug(text), None, G)
+        assert seen.single_high == expected
+        assert bool(seen.problems) is (expected is None)
+
+
+def lines_add_up_unless_they_are_numbered() -> None:
+    of = drug("", "11248")
+    pair = [a_line(dose("1000")), a_line(dose("500"), 2)]
+    seen = understand(pair, of, None, G)
+    assert (seen.day_most, seen.average_high) == (2000, 1000)
+    turns = [structs.replace(one, sequence=turn) for turn, one in enumerate(pair)]
+    assert understand(turns, of, None, G).day_most == 1000
+
+
+def a_single_dose_counts_for_its_day_and_as_needed_has_no_average() -> None:
+    of = drug("", "11248")
+    once = understand([a_line(dose("3"), schedule=None, count=1)], of, None, G)
+    assert (once.average_high, once.problems) == (3, ())
+    needed = understand([a_line(dose("1000"), 3, as_needed=True)], of, None, G)
+    assert (needed.average_high, needed.day_most) == (None, 3000)
+    assert needed.problems
+
+
+def a_maximum_raises_what_is_checked() -> None:
+    of, most = drug("", "11248"), ((dose("3000"), Decimal(1)),)
+    for times, as_needed, expected in ((1, False, 3000), (4, False, 4000), (4, True, 3000)):
+        one = a_line(dose("1000"), times, as_needed=as_needed, maxima=most)
+        assert understand([one], of, None, G).day_most == expected
+
+
+def contradicting_routes_are_both_meant() -> None:
+    injected = understand([a_line(dose("1000"), route=(MUSCLE,))], drug("", "309593"), None, G)
+    assert injected.ways == {"oral", "intramuscular"}
+    assert injected.problems
+    swallowed = understand([a_line(dose("1000"))], drug("", "309594"), None, G)
+    assert (swallowed.ways, swallowed.problems) == ({"oral"}, ())
+
+
+# --- orders being written -------------------------------------------------------------------------
+
+
+def a_day_in_all_above_the_suggested_dose_is_warned_of() -> None:
+    for times, card in ((1, None), (2, "ORD-03"), (3, "ORD-04")):
+        seen = see_orders(a_record(), a_draft(a_dosage(1000, times=times)))
+        assert [one for one in ("ORD-03", "ORD-04") if seen.shows(one)] == [
+            *([card] if card else [])
+        ]
+
+
+def a_lost_decimal_place_is_pointed_out() -> None:
+    assert see_orders(a_record(), a_draft(a_dosage(100))).shows("ORD-07.tenth")
+    assert not see_orders(a_record(level=a_level(400)), a_draft(a_dosage(100))).shows(
+        "ORD-07.tenth"
+    )
+
+
+def milligrams_per_kilogram_are_critical_however_small() -> None:
+    tiny = a_dosage("0.001", "mg", per_kg=True)
+    assert (
+        see_orders(a_record(a_weight(7)), a_draft(tiny)).outcome("ORD-04").indicator == "critical"
+    )
+
+
+def two_drafts_are_a_duplicate_and_another_route_may_be_a_change() -> None:
+    seen = see_orders(a_record(), a_draft(name="one"), a_draft(name="two"))
+    assert seen.outcome("ORD-06").about == "MedicationRequest/two"  # type: ignore[union-attr]
+    changing = see_orders(a_record(medications=[an_order()]), an_injection())
+    assert changing.outcome("ORD-06.other").indicator == "info"
+    assert changing.stopped
+
+
+def signs_speak_against_treatment_by_mouth_until_the_level_is_adequate() -> None:
+    assert see_orders(a_record(measured=(), problems=[SEIZURE]), a_draft()).shows("ORD-02")
+    normal = (a_lab("methylmalonate", "0.2"), a_lab("homocysteine", 5))
+    explained = a_record(*normal, level=a_level(400), problems=[SEIZURE])
+    assert not see_orders(explained, a_draft()).shows("ORD-02")
+
+
+def what_was_not_checked_is_said_beside_what_was() -> None:
+    seen = see_orders(a_record(), a_draft(a_dosage(1500, times=None)))
+    assert seen.shows("ORD-03")
+    assert seen.shows("ORD-09")
+    blind = see_orders(a_record(missing={"conditions": "timeout"}), a_draft())
+    assert blind.says("the problem list: not available")
+
+
+def a_draft_of_nobody_is_this_patients() -> None:
+    sent = {
+        "resourceType": "Bundle",
+        "entry": [
+            {"resource": {"resourceType": "MedicationRequest", "id": name, **subject}}
+            for name, subject in (
+                ("nobodys", {}),
+                ("ours", {"subject": {"reference": "Patient/child"}}),
+                ("anothers", {"subject": {"reference": "Patient/other"}}),
+            )
+        ],
+    }
+    basket = read_basket(Raw(json.encode(sent)), None, "child")
+    assert [one.source for one in basket.drafts] == [
+        "MedicationRequest/nobodys", "MedicationRequest/ours",
+    ]  # fmt: skip
+    assert basket.foreign == 1
+
+
+def follow_up_goes_with_every_order_but_one_not_to_be_signed() -> None:
+    for record in (a_record(), a_record(level=a_level(400)), a_record(measured=())):
+        assert see_orders(record, a_draft()).shows("ORD-08")
+    assert ("Vitamin B12", 0) in see_orders(a_record(measured=()), a_draft()).tests
+    for refused in (a_record(allergies=(an_allergy(),)), a_record(medications=[an_order()])):
+        assert not see_orders(refused, a_draft()).shows("ORD-08")
+
+
+def a_correction_changes_what_is_wrong_and_nothing_else() -> None:
+    wrong = a_dosage(1000, "mg")
+    (dose,) = see_orders(a_record(), a_draft(wrong)).revised
+    assert dose.parts == {"dosage"}
+    assert not see_orders(a_record(level=a_level(400)), a_draft(wrong)).revised
+    (injected,) = see_orders(a_record(), an_injection(a_dosage(10, "mg", route=MUSCLE))).revised
+    assert injected.drug.route == MUSCLE
+
+
+def nobody_is_told_with_every_keystroke() -> None:
+    other = a_draft(code=Code(RXNORM, "24947", "ferrous sulfate"))
+    begun = a_draft(begun=False, code=None)
+    assert see_orders(a_record(), other).shows("RTE-07")
+    assert see_orders(a_record(), other, signing=False).silent
+    assert see_orders(a_record(), begun, signing=False).shows("RTE-07")
+    assert see_orders(a_record(), signing=False).shows("RTE-07")
+
+
 #: One function an entry, in the order of the README; an entry without one fails below.
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
@@ -400,6 +608,27 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     what_is_dated_before_birth_is_left_out_and_counted,
     old_results_that_decide_nothing_are_named,
     a_later_normal_level_contradicts_a_diagnosis,
+    an_unnamed_cobalamin_may_be_cyanocobalamin,
+    a_name_that_contradicts_its_code_is_checked_without_a_strength,
+    a_name_that_leaves_it_open_is_never_another_drug,
+    folic_acid_without_b12_counts_as_alone,
+    a_number_with_two_readings_is_no_strength,
+    a_strength_is_what_is_stated_and_not_contradicted,
+    only_the_products_own_pieces_are_counted,
+    lines_add_up_unless_they_are_numbered,
+    a_single_dose_counts_for_its_day_and_as_needed_has_no_average,
+    a_maximum_raises_what_is_checked,
+    contradicting_routes_are_both_meant,
+    a_day_in_all_above_the_suggested_dose_is_warned_of,
+    a_lost_decimal_place_is_pointed_out,
+    milligrams_per_kilogram_are_critical_however_small,
+    two_drafts_are_a_duplicate_and_another_route_may_be_a_change,
+    signs_speak_against_treatment_by_mouth_until_the_level_is_adequate,
+    what_was_not_checked_is_said_beside_what_was,
+    a_draft_of_nobody_is_this_patients,
+    follow_up_goes_with_every_order_but_one_not_to_be_signed,
+    a_correction_changes_what_is_wrong_and_nothing_else,
+    nobody_is_told_with_every_keystroke,
 )
 
 

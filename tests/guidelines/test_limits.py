@@ -17,7 +17,9 @@ from builders import (
     TREMOR,
     G,
     a_diet,
+    a_dosage,
     a_dose_given,
+    a_draft,
     a_lab,
     a_level,
     a_problem,
@@ -29,6 +31,7 @@ from builders import (
     months_old,
     on_treatment,
     see,
+    see_orders,
 )
 
 from cds_service.clinical import Medication, Record
@@ -124,6 +127,11 @@ def refused_dose(x: Decimal, folder: Path) -> bool:
 
 
 #: Limit -> (smallest step of its number, whether it is seen to hold at a number).
+def ordered(card: str) -> Sees:
+    """Whether an order of so many micrograms a day for a deficient child brings up ``card``."""
+    return lambda amount: see_orders(a_record(), a_draft(a_dosage(amount))).shows(card)
+
+
 TABLE: dict[str, tuple[str, Sees]] = {
     "covered_age": ("1", silent("AGE-04", lambda x: a_record(birth=months_old(int(x))))),
     "toddler_age": ("1", fires("AGE-05", lambda x: a_record(birth=months_old(int(x))))),
@@ -241,6 +249,8 @@ TABLE: dict[str, tuple[str, Sees]] = {
     ),
     "regimen_end": ("1", fires("FU-12", lambda x: on_treatment(int(x), (350, 100)))),
     "requirement_dose": ("0.1", small_dose),
+    "dose_excessive": ("0.1", ordered("ORD-04")),
+    "dose_tenth": ("0.1", ordered("ORD-07.tenth")),
 }  # fmt: skip
 
 LIMITS = {name: getattr(G.limits, name) for name in G.limits.__struct_fields__}
@@ -263,6 +273,7 @@ def test_a_limit_decides_on_its_own_side(name: str, step: int) -> None:
 def test_no_dose_above_the_highest_suggested_is_accepted(step: int, tmp_path: Path) -> None:
     number = G.limits.dose_suggested.value + step
     assert refused_dose(number, tmp_path) is (step == 1)
+    assert ordered("ORD-03")(number) is (step == 1)
 
 
 @pytest.mark.parametrize(
@@ -298,6 +309,7 @@ PUBLISHED = {
     "paradox_to": "14 d at_most",
     "paradox_long": "42 d above",
     "dose_suggested": "1000 ug above",
+    "dose_excessive": "2000 ug above",
 }
 
 

@@ -11,8 +11,24 @@ from datetime import date
 
 from msgspec import Struct, structs
 
-from cds_service.clinical import Record
-from cds_service.guidelines.b12_under_two import follow_up, monitoring, treatment, words
+from cds_service.clinical import (
+    Basket,
+    Moment,
+    Plan,
+    PlannedDrug,
+    PlannedTest,
+    Record,
+    RevisedDrug,
+    StoppedDrug,
+    TestOrder,
+)
+from cds_service.guidelines.b12_under_two import (
+    follow_up,
+    monitoring,
+    order_checks,
+    treatment,
+    words,
+)
 from cds_service.guidelines.b12_under_two.age import days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment, assess, at_risk
 from cds_service.guidelines.b12_under_two.data import Guideline
@@ -21,6 +37,8 @@ from cds_service.guidelines.b12_under_two.loading import load
 from cds_service.guidelines.engine import (
     INDICATORS,
     CannotTell,
+    Choice,
+    Indicator,
     Note,
     NotIndicated,
     Outcome,
@@ -29,16 +47,25 @@ from cds_service.guidelines.engine import (
     most_urgent,
 )
 
-__all__ = ["Evaluation", "Guideline", "data_notes", "evaluate", "load"]
+__all__ = [
+    "Evaluation",
+    "Guideline",
+    "data_notes",
+    "evaluate",
+    "evaluate_orders",
+    "load",
+    "one_action_each",
+]
 
 
 class Evaluation(Struct, frozen=True):
-    """What came of it, and every step on the way."""
+    """What came of it, and every step on the way; ``basket`` are the orders that were checked."""
 
     outcomes: tuple[Outcome, ...]
     reasoning: Reasoning
     facts: Facts
     assessment: Assessment | None
+    basket: Basket | None = None
 
 
 # --- answering ----------------------------------------------------------------------------------
@@ -50,6 +77,39 @@ def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
     facts = read_facts(record, on, g, why)
     outcomes, assessment = _decide(facts, record, g, why)
     return Evaluation(tuple(outcomes), why, facts, assessment)
+
+
+def evaluate_orders(
+    record: Record, basket: Basket, on: date, g: Guideline, *, signing: bool
+) -> Evaluation:
+    """What the guideline says about the orders in ``basket``; never raises on any of them.
+
+    ``signing`` when they are about to be signed, all of them; otherwise the selected ones are
+    being written. Tests in the basket count as ordered.
+    """
+    why = Reasoning()
+    ordered = tuple(_dated(one.test, on) for one in basket.drafts if one.test is not None)
+    record = structs.replace(record, test_orders=(*record.test_orders, *ordered))
+    facts = read_facts(record, on, g, why)
+    if not facts.age.covered:
+        outcome = _outside(facts.age.rule, facts, g)
+        if isinstance(outcome, NotIndicated):
+            older = why.holds("ORD-15", facts.age.rule == "AGE-04", "age: {}", facts.age.rule)
+            outcome = NotIndicated("ORD-15", g.file.rules["ORD-15"].result) if older else outcome
+        else:
+            spoken = order_checks.concern_b12(basket, g)
+            outcome = structs.replace(outcome, card=facts.age.rule if spoken else "")
+        return Evaluation((outcome,), why, facts, None, basket)
+    assessment = assess(facts, g, why)
+    outcomes = order_checks.check_orders(basket, facts, assessment, g, why, signing=signing)
+    return Evaluation(tuple(outcomes), why, facts, assessment, basket)
+
+
+def _dated(test: TestOrder, on: date) -> TestOrder:
+    """A test in the basket is wanted today unless it says when."""
+    if test.due is not None or test.authored is not None:
+        return test
+    return structs.replace(test, due=Moment(on, on, 0.0))
 
 
 def _decide(
@@ -227,6 +287,50 @@ def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcom
             )
         )
     return found
+
+
+def one_action_each(evaluation: Evaluation, g: Guideline) -> Evaluation:
+    """The same advice for a client that applies one action of a suggestion and drops the rest.
+
+    The drug stays on the card; what comes with it (tests, the order to be stopped) follows on a
+    card of its own, one suggestion each.
+    """
+    outcomes: list[Outcome] = []
+    rest: dict[Plan, None] = {}
+    indicator = g.file.cards["MON-01"].indicator
+    for one in evaluation.outcomes:
+        if not isinstance(one, Recommend) or all(len(it.plans) == 1 for it in one.choices):
+            outcomes.append(one)
+            continue
+        leads = []
+        for choice in one.choices:
+            lead = next(
+                (it for it in choice.plans if isinstance(it, PlannedDrug | RevisedDrug)),
+                choice.plans[0],
+            )
+            label = choice.label.removesuffix(g.file.texts.with_tests)
+            leads.append(structs.replace(choice, label=label, plans=(lead,)))
+            rest.update((plan, None) for plan in choice.plans if plan is not lead)
+            if any(isinstance(plan, StoppedDrug) for plan in choice.plans):
+                indicator = most_urgent(indicator, one.indicator)
+        outcomes.append(structs.replace(one, choices=tuple(leads)))
+    if rest:
+        outcomes.append(_companions(tuple(rest), indicator))
+    return structs.replace(evaluation, outcomes=tuple(outcomes))
+
+
+def _companions(plans: Sequence[Plan], indicator: Indicator) -> Recommend:
+    stopped = [one for one in plans if isinstance(one, StoppedDrug)]
+    tests = [one for one in plans if isinstance(one, PlannedTest)]
+    stops = [Choice("MON-01", f"Stop {one.name}", (one,), recommended=True) for one in stopped]
+    names = [*(f"stop {one.name}" for one in stopped), *(one.name for one in tests)]
+    return Recommend(
+        "MON-01",
+        "MON-01",
+        indicator,
+        {"names": ", ".join(dict.fromkeys(names))},
+        choices=(*stops, *monitoring.test_choices("MON-01", tests)),
+    )
 
 
 def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[Note, ...]:

@@ -191,6 +191,7 @@ class Prescriber:
             amount=number(amount),
             route=way,
         )
+        label += g.file.texts.with_tests if tests else ""
         return Choice(dose.rule, label[0].upper() + label[1:], (drug, *tests), recommended)
 
 

@@ -222,6 +222,15 @@ def medication_names(medications: Iterable[Medication]) -> str:
     return ", ".join(dict.fromkeys(names)) or "vitamin B12"
 
 
+def stop_orders(medications: Iterable[Medication]) -> tuple[StoppedDrug, ...]:
+    """The orders among them stopped, each whole as it was sent."""
+    return tuple(
+        StoppedDrug(one.resource, one.source, one.text or one.codes[0].display)
+        for one in medications
+        if one.resource
+    )
+
+
 def order_names(facts: Facts) -> str:
     """The active orders by name."""
     return medication_names(facts.therapy.active)
@@ -260,11 +269,7 @@ def switch_to_injection(
     names = order_names(facts) if facts.therapy.active else ""
     choices: list[Choice] = []
     if not allergic and not facts.age.under_one_month:
-        stops = tuple(
-            StoppedDrug(one.resource, one.source, one.text or one.codes[0].display)
-            for one in active
-            if one.resource
-        )
+        stops = stop_orders(active)
         choice = prescriber.injection(dose, recommended=True)
         label = f"Replace the present order: {choice.label}" if active else choice.label
         choices = [Choice(choice.rule, label, (*stops, *choice.plans), recommended=True)]

@@ -1,0 +1,701 @@
+"""Table ORD: what is said of orders being written and signed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from builders import (
+    COBALAMIN_C,
+    CROHN,
+    FOLIC_ACID,
+    HEMOPHILIA,
+    HYDROXOCOBALAMIN,
+    LEBER,
+    MULTIVITAMIN,
+    MUSCLE,
+    ON,
+    ORAL,
+    ORAL_SOLUTION,
+    ORDERED,
+    PRETERM,
+    RXNORM,
+    SEIZURE,
+    SHOWN,
+    TABLET,
+    THROMBOCYTOPENIA,
+    VEIN,
+    VIAL,
+    G,
+    Seen,
+    a_dosage,
+    a_draft,
+    a_drafted_test,
+    a_lab,
+    a_level,
+    a_record,
+    a_test_order,
+    a_weight,
+    an_allergy,
+    an_injection,
+    an_order,
+    day,
+    injections_ordered,
+    levels_drafted,
+    months_old,
+    see,
+    see_orders,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cds_service.clinical import Code, Draft, DraftDosage, Medication, Record
+from cds_service.guidelines.b12_under_two import one_action_each
+from cds_service.guidelines.b12_under_two.age import add_months
+from cds_service.guidelines.engine import NotIndicated, Recommend
+
+NO_STRENGTH = Code(RXNORM, "11248", "vitamin B12 Chewable Tablet")
+ADEQUATE = a_level(400)
+
+
+def cards(seen: Seen) -> set[str]:
+    return {one.card for one in seen.outcomes if not isinstance(one, NotIndicated) and one.card}
+
+
+def about_orders(seen: Seen) -> set[str]:
+    """The cards of the order table but the one on follow-up tests."""
+    return {card for card in cards(seen) if card.startswith("ORD-")} - {"ORD-08"}
+
+
+def written(line: DraftDosage, record: Record | None = None, **but: object) -> set[str]:
+    return about_orders(see_orders(record or a_record(), a_draft(line, **but)))  # type: ignore[arg-type]
+
+
+# --- the dose -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (a_dosage(1000), set()),
+        (a_dosage(1), {"ORD-07"}),
+        (a_dosage(5), {"ORD-07"}),
+        (a_dosage("5.1"), {"ORD-07.tenth"}),
+        (a_dosage(100), {"ORD-07.tenth"}),
+        (a_dosage("100.1"), set()),
+        (a_dosage("1000.1"), {"ORD-03"}),
+        (a_dosage(2000), {"ORD-03"}),
+        (a_dosage("2000.1"), {"ORD-04"}),
+        (a_dosage(1, "mg"), set()),
+        (a_dosage(2, "mg"), {"ORD-03"}),
+        (a_dosage(1000, "mg"), {"ORD-04"}),
+        (a_dosage(10, "mg"), {"ORD-04"}),
+        (a_dosage(1, "g"), {"ORD-04"}),
+        (a_dosage(500, times=2), set()),
+        (a_dosage(501, times=2), {"ORD-03"}),
+        (a_dosage(1000, times=2), {"ORD-03"}),
+        (a_dosage(1000, times=3), {"ORD-04"}),
+        (a_dosage(35, times=1, days=7), {"ORD-07"}),
+        (a_dosage(36, times=1, days=7), {"ORD-07.tenth"}),
+        (a_dosage(500, to=1000), set()),
+        (a_dosage(500, to=1001), {"ORD-03"}),
+        (a_dosage(500, to=2001), {"ORD-04"}),
+        (a_dosage(1, "mL"), set()),
+        (a_dosage(2, "mL"), {"ORD-03"}),
+        (a_dosage("2.1", "mL"), {"ORD-04"}),
+        (a_dosage(None), {"ORD-09"}),
+        (a_dosage(1000, None), {"ORD-09"}),
+        (a_dosage(1000, times=None), {"ORD-09"}),
+        (a_dosage(1500, times=None), {"ORD-03", "ORD-09"}),
+        (a_dosage(1000, unclear=("timing",), times=None), {"ORD-09"}),
+    ],
+)
+def test_the_dose_of_a_treatment_by_mouth(line: DraftDosage, expected: set[str]) -> None:
+    assert written(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "count", "expected"),
+    [
+        (TABLET, 1, set()),
+        (TABLET, 2, {"ORD-03"}),
+        (TABLET, 3, {"ORD-04"}),
+        (NO_STRENGTH, 1, {"ORD-09"}),
+    ],
+)
+def test_tablets_count_by_their_strength(code: Code, count: int, expected: set[str]) -> None:
+    assert written(a_dosage(count, "1", thing="pill", route=None), code=code) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "weight", "expected"),
+    [
+        (a_dosage("0.3", per_kg=True), 7, {"ORD-07"}),
+        (a_dosage("0.3", per_kg=True), None, {"ORD-05"}),
+        (a_dosage("0.3", "mg", per_kg=True), 7, {"ORD-04"}),
+        (a_dosage("0.0003", "mg", per_kg=True), 7, {"ORD-04"}),
+        (a_dosage("0.3", "mg", per_kg=True), None, {"ORD-04"}),
+        (a_dosage(100, per_kg=True), 7, set()),
+        (a_dosage(200, per_kg=True), 7, {"ORD-03"}),
+        (a_dosage(300, per_kg=True), 7, {"ORD-04"}),
+    ],
+)
+def test_a_dose_per_kg_needs_a_weight_and_is_never_in_mg(
+    line: DraftDosage, weight: int | None, expected: set[str]
+) -> None:
+    measured = [a_weight(weight)] if weight else []
+    assert written(line, a_record(*measured)) == expected
+
+
+def test_a_weight_too_old_to_dose_by_is_no_weight() -> None:
+    seen = see_orders(a_record(a_weight(7, ago=31)), a_draft(a_dosage("0.3", per_kg=True)))
+    assert about_orders(seen) == {"ORD-05"}
+    assert seen.says("is too old")
+
+
+def test_a_maintenance_dose_is_critical_where_treatment_is_pressing() -> None:
+    usual = see_orders(a_record(), a_draft(a_dosage(1)))
+    assert usual.outcome("ORD-07").indicator == "warning"
+    for record in (a_record(problems=[SEIZURE]), a_record(level=a_level(90))):
+        seen = see_orders(record, a_draft(a_dosage(1)))
+        assert seen.outcome("ORD-07").indicator == "critical"
+
+
+def test_a_small_dose_is_no_mistake_in_a_child_without_deficiency() -> None:
+    assert written(a_dosage(1), a_record(level=ADEQUATE)) == set()
+    assert written(a_dosage(1000, "mg"), a_record(level=ADEQUATE)) == {"ORD-04"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [a_record(), a_record(level=ADEQUATE), a_record(measured=())],
+    ids=["deficient", "adequate", "unknown"],
+)
+def test_a_replacement_is_suggested_only_where_treatment_would_be(record: Record) -> None:
+    seen = see_orders(record, a_draft(a_dosage(1000, "mg")))
+    assert bool(seen.revised) is (record == a_record())
+    for plan in seen.revised:
+        assert plan.parts == {"dosage"}
+        assert plan.drug.amount == 1000
+
+
+def test_the_product_changes_too_where_it_does_not_suit_an_infant() -> None:
+    strong = Code(RXNORM, "244190", "vitamin B12 2 MG Oral Tablet")
+    for code, count in ((strong, 1), (TABLET, 2)):
+        line = a_dosage(count, "1", thing="pill", route=None)
+        (plan,) = see_orders(a_record(), a_draft(line, code=code)).revised
+        assert plan.parts == {"medication", "dosage"}
+
+
+def test_an_injection_is_corrected_to_an_injection() -> None:
+    seen = see_orders(a_record(), an_injection(a_dosage(10, "mg", route=MUSCLE, days=7)))
+    assert about_orders(seen) == {"ORD-04"}
+    (plan,) = seen.revised
+    assert plan.drug.route == MUSCLE
+
+
+@pytest.mark.parametrize("line", [a_dosage(1), a_dosage(1000, "mg")])
+def test_what_is_swallowed_does_not_become_an_injection_of_itself(line: DraftDosage) -> None:
+    for plan in see_orders(a_record(problems=[SEIZURE]), a_draft(line)).revised:
+        assert plan.drug.route == MUSCLE
+        assert "medication" in plan.parts
+
+
+def test_a_route_in_words_alone_is_not_rewritten() -> None:
+    told = a_draft(
+        a_dosage(None, times=None, route=VEIN, text="1000 ug into a vein"), code=HYDROXOCOBALAMIN
+    )
+    seen = see_orders(a_record(problems=[CROHN]), told)
+    assert "ORD-11.vein" in cards(seen)
+    assert not seen.revised
+
+
+def test_the_recommended_regimens_are_right() -> None:
+    for record in (a_record(), a_record(problems=[CROHN]), a_record(problems=[SEIZURE])):
+        drug = see(record).drugs[0]
+        lines = [
+            a_dosage(
+                drug.amount,
+                route=drug.route,
+                times=phase.frequency,
+                days=phase.period * {"d": 1, "wk": 7, "mo": 30}[phase.period_unit],
+                sequence=number,
+            )
+            for number, phase in enumerate(drug.phases, 1)
+        ]
+        draft = a_draft(*lines, code=drug.codes[0], text=drug.name)
+        seen = see_orders(record, draft, *levels_drafted())
+        assert not cards(seen)
+        assert {one.rule for one in seen.outcomes} == {"ORD-14"}
+
+
+# --- the route ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (a_record(), set()),
+        (a_record(problems=[CROHN]), {"ORD-01"}),
+        (a_record(problems=[SEIZURE]), {"ORD-02"}),
+        (a_record(problems=[CROHN, SEIZURE]), {"ORD-02"}),
+        (a_record(level=a_level(99)), {"ORD-02"}),
+        (a_record(level=a_level(100)), set()),
+        (a_record(level=a_level(250), problems=[SEIZURE]), {"ORD-02"}),
+        (a_record(measured=(), problems=[SEIZURE]), {"ORD-02"}),
+        (a_record(a_lab("methylmalonate", "0.2"), a_lab("homocysteine", 5), level=ADEQUATE,
+                  problems=[SEIZURE]), set()),
+        (a_record(problems=[COBALAMIN_C]), {"ORD-02.inborn", "ORD-10.inborn"}),
+        (a_record(level=ADEQUATE, problems=[CROHN]), {"ORD-01"}),
+    ],
+)  # fmt: skip
+def test_by_mouth_is_not_for_every_child(record: Record, expected: set[str]) -> None:
+    seen = see_orders(record, a_draft())
+    assert about_orders(seen) - {"ORD-10.leber"} == expected
+
+
+@pytest.mark.parametrize("way", ["37839007", "46713006"], ids=["under the tongue", "nose"])
+def test_other_ways_of_swallowing_count_as_by_mouth(way: str) -> None:
+    route = Code("http://snomed.info/sct", way)
+    record = a_record(problems=[CROHN])
+    draft = a_draft(a_dosage(route=route), code=None, text="cyanocobalamin")
+    assert about_orders(see_orders(record, draft)) == {"ORD-01"}
+
+
+def test_the_order_becomes_an_injection_where_one_is_indicated() -> None:
+    for problem, dose in ((CROHN, "weekly"), (SEIZURE, "alternate")):
+        (plan,) = see_orders(a_record(problems=[problem]), a_draft()).revised
+        assert plan.parts == {"medication", "dosage"}
+        assert plan.drug.route == MUSCLE
+        assert dose in plan.drug.phases[0].text
+
+
+def test_no_dose_is_suggested_in_an_inborn_error() -> None:
+    seen = see_orders(a_record(problems=[COBALAMIN_C]), a_draft())
+    assert not seen.revised
+    assert not seen.drugs
+    assert {one.source for one in seen.removed} == {"MedicationRequest/draft"}
+
+
+def test_an_order_without_an_id_is_spoken_of_and_not_changed() -> None:
+    seen = see_orders(a_record(problems=[CROHN]), a_draft(name=""))
+    assert about_orders(seen) == {"ORD-01"}
+    assert not seen.revised
+
+
+def test_a_route_that_nobody_gave_is_not_checked() -> None:
+    nameless = a_draft(a_dosage(route=None), code=None, text="cyanocobalamin")
+    seen = see_orders(a_record(problems=[CROHN]), nameless)
+    assert about_orders(seen) == {"ORD-09"}
+    assert seen.says("route is not given")
+    assert seen.says("Recognised by its name")
+
+
+# --- what is dangerous ----------------------------------------------------------------------------
+
+
+def test_any_vitamin_b12_after_a_reaction_to_it() -> None:
+    for draft in (a_draft(), an_injection()):
+        seen = see_orders(a_record(allergies=(an_allergy(),)), draft)
+        assert cards(seen) == {"ORD-10.allergy"}
+        assert seen.outcome("ORD-10.allergy").indicator == "critical"
+        assert seen.removed
+        assert not seen.drugs
+
+
+@pytest.mark.parametrize(
+    ("draft", "wrong"),
+    [
+        (a_draft(), True),
+        (an_injection(code=VIAL), True),
+        (a_draft(code=None, text="vitamin B12"), True),
+        (an_injection(), False),
+        (a_draft(code=None, text="Hydroxocobalamin"), False),
+    ],
+)
+def test_cyanocobalamin_in_lebers_disease(draft: Draft, wrong: bool) -> None:
+    seen = see_orders(a_record(problems=[LEBER]), draft)
+    assert ("ORD-10.leber" in cards(seen)) is wrong
+    for plan in seen.revised:
+        assert HYDROXOCOBALAMIN.code in {one.code for one in plan.drug.codes}
+
+
+def test_cyanocobalamin_injections_in_an_inborn_error() -> None:
+    record = a_record(problems=[COBALAMIN_C])
+    assert "ORD-10.inborn" in cards(see_orders(record, an_injection(code=VIAL)))
+    assert "ORD-10.inborn" not in cards(see_orders(record, an_injection()))
+
+
+@pytest.mark.parametrize(
+    ("record", "risky"),
+    [
+        (a_record(), False),
+        (a_record(problems=[HEMOPHILIA]), True),
+        (a_record(problems=[THROMBOCYTOPENIA]), True),
+        (a_record(a_lab("platelets", 49)), True),
+        (a_record(a_lab("platelets", 50)), False),
+        (a_record(a_lab("platelets", 51)), False),
+    ],
+)
+def test_no_injection_into_the_muscle_where_it_may_bleed(record: Record, risky: bool) -> None:
+    seen = see_orders(record, an_injection())
+    assert ("ORD-11" in cards(seen)) is risky
+    for plan in seen.revised:
+        assert plan.parts == {"route"}
+        assert plan.drug.route == G.file.routes.subcutaneous
+
+
+def test_not_into_a_vein() -> None:
+    for problem, route in ((CROHN, "intramuscular"), (HEMOPHILIA, "subcutaneous")):
+        draft = an_injection(a_dosage(route=VEIN, days=7))
+        seen = see_orders(a_record(problems=[problem]), draft)
+        assert cards(seen) - {"ORD-08"} == {"ORD-11.vein"}
+        (plan,) = seen.revised
+        assert plan.drug.route == getattr(G.file.routes, route)
+
+
+@pytest.mark.parametrize(
+    ("ago", "problems", "careful"),
+    [(27, (), True), (28, (), False), (40, (PRETERM,), True), (40, (), False)],
+)
+def test_a_newborn_needs_a_product_without_preservative(
+    ago: int, problems: tuple[Code, ...], careful: bool
+) -> None:
+    seen = see_orders(a_record(birth=day(ago), problems=problems), an_injection())
+    assert ("ORD-12" in cards(seen)) is careful
+
+
+def test_a_product_that_says_so_is_free_of_preservative() -> None:
+    draft = a_draft(
+        a_dosage(route=MUSCLE, days=7),
+        code=None,
+        text="Hydroxocobalamin 1 mg/mL injection, preservative-free",
+    )
+    assert "ORD-12" not in cards(see_orders(a_record(birth=day(20)), draft))
+
+
+# --- twice ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("running", "draft", "expected"),
+    [
+        (an_order(), a_draft(), "ORD-06"),
+        (injections_ordered(), an_injection(), "ORD-06"),
+        (an_order(status="on-hold"), a_draft(), "ORD-06"),
+        (an_order(route=None), a_draft(), "ORD-06"),
+        (an_order(), an_injection(), "ORD-06.other"),
+        (injections_ordered(), a_draft(), "ORD-06.other"),
+        (an_order(status="completed", ago=3), a_draft(), None),
+        (an_order(amount=2), a_draft(), None),
+    ],
+)
+def test_an_order_that_is_active_already(
+    running: Medication, draft: Draft, expected: str | None
+) -> None:
+    seen = see_orders(a_record(medications=[running]), draft)
+    assert {card for card in cards(seen) if card.startswith("ORD-06")} == {
+        *([expected] if expected else [])
+    }
+    if expected == "ORD-06":
+        assert [one.source for one in seen.removed] == [draft.source]
+        assert "DUP-02" in seen.rules
+    if expected == "ORD-06.other":
+        assert seen.stopped
+
+
+def test_an_order_that_is_signed_again_does_not_repeat_itself() -> None:
+    running = an_order(source="MedicationRequest/draft")
+    assert "ORD-06" not in cards(
+        see_orders(a_record(medications=[running]), a_draft(status="active"))
+    )
+
+
+def test_two_drafts_of_one_drug_are_one_too_many() -> None:
+    pair = (a_draft(name="one"), a_draft(name="two"))
+    seen = see_orders(a_record(), *pair)
+    assert [one.source for one in seen.removed] == ["MedicationRequest/two"]
+    writing = (a_draft(name="one", selected=False), a_draft(name="two"))
+    seen = see_orders(a_record(), *writing, signing=False)
+    assert [one.source for one in seen.removed] == ["MedicationRequest/two"]
+
+
+@pytest.mark.parametrize("status", ["cancelled", "stopped", "completed", "entered-in-error"])
+def test_a_draft_that_orders_nothing_is_not_checked(status: str) -> None:
+    seen = see_orders(a_record(problems=[SEIZURE]), a_draft(status=status))
+    assert not about_orders(seen)
+
+
+# --- follow-up ------------------------------------------------------------------------------------
+
+
+def test_the_levels_that_go_with_a_treatment() -> None:
+    seen = see_orders(a_record(), a_draft())
+    assert cards(seen) == {"ORD-08"}
+    month, three = ((add_months(ON, n) - ON).days for n in (1, 3))
+    levels = [due for name, due in seen.tests if name == "Vitamin B12"]
+    assert levels == [month, three]
+    assert seen.outcome("ORD-08").indicator == "info"
+
+
+@pytest.mark.parametrize(("off", "covered"), [(-15, False), (-14, True), (14, True), (15, False)])
+def test_a_level_ordered_near_the_day_counts(off: int, covered: bool) -> None:
+    month, three = ((add_months(ON, n) - ON).days for n in (1, 3))
+    orders = (a_test_order("2132-9", due_in=month + off), a_test_order("2132-9", due_in=three))
+    seen = see_orders(a_record(test_orders=orders), a_draft())
+    assert ("ORD-08" not in cards(seen)) is covered
+    drafted = (a_drafted_test("2132-9", due_in=month + off), a_drafted_test("2132-9", due_in=three))
+    assert ("ORD-08" not in cards(see_orders(a_record(), a_draft(), *drafted))) is covered
+
+
+def test_a_first_level_is_asked_for_where_there_is_none() -> None:
+    seen = see_orders(a_record(measured=()), a_draft())
+    assert ("Vitamin B12", 0) in seen.tests
+
+
+def test_follow_up_is_offered_once_for_several_drafts() -> None:
+    seen = see_orders(a_record(), a_draft(name="one"), an_injection(name="two"))
+    assert [one.rule for one in seen.outcomes].count("ORD-08") == 1
+
+
+# --- what is missing in the basket ----------------------------------------------------------------
+
+
+def iron() -> Draft:
+    return a_draft(a_dosage(20, "mg"), code=Code(RXNORM, "24947", "ferrous sulfate"))
+
+
+def test_a_basket_without_vitamin_b12_is_spoken_of_when_it_is_signed() -> None:
+    seen = see_orders(a_record(), iron())
+    assert cards(seen) == {"RTE-07"}
+    assert seen.drugs
+
+
+def test_a_keystroke_of_another_order_is_left_alone() -> None:
+    assert not cards(see_orders(a_record(), iron(), signing=False))
+    assert not cards(see_orders(a_record(), a_drafted_test("24331-1"), signing=False))
+
+
+@pytest.mark.parametrize("drafts", [(), (a_draft(begun=False, code=None, dosages=()),)])
+def test_an_order_that_is_just_begun_is_advised(drafts: tuple[Draft, ...]) -> None:
+    seen = see_orders(a_record(), *drafts, signing=False)
+    assert cards(seen) == {"RTE-07"}
+    assert bool(seen.revised) is bool(drafts)
+    assert bool(seen.drugs) is not bool(drafts)
+    for plan in seen.revised:
+        assert plan.parts == {"medication", "dosage", "route"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        a_record(level=ADEQUATE),
+        a_record(measured=()),
+        a_record(level=a_level(250)),
+        a_record(medications=[an_order()]),
+    ],
+    ids=["adequate", "unknown", "borderline", "treated"],
+)
+def test_nobody_else_is_advised(record: Record) -> None:
+    assert not cards(see_orders(record, iron()))
+    assert not cards(see_orders(record, signing=False))
+
+
+def test_tests_in_the_basket_are_not_suggested_again() -> None:
+    seen = see_orders(a_record(), iron(), *levels_drafted())
+    assert "Vitamin B12" not in {name for name, _ in seen.tests}
+    assert "Blood count" in {name for name, _ in seen.tests}
+
+
+@pytest.mark.parametrize("signing", [True, False])
+def test_folic_acid_alone_brings_the_treatment_with_it(signing: bool) -> None:
+    folate = a_draft(a_dosage(1, "mg"), code=FOLIC_ACID)
+    seen = see_orders(a_record(), folate, signing=signing)
+    assert cards(seen) == {"ORD-13"}
+    assert seen.drugs
+    assert seen.outcome("ORD-13").indicator == "warning"
+    pressing = see_orders(a_record(problems=[SEIZURE]), folate, signing=signing)
+    assert pressing.outcome("ORD-13").indicator == "critical"
+    borderline = see_orders(a_record(level=a_level(250)), folate, signing=signing)
+    assert cards(borderline) == {"ORD-13.borderline"}
+    assert not borderline.drugs
+    for beside in (a_draft(), an_injection()):
+        assert "ORD-13" not in cards(see_orders(a_record(), folate, beside, signing=signing))
+    for other in (a_record(level=ADEQUATE), a_record(medications=[an_order()])):
+        assert "ORD-13" not in cards(see_orders(other, folate, signing=signing))
+
+
+def test_a_multivitamin_is_no_treatment() -> None:
+    drops = a_draft(a_dosage(1, "mL"), code=MULTIVITAMIN)
+    assert cards(see_orders(a_record(), drops)) == {"RTE-07"}
+    assert not cards(see_orders(a_record(), drops, signing=False))
+
+
+def test_a_multivitamin_with_cyanocobalamin_harms_as_well() -> None:
+    drops = a_draft(a_dosage(1, "mL"), code=MULTIVITAMIN)
+    for record, card in (
+        (a_record(problems=[LEBER]), "ORD-10.leber"),
+        (a_record(allergies=(an_allergy(),)), "ORD-10.allergy"),
+    ):
+        seen = see_orders(record, drops, signing=False)
+        assert cards(seen) == {card}
+        assert not seen.revised
+        assert seen.removed
+
+
+# --- what is not known ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["b12", "conditions"])
+@pytest.mark.parametrize("how", ["missing", "incomplete"])
+def test_what_a_check_needs_and_is_not_there_is_said(key: str, how: str) -> None:
+    gap = {"missing": {key: "timeout"}} if how == "missing" else {"incomplete": frozenset({key})}
+    seen = see_orders(a_record(**gap), a_draft())
+    assert "ORD-09" in cards(seen)
+    assert not seen.revised
+
+
+def test_an_order_nobody_can_identify_is_not_checked() -> None:
+    unknown = a_draft(code=None, text="")
+    seen = see_orders(a_record(level=ADEQUATE), unknown)
+    assert cards(seen) == {"ORD-09"}
+    aside = a_draft(code=None, text="", selected=False)
+    assert not cards(see_orders(a_record(level=ADEQUATE), aside, signing=False))
+    assert see_orders(a_record(), unknown).says("could not be identified")
+    doubtful = see_orders(a_record(level=ADEQUATE), a_draft(code=None, text="vitamin B 12 mg"))
+    assert cards(doubtful) == {"ORD-09"}
+    assert not doubtful.revised
+
+
+@pytest.mark.parametrize(("months", "speaks"), [(23, True), (24, False), (30, False)])
+def test_from_the_second_birthday_on_there_is_nothing_to_say(months: int, speaks: bool) -> None:
+    seen = see_orders(a_record(birth=months_old(months)), a_draft(a_dosage(1000, "mg")))
+    assert bool(cards(seen)) is speaks
+    assert ("ORD-15" in seen.rules) is not speaks
+
+
+def test_without_a_date_of_birth_only_vitamin_b12_is_spoken_of() -> None:
+    nobody = SHOWN["AGE-02"]()
+    assert cards(see_orders(nobody, a_draft())) == {"AGE-02"}
+    assert not cards(see_orders(nobody, iron()))
+
+
+# --- the cards ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("card", ORDERED)
+def test_every_card_of_the_table_is_shown_whole(card: str) -> None:
+    record, *drafts = ORDERED[card]()
+    seen = see_orders(record, *drafts)
+    assert seen.shows(card)
+    order = drafts[0]
+    for shown in seen.cards:
+        assert len(shown.summary) < 140
+        assert "{" not in shown.summary + shown.detail
+        assert "None" not in shown.summary + shown.detail
+    outcome = seen.outcome(card)
+    assert isinstance(outcome, Recommend)
+    assert outcome.about == order.source
+
+
+def test_cards_of_two_orders_have_identities_of_their_own() -> None:
+    wrong = a_dosage(1000, "mg")
+    seen = see_orders(a_record(), a_draft(wrong, name="one"), an_injection(wrong, name="two"))
+    uuids = [card.uuid for card in seen.cards]
+    assert len(uuids) == len(set(uuids))
+
+
+def test_one_action_each_loses_nothing() -> None:
+    for record in (a_record(), a_record(problems=[CROHN], medications=[an_order(ago=3)])):
+        whole = see(record)
+        apart = whole._replace(evaluation=one_action_each(whole.evaluation, G))
+        assert all(len(one.choice.plans) == 1 for one in apart.offers)
+        assert {*apart.tests, *apart.drugs, *apart.stopped} == {
+            *whole.tests, *whole.drugs, *whole.stopped,
+        }  # fmt: skip
+        assert "MON-01" in cards(apart)
+
+
+@pytest.mark.parametrize("kg", [Decimal("1.5"), Decimal(7), Decimal(20)])
+def test_the_solution_is_read_by_its_strength_at_every_weight(kg: Decimal) -> None:
+    record = a_record(a_weight(kg, ago=1), birth=months_old(20 if kg > 12 else 2 if kg < 3 else 6))
+    line = a_dosage(1, "mL")
+    assert written(line, record, code=ORAL_SOLUTION) == set()
+
+
+# --- errors of unit and of a decimal place, at every age and weight -------------------------------
+
+MICROGRAMS = {"ng": Decimal("0.001"), "ug": Decimal(1), "mg": Decimal(1000), "g": Decimal(10**6)}
+amounts = st.decimals("0.001", "50000", places=3)
+weights = st.decimals("1.5", "20", places=2)
+levels = st.sampled_from([150, 400, None])
+ways = st.sampled_from([ORAL, MUSCLE])
+
+
+def child_of(months: int, kg: Decimal, level: int | None) -> Record:
+    measured = [a_weight(kg, ago=0), *([a_level(level)] if level else [])]
+    return a_record(birth=months_old(months), measured=tuple(measured))
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    months=st.integers(1, 23),
+    kg=weights,
+    level=levels,
+    value=amounts,
+    unit=st.sampled_from([*MICROGRAMS]),
+    per_kg=st.booleans(),
+    times=st.integers(1, 4),
+    days=st.sampled_from([1, 2, 7, 30]),
+    way=ways,
+)
+def test_no_dose_outside_the_bounds_passes_in_silence(
+    months: int,
+    kg: Decimal,
+    level: int | None,
+    value: Decimal,
+    unit: str,
+    per_kg: bool,
+    times: int,
+    days: int,
+    way: Code,
+) -> None:
+    record = child_of(months, kg, level)
+    line = a_dosage(value, unit, times=times, days=days, route=way, per_kg=per_kg)
+    draft = (a_draft if way == ORAL else an_injection)(line)
+    seen = see_orders(record, draft, *levels_drafted())
+    said = cards(seen)
+    usable = see(record).evaluation.facts.weight.kg
+    single = value * MICROGRAMS[unit]
+    if per_kg and unit in ("mg", "g"):
+        assert "ORD-04" in said
+    elif per_kg and usable is None:
+        assert "ORD-05" in said
+    else:
+        single *= kg if per_kg else 1
+        daily = single * max(1, -(-times // days))
+        assert ("ORD-04" in said) is (daily > 2000)
+        assert ("ORD-03" in said) is (1000 < daily <= 2000)
+        if level == 150 and daily <= 2000:
+            average = single * times / days
+            assert ("ORD-07" in said) is (average <= 5)
+            assert ("ORD-07.tenth" in said) is (average > 5 and single <= 100)
+    assert "ORD-09" not in said
+    for plan in seen.revised:
+        assert plan.drug.amount <= 1000
+    assert all(drug.amount <= 1000 for drug in seen.drugs)
+
+
+@settings(max_examples=100, deadline=None)
+@given(months=st.integers(1, 23), kg=weights, way=ways, dose=st.sampled_from([1000, 1, None]))
+def test_a_tenfold_error_of_a_dose_of_the_guideline_is_never_silent(
+    months: int, kg: Decimal, way: Code, dose: int | None
+) -> None:
+    record = child_of(months, kg, 150)
+    right = Decimal(dose) if dose else (kg * Decimal("0.3")).quantize(Decimal("0.1"))
+    wrongs = [right * 10, right / 10, right / 1000]
+    if dose == 1000:  # milligrams for the micrograms of a maintenance dose may make a treatment
+        wrongs.append(right * 1000)
+    for wrong in wrongs:
+        draft = (a_draft if way == ORAL else an_injection)(a_dosage(wrong, route=way))
+        assert about_orders(see_orders(record, draft))
