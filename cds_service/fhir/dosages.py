@@ -150,11 +150,10 @@ def _dose_amount(sent: Json) -> DoseAmount | None:
     if quantity.comparator or quantity.value <= 0:
         raise Unreadable
     unit = _unit(amount)
+    written = quantity.written.replace("{", "").replace("}", "")  # "3 pill", as people say it
     if unit is None:
-        return DoseAmount(quantity.value, None, quantity.written)
-    return DoseAmount(
-        quantity.value, unit.unit, quantity.written, unit.thing, unit.per_kg, unit.per_day
-    )
+        return DoseAmount(quantity.value, None, written)
+    return DoseAmount(quantity.value, unit.unit, written, unit.thing, unit.per_kg, unit.per_day)
 
 
 _MORE_EXACT = {("pill", "tablet"), ("pill", "capsule")}

@@ -52,7 +52,7 @@ from hypothesis import strategies as st
 from cds_service.clinical import Code, Draft, DraftDosage, Medication, Record
 from cds_service.guidelines.b12_under_two import one_action_each
 from cds_service.guidelines.b12_under_two.age import add_months
-from cds_service.guidelines.engine import NotIndicated, Recommend
+from cds_service.guidelines.engine import CannotTell, NotIndicated, Recommend
 
 NO_STRENGTH = Code(RXNORM, "11248", "vitamin B12 Chewable Tablet")
 ADEQUATE = a_level(400)
@@ -527,8 +527,16 @@ def test_folic_acid_alone_brings_the_treatment_with_it(signing: bool) -> None:
 
 def test_a_multivitamin_is_no_treatment() -> None:
     drops = a_draft(a_dosage(1, "mL"), code=MULTIVITAMIN)
-    assert cards(see_orders(a_record(), drops)) == {"RTE-07"}
-    assert not cards(see_orders(a_record(), drops, signing=False))
+    assert cards(see_orders(a_record(), drops)) == {"RTE-07", "ORD-09"}
+    assert cards(see_orders(a_record(), drops, signing=False)) == {"ORD-09"}
+    assert not cards(see_orders(a_record(level=ADEQUATE), drops, signing=False))
+
+
+@pytest.mark.parametrize("signing", [True, False])
+def test_a_basket_that_was_not_sent_is_not_an_empty_one(signing: bool) -> None:
+    seen = see_orders(a_record(), signing=signing, sent=False)
+    assert not cards(seen)
+    assert [one for one in seen.outcomes if isinstance(one, CannotTell) and one.missing]
 
 
 def test_a_multivitamin_with_cyanocobalamin_harms_as_well() -> None:

@@ -182,7 +182,7 @@ def test_a_complete_order_of_every_version_is_read(edition: str) -> None:
     assert [(code.system, code.code) for code in draft.codes] == [(RXNORM, "313896")]
     assert draft.text == "Vitamin B 12 0.5 MG Oral Tablet"
     (dosage,) = draft.dosages
-    amount = DoseAmount(Decimal(2), "1", "2 {pill}", "pill")
+    amount = DoseAmount(Decimal(2), "1", "2 pill", "pill")
     assert dosage == DraftDosage(amount, amount, schedule(3, 1, 3))
 
 

@@ -309,6 +309,7 @@ def one_action_each(evaluation: Evaluation, g: Guideline) -> Evaluation:
                 choice.plans[0],
             )
             label = choice.label.removesuffix(g.file.texts.with_tests)
+            label = label.removeprefix(treatment.REPLACING)
             leads.append(structs.replace(choice, label=label, plans=(lead,)))
             rest.update((plan, None) for plan in choice.plans if plan is not lead)
             if any(isinstance(plan, StoppedDrug) for plan in choice.plans):

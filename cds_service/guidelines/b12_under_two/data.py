@@ -269,6 +269,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     draft_read: str
     draft_by_name: str
     draft_instead: str
+    draft_regimen: str
     draft_not_checked: str
     drafts_unknown: str
     baseline_first: str

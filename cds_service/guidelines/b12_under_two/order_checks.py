@@ -39,6 +39,7 @@ from cds_service.guidelines.b12_under_two.words import (
     test_notes,
 )
 from cds_service.guidelines.engine import (
+    CannotTell,
     Choice,
     Indicator,
     Note,
@@ -97,6 +98,8 @@ def check_orders(
     untreated child whose basket holds no vitamin B12 is spoken of when the orders are signed, or
     while nothing else is being written.
     """
+    if not basket.sent:  # nobody said which orders are being written: not the same as none
+        return [CannotTell("ORD-09", ("the orders being written",))]
     orders = [_read(one, facts, g) for one in basket.drafts if one.kind == "drug"]
     orders = [one for one in orders if one.draft.status not in _DEAD and one.draft.begun]
     of_b12 = [one for one in orders if one.drug.kind == "b12"]
@@ -105,7 +108,7 @@ def check_orders(
     outcomes: list[Outcome] = []
     for order in orders:
         if order.draft.selected and order.drug.kind == "combination":
-            outcomes += checker.dangers(order)
+            outcomes += checker.combination(order)
     for place, order in enumerate(of_b12):
         if order.draft.selected:
             before = of_b12[:place]
@@ -208,6 +211,23 @@ class _Checker:
             inborn,
         ):
             yield self._speak("ORD-10", "ORD-10.inborn", order, {}, self._remove("ORD-10", order))
+
+    def combination(self, order: _Order) -> Iterator[Recommend]:
+        """Vitamin B12 among other substances: no treatment, and its dose is not worked out."""
+        dangers = list(self.dangers(order))
+        if dangers:
+            yield from dangers
+            return
+        facts = self.facts
+        concerned = self.deficient or self.a.status.name == "borderline" or facts.neurological
+        if self.why.holds(
+            "ORD-09",
+            bool(concerned),
+            "{}: a combination; status: {}",
+            order.name,
+            self.a.status.name,
+        ):
+            yield self._unchecked(order, ["a combination does not treat a vitamin B12 deficiency"])
 
     def _route(self, order: _Order) -> Iterator[Recommend]:
         """ORD-01 and ORD-02: by mouth where injections are indicated."""
@@ -364,8 +384,11 @@ class _Checker:
         return self._unchecked(order, doubts)
 
     def _unchecked(self, order: _Order, reasons: Sequence[str]) -> Recommend:
-        text = self.g.file.texts.draft_not_checked
-        notes = [Note("advice", text, {"reason": one}) for one in reasons]
+        texts = self.g.file.texts
+        notes = [Note("advice", texts.draft_not_checked, {"reason": one}) for one in reasons]
+        known = {"b12", "conditions"}.isdisjoint(self.facts.missing | self.facts.incomplete)
+        if known and not self.facts.therapy.current:
+            notes += self._regimen_notes(order, texts.draft_regimen)
         values = {"reasons": "; ".join(reasons)}
         return self._speak("ORD-09", "ORD-09", order, values, (), notes=notes)
 
@@ -408,7 +431,7 @@ class _Checker:
         elif first and a.status.level is None and facts.preliminary is None:
             wanted.append(("b12", facts.on))
         tests, already = monitoring.plan_tests(wanted, facts, g, why, before_dose=order.injected)
-        notes = test_notes((), already, g)
+        notes = test_notes(tests, already, g)
         if any(one.due == facts.on for one in tests):
             notes.append(Note("advice", g.file.texts.baseline_first))
         return self._speak(
@@ -441,6 +464,11 @@ class _Checker:
             "ORD-13", alone, "folic acid without vitamin B12: {}; status: {}", alone, a.status.name
         ) and folate is not None:  # fmt: skip
             choices = advice.choices if advice is not None else ()
+            notes = list(advice.notes) if advice is not None else []
+            drug = next((one for choice in choices if (one := _drug_of(choice))), None)
+            if drug is not None:
+                values = {"drug": drug.name, "text": "as follows"}
+                notes.insert(0, Note("advice", self.g.file.texts.draft_regimen, values))
             yield self._speak(
                 "ORD-13",
                 "ORD-13" if self.deficient else "ORD-13.borderline",
@@ -448,7 +476,7 @@ class _Checker:
                 {},
                 choices,
                 advice.indicator if advice is not None else None,
-                notes=advice.notes if advice is not None else (),
+                notes=notes,
             )
             return
         if advice is not None:
@@ -509,12 +537,8 @@ class _Checker:
             if order.drug.by == "name":
                 told.append(Note("finding", texts.draft_by_name, {"name": order.name}))
         told += notes
-        regimen = self._regimen(order) if regimens else None
-        if regimen is not None:
-            first, *later = regimen[0].phases
-            told.append(Note("advice", texts.draft_instead, {"text": first.text}))
-            told += [Note("advice", texts.dose_table_row, {"text": phase.text}) for phase in later]
-            told += regimen[1]
+        if regimens:
+            told += self._regimen_notes(order, texts.draft_instead)
         return Recommend(
             rule,
             card,
@@ -523,6 +547,7 @@ class _Checker:
                 **card_values(self.facts, self.a, choices, self.g),
                 "order": order.name,
                 "dose": order.dosing.in_words(),
+                "way": self._ways(order),
                 **values,
             },
             tuple(told),
@@ -531,6 +556,20 @@ class _Checker:
             about=order.draft.source,
         )
 
+    def _regimen_notes(self, order: _Order, opening: str) -> list[Note]:
+        """The regimen for this child, its drug named, and the safety of it; none if none is."""
+        regimen = self._regimen(order)
+        if regimen is None:
+            return []
+        drug, safety = regimen
+        first, *later = drug.phases
+        row = self.g.file.texts.dose_table_row
+        return [
+            Note("advice", opening, {"drug": drug.name, "text": first.text}),
+            *(Note("advice", row, {"text": phase.text}) for phase in later),
+            *safety,
+        ]
+
     def _in_words(self, order: _Order) -> Mapping[str, object]:
         """The doses as they were written, and what they were taken to mean."""
         ends = [one for line in order.draft.dosages for one in (line.low, line.high) if one]
@@ -538,8 +577,11 @@ class _Checker:
         dosing = order.dosing
         average = dosing.average_high
         daily = "" if average is None else f", {number(round(average, 1))} µg a day on average"
-        ways = " or ".join(_IN_WORDS[one] for one in sorted(order.ways)) or "route not given"
-        return {"written": written or "no dose", "reading": f"{dosing.in_words()}{daily}, {ways}"}
+        reading = f"{dosing.in_words()}{daily}, {self._ways(order)}"
+        return {"written": written or "no dose", "reading": reading}
+
+    def _ways(self, order: _Order) -> str:
+        return " or ".join(_IN_WORDS[one] for one in sorted(order.ways)) or "route not given"
 
     def _weight_in_words(self) -> str:
         weight = self.facts.weight
@@ -629,6 +671,6 @@ def _drug_of(choice: Choice) -> PlannedDrug | None:
 
 
 #: Rows that rest on the level, which is then shown.
-_RESTS_ON_THE_LEVEL = frozenset({"ORD-01", "ORD-02", "ORD-07", "ORD-13"})
+_RESTS_ON_THE_LEVEL = frozenset({"ORD-01", "ORD-02", "ORD-07", "ORD-08", "ORD-13"})
 #: Cards that ask not to give the order at all: nothing goes with it.
 _REFUSALS = frozenset({"ORD-02.inborn", "ORD-06", "ORD-10.allergy", "ORD-10.inborn"})

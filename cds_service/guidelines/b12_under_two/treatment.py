@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from cds_service.clinical import Medication, StoppedDrug
+from cds_service.clinical import Medication, PlannedDrug, StoppedDrug
 from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.age import add_months, days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment, at_risk
@@ -25,6 +25,8 @@ from cds_service.guidelines.engine import (
 
 #: Rows of the route table that treat by injection.
 PARENTERAL = frozenset({"RTE-03", "RTE-04", "RTE-05"})
+#: What the label of a choice begins with that stops the present order as well.
+REPLACING = "Replace the present order: "
 _NO_RESULT_NEEDED = frozenset({"adequate", "probably adequate", "unknown", "unknown at risk"})
 
 
@@ -271,10 +273,12 @@ def switch_to_injection(
     if not allergic and not facts.age.under_one_month:
         stops = stop_orders(active)
         choice = prescriber.injection(dose, recommended=True)
-        label = f"Replace the present order: {choice.label}" if active else choice.label
+        label = f"{REPLACING}{choice.label}" if active else choice.label
         choices = [Choice(choice.rule, label, (*stops, *choice.plans), recommended=True)]
     stopping = bool(names and choices)
-    notes = [Note("advice", g.file.texts.replace_oral, {"names": names})] if stopping else []
+    drugs = [plan.name for one in choices for plan in one.plans if isinstance(plan, PlannedDrug)]
+    change = {"names": names, "drug": ", ".join(drugs)}
+    notes = [Note("advice", g.file.texts.replace_oral, change)] if stopping else []
     notes += prescriber.notes
     notes += dose_notes(choices, prescriber)
     safety, indicator = safety_notes("DUP-03", choices, "warning", prescriber, allergic=allergic)
