@@ -23,6 +23,7 @@ from builders import (
 )
 
 from cds_service.guidelines.b12_under_two.words import _plain_case
+from cds_service.guidelines.engine import Recommend
 
 OLD = months_old(20)
 
@@ -124,3 +125,17 @@ def test_the_stopped_order_is_the_cyanocobalamin():
 def test_a_newborn_with_a_borderline_level_and_signs_is_sent_to_a_specialist():
     seen = see(a_record(level=a_level(250, ago=2), birth=day(20), problems=[a_problem(SEIZURE, 2)]))
     assert seen.says("specialist") or seen.says("preservative-free")
+
+
+def test_a_specialist_and_a_running_danger_do_not_both_lead():
+    running = a_record(problems=[COBALAMIN_C, LEBER], medications=[an_order()])
+    seen = see(running)
+    assert seen.shows("RTE-01")
+    assert seen.shows("SAF-01")
+    assert [one.rule for one in seen.outcomes if isinstance(one, Recommend) and one.main] == [
+        "RTE-01"
+    ]
+    blind = see(
+        a_record(problems=[COBALAMIN_C, LEBER], medications=[an_order()], missing={"b12": ""})
+    )
+    assert sum(one.main for one in blind.outcomes if isinstance(one, Recommend)) <= 1

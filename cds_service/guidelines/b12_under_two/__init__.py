@@ -76,7 +76,7 @@ def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
     why = Reasoning()
     facts = read_facts(record, on, g, why)
     outcomes, assessment = _decide(facts, record, g, why)
-    return Evaluation(tuple(outcomes), why, facts, assessment)
+    return Evaluation(_one_main(outcomes), why, facts, assessment)
 
 
 def evaluate_orders(
@@ -227,13 +227,18 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
     if dangers:  # nothing may say "continue" beside them
         reassuring = ("FU-00", "FU-02", "FU-03", "FU-12")
         outcomes = [*dangers, *(one for one in outcomes if one.rule not in reassuring)]
+    return outcomes
+
+
+def _one_main(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """The most urgent of those that would lead does; the others stand beside it."""
     leading = [one for one in outcomes if isinstance(one, Recommend) and one.main]
     leading.sort(key=lambda one: -INDICATORS.index(one.indicator))
-    return [
+    return tuple(
         structs.replace(one, main=False) if isinstance(one, Recommend) and one in leading[1:]
         else one
         for one in outcomes
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcome]:
