@@ -31,6 +31,7 @@ _NOT_ASKED = {
     "b12_result": "nothing of the kind on record",
     "dose": "not offered here",
     "duplication": "nothing on record to compare with",
+    "order": "the orders being written give no reason to",
     "follow_up": "another row had answered the same question",
     "safety": "nothing is suggested to which it applies",
 }
@@ -303,6 +304,8 @@ def _why_no_table(table: str, evaluation: Evaluation) -> str:
         return "no vitamin B12 result on record"
     if assessment is None:
         return f"{facts.age.rule} ended the evaluation"
+    if table == "order":
+        return "no order is being checked"
     if table == "severity":
         return f"not deficient: the status is {assessment.status.name}"
     if table == "follow_up":
