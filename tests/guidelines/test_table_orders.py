@@ -563,6 +563,26 @@ def test_what_a_check_needs_and_is_not_there_is_said(key: str, how: str) -> None
     assert not seen.revised
 
 
+def test_no_dose_is_suggested_without_the_facts_it_rests_on() -> None:
+    blind = a_record(missing={"conditions": "timeout"})
+    for wrong in (a_dosage(1000, "mg"), a_dosage(1500), a_dosage(1), a_dosage("0.3", per_kg=True)):
+        seen = see_orders(blind, a_draft(wrong))
+        assert about_orders(seen) - {"ORD-09"}
+        assert not seen.revised
+        assert not seen.drugs
+    folate = a_draft(a_dosage(1, "mg"), code=FOLIC_ACID)
+    assert not see_orders(blind, folate).drugs
+
+
+@pytest.mark.parametrize("signing", [True, False])
+def test_a_deficient_child_is_not_passed_over_for_want_of_the_problem_list(signing: bool) -> None:
+    drafts = (iron(),) if signing else ()
+    seen = see_orders(a_record(missing={"conditions": "timeout"}), *drafts, signing=signing)
+    assert cards(seen) == {"IN-03"}
+    assert seen.outcome("IN-03").indicator == "warning"
+    assert not seen.drugs
+
+
 def test_an_order_nobody_can_identify_is_not_checked() -> None:
     unknown = a_draft(code=None, text="")
     seen = see_orders(a_record(level=ADEQUATE), unknown)

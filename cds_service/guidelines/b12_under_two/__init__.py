@@ -179,24 +179,10 @@ def _cannot_evaluate(
 ) -> list[Outcome]:
     """Without B12 results or the problem list nothing is recommended; what is known to be
     dangerous is still said."""
-    alarming = a.status.deficient or bool(facts.neurological)
     outcomes = treatment.running_treatment(facts, g, why)
     if a.cause == "inborn":
         outcomes.append(treatment.recommend("RTE-01", facts, a, g, why))
-    shown = a
-    if "conditions" in facts.missing and a.severity != "severe":
-        shown = structs.replace(a, severity=None)  # no sign is known to be absent
-    notes = words.finding_notes(facts, shown, g) if a.status.level is not None else []
-    outcomes.append(
-        CannotTell(
-            "IN-03",
-            absent,
-            "IN-03",
-            most_urgent(g.file.cards["IN-03"].indicator, "warning" if alarming else "info"),
-            {"names": " and ".join(absent)},
-            tuple(notes),
-        )
-    )
+    outcomes.append(treatment.cannot_evaluate(absent, facts, a, g))
     return outcomes
 
 

@@ -151,6 +151,11 @@ class _Checker:
         self.deficient = a.status.deficient
         self.pressing = bool(facts.neurological) or a.severity == "severe"
         self.best = treatment.choose_route(facts, a, Reasoning(), ignoring_treatment=True)
+        self.absent = tuple(
+            need.name
+            for need in g.needs
+            if need.importance == "required" and need.key in facts.missing
+        )
 
     def why_silent(self, checked: bool) -> str:
         if checked:
@@ -481,6 +486,8 @@ class _Checker:
             return
         if advice is not None:
             yield advice
+        elif speaks and self.deficient and self.absent:
+            yield treatment.cannot_evaluate(self.absent, facts, a, self.g)
 
     def _treatment(self, basket: Basket, unknown: int) -> Recommend | None:
         """The treatment card of the chart, its order written into the order just begun."""
@@ -653,7 +660,10 @@ class _Checker:
         return drug, tuple(one for one in notes if one.section == "safety")
 
     def _chart_card(self, why: Reasoning) -> Recommend | None:
-        """The card that the chart gets, where it is one of treatment or of a specialist's."""
+        """The card that the chart gets, where it is one of treatment or of a specialist's; none
+        without the facts that every dose rests on."""
+        if self.absent and self.best != "RTE-01":
+            return None
         signs = self.best == "RTE-08" and bool(self.facts.neurological)
         if self.best not in _TREATED and not signs:
             return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+from msgspec import structs
+
 from cds_service.clinical import Medication, PlannedDrug, StoppedDrug
 from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.age import add_months, days_since
@@ -14,6 +16,7 @@ from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.prescribing import Prescriber, dose_notes, safety_notes
 from cds_service.guidelines.b12_under_two.words import card_values, finding_notes, named, test_notes
 from cds_service.guidelines.engine import (
+    CannotTell,
     Choice,
     Note,
     NotIndicated,
@@ -291,6 +294,25 @@ def switch_to_injection(
         tuple(choices),
         "at-most-one",
         main=True,
+    )
+
+
+def cannot_evaluate(
+    absent: tuple[str, ...], facts: Facts, a: Assessment, g: Guideline
+) -> CannotTell:
+    """Without B12 results or the problem list nothing is recommended; what is alarming is said."""
+    alarming = a.status.deficient or bool(facts.neurological)
+    shown = a
+    if "conditions" in facts.missing and a.severity != "severe":
+        shown = structs.replace(a, severity=None)  # no sign is known to be absent
+    notes = finding_notes(facts, shown, g) if a.status.level is not None else []
+    return CannotTell(
+        "IN-03",
+        absent,
+        "IN-03",
+        most_urgent(g.file.cards["IN-03"].indicator, "warning" if alarming else "info"),
+        {"names": " and ".join(absent)},
+        tuple(notes),
     )
 
 
