@@ -19,7 +19,7 @@ from cds_service.clinical import Basket, Draft, DraftDosage, TestOrder
 from cds_service.fhir import elements, loose, wire
 from cds_service.fhir.dosages import read_dosage
 from cds_service.fhir.elements import Unreadable
-from cds_service.fhir.gather import UNDECODABLE, Answer
+from cds_service.fhir.gather import TYPES, UNDECODABLE, Answer
 from cds_service.fhir.loose import Json
 from cds_service.fhir.reading import (
     Owner,
@@ -32,9 +32,11 @@ from cds_service.fhir.reading import (
 
 _Find: TypeAlias = Callable[[str], Product | None]
 
-_DRUGS = frozenset({"MedicationRequest", "MedicationOrder"})
-_TESTS = frozenset({"ServiceRequest", "ProcedureRequest", "DiagnosticOrder"})
+_DRUGS = TYPES["MedicationRequest"] - TYPES["MedicationStatement"]
+_TESTS = TYPES["ServiceRequest"]
 
+#: Without one of these members no order refers to a Medication ("medication" in R5).
+_POINTERS = (b'"medicationReference"', b'"medication"')
 _DOSES_OF_STU3 = {"doseQuantity", "doseRange", "doseSimpleQuantity"}
 _is_id = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII).fullmatch
 
@@ -95,7 +97,7 @@ def read_basket(
 
 def referred_medications(draft_orders: Raw | bytes | None) -> tuple[str, ...]:
     """The references, as written, to Medications that the orders name but do not bring along."""
-    if draft_orders is None or b'"Medication' not in bytes(draft_orders):
+    if draft_orders is None or not any(name in bytes(draft_orders) for name in _POINTERS):
         return ()
     entries, _ = _open(draft_orders)
     products = Products(_products_beside(entries))

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
 from fhir.resources.R4B.bundle import Bundle
+from played import strings_in
 
 from cds_service.guidelines.codelists import check_digit_problem
 
@@ -123,14 +124,7 @@ def codings(value: Any) -> Iterator[tuple[str, str]]:
 
 
 def dates(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from dates(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from dates(inner)
-    elif isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d", value):
-        yield value[:10]
+    return (one[:10] for one in strings_in(value) if re.match(r"\d{4}-\d\d-\d\d", one))
 
 
 def lived(birth: str) -> tuple[date, date]:

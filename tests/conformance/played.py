@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,17 @@ STORIES = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
 PATIENCE_S = 60.0
 
 Json = dict[str, Any]
+
+
+def strings_in(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, however deep; not the names of members."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from strings_in(inner)
+    elif isinstance(value, str):
+        yield value
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 from flask.testing import FlaskClient
+from played import strings_in
 
 from cds_service import consultation, samples
 from cds_service.app import create_app
@@ -68,14 +69,7 @@ ANSWERS = {name: answer_to(story) for name, story in STORIES.items()}
 
 
 def dates(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for inner in value.values():
-            yield from dates(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from dates(inner)
-    elif isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d($|T)", value):
-        yield value
+    return (one for one in strings_in(value) if re.match(r"\d{4}-\d\d-\d\d($|T)", one))
 
 
 @pytest.mark.parametrize("day", [*DAYS, date.today()], ids=str)  # noqa: DTZ011, TID251

@@ -27,15 +27,13 @@ _ALL_WAYS: tuple[Way, ...] = (
     "oral", "sublingual", "nasal", "intramuscular", "subcutaneous", "intravenous", "parenteral",
 )  # fmt: skip
 _NEGATIONS = ("not", "no", "avoid", "never", "except")
-_INJECTED: frozenset[Way] = frozenset(
-    {"intramuscular", "subcutaneous", "intravenous", "parenteral"}
-)
+INJECTED: frozenset[Way] = frozenset({"intramuscular", "subcutaneous", "intravenous", "parenteral"})
 #: The routes that suit each product. An injection is also swallowed, in practice.
 _SUITABLE: dict[str, frozenset[Way]] = {
     "oral": frozenset({"oral", "sublingual"}),
     "sublingual": frozenset({"oral", "sublingual"}),
     "nasal": frozenset({"nasal"}),
-    "parenteral": _INJECTED | {"oral"},
+    "parenteral": INJECTED | {"oral"},
 }
 
 
@@ -429,7 +427,7 @@ def _agreed(said: frozenset[Way], written: frozenset[Way]) -> frozenset[Way]:
     if not said or not written:
         return said | written
     together = said | written
-    if "parenteral" in together and together <= _INJECTED:
+    if "parenteral" in together and together <= INJECTED:
         return together - {"parenteral"} or together
     return said & written
 
@@ -462,7 +460,7 @@ def _written_ways(text: str, g: Guideline) -> frozenset[Way]:
         return frozenset()
     routes = g.file.names.routes
     found = {way for way in _ALL_WAYS if has_phrase(text, getattr(routes, way))}
-    if found & (_INJECTED - {"parenteral"}):
+    if found & (INJECTED - {"parenteral"}):
         found.discard("parenteral")
     return frozenset(found)
 

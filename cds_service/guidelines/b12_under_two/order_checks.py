@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from msgspec import Struct, structs
 
@@ -21,7 +21,7 @@ from cds_service.guidelines.b12_under_two import monitoring, treatment
 from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.dosing import Dosing, Way, understand
+from cds_service.guidelines.b12_under_two.dosing import INJECTED, Dosing, Way, understand
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.prescribing import (
     Prescriber,
@@ -51,9 +51,6 @@ from cds_service.guidelines.engine import (
 )
 
 _BY_MOUTH: frozenset[Way] = frozenset({"oral", "sublingual", "nasal"})
-_INJECTED: frozenset[Way] = frozenset(
-    {"parenteral", "intramuscular", "subcutaneous", "intravenous"}
-)
 _IN_WORDS: Mapping[Way, str] = {
     "oral": "by mouth",
     "sublingual": "under the tongue",
@@ -71,18 +68,25 @@ _EXCLUDED = frozenset({"adequate", "probably adequate"})
 _TREATED = frozenset({"RTE-01", "RTE-02", "RTE-03", "RTE-04", "RTE-05", "RTE-06", "RTE-07"})
 
 
+#: A drug as the guideline would order it, and what is said of its safety.
+_Regimen: TypeAlias = tuple[PlannedDrug, tuple[Note, ...]]
+
+
 class _Order(Struct, frozen=True):
     """A draft and what was understood of it."""
 
     draft: Draft
     drug: Drug
     dosing: Dosing
-    ways: frozenset[Way]
     name: str
 
     @property
+    def ways(self) -> frozenset[Way]:
+        return self.dosing.ways
+
+    @property
     def injected(self) -> bool:
-        return bool(self.ways & _INJECTED)
+        return bool(self.ways & INJECTED)
 
     @property
     def by_mouth(self) -> bool:
@@ -140,7 +144,7 @@ def _read(draft: Draft, facts: Facts, g: Guideline) -> _Order:
     dosing = understand(draft.dosages, drug, facts.weight.kg, g)
     name = draft.text or next((one.display for one in draft.codes if one.display), "")
     name = name or ("vitamin B12" if drug.kind == "b12" else "an order without a name")
-    return _Order(draft, drug, dosing, dosing.ways, name)
+    return _Order(draft, drug, dosing, name)
 
 
 class _Checker:
@@ -148,6 +152,7 @@ class _Checker:
 
     def __init__(self, facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> None:
         self.facts, self.a, self.g, self.why = facts, a, g, why
+        self._regimens: dict[bool, _Regimen | None] = {}
         self.deficient = a.status.deficient
         self.pressing = bool(facts.neurological) or a.severity == "severe"
         self.best = treatment.choose_route(facts, a, Reasoning(), ignoring_treatment=True)
@@ -168,15 +173,14 @@ class _Checker:
 
     # --- one order of vitamin B12 ---------------------------------------------------------------
 
-    def check(self, order: _Order, others: Sequence[_Order]) -> Iterator[Outcome]:
+    def check(self, order: _Order, others: Sequence[_Order]) -> list[Recommend]:
         found = [*self.dangers(order), *self._route(order), *self._dose(order),
                  *self._injection(order), *self._duplicates(order, others)]  # fmt: skip
         unclear = self._not_checked(order)
         if unclear is not None:
             found.append(unclear)
-        if self.why.holds("ORD-14", not found, "{}: nothing to object to", order.name):
-            return
-        yield from found
+        self.why.holds("ORD-14", not found, "{}: nothing to object to", order.name)
+        return found
 
     def dangers(self, order: _Order) -> Iterator[Recommend]:
         """ORD-10: a form or a drug that harms this child, also in a combination."""
@@ -643,8 +647,13 @@ class _Checker:
         unfit = unfit or order.drug.form == "tablet"
         return self._replace(rule, order, *(("medication", "dosage") if unfit else ("dosage",)))
 
-    def _regimen(self, order: _Order) -> tuple[PlannedDrug, tuple[Note, ...]] | None:
+    def _regimen(self, order: _Order) -> _Regimen | None:
         """What the guideline would order and the safety of it, injected where this order is."""
+        if order.injected not in self._regimens:
+            self._regimens[order.injected] = self._choose_regimen(injected=order.injected)
+        return self._regimens[order.injected]
+
+    def _choose_regimen(self, *, injected: bool) -> _Regimen | None:
         card = self._chart_card(Reasoning())
         offered = sorted(card.choices, key=lambda one: not one.recommended) if card else []
         drugs = [(drug, one) for one in offered if (drug := _drug_of(one)) is not None]
@@ -652,7 +661,7 @@ class _Checker:
             return None
         drug, choice = drugs[0]
         notes: Iterable[Note] = card.notes
-        if order.injected and drug.route == self.g.file.routes.oral:
+        if injected and drug.route == self.g.file.routes.oral:
             prescriber = Prescriber(self.facts, self.a, self.g, Reasoning())
             choice = prescriber.injection(self.g.file.doses.weekly_injections, recommended=True)
             drug = _drug_of(choice) or drug
