@@ -32,7 +32,7 @@ demo: $(VENV)/.runtime
 install: $(VENV)/.dev
 
 test: $(VENV)/.dev
-	$(RUN)/python -m pytest $(ARGS)
+	$(RUN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev
 	$(RUN)/ruff format --check .
