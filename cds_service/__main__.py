@@ -9,8 +9,10 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,21 +65,46 @@ def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -
         os.environ["CDS_DEMO"] = "true"
     if samples:
         os.environ["CDS_SAMPLES"] = samples
-    settings = read_settings(os.environ)
-    check_address(settings, host)
+    with ExitStack() as until_stopped:
+        if read_settings(os.environ).demo and not os.environ.get("CDS_DATABASE_URL"):
+            folder = until_stopped.enter_context(_temporary_folder())
+            os.environ["CDS_DATABASE_URL"] = f"sqlite:///{folder}/demo.sqlite"
+        if workers > 1:
+            # Before anything imports prometheus_client: there the workers add up their counts.
+            folder = until_stopped.enter_context(_temporary_folder())
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        settings = read_settings(os.environ)
+        check_address(settings, host)
 
-    from cds_service.app import create
+        from cds_service.app import create, work
+        from cds_service.store import check_database
 
-    create()  # what would stop a worker stops the program here, before it listens
-    listen(create, host, port, workers, lambda base: _how_to_try(settings, base))
+        # What would stop a worker stops the program here, before it listens.
+        create()
+        if settings.database_url:
+            check_database(settings.database_url)
+        listen(work, host, port, workers, lambda base: _greeting(settings, base))
+
+
+def _temporary_folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="b12-cds-service-", ignore_cleanup_errors=True)
+
+
+def _greeting(settings: Settings, base: str) -> str:
+    notes = []
+    if not settings.database_url:
+        notes.append("Nothing is kept: CDS_DATABASE_URL is none.")
+    elif not (settings.pseudonym_key or settings.plain_ids or settings.demo):
+        notes.append("Calls are kept without patient and user: CDS_PSEUDONYM_KEY is not set.")
+    if settings.demo:
+        notes.append(_how_to_try(settings, base))
+    return "\n".join(notes)
 
 
 def _how_to_try(settings: Settings, base: str) -> str:
     """What somebody who sees the demo for the first time can do with it."""
     from cds_service.app import sample_stories
 
-    if not settings.demo:
-        return ""
     lines = [f"Demo, not for patients. Give {base}/cds-services to a CDS Hooks client."]
     stories = sample_stories(settings)
     if stories:
@@ -306,6 +333,7 @@ def check(overrides: str | None, show: bool) -> None:
     if show:
         for name, setting in SETTINGS.items():
             value, plain = os.environ.get(name, "").strip(), setting.default.replace("`", "")
+            value = "(set, not shown)" if value and setting.secret else value
             click.echo(f"  {name} = {value or f'(default: {plain})'}")
     click.echo("Nothing to object to.")
 
