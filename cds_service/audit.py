@@ -7,8 +7,9 @@ hook instance are as sent here and are made unreadable before anything is kept, 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -110,3 +111,57 @@ class Pseudonyms(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "Pseudonyms(...)"
+
+
+def in_words(kept: Mapping[str, Any]) -> Iterator[str]:
+    """A kept consultation, as `database.Database.consultation` returns it, for a person to read."""
+    yield f"Consultation {kept['id']}, {_at(kept['at'])}, by version {kept['version']}"
+    hook, instance = kept["hook"], kept["hook_instance"]
+    yield f"  service {kept['service']}, hook {hook}{f', instance {instance}' if instance else ''}"
+    for what in ("client", "patient", "asked_by", "fhir_server"):
+        if kept[what]:
+            yield f"  {what.replace('_', ' ')}: {kept[what]}"
+    yield f"  answered {kept['status']} in {kept['ms']} ms{_spent(kept['durations'])}"
+    if kept["problem"]:
+        yield f"  refused: {kept['problem']}"
+    if kept["outcome"] is None:
+        return
+    yield f"  {kept['guideline']}, edition {kept['edition']}, as of {kept['as_of']}"
+    if kept["arm"] != "live":
+        yield f"  not in force, only tried: {kept['arm']}"
+    if kept["overrides"]:
+        yield f"  with this site's settings {kept['overrides'][:12]}:"
+        yield from (f"    {line}" for line in kept["overrides_text"].splitlines())
+    yield f"  outcome: {kept['outcome']}"
+    for rule in kept["rules"]:
+        why = rule.get("because") or ", ".join(rule.get("missing", ()))
+        yield f"  {rule['rule']}: {rule['outcome']}{f' ({why})' if why else ''}"
+    yield f"  rules that held: {', '.join(kept['fired']) or 'none'}"
+    yield f"  missing: {', '.join(kept['missing']) or 'nothing'}"
+    yield "  needs: " + ", ".join(f"{key} {state}" for key, state in kept["needs"].items())
+    for card in kept["cards"]:
+        yield from _card_in_words(card)
+
+
+def _card_in_words(card: Mapping[str, Any]) -> Iterator[str]:
+    shown = "" if card["shown"] else f", not shown: {card['hidden']}"
+    yield f"  card {card['uuid']}: {card['indicator']}, {card['text']} by {card['rule']}{shown}"
+    for one in card["suggestions"]:
+        best = ", recommended" if one["recommended"] else ""
+        yield f"    suggestion {one['uuid']} by {one['rule']}{best}"
+    for item in card["feedback"]:
+        reasons = [one["display"] or one["code"] for one in item["reasons"]]
+        details = [*item["accepted"], *reasons, *([item["comment"]] if item["comment"] else ())]
+        said = f": {'; '.join(details)}" if details else ""
+        yield f"    {item['outcome']} {_at(item['outcome_at'])}{said}"
+    if not card["feedback"]:
+        yield "    no feedback"
+
+
+def _at(moment: datetime) -> str:
+    return moment.isoformat(" ", "seconds")
+
+
+def _spent(durations: Mapping[str, float] | None) -> str:
+    spent = ", ".join(f"{stage} {ms:.2f}" for stage, ms in (durations or {}).items())
+    return f" ({spent})" if spent else ""

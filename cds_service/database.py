@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -265,7 +265,7 @@ class Database:
                     connection = connection.execution_options(**_READ_ONLY)
                 with connection.begin():
                     yield connection
-        except (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.ProgrammingError):
+        except (sa.exc.IntegrityError, sa.exc.DataError):  # the fault of what was to be written
             raise
         except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
             raise Unavailable(_in_words(error)) from None
@@ -285,6 +285,12 @@ class Database:
             self.prepare()
         elif there is not None:
             self._seen = there
+
+    def _add(self, connection: Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
+        """Whether ``row`` was not there before."""
+        statement = self._insert(table).values(row).on_conflict_do_nothing()
+        counted = statement.execution_options(preserve_rowcount=True)
+        return connection.execute(counted).rowcount == 1
 
     # --- the schema ------------------------------------------------------------------------------
 
@@ -328,7 +334,7 @@ class Database:
         with self._transaction() as connection:
             if digest:
                 row = {"digest": digest, "text": local, "first_seen": rows[0]["at"]}
-                connection.execute(self._insert(overrides).values(row).on_conflict_do_nothing())
+                self._add(connection, overrides, row)
             connection.execute(self._insert(consultations).on_conflict_do_nothing(), rows)
             if card_rows:
                 connection.execute(self._insert(cards).on_conflict_do_nothing(), card_rows)
@@ -356,8 +362,7 @@ class Database:
                     "comment": item.comment or None,
                     "extension": item.extension or None,
                 }
-                statement = self._insert(feedback).values(row).on_conflict_do_nothing()
-                if connection.execute(statement).rowcount != 1:
+                if not self._add(connection, feedback, row):
                     continue
                 new.append(item)
                 _add_parts(connection, name, item)
@@ -375,8 +380,7 @@ class Database:
         token = sha256(f"{len(issuer)}|{issuer}|{jti}".encode()).hexdigest()
         row = {"token": token, "expires": expires}
         with self._transaction() as connection:
-            statement = self._insert(used_tokens).values(row).on_conflict_do_nothing()
-            return connection.execute(statement).rowcount == 1
+            return self._add(connection, used_tokens, row)
 
     def forget_tokens(self, before: datetime) -> int:
         with self._transaction() as connection:
@@ -584,7 +588,3 @@ def _in_words(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
     line = str(cause).strip().splitlines()
     return f"{type(cause).__name__}: {line[0][:200]}" if line else type(cause).__name__
-
-
-def age_limit(now: datetime, days: int) -> datetime:
-    return now - timedelta(days=days)

@@ -20,7 +20,6 @@ from msgspec import Struct
 from cds_service.errors import SettingsError
 from cds_service.security import Refused, is_loopback, normal_base_address
 
-
 DEFAULT_DATABASE = "sqlite:///b12-cds-service.sqlite"
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from math import inf
 from pathlib import Path
@@ -44,7 +44,8 @@ _GATHER_S = 0.05
 _START_S = 1.0
 _IDLE_S = 5.0
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
-_OPENING_S = 2.0
+#: How long a call waits for what the thread does.
+_WAIT_S = 2.0
 _OPENING = "still being opened"
 #: The server gives a worker ten seconds to end.
 _DRAIN_S = 6.0
@@ -122,8 +123,8 @@ class Store:
         self, service: str, client: str | None, items: Sequence[Feedback]
     ) -> Stored:
         """Keeps all of ``items``, safe when this returns; `Unavailable` if nothing was kept."""
-        if not self._problem:
-            self.flush(0.5)  # that a card which just went out is known
+        if self._problem in ("", _OPENING):
+            self.flush(_WAIT_S)  # that a card which just went out is known
         try:
             stored = self._opened().add_feedback(service, client, items, _moment(time()))
         except Unavailable as error:
@@ -189,7 +190,7 @@ class Store:
                 pause = _SHORTEST_PAUSE_S
                 continue
             if monotonic() > self._stop_at:
-                self._lose(len(batch) + len(self._collect(wait=False)[0]), "the service stopped")
+                self._lose(len(batch) + len(self._collect(inf)[0]), "the service stopped")
                 self._say_lost()
                 return
             self._say_lost()
@@ -199,13 +200,14 @@ class Store:
                 self._stopping.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
 
-    def _collect(self, wait: bool = True) -> tuple[list[Kept], list[Event]]:
+    def _collect(self, most: float = _BATCH) -> tuple[list[Kept], list[Event]]:
         """The next calls to write, and who waits for them to be written."""
         batch: list[Kept] = []
         waiting: list[Event] = []
-        try:
-            found = self._queue.get(timeout=_IDLE_S if wait else 0.001)
-            if isinstance(found, Kept):
+        stopping = self._stopping.is_set()
+        with suppress(Empty):
+            found = self._queue.get(not stopping, _IDLE_S)
+            if isinstance(found, Kept) and not stopping:
                 self._hurry.wait(_GATHER_S)
             self._hurry.clear()
             while True:
@@ -213,11 +215,9 @@ class Store:
                     batch.append(found)
                 elif found is not None:
                     waiting.append(found)
-                if wait and len(batch) >= _BATCH:
+                if len(batch) >= most:
                     break
                 found = self._queue.get_nowait()
-        except Empty:
-            pass
         return batch, waiting
 
     def _write(self, batch: list[Kept]) -> list[Kept]:
@@ -250,7 +250,7 @@ class Store:
     def _opened(self) -> Database:
         if self._database is not None:
             return self._database
-        if not self._opening.acquire(timeout=_OPENING_S):
+        if not self._opening.acquire(timeout=_WAIT_S):
             raise Unavailable(_OPENING)
         try:
             if self._database is None:
@@ -318,7 +318,7 @@ def check_database(url: str) -> None:
     if not path.exists():
         return
     try:
-        with closing(sqlite3.connect(path, timeout=_OPENING_S)) as connection:
+        with closing(sqlite3.connect(path, timeout=_WAIT_S)) as connection:
             (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.OperationalError:  # no tables yet, or another process makes them
         return

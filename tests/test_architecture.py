@@ -92,7 +92,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "__main__": (
         "clinical errors settings security cdshooks fhir guidelines cards consultation cases app"
-        " database store",
+        " audit database store",
         "msgspec click granian fhir.resources pydantic",
     ),
 }
