@@ -70,6 +70,7 @@ def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -
         if read_settings(os.environ).demo and not os.environ.get("CDS_DATABASE_URL"):
             folder = until_stopped.enter_context(_temporary_folder())
             os.environ["CDS_DATABASE_URL"] = f"sqlite:///{folder}/demo.sqlite"
+        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
         if workers > 1:
             # Before anything imports prometheus_client: there the workers add up their counts.
             folder = until_stopped.enter_context(_temporary_folder())

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from math import inf
 from pathlib import Path
@@ -79,7 +79,7 @@ class Store:
         self._queue: SimpleQueue[Kept | Event | None] = SimpleQueue()
         self._database: Database | None = None
         self._opening = Lock()
-        self._counting = Lock()
+        self._counting = Lock()  # never held while anything slow is done
         self._thread: Thread | None = None
         self._hurry = Event()
         self._stopping = Event()
@@ -89,7 +89,7 @@ class Store:
 
     def start(self) -> None:
         """Starts the thread that writes, which `close` ends."""
-        with self._opening:
+        with self._counting:
             if self._thread is None:
                 self._thread = Thread(target=self._write_on, name="store", daemon=True)
                 self._thread.start()
@@ -244,6 +244,8 @@ class Store:
             self._opened().forget_tokens(_moment(time()) - _TOKEN_MARGIN)
         except Unavailable as error:
             self._failed(error.problem)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on
+            self._failed(type(error).__name__)
         else:
             self._succeeded()
 
@@ -256,12 +258,14 @@ class Store:
             if self._database is None:
                 from cds_service.database import Database
 
-                database = Database(self._url)
-                try:
-                    database.prepare()
-                except SchemaError as error:
-                    database.close()
-                    raise Unavailable(error.problem) from None
+                with ExitStack() as unless_it_works:
+                    database = Database(self._url)
+                    unless_it_works.callback(database.close)
+                    try:
+                        database.prepare()
+                    except SchemaError as error:
+                        raise Unavailable(error.problem) from None
+                    unless_it_works.pop_all()
                 self._database = database
             return self._database
         finally:

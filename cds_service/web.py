@@ -253,6 +253,9 @@ def _call(
     on: date,
 ) -> Call:
     failure = result if isinstance(result, ServiceError) else None
+    evaluation = None if isinstance(result, ServiceError) else result.evaluation
+    # Only an address that was approved is kept: one that answered, or failed to.
+    asked_server = evaluation and any(one.endswith("server") for one in evaluation.needs.values())
     return Call(
         service=service.id,
         hook=service.hook,
@@ -261,9 +264,10 @@ def _call(
         hook_instance=asked.hook_instance if asked else "",
         patient_id=asked.context.patient_id if asked else "",
         user_id=asked.context.user_id if asked else "",
+        fhir_server=(asked.fhir_server or "") if asked and asked_server else "",
         as_of=on.isoformat(),
         problem=failure.issue if failure else "",
-        evaluation=None if isinstance(result, ServiceError) else result.evaluation,
+        evaluation=evaluation,
     )
 
 
