@@ -108,7 +108,7 @@ class SchemaError(StartupError):
             cure = "Install the newer program, or name another database."
         else:
             there = f"the database is of version {found}" if found else "the database has no tables"
-            problem = f"{there}, this program needs {needed}"
+            problem = f"{there}, this program needs version {needed}"
             cure = "Run cds-service db upgrade."
         super().__init__(f"CDS_DATABASE_URL: {problem}. {cure}")
         self.problem = problem
