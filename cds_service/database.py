@@ -22,13 +22,16 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from cds_service import __version__, audit
 from cds_service.audit import Pseudonyms
-from cds_service.cdshooks.feedback import Feedback
+from cds_service.cdshooks.feedback import Feedback, Reason
 from cds_service.errors import SchemaError, Unavailable
 from cds_service.migrations import VERSION
+from cds_service.reports.figures import Answer, Call, Rows, Selection
 
 #: How long a call may wait for another's write.
 WAIT_S = 2
 _READ_ONLY = {"cds_read_only": True}
+#: Rows read at a time, so that a long report holds up nobody.
+_PAGE = 500
 _is_uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
 
 
@@ -415,45 +418,95 @@ class Database:
     def consultation(self, name: str) -> dict[str, Any]:
         """Everything kept of one consultation, with the feedback on its cards."""
         with self._transaction(read_only=True) as connection:
-
-            def listed(statement: sa.Select[Any]) -> list[dict[str, Any]]:
-                return [dict(row) for row in connection.execute(statement).mappings()]
-
-            (found,) = listed(sa.select(consultations).where(consultations.c.id == name))
+            (found,) = _listed(
+                connection, sa.select(consultations).where(consultations.c.id == name)
+            )
             if found["overrides"]:
                 found["overrides_text"] = connection.execute(
                     sa.select(overrides.c.text).where(overrides.c.digest == found["overrides"])
                 ).scalar()
-            own = cards.c.consultation == name
-            found["cards"] = listed(sa.select(cards).where(own).order_by(cards.c.position))
+            _add_cards(connection, [found])
             for card in found["cards"]:
-                card["suggestions"] = listed(
-                    sa.select(suggestions)
-                    .where(
-                        suggestions.c.consultation == name, suggestions.c.card == card["position"]
-                    )
-                    .order_by(suggestions.c.position)
+                own = sa.select(feedback).where(feedback.c.card == card["uuid"])
+                card["feedback"] = _listed(
+                    connection, own.order_by(feedback.c.outcome_at, feedback.c.id)
                 )
-                card["feedback"] = listed(
-                    sa.select(feedback)
-                    .where(feedback.c.card == card["uuid"])
-                    .order_by(feedback.c.outcome_at, feedback.c.id)
-                )
-                for item in card["feedback"]:
-                    item["accepted"] = [
-                        row["suggestion"]
-                        for row in listed(
-                            sa.select(accepted_suggestions)
-                            .where(accepted_suggestions.c.feedback == item["id"])
-                            .order_by(accepted_suggestions.c.position)
-                        )
-                    ]
-                    item["reasons"] = listed(
-                        sa.select(override_reasons)
-                        .where(override_reasons.c.feedback == item["id"])
-                        .order_by(override_reasons.c.position)
-                    )
+                _add_parts_back(connection, card["feedback"])
             return found
+
+    def consultations(self, chosen: Selection) -> Iterator[dict[str, Any]]:
+        """The consultations of a selection in order of time, each with its cards."""
+        own = consultations.c
+        statement = sa.select(consultations).where(*_chosen(chosen, consultations, own.at))
+        for page in self._pages(statement, own.at, own.id):
+            with self._transaction(read_only=True) as connection:
+                _add_cards(connection, page)
+            yield from page
+
+    def feedback(self, chosen: Selection) -> Iterator[dict[str, Any]]:
+        """The feedback received in the time of a selection, in order of time. ``consultation`` is
+        the first one whose card it is on, ``None`` where nothing is kept of the card."""
+        own = feedback.c
+        statement = sa.select(feedback).where(*_chosen(chosen, feedback, own.received_at))
+        for page in self._pages(statement, own.received_at, own.id):
+            with self._transaction(read_only=True) as connection:
+                _add_parts_back(connection, page)
+                found = sa.select(
+                    cards.c.uuid,
+                    consultations.c.service,
+                    consultations.c.client,
+                    sa.func.min(consultations.c.id).label("id"),
+                )
+                found = found.join(consultations).where(cards.c.uuid.in_(_each(page, "card")))
+                found = found.group_by(
+                    cards.c.uuid, consultations.c.service, consultations.c.client
+                )
+                shown = {tuple(row[:3]): row.id for row in connection.execute(found)}
+            for item in page:
+                item["consultation"] = shown.get((item["card"], item["service"], item["client"]))
+            yield from page
+
+    def rows(self, chosen: Selection) -> Rows:
+        """What a report counts. All of it is held at once, some 2 KB a call."""
+        calls: list[Call] = []
+        answers: dict[str, Answer] = {}
+        page: list[dict[str, Any]] = []
+
+        def take() -> None:
+            calls.extend(_call(one) for one in page)
+            uuids = {card["uuid"] for one in page for card in one["cards"]}
+            with self._transaction(read_only=True) as connection:
+                found = _listed(connection, sa.select(feedback).where(feedback.c.card.in_(uuids)))
+                _add_parts_back(connection, found)
+            answers.update((item["id"], _answer(item)) for item in found)
+            page.clear()
+
+        for one in self.consultations(chosen):
+            page.append(one)
+            if len(page) == _PAGE:
+                take()
+        take()
+        known = sa.exists().where(cards.c.uuid == feedback.c.card)
+        unknown = sa.select(sa.func.count()).select_from(feedback)
+        unknown = unknown.where(*_chosen(chosen, feedback, feedback.c.received_at), ~known)
+        with self._transaction(read_only=True) as connection:
+            return Rows(calls, list(answers.values()), connection.execute(unknown).scalar_one())
+
+    def _pages(
+        self, statement: sa.Select[Any], moment: sa.Column[Any], name: sa.Column[Any]
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The rows of ``statement`` in order of ``moment``, some at a time."""
+        statement = statement.order_by(moment, name).limit(_PAGE)
+        rest = statement
+        while True:
+            with self._transaction(read_only=True) as connection:
+                page = _listed(connection, rest)
+            yield page
+            if len(page) < _PAGE:
+                return
+            last = page[-1]
+            at, same = last[moment.name], last[name.name]
+            rest = statement.where(sa.or_(moment > at, sa.and_(moment == at, name > same)))
 
     def prune(self, before: datetime, batch: int = 5000) -> Mapping[str, int]:
         """Forgets what is older, in steps short enough to let calls in between."""
@@ -587,6 +640,100 @@ def _add_parts(connection: Connection, name: str, item: Feedback) -> None:
     ]
     if reasons:
         connection.execute(override_reasons.insert(), reasons)
+
+
+def _listed(connection: Connection, statement: sa.Select[Any]) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def _each(rows: Iterable[Mapping[str, Any]], name: str) -> list[Any]:
+    return [row[name] for row in rows]
+
+
+def _chosen(
+    chosen: Selection, table: sa.Table, moment: sa.Column[Any]
+) -> Iterator[sa.ColumnElement[bool]]:
+    if chosen.since is not None:
+        yield moment >= chosen.since
+    if chosen.until is not None:
+        yield moment < chosen.until
+    if chosen.services:
+        yield table.c.service.in_(chosen.services)
+    if chosen.clients:
+        yield table.c.client.in_(chosen.clients)
+
+
+def _add_cards(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
+    """Gives each consultation its cards, and each card its suggestions."""
+    by_name = {row["id"]: row for row in rows}
+    of_cards: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in by_name.values():
+        row["cards"] = []
+    own = cards.c.consultation.in_(by_name)
+    for card in _listed(connection, sa.select(cards).where(own).order_by(cards.c.position)):
+        card["suggestions"] = []
+        of_cards[card["consultation"], card["position"]] = card
+        by_name[card["consultation"]]["cards"].append(card)
+    offered = sa.select(suggestions).where(suggestions.c.consultation.in_(by_name))
+    for one in _listed(connection, offered.order_by(suggestions.c.position)):
+        of_cards[one["consultation"], one["card"]]["suggestions"].append(one)
+
+
+def _add_parts_back(connection: Connection, items: Iterable[dict[str, Any]]) -> None:
+    """Gives each item of feedback the suggestions it accepts and its reasons."""
+    by_name = {item["id"]: item for item in items}
+    for item in by_name.values():
+        item["accepted"], item["reasons"] = [], []
+    for name, table in (("accepted", accepted_suggestions), ("reasons", override_reasons)):
+        own = table.c.feedback.in_(by_name)
+        for part in _listed(connection, sa.select(table).where(own).order_by(table.c.position)):
+            one = part["suggestion"] if name == "accepted" else part
+            by_name[part["feedback"]][name].append(one)
+
+
+def _call(row: Mapping[str, Any]) -> Call:
+    local = f" with local settings {row['overrides'][:8]}" if row["overrides"] else ""
+    return Call(
+        row["at"],
+        row["client"],
+        row["service"],
+        row["hook"],
+        row["hook_instance"],
+        row["patient"],
+        row["arm"],
+        row["status"],
+        row["outcome"],
+        f"{row['edition']}{local}" if row["edition"] else None,
+        tuple(_card(card) for card in row["cards"]),
+    )
+
+
+def _card(row: Mapping[str, Any]) -> audit.Card:
+    return audit.Card(
+        row["uuid"],
+        row["rule"],
+        row["text"],
+        row["topic"],
+        row["indicator"],
+        row["digest"],
+        tuple(
+            audit.Suggested(one["uuid"], one["rule"], one["recommended"])
+            for one in row["suggestions"]
+        ),
+        "" if row["shown"] else row["hidden"] or "not shown",
+    )
+
+
+def _answer(row: Mapping[str, Any]) -> Answer:
+    said = Feedback(
+        row["card"],
+        row["outcome"],
+        row["outcome_at"],
+        tuple(row["accepted"]),
+        tuple(Reason(one["system"], one["code"], one["display"]) for one in row["reasons"]),
+        row["comment"] or "",
+    )
+    return Answer(row["client"], row["service"], said)
 
 
 def _in_words(error: Exception) -> str:

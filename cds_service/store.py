@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from math import inf
@@ -62,7 +62,10 @@ class Health(Struct, frozen=True):
 
 
 class Store:
-    """One process's way to the database. Nothing runs before `start`, so workers may be forked."""
+    """One process's way to the database. Nothing runs before `start`, so workers may be forked.
+
+    ``clock`` says when things happen, in seconds since 1970.
+    """
 
     def __init__(
         self,
@@ -71,8 +74,10 @@ class Store:
         pseudonyms: Pseudonyms | None = None,
         overrides: str = "",
         capacity: int = CAPACITY,
+        clock: Callable[[], float] = time,
     ) -> None:
         self._url = url
+        self._clock = clock
         self._pseudonyms = pseudonyms or Pseudonyms()
         self._overrides = overrides
         self._capacity = capacity
@@ -109,7 +114,7 @@ class Store:
 
     def record_consultation(self, call: Call) -> str:
         """Has the call kept soon, without waiting; returns the name it will be found by."""
-        now = time()
+        now = self._clock()
         name = f"{int(now * 1000):012x}{os.urandom(10).hex()}"
         if self._queue.qsize() >= self._capacity:
             self._lose(1, "too many waited")
@@ -126,7 +131,7 @@ class Store:
         if self._problem in ("", _OPENING):
             self.flush(_WAIT_S)  # that a card which just went out is known
         try:
-            stored = self._opened().add_feedback(service, client, items, _moment(time()))
+            stored = self._opened().add_feedback(service, client, items, _moment(self._clock()))
         except Unavailable as error:
             self._failed(error.problem)
             raise
@@ -241,7 +246,7 @@ class Store:
     def _tidy(self) -> None:
         """Forgets tokens that have expired, and so sees whether the database still works."""
         try:
-            self._opened().forget_tokens(_moment(time()) - _TOKEN_MARGIN)
+            self._opened().forget_tokens(_moment(self._clock()) - _TOKEN_MARGIN)
         except Unavailable as error:
             self._failed(error.problem)
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on

@@ -36,7 +36,14 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "audit errors log metrics cdshooks.feedback database migrations",
         "msgspec",
     ),
-    "database": ("audit errors cdshooks.feedback migrations", "msgspec sqlalchemy alembic"),
+    "database": (
+        "audit errors cdshooks.feedback migrations reports.figures",
+        "msgspec sqlalchemy alembic",
+    ),
+    "reports": ("", ""),
+    "reports.figures": ("audit cdshooks.feedback", "msgspec"),
+    "reports.words": ("reports.figures", ""),
+    "reports.page": ("reports.figures reports.words", ""),
     "migrations": ("", ""),
     "migrations.env": ("", "alembic"),
     "migrations.versions": ("", ""),
@@ -92,7 +99,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "__main__": (
         "clinical errors settings security cdshooks fhir guidelines cards consultation cases app"
-        " audit database store",
+        " audit database store reports",
         "msgspec click granian fhir.resources pydantic",
     ),
 }
