@@ -426,38 +426,6 @@ def prune(days: int | None) -> None:
     click.echo(f"Forgot {told} older than {days} days.")
 
 
-@main.group()
-def audit() -> None:
-    """Look at what was answered, and why."""
-
-
-@audit.command()
-@click.argument("name", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="Print all that is kept, as JSON.")
-@click.option("--comments", is_flag=True, help="Also what clinicians wrote; it may name a patient.")
-def show(name: str, as_json: bool, comments: bool) -> None:
-    """Explain the consultation ID: its name in the log, its hookInstance, or the uuid of a card."""
-    import msgspec
-
-    from cds_service.audit import in_words
-
-    with _database() as database:
-        database.check()
-        names = database.find(name)
-        found = [database.consultation(one) for one in names]
-    if not found:
-        raise click.ClickException(f"{name}: no consultation or card of this name is kept.")
-    for one in found:
-        if not comments:
-            for item in (item for card in one["cards"] for item in card["feedback"]):
-                item["comment"] = item["comment"] and "(kept; shown with --comments)"
-                item["extension"] = item["extension"] and "(kept; shown with --comments)"
-        if as_json:
-            click.echo(msgspec.json.encode(one))
-        else:
-            click.echo("\n".join(in_words(one)) + "\n")
-
-
 class _Moment(click.ParamType[datetime]):
     """A day, or a moment with its zone; a day without more is by UTC."""
 
@@ -492,6 +460,70 @@ def _selecting(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
+
+
+@main.group()
+def audit() -> None:
+    """Look at what was answered, and why."""
+
+
+@audit.command()
+@click.argument("name", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print all that is kept, as JSON.")
+@click.option("--comments", is_flag=True, help="Also what clinicians wrote; it may name a patient.")
+def show(name: str, as_json: bool, comments: bool) -> None:
+    """Explain the consultation ID: its name in the log, its hookInstance, or the uuid of a card."""
+    import msgspec
+
+    from cds_service.audit import in_words
+
+    with _database() as database:
+        database.check()
+        names = database.find(name)
+        found = [database.consultation(one) for one in names]
+    if not found:
+        raise click.ClickException(f"{name}: no consultation or card of this name is kept.")
+    for one in found:
+        if not comments:
+            for item in (item for card in one["cards"] for item in card["feedback"]):
+                item["comment"] = item["comment"] and "(kept; shown with --comments)"
+                item["extension"] = item["extension"] and "(kept; shown with --comments)"
+        if as_json:
+            click.echo(msgspec.json.encode(one))
+        else:
+            click.echo("\n".join(in_words(one)) + "\n")
+
+
+@audit.command()
+@_selecting
+@click.option(
+    "--to", type=click.Path(dir_okay=False), help="Into this file instead of standard output."
+)
+def export(
+    since: datetime | None,
+    until: datetime | None,
+    services: tuple[str, ...],
+    clients: tuple[str, ...],
+    to: str | None,
+) -> None:
+    """Write what is kept as FHIR R4, one resource a line (NDJSON).
+
+    Each call is an AuditEvent, each answer a GuidanceResponse, each item of feedback that was
+    received in that time a Provenance. Nothing is repeated from one day's export to the next.
+    """
+    import msgspec
+
+    from cds_service.fhir import trail
+    from cds_service.reports.figures import Selection
+
+    chosen = Selection(since, until, services, clients)
+    with _database() as database, click.open_file(to or "-", "wb") as written:
+        database.check()
+        for row in database.consultations(chosen):
+            for resource in trail.of_consultation(row):
+                written.write(msgspec.json.encode(resource) + b"\n")
+        for item in database.feedback(chosen):
+            written.write(msgspec.json.encode(trail.of_feedback(item)) + b"\n")
 
 
 @main.group()

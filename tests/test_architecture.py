@@ -61,6 +61,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "fhir.gather": ("clinical errors fhir.server", "msgspec"),
     "fhir.server": ("clinical errors security", "msgspec requests urllib3"),
     "fhir.bundles": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
+    "fhir.trail": ("", ""),
     "fhir.orders": ("clinical errors", "msgspec fhir.resources pydantic"),
     "guidelines": ("", ""),
     "guidelines.engine": ("clinical errors", "msgspec"),
