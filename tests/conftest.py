@@ -42,6 +42,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"{name} names no folder: {NEEDED[name]}", pytrace=False)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests counted: ``record_property("counted", "3 of 3 refused")`` in the test."""
+    passed = terminalreporter.getreports("passed")
+    counted = [
+        f"{report.nodeid}: {value}"
+        for report in passed
+        for name, value in report.user_properties
+        if name == "counted"
+    ]
+    if counted:
+        terminalreporter.section("counted")
+        terminalreporter.write_line("\n".join(sorted(counted)))
+
+
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
         why = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
