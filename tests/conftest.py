@@ -30,6 +30,8 @@ for _name in [name for name in os.environ if name.startswith("CDS_")]:
 # Slow shared machines decide nothing here; in CI the examples are the same on every run.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=REQUIRE_ALL)
 hypothesis.settings.load_profile("house")
+# `make fuzz` asks for this one: new examples every time, and many.
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=20_000)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -122,6 +122,9 @@ BODIES: dict[str, bytes] = {
     "a dose below nothing": _dose("-1000"),
     "a dose of minus nothing": _dose("-0.0"),
     "a dose beyond 64 bits": _dose("18446744073709551616"),
+    "a dose of more digits than are rounded": _dose("9" * 22),
+    "a dose of as many digits as are read": _dose("9" * 30),
+    "a dose of next to nothing": _dose("0." + "0" * 26 + "1"),
     "a dose with underscores": _dose('"1_000"'),
     "a dose in other digits": _dose('"\uff11\uff10\uff10\uff10"'),
     # twice

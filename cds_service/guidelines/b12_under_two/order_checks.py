@@ -35,7 +35,7 @@ from cds_service.guidelines.b12_under_two.words import (
     card_values,
     finding_notes,
     named,
-    number,
+    shown_dose,
     test_notes,
 )
 from cds_service.guidelines.engine import (
@@ -597,7 +597,7 @@ class _Checker:
         written = " / ".join(dict.fromkeys(one.written for one in ends))
         dosing = order.dosing
         average = dosing.average_high
-        daily = "" if average is None else f", {number(round(average, 1))} µg a day on average"
+        daily = "" if average is None else f", {shown_dose(average, 1)} µg a day on average"
         reading = f"{dosing.in_words()}{daily}, {self._ways(order)}"
         return {"written": written or "no dose", "reading": reading}
 
