@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,12 @@ import msgspec
 from flask import Flask, Response
 
 from cds_service import consultation, samples
+from cds_service.audit import Pseudonyms
 from cds_service.errors import NotFound
 from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
 from cds_service.settings import Settings, read_settings
+from cds_service.store import Store
 from cds_service.web import add_routes
 
 if TYPE_CHECKING:
@@ -29,8 +32,10 @@ def create_app(
     settings: Settings,
     services: Sequence[consultation.Service] | None = None,
     consult: Consult = consultation.consult,
+    store: Store | None = None,
 ) -> Flask:
-    """The application; ``services`` are all this program offers unless given."""
+    """The application; ``services`` are all this program offers unless given. It keeps what
+    happens in ``store``."""
 
     def connect(server: ApprovedFhirServer, token: str | None) -> FhirServer:
         return FhirServer(server, token, settings.fhir_deadline)
@@ -50,10 +55,24 @@ def create_app(
         consult=consult,
         connect=connect,
         today=today,
+        store=store,
     )
     if settings.demo:
         _add_samples(app, sample_stories(settings), today)
     return app
+
+
+def create_store(settings: Settings) -> Store | None:
+    """Where calls and feedback are kept, if anywhere."""
+    if not settings.database_url:
+        return None
+    key = settings.pseudonym_key or (b"the demo" if settings.demo else b"")
+    overrides = settings.guideline_overrides
+    return Store(
+        settings.database_url,
+        pseudonyms=Pseudonyms(key, settings.plain_ids),
+        overrides=overrides.read_text("utf-8") if overrides else "",
+    )
 
 
 def sample_stories(settings: Settings) -> dict[str, samples.Story]:
@@ -113,8 +132,21 @@ def _described(service: consultation.Service) -> dict[str, Any]:
 @cache
 def create() -> Flask:
     """The application from the environment, once: workers that are forked inherit the first."""
-    app = create_app(read_settings(os.environ))
+    settings = read_settings(os.environ)
+    store = create_store(settings)
+    app = create_app(settings, store=store)
+    app.extensions["store"] = store
     # What lives as long as the worker need not be looked at by the collector again.
     gc.collect()
     gc.freeze()
+    return app
+
+
+def work() -> Flask:
+    """The application in a worker, its store at work until the worker ends."""
+    app = create()
+    store: Store | None = app.extensions["store"]
+    if store is not None:
+        store.start()
+        Finalize(None, store.close, exitpriority=10)
     return app

@@ -74,6 +74,17 @@ class UnsupportedMediaType(ServiceError):
     issue = "not-supported"
 
 
+class Unavailable(ServiceError):
+    """The database did not do its part; it may later. ``problem`` is for the log and health."""
+
+    status = 503
+    issue = "transient"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__("The service cannot store this now; send it again later.")
+        self.problem = problem
+
+
 class StartupError(Exception):
     """The program refuses to start; the message says which part, what is wrong and the cure."""
 
@@ -86,6 +97,21 @@ class SettingsError(StartupError):
         self.name = name
         self.problem = problem
         self.cure = cure
+
+
+class SchemaError(StartupError):
+    """A database whose tables are not those this program works with."""
+
+    def __init__(self, found: str | None, needed: str) -> None:
+        if found is not None and found > needed:
+            problem = f"the database is of version {found}, newer than this program's {needed}"
+            cure = "Install the newer program, or name another database."
+        else:
+            there = f"the database is of version {found}" if found else "the database has no tables"
+            problem = f"{there}, this program needs version {needed}"
+            cure = "Run cds-service db upgrade."
+        super().__init__(f"CDS_DATABASE_URL: {problem}. {cure}")
+        self.problem = problem
 
 
 class GuidelineError(StartupError):

@@ -20,7 +20,7 @@ PATIENCE_S = 30
 
 def environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
-    return {**kept, **more}
+    return {**kept, "CDS_DATABASE_URL": "none", **more}
 
 
 def free_port() -> int:

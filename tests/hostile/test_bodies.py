@@ -43,8 +43,9 @@ class Server(NamedTuple):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    log = tmp_path_factory.mktemp("hostile") / "log"
-    variables = {"CDS_AS_OF": "2026-11-25"}
+    folder = tmp_path_factory.mktemp("hostile")
+    log = folder / "log"
+    variables = {"CDS_AS_OF": "2026-11-25", "CDS_DATABASE_URL": f"sqlite:///{folder}/kept.sqlite"}
     with running("--demo", "--workers", "1", log=log, **variables) as (process, port):
         yield Server(process.pid, port, log)
 

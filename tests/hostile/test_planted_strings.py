@@ -175,7 +175,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
     log = folder / "log"
-    with running("--demo", log=log, CDS_AS_OF="2026-03-15") as (_, port):
+    variables = {"CDS_AS_OF": "2026-03-15", "CDS_DATABASE_URL": f"sqlite:///{folder}/kept.sqlite"}
+    with running("--demo", log=log, **variables) as (_, port):
         yield Server(port, log)
 
 
