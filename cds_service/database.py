@@ -25,7 +25,7 @@ from cds_service.audit import Pseudonyms
 from cds_service.cdshooks.feedback import Feedback, Reason
 from cds_service.errors import SchemaError, Unavailable
 from cds_service.migrations import VERSION
-from cds_service.reports.figures import Answer, Call, Rows, Selection
+from cds_service.reports.figures import LIVE, Answer, Call, Rows, Selection
 
 #: How long a call may wait for another's write.
 WAIT_S = 2
@@ -445,7 +445,7 @@ class Database:
 
     def feedback(self, chosen: Selection) -> Iterator[dict[str, Any]]:
         """The feedback received in the time of a selection, in order of time. ``consultation`` is
-        the first one whose card it is on, ``None`` where nothing is kept of the card."""
+        the first one that answered with its card, ``None`` where none is kept."""
         own = feedback.c
         statement = sa.select(feedback).where(*_chosen(chosen, feedback, own.received_at))
         for page in self._pages(statement, own.received_at, own.id):
@@ -457,7 +457,10 @@ class Database:
                     consultations.c.client,
                     sa.func.min(consultations.c.id).label("id"),
                 )
-                found = found.join(consultations).where(cards.c.uuid.in_(_each(page, "card")))
+                found = found.join(consultations).where(
+                    cards.c.uuid.in_({item["card"] for item in page}),
+                    consultations.c.arm == LIVE,
+                )
                 found = found.group_by(
                     cards.c.uuid, consultations.c.service, consultations.c.client
                 )
@@ -644,10 +647,6 @@ def _add_parts(connection: Connection, name: str, item: Feedback) -> None:
 
 def _listed(connection: Connection, statement: sa.Select[Any]) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(statement).mappings()]
-
-
-def _each(rows: Iterable[Mapping[str, Any]], name: str) -> list[Any]:
-    return [row[name] for row in rows]
 
 
 def _chosen(

@@ -31,7 +31,13 @@ Row = Mapping[str, Any]
 
 
 def of_consultation(row: Row) -> Iterator[Json]:
-    """A kept consultation, as `database.Database.consultations` returns it."""
+    """A kept consultation, as `database.Database.consultations` returns it.
+
+    A second guideline that was tried on a call looked at nothing anew and answered nobody, so it
+    leaves no trail.
+    """
+    if row["arm"] != "live":
+        return
     yield _audit_event(row)
     if row["outcome"] is not None:
         yield _guidance(row)
@@ -111,7 +117,6 @@ def _entities(row: Row) -> Iterator[Json]:
                 ("asOf", row["as_of"]),
                 ("fhirServer", row["fhir_server"]),
                 ("milliseconds", f"{row['ms']:g}"),
-                ("arm", row["arm"]),
             )
             if value
         ],
@@ -157,7 +162,6 @@ def _status(row: Row) -> str:
 
 def _parameters(row: Row) -> Iterator[Json]:
     yield _said("outcome", row["outcome"])
-    yield _said("arm", row["arm"])
     if row["overrides"]:
         yield _said("localSettings", row["overrides"])
     for name, key in (("rule", "fired"), ("missing", "missing")):
@@ -170,7 +174,7 @@ def _parameters(row: Row) -> Iterator[Json]:
             {"name": "shown", "valueBoolean": card["shown"]},
         ]
         if not card["shown"]:
-            parts.append(_said("notShownBecause", card["hidden"] or row["arm"]))
+            parts.append(_said("notShownBecause", card["hidden"] or "not known"))
         parts += (_suggestion(one) for one in card["suggestions"])
         yield {"name": "card", "part": parts}
 

@@ -147,7 +147,8 @@ class SuggestionLine(Struct, frozen=True):
 
 
 class CallLine(Struct, frozen=True):
-    """The calls of one hook, by what became of them."""
+    """The calls of one hook, by what became of them; ``nothing_shown`` are those whose every card
+    was held back, or whose service is only in trial."""
 
     name: str
     calls: int
@@ -414,8 +415,8 @@ def _calls(calls: Iterable[Call]) -> tuple[CallLine, ...]:
     for hook, made in sorted(by_hook.items()):
         answered = [one for one in made if one.status == 200]
         spoke = sum(any(not card.hidden for card in one.cards) for one in answered)
-        silent = [one for one in answered if not one.cards]
-        quiet = sum(one.outcome == "nothing to say" for one in silent)
+        quiet = sum(one.outcome == "nothing to say" for one in answered)
+        not_evaluated = sum(one.outcome == "not evaluated" for one in answered)
         lines.append(
             CallLine(
                 hook,
@@ -423,8 +424,8 @@ def _calls(calls: Iterable[Call]) -> tuple[CallLine, ...]:
                 len(made) - len(answered),
                 rate(spoke, len(answered)),
                 quiet,
-                len(silent) - quiet,
-                len(answered) - spoke - len(silent),
+                not_evaluated,
+                len(answered) - spoke - quiet - not_evaluated,
             )
         )
     return tuple(lines)

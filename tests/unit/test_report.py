@@ -230,6 +230,22 @@ def test_what_was_not_shown_is_never_counted_as_shown(unseen: Call) -> None:
     assert found.unknown_cards == 1
 
 
+def test_calls_are_told_apart_by_what_the_clinician_saw() -> None:
+    found = report(
+        call(card("a"), card("b", hidden="in trial")),
+        call(card("c", hidden="overridden before"), outcome="advice withheld"),
+        call(card("d", hidden="in trial"), outcome="in trial"),
+        call(outcome="in trial"),
+        call(),
+        call(outcome="not evaluated"),
+        call(status=400, outcome=None),
+        call(card("e", hidden="challenger"), arm="challenger"),
+    )
+    (line,) = found.calls
+    assert (line.calls, line.refused, line.with_card.count, line.with_card.of) == (7, 1, 1, 6)
+    assert (line.nothing_to_say, line.not_evaluated, line.nothing_shown) == (1, 1, 3)
+
+
 def test_a_card_hidden_at_first_and_shown_later_counts_from_when_it_was_shown() -> None:
     later = call(card("a"), at=SHOWN + timedelta(seconds=50))
     found = report(call(card("a", hidden="overridden before")), later, answer(accepted("a"), 60))
