@@ -173,8 +173,9 @@ class Unshown(Struct, frozen=True):
 class CardComparison(Struct, frozen=True):
     """One card of the guideline in two arms that answered the same calls.
 
-    ``same`` has the same urgency and suggestions, ``changed`` not; ``verbatim`` of the same read
-    word for word alike, edition and all.
+    ``same`` comes of the same rule with the same text, urgency and suggestions, ``changed`` does
+    not; a dose or a word may still differ, but for the ``verbatim`` of the same: they read alike
+    word for word, edition and all.
     """
 
     rule: str
@@ -566,9 +567,16 @@ def _comparison(
             found["only live"],
             found["only other"],
         )
-        for (text, rule), found in sorted(counts.items())
+        for (text, rule), found in sorted(
+            counts.items(), key=lambda item: (_alike(item[1]), item[0])
+        )
     )
     return Comparison(arm, edition, len(pairs), without_live, rate(agreeing, len(pairs)), cards)
+
+
+def _alike(found: Mapping[str, int]) -> int:
+    """Less the more differs: what differs most is read first."""
+    return -sum(count for what, count in found.items() if what not in ("same", "verbatim"))
 
 
 def _matched(live: Iterable[Card], other: Iterable[Card]) -> Iterator[tuple[Card, str]]:

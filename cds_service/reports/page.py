@@ -12,6 +12,7 @@ from math import log
 
 from cds_service.reports.figures import FEW, Comparison, Line, Rate, Report, Times
 from cds_service.reports.words import (
+    ALIKE,
     TITLES,
     clean,
     duration,
@@ -21,6 +22,7 @@ from cds_service.reports.words import (
     percent,
     period,
     spread,
+    withheld,
 )
 
 VERDICTS = ("accepted", "overridden", "ignored")
@@ -192,7 +194,8 @@ def _bar(line: Line) -> str:
     for verdict in VERDICTS:
         width = 160 * _rate(line, verdict).count / line.counted
         if width:
-            pieces.append(f'<rect class="{verdict}" x="{at:.1f}" width="{width:.1f}" height="14"/>')
+            drawn = max(width - 1, 0.5)  # a gap between neighbours, for who sees no colours
+            pieces.append(f'<rect class="{verdict}" x="{at:.1f}" width="{drawn:.1f}" height="14"/>')
         at += width
     few = " few" if line.counted < FEW else ""
     return (
@@ -360,20 +363,21 @@ def _calls(report: Report) -> Iterator[str]:
 
 
 def _not_shown(report: Report, meanings: Mapping[str, str]) -> Iterator[str]:
-    if report.unshown:
+    held_back = withheld(report)
+    if held_back:
         yield "<p>These would have been shown. No rate on this page counts them.</p>"
         yield _table(
-            "Cards evaluated and not shown",
+            "Cards held back",
             ("rule", "card", "urgency", "why not shown", "cards"),
             (
                 (
                     _rule(one.rule, meanings),
                     _text(one.text),
                     _text(one.indicator),
-                    _text(one.why if one.arm == "live" else f"{one.arm}: {one.why}"),
+                    _text(one.why),
                     str(one.cards),
                 )
-                for one in report.unshown
+                for one in held_back
             ),
             words=4,
         )
@@ -391,7 +395,7 @@ def _comparison(one: Comparison) -> Iterator[str]:
     said = f"{percent(one.agreeing)} ({interval(one.agreeing)})"
     yield (
         f"<p>{one.calls} calls were answered by both; {one.agreeing.count} of them alike in every"
-        f" card: {_text(said)}.</p>"
+        f" card: {_text(said)}. {_text(ALIKE)}</p>"
     )
     yield _table(
         "Card by card",
@@ -532,12 +536,12 @@ def _curves(seconds: Mapping[str, Sequence[float]]) -> str:
 
 _STYLE = """
 :root{color-scheme:light dark;--paper:#fff;--ink:#1b2430;--soft:#566273;--line:#dde2e8;
---tile:#f5f7f9;--accepted:#1f5fa8;--overridden:#cf6a12;--ignored:#a7b0bb}
+--tile:#f5f7f9;--accepted:#1f5fa8;--overridden:#cf6a12;--ignored:#8792a0}
 @media (prefers-color-scheme:dark){:root{--paper:#141920;--ink:#e8ecf1;--soft:#a3afbd;
 --line:#313a45;--tile:#1d242d;--accepted:#6db0f2;--overridden:#f2a14d;--ignored:#667180}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);
-font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
+font:.9375rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
 main{max-width:1080px;margin:0 auto;padding:32px 20px 64px}
 h1{font-size:1.75rem;line-height:1.2;margin:0 0 .25rem}
 h2{font-size:1.2rem;margin:0 0 .75rem;padding-top:1.5rem;border-top:1px solid var(--line)}
@@ -588,7 +592,9 @@ svg .whisker{stroke-width:2.5;stroke-linecap:round}
 svg .curve{fill:none;stroke-width:2.2}
 @media print{:root{color-scheme:light;--paper:#fff;--ink:#000;--soft:#444;--line:#ccc;
 --tile:#fff;--accepted:#1f5fa8;--overridden:#cf6a12;--ignored:#bbb}
-main{max-width:none;padding:0}body{font-size:11px}.wide{overflow:visible}
+:root{font-size:10.5px}main{max-width:none;padding:0}.wide{overflow:visible}
+figure svg{min-width:0}.bar{width:100px}th,td{padding:4px 6px}th:has(.meaning){min-width:20ch}
+.tiles{grid-template-columns:repeat(5,1fr)}
 tr,figure,.tiles{break-inside:avoid}h2{break-after:avoid}
 svg,.tiles li,.key{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 
-from cds_service.reports.figures import FEW, Line, Rate, Report, Times, monday
+from cds_service.reports.figures import FEW, Line, Rate, Report, Times, Unshown, monday
 
 #: The dimensions in words, in the order they are shown.
 TITLES = {
@@ -77,6 +77,19 @@ def period(report: Report) -> str:
         else "none"
     )
     return f"{asked}{of_them}: {found}. Made at {report.made_at:%Y-%m-%d %H:%M}. Times are UTC."
+
+
+#: What is meant where a challenger's cards are called alike.
+ALIKE = (
+    "Alike means the same rule, text, urgency and suggestions; a dose or a word may still differ,"
+    " unless they are alike word for word."
+)
+
+
+def withheld(report: Report) -> list[Unshown]:
+    """What was held back; an arm that is compared with the live one is told there, card by card."""
+    compared = {one.arm for one in report.comparisons if one.calls}
+    return [one for one in report.unshown if one.arm not in compared]
 
 
 def notes(report: Report) -> Iterator[str]:
@@ -220,12 +233,12 @@ def _not_shown(report: Report) -> Iterator[str]:
         [
             (
                 one.text,
-                clean(one.why if one.arm == "live" else f"{one.arm}: {one.why}"),
+                clean(one.why),
                 one.rule,
                 one.indicator,
                 str(one.cards),
             )
-            for one in report.unshown
+            for one in withheld(report)
         ],
     )
     for one in report.comparisons:
@@ -237,6 +250,7 @@ def _not_shown(report: Report) -> Iterator[str]:
         yield f"{title}: {one.calls} calls answered by both, alike {_cell(one.agreeing)}"
         if one.without_live:
             yield f"({one.without_live} more have no live answer to compare.)"
+        yield ALIKE
         yield from _table(
             ("Card", "rule", "alike", "word for word", "changed", "only live", f"only {one.arm}"),
             [
