@@ -16,7 +16,7 @@ from flask import Flask, Response, request
 from werkzeug import exceptions
 
 from cds_service import __version__
-from cds_service.cdshooks.request import Request, parse_request
+from cds_service.cdshooks.request import Limits, Request, parse_request
 from cds_service.cdshooks.response import encode, encode_outcome
 from cds_service.errors import (
     BadRequest,
@@ -31,6 +31,7 @@ from cds_service.security import ApprovedFhirServer, Refused, approve_fhir_serve
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from cds_service.callers import Caller, Door
     from cds_service.consultation import Consultation, Service
     from cds_service.settings import Settings
 
@@ -49,12 +50,14 @@ def add_routes(
     services: Sequence[Service],
     *,
     discovery: Sequence[Mapping[str, Any]],
+    door: Door,
     consult: Consult,
     connect: Connect,
     today: Callable[[], date],
 ) -> None:
     """Makes ``app`` answer for ``services``, which ``discovery`` describes in the same order."""
     limit = settings.max_body_bytes
+    limits = Limits(settings.max_text, settings.max_nesting, settings.max_drafts)
     app.wsgi_app = _Edge(app.wsgi_app, settings.allowed_origins, settings.demo)  # type: ignore[method-assign]
     app.register_error_handler(ServiceError, _answer_error)
     app.register_error_handler(exceptions.HTTPException, _answer_http_error)
@@ -67,14 +70,32 @@ def add_routes(
         app.add_url_rule(path, name, lambda: Response(body, content_type=_JSON))
 
     constant("/", "front", _front_page(settings))
-    constant("/cds-services", "discovery", {"services": discovery})
     constant("/healthz", "health", {"status": "ok"})
     # Whoever gets here has loaded and checked every guideline.
     constant("/readyz", "readiness", {"status": "ok", "services": list(by_id)})
 
-    def answer(service: Service, body: bytes) -> tuple[Request, Consultation]:
-        asked = parse_request(body, service.hook)
-        server, no_server = _server(asked, settings, connect)
+    base = f"{settings.public_url}/cds-services"
+    services_page = _encode_json({"services": discovery})
+    discovery_url = (base,)
+    call_url = {service.id: (f"{base}/{service.id}",) for service in services}
+    # Clients disagree whose address a token for feedback names.
+    feedback_url = {id_: (f"{url}/feedback", url) for id_, (url,) in call_url.items()}
+
+    def known(audiences: tuple[str, ...]) -> Caller:
+        return door.authenticate(request.environ.get("HTTP_AUTHORIZATION"), audiences)
+
+    @app.get("/cds-services", endpoint="discovery")
+    def discover() -> Response:
+        try:
+            known(discovery_url)
+        except ServiceError as error:
+            _log({"level": "warning", "service": "discovery", "status": error.status, **error.log})
+            return _answer_error(error)
+        return Response(services_page, content_type=_JSON)
+
+    def answer(service: Service, caller: Caller, body: bytes) -> tuple[Request, Consultation]:
+        asked = parse_request(body, service.hook, limits)
+        server, no_server = _server(asked, caller, settings.demo, connect)
         done = consult(
             service,
             asked,
@@ -83,6 +104,7 @@ def add_routes(
             as_of_is_set=settings.as_of is not None,
             no_server=no_server,
             one_action=settings.one_action,
+            max_entries=settings.max_entries,
         )
         return asked, done
 
@@ -93,17 +115,20 @@ def add_routes(
         if service is None:
             raise NotFound("There is no CDS service of this id; see /cds-services.")
         try:
-            asked, done = answer(service, _json_body(request.environ, limit))
+            caller = known(call_url[service_id])
+            asked, done = answer(service, caller, _json_body(request.environ, limit))
         except ServiceError as error:
-            _log_call(
-                service, error.status, started, {"issue": error.issue, "at": error.expression}
-            )
+            refused = {"issue": error.issue, "at": error.expression, **error.log}
+            _log_call(service, error.status, started, refused)
             return _answer_error(error)
-        _log_call(service, 200, started, done.log, asked.hook_instance)
+        said = {"client": caller.name, **done.log} if caller.name else done.log
+        _log_call(service, 200, started, said, asked.hook_instance)
         return Response(encode(done.response), content_type=_JSON)
 
     @app.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:
+        if service_id in feedback_url:
+            known(feedback_url[service_id])
         raise NotFound("Feedback is not accepted: this version stores nothing.")
 
 
@@ -117,12 +142,14 @@ def _front_page(settings: Settings) -> dict[str, str]:
     }
 
 
-def _server(asked: Request, settings: Settings, connect: Connect) -> tuple[object | None, str]:
+def _server(
+    asked: Request, caller: Caller, demo: bool, connect: Connect
+) -> tuple[object | None, str]:
     """The FHIR server that may be read for this call, or ``None`` and the reason."""
     if asked.fhir_server is None:
         return None, "the request names no FHIR server"
     server = approve_fhir_server(
-        asked.fhir_server, listed=settings.fhir_servers, demo=settings.demo
+        asked.fhir_server, listed=caller.fhir_servers, demo=demo, client=caller.name
     )
     if isinstance(server, Refused):
         return None, server.reason
@@ -161,10 +188,7 @@ def _json_body(environ: WSGIEnvironment, limit: int) -> bytes:
 
 
 def _answer_error(error: ServiceError) -> Response:
-    answer = Response(encode_outcome(error), error.status, content_type=_JSON)
-    if isinstance(error, MethodNotAllowed):
-        answer.headers["Allow"] = error.allow
-    return answer
+    return Response(encode_outcome(error), error.status, error.headers, content_type=_JSON)
 
 
 def _answer_http_error(error: exceptions.HTTPException) -> Response:

@@ -51,7 +51,7 @@ def test_an_empty_value_is_no_value() -> None:
     [
         ({"CDS_FHIR_SERVER": "https://a"}, "Did you mean CDS_FHIR_SERVERS?"),
         ({"CDS_ALLOWED_ORIGIN": "*"}, "Did you mean CDS_ALLOWED_ORIGINS?"),
-        ({"CDS_CLIENTS_FILE": "clients.toml"}, "client authentication is not part"),
+        ({"CDS_CLIENTS_FILE": "no-such-clients.toml"}, "there is no file"),
         ({"CDS_DATABASE_URL": "sqlite://"}, "nothing is stored"),
         ({"CDS_OPEN": "maybe"}, "neither true nor false"),
         ({"CDS_AS_OF": "2026-01-15"}, "demo only"),
