@@ -9,8 +9,10 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +21,7 @@ from cds_service.errors import ServiceError, SettingsError, StartupError
 
 if TYPE_CHECKING:
     from cds_service.cases import Case
+    from cds_service.database import Database
     from cds_service.guidelines.b12_under_two import Guideline
     from cds_service.settings import Settings
 
@@ -65,28 +68,53 @@ def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -
         os.environ["CDS_DEMO"] = "true"
     if samples:
         os.environ["CDS_SAMPLES"] = samples
-    settings = read_settings(os.environ)
-    check_address(settings, host)
+    with ExitStack() as until_stopped:
+        if read_settings(os.environ).demo and not os.environ.get("CDS_DATABASE_URL"):
+            folder = until_stopped.enter_context(_temporary_folder())
+            os.environ["CDS_DATABASE_URL"] = f"sqlite:///{folder}/demo.sqlite"
+        if workers > 1:
+            # Before anything imports prometheus_client: there the workers add up their counts.
+            folder = until_stopped.enter_context(_temporary_folder())
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        settings = read_settings(os.environ)
+        check_address(settings, host)
 
-    from cds_service.app import create
+        from cds_service.app import create, work
+        from cds_service.store import check_database
 
-    create()  # what would stop a worker stops the program here, before it listens
-    listen(
-        create,
-        host,
-        port,
-        workers,
-        lambda base: _how_to_try(settings, base),
-        max_header_bytes=settings.max_header_bytes,
-    )
+        # What would stop a worker stops the program here, before it listens.
+        create()
+        if settings.database_url:
+            check_database(settings.database_url)
+        listen(
+            work,
+            host,
+            port,
+            workers,
+            lambda base: _greeting(settings, base),
+            max_header_bytes=settings.max_header_bytes,
+        )
+
+
+def _temporary_folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="b12-cds-service-", ignore_cleanup_errors=True)
+
+
+def _greeting(settings: Settings, base: str) -> str:
+    notes = []
+    if not settings.database_url:
+        notes.append("Nothing is kept: CDS_DATABASE_URL is none.")
+    elif not (settings.pseudonym_key or settings.plain_ids or settings.demo):
+        notes.append("Calls are kept without patient and user: CDS_PSEUDONYM_KEY is not set.")
+    if settings.demo:
+        notes.append(_how_to_try(settings, base))
+    return "\n".join(notes)
 
 
 def _how_to_try(settings: Settings, base: str) -> str:
     """What somebody who sees the demo for the first time can do with it."""
     from cds_service.app import sample_stories
 
-    if not settings.demo:
-        return ""
     lines = [f"Demo, not for patients. Give {base}/cds-services to a CDS Hooks client."]
     stories = sample_stories(settings)
     if stories:
@@ -323,6 +351,7 @@ def check(overrides: str | None, show: bool) -> None:
     if show:
         for name, setting in SETTINGS.items():
             value, plain = os.environ.get(name, "").strip(), setting.default.replace("`", "")
+            value = "(set, not shown)" if value and setting.secret else value
             click.echo(f"  {name} = {value or f'(default: {plain})'}")
     click.echo("Nothing to object to.")
 
@@ -388,6 +417,94 @@ def describe(only_check: bool, to: str) -> None:
     if stale:
         names = ", ".join(map(str, stale))
         raise click.ClickException(f"{names}: stale. Run cds-service describe and commit the page.")
+
+
+# --- what is kept -------------------------------------------------------------------------------
+
+
+@main.group()
+def db() -> None:
+    """Look after the database named by CDS_DATABASE_URL."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the tables to this program's version; run it again as often as you like."""
+    with _database() as database:
+        before, now = database.upgrade()
+    if before == now:
+        click.echo(f"The database is of version {now} already.")
+    else:
+        click.echo(f"The database is of version {now} now ({before or 'no tables'} before).")
+
+
+@db.command()
+@click.option(
+    "--days", type=click.IntRange(1), help="Instead of CDS_RETENTION_DAYS.", metavar="DAYS"
+)
+def prune(days: int | None) -> None:
+    """Forget consultations and feedback older than CDS_RETENTION_DAYS."""
+    from datetime import UTC, timedelta
+
+    from cds_service.settings import read_settings
+
+    days = days or read_settings(os.environ).retention_days
+    with _database() as database:
+        forgotten = database.prune(datetime.now(UTC) - timedelta(days=days))
+    told = " and ".join(f"{count} {what}" for what, count in forgotten.items())
+    click.echo(f"Forgot {told} older than {days} days.")
+
+
+@main.group()
+def audit() -> None:
+    """Look at what was answered, and why."""
+
+
+@audit.command()
+@click.argument("name", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print all that is kept, as JSON.")
+@click.option("--comments", is_flag=True, help="Also what clinicians wrote; it may name a patient.")
+def show(name: str, as_json: bool, comments: bool) -> None:
+    """Explain the consultation ID: its name in the log, its hookInstance, or the uuid of a card."""
+    import msgspec
+
+    from cds_service.audit import in_words
+
+    with _database() as database:
+        names = database.find(name)
+        found = [database.consultation(one) for one in names]
+    if not found:
+        raise click.ClickException(f"{name}: no consultation or card of this name is kept.")
+    for one in found:
+        if not comments:
+            for item in (item for card in one["cards"] for item in card["feedback"]):
+                item["comment"] = item["comment"] and "(kept; shown with --comments)"
+                item["extension"] = item["extension"] and "(kept; shown with --comments)"
+        if as_json:
+            click.echo(msgspec.json.encode(one))
+        else:
+            click.echo("\n".join(in_words(one)) + "\n")
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    """The database of the settings, for a command; what keeps it from working in a sentence."""
+    from cds_service.errors import Unavailable
+    from cds_service.settings import read_settings
+
+    url = read_settings(os.environ).database_url
+    if not url:
+        raise SettingsError("CDS_DATABASE_URL", "nothing is kept", "Name the database.")
+
+    from cds_service.database import Database
+
+    database = Database(url, patient=True)
+    try:
+        yield database
+    except Unavailable as error:
+        raise click.ClickException(f"CDS_DATABASE_URL: {error.problem}") from None
+    finally:
+        database.close()
 
 
 # --- keys and tokens, to try client authentication ----------------------------------------------

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,13 @@ import msgspec
 from flask import Flask, Response
 
 from cds_service import consultation, samples
+from cds_service.audit import Pseudonyms
 from cds_service.callers import Guard, OpenDoor
 from cds_service.errors import NotFound, Unavailable
 from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
 from cds_service.settings import Settings, read_settings
+from cds_service.store import Store
 from cds_service.web import add_routes
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def _no_store(issuer: str, jti: str, expires: int) -> bool:
-    raise Unavailable("There is no store to remember used tokens in.")
+    raise Unavailable("there is no store to remember used tokens in")
 
 
 #: Remembers that a token was used, see `callers.Guard`.
@@ -40,9 +43,11 @@ def create_app(
     settings: Settings,
     services: Sequence[consultation.Service] | None = None,
     consult: Consult = consultation.consult,
-    use_token: UseToken = _no_store,
+    store: Store | None = None,
+    use_token: UseToken | None = None,
 ) -> Flask:
-    """The application; ``services`` are all this program offers unless given."""
+    """The application; ``services`` are all this program offers unless given. It keeps what
+    happens in ``store``."""
 
     def connect(server: ApprovedFhirServer, token: str | None) -> FhirServer:
         return FhirServer(server, token, settings.fhir_deadline, settings.fhir_at_once)
@@ -59,10 +64,11 @@ def create_app(
         settings,
         services,
         discovery=[_described(service) for service in services],
-        door=make_door(settings, use_token),
+        door=make_door(settings, use_token or (store.use_token if store else _no_store)),
         consult=consult,
         connect=connect,
         today=today,
+        store=store,
     )
     if settings.demo:
         _add_samples(app, sample_stories(settings), today)
@@ -80,6 +86,19 @@ def make_door(settings: Settings, use_token: UseToken = _no_store) -> Door:
     clients = read_clients(settings.clients_file, plain_http=settings.demo)
     keys = key_sets(settings.clients_file, clients)
     return Guard(clients, keys, use_token, time.time, settings.calls_per_minute)
+
+
+def create_store(settings: Settings) -> Store | None:
+    """Where calls and feedback are kept, if anywhere."""
+    if not settings.database_url:
+        return None
+    key = settings.pseudonym_key or (b"the demo" if settings.demo else b"")
+    overrides = settings.guideline_overrides
+    return Store(
+        settings.database_url,
+        pseudonyms=Pseudonyms(key, settings.plain_ids),
+        overrides=overrides.read_text("utf-8") if overrides else "",
+    )
 
 
 def sample_stories(settings: Settings) -> dict[str, samples.Story]:
@@ -139,8 +158,21 @@ def _described(service: consultation.Service) -> dict[str, Any]:
 @cache
 def create() -> Flask:
     """The application from the environment, once: workers that are forked inherit the first."""
-    app = create_app(read_settings(os.environ))
+    settings = read_settings(os.environ)
+    store = create_store(settings)
+    app = create_app(settings, store=store)
+    app.extensions["store"] = store
     # What lives as long as the worker need not be looked at by the collector again.
     gc.collect()
     gc.freeze()
+    return app
+
+
+def work() -> Flask:
+    """The application in a worker, its store at work until the worker ends."""
+    app = create()
+    store: Store | None = app.extensions["store"]
+    if store is not None:
+        store.start()
+        Finalize(None, store.close, exitpriority=10)
     return app

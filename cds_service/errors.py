@@ -99,10 +99,14 @@ class TooManyCalls(ServiceError):
 
 
 class Unavailable(ServiceError):
-    """What a safe answer needs is out of order for a moment; the same call may be made again."""
+    """The database did not do its part; it may later. ``problem`` is for the log and health."""
 
     status = 503
     issue = "transient"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__("The service cannot store this now; send it again later.")
+        self.problem = problem
 
 
 class StartupError(Exception):
@@ -127,6 +131,21 @@ class ClientsError(StartupError):
         self.entry = entry
         self.problem = problem
         self.cure = cure
+
+
+class SchemaError(StartupError):
+    """A database whose tables are not those this program works with."""
+
+    def __init__(self, found: str | None, needed: str) -> None:
+        if found is not None and found > needed:
+            problem = f"the database is of version {found}, newer than this program's {needed}"
+            cure = "Install the newer program, or name another database."
+        else:
+            there = f"the database is of version {found}" if found else "the database has no tables"
+            problem = f"{there}, this program needs {needed}"
+            cure = "Run cds-service db upgrade."
+        super().__init__(f"CDS_DATABASE_URL: {problem}. {cure}")
+        self.problem = problem
 
 
 class GuidelineError(StartupError):

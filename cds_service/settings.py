@@ -20,9 +20,12 @@ from msgspec import Struct
 from cds_service.errors import SettingsError
 from cds_service.security import Refused, is_loopback, normal_base_address
 
+DEFAULT_DATABASE = "sqlite:///b12-cds-service.sqlite"
+
 
 class Settings(Struct, frozen=True):
-    """All settings, checked. Deadlines are in seconds."""
+    """All settings, checked. Deadlines are in seconds; without ``database_url`` nothing is
+    stored."""
 
     public_url: str = ""
     fhir_servers: frozenset[str] = frozenset()
@@ -43,15 +46,23 @@ class Settings(Struct, frozen=True):
     max_entries: int = 5_000
     max_drafts: int = 200
     max_text: int = 8_192
+    database_url: str = DEFAULT_DATABASE
+    pseudonym_key: bytes = b""
+    plain_ids: bool = False
+    retention_days: int = 730
 
 
 class Setting(NamedTuple):
-    """One variable: the field it fills, how its text is read, its default and meaning in words."""
+    """One variable: the field it fills, how its text is read, its default and meaning in words.
+
+    What is ``secret`` is shown to nobody.
+    """
 
     field: str
     read: Callable[[str, str], Any]
     default: str
     meaning: str
+    secret: bool = False
 
 
 def _flag(name: str, text: str) -> bool:
@@ -147,6 +158,28 @@ def _public_url(name: str, text: str) -> str:
             "Write the address that clients call, such as https://cds.example.org.",
         )
     return text.rstrip("/")
+
+
+def _database_url(name: str, text: str) -> str:
+    if text == "none":
+        return ""
+    if not re.fullmatch(r"sqlite:///[^?\s].*|postgres(ql)?://\S+", text):
+        raise SettingsError(
+            name,
+            "is not the address of a database",
+            "Write sqlite:/// and the path of a file, postgresql://user@host/name, or none.",
+        )
+    return re.sub(r"^postgres://", "postgresql://", text)
+
+
+def _key(name: str, text: str) -> bytes:
+    if len(text) < 16:
+        raise SettingsError(
+            name,
+            "is shorter than 16 characters, so it could be guessed",
+            "Set a random text, such as openssl rand -hex 32 makes.",
+        )
+    return text.encode()
 
 
 def _not_in_this_version(problem: str) -> Callable[[str, str], Any]:
@@ -285,10 +318,34 @@ SETTINGS: Mapping[str, Setting] = {
         " the access token.",
     ),
     "CDS_DATABASE_URL": Setting(
-        "",
-        _not_in_this_version("nothing is stored in this version"),
+        "database_url",
+        _database_url,
+        f"`{DEFAULT_DATABASE}`",
+        "Where consultations, feedback and used tokens are kept: `sqlite:///` and the path of a"
+        " file (three slashes and a name: in the working folder; the demo takes a temporary one),"
+        " `postgresql://user:password@host/name` for several replicas, or `none` to keep nothing.",
+        secret=True,
+    ),
+    "CDS_PSEUDONYM_KEY": Setting(
+        "pseudonym_key",
+        _key,
         "none",
-        "Reserved for the database. Refused: this version stores nothing.",
+        "The key that ids of patients and users are hashed with before they are kept, at least 16"
+        " characters, the same for all replicas. Without it they are not kept at all, and what"
+        " needs to know one patient again does not work.",
+        secret=True,
+    ),
+    "CDS_PLAIN_IDS": Setting(
+        "plain_ids",
+        _flag,
+        "`false`",
+        "`true` keeps the ids of patients and users as they are sent, instead of hashes.",
+    ),
+    "CDS_RETENTION_DAYS": Setting(
+        "retention_days",
+        _whole_number(1, 36_500),
+        "`730`",
+        "Days after which `cds-service db prune` forgets consultations and feedback.",
     ),
 }
 
@@ -320,6 +377,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         )
     if settings.clients_file:
         _check_with_clients(settings)
+    if settings.plain_ids and settings.pseudonym_key:
+        raise SettingsError(
+            "CDS_PLAIN_IDS",
+            "ids are kept as they are, so CDS_PSEUDONYM_KEY would do nothing",
+            "Remove one of the two.",
+        )
     if not settings.demo:
         for server in sorted(settings.fhir_servers):
             if server.startswith("http://") and not is_loopback(urlsplit(server).hostname or ""):
@@ -338,6 +401,12 @@ def _check_with_clients(settings: Settings) -> None:
             "CDS_PUBLIC_URL",
             "it is missing, so nobody can tell for whom a client's token was made",
             "Set it to the address clients call, such as https://cds.example.org.",
+        )
+    if not settings.database_url:
+        raise SettingsError(
+            "CDS_DATABASE_URL",
+            "it is none, so nobody could tell a token that was used before",
+            "Name a database; all processes that answer the same clients need the same one.",
         )
     if settings.open:
         raise SettingsError(

@@ -19,6 +19,8 @@ NEEDED = {
     "CDS_TEST_DATA": "the folder of public FHIR data (synthea-r4-infants, us-core-9.0.0)",
     "CDS_TEST_R4_EXAMPLES": "the folder with the JSON files of the npm package"
     " hl7.fhir.r4.examples 4.0.1; `bash .ci/run` fetches it",
+    "CDS_TEST_POSTGRESQL": "the address of a PostgreSQL server where databases may be made and"
+    " dropped, such as postgresql://cds@127.0.0.1:5460/postgres; `bash .ci/run` starts one",
 }
 REQUIRE_ALL = bool(os.environ.get("CDS_REQUIRE_ALL_TESTS"))
 
@@ -38,10 +40,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         item.user_properties.append(("corpus", mark.args[0]))
     for mark in item.iter_markers("needs_environment"):
         (name,) = mark.args
-        folder = os.environ.get(name)
-        if not folder:
+        value = os.environ.get(name)
+        if not value:
             pytest.skip(f"set {name} to run this: {NEEDED[name]}")
-        if not Path(folder).is_dir():
+        if "://" not in value and not Path(value).is_dir():
             pytest.fail(f"{name} names no folder: {NEEDED[name]}", pytrace=False)
 
 

@@ -32,6 +32,19 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "cdshooks": ("", ""),
     "cdshooks.request": ("errors", "msgspec"),
     "cdshooks.response": ("errors", "msgspec"),
+    "cdshooks.feedback": ("errors", "msgspec"),
+    "audit": ("", "msgspec"),
+    "log": ("", "msgspec"),
+    "metrics": ("audit", "prometheus_client"),
+    "store": (
+        "audit errors log metrics cdshooks.feedback database migrations",
+        "msgspec",
+    ),
+    "database": ("audit errors cdshooks.feedback migrations", "msgspec sqlalchemy alembic"),
+    "migrations": ("", ""),
+    "migrations.env": ("", "alembic"),
+    "migrations.versions": ("", ""),
+    "migrations.versions.v0001_first": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
     "fhir.elements": ("clinical fhir.wire", ""),
@@ -68,21 +81,22 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.describe": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.explain": (_GUIDELINE, "msgspec"),
     "cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
-    "consultation": ("clinical errors guidelines fhir cdshooks cards security", "msgspec"),
+    "consultation": ("clinical errors guidelines fhir cdshooks cards security audit", "msgspec"),
     "cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
     "samples": ("", "msgspec"),
     "web": (
-        "errors settings security callers cdshooks consultation fhir.gather fhir.server",
+        "errors settings security callers cdshooks consultation fhir.gather fhir.server audit log"
+        " metrics store",
         "msgspec flask werkzeug",
     ),
     "app": (
         "errors settings security callers clients keys cdshooks fhir guidelines cards consultation"
-        " samples web",
+        " samples web audit store",
         "msgspec flask",
     ),
     "__main__": (
         "clinical errors settings security clients keys cdshooks fhir guidelines cards consultation"
-        " cases app",
+        " cases app audit database store",
         "msgspec click granian fhir.resources pydantic",
     ),
 }
@@ -98,6 +112,9 @@ ONLY = {
     "fhir.resources": {"fhir.orders", "__main__"},
     "granian": {"__main__"},
     "click": {"__main__"},
+    "sqlalchemy": {"database", "migrations.versions.v0001_first"},
+    "alembic": {"database", "migrations.env", "migrations.versions.v0001_first"},
+    "prometheus_client": {"metrics"},
 }
 
 # Names that say where code lies, not what it does.
