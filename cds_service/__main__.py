@@ -538,7 +538,7 @@ def key(name: str, alg: str) -> None:
         except OSError as error:
             raise click.ClickException(f"{path}: {error.strerror}.") from None
     click.echo(f"{private} is secret: whoever has it can call as this client.")
-    click.echo(f"{public} is for the register: jwks_file = {str(public)!r}")
+    click.echo(f'{public} is for the register beside it: jwks_file = "{public.name}"')
 
 
 @main.command()
