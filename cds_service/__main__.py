@@ -450,6 +450,7 @@ def prune(days: int | None) -> None:
 
     days = days or read_settings(os.environ).retention_days
     with _database() as database:
+        database.check()
         forgotten = database.prune(datetime.now(UTC) - timedelta(days=days))
     told = " and ".join(f"{count} {what}" for what, count in forgotten.items())
     click.echo(f"Forgot {told} older than {days} days.")
@@ -471,6 +472,7 @@ def show(name: str, as_json: bool, comments: bool) -> None:
     from cds_service.audit import in_words
 
     with _database() as database:
+        database.check()
         names = database.find(name)
         found = [database.consultation(one) for one in names]
     if not found:

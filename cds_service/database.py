@@ -304,10 +304,16 @@ class Database:
         version = self.version()
         if version == VERSION:
             return
-        if self.is_sqlite and (version is None or version < VERSION):
-            self.upgrade()
-            return
-        raise SchemaError(version, VERSION)
+        if not self.is_sqlite:
+            raise SchemaError(version, VERSION)
+        self.upgrade()
+
+    def check(self) -> None:
+        """Refuses a schema that is not this program's, and makes no file of another name."""
+        there = self._file is None or self._file.exists()
+        version = self.version() if there else None
+        if version != VERSION:
+            raise SchemaError(version, VERSION)
 
     def upgrade(self) -> tuple[str | None, str]:
         """Brings the schema to this program's version; from which, to which."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import sqlalchemy as sa
-from kept import accepted, call, card
+from kept import accepted, call, card, database_on_postgresql
 from serving import eventually, serving
 
 from cds_service.database import Database, consultations, feedback
@@ -39,10 +40,7 @@ def kept_calls(database: Database) -> int:
 # --- killed and stopped ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("killed_after", [40, 150])
-def test_what_was_acknowledged_outlives_a_kill(
-    url: str, database: Database, killed_after: int
-) -> None:
+def test_what_was_acknowledged_outlives_a_kill(url: str, database: Database) -> None:
     acknowledged: list[str] = []
     with serving(url, "--workers", "2") as service:
 
@@ -58,52 +56,50 @@ def test_what_was_acknowledged_outlives_a_kill(
 
         with ThreadPoolExecutor(4) as clients:
             working = [clients.submit(report, n) for n in range(4)]
-            eventually(lambda: len(acknowledged) >= killed_after)
+            eventually(lambda: len(acknowledged) >= 150)
             service.kill()
             for one in working:
                 one.result()
-    assert len(acknowledged) >= killed_after
+    assert len(acknowledged) >= 150
     assert set(acknowledged) <= kept_cards(database)
-
-
-def test_a_service_that_is_stopped_writes_what_waits(url: str, database: Database) -> None:
-    with serving(url, "--workers", "2") as service:
-        for _ in range(60):
-            service.consult(str(uuid4()))
-        service.process.terminate()
-        assert service.process.wait(30) == 0
-    assert kept_calls(database) == 60
 
 
 # --- shared ----------------------------------------------------------------------------------
 
 
-def test_two_services_share_one_database(url: str, database: Database) -> None:
-    with serving(url) as one, serving(url) as other:
-        shown = [str(uuid4()) for _ in range(10)]
-        cards = [service.consult(name)[0]["uuid"] for name in shown for service in (one, other)]
-        assert cards[0::2] == cards[1::2], "the same call has the same cards everywhere"
-        eventually(lambda: kept_calls(database) == 20)
-        first = one.report(*cards[0::2])
-        again = other.report(*cards[0::2])
-        assert first == (200, {"stored": 10, "repeated": 0, "unknownCards": 0})
-        assert again == (200, {"stored": 0, "repeated": 10, "unknownCards": 0})
+@pytest.mark.needs_environment("CDS_TEST_POSTGRESQL")
+def test_two_services_share_one_database() -> None:
+    with database_on_postgresql() as url:
+        database = Database(url)
+        database.upgrade()
+        with serving(url) as one, serving(url) as other:
+            shown = [str(uuid4()) for _ in range(10)]
+            cards = [service.consult(name)[0]["uuid"] for name in shown for service in (one, other)]
+            assert cards[0::2] == cards[1::2], "the same call has the same cards everywhere"
+            eventually(lambda: kept_calls(database) == 20)
+            first = one.report(*cards[0::2])
+            again = other.report(*cards[0::2])
+            assert first == (200, {"stored": 10, "repeated": 0, "unknownCards": 0})
+            assert again == (200, {"stored": 0, "repeated": 10, "unknownCards": 0})
+        database.close()
 
 
-def test_the_workers_of_a_service_count_together(url: str, database: Database) -> None:
+def test_the_workers_of_a_service_count_together_and_write_what_waits_when_stopped(
+    url: str, database: Database
+) -> None:
     with serving(url, "--workers", "2") as service:
-        before = service.counted("cds_calls_total")
+        assert service.counted("cds_calls_total") == 0
         with ThreadPoolExecutor(4) as clients:
-            list(clients.map(service.consult, [str(uuid4()) for _ in range(40)]))
             list(clients.map(service.report, [str(uuid4()) for _ in range(20)]))
-        assert before == 0
+            list(clients.map(service.consult, [str(uuid4()) for _ in range(40)]))
         assert service.counted("cds_calls_total") == 40
         assert service.counted('cds_stage_seconds_count{stage="total"}') == 40
         assert service.counted("cds_feedback_total") == 20
         assert service.counted("cds_feedback_unknown_card_total") == 20
         assert service.counted("cds_store_lost_total") == 0
-        eventually(lambda: service.counted("cds_store_waiting") == 0)
-        assert kept_calls(database) == 40
+        service.process.terminate()
+        assert service.process.wait(30) == 0
+    assert kept_calls(database) == 40
 
 
 # --- a database in trouble -------------------------------------------------------------------
@@ -127,46 +123,49 @@ def locked(url: str) -> Iterator[None]:
 
 @contextmanager
 def away(url: str) -> Iterator[None]:
-    """Nobody reaches the database, and who did is thrown out."""
+    """Nobody reaches the database any more."""
     if url.startswith("sqlite"):
-        file = Path(url.removeprefix("sqlite:///"))
-        hidden = file.parent.rename(file.parent.with_name("hidden"))
+        folder = Path(url.removeprefix("sqlite:///")).parent
+        hidden = folder.rename(folder.with_name(f"{folder.name}-hidden"))
         yield
-        hidden.rename(file.parent)
-        return
-    name = url.rpartition("/")[2]
-    with psycopg.connect(os.environ["CDS_TEST_POSTGRESQL"], autocommit=True) as server:
-        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-        server.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
-        )
-        yield
-        server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        hidden.rename(folder)
+    else:
+        with altered(url, "ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"):
+            yield
 
 
 @contextmanager
 def read_only(url: str) -> Iterator[None]:
-    """What a full disk or a failing one leaves: it can be read."""
-    if url.startswith("sqlite"):
-        with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
-            connection.execute("PRAGMA journal_mode")
-        connection.close()
+    """A server that protects a full or failing disk."""
+    setting = "default_transaction_read_only"
+    with altered(url, f"SET {setting} = on", f"RESET {setting}"):
         yield
-        return
+
+
+@contextmanager
+def altered(url: str, change: str, back: str) -> Iterator[None]:
+    """The database on the server changed for a while, all its connections cut both times."""
     name = url.rpartition("/")[2]
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
     with psycopg.connect(os.environ["CDS_TEST_POSTGRESQL"], autocommit=True) as server:
-        server.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-        server.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
-        )
-        yield
-        server.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
-        server.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
-        )
+        for statement in (change, back):
+            server.execute(f'ALTER DATABASE "{name}" {statement}')  # type: ignore[arg-type]
+            server.execute(cut, [name])
+            if statement is change:
+                yield
 
 
-@pytest.mark.parametrize("trouble", [locked, away])
+TROUBLES = [
+    pytest.param("sqlite", locked),
+    pytest.param("sqlite", away),
+    *(
+        pytest.param("postgresql", one, marks=pytest.mark.needs_environment("CDS_TEST_POSTGRESQL"))
+        for one in (locked, away, read_only)
+    ),
+]
+
+
+@pytest.mark.parametrize(("url", "trouble"), TROUBLES, indirect=["url"])
 def test_in_trouble_calls_wait_feedback_is_refused_and_both_come_back_by_themselves(
     url: str, database: Database, store: Store, trouble: Callable[[str], object]
 ) -> None:
@@ -188,3 +187,34 @@ def test_in_trouble_calls_wait_feedback_is_refused_and_both_come_back_by_themsel
     assert kept_calls(database) == 21
     assert len(store.record_feedback(SERVICE, None, [accepted("before")]).new) == 1
     assert store.use_token("https://a", "1", 2_000_000_000)
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux alone lifts it from outside")
+def test_a_full_disk_costs_no_card_and_is_got_over(tmp_path: Path) -> None:
+    """No file of the service may grow beyond 200 KB, until that is lifted."""
+
+    def starve() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    with serving(url, starve=starve) as service:
+        database = Database(url)
+        calls = 0
+
+        def full() -> bool:
+            nonlocal calls
+            for _ in range(20):
+                assert service.consult(str(uuid4()))
+                calls += 1
+            return bool(service.store()["state"] == "unavailable")
+
+        eventually(full)
+        status, said = service.report(*(f"{n:0250}" for n in range(900)))
+        assert (status, said["resourceType"]) == (503, "OperationOutcome")
+        assert service.counted("cds_store_unavailable") == 1
+        for worker in service.workers():
+            resource.prlimit(worker, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        eventually(lambda: service.store() == {"state": "ok", "waiting": 0, "lost": 0})
+        eventually(lambda: kept_calls(database) == calls)
+        assert service.report("1")[0] == 200
+        database.close()
