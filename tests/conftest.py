@@ -8,6 +8,7 @@ and is skipped with a sentence telling how to run it. With ``CDS_REQUIRE_ALL_TES
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -37,6 +38,8 @@ hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=20_000)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("corpus"):
+        item.user_properties.append(("counted", f"{mark.args[0]}, as they should be answered"))
     for mark in item.iter_markers("needs_environment"):
         (name,) = mark.args
         value = os.environ.get(name)
@@ -47,17 +50,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What tests counted: ``record_property("counted", "3 of 3 refused")`` in the test."""
-    passed = terminalreporter.getreports("passed")
-    counted = [
-        f"{report.nodeid}: {value}"
-        for report in passed
-        for name, value in report.user_properties
-        if name == "counted"
-    ]
-    if counted:
-        terminalreporter.section("counted")
-        terminalreporter.write_line("\n".join(sorted(counted)))
+    """Says what was counted: tests record a name, or a name and how many, as "counted"."""
+    counts: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        for kind, counted in getattr(report, "user_properties", ()):
+            if kind == "counted" and report.when == "call":
+                name, count = (counted, 1) if isinstance(counted, str) else counted
+                counts[name] += count
+    for name, count in sorted(counts.items()):
+        terminalreporter.write_line(f"{name}: {count}")
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
