@@ -40,6 +40,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "fhir.gather": ("clinical errors fhir.server", "msgspec"),
     "fhir.server": ("clinical errors security", "msgspec requests urllib3"),
+    "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
     "fhir.bundles": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
     "fhir.orders": ("clinical errors", "msgspec fhir.resources pydantic"),
     "guidelines": ("", ""),
@@ -76,7 +77,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec flask",
     ),
     "__main__": (
-        "clinical errors settings security cdshooks fhir guidelines cards consultation cases app",
+        "clinical errors settings security cdshooks fhir guidelines cards consultation cases"
+        " samples app",
         "msgspec click granian fhir.resources pydantic",
     ),
 }

@@ -1,4 +1,4 @@
-"""The client's FHIR server: the only place that sends it anything.
+"""A FHIR server: the only place that sends it anything.
 
 One `FhirServer` serves one request: it holds that request's token and one deadline over all its
 queries. The token goes to the origin of the approved base and nowhere else; no redirect is
@@ -29,10 +29,14 @@ _CHUNK = 65_536
 
 
 class Reply(NamedTuple):
-    """The body of an answer, or why there is none, in words fit for a card."""
+    """The body of an answer, or why there is none, in words fit for a card.
+
+    ``status`` is the HTTP status of what came, 0 when nothing did.
+    """
 
     body: bytes
     problem: str = ""
+    status: int = 0
 
 
 class _Failed(Exception):
@@ -78,7 +82,11 @@ class FhirServer:
         if parameters:
             pairs = (pair.partition("=") for pair in parameters.split("&"))
             url += "?" + "&".join(f"{name}={quote(value, safe='')}" for name, _, value in pairs)
-        return self._get(url)
+        return self._exchange(url)
+
+    def transact(self, bundle: bytes) -> Reply:
+        """Send a transaction; where it is refused, the body says why. For sample infants only."""
+        return self._exchange(self.base, bundle)
 
     def follow(self, link: str) -> Reply:
         """The page a "next" link leads to, if it is of the same scheme, host and port."""
@@ -87,7 +95,7 @@ class FhirServer:
             near = _origin(url) == _origin(self.base) and "@" not in urlsplit(url).netloc
         except ValueError:
             return Reply(b"", "the address of the next page cannot be read")
-        return self._get(url) if near else Reply(b"", "the next page lies on another server")
+        return self._exchange(url) if near else Reply(b"", "the next page lies on another server")
 
     def relative(self, reference: str) -> str:
         """The reference without this server's base; one to elsewhere stays as it is."""
@@ -99,9 +107,9 @@ class FhirServer:
             self._ends = now + self._deadline_s
         return max(0.0, self._ends - now)
 
-    def _get(self, url: str) -> Reply:
+    def _exchange(self, url: str, sent: bytes | None = None) -> Reply:
         try:
-            return Reply(self._read(url))
+            return self._read(url, sent)
         except _Failed as failed:
             return Reply(b"", str(failed))
         # Nothing of these exceptions is passed on: their texts hold the address with its query.
@@ -114,18 +122,20 @@ class FhirServer:
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
             return Reply(b"", "the FHIR server's answer broke off or cannot be read")
 
-    def _read(self, url: str) -> bytes:
+    def _read(self, url: str, sent: bytes | None) -> Reply:
         try:
-            response = self._send(url)
+            response = self._send(url, sent)
         except requests.Timeout:
             raise
         except requests.ConnectionError:
             # A server may close a kept connection at the moment it is used again; a read can
-            # be repeated.
-            response = self._send(url)
+            # be repeated, and so can a transaction of PUTs or DELETEs.
+            response = self._send(url, sent)
         with response:
-            if response.status_code != 200:
-                raise _Failed(f"the FHIR server answered {response.status_code}")
+            status = response.status_code
+            problem = "" if status == 200 else f"the FHIR server answered {status}"
+            if problem and sent is None:
+                return Reply(b"", problem, status)
             body = bytearray()
             # read1 returns what there is, so that a server sending drop by drop is noticed.
             while chunk := response.raw.read1(_CHUNK, decode_content=True):
@@ -134,14 +144,23 @@ class FhirServer:
                     raise _Failed("the FHIR server's answer is too large")
                 if not self._seconds_left():
                     raise _Failed(self.too_late)
-        return bytes(body)
+        return Reply(bytes(body), problem, status)
 
-    def _send(self, url: str) -> requests.Response:
+    def _send(self, url: str, sent: bytes | None) -> requests.Response:
         seconds = self._seconds_left()
         if not seconds:
             raise _Failed(self.too_late)
-        return _session().get(
-            url, headers=self._headers, timeout=seconds, stream=True, allow_redirects=False
+        headers = self._headers
+        if sent is not None:
+            headers = {**headers, "Content-Type": "application/fhir+json"}
+        return _session().request(
+            "GET" if sent is None else "POST",
+            url,
+            data=sent,
+            headers=headers,
+            timeout=seconds,
+            stream=True,
+            allow_redirects=False,
         )
 
 
