@@ -8,6 +8,7 @@ and is skipped with a sentence telling how to run it. With ``CDS_REQUIRE_ALL_TES
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ NEEDED = {
     "CDS_TEST_DATA": "the folder of public FHIR data (synthea-r4-infants, us-core-9.0.0)",
     "CDS_TEST_R4_EXAMPLES": "the folder with the JSON files of the npm package"
     " hl7.fhir.r4.examples 4.0.1; `bash .ci/run` fetches it",
+    "CDS_TEST_HAPI": "the base address of a HAPI FHIR server; `make test-servers` starts one",
+    "CDS_TEST_SERVERS": "the folder that `make test-servers` fills from Maven Central and npm",
 }
 REQUIRE_ALL = bool(os.environ.get("CDS_REQUIRE_ALL_TESTS"))
 
@@ -38,8 +41,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         folder = os.environ.get(name)
         if not folder:
             pytest.skip(f"set {name} to run this: {NEEDED[name]}")
-        if not Path(folder).is_dir():
+        if not folder.startswith("http://") and not Path(folder).is_dir():
             pytest.fail(f"{name} names no folder: {NEEDED[name]}", pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says what was counted: tests record a name, or a name and how many, as "counted"."""
+    counts: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        for kind, counted in getattr(report, "user_properties", ()):
+            if kind == "counted" and report.when == "call":
+                name, count = (counted, 1) if isinstance(counted, str) else counted
+                counts[name] += count
+    for name, count in sorted(counts.items()):
+        terminalreporter.write_line(f"{name}: {count}")
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
