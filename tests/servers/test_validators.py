@@ -36,7 +36,6 @@ BROKEN: dict[str, Json] = {
     "a status of its own": {"status": "ordered"},
     "an intent of its own": {"intent": "wish"},
     "no subject": {"subject": None},
-    "another type of subject": {"subject": {"reference": "Device/1"}},
     "no date": {"authoredOn": "yesterday"},
     "a date and time without a zone": {"authoredOn": "2026-03-15T09:00:00"},
     "an empty list": {"note": []},
@@ -142,8 +141,12 @@ def test_the_json_schema_of_r4_passes_all(
     servers: Servers, record_property: Callable[[str, object], None]
 ) -> None:
     schema = json.loads((servers.definitions / "fhir.schema.json").read_bytes())
-    # Medplum's edition of the schema points to this name and defines it by its old one.
-    schema["definitions"]["Resource"] = schema["definitions"]["ResourceList"]
+    definitions = schema["definitions"]
+    # Medplum's edition points to names it does not define: one is R4's under another name, the
+    # others are no types of R4, and nothing may be of them.
+    definitions["Resource"] = definitions["ResourceList"]
+    for name in re.findall(r'"#/definitions/(\w+)"', json.dumps(schema)):
+        definitions.setdefault(name, False)
     validator = jsonschema_rs.validator_for(schema)
     for text, story in suggested().items():
         assert [str(one) for one in validator.iter_errors(json.loads(text))] == [], story
