@@ -21,6 +21,8 @@ NEEDED = {
     " hl7.fhir.r4.examples 4.0.1; `bash .ci/run` fetches it",
     "CDS_TEST_POSTGRESQL": "the address of a PostgreSQL server where databases may be made and"
     " dropped, such as postgresql://cds@127.0.0.1:5460/postgres; `bash .ci/run` starts one",
+    "CDS_TEST_HAPI": "the base address of a HAPI FHIR server; `make test-servers` starts one",
+    "CDS_TEST_SERVERS": "the folder that `make test-servers` fills from Maven Central and npm",
 }
 REQUIRE_ALL = bool(os.environ.get("CDS_REQUIRE_ALL_TESTS"))
 

@@ -57,6 +57,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "fhir.gather": ("clinical errors fhir.server", "msgspec"),
     "fhir.server": ("clinical errors outward security", ""),
+    "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
     "fhir.bundles": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
     "fhir.orders": ("clinical errors", "msgspec fhir.resources pydantic"),
     "guidelines": ("", ""),
@@ -96,7 +97,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "__main__": (
         "clinical errors settings security clients keys cdshooks fhir guidelines cards consultation"
-        " cases app audit database store",
+        " cases samples app audit database store",
         "msgspec click granian fhir.resources pydantic",
     ),
 }
