@@ -18,7 +18,8 @@ from cds_service.errors import NotFound
 from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
 from cds_service.settings import Settings, read_settings
-from cds_service.web import add_routes
+from cds_service.web import add_routes, fhir_server_for
+from cds_service.workbench import add_workbench
 
 if TYPE_CHECKING:
     from cds_service.security import ApprovedFhirServer
@@ -53,6 +54,15 @@ def create_app(
     )
     if settings.demo:
         _add_samples(app, sample_stories(settings), today)
+    if settings.workbench and services:
+        add_workbench(
+            app,
+            settings,
+            services,
+            today=today,
+            server_for=lambda asked: fhir_server_for(asked, settings, connect),
+            prefetch_template=prefetch_template,
+        )
     return app
 
 

@@ -47,6 +47,14 @@ class Consultation(Struct, frozen=True):
     log: Mapping[str, Any] = {}
 
 
+class Examined(Struct, frozen=True):
+    """What was gathered for a call, what was read of it, and what the guideline says to it."""
+
+    evidence: Mapping[str, Answer]
+    record: Record
+    evaluation: b12.Evaluation
+
+
 def consult(
     service: Service,
     asked: Request,
@@ -60,6 +68,21 @@ def consult(
     """Gather, read, evaluate, word. ``on`` is the date of evaluation; ``no_server`` says why
     there is no ``server``; ``one_action`` that the client applies one action of a suggestion.
     Raises `DataUnavailable` when the patient cannot be had."""
+    examined = examine(service, asked, server, on=on, no_server=no_server, one_action=one_action)
+    response = respond(service, asked, examined, on=on, as_of_is_set=as_of_is_set)
+    return Consultation(response, _loggable(response, examined.evidence))
+
+
+def examine(
+    service: Service,
+    asked: Request,
+    server: FhirServer | None,
+    *,
+    on: date,
+    no_server: str = "",
+    one_action: bool = False,
+) -> Examined:
+    """Gather, read, evaluate: everything `consult` does before wording it."""
     patient_id = asked.context.patient_id
     evidence = gather(
         service.needs,
@@ -73,16 +96,7 @@ def consult(
     evaluation = evaluate(service, asked, evidence, record, on)
     if one_action:
         evaluation = b12.one_action_each(evaluation, service.guideline)
-    response = respond(
-        service,
-        evaluation,
-        record,
-        call=f"{asked.hook_instance}|{service.id}",
-        patient_id=patient_id,
-        on=on,
-        as_of_is_set=as_of_is_set,
-    )
-    return Consultation(response, _loggable(response, evidence))
+    return Examined(evidence, record, evaluation)
 
 
 def evaluate(
@@ -98,22 +112,15 @@ def evaluate(
 
 
 def respond(
-    service: Service,
-    evaluation: b12.Evaluation,
-    record: Record,
-    *,
-    call: str,
-    patient_id: str,
-    on: date,
-    as_of_is_set: bool,
+    service: Service, asked: Request, examined: Examined, *, on: date, as_of_is_set: bool
 ) -> Response:
     """The evaluation as cards, and the account of it that goes with every answer."""
-    g = service.guideline
+    g, evaluation, record = service.guideline, examined.evaluation, examined.record
     cards = build_cards(
         evaluation.outcomes,
         service.stationery,
-        partial(orders.write, patient_id=patient_id),
-        call=call,
+        partial(orders.write, patient_id=asked.context.patient_id),
+        call=f"{asked.hook_instance}|{service.id}",
         data_notes=b12.data_notes(evaluation, record, g),
         closing=_closing(g, on, as_of_is_set),
     )

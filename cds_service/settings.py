@@ -35,6 +35,7 @@ class Settings(Struct, frozen=True):
     fhir_deadline: float = 0.4
     max_body_bytes: int = 5_000_000
     one_action: bool = False
+    workbench: bool = True
 
 
 class Setting(NamedTuple):
@@ -220,6 +221,12 @@ SETTINGS: Mapping[str, Setting] = {
         "`true` for clients that apply one action of a suggestion and drop the others, as the"
         " public CDS Hooks sandbox and some EHRs do: what goes with a drug is suggested on a card"
         " of its own, one action each.",
+    ),
+    "CDS_WORKBENCH": Setting(
+        "workbench",
+        _flag,
+        "`true`",
+        "`false` takes the workbench away, the page at `/` that plays an EHR.",
     ),
     "CDS_CLIENTS_FILE": Setting(
         "",

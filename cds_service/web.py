@@ -74,7 +74,7 @@ def add_routes(
 
     def answer(service: Service, body: bytes) -> tuple[Request, Consultation]:
         asked = parse_request(body, service.hook)
-        server, no_server = _server(asked, settings, connect)
+        server, no_server = fhir_server_for(asked, settings, connect)
         done = consult(
             service,
             asked,
@@ -93,7 +93,7 @@ def add_routes(
         if service is None:
             raise NotFound("There is no CDS service of this id; see /cds-services.")
         try:
-            asked, done = answer(service, _json_body(request.environ, limit))
+            asked, done = answer(service, json_body(request.environ, limit))
         except ServiceError as error:
             _log_call(
                 service, error.status, started, {"issue": error.issue, "at": error.expression}
@@ -117,7 +117,9 @@ def _front_page(settings: Settings) -> dict[str, str]:
     }
 
 
-def _server(asked: Request, settings: Settings, connect: Connect) -> tuple[object | None, str]:
+def fhir_server_for(
+    asked: Request, settings: Settings, connect: Connect
+) -> tuple[object | None, str]:
     """The FHIR server that may be read for this call, or ``None`` and the reason."""
     if asked.fhir_server is None:
         return None, "the request names no FHIR server"
@@ -134,7 +136,7 @@ def _server(asked: Request, settings: Settings, connect: Connect) -> tuple[objec
     return connect(server, authorization.access_token), ""
 
 
-def _json_body(environ: WSGIEnvironment, limit: int) -> bytes:
+def json_body(environ: WSGIEnvironment, limit: int) -> bytes:
     """The body, if it claims to be JSON of any kind (FHIR's included) or claims nothing.
 
     Read here because Werkzeug cuts a chunked body at the limit without a word.

@@ -67,12 +67,21 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "consultation": ("clinical errors guidelines fhir cdshooks cards security", "msgspec"),
     "cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
     "samples": ("", "msgspec"),
+    "workbench": (
+        "errors settings cdshooks consultation cases clinical web workbench",
+        "msgspec flask",
+    ),
+    "workbench.showing": (
+        "clinical cdshooks consultation fhir.gather guidelines",
+        "msgspec markdown_it",
+    ),
     "web": (
         "errors settings security cdshooks consultation fhir.gather fhir.server",
         "msgspec flask werkzeug",
     ),
     "app": (
-        "errors settings security cdshooks fhir guidelines cards consultation samples web",
+        "errors settings security cdshooks fhir guidelines cards consultation samples web"
+        " workbench",
         "msgspec flask",
     ),
     "__main__": (
@@ -85,7 +94,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
 ONLY = {
     "requests": {"fhir.server"},
     "urllib3": {"fhir.server"},
-    "flask": {"web", "app"},
+    "flask": {"web", "app", "workbench"},
+    "markdown_it": {"workbench.showing"},
     "werkzeug": {"web"},
     "fhir.resources": {"fhir.orders", "__main__"},
     "granian": {"__main__"},
