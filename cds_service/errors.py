@@ -38,6 +38,11 @@ class Unauthorized(ServiceError):
     issue = "login"
 
 
+class Forbidden(ServiceError):
+    status = 403
+    issue = "forbidden"
+
+
 class NotFound(ServiceError):
     status = 404
     issue = "not-found"

@@ -18,6 +18,8 @@ NEEDED = {
     "CDS_TEST_DATA": "the folder of public FHIR data (synthea-r4-infants, us-core-9.0.0)",
     "CDS_TEST_R4_EXAMPLES": "the folder with the JSON files of the npm package"
     " hl7.fhir.r4.examples 4.0.1; `bash .ci/run` fetches it",
+    "CDS_TEST_CHROMIUM": "the program chromium, as Debian's package of this name has it",
+    "CDS_TEST_AXE": "the file axe.min.js of the npm package axe-core; `bash .ci/run` fetches it",
 }
 REQUIRE_ALL = bool(os.environ.get("CDS_REQUIRE_ALL_TESTS"))
 
@@ -35,11 +37,11 @@ hypothesis.settings.load_profile("house")
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs_environment"):
         (name,) = mark.args
-        folder = os.environ.get(name)
-        if not folder:
+        path = os.environ.get(name)
+        if not path:
             pytest.skip(f"set {name} to run this: {NEEDED[name]}")
-        if not Path(folder).is_dir():
-            pytest.fail(f"{name} names no folder: {NEEDED[name]}", pytrace=False)
+        if not Path(path).exists():
+            pytest.fail(f"{name} names nothing that exists: {NEEDED[name]}", pytrace=False)
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -21,7 +21,7 @@ from flask import Flask, Response, request
 from cds_service.cases import read_case
 from cds_service.cdshooks.request import Request, parse_request
 from cds_service.consultation import examine, respond
-from cds_service.errors import BadRequest, NotFound
+from cds_service.errors import BadRequest, Forbidden, NotFound
 from cds_service.web import json_body
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def add_workbench(
         from cds_service.workbench.showing import setup
 
         told = setup(services, g, on=today(), as_of_is_set=settings.as_of is not None)
-        return _json({**told, "samples": settings.demo})
+        return _json({**told, "demo": settings.demo})
 
     @app.post("/workbench/explain/<service_id>")
     def explain(service_id: str) -> Response:
@@ -115,10 +115,13 @@ def add_workbench(
         service = by_id.get(service_id)
         if service is None:
             raise NotFound("There is no CDS service of this id; see /cds-services.")
+        _refuse_other_pages()
         now = today()
         on = _date_asked(now)
         asked = parse_request(json_body(request.environ, settings.max_body_bytes), service.hook)
-        server, no_server = server_for(asked)
+        server, no_server = None, "the workbench reads FHIR servers in the demo only"
+        if settings.demo:
+            server, no_server = server_for(asked)
         examined = examine(
             service,
             asked,
@@ -137,6 +140,7 @@ def add_workbench(
         from cds_service.workbench.showing import request_of
 
         asks = request.args
+        _refuse_other_pages()
         body = json_body(request.environ, settings.max_body_bytes)
         case = read_case(body, services, asks.get("hook", ""), asks.get("patient", ""))
         return _json(request_of(case.asked))
@@ -155,6 +159,15 @@ def _page(name: str, content: bytes) -> Response:
 def _json(value: object) -> Response:
     kept = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     return Response(_encode(value), content_type="application/json", headers=kept)
+
+
+def _refuse_other_pages() -> None:
+    """What is told here holds a record, which no page of another origin shall read in passing.
+
+    Browsers say where a request comes from, and no script can say otherwise for them.
+    """
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise Forbidden("Only the workbench's own page may ask this.")
 
 
 def _date_asked(today: date) -> date:

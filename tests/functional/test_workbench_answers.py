@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fhir_server_stub import FhirStub
 from flask.testing import FlaskClient
 
 from cds_service.app import create_app
@@ -257,6 +258,34 @@ def test_a_server_that_may_not_be_called_is_not_called() -> None:
     answer = client().post(f"/workbench/explain/{PATIENT_VIEW}", json=request)
     assert answer.status_code == 412
     assert json.loads(answer.data)["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize("path", [f"/workbench/explain/{PATIENT_VIEW}", "/workbench/request"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_of_another_origin_is_told_nothing(path: str, site: str) -> None:
+    part = "patient.json" if path.endswith("request") else "request.json"
+    body = (STORY / part).read_bytes()
+    answer = client().post(path, data=body, headers={"Sec-Fetch-Site": site})
+    assert answer.status_code == 403
+    assert json.loads(answer.data)["issue"][0]["code"] == "forbidden"
+    own = client().post(path, data=body, headers={"Sec-Fetch-Site": "same-origin"})
+    assert own.status_code == 200
+
+
+def test_outside_the_demo_no_fhir_server_is_read_for_the_page() -> None:
+    request = json.loads((STORY / "request.json").read_bytes())
+    del request["prefetch"]["labs"]
+    with FhirStub([json.loads((STORY / "patient.json").read_bytes())]) as stub:
+        request["fhirServer"] = stub.url
+        path = f"/workbench/explain/{PATIENT_VIEW}"
+        listed = Settings(fhir_servers=frozenset({stub.url}), fhir_deadline=30)
+        outside = create_app(listed, SERVICES).test_client().post(path, json=request)
+        assert outside.status_code == 200
+        assert stub.seen == []
+        assert "prefetch" not in json.loads(outside.data)
+        inside = client(fhir_deadline=30).post(path, json=request)
+        assert stub.asked("Observation")
+        assert "labs" in json.loads(inside.data)["prefetch"]
 
 
 # --- requests ------------------------------------------------------------------------------------

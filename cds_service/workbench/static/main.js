@@ -13,7 +13,7 @@ import { Refused, ask, onExchange, send } from "./wire.js";
 
 const FIRST_STORY = "vegan-mother-low-b12-six-months";
 const HOOKS = {
-  "patient-view": ["Chart opened", "The EHR asks when a chart is opened."],
+  "patient-view": ["Chart", "The EHR asks when a chart is opened."],
   "order-select": ["Writing", "The EHR asks while an order is written, so that it can still be changed."],
   "order-sign": ["Signing", "The EHR asks a last time before orders are signed."],
 };
@@ -282,9 +282,9 @@ async function feedback(card, said) {
 
 const STEPS = [
   ["open", "Open a chart", "Clover, six months, breast-fed by a vegan mother. Her B12 is low.", () => openStory(FIRST_STORY)],
-  ["treat", "Accept the treatment", "One click puts the whole schedule and its follow-up tests into the basket.", acceptRecommended],
+  ["treat", "Accept treatment", "One click puts the whole schedule and its follow-up tests into the basket.", acceptRecommended],
   ["slip", "Make a slip", "Write milligrams where micrograms were meant.", slip],
-  ["caught", "Sign, and see it caught", "A thousandfold dose is stopped before it is signed.", () => acts.sign()],
+  ["caught", "Sign: it is caught", "A thousandfold dose is stopped before it is signed.", () => acts.sign()],
   ["mend", "Let it be mended", "The suggestion corrects the dose and nothing else.", acceptRecommended],
   ["signed", "Sign again", "Nothing is left to object to: the orders are on the record.", () => acts.sign()],
 ];
@@ -326,7 +326,7 @@ function showSteps() {
 // --- showing -------------------------------------------------------------------------------------
 
 function showChooser() {
-  show(at("choose"), chooserOf(state.samples, state.story,
+  show(at("choose"), chooserOf(state.samples, state.setup.demo, state.story,
     { story: openStory, pasted: openPasted, fromServer: openFromServer }));
 }
 
@@ -438,7 +438,7 @@ async function begin() {
     const { edition, local } = state.setup.guideline;
     at("edition").textContent = `Guideline edition ${edition}, pending human review${local.length ? `, with ${local.length} local settings` : ""}.`;
     showAsOf();
-    state.samples = state.setup.samples ? (await ask("/samples")).samples : [];
+    state.samples = state.setup.demo ? (await ask("/samples")).samples : [];
   } catch (problem) {
     show(at("choose"), h("p", { class: "error", role: "alert" }, `The workbench cannot begin. ${problem.message}`),
       h("button", { type: "button", onclick: begin }, "Try again"));

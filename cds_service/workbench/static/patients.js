@@ -12,7 +12,7 @@ const FIRST = [
   ["healthy-infant-silent", "Healthy: no card"],
 ];
 
-export function chooserOf(samples, chosen, acts) {
+export function chooserOf(samples, demo, chosen, acts) {
   const told = samples.filter((one) => one.request);
   const named = new Map(told.map((one) => [one.name, one]));
   const first = FIRST.filter(([name]) => named.has(name));
@@ -21,7 +21,7 @@ export function chooserOf(samples, chosen, acts) {
       first.map(([name, label]) => h("button", { type: "button", class: name === chosen ? "story chosen" : "story", "aria-pressed": String(name === chosen), onclick: () => acts.story(name) }, label))),
     told.length > 0 && allStories(told, chosen, acts),
     h("p", { class: "tells", id: "tells" }, named.get(chosen)?.tells ?? ""),
-    h("details", { open: told.length === 0 }, h("summary", {}, "Another patient …"), ownPatient(acts)),
+    h("details", { open: told.length === 0 }, h("summary", {}, "Another patient …"), ownPatient(demo, acts)),
   ];
 }
 
@@ -37,7 +37,7 @@ function allStories(told, chosen, acts) {
   return [field(`All ${told.length} stories`, box), list];
 }
 
-function ownPatient(acts) {
+function ownPatient(demo, acts) {
   const text = h("textarea", { rows: "5", spellcheck: "false", placeholder: '{"resourceType": "Bundle", …}' });
   const take = async (file) => {
     if (!file) return;
@@ -56,10 +56,10 @@ function ownPatient(acts) {
   const id = h("input", { type: "text", autocomplete: "off", spellcheck: "false", required: true });
   return h("div", { class: "own" }, drop, field("or choose a file", file),
     h("button", { type: "button", onclick: () => acts.pasted(text.value) }, "Open it"),
-    h("form", { class: "server", onsubmit: (event) => {
+    demo && h("form", { class: "server", onsubmit: (event) => {
       event.preventDefault();
       acts.fromServer(server.value.trim(), id.value.trim());
     } },
-    field("FHIR server, read by the service", server, "In the demo any on this machine; others must be listed in CDS_FHIR_SERVERS."),
+    field("FHIR server, read by the service", server, "Any on this machine; others must be listed in CDS_FHIR_SERVERS."),
     field("Patient id", id), h("button", { type: "submit" }, "Open the chart")));
 }
