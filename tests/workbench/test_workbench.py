@@ -189,6 +189,25 @@ def test_at_most_one_suggestion_of_a_card_can_be_taken(visit: Open) -> None:
     expect(page.locator("#orders .phases")).to_contain_text("2 µg by mouth once daily")
 
 
+def test_a_suggestion_pressed_twice_is_taken_once(visit: Open) -> None:
+    page = opened(visit)
+    requests = watched(page)
+    held: list[Any] = []
+    page.route("**/feedback", lambda route: held.append(route))
+    button = cards(page).first.locator("[data-suggestion]").first
+    button.evaluate("it => { it.click(); it.click(); }")
+    expect(page.locator("#orders .tests li")).to_have_count(6)
+    expect(button).to_be_disabled()
+    expect(cards(page).first.locator(".outcome")).to_contain_text("sending feedback")
+    held[0].continue_()
+    expect(cards(page).first.locator(".outcome")).to_contain_text("The service")
+    expect(page.locator("#orders .order[data-order]")).to_have_count(1)
+    assert len(sent_to(requests, "/feedback")) == 1
+    page.locator("#tab-order-select").click()
+    page.locator("#tab-patient-view").click()
+    expect(button).to_be_disabled()
+
+
 def test_silence_says_that_it_evaluated(visit: Open) -> None:
     page = opened(visit, "/?story=adequate-level-silent")
     expect(first_card(page)).to_have_text("Evaluated, and there is nothing to say")
@@ -397,6 +416,14 @@ def test_a_card_says_why_with_rules_sentence_facts_and_what_was_missing(visit: O
     link.click()
     expect(page).to_have_url(re.compile(f"/guideline#{rule.lower()}$"))
     expect(page.locator(f"[id='{rule.lower()}']")).to_be_in_viewport()
+
+
+def test_the_reasons_stay_open_while_a_fact_is_moved(visit: Open) -> None:
+    page = opened(visit)
+    cards(page).first.get_by_text("Why?").click()
+    expect(cards(page).first.locator(".rule.fired").first).to_contain_text("RTE-07")
+    page.get_by_role("button", name="Set vitamin B12 to 200 pg/mL").click()
+    expect(cards(page).first.locator(".rule.fired").first).to_contain_text("RTE-08")
 
 
 # --- other patients ------------------------------------------------------------------------------
@@ -642,6 +669,7 @@ def test_the_keyboard_reaches_everything_and_the_focus_is_seen(visit: Open) -> N
     assert button.evaluate("it => getComputedStyle(it).outlineStyle") == "solid"
     page.keyboard.press("Enter")
     expect(page.locator("#orders td.dose").first).to_be_visible()
+    expect(cards(page).first.locator(".outcome")).to_be_focused()
 
 
 def test_nothing_moves_for_who_asks_for_stillness(visit: Open) -> None:

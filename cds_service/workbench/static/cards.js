@@ -13,18 +13,19 @@ const TONES = {
 
 export const accountOf = (response) => response?.extension?.[EVALUATION] ?? {};
 
-// `acts` says what can be done: accept(card, suggestion), dismiss(card, reason, comment).
+// `acts` says what can be done: accept(card, suggestion), dismiss(card, reason, comment); and
+// remembers whether the reasons are wanted.
 export function cardsOf(told, response, setup, dealt, acts) {
   const cards = response.cards ?? [];
-  if (!cards.length) return [silence(told, accountOf(response), setup)];
-  return cards.map((card) => cardOf(card, told, setup, dealt.get(card.uuid), acts));
+  if (!cards.length) return [silence(told, accountOf(response), setup, acts)];
+  return cards.map((card, index) => cardOf(card, told, setup, dealt.get(card.uuid), acts, index === 0));
 }
 
-function cardOf(card, told, setup, done, acts) {
+function cardOf(card, told, setup, done, acts, first) {
   const [tone] = TONES[card.indicator] ?? TONES.info;
   const title = fresh("card");
   const rules = card.extension?.[RULES]?.ruleIds ?? [];
-  return h("article", { class: `card ${card.indicator}${done ? " done" : ""}`, "aria-labelledby": title },
+  return h("article", { class: `card ${card.indicator}${done ? " done" : ""}`, "aria-labelledby": title, "data-card": card.uuid },
     h("header", {}, h("span", { class: "badge" }, tone), h("h3", { id: title }, card.summary)),
     h("div", { class: "detail" }, told.details?.[card.uuid] ? tree(told.details[card.uuid]) : h("p", { class: "plain" }, card.detail ?? "")),
     suggestionsOf(card, done, acts),
@@ -33,7 +34,7 @@ function cardOf(card, told, setup, done, acts) {
       (card.links ?? []).map((one) => h("li", {}, append(outward(h("a"), one.url), one.label))),
       rules.slice(0, 1).map((rule) => h("li", {}, h("a", { href: `/guideline#${rule.toLowerCase()}` }, `Guideline, rule ${rule}`)))),
     h("div", { class: "foot" },
-      why(rules, told, setup),
+      why(rules, told, setup, first ? acts : {}),
       done ? h("p", { class: `outcome${done.refused ? " refused" : ""}`, tabindex: "-1" }, done.said) : dismissal(card, acts)));
 }
 
@@ -75,7 +76,7 @@ function dismissal(card, acts) {
     h("button", { type: "submit" }, "Dismiss this card")));
 }
 
-function silence(told, account, setup) {
+function silence(told, account, setup, acts) {
   const fine = account.outcome === "nothing to say";
   return h("article", { class: `card ${fine ? "silent" : "warning"}` },
     h("header", {}, h("span", { class: "badge" }, fine ? "No card" : "Not evaluated"),
@@ -83,16 +84,23 @@ function silence(told, account, setup) {
     h("div", { class: "detail" },
       (account.because ?? []).length > 0 && h("ul", {}, account.because.map((one) => h("li", {}, one))),
       (account.missing ?? []).length > 0 && h("p", {}, `Missing: ${account.missing.join("; ")}`)),
-    h("div", { class: "foot" }, why(account.ruleIds ?? [], told, setup)));
+    h("div", { class: "foot" }, why(account.ruleIds ?? [], told, setup, acts)));
 }
 
 // --- why -----------------------------------------------------------------------------------------
 
-function why(rules, told, setup) {
+// Open stays open when the card is shown anew, so that a fact can be moved and its reasons watched.
+function why(rules, told, setup, acts) {
   const body = h("div", { class: "why" });
   const details = h("details", { class: "because" }, h("summary", {}, "Why?"), body);
+  const fill = () => body.hasChildNodes() || body.append(...reasons(rules, told, setup));
+  if (acts.explained) {
+    details.open = true;
+    fill();
+  }
   details.addEventListener("toggle", () => {
-    if (details.open && !body.hasChildNodes()) body.append(...reasons(rules, told, setup));
+    acts.explained = details.open;
+    if (details.open) fill();
   });
   return details;
 }

@@ -154,13 +154,18 @@ function fail(problem) {
 const acts = {
   editing: new Set(), // the drafts whose fields are open
 
+  explained: false, // whether the reasons of the first card are open
+
   async accept(card, suggestion) {
+    if (state.dealt.get(card.uuid)?.accepted?.has(suggestion.uuid)) return;
+    let recordChanged = false;
     for (const action of suggestion.actions ?? []) {
       if (action.type === "create") take(copy(action.resource));
       else if (action.type === "update") {
         const index = state.basket.findIndex((one) => one.id === action.resource.id && one.resourceType === action.resource.resourceType);
         if (index >= 0) state.basket[index] = copy(action.resource);
-        else if (!updateRecord(state.loaded, action.resource)) take(copy(action.resource));
+        else if (updateRecord(state.loaded, action.resource)) recordChanged = true;
+        else take(copy(action.resource));
       } else if (action.type === "delete") {
         state.basket = state.basket.filter((one) => `${one.resourceType}/${one.id}` !== action.resourceId);
       }
@@ -171,18 +176,19 @@ const acts = {
     state.signing = null;
     state.steps.add("treat");
     if (suggestion.label.startsWith("Change")) state.steps.add("mend");
+    markStale(recordChanged);
     showOrders();
+    showDealt(card);
     const sent = await feedback(card, { outcome: "accepted", acceptedSuggestions: [{ id: suggestion.uuid }] });
     state.dealt.set(card.uuid, { accepted, ...sent, said: `Accepted. ${sent.said}` });
-    markStale();
-    showAdvice();
+    showDealt(card);
     showSteps();
     say(`Accepted: ${suggestion.label}`);
   },
 
   async dismiss(card, reason, comment) {
     state.dealt.set(card.uuid, { dismissed: true, said: "Dismissed; sending feedback …" });
-    showAdvice();
+    showDealt(card);
     const overrideReason = {
       ...(reason ? { reason: { code: reason.code, system: reason.system, display: reason.display } } : {}),
       ...(comment ? { userComment: comment } : {}),
@@ -190,7 +196,7 @@ const acts = {
     const given = Object.keys(overrideReason).length ? { overrideReason } : {};
     const sent = await feedback(card, { outcome: "overridden", ...given });
     state.dealt.set(card.uuid, { dismissed: true, ...sent, said: `Dismissed: ${reason?.display ?? "no reason given"}. ${sent.said}` });
-    showAdvice();
+    showDealt(card);
     say("Card dismissed");
   },
 
@@ -249,7 +255,7 @@ const acts = {
     const count = state.basket.length;
     Object.assign(state, { basket: [], selected: "", signing: null });
     state.steps.add("signed");
-    markStale();
+    markStale(true);
     showOrders();
     showSteps();
     say(`Signed: ${count} ${count === 1 ? "order is" : "orders are"} on the record now`);
@@ -262,8 +268,18 @@ function take(resource) {
   state.basket.push(resource);
 }
 
-function markStale() {
-  for (const asked of Object.values(state.asked)) asked.stale = true;
+// The basket is nothing to a chart that is opened; the record is.
+function markStale(recordChanged = false) {
+  for (const [hook, asked] of Object.entries(state.asked)) {
+    if (recordChanged || hook !== "patient-view") asked.stale = true;
+  }
+}
+
+// The button that was pressed is gone then: what became of it has the focus.
+function showDealt(card) {
+  showAdvice();
+  const shown = document.querySelector(`[data-card="${CSS.escape(card.uuid ?? "")}"] .outcome`);
+  if (document.activeElement === document.body) shown?.focus({ preventScroll: true });
 }
 
 async function feedback(card, said) {
