@@ -21,7 +21,7 @@ help:
 	@echo "make check    format, lint, types, generated documents, guideline data"
 	@echo "make format   put the code into the house's format"
 	@echo "make docs     write the generated documents anew"
-	@echo "make bench    this service beside bare Flask and Flask + fhir.resources"
+	@echo "make bench    this service beside bare Flask, a floor, and Flask + fhir.resources"
 	@echo "make install  only set up $(VENV), with the development tools"
 	@echo "make lock     resolve requirements/*.txt anew (needs uv; LOCK_ARGS=--upgrade for newer versions)"
 	@echo "make clean    remove $(VENV) and every cache"
