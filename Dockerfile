@@ -17,9 +17,13 @@ RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-d
  && /opt/cds/bin/cds-service check
 
 FROM python:3.13-slim
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin cds
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin cds \
+ && install -d -o 10001 /var/lib/b12-cds-service
 COPY --from=build /opt/cds /opt/cds
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# What is kept outlives the container in a volume there, or in a database named instead.
+ENV CDS_DATABASE_URL=sqlite:////var/lib/b12-cds-service/store.sqlite
+VOLUME /var/lib/b12-cds-service
 USER 10001
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/opt/cds/bin/python", "-c", \

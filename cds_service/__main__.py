@@ -9,8 +9,10 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,12 +21,15 @@ from cds_service.errors import ServiceError, SettingsError, StartupError
 
 if TYPE_CHECKING:
     from cds_service.cases import Case
+    from cds_service.database import Database
     from cds_service.guidelines.b12_under_two import Guideline
     from cds_service.settings import Settings
 
 #: Calls a worker handles at once. Those that wait for a FHIR server only wait, so a few more
 #: threads than cores; many would take turns on one core and make every call late.
 _THREADS = 4
+#: Milliseconds a caller has for sending the head of a request.
+_HEAD_MS = 10_000
 
 
 class _Commands(click.Group):
@@ -63,23 +68,55 @@ def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -
         os.environ["CDS_DEMO"] = "true"
     if samples:
         os.environ["CDS_SAMPLES"] = samples
-    settings = read_settings(os.environ)
-    check_address(settings, host)
+    with ExitStack() as until_stopped:
+        if read_settings(os.environ).demo and not os.environ.get("CDS_DATABASE_URL"):
+            folder = until_stopped.enter_context(_temporary_folder())
+            os.environ["CDS_DATABASE_URL"] = f"sqlite:///{folder}/demo.sqlite"
+        if workers > 1:
+            # Before anything imports prometheus_client: there the workers add up their counts.
+            folder = until_stopped.enter_context(_temporary_folder())
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        settings = read_settings(os.environ)
+        check_address(settings, host)
 
-    from cds_service.app import create
+        from cds_service.app import create, work
+        from cds_service.store import check_database
 
-    create()  # what would stop a worker stops the program here, before it listens
-    listen(create, host, port, workers, lambda base: _how_to_try(settings, base))
+        # What would stop a worker stops the program here, before it listens.
+        create()
+        if settings.database_url:
+            check_database(settings.database_url)
+        listen(
+            work,
+            host,
+            port,
+            workers,
+            lambda base: _greeting(settings, base),
+            max_header_bytes=settings.max_header_bytes,
+        )
+
+
+def _temporary_folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="b12-cds-service-", ignore_cleanup_errors=True)
+
+
+def _greeting(settings: Settings, base: str) -> str:
+    notes = []
+    if not settings.database_url:
+        notes.append("Nothing is kept: CDS_DATABASE_URL is none.")
+    elif not (settings.pseudonym_key or settings.plain_ids or settings.demo):
+        notes.append("Calls are kept without patient and user: CDS_PSEUDONYM_KEY is not set.")
+    if settings.demo:
+        notes.append(_how_to_try(settings, base))
+    return "\n".join(notes)
 
 
 def _how_to_try(settings: Settings, base: str) -> str:
     """What somebody who sees the demo for the first time can do with it."""
     from cds_service.app import sample_stories
 
-    if not settings.demo:
-        return ""
     lines = ["Demo, not for patients."]
-    if settings.workbench:
+    if settings.workbench and settings.clients_file is None:
         lines.append(f"Open {base}/ in a browser: it plays the EHR and shows the reasoning.")
     lines.append(f"Or give {base}/cds-services to a CDS Hooks client.")
     stories = sample_stories(settings)
@@ -104,12 +141,15 @@ def listen(
     port: int,
     workers: int,
     greeting: Callable[[str], str] = lambda base: "",
+    *,
+    max_header_bytes: int = 32_768,
 ) -> None:
     """Serves what ``create`` makes in each worker; the benchmark serves others the same way.
 
     ``greeting`` is what to say besides once it listens, given its address.
     """
     from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
@@ -122,6 +162,9 @@ def listen(
         workers=workers,
         blocking_threads=_THREADS,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=_HEAD_MS, max_buffer_size=max_header_bytes
+        ),
         websockets=False,
         log_level=LogLevels.warning,
         workers_kill_timeout=10,
@@ -299,13 +342,30 @@ def check(overrides: str | None, show: bool) -> None:
             click.echo(f"    {name}")
         if path and not local:
             click.echo("    none: the file changes nothing")
+    if settings.clients_file:
+        _check_clients(settings)
     given = [name for name in SETTINGS if os.environ.get(name, "").strip()]
     click.echo(f"Settings: {', '.join(given) or 'all at their defaults'}.")
     if show:
         for name, setting in SETTINGS.items():
             value, plain = os.environ.get(name, "").strip(), setting.default.replace("`", "")
+            value = "(set, not shown)" if value and setting.secret else value
             click.echo(f"  {name} = {value or f'(default: {plain})'}")
     click.echo("Nothing to object to.")
+
+
+def _check_clients(settings: Settings) -> None:
+    from cds_service.app import make_door
+    from cds_service.clients import read_clients
+
+    assert settings.clients_file is not None  # noqa: S101
+    make_door(settings)  # reads the keys that lie in files
+    clients = read_clients(settings.clients_file, plain_http=settings.demo)
+    click.echo(f"Clients: {len(clients)} in {settings.clients_file}")
+    for client in clients:
+        keys = client.jwks_file or client.jwks_url
+        click.echo(f"  {client.name}: {client.issuer}, keys from {keys}")
+        click.echo(f"    may name {', '.join(sorted(client.fhir_servers)) or 'no FHIR server'}")
 
 
 def _counted(g: Guideline, orders: int) -> Iterator[str]:
@@ -355,6 +415,156 @@ def describe(only_check: bool, to: str) -> None:
     if stale:
         names = ", ".join(map(str, stale))
         raise click.ClickException(f"{names}: stale. Run cds-service describe and commit the page.")
+
+
+# --- what is kept -------------------------------------------------------------------------------
+
+
+@main.group()
+def db() -> None:
+    """Look after the database named by CDS_DATABASE_URL."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the tables to this program's version; run it again as often as you like."""
+    with _database() as database:
+        before, now = database.upgrade()
+    if before == now:
+        click.echo(f"The database is of version {now} already.")
+    else:
+        click.echo(f"The database is of version {now} now ({before or 'no tables'} before).")
+
+
+@db.command()
+@click.option(
+    "--days", type=click.IntRange(1), help="Instead of CDS_RETENTION_DAYS.", metavar="DAYS"
+)
+def prune(days: int | None) -> None:
+    """Forget consultations and feedback older than CDS_RETENTION_DAYS."""
+    from datetime import UTC, timedelta
+
+    from cds_service.settings import read_settings
+
+    days = days or read_settings(os.environ).retention_days
+    with _database() as database:
+        database.check()
+        forgotten = database.prune(datetime.now(UTC) - timedelta(days=days))
+    told = " and ".join(f"{count} {what}" for what, count in forgotten.items())
+    click.echo(f"Forgot {told} older than {days} days.")
+
+
+@main.group()
+def audit() -> None:
+    """Look at what was answered, and why."""
+
+
+@audit.command()
+@click.argument("name", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print all that is kept, as JSON.")
+@click.option("--comments", is_flag=True, help="Also what clinicians wrote; it may name a patient.")
+def show(name: str, as_json: bool, comments: bool) -> None:
+    """Explain the consultation ID: its name in the log, its hookInstance, or the uuid of a card."""
+    import msgspec
+
+    from cds_service.audit import in_words
+
+    with _database() as database:
+        database.check()
+        names = database.find(name)
+        found = [database.consultation(one) for one in names]
+    if not found:
+        raise click.ClickException(f"{name}: no consultation or card of this name is kept.")
+    for one in found:
+        if not comments:
+            for item in (item for card in one["cards"] for item in card["feedback"]):
+                item["comment"] = item["comment"] and "(kept; shown with --comments)"
+                item["extension"] = item["extension"] and "(kept; shown with --comments)"
+        if as_json:
+            click.echo(msgspec.json.encode(one))
+        else:
+            click.echo("\n".join(in_words(one)) + "\n")
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    """The database of the settings, for a command; what keeps it from working in a sentence."""
+    from cds_service.errors import Unavailable
+    from cds_service.settings import read_settings
+
+    url = read_settings(os.environ).database_url
+    if not url:
+        raise SettingsError("CDS_DATABASE_URL", "nothing is kept", "Name the database.")
+
+    from cds_service.database import Database
+
+    database = Database(url, patient=True)
+    try:
+        yield database
+    except Unavailable as error:
+        raise click.ClickException(f"CDS_DATABASE_URL: {error.problem}") from None
+    finally:
+        database.close()
+
+
+# --- keys and tokens, to try client authentication ----------------------------------------------
+
+
+@main.command()
+@click.argument("name")
+@click.option("--alg", default="ES384", show_default=True, type=click.Choice(["ES384", "RS384"]))
+def key(name: str, alg: str) -> None:
+    """Make a key pair: NAME.pem to sign tokens with, NAME.json for the register of clients.
+
+    For tests, and for clients that have no key yet. Existing files are never overwritten.
+    """
+    import msgspec
+
+    from cds_service.keys import make_key, public_jwk, read_key
+
+    private, public = Path(f"{name}.pem"), Path(f"{name}.json")
+    for path in (private, public):
+        if path.exists():
+            raise click.ClickException(f"{path} exists already. Choose another name.")
+    pem = make_key(alg)
+    jwks = msgspec.json.format(
+        msgspec.json.encode({"keys": [public_jwk(read_key(pem).public_key())]})
+    )
+    for path, content, mode in ((private, pem, 0o600), (public, jwks + b"\n", 0o644)):
+        try:
+            created = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(created, "wb") as out:
+                out.write(content)
+        except OSError as error:
+            raise click.ClickException(f"{path}: {error.strerror}.") from None
+    click.echo(f"{private} is secret: whoever has it can call as this client.")
+    click.echo(f'{public} is for the register beside it: jwks_file = "{public.name}"')
+
+
+@main.command()
+@click.option("--key", "pem", required=True, type=click.Path(exists=True, dir_okay=False))
+@click.option("--issuer", required=True, help="The client's issuer in the register.")
+@click.option("--audience", required=True, help="The address the token is for: that of the call.")
+@click.option("--seconds", default=300, show_default=True, help="How long the token is good.")
+@click.option("--jku", default="", help="Where the keys are, as some clients say.")
+@click.option("--tenant", default="", help="The tenant, if the client has several.")
+def token(pem: str, issuer: str, audience: str, seconds: int, jku: str, tenant: str) -> None:
+    """Print a signed token, good for one call.
+
+    What an EHR does for each call; here to try client authentication and to test a register.
+    """
+    from time import time
+
+    from cds_service.keys import make_token, read_key
+
+    try:
+        signing = read_key(Path(pem).read_bytes())
+    except (OSError, ValueError, TypeError):
+        raise click.ClickException(
+            f"{pem}: no private key of ES384 or RS384 without a password. Make one with"
+            " cds-service key."
+        ) from None
+    click.echo(make_token(signing, issuer, audience, int(time()), seconds, jku=jku, tenant=tenant))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,27 +16,42 @@ import msgspec
 from flask import Flask, Response
 
 from cds_service import consultation, samples
-from cds_service.errors import NotFound
+from cds_service.audit import Pseudonyms
+from cds_service.callers import Guard, OpenDoor
+from cds_service.errors import NotFound, Unavailable
 from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
 from cds_service.settings import Settings, read_settings
+from cds_service.store import Store
 from cds_service.web import add_routes, fhir_server_for
 from cds_service.workbench import add_workbench
 
 if TYPE_CHECKING:
+    from cds_service.callers import Door
     from cds_service.security import ApprovedFhirServer
     from cds_service.web import Consult
+
+
+def _no_store(issuer: str, jti: str, expires: int) -> bool:
+    raise Unavailable("there is no store to remember used tokens in")
+
+
+#: Remembers that a token was used, see `callers.Guard`.
+UseToken = Callable[[str, str, int], bool]
 
 
 def create_app(
     settings: Settings,
     services: Sequence[consultation.Service] | None = None,
     consult: Consult = consultation.consult,
+    store: Store | None = None,
+    use_token: UseToken | None = None,
 ) -> Flask:
-    """The application; ``services`` are all this program offers unless given."""
+    """The application; ``services`` are all this program offers unless given. It keeps what
+    happens in ``store``."""
 
     def connect(server: ApprovedFhirServer, token: str | None) -> FhirServer:
-        return FhirServer(server, token, settings.fhir_deadline)
+        return FhirServer(server, token, settings.fhir_deadline, settings.fhir_at_once)
 
     def today() -> date:
         """The day here, where the children are: not in UTC."""
@@ -42,28 +59,59 @@ def create_app(
 
     if services is None:
         services = consultation.load_services(settings.guideline_overrides)
+    door = make_door(settings, use_token or (store.use_token if store else _no_store))
     app = Flask(__name__, static_folder=None)
     add_routes(
         app,
         settings,
         services,
         discovery=[_described(service) for service in services],
+        door=door,
         consult=consult,
         connect=connect,
         today=today,
+        store=store,
     )
     if settings.demo:
         _add_samples(app, sample_stories(settings), today)
-    if settings.workbench and services:
+    # It asks nobody who they are, so it is there for open mode only.
+    if settings.workbench and settings.clients_file is None and services:
+        anybody = door.authenticate(None, ())
         add_workbench(
             app,
             settings,
             services,
             today=today,
-            server_for=lambda asked: fhir_server_for(asked, settings, connect),
+            server_for=lambda asked: fhir_server_for(asked, anybody, settings.demo, connect),
             prefetch_template=prefetch_template,
         )
     return app
+
+
+def make_door(settings: Settings, use_token: UseToken = _no_store) -> Door:
+    """Where callers are let in: unasked in open mode, else the clients of the register."""
+    if settings.clients_file is None:
+        return OpenDoor(settings.fhir_servers)
+    # What verifies signatures takes a sixth of a second to load, and open mode needs none of it.
+    from cds_service.clients import read_clients
+    from cds_service.keys import key_sets
+
+    clients = read_clients(settings.clients_file, plain_http=settings.demo)
+    keys = key_sets(settings.clients_file, clients)
+    return Guard(clients, keys, use_token, time.time, settings.calls_per_minute)
+
+
+def create_store(settings: Settings) -> Store | None:
+    """Where calls and feedback are kept, if anywhere."""
+    if not settings.database_url:
+        return None
+    key = settings.pseudonym_key or (b"the demo" if settings.demo else b"")
+    overrides = settings.guideline_overrides
+    return Store(
+        settings.database_url,
+        pseudonyms=Pseudonyms(key, settings.plain_ids),
+        overrides=overrides.read_text("utf-8") if overrides else "",
+    )
 
 
 def sample_stories(settings: Settings) -> dict[str, samples.Story]:
@@ -123,8 +171,21 @@ def _described(service: consultation.Service) -> dict[str, Any]:
 @cache
 def create() -> Flask:
     """The application from the environment, once: workers that are forked inherit the first."""
-    app = create_app(read_settings(os.environ))
+    settings = read_settings(os.environ)
+    store = create_store(settings)
+    app = create_app(settings, store=store)
+    app.extensions["store"] = store
     # What lives as long as the worker need not be looked at by the collector again.
     gc.collect()
     gc.freeze()
+    return app
+
+
+def work() -> Flask:
+    """The application in a worker, its store at work until the worker ends."""
+    app = create()
+    store: Store | None = app.extensions["store"]
+    if store is not None:
+        store.start()
+        Finalize(None, store.close, exitpriority=10)
     return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from hashlib import sha1
+from hashlib import sha1, sha256
 from typing import Any
 
 from msgspec import Struct
@@ -102,17 +102,30 @@ def build_cards(
     same uuids from every worker. ``data_notes`` (what was missing) stand on the first card only,
     ``closing`` on every card.
     """
-    speaking = [one for one in outcomes if not isinstance(one, NotIndicated) and one.card]
-    speaking.sort(
-        key=lambda one: (-INDICATORS.index(one.indicator), not getattr(one, "main", True))
-    )
     last = [_fill(note.text, note.values) for note in closing]
     return tuple(
         [
             _card(one, words, write, call, data_notes if index == 0 else (), last)
-            for index, one in enumerate(speaking)
+            for index, one in enumerate(speaking(outcomes))
         ]
     )
+
+
+def speaking(outcomes: Iterable[Outcome]) -> list[Recommend | CannotTell]:
+    """The outcomes that become cards, in the order of the cards."""
+    found = [one for one in outcomes if not isinstance(one, NotIndicated) and one.card]
+    found.sort(key=lambda one: (-INDICATORS.index(one.indicator), not getattr(one, "main", True)))
+    return found
+
+
+def digest(card: Card) -> str:
+    """The same as long as a card says the same, whatever call it answers.
+
+    The dates of its orders are left out: they move with the day, the words do not.
+    """
+    labels = "\0".join([one.label for one in card.suggestions])
+    said = f"{card.indicator}\0{card.summary}\0{card.detail}\0{labels}"
+    return sha256(said.encode()).hexdigest()[:32]
 
 
 def _card(

@@ -6,20 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from cds_service.cards import RULES_EXTENSION, Stationery, build_cards
+from cds_service import audit
+from cds_service.cards import RULES_EXTENSION, Stationery, build_cards, digest, speaking
 from cds_service.cdshooks.request import Request
-from cds_service.cdshooks.response import Response
+from cds_service.cdshooks.response import Card, Response
 from cds_service.clinical import Need, Plan, PlannedTask, PlannedTest, Record
 from cds_service.fhir import orders
 from cds_service.fhir.drafts import read_basket, referred_medications
 from cds_service.fhir.gather import Answer, gather
 from cds_service.fhir.reading import read_record
 from cds_service.guidelines import b12_under_two as b12
-from cds_service.guidelines.engine import CannotTell, Note, NotIndicated
+from cds_service.guidelines.engine import CannotTell, Note, NotIndicated, Outcome, Recommend
 
 if TYPE_CHECKING:
     from cds_service.fhir.server import FhirServer
@@ -41,18 +43,23 @@ class Service(Struct, frozen=True):
 
 
 class Consultation(Struct, frozen=True):
-    """One answered call: the response, and what may be logged about it (no patient data)."""
+    """One answered call: the response, and what may be logged and kept of it (no patient data)."""
 
     response: Response
     log: Mapping[str, Any] = {}
+    evaluation: audit.Evaluation | None = None
 
 
 class Examined(Struct, frozen=True):
-    """What was gathered for a call, what was read of it, and what the guideline says to it."""
+    """What was gathered for a call, what was read of it, and what the guideline says to it.
+
+    ``durations`` are the milliseconds of each part.
+    """
 
     evidence: Mapping[str, Answer]
     record: Record
     evaluation: b12.Evaluation
+    durations: Mapping[str, float]
 
 
 def consult(
@@ -64,13 +71,29 @@ def consult(
     as_of_is_set: bool = False,
     no_server: str = "",
     one_action: bool = False,
+    max_entries: int = 5_000,
 ) -> Consultation:
     """Gather, read, evaluate, word. ``on`` is the date of evaluation; ``no_server`` says why
-    there is no ``server``; ``one_action`` that the client applies one action of a suggestion.
+    there is no ``server``; ``one_action`` that the client applies one action of a suggestion;
+    ``max_entries`` how many results one need may have.
     Raises `DataUnavailable` when the patient cannot be had."""
-    examined = examine(service, asked, server, on=on, no_server=no_server, one_action=one_action)
+    examined = examine(
+        service,
+        asked,
+        server,
+        on=on,
+        no_server=no_server,
+        one_action=one_action,
+        max_entries=max_entries,
+    )
+    begun = perf_counter()
     response = respond(service, asked, examined, on=on, as_of_is_set=as_of_is_set)
-    return Consultation(response, _loggable(response, examined.evidence))
+    evidence = examined.evidence
+    durations = {**examined.durations, "cards": (perf_counter() - begun) * 1000}
+    kept = _kept(
+        service.guideline, examined.evaluation, examined.record, evidence, response, durations
+    )
+    return Consultation(response, _loggable(response, evidence), kept)
 
 
 def examine(
@@ -81,9 +104,11 @@ def examine(
     on: date,
     no_server: str = "",
     one_action: bool = False,
+    max_entries: int = 5_000,
 ) -> Examined:
     """Gather, read, evaluate: everything `consult` does before wording it."""
     patient_id = asked.context.patient_id
+    begun = perf_counter()
     evidence = gather(
         service.needs,
         asked.prefetch,
@@ -91,12 +116,21 @@ def examine(
         server,
         no_server,
         referred_medications(asked.context.draft_orders),
+        max_entries,
     )
+    gathered = perf_counter()
     record = read_record(evidence, service.needs, patient_id)
+    read = perf_counter()
     evaluation = evaluate(service, asked, evidence, record, on)
+    evaluated = perf_counter()
     if one_action:
         evaluation = b12.one_action_each(evaluation, service.guideline)
-    return Examined(evidence, record, evaluation)
+    durations = {
+        "gather": (gathered - begun) * 1000,
+        "read": (read - gathered) * 1000,
+        "evaluate": (evaluated - read) * 1000,
+    }
+    return Examined(evidence, record, evaluation, durations)
 
 
 def evaluate(
@@ -202,6 +236,65 @@ def _loggable(response: Response, evidence: Mapping[str, Answer]) -> dict[str, A
         ],
         "fetched": [key for key, answer in evidence.items() if answer.origin == "server"],
     }
+
+
+def _kept(
+    g: b12.Guideline,
+    evaluation: b12.Evaluation,
+    record: Record,
+    evidence: Mapping[str, Answer],
+    response: Response,
+    durations: Mapping[str, float],
+) -> audit.Evaluation:
+    about, account = g.file.guideline, response.extension[EVALUATION_EXTENSION]
+    outcomes = evaluation.outcomes
+    lacking = [fact for one in outcomes if isinstance(one, CannotTell) for fact in one.missing]
+    return audit.Evaluation(
+        guideline=about.id,
+        edition=about.edition,
+        outcome=account["outcome"],
+        rules=tuple([_rule_outcome(one) for one in outcomes]),
+        fired=tuple(account["ruleIds"]),
+        cards=tuple(
+            [
+                _kept_card(outcome, card)
+                for outcome, card in zip(speaking(outcomes), response.cards, strict=True)
+            ]
+        ),
+        missing=(*record.missing, *sorted(record.incomplete), *record.unreadable, *lacking),
+        needs={
+            key: f"{answer.state} {answer.origin}" if answer.origin else answer.state
+            for key, answer in evidence.items()
+        },
+        durations=durations,
+    )
+
+
+def _rule_outcome(outcome: Outcome) -> audit.RuleOutcome:
+    if isinstance(outcome, Recommend):
+        return audit.RuleOutcome(outcome.rule, "recommended")
+    if isinstance(outcome, NotIndicated):
+        return audit.RuleOutcome(outcome.rule, "not indicated", because=outcome.reason)
+    return audit.RuleOutcome(outcome.rule, "cannot tell", missing=outcome.missing)
+
+
+def _kept_card(outcome: Recommend | CannotTell, card: Card) -> audit.Card:
+    choices = outcome.choices if isinstance(outcome, Recommend) else ()
+    topic = card.source.topic
+    return audit.Card(
+        card.uuid,
+        outcome.rule,
+        outcome.card,
+        topic.code if topic else "",
+        card.indicator,
+        digest(card),
+        tuple(
+            [
+                audit.Suggested(made.uuid, choice.rule, choice.recommended)
+                for made, choice in zip(card.suggestions, choices, strict=True)
+            ]
+        ),
+    )
 
 
 # --- services -----------------------------------------------------------------------------------

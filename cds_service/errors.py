@@ -7,16 +7,21 @@ no patient data and no token, only the names of fields.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class ServiceError(Exception):
     """A call that cannot be answered with cards.
 
     ``issue`` is a code of FHIR's issue-type value set, ``text`` what went wrong and what helps,
     ``expression`` the member of the request at fault ("context.patientId"), if it is one.
+    ``headers`` go with the answer; ``log`` is for our log alone, and is never answered.
     """
 
     status = 500
     issue = "exception"
+    headers: Mapping[str, str] = {}
+    log: Mapping[str, str] = {}
 
     def __init__(self, text: str, expression: str | None = None, issue: str | None = None) -> None:
         super().__init__(text)
@@ -34,8 +39,15 @@ class BadRequest(ServiceError):
 
 
 class Unauthorized(ServiceError):
+    """Nobody we know. Every reason gets the same answer; which it was is for our log."""
+
     status = 401
     issue = "login"
+
+    def __init__(self, reason: str, client: str = "") -> None:
+        super().__init__("A registered client's token is required.")
+        self.headers = {"WWW-Authenticate": "Bearer"}
+        self.log = {"refused": reason, **({"client": client} if client else {})}
 
 
 class Forbidden(ServiceError):
@@ -56,7 +68,7 @@ class MethodNotAllowed(ServiceError):
 
     def __init__(self, text: str, allow: str) -> None:
         super().__init__(text)
-        self.allow = allow
+        self.headers = {"Allow": allow}
 
 
 class DataUnavailable(ServiceError):
@@ -79,6 +91,29 @@ class UnsupportedMediaType(ServiceError):
     issue = "not-supported"
 
 
+class TooManyCalls(ServiceError):
+    """``seconds`` is how long the client had better wait."""
+
+    status = 429
+    issue = "throttled"
+
+    def __init__(self, seconds: int, client: str) -> None:
+        super().__init__(f"Too many calls; the next one is welcome in {seconds} s.")
+        self.headers = {"Retry-After": str(seconds)}
+        self.log = {"client": client}
+
+
+class Unavailable(ServiceError):
+    """The database did not do its part; it may later. ``problem`` is for the log and health."""
+
+    status = 503
+    issue = "transient"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__("The service cannot store this now; send it again later.")
+        self.problem = problem
+
+
 class StartupError(Exception):
     """The program refuses to start; the message says which part, what is wrong and the cure."""
 
@@ -91,6 +126,31 @@ class SettingsError(StartupError):
         self.name = name
         self.problem = problem
         self.cure = cure
+
+
+class ClientsError(StartupError):
+    """An entry of the clients file, or the file itself, that cannot be used."""
+
+    def __init__(self, file: object, entry: str, problem: str, cure: str) -> None:
+        super().__init__(f"{file}: {entry + ': ' if entry else ''}{problem}. {cure}")
+        self.entry = entry
+        self.problem = problem
+        self.cure = cure
+
+
+class SchemaError(StartupError):
+    """A database whose tables are not those this program works with."""
+
+    def __init__(self, found: str | None, needed: str) -> None:
+        if found is not None and found > needed:
+            problem = f"the database is of version {found}, newer than this program's {needed}"
+            cure = "Install the newer program, or name another database."
+        else:
+            there = f"the database is of version {found}" if found else "the database has no tables"
+            problem = f"{there}, this program needs {needed}"
+            cure = "Run cds-service db upgrade."
+        super().__init__(f"CDS_DATABASE_URL: {problem}. {cure}")
+        self.problem = problem
 
 
 class GuidelineError(StartupError):

@@ -20,9 +20,12 @@ from msgspec import Struct
 from cds_service.errors import SettingsError
 from cds_service.security import Refused, is_loopback, normal_base_address
 
+DEFAULT_DATABASE = "sqlite:///b12-cds-service.sqlite"
+
 
 class Settings(Struct, frozen=True):
-    """All settings, checked. ``fhir_deadline`` is in seconds."""
+    """All settings, checked. Deadlines are in seconds; without ``database_url`` nothing is
+    stored."""
 
     public_url: str = ""
     fhir_servers: frozenset[str] = frozenset()
@@ -36,15 +39,31 @@ class Settings(Struct, frozen=True):
     max_body_bytes: int = 5_000_000
     one_action: bool = False
     workbench: bool = True
+    clients_file: Path | None = None
+    calls_per_minute: int = 6_000
+    fhir_at_once: int = 32
+    max_header_bytes: int = 32_768
+    max_nesting: int = 64
+    max_entries: int = 5_000
+    max_drafts: int = 200
+    max_text: int = 8_192
+    database_url: str = DEFAULT_DATABASE
+    pseudonym_key: bytes = b""
+    plain_ids: bool = False
+    retention_days: int = 730
 
 
 class Setting(NamedTuple):
-    """One variable: the field it fills, how its text is read, its default and meaning in words."""
+    """One variable: the field it fills, how its text is read, its default and meaning in words.
+
+    What is ``secret`` is shown to nobody.
+    """
 
     field: str
     read: Callable[[str, str], Any]
     default: str
     meaning: str
+    secret: bool = False
 
 
 def _flag(name: str, text: str) -> bool:
@@ -142,6 +161,28 @@ def _public_url(name: str, text: str) -> str:
     return text.rstrip("/")
 
 
+def _database_url(name: str, text: str) -> str:
+    if text == "none":
+        return ""
+    if not re.fullmatch(r"sqlite:///[^?\s].*|postgres(ql)?://\S+", text):
+        raise SettingsError(
+            name,
+            "is not the address of a database",
+            "Write sqlite:/// and the path of a file, postgresql://user@host/name, or none.",
+        )
+    return re.sub(r"^postgres://", "postgresql://", text)
+
+
+def _key(name: str, text: str) -> bytes:
+    if len(text) < 16:
+        raise SettingsError(
+            name,
+            "is shorter than 16 characters, so it could be guessed",
+            "Set a random text, such as openssl rand -hex 32 makes.",
+        )
+    return text.encode()
+
+
 def _not_in_this_version(problem: str) -> Callable[[str, str], Any]:
     def refuse(name: str, text: str) -> Any:
         raise SettingsError(name, problem, "Remove it.")
@@ -226,19 +267,93 @@ SETTINGS: Mapping[str, Setting] = {
         "workbench",
         _flag,
         "`true`",
-        "`false` takes the workbench away, the page at `/` that plays an EHR.",
+        "`false` takes the workbench away, the page at `/` that plays an EHR. With"
+        " `CDS_CLIENTS_FILE` there is none.",
     ),
     "CDS_CLIENTS_FILE": Setting(
-        "",
-        _not_in_this_version("client authentication is not part of this version"),
+        "clients_file",
+        _file,
         "none",
-        "Reserved for the register of clients. Refused: this version has no authentication.",
+        "A TOML file with the register of clients. With it discovery, calls and feedback need a"
+        " registered client's token, and each client may name its own FHIR servers only;"
+        " `CDS_PUBLIC_URL` is then required. See [docs/security.md](docs/security.md).",
+    ),
+    "CDS_CALLS_PER_MINUTE": Setting(
+        "calls_per_minute",
+        _whole_number(1, 1_000_000),
+        "`6000`",
+        "Calls of one registered client that one worker process answers in a minute; more get 429"
+        " with `Retry-After`. Nobody is counted in open mode.",
+    ),
+    "CDS_FHIR_AT_ONCE": Setting(
+        "fhir_at_once",
+        _whole_number(1, 256),
+        "`32`",
+        "Queries of one client to FHIR servers that one worker process has under way; one more"
+        " waits, within the deadline. In open mode all callers share them.",
+    ),
+    "CDS_MAX_HEADER_BYTES": Setting(
+        "max_header_bytes",
+        _whole_number(8_192, 1_000_000),
+        "`32768`",
+        "The head of a request (its line and headers together) that is accepted in any case; one"
+        " of twice the size is refused in any case (431), as are more than 100 headers.",
+    ),
+    "CDS_MAX_NESTING": Setting(
+        "max_nesting",
+        _whole_number(16, 500),
+        "`64`",
+        "How deep objects and arrays of drafted orders may stand in each other. What else is sent"
+        " may go as deep as the decoder, several hundred.",
+    ),
+    "CDS_MAX_ENTRIES": Setting(
+        "max_entries",
+        _whole_number(100, 1_000_000),
+        "`5000`",
+        "Entries of one Bundle, in the prefetch or all pages of a FHIR server's answer.",
+    ),
+    "CDS_MAX_DRAFTS": Setting(
+        "max_drafts",
+        _whole_number(10, 10_000),
+        "`200`",
+        "Entries of `context.draftOrders`.",
+    ),
+    "CDS_MAX_TEXT": Setting(
+        "max_text",
+        _whole_number(512, 100_000),
+        "`8192`",
+        "Characters of any text that is read outside the resources: ids, references, addresses and"
+        " the access token.",
     ),
     "CDS_DATABASE_URL": Setting(
-        "",
-        _not_in_this_version("nothing is stored in this version"),
+        "database_url",
+        _database_url,
+        f"`{DEFAULT_DATABASE}`",
+        "Where consultations, feedback and used tokens are kept: `sqlite:///` and the path of a"
+        " file (three slashes and a name: in the working folder; the demo takes a temporary one),"
+        " `postgresql://user:password@host/name` for several replicas, or `none` to keep nothing.",
+        secret=True,
+    ),
+    "CDS_PSEUDONYM_KEY": Setting(
+        "pseudonym_key",
+        _key,
         "none",
-        "Reserved for the database. Refused: this version stores nothing.",
+        "The key that ids of patients and users are hashed with before they are kept, at least 16"
+        " characters, the same for all replicas. Without it they are not kept at all, and what"
+        " needs to know one patient again does not work.",
+        secret=True,
+    ),
+    "CDS_PLAIN_IDS": Setting(
+        "plain_ids",
+        _flag,
+        "`false`",
+        "`true` keeps the ids of patients and users as they are sent, instead of hashes.",
+    ),
+    "CDS_RETENTION_DAYS": Setting(
+        "retention_days",
+        _whole_number(1, 36_500),
+        "`730`",
+        "Days after which `cds-service db prune` forgets consultations and feedback.",
     ),
 }
 
@@ -268,6 +383,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "another date than today is for the demo only",
             "Remove it, or set CDS_DEMO=true.",
         )
+    if settings.clients_file:
+        _check_with_clients(settings)
+    if settings.plain_ids and settings.pseudonym_key:
+        raise SettingsError(
+            "CDS_PLAIN_IDS",
+            "ids are kept as they are, so CDS_PSEUDONYM_KEY would do nothing",
+            "Remove one of the two.",
+        )
     if not settings.demo:
         for server in sorted(settings.fhir_servers):
             if server.startswith("http://") and not is_loopback(urlsplit(server).hostname or ""):
@@ -279,13 +402,42 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
+def _check_with_clients(settings: Settings) -> None:
+    """Refuses to ask callers who they are and let somebody in without all the same."""
+    if not settings.public_url:
+        raise SettingsError(
+            "CDS_PUBLIC_URL",
+            "it is missing, so nobody can tell for whom a client's token was made",
+            "Set it to the address clients call, such as https://cds.example.org.",
+        )
+    if not settings.database_url:
+        raise SettingsError(
+            "CDS_DATABASE_URL",
+            "it is none, so nobody could tell a token that was used before",
+            "Name a database; all processes that answer the same clients need the same one.",
+        )
+    if settings.open:
+        raise SettingsError(
+            "CDS_OPEN",
+            "callers cannot be let in unasked and be registered in CDS_CLIENTS_FILE at once",
+            "Remove one of the two.",
+        )
+    if settings.fhir_servers:
+        raise SettingsError(
+            "CDS_FHIR_SERVERS",
+            "it is for open mode, and CDS_CLIENTS_FILE is set",
+            "Move the addresses to fhir_servers of the clients that may name them.",
+        )
+
+
 def check_address(settings: Settings, host: str) -> None:
     """Refuses to listen where strangers could call although nobody is asked who they are."""
-    if not (settings.open or is_loopback(host)):
+    if not (settings.open or settings.clients_file or is_loopback(host)):
         raise SettingsError(
             "CDS_OPEN",
             f"anybody who reaches {host} could call, since clients are not authenticated",
-            "Listen on 127.0.0.1, or set CDS_OPEN=true if the network keeps strangers out.",
+            "Listen on 127.0.0.1, register clients in CDS_CLIENTS_FILE, or set CDS_OPEN=true if"
+            " the network keeps strangers out.",
         )
 
 

@@ -6,17 +6,18 @@ import os
 import re
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import date
-from time import gmtime, perf_counter, strftime
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from flask import Flask, Response, request
 from werkzeug import exceptions
 
-from cds_service import __version__
-from cds_service.cdshooks.request import Request, parse_request
+from cds_service import __version__, metrics
+from cds_service.audit import Call
+from cds_service.cdshooks.feedback import parse_feedback
+from cds_service.cdshooks.request import Limits, Request, parse_request
 from cds_service.cdshooks.response import encode, encode_outcome
 from cds_service.errors import (
     BadRequest,
@@ -26,13 +27,16 @@ from cds_service.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
+from cds_service.log import log_line
 from cds_service.security import ApprovedFhirServer, Refused, approve_fhir_server
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from cds_service.callers import Caller, Door
     from cds_service.consultation import Consultation, Service
     from cds_service.settings import Settings
+    from cds_service.store import Store
 
     Consult = Callable[..., Consultation]
     #: Makes what `consult` reads through, for this call only, with the token or without one.
@@ -49,12 +53,18 @@ def add_routes(
     services: Sequence[Service],
     *,
     discovery: Sequence[Mapping[str, Any]],
+    door: Door,
     consult: Consult,
     connect: Connect,
     today: Callable[[], date],
+    store: Store | None,
 ) -> None:
-    """Makes ``app`` answer for ``services``, which ``discovery`` describes in the same order."""
+    """Makes ``app`` answer for ``services``, which ``discovery`` describes in the same order.
+
+    Without ``store`` nothing is kept, and feedback is not accepted.
+    """
     limit = settings.max_body_bytes
+    limits = Limits(settings.max_text, settings.max_nesting, settings.max_drafts)
     app.wsgi_app = _Edge(app.wsgi_app, settings.allowed_origins, settings.demo)  # type: ignore[method-assign]
     app.register_error_handler(ServiceError, _answer_error)
     app.register_error_handler(exceptions.HTTPException, _answer_http_error)
@@ -67,15 +77,51 @@ def add_routes(
         app.add_url_rule(path, name, lambda: Response(body, content_type=_JSON))
 
     constant("/", "front", _front_page(settings))
-    constant("/cds-services", "discovery", {"services": discovery})
     constant("/healthz", "health", {"status": "ok"})
-    # Whoever gets here has loaded and checked every guideline.
-    constant("/readyz", "readiness", {"status": "ok", "services": list(by_id)})
 
-    def answer(service: Service, body: bytes) -> tuple[Request, Consultation]:
-        asked = parse_request(body, service.hook)
-        server, no_server = fhir_server_for(asked, settings, connect)
-        done = consult(
+    base = f"{settings.public_url}/cds-services"
+    services_page = _encode_json({"services": discovery})
+    discovery_url = (base,)
+    call_url = {service.id: (f"{base}/{service.id}",) for service in services}
+    # Clients disagree whose address a token for feedback names.
+    feedback_url = {id_: (f"{url}/feedback", url) for id_, (url,) in call_url.items()}
+
+    def let_in(audiences: tuple[str, ...], what: str) -> Caller:
+        """Whoever calls one of ``audiences``; one turned away is not kept in the store."""
+        try:
+            return door.authenticate(request.environ.get("HTTP_AUTHORIZATION"), audiences)
+        except ServiceError as error:
+            metrics.turned_away.labels(str(error.status)).inc()
+            log_line({"level": "warning", "status": error.status, "for": what, **error.log})
+            raise
+
+    @app.get("/cds-services")
+    def discover() -> Response:
+        let_in(discovery_url, "discovery")
+        return Response(services_page, content_type=_JSON)
+
+    @app.get("/readyz")
+    def readiness() -> Response:
+        """Whoever gets here has loaded and checked every guideline, and cards need no store."""
+        state: dict[str, Any] = {"status": "ok", "services": list(by_id)}
+        if store is not None:
+            state["store"] = health = store.health()
+            state["status"] = "degraded" if health.state == "unavailable" else "ok"
+        return Response(_encode_json(state), content_type=_JSON)
+
+    @app.get("/metrics")
+    def measured() -> Response:
+        return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+
+    def find(service_id: str) -> Service:
+        service = by_id.get(service_id)
+        if service is None:
+            raise NotFound("There is no CDS service of this id; see /cds-services.")
+        return service
+
+    def answer(service: Service, caller: Caller, asked: Request) -> Consultation:
+        server, no_server = fhir_server_for(asked, caller, settings.demo, connect)
+        return consult(
             service,
             asked,
             server,
@@ -83,28 +129,66 @@ def add_routes(
             as_of_is_set=settings.as_of is not None,
             no_server=no_server,
             one_action=settings.one_action,
+            max_entries=settings.max_entries,
         )
-        return asked, done
+
+    def account(
+        service: Service,
+        caller: Caller,
+        started: float,
+        result: Consultation | ServiceError,
+        asked: Request | None,
+    ) -> None:
+        """Counts, keeps and logs one call, whatever became of it."""
+        call = _call(service, caller, started, result, asked, today())
+        said = {"consultation": store.record_consultation(call)} if store else {}
+        metrics.count(call)
+        _log_call(call, result, said)
 
     @app.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:
         started = perf_counter()
-        service = by_id.get(service_id)
-        if service is None:
-            raise NotFound("There is no CDS service of this id; see /cds-services.")
+        service = find(service_id)
+        caller = let_in(call_url[service_id], service_id)
+        asked = None
         try:
-            asked, done = answer(service, json_body(request.environ, limit))
+            asked = parse_request(json_body(request.environ, limit), service.hook, limits)
+            done = answer(service, caller, asked)
+            answered = Response(encode(done.response), content_type=_JSON)
         except ServiceError as error:
-            _log_call(
-                service, error.status, started, {"issue": error.issue, "at": error.expression}
-            )
+            account(service, caller, started, error, asked)
             return _answer_error(error)
-        _log_call(service, 200, started, done.log, asked.hook_instance)
-        return Response(encode(done.response), content_type=_JSON)
+        except Exception:
+            account(service, caller, started, ServiceError("a bug"), asked)
+            raise
+        account(service, caller, started, done, asked)
+        return answered
 
     @app.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:
-        raise NotFound("Feedback is not accepted: this version stores nothing.")
+        started = perf_counter()
+        service = find(service_id)
+        caller = let_in(feedback_url[service_id], f"feedback of {service_id}")
+        if store is None:
+            raise NotFound("Feedback is not accepted: this service keeps nothing.")
+        try:
+            items = parse_feedback(json_body(request.environ, limit))
+            stored = store.record_feedback(service.id, caller.name or None, items)
+        except ServiceError as error:
+            metrics.feedback_refused.labels(str(error.status)).inc()
+            _log_feedback(service, error.status, started, {"issue": error.issue})
+            return _answer_error(error)
+        for item in stored.new:
+            metrics.feedback.labels(service.id, item.outcome).inc()
+        metrics.feedback_repeated.inc(stored.repeated)
+        metrics.feedback_unknown.inc(stored.unknown)
+        counts = {
+            "stored": len(stored.new),
+            "repeated": stored.repeated,
+            "unknownCards": stored.unknown,
+        }
+        _log_feedback(service, 200, started, counts)
+        return Response(_encode_json(counts), content_type=_JSON)
 
 
 def _front_page(settings: Settings) -> dict[str, str]:
@@ -118,13 +202,13 @@ def _front_page(settings: Settings) -> dict[str, str]:
 
 
 def fhir_server_for(
-    asked: Request, settings: Settings, connect: Connect
+    asked: Request, caller: Caller, demo: bool, connect: Connect
 ) -> tuple[object | None, str]:
     """The FHIR server that may be read for this call, or ``None`` and the reason."""
     if asked.fhir_server is None:
         return None, "the request names no FHIR server"
     server = approve_fhir_server(
-        asked.fhir_server, listed=settings.fhir_servers, demo=settings.demo
+        asked.fhir_server, listed=caller.fhir_servers, demo=demo, client=caller.name
     )
     if isinstance(server, Refused):
         return None, server.reason
@@ -163,10 +247,7 @@ def json_body(environ: WSGIEnvironment, limit: int) -> bytes:
 
 
 def _answer_error(error: ServiceError) -> Response:
-    answer = Response(encode_outcome(error), error.status, content_type=_JSON)
-    if isinstance(error, MethodNotAllowed):
-        answer.headers["Allow"] = error.allow
-    return answer
+    return Response(encode_outcome(error), error.status, error.headers, content_type=_JSON)
 
 
 def _answer_http_error(error: exceptions.HTTPException) -> Response:
@@ -186,40 +267,61 @@ def _answer_bug(error: Exception) -> Response:
         f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)[-8:]
     ]
-    _log({"level": "error", "status": 500, "error": type(error).__name__, "places": places})
+    log_line({"level": "error", "status": 500, "error": type(error).__name__, "places": places})
     return _answer_error(ServiceError("The service failed; no advice was given."))
 
 
-# --- the log: one JSON line on standard output, no patient data ------------------------------
+# --- what is kept and logged of a call -------------------------------------------------------
 
 
-def _log_call(
+def _call(
     service: Service,
-    status: int,
+    caller: Caller,
     started: float,
-    said: Mapping[str, Any],
-    hook_instance: str = "",
-) -> None:
+    result: Consultation | ServiceError,
+    asked: Request | None,
+    on: date,
+) -> Call:
+    failure = result if isinstance(result, ServiceError) else None
+    return Call(
+        service=service.id,
+        hook=service.hook,
+        status=failure.status if failure else 200,
+        ms=round((perf_counter() - started) * 1000, 3),
+        client=caller.name or None,
+        hook_instance=asked.hook_instance if asked else "",
+        patient_id=asked.context.patient_id if asked else "",
+        user_id=asked.context.user_id if asked else "",
+        as_of=on.isoformat(),
+        problem=failure.issue if failure else "",
+        evaluation=None if isinstance(result, ServiceError) else result.evaluation,
+    )
+
+
+def _log_call(call: Call, result: Consultation | ServiceError, kept: Mapping[str, Any]) -> None:
     line: dict[str, Any] = {
         "level": "info",
-        "service": service.id,
-        "hook": service.hook,
-        "status": status,
-        "ms": round((perf_counter() - started) * 1000, 2),
+        "service": call.service,
+        "hook": call.hook,
+        "status": call.status,
+        "ms": round(call.ms, 2),
     }
+    if call.client:
+        line["client"] = call.client
     # Anything else a client sends as its hookInstance might say who the patient is.
-    if _is_uuid(hook_instance):
-        line["hookInstance"] = hook_instance
-    line.update(said)
-    _log(line)
+    if _is_uuid(call.hook_instance):
+        line["hookInstance"] = call.hook_instance
+    if isinstance(result, ServiceError):
+        line.update(issue=result.issue, at=result.expression)
+    else:
+        line.update(result.log)
+    log_line({**line, **kept})
 
 
-def _log(line: dict[str, Any]) -> None:
-    written = _encode_json({"time": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime()), **line})
-    # When nobody reads the log any more, calls are answered all the same.
-    with suppress(OSError):
-        # One write for a whole line: lines of several threads and workers do not mix.
-        os.write(1, written + b"\n")
+def _log_feedback(service: Service, status: int, started: float, said: Mapping[str, Any]) -> None:
+    ms = round((perf_counter() - started) * 1000, 2)
+    line = {"level": "info", "service": service.id, "feedback": True, "status": status, "ms": ms}
+    log_line({**line, **said})
 
 
 # --- the edge --------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ and is skipped with a sentence telling how to run it. With ``CDS_REQUIRE_ALL_TES
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -20,6 +21,8 @@ NEEDED = {
     " hl7.fhir.r4.examples 4.0.1; `bash .ci/run` fetches it",
     "CDS_TEST_CHROMIUM": "the program chromium, as Debian's package of this name has it",
     "CDS_TEST_AXE": "the file axe.min.js of the npm package axe-core; `bash .ci/run` fetches it",
+    "CDS_TEST_POSTGRESQL": "the address of a PostgreSQL server where databases may be made and"
+    " dropped, such as postgresql://cds@127.0.0.1:5460/postgres; `bash .ci/run` starts one",
 }
 REQUIRE_ALL = bool(os.environ.get("CDS_REQUIRE_ALL_TESTS"))
 
@@ -35,13 +38,29 @@ hypothesis.settings.load_profile("house")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("corpus"):
+        item.user_properties.append(("corpus", mark.args[0]))
     for mark in item.iter_markers("needs_environment"):
         (name,) = mark.args
-        path = os.environ.get(name)
-        if not path:
+        value = os.environ.get(name)
+        if not value:
             pytest.skip(f"set {name} to run this: {NEEDED[name]}")
-        if not Path(path).exists():
+        if "://" not in value and not Path(value).exists():
             pytest.fail(f"{name} names nothing that exists: {NEEDED[name]}", pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how many attacks were tried, and of what kind."""
+    tried = Counter(
+        name
+        for report in terminalreporter.getreports("passed")
+        for kind, name in getattr(report, "user_properties", ())
+        if kind == "corpus" and report.when == "call"
+    )
+    for name, count in sorted(tried.items()):
+        terminalreporter.write_line(
+            f"corpus of {name}: {count} attempts, all answered as they should"
+        )
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

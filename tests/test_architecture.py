@@ -25,9 +25,26 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "errors": ("", "msgspec"),
     "settings": ("errors security", "msgspec"),
     "security": ("errors", ""),
+    "callers": ("clients errors", "msgspec"),
+    "clients": ("errors security", "msgspec"),
+    "keys": ("callers clients errors outward", "jwt cryptography"),
+    "outward": ("", "requests urllib3"),
     "cdshooks": ("", ""),
     "cdshooks.request": ("errors", "msgspec"),
     "cdshooks.response": ("errors", "msgspec"),
+    "cdshooks.feedback": ("errors", "msgspec"),
+    "audit": ("", "msgspec"),
+    "log": ("", "msgspec"),
+    "metrics": ("audit", "prometheus_client"),
+    "store": (
+        "audit errors log metrics cdshooks.feedback database migrations",
+        "msgspec",
+    ),
+    "database": ("audit errors cdshooks.feedback migrations", "msgspec sqlalchemy alembic"),
+    "migrations": ("", ""),
+    "migrations.env": ("", "alembic"),
+    "migrations.versions": ("", ""),
+    "migrations.versions.v0001_first": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
     "fhir.elements": ("clinical fhir.wire", ""),
@@ -39,7 +56,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "fhir.gather": ("clinical errors fhir.server", "msgspec"),
-    "fhir.server": ("clinical errors security", "msgspec requests urllib3"),
+    "fhir.server": ("clinical errors outward security", ""),
     "fhir.bundles": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
     "fhir.orders": ("clinical errors", "msgspec fhir.resources pydantic"),
     "guidelines": ("", ""),
@@ -64,7 +81,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.describe": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.explain": (_GUIDELINE, "msgspec"),
     "cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
-    "consultation": ("clinical errors guidelines fhir cdshooks cards security", "msgspec"),
+    "consultation": ("clinical errors guidelines fhir cdshooks cards security audit", "msgspec"),
     "cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
     "samples": ("", "msgspec"),
     "workbench": (
@@ -76,30 +93,37 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec markdown_it",
     ),
     "web": (
-        "errors settings security cdshooks consultation fhir.gather fhir.server",
+        "errors settings security callers cdshooks consultation fhir.gather fhir.server audit log"
+        " metrics store",
         "msgspec flask werkzeug",
     ),
     "app": (
-        "errors settings security cdshooks fhir guidelines cards consultation samples web"
-        " workbench",
+        "errors settings security callers clients keys cdshooks fhir guidelines cards consultation"
+        " samples web audit store workbench",
         "msgspec flask",
     ),
     "__main__": (
-        "clinical errors settings security cdshooks fhir guidelines cards consultation cases app",
+        "clinical errors settings security clients keys cdshooks fhir guidelines cards consultation"
+        " cases app audit database store",
         "msgspec click granian fhir.resources pydantic",
     ),
 }
 
 # Libraries that only these modules may ever hold, whatever the table comes to say.
 ONLY = {
-    "requests": {"fhir.server"},
-    "urllib3": {"fhir.server"},
+    "requests": {"outward"},
+    "urllib3": {"outward"},
+    "jwt": {"keys"},
+    "cryptography": {"keys"},
     "flask": {"web", "app", "workbench"},
     "markdown_it": {"workbench.showing"},
     "werkzeug": {"web"},
     "fhir.resources": {"fhir.orders", "__main__"},
     "granian": {"__main__"},
     "click": {"__main__"},
+    "sqlalchemy": {"database", "migrations.versions.v0001_first"},
+    "alembic": {"database", "migrations.env", "migrations.versions.v0001_first"},
+    "prometheus_client": {"metrics"},
 }
 
 # Names that say where code lies, not what it does.

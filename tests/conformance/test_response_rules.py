@@ -155,13 +155,6 @@ def test_errors_say_what_helps_and_nothing_of_the_patient(
     assert "Traceback" not in answer.text
 
 
-@pytest.mark.requirement("CH-105")
-def test_feedback_is_refused_in_words(story: Story) -> None:
-    answer = story.client().post(f"{story.path}/feedback", json={"feedback": []})
-    assert answer.status_code == 404
-    assert "eedback" in answer.json["issue"][0]["details"]["text"]
-
-
 @pytest.mark.requirement("CH-129")
 @pytest.mark.parametrize("name", NAMES[::8])
 def test_the_log_holds_nothing_of_the_patient(

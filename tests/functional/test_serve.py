@@ -22,7 +22,7 @@ PATIENCE_S = 30
 
 def environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
-    return {**kept, **more}
+    return {**kept, "CDS_DATABASE_URL": "none", **more}
 
 
 def free_port() -> int:
@@ -131,6 +131,7 @@ def fetched(connection: http.client.HTTPConnection, path: str) -> bytes:
 @pytest.mark.parametrize(
     ("options", "variables", "said"),
     [
+        ((), {"CDS_DATABASE_URL": "sqlite:////no/such/folder/store.sqlite"}, "cannot be written"),
         ((), {"CDS_CLIENTS_FILE": "clients.toml"}, "CDS_CLIENTS_FILE"),
         ((), {"CDS_FHIR_SERVER": "https://a"}, "CDS_FHIR_SERVERS"),
         (("--host", "0.0.0.0"), {}, "CDS_OPEN"),  # noqa: S104
@@ -149,3 +150,25 @@ def test_a_port_that_is_taken_is_said_in_a_sentence() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         assert str(port) in refused("--port", str(port))
+
+
+def test_what_is_kept_of_a_first_start_lies_in_a_file_and_the_demo_leaves_none(
+    tmp_path: Path,
+) -> None:
+    with running(CDS_DATABASE_URL=f"sqlite:///{tmp_path}/kept.sqlite") as (process, port):
+        until = time.monotonic() + PATIENCE_S
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        while json.loads(fetched(connection, "/readyz"))["store"]["state"] != "ok":
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        connection.close()
+        process.terminate()
+        said, _ = process.communicate(timeout=PATIENCE_S)
+    assert "kept without patient and user: CDS_PSEUDONYM_KEY is not set" in said
+    assert [one.name for one in tmp_path.iterdir()] == ["kept.sqlite"]
+    with running("--demo", CDS_DATABASE_URL="", TMPDIR=str(tmp_path)) as (_, port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        assert "store" in json.loads(fetched(connection, "/readyz"))
+        connection.close()
+        assert len(list(tmp_path.iterdir())) == 2
+    assert [one.name for one in tmp_path.iterdir()] == ["kept.sqlite"]

@@ -211,12 +211,6 @@ def test_an_unknown_path_is_not_found(path: str) -> None:
     assert outcome(answer)["code"] == "not-found"
 
 
-def test_feedback_is_refused_rather_than_lost() -> None:
-    answer = client().post("/cds-services/small/feedback", json={"feedback": []})
-    assert answer.status_code == 404
-    assert "Feedback" in outcome(answer)["details"]["text"]
-
-
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [

@@ -70,6 +70,18 @@ def test_it_can_be_taken_away_whole() -> None:
         assert without.post(path, data=b"{}").status_code == 404
 
 
+def test_where_clients_are_registered_there_is_none(tmp_path: Path) -> None:
+    register = tmp_path / "clients.toml"
+    register.write_text(
+        '[[clients]]\nname = "north"\nissuer = "https://ehr.north.example.org"\n'
+        'jwks_url = "https://ehr.north.example.org/jwks.json"\n',
+        encoding="utf-8",
+    )
+    guarded = client(clients_file=register, public_url="https://cds.example.org")
+    assert guarded.get("/", headers=BROWSER).mimetype == "application/json"
+    assert guarded.post(f"/workbench/explain/{PATIENT_VIEW}", data=b"{}").status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/", "/guideline", "/workbench/main.js", "/workbench/mark.svg"])
 def test_every_part_forbids_what_is_not_its_own(path: str) -> None:
     headers = client().get(path, headers=BROWSER).headers

@@ -27,6 +27,9 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
             "CDS_DEMO": "yes",
             "CDS_FHIR_DEADLINE_MS": "250",
             "CDS_MAX_BODY_BYTES": "20000",
+            "CDS_DATABASE_URL": "postgres://cds@db.example.org/cds",
+            "CDS_PSEUDONYM_KEY": "sixteen letters.",
+            "CDS_RETENTION_DAYS": "90",
         }
     )
     assert settings == Settings(
@@ -39,7 +42,14 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         demo=True,
         fhir_deadline=0.25,
         max_body_bytes=20_000,
+        database_url="postgresql://cds@db.example.org/cds",
+        pseudonym_key=b"sixteen letters.",
+        retention_days=90,
     )
+
+
+def test_nothing_is_stored_where_that_is_said() -> None:
+    assert read_settings({"CDS_DATABASE_URL": "none"}).database_url == ""
 
 
 def test_an_empty_value_is_no_value() -> None:
@@ -51,8 +61,12 @@ def test_an_empty_value_is_no_value() -> None:
     [
         ({"CDS_FHIR_SERVER": "https://a"}, "Did you mean CDS_FHIR_SERVERS?"),
         ({"CDS_ALLOWED_ORIGIN": "*"}, "Did you mean CDS_ALLOWED_ORIGINS?"),
-        ({"CDS_CLIENTS_FILE": "clients.toml"}, "client authentication is not part"),
-        ({"CDS_DATABASE_URL": "sqlite://"}, "nothing is stored"),
+        ({"CDS_CLIENTS_FILE": "no-such-clients.toml"}, "there is no file"),
+        ({"CDS_DATABASE_URL": "sqlite://"}, "not the address of a database"),
+        ({"CDS_DATABASE_URL": "mysql://db.example.org/cds"}, "not the address of a database"),
+        ({"CDS_PSEUDONYM_KEY": "fifteen letters"}, "shorter than 16"),
+        ({"CDS_PSEUDONYM_KEY": "x" * 16, "CDS_PLAIN_IDS": "true"}, "would do nothing"),
+        ({"CDS_RETENTION_DAYS": "0"}, "from 1 to"),
         ({"CDS_OPEN": "maybe"}, "neither true nor false"),
         ({"CDS_AS_OF": "2026-01-15"}, "demo only"),
         ({"CDS_AS_OF": "20260115", "CDS_DEMO": "1"}, "not a date"),

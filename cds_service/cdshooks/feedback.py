@@ -1,0 +1,216 @@
+"""What became of cards, as the clients report it.
+
+Read by the standard, and as real clients write it:
+
+* ``overrideReasons`` (Epic) is read like ``overrideReason``; either may be one object or several.
+* an override without any reason is valid, and a reason may lack its system or its display.
+* instead of a reason Epic sends an ``extension``: it is kept as sent, and its words are the reason.
+* ``card`` is whatever name the card went out with; ids and spellings are not looked into.
+* ``null`` for an optional member means that it is not there; unknown members are ignored.
+
+One bad item refuses the whole batch, naming the item: the client learns that nothing was stored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from cds_service.errors import BadRequest
+
+#: Items of one batch: far more than a client collects, few enough to be stored at once.
+MOST_ITEMS = 1000
+LONGEST_NAME = 255
+
+
+class Reason(Struct, frozen=True):
+    system: str = ""
+    code: str = ""
+    display: str = ""
+
+
+class Feedback(Struct, frozen=True):
+    """One report about one card. ``extension`` is JSON as sent, "" where there was none."""
+
+    card: str
+    outcome: Literal["accepted", "overridden"]
+    outcome_at: datetime
+    accepted: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    comment: str = ""
+    extension: str = ""
+
+    def __repr__(self) -> str:  # a comment may tell about a patient
+        return f"Feedback({self.outcome})"
+
+
+class _SentReason(Struct):
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class _SentOverride(Struct, rename="camel"):
+    reason: _SentReason | None = None
+    user_comment: str | None = None
+    extension: Raw = Raw()
+
+
+class _SentSuggestion(Struct):
+    id: str
+
+
+class _SentItem(Struct, rename="camel"):
+    card: str
+    outcome: str
+    outcome_timestamp: str
+    accepted_suggestions: list[_SentSuggestion] | None = None
+    override_reason: _SentOverride | list[_SentOverride] | None = None
+    override_reasons: _SentOverride | list[_SentOverride] | None = None
+    extension: Raw = Raw()
+
+
+class _Sent(Struct):
+    feedback: list[Raw]
+
+
+_decode_batch = msgspec.json.Decoder(_Sent).decode
+_decode_item = msgspec.json.Decoder(_SentItem).decode
+_decode_any = msgspec.json.Decoder().decode
+_is_moment = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+).fullmatch
+_missing_field = re.compile(r"missing required field `(\w+)`")
+_at_path = re.compile(r" - at `\$\.?([^`]*)`$")
+
+
+def parse_feedback(body: bytes) -> tuple[Feedback, ...]:
+    """The items of a batch; `BadRequest` names the first one that cannot be taken."""
+    try:
+        if not body.isascii():
+            body.decode()
+        sent = _decode_batch(body)
+    except msgspec.ValidationError as error:
+        raise _refused(str(error), "") from None
+    except UnicodeDecodeError:
+        raise BadRequest("The body is not UTF-8 text.") from None
+    except msgspec.DecodeError:
+        raise BadRequest("The body is not valid JSON.") from None
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply.") from None
+    if not sent.feedback:
+        raise BadRequest("feedback must hold at least one item.", "feedback", "required")
+    if len(sent.feedback) > MOST_ITEMS:
+        raise BadRequest(f"feedback must hold at most {MOST_ITEMS} items.", "feedback")
+    return tuple(_item(raw, f"feedback[{index}]") for index, raw in enumerate(sent.feedback))
+
+
+def _item(raw: Raw, at: str) -> Feedback:
+    try:
+        sent = _decode_item(raw)
+        overrides = [*_several(sent.override_reason), *_several(sent.override_reasons)]
+        extensions = [one for one in (sent.extension, *(o.extension for o in overrides)) if one]
+        found = [_decode_any(one) for one in extensions]
+    except msgspec.ValidationError as error:
+        raise _refused(str(error), at) from None
+    except (msgspec.DecodeError, RecursionError):
+        raise _bad("is nested too deeply or not valid JSON", at) from None
+
+    card = _name(sent.card, f"{at}.card")
+    if sent.outcome == "accepted":
+        if not sent.accepted_suggestions:
+            raise _bad(
+                "is required where the outcome is accepted", f"{at}.acceptedSuggestions", "required"
+            )
+    elif sent.outcome != "overridden":
+        raise _bad("must be accepted or overridden", f"{at}.outcome")
+    accepted = tuple(
+        _name(one.id, f"{at}.acceptedSuggestions[{index}].id")
+        for index, one in enumerate(sent.accepted_suggestions or ())
+    )
+    reasons = [
+        Reason(_clean(one.system), _clean(one.code), _clean(one.display))
+        for one in (override.reason for override in overrides)
+        if one is not None and (one.code or one.display)
+    ]
+    if not reasons:
+        words = [word for one in found for word in _reason_words(one)]
+        reasons = [Reason(display=" / ".join(words))] if words else []
+    kept = [one for one in found if one]
+    extension = msgspec.json.encode(kept[0] if len(kept) == 1 else kept).decode() if kept else ""
+    return Feedback(
+        card,
+        "accepted" if sent.outcome == "accepted" else "overridden",
+        _moment(sent.outcome_timestamp, f"{at}.outcomeTimestamp"),
+        tuple(dict.fromkeys(accepted)),
+        tuple(dict.fromkeys(reasons)),
+        "\n".join(_clean(one.user_comment) for one in overrides if one.user_comment),
+        extension,
+    )
+
+
+def _several(sent: _SentOverride | list[_SentOverride] | None) -> list[_SentOverride]:
+    if sent is None:
+        return []
+    return sent if isinstance(sent, list) else [sent]
+
+
+def _name(text: str, at: str) -> str:
+    if not text:
+        raise _bad("is required", at, "required")
+    if len(text) > LONGEST_NAME or not text.isprintable():
+        raise _bad(f"must be printable and at most {LONGEST_NAME} characters long", at)
+    return text
+
+
+def _clean(text: str | None) -> str:
+    """Text as sent, but for NUL, which PostgreSQL does not hold."""
+    return (text or "").replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _moment(text: str, at: str) -> datetime:
+    try:
+        if not _is_moment(text):
+            raise ValueError
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _bad("must be a moment such as 2026-01-15T09:30:00Z", at) from None
+
+
+def _reason_words(extension: Any, depth: int = 4) -> Iterator[str]:
+    """Epic's category, title and display, wherever in its extension they stand."""
+    if isinstance(extension, list):
+        inner = extension
+    elif isinstance(extension, dict):
+        for name in ("category", "title", "display"):
+            word = extension.get(name)
+            if isinstance(word, str) and word.strip():
+                yield _clean(word.strip())
+        inner = list(extension.values())
+    else:
+        return
+    if depth:
+        for one in inner:
+            yield from _reason_words(one, depth - 1)
+
+
+def _bad(problem: str, at: str, issue: str | None = None) -> BadRequest:
+    return BadRequest(f"{at} {problem}; nothing of this batch was stored.", at, issue)
+
+
+def _refused(message: str, at: str) -> BadRequest:
+    """msgspec's message in the standard's terms; it holds names and JSON types, no values."""
+    place = _at_path.search(message)
+    inner = place[1] if place else ""
+    path = ".".join(part for part in (at, inner) if part)
+    missing = _missing_field.search(message)
+    if missing:
+        return _bad("is required", f"{path}.{missing[1]}" if path else missing[1], "required")
+    if not path:
+        return BadRequest("The body must be a JSON object.")
+    return _bad("has the wrong type", path)

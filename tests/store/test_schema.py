@@ -1,0 +1,112 @@
+"""The tables: as the migrations make them, made once by many at once, refused when strange."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from cds_service import migrations
+from cds_service.database import Database, _migrate, tables
+from cds_service.errors import SchemaError, SettingsError
+from cds_service.migrations import VERSION
+from cds_service.store import check_database
+
+
+def test_the_migrations_one_by_one_make_the_tables_of_the_program(url: str) -> None:
+    database = Database(url)
+    with database._transaction() as connection:
+        _migrate(connection)
+        found = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(found, tables) == []
+    assert database.version() == VERSION
+    database.close()
+
+
+def test_the_programs_version_is_the_newest_migration() -> None:
+    assert ScriptDirectory(str(Path(migrations.__file__).parent)).get_current_head() == VERSION
+
+
+def test_an_upgrade_says_from_where_to_where_and_may_be_repeated(url: str) -> None:
+    database = Database(url)
+    assert database.version() is None
+    assert database.upgrade() == (None, VERSION)
+    assert database.upgrade() == (VERSION, VERSION)
+    database.close()
+
+
+def test_many_that_start_at_once_make_the_tables_once(url: str) -> None:
+    failures: list[Exception] = []
+    start = threading.Barrier(4)
+
+    def upgrade() -> None:
+        database = Database(url)
+        start.wait()
+        try:
+            database.upgrade()
+        except Exception as error:  # noqa: BLE001 - told below
+            failures.append(error)
+        database.close()
+
+    threads = [threading.Thread(target=upgrade) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    database = Database(url)
+    assert database.version() == VERSION
+    database.close()
+
+
+def test_a_new_sqlite_file_needs_no_command_and_postgresql_does(url: str) -> None:
+    database = Database(url)
+    if database.is_sqlite:
+        database.prepare()
+        assert database.version() == VERSION
+    else:
+        with pytest.raises(SchemaError, match="cds-service db upgrade"):
+            check_database(url)
+        assert database.version() is None
+    database.close()
+
+
+def test_a_newer_database_is_left_alone(url: str) -> None:
+    database = Database(url)
+    database.upgrade()
+    with database._transaction() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    for refuse in (lambda: check_database(url), database.prepare, database.upgrade):
+        with pytest.raises(SchemaError, match=r"9999.*[Ii]nstall the newer program"):
+            refuse()
+    database.close()
+
+
+def test_a_file_that_cannot_be_used_is_refused_with_the_cure(tmp_path: Path) -> None:
+    other = tmp_path / "notes.sqlite"
+    other.write_text("Not a database at all, but longer than a header of a hundred bytes. " * 3)
+    with pytest.raises(SettingsError, match=r"CDS_DATABASE_URL: .* is no SQLite database"):
+        check_database(f"sqlite:///{other}")
+    with pytest.raises(SettingsError, match="cannot be written"):
+        check_database(f"sqlite:///{tmp_path}/no/such/folder.sqlite")
+
+
+def test_a_file_that_is_new_or_empty_is_taken(tmp_path: Path) -> None:
+    check_database(f"sqlite:///{tmp_path}/new.sqlite")
+    assert list(tmp_path.iterdir()) == []
+    with sqlite3.connect(tmp_path / "empty.sqlite"):
+        pass
+    check_database(f"sqlite:///{tmp_path}/empty.sqlite")
+
+
+def test_postgresql_that_is_away_does_not_keep_the_service_from_starting(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    check_database("postgresql://cds@127.0.0.1:1/nothing")
+    assert '"store":"unavailable"' in capfd.readouterr().out

@@ -1,0 +1,284 @@
+"""The store through its front: what is kept, what is not, and what it does when it cannot."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from kept import HOOK_INSTANCE, NOW, accepted, call, card, overridden
+
+from cds_service.audit import Pseudonyms
+from cds_service.database import Database, tables
+from cds_service.errors import Unavailable
+from cds_service.store import Store
+
+SERVICE = "b12-under-two-patient-view"
+
+
+def count(database: Database, table: str) -> int:
+    with database._transaction(read_only=True) as connection:
+        statement = sa.select(sa.func.count()).select_from(tables.tables[table])
+        return connection.execute(statement).scalar_one()
+
+
+def everything(database: Database) -> str:
+    """All that the database holds, as text."""
+    with database._transaction(read_only=True) as connection:
+        return "\n".join(
+            str(row) for table in tables.sorted_tables for row in connection.execute(table.select())
+        )
+
+
+# --- consultations ---------------------------------------------------------------------------
+
+
+def test_a_call_is_kept_whole_and_found_by_each_of_its_names(
+    store: Store, database: Database
+) -> None:
+    name = store.record_consultation(call(card("a"), card("b"), client="north"))
+    assert store.flush()
+    for known_by in (name, HOOK_INSTANCE, "a", "b"):
+        assert database.find(known_by) == [name]
+    kept = database.consultation(name)
+    assert abs(kept["at"] - datetime.now(UTC)) < timedelta(minutes=1)  # noqa: TID251
+    assert (kept["client"], kept["hook"], kept["status"]) == ("north", "patient-view", 200)
+    assert (kept["guideline"], kept["edition"], kept["arm"]) == ("b12-under-two", "1.0", "live")
+    assert kept["rules"] == [
+        {"rule": "RTE-07", "outcome": "recommended"},
+        {"rule": "MAT-01", "outcome": "not indicated", "because": "The mother is known."},
+        {"rule": "MON-02", "outcome": "cannot tell", "missing": ["potassium"]},
+    ]
+    assert kept["missing"] == ["diet"]
+    assert kept["needs"] == {"patient": "present prefetch", "diet": "absent"}
+    assert kept["durations"] == {"gather": 0.2, "read": 0.9}
+    assert [one["uuid"] for one in kept["cards"]] == ["a", "b"]
+    assert kept["cards"][0]["shown"] is True
+    assert [(one["uuid"], one["rule"]) for one in kept["cards"][1]["suggestions"]] == [
+        ("b-s1", "DOSE-B"),
+        ("b-s2", "DOSE-A"),
+    ]
+
+
+def test_a_refused_call_is_kept_too(store: Store, database: Database) -> None:
+    name = store.record_consultation(call(status=412, problem="timeout", evaluation=None))
+    store.flush()
+    kept = database.consultation(name)
+    assert (kept["status"], kept["problem"], kept["outcome"]) == (412, "timeout", None)
+
+
+def test_the_same_call_twice_is_kept_twice(store: Store, database: Database) -> None:
+    """A client that asks again shows the same card again, by the same uuid."""
+    names = [store.record_consultation(call(card("a"))) for _ in range(2)]
+    store.flush()
+    assert database.find("a") == sorted(names)
+
+
+def test_a_card_that_was_not_shown_says_why(store: Store, database: Database) -> None:
+    name = store.record_consultation(call(card("a", hidden="overridden before")))
+    store.flush()
+    (kept,) = database.consultation(name)["cards"]
+    assert (kept["shown"], kept["hidden"]) == (False, "overridden before")
+
+
+def test_nobody_is_kept_by_name(store: Store, database: Database) -> None:
+    store.record_consultation(call(card(), hook_instance="SECRET-instance"))
+    store.flush()
+    assert "SECRET" not in everything(database)
+
+
+def test_equal_ids_stay_equal_within_a_client_only(store: Store, database: Database) -> None:
+    names = [store.record_consultation(call(client=one)) for one in ("north", "north", "south")]
+    store.flush()
+    first, second, other = (database.consultation(name)["patient"] for name in names)
+    assert first == second != other
+    assert first
+
+
+@pytest.mark.parametrize(
+    ("pseudonyms", "patient"),
+    [(Pseudonyms(), None), (Pseudonyms(plain=True), "SECRET-patient")],
+)
+def test_without_a_key_ids_are_not_kept_unless_as_they_are(
+    url: str, database: Database, pseudonyms: Pseudonyms, patient: str | None
+) -> None:
+    store = Store(url, pseudonyms=pseudonyms)
+    name = store.record_consultation(call())
+    store.close()
+    assert database.consultation(name)["patient"] == patient
+
+
+def test_another_key_makes_other_names() -> None:
+    one, other = Pseudonyms(b"one"), Pseudonyms(b"other")
+    assert one.of("patient", None, "1") != other.of("patient", None, "1")
+    assert one.of("patient", None, "1") != one.of("user", None, "1")
+    assert "one" not in repr(one)
+
+
+def test_a_sites_settings_are_kept_once_and_come_back_with_the_call(
+    url: str, database: Database
+) -> None:
+    store = Store(url, overrides="[limits]\nb12_deficient = 1\n")
+    names = [store.record_consultation(call()) for _ in range(3)]
+    store.close()
+    assert database.consultation(names[2])["overrides_text"].startswith("[limits]")
+    assert count(database, "overrides") == 1
+
+
+def test_what_waits_is_written_when_the_service_stops(url: str, database: Database) -> None:
+    store = Store(url)
+    for _ in range(1200):
+        store.record_consultation(call(card()))
+    store.close()
+    assert count(database, "consultations") == 1200
+    assert count(database, "suggestions") == 2400
+    assert store.health().lost == 0
+
+
+def test_recording_neither_waits_nor_grows_without_end(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/no/such/folder.sqlite", capacity=10)
+    began = time.perf_counter()
+    for _ in range(25):
+        store.record_consultation(call())
+    assert time.perf_counter() - began < 0.5
+    assert store.health().lost == 15
+    store.close(patience=0.2)
+    assert store.health().lost == 25
+
+
+def test_one_row_the_database_refuses_does_not_take_others_along(
+    store: Store, database: Database
+) -> None:
+    calls = [call(client=f"c{n}") for n in range(8)]
+    calls[5] = call(hook=None)
+    for one in calls:
+        store.record_consultation(one)
+    store.flush()
+    assert count(database, "consultations") == 7
+    assert store.health().lost == 1
+
+
+# --- feedback --------------------------------------------------------------------------------
+
+
+def test_feedback_is_there_when_it_is_acknowledged(store: Store, database: Database) -> None:
+    name = store.record_consultation(call(card("a")))
+    stored = store.record_feedback(SERVICE, "north", [accepted("a"), overridden("a")])
+    assert (len(stored.new), stored.repeated, stored.unknown) == (2, 0, 0)
+    (kept,) = database.consultation(name)["cards"]
+    by_outcome = {one["outcome"]: one for one in kept["feedback"]}
+    assert by_outcome["accepted"]["accepted"] == ["a-s1"]
+    assert by_outcome["overridden"]["comment"] == "SECRET comment"
+    assert by_outcome["overridden"]["client"] == "north"
+    assert by_outcome["overridden"]["outcome_at"] == NOW
+    (reason,) = by_outcome["overridden"]["reasons"]
+    assert (reason["system"], reason["code"]) == ("http://example.org/reasons", "already-treated")
+
+
+def test_a_replay_is_kept_once_and_a_second_report_twice(store: Store, database: Database) -> None:
+    batch = [accepted("a"), overridden("b")]
+    store.record_feedback(SERVICE, None, batch)
+    again = store.record_feedback(SERVICE, None, [*batch, *batch])
+    assert (len(again.new), again.repeated) == (0, 4)
+    later = overridden("b", outcome_at=NOW + timedelta(seconds=5))
+    assert len(store.record_feedback(SERVICE, None, [later]).new) == 1
+    assert count(database, "feedback") == 3
+    assert count(database, "override_reasons") == 2
+
+
+def test_feedback_on_an_unknown_card_is_kept_and_counted(store: Store, database: Database) -> None:
+    store.record_consultation(call(card("a")))
+    stored = store.record_feedback(SERVICE, None, [accepted("a"), accepted("w1")])
+    assert (len(stored.new), stored.unknown) == (2, 1)
+    assert count(database, "feedback") == 2
+
+
+def test_feedback_that_cannot_be_kept_is_said_to_be_lost(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/no/such/folder.sqlite")
+    with pytest.raises(Unavailable) as refused:
+        store.record_feedback(SERVICE, None, [accepted()])
+    assert refused.value.status == 503
+    assert str(tmp_path) not in refused.value.text
+    assert store.health().state == "unavailable"
+    store.close(patience=0)
+
+
+# --- tokens ----------------------------------------------------------------------------------
+
+
+def test_a_token_is_good_once_for_its_issuer(store: Store) -> None:
+    until = datetime.now(UTC) + timedelta(minutes=5)  # noqa: TID251
+    assert store.use_token("https://a", "1", until)
+    assert not store.use_token("https://a", "1", until)
+    assert not store.use_token("https://a", "1", int(until.timestamp()))
+    assert store.use_token("https://a", "2", until)
+    assert store.use_token("https://b", "1", until)
+    assert store.use_token("https://a|", "1", until)
+    assert store.use_token("https://a", "|1", until)
+
+
+def test_of_many_that_use_a_token_at_once_one_is_let_in(url: str, database: Database) -> None:
+    stores = [Store(url) for _ in range(4)]
+    let_in: list[str] = []
+    start = threading.Barrier(8)
+
+    def use(store: Store) -> None:
+        start.wait()
+        for number in range(10):
+            if store.use_token("https://a", str(number), 2_000_000_000):
+                let_in.append(str(number))
+
+    threads = [threading.Thread(target=use, args=(one,)) for one in stores * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(let_in) == [str(number) for number in range(10)]
+    for store in stores:
+        store.close()
+
+
+def test_a_token_that_expired_is_forgotten_and_no_other(store: Store, database: Database) -> None:
+    now = datetime.now(UTC)  # noqa: TID251
+    store.use_token("https://a", "old", now - timedelta(minutes=6))
+    store.use_token("https://a", "just now", now - timedelta(minutes=4))
+    store.use_token("https://a", "new", now + timedelta(minutes=4))
+    store._tidy()
+    assert count(database, "used_tokens") == 2
+    assert not store.use_token("https://a", "new", now)
+    assert not store.use_token("https://a", "just now", now)
+
+
+def test_a_token_is_not_kept_readable(store: Store, database: Database) -> None:
+    store.use_token("https://SECRET", "SECRET", 2_000_000_000)
+    assert "SECRET" not in everything(database)
+
+
+# --- age -------------------------------------------------------------------------------------
+
+
+def test_what_is_too_old_is_forgotten_with_all_its_parts(store: Store, database: Database) -> None:
+    old = store.record_consultation(call(card("a")))
+    store.record_feedback(SERVICE, None, [overridden("a")])
+    before = datetime.now(UTC)  # noqa: TID251
+    time.sleep(0.01)
+    store.record_consultation(call(card("b")))
+    store.record_feedback(SERVICE, None, [overridden("b")])
+    assert database.prune(before, batch=1) == {"consultations": 1, "feedback": 1}
+    assert database.find(old) == []
+    left = {name: count(database, name) for name in tables.tables}
+    assert left == {
+        "consultations": 1,
+        "cards": 1,
+        "suggestions": 2,
+        "feedback": 1,
+        "override_reasons": 1,
+        "accepted_suggestions": 0,
+        "overrides": 0,
+        "used_tokens": 0,
+        "alembic_version": 1,
+    }
+    assert database.prune(before) == {"consultations": 0, "feedback": 0}
