@@ -118,7 +118,10 @@ def _how_to_try(settings: Settings, base: str) -> str:
     """What somebody who sees the demo for the first time can do with it."""
     from cds_service.app import sample_stories
 
-    lines = [f"Demo, not for patients. Give {base}/cds-services to a CDS Hooks client."]
+    lines = ["Demo, not for patients."]
+    if settings.workbench and settings.clients_file is None:
+        lines.append(f"Open {base}/ in a browser: it plays the EHR and shows the reasoning.")
+    lines.append(f"Or give {base}/cds-services to a CDS Hooks client.")
     stories = sample_stories(settings)
     if stories:
         story = next((n for n in stories if n.startswith("vegan-mother-low-b12")), min(stories))
@@ -288,16 +291,11 @@ def _date_of(case: Case, as_of: date | None, settings: Settings) -> tuple[date, 
 
 
 def _explained(case: Case, on: date) -> str:
-    from cds_service.consultation import evaluate
-    from cds_service.fhir.gather import gather
-    from cds_service.fhir.reading import read_record
+    from cds_service.consultation import examine
     from cds_service.guidelines.b12_under_two.explain import explain
 
-    needs, patient_id = case.service.needs, case.asked.context.patient_id
-    evidence = gather(needs, case.asked.prefetch, patient_id, None)
-    record = read_record(evidence, needs, patient_id)
-    evaluation = evaluate(case.service, case.asked, evidence, record, on)
-    return explain(evaluation, record, case.service.guideline)
+    examined = examine(case.service, case.asked, None, on=on)
+    return explain(examined.evaluation, examined.record, case.service.guideline)
 
 
 def _validation(case: Case) -> Iterator[str]:

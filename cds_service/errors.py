@@ -50,6 +50,11 @@ class Unauthorized(ServiceError):
         self.log = {"refused": reason, **({"client": client} if client else {})}
 
 
+class Forbidden(ServiceError):
+    status = 403
+    issue = "forbidden"
+
+
 class NotFound(ServiceError):
     status = 404
     issue = "not-found"

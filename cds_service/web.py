@@ -120,7 +120,7 @@ def add_routes(
         return service
 
     def answer(service: Service, caller: Caller, asked: Request) -> Consultation:
-        server, no_server = _server(asked, caller, settings.demo, connect)
+        server, no_server = fhir_server_for(asked, caller, settings.demo, connect)
         return consult(
             service,
             asked,
@@ -152,7 +152,7 @@ def add_routes(
         caller = let_in(call_url[service_id], service_id)
         asked = None
         try:
-            asked = parse_request(_json_body(request.environ, limit), service.hook, limits)
+            asked = parse_request(json_body(request.environ, limit), service.hook, limits)
             done = answer(service, caller, asked)
             answered = Response(encode(done.response), content_type=_JSON)
         except ServiceError as error:
@@ -172,7 +172,7 @@ def add_routes(
         if store is None:
             raise NotFound("Feedback is not accepted: this service keeps nothing.")
         try:
-            items = parse_feedback(_json_body(request.environ, limit))
+            items = parse_feedback(json_body(request.environ, limit))
             stored = store.record_feedback(service.id, caller.name or None, items)
         except ServiceError as error:
             metrics.feedback_refused.labels(str(error.status)).inc()
@@ -201,7 +201,7 @@ def _front_page(settings: Settings) -> dict[str, str]:
     }
 
 
-def _server(
+def fhir_server_for(
     asked: Request, caller: Caller, demo: bool, connect: Connect
 ) -> tuple[object | None, str]:
     """The FHIR server that may be read for this call, or ``None`` and the reason."""
@@ -220,7 +220,7 @@ def _server(
     return connect(server, authorization.access_token), ""
 
 
-def _json_body(environ: WSGIEnvironment, limit: int) -> bytes:
+def json_body(environ: WSGIEnvironment, limit: int) -> bytes:
     """The body, if it claims to be JSON of any kind (FHIR's included) or claims nothing.
 
     Read here because Werkzeug cuts a chunked body at the limit without a word.

@@ -19,6 +19,8 @@ NEEDED = {
     "CDS_TEST_DATA": "the folder of public FHIR data (synthea-r4-infants, us-core-9.0.0)",
     "CDS_TEST_R4_EXAMPLES": "the folder with the JSON files of the npm package"
     " hl7.fhir.r4.examples 4.0.1; `bash .ci/run` fetches it",
+    "CDS_TEST_CHROMIUM": "the program chromium, as Debian's package of this name has it",
+    "CDS_TEST_AXE": "the file axe.min.js of the npm package axe-core; `bash .ci/run` fetches it",
     "CDS_TEST_POSTGRESQL": "the address of a PostgreSQL server where databases may be made and"
     " dropped, such as postgresql://cds@127.0.0.1:5460/postgres; `bash .ci/run` starts one",
     "CDS_TEST_HAPI": "the base address of a HAPI FHIR server; `make test-servers` starts one",
@@ -47,8 +49,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         value = os.environ.get(name)
         if not value:
             pytest.skip(f"set {name} to run this: {NEEDED[name]}")
-        if "://" not in value and not Path(value).is_dir():
-            pytest.fail(f"{name} names no folder: {NEEDED[name]}", pytrace=False)
+        if "://" not in value and not Path(value).exists():
+            pytest.fail(f"{name} names nothing that exists: {NEEDED[name]}", pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -85,6 +85,14 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "consultation": ("clinical errors guidelines fhir cdshooks cards security audit", "msgspec"),
     "cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
     "samples": ("", "msgspec"),
+    "workbench": (
+        "errors settings cdshooks consultation cases clinical web workbench",
+        "msgspec flask",
+    ),
+    "workbench.showing": (
+        "clinical cdshooks consultation fhir.gather guidelines",
+        "msgspec markdown_it",
+    ),
     "web": (
         "errors settings security callers cdshooks consultation fhir.gather fhir.server audit log"
         " metrics store",
@@ -92,7 +100,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "app": (
         "errors settings security callers clients keys cdshooks fhir guidelines cards consultation"
-        " samples web audit store",
+        " samples web audit store workbench",
         "msgspec flask",
     ),
     "__main__": (
@@ -108,7 +116,8 @@ ONLY = {
     "urllib3": {"outward"},
     "jwt": {"keys"},
     "cryptography": {"keys"},
-    "flask": {"web", "app"},
+    "flask": {"web", "app", "workbench"},
+    "markdown_it": {"workbench.showing"},
     "werkzeug": {"web"},
     "fhir.resources": {"fhir.orders", "__main__"},
     "granian": {"__main__"},

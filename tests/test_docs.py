@@ -22,6 +22,8 @@ KEPT_DOT_FOLDERS = {".ci", ".github"}
 # Set by whoever runs the tests, read by no service.
 TEST_VARIABLES = {
     "CDS_TEST_DATA",
+    "CDS_TEST_AXE",
+    "CDS_TEST_CHROMIUM",
     "CDS_TEST_HAPI",
     "CDS_TEST_POSTGRESQL",
     "CDS_TEST_R4_EXAMPLES",
