@@ -13,11 +13,12 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
         --no-header --no-emit-index-url $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check format docs bench lock clean
+.PHONY: help demo install test fuzz check format docs bench lock clean
 
 help:
 	@echo "make demo     the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
 	@echo "make test     all tests that need nothing but Python (ARGS=... goes to pytest)"
+	@echo "make fuzz     the fuzzers for some ten minutes, with new examples every time"
 	@echo "make check    format, lint, types, generated documents, guideline data"
 	@echo "make format   put the code into the house's format"
 	@echo "make docs     write the generated documents anew"
@@ -33,6 +34,9 @@ install: $(VENV)/.dev
 
 test: $(VENV)/.dev
 	$(RUN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+fuzz: $(VENV)/.dev
+	$(RUN)/python -m pytest -n auto --hypothesis-profile=fuzz tests/hostile/test_fuzz.py $(ARGS)
 
 check: $(VENV)/.dev
 	$(RUN)/ruff format --check .

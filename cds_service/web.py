@@ -156,6 +156,8 @@ def json_body(environ: WSGIEnvironment, limit: int) -> bytes:
     body: bytes = environ["wsgi.input"].read(min(size, limit + 1))
     if len(body) > limit:
         raise TooLarge(f"The body is larger than {limit} bytes.")
+    if length and len(body) < size:
+        raise BadRequest("The body is shorter than its Content-Length.")
     return body
 
 
@@ -225,8 +227,19 @@ def _log(line: dict[str, Any]) -> None:
 # --- the edge --------------------------------------------------------------------------------
 
 
+#: What every answer says: it is data, for this caller alone, to be kept and shown nowhere.
+_GUARDS = [
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Frame-Options", "DENY"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+]
+_GUARDED = frozenset(name.lower() for name, _ in _GUARDS)
+
+
 class _Edge:
-    """What stands before routing: one spelling of each path, preflight, and CORS headers.
+    """What stands before routing: one spelling of each path, preflight, CORS and security headers.
 
     The public CDS Hooks sandbox calls ``/cds-services//id`` when its user typed a trailing slash,
     and a redirect would end a preflight, so every spelling is served where it stands. CORS is
@@ -238,7 +251,10 @@ class _Edge:
         self.origins = frozenset(origins)
         self.demo = demo
         any_origin = "*" in self.origins
-        self.on_all = [("Access-Control-Allow-Origin", "*")] if any_origin else [("Vary", "Origin")]
+        self.on_all = [
+            *_GUARDS,
+            ("Access-Control-Allow-Origin", "*") if any_origin else ("Vary", "Origin"),
+        ]
         self.any_origin = any_origin
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -255,7 +271,8 @@ class _Edge:
             return []
 
         def start(status: str, sent: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            sent.extend(headers)
+            said = {name.lower() for name, _ in sent} & _GUARDED  # a page knows what it may load
+            sent.extend([one for one in headers if one[0].lower() not in said] if said else headers)
             return start_response(status, sent, exc_info)
 
         answer = self.app(environ, start)

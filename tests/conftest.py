@@ -32,6 +32,8 @@ for _name in [name for name in os.environ if name.startswith("CDS_")]:
 # Slow shared machines decide nothing here; in CI the examples are the same on every run.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=REQUIRE_ALL)
 hypothesis.settings.load_profile("house")
+# `make fuzz` asks for this one: new examples every time, and many.
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=20_000)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -42,6 +44,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"set {name} to run this: {NEEDED[name]}")
         if not Path(path).exists():
             pytest.fail(f"{name} names nothing that exists: {NEEDED[name]}", pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests counted: ``record_property("counted", "3 of 3 refused")`` in the test."""
+    passed = terminalreporter.getreports("passed")
+    counted = [
+        f"{report.nodeid}: {value}"
+        for report in passed
+        for name, value in report.user_properties
+        if name == "counted"
+    ]
+    if counted:
+        terminalreporter.section("counted")
+        terminalreporter.write_line("\n".join(sorted(counted)))
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

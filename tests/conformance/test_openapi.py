@@ -1,0 +1,153 @@
+"""`docs/openapi.yaml` says what the service does: its routes, its answers, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+import yaml
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import CHECKS as CHECKS_THERE_ARE
+from schemathesis.checks import load_all_checks
+
+from cds_service import __version__, errors
+from cds_service.app import create_app
+from cds_service.settings import Settings
+
+IN_CI = bool(os.environ.get("CDS_REQUIRE_ALL_TESTS"))
+ROOT = Path(__file__).parents[2]
+STORIES = ROOT / "fhir_samples" / "b12_under_two"
+TOLD: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text(encoding="utf-8"))
+APP = create_app(Settings())
+
+
+def validator(name: str) -> Any:
+    return jsonschema_rs.Draft202012Validator(
+        {"$ref": f"#/components/schemas/{name}", "components": TOLD["components"]},
+        validate_formats=True,
+    )
+
+
+ANSWER, REFUSAL, REQUEST = map(validator, ("Response", "OperationOutcome", "Request"))
+
+
+def test_it_is_of_this_version() -> None:
+    assert TOLD["info"]["version"] == __version__
+
+
+def test_it_tells_every_route_and_no_other() -> None:
+    routes = {
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(rule)), method.lower())
+        for rule in APP.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    told = {
+        (path, method)
+        for path, operations in TOLD["paths"].items()
+        for method in operations
+        if method != "parameters"
+    }
+    assert routes == told
+
+
+def test_it_tells_every_status_that_an_error_can_have() -> None:
+    refusals = {
+        one.status
+        for one in vars(errors).values()
+        if isinstance(one, type) and issubclass(one, errors.ServiceError)
+    }
+    told = {
+        int(status)
+        for path in TOLD["paths"].values()
+        for name, operation in path.items()
+        if name != "parameters"
+        for status in operation["responses"]
+    }
+    # 405 belongs to no operation; whoever is not authenticated is told so on every path
+    assert refusals - {401, 405} <= told
+    assert told <= refusals | {200}
+
+
+def test_it_tells_the_services_there_are() -> None:
+    offered = APP.test_client().get("/cds-services").get_json()
+    validator("Discovery").validate(offered)
+    assert TOLD["components"]["parameters"]["ServiceId"]["schema"]["enum"] == [
+        one["id"] for one in offered["services"]
+    ]
+
+
+@pytest.fixture(scope="module")
+def clients() -> dict[str, FlaskClient]:
+    return {}
+
+
+@pytest.mark.parametrize("story", sorted(one.name for one in STORIES.iterdir() if one.is_dir()))
+def test_every_story_is_asked_and_answered_as_told(
+    story: str, clients: dict[str, FlaskClient]
+) -> None:
+    sent = json.loads((STORIES / story / "request.json").read_text(encoding="utf-8"))
+    as_of = json.loads((STORIES / story / "expected.json").read_text(encoding="utf-8"))["asOf"]
+    if as_of not in clients:
+        app = create_app(Settings(demo=True, as_of=date.fromisoformat(as_of)))
+        clients[as_of] = app.test_client()
+    REQUEST.validate(sent)
+    answer = clients[as_of].post(f"/cds-services/b12-under-two-{sent['hook']}", json=sent)
+    assert answer.status_code == 200
+    ANSWER.validate(answer.get_json())
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        (json.dumps({"hook": "patient-view"}).encode(), 400),
+        (
+            json.dumps(
+                {
+                    "hook": "patient-view",
+                    "hookInstance": "x",
+                    "context": {"userId": "x", "patientId": "x"},
+                }
+            ).encode(),
+            412,
+        ),
+        (b" " * 5_000_001, 413),
+    ],
+)
+def test_a_refusal_is_as_told(sent: bytes, status: int) -> None:
+    answer = APP.test_client().post(
+        "/cds-services/b12-under-two-patient-view", data=sent, content_type="application/json"
+    )
+    assert answer.status_code == status
+    REFUSAL.validate(answer.get_json())
+
+
+load_all_checks()
+CHECKS = [
+    CHECKS_THERE_ARE.get_one(name)
+    for name in (
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_schema_conformance",
+    )
+]
+described = schemathesis.openapi.from_dict(TOLD)
+described.app = APP
+
+
+@described.parametrize()
+@settings(max_examples=200 if IN_CI else 25, suppress_health_check=list(HealthCheck))
+def test_whatever_the_description_allows_is_answered_as_it_says(case: schemathesis.Case) -> None:
+    """And what it does not allow, as it says too."""
+    answer = case.call()
+    case.validate_response(answer, checks=CHECKS)
