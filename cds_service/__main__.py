@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 #: Calls a worker handles at once. Those that wait for a FHIR server only wait, so a few more
 #: threads than cores; many would take turns on one core and make every call late.
 _THREADS = 4
+#: Milliseconds a caller has for sending the head of a request.
+_HEAD_MS = 10_000
+#: How long a FHIR server may take for all the resources of one sample infant.
+_TRANSACTION_S = 60.0
 
 
 class _Commands(click.Group):
@@ -85,7 +89,14 @@ def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -
         create()
         if settings.database_url:
             check_database(settings.database_url)
-        listen(work, host, port, workers, lambda base: _greeting(settings, base))
+        listen(
+            work,
+            host,
+            port,
+            workers,
+            lambda base: _greeting(settings, base),
+            max_header_bytes=settings.max_header_bytes,
+        )
 
 
 def _temporary_folder() -> TemporaryDirectory[str]:
@@ -107,7 +118,10 @@ def _how_to_try(settings: Settings, base: str) -> str:
     """What somebody who sees the demo for the first time can do with it."""
     from cds_service.app import sample_stories
 
-    lines = [f"Demo, not for patients. Give {base}/cds-services to a CDS Hooks client."]
+    lines = ["Demo, not for patients."]
+    if settings.workbench and settings.clients_file is None:
+        lines.append(f"Open {base}/ in a browser: it plays the EHR and shows the reasoning.")
+    lines.append(f"Or give {base}/cds-services to a CDS Hooks client.")
     stories = sample_stories(settings)
     if stories:
         story = next((n for n in stories if n.startswith("vegan-mother-low-b12")), min(stories))
@@ -130,12 +144,15 @@ def listen(
     port: int,
     workers: int,
     greeting: Callable[[str], str] = lambda base: "",
+    *,
+    max_header_bytes: int = 32_768,
 ) -> None:
     """Serves what ``create`` makes in each worker; the benchmark serves others the same way.
 
     ``greeting`` is what to say besides once it listens, given its address.
     """
     from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
@@ -148,6 +165,9 @@ def listen(
         workers=workers,
         blocking_threads=_THREADS,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=_HEAD_MS, max_buffer_size=max_header_bytes
+        ),
         websockets=False,
         log_level=LogLevels.warning,
         workers_kill_timeout=10,
@@ -271,16 +291,11 @@ def _date_of(case: Case, as_of: date | None, settings: Settings) -> tuple[date, 
 
 
 def _explained(case: Case, on: date) -> str:
-    from cds_service.consultation import evaluate
-    from cds_service.fhir.gather import gather
-    from cds_service.fhir.reading import read_record
+    from cds_service.consultation import examine
     from cds_service.guidelines.b12_under_two.explain import explain
 
-    needs, patient_id = case.service.needs, case.asked.context.patient_id
-    evidence = gather(needs, case.asked.prefetch, patient_id, None)
-    record = read_record(evidence, needs, patient_id)
-    evaluation = evaluate(case.service, case.asked, evidence, record, on)
-    return explain(evaluation, record, case.service.guideline)
+    examined = examine(case.service, case.asked, None, on=on)
+    return explain(examined.evaluation, examined.record, case.service.guideline)
 
 
 def _validation(case: Case) -> Iterator[str]:
@@ -330,6 +345,8 @@ def check(overrides: str | None, show: bool) -> None:
             click.echo(f"    {name}")
         if path and not local:
             click.echo("    none: the file changes nothing")
+    if settings.clients_file:
+        _check_clients(settings)
     given = [name for name in SETTINGS if os.environ.get(name, "").strip()]
     click.echo(f"Settings: {', '.join(given) or 'all at their defaults'}.")
     if show:
@@ -338,6 +355,20 @@ def check(overrides: str | None, show: bool) -> None:
             value = "(set, not shown)" if value and setting.secret else value
             click.echo(f"  {name} = {value or f'(default: {plain})'}")
     click.echo("Nothing to object to.")
+
+
+def _check_clients(settings: Settings) -> None:
+    from cds_service.app import make_door
+    from cds_service.clients import read_clients
+
+    assert settings.clients_file is not None  # noqa: S101
+    make_door(settings)  # reads the keys that lie in files
+    clients = read_clients(settings.clients_file, plain_http=settings.demo)
+    click.echo(f"Clients: {len(clients)} in {settings.clients_file}")
+    for client in clients:
+        keys = client.jwks_file or client.jwks_url
+        click.echo(f"  {client.name}: {client.issuer}, keys from {keys}")
+        click.echo(f"    may name {', '.join(sorted(client.fhir_servers)) or 'no FHIR server'}")
 
 
 def _counted(g: Guideline, orders: int) -> Iterator[str]:
@@ -600,6 +631,143 @@ def _database() -> Iterator[Database]:
         raise click.ClickException(f"CDS_DATABASE_URL: {error.problem}") from None
     finally:
         database.close()
+
+
+# --- keys and tokens, to try client authentication ----------------------------------------------
+
+
+@main.command()
+@click.argument("name")
+@click.option("--alg", default="ES384", show_default=True, type=click.Choice(["ES384", "RS384"]))
+def key(name: str, alg: str) -> None:
+    """Make a key pair: NAME.pem to sign tokens with, NAME.json for the register of clients.
+
+    For tests, and for clients that have no key yet. Existing files are never overwritten.
+    """
+    import msgspec
+
+    from cds_service.keys import make_key, public_jwk, read_key
+
+    private, public = Path(f"{name}.pem"), Path(f"{name}.json")
+    for path in (private, public):
+        if path.exists():
+            raise click.ClickException(f"{path} exists already. Choose another name.")
+    pem = make_key(alg)
+    jwks = msgspec.json.format(
+        msgspec.json.encode({"keys": [public_jwk(read_key(pem).public_key())]})
+    )
+    for path, content, mode in ((private, pem, 0o600), (public, jwks + b"\n", 0o644)):
+        try:
+            created = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(created, "wb") as out:
+                out.write(content)
+        except OSError as error:
+            raise click.ClickException(f"{path}: {error.strerror}.") from None
+    click.echo(f"{private} is secret: whoever has it can call as this client.")
+    click.echo(f'{public} is for the register beside it: jwks_file = "{public.name}"')
+
+
+@main.command()
+@click.option("--key", "pem", required=True, type=click.Path(exists=True, dir_okay=False))
+@click.option("--issuer", required=True, help="The client's issuer in the register.")
+@click.option("--audience", required=True, help="The address the token is for: that of the call.")
+@click.option("--seconds", default=300, show_default=True, help="How long the token is good.")
+@click.option("--jku", default="", help="Where the keys are, as some clients say.")
+@click.option("--tenant", default="", help="The tenant, if the client has several.")
+def token(pem: str, issuer: str, audience: str, seconds: int, jku: str, tenant: str) -> None:
+    """Print a signed token, good for one call.
+
+    What an EHR does for each call; here to try client authentication and to test a register.
+    """
+    from time import time
+
+    from cds_service.keys import make_token, read_key
+
+    try:
+        signing = read_key(Path(pem).read_bytes())
+    except (OSError, ValueError, TypeError):
+        raise click.ClickException(
+            f"{pem}: no private key of ES384 or RS384 without a password. Make one with"
+            " cds-service key."
+        ) from None
+    click.echo(make_token(signing, issuer, audience, int(time()), seconds, jku=jku, tenant=tenant))
+
+
+# --- the sample infants on a FHIR server ---------------------------------------------------------
+
+
+@main.group()
+def samples() -> None:
+    """The sample infants, for a FHIR test server to hold."""
+
+
+@samples.command()
+@click.option("--fhir", "address", required=True, metavar="URL", help="The server's base address.")
+@click.option("--delete", is_flag=True, help="Take away what was loaded.")
+@click.option(
+    "--samples",
+    "folder",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder of the sample infants; otherwise the checkout's.",
+)
+@click.option(
+    "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Tell the stories as if today were this day."
+)
+def load(address: str, delete: bool, folder: str | None, as_of: datetime | None) -> None:
+    """Put every sample infant on an R4 test server, told as if today were the day of its story.
+
+    Each story is one transaction of resources under ids of their own, so loading again changes
+    nothing but the dates. Never load them onto a server with real patients.
+    """
+    from cds_service.fhir.server import FhirServer
+    from cds_service.fhir.transactions import Outcome, transact
+    from cds_service.samples import find_folder, shifted, stories
+    from cds_service.security import Refused, approve_fhir_server, normal_base_address
+
+    base = normal_base_address(address)
+    # Whoever types the address has listed it.
+    server = approve_fhir_server(address, listed={getattr(base, "url", "")}, demo=True)
+    if isinstance(server, Refused):
+        raise _Refused(f"--fhir: {server.reason}.")
+    where = Path(folder) if folder else find_folder(Path(__file__).parent)
+    told = stories(where) if where else {}
+    if not told:
+        raise _Refused("No sample infants here: say where with --samples.")
+    on = as_of.date() if as_of else date.today()
+    left_out: dict[str, list[str]] = {}
+    refused: dict[str, list[str]] = {}
+    done: list[Outcome] = []
+    label = "Deleting" if delete else "Loading"
+    with click.progressbar(told.values(), label=label, file=sys.stderr) as progress:
+        for story in progress:
+            now = story if delete else shifted(story, on)
+            if story.fhir_version != "R4":
+                left_out.setdefault(f"written in FHIR {story.fhir_version}", []).append(story.name)
+            elif now is None:
+                why = "no birth date gives this child's age on this day"
+                left_out.setdefault(why, []).append(story.name)
+            else:
+                record = [entry["resource"] for entry in now.patient["entry"]]
+                writer = FhirServer(server, None, _TRANSACTION_S)
+                outcome = transact(writer, "DELETE" if delete else "PUT", record)
+                if not outcome.answered:
+                    raise _Refused(f"{outcome.refused}; {len(done)} stories were done before.")
+                if outcome.refused:
+                    refused.setdefault(outcome.refused, []).append(story.name)
+                else:
+                    done.append(outcome)
+    if delete:
+        counted = f"{sum(one.deleted for one in done)} resources deleted"
+    else:
+        created, updated = sum(one.created for one in done), sum(one.updated for one in done)
+        counted = f"{created} resources created, {updated} updated"
+        click.echo(f"Told as if today were the day of each story: {on}.")
+    click.echo(f"{len(done)} of {len(told)} stories on {server.url}: {counted}.")
+    for what, found in (("Left out", left_out), ("Refused", refused)):
+        for why, names in found.items():
+            click.echo(f"{what}, {len(names)} ({why}): {', '.join(names)}")
+    if refused:
+        raise _Refused(f"{sum(map(len, refused.values()))} stories were refused.")
 
 
 if __name__ == "__main__":

@@ -50,6 +50,18 @@ class Consultation(Struct, frozen=True):
     evaluation: audit.Evaluation | None = None
 
 
+class Examined(Struct, frozen=True):
+    """What was gathered for a call, what was read of it, and what the guideline says to it.
+
+    ``durations`` are the milliseconds of each part.
+    """
+
+    evidence: Mapping[str, Answer]
+    record: Record
+    evaluation: b12.Evaluation
+    durations: Mapping[str, float]
+
+
 def consult(
     service: Service,
     asked: Request,
@@ -59,10 +71,42 @@ def consult(
     as_of_is_set: bool = False,
     no_server: str = "",
     one_action: bool = False,
+    max_entries: int = 5_000,
 ) -> Consultation:
     """Gather, read, evaluate, word. ``on`` is the date of evaluation; ``no_server`` says why
-    there is no ``server``; ``one_action`` that the client applies one action of a suggestion.
+    there is no ``server``; ``one_action`` that the client applies one action of a suggestion;
+    ``max_entries`` how many results one need may have.
     Raises `DataUnavailable` when the patient cannot be had."""
+    examined = examine(
+        service,
+        asked,
+        server,
+        on=on,
+        no_server=no_server,
+        one_action=one_action,
+        max_entries=max_entries,
+    )
+    begun = perf_counter()
+    response = respond(service, asked, examined, on=on, as_of_is_set=as_of_is_set)
+    evidence = examined.evidence
+    durations = {**examined.durations, "cards": (perf_counter() - begun) * 1000}
+    kept = _kept(
+        service.guideline, examined.evaluation, examined.record, evidence, response, durations
+    )
+    return Consultation(response, _loggable(response, evidence), kept)
+
+
+def examine(
+    service: Service,
+    asked: Request,
+    server: FhirServer | None,
+    *,
+    on: date,
+    no_server: str = "",
+    one_action: bool = False,
+    max_entries: int = 5_000,
+) -> Examined:
+    """Gather, read, evaluate: everything `consult` does before wording it."""
     patient_id = asked.context.patient_id
     begun = perf_counter()
     evidence = gather(
@@ -72,6 +116,7 @@ def consult(
         server,
         no_server,
         referred_medications(asked.context.draft_orders),
+        max_entries,
     )
     gathered = perf_counter()
     record = read_record(evidence, service.needs, patient_id)
@@ -80,23 +125,12 @@ def consult(
     evaluated = perf_counter()
     if one_action:
         evaluation = b12.one_action_each(evaluation, service.guideline)
-    response = respond(
-        service,
-        evaluation,
-        record,
-        call=f"{asked.hook_instance}|{service.id}",
-        patient_id=patient_id,
-        on=on,
-        as_of_is_set=as_of_is_set,
-    )
     durations = {
         "gather": (gathered - begun) * 1000,
         "read": (read - gathered) * 1000,
         "evaluate": (evaluated - read) * 1000,
-        "cards": (perf_counter() - evaluated) * 1000,
     }
-    kept = _kept(service.guideline, evaluation, record, evidence, response, durations)
-    return Consultation(response, _loggable(response, evidence), kept)
+    return Examined(evidence, record, evaluation, durations)
 
 
 def evaluate(
@@ -112,22 +146,15 @@ def evaluate(
 
 
 def respond(
-    service: Service,
-    evaluation: b12.Evaluation,
-    record: Record,
-    *,
-    call: str,
-    patient_id: str,
-    on: date,
-    as_of_is_set: bool,
+    service: Service, asked: Request, examined: Examined, *, on: date, as_of_is_set: bool
 ) -> Response:
     """The evaluation as cards, and the account of it that goes with every answer."""
-    g = service.guideline
+    g, evaluation, record = service.guideline, examined.evaluation, examined.record
     cards = build_cards(
         evaluation.outcomes,
         service.stationery,
-        partial(orders.write, patient_id=patient_id),
-        call=call,
+        partial(orders.write, patient_id=asked.context.patient_id),
+        call=f"{asked.hook_instance}|{service.id}",
         data_notes=b12.data_notes(evaluation, record, g),
         closing=_closing(g, on, as_of_is_set),
     )

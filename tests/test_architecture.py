@@ -25,6 +25,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "errors": ("", "msgspec"),
     "settings": ("errors security", "msgspec"),
     "security": ("errors", ""),
+    "callers": ("clients errors", "msgspec"),
+    "clients": ("errors security", "msgspec"),
+    "keys": ("callers clients errors outward", "jwt cryptography"),
+    "outward": ("", "requests urllib3"),
     "cdshooks": ("", ""),
     "cdshooks.request": ("errors", "msgspec"),
     "cdshooks.response": ("errors", "msgspec"),
@@ -59,7 +63,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "fhir.gather": ("clinical errors fhir.server", "msgspec"),
-    "fhir.server": ("clinical errors security", "msgspec requests urllib3"),
+    "fhir.server": ("clinical errors outward security", ""),
+    "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
     "fhir.bundles": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
     "fhir.trail": ("", ""),
     "fhir.orders": ("clinical errors", "msgspec fhir.resources pydantic"),
@@ -88,28 +93,39 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "consultation": ("clinical errors guidelines fhir cdshooks cards security audit", "msgspec"),
     "cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
     "samples": ("", "msgspec"),
+    "workbench": (
+        "errors settings cdshooks consultation cases clinical web workbench",
+        "msgspec flask",
+    ),
+    "workbench.showing": (
+        "clinical cdshooks consultation fhir.gather guidelines",
+        "msgspec markdown_it",
+    ),
     "web": (
-        "errors settings security cdshooks consultation fhir.gather fhir.server audit log metrics"
-        " store",
+        "errors settings security callers cdshooks consultation fhir.gather fhir.server audit log"
+        " metrics store",
         "msgspec flask werkzeug",
     ),
     "app": (
-        "errors settings security cdshooks fhir guidelines cards consultation samples web audit"
-        " store",
+        "errors settings security callers clients keys cdshooks fhir guidelines cards consultation"
+        " samples web audit store workbench",
         "msgspec flask",
     ),
     "__main__": (
-        "clinical errors settings security cdshooks fhir guidelines cards consultation cases app"
-        " audit database store reports",
+        "clinical errors settings security clients keys cdshooks fhir guidelines cards consultation"
+        " cases samples app audit database store reports",
         "msgspec click granian fhir.resources pydantic",
     ),
 }
 
 # Libraries that only these modules may ever hold, whatever the table comes to say.
 ONLY = {
-    "requests": {"fhir.server"},
-    "urllib3": {"fhir.server"},
-    "flask": {"web", "app"},
+    "requests": {"outward"},
+    "urllib3": {"outward"},
+    "jwt": {"keys"},
+    "cryptography": {"keys"},
+    "flask": {"web", "app", "workbench"},
+    "markdown_it": {"workbench.showing"},
     "werkzeug": {"web"},
     "fhir.resources": {"fhir.orders", "__main__"},
     "granian": {"__main__"},

@@ -104,7 +104,8 @@ def test_bodies_written_by_hand(
     outcomes: Counter[str] = Counter()
     for name, body in BODIES.items():
         outcomes[assert_sane(*post(server, body), name)] += 1
-    record_property("counted", f"{len(BODIES)} bodies: {dict(outcomes)}")
+    for outcome, count in outcomes.items():
+        record_property("counted", (f"bodies written by hand, {outcome}", count))
     assert outcomes["refused"] >= 40
 
 
@@ -154,7 +155,8 @@ def test_a_wrong_value_in_any_place(
             answer = connection.getresponse()
             outcomes[assert_sane(answer.status, answer.read(), f"{story}: {name}")] += 1
     connection.close()
-    record_property("counted", f"{outcomes.total()} misfits: {dict(outcomes)}")
+    for outcome, count in outcomes.items():
+        record_property("counted", (f"wrong values in a good request, {outcome}", count))
     assert outcomes["refused"] > 20
     assert outcomes["answered"] > 200
 
@@ -247,7 +249,7 @@ WIRE: dict[str, bytes] = {
 }  # fmt: skip
 
 
-ANSWERED = {"chunks", "Expect", "no Host", "another server's address", "a query of 60 kB"}
+ANSWERED = {"chunks", "Expect", "no Host", "another server's address"}
 CUT = {"less than its Content-Length", "a Content-Length of 4 GB", "more than its Content-Length"}
 
 
@@ -282,7 +284,8 @@ def test_requests_that_are_no_good_http(
         assert name not in ANSWERED or status == "200", (name, received[:200])
         assert name not in CUT or status == "400", (name, received[:200])
         outcomes["answered" if status < "300" else "refused"] += 1
-    record_property("counted", f"{len(WIRE)} requests on the wire: {dict(outcomes)}")
+    for outcome, count in outcomes.items():
+        record_property("counted", (f"requests that are no good HTTP, {outcome}", count))
     assert outcomes["refused"] >= 20
 
 
