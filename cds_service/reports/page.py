@@ -132,7 +132,7 @@ def _rate(line: Line, verdict: str) -> Rate:
 
 def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
     """A table of heads and cells that are HTML already; the first ``words`` columns are text."""
-    written = [f"<div class=wide><table>\n<caption>{_text(caption)}</caption>\n<thead><tr>"]
+    written = [f"{_wide(caption)}<table>\n<caption>{_text(caption)}</caption>\n<thead><tr>"]
     written += [
         f"<th scope=col{'' if index < words else ' class=number'}>{name}</th>"
         for index, name in enumerate(head)
@@ -147,6 +147,11 @@ def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], wor
         written.append(f"<tr>{''.join(cells)}</tr>")
     written.append("</tbody></table></div>")
     return "\n".join(written)
+
+
+def _wide(name: str) -> str:
+    """Opens what is scrolled sideways in a narrow window, with the keyboard too."""
+    return f'<div class="wide" role="group" tabindex="0" aria-label="{_text(name)}">'
 
 
 def _cell(rate: Rate) -> str:
@@ -267,7 +272,7 @@ def _reasons(report: Report) -> Iterator[str]:
     rows = [(_text(one.display or one.code), one.code, one.cards) for one in report.reasons]
     shown = rows[:_MOST]
     plotted = [
-        (_short(one.display or one.code, 44), [("overridden", one.cards)]) for one in report.reasons
+        (_short(one.display or one.code, 38), [("overridden", one.cards)]) for one in report.reasons
     ]
     yield _figure(
         f"Reasons given for overriding {report.without_reason.of} cards",
@@ -430,7 +435,7 @@ def _comparison(one: Comparison) -> Iterator[str]:
 def _figure(title: str, caption: str, plot: str) -> str:
     return (
         f"<figure>\n<figcaption><b>{_text(title)}.</b> {_text(caption)}</figcaption>\n"
-        f"<div class=wide>{plot}</div>\n</figure>"
+        f"{_wide(title)}{plot}</div>\n</figure>"
     )
 
 
@@ -572,6 +577,8 @@ th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:left;verti
 th:first-child{padding-left:0}
 thead th{font-size:.8rem;color:var(--soft);font-weight:600;vertical-align:bottom}
 tbody th{font-weight:600}
+th,td{overflow-wrap:anywhere}
+.number{overflow-wrap:normal}
 .number{white-space:nowrap}
 .meaning{display:block;font-weight:400;font-size:.82rem;max-width:34ch}
 .ci,.of{font-size:.82rem}

@@ -7,8 +7,8 @@ spelling, from a clock that is behind, about a card nobody knows, or never. On M
 change a limit of the guideline.
 
 All that was sent and answered is written down in a `Ledger`; nothing is read from the store.
-`python tests/store/week.py FOLDER` leaves the week's database there, to look at its report,
-and writes the example in the documents anew.
+`PYTHONPATH=tests/trust python tests/store/week.py FOLDER` leaves the week's database there, to look
+at its report, and writes the example in the documents anew.
 """
 
 from __future__ import annotations
@@ -27,17 +27,15 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from click.testing import CliRunner
+from ehr import BASE, Ehr, register
 from flask import Flask
-from msgspec import structs
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from cds_service import samples
 from cds_service.__main__ import main
 from cds_service.app import create_app
-from cds_service.audit import Call, Pseudonyms
-from cds_service.cdshooks.feedback import Feedback
+from cds_service.audit import Pseudonyms
 from cds_service.consultation import load_services
-from cds_service.database import Stored
 from cds_service.settings import Settings
 from cds_service.store import Store
 
@@ -100,21 +98,6 @@ class Ledger:
     unknown: int = 0
 
 
-class AsClient(Store):
-    """The store as one client's calls reach it: this says who calls, as a verified token would."""
-
-    def __init__(self, store: Store, client: str) -> None:
-        self._store, self._client = store, client
-
-    def record_consultation(self, call: Call) -> str:
-        return self._store.record_consultation(structs.replace(call, client=self._client))
-
-    def record_feedback(
-        self, service: str, client: str | None, items: Sequence[Feedback]
-    ) -> Stored:
-        return self._store.record_feedback(service, self._client, items)
-
-
 class _Quiet(WSGIRequestHandler):
     def log(self, *said: Any) -> None:
         pass
@@ -123,23 +106,22 @@ class _Quiet(WSGIRequestHandler):
 class _Server:
     """One HTTP server for as long as the week lasts, its application changed every night."""
 
+    app: Flask
+
     def __init__(self) -> None:
-        self.apps: dict[str, Flask] = {}
         self._server = make_server("127.0.0.1", 0, self._answer, request_handler=_Quiet)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 
     def _answer(self, environ: Json, start_response: Any) -> Any:
-        """Each client has an address of its own, as it would have a token of its own."""
-        _, client, rest = environ["PATH_INFO"].split("/", 2)
-        environ["PATH_INFO"] = f"/{rest}"
-        return self.apps[client](environ, start_response)
+        return self.app(environ, start_response)
 
-    def post(self, client: str, path: str, body: object) -> tuple[int, Json]:
+    def post(self, client: Ehr, path: str, body: object) -> tuple[int, Json]:
+        """Calls as ``client``, with a token for this one call."""
         connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=30)
         try:
-            headers = {"Content-Type": "application/json"}
-            connection.request("POST", f"/{client}{path}", json.dumps(body), headers)
+            headers = {"Content-Type": "application/json", **client.bearer(f"{BASE}{path}")}
+            connection.request("POST", path, json.dumps(body), headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         finally:
@@ -172,6 +154,8 @@ class _Week:
         self._at_night: dict[tuple[str, str], list[tuple[Json, SentFeedback]]] = {}
         self._local = folder / "site.toml"
         self._local.write_text(LOCAL, encoding="utf-8")
+        self._ehrs = {client: Ehr(client) for client in CLIENTS}
+        self._register = register(folder, self._ehrs.values())
         self._services = {False: load_services(), True: load_services(self._local)}
         samples_folder = samples.find_folder(Path(samples.__file__).parent)
         assert samples_folder is not None
@@ -204,11 +188,14 @@ class _Week:
             overrides=LOCAL if local else "",
             clock=lambda: self._now.timestamp(),
         )
-        for client in CLIENTS:
-            settings = Settings(as_of=day, guideline_overrides=self._local if local else None)
-            self._server.apps[client] = create_app(
-                settings, self._services[local], store=AsClient(store, client)
-            )
+        settings = Settings(
+            public_url=BASE,
+            as_of=day,
+            guideline_overrides=self._local if local else None,
+            clients_file=self._register,
+            calls_per_minute=60_000,
+        )
+        self._server.app = create_app(settings, self._services[local], store=store)
         try:
             yield
         finally:
@@ -250,7 +237,7 @@ class _Week:
     def _call(self, visit: _Visit, request: Json) -> Json:
         hook = request["hook"]
         status, answer = self._server.post(
-            visit.client, f"/cds-services/{self._ids[hook]}", request
+            self._ehrs[visit.client], f"/cds-services/{self._ids[hook]}", request
         )
         self._ledger.calls.append(
             SentCall(
@@ -356,7 +343,7 @@ class _Week:
             "outcomeTimestamp": _stamp(self._now),
         }
         path = f"/cds-services/{self._ids['patient-view']}/feedback"
-        status, said = self._server.post(NORTH, path, {"feedback": [item]})
+        status, said = self._server.post(self._ehrs[NORTH], path, {"feedback": [item]})
         assert (status, said["unknownCards"]) == (200, 1)
         self._ledger.unknown += 1
 
@@ -369,7 +356,9 @@ class _Week:
         again: bool = False,
     ) -> None:
         body = {"feedback": [item for item, _ in items]}
-        status, said = self._server.post(client, f"/cds-services/{service}/feedback", body)
+        status, said = self._server.post(
+            self._ehrs[client], f"/cds-services/{service}/feedback", body
+        )
         assert status == 200, said
         assert said["repeated"] == (len(items) if again else 0)
         if not again:
