@@ -20,7 +20,12 @@ MADE_FOLDERS = {"build", "dist", "__pycache__", "node_modules"}
 KEPT_DOT_FOLDERS = {".ci", ".github"}
 
 # Set by whoever runs the tests, read by no service.
-TEST_VARIABLES = {"CDS_TEST_DATA", "CDS_TEST_R4_EXAMPLES", "CDS_REQUIRE_ALL_TESTS"}
+TEST_VARIABLES = {
+    "CDS_TEST_DATA",
+    "CDS_TEST_DEPLOYMENT",
+    "CDS_TEST_R4_EXAMPLES",
+    "CDS_REQUIRE_ALL_TESTS",
+}
 
 
 def project_files() -> Iterator[Path]:
