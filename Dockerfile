@@ -1,10 +1,10 @@
-# The service in a container, as a user without rights. Not built in CI yet (no container engine
-# there): what CI does prove is the same wheel, installed from the same locked requirements.
+# The service in a container: the wheel is built once and installed beside the locked requirements,
+# nothing else. It runs as a user without rights and writes only below /var/lib/cds-service.
 #
-#   docker build -t b12-cds-service . && docker run --rm -p 127.0.0.1:8080:8080 \
-#     -e CDS_OPEN=true b12-cds-service
+#   docker build -t b12-cds-service . && docker run --rm --read-only --tmpfs /tmp \
+#     -v cds-store:/var/lib/cds-service -p 127.0.0.1:8080:8080 -e CDS_OPEN=true b12-cds-service
 
-FROM python:3.13-slim AS build
+FROM python:3.13.15-slim-bookworm@sha256:ed86c82274b3c69b52fb5820f358f0bd7df0b603332063cb5c6e32bd220c3e6e AS build
 WORKDIR /src
 COPY requirements/ requirements/
 RUN python -m venv /opt/build && python -m venv /opt/cds \
@@ -16,18 +16,18 @@ RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-d
  && /opt/cds/bin/pip install --no-index --no-deps /dist/*.whl \
  && /opt/cds/bin/cds-service check
 
-FROM python:3.13-slim
+FROM python:3.13.15-slim-bookworm@sha256:ed86c82274b3c69b52fb5820f358f0bd7df0b603332063cb5c6e32bd220c3e6e
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin cds \
- && install -d -o 10001 /var/lib/b12-cds-service
+ && install --directory --owner=cds --mode=0700 /var/lib/cds-service
 COPY --from=build /opt/cds /opt/cds
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-# What is kept outlives the container in a volume there, or in a database named instead.
-ENV CDS_DATABASE_URL=sqlite:////var/lib/b12-cds-service/store.sqlite
-VOLUME /var/lib/b12-cds-service
+COPY fhir_samples/ /opt/samples/
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 CDS_SAMPLES=/opt/samples/b12_under_two
+VOLUME /var/lib/cds-service
+WORKDIR /var/lib/cds-service
 USER 10001
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/opt/cds/bin/python", "-c", \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["/opt/cds/bin/python", "-c", \
   "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
-# Listening beyond loopback starts only with CDS_OPEN=true, said by whoever runs it.
+# Listening beyond loopback starts only with a register of clients or with CDS_OPEN=true.
 ENTRYPOINT ["/opt/cds/bin/cds-service"]
 CMD ["serve", "--host", "0.0.0.0", "--port", "8080"]

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,6 +33,8 @@ _THREADS = 4
 _HEAD_MS = 10_000
 #: How long a FHIR server may take for all the resources of one sample infant.
 _TRANSACTION_S = 60.0
+#: How long one that is still starting may take to say what it can do.
+_METADATA_S = 10.0
 
 
 class _Commands(click.Group):
@@ -713,7 +716,15 @@ def samples() -> None:
 @click.option(
     "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Tell the stories as if today were this day."
 )
-def load(address: str, delete: bool, folder: str | None, as_of: datetime | None) -> None:
+@click.option(
+    "--wait",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 3600),
+    metavar="SECONDS",
+    help="How long to wait for a server that is still starting.",
+)
+def load(address: str, delete: bool, folder: str | None, as_of: datetime | None, wait: int) -> None:
     """Put every sample infant on an R4 test server, told as if today were the day of its story.
 
     Each story is one transaction of resources under ids of their own, so loading again changes
@@ -733,6 +744,11 @@ def load(address: str, delete: bool, folder: str | None, as_of: datetime | None)
     told = stories(where) if where else {}
     if not told:
         raise _Refused("No sample infants here: say where with --samples.")
+    ends = monotonic() + wait
+    while wait and (answer := FhirServer(server, None, _METADATA_S).ask("metadata")).problem:
+        if monotonic() >= ends:
+            raise _Refused(f"{server.url}: {answer.problem}, asked for its metadata.")
+        sleep(1)
     on = as_of.date() if as_of else date.today()
     left_out: dict[str, list[str]] = {}
     refused: dict[str, list[str]] = {}

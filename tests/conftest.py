@@ -16,6 +16,8 @@ import hypothesis
 import pytest
 
 NEEDED = {
+    "CDS_TEST_DEPLOYMENT": "an empty folder to carry out the Dockerfile's steps in; needs the"
+    " package registry and docker-compose",
     "CDS_TEST_DATA": "the folder of public FHIR data (synthea-r4-infants, us-core-9.0.0)",
     "CDS_TEST_R4_EXAMPLES": "the folder with the JSON files of the npm package"
     " hl7.fhir.r4.examples 4.0.1; `bash .ci/run` fetches it",

@@ -28,6 +28,7 @@ class Target:
         self.got: list[dict[str, Any]] = []
         self.refuses: dict[str, tuple[int, dict[str, Any]]] = {}
         self.status = "201 Created"
+        self.not_ready = 0
 
     def __enter__(self) -> Target:
         self._server = HTTPServer(("127.0.0.1", 0), _handler_of(self))
@@ -44,6 +45,15 @@ class Target:
 
 def _handler_of(target: Target) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            assert self.path == "/fhir/metadata"
+            ready = target.not_ready == 0
+            target.not_ready -= not ready
+            self.send_response(200 if ready else 503)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
         def do_POST(self) -> None:
             sent = self.rfile.read(int(self.headers["Content-Length"]))
             assert self.path == "/fhir"
@@ -184,3 +194,19 @@ def test_a_folder_without_stories_is_refused(tmp_path: Path) -> None:
     result = load("http://127.0.0.1:9/fhir", "--samples", str(tmp_path))
     assert result.exit_code != 0
     assert "say where with --samples" in result.output
+
+
+def test_a_server_that_is_still_starting_is_waited_for(target: Target) -> None:
+    target.not_ready = 1
+    result = load(target.base, "--wait", "30")
+    assert result.exit_code == 0, result.output
+    assert target.not_ready == 0
+    assert len(target.got) > 200
+
+
+def test_a_server_that_does_not_start_in_time_gets_nothing(target: Target) -> None:
+    target.not_ready = 1000
+    result = load(target.base, "--wait", "1")
+    assert result.exit_code != 0
+    assert "the FHIR server answered 503, asked for its metadata" in result.output
+    assert target.got == []
