@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: Calls a worker handles at once. Those that wait for a FHIR server only wait, so a few more
 #: threads than cores; many would take turns on one core and make every call late.
 _THREADS = 4
+#: Milliseconds a caller has for sending the head of a request.
+_HEAD_MS = 10_000
 
 
 class _Commands(click.Group):
@@ -85,7 +87,14 @@ def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -
         create()
         if settings.database_url:
             check_database(settings.database_url)
-        listen(work, host, port, workers, lambda base: _greeting(settings, base))
+        listen(
+            work,
+            host,
+            port,
+            workers,
+            lambda base: _greeting(settings, base),
+            max_header_bytes=settings.max_header_bytes,
+        )
 
 
 def _temporary_folder() -> TemporaryDirectory[str]:
@@ -130,12 +139,15 @@ def listen(
     port: int,
     workers: int,
     greeting: Callable[[str], str] = lambda base: "",
+    *,
+    max_header_bytes: int = 32_768,
 ) -> None:
     """Serves what ``create`` makes in each worker; the benchmark serves others the same way.
 
     ``greeting`` is what to say besides once it listens, given its address.
     """
     from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
@@ -148,6 +160,9 @@ def listen(
         workers=workers,
         blocking_threads=_THREADS,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=_HEAD_MS, max_buffer_size=max_header_bytes
+        ),
         websockets=False,
         log_level=LogLevels.warning,
         workers_kill_timeout=10,
@@ -330,6 +345,8 @@ def check(overrides: str | None, show: bool) -> None:
             click.echo(f"    {name}")
         if path and not local:
             click.echo("    none: the file changes nothing")
+    if settings.clients_file:
+        _check_clients(settings)
     given = [name for name in SETTINGS if os.environ.get(name, "").strip()]
     click.echo(f"Settings: {', '.join(given) or 'all at their defaults'}.")
     if show:
@@ -338,6 +355,20 @@ def check(overrides: str | None, show: bool) -> None:
             value = "(set, not shown)" if value and setting.secret else value
             click.echo(f"  {name} = {value or f'(default: {plain})'}")
     click.echo("Nothing to object to.")
+
+
+def _check_clients(settings: Settings) -> None:
+    from cds_service.app import make_door
+    from cds_service.clients import read_clients
+
+    assert settings.clients_file is not None  # noqa: S101
+    make_door(settings)  # reads the keys that lie in files
+    clients = read_clients(settings.clients_file, plain_http=settings.demo)
+    click.echo(f"Clients: {len(clients)} in {settings.clients_file}")
+    for client in clients:
+        keys = client.jwks_file or client.jwks_url
+        click.echo(f"  {client.name}: {client.issuer}, keys from {keys}")
+        click.echo(f"    may name {', '.join(sorted(client.fhir_servers)) or 'no FHIR server'}")
 
 
 def _counted(g: Guideline, orders: int) -> Iterator[str]:
@@ -477,6 +508,66 @@ def _database() -> Iterator[Database]:
         raise click.ClickException(f"CDS_DATABASE_URL: {error.problem}") from None
     finally:
         database.close()
+
+
+# --- keys and tokens, to try client authentication ----------------------------------------------
+
+
+@main.command()
+@click.argument("name")
+@click.option("--alg", default="ES384", show_default=True, type=click.Choice(["ES384", "RS384"]))
+def key(name: str, alg: str) -> None:
+    """Make a key pair: NAME.pem to sign tokens with, NAME.json for the register of clients.
+
+    For tests, and for clients that have no key yet. Existing files are never overwritten.
+    """
+    import msgspec
+
+    from cds_service.keys import make_key, public_jwk, read_key
+
+    private, public = Path(f"{name}.pem"), Path(f"{name}.json")
+    for path in (private, public):
+        if path.exists():
+            raise click.ClickException(f"{path} exists already. Choose another name.")
+    pem = make_key(alg)
+    jwks = msgspec.json.format(
+        msgspec.json.encode({"keys": [public_jwk(read_key(pem).public_key())]})
+    )
+    for path, content, mode in ((private, pem, 0o600), (public, jwks + b"\n", 0o644)):
+        try:
+            created = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(created, "wb") as out:
+                out.write(content)
+        except OSError as error:
+            raise click.ClickException(f"{path}: {error.strerror}.") from None
+    click.echo(f"{private} is secret: whoever has it can call as this client.")
+    click.echo(f'{public} is for the register beside it: jwks_file = "{public.name}"')
+
+
+@main.command()
+@click.option("--key", "pem", required=True, type=click.Path(exists=True, dir_okay=False))
+@click.option("--issuer", required=True, help="The client's issuer in the register.")
+@click.option("--audience", required=True, help="The address the token is for: that of the call.")
+@click.option("--seconds", default=300, show_default=True, help="How long the token is good.")
+@click.option("--jku", default="", help="Where the keys are, as some clients say.")
+@click.option("--tenant", default="", help="The tenant, if the client has several.")
+def token(pem: str, issuer: str, audience: str, seconds: int, jku: str, tenant: str) -> None:
+    """Print a signed token, good for one call.
+
+    What an EHR does for each call; here to try client authentication and to test a register.
+    """
+    from time import time
+
+    from cds_service.keys import make_token, read_key
+
+    try:
+        signing = read_key(Path(pem).read_bytes())
+    except (OSError, ValueError, TypeError):
+        raise click.ClickException(
+            f"{pem}: no private key of ES384 or RS384 without a password. Make one with"
+            " cds-service key."
+        ) from None
+    click.echo(make_token(signing, issuer, audience, int(time()), seconds, jku=jku, tenant=tenant))
 
 
 if __name__ == "__main__":

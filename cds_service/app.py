@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -16,7 +17,8 @@ from flask import Flask, Response
 
 from cds_service import consultation, samples
 from cds_service.audit import Pseudonyms
-from cds_service.errors import NotFound
+from cds_service.callers import Guard, OpenDoor
+from cds_service.errors import NotFound, Unavailable
 from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
 from cds_service.settings import Settings, read_settings
@@ -24,8 +26,17 @@ from cds_service.store import Store
 from cds_service.web import add_routes
 
 if TYPE_CHECKING:
+    from cds_service.callers import Door
     from cds_service.security import ApprovedFhirServer
     from cds_service.web import Consult
+
+
+def _no_store(issuer: str, jti: str, expires: int) -> bool:
+    raise Unavailable("there is no store to remember used tokens in")
+
+
+#: Remembers that a token was used, see `callers.Guard`.
+UseToken = Callable[[str, str, int], bool]
 
 
 def create_app(
@@ -33,12 +44,13 @@ def create_app(
     services: Sequence[consultation.Service] | None = None,
     consult: Consult = consultation.consult,
     store: Store | None = None,
+    use_token: UseToken | None = None,
 ) -> Flask:
     """The application; ``services`` are all this program offers unless given. It keeps what
     happens in ``store``."""
 
     def connect(server: ApprovedFhirServer, token: str | None) -> FhirServer:
-        return FhirServer(server, token, settings.fhir_deadline)
+        return FhirServer(server, token, settings.fhir_deadline, settings.fhir_at_once)
 
     def today() -> date:
         """The day here, where the children are: not in UTC."""
@@ -52,6 +64,7 @@ def create_app(
         settings,
         services,
         discovery=[_described(service) for service in services],
+        door=make_door(settings, use_token or (store.use_token if store else _no_store)),
         consult=consult,
         connect=connect,
         today=today,
@@ -60,6 +73,19 @@ def create_app(
     if settings.demo:
         _add_samples(app, sample_stories(settings), today)
     return app
+
+
+def make_door(settings: Settings, use_token: UseToken = _no_store) -> Door:
+    """Where callers are let in: unasked in open mode, else the clients of the register."""
+    if settings.clients_file is None:
+        return OpenDoor(settings.fhir_servers)
+    # What verifies signatures takes a sixth of a second to load, and open mode needs none of it.
+    from cds_service.clients import read_clients
+    from cds_service.keys import key_sets
+
+    clients = read_clients(settings.clients_file, plain_http=settings.demo)
+    keys = key_sets(settings.clients_file, clients)
+    return Guard(clients, keys, use_token, time.time, settings.calls_per_minute)
 
 
 def create_store(settings: Settings) -> Store | None:

@@ -59,9 +59,11 @@ def consult(
     as_of_is_set: bool = False,
     no_server: str = "",
     one_action: bool = False,
+    max_entries: int = 5_000,
 ) -> Consultation:
     """Gather, read, evaluate, word. ``on`` is the date of evaluation; ``no_server`` says why
-    there is no ``server``; ``one_action`` that the client applies one action of a suggestion.
+    there is no ``server``; ``one_action`` that the client applies one action of a suggestion;
+    ``max_entries`` how many results one need may have.
     Raises `DataUnavailable` when the patient cannot be had."""
     patient_id = asked.context.patient_id
     begun = perf_counter()
@@ -72,6 +74,7 @@ def consult(
         server,
         no_server,
         referred_medications(asked.context.draft_orders),
+        max_entries,
     )
     gathered = perf_counter()
     record = read_record(evidence, service.needs, patient_id)

@@ -7,16 +7,21 @@ no patient data and no token, only the names of fields.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class ServiceError(Exception):
     """A call that cannot be answered with cards.
 
     ``issue`` is a code of FHIR's issue-type value set, ``text`` what went wrong and what helps,
     ``expression`` the member of the request at fault ("context.patientId"), if it is one.
+    ``headers`` go with the answer; ``log`` is for our log alone, and is never answered.
     """
 
     status = 500
     issue = "exception"
+    headers: Mapping[str, str] = {}
+    log: Mapping[str, str] = {}
 
     def __init__(self, text: str, expression: str | None = None, issue: str | None = None) -> None:
         super().__init__(text)
@@ -34,8 +39,15 @@ class BadRequest(ServiceError):
 
 
 class Unauthorized(ServiceError):
+    """Nobody we know. Every reason gets the same answer; which it was is for our log."""
+
     status = 401
     issue = "login"
+
+    def __init__(self, reason: str, client: str = "") -> None:
+        super().__init__("A registered client's token is required.")
+        self.headers = {"WWW-Authenticate": "Bearer"}
+        self.log = {"refused": reason, **({"client": client} if client else {})}
 
 
 class NotFound(ServiceError):
@@ -51,7 +63,7 @@ class MethodNotAllowed(ServiceError):
 
     def __init__(self, text: str, allow: str) -> None:
         super().__init__(text)
-        self.allow = allow
+        self.headers = {"Allow": allow}
 
 
 class DataUnavailable(ServiceError):
@@ -72,6 +84,18 @@ class TooLarge(ServiceError):
 class UnsupportedMediaType(ServiceError):
     status = 415
     issue = "not-supported"
+
+
+class TooManyCalls(ServiceError):
+    """``seconds`` is how long the client had better wait."""
+
+    status = 429
+    issue = "throttled"
+
+    def __init__(self, seconds: int, client: str) -> None:
+        super().__init__(f"Too many calls; the next one is welcome in {seconds} s.")
+        self.headers = {"Retry-After": str(seconds)}
+        self.log = {"client": client}
 
 
 class Unavailable(ServiceError):
@@ -95,6 +119,16 @@ class SettingsError(StartupError):
     def __init__(self, name: str, problem: str, cure: str) -> None:
         super().__init__(f"{name}: {problem}. {cure}")
         self.name = name
+        self.problem = problem
+        self.cure = cure
+
+
+class ClientsError(StartupError):
+    """An entry of the clients file, or the file itself, that cannot be used."""
+
+    def __init__(self, file: object, entry: str, problem: str, cure: str) -> None:
+        super().__init__(f"{file}: {entry + ': ' if entry else ''}{problem}. {cure}")
+        self.entry = entry
         self.problem = problem
         self.cure = cure
 

@@ -43,6 +43,11 @@ feedback = Counter("cds_feedback", "New items of feedback.", ["service", "outcom
 feedback_repeated = Counter("cds_feedback_repeated", "Items of feedback that had come before.")
 feedback_unknown = Counter("cds_feedback_unknown_card", "Items of feedback on no card known here.")
 feedback_refused = Counter("cds_feedback_refused", "Batches of feedback refused.", ["status"])
+turned_away = Counter(
+    "cds_turned_away",
+    "Callers not heard, by status: 401 unknown, 429 too many calls, 503 no store to ask.",
+    ["status"],
+)
 lost = Counter("cds_store_lost", "Consultations that could not be kept.", ["because"])
 waiting = Gauge(
     "cds_store_waiting", "Consultations that wait to be written.", multiprocess_mode="livesum"

@@ -39,18 +39,20 @@ class BaseAddress(NamedTuple):
 
 
 class ApprovedFhirServer:
-    """A base address that may be called. Only `approve_fhir_server` makes one."""
+    """A base address that may be called for ``client`` ("" for anybody, in open mode). Only
+    `approve_fhir_server` makes one."""
 
-    __slots__ = ("url",)
+    __slots__ = ("client", "url")
 
-    def __init__(self, url: str, seal: object) -> None:
+    def __init__(self, url: str, client: str, seal: object) -> None:
         if seal is not _SEAL:
             raise TypeError("an ApprovedFhirServer is made by approve_fhir_server only")
         self.url = url
+        self.client = client
 
 
 def approve_fhir_server(
-    url: str, *, listed: Collection[str], demo: bool
+    url: str, *, listed: Collection[str], demo: bool, client: str = ""
 ) -> ApprovedFhirServer | Refused:
     """``url`` as a server that may be called: one ``listed``, in the demo also any on loopback.
 
@@ -64,7 +66,7 @@ def approve_fhir_server(
         return Refused("the FHIR server is not one this service may call")
     if not (base.secure or base.loopback or demo):
         return Refused("the FHIR server's address is not https")
-    return ApprovedFhirServer(base.url, _SEAL)
+    return ApprovedFhirServer(base.url, client, _SEAL)
 
 
 def normal_base_address(url: str) -> BaseAddress | Refused:

@@ -24,7 +24,7 @@ DEFAULT_DATABASE = "sqlite:///b12-cds-service.sqlite"
 
 
 class Settings(Struct, frozen=True):
-    """All settings, checked. ``fhir_deadline`` is in seconds; without ``database_url`` nothing is
+    """All settings, checked. Deadlines are in seconds; without ``database_url`` nothing is
     stored."""
 
     public_url: str = ""
@@ -38,6 +38,14 @@ class Settings(Struct, frozen=True):
     fhir_deadline: float = 0.4
     max_body_bytes: int = 5_000_000
     one_action: bool = False
+    clients_file: Path | None = None
+    calls_per_minute: int = 6_000
+    fhir_at_once: int = 32
+    max_header_bytes: int = 32_768
+    max_nesting: int = 64
+    max_entries: int = 5_000
+    max_drafts: int = 200
+    max_text: int = 8_192
     database_url: str = DEFAULT_DATABASE
     pseudonym_key: bytes = b""
     plain_ids: bool = False
@@ -255,10 +263,59 @@ SETTINGS: Mapping[str, Setting] = {
         " of its own, one action each.",
     ),
     "CDS_CLIENTS_FILE": Setting(
-        "",
-        _not_in_this_version("client authentication is not part of this version"),
+        "clients_file",
+        _file,
         "none",
-        "Reserved for the register of clients. Refused: this version has no authentication.",
+        "A TOML file with the register of clients. With it discovery, calls and feedback need a"
+        " registered client's token, and each client may name its own FHIR servers only;"
+        " `CDS_PUBLIC_URL` is then required. See [docs/security.md](docs/security.md).",
+    ),
+    "CDS_CALLS_PER_MINUTE": Setting(
+        "calls_per_minute",
+        _whole_number(1, 1_000_000),
+        "`6000`",
+        "Calls of one registered client that one worker process answers in a minute; more get 429"
+        " with `Retry-After`. Nobody is counted in open mode.",
+    ),
+    "CDS_FHIR_AT_ONCE": Setting(
+        "fhir_at_once",
+        _whole_number(1, 256),
+        "`32`",
+        "Queries of one client to FHIR servers that one worker process has under way; one more"
+        " waits, within the deadline. In open mode all callers share them.",
+    ),
+    "CDS_MAX_HEADER_BYTES": Setting(
+        "max_header_bytes",
+        _whole_number(8_192, 1_000_000),
+        "`32768`",
+        "The head of a request (its line and headers together) that is accepted in any case; one"
+        " of twice the size is refused in any case (431), as are more than 100 headers.",
+    ),
+    "CDS_MAX_NESTING": Setting(
+        "max_nesting",
+        _whole_number(16, 500),
+        "`64`",
+        "How deep objects and arrays of drafted orders may stand in each other. What else is sent"
+        " may go as deep as the decoder, several hundred.",
+    ),
+    "CDS_MAX_ENTRIES": Setting(
+        "max_entries",
+        _whole_number(100, 1_000_000),
+        "`5000`",
+        "Entries of one Bundle, in the prefetch or all pages of a FHIR server's answer.",
+    ),
+    "CDS_MAX_DRAFTS": Setting(
+        "max_drafts",
+        _whole_number(10, 10_000),
+        "`200`",
+        "Entries of `context.draftOrders`.",
+    ),
+    "CDS_MAX_TEXT": Setting(
+        "max_text",
+        _whole_number(512, 100_000),
+        "`8192`",
+        "Characters of any text that is read outside the resources: ids, references, addresses and"
+        " the access token.",
     ),
     "CDS_DATABASE_URL": Setting(
         "database_url",
@@ -318,6 +375,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "another date than today is for the demo only",
             "Remove it, or set CDS_DEMO=true.",
         )
+    if settings.clients_file:
+        _check_with_clients(settings)
     if settings.plain_ids and settings.pseudonym_key:
         raise SettingsError(
             "CDS_PLAIN_IDS",
@@ -335,13 +394,42 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
+def _check_with_clients(settings: Settings) -> None:
+    """Refuses to ask callers who they are and let somebody in without all the same."""
+    if not settings.public_url:
+        raise SettingsError(
+            "CDS_PUBLIC_URL",
+            "it is missing, so nobody can tell for whom a client's token was made",
+            "Set it to the address clients call, such as https://cds.example.org.",
+        )
+    if not settings.database_url:
+        raise SettingsError(
+            "CDS_DATABASE_URL",
+            "it is none, so nobody could tell a token that was used before",
+            "Name a database; all processes that answer the same clients need the same one.",
+        )
+    if settings.open:
+        raise SettingsError(
+            "CDS_OPEN",
+            "callers cannot be let in unasked and be registered in CDS_CLIENTS_FILE at once",
+            "Remove one of the two.",
+        )
+    if settings.fhir_servers:
+        raise SettingsError(
+            "CDS_FHIR_SERVERS",
+            "it is for open mode, and CDS_CLIENTS_FILE is set",
+            "Move the addresses to fhir_servers of the clients that may name them.",
+        )
+
+
 def check_address(settings: Settings, host: str) -> None:
     """Refuses to listen where strangers could call although nobody is asked who they are."""
-    if not (settings.open or is_loopback(host)):
+    if not (settings.open or settings.clients_file or is_loopback(host)):
         raise SettingsError(
             "CDS_OPEN",
             f"anybody who reaches {host} could call, since clients are not authenticated",
-            "Listen on 127.0.0.1, or set CDS_OPEN=true if the network keeps strangers out.",
+            "Listen on 127.0.0.1, register clients in CDS_CLIENTS_FILE, or set CDS_OPEN=true if"
+            " the network keeps strangers out.",
         )
 
 

@@ -17,7 +17,7 @@ from werkzeug import exceptions
 from cds_service import __version__, metrics
 from cds_service.audit import Call
 from cds_service.cdshooks.feedback import parse_feedback
-from cds_service.cdshooks.request import Request, parse_request
+from cds_service.cdshooks.request import Limits, Request, parse_request
 from cds_service.cdshooks.response import encode, encode_outcome
 from cds_service.errors import (
     BadRequest,
@@ -33,6 +33,7 @@ from cds_service.security import ApprovedFhirServer, Refused, approve_fhir_serve
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from cds_service.callers import Caller, Door
     from cds_service.consultation import Consultation, Service
     from cds_service.settings import Settings
     from cds_service.store import Store
@@ -52,6 +53,7 @@ def add_routes(
     services: Sequence[Service],
     *,
     discovery: Sequence[Mapping[str, Any]],
+    door: Door,
     consult: Consult,
     connect: Connect,
     today: Callable[[], date],
@@ -62,6 +64,7 @@ def add_routes(
     Without ``store`` nothing is kept, and feedback is not accepted.
     """
     limit = settings.max_body_bytes
+    limits = Limits(settings.max_text, settings.max_nesting, settings.max_drafts)
     app.wsgi_app = _Edge(app.wsgi_app, settings.allowed_origins, settings.demo)  # type: ignore[method-assign]
     app.register_error_handler(ServiceError, _answer_error)
     app.register_error_handler(exceptions.HTTPException, _answer_http_error)
@@ -74,8 +77,28 @@ def add_routes(
         app.add_url_rule(path, name, lambda: Response(body, content_type=_JSON))
 
     constant("/", "front", _front_page(settings))
-    constant("/cds-services", "discovery", {"services": discovery})
     constant("/healthz", "health", {"status": "ok"})
+
+    base = f"{settings.public_url}/cds-services"
+    services_page = _encode_json({"services": discovery})
+    discovery_url = (base,)
+    call_url = {service.id: (f"{base}/{service.id}",) for service in services}
+    # Clients disagree whose address a token for feedback names.
+    feedback_url = {id_: (f"{url}/feedback", url) for id_, (url,) in call_url.items()}
+
+    def let_in(audiences: tuple[str, ...], what: str) -> Caller:
+        """Whoever calls one of ``audiences``; one turned away is not kept in the store."""
+        try:
+            return door.authenticate(request.environ.get("HTTP_AUTHORIZATION"), audiences)
+        except ServiceError as error:
+            metrics.turned_away.labels(str(error.status)).inc()
+            log_line({"level": "warning", "status": error.status, "for": what, **error.log})
+            raise
+
+    @app.get("/cds-services")
+    def discover() -> Response:
+        let_in(discovery_url, "discovery")
+        return Response(services_page, content_type=_JSON)
 
     @app.get("/readyz")
     def readiness() -> Response:
@@ -96,8 +119,8 @@ def add_routes(
             raise NotFound("There is no CDS service of this id; see /cds-services.")
         return service
 
-    def answer(service: Service, asked: Request) -> Consultation:
-        server, no_server = _server(asked, settings, connect)
+    def answer(service: Service, caller: Caller, asked: Request) -> Consultation:
+        server, no_server = _server(asked, caller, settings.demo, connect)
         return consult(
             service,
             asked,
@@ -106,13 +129,18 @@ def add_routes(
             as_of_is_set=settings.as_of is not None,
             no_server=no_server,
             one_action=settings.one_action,
+            max_entries=settings.max_entries,
         )
 
     def account(
-        service: Service, started: float, result: Consultation | ServiceError, asked: Request | None
+        service: Service,
+        caller: Caller,
+        started: float,
+        result: Consultation | ServiceError,
+        asked: Request | None,
     ) -> None:
         """Counts, keeps and logs one call, whatever became of it."""
-        call = _call(service, started, result, asked, today())
+        call = _call(service, caller, started, result, asked, today())
         said = {"consultation": store.record_consultation(call)} if store else {}
         metrics.count(call)
         _log_call(call, result, said)
@@ -121,29 +149,31 @@ def add_routes(
     def call(service_id: str) -> Response:
         started = perf_counter()
         service = find(service_id)
+        caller = let_in(call_url[service_id], service_id)
         asked = None
         try:
-            asked = parse_request(_json_body(request.environ, limit), service.hook)
-            done = answer(service, asked)
+            asked = parse_request(_json_body(request.environ, limit), service.hook, limits)
+            done = answer(service, caller, asked)
             answered = Response(encode(done.response), content_type=_JSON)
         except ServiceError as error:
-            account(service, started, error, asked)
+            account(service, caller, started, error, asked)
             return _answer_error(error)
         except Exception:
-            account(service, started, ServiceError("a bug"), asked)
+            account(service, caller, started, ServiceError("a bug"), asked)
             raise
-        account(service, started, done, asked)
+        account(service, caller, started, done, asked)
         return answered
 
     @app.post("/cds-services/<service_id>/feedback")
     def feedback(service_id: str) -> Response:
         started = perf_counter()
         service = find(service_id)
+        caller = let_in(feedback_url[service_id], f"feedback of {service_id}")
         if store is None:
             raise NotFound("Feedback is not accepted: this service keeps nothing.")
         try:
             items = parse_feedback(_json_body(request.environ, limit))
-            stored = store.record_feedback(service.id, None, items)
+            stored = store.record_feedback(service.id, caller.name or None, items)
         except ServiceError as error:
             metrics.feedback_refused.labels(str(error.status)).inc()
             _log_feedback(service, error.status, started, {"issue": error.issue})
@@ -171,12 +201,14 @@ def _front_page(settings: Settings) -> dict[str, str]:
     }
 
 
-def _server(asked: Request, settings: Settings, connect: Connect) -> tuple[object | None, str]:
+def _server(
+    asked: Request, caller: Caller, demo: bool, connect: Connect
+) -> tuple[object | None, str]:
     """The FHIR server that may be read for this call, or ``None`` and the reason."""
     if asked.fhir_server is None:
         return None, "the request names no FHIR server"
     server = approve_fhir_server(
-        asked.fhir_server, listed=settings.fhir_servers, demo=settings.demo
+        asked.fhir_server, listed=caller.fhir_servers, demo=demo, client=caller.name
     )
     if isinstance(server, Refused):
         return None, server.reason
@@ -215,10 +247,7 @@ def _json_body(environ: WSGIEnvironment, limit: int) -> bytes:
 
 
 def _answer_error(error: ServiceError) -> Response:
-    answer = Response(encode_outcome(error), error.status, content_type=_JSON)
-    if isinstance(error, MethodNotAllowed):
-        answer.headers["Allow"] = error.allow
-    return answer
+    return Response(encode_outcome(error), error.status, error.headers, content_type=_JSON)
 
 
 def _answer_http_error(error: exceptions.HTTPException) -> Response:
@@ -247,6 +276,7 @@ def _answer_bug(error: Exception) -> Response:
 
 def _call(
     service: Service,
+    caller: Caller,
     started: float,
     result: Consultation | ServiceError,
     asked: Request | None,
@@ -261,6 +291,7 @@ def _call(
         hook=service.hook,
         status=failure.status if failure else 200,
         ms=round((perf_counter() - started) * 1000, 3),
+        client=caller.name or None,
         hook_instance=asked.hook_instance if asked else "",
         patient_id=asked.context.patient_id if asked else "",
         user_id=asked.context.user_id if asked else "",
@@ -279,6 +310,8 @@ def _log_call(call: Call, result: Consultation | ServiceError, kept: Mapping[str
         "status": call.status,
         "ms": round(call.ms, 2),
     }
+    if call.client:
+        line["client"] = call.client
     # Anything else a client sends as its hookInstance might say who the patient is.
     if _is_uuid(call.hook_instance):
         line["hookInstance"] = call.hook_instance

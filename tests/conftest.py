@@ -8,6 +8,7 @@ and is skipped with a sentence telling how to run it. With ``CDS_REQUIRE_ALL_TES
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -35,6 +36,8 @@ hypothesis.settings.load_profile("house")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("corpus"):
+        item.user_properties.append(("corpus", mark.args[0]))
     for mark in item.iter_markers("needs_environment"):
         (name,) = mark.args
         value = os.environ.get(name)
@@ -42,6 +45,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"set {name} to run this: {NEEDED[name]}")
         if "://" not in value and not Path(value).is_dir():
             pytest.fail(f"{name} names no folder: {NEEDED[name]}", pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how many attacks were tried, and of what kind."""
+    tried = Counter(
+        name
+        for report in terminalreporter.getreports("passed")
+        for kind, name in getattr(report, "user_properties", ())
+        if kind == "corpus" and report.when == "call"
+    )
+    for name, count in sorted(tried.items()):
+        terminalreporter.write_line(
+            f"corpus of {name}: {count} attempts, all answered as they should"
+        )
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

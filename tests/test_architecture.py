@@ -25,6 +25,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "errors": ("", "msgspec"),
     "settings": ("errors security", "msgspec"),
     "security": ("errors", ""),
+    "callers": ("clients errors", "msgspec"),
+    "clients": ("errors security", "msgspec"),
+    "keys": ("callers clients errors outward", "jwt cryptography"),
+    "outward": ("", "requests urllib3"),
     "cdshooks": ("", ""),
     "cdshooks.request": ("errors", "msgspec"),
     "cdshooks.response": ("errors", "msgspec"),
@@ -52,7 +56,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "fhir.gather": ("clinical errors fhir.server", "msgspec"),
-    "fhir.server": ("clinical errors security", "msgspec requests urllib3"),
+    "fhir.server": ("clinical errors outward security", ""),
     "fhir.bundles": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
     "fhir.orders": ("clinical errors", "msgspec fhir.resources pydantic"),
     "guidelines": ("", ""),
@@ -81,26 +85,28 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
     "samples": ("", "msgspec"),
     "web": (
-        "errors settings security cdshooks consultation fhir.gather fhir.server audit log metrics"
-        " store",
+        "errors settings security callers cdshooks consultation fhir.gather fhir.server audit log"
+        " metrics store",
         "msgspec flask werkzeug",
     ),
     "app": (
-        "errors settings security cdshooks fhir guidelines cards consultation samples web audit"
-        " store",
+        "errors settings security callers clients keys cdshooks fhir guidelines cards consultation"
+        " samples web audit store",
         "msgspec flask",
     ),
     "__main__": (
-        "clinical errors settings security cdshooks fhir guidelines cards consultation cases app"
-        " audit database store",
+        "clinical errors settings security clients keys cdshooks fhir guidelines cards consultation"
+        " cases app audit database store",
         "msgspec click granian fhir.resources pydantic",
     ),
 }
 
 # Libraries that only these modules may ever hold, whatever the table comes to say.
 ONLY = {
-    "requests": {"fhir.server"},
-    "urllib3": {"fhir.server"},
+    "requests": {"outward"},
+    "urllib3": {"outward"},
+    "jwt": {"keys"},
+    "cryptography": {"keys"},
     "flask": {"web", "app"},
     "werkzeug": {"web"},
     "fhir.resources": {"fhir.orders", "__main__"},

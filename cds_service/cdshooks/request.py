@@ -19,7 +19,7 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
-from cds_service.errors import BadRequest
+from cds_service.errors import BadRequest, TooLarge
 
 
 class Context(Struct, frozen=True):
@@ -61,6 +61,15 @@ class Request(Struct, frozen=True):
     prefetch: dict[str, Raw]
 
 
+class Limits(Struct, frozen=True):
+    """``text``: characters of a member that is read; ``drafts``: entries of ``draftOrders``, and
+    ``nesting``, how deep they go."""
+
+    text: int = 8_192
+    nesting: int = 64
+    drafts: int = 200
+
+
 class _SentContext(Struct, rename="camel"):
     user_id: str
     patient_id: str
@@ -95,8 +104,12 @@ _missing_field = re.compile(r"missing required field `(\w+)`")
 _at_path = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 
 
-def parse_request(body: bytes, hook: str) -> Request:
-    """The call in ``body``, which must be one of ``hook``; `BadRequest` names what is wrong."""
+_DEFAULT_LIMITS = Limits()
+
+
+def parse_request(body: bytes, hook: str, limits: Limits = _DEFAULT_LIMITS) -> Request:
+    """The call in ``body``, which must be one of ``hook``; `BadRequest` names what is wrong, and
+    `TooLarge` what is beyond ``limits``."""
     try:
         # Members that are kept undecoded or ignored are not checked for UTF-8 by msgspec.
         if not body.isascii():
@@ -111,6 +124,8 @@ def parse_request(body: bytes, hook: str) -> Request:
     except RecursionError:
         raise BadRequest("The body is nested too deeply.") from None
 
+    if len(body) > limits.text:  # in a shorter one nothing is too long
+        _check_lengths(sent, limits.text)
     if sent.hook != hook:
         raise BadRequest(f"This service answers the hook {hook}.", "hook")
     if not _is_printable_name(sent.hook_instance):
@@ -139,8 +154,8 @@ def parse_request(body: bytes, hook: str) -> Request:
             context.user_id,
             patient_id,
             context.encounter_id or None,
-            _draft_orders(context.draft_orders) if hook in ORDER_HOOKS else None,
-            _selections(context.selections) if hook == "order-select" else None,
+            _draft_orders(context.draft_orders, limits) if hook in ORDER_HOOKS else None,
+            _selections(context.selections, limits.text) if hook == "order-select" else None,
         ),
         fhir_server or None,
         authorization,
@@ -148,15 +163,66 @@ def parse_request(body: bytes, hook: str) -> Request:
     )
 
 
-def _draft_orders(sent: Raw) -> Raw | None:
+def _check_lengths(sent: _Sent, most: int) -> None:
+    context, granted = sent.context, sent.fhir_authorization
+    for path, text in (
+        ("context.userId", context.user_id),
+        ("context.encounterId", context.encounter_id),
+        ("fhirServer", sent.fhir_server),
+        ("fhirAuthorization.access_token", granted and granted.access_token),
+        ("fhirAuthorization.patient", granted and granted.patient),
+    ):
+        if text and len(text) > most:
+            raise _too_long(path, most)
+
+
+def _too_long(path: str, most: int) -> TooLarge:
+    return TooLarge(f"{path} is longer than {most} characters.", path)
+
+
+def _draft_orders(sent: Raw, limits: Limits) -> Raw | None:
     if not sent or bytes(sent) == b"null":
         return None
-    if not bytes(sent).startswith(b"{"):
+    orders = bytes(sent)
+    if not orders.startswith(b"{"):
         raise BadRequest("context.draftOrders must be a FHIR Bundle.", "context.draftOrders")
+    if _is_deeper(orders, limits.nesting):
+        raise BadRequest(
+            f"context.draftOrders is nested deeper than {limits.nesting}.", "context.draftOrders"
+        )
+    try:
+        entries = _decode_entries(orders).entry or ()
+    except msgspec.ValidationError:
+        entries = ()  # not a list: at most one
+    if len(entries) > limits.drafts:
+        raise TooLarge(
+            f"context.draftOrders has more than {limits.drafts} entries.", "context.draftOrders"
+        )
     return sent
 
 
-def _selections(sent: Raw) -> tuple[str, ...] | None:
+class _SentOrders(Struct):
+    entry: list[Raw] | None = None
+
+
+_decode_entries = msgspec.json.Decoder(_SentOrders).decode
+_strings = re.compile(rb'"(?:[^"\\]|\\.)*"', re.S)
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _is_deeper(valid: bytes, most: int) -> bool:
+    """Whether in JSON that was found valid more than ``most`` objects and arrays stand open."""
+    if valid.count(b"{") + valid.count(b"[") <= most:
+        return False
+    depth = 0
+    for bracket in _strings.sub(b"", valid).translate(None, _ALL_BUT_BRACKETS):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > most:
+            return True
+    return False
+
+
+def _selections(sent: Raw, most: int) -> tuple[str, ...] | None:
     if not sent:
         return None
     try:
@@ -167,7 +233,10 @@ def _selections(sent: Raw) -> tuple[str, ...] | None:
         ) from None
     if selections is None:
         return None
-    return (selections,) if isinstance(selections, str) else tuple(selections)
+    named = (selections,) if isinstance(selections, str) else tuple(selections)
+    if any(len(one) > most for one in named):
+        raise _too_long("context.selections", most)
+    return named
 
 
 def _authorization(sent: _SentAuthorization) -> Authorization:

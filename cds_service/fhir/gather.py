@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from cds_service.clinical import Need
+from cds_service.errors import TooLarge
 
 if TYPE_CHECKING:
     from cds_service.fhir.server import FhirServer
@@ -88,8 +89,10 @@ def gather(
     server: FhirServer | None,
     why_no_server: str = "there is no FHIR server to ask",
     medications: Sequence[str] = (),
+    max_entries: int = 5_000,
 ) -> dict[str, Answer]:
     """An answer for every need, by its key. ``server`` may be ``None``: no network then.
+    `TooLarge` names the prefetch that has more than ``max_entries``.
 
     ``medications`` are references to Medications that orders being written name and did not bring
     along: those that can be had are answered under `DRAFTED_MEDICATIONS`.
@@ -106,6 +109,11 @@ def gather(
                 answers[need.key] = _LOOKED_AND_FOUND_NOTHING
                 continue
             first = _read_page(raw, need)
+            if first is not None and len(first.resources) > max_entries:
+                raise TooLarge(
+                    f"prefetch.{need.key} has more than {max_entries} entries.",
+                    f"prefetch.{need.key}",
+                )
             if first is None:
                 absent = f"what was sent is not {need.kind} data"
             elif first.next is None:
@@ -120,7 +128,7 @@ def gather(
         elif not _is_id(patient_id):
             answers[need.key] = Answer("absent", why=f"{absent}, and the patient id is not FHIR's")
         else:
-            searches.append(_Search(need, first))
+            searches.append(_Search(need, first, max_entries))
     if server is not None:
         if searches:
             server.together([partial(search.run, server, patient_id) for search in searches])
@@ -146,8 +154,9 @@ class _Search:
     """One need on its way. ``run`` works in a thread of the server's pool, page by page; its
     owner may look at what has arrived at any time. The client may have sent the first page."""
 
-    def __init__(self, need: Need, first: _Page | None) -> None:
+    def __init__(self, need: Need, first: _Page | None, max_entries: int) -> None:
         self.need = need
+        self._room = max_entries - (len(first.resources) if first else 0)
         self._origin: Origin = "server" if first is None else "prefetch"
         self._problem = ""
         self._pages: list[_Page] = [] if first is None else [first]
@@ -175,6 +184,10 @@ class _Search:
             page = _read_page(reply.body, self.need)
             if page is None:
                 self._problem = f"the FHIR server's answer is not {self.need.kind} data"
+                return
+            self._room -= len(page.resources)
+            if self._room < 0:
+                self._problem = "there are too many results"
                 return
             self._pages.append(page)
 

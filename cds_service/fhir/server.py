@@ -1,31 +1,24 @@
 """The client's FHIR server: the only place that sends it anything.
 
 One `FhirServer` serves one request: it holds that request's token and one deadline over all its
-queries. The token goes to the origin of the approved base and nowhere else; no redirect is
-followed, nothing of the environment (proxy, netrc) is used, no cookie is kept.
+queries. The token goes to the origin of the approved base and nowhere else; `outward` follows no
+redirect.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from http.cookiejar import DefaultCookiePolicy
 from typing import NamedTuple
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-import requests
-import urllib3.exceptions
-from requests.adapters import HTTPAdapter
-
+from cds_service import outward
 from cds_service.security import ApprovedFhirServer
 
-#: Threads of the process that ask FHIR servers. A query that finds none free waits for one
-#: within its deadline.
-_THREADS = 32
 _LARGEST_ANSWER = 20_000_000
-_CHUNK = 65_536
 
 
 class Reply(NamedTuple):
@@ -35,17 +28,21 @@ class Reply(NamedTuple):
     problem: str = ""
 
 
-class _Failed(Exception):
-    """Carries a reason to where a `Reply` is made of it."""
-
-
 class FhirServer:
     """The server a request named and the operator approved, for the time of this request.
 
-    The deadline begins with the first queries and covers all that follow.
+    The deadline begins with the first queries and covers all that follow. ``at_once`` is how many
+    queries of one client this process has under way; one more waits within its deadline.
     """
 
-    def __init__(self, approved: ApprovedFhirServer, token: str | None, deadline_s: float) -> None:
+    def __init__(
+        self,
+        approved: ApprovedFhirServer,
+        token: str | None,
+        deadline_s: float,
+        at_once: int = 32,
+    ) -> None:
+        self._client, self._at_once = approved.client, at_once
         self.base = approved.url.rstrip("/")
         self.too_late = f"no answer within {round(deadline_s * 1000)} ms"
         self._deadline_s = deadline_s
@@ -64,7 +61,8 @@ class FhirServer:
 
         Jobs not done by then go on for a moment unobserved; those not begun never begin.
         """
-        futures = [_pool().submit(job) for job in jobs]
+        pool = _pool(self._client, self._at_once)
+        futures = [pool.submit(job) for job in jobs]
         done, late = wait(futures, timeout=self._seconds_left())
         for future in late:
             future.cancel()
@@ -81,10 +79,10 @@ class FhirServer:
         return self._get(url)
 
     def follow(self, link: str) -> Reply:
-        """The page a "next" link leads to, if it is of the same scheme, host and port."""
+        """The page a "next" link leads to, if it lies on this server, at its base or below."""
         try:
             url = urljoin(f"{self.base}/", link)
-            near = _origin(url) == _origin(self.base) and "@" not in urlsplit(url).netloc
+            near = _is_below(urlsplit(url), urlsplit(self.base))
         except ValueError:
             return Reply(b"", "the address of the next page cannot be read")
         return self._get(url) if near else Reply(b"", "the next page lies on another server")
@@ -100,82 +98,52 @@ class FhirServer:
         return max(0.0, self._ends - now)
 
     def _get(self, url: str) -> Reply:
-        try:
-            return Reply(self._read(url))
-        except _Failed as failed:
-            return Reply(b"", str(failed))
-        # Nothing of these exceptions is passed on: their texts hold the address with its query.
-        except (requests.Timeout, urllib3.exceptions.TimeoutError):
+        if not self._seconds_left() or self._ends is None:
             return Reply(b"", self.too_late)
-        except requests.exceptions.SSLError:
-            return Reply(b"", "no secure connection to the FHIR server could be made")
-        except requests.ConnectionError:
-            return Reply(b"", "the FHIR server could not be reached")
-        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
-            return Reply(b"", "the FHIR server's answer broke off or cannot be read")
-
-    def _read(self, url: str) -> bytes:
         try:
-            response = self._send(url)
-        except requests.Timeout:
-            raise
-        except requests.ConnectionError:
-            # A server may close a kept connection at the moment it is used again; a read can
-            # be repeated.
-            response = self._send(url)
-        with response:
-            if response.status_code != 200:
-                raise _Failed(f"the FHIR server answered {response.status_code}")
-            body = bytearray()
-            # read1 returns what there is, so that a server sending drop by drop is noticed.
-            while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                body += chunk
-                if len(body) > _LARGEST_ANSWER:
-                    raise _Failed("the FHIR server's answer is too large")
-                if not self._seconds_left():
-                    raise _Failed(self.too_late)
-        return bytes(body)
-
-    def _send(self, url: str) -> requests.Response:
-        seconds = self._seconds_left()
-        if not seconds:
-            raise _Failed(self.too_late)
-        return _session().get(
-            url, headers=self._headers, timeout=seconds, stream=True, allow_redirects=False
-        )
+            got = outward.get(url, self._headers, self._ends, _LARGEST_ANSWER)
+        except outward.NoAnswer as none:
+            return Reply(b"", _PROBLEMS.get(none.why, self.too_late))
+        if got.status != 200:
+            return Reply(b"", f"the FHIR server answered {got.status}")
+        return Reply(got.body)
 
 
+_PROBLEMS: Mapping[outward.Why, str] = {
+    "insecure": "no secure connection to the FHIR server could be made",
+    "unreachable": "the FHIR server could not be reached",
+    "broken off": "the FHIR server's answer broke off or cannot be read",
+    "too large": "the FHIR server's answer is too large",
+}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
+#: Of what stands below the base: no "%" and no "\\", which may hide a way up, and no dot segment.
+_is_plain = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]*)*").fullmatch
+
+
+def _is_below(url: SplitResult, base: SplitResult) -> bool:
+    """Whether a token for ``base`` may be sent to ``url``."""
+    if "@" in url.netloc or _origin(url) != _origin(base):
+        return False
+    rest = url.path.removeprefix(base.path)
+    return url.path.startswith(base.path) and _is_plain(rest) is not None
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
 _lock = threading.Lock()
-_threads: ThreadPoolExecutor | None = None
-_local = threading.local()
+_pools: dict[str, ThreadPoolExecutor] = {}
 
 
-def _pool() -> ThreadPoolExecutor:
-    """The process's threads, made at first use: a worker process must not inherit them."""
-    global _threads
+def _pool(client: str, threads: int) -> ThreadPoolExecutor:
+    """The threads of one client, so that one whose server hangs takes none from the others.
+
+    Made at first use: a worker process must not inherit them.
+    """
     with _lock:
-        if _threads is None:
-            _threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="fhir")
-        return _threads
-
-
-def _session() -> requests.Session:
-    """This thread's session, for its open connections; it never holds anything of a request."""
-    session: requests.Session | None = getattr(_local, "session", None)
-    if session is None:
-        session = requests.Session()
-        session.trust_env = False
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_connections=8, pool_maxsize=1)
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
-        _local.session = session
-    return session
+        if client not in _pools:
+            _pools[client] = ThreadPoolExecutor(threads, thread_name_prefix="fhir")
+        return _pools[client]

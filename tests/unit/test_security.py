@@ -120,4 +120,4 @@ def test_an_international_host_is_compared_in_its_ascii_form() -> None:
 
 def test_nobody_else_makes_an_approved_server() -> None:
     with pytest.raises(TypeError):
-        ApprovedFhirServer("https://evil.example", object())
+        ApprovedFhirServer("https://evil.example", "", object())

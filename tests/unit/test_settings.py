@@ -61,7 +61,7 @@ def test_an_empty_value_is_no_value() -> None:
     [
         ({"CDS_FHIR_SERVER": "https://a"}, "Did you mean CDS_FHIR_SERVERS?"),
         ({"CDS_ALLOWED_ORIGIN": "*"}, "Did you mean CDS_ALLOWED_ORIGINS?"),
-        ({"CDS_CLIENTS_FILE": "clients.toml"}, "client authentication is not part"),
+        ({"CDS_CLIENTS_FILE": "no-such-clients.toml"}, "there is no file"),
         ({"CDS_DATABASE_URL": "sqlite://"}, "not the address of a database"),
         ({"CDS_DATABASE_URL": "mysql://db.example.org/cds"}, "not the address of a database"),
         ({"CDS_PSEUDONYM_KEY": "fifteen letters"}, "shorter than 16"),

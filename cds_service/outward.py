@@ -1,0 +1,166 @@
+"""Asking other machines: the only place of this program that opens a connection.
+
+No redirect is followed, nothing of the environment (proxy, netrc) is used, no cookie is kept. One
+deadline holds for connecting, for the headers and for the body, however slowly they drip.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from http.client import HTTPResponse
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Literal, NamedTuple
+
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+_CHUNK = 65_536
+
+Why = Literal["late", "insecure", "unreachable", "broken off", "too large"]
+
+
+class Got(NamedTuple):
+    """An answer; the body is read only with status 200."""
+
+    status: int
+    body: bytes
+
+
+class NoAnswer(Exception):
+    """Why there is no whole answer. Nothing of the cause is kept: its text holds the address."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+def get(url: str, headers: Mapping[str, str], ends: float, most: int) -> Got:
+    """The answer of ``url``, of at most ``most`` bytes, by ``ends`` on `time.monotonic`."""
+    try:
+        return _read(url, headers, ends, most)
+    except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
+        why: Why = "late"
+    except requests.exceptions.SSLError:
+        why = "insecure"
+    except requests.ConnectionError:
+        why = "unreachable"
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
+        why = "broken off"
+    raise NoAnswer(why)
+
+
+def _read(url: str, headers: Mapping[str, str], ends: float, most: int) -> Got:
+    try:
+        response = _send(url, headers, ends)
+    except requests.Timeout:
+        raise
+    except requests.ConnectionError:
+        # A server may close a kept connection at the moment it is used again; a read can be
+        # repeated.
+        response = _send(url, headers, ends)
+    with response:
+        body = bytearray()
+        if response.status_code == 200:
+            # read1 returns what there is, so that a server sending drop by drop is noticed.
+            while chunk := response.raw.read1(_CHUNK, decode_content=True):
+                body += chunk
+                if len(body) > most:
+                    raise NoAnswer("too large")
+                if time.monotonic() >= ends:
+                    raise NoAnswer("late")
+    return Got(response.status_code, bytes(body))
+
+
+def _send(url: str, headers: Mapping[str, str], ends: float) -> requests.Response:
+    seconds = ends - time.monotonic()
+    if seconds <= 0:
+        raise NoAnswer("late")
+    return _session().get(
+        url,
+        headers=headers,
+        timeout=Timeout(total=seconds),  # type: ignore[arg-type] # its types know numbers only
+        stream=True,
+        allow_redirects=False,
+    )
+
+
+_local = threading.local()
+
+
+def _session() -> requests.Session:
+    """This thread's session, for its open connections; it never holds anything of a request."""
+    session: requests.Session | None = getattr(_local, "session", None)
+    if session is None:
+        session = requests.Session()
+        session.trust_env = False
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = _Adapter(pool_connections=8, pool_maxsize=1)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        _local.session = session
+    return session
+
+
+# --- the deadline of a whole answer ----------------------------------------------------------
+#
+# A socket's own timeout begins anew with every byte. Here the time that was left when the answer
+# began is all there is for it.
+
+
+class _Until(io.RawIOBase):
+    """What a socket sends until the timeout it has now is over, counted from now."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._file = sock.makefile("rb", buffering=0)
+        self._ends = time.monotonic() + (sock.gettimeout() or 0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Response(HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Until(sock))
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}

@@ -1,0 +1,89 @@
+"""The whole way, as docs/security.md tells it: keys, register, service, tokens, several workers."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import stat
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ehr import BASE, Ehr, register
+from test_serve import ROOT, environment, running
+
+ISSUER = "https://ehr.north.example.org"
+STORY = ROOT / "fhir_samples/b12_under_two/vegan-mother-low-b12-six-months/request.json"
+SERVICE = "/cds-services/b12-under-two-patient-view"
+
+
+def command(*words: str, ok: bool = True, **variables: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "cds_service", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(**variables),
+    )
+    assert (done.returncode == 0) == ok, done.stderr
+    return (done.stdout if ok else done.stderr).strip()
+
+
+def answer(port: int, method: str, path: str, token: str, body: bytes | None = None) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    connection.request(method, path, body=body, headers=headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_a_newcomer_makes_a_key_registers_a_client_and_calls(
+    tmp_path: Path,
+) -> None:
+    said = command("key", str(tmp_path / "north"))
+    assert 'jwks_file = "north.json"' in said
+    secret = tmp_path / "north.pem"
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert list(json.loads((tmp_path / "north.json").read_text())) == ["keys"]
+    assert "exists already" in command("key", str(tmp_path / "north"), ok=False)
+    register_file = tmp_path / "clients.toml"
+    register_file.write_text(
+        f'[[clients]]\nname = "north"\nissuer = "{ISSUER}"\njwks_file = "north.json"\n'
+    )
+    variables = {
+        "CDS_CLIENTS_FILE": str(register_file),
+        "CDS_PUBLIC_URL": BASE,
+        "CDS_DATABASE_URL": f"sqlite:///{tmp_path / 'kept.sqlite'}",
+    }
+    assert f"north: {ISSUER}" in command("check", **variables)
+
+    def token(path: str) -> str:
+        where = ("--key", str(secret), "--issuer", ISSUER, "--audience", BASE + path)
+        return command("token", *where)
+
+    body = STORY.read_bytes()
+    with running("--workers", "2", **variables) as (_, port):
+        assert answer(port, "GET", "/cds-services", "") == 401
+        assert answer(port, "GET", "/cds-services", token("/cds-services")) == 200
+        once = token(SERVICE)
+        with ThreadPoolExecutor(12) as many:
+            came = many.map(lambda _: answer(port, "POST", SERVICE, once, body), range(12))
+            assert Counter(came) == {200: 1, 401: 11}, "good once, on whatever worker"
+        assert answer(port, "POST", f"{SERVICE}/feedback", token(SERVICE), b'{"feedback":[]}') < 500
+
+
+def test_a_token_is_not_made_with_what_is_no_key(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.pem"
+    wrong.write_text("no key")
+    words = ("token", "--key", str(wrong), "--issuer", "i", "--audience", "a")
+    assert "cds-service key" in command(*words, ok=False)
+
+
+def test_clients_need_a_database_to_remember_tokens_in(tmp_path: Path) -> None:
+    file = str(register(tmp_path, [Ehr("north")]))
+    variables = {"CDS_CLIENTS_FILE": file, "CDS_PUBLIC_URL": "https://cds.example.org"}
+    said = command("check", ok=False, CDS_DATABASE_URL="none", **variables)
+    assert "CDS_DATABASE_URL: it is none" in said

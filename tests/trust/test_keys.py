@@ -1,0 +1,365 @@
+"""A client's keys: fetched from the register's address only, kept, changed, and never trusted
+beyond that."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from ehr import ASKED, Ehr, Listener, a_key, register, service
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from cds_service.callers import Rejected
+from cds_service.keys import (
+    FRESH_S,
+    KEPT_S,
+    LARGEST_SET,
+    MOST_KEYS,
+    PAUSE_S,
+    BadKeySet,
+    KeySet,
+    from_file,
+    from_url,
+    make_key,
+    make_token,
+    public_jwk,
+    read_key,
+)
+
+NORTH = Ehr("north")
+NEXT = Ehr("next")  # the same client with its next key
+RSA = Ehr("rsa", "RSA")
+
+
+class Published:
+    """A key set that a test changes, read at a time that it moves."""
+
+    def __init__(self, *ehrs: Ehr) -> None:
+        self.now = 1000.0
+        self.reads = 0
+        self.fails = False
+        self.publish(*ehrs)
+        self.keys = KeySet(self._read, lambda: self.now)
+
+    def publish(self, *ehrs: Ehr) -> None:
+        self.raw = json.dumps({"keys": [ehr.jwk for ehr in ehrs]}).encode()
+
+    def _read(self) -> bytes:
+        self.reads += 1
+        if self.fails:
+            raise BadKeySet("it is away")
+        return self.raw
+
+    def takes(self, ehr: Ehr) -> bool:
+        try:
+            self.keys.check(ehr.token(), ehr.jwk["kid"], ehr.algorithm)
+        except Rejected:
+            return False
+        return True
+
+
+def test_keys_are_read_when_first_needed_and_then_kept() -> None:
+    there = Published(NORTH)
+    assert there.reads == 0
+    assert all(there.takes(NORTH) for _ in range(5))
+    there.now += FRESH_S - 1
+    assert there.takes(NORTH)
+    assert there.reads == 1
+
+
+def test_a_new_key_is_taken_at_once() -> None:
+    there = Published(NORTH)
+    assert there.takes(NORTH)
+    there.now += PAUSE_S
+    there.publish(NORTH, NEXT)
+    assert there.takes(NEXT)
+    assert there.takes(NORTH)
+    assert there.reads == 2
+
+
+def test_a_key_taken_back_is_refused_when_the_keys_are_old() -> None:
+    there = Published(NORTH)
+    assert there.takes(NORTH)
+    there.publish(NEXT)
+    there.now += FRESH_S - 1
+    assert there.takes(NORTH)
+    there.now += 1
+    assert not there.takes(NORTH)
+    assert there.takes(NEXT)
+
+
+def test_unknown_keys_make_nobody_fetch_often() -> None:
+    there = Published(NORTH)
+    assert there.takes(NORTH)
+    for _ in range(20):
+        assert not there.takes(NEXT)
+    assert there.reads == 1
+    there.now += PAUSE_S - 1
+    assert not there.takes(NEXT)
+    assert there.reads == 1
+    there.now += 1
+    assert not there.takes(NEXT)
+    assert there.reads == 2
+
+
+def test_an_address_that_is_away_is_not_asked_often() -> None:
+    there = Published(NORTH)
+    there.fails = True
+    assert not any(there.takes(NORTH) for _ in range(20))
+    assert there.reads == 1
+    there.fails = False
+    there.now += PAUSE_S
+    assert there.takes(NORTH)
+
+
+def test_keys_outlive_a_failure_of_their_address_but_not_for_ever() -> None:
+    there = Published(NORTH)
+    assert there.takes(NORTH)
+    there.fails = True
+    there.now += KEPT_S - 1
+    assert there.takes(NORTH)
+    there.now += 1
+    assert not there.takes(NORTH)
+
+
+def test_a_bad_set_does_not_replace_a_good_one() -> None:
+    there = Published(NORTH)
+    assert there.takes(NORTH)
+    there.raw = b"{}"
+    there.now += FRESH_S
+    assert there.takes(NORTH)
+    assert there.reads == 2
+
+
+def test_while_one_fetches_the_others_go_on_with_the_keys_there_are() -> None:
+    there = Published(NORTH)
+    assert there.takes(NORTH)
+    there.now += FRESH_S
+    begun, go_on = threading.Event(), threading.Event()
+    read = there._read
+
+    def slow() -> bytes:
+        begun.set()
+        assert go_on.wait(10)
+        return read()
+
+    there.keys._read = slow
+    other = threading.Thread(target=there.takes, args=(NORTH,))
+    other.start()
+    assert begun.wait(10)
+    assert there.takes(NORTH), "it must not wait for the other"
+    assert not there.takes(NEXT), "nor wait for a key nobody knows"
+    go_on.set()
+    other.join()
+    assert there.reads == 2
+
+
+# --- what a set may hold -----------------------------------------------------------------------
+
+
+def weak_rsa() -> dict[str, Any]:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
+    return dict(public_jwk(key.public_key()))
+
+
+def other_curve() -> dict[str, Any]:
+    jwk = ECAlgorithm.to_jwk(ec.generate_private_key(ec.SECP256R1()).public_key(), as_dict=True)
+    return {**jwk, "kid": "other"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"", "not a JWK set"),
+        (b"<html>", "not a JWK set"),
+        (b"[]", "not a JWK set"),
+        (b"{}", "not a JWK set"),
+        (b'{"keys": {}}', "not a JWK set"),
+        (b'{"keys": ["a"]}', "not a JWK set"),
+        (b"[" * 5000, "not a JWK set"),
+        (b"\xff\xfe", "not a JWK set"),
+        (b'{"keys": []}', "no key"),
+        ({"keys": [{"kty": "oct", "kid": "a", "k": "c2VjcmV0"}]}, "no key"),
+        ({"keys": [{**NORTH.jwk, "kid": None}]}, "no key"),
+        ({"keys": [{**NORTH.jwk, "use": "enc"}]}, "no key"),
+        ({"keys": [{**NORTH.jwk, "alg": "ES512"}]}, "no key"),
+        ({"keys": [{**NORTH.jwk, "x": "AA"}]}, "no key"),
+        ({"keys": [{**NORTH.jwk, "y": NORTH.jwk["x"]}]}, "no key"),
+        ({"keys": [{**NORTH.jwk, "crv": "P-256"}]}, "no key"),
+        ({"keys": [{**RSA.jwk, "n": "!!"}]}, "no key"),
+        ({"keys": [{**RSA.jwk, "e": 3}]}, "no key"),
+        ({"keys": [{**NORTH.jwk, "d": "AA"}]}, "private key"),
+        ({"keys": [NORTH.jwk, {**NEXT.jwk, "kid": NORTH.jwk["kid"]}]}, "same kid"),
+        ({"keys": [NORTH.jwk] * (MOST_KEYS + 1)}, "more than 100"),
+    ],
+)
+def test_a_set_that_cannot_be_trusted_is_refused(raw: Any, said: str) -> None:
+    sent = raw if isinstance(raw, bytes) else json.dumps(raw).encode()
+    with pytest.raises(BadKeySet, match=said):
+        KeySet(lambda: sent).load()
+
+
+@pytest.mark.parametrize("jwk", [weak_rsa(), other_curve()])
+def test_a_key_that_is_weak_or_of_another_curve_is_none(jwk: dict[str, Any]) -> None:
+    with pytest.raises(BadKeySet, match="no key"):
+        KeySet(lambda: json.dumps({"keys": [jwk]}).encode()).load()
+
+
+def test_keys_that_are_not_for_us_do_no_harm() -> None:
+    others = [{"kty": "oct", "k": "AA"}, {"kty": "OKP"}, other_curve(), {}]
+    bare = {name: NORTH.jwk[name] for name in ("kty", "crv", "x", "y", "kid")}
+    raw = json.dumps({"keys": [*others, bare, RSA.jwk], "extra": 1}).encode()
+    keys = KeySet(lambda: raw)
+    assert keys.load() == 2
+    for ehr in (NORTH, RSA):
+        keys.check(ehr.token(), ehr.jwk["kid"], ehr.algorithm)
+
+
+def test_a_set_of_as_many_keys_as_allowed_is_read() -> None:
+    many = [{**NORTH.jwk, "kid": str(number)} for number in range(MOST_KEYS)]
+    assert KeySet(lambda: json.dumps({"keys": many}).encode()).load() == MOST_KEYS
+
+
+# --- fetching ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    with Listener() as there:
+        there.publish(NORTH)
+        yield there
+
+
+def test_keys_are_fetched_from_their_address(listener: Listener) -> None:
+    keys = from_url(listener.url)
+    keys.check(NORTH.token(), NORTH.jwk["kid"], "ES384")
+    assert listener.paths == ["/jwks.json"]
+
+
+@pytest.mark.parametrize("status", [204, 301, 302, 307, 401, 404, 500])
+def test_another_answer_than_200_is_none_and_no_redirect_is_followed(
+    status: int, listener: Listener
+) -> None:
+    with Listener() as elsewhere:
+        elsewhere.publish(NORTH)
+        listener.status = status
+        listener.headers = {"Location": elsewhere.url}
+        with pytest.raises(BadKeySet, match=str(status)):
+            from_url(listener.url).load()
+        assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize(("size", "good"), [(-1, True), (0, True), (1, False)])
+def test_a_set_has_a_largest_size(size: int, good: bool, listener: Listener) -> None:
+    assert listener.body
+    listener.body += b" " * (LARGEST_SET + size - len(listener.body))
+    keys = from_url(listener.url)
+    if good:
+        assert keys.load() == 1
+    else:
+        with pytest.raises(BadKeySet, match="too large"):
+            keys.load()
+
+
+def test_an_address_that_drips_its_headers_is_left(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_service.keys.FETCH_S", 0.3)
+    listener.drip_s = 0.05
+    begun = time.monotonic()
+    with pytest.raises(BadKeySet, match="late"):
+        from_url(listener.url).load()
+    assert time.monotonic() - begun < 2
+
+
+def test_a_proxy_of_the_environment_is_not_used(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Listener() as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        assert from_url(listener.url).load() == 1
+        assert proxy.connections == 0
+
+
+def test_a_service_that_is_started_fetches_nothing_before_it_is_asked(
+    tmp_path: Path, listener: Listener
+) -> None:
+    ehr = Ehr("north", jwks_url=listener.url)
+    client = service(register(tmp_path, [ehr]))
+    assert listener.connections == 0
+    for _ in range(3):
+        assert (
+            client.post("/cds-services/small", json=ASKED, headers=ehr.bearer()).status_code == 200
+        )
+    assert listener.paths == ["/jwks.json"]
+    said = {"Authorization": f"Bearer {ehr.token(header={'jku': listener.url})}"}
+    assert client.post("/cds-services/small", json=ASKED, headers=said).status_code == 200
+
+
+def test_keys_from_a_file_may_come_with_an_address_that_is_only_compared(
+    tmp_path: Path, listener: Listener
+) -> None:
+    (tmp_path / "here.json").write_text(json.dumps({"keys": [NORTH.jwk]}))
+    ehr = Ehr("north", jwks_url=listener.url, jwks_file="here.json")
+    client = service(register(tmp_path, [ehr]))
+    said = {"Authorization": f"Bearer {ehr.token(header={'jku': listener.url})}"}
+    assert client.post("/cds-services/small", json=ASKED, headers=said).status_code == 200
+    assert listener.connections == 0
+
+
+def test_a_key_file_is_read_again_when_a_key_is_new(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({"keys": [NORTH.jwk]}))
+    keys = from_file(file)
+    keys.check(NORTH.token(), NORTH.jwk["kid"], "ES384")
+    file.write_text(json.dumps({"keys": [NEXT.jwk]}))
+    keys._tried_at -= PAUSE_S
+    keys.check(NEXT.token(), NEXT.jwk["kid"], "ES384")
+
+
+# --- making them -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ["ES384", "RS384"])
+def test_a_made_key_makes_tokens_that_its_public_half_verifies(algorithm: str) -> None:
+    key = read_key(make_key(algorithm))
+    jwk = public_jwk(key.public_key())
+    assert jwk["alg"] == algorithm
+    assert "d" not in jwk
+    keys = KeySet(lambda: json.dumps({"keys": [jwk]}).encode())
+    token = make_token(key, "https://a.example", "https://b.example", 1000, 300, jku="u")
+    keys.check(token, jwk["kid"], algorithm)
+    with pytest.raises(Rejected):
+        keys.check(token[:-4] + "AAAA", jwk["kid"], algorithm)
+
+
+def test_the_kid_is_the_thumbprint_of_the_standard() -> None:
+    """The example of RFC 7638 is a key of RSA."""
+    n = (
+        "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECP"
+        "ebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY"
+        "368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0f"
+        "M4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+    )
+    public = RSAAlgorithm.from_jwk({"kty": "RSA", "n": n, "e": "AQAB"})
+
+    assert isinstance(public, rsa.RSAPublicKey)
+    assert public_jwk(public)["kid"] == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+
+
+def test_a_key_of_another_kind_signs_nothing() -> None:
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    with pytest.raises(ValueError, match="P-384"):
+        read_key(pem)
+    assert a_key("EC").key_size == 384

@@ -1,0 +1,235 @@
+"""Every limit on what a caller may send or use up: what is below and at it passes, above it not."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ehr import ASKED, Listener, service, services
+from fhir_server_stub import FhirStub
+from flask.testing import FlaskClient
+from msgspec import Raw
+from test_wrong_addresses import EMPTY, PATIENT, complete
+
+from cds_service.app import create_app
+from cds_service.cdshooks.request import Limits, parse_request
+from cds_service.clinical import Need
+from cds_service.errors import ServiceError
+from cds_service.fhir.gather import gather
+from cds_service.fhir.server import FhirServer
+from cds_service.security import ApprovedFhirServer, approve_fhir_server
+from cds_service.settings import SETTINGS, Settings, read_settings
+
+AROUND = [(-1, True), (0, True), (1, False)]
+
+
+def refusal(body: dict[str, Any], hook: str = "order-select", **limits: int) -> tuple[int, str]:
+    """Status and member of the refusal; 200 when there is none."""
+    try:
+        parse_request(json.dumps({**ASKED, "hook": hook, **body}).encode(), hook, Limits(**limits))
+    except ServiceError as error:
+        return error.status, error.expression or ""
+    return 200, ""
+
+
+def with_context(**members: Any) -> dict[str, Any]:
+    return {"context": {"userId": "u", "patientId": "p1", **members}}
+
+
+def nested(depth: int, bracket: str = "[") -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value] if bracket == "[" else {"a": value}
+    return value
+
+
+@pytest.mark.parametrize(("more", "good"), AROUND)
+@pytest.mark.parametrize("bracket", ["[", "{"])
+def test_drafted_orders_have_a_greatest_depth(bracket: str, more: int, good: bool) -> None:
+    orders = {"x": nested(49 + more, bracket)}
+    said = refusal(with_context(draftOrders=orders), nesting=50)
+    assert said == ((200, "") if good else (400, "context.draftOrders"))
+
+
+def test_brackets_in_texts_are_no_depth() -> None:
+    texts = {"x": ['[[[["\\', "]]]]", '"}{{{\\"'] * 50, "y": [[[1]]]}
+    assert refusal(with_context(draftOrders=texts), nesting=4) == (200, "")
+    assert refusal(with_context(draftOrders=texts), nesting=3)[0] == 400
+
+
+def test_many_objects_beside_each_other_are_no_depth() -> None:
+    assert refusal(with_context(draftOrders={"x": [{}] * 1000}), nesting=4) == (200, "")
+
+
+@pytest.mark.parametrize(("more", "good"), AROUND)
+def test_drafted_orders_have_a_greatest_number(more: int, good: bool) -> None:
+    orders = {**EMPTY, "entry": [{}] * (20 + more)}
+    said = refusal(with_context(draftOrders=orders), drafts=20)
+    assert said == ((200, "") if good else (413, "context.draftOrders"))
+
+
+@pytest.mark.parametrize(("more", "good"), AROUND)
+@pytest.mark.parametrize(
+    "member",
+    [
+        "context.userId",
+        "context.encounterId",
+        "context.selections",
+        "fhirServer",
+        "fhirAuthorization.access_token",
+        "fhirAuthorization.patient",
+    ],
+)
+def test_texts_have_a_greatest_length(member: str, more: int, good: bool) -> None:
+    text = "x" * (600 + more)
+    body: dict[str, Any] = {
+        **with_context(),
+        "fhirServer": "https://a.example",
+        "fhirAuthorization": {"access_token": "t"},
+    }
+    where, _, name = member.rpartition(".")
+    (body[where] if where else body)[name] = [text] if name == "selections" else text
+    assert refusal(body, text=600) == ((200, "") if good else (413, member))
+
+
+NEED = Need("b12", "Observation", "results", "required")
+
+
+def bundle(count: int) -> bytes:
+    entry = {"resource": {"resourceType": "Observation"}}
+    return json.dumps({**EMPTY, "entry": [entry] * count}).encode()
+
+
+@pytest.mark.parametrize(("more", "good"), AROUND)
+def test_a_bundle_that_is_sent_has_a_greatest_number_of_entries(more: int, good: bool) -> None:
+    sent = {"b12": Raw(bundle(100 + more))}
+    if good:
+        assert len(gather([NEED], sent, "p1", None, max_entries=100)["b12"].resources) == 100 + more
+        return
+    with pytest.raises(ServiceError) as error:
+        gather([NEED], sent, "p1", None, max_entries=100)
+    assert (error.value.status, error.value.expression) == (413, "prefetch.b12")
+
+
+def reached(url: str, client: str = "", **more: Any) -> FhirServer:
+    approved = approve_fhir_server(url, listed=(), demo=True, client=client)
+    assert isinstance(approved, ApprovedFhirServer)
+    return FhirServer(approved, None, 5.0, **more)
+
+
+@pytest.mark.parametrize(("more", "good"), AROUND)
+def test_the_pages_of_an_answer_have_a_greatest_number_of_entries(more: int, good: bool) -> None:
+    found = [
+        {"resourceType": "Observation", "id": str(n), "subject": {"reference": "Patient/p1"}}
+        for n in range(100 + more)
+    ]
+    with FhirStub(found, page_size=40) as stub:
+        answer = gather([NEED], {}, "p1", reached(stub.url), max_entries=100)["b12"]
+    assert answer.complete == good
+    assert good or "too many" in answer.why
+    assert len(answer.resources) <= 100
+
+
+@pytest.mark.parametrize(("asked", "at_once"), [(2, 2), (3, 3), (5, 3)])
+def test_a_client_has_so_many_queries_under_way(asked: int, at_once: int) -> None:
+    lock = threading.Lock()
+    now, most = 0, 0
+
+    def job() -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.1)
+        with lock:
+            now -= 1
+
+    reached("http://127.0.0.1:1/fhir", f"of {asked}", at_once=3).together([job] * asked)
+    assert most == at_once
+
+
+def test_a_client_whose_server_hangs_takes_no_thread_from_another() -> None:
+    done = threading.Event()
+    hung = reached("http://127.0.0.1:1/fhir", "hangs", at_once=2)
+    thread = threading.Thread(target=hung.together, args=([lambda: done.wait(10)] * 4,))
+    thread.start()
+    came: list[int] = []
+    reached("http://127.0.0.1:1/fhir", "works", at_once=2).together([lambda: came.append(1)] * 4)
+    assert came == [1] * 4
+    done.set()
+    thread.join()
+
+
+def test_a_fhir_server_that_drips_its_headers_holds_no_thread_past_the_deadline() -> None:
+    with Listener() as dripping:
+        dripping.drip_s = 0.05
+        approved = approve_fhir_server(
+            f"http://127.0.0.1:{dripping.port}/fhir", listed=(), demo=True, client="dripping"
+        )
+        assert isinstance(approved, ApprovedFhirServer)
+        ended = threading.Event()
+
+        def job() -> None:
+            assert server.ask("Patient/1").problem == server.too_late
+            ended.set()
+
+        server = FhirServer(approved, None, 0.3)
+        server.together([job])
+        assert ended.wait(1), "its thread is free again"
+
+
+@pytest.mark.parametrize(("more", "status"), [(-1, 200), (0, 200), (1, 413)])
+def test_a_body_has_a_largest_size(more: int, status: int) -> None:
+    client = service(Path(), clients_file=None, max_body_bytes=10_000)
+    body = json.dumps(ASKED)
+    body += " " * (10_000 + more - len(body))
+    answer = client.post("/cds-services/small", data=body, content_type="application/json")
+    assert answer.status_code == status
+
+
+# --- as settings, through the whole service ------------------------------------------------------
+
+
+def real(**settings: Any) -> FlaskClient:
+    return create_app(Settings(**settings), services()).test_client()
+
+
+@pytest.mark.parametrize(("more", "status"), [(-1, 200), (0, 200), (1, 413)])
+def test_the_settings_reach_where_they_hold(more: int, status: int) -> None:
+    client = real(max_entries=100, max_drafts=10, max_text=512)
+    path = "/cds-services/b12-under-two-order-sign"
+    observations = [{"resource": {"resourceType": "Observation"}}] * (100 + more)
+    for changed in (
+        {"prefetch": complete(b12={**EMPTY, "entry": observations})},
+        with_context(draftOrders={**EMPTY, "entry": [{}] * (10 + more)}),
+        {"context": {"userId": "u" * (512 + more), "patientId": "p1"}},
+    ):
+        asked = {**ASKED, "hook": "order-sign", "prefetch": complete(), **changed}
+        answer = client.post(path, json=asked)
+        assert answer.status_code == status, answer.text
+    assert PATIENT["id"] == "p1"
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [
+        ("CDS_CALLS_PER_MINUTE", 1, 1_000_000),
+        ("CDS_FHIR_AT_ONCE", 1, 256),
+        ("CDS_MAX_HEADER_BYTES", 8_192, 1_000_000),
+        ("CDS_MAX_NESTING", 16, 500),
+        ("CDS_MAX_ENTRIES", 100, 1_000_000),
+        ("CDS_MAX_DRAFTS", 10, 10_000),
+        ("CDS_MAX_TEXT", 512, 100_000),
+    ],
+)
+def test_a_limit_can_be_set_within_reason(name: str, least: int, most: int) -> None:
+    field = SETTINGS[name].field
+    for value in (least, most):
+        assert getattr(read_settings({name: str(value)}), field) == value
+    for value in (least - 1, most + 1):
+        with pytest.raises(Exception, match=f"{name}: is not a whole number in range"):
+            read_settings({name: str(value)})
