@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -43,11 +43,15 @@ class Service(Struct, frozen=True):
 
 
 class Consultation(Struct, frozen=True):
-    """One answered call: the response, and what may be logged and kept of it (no patient data)."""
+    """One answered call: the response, and what may be logged and kept of it (no patient data).
+
+    ``evidence`` is what was gathered for it, to be judged again or let go.
+    """
 
     response: Response
     log: Mapping[str, Any] = {}
     evaluation: audit.Evaluation | None = None
+    evidence: Mapping[str, Answer] = {}
 
 
 def consult(
@@ -60,23 +64,51 @@ def consult(
     no_server: str = "",
     one_action: bool = False,
     max_entries: int = 5_000,
+    unseen: Container[str] = (),
 ) -> Consultation:
     """Gather, read, evaluate, word. ``on`` is the date of evaluation; ``no_server`` says why
     there is no ``server``; ``one_action`` that the client applies one action of a suggestion;
-    ``max_entries`` how many results one need may have.
+    ``max_entries`` how many results one need may have; ``unseen`` are rules whose cards will not
+    be shown.
     Raises `DataUnavailable` when the patient cannot be had."""
-    patient_id = asked.context.patient_id
     begun = perf_counter()
     evidence = gather(
         service.needs,
         asked.prefetch,
-        patient_id,
+        asked.context.patient_id,
         server,
         no_server,
         referred_medications(asked.context.draft_orders),
         max_entries,
     )
-    gathered = perf_counter()
+    return judge(
+        service,
+        asked,
+        evidence,
+        on=on,
+        as_of_is_set=as_of_is_set,
+        one_action=one_action,
+        unseen=unseen,
+        gathered_ms=(perf_counter() - begun) * 1000,
+    )
+
+
+def judge(
+    service: Service,
+    asked: Request,
+    evidence: Mapping[str, Answer],
+    *,
+    on: date,
+    as_of_is_set: bool = False,
+    one_action: bool = False,
+    unseen: Container[str] = (),
+    gathered_ms: float = 0.0,
+    arm: str = "",
+) -> Consultation:
+    """What ``service`` says of the evidence. The cards of another ``arm`` than the live one have
+    uuids of their own."""
+    patient_id = asked.context.patient_id
+    begun = perf_counter()
     record = read_record(evidence, service.needs, patient_id)
     read = perf_counter()
     evaluation = evaluate(service, asked, evidence, record, on)
@@ -87,19 +119,20 @@ def consult(
         service,
         evaluation,
         record,
-        call=f"{asked.hook_instance}|{service.id}",
+        call=f"{asked.hook_instance}|{service.id}{f'|{arm}' if arm else ''}",
         patient_id=patient_id,
         on=on,
         as_of_is_set=as_of_is_set,
+        unseen=unseen,
     )
     durations = {
-        "gather": (gathered - begun) * 1000,
-        "read": (read - gathered) * 1000,
+        "gather": gathered_ms,
+        "read": (read - begun) * 1000,
         "evaluate": (evaluated - read) * 1000,
         "cards": (perf_counter() - evaluated) * 1000,
     }
     kept = _kept(service.guideline, evaluation, record, evidence, response, durations)
-    return Consultation(response, _loggable(response, evidence), kept)
+    return Consultation(response, _loggable(response, evidence), kept, evidence)
 
 
 def evaluate(
@@ -123,6 +156,7 @@ def respond(
     patient_id: str,
     on: date,
     as_of_is_set: bool,
+    unseen: Container[str] = (),
 ) -> Response:
     """The evaluation as cards, and the account of it that goes with every answer."""
     g = service.guideline
@@ -133,6 +167,7 @@ def respond(
         call=call,
         data_notes=b12.data_notes(evaluation, record, g),
         closing=_closing(g, on, as_of_is_set),
+        unseen=unseen,
     )
     account = _account(evaluation, record, g, spoke=bool(cards))
     if as_of_is_set:
