@@ -13,15 +13,17 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
         --no-header --no-emit-index-url $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test check format docs bench lock clean
+.PHONY: help demo install test test-servers fuzz check format docs bench lock clean
 
 help:
 	@echo "make demo     the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
 	@echo "make test     all tests that need nothing but Python (ARGS=... goes to pytest)"
+	@echo "make fuzz     the fuzzers for some ten minutes, with new examples every time"
+	@echo "make test-servers  against HAPI FHIR and other real servers (needs Java 17, Maven, npm)"
 	@echo "make check    format, lint, types, generated documents, guideline data"
 	@echo "make format   put the code into the house's format"
 	@echo "make docs     write the generated documents anew"
-	@echo "make bench    this service beside bare Flask and Flask + fhir.resources"
+	@echo "make bench    this service beside bare Flask, a floor, and Flask + fhir.resources"
 	@echo "make install  only set up $(VENV), with the development tools"
 	@echo "make lock     resolve requirements/*.txt anew (needs uv; LOCK_ARGS=--upgrade for newer versions)"
 	@echo "make clean    remove $(VENV) and every cache"
@@ -33,6 +35,13 @@ install: $(VENV)/.dev
 
 test: $(VENV)/.dev
 	$(RUN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+fuzz: $(VENV)/.dev
+	$(RUN)/python -m pytest -n auto --hypothesis-profile=fuzz tests/hostile/test_fuzz.py $(ARGS)
+# HAPI FHIR runs for as long as the command behind it.
+test-servers: $(VENV)/.dev
+	$(RUN)/python tests/servers/started.py \
+	  $(RUN)/python -m pytest -n auto --dist worksteal tests/servers $(ARGS)
 
 check: $(VENV)/.dev
 	$(RUN)/ruff format --check .

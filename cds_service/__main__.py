@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _THREADS = 4
 #: Milliseconds a caller has for sending the head of a request.
 _HEAD_MS = 10_000
+#: How long a FHIR server may take for all the resources of one sample infant.
+_TRANSACTION_S = 60.0
 
 
 class _Commands(click.Group):
@@ -116,7 +118,10 @@ def _how_to_try(settings: Settings, base: str) -> str:
     """What somebody who sees the demo for the first time can do with it."""
     from cds_service.app import sample_stories
 
-    lines = [f"Demo, not for patients. Give {base}/cds-services to a CDS Hooks client."]
+    lines = ["Demo, not for patients."]
+    if settings.workbench and settings.clients_file is None:
+        lines.append(f"Open {base}/ in a browser: it plays the EHR and shows the reasoning.")
+    lines.append(f"Or give {base}/cds-services to a CDS Hooks client.")
     stories = sample_stories(settings)
     if stories:
         story = next((n for n in stories if n.startswith("vegan-mother-low-b12")), min(stories))
@@ -286,16 +291,11 @@ def _date_of(case: Case, as_of: date | None, settings: Settings) -> tuple[date, 
 
 
 def _explained(case: Case, on: date) -> str:
-    from cds_service.consultation import evaluate
-    from cds_service.fhir.gather import gather
-    from cds_service.fhir.reading import read_record
+    from cds_service.consultation import examine
     from cds_service.guidelines.b12_under_two.explain import explain
 
-    needs, patient_id = case.service.needs, case.asked.context.patient_id
-    evidence = gather(needs, case.asked.prefetch, patient_id, None)
-    record = read_record(evidence, needs, patient_id)
-    evaluation = evaluate(case.service, case.asked, evidence, record, on)
-    return explain(evaluation, record, case.service.guideline)
+    examined = examine(case.service, case.asked, None, on=on)
+    return explain(examined.evaluation, examined.record, case.service.guideline)
 
 
 def _validation(case: Case) -> Iterator[str]:
@@ -576,6 +576,83 @@ def token(pem: str, issuer: str, audience: str, seconds: int, jku: str, tenant: 
             " cds-service key."
         ) from None
     click.echo(make_token(signing, issuer, audience, int(time()), seconds, jku=jku, tenant=tenant))
+
+
+# --- the sample infants on a FHIR server ---------------------------------------------------------
+
+
+@main.group()
+def samples() -> None:
+    """The sample infants, for a FHIR test server to hold."""
+
+
+@samples.command()
+@click.option("--fhir", "address", required=True, metavar="URL", help="The server's base address.")
+@click.option("--delete", is_flag=True, help="Take away what was loaded.")
+@click.option(
+    "--samples",
+    "folder",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder of the sample infants; otherwise the checkout's.",
+)
+@click.option(
+    "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Tell the stories as if today were this day."
+)
+def load(address: str, delete: bool, folder: str | None, as_of: datetime | None) -> None:
+    """Put every sample infant on an R4 test server, told as if today were the day of its story.
+
+    Each story is one transaction of resources under ids of their own, so loading again changes
+    nothing but the dates. Never load them onto a server with real patients.
+    """
+    from cds_service.fhir.server import FhirServer
+    from cds_service.fhir.transactions import Outcome, transact
+    from cds_service.samples import find_folder, shifted, stories
+    from cds_service.security import Refused, approve_fhir_server, normal_base_address
+
+    base = normal_base_address(address)
+    # Whoever types the address has listed it.
+    server = approve_fhir_server(address, listed={getattr(base, "url", "")}, demo=True)
+    if isinstance(server, Refused):
+        raise _Refused(f"--fhir: {server.reason}.")
+    where = Path(folder) if folder else find_folder(Path(__file__).parent)
+    told = stories(where) if where else {}
+    if not told:
+        raise _Refused("No sample infants here: say where with --samples.")
+    on = as_of.date() if as_of else date.today()
+    left_out: dict[str, list[str]] = {}
+    refused: dict[str, list[str]] = {}
+    done: list[Outcome] = []
+    label = "Deleting" if delete else "Loading"
+    with click.progressbar(told.values(), label=label, file=sys.stderr) as progress:
+        for story in progress:
+            now = story if delete else shifted(story, on)
+            if story.fhir_version != "R4":
+                left_out.setdefault(f"written in FHIR {story.fhir_version}", []).append(story.name)
+            elif now is None:
+                why = "no birth date gives this child's age on this day"
+                left_out.setdefault(why, []).append(story.name)
+            else:
+                record = [entry["resource"] for entry in now.patient["entry"]]
+                writer = FhirServer(server, None, _TRANSACTION_S)
+                outcome = transact(writer, "DELETE" if delete else "PUT", record)
+                if not outcome.answered:
+                    raise _Refused(f"{outcome.refused}; {len(done)} stories were done before.")
+                if outcome.refused:
+                    refused.setdefault(outcome.refused, []).append(story.name)
+                else:
+                    done.append(outcome)
+    if delete:
+        counted = f"{sum(one.deleted for one in done)} resources deleted"
+    else:
+        created, updated = sum(one.created for one in done), sum(one.updated for one in done)
+        counted = f"{created} resources created, {updated} updated"
+        click.echo(f"Told as if today were the day of each story: {on}.")
+    click.echo(f"{len(done)} of {len(told)} stories on {server.url}: {counted}.")
+    for what, found in (("Left out", left_out), ("Refused", refused)):
+        for why, names in found.items():
+            click.echo(f"{what}, {len(names)} ({why}): {', '.join(names)}")
+    if refused:
+        raise _Refused(f"{sum(map(len, refused.values()))} stories were refused.")
 
 
 if __name__ == "__main__":

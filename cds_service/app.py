@@ -23,7 +23,8 @@ from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
 from cds_service.settings import Settings, read_settings
 from cds_service.store import Store
-from cds_service.web import add_routes
+from cds_service.web import add_routes, fhir_server_for
+from cds_service.workbench import add_workbench
 
 if TYPE_CHECKING:
     from cds_service.audit import Evaluation
@@ -62,13 +63,14 @@ def create_app(
 
     if services is None:
         services = consultation.load_services(settings.guideline_overrides)
+    door = make_door(settings, use_token or (store.use_token if store else _no_store))
     app = Flask(__name__, static_folder=None)
     add_routes(
         app,
         settings,
         services,
         discovery=[_described(service) for service in services],
-        door=make_door(settings, use_token or (store.use_token if store else _no_store)),
+        door=door,
         consult=consult,
         connect=connect,
         today=today,
@@ -78,6 +80,17 @@ def create_app(
     )
     if settings.demo:
         _add_samples(app, sample_stories(settings), today)
+    # It asks nobody who they are, so it is there for open mode only.
+    if settings.workbench and settings.clients_file is None and services:
+        anybody = door.authenticate(None, ())
+        add_workbench(
+            app,
+            settings,
+            services,
+            today=today,
+            server_for=lambda asked: fhir_server_for(asked, anybody, settings.demo, connect),
+            prefetch_template=prefetch_template,
+        )
     return app
 
 

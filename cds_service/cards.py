@@ -178,12 +178,9 @@ def _detail(
     closing: Sequence[str],
 ) -> str:
     """Section by section: its heading, the rule's own sentence, then a line a note."""
-    lines: dict[Section, list[str]] = {}
+    lines: dict[Section, dict[str, None]] = {}
     for note in (*outcome.notes, *data_notes):
-        line = _fill(note.text, note.values)
-        section = lines.setdefault(note.section, [])
-        if line not in section:
-            section.append(line)
+        lines.setdefault(note.section, {})[_fill(note.text, note.values)] = None
     paragraphs = []
     leads = {"advice": frame.text.advice, "why": frame.text.why}
     for name in SECTIONS:
@@ -214,7 +211,7 @@ _NAMESPACE = bytes.fromhex("5d0f5f5e7a0e5c439d103c3cbd6f1f0b")
 
 def _suggestion(choice: Choice, write: Write, identity: str) -> Suggestion:
     return Suggestion(
-        label=choice.label,
+        label=plain(choice.label),
         uuid=_uuid(identity),
         actions=tuple(_action(plan, write) for plan in choice.plans),
         is_recommended=choice.recommended,
@@ -263,10 +260,12 @@ def _summary(text: str, values: Mapping[str, object]) -> str:
         longest = max(words, key=lambda name: len(words[name]), default="")
         over = len(summary) - SUMMARY_LIMIT
         if not longest or len(words[longest]) <= over + 8:
-            return summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
+            summary = summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
+            break
         words[longest] = words[longest][: len(words[longest]) - over - 1].rstrip() + "…"
         summary = " ".join(text.format_map(words).split())
-    return summary[0].upper() + summary[1:]
+    summary = summary[0].upper() + summary[1:]
+    return f"\u200b{summary[: SUMMARY_LIMIT - 1]}" if _BLOCK(summary) else summary
 
 
 _names = lru_cache(maxsize=1024)(placeholders)
@@ -278,26 +277,51 @@ def _fill(text: str, values: Mapping[str, object]) -> str:
     return text.format_map({name: escape(str(values[name])) for name in names}) if names else text
 
 
-_MARKUP = re.compile(r"[\\`*_\[\]<>#|~&!]")
-#: Control characters, and those that turn the direction of writing or take no room.
-_INVISIBLE = re.compile(
-    "[\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]"
-)
 _LONGEST_VALUE = 400
-_LINKS = re.compile(r"(?i)(://|www\.|@)")
-_SAFE = re.compile(r"[\w .,;:%/()+µ–-]*").fullmatch
+#: Words and signs that mean nothing in Markdown, with single blanks between them.
+_SAFE = re.compile(
+    r"(?![-+]|\d*[.)](?: |$))(?:[\w.,;:%/()+µ–-]+(?: [\w.,;:%/()+µ–-]+)*)?"
+).fullmatch
+_MARKUP = re.compile(r"[\\`*_\[\]<>#|~&!]")
+#: Where a zero-width space keeps text from becoming a link or a tag: readers look for addresses
+#: in the text itself, so escaping them is not enough.
+_LIVE = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)|(?<=\])(?=[(\[:])|(?<=<)(?=[a-z/!?])")
+#: Signs that strike out or set as code what stands between them.
+_LOOKALIKES = str.maketrans("`~", "'\u223c")
+_LIST_MARKER = re.compile(r"^(\d*)(?=[-+]|[.)](?: |$))")
+#: What opens a block at the beginning of a line.
+_BLOCK = re.compile(r"#|>|\||\d*[-+*.)=_](?: |$)|[-*_=]{2}").match
+
+
+def _is_harmless(value: str) -> bool:
+    return (
+        len(value) <= _LONGEST_VALUE
+        and _SAFE(value) is not None
+        and "_" not in value
+        and "://" not in value
+        and "www." not in value.lower()
+    )
 
 
 def plain(value: str) -> str:
-    """Text from a record in one line of ordinary length, without invisible characters."""
-    visible = value if value.isprintable() else _INVISIBLE.sub(" ", value)
-    return visible if len(visible) <= _LONGEST_VALUE else visible[:_LONGEST_VALUE] + "…"
+    """Text from a record in one line of ordinary length, without invisible characters.
+
+    No markup is escaped: this is for plain text. Yet a client that takes it for Markdown or HTML
+    finds no link, tag or code in it.
+    """
+    if _is_harmless(value):
+        return value
+    visible = value[: _LONGEST_VALUE + 1]
+    if not visible.isprintable():
+        visible = "".join([sign if sign.isprintable() else " " for sign in visible])
+    if len(visible) > _LONGEST_VALUE:
+        visible = visible[:_LONGEST_VALUE] + "…"
+    return _LIVE.sub("\u200b", visible.translate(_LOOKALIKES))
 
 
 def escape(value: str) -> str:
     """Text from a record as plain words in Markdown: no markup, no line of its own, no link."""
-    value = plain(value)
-    if _SAFE(value) and "_" not in value and "://" not in value and "www." not in value.lower():
+    if _is_harmless(value):
         return value
-    literal = _MARKUP.sub(r"\\\g<0>", " ".join(value.split()))
-    return _LINKS.sub("\\1\u200b", literal)
+    literal = _MARKUP.sub(r"\\\g<0>", " ".join(plain(value).split()))
+    return _LIST_MARKER.sub(r"\1\\", literal)

@@ -521,13 +521,21 @@ _PER_BODY_WEIGHT = frozenset({"kg", "kilogram"})
 _PER_DAY = frozenset({"d", "day", "24h", "24hr"})
 
 
-@lru_cache(maxsize=256)
+_LONGEST_DOSE_UNIT = 100
+
+
 def dose_unit(written: str) -> DoseUnit | None:
     """What a dose is measured in, or ``None`` when it is not one known here ("IU", "mg/mL").
 
     Masses and volumes, countable things, and both per kilogram of body weight ("ug/kg") or
     spread over the day ("mg/day", "ug/(kg.d)"). "Per dose" is what every dose is.
     """
+    # No unit is so long; a text of megabytes must neither be searched nor remembered.
+    return _dose_unit(written) if len(written) <= _LONGEST_DOSE_UNIT else None
+
+
+@lru_cache(maxsize=256)
+def _dose_unit(written: str) -> DoseUnit | None:
     plain = unicodedata.normalize("NFKC", written).replace("\u03bc", "u").replace("(s)", "")
     plain = re.sub(r"\sper\s", "/", plain, flags=re.IGNORECASE)
     plain = re.sub(r"\s*/\s*", "/", plain.strip())

@@ -54,6 +54,18 @@ class Consultation(Struct, frozen=True):
     evidence: Mapping[str, Answer] = {}
 
 
+class Examined(Struct, frozen=True):
+    """What was gathered for a call, what was read of it, and what the guideline says to it.
+
+    ``durations`` are the milliseconds of each part.
+    """
+
+    evidence: Mapping[str, Answer]
+    record: Record
+    evaluation: b12.Evaluation
+    durations: Mapping[str, float]
+
+
 def consult(
     service: Service,
     asked: Request,
@@ -71,6 +83,67 @@ def consult(
     ``max_entries`` how many results one need may have; ``unseen`` are rules whose cards will not
     be shown.
     Raises `DataUnavailable` when the patient cannot be had."""
+    examined = examine(
+        service,
+        asked,
+        server,
+        on=on,
+        no_server=no_server,
+        one_action=one_action,
+        max_entries=max_entries,
+    )
+    return _answered(service, asked, examined, on=on, as_of_is_set=as_of_is_set, unseen=unseen)
+
+
+def judge(
+    service: Service,
+    asked: Request,
+    evidence: Mapping[str, Answer],
+    *,
+    on: date,
+    arm: str,
+    as_of_is_set: bool = False,
+    one_action: bool = False,
+) -> Consultation:
+    """What ``service`` says of evidence gathered before. Cards of another ``arm`` than the live
+    one have uuids of their own."""
+    examined = _examined(service, asked, evidence, on, one_action, 0.0)
+    return _answered(service, asked, examined, on=on, as_of_is_set=as_of_is_set, arm=arm)
+
+
+def _answered(
+    service: Service,
+    asked: Request,
+    examined: Examined,
+    *,
+    on: date,
+    as_of_is_set: bool,
+    unseen: Container[str] = (),
+    arm: str = "",
+) -> Consultation:
+    begun = perf_counter()
+    response = respond(
+        service, asked, examined, on=on, as_of_is_set=as_of_is_set, unseen=unseen, arm=arm
+    )
+    evidence = examined.evidence
+    durations = {**examined.durations, "cards": (perf_counter() - begun) * 1000}
+    kept = _kept(
+        service.guideline, examined.evaluation, examined.record, evidence, response, durations
+    )
+    return Consultation(response, _loggable(response, evidence), kept, evidence)
+
+
+def examine(
+    service: Service,
+    asked: Request,
+    server: FhirServer | None,
+    *,
+    on: date,
+    no_server: str = "",
+    one_action: bool = False,
+    max_entries: int = 5_000,
+) -> Examined:
+    """Gather, read, evaluate: everything `consult` does before wording it."""
     begun = perf_counter()
     evidence = gather(
         service.needs,
@@ -81,32 +154,18 @@ def consult(
         referred_medications(asked.context.draft_orders),
         max_entries,
     )
-    return judge(
-        service,
-        asked,
-        evidence,
-        on=on,
-        as_of_is_set=as_of_is_set,
-        one_action=one_action,
-        unseen=unseen,
-        gathered_ms=(perf_counter() - begun) * 1000,
-    )
+    gathered_ms = (perf_counter() - begun) * 1000
+    return _examined(service, asked, evidence, on, one_action, gathered_ms)
 
 
-def judge(
+def _examined(
     service: Service,
     asked: Request,
     evidence: Mapping[str, Answer],
-    *,
     on: date,
-    as_of_is_set: bool = False,
-    one_action: bool = False,
-    unseen: Container[str] = (),
-    gathered_ms: float = 0.0,
-    arm: str = "",
-) -> Consultation:
-    """What ``service`` says of the evidence. The cards of another ``arm`` than the live one have
-    uuids of their own."""
+    one_action: bool,
+    gathered_ms: float,
+) -> Examined:
     patient_id = asked.context.patient_id
     begun = perf_counter()
     record = read_record(evidence, service.needs, patient_id)
@@ -115,24 +174,12 @@ def judge(
     evaluated = perf_counter()
     if one_action:
         evaluation = b12.one_action_each(evaluation, service.guideline)
-    response = respond(
-        service,
-        evaluation,
-        record,
-        call=f"{asked.hook_instance}|{service.id}{f'|{arm}' if arm else ''}",
-        patient_id=patient_id,
-        on=on,
-        as_of_is_set=as_of_is_set,
-        unseen=unseen,
-    )
     durations = {
         "gather": gathered_ms,
         "read": (read - begun) * 1000,
         "evaluate": (evaluated - read) * 1000,
-        "cards": (perf_counter() - evaluated) * 1000,
     }
-    kept = _kept(service.guideline, evaluation, record, evidence, response, durations)
-    return Consultation(response, _loggable(response, evidence), kept, evidence)
+    return Examined(evidence, record, evaluation, durations)
 
 
 def evaluate(
@@ -149,22 +196,21 @@ def evaluate(
 
 def respond(
     service: Service,
-    evaluation: b12.Evaluation,
-    record: Record,
+    asked: Request,
+    examined: Examined,
     *,
-    call: str,
-    patient_id: str,
     on: date,
     as_of_is_set: bool,
     unseen: Container[str] = (),
+    arm: str = "",
 ) -> Response:
     """The evaluation as cards, and the account of it that goes with every answer."""
-    g = service.guideline
+    g, evaluation, record = service.guideline, examined.evaluation, examined.record
     cards = build_cards(
         evaluation.outcomes,
         service.stationery,
-        partial(orders.write, patient_id=patient_id),
-        call=call,
+        partial(orders.write, patient_id=asked.context.patient_id),
+        call=f"{asked.hook_instance}|{service.id}{f'|{arm}' if arm else ''}",
         data_notes=b12.data_notes(evaluation, record, g),
         closing=_closing(g, on, as_of_is_set),
         unseen=unseen,

@@ -50,6 +50,11 @@ class Unauthorized(ServiceError):
         self.log = {"refused": reason, **({"client": client} if client else {})}
 
 
+class Forbidden(ServiceError):
+    status = 403
+    issue = "forbidden"
+
+
 class NotFound(ServiceError):
     status = 404
     issue = "not-found"
@@ -103,6 +108,8 @@ class Unavailable(ServiceError):
 
     status = 503
     issue = "transient"
+    #: The longest pause the store makes between two tries.
+    headers: Mapping[str, str] = {"Retry-After": "5"}
 
     def __init__(self, problem: str) -> None:
         super().__init__("The service cannot store this now; send it again later.")
@@ -142,7 +149,7 @@ class SchemaError(StartupError):
             cure = "Install the newer program, or name another database."
         else:
             there = f"the database is of version {found}" if found else "the database has no tables"
-            problem = f"{there}, this program needs {needed}"
+            problem = f"{there}, this program needs version {needed}"
             cure = "Run cds-service db upgrade."
         super().__init__(f"CDS_DATABASE_URL: {problem}. {cure}")
         self.problem = problem

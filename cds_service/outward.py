@@ -27,7 +27,7 @@ Why = Literal["late", "insecure", "unreachable", "broken off", "too large"]
 
 
 class Got(NamedTuple):
-    """An answer; the body is read only with status 200."""
+    """An answer; of a `get` the body is read only with status 200."""
 
     status: int
     body: bytes
@@ -43,8 +43,20 @@ class NoAnswer(Exception):
 
 def get(url: str, headers: Mapping[str, str], ends: float, most: int) -> Got:
     """The answer of ``url``, of at most ``most`` bytes, by ``ends`` on `time.monotonic`."""
+    return _answer(url, headers, ends, most, None)
+
+
+def post(url: str, headers: Mapping[str, str], ends: float, most: int, sent: bytes) -> Got:
+    """The answer to ``sent``, like `get`. It may arrive twice, so sending it twice must do no
+    more than sending it once."""
+    return _answer(url, headers, ends, most, sent)
+
+
+def _answer(
+    url: str, headers: Mapping[str, str], ends: float, most: int, sent: bytes | None
+) -> Got:
     try:
-        return _read(url, headers, ends, most)
+        return _read(url, headers, ends, most, sent)
     except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
         why: Why = "late"
     except requests.exceptions.SSLError:
@@ -56,18 +68,17 @@ def get(url: str, headers: Mapping[str, str], ends: float, most: int) -> Got:
     raise NoAnswer(why)
 
 
-def _read(url: str, headers: Mapping[str, str], ends: float, most: int) -> Got:
+def _read(url: str, headers: Mapping[str, str], ends: float, most: int, sent: bytes | None) -> Got:
     try:
-        response = _send(url, headers, ends)
+        response = _send(url, headers, ends, sent)
     except requests.Timeout:
         raise
     except requests.ConnectionError:
-        # A server may close a kept connection at the moment it is used again; a read can be
-        # repeated.
-        response = _send(url, headers, ends)
+        # A server may close a kept connection at the moment it is used again.
+        response = _send(url, headers, ends, sent)
     with response:
         body = bytearray()
-        if response.status_code == 200:
+        if response.status_code == 200 or sent is not None:
             # read1 returns what there is, so that a server sending drop by drop is noticed.
             while chunk := response.raw.read1(_CHUNK, decode_content=True):
                 body += chunk
@@ -78,12 +89,16 @@ def _read(url: str, headers: Mapping[str, str], ends: float, most: int) -> Got:
     return Got(response.status_code, bytes(body))
 
 
-def _send(url: str, headers: Mapping[str, str], ends: float) -> requests.Response:
+def _send(
+    url: str, headers: Mapping[str, str], ends: float, sent: bytes | None
+) -> requests.Response:
     seconds = ends - time.monotonic()
     if seconds <= 0:
         raise NoAnswer("late")
-    return _session().get(
+    return _session().request(
+        "GET" if sent is None else "POST",
         url,
+        data=sent,
         headers=headers,
         timeout=Timeout(total=seconds),  # type: ignore[arg-type] # its types know numbers only
         stream=True,

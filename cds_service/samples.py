@@ -37,7 +37,8 @@ _NEAR = 5  # months differ by at most three days in length, twice
 
 
 class Story(Struct, frozen=True):
-    """``tells`` is the story in a sentence, ``as_of`` its date; the rest is JSON."""
+    """``tells`` is the story in a sentence, ``as_of`` its date, ``fhir_version`` what its record
+    is written in; the rest is JSON."""
 
     name: str
     tells: str
@@ -45,6 +46,7 @@ class Story(Struct, frozen=True):
     birth: str | None
     request: Mapping[str, Any]
     patient: Mapping[str, Any]
+    fhir_version: str = "R4"
 
 
 def find_folder(beside: Path) -> Path | None:
@@ -72,6 +74,7 @@ def stories(folder: Path) -> dict[str, Story]:
             births[0],
             msgspec.json.decode(path.with_name("request.json").read_bytes()),
             patient,
+            expected.get("fhir_version", "R4"),
         )
     return found
 
@@ -107,7 +110,9 @@ def shifted(story: Story, to: date) -> Story | None:
             after = born
         return f"{after.isoformat()}{match[2] or ''}"
 
-    return Story(story.name, story.tells, to, birth, move(story.request), move(story.patient))
+    return msgspec.structs.replace(
+        story, as_of=to, birth=birth, request=move(story.request), patient=move(story.patient)
+    )
 
 
 # --- birth dates --------------------------------------------------------------------------------

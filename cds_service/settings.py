@@ -52,6 +52,7 @@ class Settings(Struct, frozen=True):
     fhir_deadline: float = 0.4
     max_body_bytes: int = 5_000_000
     one_action: bool = False
+    workbench: bool = True
     clients_file: Path | None = None
     calls_per_minute: int = 6_000
     fhir_at_once: int = 32
@@ -297,6 +298,13 @@ SETTINGS: Mapping[str, Setting] = {
         "`true` for clients that apply one action of a suggestion and drop the others, as the"
         " public CDS Hooks sandbox and some EHRs do: what goes with a drug is suggested on a card"
         " of its own, one action each.",
+    ),
+    "CDS_WORKBENCH": Setting(
+        "workbench",
+        _flag,
+        "`true`",
+        "`false` takes the workbench away, the page at `/` that plays an EHR. With"
+        " `CDS_CLIENTS_FILE` there is none.",
     ),
     "CDS_CLIENTS_FILE": Setting(
         "clients_file",

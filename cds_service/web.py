@@ -124,7 +124,7 @@ def add_routes(
         return service
 
     def answer(service: Service, caller: Caller, asked: Request) -> Consultation:
-        server, no_server = _server(asked, caller, settings.demo, connect)
+        server, no_server = fhir_server_for(asked, caller, settings.demo, connect)
         unseen = restraint.unseen_rules(caller.name, service.id) if restraint else ()
         done = consult(
             service,
@@ -163,7 +163,7 @@ def add_routes(
         caller = let_in(call_url[service_id], service_id)
         asked = None
         try:
-            asked = parse_request(_json_body(request.environ, limit), service.hook, limits)
+            asked = parse_request(json_body(request.environ, limit), service.hook, limits)
             done = answer(service, caller, asked)
             answered = Response(encode(done.response), content_type=_JSON)
         except ServiceError as error:
@@ -183,7 +183,7 @@ def add_routes(
         if store is None:
             raise NotFound("Feedback is not accepted: this service keeps nothing.")
         try:
-            items = parse_feedback(_json_body(request.environ, limit))
+            items = parse_feedback(json_body(request.environ, limit))
             stored = store.record_feedback(service.id, caller.name or None, items)
         except ServiceError as error:
             metrics.feedback_refused.labels(str(error.status)).inc()
@@ -212,7 +212,7 @@ def _front_page(settings: Settings) -> dict[str, str]:
     }
 
 
-def _server(
+def fhir_server_for(
     asked: Request, caller: Caller, demo: bool, connect: Connect
 ) -> tuple[object | None, str]:
     """The FHIR server that may be read for this call, or ``None`` and the reason."""
@@ -231,7 +231,7 @@ def _server(
     return connect(server, authorization.access_token), ""
 
 
-def _json_body(environ: WSGIEnvironment, limit: int) -> bytes:
+def json_body(environ: WSGIEnvironment, limit: int) -> bytes:
     """The body, if it claims to be JSON of any kind (FHIR's included) or claims nothing.
 
     Read here because Werkzeug cuts a chunked body at the limit without a word.
@@ -251,6 +251,8 @@ def _json_body(environ: WSGIEnvironment, limit: int) -> bytes:
     body: bytes = environ["wsgi.input"].read(min(size, limit + 1))
     if len(body) > limit:
         raise TooLarge(f"The body is larger than {limit} bytes.")
+    if length and len(body) < size:
+        raise BadRequest("The body is shorter than its Content-Length.")
     return body
 
 
@@ -342,8 +344,19 @@ def _log_feedback(service: Service, status: int, started: float, said: Mapping[s
 # --- the edge --------------------------------------------------------------------------------
 
 
+#: What every answer says: it is data, for this caller alone, to be kept and shown nowhere.
+_GUARDS = [
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Frame-Options", "DENY"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+]
+_GUARDED = frozenset(name.lower() for name, _ in _GUARDS)
+
+
 class _Edge:
-    """What stands before routing: one spelling of each path, preflight, and CORS headers.
+    """What stands before routing: one spelling of each path, preflight, CORS and security headers.
 
     The public CDS Hooks sandbox calls ``/cds-services//id`` when its user typed a trailing slash,
     and a redirect would end a preflight, so every spelling is served where it stands. CORS is
@@ -355,7 +368,10 @@ class _Edge:
         self.origins = frozenset(origins)
         self.demo = demo
         any_origin = "*" in self.origins
-        self.on_all = [("Access-Control-Allow-Origin", "*")] if any_origin else [("Vary", "Origin")]
+        self.on_all = [
+            *_GUARDS,
+            ("Access-Control-Allow-Origin", "*") if any_origin else ("Vary", "Origin"),
+        ]
         self.any_origin = any_origin
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -372,7 +388,8 @@ class _Edge:
             return []
 
         def start(status: str, sent: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            sent.extend(headers)
+            said = {name.lower() for name, _ in sent} & _GUARDED  # a page knows what it may load
+            sent.extend([one for one in headers if one[0].lower() not in said] if said else headers)
             return start_response(status, sent, exc_info)
 
         answer = self.app(environ, start)

@@ -19,8 +19,12 @@ NEEDED = {
     "CDS_TEST_DATA": "the folder of public FHIR data (synthea-r4-infants, us-core-9.0.0)",
     "CDS_TEST_R4_EXAMPLES": "the folder with the JSON files of the npm package"
     " hl7.fhir.r4.examples 4.0.1; `bash .ci/run` fetches it",
+    "CDS_TEST_CHROMIUM": "the program chromium, as Debian's package of this name has it",
+    "CDS_TEST_AXE": "the file axe.min.js of the npm package axe-core; `bash .ci/run` fetches it",
     "CDS_TEST_POSTGRESQL": "the address of a PostgreSQL server where databases may be made and"
     " dropped, such as postgresql://cds@127.0.0.1:5460/postgres; `bash .ci/run` starts one",
+    "CDS_TEST_HAPI": "the base address of a HAPI FHIR server; `make test-servers` starts one",
+    "CDS_TEST_SERVERS": "the folder that `make test-servers` fills from Maven Central and npm",
 }
 REQUIRE_ALL = bool(os.environ.get("CDS_REQUIRE_ALL_TESTS"))
 
@@ -33,32 +37,32 @@ for _name in [name for name in os.environ if name.startswith("CDS_")]:
 # Slow shared machines decide nothing here; in CI the examples are the same on every run.
 hypothesis.settings.register_profile("house", deadline=None, derandomize=REQUIRE_ALL)
 hypothesis.settings.load_profile("house")
+# `make fuzz` asks for this one: new examples every time, and many.
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=20_000)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("corpus"):
-        item.user_properties.append(("corpus", mark.args[0]))
+        item.user_properties.append(("counted", f"{mark.args[0]}, as they should be answered"))
     for mark in item.iter_markers("needs_environment"):
         (name,) = mark.args
         value = os.environ.get(name)
         if not value:
             pytest.skip(f"set {name} to run this: {NEEDED[name]}")
-        if "://" not in value and not Path(value).is_dir():
-            pytest.fail(f"{name} names no folder: {NEEDED[name]}", pytrace=False)
+        if "://" not in value and not Path(value).exists():
+            pytest.fail(f"{name} names nothing that exists: {NEEDED[name]}", pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Says how many attacks were tried, and of what kind."""
-    tried = Counter(
-        name
-        for report in terminalreporter.getreports("passed")
-        for kind, name in getattr(report, "user_properties", ())
-        if kind == "corpus" and report.when == "call"
-    )
-    for name, count in sorted(tried.items()):
-        terminalreporter.write_line(
-            f"corpus of {name}: {count} attempts, all answered as they should"
-        )
+    """Says what was counted: tests record a name, or a name and how many, as "counted"."""
+    counts: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        for kind, counted in getattr(report, "user_properties", ()):
+            if kind == "counted" and report.when == "call":
+                name, count = (counted, 1) if isinstance(counted, str) else counted
+                counts[name] += count
+    for name, count in sorted(counts.items()):
+        terminalreporter.write_line(f"{name}: {count}")
 
 
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

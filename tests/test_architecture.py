@@ -57,6 +57,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "fhir.gather": ("clinical errors fhir.server", "msgspec"),
     "fhir.server": ("clinical errors outward security", ""),
+    "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
     "fhir.bundles": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
     "fhir.orders": ("clinical errors", "msgspec fhir.resources pydantic"),
     "guidelines": ("", ""),
@@ -86,6 +87,14 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "challenger": ("audit cdshooks consultation log metrics store", "msgspec"),
     "cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
     "samples": ("", "msgspec"),
+    "workbench": (
+        "errors settings cdshooks consultation cases clinical web workbench",
+        "msgspec flask",
+    ),
+    "workbench.showing": (
+        "clinical cdshooks consultation fhir.gather guidelines",
+        "msgspec markdown_it",
+    ),
     "web": (
         "errors settings security callers cdshooks consultation fhir.gather fhir.server audit log"
         " metrics store restraint challenger",
@@ -93,12 +102,12 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "app": (
         "errors settings security callers clients keys cdshooks fhir guidelines cards consultation"
-        " samples web audit store restraint challenger",
+        " samples web audit store workbench restraint challenger",
         "msgspec flask",
     ),
     "__main__": (
         "clinical errors settings security clients keys cdshooks fhir guidelines cards consultation"
-        " cases app audit database store",
+        " cases samples app audit database store",
         "msgspec click granian fhir.resources pydantic",
     ),
 }
@@ -109,7 +118,8 @@ ONLY = {
     "urllib3": {"outward"},
     "jwt": {"keys"},
     "cryptography": {"keys"},
-    "flask": {"web", "app"},
+    "flask": {"web", "app", "workbench"},
+    "markdown_it": {"workbench.showing"},
     "werkzeug": {"web"},
     "fhir.resources": {"fhir.orders", "__main__"},
     "granian": {"__main__"},

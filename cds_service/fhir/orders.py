@@ -39,6 +39,7 @@ from cds_service.errors import GuidelineError
 UCUM = "http://unitsofmeasure.org"
 _UNIT_NAMES = {"d": "days", "wk": "weeks", "mo": "months"}
 _REFERENCE = re.compile(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}").fullmatch
+_local_references = re.compile(rb'"#[^"]*"').findall
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_items = msgspec.json.Decoder(list[Raw]).decode
@@ -248,17 +249,17 @@ def _still_needed(
 
 def _reached(contained: Sequence[Raw], sent: Mapping[str, Any]) -> set[bytes]:
     """The contained resources that are referred to, from without or by one another."""
-    text = _encode({name: value for name, value in sent.items() if name != "contained"})
+    by_reference: dict[bytes, list[bytes]] = {}
+    for one in contained:
+        identity = bytes(_members_of(one).get("id", b""))
+        by_reference.setdefault(b'"#' + identity[1:], []).append(bytes(one))
     reached: set[bytes] = set()
-    size = -1
-    while len(reached) > size:
-        size = len(reached)
-        reached |= {
-            bytes(one)
-            for one in contained
-            if (identity := bytes(_members_of(one).get("id", b""))) and b'"#' + identity[1:] in text
-        }
-        text += b"".join(reached)
+    unread = [_encode({name: value for name, value in sent.items() if name != "contained"})]
+    while unread:  # each text once, however long the chain
+        for reference in _local_references(unread.pop()):
+            found = by_reference.pop(reference, [])
+            reached.update(found)
+            unread += found
     return reached
 
 

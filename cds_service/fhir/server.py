@@ -1,4 +1,4 @@
-"""The client's FHIR server: the only place that sends it anything.
+"""A FHIR server: the only place that sends it anything.
 
 One `FhirServer` serves one request: it holds that request's token and one deadline over all its
 queries. The token goes to the origin of the approved base and nowhere else; `outward` follows no
@@ -22,10 +22,14 @@ _LARGEST_ANSWER = 20_000_000
 
 
 class Reply(NamedTuple):
-    """The body of an answer, or why there is none, in words fit for a card."""
+    """The body of an answer, or why there is none, in words fit for a card.
+
+    ``status`` is the HTTP status of what came, 0 when nothing did.
+    """
 
     body: bytes
     problem: str = ""
+    status: int = 0
 
 
 class FhirServer:
@@ -76,7 +80,11 @@ class FhirServer:
         if parameters:
             pairs = (pair.partition("=") for pair in parameters.split("&"))
             url += "?" + "&".join(f"{name}={quote(value, safe='')}" for name, _, value in pairs)
-        return self._get(url)
+        return self._exchange(url)
+
+    def transact(self, bundle: bytes) -> Reply:
+        """Send a transaction; where it is refused, the body says why. For sample infants only."""
+        return self._exchange(self.base, bundle)
 
     def follow(self, link: str) -> Reply:
         """The page a "next" link leads to, if it lies on this server, at its base or below."""
@@ -85,7 +93,7 @@ class FhirServer:
             near = _is_below(urlsplit(url), urlsplit(self.base))
         except ValueError:
             return Reply(b"", "the address of the next page cannot be read")
-        return self._get(url) if near else Reply(b"", "the next page lies on another server")
+        return self._exchange(url) if near else Reply(b"", "the next page lies on another server")
 
     def relative(self, reference: str) -> str:
         """The reference without this server's base; one to elsewhere stays as it is."""
@@ -97,16 +105,19 @@ class FhirServer:
             self._ends = now + self._deadline_s
         return max(0.0, self._ends - now)
 
-    def _get(self, url: str) -> Reply:
+    def _exchange(self, url: str, sent: bytes | None = None) -> Reply:
         if not self._seconds_left() or self._ends is None:
             return Reply(b"", self.too_late)
         try:
-            got = outward.get(url, self._headers, self._ends, _LARGEST_ANSWER)
+            if sent is None:
+                got = outward.get(url, self._headers, self._ends, _LARGEST_ANSWER)
+            else:
+                headers = {**self._headers, "Content-Type": "application/fhir+json"}
+                got = outward.post(url, headers, self._ends, _LARGEST_ANSWER, sent)
         except outward.NoAnswer as none:
             return Reply(b"", _PROBLEMS.get(none.why, self.too_late))
-        if got.status != 200:
-            return Reply(b"", f"the FHIR server answered {got.status}")
-        return Reply(got.body)
+        problem = "" if got.status == 200 else f"the FHIR server answered {got.status}"
+        return Reply(got.body, problem, got.status)
 
 
 _PROBLEMS: Mapping[outward.Why, str] = {

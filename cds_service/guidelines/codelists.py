@@ -140,7 +140,8 @@ class _Index(NamedTuple):
             return True
         if system not in _FAMILIES:
             return False
-        plain = _plain(system, code)
+        known = len(code) <= LONGEST_CODE
+        plain = _plain(system, code) if known else _plain.__wrapped__(system, code)
         if (system, plain) in self.exact:
             return True
         families = self.families
@@ -148,6 +149,10 @@ class _Index(NamedTuple):
             if (system, plain[:length]) in families:
                 return True
         return False
+
+
+#: No code is longer; what is must not be remembered, or a few callers could fill the memory.
+LONGEST_CODE = 64
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -17,6 +18,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 from expected_cards import FOLDER, STORIES
+
+from cds_service.app import create_app
+from cds_service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 EVALUATION = "io.github.b12-cds-service.evaluation"
@@ -106,3 +110,15 @@ def test_a_sample_taken_from_the_demo_gets_the_expected_advice_today(base: str) 
 
 def dateless(text: str) -> str:
     return re.sub(r"\d{4}-\d\d-\d\d", "(date)", text)
+
+
+def test_another_date_than_today_is_said_on_every_card() -> None:
+    app = create_app(Settings(demo=True, as_of=date(2026, 3, 15))).test_client()
+    story = FOLDER / STORY / "request.json"
+    answer = app.post(
+        "/cds-services/b12-under-two-patient-view",
+        data=story.read_bytes(),
+        content_type="application/json",
+    ).get_json()
+    assert len(answer["cards"]) > 1
+    assert all("Evaluated as of 2026-03-15, not today." in one["detail"] for one in answer["cards"])

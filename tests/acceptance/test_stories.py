@@ -22,7 +22,7 @@ import pytest
 from expected_cards import FOLDER, STORIES, shown
 from fhir.resources.R4B import get_fhir_model_class
 from fhir_server_stub import FhirStub
-from played import Story, services
+from played import UNASKED, Story, services, without_unasked
 
 from cds_service.cases import NO_SERVER, read_case
 from cds_service.cdshooks.response import encode
@@ -30,12 +30,6 @@ from cds_service.consultation import EVALUATION_EXTENSION, consult
 
 ROOT = Path(__file__).parents[2]
 RULES = "io.github.b12-cds-service.rules"
-#: A client may prefetch more than it was asked for: another child's result, a code nobody asks for.
-#: A FHIR server that is asked for what is needed never sends them.
-UNASKED = {
-    "twin-result-in-the-bundle": "Patient/twin-result-in-the-bundle-twin",
-    "whole-blood-code-ignored": "16695-9",
-}
 #: Another child's result is in the request alone, and is counted there.
 TWIN = "twin-result-in-the-bundle"
 #: A loaded machine must not decide what arrives in time.
@@ -395,23 +389,6 @@ def test_the_file_with_the_record_leads_to_the_same_answer(name: str) -> None:
     if name == TWIN:
         del prefetched["otherPatientsRecordsIgnored"]
     assert answer["extension"][EVALUATION_EXTENSION] == prefetched
-
-
-def without_unasked(story: Story) -> Json:
-    """The story's prefetch without what nobody asked for."""
-    marker = UNASKED.get(story.name)
-    if marker is None:
-        prefetch: Json = story.request["prefetch"]
-        return prefetch
-    kept = {}
-    for key, value in story.request["prefetch"].items():
-        if value and marker in json.dumps(value):
-            entries = [one for one in value["entry"] if marker not in json.dumps(one)]
-            assert len(entries) == len(value["entry"]) - 1
-            value = {**value, "entry": entries, "total": len(entries)}
-        kept[key] = value
-    assert kept != story.request["prefetch"]
-    return kept
 
 
 def evaluated(*options: str) -> str:

@@ -12,12 +12,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from ehr import BASE, Ehr, register
 from msgspec import structs
 from played import STORIES, Story, client_of, services
 from serving import Service, eventually, serving
 
 from cds_service import audit
-from cds_service.app import create_app
+from cds_service.app import create_app, create_store
 from cds_service.cards import RULES_EXTENSION
 from cds_service.cdshooks.request import parse_request
 from cds_service.challenger import Challenger
@@ -284,6 +285,55 @@ def test_a_card_of_which_anything_changed_is_shown_again(
     for _ in range(3):
         got = ask(other, changed(request, what))["cards"]
         assert new <= said(got, known)
+
+
+# --- registered clients -------------------------------------------------------------------------
+
+
+def test_clients_have_their_own_answers_and_trials(tmp_path: Path) -> None:
+    """North overrides. South has the same patient id; Wide has two servers, so two children may
+    have it; East is in trial."""
+    servers = ["https://one.example.org", "https://two.example.org"]
+    ehrs = {name: Ehr(name, fhir_servers=servers[:1]) for name in ("north", "south", "east")}
+    ehrs["wide"] = Ehr("wide", fhir_servers=servers)
+    story = Story(TWO_CARDS)
+    settings = Settings(
+        clients_file=register(tmp_path, ehrs.values()),
+        public_url=BASE,
+        as_of=story.on,
+        pseudonym_key=b"a key of the tests",
+        database_url=f"sqlite:///{tmp_path}/store.sqlite",
+        respect_info_hours=1,
+        respect_warning_hours=1,
+        trials=(Trial(client="east"),),
+    )
+    store = create_store(settings)
+    assert store is not None
+    client = create_app(settings, services(), store=store).test_client()
+
+    def post(who: str, path: str, sent: Json) -> Json:
+        token = ehrs[who].bearer(f"{BASE}{path}")
+        answer = client.post(path, json=sent, headers=token)
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json
+        return found
+
+    def cards(who: str) -> list[Json]:
+        sent = {**story.request, "hookInstance": str(uuid4())}
+        found: list[Json] = post(who, PATH, sent)["cards"]
+        return found
+
+    now = datetime.fromtimestamp(time.time(), UTC).isoformat()
+    for who in ("north", "wide"):
+        items = [{"card": one["uuid"], "outcome": "overridden", "outcomeTimestamp": now}
+                 for one in cards(who)]  # fmt: skip
+        assert len(items) == 2
+        post(who, f"{PATH}/feedback", {"feedback": items})
+    eventually(lambda: not cards("north"))
+    for _ in range(3):
+        assert len(cards("south")) == len(cards("wide")) == 2
+    assert cards("east") == []
+    store.close()
 
 
 # --- trials -------------------------------------------------------------------------------------

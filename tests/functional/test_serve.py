@@ -4,67 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30
-
-
-def environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
-    return {**kept, "CDS_DATABASE_URL": "none", **more}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def running(*options: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    port = free_port()
-    with subprocess.Popen(
-        [sys.executable, "-m", "cds_service", "serve", "--port", str(port), *options],
-        cwd=ROOT,
-        env=environment(**variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            wait_until_ready(process, port)
-            yield process, port
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait(PATIENCE_S)
-
-
-def wait_until_ready(process: subprocess.Popen[str], port: int) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        assert process.poll() is None, process.communicate()
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            time.sleep(0.05)
-        finally:
-            connection.close()
-    pytest.fail("the service did not become ready")
+from served import PATIENCE_S, ROOT, environment, free_port, running
 
 
 def refused(*options: str, **variables: str) -> str:

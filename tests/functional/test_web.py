@@ -327,6 +327,33 @@ def test_only_the_demo_may_be_reached_from_public_pages_on_a_private_network() -
     assert name not in listed.options("/cds-services", headers=asks).headers
 
 
+# --- security headers --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("consult", [Calls(), refuse_data, fail])
+@pytest.mark.parametrize("path", [*PATHS, "/nothing"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
+def test_no_answer_is_kept_guessed_at_or_framed(
+    method: str, path: str, consult: Callable[..., Consultation]
+) -> None:
+    headers = client(consult).open(path, method=method, json=ASKED).headers
+    assert headers.getlist("Cache-Control") == ["no-store"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert "Server" not in headers
+
+
+def test_a_page_may_say_what_it_loads() -> None:
+    app = create_app(Settings(), (SERVICE,), Calls())
+    own = {"Content-Security-Policy": "default-src 'self'"}
+    app.add_url_rule("/page", "page", lambda: ("page", own))
+    headers = app.test_client().get("/page").headers
+    assert headers.getlist("Content-Security-Policy") == ["default-src 'self'"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
 # --- the log ---------------------------------------------------------------------------------
 
 

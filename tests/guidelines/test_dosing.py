@@ -6,7 +6,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from builders import CYANOCOBALAMIN, MUSCLE, ORAL, ROUTE, RXNORM, SNOMED, G
+from builders import (
+    CYANOCOBALAMIN,
+    MUSCLE,
+    ORAL,
+    ORAL_SOLUTION,
+    ROUTE,
+    RXNORM,
+    SNOMED,
+    G,
+    a_dosage,
+)
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -586,3 +596,22 @@ def test_more_gives_more(one: Decimal, other: Decimal, schedule: Schedule) -> No
     assert less.single_high < more.single_high
     assert less.day_most < more.day_most
     assert less.average_high < more.average_high
+
+
+@pytest.mark.parametrize(
+    ("micrograms", "words"),
+    [
+        ("1000", "1000 µg"),
+        ("333.33333", "333.3333 µg"),
+        ("0.0001", "0.0001 µg"),
+        ("0.00009", "less than 0.0001 µg"),
+        ("1e-28", "less than 0.0001 µg"),
+        ("9" * 24, f"{'9' * 24} µg"),
+        ("9" * 25, f"{'9' * 25} µg"),
+        ("1e36", f"1{'0' * 36} µg"),
+    ],
+)
+def test_a_dose_is_shown_in_words_however_large_or_small(micrograms: str, words: str) -> None:
+    """Never as nothing, and never as a failure: a dose beyond all sense must be spoken of."""
+    dosing = understand((a_dosage(micrograms),), recognise((ORAL_SOLUTION,), "", G), None, G)
+    assert dosing.in_words() == words

@@ -291,6 +291,17 @@ def test_a_route_that_nobody_gave_is_not_checked() -> None:
     assert seen.says("Recognised by its name")
 
 
+@pytest.mark.parametrize("signing", [True, False])
+def test_an_order_that_cannot_be_read_may_be_of_vitamin_b12(signing: bool) -> None:
+    """Neither silence nor a second treatment without a word: it is said, and beside the advice."""
+    for record in (a_record(), a_record(level=ADEQUATE)):
+        seen = see_orders(record, signing=signing, unreadable=1)
+        assert "ORD-09" in about_orders(seen)
+        assert seen.says("An order in the basket") or seen.says("could not be read")
+    treated = see_orders(a_record(), signing=signing, unreadable=2)
+    assert treated.says("2 order(s) in the basket could not be identified")
+
+
 # --- what is dangerous ----------------------------------------------------------------------------
 
 

@@ -195,7 +195,11 @@ def test_the_register_makes_the_door(tmp_path: Path) -> None:
 
 def test_the_command_says_which_entry_is_wrong(tmp_path: Path) -> None:
     file = written(tmp_path, GOOD.replace("issuer ", "isuer "))
-    said = refused(CDS_CLIENTS_FILE=str(file), CDS_PUBLIC_URL=BASE)
+    said = refused(
+        CDS_CLIENTS_FILE=str(file),
+        CDS_PUBLIC_URL=BASE,
+        CDS_DATABASE_URL=f"sqlite:///{tmp_path / 'kept.sqlite'}",
+    )
     assert "clients.north" in said
     assert "isuer" in said
 

@@ -176,8 +176,21 @@ def test_when_the_store_is_down_nobody_is_let_in(file: Path, calls: Calls) -> No
 
     answer = post(service(file, down, calls), NORTH.bearer())
     assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
     assert answer.json["issue"][0]["code"] == "transient"
     assert calls.servers == []
+
+
+def test_who_is_turned_away_is_counted(client: FlaskClient) -> None:
+    def counted() -> float:
+        lines = client.get("/metrics").text.splitlines()
+        found = [one for one in lines if one.startswith('cds_turned_away_total{status="401"}')]
+        return float(found[0].split()[1]) if found else 0.0
+
+    before = counted()
+    post(client)
+    client.get("/cds-services")
+    assert counted() == before + 2
 
 
 def test_open_mode_asks_nobody(file: Path) -> None:

@@ -132,10 +132,11 @@ def test_without_suggestions_no_selection_is_asked_for() -> None:
 )
 def test_text_from_a_record_stays_text(hostile: str) -> None:
     shown = escape(hostile)
+    assert shown != hostile
     assert "\n" not in shown
     assert not re.search(r"(?<!\\)[`*_\[\]<>#|~&!]", shown)
-    assert "://" not in shown.replace("://\u200b", "")
-    assert "www.e" not in shown
+    assert "://" not in shown
+    assert "www." not in shown
     assert "@e" not in shown
 
 

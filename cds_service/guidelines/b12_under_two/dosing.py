@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from cds_service.clinical import UNITS, DoseAmount, DraftDosage, Quantity, Schedule, convert
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.products import Drug, form_of, has_phrase
-from cds_service.guidelines.b12_under_two.words import number
+from cds_service.guidelines.b12_under_two.words import shown_dose
 
 Way = Literal[
     "oral", "sublingual", "nasal", "intramuscular", "subcutaneous", "intravenous", "parenteral"
@@ -86,15 +86,13 @@ class Dosing(Struct, frozen=True):
         """The dose for a card: "500 to 1000 µg, up to 2000 µg a day"."""
         low, high, day = self.single_low, self.single_high, self.day_most
         if high is None:
-            return "dose not known" if day is None else f"{_shown(day)} µg a day"
-        single = f"{_shown(high)} µg"
+            return "dose not known" if day is None else f"{shown_dose(day)} µg a day"
+        single = f"{shown_dose(high)} µg"
         if low is not None and low < high:
-            single = f"{_shown(low)} to {single}"
-        return single if day is None or day <= high else f"{single}, up to {_shown(day)} µg a day"
-
-
-def _shown(amount: Decimal) -> str:
-    return number(round(amount, 4))
+            single = f"{shown_dose(low)} to {single}"
+        if day is None or day <= high:
+            return single
+        return f"{single}, up to {shown_dose(day)} µg a day"
 
 
 def understand(

@@ -1,15 +1,21 @@
-"""How a conclusion was reached, in plain text: the facts first, then every rule of every table."""
+"""How a conclusion was reached: the facts first, then every rule of every table.
+
+`account_for` gives it as data for a page to show, `explain` the same in plain text.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import fill
+from typing import Literal
+
+from msgspec import Struct
 
 from cds_service.clinical import Moment, Record
 from cds_service.guidelines.b12_under_two import Evaluation, words
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
-from cds_service.guidelines.b12_under_two.results import Level
+from cds_service.guidelines.b12_under_two.results import LAB_UNITS, Level
 from cds_service.guidelines.engine import Step
 
 _WIDTH = 100
@@ -37,46 +43,87 @@ _NOT_ASKED = {
 }
 
 
-def explain(evaluation: Evaluation, record: Record, g: Guideline) -> str:
+class Fact(Struct, frozen=True, omit_defaults=True):
+    """One thing that was known, or not, in a sentence.
+
+    A measured one also in parts: ``value`` as it was compared, ``sent`` as it came when that
+    differs, ``day`` and ``source`` (its address in the record).
+    """
+
+    name: str
+    text: str
+    value: str = ""
+    sent: str = ""
+    day: str = ""
+    source: str = ""
+
+
+class Row(Struct, frozen=True, omit_defaults=True):
+    """One rule of a table: what became of it, and ``why``, in words for a reader."""
+
+    rule: str
+    state: Literal["fired", "no", "not reached", "not asked"]
+    condition: str
+    result: str
+    authority: str
+    why: tuple[str, ...] = ()
+
+
+class Table(Struct, frozen=True, rename="camel"):
+    name: str
+    first_match: bool
+    rows: tuple[Row, ...]
+
+
+class Account(Struct, frozen=True):
     """What was known, and every rule of the guideline: fired, not, or not asked, and why."""
-    return "\n\n".join([*_facts(evaluation, record, g), *_tables(evaluation, g)])
+
+    facts: tuple[Fact, ...]
+    tables: tuple[Table, ...]
+
+
+def account_for(evaluation: Evaluation, record: Record, g: Guideline) -> Account:
+    return Account(tuple(_facts(evaluation, record, g)), tuple(_tables(evaluation, g)))
+
+
+def explain(evaluation: Evaluation, record: Record, g: Guideline) -> str:
+    """The same account as plain text."""
+    account = account_for(evaluation, record, g)
+    lines, before = ["What is known"], ""
+    for fact in account.facts:
+        label = f"{fact.name}:" if fact.name and fact.name != before else ""
+        lines.append(_filled(f"  {label:<15}", fact.text, 17))
+        before = fact.name
+    return "\n\n".join(["\n".join(lines), *map(_written, account.tables)])
 
 
 # --- facts --------------------------------------------------------------------------------------
 
 
-def _facts(evaluation: Evaluation, record: Record, g: Guideline) -> Iterator[str]:
+def _facts(evaluation: Evaluation, record: Record, g: Guideline) -> Iterator[Fact]:
     facts = evaluation.facts
-    lines = [
-        ("Age", _age(facts)),
-        ("Weight", _weight(facts)),
-        *(("Vitamin B12", text) for text in _levels(evaluation, record)),
-        *(("Other results", text) for text in _labs(facts, g)),
-        ("Feeding", _feeding(facts)),
-        *(("Problems", text) for text in _problems(facts)),
-        ("Treatment", _treatment(facts)),
-    ]
+    yield Fact("Age", _age(facts))
+    yield _weight(facts)
+    yield from _levels(evaluation, record)
+    yield from _labs(facts, g)
+    yield Fact("Feeding", _feeding(facts))
+    yield from (Fact("Problems", text) for text in _problems(facts))
+    yield Fact("Treatment", _treatment(facts))
     assessment = evaluation.assessment
     if assessment is not None:
         status = assessment.status
-        lines.append(("Status", f"{status.name} ({status.rule})"))
+        yield Fact("Status", f"{status.name} ({status.rule})")
         cause = words.named(assessment.causes)
-        lines.append(("Cause", f"{assessment.cause}{f' ({cause})' if cause else ''}"))
+        yield Fact("Cause", f"{assessment.cause}{f' ({cause})' if cause else ''}")
         severity = "not graded, not deficient"
         if assessment.severity is not None:
             because = assessment.severity_because or "no sign of a worse grade"
             severity = f"{assessment.severity} ({assessment.severity_rule}: {because})"
-        lines.append(("Severity", severity))
+        yield Fact("Severity", severity)
         if assessment.severity is not None and assessment.unavailable:
             unknown = ", ".join(g.file.names.labs[name] for name in assessment.unavailable)
-            lines.append(("", f"no recent {unknown}"))
-    lines += [("Not known", text) for text in _missing(record, g)]
-    shown, before = ["What is known"], ""
-    for name, text in lines:
-        label = f"{name}:" if name and name != before else ""
-        shown.append(_filled(f"  {label:<15}", text, 17))
-        before = name
-    yield "\n".join(shown)
+            yield Fact("", f"no recent {unknown}")
+    yield from (Fact("Not known", text) for text in _missing(record, g))
 
 
 def _age(facts: Facts) -> str:
@@ -99,49 +146,63 @@ def _age(facts: Facts) -> str:
     return f"{months} completed months{days} ({born}): {group}{newborn} ({age.rule})"
 
 
-def _weight(facts: Facts) -> str:
+def _weight(facts: Facts) -> Fact:
     weight = facts.weight
     rejected = f"; not used: {', '.join(weight.rejected)}" if weight.rejected else ""
     if weight.kg is not None:
         kg = f"{words.number(round(weight.kg, 3))} kg"
-        sent = "" if weight.written == kg else f" (sent as {weight.written})"
         how = ", stated or estimated" if weight.estimated else ""
-        return f"{kg}{sent} on {weight.on}{how}, {weight.source}{rejected}"
+        note = f"{how}, {weight.source}{rejected}"
+        return _measured("Weight", kg, weight.written, str(weight.on), weight.source, note)
     if weight.on is not None:
-        return f"the last one, of {weight.on}, is too old to dose by, {weight.source}{rejected}"
-    return f"none that can be used{rejected}"
+        text = f"the last one, of {weight.on}, is too old to dose by, {weight.source}{rejected}"
+        return Fact("Weight", text, day=str(weight.on), source=weight.source)
+    return Fact("Weight", f"none that can be used{rejected}")
 
 
-def _levels(evaluation: Evaluation, record: Record) -> Iterator[str]:
+def _measured(name: str, value: str, written: str, day: str, source: str, note: str) -> Fact:
+    sent = "" if written == value else written
+    shown = f"{value} (sent as {sent})" if sent else value
+    return Fact(name, f"{shown} on {day}{note}", value, sent, day, source)
+
+
+def _levels(evaluation: Evaluation, record: Record) -> Iterator[Fact]:
     facts = evaluation.facts
     assessment = evaluation.assessment
     counted = assessment.status.level if assessment is not None else None
     for level in facts.levels:
-        counts = ", the result that counts" if level is counted else ""
-        yield f"{_level(level)}{counts}"
+        yield _level(level, ", the result that counts" if level is counted else "")
     if facts.preliminary is not None:
-        yield f"{_level(facts.preliminary)}, preliminary: decides nothing"
+        yield _level(facts.preliminary, ", preliminary: decides nothing")
     for written in facts.unusable:
-        yield f"{written}: cannot be used"
+        yield Fact("Vitamin B12", f"{written}: cannot be used")
     for name in facts.not_b12:
-        yield f"{name}: another test"
+        yield Fact("Vitamin B12", f"{name}: another test")
     if not (facts.levels or facts.preliminary or facts.unusable or facts.not_b12):
-        yield "not available" if "b12" in record.missing else "no result on record"
+        known = "not available" if "b12" in record.missing else "no result on record"
+        yield Fact("Vitamin B12", known)
 
 
-def _level(level: Level) -> str:
-    value = words.shown_level(level)
-    sent = f" (sent as {level.written})" if level.written != value else ""
-    return f"{value}{sent} on {_day(level.when)}, {level.source}: {level.verdict}"
+def _level(level: Level, remark: str) -> Fact:
+    note = f", {level.source}: {level.verdict}{remark}"
+    value, day = words.shown_level(level), _day(level.when)
+    return _measured("Vitamin B12", value, level.written, day, level.source, note)
 
 
-def _labs(facts: Facts, g: Guideline) -> Iterator[str]:
+def _labs(facts: Facts, g: Guideline) -> Iterator[Fact]:
     for name, labs in facts.labs.items():
         if labs:
             newest = labs[0]
             flag = " high" if newest.high else " low" if newest.low else ""
-            shown = g.file.names.labs.get(name, name)
-            yield f"{shown} {newest.written}{flag} on {_day(newest.when)}, {newest.source}"
+            test, day = g.file.names.labs.get(name, name), _day(newest.when)
+            yield Fact(
+                "Other results",
+                f"{test} {newest.written}{flag} on {day}, {newest.source}",
+                f"{newest.comparator}{words.number(round(newest.value, 3))} {LAB_UNITS[name]}",
+                newest.written,
+                day,
+                newest.source,
+            )
 
 
 def _feeding(facts: Facts) -> str:
@@ -227,7 +288,7 @@ def _day(moment: Moment) -> str:
 # --- rules --------------------------------------------------------------------------------------
 
 
-def _tables(evaluation: Evaluation, g: Guideline) -> Iterator[str]:
+def _tables(evaluation: Evaluation, g: Guideline) -> Iterator[Table]:
     asked: dict[str, list[Step]] = {}
     for step in evaluation.reasoning:
         asked.setdefault(step.rule, []).append(step)
@@ -237,46 +298,57 @@ def _tables(evaluation: Evaluation, g: Guideline) -> Iterator[str]:
     for table, rules in tables.items():
         first_match = table in _FIRST_MATCH
         besides = _FIRST_MATCH.get(table, frozenset())
-        how = ": the first row that fits answers" if first_match else ""
-        lines = [f"Table {table.replace('_', ' ')}{how}"]
-        if any(rule in asked for rule in rules):
-            for rule in rules:
-                lines += _row(rule, asked[rule], g) if rule in asked else ()
-            silent = [rule for rule in rules if rule not in asked]
-            answered = [rule for rule in rules if rule not in besides and _fired(asked.get(rule))]
-            if first_match and answered:
-                unreached = [rule for rule in silent if rule not in besides]
-                lines += _skipped("not reached", unreached, f"{' and '.join(answered)} answered")
-                silent = [rule for rule in silent if rule in besides]
-            why = _NOT_ASKED.get(table, "nothing here calls for it")
-            lines += _skipped("not asked", silent, why)
-        else:
-            lines += _skipped("not asked", rules, _why_no_table(table, evaluation))
-        yield "\n".join(lines)
+        answered = [rule for rule in rules if rule not in besides and _fired(asked.get(rule))]
+        none_asked = not any(rule in asked for rule in rules)
+        why = _NOT_ASKED.get(table, "nothing here calls for it")
+        rows = []
+        for rule in rules:
+            if rule in asked:
+                rows.append(_row(rule, asked[rule], g))
+            elif none_asked:
+                rows.append(_skipped(rule, "not asked", _why_no_table(table, evaluation), g))
+            elif first_match and answered and rule not in besides:
+                rows.append(_skipped(rule, "not reached", f"{' and '.join(answered)} answered", g))
+            else:
+                rows.append(_skipped(rule, "not asked", why, g))
+        yield Table(table.replace("_", " "), first_match, tuple(rows))
 
 
 def _fired(steps: Sequence[Step] | None) -> bool:
     return any(step.fired for step in steps or ())
 
 
-def _skipped(how: str, rules: Sequence[str], why: str) -> Iterator[str]:
-    if rules:
-        yield _filled(f"  {how}: ", f"{', '.join(rules)} ({why})", 4)
-
-
-def _row(rule: str, steps: Sequence[Step], g: Guideline) -> Iterator[str]:
+def _row(rule: str, steps: Sequence[Step], g: Guideline) -> Row:
     row = g.file.rules[rule]
     fired = _fired(steps)
     seen = dict.fromkeys(_because(step) for step in steps if step.fired == fired)
-    reasons = [text for text in seen if text]
-    if not fired:
-        because = f" ({'; '.join(reasons)})" if reasons else ""
-        yield _filled(f"  no     {rule:<9}", f"{row.condition.removesuffix('.')}{because}", 18)
-        return
-    yield _filled(f"  FIRED  {rule:<9}", row.condition, 18)
-    for text in reasons:
-        yield _filled(" " * 18 + "seen: ", text, 24)
-    yield _filled(" " * 18 + "so:   ", row.result, 24)
+    why = tuple(text for text in seen if text)
+    return Row(rule, "fired" if fired else "no", row.condition, row.result, row.source, why)
+
+
+def _skipped(rule: str, state: Literal["not reached", "not asked"], why: str, g: Guideline) -> Row:
+    row = g.file.rules[rule]
+    return Row(rule, state, row.condition, row.result, row.source, (why,))
+
+
+def _written(table: Table) -> str:
+    how = ": the first row that fits answers" if table.first_match else ""
+    lines = [f"Table {table.name}{how}"]
+    skipped: dict[tuple[str, str], list[str]] = {}
+    for row in table.rows:
+        if row.state == "fired":
+            lines.append(_filled(f"  FIRED  {row.rule:<9}", row.condition, 18))
+            lines += (_filled(" " * 18 + "seen: ", text, 24) for text in row.why)
+            lines.append(_filled(" " * 18 + "so:   ", row.result, 24))
+        elif row.state == "no":
+            because = f" ({'; '.join(row.why)})" if row.why else ""
+            said = f"{row.condition.removesuffix('.')}{because}"
+            lines.append(_filled(f"  no     {row.rule:<9}", said, 18))
+        else:
+            skipped.setdefault((row.state, row.why[0]), []).append(row.rule)
+    for (state, why), rules in sorted(skipped.items(), reverse=True):
+        lines.append(_filled(f"  {state}: ", f"{', '.join(rules)} ({why})", 4))
+    return "\n".join(lines)
 
 
 def _filled(first: str, text: str, indent: int) -> str:

@@ -10,7 +10,12 @@ from typing import Any
 from cds_service.clinical import Code, Need
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.b12_under_two.data import Codes, File, Guideline, Lists
-from cds_service.guidelines.codelists import CodeList, check_code_lists, load_code_lists
+from cds_service.guidelines.codelists import (
+    LONGEST_CODE,
+    CodeList,
+    check_code_lists,
+    load_code_lists,
+)
 from cds_service.guidelines.engine import (
     Wording,
     apply_overrides,
@@ -86,18 +91,24 @@ def load(overrides: Path | None = None) -> Guideline:
 
 
 def _lists_of(codes: Codes) -> Callable[[str, str], Lists]:
-    """Which lists of problems and procedures a code belongs to; remembers the last it was asked."""
+    """Which lists of problems and procedures a code belongs to; remembers the last it was asked,
+    unless they are too long to be codes."""
     lists = [
         (name, getattr(codes, name)) for name in codes.__struct_fields__ if name not in MEASURED
     ]
 
-    @lru_cache(maxsize=4096)
-    def lists_of(system: str, code: str) -> Lists:
+    def look_up(system: str, code: str) -> Lists:
         asked = Code(system, code)
         return Lists(
             tuple(name for name, one in lists if one.decides(asked)),
             any(one.mentions(asked) for _, one in lists),
         )
+
+    remembered = lru_cache(maxsize=4096)(look_up)
+
+    def lists_of(system: str, code: str) -> Lists:
+        is_short = len(code) <= LONGEST_CODE and len(system) <= 4 * LONGEST_CODE
+        return remembered(system, code) if is_short else look_up(system, code)
 
     return lists_of
 

@@ -35,7 +35,7 @@ from cds_service.guidelines.b12_under_two.words import (
     card_values,
     finding_notes,
     named,
-    number,
+    shown_dose,
     test_notes,
 )
 from cds_service.guidelines.engine import (
@@ -123,8 +123,11 @@ def check_orders(
         missing = checker.follow_up(selected[0], outcomes)
         outcomes += [missing] if missing is not None else []
     if not of_b12:
-        outcomes += checker.unordered(basket, orders, len(unknown), signing=signing)
+        unseen = len(unknown) + basket.unreadable
+        outcomes += checker.unordered(basket, orders, unseen, signing=signing)
     outcomes += [checker.unidentified(one) for one in unknown if one.draft.selected]
+    if basket.unreadable:
+        outcomes.append(checker.unread(basket.unreadable))
     return outcomes or [NotIndicated("ORD-14", checker.why_silent(bool(selected)))]
 
 
@@ -392,6 +395,13 @@ class _Checker:
         self.why.holds("ORD-09", True, "{}: {}", order.name, "; ".join(doubts))
         return self._unchecked(order, doubts)
 
+    def unread(self, count: int) -> Recommend:
+        """ORD-09: orders of which nothing could be read, which may be of vitamin B12."""
+        self.why.holds("ORD-09", True, "{} orders could not be read", count)
+        name = "An order in the basket" if count == 1 else f"{count} orders in the basket"
+        nothing = structs.replace(_read(Draft("drug", "", b"{}"), self.facts, self.g), name=name)
+        return self._unchecked(nothing, ["it could not be read and may be of vitamin B12"])
+
     def _unchecked(self, order: _Order, reasons: Sequence[str]) -> Recommend:
         texts = self.g.file.texts
         notes = [Note("advice", texts.draft_not_checked, {"reason": one}) for one in reasons]
@@ -587,7 +597,7 @@ class _Checker:
         written = " / ".join(dict.fromkeys(one.written for one in ends))
         dosing = order.dosing
         average = dosing.average_high
-        daily = "" if average is None else f", {number(round(average, 1))} µg a day on average"
+        daily = "" if average is None else f", {shown_dose(average, 1)} µg a day on average"
         reading = f"{dosing.in_words()}{daily}, {self._ways(order)}"
         return {"written": written or "no dose", "reading": reading}
 

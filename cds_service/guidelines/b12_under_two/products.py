@@ -165,7 +165,7 @@ _B12 = re.compile(r"\b[bв][\s.\-\u2010-\u2014]*12\b")
 _TWO_READINGS = re.compile(
     r"\b[bв](?:\s+12\s*(?:%|(?:mcg|[umn]?g|[um]?l|iu|ui|units?|hours?|hrs?|h)\b)|[\s.\-]*12[.,]\d)"
 )
-_BRAND = re.compile(r"\[[^\]]*\]")
+_BRAND = re.compile(r"\[[^\[\]]*\]")
 _NEXT_INGREDIENT = re.compile(r"\s/\s|[+&]")
 
 
@@ -293,7 +293,7 @@ _MILLILITRES = frozenset(
 )
 #: A number with its separators, which may begin with one (".5"); not the end of a range.
 _NUMBER = (
-    r"(?<![\w.,'])(?<!\d[\-\u2013])(?<!\d [\-\u2013] )[.,]?\d+(?:[.,']\d+)*(?:[ ]\d{3}(?!\d))*"
+    r"(?<![\w.,'])(?<!\d[\-\u2013])(?<!\d [\-\u2013] )[.,]?\d+(?:[.,']\d+)*(?:[ ]\d{3}(?!\d)){0,5}"
 )
 _MASS = rf"(?:{'|'.join(sorted(_MASSES, key=len, reverse=True))})\b"
 _STRENGTH = re.compile(

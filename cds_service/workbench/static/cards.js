@@ -1,0 +1,162 @@
+// Cards as an EHR renders them, and behind each the reasoning.
+
+import { written } from "./days.js";
+import { field, fresh, h, outward, select, tree } from "./dom.js";
+
+const EVALUATION = "io.github.b12-cds-service.evaluation";
+const RULES = "io.github.b12-cds-service.rules";
+const TONES = {
+  info: ["Information", "M12 11v6M12 7.5v.5"],
+  warning: ["Warning", "M12 6.5v7M12 17v.5"],
+  critical: ["Critical", "M8 8l8 8M16 8l-8 8"],
+};
+
+export const accountOf = (response) => response?.extension?.[EVALUATION] ?? {};
+
+// `acts` says what can be done: accept(card, suggestion), dismiss(card, reason, comment); and
+// remembers whether the reasons are wanted.
+export function cardsOf(told, response, setup, dealt, acts) {
+  const cards = response.cards ?? [];
+  if (!cards.length) return [silence(told, accountOf(response), setup, acts)];
+  return cards.map((card, index) => cardOf(card, told, setup, dealt.get(card.uuid), acts, index === 0));
+}
+
+function cardOf(card, told, setup, done, acts, first) {
+  const [tone] = TONES[card.indicator] ?? TONES.info;
+  const title = fresh("card");
+  const rules = card.extension?.[RULES]?.ruleIds ?? [];
+  return h("article", { class: `card ${card.indicator}${done ? " done" : ""}`, "aria-labelledby": title, "data-card": card.uuid },
+    h("header", {}, h("span", { class: "badge" }, tone), h("h3", { id: title }, card.summary)),
+    h("div", { class: "detail" }, told.details?.[card.uuid] ? tree(told.details[card.uuid]) : h("p", { class: "plain" }, card.detail ?? "")),
+    suggestionsOf(card, done, acts),
+    h("p", { class: "source" }, "Source: ", card.source?.url ? outward(h("a"), card.source.url) : null, card.source?.label ?? ""),
+    h("ul", { class: "links" },
+      (card.links ?? []).map((one) => h("li", {}, append(outward(h("a"), one.url), one.label))),
+      rules.slice(0, 1).map((rule) => h("li", {}, h("a", { href: `/guideline#${rule.toLowerCase()}` }, `Guideline, rule ${rule}`)))),
+    h("div", { class: "foot" },
+      why(rules, told, setup, first ? acts : {}),
+      done ? h("p", { class: `outcome${done.refused ? " refused" : ""}`, tabindex: "-1" }, done.said) : dismissal(card, acts)));
+}
+
+function append(element, ...children) {
+  element.append(...children);
+  return element;
+}
+
+function suggestionsOf(card, done, acts) {
+  const suggestions = card.suggestions ?? [];
+  if (!suggestions.length) return null;
+  const one = card.selectionBehavior === "at-most-one" && suggestions.length > 1;
+  return h("div", { class: "suggestions", role: "group", "aria-label": one ? "Suggestions, choose at most one" : "Suggestions" },
+    one && h("p", { class: "hint" }, "Choose at most one"),
+    suggestions.map((suggestion) => {
+      const taken = done?.accepted?.has(suggestion.uuid);
+      const closed = taken || done?.dismissed || (card.selectionBehavior === "at-most-one" && done?.accepted?.size);
+      return h("div", { class: `suggestion${suggestion.isRecommended ? " recommended" : ""}` },
+        h("button", { type: "button", class: suggestion.isRecommended ? "primary" : "", disabled: Boolean(closed),
+          "data-suggestion": suggestion.uuid, onclick: () => acts.accept(card, suggestion) },
+        taken ? "Accepted: " : "", suggestion.label),
+        suggestion.isRecommended && h("span", { class: "tag" }, "recommended"),
+        h("details", {}, h("summary", {}, `${suggestion.actions?.length ?? 0} ${suggestion.actions?.length === 1 ? "action" : "actions"}`),
+          h("ul", {}, (suggestion.actions ?? []).map((action) =>
+            h("li", {}, h("span", { class: "verb" }, action.type), " ", action.description)))));
+    }));
+}
+
+function dismissal(card, acts) {
+  const reasons = card.overrideReasons ?? [];
+  const chosen = select(reasons.map((one, index) => [String(index), one.display]), "0");
+  const comment = h("input", { type: "text", maxlength: "200", autocomplete: "off" });
+  return h("details", { class: "dismiss" }, h("summary", {}, "Dismiss …"),
+    h("form", { onsubmit: (event) => {
+      event.preventDefault();
+      acts.dismiss(card, reasons[Number(chosen.value)], comment.value.trim());
+    } },
+    reasons.length > 0 && field("Reason", chosen), field("Comment (optional)", comment),
+    h("button", { type: "submit" }, "Dismiss this card")));
+}
+
+const SILENCES = {
+  "nothing to say": ["No card", "Evaluated, and there is nothing to say"],
+  "advice withheld": ["Withheld", "There is advice, and it is not shown: it was overridden before. It is not an all-clear"],
+  "in trial": ["In trial", "What was worked out is recorded and not shown. It is not an all-clear"],
+};
+
+function silence(told, account, setup, acts) {
+  const fine = account.outcome === "nothing to say";
+  const [badge, title] = SILENCES[account.outcome] ?? ["Not evaluated", "This could not be evaluated. It is not an all-clear"];
+  return h("article", { class: `card ${fine ? "silent" : "warning"}` },
+    h("header", {}, h("span", { class: "badge" }, badge),
+      h("h3", {}, title)),
+    h("div", { class: "detail" },
+      (account.because ?? []).length > 0 && h("ul", {}, account.because.map((one) => h("li", {}, one))),
+      (account.missing ?? []).length > 0 && h("p", {}, `Missing: ${account.missing.join("; ")}`)),
+    h("div", { class: "foot" }, why(account.ruleIds ?? [], told, setup, acts)));
+}
+
+// --- why -----------------------------------------------------------------------------------------
+
+// Open stays open when the card is shown anew, so that a fact can be moved and its reasons watched.
+function why(rules, told, setup, acts) {
+  const body = h("div", { class: "why" });
+  const details = h("details", { class: "because" }, h("summary", {}, "Why?"), body);
+  const fill = () => body.hasChildNodes() || body.append(...reasons(rules, told, setup));
+  if (acts.explained) {
+    details.open = true;
+    fill();
+  }
+  details.addEventListener("toggle", () => {
+    acts.explained = details.open;
+    if (details.open) fill();
+  });
+  return details;
+}
+
+function reasons(rules, told, setup) {
+  const rows = new Map((told.tables ?? []).flatMap((table) => table.rows.map((row) => [row.rule, row])));
+  const deciding = rules.map((rule) => rows.get(rule)).filter(Boolean);
+  const sentences = [...new Set(deciding.flatMap((row) => setup.statementsOf[row.rule] ?? []))];
+  const missing = (told.facts ?? []).filter((one) => one.name === "Not known");
+  const known = (told.facts ?? []).filter((one) => one.name !== "Not known");
+  return [
+    h("h4", {}, "Decided by"),
+    h("ul", { class: "rules" }, deciding.map((row) => ruleOf(row))),
+    sentences.length > 0 && h("h4", {}, "The guideline says"),
+    sentences.map((name) => h("blockquote", {}, h("a", { href: `/guideline#${name.toLowerCase()}` }, name), " ", setup.statements[name])),
+    h("h4", {}, "On these facts"),
+    h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Facts used" }, factTable(known)),
+    h("h4", {}, "What was missing"),
+    missing.length ? h("ul", {}, missing.map((one) => h("li", {}, one.text))) : h("p", {}, "Nothing that was asked for."),
+    h("h4", {}, "Every rule, and why it fired or not"),
+    (told.tables ?? []).map(tableOf),
+  ].flat().filter(Boolean);
+}
+
+function factTable(facts) {
+  return h("table", { class: "known" },
+    h("thead", {}, h("tr", {}, ["Fact", "Value", "As sent", "Date", "Resource"].map((one) => h("th", { scope: "col" }, one)))),
+    h("tbody", {}, facts.map((one) => h("tr", {},
+      h("th", { scope: "row" }, one.name || "–"),
+      one.value
+        ? [h("td", {}, one.value), h("td", {}, one.sent || one.value), h("td", {}, written(one.day)), h("td", {}, h("code", {}, one.source ?? ""))]
+        : h("td", { colSpan: 4 }, one.text)))));
+}
+
+const STATES = { fired: "fired", no: "did not fire", "not reached": "not reached", "not asked": "not asked" };
+
+function ruleOf(row) {
+  return h("li", { class: `rule ${row.state.replace(" ", "-")}` },
+    h("p", {}, h("a", { href: `/guideline#${row.rule.toLowerCase()}` }, row.rule), " ",
+      h("span", { class: "state" }, STATES[row.state]), " ", row.condition),
+    (row.why ?? []).length > 0 && h("p", { class: "muted" }, row.state === "fired" ? "Seen: " : "Because: ", row.why.join("; ")),
+    row.state === "fired" && h("p", {}, "So: ", row.result));
+}
+
+function tableOf(table) {
+  const fired = table.rows.filter((row) => row.state === "fired").map((row) => row.rule);
+  return h("details", { class: "table" },
+    h("summary", {}, h("span", {}, `Table ${table.name}`), " ",
+      h("span", { class: "muted" }, fired.length ? fired.join(", ") : "none fired")),
+    table.firstMatch && h("p", { class: "hint" }, "The first row that fits answers."),
+    h("ul", { class: "rules" }, table.rows.map(ruleOf)));
+}

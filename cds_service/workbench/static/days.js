@@ -1,0 +1,36 @@
+// Days as "2026-03-12", counted without time zones.
+
+const DAY_MS = 86400000;
+const ms = (day) => Date.parse(`${day.slice(0, 10)}T00:00:00Z`);
+
+export const isDay = (text) => /^\d{4}-\d\d-\d\d/.test(text ?? "") && !Number.isNaN(ms(text));
+export const add = (day, count) => new Date(ms(day) + count * DAY_MS).toISOString().slice(0, 10);
+export const between = (from, to) => Math.round((ms(to) - ms(from)) / DAY_MS);
+
+export function addMonths(day, count) {
+  const [year, month, date] = day.split("-").map(Number);
+  const first = new Date(Date.UTC(year, month - 1 + count, 1));
+  const last = new Date(Date.UTC(first.getUTCFullYear(), first.getUTCMonth() + 1, 0)).getUTCDate();
+  first.setUTCDate(Math.min(date, last));
+  return first.toISOString().slice(0, 10);
+}
+
+export function age(birth, on) {
+  if (!isDay(birth) || birth > on) return "";
+  const [y1, m1, d1] = birth.split("-").map(Number);
+  const [y2, m2, d2] = on.split("-").map(Number);
+  let months = (y2 - y1) * 12 + m2 - m1;
+  if (addMonths(birth, months) > on || (d2 < d1 && addMonths(birth, months) > on)) months -= 1;
+  const days = between(addMonths(birth, months), on);
+  const parts = [];
+  if (months) parts.push(`${months} ${months === 1 ? "month" : "months"}`);
+  if (days || !months) parts.push(`${days} ${days === 1 ? "day" : "days"}`);
+  return parts.join(" ");
+}
+
+const words = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+const monthWords = new Intl.DateTimeFormat("en-GB", { month: "long", year: "numeric", timeZone: "UTC" });
+export const written = (day) => (isDay(day) ? words.format(ms(day)) : (day ?? ""));
+export const monthName = (day) => monthWords.format(ms(day));
+export const weekday = (day) => (new Date(ms(day)).getUTCDay() + 6) % 7; // Monday is 0
+export const daysInMonth = (day) => between(`${day.slice(0, 7)}-01`, addMonths(`${day.slice(0, 7)}-01`, 1));

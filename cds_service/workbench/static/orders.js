@@ -1,0 +1,197 @@
+// The basket: drafts that can be changed, and the days on which they are given.
+
+import { add, addMonths, daysInMonth, monthName, weekday, written } from "./days.js";
+import { field, h, select } from "./dom.js";
+import { durationWords, frequencyWords, phases } from "./timing.js";
+
+const UNITS = [["ug", "µg"], ["mg", "mg"], ["mL", "mL"], ["ug/kg", "µg/kg"], ["mg/kg", "mg/kg"], ["{tablet}", "tablet"], ["[iU]", "IU"]];
+const PERIODS = [["d", "days"], ["wk", "weeks"], ["mo", "months"]];
+const UCUM = "http://unitsofmeasure.org";
+const ROUTE_WORDS = new Map([["26643006", "by mouth"], ["78421000", "into the muscle"], ["34206005", "under the skin"]]);
+
+export const titleOf = (order) =>
+  order.medicationCodeableConcept?.text ?? order.medicationCodeableConcept?.coding?.[0]?.display
+  ?? order.code?.text ?? order.code?.coding?.[0]?.display ?? order.description
+  ?? order.medicationReference?.display ?? order.medicationReference?.reference ?? "not named";
+
+const dueOf = (order) =>
+  order.occurrenceDateTime ?? order.occurrencePeriod?.start ?? order.executionPeriod?.start ?? "";
+
+export function blankOrder(setup, patientId, id, on) {
+  const product = setup.products[0];
+  const order = {
+    resourceType: "MedicationRequest", id, status: "draft", intent: "order",
+    medicationCodeableConcept: { coding: product.coding, text: product.name },
+    subject: { reference: `Patient/${patientId}` }, authoredOn: on,
+    dosageInstruction: [{
+      sequence: 1,
+      timing: { repeat: { boundsDuration: { value: 28, unit: "days", system: UCUM, code: "d" }, frequency: 1, period: 1, periodUnit: "d" } },
+      route: { coding: [setup.routes[0]] },
+      doseAndRate: [{ doseQuantity: { value: 1000, unit: "µg", system: UCUM, code: "ug" } }],
+    }],
+  };
+  rewrite(order.dosageInstruction[0]);
+  return order;
+}
+
+// The words of a dosage, made anew from its structure, so that the two never disagree.
+function rewrite(dosage) {
+  const quantity = dosage.doseAndRate?.[0]?.doseQuantity ?? {};
+  const repeat = dosage.timing?.repeat ?? {};
+  const route = dosage.route?.coding?.[0];
+  const bounds = repeat.boundsDuration;
+  dosage.text = [
+    dosage.sequence > 1 ? "then" : "", quantity.value ?? "", quantity.unit ?? "",
+    ROUTE_WORDS.get(route?.code) ?? (route?.display ? `by ${route.display.toLowerCase()}` : ""),
+    repeat.frequency ? frequencyWords(repeat.frequency, repeat.period, repeat.periodUnit) : "",
+    bounds ? `for ${durationWords(bounds.value, bounds.code)}` : "",
+  ].filter((one) => one !== "").join(" ");
+}
+
+// --- the basket ----------------------------------------------------------------------------------
+
+export function basketOf(basket, signed, setup, on, acts, signing) {
+  const drugs = basket.filter((one) => one.resourceType === "MedicationRequest");
+  const others = basket.filter((one) => one.resourceType !== "MedicationRequest");
+  return [
+    h("div", { class: "bar" },
+      h("button", { type: "button", onclick: acts.write }, "Write an order"),
+      h("button", { type: "button", class: "primary", id: "sign", disabled: !basket.length, onclick: acts.sign }, "Sign the orders"),
+      basket.length > 0 && h("button", { type: "button", class: "plain", onclick: acts.empty }, "Empty the basket")),
+    signing && h("div", { class: "objection", role: "group", "aria-label": "Signing" },
+      h("p", {}, h("strong", {}, signing.critical ? "Stopped before signing." : "Before you sign."), ` ${signing.text}`),
+      h("button", { type: "button", onclick: acts.signAnyway }, "Sign as they are")),
+    basket.length === 0 && h("p", { class: "empty" }, signed.length
+      ? "The basket is empty. What was signed is on the record now."
+      : "The basket is empty. Accept a suggestion, or write an order."),
+    drugs.map((order) => editor(order, setup, acts)),
+    others.length > 0 && h("div", { class: "order" }, h("h3", {}, "Tests and tasks"),
+      h("ul", { class: "tests" }, others.map((order) => h("li", {},
+        h("span", {}, titleOf(order)), h("span", { class: "muted" }, ` ${order.resourceType === "Task" ? "task" : written(dueOf(order)) || "no date"}`),
+        h("button", { type: "button", class: "plain small", onclick: () => acts.remove(order), "aria-label": `Remove ${titleOf(order)}` }, "Remove"))))),
+    calendarOf([...signed, ...basket], on),
+  ];
+}
+
+function editor(order, setup, acts) {
+  const changed = (change) => () => {
+    change();
+    acts.changed(order);
+  };
+  const named = order.medicationCodeableConcept?.text;
+  const product = select(
+    [...(setup.products.some((one) => one.name === named) ? [] : [["", `${titleOf(order)} (as written)`]]),
+      ...setup.products.map((one) => [one.name, one.name])],
+    named ?? "", { onchange: changed(() => {
+      const one = setup.products.find((it) => it.name === product.value);
+      if (one) order.medicationCodeableConcept = { coding: one.coding, text: one.name };
+      delete order.medicationReference;
+    }) });
+  const dosages = (order.dosageInstruction ??= [{}]);
+  const code = dosages[0].route?.coding?.[0]?.code ?? "";
+  const route = select(
+    [...(setup.routes.some((one) => one.code === code) ? [] : [["", dosages[0].route?.text ?? dosages[0].route?.coding?.[0]?.display ?? "not given"]]),
+      ...setup.routes.map((one) => [one.code, one.display])],
+    code, { onchange: changed(() => {
+      const one = setup.routes.find((it) => it.code === route.value);
+      for (const dosage of dosages) {
+        if (one) dosage.route = { coding: [one] };
+        rewrite(dosage);
+      }
+    }) });
+  const details = h("details", { class: "change", open: acts.editing.has(order.id) }, h("summary", {}, "Change drug, dose, route or schedule"),
+    h("div", { class: "row" }, field("Drug", product), field("Route", route)),
+    dosages.map((dosage, index) => phaseEditor(dosage, index, dosages.length, changed)));
+  details.addEventListener("toggle", () => acts.editing[details.open ? "add" : "delete"](order.id));
+  return h("div", { class: "order", "data-order": order.id },
+    h("div", { class: "order-head" }, h("h3", {}, titleOf(order)),
+      h("button", { type: "button", class: "plain small", onclick: () => acts.remove(order), "aria-label": `Remove ${titleOf(order)}` }, "Remove")),
+    h("ul", { class: "phases" }, dosages.map((dosage) => h("li", {}, dosage.text || "no dose written"))),
+    details);
+}
+
+function phaseEditor(dosage, index, count, changed) {
+  const quantity = dosage.doseAndRate?.[0]?.doseQuantity ?? {};
+  const repeat = dosage.timing?.repeat ?? {};
+  const bounds = repeat.boundsDuration ?? {};
+  const unitCode = quantity.code ?? "";
+  const number = (value, least, properties) => h("input", { type: "number", value: value === undefined ? "" : String(value), min: String(least), step: "any", inputmode: "decimal", ...properties });
+  const dose = number(quantity.value, 0);
+  const unit = select([...(UNITS.some(([one]) => one === unitCode) ? [] : [["", quantity.unit ?? "no unit"]]), ...UNITS], unitCode);
+  const times = number(repeat.frequency, 1, { step: "1" });
+  const period = number(repeat.period, 1, { step: "1" });
+  const per = select(PERIODS, repeat.periodUnit ?? "d");
+  const length = number(bounds.value, 1, { step: "1" });
+  const lengthUnit = select(PERIODS, bounds.code ?? "d");
+  const apply = changed(() => {
+    if (dose.value !== "") {
+      const [written_, name] = UNITS.find(([one]) => one === unit.value) ?? [quantity.code, quantity.unit];
+      dosage.doseAndRate = [{ doseQuantity: { value: Number(dose.value), unit: name, ...(written_ ? { system: UCUM, code: written_ } : {}) } }];
+    } else delete dosage.doseAndRate;
+    const next = {};
+    if (length.value) next.boundsDuration = { value: Number(length.value), unit: PERIODS.find(([one]) => one === lengthUnit.value)[1], system: UCUM, code: lengthUnit.value };
+    if (times.value && period.value) Object.assign(next, { frequency: Number(times.value), period: Number(period.value), periodUnit: per.value });
+    dosage.timing = { repeat: next };
+    delete dosage.maxDosePerPeriod; // it was worked out from the dose before
+    rewrite(dosage);
+  });
+  for (const one of [dose, unit, times, period, per, length, lengthUnit]) one.addEventListener("change", apply);
+  const label = count > 1 ? `Phase ${index + 1}` : "Dose";
+  return h("fieldset", {}, h("legend", {}, label),
+    h("div", { class: "phase" }, field("Dose", dose), field("Unit", unit), field("Times", times), field("in every", period),
+      field("of", per), field("For", length), field("of ", lengthUnit)));
+}
+
+// --- the calendar --------------------------------------------------------------------------------
+
+const MOST_MONTHS = 8;
+
+export function calendarOf(orders, on) {
+  const days = new Map(); // day -> { doses: [], tests: [], phase }
+  const at = (day) => days.get(day) ?? days.set(day, { doses: [], tests: [], phase: 0 }).get(day);
+  const legend = [];
+  for (const order of orders) {
+    if (order.resourceType === "MedicationRequest" && !["stopped", "cancelled", "entered-in-error"].includes(order.status)) {
+      for (const phase of phases(order, on)) {
+        for (const [day, times] of phase.given) {
+          const entry = at(day);
+          entry.doses.push(`${times > 1 ? `${times} × ` : ""}${phase.dose || "dose not given"}`);
+          entry.phase = Math.min(phase.number, 4);
+        }
+        if (phase.given.size) legend.push(phase);
+      }
+    } else if (order.resourceType === "ServiceRequest" && dueOf(order)) at(dueOf(order).slice(0, 10)).tests.push(titleOf(order));
+  }
+  if (!days.size) return null;
+  const sorted = [...days.keys()].sort();
+  const months = [];
+  for (let month = `${sorted[0].slice(0, 7)}-01`; month <= sorted.at(-1) && months.length < MOST_MONTHS; month = addMonths(month, 1)) months.push(month);
+  const tests = sorted.filter((day) => days.get(day).tests.length);
+  const left = addMonths(months.at(-1), 1) <= sorted.at(-1);
+  return h("div", { class: "calendar" }, h("h3", {}, "Schedule"),
+    h("ul", { class: "legend" }, legend.map((one) => h("li", {},
+      h("span", { class: `key phase-${Math.min(one.number, 4)}` }), " ", h("strong", {}, `${written(one.start)} – ${written(one.end)}`),
+      ` ${one.text || one.dose} (${sum(one.given)} ${sum(one.given) === 1 ? "dose" : "doses"}${one.open ? " in the first four weeks, no end given" : ""})`)),
+    tests.map((day) => h("li", {}, h("span", { class: "key lab" }), " ", h("strong", {}, written(day)), ` ${days.get(day).tests.join(", ")}`))),
+    h("div", { class: "months" }, months.map((month) => monthOf(month, days, on))),
+    left && h("p", { class: "hint" }, `Shown up to ${monthName(months.at(-1))}; it goes on until ${written(sorted.at(-1))}.`));
+}
+
+const sum = (given) => [...given.values()].reduce((total, one) => total + one, 0);
+
+function monthOf(month, days, on) {
+  const cells = Array.from({ length: weekday(month) }, () => h("td"));
+  for (let i = 0; i < daysInMonth(month); i += 1) {
+    const day = add(month, i);
+    const entry = days.get(day);
+    const said = entry ? [...entry.doses, ...entry.tests.map((one) => `${one} test`)].join(", ") : "";
+    cells.push(h("td", { class: [entry?.doses.length ? `dose phase-${entry.phase}` : "", entry?.tests.length ? "lab" : "", day === on ? "now" : ""].filter(Boolean).join(" ") || null,
+      title: said || null, "data-day": entry ? day : null },
+    String(i + 1), said && h("span", { class: "quiet" }, `: ${said}`)));
+  }
+  while (cells.length % 7) cells.push(h("td"));
+  const weeks = Array.from({ length: cells.length / 7 }, (_, week) => h("tr", {}, cells.slice(week * 7, week * 7 + 7)));
+  return h("table", { class: "month" }, h("caption", {}, monthName(month)),
+    h("thead", {}, h("tr", {}, ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"].map((one) => h("th", { scope: "col" }, one)))),
+    h("tbody", {}, weeks));
+}

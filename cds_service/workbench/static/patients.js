@@ -1,0 +1,65 @@
+// Choosing whom to play: a sample story, a file, or a patient of a FHIR server.
+
+import { field, h, say } from "./dom.js";
+
+// Where to begin, and what is to be seen there. Only those that the demo has are shown.
+const FIRST = [
+  ["vegan-mother-low-b12-six-months", "Low B12, vegan mother"],
+  ["hypotonia-regression-severe", "Floppy and losing skills"],
+  ["borderline-no-metabolites", "Borderline result"],
+  ["crohn-ileum-toddler", "Crohn's disease"],
+  ["oral-therapy-no-response", "No response to treatment"],
+  ["healthy-infant-silent", "Healthy: no card"],
+];
+
+export function chooserOf(samples, demo, chosen, acts) {
+  const told = samples.filter((one) => one.request);
+  const named = new Map(told.map((one) => [one.name, one]));
+  const first = FIRST.filter(([name]) => named.has(name));
+  return [
+    told.length > 0 && h("div", { class: "stories", role: "group", "aria-label": "Stories to begin with" },
+      first.map(([name, label]) => h("button", { type: "button", class: name === chosen ? "story chosen" : "story", "aria-pressed": String(name === chosen), onclick: () => acts.story(name) }, label))),
+    told.length > 0 && allStories(told, chosen, acts),
+    h("p", { class: "tells", id: "tells" }, named.get(chosen)?.tells ?? ""),
+    h("details", { open: told.length === 0 }, h("summary", {}, "Another patient …"), ownPatient(demo, acts)),
+  ];
+}
+
+function allStories(told, chosen, acts) {
+  const options = told.map((one) => h("option", { value: one.name }, one.tells));
+  const list = h("datalist", { id: "story-names" }, options);
+  const box = h("input", { type: "search", list: "story-names", autocomplete: "off", spellcheck: "false", value: chosen ?? "" });
+  box.addEventListener("change", () => {
+    if (told.some((one) => one.name === box.value)) acts.story(box.value);
+    else if (box.value) say("There is no story of this name.");
+  });
+  box.addEventListener("focus", () => box.select());
+  return [field(`All ${told.length} stories`, box), list];
+}
+
+function ownPatient(demo, acts) {
+  const text = h("textarea", { rows: "5", spellcheck: "false", placeholder: '{"resourceType": "Bundle", …}' });
+  const take = async (file) => {
+    if (!file) return;
+    text.value = await file.text();
+    acts.pasted(text.value);
+  };
+  const file = h("input", { type: "file", accept: ".json,application/json,application/fhir+json", onchange: () => take(file.files[0]) });
+  const drop = field("A FHIR Bundle of one patient, or a CDS Hooks request: paste or drop it here", text);
+  drop.addEventListener("dragover", (event) => event.preventDefault());
+  drop.addEventListener("drop", (event) => {
+    if (!event.dataTransfer.files.length) return;
+    event.preventDefault();
+    take(event.dataTransfer.files[0]);
+  });
+  const server = h("input", { type: "url", placeholder: "http://127.0.0.1:8090/fhir", autocomplete: "off", required: true });
+  const id = h("input", { type: "text", autocomplete: "off", spellcheck: "false", required: true });
+  return h("div", { class: "own" }, drop, field("or choose a file", file),
+    h("button", { type: "button", onclick: () => acts.pasted(text.value) }, "Open it"),
+    demo && h("form", { class: "server", onsubmit: (event) => {
+      event.preventDefault();
+      acts.fromServer(server.value.trim(), id.value.trim());
+    } },
+    field("FHIR server, read by the service", server, "Any on this machine; others must be listed in CDS_FHIR_SERVERS."),
+    field("Patient id", id), h("button", { type: "submit" }, "Open the chart")));
+}

@@ -1,0 +1,389 @@
+"""What the workbench is told by the service: pages, setup, reasoning, requests from Bundles."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fhir_server_stub import FhirStub
+from flask.testing import FlaskClient
+
+from cds_service.app import create_app
+from cds_service.consultation import load_services
+from cds_service.guidelines import b12_under_two as b12
+from cds_service.guidelines.engine import Limit
+from cds_service.settings import Settings
+from cds_service.workbench.showing import markdown_tree
+
+STORIES = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
+STORY = STORIES / "vegan-mother-low-b12-six-months"
+ON = "2026-03-12"
+PATIENT_VIEW = "b12-under-two-patient-view"
+SERVICES = load_services()
+G = SERVICES[0].guideline
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+def client(**settings: Any) -> FlaskClient:
+    chosen = {"demo": True, "as_of": date.fromisoformat(ON), **settings}
+    return create_app(Settings(**chosen), SERVICES).test_client()
+
+
+def explained(request: bytes, on: str = "", hook: str = "patient-view") -> Any:
+    query = f"?on={on}" if on else ""
+    answer = client().post(f"/workbench/explain/b12-under-two-{hook}{query}", data=request)
+    assert answer.status_code == 200, answer.data
+    return json.loads(answer.data)
+
+
+def fired(told: Any) -> set[str]:
+    rows = [row for table in told["tables"] for row in table["rows"]]
+    return {row["rule"] for row in rows if row["state"] == "fired"}
+
+
+# --- pages ---------------------------------------------------------------------------------------
+
+
+def test_a_browser_gets_the_page_and_a_program_the_json() -> None:
+    page = client().get("/", headers=BROWSER)
+    assert page.mimetype == "text/html"
+    assert b"B12 workbench" in page.data
+    for accepts in ({}, {"Accept": "*/*"}, {"Accept": "application/json"}):
+        told = client().get("/", headers=accepts)
+        assert told.mimetype == "application/json"
+        assert json.loads(told.data)["discovery"]
+        assert "Accept" in told.headers["Vary"]
+    assert "Accept" in page.headers["Vary"]
+
+
+def test_it_can_be_taken_away_whole() -> None:
+    without = client(workbench=False)
+    assert without.get("/", headers=BROWSER).mimetype == "application/json"
+    for path in ("/guideline", "/workbench/setup", "/workbench/main.js"):
+        assert without.get(path).status_code == 404
+    for path in (f"/workbench/explain/{PATIENT_VIEW}", "/workbench/request"):
+        assert without.post(path, data=b"{}").status_code == 404
+
+
+def test_where_clients_are_registered_there_is_none(tmp_path: Path) -> None:
+    register = tmp_path / "clients.toml"
+    register.write_text(
+        '[[clients]]\nname = "north"\nissuer = "https://ehr.north.example.org"\n'
+        'jwks_url = "https://ehr.north.example.org/jwks.json"\n',
+        encoding="utf-8",
+    )
+    guarded = client(clients_file=register, public_url="https://cds.example.org")
+    assert guarded.get("/", headers=BROWSER).mimetype == "application/json"
+    assert guarded.post(f"/workbench/explain/{PATIENT_VIEW}", data=b"{}").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/guideline", "/workbench/main.js", "/workbench/mark.svg"])
+def test_every_part_forbids_what_is_not_its_own(path: str) -> None:
+    headers = client().get(path, headers=BROWSER).headers
+    policy = dict(
+        directive.strip().partition(" ")[::2]
+        for directive in headers["Content-Security-Policy"].split(";")
+    )
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["require-trusted-types-for"] == "'script'"
+    assert policy["trusted-types"] == "'none'"
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_part_that_is_known_already_is_not_sent_again() -> None:
+    first = client().get("/workbench/style.css")
+    again = client().get("/workbench/style.css", headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize("name", ["__init__.py", "..%2f__init__.py", "guideline.html", "x"])
+def test_nothing_but_the_parts_is_handed_out(name: str) -> None:
+    assert client().get(f"/workbench/{name}").status_code == 404
+
+
+# --- the guideline to read -----------------------------------------------------------------------
+
+PAGE = client().get("/guideline").get_data(as_text=True)
+ANCHORS = re.findall(r' id="([^"]+)"', PAGE)
+
+
+def test_the_guideline_page_has_an_anchor_for_every_rule_statement_source_and_limit() -> None:
+    named = {*G.file.rules, *G.file.statements, *G.file.sources}
+    wanted = {name.lower() for name in named}
+    limits = G.file.limits.__struct_fields__
+    wanted |= {f"limit-{name.replace('_', '-')}" for name in limits}
+    wanted |= {"c-1", "c-2", "contradictions"}
+    assert wanted - set(ANCHORS) == set()
+    assert len(ANCHORS) == len(set(ANCHORS)), "an anchor stands twice"
+
+
+def test_every_link_of_the_guideline_page_leads_somewhere() -> None:
+    links = re.findall(r'href="([^"]*)"', PAGE)
+    inside = [link for link in links if link.startswith("#")]
+    assert len(inside) > 500
+    assert {link[1:] for link in inside} <= set(ANCHORS)
+    others = {link for link in links if not link.startswith("#")}
+    assert {one for one in others if not re.match(r"https?://|/$|/workbench/", one)} == set()
+
+
+def test_the_guideline_page_shows_the_numbers_in_force(tmp_path: Path) -> None:
+    text = html.unescape(re.sub(r"<[^>]+>", " ", PAGE))
+    limit: Limit = G.limits.b12_deficient
+    assert f"below {limit}" in text
+    assert "No local settings" in text
+    file = tmp_path / "site.toml"
+    file.write_text(
+        '[limits]\nb12_deficient = { below = 210, source = "local: <b>us</b>" }\n',
+        encoding="utf-8",
+    )
+    site = create_app(Settings(guideline_overrides=file), load_services(file)).test_client()
+    page = site.get("/guideline").get_data(as_text=True)
+    assert "below 210 pg/mL" in page
+    assert "Local settings in force: <code>limits.b12_deficient" in page
+    assert "&lt;b&gt;us&lt;/b&gt;" in page, "what a site writes is text"
+
+
+def test_no_script_and_no_style_stands_in_the_guideline_page() -> None:
+    assert not re.search(r"<script|<style|<!--| on\w+=| style=|javascript:", PAGE, flags=re.I)
+
+
+# --- reasoning -----------------------------------------------------------------------------------
+
+
+def test_the_reasoning_comes_with_the_same_cards_as_the_call() -> None:
+    request = (STORY / "request.json").read_bytes()
+    called = client().post(f"/cds-services/{PATIENT_VIEW}", data=request)
+    told = explained(request)
+    assert told["response"] == json.loads(called.data)
+    assert set(told["details"]) == {card["uuid"] for card in told["response"]["cards"]}
+
+
+def test_every_rule_is_told_once_with_what_became_of_it() -> None:
+    told = explained((STORY / "request.json").read_bytes())
+    rows = [row for table in told["tables"] for row in table["rows"]]
+    assert [row["rule"] for row in rows] == list(G.file.rules)
+    assert {row["state"] for row in rows} == {"fired", "no", "not reached", "not asked"}
+    (route,) = [row for row in rows if row["rule"] == "RTE-07"]
+    assert route["state"] == "fired"
+    assert route["why"]
+    assert all(row["why"] for row in rows if row["state"].startswith("not "))
+
+
+def test_a_converted_result_is_told_with_value_unit_date_and_place() -> None:
+    told = explained((STORIES / "result-in-pmol" / "request.json").read_bytes())
+    (level,) = [one for one in told["facts"] if one["name"] == "Vitamin B12"]
+    assert level["value"] == "142.3 pg/mL"
+    assert level["sent"] == "105 pmol/L"
+    assert level["source"].startswith("Observation/")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", level["day"])
+    (point,) = told["chart"]["plots"][0]["points"]
+    assert 142 < point["value"] < 143
+    assert point["sent"] == "105 pmol/L"
+
+
+def test_what_was_missing_is_told() -> None:
+    request = json.loads((STORY / "request.json").read_bytes())
+    del request["prefetch"]["labs"], request["prefetch"]["meds"]
+    told = explained(json.dumps(request).encode())
+    missing = [one["text"] for one in told["facts"] if one["name"] == "Not known"]
+    assert len(missing) == 2
+    assert any(one.startswith("medication orders: not sent") for one in missing)
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [(199, "STAT-02"), (200, "STAT-05"), (299, "STAT-05"), (300, "STAT-08")],
+)
+def test_advice_changes_at_the_limit_and_not_before(value: int, status: str) -> None:
+    request = json.loads((STORY / "request.json").read_bytes())
+    (entry,) = request["prefetch"]["b12"]["entry"]
+    entry["resource"]["valueQuantity"]["value"] = value
+    statuses = {rule for rule in fired(explained(json.dumps(request).encode())) if "STAT" in rule}
+    assert statuses == {status}
+
+
+def test_another_day_is_evaluated_and_said_on_the_card() -> None:
+    request = (STORY / "request.json").read_bytes()
+    later = explained(request, "2026-09-20")
+    assert later["on"] == "2026-09-20"
+    card = later["response"]["cards"][0]
+    assert "Evaluated as of 2026-09-20" in card["detail"]
+    assert "STAT-02" not in fired(later), "the result has grown old"
+    assert explained(request, "2027-09-10")["response"]["cards"] == [], "the second birthday"
+    assert explained(request, "2027-09-09")["response"]["cards"] != []
+
+
+@pytest.mark.parametrize("on", ["today", "2026-02-30", "20260312", "2026-3-1", "<b>"])
+def test_a_date_that_is_none_is_refused(on: str) -> None:
+    request = (STORY / "request.json").read_bytes()
+    answer = client().post(
+        f"/workbench/explain/{PATIENT_VIEW}", query_string={"on": on}, data=request
+    )
+    assert answer.status_code == 400
+    assert json.loads(answer.data)["issue"][0]["expression"] == ["on"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/workbench/explain/nobody", b"{}", 404),
+        (f"/workbench/explain/{PATIENT_VIEW}", b"{", 400),
+        (f"/workbench/explain/{PATIENT_VIEW}", b"\xff", 400),
+        (f"/workbench/explain/{PATIENT_VIEW}", b'{"hook": "order-sign"}', 400),
+        ("/workbench/request", b'{"resourceType": "Patient"}', 400),
+        ("/workbench/request", b"[]", 400),
+        ("/workbench/request", b"nonsense", 400),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_in_a_sentence(
+    path: str, body: bytes, status: int
+) -> None:
+    answer = client().post(path, data=body)
+    assert answer.status_code == status
+    told = json.loads(answer.data)
+    assert told["resourceType"] == "OperationOutcome"
+    assert told["issue"][0]["details"]["text"]
+
+
+def test_a_body_over_the_limit_is_refused() -> None:
+    small = client(max_body_bytes=10_000)
+    answer = small.post(f"/workbench/explain/{PATIENT_VIEW}", data=b" " * 10_001)
+    assert answer.status_code == 413
+    assert json.loads(answer.data)["resourceType"] == "OperationOutcome"
+
+
+def test_a_server_that_may_not_be_called_is_not_called() -> None:
+    request = {
+        "hook": "patient-view",
+        "hookInstance": "36a458dc-b7b9-5333-980a-0e098b0b9790",
+        "fhirServer": "https://fhir.example.org/r4",
+        "context": {"userId": "Practitioner/1", "patientId": "p"},
+    }
+    answer = client().post(f"/workbench/explain/{PATIENT_VIEW}", json=request)
+    assert answer.status_code == 412
+    assert json.loads(answer.data)["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize("path", [f"/workbench/explain/{PATIENT_VIEW}", "/workbench/request"])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_of_another_origin_is_told_nothing(path: str, site: str) -> None:
+    part = "patient.json" if path.endswith("request") else "request.json"
+    body = (STORY / part).read_bytes()
+    answer = client().post(path, data=body, headers={"Sec-Fetch-Site": site})
+    assert answer.status_code == 403
+    assert json.loads(answer.data)["issue"][0]["code"] == "forbidden"
+    own = client().post(path, data=body, headers={"Sec-Fetch-Site": "same-origin"})
+    assert own.status_code == 200
+
+
+def test_outside_the_demo_no_fhir_server_is_read_for_the_page() -> None:
+    request = json.loads((STORY / "request.json").read_bytes())
+    del request["prefetch"]["labs"]
+    with FhirStub([json.loads((STORY / "patient.json").read_bytes())]) as stub:
+        request["fhirServer"] = stub.url
+        path = f"/workbench/explain/{PATIENT_VIEW}"
+        listed = Settings(fhir_servers=frozenset({stub.url}), fhir_deadline=30)
+        outside = create_app(listed, SERVICES).test_client().post(path, json=request)
+        assert outside.status_code == 200
+        assert stub.seen == []
+        assert "prefetch" not in json.loads(outside.data)
+        inside = client(fhir_deadline=30).post(path, json=request)
+        assert stub.asked("Observation")
+        assert "labs" in json.loads(inside.data)["prefetch"]
+
+
+# --- requests ------------------------------------------------------------------------------------
+
+
+def test_a_bundle_becomes_a_request_that_gets_the_same_advice() -> None:
+    bundle = (STORY / "patient.json").read_bytes()
+    answer = client().post("/workbench/request", data=bundle)
+    assert answer.status_code == 200
+    request = json.loads(answer.data)
+    assert request["hook"] == "patient-view"
+    assert set(request["prefetch"]) == {need.key for need in G.needs}
+    summaries = [
+        [card["summary"] for card in explained(sent)["response"]["cards"]]
+        for sent in (answer.data, (STORY / "request.json").read_bytes())
+    ]
+    assert summaries[0] == summaries[1] != []
+
+
+def test_what_the_page_adds_to_a_record_decides() -> None:
+    told = json.loads(client().get("/workbench/setup").data)
+    assert told["today"] == ON
+    assert [one["hook"] for one in told["services"]] == [
+        "patient-view",
+        "order-select",
+        "order-sign",
+    ]
+    for name, rule in (("neurological", "RTE-03"), ("malabsorption", "RTE-05")):
+        request = json.loads((STORY / "request.json").read_bytes())
+        problem = {
+            "resourceType": "Condition",
+            "id": "added",
+            "code": {"coding": [told["whatIf"][name]]},
+            "subject": {"reference": f"Patient/{request['context']['patientId']}"},
+            "clinicalStatus": {"coding": [{"code": "active"}]},
+            "onsetDateTime": ON,
+        }
+        bundle = {
+            "resourceType": "Bundle",
+            "type": "searchset",
+            "entry": [{"resource": problem}],
+        }
+        request["prefetch"]["conditions"] = bundle
+        answered = explained(json.dumps(request).encode())
+        assert rule in fired(answered)
+        assert answered["chart"]["findings"][name] == ["Condition/added"]
+    assert {one["value"] for one in told["b12Limits"]} == {100, 200, 300}
+    assert [one["value"] for one in told["ageLimits"]] == [1, 12, 24]
+
+
+def test_every_rule_that_a_statement_names_leads_back_to_it() -> None:
+    told = json.loads(client().get("/workbench/setup").data)
+    assert set(told["statements"]) == set(G.file.statements)
+    assert "G-08" in told["statementsOf"]["RTE-07"]
+    assert {one for many in told["statementsOf"].values() for one in many} <= set(
+        told["statements"]
+    )
+    assert isinstance(G, b12.Guideline)
+
+
+# --- Markdown as a tree --------------------------------------------------------------------------
+
+
+def test_the_markdown_of_cards_becomes_a_tree_of_known_elements() -> None:
+    assert markdown_tree("**Give** _it_\n\n- one\n- two `x`\n\n> said") == [
+        ["p", [["strong", ["Give"]], " ", ["em", ["it"]]]],
+        ["ul", [["li", ["one"]], ["li", ["two ", ["code", ["x"]]]]]],
+        ["blockquote", [["p", ["said"]]]],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("<script>alert(1)</script>", [["p", ["<script>alert(1)</script>"]]]),
+        ("a <b onclick=x>c</b>", [["p", ["a <b onclick=x>c</b>"]]]),
+        ("[x](javascript:alert(1))", [["p", ["[x](javascript:alert(1))"]]]),
+        ("[x](data:text/html,hi)", [["p", ["[x](data:text/html,hi)"]]]),
+        ("[x](/elsewhere)", [["p", ["x"]]]),
+        ("![x](https://example.org/pixel.png)", [["p", ["x"]]]),
+        ("&lt;i&gt;", [["p", ["<i>"]]]),
+    ],
+)
+def test_nothing_in_markdown_becomes_markup(hostile: str, shown: list[Any]) -> None:
+    assert markdown_tree(hostile) == shown
+
+
+def test_a_link_to_the_web_stays_a_link() -> None:
+    assert markdown_tree("[x](https://doi.org/1)") == [["p", [["a", ["x"], "https://doi.org/1"]]]]

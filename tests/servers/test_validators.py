@@ -1,0 +1,154 @@
+"""Every resource that any story suggests, judged by three who were not asked while building it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import jsonschema_rs
+import pytest
+from expected_cards import STORIES
+from fhir.resources.R4B import get_fhir_model_class
+from played import Json, Story
+from started import Servers
+
+pytestmark = pytest.mark.needs_environment("CDS_TEST_SERVERS")
+
+#: Its order came as DSTU2's MedicationOrder, and is written back as what it is.
+DRAFTED_IN_DSTU2 = "order-sign-dstu2-shape"
+
+#: Warnings of HL7's validator that say nothing against an order, each with why.
+EXPLAINED = {
+    # A narrative is for people without our data; the card's text is what people read.
+    r"Constraint failed: dom-6: .* \(Best Practice Recommendation\)",
+    # LOINC, RxNorm and SNOMED CT are not among the offline definitions; their codes are checked by
+    # `cds-service check` and stand with their sources in codes/SOURCES.toml.
+    r"CodeSystem is unknown and can't be validated: http://(loinc\.org|snomed\.info/sct|"
+    r"www\.nlm\.nih\.gov/research/umls/rxnorm) for .*",
+}
+
+#: Every way in which a good MedicationRequest is made a bad one, and what to say of it.
+BROKEN: dict[str, Json] = {
+    "no status": {"status": None},
+    "a status of its own": {"status": "ordered"},
+    "an intent of its own": {"intent": "wish"},
+    "no subject": {"subject": None},
+    "no date": {"authoredOn": "yesterday"},
+    "a date and time without a zone": {"authoredOn": "2026-03-15T09:00:00"},
+    "an empty list": {"note": []},
+    "two medications": {"medicationReference": {"reference": "Medication/1"}},
+    "an element of its own": {"urgency": "high"},
+    "a dose in words": {"dosageInstruction": [{"doseAndRate": [{"doseQuantity": "1 mg"}]}]},
+    "a unit's code without its system": {
+        "dosageInstruction": [{"doseAndRate": [{"doseQuantity": {"value": 1, "code": "ug"}}]}]
+    },
+    "a period in fortnights": {
+        "dosageInstruction": [
+            {"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "fortnight"}}}
+        ]
+    },
+    "a period without its unit": {
+        "dosageInstruction": [{"timing": {"repeat": {"frequency": 1, "period": 1}}}]
+    },
+}
+
+
+@cache
+def suggested() -> dict[str, str]:
+    """Each different resource that is suggested, as JSON, and a story that suggests it."""
+    found: dict[str, str] = {}
+    for name in STORIES:
+        if name != DRAFTED_IN_DSTU2:
+            for resource in _resources(Story(name).post().json):
+                found.setdefault(json.dumps(resource), name)
+    assert len(found) > 1000
+    return found
+
+
+def _resources(answer: Json) -> Iterator[Json]:
+    for card in answer["cards"]:
+        for suggestion in card.get("suggestions", ()):
+            for action in suggestion["actions"]:
+                if "resource" in action:
+                    yield action["resource"]
+
+
+def broken() -> list[str]:
+    (good, *_) = [one for one in map(json.loads, suggested()) if one.get("dosageInstruction")]
+    assert good["resourceType"] == "MedicationRequest"
+    return [
+        json.dumps({k: v for k, v in {**good, **change}.items() if v is not None})
+        for change in BROKEN.values()
+    ]
+
+
+def said_by_hl7(servers: Servers, resources: list[str]) -> list[list[tuple[str, str]]]:
+    """For each resource what the validator says: severity, then place and text."""
+    ran = subprocess.run(
+        servers.java("Validator"),
+        input="".join(f"{one}\n" for one in resources),
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
+    said: list[list[tuple[str, str]]] = [[] for _ in resources]
+    for line in ran.stdout.splitlines():
+        number, severity, place, message = line.split("\t", 3)
+        said[int(number)].append((severity, f"{place}: {message}"))
+    return said
+
+
+def test_hl7s_validator_passes_all_and_finds_what_is_broken(
+    servers: Servers, record_property: Callable[[str, object], None]
+) -> None:
+    resources = suggested()
+    said = said_by_hl7(servers, [*resources, *broken()])
+    against = [
+        f"{story}: {severity}: {text}"
+        for story, messages in zip(resources.values(), said, strict=False)
+        for severity, text in messages
+        if severity != "information" and not _explained(severity, text)
+    ]
+    assert against == []
+    found = {
+        name
+        for name, messages in zip(BROKEN, said[len(resources) :], strict=True)
+        if any(severity in ("error", "fatal") for severity, _ in messages)
+    }
+    assert found == set(BROKEN)
+    # Each resource was looked at: it was told that it has no narrative.
+    assert all(said)
+    record_property("counted", ("suggested resources passed by HL7's validator", len(resources)))
+
+
+def _explained(severity: str, text: str) -> bool:
+    message = text.partition(": ")[2]
+    return severity == "warning" and any(re.fullmatch(one, message) for one in EXPLAINED)
+
+
+def test_fhir_resources_passes_all(record_property: Callable[[str, object], None]) -> None:
+    for text, story in suggested().items():
+        model = get_fhir_model_class(json.loads(text)["resourceType"])
+        assert model.model_validate_json(text), story
+    record_property("counted", ("suggested resources passed by fhir.resources", len(suggested())))
+
+
+def test_the_json_schema_of_r4_passes_all(
+    servers: Servers, record_property: Callable[[str, object], None]
+) -> None:
+    schema = json.loads((servers.definitions / "fhir.schema.json").read_bytes())
+    definitions = schema["definitions"]
+    # Medplum's edition points to names it does not define: one is R4's under another name, the
+    # others are no types of R4, and nothing may be of them.
+    definitions["Resource"] = definitions["ResourceList"]
+    for name in re.findall(r'"#/definitions/(\w+)"', json.dumps(schema)):
+        definitions.setdefault(name, False)
+    validator = jsonschema_rs.validator_for(schema)
+    for text, story in suggested().items():
+        assert [str(one) for one in validator.iter_errors(json.loads(text))] == [], story
+    assert sum(not validator.is_valid(json.loads(text)) for text in broken()) >= 5
+    record_property("counted", ("suggested resources passed by the R4 schema", len(suggested())))

@@ -1,0 +1,78 @@
+"""Takes the pictures of docs/workbench anew: ``python tests/workbench/screenshots.py``.
+
+Needs the demo on port 8080 (``make demo``) and CDS_TEST_CHROMIUM.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+FOLDER = Path(__file__).parents[2] / "docs" / "workbench"
+ADDRESS = os.environ.get("DEMO", "http://127.0.0.1:8080")
+
+
+def picture(page: Page, name: str, place: str = "") -> None:
+    """The window, or the part of the page at ``place``, as WebP: Playwright itself has none."""
+    clip: dict[str, Any] = {}
+    if place:
+        box = page.locator(place).first.bounding_box()
+        assert box
+        top = page.evaluate("scrollY")
+        edge = 8
+        clip = {
+            "clip": {
+                "x": box["x"] - edge,
+                "y": box["y"] + top - edge,
+                "width": box["width"] + 2 * edge,
+                "height": box["height"] + 2 * edge,
+                "scale": 1,
+            },
+            "captureBeyondViewport": True,
+        }
+    session = page.context.new_cdp_session(page)
+    shot = session.send("Page.captureScreenshot", {"format": "webp", "quality": 82, **clip})
+    (FOLDER / f"{name}.webp").write_bytes(base64.b64decode(shot["data"]))
+
+
+def settled(page: Page, selector: str) -> None:
+    page.locator(selector).first.wait_for()
+    page.wait_for_load_state("networkidle")
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ["CDS_TEST_CHROMIUM"], args=["--no-sandbox"]
+        )
+        page = browser.new_page(viewport={"width": 1400, "height": 1010})
+        page.goto(ADDRESS)
+        page.locator("[data-step=open]").click()
+        settled(page, "article.card")
+        picture(page, "patient")
+        picture(page, "card", "article.card")
+        page.locator("[data-step=treat]").click()
+        settled(page, ".calendar")
+        picture(page, "basket", "#orders")
+        page.locator("[data-step=slip]").click()
+        settled(page, "#tab-order-select[aria-selected=true]")
+        page.locator("[data-step=caught]").click()
+        settled(page, ".objection")
+        picture(page, "caught", "#advice")
+        phone = browser.new_page(
+            viewport={"width": 390, "height": 844}, color_scheme="dark", device_scale_factor=1.5
+        )
+        phone.goto(f"{ADDRESS}/?story=hypotonia-regression-severe")
+        settled(phone, "article.card")
+        phone.evaluate("document.getElementById('advice').scrollIntoView()")
+        picture(phone, "phone")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
