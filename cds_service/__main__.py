@@ -350,6 +350,14 @@ def check(overrides: str | None, show: bool) -> None:
             click.echo("    none: the file changes nothing")
     if settings.clients_file:
         _check_clients(settings)
+    if settings.trials:
+        from cds_service.app import make_restraint
+
+        make_restraint(settings, services, None)
+        click.echo(f"Trials: {len(settings.trials)}, of what is there.")
+    if settings.challenger:
+        changed = load_services(settings.challenger)[0].guideline.local
+        click.echo(f"Challenger: {', '.join(changed) or 'changes nothing'}.")
     given = [name for name in SETTINGS if os.environ.get(name, "").strip()]
     click.echo(f"Settings: {', '.join(given) or 'all at their defaults'}.")
     if show:

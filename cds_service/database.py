@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -336,14 +337,18 @@ class Database:
 
     # --- what is recorded ------------------------------------------------------------------------
 
-    def record(self, kept: Sequence[audit.Kept], pseudonyms: Pseudonyms, local: str) -> None:
-        """All of ``kept`` or nothing; ``local`` are the overrides in force, whole."""
-        digest = sha256(local.encode()).hexdigest() if local else None
-        rows, card_rows, suggestion_rows = _rows(kept, pseudonyms, digest)
+    def record(
+        self, kept: Sequence[audit.Kept], pseudonyms: Pseudonyms, local: str, tried: str = ""
+    ) -> None:
+        """All of ``kept`` or nothing; ``local`` are the overrides in force, whole, and ``tried``
+        those of the other arm."""
+        live, other = (sha256(one.encode()).hexdigest() if one else None for one in (local, tried))
+        rows, card_rows, suggestion_rows = _rows(kept, pseudonyms, live, other)
         with self._transaction() as connection:
-            if digest:
-                row = {"digest": digest, "text": local, "first_seen": rows[0]["at"]}
-                self._add(connection, overrides, row)
+            for digest, text in ((live, local), (other, tried)):
+                if digest:
+                    row = {"digest": digest, "text": text, "first_seen": rows[0]["at"]}
+                    self._add(connection, overrides, row)
             connection.execute(self._insert(consultations).on_conflict_do_nothing(), rows)
             if card_rows:
                 connection.execute(self._insert(cards).on_conflict_do_nothing(), card_rows)
@@ -395,6 +400,59 @@ class Database:
         with self._transaction() as connection:
             done = connection.execute(used_tokens.delete().where(used_tokens.c.expires < before))
             return done.rowcount
+
+    def overridden(
+        self, client: str | None, patient: str, since: datetime
+    ) -> dict[audit.Content, datetime]:
+        """What was shown for ``patient`` and last answered with an override since then, and when.
+
+        ``patient`` is as it is kept. A report whose card cannot be told from another's, since a
+        client gave two calls one ``hookInstance``, says nothing. The client's clock may bring a
+        moment forward, never put it off.
+        """
+        same_client = feedback.c.client.is_not_distinct_from(consultations.c.client)
+        columns = (cards.c.rule, cards.c.text, cards.c.topic, cards.c.indicator, cards.c.digest)
+        answered = (
+            sa.select(
+                cards.c.uuid,
+                *columns,
+                feedback.c.outcome,
+                feedback.c.outcome_at,
+                feedback.c.received_at,
+            )
+            .join_from(consultations, cards, cards.c.consultation == consultations.c.id)
+            .join(feedback, feedback.c.card == cards.c.uuid)
+            .where(
+                consultations.c.patient == patient,
+                consultations.c.client.is_not_distinct_from(client),
+                consultations.c.arm == "live",
+                feedback.c.service == consultations.c.service,
+                same_client,
+                feedback.c.received_at >= since,
+                cards.c.shown,
+            )
+        )
+        with self._transaction(read_only=True) as connection:
+            reports = connection.execute(answered).all()
+            if not reports:
+                return {}
+            bearers = connection.execute(
+                sa.select(cards.c.uuid, consultations.c.patient, *columns)
+                .join_from(cards, consultations, cards.c.consultation == consultations.c.id)
+                .where(cards.c.uuid.in_({one.uuid for one in reports}))
+                .distinct()
+            ).all()
+        known = Counter(one.uuid for one in bearers)
+        last: dict[audit.Content, tuple[datetime, bool]] = {}
+        for one in reports:
+            at = min(one.outcome_at, one.received_at)
+            # A report on one of several keeps its moment: it can only end a silence.
+            overrides_it = one.outcome == "overridden" and known[one.uuid] == 1
+            content = audit.Content(one.rule, one.text, one.topic, one.indicator, one.digest)
+            last[content] = max(
+                last.get(content, (at, overrides_it)), (at, overrides_it), key=_when
+            )
+        return {content: at for content, (at, stands) in last.items() if stands and at >= since}
 
     # --- reading it back, and forgetting ---------------------------------------------------------
 
@@ -529,6 +587,11 @@ class Database:
                 return forgotten
 
 
+def _when(answer: tuple[datetime, bool]) -> tuple[datetime, bool]:
+    """Later is greater; of one moment's answers the one that is no override."""
+    return answer[0], not answer[1]
+
+
 _version_table = sa.Table(
     "alembic_version",
     tables,
@@ -554,7 +617,10 @@ def _migrate(connection: Connection) -> None:
 
 
 def _rows(
-    kept: Iterable[audit.Kept], pseudonyms: Pseudonyms, overridden: str | None
+    kept: Iterable[audit.Kept],
+    pseudonyms: Pseudonyms,
+    live: str | None,
+    tried: str | None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     rows, card_rows, suggestion_rows = [], [], []
     for one in kept:
@@ -577,7 +643,7 @@ def _rows(
                 "arm": done.arm if done else "live",
                 "guideline": done.guideline if done else None,
                 "edition": done.edition if done else None,
-                "overrides": overridden,
+                "overrides": tried if done and done.arm != "live" else live,
                 "as_of": call.as_of or None,
                 "outcome": done.outcome if done else None,
                 "rules": done.rules if done else None,

@@ -91,6 +91,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.explain": (_GUIDELINE, "msgspec"),
     "cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
     "consultation": ("clinical errors guidelines fhir cdshooks cards security audit", "msgspec"),
+    "restraint": ("audit cards cdshooks consultation errors metrics settings", "msgspec"),
+    "challenger": ("audit cdshooks consultation log metrics store", "msgspec"),
     "cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
     "samples": ("", "msgspec"),
     "workbench": (
@@ -103,12 +105,12 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "web": (
         "errors settings security callers cdshooks consultation fhir.gather fhir.server audit log"
-        " metrics store",
+        " metrics store restraint challenger",
         "msgspec flask werkzeug",
     ),
     "app": (
         "errors settings security callers clients keys cdshooks fhir guidelines cards consultation"
-        " samples web audit store workbench",
+        " samples web audit store workbench restraint challenger",
         "msgspec flask",
     ),
     "__main__": (
