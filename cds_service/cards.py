@@ -121,12 +121,13 @@ def speaking(outcomes: Iterable[Outcome]) -> list[Recommend | CannotTell]:
     return found
 
 
-def digest(card: Card) -> str:
+def digest(card: Card, closing: int) -> str:
     """The same as long as a card says the same, whatever call it answers.
 
-    The dates of its orders are left out: they move with the day, the words do not.
+    The dates of its orders are left out: they move with the day, the words do not. So are the
+    ``closing`` paragraphs that stand on every card: they name the edition and the site's settings.
     """
-    said = [card.indicator, card.summary, card.detail]
+    said = [card.indicator, card.summary, card.detail.rsplit("\n\n", closing)[0]]
     for one in card.suggestions:
         said.append(one.label)
         said += [_DATE.sub("", f"{act.type} {act.description}") for act in one.actions]

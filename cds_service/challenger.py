@@ -95,13 +95,12 @@ class Challenger:
         return "same" if _said(cards) == _said(live) else "different"
 
 
-def _said(cards: Sequence[audit.Card]) -> list[tuple[str, str, str, list[tuple[str, bool]]]]:
-    """What the cards advise; their words differ anyhow, since each names its settings."""
+def _said(cards: Sequence[audit.Card]) -> list[tuple[str, str, list[tuple[str, bool]]]]:
+    """What the cards advise, in which words."""
     return [
         (
             one.rule,
-            one.text,
-            one.indicator,
+            one.digest,
             [(choice.rule, choice.recommended) for choice in one.suggestions],
         )
         for one in cards

@@ -127,9 +127,8 @@ def _answered(
     )
     evidence = examined.evidence
     durations = {**examined.durations, "cards": (perf_counter() - begun) * 1000}
-    kept = _kept(
-        service.guideline, examined.evaluation, examined.record, evidence, response, durations
-    )
+    closing = len(_closing(service.guideline, on, as_of_is_set))
+    kept = _kept(service.guideline, examined, response, durations, closing)
     return Consultation(response, _loggable(response, evidence), kept, evidence)
 
 
@@ -297,12 +296,12 @@ def _loggable(response: Response, evidence: Mapping[str, Answer]) -> dict[str, A
 
 def _kept(
     g: b12.Guideline,
-    evaluation: b12.Evaluation,
-    record: Record,
-    evidence: Mapping[str, Answer],
+    examined: Examined,
     response: Response,
     durations: Mapping[str, float],
+    closing: int,
 ) -> audit.Evaluation:
+    evaluation, record = examined.evaluation, examined.record
     about, account = g.file.guideline, response.extension[EVALUATION_EXTENSION]
     outcomes = evaluation.outcomes
     lacking = [fact for one in outcomes if isinstance(one, CannotTell) for fact in one.missing]
@@ -314,14 +313,14 @@ def _kept(
         fired=tuple(account["ruleIds"]),
         cards=tuple(
             [
-                _kept_card(outcome, card)
+                _kept_card(outcome, card, closing)
                 for outcome, card in zip(speaking(outcomes), response.cards, strict=True)
             ]
         ),
         missing=(*record.missing, *sorted(record.incomplete), *record.unreadable, *lacking),
         needs={
             key: f"{answer.state} {answer.origin}" if answer.origin else answer.state
-            for key, answer in evidence.items()
+            for key, answer in examined.evidence.items()
         },
         durations=durations,
     )
@@ -335,7 +334,7 @@ def _rule_outcome(outcome: Outcome) -> audit.RuleOutcome:
     return audit.RuleOutcome(outcome.rule, "cannot tell", missing=outcome.missing)
 
 
-def _kept_card(outcome: Recommend | CannotTell, card: Card) -> audit.Card:
+def _kept_card(outcome: Recommend | CannotTell, card: Card, closing: int) -> audit.Card:
     choices = outcome.choices if isinstance(outcome, Recommend) else ()
     topic = card.source.topic
     return audit.Card(
@@ -344,7 +343,7 @@ def _kept_card(outcome: Recommend | CannotTell, card: Card) -> audit.Card:
         outcome.card,
         topic.code if topic else "",
         card.indicator,
-        digest(card),
+        digest(card, closing),
         tuple(
             [
                 audit.Suggested(made.uuid, choice.rule, choice.recommended)

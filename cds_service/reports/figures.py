@@ -173,15 +173,14 @@ class Unshown(Struct, frozen=True):
 class CardComparison(Struct, frozen=True):
     """One card of the guideline in two arms that answered the same calls.
 
-    ``same`` comes of the same rule with the same text, urgency and suggestions, ``changed`` does
-    not; a dose or a word may still differ, but for the ``verbatim`` of the same: they read alike
-    word for word, edition and all.
+    ``same`` reads alike word for word, dose for dose. ``reworded`` comes of the same rule with
+    the same text, urgency and suggestions, but a dose or a word differs; ``changed`` does not.
     """
 
     rule: str
     text: str
     same: int
-    verbatim: int
+    reworded: int
     changed: int
     only_live: int
     only_other: int
@@ -555,14 +554,14 @@ def _comparison(
         agree = True
         for card, what in _matched(live.cards, other.cards):
             counts[card.text, card.rule][what] += 1
-            agree = agree and what in ("same", "verbatim")
+            agree = agree and what == "same"
         agreeing += agree
     cards = tuple(
         CardComparison(
             rule,
             text,
-            found["same"] + found["verbatim"],
-            found["verbatim"],
+            found["same"],
+            found["reworded"],
             found["changed"],
             found["only live"],
             found["only other"],
@@ -576,7 +575,7 @@ def _comparison(
 
 def _alike(found: Mapping[str, int]) -> int:
     """Less the more differs: what differs most is read first."""
-    return -sum(count for what, count in found.items() if what not in ("same", "verbatim"))
+    return -sum(count for what, count in found.items() if what != "same")
 
 
 def _matched(live: Iterable[Card], other: Iterable[Card]) -> Iterator[tuple[Card, str]]:
@@ -593,7 +592,7 @@ def _matched(live: Iterable[Card], other: Iterable[Card]) -> Iterator[tuple[Card
         if _says(card) != _says(counterpart):
             yield card, "changed"
         else:
-            yield card, "verbatim" if card.digest == counterpart.digest else "same"
+            yield card, "same" if card.digest == counterpart.digest else "reworded"
     for cards in left.values():
         for card in cards:
             yield card, "only other"

@@ -81,8 +81,8 @@ def period(report: Report) -> str:
 
 #: What is meant where a challenger's cards are called alike.
 ALIKE = (
-    "Alike means the same rule, text, urgency and suggestions; a dose or a word may still differ,"
-    " unless they are alike word for word."
+    "Alike means word for word and dose for dose. Reworded means the same rule, urgency and"
+    " suggestions, but another dose or other words; changed, not even that."
 )
 
 
@@ -252,13 +252,13 @@ def _not_shown(report: Report) -> Iterator[str]:
             yield f"({one.without_live} more have no live answer to compare.)"
         yield ALIKE
         yield from _table(
-            ("Card", "rule", "alike", "word for word", "changed", "only live", f"only {one.arm}"),
+            ("Card", "rule", "alike", "reworded", "changed", "only live", f"only {one.arm}"),
             [
                 (
                     card.text,
                     card.rule,
                     str(card.same),
-                    str(card.verbatim),
+                    str(card.reworded),
                     str(card.changed),
                     str(card.only_live),
                     str(card.only_other),

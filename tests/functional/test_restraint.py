@@ -22,7 +22,12 @@ from cds_service.app import create_app, create_store
 from cds_service.cards import RULES_EXTENSION
 from cds_service.cdshooks.request import parse_request
 from cds_service.challenger import Challenger
-from cds_service.consultation import EVALUATION_EXTENSION, Consultation, consult
+from cds_service.consultation import (
+    EVALUATION_EXTENSION,
+    Consultation,
+    consult,
+    load_services,
+)
 from cds_service.database import Database
 from cds_service.errors import SettingsError
 from cds_service.restraint import IN_TRIAL, OVERRIDDEN, Respect, Restraint
@@ -470,6 +475,32 @@ def test_the_challenger_is_recorded_and_changes_no_answer(tmp_path: Path) -> Non
     assert {one["rule"] for one in live["cards"]} != {one["rule"] for one in other["cards"]}
     assert {one["uuid"] for one in live["cards"]}.isdisjoint(one["uuid"] for one in other["cards"])
     assert other["patient"] == live["patient"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "alike"),
+    [
+        ("[limits]\nneonate_age = { below = 29, source = 'local: a test' }\n", True),
+        ("[doses.oral_regimen]\namount = 900\n", False),
+        ("[doses.infant_daily]\namount = 0.4\n", False),
+    ],
+)
+def test_a_card_under_other_settings_is_alike_unless_a_dose_or_a_word_differs(
+    tmp_path: Path, settings: str, alike: bool
+) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(settings)
+    story = Story(TWO_CARDS)
+    asked = parse_request(json.dumps(story.request).encode(), "patient-view")
+    said = []
+    for offered in (services(), load_services(file)):
+        service = next(one for one in offered if one.hook == "patient-view")
+        done = consult(service, asked, None, on=story.on, no_server="a test")
+        assert done.evaluation is not None
+        said.append((done.response.cards[0].detail, done.evaluation.cards[0].digest))
+    (live, digest), (other, other_digest) = said
+    assert live != other
+    assert (digest == other_digest) is alike
 
 
 class Recorded:

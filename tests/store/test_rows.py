@@ -119,7 +119,7 @@ def test_feedback_is_on_the_answer_and_never_on_what_was_tried_beside_it(
         ("challenger", "challenger", 2)
     ]
     (beside,) = found.comparisons
-    assert (beside.calls, beside.agreeing.count, beside.cards[0].verbatim) == (2, 2, 2)
+    assert (beside.calls, beside.agreeing.count, beside.cards[0].same) == (2, 2, 2)
 
 
 def test_nothing_kept_makes_an_empty_report(database: Database) -> None:

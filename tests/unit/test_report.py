@@ -273,9 +273,9 @@ def test_a_challenger_is_compared_card_by_card_with_the_answer_to_the_same_call(
     (one,) = found.comparisons
     assert (one.arm, one.edition, one.calls, one.without_live) == ("challenger", "2026.2", 3, 3)
     assert (one.agreeing.count, one.agreeing.of) == (1, 3)
-    counts = {c.text: (c.same, c.verbatim, c.changed, c.only_live, c.only_other) for c in one.cards}
+    counts = {c.text: (c.same, c.reworded, c.changed, c.only_live, c.only_other) for c in one.cards}
     assert counts == {
-        "RTE-07.oral": (2, 1, 0, 1, 0),
+        "RTE-07.oral": (1, 1, 0, 1, 0),
         "RTE-04": (0, 0, 1, 0, 0),
         "NEW": (0, 0, 0, 0, 1),
     }
