@@ -64,7 +64,7 @@ def add_routes(
     Without ``store`` nothing is kept, and feedback is not accepted.
     """
     limit = settings.max_body_bytes
-    limits = Limits(settings.max_text, settings.max_nesting, settings.max_drafts)
+    limits = limits_of(settings)
     app.wsgi_app = _Edge(app.wsgi_app, settings.allowed_origins, settings.demo)  # type: ignore[method-assign]
     app.register_error_handler(ServiceError, _answer_error)
     app.register_error_handler(exceptions.HTTPException, _answer_http_error)
@@ -189,6 +189,10 @@ def add_routes(
         }
         _log_feedback(service, 200, started, counts)
         return Response(_encode_json(counts), content_type=_JSON)
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(settings.max_text, settings.max_nesting, settings.max_drafts)
 
 
 def _front_page(settings: Settings) -> dict[str, str]:
