@@ -173,6 +173,8 @@ def listen(
         ),
         websockets=False,
         log_level=LogLevels.warning,
+        # One that crashes again within seconds of its start ends the service.
+        respawn_failed_workers=True,
         workers_kill_timeout=10,
     )
     shown = f"[{address}]" if ":" in address else address
