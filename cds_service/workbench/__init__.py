@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cds_service.clinical import Need
     from cds_service.consultation import Service
     from cds_service.settings import Settings
+    from cds_service.web import Turns
 
     #: The FHIR server that may be read for a call, or ``None`` and the reason.
     ServerFor = Callable[[Request], tuple[Any, str]]
@@ -59,6 +60,7 @@ def add_workbench(
     settings: Settings,
     services: Sequence[Service],
     *,
+    turns: Turns,
     today: Callable[[], date],
     server_for: ServerFor,
     prefetch_template: Callable[[Need], str],
@@ -120,23 +122,24 @@ def add_workbench(
         _refuse_other_pages(settings.public_url)
         now = today()
         on = _date_asked(now)
-        body = json_body(request.environ, settings.max_body_bytes)
-        asked = parse_request(body, service.hook, limits)
-        server, no_server = None, "the workbench reads FHIR servers in the demo only"
-        if settings.demo:
-            server, no_server = server_for(asked)
-        examined = examine(
-            service,
-            asked,
-            server,
-            on=on,
-            no_server=no_server,
-            one_action=settings.one_action,
-            max_entries=settings.max_entries,
-        )
         moved = on != now or settings.as_of is not None
-        response = respond(service, asked, examined, on=on, as_of_is_set=moved)
-        return _json(explained(service, asked, examined, response, on))
+        body = json_body(request.environ, settings.max_body_bytes)
+        with turns:
+            asked = parse_request(body, service.hook, limits)
+            server, no_server = None, "the workbench reads FHIR servers in the demo only"
+            if settings.demo:
+                server, no_server = server_for(asked)
+            examined = examine(
+                service,
+                asked,
+                server,
+                on=on,
+                no_server=no_server,
+                one_action=settings.one_action,
+                max_entries=settings.max_entries,
+            )
+            response = respond(service, asked, examined, on=on, as_of_is_set=moved)
+            return _json(explained(service, asked, examined, response, on))
 
     @app.post("/workbench/request")
     def request_of_bundle() -> Response:
