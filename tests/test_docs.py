@@ -77,6 +77,12 @@ def anchors_of(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", MARKDOWN)
+def test_nothing_is_listed_twice(name: str) -> None:
+    items = re.findall(r"^\[?- (.{40,})$", prose_of(name), flags=re.M)
+    assert sorted(items) == sorted(set(items))
+
+
+@pytest.mark.parametrize("name", MARKDOWN)
 def test_every_link_inside_the_project_leads_somewhere(name: str) -> None:
     prose = prose_of(name)
     links = re.findall(r"\]\(<?([^)<>\s]+)>?(?:\s+\"[^\"]*\")?\)", prose)
