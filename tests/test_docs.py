@@ -79,6 +79,7 @@ def anchors_of(name: str) -> set[str]:
 @pytest.mark.parametrize("name", MARKDOWN)
 def test_every_link_inside_the_project_leads_somewhere(name: str) -> None:
     prose = prose_of(name)
+    assert not re.search(r"\]\([^)]*\n", prose), f"{name}: a link goes on in the next line"
     links = re.findall(r"\]\(<?([^)<>\s]+)>?(?:\s+\"[^\"]*\")?\)", prose)
     links += re.findall(r"^\[[^\]]+\]:\s*(\S+)", prose, flags=re.M)
     for link in links:
