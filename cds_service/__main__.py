@@ -122,20 +122,25 @@ def _how_to_try(settings: Settings, base: str) -> str:
     from cds_service.app import sample_stories
 
     lines = ["Demo, not for patients."]
-    if settings.workbench and settings.clients_file is None:
+    if settings.clients_file is not None:
+        lines.append("Clients are registered: every call needs a token (cds-service token).")
+    elif settings.workbench:
         lines.append(f"Open {base}/ in a browser: it plays the EHR and shows the reasoning.")
-    lines.append(f"Or give {base}/cds-services to a CDS Hooks client.")
+    lines.append(f"A CDS Hooks client is given {base}/cds-services.")
     stories = sample_stories(settings)
     if stories:
         story = next((n for n in stories if n.startswith("vegan-mother-low-b12")), min(stories))
         lines += [
             f"{len(stories)} sample infants, told as if today were the day of their story:"
             f" {base}/samples",
-            "Try one:",
-            f"  curl -s {base}/samples/{story}/request.json \\",
-            f"    | curl -s {base}/cds-services/b12-under-two-patient-view \\",
-            "        -H 'Content-Type: application/json' --data-binary @-",
         ]
+        if settings.clients_file is None:
+            lines += [
+                "Try one:",
+                f"  curl -s {base}/samples/{story}/request.json \\",
+                f"    | curl -s {base}/cds-services/b12-under-two-patient-view \\",
+                "        -H 'Content-Type: application/json' --data-binary @-",
+            ]
     else:
         lines.append("No sample infants here: say where with --samples.")
     return "\n".join(lines)
@@ -777,7 +782,9 @@ def load(address: str, delete: bool, folder: str | None, as_of: datetime | None,
                 writer = FhirServer(server, None, _TRANSACTION_S)
                 outcome = transact(writer, "DELETE" if delete else "PUT", record)
                 if not outcome.answered:
-                    raise _Refused(f"{outcome.refused}; {len(done)} stories were done before.")
+                    raise _Refused(
+                        f"{server.url}: {outcome.refused}; {len(done)} stories were done before."
+                    )
                 if outcome.refused:
                     refused.setdefault(outcome.refused, []).append(story.name)
                 else:

@@ -481,8 +481,13 @@ def test_the_challenger_is_recorded_and_changes_no_answer(tmp_path: Path) -> Non
     ("settings", "alike"),
     [
         ("[limits]\nneonate_age = { below = 29, source = 'local: a test' }\n", True),
-        ("[doses.oral_regimen]\namount = 900\n", False),
-        ("[doses.infant_daily]\namount = 0.4\n", False),
+        ("[texts]\nfixed_dose = 'The same dose at any weight.'\n", False),
+        (
+            "[doses.infant_daily]\namount = 0.4\nsource = 'local: a test'\n[texts]\n"
+            "maintenance_no_weight = 'x'\nmaintenance_stale_weight = 'x'\n"
+            "maintenance_age_unclear = 'x'\n",
+            False,
+        ),
     ],
 )
 def test_a_card_under_other_settings_is_alike_unless_a_dose_or_a_word_differs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,9 @@ LABS = tuple(
 def load(overrides: Path | None = None) -> Guideline:
     """The guideline, checked whole; with a site's ``overrides`` on top, checked the same way."""
     data = read_toml(FILE)
-    local: tuple[str, ...] = ()
+    changes: dict[str, Any] = {}
+    changed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
     lists = load_code_lists(FOLDER / "codes")
     path = FILE
     if overrides is not None:
@@ -68,9 +70,9 @@ def load(overrides: Path | None = None) -> Guideline:
         lists, added = _override_codes(lists, changes.pop("codes", {}), overrides)
         check_code_lists(lists, FOLDER / "codes")
         data, changed = apply_overrides(data, changes, overrides)
-        local = (*changed, *added)
     file = convert(data, File, path)
     _check(file, path)
+    _check_words(data, changes, changed, path)
     codes = _codes(lists)
     kinds = {
         (code.system, code.code): name
@@ -87,7 +89,9 @@ def load(overrides: Path | None = None) -> Guideline:
         file.links,
         file.override_reasons,
     )
-    return Guideline(file, codes, local, kinds, wording, _needs(codes), _lists_of(codes))
+    return Guideline(
+        file, codes, (*changed, *added), kinds, wording, _needs(codes), _lists_of(codes)
+    )
 
 
 def _lists_of(codes: Codes) -> Callable[[str, str], Lists]:
@@ -147,6 +151,50 @@ def _override_codes(
     return changed, tuple(f"codes.{name}" for name in changes)
 
 
+#: What of an entry may change while its dose, product or limit stays what it was.
+_SAYS_NO_NUMBER = ("source", "label", "site_codings")
+
+
+def _check_words(
+    data: Mapping[str, Any], changes: Mapping[str, Any], changed: Sequence[str], path: Path
+) -> None:
+    """Refuse a changed dose that nobody answers for, and a changed number whose old value still
+    stands in words that a card shows beside it."""
+    given = set(_leaves(changes))
+    for name in changed:
+        section, _, field = name.partition(".")
+        entry, _, field = field.partition(".")
+        if field in _SAYS_NO_NUMBER:
+            continue
+        if section == "doses":
+            source = data["doses"][entry]["source"]
+            if not source.startswith("local:"):
+                raise GuidelineError(
+                    str(path),
+                    f"doses.{entry}",
+                    "does not say who decided it",
+                    'add source = "local: who, when and why"',
+                )
+        told = data["told_in_words"].get(f"{section}.{entry}", ())
+        stale = [words for words in told if words not in given]
+        if stale:
+            raise GuidelineError(
+                str(path),
+                name,
+                f"is told in words as well, which would still tell the old: {', '.join(stale)}",
+                "give these words too, as they shall read",
+            )
+
+
+def _leaves(data: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """The dotted names of everything that is no table."""
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}"
+
+
 def _check(file: File, path: Path) -> None:
     limits = file.limits
     named = [
@@ -196,6 +244,13 @@ def _check(file: File, path: Path) -> None:
                 f"is not between 0 and {limits.dose_suggested}, the most this service suggests",
                 "correct the amount; it is in micrograms",
             )
+        if name in TREATING and limits.dose_tenth.holds(dose.amount):
+            raise GuidelineError(
+                str(path),
+                f"doses.{name}.amount",
+                f"treats nothing: {limits.dose_tenth} is warned of when it is ordered",
+                "correct the amount; it is in micrograms",
+            )
         if not dose.phases:
             raise GuidelineError(str(path), f"doses.{name}", "has no phase", "add one")
         for text, words in (
@@ -239,6 +294,9 @@ def _check(file: File, path: Path) -> None:
     for name in sorted(set(file.cards) - set(SPEAKING)):
         raise GuidelineError(str(path), f"cards.{name}", "is shown by no rule", "remove it")
 
+
+#: The doses that treat; the others are what a healthy child needs.
+TREATING = ("oral_regimen", "neurological_injections", "weekly_injections")
 
 #: What the label of a dose may name, and the text of a phase.
 LABEL_WORDS = ("substance", "amount", "route")
