@@ -16,17 +16,17 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 .PHONY: help demo install test test-servers fuzz check format docs bench lock clean
 
 help:
-	@echo "make demo     the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
-	@echo "make test     all tests that need nothing but Python (ARGS=... goes to pytest)"
-	@echo "make fuzz     the fuzzers for some ten minutes, with new examples every time"
-	@echo "make test-servers  against HAPI FHIR and other real servers (needs Java 17, Maven, npm)"
-	@echo "make check    format, lint, types, generated documents, guideline data"
-	@echo "make format   put the code into the house's format"
-	@echo "make docs     write the generated documents anew"
-	@echo "make bench    this service beside bare Flask, a floor, and Flask + fhir.resources"
-	@echo "make install  only set up $(VENV), with the development tools"
-	@echo "make lock     resolve requirements/*.txt anew (needs uv; LOCK_ARGS=--upgrade for newer versions)"
-	@echo "make clean    remove $(VENV) and every cache"
+	@echo "make demo         the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
+	@echo "make test         all tests that need nothing but Python (ARGS=... goes to pytest)"
+	@echo "make fuzz         the fuzzers for some five minutes, with new examples every time"
+	@echo "make test-servers against HAPI FHIR and other real servers (needs Java 17, Maven, npm)"
+	@echo "make check        format, lint, types, generated documents, guideline data"
+	@echo "make format       put the code into the house's format"
+	@echo "make docs         write the generated documents anew"
+	@echo "make bench        this service beside bare Flask, a floor, and Flask + fhir.resources"
+	@echo "make install      only set up $(VENV), with the development tools"
+	@echo "make lock         resolve requirements/*.txt anew (needs uv; LOCK_ARGS=--upgrade for newer versions)"
+	@echo "make clean        remove $(VENV) and every cache"
 
 demo: $(VENV)/.runtime
 	$(RUN)/cds-service serve --demo --host 127.0.0.1 --port $(PORT)

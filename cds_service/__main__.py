@@ -122,20 +122,25 @@ def _how_to_try(settings: Settings, base: str) -> str:
     from cds_service.app import sample_stories
 
     lines = ["Demo, not for patients."]
-    if settings.workbench and settings.clients_file is None:
+    if settings.clients_file is not None:
+        lines.append("Clients are registered: every call needs a token (cds-service token).")
+    elif settings.workbench:
         lines.append(f"Open {base}/ in a browser: it plays the EHR and shows the reasoning.")
-    lines.append(f"Or give {base}/cds-services to a CDS Hooks client.")
+    lines.append(f"A CDS Hooks client is given {base}/cds-services.")
     stories = sample_stories(settings)
     if stories:
         story = next((n for n in stories if n.startswith("vegan-mother-low-b12")), min(stories))
         lines += [
             f"{len(stories)} sample infants, told as if today were the day of their story:"
             f" {base}/samples",
-            "Try one:",
-            f"  curl -s {base}/samples/{story}/request.json \\",
-            f"    | curl -s {base}/cds-services/b12-under-two-patient-view \\",
-            "        -H 'Content-Type: application/json' --data-binary @-",
         ]
+        if settings.clients_file is None:
+            lines += [
+                "Try one:",
+                f"  curl -s {base}/samples/{story}/request.json \\",
+                f"    | curl -s {base}/cds-services/b12-under-two-patient-view \\",
+                "        -H 'Content-Type: application/json' --data-binary @-",
+            ]
     else:
         lines.append("No sample infants here: say where with --samples.")
     return "\n".join(lines)
@@ -352,6 +357,14 @@ def check(overrides: str | None, show: bool) -> None:
             click.echo("    none: the file changes nothing")
     if settings.clients_file:
         _check_clients(settings)
+    if settings.trials:
+        from cds_service.app import make_restraint
+
+        make_restraint(settings, services, None)
+        click.echo(f"Trials: {len(settings.trials)}, of what is there.")
+    if settings.challenger:
+        changed = load_services(settings.challenger)[0].guideline.local
+        click.echo(f"Challenger: {', '.join(changed) or 'changes nothing'}.")
     given = [name for name in SETTINGS if os.environ.get(name, "").strip()]
     click.echo(f"Settings: {', '.join(given) or 'all at their defaults'}.")
     if show:
@@ -462,6 +475,42 @@ def prune(days: int | None) -> None:
     click.echo(f"Forgot {told} older than {days} days.")
 
 
+class _Moment(click.ParamType[datetime]):
+    """A day, or a moment with its zone; a day without more is by UTC."""
+
+    name = "day or moment"
+
+    def __init__(self, *, end: bool = False) -> None:
+        self._end = end
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        from datetime import UTC, timedelta
+
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value} is neither a day such as 2026-01-15 nor a moment.", param, ctx)
+        if len(value) == len("2026-01-15"):
+            moment += timedelta(days=self._end)
+        elif moment.tzinfo is None:
+            self.fail(f"{value} needs a zone, such as 2026-01-15T09:30:00Z.", param, ctx)
+        return moment.replace(tzinfo=moment.tzinfo or UTC)
+
+
+def _selecting(command: Callable[..., None]) -> Callable[..., None]:
+    """Options for which of what is kept a command is about."""
+    for option in (
+        click.option("--client", "clients", multiple=True, help="Only this client; repeatable."),
+        click.option("--service", "services", multiple=True, help="Only this service; repeatable."),
+        click.option("--until", type=_Moment(end=True), help="To the end of this day, or moment."),
+        click.option("--since", type=_Moment(), help="From this day (UTC) or moment on."),
+    ):
+        command = option(command)
+    return command
+
+
 @main.group()
 def audit() -> None:
     """Look at what was answered, and why."""
@@ -492,6 +541,93 @@ def show(name: str, as_json: bool, comments: bool) -> None:
             click.echo(msgspec.json.encode(one))
         else:
             click.echo("\n".join(in_words(one)) + "\n")
+
+
+@audit.command()
+@_selecting
+@click.option(
+    "--to", type=click.Path(dir_okay=False), help="Into this file instead of standard output."
+)
+def export(
+    since: datetime | None,
+    until: datetime | None,
+    services: tuple[str, ...],
+    clients: tuple[str, ...],
+    to: str | None,
+) -> None:
+    """Write what is kept as FHIR R4, one resource a line (NDJSON).
+
+    Each call is an AuditEvent, each answer a GuidanceResponse, each item of feedback that was
+    received in that time a Provenance. Nothing is repeated from one day's export to the next.
+    """
+    import msgspec
+
+    from cds_service.fhir import trail
+    from cds_service.reports.figures import Selection
+
+    chosen = Selection(since, until, services, clients)
+    with _database() as database, click.open_file(to or "-", "wb") as written:
+        database.check()
+        for row in database.consultations(chosen):
+            for resource in trail.of_consultation(row):
+                written.write(msgspec.json.encode(resource) + b"\n")
+        for item in database.feedback(chosen):
+            written.write(msgspec.json.encode(trail.of_feedback(item)) + b"\n")
+
+
+@main.group()
+def feedback() -> None:
+    """Look at what became of the cards."""
+
+
+@feedback.command()
+@_selecting
+@click.option(
+    "--ignored-after",
+    type=click.FloatRange(0),
+    default=24.0,
+    show_default=True,
+    metavar="HOURS",
+    help="A card unanswered for so long counts as ignored; a younger one does not count yet.",
+)
+@click.option("--json", "form", flag_value="json", help="Print every figure as JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print one table for a spreadsheet.")
+@click.option("--html", type=click.Path(dir_okay=False), help="Write one page with plots.")
+def report(
+    since: datetime | None,
+    until: datetime | None,
+    services: tuple[str, ...],
+    clients: tuple[str, ...],
+    ignored_after: float,
+    form: str | None,
+    html: str | None,
+) -> None:
+    """What is taken, overridden and ignored: by rule, urgency, hook, client, week and edition."""
+    from datetime import UTC, timedelta
+
+    import msgspec
+
+    from cds_service.reports import page, words
+    from cds_service.reports.figures import Selection, make_report
+
+    chosen = Selection(since, until, services, clients)
+    with _database() as database:
+        database.check()
+        rows = database.rows(chosen)
+    made = make_report(rows, chosen, datetime.now(UTC), timedelta(hours=ignored_after))
+    if html:
+        from cds_service.consultation import load_services
+
+        rules = load_services()[0].guideline.file.rules
+        meanings = {name: rule.result for name, rule in rules.items()}
+        Path(html).write_text(page.as_html(made, meanings), encoding="utf-8")
+        click.echo(f"{html} written.", err=bool(form))
+    if form == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(made)))
+    elif form == "csv":
+        click.echo(words.as_csv(made), nl=False)
+    elif not html:
+        click.echo("\n".join(words.in_words(made)))
 
 
 @contextmanager
@@ -646,7 +782,9 @@ def load(address: str, delete: bool, folder: str | None, as_of: datetime | None,
                 writer = FhirServer(server, None, _TRANSACTION_S)
                 outcome = transact(writer, "DELETE" if delete else "PUT", record)
                 if not outcome.answered:
-                    raise _Refused(f"{outcome.refused}; {len(done)} stories were done before.")
+                    raise _Refused(
+                        f"{server.url}: {outcome.refused}; {len(done)} stories were done before."
+                    )
                 if outcome.refused:
                     refused.setdefault(outcome.refused, []).append(story.name)
                 else:

@@ -6,7 +6,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -27,7 +27,11 @@ from cds_service.web import Turns, add_routes, fhir_server_for
 from cds_service.workbench import add_workbench
 
 if TYPE_CHECKING:
+    from cds_service.audit import Evaluation
     from cds_service.callers import Door
+    from cds_service.cdshooks.request import Request
+    from cds_service.challenger import Challenger
+    from cds_service.restraint import Restraint
     from cds_service.security import ApprovedFhirServer
     from cds_service.web import Consult
 
@@ -75,6 +79,8 @@ def create_app(
         turns=turns,
         today=today,
         store=store,
+        restraint=make_restraint(settings, services, store),
+        challenger=_challenger(settings, store),
     )
     if settings.demo:
         _add_samples(app, sample_stories(settings), today)
@@ -106,6 +112,54 @@ def make_door(settings: Settings, use_token: UseToken = _no_store) -> Door:
     return Guard(clients, keys, use_token, time.time, settings.calls_per_minute)
 
 
+def make_restraint(
+    settings: Settings, services: Sequence[consultation.Service], store: Store | None
+) -> Restraint | None:
+    """What is not shown, if anything."""
+    windows = {
+        "info": timedelta(hours=settings.respect_info_hours),
+        "warning": timedelta(hours=settings.respect_warning_hours),
+    }
+    respects = store is not None and any(windows.values())
+    if not (respects or settings.trials):
+        return None
+    from cds_service.clients import read_clients
+    from cds_service.restraint import Respect, Restraint, check_trials
+
+    file = settings.clients_file
+    clients = read_clients(file, plain_http=settings.demo) if file else ()
+    check_trials(settings.trials, services, [one.name for one in clients])
+    # Two servers, or two tenants, may give one id to two children.
+    fit = [one for one in clients if len(one.fhir_servers) <= 1 and len(one.tenants) <= 1]
+    one_id = {one.name for one in fit} if file else {""}
+    respect = None
+    if respects and store is not None:
+        respect = Respect(store, windows, one_id, lambda: datetime.fromtimestamp(time.time(), UTC))
+    return Restraint(settings.trials, respect)
+
+
+def _challenger(settings: Settings, store: Store | None) -> Challenger | None:
+    """The guideline that is tried beside the one in force, if any."""
+    if settings.challenger is None or store is None:
+        return None
+    from cds_service.challenger import ARM, Challenger
+
+    def judge(
+        service: consultation.Service, asked: Request, done: consultation.Consultation, on: date
+    ) -> Evaluation | None:
+        return consultation.judge(
+            service,
+            asked,
+            done.evidence,
+            on=on,
+            as_of_is_set=settings.as_of is not None,
+            one_action=settings.one_action,
+            arm=ARM,
+        ).evaluation
+
+    return Challenger(consultation.load_services(settings.challenger), judge, store)
+
+
 def create_store(settings: Settings) -> Store | None:
     """Where calls and feedback are kept, if anywhere."""
     if not settings.database_url:
@@ -116,6 +170,7 @@ def create_store(settings: Settings) -> Store | None:
         settings.database_url,
         pseudonyms=Pseudonyms(key, settings.plain_ids),
         overrides=overrides.read_text("utf-8") if overrides else "",
+        tried=settings.challenger.read_text("utf-8") if settings.challenger else "",
     )
 
 

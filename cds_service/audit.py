@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -20,6 +20,16 @@ class Suggested(Struct, frozen=True):
     uuid: str
     rule: str
     recommended: bool
+
+
+class Content(NamedTuple):
+    """What a card says, whatever call it answers: two cards of one content say the same."""
+
+    rule: str
+    text: str
+    topic: str
+    indicator: str
+    digest: str
 
 
 class Card(Struct, frozen=True):
@@ -35,6 +45,10 @@ class Card(Struct, frozen=True):
     digest: str
     suggestions: tuple[Suggested, ...] = ()
     hidden: str = ""
+
+    @property
+    def content(self) -> Content:
+        return Content(self.rule, self.text, self.topic, self.indicator, self.digest)
 
 
 class RuleOutcome(Struct, frozen=True, omit_defaults=True):

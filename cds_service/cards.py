@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha1, sha256
 from typing import Any
@@ -95,18 +95,21 @@ def build_cards(
     call: str,
     data_notes: Sequence[Note] = (),
     closing: Sequence[Note] = (),
+    unseen: Container[str] = (),
 ) -> tuple[Card, ...]:
     """The cards, most urgent first and the main one first among its equals.
 
     ``write`` makes a resource of a plan; ``call`` names the call, so that the same call gets the
-    same uuids from every worker. ``data_notes`` (what was missing) stand on the first card only,
-    ``closing`` on every card.
+    same uuids from every worker. ``data_notes`` (what was missing) stand on the first card only
+    whose rule is not ``unseen``, ``closing`` on every card.
     """
     last = [_fill(note.text, note.values) for note in closing]
+    spoken = speaking(outcomes)
+    first = next((index for index, one in enumerate(spoken) if one.rule not in unseen), 0)
     return tuple(
         [
-            _card(one, words, write, call, data_notes if index == 0 else (), last)
-            for index, one in enumerate(speaking(outcomes))
+            _card(one, words, write, call, data_notes if index == first else (), last)
+            for index, one in enumerate(spoken)
         ]
     )
 
@@ -118,14 +121,20 @@ def speaking(outcomes: Iterable[Outcome]) -> list[Recommend | CannotTell]:
     return found
 
 
-def digest(card: Card) -> str:
+def digest(card: Card, closing: int) -> str:
     """The same as long as a card says the same, whatever call it answers.
 
-    The dates of its orders are left out: they move with the day, the words do not.
+    The dates of its orders are left out: they move with the day, the words do not. So are the
+    ``closing`` paragraphs that stand on every card: they name the edition and the site's settings.
     """
-    labels = "\0".join([one.label for one in card.suggestions])
-    said = f"{card.indicator}\0{card.summary}\0{card.detail}\0{labels}"
-    return sha256(said.encode()).hexdigest()[:32]
+    said = [card.indicator, card.summary, card.detail.rsplit("\n\n", closing)[0]]
+    for one in card.suggestions:
+        said.append(one.label)
+        said += [_DATE.sub("", f"{act.type} {act.description}") for act in one.actions]
+    return sha256("\0".join(said).encode()).hexdigest()[:32]
+
+
+_DATE = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 
 
 def _card(

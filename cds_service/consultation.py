@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -43,11 +43,15 @@ class Service(Struct, frozen=True):
 
 
 class Consultation(Struct, frozen=True):
-    """One answered call: the response, and what may be logged and kept of it (no patient data)."""
+    """One answered call: the response, and what may be logged and kept of it (no patient data).
+
+    ``evidence`` is what was gathered for it, to be judged again or let go.
+    """
 
     response: Response
     log: Mapping[str, Any] = {}
     evaluation: audit.Evaluation | None = None
+    evidence: Mapping[str, Answer] = {}
 
 
 class Examined(Struct, frozen=True):
@@ -72,10 +76,12 @@ def consult(
     no_server: str = "",
     one_action: bool = False,
     max_entries: int = 5_000,
+    unseen: Container[str] = (),
 ) -> Consultation:
     """Gather, read, evaluate, word. ``on`` is the date of evaluation; ``no_server`` says why
     there is no ``server``; ``one_action`` that the client applies one action of a suggestion;
-    ``max_entries`` how many results one need may have.
+    ``max_entries`` how many results one need may have; ``unseen`` are rules whose cards will not
+    be shown.
     Raises `DataUnavailable` when the patient cannot be had."""
     examined = examine(
         service,
@@ -86,14 +92,44 @@ def consult(
         one_action=one_action,
         max_entries=max_entries,
     )
+    return _answered(service, asked, examined, on=on, as_of_is_set=as_of_is_set, unseen=unseen)
+
+
+def judge(
+    service: Service,
+    asked: Request,
+    evidence: Mapping[str, Answer],
+    *,
+    on: date,
+    arm: str,
+    as_of_is_set: bool = False,
+    one_action: bool = False,
+) -> Consultation:
+    """What ``service`` says of evidence gathered before. Cards of another ``arm`` than the live
+    one have uuids of their own."""
+    examined = _examined(service, asked, evidence, on, one_action, 0.0)
+    return _answered(service, asked, examined, on=on, as_of_is_set=as_of_is_set, arm=arm)
+
+
+def _answered(
+    service: Service,
+    asked: Request,
+    examined: Examined,
+    *,
+    on: date,
+    as_of_is_set: bool,
+    unseen: Container[str] = (),
+    arm: str = "",
+) -> Consultation:
     begun = perf_counter()
-    response = respond(service, asked, examined, on=on, as_of_is_set=as_of_is_set)
+    response = respond(
+        service, asked, examined, on=on, as_of_is_set=as_of_is_set, unseen=unseen, arm=arm
+    )
     evidence = examined.evidence
     durations = {**examined.durations, "cards": (perf_counter() - begun) * 1000}
-    kept = _kept(
-        service.guideline, examined.evaluation, examined.record, evidence, response, durations
-    )
-    return Consultation(response, _loggable(response, evidence), kept)
+    closing = len(_closing(service.guideline, on, as_of_is_set))
+    kept = _kept(service.guideline, examined, response, durations, closing)
+    return Consultation(response, _loggable(response, evidence), kept, evidence)
 
 
 def examine(
@@ -107,18 +143,30 @@ def examine(
     max_entries: int = 5_000,
 ) -> Examined:
     """Gather, read, evaluate: everything `consult` does before wording it."""
-    patient_id = asked.context.patient_id
     begun = perf_counter()
     evidence = gather(
         service.needs,
         asked.prefetch,
-        patient_id,
+        asked.context.patient_id,
         server,
         no_server,
         referred_medications(asked.context.draft_orders),
         max_entries,
     )
-    gathered = perf_counter()
+    gathered_ms = (perf_counter() - begun) * 1000
+    return _examined(service, asked, evidence, on, one_action, gathered_ms)
+
+
+def _examined(
+    service: Service,
+    asked: Request,
+    evidence: Mapping[str, Answer],
+    on: date,
+    one_action: bool,
+    gathered_ms: float,
+) -> Examined:
+    patient_id = asked.context.patient_id
+    begun = perf_counter()
     record = read_record(evidence, service.needs, patient_id)
     read = perf_counter()
     evaluation = evaluate(service, asked, evidence, record, on)
@@ -126,8 +174,8 @@ def examine(
     if one_action:
         evaluation = b12.one_action_each(evaluation, service.guideline)
     durations = {
-        "gather": (gathered - begun) * 1000,
-        "read": (read - gathered) * 1000,
+        "gather": gathered_ms,
+        "read": (read - begun) * 1000,
         "evaluate": (evaluated - read) * 1000,
     }
     return Examined(evidence, record, evaluation, durations)
@@ -146,7 +194,14 @@ def evaluate(
 
 
 def respond(
-    service: Service, asked: Request, examined: Examined, *, on: date, as_of_is_set: bool
+    service: Service,
+    asked: Request,
+    examined: Examined,
+    *,
+    on: date,
+    as_of_is_set: bool,
+    unseen: Container[str] = (),
+    arm: str = "",
 ) -> Response:
     """The evaluation as cards, and the account of it that goes with every answer."""
     g, evaluation, record = service.guideline, examined.evaluation, examined.record
@@ -154,9 +209,10 @@ def respond(
         evaluation.outcomes,
         service.stationery,
         partial(orders.write, patient_id=asked.context.patient_id),
-        call=f"{asked.hook_instance}|{service.id}",
+        call=f"{asked.hook_instance}|{service.id}{f'|{arm}' if arm else ''}",
         data_notes=b12.data_notes(evaluation, record, g),
         closing=_closing(g, on, as_of_is_set),
+        unseen=unseen,
     )
     account = _account(evaluation, record, g, spoke=bool(cards))
     if as_of_is_set:
@@ -240,12 +296,12 @@ def _loggable(response: Response, evidence: Mapping[str, Answer]) -> dict[str, A
 
 def _kept(
     g: b12.Guideline,
-    evaluation: b12.Evaluation,
-    record: Record,
-    evidence: Mapping[str, Answer],
+    examined: Examined,
     response: Response,
     durations: Mapping[str, float],
+    closing: int,
 ) -> audit.Evaluation:
+    evaluation, record = examined.evaluation, examined.record
     about, account = g.file.guideline, response.extension[EVALUATION_EXTENSION]
     outcomes = evaluation.outcomes
     lacking = [fact for one in outcomes if isinstance(one, CannotTell) for fact in one.missing]
@@ -257,14 +313,14 @@ def _kept(
         fired=tuple(account["ruleIds"]),
         cards=tuple(
             [
-                _kept_card(outcome, card)
+                _kept_card(outcome, card, closing)
                 for outcome, card in zip(speaking(outcomes), response.cards, strict=True)
             ]
         ),
         missing=(*record.missing, *sorted(record.incomplete), *record.unreadable, *lacking),
         needs={
             key: f"{answer.state} {answer.origin}" if answer.origin else answer.state
-            for key, answer in evidence.items()
+            for key, answer in examined.evidence.items()
         },
         durations=durations,
     )
@@ -278,7 +334,7 @@ def _rule_outcome(outcome: Outcome) -> audit.RuleOutcome:
     return audit.RuleOutcome(outcome.rule, "cannot tell", missing=outcome.missing)
 
 
-def _kept_card(outcome: Recommend | CannotTell, card: Card) -> audit.Card:
+def _kept_card(outcome: Recommend | CannotTell, card: Card, closing: int) -> audit.Card:
     choices = outcome.choices if isinstance(outcome, Recommend) else ()
     topic = card.source.topic
     return audit.Card(
@@ -287,7 +343,7 @@ def _kept_card(outcome: Recommend | CannotTell, card: Card) -> audit.Card:
         outcome.card,
         topic.code if topic else "",
         card.indicator,
-        digest(card),
+        digest(card, closing),
         tuple(
             [
                 audit.Suggested(made.uuid, choice.rule, choice.recommended)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,13 +23,16 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from cds_service import __version__, audit
 from cds_service.audit import Pseudonyms
-from cds_service.cdshooks.feedback import Feedback
+from cds_service.cdshooks.feedback import Feedback, Reason
 from cds_service.errors import SchemaError, Unavailable
 from cds_service.migrations import VERSION
+from cds_service.reports.figures import LIVE, Answer, Call, Rows, Selection
 
 #: How long a call may wait for another's write.
 WAIT_S = 2
 _READ_ONLY = {"cds_read_only": True}
+#: Rows read at a time, so that a long report holds up nobody.
+_PAGE = 500
 _is_uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
 
 
@@ -333,14 +337,18 @@ class Database:
 
     # --- what is recorded ------------------------------------------------------------------------
 
-    def record(self, kept: Sequence[audit.Kept], pseudonyms: Pseudonyms, local: str) -> None:
-        """All of ``kept`` or nothing; ``local`` are the overrides in force, whole."""
-        digest = sha256(local.encode()).hexdigest() if local else None
-        rows, card_rows, suggestion_rows = _rows(kept, pseudonyms, digest)
+    def record(
+        self, kept: Sequence[audit.Kept], pseudonyms: Pseudonyms, local: str, tried: str = ""
+    ) -> None:
+        """All of ``kept`` or nothing; ``local`` are the overrides in force, whole, and ``tried``
+        those of the other arm."""
+        live, other = (sha256(one.encode()).hexdigest() if one else None for one in (local, tried))
+        rows, card_rows, suggestion_rows = _rows(kept, pseudonyms, live, other)
         with self._transaction() as connection:
-            if digest:
-                row = {"digest": digest, "text": local, "first_seen": rows[0]["at"]}
-                self._add(connection, overrides, row)
+            for digest, text in ((live, local), (other, tried)):
+                if digest:
+                    row = {"digest": digest, "text": text, "first_seen": rows[0]["at"]}
+                    self._add(connection, overrides, row)
             connection.execute(self._insert(consultations).on_conflict_do_nothing(), rows)
             if card_rows:
                 connection.execute(self._insert(cards).on_conflict_do_nothing(), card_rows)
@@ -400,6 +408,59 @@ class Database:
             done = connection.execute(used_tokens.delete().where(used_tokens.c.expires < before))
             return done.rowcount
 
+    def overridden(
+        self, client: str | None, patient: str, since: datetime
+    ) -> dict[audit.Content, datetime]:
+        """What was shown for ``patient`` and last answered with an override since then, and when.
+
+        ``patient`` is as it is kept. A report whose card cannot be told from another's, since a
+        client gave two calls one ``hookInstance``, says nothing. The client's clock may bring a
+        moment forward, never put it off.
+        """
+        same_client = feedback.c.client.is_not_distinct_from(consultations.c.client)
+        columns = (cards.c.rule, cards.c.text, cards.c.topic, cards.c.indicator, cards.c.digest)
+        answered = (
+            sa.select(
+                cards.c.uuid,
+                *columns,
+                feedback.c.outcome,
+                feedback.c.outcome_at,
+                feedback.c.received_at,
+            )
+            .join_from(consultations, cards, cards.c.consultation == consultations.c.id)
+            .join(feedback, feedback.c.card == cards.c.uuid)
+            .where(
+                consultations.c.patient == patient,
+                consultations.c.client.is_not_distinct_from(client),
+                consultations.c.arm == "live",
+                feedback.c.service == consultations.c.service,
+                same_client,
+                feedback.c.received_at >= since,
+                cards.c.shown,
+            )
+        )
+        with self._transaction(read_only=True) as connection:
+            reports = connection.execute(answered).all()
+            if not reports:
+                return {}
+            bearers = connection.execute(
+                sa.select(cards.c.uuid, consultations.c.patient, *columns)
+                .join_from(cards, consultations, cards.c.consultation == consultations.c.id)
+                .where(cards.c.uuid.in_({one.uuid for one in reports}))
+                .distinct()
+            ).all()
+        known = Counter(one.uuid for one in bearers)
+        last: dict[audit.Content, tuple[datetime, bool]] = {}
+        for one in reports:
+            at = min(one.outcome_at, one.received_at)
+            # A report on one of several keeps its moment: it can only end a silence.
+            overrides_it = one.outcome == "overridden" and known[one.uuid] == 1
+            content = audit.Content(one.rule, one.text, one.topic, one.indicator, one.digest)
+            last[content] = max(
+                last.get(content, (at, overrides_it)), (at, overrides_it), key=_when
+            )
+        return {content: at for content, (at, stands) in last.items() if stands and at >= since}
+
     # --- reading it back, and forgetting ---------------------------------------------------------
 
     def find(self, name: str) -> list[str]:
@@ -422,49 +483,102 @@ class Database:
     def consultation(self, name: str) -> dict[str, Any]:
         """Everything kept of one consultation, with the feedback on its cards."""
         with self._transaction(read_only=True) as connection:
-
-            def listed(statement: sa.Select[Any]) -> list[dict[str, Any]]:
-                return [dict(row) for row in connection.execute(statement).mappings()]
-
-            (found,) = listed(sa.select(consultations).where(consultations.c.id == name))
+            (found,) = _listed(
+                connection, sa.select(consultations).where(consultations.c.id == name)
+            )
             if found["overrides"]:
                 found["overrides_text"] = connection.execute(
                     sa.select(overrides.c.text).where(overrides.c.digest == found["overrides"])
                 ).scalar()
-            own = cards.c.consultation == name
-            found["cards"] = listed(sa.select(cards).where(own).order_by(cards.c.position))
+            _add_cards(connection, [found])
             for card in found["cards"]:
-                card["suggestions"] = listed(
-                    sa.select(suggestions)
-                    .where(
-                        suggestions.c.consultation == name, suggestions.c.card == card["position"]
-                    )
-                    .order_by(suggestions.c.position)
+                own = sa.select(feedback).where(
+                    feedback.c.card == card["uuid"],
+                    feedback.c.client.is_not_distinct_from(found["client"]),
+                    feedback.c.service == found["service"],
                 )
-                card["feedback"] = listed(
-                    sa.select(feedback)
-                    .where(
-                        feedback.c.card == card["uuid"],
-                        feedback.c.client.is_not_distinct_from(found["client"]),
-                        feedback.c.service == found["service"],
-                    )
-                    .order_by(feedback.c.outcome_at, feedback.c.id)
+                card["feedback"] = _listed(
+                    connection, own.order_by(feedback.c.outcome_at, feedback.c.id)
                 )
-                for item in card["feedback"]:
-                    item["accepted"] = [
-                        row["suggestion"]
-                        for row in listed(
-                            sa.select(accepted_suggestions)
-                            .where(accepted_suggestions.c.feedback == item["id"])
-                            .order_by(accepted_suggestions.c.position)
-                        )
-                    ]
-                    item["reasons"] = listed(
-                        sa.select(override_reasons)
-                        .where(override_reasons.c.feedback == item["id"])
-                        .order_by(override_reasons.c.position)
-                    )
+                _add_parts_back(connection, card["feedback"])
             return found
+
+    def consultations(self, chosen: Selection) -> Iterator[dict[str, Any]]:
+        """The consultations of a selection in order of time, each with its cards."""
+        own = consultations.c
+        statement = sa.select(consultations).where(*_chosen(chosen, consultations, own.at))
+        for page in self._pages(statement, own.at, own.id):
+            with self._transaction(read_only=True) as connection:
+                _add_cards(connection, page)
+            yield from page
+
+    def feedback(self, chosen: Selection) -> Iterator[dict[str, Any]]:
+        """The feedback received in the time of a selection, in order of time. ``consultation`` is
+        the first one that answered with its card, ``None`` where none is kept."""
+        own = feedback.c
+        statement = sa.select(feedback).where(*_chosen(chosen, feedback, own.received_at))
+        for page in self._pages(statement, own.received_at, own.id):
+            with self._transaction(read_only=True) as connection:
+                _add_parts_back(connection, page)
+                found = sa.select(
+                    cards.c.uuid,
+                    consultations.c.service,
+                    consultations.c.client,
+                    sa.func.min(consultations.c.id).label("id"),
+                )
+                found = found.join(consultations).where(
+                    cards.c.uuid.in_({item["card"] for item in page}),
+                    consultations.c.arm == LIVE,
+                )
+                found = found.group_by(
+                    cards.c.uuid, consultations.c.service, consultations.c.client
+                )
+                shown = {tuple(row[:3]): row.id for row in connection.execute(found)}
+            for item in page:
+                item["consultation"] = shown.get((item["card"], item["service"], item["client"]))
+            yield from page
+
+    def rows(self, chosen: Selection) -> Rows:
+        """What a report counts. All of it is held at once, some 2 KB a call."""
+        calls: list[Call] = []
+        answers: dict[str, Answer] = {}
+        page: list[dict[str, Any]] = []
+
+        def take() -> None:
+            calls.extend(_call(one) for one in page)
+            uuids = {card["uuid"] for one in page for card in one["cards"]}
+            with self._transaction(read_only=True) as connection:
+                found = _listed(connection, sa.select(feedback).where(feedback.c.card.in_(uuids)))
+                _add_parts_back(connection, found)
+            answers.update((item["id"], _answer(item)) for item in found)
+            page.clear()
+
+        for one in self.consultations(chosen):
+            page.append(one)
+            if len(page) == _PAGE:
+                take()
+        take()
+        known = sa.exists().where(cards.c.uuid == feedback.c.card)
+        unknown = sa.select(sa.func.count()).select_from(feedback)
+        unknown = unknown.where(*_chosen(chosen, feedback, feedback.c.received_at), ~known)
+        with self._transaction(read_only=True) as connection:
+            return Rows(calls, list(answers.values()), connection.execute(unknown).scalar_one())
+
+    def _pages(
+        self, statement: sa.Select[Any], moment: sa.Column[Any], name: sa.Column[Any]
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The rows of ``statement`` in order of ``moment``, some at a time."""
+        statement = statement.order_by(moment, name).limit(_PAGE)
+        rest = statement
+        while True:
+            with self._transaction(read_only=True) as connection:
+                page = _listed(connection, rest)
+            yield page
+            if len(page) < _PAGE:
+                return
+            last = page[-1]
+            at, same = last[moment.name], last[name.name]
+            rest = statement.where(sa.or_(moment > at, sa.and_(moment == at, name > same)))
 
     def prune(self, before: datetime, batch: int = 5000) -> Mapping[str, int]:
         """Forgets what is older, in steps short enough to let calls in between."""
@@ -482,6 +596,11 @@ class Database:
             forgotten += done
             if done < batch:
                 return forgotten
+
+
+def _when(answer: tuple[datetime, bool]) -> tuple[datetime, bool]:
+    """Later is greater; of one moment's answers the one that is no override."""
+    return answer[0], not answer[1]
 
 
 _version_table = sa.Table(
@@ -509,7 +628,10 @@ def _migrate(connection: Connection) -> None:
 
 
 def _rows(
-    kept: Iterable[audit.Kept], pseudonyms: Pseudonyms, overridden: str | None
+    kept: Iterable[audit.Kept],
+    pseudonyms: Pseudonyms,
+    live: str | None,
+    tried: str | None,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     rows, card_rows, suggestion_rows = [], [], []
     for one in kept:
@@ -532,7 +654,7 @@ def _rows(
                 "arm": done.arm if done else "live",
                 "guideline": done.guideline if done else None,
                 "edition": done.edition if done else None,
-                "overrides": overridden,
+                "overrides": tried if done and done.arm != "live" else live,
                 "as_of": call.as_of or None,
                 "outcome": done.outcome if done else None,
                 "rules": done.rules if done else None,
@@ -598,6 +720,96 @@ def _add_parts(connection: Connection, name: str, item: Feedback) -> None:
     ]
     if reasons:
         connection.execute(override_reasons.insert(), reasons)
+
+
+def _listed(connection: Connection, statement: sa.Select[Any]) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def _chosen(
+    chosen: Selection, table: sa.Table, moment: sa.Column[Any]
+) -> Iterator[sa.ColumnElement[bool]]:
+    if chosen.since is not None:
+        yield moment >= chosen.since
+    if chosen.until is not None:
+        yield moment < chosen.until
+    if chosen.services:
+        yield table.c.service.in_(chosen.services)
+    if chosen.clients:
+        yield table.c.client.in_(chosen.clients)
+
+
+def _add_cards(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
+    """Gives each consultation its cards, and each card its suggestions."""
+    by_name = {row["id"]: row for row in rows}
+    of_cards: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in by_name.values():
+        row["cards"] = []
+    own = cards.c.consultation.in_(by_name)
+    for card in _listed(connection, sa.select(cards).where(own).order_by(cards.c.position)):
+        card["suggestions"] = []
+        of_cards[card["consultation"], card["position"]] = card
+        by_name[card["consultation"]]["cards"].append(card)
+    offered = sa.select(suggestions).where(suggestions.c.consultation.in_(by_name))
+    for one in _listed(connection, offered.order_by(suggestions.c.position)):
+        of_cards[one["consultation"], one["card"]]["suggestions"].append(one)
+
+
+def _add_parts_back(connection: Connection, items: Iterable[dict[str, Any]]) -> None:
+    """Gives each item of feedback the suggestions it accepts and its reasons."""
+    by_name = {item["id"]: item for item in items}
+    for item in by_name.values():
+        item["accepted"], item["reasons"] = [], []
+    for name, table in (("accepted", accepted_suggestions), ("reasons", override_reasons)):
+        own = table.c.feedback.in_(by_name)
+        for part in _listed(connection, sa.select(table).where(own).order_by(table.c.position)):
+            one = part["suggestion"] if name == "accepted" else part
+            by_name[part["feedback"]][name].append(one)
+
+
+def _call(row: Mapping[str, Any]) -> Call:
+    local = f" with local settings {row['overrides'][:8]}" if row["overrides"] else ""
+    return Call(
+        row["at"],
+        row["client"],
+        row["service"],
+        row["hook"],
+        row["hook_instance"],
+        row["patient"],
+        row["arm"],
+        row["status"],
+        row["outcome"],
+        f"{row['edition']}{local}" if row["edition"] else None,
+        tuple(_card(card) for card in row["cards"]),
+    )
+
+
+def _card(row: Mapping[str, Any]) -> audit.Card:
+    return audit.Card(
+        row["uuid"],
+        row["rule"],
+        row["text"],
+        row["topic"],
+        row["indicator"],
+        row["digest"],
+        tuple(
+            audit.Suggested(one["uuid"], one["rule"], one["recommended"])
+            for one in row["suggestions"]
+        ),
+        "" if row["shown"] else row["hidden"] or "not shown",
+    )
+
+
+def _answer(row: Mapping[str, Any]) -> Answer:
+    said = Feedback(
+        row["card"],
+        row["outcome"],
+        row["outcome_at"],
+        tuple(row["accepted"]),
+        tuple(Reason(one["system"], one["code"], one["display"]) for one in row["reasons"]),
+        row["comment"] or "",
+    )
+    return Answer(row["client"], row["service"], said)
 
 
 def _in_words(error: Exception) -> str:

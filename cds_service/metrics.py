@@ -28,6 +28,15 @@ _calls = Counter(
     ["service", "status", "outcome"],
 )
 _cards = Counter("cds_cards", "Cards by rule and indicator.", ["rule", "indicator", "shown"])
+withheld = Counter("cds_cards_withheld", "Cards that were not shown.", ["rule", "because"])
+override_lookups = Counter(
+    "cds_override_lookups",
+    "Times it was looked up what was overridden for a patient; unknown shows every card.",
+    ["result"],
+)
+challenged = Counter(
+    "cds_challenged", "Calls judged by the challenger too, by how its cards compare.", ["result"]
+)
 _needs = Counter(
     "cds_needs_missing",
     "Needs that could not be had, by the state they stayed in.",

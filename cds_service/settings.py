@@ -20,7 +20,21 @@ from msgspec import Struct
 from cds_service.errors import SettingsError
 from cds_service.security import Refused, is_loopback, normal_base_address
 
+#: Whether there is anything of that name is known only when all is loaded.
+_is_trial_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
+
 DEFAULT_DATABASE = "sqlite:///b12-cds-service.sqlite"
+
+
+class Trial(Struct, frozen=True):
+    """What is evaluated and recorded but not shown; "" stands for any client, service or rule."""
+
+    client: str = ""
+    service: str = ""
+    rule: str = ""
+
+    def covers(self, client: str, service: str) -> bool:
+        return self.client in ("", client) and self.service in ("", service)
 
 
 class Settings(Struct, frozen=True):
@@ -51,6 +65,10 @@ class Settings(Struct, frozen=True):
     pseudonym_key: bytes = b""
     plain_ids: bool = False
     retention_days: int = 730
+    respect_info_hours: int = 0
+    respect_warning_hours: int = 0
+    trials: tuple[Trial, ...] = ()
+    challenger: Path | None = None
 
 
 class Setting(NamedTuple):
@@ -171,6 +189,24 @@ def _database_url(name: str, text: str) -> str:
             "Write sqlite:/// and the path of a file, postgresql://user@host/name, or none.",
         )
     return re.sub(r"^postgres://", "postgresql://", text)
+
+
+def _trials(name: str, text: str) -> tuple[Trial, ...]:
+    trials = []
+    for written in _words(text):
+        pairs = [part.partition(":") for part in written.split("+")]
+        trial = {kind: value for kind, _, value in pairs}
+        good = all(
+            kind in Trial.__struct_fields__ and _is_trial_name(value) for kind, _, value in pairs
+        )
+        if not good or len(trial) != len(pairs):
+            raise SettingsError(
+                name,
+                f"{written!r} is no trial",
+                "Write client:NAME, service:ID or rule:ID, and joined with + what must all hold.",
+            )
+        trials.append(Trial(**trial))
+    return tuple(trials)
 
 
 def _key(name: str, text: str) -> bytes:
@@ -355,6 +391,36 @@ SETTINGS: Mapping[str, Setting] = {
         "`730`",
         "Days after which `cds-service db prune` forgets consultations and feedback.",
     ),
+    "CDS_RESPECT_INFO_HOURS": Setting(
+        "respect_info_hours",
+        _whole_number(0, 2_160),
+        "`0` (off)",
+        "Hours for which a card of information that was overridden for a patient is not shown to"
+        " the same client again, while not a word of it changes. Needs `CDS_CLIENTS_FILE` and"
+        " patients to be known again. See [docs/trials.md](docs/trials.md).",
+    ),
+    "CDS_RESPECT_WARNING_HOURS": Setting(
+        "respect_warning_hours",
+        _whole_number(0, 168),
+        "`0` (off)",
+        "The same for warnings. Critical cards, checks of orders and all cards at `order-sign` are"
+        " always shown.",
+    ),
+    "CDS_TRIALS": Setting(
+        "trials",
+        _trials,
+        "none",
+        "What is evaluated and recorded but not shown: `client:NAME`, `service:ID` or `rule:ID`,"
+        " separated by commas or spaces; `+` joins what must all hold, as in"
+        " `client:north+rule:RTE-09`.",
+    ),
+    "CDS_CHALLENGER_OVERRIDES": Setting(
+        "challenger",
+        _file,
+        "none",
+        "A second file like `CDS_GUIDELINE_OVERRIDES`, tried on every call after it is answered:"
+        " recorded, never shown.",
+    ),
 }
 
 #: Not settings: what Kubernetes says about every service of a namespace, here one called "cds",
@@ -391,6 +457,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "ids are kept as they are, so CDS_PSEUDONYM_KEY would do nothing",
             "Remove one of the two.",
         )
+    _check_restraint(settings)
     if not settings.demo:
         for server in sorted(settings.fhir_servers):
             if server.startswith("http://") and not is_loopback(urlsplit(server).hostname or ""):
@@ -400,6 +467,31 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
                     "Use its https address, or set CDS_DEMO=true for tests.",
                 )
     return settings
+
+
+def _check_restraint(settings: Settings) -> None:
+    """Refuses to respect answers that anybody could give, or that cannot be told apart."""
+    respect = settings.respect_info_hours or settings.respect_warning_hours
+    name = "CDS_RESPECT_INFO_HOURS" if settings.respect_info_hours else "CDS_RESPECT_WARNING_HOURS"
+    if respect and not (settings.clients_file or settings.demo):
+        raise SettingsError(
+            name,
+            "anybody could silence advice by overriding it, since clients are not authenticated",
+            "Register clients in CDS_CLIENTS_FILE, or remove it.",
+        )
+    if respect and not (settings.pseudonym_key or settings.plain_ids or settings.demo):
+        raise SettingsError(
+            name, "no patient is known again without a key", "Set CDS_PSEUDONYM_KEY, or remove it."
+        )
+    for asked, what in (
+        (respect, name),
+        (settings.trials, "CDS_TRIALS"),
+        (settings.challenger, "CDS_CHALLENGER_OVERRIDES"),
+    ):
+        if asked and not settings.database_url:
+            raise SettingsError(
+                what, "it needs a database, and CDS_DATABASE_URL is none", "Remove one of the two."
+            )
 
 
 def _check_with_clients(settings: Settings) -> None:

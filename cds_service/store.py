@@ -13,20 +13,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from math import inf
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Semaphore, Thread
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from cds_service import metrics
-from cds_service.audit import Call, Kept, Pseudonyms
+from cds_service.audit import Call, Content, Kept, Pseudonyms
 from cds_service.errors import SchemaError, SettingsError, Unavailable
 from cds_service.log import log_line
 from cds_service.migrations import VERSION
@@ -46,6 +46,8 @@ _IDLE_S = 5.0
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 #: How long a call waits for what the thread does.
 _WAIT_S = 2.0
+#: Calls that may look at once; what one of them waits for does not hold up the others.
+_LOOKING = 4
 _OPENING = "still being opened"
 #: The server gives a worker ten seconds to end.
 _DRAIN_S = 6.0
@@ -62,7 +64,10 @@ class Health(Struct, frozen=True):
 
 
 class Store:
-    """One process's way to the database. Nothing runs before `start`, so workers may be forked."""
+    """One process's way to the database. Nothing runs before `start`, so workers may be forked.
+
+    ``clock`` says when things happen, in seconds since 1970.
+    """
 
     def __init__(
         self,
@@ -70,11 +75,16 @@ class Store:
         *,
         pseudonyms: Pseudonyms | None = None,
         overrides: str = "",
+        tried: str = "",
         capacity: int = CAPACITY,
+        clock: Callable[[], float] = time,
     ) -> None:
         self._url = url
+        self._clock = clock
         self._pseudonyms = pseudonyms or Pseudonyms()
         self._overrides = overrides
+        self._tried = tried
+        self._looking = Semaphore(_LOOKING)
         self._capacity = capacity
         self._queue: SimpleQueue[Kept | Event | None] = SimpleQueue()
         self._database: Database | None = None
@@ -109,7 +119,7 @@ class Store:
 
     def record_consultation(self, call: Call) -> str:
         """Has the call kept soon, without waiting; returns the name it will be found by."""
-        now = time()
+        now = self._clock()
         name = f"{int(now * 1000):012x}{os.urandom(10).hex()}"
         if self._queue.qsize() >= self._capacity:
             self._lose(1, "too many waited")
@@ -126,7 +136,7 @@ class Store:
         if self._problem in ("", _OPENING):
             self.flush(_WAIT_S)  # that a card which just went out is known
         try:
-            stored = self._opened().add_feedback(service, client, items, _moment(time()))
+            stored = self._opened().add_feedback(service, client, items, _moment(self._clock()))
         except Unavailable as error:
             self._failed(error.problem)
             raise
@@ -147,6 +157,38 @@ class Store:
             raise
         self._succeeded()
         return fresh
+
+    def overridden(
+        self, client: str | None, patient: str, since: datetime, patience: float
+    ) -> Mapping[Content, datetime] | None:
+        """What was last answered with an override for this patient since then, and when.
+
+        ``None`` where that cannot be known within ``patience`` seconds, for whatever reason.
+        """
+        name = self._pseudonyms.of("patient", client, patient)
+        database = self._database
+        if name is None or database is None or self._problem:
+            return None
+        if not self._looking.acquire(blocking=False):
+            return None
+        found: list[Mapping[Content, datetime]] = []
+
+        def look() -> None:
+            try:
+                found.append(database.overridden(client, name, since))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the card is shown
+                log_line({"level": "error", "store": "look-up", "error": type(error).__name__})
+            finally:
+                self._looking.release()
+
+        looking = Thread(target=look, name="look-up", daemon=True)
+        try:
+            looking.start()
+        except RuntimeError:  # no more threads to be had
+            self._looking.release()
+            return None
+        looking.join(patience)
+        return found[0] if found else None
 
     def health(self) -> Health:
         """How the last writing went, at most some seconds ago; nobody waits for the database."""
@@ -223,7 +265,7 @@ class Store:
     def _write(self, batch: list[Kept]) -> list[Kept]:
         """Writes ``batch``; returns what has to be tried again."""
         try:
-            self._opened().record(batch, self._pseudonyms, self._overrides)
+            self._opened().record(batch, self._pseudonyms, self._overrides, self._tried)
         except Unavailable as error:
             self._failed(error.problem)
             return batch
@@ -241,7 +283,7 @@ class Store:
     def _tidy(self) -> None:
         """Forgets tokens that have expired, and so sees whether the database still works."""
         try:
-            self._opened().forget_tokens(_moment(time()) - _TOKEN_MARGIN)
+            self._opened().forget_tokens(_moment(self._clock()) - _TOKEN_MARGIN)
         except Unavailable as error:
             self._failed(error.problem)
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from cds_service.callers import Caller, Door
+    from cds_service.challenger import Challenger
     from cds_service.consultation import Consultation, Service
+    from cds_service.restraint import Restraint
     from cds_service.settings import Settings
     from cds_service.store import Store
 
@@ -90,6 +92,8 @@ def add_routes(
     turns: Turns,
     today: Callable[[], date],
     store: Store | None,
+    restraint: Restraint | None = None,
+    challenger: Challenger | None = None,
 ) -> None:
     """Makes ``app`` answer for ``services``, which ``discovery`` describes in the same order.
 
@@ -153,7 +157,8 @@ def add_routes(
 
     def answer(service: Service, caller: Caller, asked: Request) -> Consultation:
         server, no_server = fhir_server_for(asked, caller, settings.demo, connect)
-        return consult(
+        unseen = restraint.unseen_rules(caller.name, service.id) if restraint else ()
+        done = consult(
             service,
             asked,
             server,
@@ -162,7 +167,11 @@ def add_routes(
             no_server=no_server,
             one_action=settings.one_action,
             max_entries=settings.max_entries,
+            unseen=unseen,
         )
+        if restraint is None:
+            return done
+        return restraint.hold_back(done, service, caller.name, asked.context.patient_id)
 
     def account(
         service: Service,
@@ -176,6 +185,8 @@ def add_routes(
         said = {"consultation": store.record_consultation(call)} if store else {}
         metrics.count(call)
         _log_call(call, result, said)
+        if challenger is not None and asked is not None and not isinstance(result, ServiceError):
+            challenger.take(asked, result, call)
 
     @app.post("/cds-services/<service_id>")
     def call(service_id: str) -> Response:

@@ -40,7 +40,14 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "audit errors log metrics cdshooks.feedback database migrations",
         "msgspec",
     ),
-    "database": ("audit errors cdshooks.feedback migrations", "msgspec sqlalchemy alembic"),
+    "database": (
+        "audit errors cdshooks.feedback migrations reports.figures",
+        "msgspec sqlalchemy alembic",
+    ),
+    "reports": ("", ""),
+    "reports.figures": ("audit cdshooks.feedback", "msgspec"),
+    "reports.words": ("reports.figures", ""),
+    "reports.page": ("reports.figures reports.words", ""),
     "migrations": ("", ""),
     "migrations.env": ("", "alembic"),
     "migrations.versions": ("", ""),
@@ -59,6 +66,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "fhir.server": ("clinical errors outward security", ""),
     "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
     "fhir.bundles": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
+    "fhir.trail": ("", ""),
     "fhir.orders": ("clinical errors", "msgspec fhir.resources pydantic"),
     "guidelines": ("", ""),
     "guidelines.engine": ("clinical errors", "msgspec"),
@@ -83,6 +91,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.explain": (_GUIDELINE, "msgspec"),
     "cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
     "consultation": ("clinical errors guidelines fhir cdshooks cards security audit", "msgspec"),
+    "restraint": ("audit cards cdshooks consultation errors metrics settings", "msgspec"),
+    "challenger": ("audit cdshooks consultation log metrics store", "msgspec"),
     "cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
     "samples": ("", "msgspec"),
     "workbench": (
@@ -95,17 +105,17 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "web": (
         "errors settings security callers cdshooks consultation fhir.gather fhir.server audit log"
-        " metrics store",
+        " metrics store restraint challenger",
         "msgspec flask werkzeug",
     ),
     "app": (
         "errors settings security callers clients keys cdshooks fhir guidelines cards consultation"
-        " samples web audit store workbench",
+        " samples web audit store workbench restraint challenger",
         "msgspec flask",
     ),
     "__main__": (
         "clinical errors settings security clients keys cdshooks fhir guidelines cards consultation"
-        " cases samples app audit database store",
+        " cases samples app audit database store reports",
         "msgspec click granian fhir.resources pydantic",
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -85,6 +86,7 @@ def test_nothing_is_listed_twice(name: str) -> None:
 @pytest.mark.parametrize("name", MARKDOWN)
 def test_every_link_inside_the_project_leads_somewhere(name: str) -> None:
     prose = prose_of(name)
+    assert not re.search(r"\]\([^)]*\n", prose), f"{name}: a link goes on in the next line"
     links = re.findall(r"\]\(<?([^)<>\s]+)>?(?:\s+\"[^\"]*\")?\)", prose)
     links += re.findall(r"^\[[^\]]+\]:\s*(\S+)", prose, flags=re.M)
     for link in links:
@@ -143,6 +145,28 @@ def test_every_make_target_is_documented_and_every_documented_target_exists() ->
 
 def test_the_readme_has_the_table_of_settings_as_the_program_knows_it() -> None:
     assert describe_settings() in text_of("README.md"), "copy what describe_settings() returns"
+
+
+def test_the_cards_in_the_readme_are_what_the_demo_answers() -> None:
+    """Word for word, but for the places that say that something is left out."""
+    readme = text_of("README.md")
+    examples = re.findall(
+        r"/samples/([\w-]+)/request\.json.*?^((?:>[^\n]*\n)+)", readme, re.M | re.S
+    )
+    assert len(examples) == 2
+    for story, quoted in examples:
+        told = text_of(f"fhir_samples/b12_under_two/{story}/expected.json")
+        card = json.loads(told)["cards"][0]
+        icon = {"info": "ℹ", "warning": "⚠", "critical": "⛔"}[card["indicator"]]
+        buttons = [
+            f"`[ {one['label']} ]`" + " (recommended)" * one.get("isRecommended", False)
+            for one in card["suggestions"]
+        ]
+        whole = " ".join([f"{icon} **{card['summary']}**", *card["detail"], *buttons]).split()
+        shown = " ".join(re.sub(r"^> ?", "", quoted, flags=re.M).split())
+        pieces = re.split(r" (?:- )?…(?: |$)", shown)
+        pattern = "(?: .+)? ".join(re.escape(piece) for piece in pieces)
+        assert re.fullmatch(pattern, " ".join(whole)), story
 
 
 def test_every_address_in_the_documents_exists() -> None:

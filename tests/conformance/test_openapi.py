@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from datetime import date
+import time
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from schemathesis.checks import CHECKS as CHECKS_THERE_ARE
 from schemathesis.checks import load_all_checks
 
 from cds_service import __version__, errors
-from cds_service.app import create_app
-from cds_service.settings import Settings
+from cds_service.app import create_app, create_store
+from cds_service.settings import Settings, Trial
 from cds_service.store import Store
 
 IN_CI = bool(os.environ.get("CDS_REQUIRE_ALL_TESTS"))
@@ -37,6 +38,12 @@ def validator(name: str) -> Any:
     )
 
 
+PATIENT_VIEW = "b12-under-two-patient-view"
+#: A request that is answered with a warning and a card of information, and its day.
+WITH_CARDS = (
+    json.loads((STORIES / "vegan-mother-low-b12-six-months" / "request.json").read_bytes()),
+    date(2026, 3, 15),
+)
 ANSWER, REFUSAL, REQUEST = map(validator, ("Response", "OperationOutcome", "Request"))
 
 
@@ -147,6 +154,42 @@ def test_feedback_and_readiness_are_as_told(tmp_path: Path) -> None:
     assert answer.status_code == 200
     validator("Stored").validate(answer.get_json())
     validator("Readiness").validate(client.get("/readyz").get_json())
+    store.close()
+
+
+@pytest.mark.parametrize("trial", [Trial(rule="MAT-01"), Trial(service=PATIENT_VIEW)])
+def test_an_answer_in_trial_is_as_told(trial: Trial) -> None:
+    client = create_app(Settings(demo=True, as_of=WITH_CARDS[1], trials=(trial,))).test_client()
+    answer = client.post(f"/cds-services/{PATIENT_VIEW}", json=WITH_CARDS[0]).get_json()
+    ANSWER.validate(answer)
+    assert "withheld" in str(answer["extension"])
+
+
+def test_an_answer_that_respects_another_is_as_told(tmp_path: Path) -> None:
+    settings = Settings(
+        demo=True,
+        as_of=WITH_CARDS[1],
+        respect_info_hours=1,
+        database_url=f"sqlite:///{tmp_path}/kept.sqlite",
+    )
+    store = create_store(settings)
+    assert store is not None
+    client = create_app(settings, store=store).test_client()
+    seen = []
+    for _ in range(40):  # a busy machine may miss the time there is for looking
+        answer = client.post(f"/cds-services/{PATIENT_VIEW}", json=WITH_CARDS[0]).get_json()
+        ANSWER.validate(answer)
+        seen.append("overriddenBefore" in str(answer["cards"]) and "until" in str(answer))
+        if seen[-1]:
+            break
+        now = datetime.fromtimestamp(time.time(), UTC).isoformat()
+        items = [
+            {"card": card["uuid"], "outcome": "overridden", "outcomeTimestamp": now}
+            for card in answer["cards"]
+        ]
+        sent = {"feedback": items}
+        client.post(f"/cds-services/{PATIENT_VIEW}/feedback", json=sent)
+    assert seen[-1]
     store.close()
 
 

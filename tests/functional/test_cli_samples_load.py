@@ -180,7 +180,8 @@ def test_delete_takes_away_just_what_was_loaded(target: Target) -> None:
 def test_a_server_that_is_not_there_ends_it_at_once() -> None:
     result = load("http://127.0.0.1:9/fhir")
     assert result.exit_code != 0
-    assert "could not be reached; 0 stories were done before" in result.output
+    said = "http://127.0.0.1:9/fhir: the FHIR server could not be reached; 0 stories were done"
+    assert said in result.output
 
 
 @pytest.mark.parametrize("base", ["ftp://example.org", "http://user@127.0.0.1/fhir", "fhir"])

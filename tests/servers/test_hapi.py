@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from checker import problems_in_response
 from click.testing import CliRunner
 from played import STORIES, Story, client_of, service_of, without_unasked
@@ -35,6 +36,21 @@ from cds_service import samples
 from cds_service.__main__ import main
 
 pytestmark = pytest.mark.needs_environment("CDS_TEST_HAPI")
+
+
+def test_a_page_that_plays_an_ehr_may_read_it(hapi: str) -> None:
+    """As the public sandbox does, from a page of another origin; docs/sandbox.md promises it."""
+    origin = "https://sandbox.cds-hooks.org"
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Private-Network": "true",
+    }
+    asked = requests.options(f"{hapi}/Patient/any", headers=headers, timeout=60)
+    assert asked.headers["Access-Control-Allow-Origin"] == origin
+    assert asked.headers["Access-Control-Allow-Private-Network"] == "true"
+    got = requests.get(f"{hapi}/metadata", headers={"Origin": origin}, timeout=60)
+    assert got.headers["Access-Control-Allow-Origin"] == origin
 
 
 @cache

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 import jsonschema_rs
 import pytest
@@ -14,6 +15,7 @@ from expected_cards import STORIES
 from fhir.resources.R4B import get_fhir_model_class
 from played import Json, Story
 from started import Servers
+from trail_of_a_day import exported
 
 pytestmark = pytest.mark.needs_environment("CDS_TEST_SERVERS")
 
@@ -28,6 +30,21 @@ EXPLAINED = {
     # `cds-service check` and stand with their sources in codes/SOURCES.toml.
     r"CodeSystem is unknown and can't be validated: http://(loinc\.org|snomed\.info/sct|"
     r"www\.nlm\.nih\.gov/research/umls/rxnorm) for .*",
+}
+
+#: The same for what `cds-service audit export` writes.
+OF_THE_TRAIL = {
+    r"Constraint failed: dom-6: .* \(Best Practice Recommendation\)",
+    # Code systems of our own, and one that a client made up: nobody else can know them.
+    r"CodeSystem is unknown and can't be validated: "
+    r"(https://b12-cds-service\.github\.io|http://example\.org)/.*",
+    # Value sets of "a code from here unless none fits": they have no hooks, and nothing for what a
+    # clinician does with advice, or why.
+    r"The Coding provided \(https://b12-cds-service\.github\.io/CodeSystem/hook#.*",
+    r"None of the codings provided are in the value set "
+    r"'(Provenance activity type|V3 Value SetPurposeOfUse)' .*",
+    r"No code provided, and a code should be provided from the value set"
+    r" 'V3 Value SetPurposeOfUse'.*",
 }
 
 #: Every way in which a good MedicationRequest is made a bad one, and what to say of it.
@@ -125,9 +142,28 @@ def test_hl7s_validator_passes_all_and_finds_what_is_broken(
     record_property("counted", ("suggested resources passed by HL7's validator", len(resources)))
 
 
-def _explained(severity: str, text: str) -> bool:
+def _explained(severity: str, text: str, explained: set[str] = EXPLAINED) -> bool:
     message = text.partition(": ")[2]
-    return severity == "warning" and any(re.fullmatch(one, message) for one in EXPLAINED)
+    return severity == "warning" and any(re.fullmatch(one, message) for one in explained)
+
+
+def test_hl7s_validator_passes_the_trail(
+    servers: Servers, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    resources = exported(tmp_path)
+    event = next(json.loads(one) for one in resources if "AuditEvent" in one)
+    nobody = json.dumps({name: value for name, value in event.items() if name != "agent"})
+    *said, of_nobody = said_by_hl7(servers, [*resources, nobody])
+    against = [
+        f"{resource[:80]}: {severity}: {text}"
+        for resource, messages in zip(resources, said, strict=True)
+        for severity, text in messages
+        if severity != "information" and not _explained(severity, text, OF_THE_TRAIL)
+    ]
+    assert against == []
+    assert all(said)
+    assert any(severity in ("error", "fatal") for severity, _ in of_nobody)
+    record_property("counted", ("resources of the trail passed by HL7's validator", len(resources)))
 
 
 def test_fhir_resources_passes_all(record_property: Callable[[str, object], None]) -> None:

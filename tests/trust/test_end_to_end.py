@@ -75,6 +75,21 @@ def test_a_newcomer_makes_a_key_registers_a_client_and_calls(
         assert answer(port, "POST", f"{SERVICE}/feedback", token(SERVICE), b'{"feedback":[]}') < 500
 
 
+def test_the_demo_offers_no_call_that_its_register_would_refuse(tmp_path: Path) -> None:
+    command("key", str(tmp_path / "north"))
+    register_file = tmp_path / "clients.toml"
+    register_file.write_text(
+        f'[[clients]]\nname = "north"\nissuer = "{ISSUER}"\njwks_file = "north.json"\n'
+    )
+    for variables in ({"CDS_CLIENTS_FILE": str(register_file), "CDS_PUBLIC_URL": BASE}, {}):
+        with running("--demo", CDS_DATABASE_URL="", **variables) as (process, _):
+            process.terminate()
+            said, _ = process.communicate(timeout=30)
+        registered = bool(variables)
+        assert ("every call needs a token" in said) == registered
+        assert ("Try one:" in said) != registered
+
+
 def test_a_token_is_not_made_with_what_is_no_key(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.pem"
     wrong.write_text("no key")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from axe import violations
 from fhir_server_stub import FhirStub
 from playwright.sync_api import Locator, Page, Request, expect
 
@@ -592,18 +592,6 @@ def test_every_call_can_be_seen_and_said_again_with_curl(visit: Open) -> None:
 
 
 # --- for everybody -------------------------------------------------------------------------------
-
-
-def violations(page: Page) -> list[str]:
-    page.evaluate(Path(os.environ["CDS_TEST_AXE"]).read_text(encoding="utf-8"))
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    found = page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", tags)
-    assert found["passes"]
-    return [
-        f"{one['id']}: {node['html'][:150]} {node['any'][0]['message'] if node['any'] else ''}"
-        for one in found["violations"]
-        for node in one["nodes"]
-    ]
 
 
 @pytest.mark.needs_environment("CDS_TEST_AXE")

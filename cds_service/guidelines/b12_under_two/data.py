@@ -426,6 +426,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     rules: Mapping[str, Rule]
     statements: Mapping[str, Statement]
     sources: Mapping[str, Source]
+    told_in_words: Mapping[str, tuple[str, ...]]
 
 
 class Lists(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,6 @@ from cds_service.guidelines.b12_under_two.data import (
     Guideline,
     Limits,
     Lists,
-    Texts,
 )
 from cds_service.guidelines.codelists import (
     LONGEST_CODE,
@@ -70,7 +69,9 @@ LABS = tuple(
 def load(overrides: Path | None = None) -> Guideline:
     """The guideline, checked whole; with a site's ``overrides`` on top, checked the same way."""
     data = read_toml(FILE)
-    local: tuple[str, ...] = ()
+    changes: dict[str, Any] = {}
+    changed: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
     lists = load_code_lists(FOLDER / "codes")
     path = FILE
     if overrides is not None:
@@ -79,11 +80,11 @@ def load(overrides: Path | None = None) -> Guideline:
         lists, added = _override_codes(lists, changes.pop("codes", {}), overrides)
         check_code_lists(lists, FOLDER / "codes")
         data, changed = apply_overrides(data, changes, overrides)
-        local = (*changed, *added)
     file = convert(data, File, path)
     _check(file, path)
     if overrides is not None:
         _check_changes(file, convert(read_toml(FILE), File, FILE), path)
+    _check_words(data, changes, changed, path)
     codes = _codes(lists)
     kinds = {
         (code.system, code.code): name
@@ -100,7 +101,9 @@ def load(overrides: Path | None = None) -> Guideline:
         file.links,
         file.override_reasons,
     )
-    return Guideline(file, codes, local, kinds, wording, _needs(codes), _lists_of(codes))
+    return Guideline(
+        file, codes, (*changed, *added), kinds, wording, _needs(codes), _lists_of(codes)
+    )
 
 
 def _lists_of(codes: Codes) -> Callable[[str, str], Lists]:
@@ -158,6 +161,50 @@ def _override_codes(
             )
         changed[name] = lists[name].with_rows(rows, path)
     return changed, tuple(f"codes.{name}" for name in changes)
+
+
+#: What of an entry may change while its dose, product or limit stays what it was.
+_SAYS_NO_NUMBER = ("source", "label", "site_codings")
+
+
+def _check_words(
+    data: Mapping[str, Any], changes: Mapping[str, Any], changed: Sequence[str], path: Path
+) -> None:
+    """Refuse a changed dose that nobody answers for, and a changed number whose old value still
+    stands in words that a card shows beside it."""
+    given = set(_leaves(changes))
+    for name in changed:
+        section, _, field = name.partition(".")
+        entry, _, field = field.partition(".")
+        if field in _SAYS_NO_NUMBER:
+            continue
+        if section == "doses":
+            source = data["doses"][entry]["source"]
+            if not source.startswith("local:"):
+                raise GuidelineError(
+                    str(path),
+                    f"doses.{entry}",
+                    "does not say who decided it",
+                    'add source = "local: who, when and why"',
+                )
+        told = data["told_in_words"].get(f"{section}.{entry}", ())
+        stale = [words for words in told if words not in given]
+        if stale:
+            raise GuidelineError(
+                str(path),
+                name,
+                f"is told in words as well, which would still tell the old: {', '.join(stale)}",
+                "give these words too, as they shall read",
+            )
+
+
+def _leaves(data: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """The dotted names of everything that is no table."""
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}"
 
 
 def _check(file: File, path: Path) -> None:
@@ -226,15 +273,15 @@ def _check(file: File, path: Path) -> None:
                 f"is not between 0 and {limits.dose_suggested}, the most this service suggests",
                 "correct the amount; it is in micrograms",
             )
-        if not dose.phases:
-            raise GuidelineError(str(path), f"doses.{name}", "has no phase", "add one")
-        if name in TREATMENTS and limits.dose_tenth.holds(dose.amount):
+        if name in TREATING and limits.dose_tenth.holds(dose.amount):
             raise GuidelineError(
                 str(path),
                 f"doses.{name}.amount",
-                f"is {limits.dose_tenth}, which limits.dose_tenth takes for a lost decimal place",
-                "correct one of the two",
+                f"treats nothing: {limits.dose_tenth} is warned of when it is ordered",
+                "correct the amount; it is in micrograms",
             )
+        if not dose.phases:
+            raise GuidelineError(str(path), f"doses.{name}", "has no phase", "add one")
         for phase in dose.phases:
             _check_phase(dose, phase, limits, str(path), f"doses.{name}.phases")
         for text, words in (
@@ -335,13 +382,9 @@ def _check_changes(file: File, shipped: File, path: Path) -> None:
                 f"doses.{name}.amount", f"is tenfold off from the guideline's {before.amount}", slip
             )
         if dose.amount != before.amount:
-            said = f"{before.amount} µg/{'kg' if dose.per_kg else 'day'}"
-            says_it = re.compile(rf"(?<![\d.,]){re.escape(said)}").search
-            texts = {f"texts.{one}": getattr(file.texts, one) for one in Texts.__struct_fields__}
-            phases = "\n".join(phase.text for phase in dose.phases)
-            for where, text in {f"doses.{name}.phases": phases, **texts}.items():
-                if says_it(text):
-                    refuse(where, f"still says {said}", f"write it with the {dose.amount} µg")
+            said = f"{before.amount} µg"
+            if any(re.search(rf"(?<![\d.,]){said}", phase.text) for phase in dose.phases):
+                refuse(f"doses.{name}.phases", f"still says {said}", "write the changed amount")
     for name in file.products.__struct_fields__:
         substance = getattr(file.products, name).substance
         if substance != getattr(shipped.products, name).substance:
@@ -351,9 +394,9 @@ def _check_changes(file: File, shipped: File, path: Path) -> None:
 
 
 _DAYS = {"d": 1, "wk": 7, "mo": 30}
-#: Doses that treat a deficiency, the others being the daily requirement.
-TREATMENTS = frozenset({"oral_regimen", "neurological_injections", "weekly_injections"})
 WEIGHT_BANDS = ("under_1_month", "1_to_6_months", "6_to_12_months", "12_to_24_months")
+#: The doses that treat; the others are what a healthy child needs.
+TREATING = ("oral_regimen", "neurological_injections", "weekly_injections")
 
 #: What the label of a dose may name, and the text of a phase.
 LABEL_WORDS = ("substance", "amount", "route")

@@ -146,6 +146,8 @@ def card_values(
         "route": "deep subcutaneous" if subcutaneous else "intramuscular",
         "leber": named(facts.leber),
         "reactions": ", ".join(facts.reactions),
+        "deficient": number(g.limits.b12_deficient.value),
+        "adequate": number(g.limits.b12_adequate.value),
     }
 
 

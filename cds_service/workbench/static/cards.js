@@ -76,11 +76,18 @@ function dismissal(card, acts) {
     h("button", { type: "submit" }, "Dismiss this card")));
 }
 
+const SILENCES = {
+  "nothing to say": ["No card", "Evaluated, and there is nothing to say"],
+  "advice withheld": ["Withheld", "There is advice, and it is not shown: it was overridden before. It is not an all-clear"],
+  "in trial": ["In trial", "What was worked out is recorded and not shown. It is not an all-clear"],
+};
+
 function silence(told, account, setup, acts) {
   const fine = account.outcome === "nothing to say";
+  const [badge, title] = SILENCES[account.outcome] ?? ["Not evaluated", "This could not be evaluated. It is not an all-clear"];
   return h("article", { class: `card ${fine ? "silent" : "warning"}` },
-    h("header", {}, h("span", { class: "badge" }, fine ? "No card" : "Not evaluated"),
-      h("h3", {}, fine ? "Evaluated, and there is nothing to say" : "This could not be evaluated. It is not an all-clear")),
+    h("header", {}, h("span", { class: "badge" }, badge),
+      h("h3", {}, title)),
     h("div", { class: "detail" },
       (account.because ?? []).length > 0 && h("ul", {}, account.because.map((one) => h("li", {}, one))),
       (account.missing ?? []).length > 0 && h("p", {}, `Missing: ${account.missing.join("; ")}`)),

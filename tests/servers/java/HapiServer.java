@@ -16,6 +16,7 @@ import ca.uhn.fhir.jpa.provider.JpaCapabilityStatementProvider;
 import ca.uhn.fhir.jpa.search.DatabaseBackedPagingProvider;
 import ca.uhn.fhir.jpa.subscription.channel.config.SubscriptionChannelConfig;
 import ca.uhn.fhir.rest.server.RestfulServer;
+import ca.uhn.fhir.rest.server.interceptor.CorsInterceptor;
 import ca.uhn.fhir.rest.server.provider.ResourceProviderFactory;
 import ca.uhn.fhir.rest.server.util.ISearchParamRegistry;
 import jakarta.persistence.EntityManagerFactory;
@@ -34,6 +35,7 @@ import org.springframework.context.annotation.Import;
 import org.springframework.orm.jpa.JpaTransactionManager;
 import org.springframework.orm.jpa.LocalContainerEntityManagerFactoryBean;
 import org.springframework.transaction.annotation.EnableTransactionManagement;
+import org.springframework.web.cors.CorsConfiguration;
 
 /** HAPI FHIR JPA (R4) on loopback over a database in memory: java HapiServer PORT. */
 public class HapiServer {
@@ -111,6 +113,14 @@ public class HapiServer {
             spring.getBean(JpaStorageSettings.class),
             spring.getBean(ISearchParamRegistry.class),
             spring.getBean(IValidationSupport.class)));
+
+    // Pages may read it, so that one that plays an EHR can: the public CDS Hooks sandbox.
+    CorsConfiguration anyPage = new CorsConfiguration();
+    anyPage.addAllowedOriginPattern("*");
+    anyPage.addAllowedHeader("*");
+    anyPage.addAllowedMethod("*");
+    anyPage.setAllowPrivateNetwork(true);
+    fhir.registerInterceptor(new CorsInterceptor(anyPage));
 
     Server jetty = new Server();
     ServerConnector connector = new ServerConnector(jetty);

@@ -1,0 +1,20 @@
+"""What axe-core, the checker of accessibility, has against a page."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+
+def violations(page: Page) -> list[str]:
+    page.evaluate(Path(os.environ["CDS_TEST_AXE"]).read_text(encoding="utf-8"))
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    found = page.evaluate("tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", tags)
+    assert found["passes"]
+    return [
+        f"{one['id']}: {node['html'][:150]} {node['any'][0]['message'] if node['any'] else ''}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
