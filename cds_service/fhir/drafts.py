@@ -243,6 +243,8 @@ def _draft(entry: _Entry, find_product: _Find, *, is_selected: bool) -> Draft:
     kind: Literal["drug", "test", "other"] = "other"
     if loose.one(sent.get("doNotPerform")) not in (True, "true"):
         kind = "drug" if entry.kind in _DRUGS else "test" if entry.kind in _TESTS else "other"
+    if kind == "other" and _holds_an_order(entry):
+        raise Unreadable
     product: Product | None = None
     test: TestOrder | None = None
     if kind == "drug":
@@ -266,6 +268,16 @@ def _draft(entry: _Entry, find_product: _Find, *, is_selected: bool) -> Draft:
         dosages=_dosages(sent, modified) if kind == "drug" else (),
         test=test,
         edition=_edition(entry),
+    )
+
+
+def _holds_an_order(entry: _Entry) -> bool:
+    """Whether a drug may be ordered inside: in a Bundle, or contained in a group of requests."""
+    if entry.kind == "Bundle":
+        return bool(loose.many(entry.members.get("entry")))
+    return any(
+        isinstance(one, dict) and loose.text(one.get("resourceType")) in _DRUGS
+        for one in loose.many(entry.members.get("contained"))
     )
 
 

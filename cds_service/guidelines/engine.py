@@ -348,6 +348,10 @@ def apply_overrides(
                     str(path), name, f"uses {{{sorted(extra)[0]}}}, which this text is not given",
                     "use only the placeholders of the original text",
                 )  # fmt: skip
+            if old.strip() and not new.strip():
+                raise GuidelineError(
+                    str(path), name, "is empty", "write the text, or leave it out to keep ours"
+                )  # fmt: skip
         if old != new:
             changed.append(name)
         return new

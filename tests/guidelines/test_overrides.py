@@ -34,6 +34,13 @@ def refusal(file: Path, text: str) -> GuidelineError:
     return caught.value
 
 
+def a_phase(frequency: int = 1, count: int = 10, text: str = "{amount} µg") -> str:
+    return (
+        f'[[doses.oral_regimen.phases]]\nfrequency = {frequency}\nperiod = 1\nperiod_unit = "d"\n'
+        f'duration = 10\nduration_unit = "d"\ncount = {count}\ntext = "{text}"\n'
+    )
+
+
 # --- what a site may change -----------------------------------------------------------------------
 
 
@@ -319,6 +326,79 @@ REFUSED = {
         f"[limits]\nb12_deficient = {{ below = 310, {LOCAL} }}\n",
         "limits.b12_deficient", "is not below limits.b12_adequate",
     ),
+    "a limit that is no number": (
+        f"[limits]\nb12_severe = {{ below = nan, {LOCAL} }}\n", "limits.b12_severe", "is not above",
+    ),
+    "a limit below nothing": (
+        f"[limits]\nb12_severe = {{ below = -5, {LOCAL} }}\n", "limits.b12_severe", "is not above",
+    ),
+    "a limit of nothing": (
+        f"[limits]\nplatelets_injection = {{ below = 0, {LOCAL} }}\n",
+        "limits.platelets_injection", "is not above",
+    ),
+    "a time below nothing": (
+        f"[limits]\norder_window = {{ at_most = -1, {LOCAL} }}\n", "limits.order_window", "below 0",
+    ),
+    "a limit tenfold": (
+        f"[limits]\ncovered_age = {{ below = 240, {LOCAL} }}\n", "limits.covered_age", "tenfold",
+    ),
+    "a limit of a tenth": (
+        f"[limits]\nhemoglobin_severe = {{ below = 0.7, {LOCAL} }}\n",
+        "limits.hemoglobin_severe", "tenfold",
+    ),
+    "a dose of a tenth": (
+        "[doses.toddler_daily]\namount = 0.1\n", "doses.toddler_daily.amount", "tenfold",
+    ),
+    "a requirement in milligrams": (
+        "[doses.toddler_daily]\namount = 1000\n", "doses.toddler_daily.amount", "tenfold",
+    ),
+    "a lightest weight above the heaviest": (
+        f"[limits]\nweight_floor_6_to_12_months = {{ at_least = 17, {LOCAL} }}\n",
+        "limits.weight_floor_6_to_12_months", "is not below",
+    ),
+    "a suggested dose that its own check calls excessive": (
+        f"[limits]\ndose_excessive = {{ above = 500, {LOCAL} }}\n",
+        "limits.dose_suggested", "is not below limits.dose_excessive",
+    ),
+    "a lost decimal place that is a full dose": (
+        f"[limits]\ndose_tenth = {{ at_most = 900, {LOCAL} }}\n"
+        "[doses.oral_regimen]\namount = 900\n",
+        "doses.oral_regimen.amount", "treats nothing",
+    ),
+    "a requirement that is a treatment": (
+        f"[limits]\nrequirement_dose = {{ at_most = 40, {LOCAL} }}\n"
+        f"dose_tenth = {{ at_most = 30, {LOCAL} }}\n",
+        "limits.requirement_dose", "is not below limits.dose_tenth",
+    ),
+    "a text that says nothing": ('[texts]\nreview = " "\n', "texts.review", "empty"),
+    "a summary that says nothing": (
+        '[cards."RTE-07"]\nsummary = ""\n', "cards.RTE-07.summary", "empty",
+    ),
+    "a label that leaves its dose out": (
+        '[doses.oral_regimen]\nlabel = "Oral 10 mg"\n', "doses.oral_regimen", "{amount}",
+    ),
+    "a phase that leaves its dose out": (
+        a_phase(text="drops"), "doses.oral_regimen", "{amount}",
+    ),
+    "more doses than fit into a phase": (
+        a_phase(count=100), "doses.oral_regimen", "has 100 doses where 10 fit",
+    ),
+    "fewer doses than fill a phase": (
+        a_phase(count=9), "doses.oral_regimen", "has 9 doses where 10 fit",
+    ),
+    "too many doses on one day": (
+        a_phase(frequency=3, count=30), "doses.oral_regimen", "3000 ug a day",
+    ),
+    "a dose per kilogram that is none any more": (
+        "[doses.infant_daily]\nper_kg = false\n", "doses.infant_daily.per_kg", "another dose",
+    ),
+    "a dose whose text still says the old one": (
+        "[doses.infant_daily]\namount = 0.5\n", "doses.infant_daily.phases", "still says 0.3",
+    ),
+    "another substance under the same name": (
+        '[products.hydroxocobalamin_injection]\nsubstance = "cyanocobalamin"\n',
+        "products.hydroxocobalamin_injection.substance", "another product",
+    ),
     "a product that does not exist": (
         '[policy]\nparenteral_product = "water"\n', "policy.parenteral_product", "water",
     ),
@@ -383,3 +463,21 @@ def test_numbers_of_the_file_are_exact() -> None:
     file = convert(read_toml(loading.FILE), loading.File, loading.FILE)
     assert file.doses.infant_daily.amount == Decimal("0.3")
     assert file.constants.b12_molar_mass.value == Decimal("1355.37")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[limits]\nhemoglobin_severe = {{ below = 0.71, {LOCAL} }}\n",
+        f"[limits]\nbenzyl_alcohol_age = {{ below = 439, {LOCAL} }}\n",
+        f"[limits]\norder_window = {{ at_most = 0, {LOCAL} }}\n",
+        f"[limits]\ndose_excessive = {{ above = 1001, {LOCAL} }}\n",
+        f"[limits]\nweight_floor_6_to_12_months = {{ at_least = 15.9, {LOCAL} }}\n",
+        f"[doses.toddler_daily]\namount = 9.9\n{LOCAL}\n"
+        '[texts]\nmaintenance_age_unclear = "{label}: 9.9 µg/day."\n',
+        f"{ORAL_WORDS}[doses.oral_regimen]\n{LOCAL}\n{a_phase(frequency=2, count=20)}",
+    ],
+)
+def test_what_lies_just_inside_is_a_sites_choice(site: Path, text: str) -> None:
+    site.write_text(text, encoding="utf-8")
+    assert loading.load(site).local

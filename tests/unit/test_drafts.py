@@ -308,6 +308,25 @@ def test_an_order_of_another_patient_is_dropped_and_counted(subject: str, member
     assert basket.foreign == 1
 
 
+@pytest.mark.parametrize(
+    ("holder", "hidden"),
+    [
+        ({"resourceType": "Bundle", "entry": [{"resource": order()}]}, 1),
+        ({"resourceType": "Bundle", "entry": []}, 0),
+        ({"resourceType": "RequestGroup", "contained": [order()]}, 1),
+        ({"resourceType": "RequestGroup", "contained": order()}, 1),
+        ({"resourceType": "CarePlan", "contained": [{"resourceType": "Group"}, order()]}, 1),
+        ({"resourceType": "CarePlan", "contained": [{"resourceType": "Medication"}]}, 0),
+        ({"resourceType": "CarePlan", "contained": ["odd", 1, None]}, 0),
+        ({"resourceType": "CarePlan"}, 0),
+    ],
+)
+def test_an_order_inside_another_resource_is_unread_not_absent(holder: Json, hidden: int) -> None:
+    basket = read(bundle(holder, order()))
+    assert basket.unreadable == hidden
+    assert [draft.kind for draft in basket.drafts] == ["drug"] if hidden else ["other", "drug"]
+
+
 def test_the_patient_may_be_in_the_bundle_under_an_address_of_its_own() -> None:
     sent = bundle(order(subject={"reference": "urn:uuid:0a"}))
     sent["entry"].append(

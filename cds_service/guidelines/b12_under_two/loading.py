@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cds_service.clinical import Code, Need
+from cds_service.clinical import Code, Need, Phase
 from cds_service.errors import GuidelineError
-from cds_service.guidelines.b12_under_two.data import Codes, File, Guideline, Lists
+from cds_service.guidelines.b12_under_two.data import (
+    Codes,
+    Dose,
+    File,
+    Guideline,
+    Limits,
+    Lists,
+)
 from cds_service.guidelines.codelists import (
     LONGEST_CODE,
     CodeList,
@@ -17,6 +26,7 @@ from cds_service.guidelines.codelists import (
     load_code_lists,
 )
 from cds_service.guidelines.engine import (
+    Limit,
     Wording,
     apply_overrides,
     check_rules,
@@ -72,6 +82,8 @@ def load(overrides: Path | None = None) -> Guideline:
         data, changed = apply_overrides(data, changes, overrides)
     file = convert(data, File, path)
     _check(file, path)
+    if overrides is not None:
+        _check_changes(file, convert(read_toml(FILE), File, FILE), path)
     _check_words(data, changes, changed, path)
     codes = _codes(lists)
     kinds = {
@@ -214,6 +226,15 @@ def _check(file: File, path: Path) -> None:
         *((f"rules.{name}", rule.source) for name, rule in file.rules.items()),
     ]
     check_rules(file.rules, file.statements, file.sources, named, path)
+    for name in limits.__struct_fields__:
+        limit = getattr(limits, name)
+        problem = "is below 0" if _may_be_zero(limit) else "is not above 0"
+        if (
+            not limit.value.is_finite()
+            or limit.value < 0
+            or not (limit.value or _may_be_zero(limit))
+        ):
+            raise GuidelineError(str(path), f"limits.{name}", problem, "correct the number")
     for lower, upper in (
         ("b12_severe", "b12_deficient"),
         ("b12_deficient", "b12_adequate"),
@@ -225,6 +246,10 @@ def _check(file: File, path: Path) -> None:
         ("result_current", "result_stale"),
         ("paradox_from", "paradox_to"),
         ("response_day", "one_month_overdue"),
+        ("requirement_dose", "dose_tenth"),
+        ("dose_tenth", "dose_suggested"),
+        ("dose_suggested", "dose_excessive"),
+        *((f"weight_floor_{band}", f"weight_ceiling_{band}") for band in WEIGHT_BANDS),
         ("three_month_result", "three_month_overdue"),
     ):
         if not getattr(limits, lower).value < getattr(limits, upper).value:
@@ -237,7 +262,11 @@ def _check(file: File, path: Path) -> None:
     for name in file.doses.__struct_fields__:
         dose = getattr(file.doses, name)
         heaviest = limits.weight_ceiling_6_to_12_months.value if dose.per_kg else 1
-        if dose.amount <= 0 or limits.dose_suggested.holds(dose.amount * heaviest):
+        if (
+            not dose.amount.is_finite()
+            or dose.amount <= 0
+            or limits.dose_suggested.holds(dose.amount * heaviest)
+        ):
             raise GuidelineError(
                 str(path),
                 f"doses.{name}.amount",
@@ -253,6 +282,8 @@ def _check(file: File, path: Path) -> None:
             )
         if not dose.phases:
             raise GuidelineError(str(path), f"doses.{name}", "has no phase", "add one")
+        for phase in dose.phases:
+            _check_phase(dose, phase, limits, str(path), f"doses.{name}.phases")
         for text, words in (
             (dose.label, LABEL_WORDS),
             *((phase.text, PHASE_WORDS) for phase in dose.phases),
@@ -266,6 +297,13 @@ def _check(file: File, path: Path) -> None:
                     f"has a text with a placeholder it is not given ({error})",
                     f"use only {', '.join(words)}",
                 ) from None
+            if "{amount}" not in text:
+                raise GuidelineError(
+                    str(path),
+                    f"doses.{name}",
+                    "has a text that leaves out {amount}, so that it may say another dose",
+                    "write {amount} where the text says how much",
+                )
     for name, card in file.cards.items():
         rule = name.partition(".")[0]
         if rule not in file.rules:
@@ -295,6 +333,68 @@ def _check(file: File, path: Path) -> None:
         raise GuidelineError(str(path), f"cards.{name}", "is shown by no rule", "remove it")
 
 
+def _may_be_zero(limit: Limit) -> bool:
+    """A time may be none at all: "on the same day only"."""
+    return limit.unit == "d"
+
+
+def _check_phase(dose: Dose, phase: Phase, limits: Limits, path: str, name: str) -> None:
+    """That the number of doses is that of the timing, and no day holds too much."""
+    if min(phase.frequency, phase.period, phase.duration, phase.count) < 1:
+        raise GuidelineError(path, name, "has a number below 1", "correct the phase")
+    period = phase.period * _DAYS[phase.period_unit]
+    fits = round(phase.frequency * phase.duration * _DAYS[phase.duration_unit] / period)
+    if phase.count != fits:
+        raise GuidelineError(
+            path, name, f"has {phase.count} doses where {fits} fit", "correct one of the numbers"
+        )
+    daily = dose.amount * max(Decimal(phase.frequency) / period, Decimal(1))
+    if dose.per_kg:
+        daily *= limits.weight_ceiling_12_to_24_months.value
+    if limits.dose_excessive.holds(daily):
+        raise GuidelineError(
+            path,
+            name,
+            f"makes {daily:f} ug a day, which limits.dose_excessive calls excessive",
+            "correct amount or frequency",
+        )
+
+
+def _check_changes(file: File, shipped: File, path: Path) -> None:
+    """That a site's numbers are not another unit's, and its doses and products still the ones that
+    the functions mean by their names."""
+
+    def refuse(name: str, problem: str, cure: str) -> None:
+        raise GuidelineError(str(path), name, problem, cure)
+
+    slip = "check unit and decimal point; so large a change is another guideline's"
+    for name in file.limits.__struct_fields__:
+        limit = getattr(file.limits, name)
+        old = getattr(shipped.limits, name).value
+        if limit.value >= 10 * old or (10 * limit.value <= old and not _may_be_zero(limit)):
+            refuse(f"limits.{name}", f"is tenfold off from the guideline's {old}", slip)
+    for name in file.doses.__struct_fields__:
+        dose, before = getattr(file.doses, name), getattr(shipped.doses, name)
+        if dose.per_kg != before.per_kg:
+            refuse(f"doses.{name}.per_kg", "makes it another dose", "change only the amount")
+        if dose.amount >= 10 * before.amount or 10 * dose.amount <= before.amount:
+            refuse(
+                f"doses.{name}.amount", f"is tenfold off from the guideline's {before.amount}", slip
+            )
+        if dose.amount != before.amount:
+            said = f"{before.amount} µg"
+            if any(re.search(rf"(?<![\d.,]){said}", phase.text) for phase in dose.phases):
+                refuse(f"doses.{name}.phases", f"still says {said}", "write the changed amount")
+    for name in file.products.__struct_fields__:
+        substance = getattr(file.products, name).substance
+        if substance != getattr(shipped.products, name).substance:
+            refuse(
+                f"products.{name}.substance", "makes it another product", "change only its codes"
+            )
+
+
+_DAYS = {"d": 1, "wk": 7, "mo": 30}
+WEIGHT_BANDS = ("under_1_month", "1_to_6_months", "6_to_12_months", "12_to_24_months")
 #: The doses that treat; the others are what a healthy child needs.
 TREATING = ("oral_regimen", "neurological_injections", "weekly_injections")
 
