@@ -18,7 +18,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 help:
 	@echo "make demo         the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
 	@echo "make test         all tests that need nothing but Python (ARGS=... goes to pytest)"
-	@echo "make fuzz         the fuzzers for some ten minutes, with new examples every time"
+	@echo "make fuzz         the fuzzers for some five minutes, with new examples every time"
 	@echo "make test-servers against HAPI FHIR and other real servers (needs Java 17, Maven, npm)"
 	@echo "make check        format, lint, types, generated documents, guideline data"
 	@echo "make format       put the code into the house's format"

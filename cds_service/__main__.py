@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from cds_service.guidelines.b12_under_two import Guideline
     from cds_service.settings import Settings
 
-#: Calls a worker handles at once. Those that wait for a FHIR server only wait, so a few more
-#: threads than cores; many would take turns on one core and make every call late.
-_THREADS = 4
+#: Requests a worker has in hand. Most only wait for their bodies: `web.py` says how many may, and
+#: how many calls are worked on at once.
+_THREADS = 64
 #: Milliseconds a caller has for sending the head of a request.
 _HEAD_MS = 10_000
 #: How long a FHIR server may take for all the resources of one sample infant.
@@ -178,6 +178,8 @@ def listen(
         ),
         websockets=False,
         log_level=LogLevels.warning,
+        # One that crashes again within seconds of its start ends the service.
+        respawn_failed_workers=True,
         workers_kill_timeout=10,
     )
     shown = f"[{address}]" if ":" in address else address

@@ -23,7 +23,7 @@ from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
 from cds_service.settings import Settings, read_settings
 from cds_service.store import Store
-from cds_service.web import add_routes, fhir_server_for
+from cds_service.web import Turns, add_routes, fhir_server_for
 from cds_service.workbench import add_workbench
 
 if TYPE_CHECKING:
@@ -54,8 +54,11 @@ def create_app(
     """The application; ``services`` are all this program offers unless given. It keeps what
     happens in ``store``."""
 
+    turns = Turns()
+
     def connect(server: ApprovedFhirServer, token: str | None) -> FhirServer:
-        return FhirServer(server, token, settings.fhir_deadline, settings.fhir_at_once)
+        deadline, at_once = settings.fhir_deadline, settings.fhir_at_once
+        return FhirServer(server, token, deadline, at_once, turns.given_up)
 
     def today() -> date:
         """The day here, where the children are: not in UTC."""
@@ -73,6 +76,7 @@ def create_app(
         door=door,
         consult=consult,
         connect=connect,
+        turns=turns,
         today=today,
         store=store,
         restraint=make_restraint(settings, services, store),
@@ -87,6 +91,7 @@ def create_app(
             app,
             settings,
             services,
+            turns=turns,
             today=today,
             server_for=lambda asked: fhir_server_for(asked, anybody, settings.demo, connect),
             prefetch_template=prefetch_template,

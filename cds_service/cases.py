@@ -14,7 +14,13 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 from msgspec import Raw, Struct
 
-from cds_service.cdshooks.request import Context, Request, parse_request
+from cds_service.cdshooks.request import (
+    DEFAULT_LIMITS,
+    Context,
+    Limits,
+    Request,
+    parse_request,
+)
 from cds_service.cdshooks.response import Card, Response
 from cds_service.consultation import EVALUATION_EXTENSION
 from cds_service.errors import BadRequest
@@ -41,7 +47,11 @@ class Case(Struct, frozen=True):
 
 
 def read_case(
-    content: bytes, services: Sequence[Service], hook: str = "", patient: str = ""
+    content: bytes,
+    services: Sequence[Service],
+    hook: str = "",
+    patient: str = "",
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Case:
     """The case in ``content``; `BadRequest` says what is wrong with it.
 
@@ -55,7 +65,7 @@ def read_case(
     except UNDECODABLE:
         raise BadRequest("It is not JSON.") from None
     if "hook" in members:
-        return _request(content, services, hook)
+        return _request(content, services, hook, limits)
     if "resourceType" not in members:
         raise BadRequest(
             'It is neither a CDS Hooks request (it has no "hook") nor a FHIR Bundle'
@@ -90,13 +100,13 @@ def read_case(
     )
 
 
-def _request(content: bytes, services: Sequence[Service], hook: str) -> Case:
+def _request(content: bytes, services: Sequence[Service], hook: str, limits: Limits) -> Case:
     try:
         written = msgspec.json.decode(_members(content)["hook"], type=str)
     except msgspec.ValidationError:
         raise BadRequest("hook has the wrong type.", "hook") from None
     service = _service(services, hook or written)
-    asked = parse_request(content, service.hook)
+    asked = parse_request(content, service.hook, limits)
     resources: list[Raw] = []
     for value in asked.prefetch.values():
         try:

@@ -381,9 +381,16 @@ class Database:
                 new.append(item)
                 _add_parts(connection, name, item)
             wanted = {item.card for item in items}
-            known = connection.execute(
-                sa.select(cards.c.uuid).where(cards.c.uuid.in_(wanted)).distinct()
+            own = (
+                sa.select(cards.c.uuid)
+                .join(consultations)
+                .where(
+                    cards.c.uuid.in_(wanted),
+                    consultations.c.client.is_not_distinct_from(client),
+                    consultations.c.service == service,
+                )
             )
+            known = connection.execute(own.distinct())
             unknown = wanted - set(known.scalars())
         return Stored(
             tuple(new), len(items) - len(new), sum(item.card in unknown for item in items)
@@ -485,7 +492,11 @@ class Database:
                 ).scalar()
             _add_cards(connection, [found])
             for card in found["cards"]:
-                own = sa.select(feedback).where(feedback.c.card == card["uuid"])
+                own = sa.select(feedback).where(
+                    feedback.c.card == card["uuid"],
+                    feedback.c.client.is_not_distinct_from(found["client"]),
+                    feedback.c.service == found["service"],
+                )
                 card["feedback"] = _listed(
                     connection, own.order_by(feedback.c.outcome_at, feedback.c.id)
                 )

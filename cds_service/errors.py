@@ -103,6 +103,17 @@ class TooManyCalls(ServiceError):
         self.log = {"client": client}
 
 
+class Busy(ServiceError):
+    """Too many callers have begun a body and not ended it."""
+
+    status = 503
+    issue = "transient"
+    headers: Mapping[str, str] = {"Retry-After": "5"}
+
+    def __init__(self) -> None:
+        super().__init__("The service waits for too many other callers; send it again later.")
+
+
 class Unavailable(ServiceError):
     """The database did not do its part; it may later. ``problem`` is for the log and health."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
+from threading import BoundedSemaphore
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from cds_service.cdshooks.request import Limits, Request, parse_request
 from cds_service.cdshooks.response import encode, encode_outcome
 from cds_service.errors import (
     BadRequest,
+    Busy,
     MethodNotAllowed,
     NotFound,
     ServiceError,
@@ -44,9 +47,37 @@ if TYPE_CHECKING:
     #: Makes what `consult` reads through, for this call only, with the token or without one.
     Connect = Callable[[ApprovedFhirServer, str | None], object]
 
+#: Bodies a worker waits for at once, a few less than it has threads: a caller that never ends its
+#: body holds one for as long as it likes, and the others must still be answered.
+_READ_AT_ONCE = 60
+_reading = BoundedSemaphore(_READ_AT_ONCE)
+#: Calls a worker works on at once: many would take turns on one core and make every call late.
+_WORK_AT_ONCE = 4
+
 _JSON = "application/json"
 _encode_json = msgspec.json.encode
 _is_uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
+
+
+class Turns:
+    """Lets a few calls be worked on at once; one that only waits gives up its turn meanwhile."""
+
+    def __init__(self) -> None:
+        self._free = BoundedSemaphore(_WORK_AT_ONCE)
+
+    def __enter__(self) -> None:
+        self._free.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._free.release()
+
+    @contextmanager
+    def given_up(self) -> Iterator[None]:
+        self._free.release()
+        try:
+            yield
+        finally:
+            self._free.acquire()
 
 
 def add_routes(
@@ -58,6 +89,7 @@ def add_routes(
     door: Door,
     consult: Consult,
     connect: Connect,
+    turns: Turns,
     today: Callable[[], date],
     store: Store | None,
     restraint: Restraint | None = None,
@@ -68,7 +100,7 @@ def add_routes(
     Without ``store`` nothing is kept, and feedback is not accepted.
     """
     limit = settings.max_body_bytes
-    limits = Limits(settings.max_text, settings.max_nesting, settings.max_drafts)
+    limits = limits_of(settings)
     app.wsgi_app = _Edge(app.wsgi_app, settings.allowed_origins, settings.demo)  # type: ignore[method-assign]
     app.register_error_handler(ServiceError, _answer_error)
     app.register_error_handler(exceptions.HTTPException, _answer_http_error)
@@ -163,9 +195,11 @@ def add_routes(
         caller = let_in(call_url[service_id], service_id)
         asked = None
         try:
-            asked = parse_request(json_body(request.environ, limit), service.hook, limits)
-            done = answer(service, caller, asked)
-            answered = Response(encode(done.response), content_type=_JSON)
+            body = json_body(request.environ, limit)
+            with turns:
+                asked = parse_request(body, service.hook, limits)
+                done = answer(service, caller, asked)
+                answered = Response(encode(done.response), content_type=_JSON)
         except ServiceError as error:
             account(service, caller, started, error, asked)
             return _answer_error(error)
@@ -200,6 +234,10 @@ def add_routes(
         }
         _log_feedback(service, 200, started, counts)
         return Response(_encode_json(counts), content_type=_JSON)
+
+
+def limits_of(settings: Settings) -> Limits:
+    return Limits(settings.max_text, settings.max_nesting, settings.max_drafts)
 
 
 def _front_page(settings: Settings) -> dict[str, str]:
@@ -248,7 +286,12 @@ def json_body(environ: WSGIEnvironment, limit: int) -> bytes:
         size = int(length)
     else:  # a chunked body, whose end is known where the server marks it
         size = limit + 1 if environ.get("wsgi.input_terminated") else 0
-    body: bytes = environ["wsgi.input"].read(min(size, limit + 1))
+    if not _reading.acquire(blocking=False):
+        raise Busy
+    try:
+        body: bytes = environ["wsgi.input"].read(min(size, limit + 1))
+    finally:
+        _reading.release()
     if len(body) > limit:
         raise TooLarge(f"The body is larger than {limit} bytes.")
     if length and len(body) < size:

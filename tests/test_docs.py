@@ -78,6 +78,12 @@ def anchors_of(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", MARKDOWN)
+def test_nothing_is_listed_twice(name: str) -> None:
+    items = re.findall(r"^\[?- (.{40,})$", prose_of(name), flags=re.M)
+    assert sorted(items) == sorted(set(items))
+
+
+@pytest.mark.parametrize("name", MARKDOWN)
 def test_every_link_inside_the_project_leads_somewhere(name: str) -> None:
     prose = prose_of(name)
     assert not re.search(r"\]\([^)]*\n", prose), f"{name}: a link goes on in the next line"

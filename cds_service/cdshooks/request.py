@@ -104,10 +104,10 @@ _missing_field = re.compile(r"missing required field `(\w+)`")
 _at_path = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 
 
-_DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = Limits()
 
 
-def parse_request(body: bytes, hook: str, limits: Limits = _DEFAULT_LIMITS) -> Request:
+def parse_request(body: bytes, hook: str, limits: Limits = DEFAULT_LIMITS) -> Request:
     """The call in ``body``, which must be one of ``hook``; `BadRequest` names what is wrong, and
     `TooLarge` what is beyond ``limits``."""
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
 from cds_service.clinical import (
@@ -227,13 +227,26 @@ def first(concepts: wire.Concept | list[wire.Concept] | None) -> wire.Concept | 
 #: anything calculates with it.
 _LONGEST_NUMBER = 30
 _COMPARATORS = ("<", "<=", ">", ">=")
+#: A number of JSON; in quotes only plain digits, which nobody reads in two ways.
+_number = re.compile(
+    rb'(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)|"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"'
+).fullmatch
 
 
 def quantity(amount: wire.Amount | None) -> Quantity | None:
     """The amount as sent, or ``None`` when it has no number."""
-    if amount is None or amount.value is None:
+    if amount is None:
         return None
-    number = amount.value
+    sent = bytes(amount.value)
+    if not sent or sent == b"null":
+        return None
+    found = _number(sent)
+    if found is None:
+        raise Unreadable
+    try:
+        number = Decimal((found[1] or found[2]).decode())
+    except InvalidOperation:  # an exponent beyond all bounds
+        raise Unreadable from None
     shown = str(number)
     if not amount.comparator and len(shown) < 10 and amount.code in UNITS:
         unit = amount.unit  # the usual case: a short number and its unit in UCUM

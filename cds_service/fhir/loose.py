@@ -109,7 +109,7 @@ def amount(sent: Json) -> wire.Amount | None:
     if comparator is not None and not isinstance(comparator, str):
         raise Unreadable
     return wire.Amount(
-        number(one(given.get("value"))),
+        msgspec.Raw(str(number(one(given.get("value"))))),
         comparator,
         text(given.get("unit")) or None,
         text(given.get("system")) or None,

@@ -9,7 +9,6 @@ taken for absent. Whoever filtered the answer, subject, code and unit are checke
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -184,7 +183,7 @@ def _measure(
     elif sent.value_boolean is not None:
         text = "true" if sent.value_boolean else "false"
     elif sent.value_integer is not None:
-        value = elements.quantity(wire.Amount(value=Decimal(sent.value_integer)))
+        value = elements.quantity(wire.Amount(Raw(str(sent.value_integer))))
     elif sent.value_range is not None:
         interval = elements.interval(sent.value_range)
     low, high = elements.reference_range(sent.reference_range)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
@@ -37,6 +38,7 @@ class FhirServer:
 
     The deadline begins with the first queries and covers all that follow. ``at_once`` is how many
     queries of one client this process has under way; one more waits within its deadline.
+    ``while_waiting`` is entered while nothing is done but wait.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class FhirServer:
         token: str | None,
         deadline_s: float,
         at_once: int = 32,
+        while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._client, self._at_once = approved.client, at_once
+        self._while_waiting = while_waiting
         self.base = approved.url.rstrip("/")
         self.too_late = f"no answer within {round(deadline_s * 1000)} ms"
         self._deadline_s = deadline_s
@@ -67,7 +71,8 @@ class FhirServer:
         """
         pool = _pool(self._client, self._at_once)
         futures = [pool.submit(job) for job in jobs]
-        done, late = wait(futures, timeout=self._seconds_left())
+        with self._while_waiting():
+            done, late = wait(futures, timeout=self._seconds_left())
         for future in late:
             future.cancel()
         for future in done:

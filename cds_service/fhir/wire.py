@@ -6,7 +6,6 @@ resource unreadable. Two versions of a resource share one struct: their names do
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -39,7 +38,9 @@ class Period(Wire):
 
 
 class Amount(Wire):
-    value: Decimal | None = None
+    """``value`` as it was sent: decoded at once, the text "1_000" would be a thousand."""
+
+    value: Raw = Raw()
     comparator: str | None = None
     unit: str | None = None
     system: str | None = None

@@ -14,6 +14,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from flask import Flask, Response, request
@@ -22,12 +23,13 @@ from cds_service.cases import read_case
 from cds_service.cdshooks.request import Request, parse_request
 from cds_service.consultation import examine, respond
 from cds_service.errors import BadRequest, Forbidden, NotFound
-from cds_service.web import json_body
+from cds_service.web import json_body, limits_of
 
 if TYPE_CHECKING:
     from cds_service.clinical import Need
     from cds_service.consultation import Service
     from cds_service.settings import Settings
+    from cds_service.web import Turns
 
     #: The FHIR server that may be read for a call, or ``None`` and the reason.
     ServerFor = Callable[[Request], tuple[Any, str]]
@@ -58,6 +60,7 @@ def add_workbench(
     settings: Settings,
     services: Sequence[Service],
     *,
+    turns: Turns,
     today: Callable[[], date],
     server_for: ServerFor,
     prefetch_template: Callable[[Need], str],
@@ -65,6 +68,7 @@ def add_workbench(
     """Makes ``app`` show the workbench at ``/`` to browsers; programs still get its JSON."""
     by_id = {service.id: service for service in services}
     g = services[0].guideline
+    limits = limits_of(settings)
     parts = {
         part.name: part.read_bytes()
         for part in files(__package__).joinpath("static").iterdir()
@@ -115,24 +119,27 @@ def add_workbench(
         service = by_id.get(service_id)
         if service is None:
             raise NotFound("There is no CDS service of this id; see /cds-services.")
-        _refuse_other_pages()
+        _refuse_other_pages(settings.public_url)
         now = today()
         on = _date_asked(now)
-        asked = parse_request(json_body(request.environ, settings.max_body_bytes), service.hook)
-        server, no_server = None, "the workbench reads FHIR servers in the demo only"
-        if settings.demo:
-            server, no_server = server_for(asked)
-        examined = examine(
-            service,
-            asked,
-            server,
-            on=on,
-            no_server=no_server,
-            one_action=settings.one_action,
-        )
         moved = on != now or settings.as_of is not None
-        response = respond(service, asked, examined, on=on, as_of_is_set=moved)
-        return _json(explained(service, asked, examined, response, on))
+        body = json_body(request.environ, settings.max_body_bytes)
+        with turns:
+            asked = parse_request(body, service.hook, limits)
+            server, no_server = None, "the workbench reads FHIR servers in the demo only"
+            if settings.demo:
+                server, no_server = server_for(asked)
+            examined = examine(
+                service,
+                asked,
+                server,
+                on=on,
+                no_server=no_server,
+                one_action=settings.one_action,
+                max_entries=settings.max_entries,
+            )
+            response = respond(service, asked, examined, on=on, as_of_is_set=moved)
+            return _json(explained(service, asked, examined, response, on))
 
     @app.post("/workbench/request")
     def request_of_bundle() -> Response:
@@ -140,9 +147,9 @@ def add_workbench(
         from cds_service.workbench.showing import request_of
 
         asks = request.args
-        _refuse_other_pages()
+        _refuse_other_pages(settings.public_url)
         body = json_body(request.environ, settings.max_body_bytes)
-        case = read_case(body, services, asks.get("hook", ""), asks.get("patient", ""))
+        case = read_case(body, services, asks.get("hook", ""), asks.get("patient", ""), limits)
         return _json(request_of(case.asked))
 
 
@@ -161,12 +168,17 @@ def _json(value: object) -> Response:
     return Response(_encode(value), content_type="application/json", headers=kept)
 
 
-def _refuse_other_pages() -> None:
+def _refuse_other_pages(public_url: str) -> None:
     """What is told here holds a record, which no page of another origin shall read in passing.
 
-    Browsers say where a request comes from, and no script can say otherwise for them.
+    Browsers say where a request comes from, and no script can say otherwise for them. Not all say
+    `Sec-Fetch-Site`, and none over plain HTTP beyond loopback; a POST has its `Origin` in all.
     """
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+    sent = request.headers
+    own = {None, request.host, urlsplit(public_url).netloc or request.host}
+    origin = sent.get("Origin")
+    host = urlsplit(origin).netloc if origin is not None else None
+    if host not in own or sent.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
         raise Forbidden("Only the workbench's own page may ask this.")
 
 

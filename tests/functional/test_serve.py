@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,66 @@ def test_what_is_kept_of_a_first_start_lies_in_a_file_and_the_demo_leaves_none(
         connection.close()
         assert len(list(tmp_path.iterdir())) == 2
     assert [one.name for one in tmp_path.iterdir()] == ["kept.sqlite"]
+
+
+def test_calls_that_wait_for_a_fhir_server_hold_up_no_other() -> None:
+    path = "/cds-services/b12-under-two-patient-view"
+    context = {"userId": "Practitioner/1", "patientId": "p1"}
+    asks: dict[str, object] = {
+        "hook": "patient-view",
+        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+        "context": context,
+    }
+    child = {"resourceType": "Patient", "id": "p1", "birthDate": "2015-01-01"}
+
+    def called(body: dict[str, object]) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as hangs,
+        running("--demo", CDS_FHIR_DEADLINE_MS="5000") as (_, port),
+        ThreadPoolExecutor(12) as callers,
+    ):
+        server = f"http://127.0.0.1:{hangs.getsockname()[1]}/fhir"
+        waiting = [callers.submit(called, {**asks, "fhirServer": server}) for _ in range(12)]
+        time.sleep(1)
+        assert called({**asks, "prefetch": {"patient": child}}) == 200
+        assert not any(one.done() for one in waiting)
+        assert {one.result() for one in waiting} == {412}
+
+
+def test_callers_that_never_end_their_body_keep_nobody_else_waiting() -> None:
+    """Each holds a thread for as long as it likes; some threads are never given to reading."""
+
+    def asked(method: str, path: str) -> tuple[int, str | None]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request(method, path, "{}", {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status, answer.headers["Retry-After"]
+
+    path = "/cds-services/b12-under-two-patient-view"
+    begun = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{{"
+    with running() as (_, port):
+        stalled = []
+        for count in range(1, 71):
+            stalled.append(socket.create_connection(("127.0.0.1", port)))
+            stalled[-1].sendall(begun.encode())
+            if count in (4, 40, 59):
+                time.sleep(0.5)
+                assert asked("POST", path) == (400, None)
+        time.sleep(0.5)
+        assert asked("POST", path) == (503, "5")
+        assert asked("POST", f"{path}/feedback")[0] == 404  # nothing is kept here
+        assert asked("GET", "/healthz")[0] == asked("GET", "/cds-services")[0] == 200
+        for one in stalled:
+            one.close()
+        until = time.monotonic() + PATIENCE_S
+        while asked("POST", path) != (400, None):
+            assert time.monotonic() < until

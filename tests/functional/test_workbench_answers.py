@@ -284,6 +284,52 @@ def test_a_page_of_another_origin_is_told_nothing(path: str, site: str) -> None:
     assert own.status_code == 200
 
 
+@pytest.mark.parametrize("path", [f"/workbench/explain/{PATIENT_VIEW}", "/workbench/request"])
+@pytest.mark.parametrize("origin", ["https://evil.example.org", "http://localhost:1", "null"])
+def test_a_page_is_known_by_its_origin_where_the_browser_says_no_more(
+    path: str, origin: str
+) -> None:
+    """Beyond loopback browsers send Sec-Fetch-Site over https only, and old ones never."""
+    body = (STORY / "request.json").read_bytes()
+    assert client().post(path, data=body, headers={"Origin": origin}).status_code == 403
+    for own in ("http://localhost", "https://localhost"):  # a proxy may have ended TLS
+        assert client().post(path, data=body, headers={"Origin": own}).status_code == 200
+
+
+def test_what_a_client_may_send_has_the_same_limits_here() -> None:
+    settings = {"max_drafts": 10, "max_nesting": 16, "max_text": 512}
+    chart = json.loads((STORY / "request.json").read_bytes())
+    chart["hook"] = "order-sign"
+
+    def answered(orders: object, user: str = "Practitioner/1") -> set[int]:
+        context = {**chart["context"], "userId": user, "draftOrders": orders}
+        sent = {**chart, "context": context}
+        paths = ("/workbench/explain/b12-under-two-order-sign", "/workbench/request")
+        return {client(**settings).post(path, json=sent).status_code for path in paths}
+
+    def drafts(count: int) -> object:
+        return {"resourceType": "Bundle", "entry": [{"resource": {}}] * count}
+
+    deep: object = {}
+    for _ in range(20):
+        deep = {"x": deep}
+    assert answered(drafts(10)) == {200}
+    assert answered(drafts(11)) == {413}
+    assert answered({"resourceType": "Bundle", "entry": [deep]}) == {400}
+    assert answered(drafts(1), user="P" * 9_000) == {413}
+
+
+@pytest.mark.parametrize(("entries", "status"), [(99, 200), (100, 200), (101, 413)])
+def test_a_prefetch_has_the_same_limit_here(entries: int, status: int) -> None:
+    request = json.loads((STORY / "request.json").read_bytes())
+    labs = request["prefetch"]["labs"]
+    labs["entry"] += [{"resource": {"resourceType": "Observation"}}] * (
+        entries - len(labs["entry"])
+    )
+    for path in (f"/workbench/explain/{PATIENT_VIEW}", f"/cds-services/{PATIENT_VIEW}"):
+        assert client(max_entries=100).post(path, json=request).status_code == status
+
+
 def test_outside_the_demo_no_fhir_server_is_read_for_the_page() -> None:
     request = json.loads((STORY / "request.json").read_bytes())
     del request["prefetch"]["labs"]

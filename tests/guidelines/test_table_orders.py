@@ -48,6 +48,7 @@ from builders import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from cds_service.clinical import Code, Draft, DraftDosage, Medication, Record
 from cds_service.guidelines.b12_under_two import one_action_each
@@ -617,6 +618,17 @@ def test_without_a_date_of_birth_only_vitamin_b12_is_spoken_of() -> None:
     nobody = SHOWN["AGE-02"]()
     assert cards(see_orders(nobody, a_draft())) == {"AGE-02"}
     assert not cards(see_orders(nobody, iron()))
+
+
+@pytest.mark.parametrize("record", [SHOWN["AGE-02"](), SHOWN["AGE-03"](), SHOWN["AGE-10"]()])
+def test_without_an_age_what_may_be_vitamin_b12_is_spoken_of_too(record: Record) -> None:
+    unread, nameless = see_orders(record, unreadable=1), a_draft(codes=(), text="")
+    known = cards(see_orders(record, a_draft()))
+    assert len(known) == 1
+    assert cards(unread) == cards(see_orders(record, nameless)) == known
+    assert not cards(see_orders(record))
+    assert not cards(see_orders(record, structs.replace(nameless, selected=False)))
+    assert not cards(see_orders(record, structs.replace(nameless, begun=False)))
 
 
 # --- the cards ------------------------------------------------------------------------------------

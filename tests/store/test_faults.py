@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 from kept import accepted, call, card, database_on_postgresql
-from serving import eventually, serving
+from serving import answers, eventually, serving
 
 from cds_service.database import Database, consultations, feedback
 from cds_service.errors import Unavailable
@@ -62,6 +63,28 @@ def test_what_was_acknowledged_outlives_a_kill(url: str, database: Database) -> 
                 one.result()
     assert len(acknowledged) >= 150
     assert set(acknowledged) <= kept_cards(database)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_is_killed_is_replaced(url: str, database: Database, workers: int) -> None:
+    """As the kernel does when memory is short: the service goes on, and counts on."""
+    with serving(url, "--workers", str(workers)) as service:
+        service.consult(str(uuid4()))
+        eventually(lambda: kept_calls(database) == 1)
+        killed, *others = service.workers()
+        assert len(others) == workers - 1
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: len(set(service.workers()) - {killed}) == workers)
+        assert set(others) < set(service.workers())
+        eventually(lambda: answers(service))
+        for _ in range(20):
+            assert service.consult(str(uuid4()))
+        eventually(lambda: kept_calls(database) == 21)
+        if workers > 1:
+            assert service.counted("cds_calls_total") == 21
+        assert service.store() == {"state": "ok", "waiting": 0, "lost": 0}
+        service.process.terminate()
+        assert service.process.wait(30) == 0
 
 
 # --- shared ----------------------------------------------------------------------------------

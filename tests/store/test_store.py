@@ -165,7 +165,7 @@ def test_one_row_the_database_refuses_does_not_take_others_along(
 
 
 def test_feedback_is_there_when_it_is_acknowledged(store: Store, database: Database) -> None:
-    name = store.record_consultation(call(card("a")))
+    name = store.record_consultation(call(card("a"), client="north"))
     stored = store.record_feedback(SERVICE, "north", [accepted("a"), overridden("a")])
     assert (len(stored.new), stored.repeated, stored.unknown) == (2, 0, 0)
     (kept,) = database.consultation(name)["cards"]
@@ -194,6 +194,21 @@ def test_feedback_on_an_unknown_card_is_kept_and_counted(store: Store, database:
     stored = store.record_feedback(SERVICE, None, [accepted("a"), accepted("w1")])
     assert (len(stored.new), stored.unknown) == (2, 1)
     assert count(database, "feedback") == 2
+
+
+@pytest.mark.parametrize(
+    ("service", "client"), [(SERVICE, "south"), (SERVICE, None), ("another-service", "north")]
+)
+def test_feedback_on_a_card_of_another_client_is_on_an_unknown_card(
+    store: Store, database: Database, service: str, client: str | None
+) -> None:
+    """It neither counts there nor tells a client what another one was shown."""
+    name = store.record_consultation(call(card("a"), client="north"))
+    assert store.record_feedback(service, client, [accepted("a")]).unknown == 1
+    assert store.record_feedback(SERVICE, "north", [overridden("a")]).unknown == 0
+    (kept,) = database.consultation(name)["cards"]
+    assert [one["client"] for one in kept["feedback"]] == ["north"]
+    assert [one["outcome"] for one in kept["feedback"]] == ["overridden"]
 
 
 def test_feedback_that_cannot_be_kept_is_said_to_be_lost(tmp_path: Path) -> None:

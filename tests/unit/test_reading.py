@@ -336,6 +336,8 @@ def test_a_modifier_unknown_here_makes_a_resource_unreadable(modifier: Json) -> 
         ("-3", "-3", "-3 pg/mL"), ("0.30000000000000004", "0.30000000000000004",
                                    "0.30000000000000004 pg/mL"),
         ("1e-7", "0.0000001", "0.0000001 pg/mL"), ('"19.5"', "19.5", "19.5 pg/mL"),
+        ('"142"', "142", "142 pg/mL"), ('"0"', "0", "0 pg/mL"), ('"0.50"', "0.50", "0.50 pg/mL"),
+        ('"-3"', "-3", "-3 pg/mL"),
     ],
 )  # fmt: skip
 def test_a_number_is_exactly_what_was_sent(number: str, value: str, written: str) -> None:
@@ -350,8 +352,11 @@ def test_a_number_is_exactly_what_was_sent(number: str, value: str, written: str
 @pytest.mark.parametrize(
     "number",
     ["1e999999", "1e-999999", "1e99999999999999999999", "9" * 5000, "0." + "1" * 5000, '"NaN"',
-     '"Infinity"', '"high"', '"1,9"', "true", "[142]", "{}"],
-    ids=lambda number: number[:12],
+     '"Infinity"', '"high"', '"1,9"', "true", "[142]", "{}", '""', '"-"', '"1_000"', '"1__0"',
+     '" 142"', '"142 "', '"1 000"', '"1\\u00a0000"', '"+142"', '"1e3"', '"1E3"', '".5"', '"5."',
+     '"007"', '"0x10"', '"1\\u005f000"', '"14\\n"', '"\u0661\u0664\u0662"',
+     '"\uff11\uff14\uff12"', '"\u2212142"', '"142 pg/mL"', '"1.000,5"'],
+    ids=lambda number: ascii(number[:12]),
 )  # fmt: skip
 def test_a_number_nobody_could_mean_is_unreadable(number: str) -> None:
     sent = json.dumps(result()).replace('"value": 142', f'"value": {number}').encode()

@@ -97,7 +97,7 @@ def evaluate_orders(
             older = why.holds("ORD-15", facts.age.rule == "AGE-04", "age: {}", facts.age.rule)
             outcome = NotIndicated("ORD-15", g.file.rules["ORD-15"].result) if older else outcome
         else:
-            spoken = order_checks.concern_b12(basket, g)
+            spoken = order_checks.may_concern_b12(basket, g)
             outcome = structs.replace(outcome, card=facts.age.rule if spoken else "")
         return Evaluation((outcome,), why, facts, None, basket)
     assessment = assess(facts, g, why)

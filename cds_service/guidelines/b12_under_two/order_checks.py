@@ -131,13 +131,14 @@ def check_orders(
     return outcomes or [NotIndicated("ORD-14", checker.why_silent(bool(selected)))]
 
 
-def concern_b12(basket: Basket, g: Guideline) -> bool:
-    """Whether a selected order is one of vitamin B12."""
-    return any(
+def may_concern_b12(basket: Basket, g: Guideline) -> bool:
+    """Whether a selected order is one of vitamin B12, or one that nobody can identify or read."""
+    return basket.unreadable > 0 or any(
         one.kind == "drug"
         and one.selected
+        and one.begun
         and one.status not in _DEAD
-        and recognise(one.codes, one.text, g).kind == "b12"
+        and recognise(one.codes, one.text, g).kind in ("b12", "unknown")
         for one in basket.drafts
     )
 
