@@ -174,7 +174,7 @@ def full_app() -> Any:
 
 
 def serve(name: str, port: int) -> None:
-    from cds_service.__main__ import listen
+    from cds_service.commands.serving import listen
 
     apps = {"bare": bare_app, "floor": floor_app, "full": full_app}
     listen(apps[name], HOST, port, workers=1)

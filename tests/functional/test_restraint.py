@@ -483,7 +483,9 @@ def test_the_challenger_is_recorded_and_changes_no_answer(tmp_path: Path) -> Non
         ("[limits]\nneonate_age = { below = 29, source = 'local: a test' }\n", True),
         ("[texts]\nfixed_dose = 'The same dose at any weight.'\n", False),
         (
-            "[doses.infant_daily]\namount = 0.4\nsource = 'local: a test'\n[texts]\n"
+            "[doses.infant_daily]\namount = 0.4\nsource = 'local: a test'\n"
+            "phases = [{ frequency = 1, period = 1, period_unit = 'd', duration = 28,"
+            " duration_unit = 'd', count = 28, text = '{amount} µg daily' }]\n[texts]\n"
             "maintenance_no_weight = 'x'\nmaintenance_stale_weight = 'x'\n"
             "maintenance_age_unclear = 'x'\n",
             False,

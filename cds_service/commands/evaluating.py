@@ -1,0 +1,135 @@
+"""Looking at one case without a server: ``evaluate``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cds_service.commands import BadInput
+from cds_service.errors import ServiceError
+
+if TYPE_CHECKING:
+    from cds_service.cases import Case
+    from cds_service.settings import Settings
+
+
+@click.command()
+@click.argument("file")
+@click.option("--hook", default="", help="Instead of the request's own; patient-view for a Bundle.")
+@click.option("--patient", default="", metavar="ID", help="Which patient of a Bundle of several.")
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Evaluate on this date.")
+@click.option("--explain", is_flag=True, help="Print what is known, and every rule with its why.")
+@click.option("--json", "as_json", is_flag=True, help="Print the exact response.")
+@click.option("--validate", is_flag=True, help="Also list what is not valid FHIR (R4B models).")
+def evaluate(
+    file: str,
+    hook: str,
+    patient: str,
+    as_of: datetime | None,
+    explain: bool,
+    as_json: bool,
+    validate: bool,
+) -> None:
+    """Print the cards for FILE ("-" for standard input).
+
+    FILE is a CDS Hooks request, or a FHIR Bundle with the whole record of a patient: what is not
+    in it is known not to be there. No FHIR server is asked. A Bundle is evaluated on the date of
+    its timestamp if it has one, anything else today, unless --as-of or CDS_AS_OF says otherwise.
+    """
+    from cds_service.cases import NO_SERVER, in_words, read_case
+    from cds_service.cdshooks.response import encode
+    from cds_service.consultation import consult, load_services
+    from cds_service.settings import read_settings
+
+    settings = read_settings(os.environ)
+    services = load_services(settings.guideline_overrides)
+    try:
+        case = read_case(_content(file), services, hook, patient)
+        on, because = _date_of(case, as_of.date() if as_of else None, settings)
+        response = consult(
+            case.service,
+            case.asked,
+            None,
+            on=on,
+            as_of_is_set=bool(because),
+            no_server=NO_SERVER,
+            one_action=settings.one_action,
+        ).response
+    except ServiceError as error:
+        raise BadInput(f"{file}: {error.text}") from None
+    problems = list(_validation(case)) if validate else []
+    if as_json:
+        click.echo(encode(response))
+        for problem in problems:
+            click.echo(problem, err=True)
+        return
+    about = case.service.guideline.file.guideline
+    click.echo(f"{case.origin[0].upper()}{case.origin[1:]}, evaluated as of {on}{because}.")
+    click.echo(f"Guideline {about.id}, edition {about.edition}. {about.review_status}\n")
+    click.echo(in_words(response))
+    if explain:
+        click.echo(f"\n{_explained(case, on)}")
+    if validate:
+        click.echo(f"\nValidation of {len(case.resources)} resources with the R4B models:")
+        for problem in problems or ["nothing to object to"]:
+            click.echo(f"  {problem}")
+
+
+def _content(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise BadInput(f"{file}: cannot be read ({error.strerror}).") from None
+
+
+def _date_of(case: Case, as_of: date | None, settings: Settings) -> tuple[date, str]:
+    """The date of evaluation, and in words why it is not today ("" when it is)."""
+    today = date.today()
+    for on, why in (
+        (as_of, " (--as-of)"),
+        (settings.as_of, " (CDS_AS_OF)"),
+        (case.written, ", the date of the Bundle's timestamp"),
+    ):
+        if on is not None:
+            return on, why if on != today else ""
+    return today, ""
+
+
+def _explained(case: Case, on: date) -> str:
+    from cds_service.consultation import examine
+    from cds_service.guidelines.b12_under_two.explain import explain
+
+    examined = examine(case.service, case.asked, None, on=on)
+    return explain(examined.evaluation, examined.record, case.service.guideline)
+
+
+def _validation(case: Case) -> Iterator[str]:
+    """What the R4B models refuse, a line each; the values that were sent are not repeated."""
+    import json
+
+    from fhir.resources.R4B import get_fhir_model_class
+    from pydantic import ValidationError
+
+    for raw in case.resources:
+        resource = json.loads(bytes(raw))
+        kind = resource.get("resourceType") if isinstance(resource, dict) else None
+        name = f"{kind}/{resource.get('id', '(no id)')}" if kind else "a resource without a type"
+        try:
+            model = get_fhir_model_class(str(kind))
+        except (KeyError, LookupError):
+            yield f"{name}: is no FHIR resource"
+            continue
+        try:
+            model.model_validate_json(bytes(raw))
+        except ValidationError as error:
+            for one in error.errors(include_input=False, include_url=False):
+                where = ".".join(map(str, one["loc"])) or "the resource"
+                yield f"{name}: {where}: {one['msg']}"

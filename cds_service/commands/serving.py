@@ -1,0 +1,177 @@
+"""Answering calls: ``serve``."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cds_service.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cds_service.settings import Settings
+
+#: Requests a worker has in hand. Most only wait for their bodies: `web.py` says how many may, and
+#: how many calls are worked on at once.
+_THREADS = 64
+#: Milliseconds a caller has for sending the head of a request.
+_HEAD_MS = 10_000
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256))
+@click.option(
+    "--demo", is_flag=True, help="Same as CDS_DEMO=true: with sample infants. Not for patients."
+)
+@click.option(
+    "--samples",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder of the sample infants; otherwise the checkout's. Same as CDS_SAMPLES.",
+)
+def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -> None:
+    """Answer CDS Hooks calls until stopped."""
+    from cds_service.settings import check_address, read_settings
+
+    if demo:
+        os.environ["CDS_DEMO"] = "true"
+    if samples:
+        os.environ["CDS_SAMPLES"] = samples
+    with ExitStack() as until_stopped:
+        if read_settings(os.environ).demo and not os.environ.get("CDS_DATABASE_URL"):
+            folder = until_stopped.enter_context(_temporary_folder())
+            os.environ["CDS_DATABASE_URL"] = f"sqlite:///{folder}/demo.sqlite"
+        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+        if workers > 1:
+            # Before anything imports prometheus_client: there the workers add up their counts.
+            folder = until_stopped.enter_context(_temporary_folder())
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        settings = read_settings(os.environ)
+        check_address(settings, host)
+
+        from cds_service.app import create, work
+        from cds_service.store import check_database
+
+        # What would stop a worker stops the program here, before it listens.
+        create()
+        if settings.database_url:
+            check_database(settings.database_url)
+        listen(
+            work,
+            host,
+            port,
+            workers,
+            lambda base: _greeting(settings, base),
+            max_header_bytes=settings.max_header_bytes,
+        )
+
+
+def _temporary_folder() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="b12-cds-service-", ignore_cleanup_errors=True)
+
+
+def _greeting(settings: Settings, base: str) -> str:
+    notes = []
+    if not settings.database_url:
+        notes.append("Nothing is kept: CDS_DATABASE_URL is none.")
+    elif not (settings.pseudonym_key or settings.plain_ids or settings.demo):
+        notes.append("Calls are kept without patient and user: CDS_PSEUDONYM_KEY is not set.")
+    if settings.demo:
+        notes.append(_how_to_try(settings, base))
+    return "\n".join(notes)
+
+
+def _how_to_try(settings: Settings, base: str) -> str:
+    """What somebody who sees the demo for the first time can do with it."""
+    from cds_service.app import sample_stories
+
+    lines = ["Demo, not for patients."]
+    if settings.clients_file is not None:
+        lines.append("Clients are registered: every call needs a token (cds-service token).")
+    elif settings.workbench:
+        lines.append(f"Open {base}/ in a browser: it plays the EHR and shows the reasoning.")
+    lines.append(f"A CDS Hooks client is given {base}/cds-services.")
+    stories = sample_stories(settings)
+    if stories:
+        story = next((n for n in stories if n.startswith("vegan-mother-low-b12")), min(stories))
+        lines += [
+            f"{len(stories)} sample infants, told as if today were the day of their story:"
+            f" {base}/samples",
+        ]
+        if settings.clients_file is None:
+            lines += [
+                "Try one:",
+                f"  curl -s {base}/samples/{story}/request.json \\",
+                f"    | curl -s {base}/cds-services/b12-under-two-patient-view \\",
+                "        -H 'Content-Type: application/json' --data-binary @-",
+            ]
+    else:
+        lines.append("No sample infants here: say where with --samples.")
+    return "\n".join(lines)
+
+
+def listen(
+    create: Callable[[], Callable[..., Any]],
+    host: str,
+    port: int,
+    workers: int,
+    greeting: Callable[[str], str] = lambda base: "",
+    *,
+    max_header_bytes: int = 32_768,
+) -> None:
+    """Serves what ``create`` makes in each worker; the benchmark serves others the same way.
+
+    ``greeting`` is what to say besides once it listens, given its address.
+    """
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    address = _free_address(host, port)
+    server = Server(
+        f"{create.__module__}:{create.__name__}",
+        address=address,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=_THREADS,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=_HEAD_MS, max_buffer_size=max_header_bytes
+        ),
+        websockets=False,
+        log_level=LogLevels.warning,
+        # One that crashes again within seconds of its start ends the service.
+        respawn_failed_workers=True,
+        workers_kill_timeout=10,
+    )
+    shown = f"[{address}]" if ":" in address else address
+    base = f"http://{shown}:{port}"
+
+    def greet() -> None:
+        said = greeting(base)
+        click.echo(f"Listening on {base}/cds-services" + (f"\n{said}" if said else ""))
+
+    server.on_startup(greet)
+    server.serve(target_loader=create, wrap_loader=False)
+
+
+def _free_address(host: str, port: int) -> str:
+    """The IP address of ``host``, having seen that ``port`` is free there."""
+    try:
+        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(where[:2], family=family).close()
+    except OSError as error:
+        raise SettingsError(
+            f"--host {host} --port {port}",
+            f"the service cannot listen there ({error.strerror})",
+            "Choose another --port or --host, or stop what listens there.",
+        ) from None
+    return str(where[0])
