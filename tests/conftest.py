@@ -37,10 +37,15 @@ for _name in [name for name in os.environ if name.startswith("CDS_")]:
         del os.environ[_name]
 
 # Slow shared machines decide nothing here; in CI the examples are the same on every run.
-hypothesis.settings.register_profile("house", deadline=None, derandomize=REQUIRE_ALL)
+_too_slow = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile(
+    "house", deadline=None, derandomize=REQUIRE_ALL, suppress_health_check=_too_slow
+)
 hypothesis.settings.load_profile("house")
 # `make fuzz` asks for this one: new examples every time, and many.
-hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=20_000)
+hypothesis.settings.register_profile(
+    "fuzz", deadline=None, max_examples=20_000, suppress_health_check=_too_slow
+)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable
@@ -152,6 +153,8 @@ def listen(
         respawn_failed_workers=True,
         workers_kill_timeout=10,
     )
+    # The server advises against so many threads; here nearly all of them wait, see `_THREADS`.
+    logging.getLogger("_granian").addFilter(lambda said: "Python threads" not in said.getMessage())
     shown = f"[{address}]" if ":" in address else address
     base = f"http://{shown}:{port}"
 

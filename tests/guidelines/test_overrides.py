@@ -137,6 +137,23 @@ def test_changed_phases_are_ordered(site: Path) -> None:
     assert [phase.text for phase in drug.phases] == ["1000 µg daily"]
 
 
+def test_the_order_of_a_changed_dose_per_kilogram_tells_the_dose_it_was_worked_out_by(
+    site: Path,
+) -> None:
+    text = (
+        f"[doses.infant_daily]\namount = 0.5\n{LOCAL}\n"
+        '[texts]\nmaintenance_no_weight = "x"\nmaintenance_stale_weight = "x"\n'
+        'maintenance_age_unclear = "x"\n'
+    )
+    (small,) = [
+        one.choice.plans[0]
+        for one in seen_with(site, text, a_record(a_weight(6))).offers
+        if one.choice.rule == "DOSE-B"
+    ]
+    assert small.amount == 3
+    assert "(0.5 µg/kg/day × 6 kg" in small.phases[0].text
+
+
 def test_a_sites_own_codes_of_a_product_come_first(site: Path) -> None:
     text = (
         "[products.oral_solution]\n"
@@ -391,9 +408,6 @@ REFUSED = {
     ),
     "a dose per kilogram that is none any more": (
         "[doses.infant_daily]\nper_kg = false\n", "doses.infant_daily.per_kg", "another dose",
-    ),
-    "a dose whose text still says the old one": (
-        "[doses.infant_daily]\namount = 0.5\n", "doses.infant_daily.phases", "still says 0.3",
     ),
     "another substance under the same name": (
         '[products.hydroxocobalamin_injection]\nsubstance = "cyanocobalamin"\n',

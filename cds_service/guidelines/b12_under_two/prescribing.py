@@ -167,7 +167,7 @@ class Prescriber:
             name=product.name if not drop_product else f"{product.substance}, preservative-free",
             route=route,
             amount=amount,
-            phases=tuple(_filled(phase, amount, way, facts) for phase in dose.phases),
+            phases=tuple(_filled(phase, dose, amount, way, facts) for phase in dose.phases),
             authored=facts.on,
             priority="stat" if self.neuro else "urgent" if parenteral else "routine",
             reasons=self.reasons,
@@ -195,7 +195,7 @@ class Prescriber:
         return Choice(dose.rule, label[0].upper() + label[1:], (drug, *tests), recommended)
 
 
-def _filled(phase: Phase, amount: Decimal, way: str, facts: Facts) -> Phase:
+def _filled(phase: Phase, dose: Dose, amount: Decimal, way: str, facts: Facts) -> Phase:
     """The phase with its text in words; ``way`` is how an injection is given."""
     kg = facts.weight.kg
     return Phase(
@@ -207,6 +207,7 @@ def _filled(phase: Phase, amount: Decimal, way: str, facts: Facts) -> Phase:
         phase.count,
         phase.text.format(
             amount=number(amount),
+            per_kg=number(dose.amount),
             kg=shown_weight(kg) if kg else "-",
             date=facts.weight.on or "-",
             route=way,
