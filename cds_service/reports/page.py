@@ -13,11 +13,14 @@ from math import log
 from cds_service.reports.figures import FEW, Comparison, Line, Rate, Report, Times
 from cds_service.reports.words import (
     ALIKE,
+    HEADING,
+    MOST,
     TITLES,
     clean,
     duration,
     interval,
     kind,
+    most_overridden,
     notes,
     percent,
     period,
@@ -26,8 +29,6 @@ from cds_service.reports.words import (
 )
 
 VERDICTS = ("accepted", "overridden", "ignored")
-_TITLE = "What is taken and what is overridden"
-_MOST = 15
 #: The plots' width in their own units, and where the scale of 0 to 100 % begins and ends.
 _WIDTH, _LEFT, _RIGHT = 860, 300, 835
 
@@ -35,7 +36,7 @@ _WIDTH, _LEFT, _RIGHT = 860, 300, 835
 def as_html(report: Report, meanings: Mapping[str, str]) -> str:
     """The page; ``meanings`` says in words what a rule of the guideline does."""
     parts = [
-        f"<h1>{_TITLE}</h1>",
+        f"<h1>{HEADING}</h1>",
         f"<p class=lead>{_text(period(report))}</p>",
     ]
     if report.all.shown:
@@ -63,7 +64,7 @@ def as_html(report: Report, meanings: Mapping[str, str]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta http-equiv="Content-Security-Policy"'
         " content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{_TITLE}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>{HEADING}</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
@@ -242,7 +243,7 @@ def _by_rule(report: Report, meanings: Mapping[str, str]) -> Iterator[str]:
 
 
 def _most_overridden(report: Report, meanings: Mapping[str, str]) -> Iterator[str]:
-    most = [one for one in report.cards if one.line.overridden.count][:_MOST]
+    most = most_overridden(report)
     if not most:
         yield "<p>No card was overridden.</p>"
         return
@@ -270,7 +271,7 @@ def _reasons(report: Report) -> Iterator[str]:
         yield "<p>No card was overridden.</p>"
         return
     rows = [(_text(one.display or one.code), one.code, one.cards) for one in report.reasons]
-    shown = rows[:_MOST]
+    shown = rows[:MOST]
     plotted = [
         (_short(one.display or one.code, 38), [("overridden", one.cards)]) for one in report.reasons
     ]
@@ -278,7 +279,7 @@ def _reasons(report: Report) -> Iterator[str]:
         f"Reasons given for overriding {report.without_reason.of} cards",
         "Each dot is the share of the overridden cards, each line its 95 % interval. A card may"
         " have several reasons.",
-        _dots([*plotted[:_MOST], ("no reason given", [("ignored", report.without_reason)])]),
+        _dots([*plotted[:MOST], ("no reason given", [("ignored", report.without_reason)])]),
     )
     yield _table(
         "Reasons",

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 
-from cds_service.reports.figures import FEW, Line, Rate, Report, Times, Unshown, monday
+from cds_service.reports.figures import FEW, CardLine, Line, Rate, Report, Times, Unshown, monday
 
 #: The dimensions in words, in the order they are shown.
 TITLES = {
@@ -17,7 +17,10 @@ TITLES = {
     "week": "By week (Monday, UTC)",
     "edition": "By edition of the guideline",
 }
-_MOST = 15
+#: The title of every form of the report.
+HEADING = "What is taken and what is overridden"
+#: How many lines stand under what is listed by number.
+MOST = 15
 
 
 # --- pieces that the page needs too -------------------------------------------------------------
@@ -92,6 +95,11 @@ def withheld(report: Report) -> list[Unshown]:
     return [one for one in report.unshown if one.arm not in compared]
 
 
+def most_overridden(report: Report) -> list[CardLine]:
+    """The cards that were overridden at all, most often first."""
+    return [one for one in report.cards if one.line.overridden.count][:MOST]
+
+
 def notes(report: Report) -> Iterator[str]:
     """How to read the figures, and what is odd about them."""
     hours = f"{report.ignored_after_hours:g} hours"
@@ -152,7 +160,7 @@ def notes(report: Report) -> Iterator[str]:
 
 def in_words(report: Report) -> Iterator[str]:
     """The report for a terminal."""
-    yield "What is taken and what is overridden"
+    yield HEADING
     yield period(report)
     yield ""
     yield from _table(
@@ -191,7 +199,7 @@ def _answers(report: Report) -> Iterator[str]:
     for dimension, title in TITLES.items():
         lines = report.by[dimension]
         yield from _table(_head(title), [_line(kind(dimension, one), one) for one in lines])
-    most = [one for one in report.cards if one.line.overridden.count][:_MOST]
+    most = most_overridden(report)
     yield from _table(
         ("Overridden most often", "urgency", "rule", "overridden", "of", "most frequent reason"),
         [
@@ -206,7 +214,7 @@ def _answers(report: Report) -> Iterator[str]:
             for one in most
         ],
     )
-    reasons = [(clean(one.display or one.code), _cell(one.cards)) for one in report.reasons[:_MOST]]
+    reasons = [(clean(one.display or one.code), _cell(one.cards)) for one in report.reasons[:MOST]]
     if report.without_reason.of:
         reasons.append(("(no reason given)", _cell(report.without_reason)))
         reasons.append(("(with a comment; see audit show)", str(report.with_comment)))

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import pytest
 from expected_cards import FOLDER, STORIES
+from served import PATIENCE_S, running
 
 from cds_service.app import create_app
 from cds_service.settings import Settings
 
-ROOT = Path(__file__).parents[2]
 EVALUATION = "io.github.b12-cds-service.evaluation"
 RULES = "io.github.b12-cds-service.rules"
 STORY = "vegan-mother-low-b12-six-months"
-PATIENCE_S = 60.0
 
 
 def fetched(url: str, body: bytes | None = None) -> Any:
@@ -39,35 +31,11 @@ def fetched(url: str, body: bytes | None = None) -> Any:
 @pytest.fixture(scope="module")
 def base() -> Iterator[str]:
     """The address of a demo that runs as a process of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
-    with subprocess.Popen(
-        [sys.executable, "-m", "cds_service", "serve", "--demo", "--port", str(port)],
-        cwd=ROOT,
-        env=kept,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    ) as process:
-        try:
-            until = time.monotonic() + PATIENCE_S
-            while True:
-                assert process.poll() is None
-                assert time.monotonic() < until
-                try:
-                    fetched(f"{url}/readyz")
-                    break
-                except HTTPError:
-                    raise
-                except URLError:
-                    time.sleep(0.05)
-            yield url
-        finally:
-            process.terminate()
-            said, _ = process.communicate(timeout=PATIENCE_S)
+    with running("--demo", CDS_DATABASE_URL="") as (process, port):
+        url = f"http://127.0.0.1:{port}"
+        yield url
+        process.terminate()
+        said, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0
     assert f"Listening on {url}/cds-services" in said
     assert f"{len(STORIES)} sample infants" in said

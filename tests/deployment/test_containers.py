@@ -13,20 +13,17 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
 import yaml
+from served import ROOT, free_port, wait_until_ready
 
-ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
 WITHOUT_RIGHTS = 10001
 STORY = "vegan-mother-low-b12-six-months"
@@ -181,13 +178,6 @@ def image() -> Iterator[Image]:
     shutil.rmtree(root)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.mark.needs_environment("CDS_TEST_DEPLOYMENT")
 def test_the_steps_of_the_dockerfile_make_a_service_that_answers(image: Image) -> None:
     assert not list((image.root / "opt/cds/lib").rglob("pytest")), "development tools are inside"
@@ -198,15 +188,7 @@ def test_the_steps_of_the_dockerfile_make_a_service_that_answers(image: Image) -
     base = f"http://127.0.0.1:{port}"
     process = image.start(command, CDS_OPEN="true", CDS_DEMO="true")
     try:
-        until = time.monotonic() + PATIENCE_S
-        while True:
-            assert process.poll() is None, process.stdout and process.stdout.read()
-            assert time.monotonic() < until
-            try:
-                with urlopen(f"{base}/readyz", timeout=5):  # noqa: S310
-                    break
-            except URLError:
-                time.sleep(0.1)
+        wait_until_ready(process, port, PATIENCE_S)
         for path in ("/", "/guideline", "/workbench/main.js", "/workbench/style.css"):
             page = Request(base + path, headers={"Accept": "text/html"})  # noqa: S310
             with urlopen(page, timeout=30) as answer:  # noqa: S310

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
+
+from loopback import Loopback, SilentHandler
 
 Json = dict[str, Any]
 
@@ -49,7 +49,7 @@ class Fault(NamedTuple):
     times: list[int]
 
 
-class FhirStub:
+class FhirStub(Loopback):
     def __init__(
         self,
         resources: Iterable[Json] = (),
@@ -111,21 +111,20 @@ class FhirStub:
         """The resource types it was asked for."""
         return {re.split("[/?]", seen.target)[0] for seen in self.seen}
 
-    def __enter__(self) -> FhirStub:
-        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
-        self.origin = f"http://127.0.0.1:{self._server.server_port}"
-        self.url = f"{self.origin}/fhir"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
-        )
-        self._thread.start()
-        return self
+    @property
+    def origin(self) -> str:
+        return f"http://{self.host}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.origin}/fhir"
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()  # ends the waiting of slow answers
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__exit__()
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return _handler_of(self)
 
     # --- for the handler ---------------------------------------------------------------------
 
@@ -236,21 +235,8 @@ def _fits(resource: Json, parameters: Mapping[str, str]) -> bool:
     return True
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128  # by default the sixth of many at once is let in after a second
-
-    def server_bind(self) -> None:
-        TCPServer.server_bind(self)  # HTTPServer's looks up the host's name, which may take long
-        self.server_name, self.server_port = self.server_address[:2]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):  # a client may leave when it likes
-            super().handle_error(request, client_address)
-
-
 def _handler_of(stub: FhirStub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(SilentHandler):
         protocol_version = "HTTP/1.1"
         # Without it each answer on a kept connection waits 40 ms for an acknowledgement.
         disable_nagle_algorithm = True
@@ -303,8 +289,5 @@ def _handler_of(stub: FhirStub) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(body)
             if int(headers["Content-Length"]) != len(body):
                 self.close_connection = True
-
-        def log_message(self, *_: object) -> None:
-            pass
 
     return Handler

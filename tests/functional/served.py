@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -31,10 +32,13 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    *options: str, log: Path | None = None, **variables: str
+    *options: str,
+    log: Path | None = None,
+    starve: Callable[[], None] | None = None,
+    **variables: str,
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The process and its port. All it says goes to ``log``, so that it may say much, or else to
-    pipes."""
+    """The process, in a group of its own, and its port. All it says goes to ``log``, so that it may
+    say much, or else to pipes. ``starve`` is called in it first, to take from it what it needs."""
     port = free_port()
     said = log.open("wb") if log else nullcontext(subprocess.PIPE)
     with (
@@ -45,27 +49,56 @@ def running(
             env=environment(**variables),
             stdout=written,
             stderr=subprocess.STDOUT if log else written,
-            text=True,
+            encoding="utf-8",
+            start_new_session=True,
+            preexec_fn=starve,
         ) as process,
     ):
         try:
             wait_until_ready(process, port)
             yield process, port
         finally:
-            if process.poll() is None:
-                process.terminate()
+            process.terminate()
+            try:
                 process.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                kill(process)
+                raise
 
 
-def wait_until_ready(process: subprocess.Popen[str], port: int) -> None:
-    until = time.monotonic() + PATIENCE_S
+def refused(*options: str, **variables: str) -> str:
+    """What `serve` says when it does not start."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cds_service", "serve", "--port", str(free_port()), *options],
+        cwd=ROOT,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert "Listening" not in done.stdout
+    return done.stderr
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Ends all of it at once, as a power cut would, or the kernel short of memory."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(PATIENCE_S)
+
+
+def wait_until_ready(
+    process: subprocess.Popen[str], port: int, patience_s: float = PATIENCE_S
+) -> None:
+    until = time.monotonic() + patience_s
     while time.monotonic() < until:
         assert process.poll() is None, process.communicate()
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
             connection.request("GET", "/readyz")
-            if connection.getresponse().status == 200:
-                return
+            assert connection.getresponse().status == 200
+            return
         except OSError:
             time.sleep(0.05)
         finally:

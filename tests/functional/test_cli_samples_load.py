@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import date
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from loopback import Loopback, SilentHandler
 
 from cds_service import samples
 from cds_service.__main__ import main
@@ -21,7 +21,7 @@ STORIES = samples.stories(ROOT / "fhir_samples")
 ON = "2026-09-01"
 
 
-class Target:
+class Target(Loopback):
     """A FHIR server that takes every transaction, but for those that name a refused story."""
 
     def __init__(self) -> None:
@@ -30,21 +30,16 @@ class Target:
         self.status = "201 Created"
         self.not_ready = 0
 
-    def __enter__(self) -> Target:
-        self._server = HTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self.base = f"http://127.0.0.1:{self._server.server_port}/fhir"
-        self._thread = Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        return self
+    @property
+    def base(self) -> str:
+        return f"http://{self.host}/fhir"
 
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return _handler_of(self)
 
 
 def _handler_of(target: Target) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(SilentHandler):
         def do_GET(self) -> None:
             assert self.path == "/fhir/metadata"
             ready = target.not_ready == 0
@@ -75,9 +70,6 @@ def _handler_of(target: Target) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
 
     return Handler
 

@@ -6,30 +6,12 @@ import http.client
 import json
 import signal
 import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from served import PATIENCE_S, ROOT, environment, free_port, running
-
-
-def refused(*options: str, **variables: str) -> str:
-    """What `serve` says when it does not start."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cds_service", "serve", "--port", str(free_port()), *options],
-        cwd=ROOT,
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-    )
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr
-    assert "Listening" not in done.stdout
-    return done.stderr
+from served import PATIENCE_S, refused, running
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

@@ -10,13 +10,15 @@ import http.client
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
+
+from loopback import Loopback, SilentHandler
 
 LOGIN_PAGE = b"<html><body><h1>401 Unauthorized</h1></body></html>"
 
 
-class Proxy:
+class Proxy(Loopback):
     """``token``: without it the answer is 401 and HTML. ``rewrite`` changes the path and query.
     ``before`` is called with the number of each request before it is passed on. ``cut_after``
     sends so many bytes of each body and hangs up. ``own_host`` tells the server the proxy's
@@ -48,22 +50,16 @@ class Proxy:
             self.asked.append(path)
             return len(self.asked)
 
-    def __enter__(self) -> Proxy:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self.host = f"127.0.0.1:{self._server.server_port}"
-        self.base = f"http://{self.host}{self.target.path}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        return self
+    @property
+    def base(self) -> str:
+        return f"http://{self.host}{self.target.path}"
 
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        return _handler_of(self)
 
 
 def _handler_of(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(SilentHandler):
         def do_GET(self) -> None:
             number = proxy.note(self.path)
             time.sleep(proxy.delay_s)
@@ -98,8 +94,5 @@ def _handler_of(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(body[: proxy.cut_after])
             except ConnectionError:
                 pass
-
-        def log_message(self, *_: object) -> None:
-            pass
 
     return Handler

@@ -5,10 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import signal
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,9 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from served import PATIENCE_S, kill, running
+
 from cds_service import samples
 
-PATIENCE_S = 30.0
 SERVICE = "/cds-services/b12-under-two-patient-view"
 STORY = "b12-below-100"
 
@@ -96,41 +94,18 @@ class Service:
         ]
 
     def kill(self) -> None:
-        """Ends all of it at once, as a power cut would, or the kernel short of memory."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(PATIENCE_S)
+        kill(self.process)
 
 
 @contextmanager
 def serving(
     database: str, *options: str, starve: Callable[[], None] | None = None, **variables: str
 ) -> Iterator[Service]:
-    """`serve --demo` over this database, on the day of the story, in a process group of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
+    """`serve --demo` over this database, on the day of the story."""
     told = {"CDS_DATABASE_URL": database, "CDS_AS_OF": day(), **variables}
-    with subprocess.Popen(
-        [sys.executable, "-m", "cds_service", "serve", "--demo", "--port", str(port), *options],
-        env={**kept, **told},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-        preexec_fn=starve,
-    ) as process:
-        try:
-            service = Service(process, port)
-            eventually(lambda: answers(service))
-            yield service
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(PATIENCE_S)
-                except subprocess.TimeoutExpired:
-                    service.kill()
+    silence = Path(os.devnull)
+    with running("--demo", *options, log=silence, starve=starve, **told) as (process, port):
+        yield Service(process, port)
 
 
 def answers(service: Service) -> bool:

@@ -8,13 +8,14 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from flask.testing import FlaskClient
 from jwt.api_jws import PyJWS
+from loopback import Loopback, SilentHandler
 from msgspec import structs
 
 from cds_service.app import create_app
@@ -158,7 +159,7 @@ def service(
     return app.test_client()
 
 
-class Listener:
+class Listener(Loopback):
     """A web server on loopback that counts who comes, and answers as it is told."""
 
     def __init__(self, body: bytes | None = None) -> None:
@@ -168,14 +169,27 @@ class Listener:
         self.drip_s = 0.0
         self.paths: list[str] = []
         self.connections = 0
+        self.stopping = threading.Event()
+
+    @property
+    def port(self) -> int:
+        return int(self.host.rpartition(":")[2])
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}/jwks.json"
 
     def publish(self, *ehrs: Ehr) -> None:
         self.body = json.dumps({"keys": [ehr.jwk for ehr in ehrs]}).encode()
 
-    def __enter__(self) -> Listener:
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        super().__exit__()
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
         listener = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(SilentHandler):
             def setup(self) -> None:
                 listener.connections += 1
                 super().setup()
@@ -201,25 +215,4 @@ class Listener:
                 self.end_headers()
                 self.wfile.write(body)
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.stopping = threading.Event()
-
-        class Server(ThreadingHTTPServer):
-            request_queue_size = 64
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_port
-        self.url = f"http://127.0.0.1:{self.port}/jwks.json"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}
-        )
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        return Handler

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from ehr import BASE, Ehr, register, service
-from test_serve import refused, running
+from served import refused, running
 
 from cds_service.app import make_door
 from cds_service.clients import Client, read_clients

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ehr import BASE, Ehr, register
-from test_serve import ROOT, environment, running
+from served import ROOT, environment, running
 
 ISSUER = "https://ehr.north.example.org"
 STORY = ROOT / "fhir_samples/b12_under_two/vegan-mother-low-b12-six-months/request.json"

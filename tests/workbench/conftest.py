@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from served import PATIENCE_S, running
 
-ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30.0
 expect.set_options(timeout=PATIENCE_S * 1000)
 
 # A browser that asks nobody for anything but the page.
@@ -37,41 +29,13 @@ _EXPECTED = "Failed to load resource: the server responded with a status of 4"
 
 
 @pytest.fixture(scope="session")
-def base() -> Iterator[str]:
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a demo that runs as a process of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
+    log = tmp_path_factory.mktemp("demo") / "log"
     # A slow shared machine must not decide what a FHIR server's answer is worth.
-    kept["CDS_FHIR_DEADLINE_MS"] = "10000"
-    with subprocess.Popen(
-        [sys.executable, "-m", "cds_service", "serve", "--demo", "--port", str(port)],
-        cwd=ROOT,
-        env=kept,
-        stdout=subprocess.DEVNULL,
-    ) as process:
-        try:
-            _wait_until_ready(process, url)
-            yield url
-        finally:
-            process.terminate()
-            process.wait(PATIENCE_S)
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        assert process.poll() is None
-        try:
-            with urlopen(f"{url}/readyz", timeout=PATIENCE_S):  # noqa: S310
-                return
-        except HTTPError:
-            raise
-        except (URLError, OSError):
-            time.sleep(0.05)
-    pytest.fail("the demo did not become ready")
+    told = {"CDS_DATABASE_URL": "", "CDS_FHIR_DEADLINE_MS": "10000"}
+    with running("--demo", log=log, **told) as (_, port):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="session")
