@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,8 +29,9 @@ from cds_service.errors import SchemaError, Unavailable
 from cds_service.migrations import VERSION
 from cds_service.reports.figures import LIVE, Answer, Call, Rows, Selection
 
-#: How long a call may wait for another's write.
+#: How long a call may wait for another's write, and how long a command.
 WAIT_S = 2
+_PATIENT_WAIT_S = 30
 _READ_ONLY = {"cds_read_only": True}
 #: Rows read at a time, so that a long report holds up nobody.
 _PAGE = 500
@@ -215,7 +217,8 @@ class Stored(NamedTuple):
 def _engine(url: URL, patient: bool) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = sa.create_engine(url, hide_parameters=True, pool_timeout=WAIT_S)
-        sa.event.listen(engine, "connect", _open_sqlite)
+        wait_s = _PATIENT_WAIT_S if patient else WAIT_S
+        sa.event.listen(engine, "connect", partial(_open_sqlite, wait_s=wait_s))
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
     limits = "" if patient else f"-c statement_timeout=5s -c lock_timeout={WAIT_S}s"
@@ -228,9 +231,9 @@ def _engine(url: URL, patient: bool) -> Engine:
     )
 
 
-def _open_sqlite(connection: Any, _: object) -> None:
+def _open_sqlite(connection: Any, _: object, wait_s: int) -> None:
     connection.isolation_level = None  # the driver begins no transaction; `_begin_sqlite` does
-    connection.execute(f"PRAGMA busy_timeout = {WAIT_S * 1000}")
+    connection.execute(f"PRAGMA busy_timeout = {wait_s * 1000}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
