@@ -155,14 +155,14 @@ def add_routes(
             raise NotFound("There is no CDS service of this id; see /cds-services.")
         return service
 
-    def answer(service: Service, caller: Caller, asked: Request) -> Consultation:
+    def answer(service: Service, caller: Caller, asked: Request, on: date) -> Consultation:
         server, no_server = fhir_server_for(asked, caller, settings.demo, connect)
         unseen = restraint.unseen_rules(caller.name, service.id) if restraint else ()
         done = consult(
             service,
             asked,
             server,
-            on=today(),
+            on=on,
             as_of_is_set=settings.as_of is not None,
             no_server=no_server,
             one_action=settings.one_action,
@@ -179,9 +179,10 @@ def add_routes(
         started: float,
         result: Consultation | ServiceError,
         asked: Request | None,
+        on: date,
     ) -> None:
         """Counts, keeps and logs one call, whatever became of it."""
-        call = _call(service, caller, started, result, asked, today())
+        call = _call(service, caller, started, result, asked, on)
         said = {"consultation": store.record_consultation(call)} if store else {}
         metrics.count(call)
         _log_call(call, result, said)
@@ -193,20 +194,20 @@ def add_routes(
         started = perf_counter()
         service = find(service_id)
         caller = let_in(call_url[service_id], service_id)
-        asked = None
+        asked, on = None, today()
         try:
             body = json_body(request.environ, limit)
             with turns:
                 asked = parse_request(body, service.hook, limits)
-                done = answer(service, caller, asked)
+                done = answer(service, caller, asked, on)
                 answered = Response(encode(done.response), content_type=_JSON)
         except ServiceError as error:
-            account(service, caller, started, error, asked)
+            account(service, caller, started, error, asked, on)
             return _answer_error(error)
         except Exception:
-            account(service, caller, started, ServiceError("a bug"), asked)
+            account(service, caller, started, ServiceError("a bug"), asked, on)
             raise
-        account(service, caller, started, done, asked)
+        account(service, caller, started, done, asked, on)
         return answered
 
     @app.post("/cds-services/<service_id>/feedback")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 import threading
+from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any, Self
 
 
-class Loopback:
+class Loopback(ABC):
     """Listens at ``host`` from the beginning of a ``with`` to its end."""
 
+    @abstractmethod
     def handler(self) -> type[BaseHTTPRequestHandler]:
         """What answers a connection."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         self._server = _Server(("127.0.0.1", 0), self.handler())
