@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from cds_service.audit import Evaluation
     from cds_service.callers import Door
     from cds_service.cdshooks.request import Request
-    from cds_service.challenger import Challenger
-    from cds_service.restraint import Restraint
+    from cds_service.consultation.challenger import Challenger
+    from cds_service.consultation.restraint import Restraint
     from cds_service.security import ApprovedFhirServer
     from cds_service.web import Consult
 
@@ -124,7 +124,7 @@ def make_restraint(
     if not (respects or settings.trials):
         return None
     from cds_service.clients import read_clients
-    from cds_service.restraint import Respect, Restraint, check_trials
+    from cds_service.consultation.restraint import Respect, Restraint, check_trials
 
     file = settings.clients_file
     clients = read_clients(file, plain_http=settings.demo) if file else ()
@@ -142,7 +142,7 @@ def _challenger(settings: Settings, store: Store | None) -> Challenger | None:
     """The guideline that is tried beside the one in force, if any."""
     if settings.challenger is None or store is None:
         return None
-    from cds_service.challenger import ARM, Challenger
+    from cds_service.consultation.challenger import ARM, Challenger
 
     def judge(
         service: consultation.Service, asked: Request, done: consultation.Consultation, on: date

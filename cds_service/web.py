@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from cds_service.callers import Caller, Door
-    from cds_service.challenger import Challenger
     from cds_service.consultation import Consultation, Service
-    from cds_service.restraint import Restraint
+    from cds_service.consultation.challenger import Challenger
+    from cds_service.consultation.restraint import Restraint
     from cds_service.settings import Settings
     from cds_service.store import Store
 

@@ -89,14 +89,17 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.words": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.describe": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.explain": (_GUIDELINE, "msgspec"),
-    "cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
-    "consultation": ("clinical errors guidelines fhir cdshooks cards security audit", "msgspec"),
-    "restraint": ("audit cards cdshooks consultation errors metrics settings", "msgspec"),
-    "challenger": ("audit cdshooks consultation log metrics store", "msgspec"),
-    "cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
+    "consultation": ("clinical errors guidelines fhir cdshooks consultation audit", "msgspec"),
+    "consultation.cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
+    "consultation.restraint": (
+        "audit cdshooks consultation errors metrics settings",
+        "msgspec",
+    ),
+    "consultation.challenger": ("audit cdshooks consultation log metrics store", "msgspec"),
+    "consultation.cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
     "samples": ("", "msgspec"),
     "workbench": (
-        "errors settings cdshooks consultation cases clinical web workbench",
+        "errors settings cdshooks consultation clinical web workbench",
         "msgspec flask",
     ),
     "workbench.showing": (
@@ -105,18 +108,18 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "web": (
         "errors settings security callers cdshooks consultation fhir.gather fhir.server audit log"
-        " metrics store restraint challenger",
+        " metrics store",
         "msgspec flask werkzeug",
     ),
     "app": (
-        "errors settings security callers clients keys cdshooks fhir guidelines cards consultation"
-        " samples web audit store workbench restraint challenger",
+        "errors settings security callers clients keys cdshooks fhir guidelines consultation"
+        " samples web audit store workbench",
         "msgspec flask",
     ),
     "commands": ("", "click"),
     "commands.serving": ("app errors settings store", "click granian"),
     "commands.evaluating": (
-        "cases cdshooks commands consultation errors guidelines settings",
+        "cdshooks commands consultation errors guidelines settings",
         "click fhir.resources pydantic",
     ),
     "commands.checking": ("app clients consultation fhir guidelines settings", "click"),

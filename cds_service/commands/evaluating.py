@@ -15,7 +15,7 @@ from cds_service.commands import BadInput
 from cds_service.errors import ServiceError
 
 if TYPE_CHECKING:
-    from cds_service.cases import Case
+    from cds_service.consultation.cases import Case
     from cds_service.settings import Settings
 
 
@@ -42,9 +42,9 @@ def evaluate(
     in it is known not to be there. No FHIR server is asked. A Bundle is evaluated on the date of
     its timestamp if it has one, anything else today, unless --as-of or CDS_AS_OF says otherwise.
     """
-    from cds_service.cases import NO_SERVER, in_words, read_case
     from cds_service.cdshooks.response import encode
     from cds_service.consultation import consult, load_services
+    from cds_service.consultation.cases import NO_SERVER, in_words, read_case
     from cds_service.settings import read_settings
 
     settings = read_settings(os.environ)

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import msgspec
 from flask import Flask, Response, request
 
-from cds_service.cases import read_case
 from cds_service.cdshooks.request import Request, parse_request
 from cds_service.consultation import examine, respond
+from cds_service.consultation.cases import read_case
 from cds_service.errors import BadRequest, Forbidden, NotFound
 from cds_service.web import json_body, limits_of
 

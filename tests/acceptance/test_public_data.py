@@ -18,9 +18,9 @@ from checker import problems_in_response
 from fhir_server_stub import FhirStub
 from played import client_of, services
 
-from cds_service.cases import NO_SERVER, read_case
 from cds_service.cdshooks.response import encode
 from cds_service.consultation import EVALUATION_EXTENSION, consult
+from cds_service.consultation.cases import NO_SERVER, read_case
 
 pytestmark = pytest.mark.needs_environment("CDS_TEST_DATA")
 

@@ -24,9 +24,9 @@ from fhir.resources.R4B import get_fhir_model_class
 from fhir_server_stub import FhirStub
 from played import UNASKED, Story, services, without_unasked
 
-from cds_service.cases import NO_SERVER, read_case
 from cds_service.cdshooks.response import encode
 from cds_service.consultation import EVALUATION_EXTENSION, consult
+from cds_service.consultation.cases import NO_SERVER, read_case
 
 ROOT = Path(__file__).parents[2]
 RULES = "io.github.b12-cds-service.rules"

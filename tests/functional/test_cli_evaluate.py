@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cds_service import consultation
-from cds_service.cases import NO_SERVER, in_words, read_case
+from cds_service.consultation.cases import NO_SERVER, in_words, read_case
 from cds_service.errors import BadRequest
 
 ROOT = Path(__file__).parents[2]

@@ -19,18 +19,18 @@ from serving import Service, eventually, serving
 
 from cds_service import audit
 from cds_service.app import create_app, create_store
-from cds_service.cards import RULES_EXTENSION
 from cds_service.cdshooks.request import parse_request
-from cds_service.challenger import Challenger
 from cds_service.consultation import (
     EVALUATION_EXTENSION,
     Consultation,
     consult,
     load_services,
 )
+from cds_service.consultation.cards import RULES_EXTENSION
+from cds_service.consultation.challenger import Challenger
+from cds_service.consultation.restraint import IN_TRIAL, OVERRIDDEN, Respect, Restraint
 from cds_service.database import Database
 from cds_service.errors import SettingsError
-from cds_service.restraint import IN_TRIAL, OVERRIDDEN, Respect, Restraint
 from cds_service.settings import Settings, Trial, read_settings
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)

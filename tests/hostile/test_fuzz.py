@@ -17,10 +17,10 @@ from bodies import BODIES, GOOD, MISFITS, STORIES, places, request_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.cards import SUMMARY_LIMIT
 from cds_service.cdshooks.request import Request, parse_request
 from cds_service.cdshooks.response import encode
 from cds_service.consultation import EVALUATION_EXTENSION, Service, consult, load_services
+from cds_service.consultation.cards import SUMMARY_LIMIT
 from cds_service.errors import BadRequest, DataUnavailable
 from cds_service.fhir.dosages import read_dosage
 from cds_service.guidelines.b12_under_two.dosing import Dosing, understand

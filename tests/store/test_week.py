@@ -31,8 +31,8 @@ from week import (
 from week import live_through_the_week as live
 
 from cds_service.__main__ import main
-from cds_service.cards import RULES_EXTENSION
 from cds_service.consultation import EVALUATION_EXTENSION, load_services
+from cds_service.consultation.cards import RULES_EXTENSION
 
 VERDICTS = ("accepted", "overridden", "ignored")
 EVALUATION = EVALUATION_EXTENSION

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct, structs
 
 from cds_service import audit, metrics
-from cds_service.cards import RULES_EXTENSION
 from cds_service.cdshooks.response import Card, Response
 from cds_service.consultation import EVALUATION_EXTENSION, Consultation
+from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.errors import SettingsError
 from cds_service.settings import Trial
 

@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from cds_service import audit
-from cds_service.cards import RULES_EXTENSION, Stationery, build_cards, digest, speaking
 from cds_service.cdshooks.request import Request
 from cds_service.cdshooks.response import Card, Response
 from cds_service.clinical import Need, Plan, PlannedTask, PlannedTest, Record
+from cds_service.consultation.cards import (
+    RULES_EXTENSION,
+    Stationery,
+    build_cards,
+    digest,
+    speaking,
+)
 from cds_service.fhir import orders
 from cds_service.fhir.drafts import read_basket, referred_medications
 from cds_service.fhir.gather import Answer, gather
