@@ -147,15 +147,10 @@ def _challenger(settings: Settings, store: Store | None) -> Challenger | None:
     def judge(
         service: consultation.Service, asked: Request, done: consultation.Consultation, on: date
     ) -> Evaluation | None:
-        return consultation.judge(
-            service,
-            asked,
-            done.evidence,
-            on=on,
-            as_of_is_set=settings.as_of is not None,
-            one_action=settings.one_action,
-            arm=ARM,
-        ).evaluation
+        occasion = consultation.Occasion(
+            on, settings.as_of is not None, one_action=settings.one_action, arm=ARM
+        )
+        return consultation.judge(service, asked, done.evidence, occasion).evaluation
 
     return Challenger(consultation.load_services(settings.challenger), judge, store)
 

@@ -16,11 +16,12 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug import exceptions
 
-from cds_service import __version__, metrics
+from cds_service import ABOUT, __version__, metrics
 from cds_service.audit import Call
 from cds_service.cdshooks.feedback import parse_feedback
 from cds_service.cdshooks.request import Limits, Request, parse_request
 from cds_service.cdshooks.response import encode, encode_outcome
+from cds_service.consultation.occasion import Occasion
 from cds_service.errors import (
     BadRequest,
     Busy,
@@ -157,18 +158,16 @@ def add_routes(
 
     def answer(service: Service, caller: Caller, asked: Request, on: date) -> Consultation:
         server, no_server = fhir_server_for(asked, caller, settings.demo, connect)
-        unseen = restraint.unseen_rules(caller.name, service.id) if restraint else ()
-        done = consult(
-            service,
-            asked,
-            server,
-            on=on,
-            as_of_is_set=settings.as_of is not None,
-            no_server=no_server,
-            one_action=settings.one_action,
-            max_entries=settings.max_entries,
-            unseen=unseen,
+        unseen = restraint.unseen_rules(caller.name, service.id) if restraint else frozenset()
+        occasion = Occasion(
+            on,
+            settings.as_of is not None,
+            no_server,
+            settings.max_entries,
+            settings.one_action,
+            unseen,
         )
+        done = consult(service, asked, server, occasion)
         if restraint is None:
             return done
         return restraint.hold_back(done, service, caller.name, asked.context.patient_id)
@@ -243,7 +242,7 @@ def limits_of(settings: Settings) -> Limits:
 
 def _front_page(settings: Settings) -> dict[str, str]:
     return {
-        "service": "CDS Hooks service for vitamin B12 deficiency in children under two years",
+        "service": ABOUT,
         "version": __version__,
         "discovery": f"{settings.public_url}/cds-services",
         "note": "Give the discovery address to a CDS Hooks client. The guideline awaits human"

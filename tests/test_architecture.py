@@ -14,7 +14,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "cds_service"
 
-_GUIDELINE = "clinical errors guidelines.engine guidelines.codelists guidelines.b12_under_two"
+# What lies directly in guidelines/ is the kit that every guideline is made with.
+_KIT = "clinical errors guidelines.engine guidelines.codelists guidelines.guideline"
+_B12 = f"{_KIT} guidelines.b12_under_two"
 
 # Each module: what of ours it may import, and which libraries beyond Python's own.
 # "guidelines.b12_under_two" as a permission covers the modules inside it.
@@ -71,25 +73,42 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines": ("", ""),
     "guidelines.engine": ("clinical errors", "msgspec"),
     "guidelines.codelists": ("clinical errors guidelines.engine", "msgspec"),
-    "guidelines.b12_under_two": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.data": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.facts": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.assessment": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.treatment": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.monitoring": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.follow_up": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.age": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.loading": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.prescribing": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.products": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.dosing": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.order_checks": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.results": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.therapy": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.words": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.describe": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.explain": (_GUIDELINE, "msgspec"),
-    "consultation": ("clinical errors guidelines fhir cdshooks consultation audit", "msgspec"),
+    "guidelines.guideline": ("clinical guidelines.engine", "msgspec"),
+    "guidelines.registry": ("guidelines", ""),
+    "guidelines.b12_under_two": (_B12, "msgspec"),
+    "guidelines.b12_under_two.data": (_B12, "msgspec"),
+    "guidelines.b12_under_two.front": (_B12, "msgspec"),
+    "guidelines.b12_under_two.facts": (_B12, "msgspec"),
+    "guidelines.b12_under_two.assessment": (_B12, "msgspec"),
+    "guidelines.b12_under_two.treatment": (_B12, "msgspec"),
+    "guidelines.b12_under_two.monitoring": (_B12, "msgspec"),
+    "guidelines.b12_under_two.follow_up": (_B12, "msgspec"),
+    "guidelines.b12_under_two.age": (_B12, "msgspec"),
+    "guidelines.b12_under_two.loading": (_B12, "msgspec"),
+    "guidelines.b12_under_two.prescribing": (_B12, "msgspec"),
+    "guidelines.b12_under_two.products": (_B12, "msgspec"),
+    "guidelines.b12_under_two.dosing": (_B12, "msgspec"),
+    "guidelines.b12_under_two.order_checks": (_B12, "msgspec"),
+    "guidelines.b12_under_two.results": (_B12, "msgspec"),
+    "guidelines.b12_under_two.therapy": (_B12, "msgspec"),
+    "guidelines.b12_under_two.words": (_B12, "msgspec"),
+    "guidelines.b12_under_two.describe": (_B12, "msgspec"),
+    "guidelines.b12_under_two.explain": (_B12, "msgspec"),
+    "consultation": (
+        "clinical cdshooks fhir consultation.account consultation.cards consultation.occasion"
+        " consultation.services",
+        "",
+    ),
+    "consultation.occasion": ("audit clinical cdshooks fhir.gather guidelines.engine", "msgspec"),
+    "consultation.services": (
+        "clinical consultation.cards fhir.orders guidelines.guideline guidelines.registry",
+        "msgspec",
+    ),
+    "consultation.account": (
+        "audit clinical cdshooks consultation.cards consultation.occasion fhir.gather"
+        " guidelines.engine guidelines.guideline",
+        "",
+    ),
     "consultation.cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
     "consultation.restraint": (
         "audit cdshooks consultation errors metrics settings",

@@ -22,13 +22,14 @@ from msgspec import Struct, structs
 
 from cds_service import audit, metrics
 from cds_service.cdshooks.response import Card, Response
-from cds_service.consultation import EVALUATION_EXTENSION, Consultation
+from cds_service.consultation.account import EVALUATION_EXTENSION
 from cds_service.consultation.cards import RULES_EXTENSION
+from cds_service.consultation.occasion import Consultation
 from cds_service.errors import SettingsError
 from cds_service.settings import Trial
 
 if TYPE_CHECKING:
-    from cds_service.consultation import Service
+    from cds_service.consultation.services import Service
 
 IN_TRIAL = "in trial"
 OVERRIDDEN = "overridden before"

@@ -192,7 +192,7 @@ DIMENSIONS: dict[str, Callable[[Told], str]] = {
 
 def words_of(reason: str) -> str:
     """The display of a code of ours; anything else is words already."""
-    offered = load_services()[0].guideline.file.override_reasons
+    offered = load_services()[0].guideline.wording.override_reasons
     return next((one.display for one in offered if one.code == reason), reason)
 
 
