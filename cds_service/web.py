@@ -31,17 +31,17 @@ from cds_service.errors import (
     UnsupportedMediaType,
 )
 from cds_service.log import log_line
-from cds_service.security import ApprovedFhirServer, Refused, approve_fhir_server
+from cds_service.trust.addresses import ApprovedFhirServer, Refused, approve_fhir_server
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from cds_service.callers import Caller, Door
     from cds_service.challenger import Challenger
     from cds_service.consultation import Consultation, Service
     from cds_service.restraint import Restraint
     from cds_service.settings import Settings
     from cds_service.store import Store
+    from cds_service.trust.callers import Caller, Door
 
     Consult = Callable[..., Consultation]
     #: Makes what `consult` reads through, for this call only, with the token or without one.

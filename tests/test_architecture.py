@@ -23,12 +23,13 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "": ("", ""),
     "clinical": ("", "msgspec"),
     "errors": ("", "msgspec"),
-    "settings": ("errors security", "msgspec"),
-    "security": ("errors", ""),
-    "callers": ("clients errors", "msgspec"),
-    "clients": ("errors security", "msgspec"),
-    "keys": ("callers clients errors outward", "jwt cryptography"),
-    "outward": ("", "requests urllib3"),
+    "settings": ("errors trust.addresses", "msgspec"),
+    "trust": ("", ""),
+    "trust.addresses": ("errors", ""),
+    "trust.callers": ("errors trust.clients", "msgspec"),
+    "trust.clients": ("errors trust.addresses", "msgspec"),
+    "trust.keys": ("errors trust.callers trust.clients trust.outward", "jwt cryptography"),
+    "trust.outward": ("", "requests urllib3"),
     "cdshooks": ("", ""),
     "cdshooks.request": ("errors", "msgspec"),
     "cdshooks.response": ("errors", "msgspec"),
@@ -63,7 +64,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "fhir.gather": ("clinical errors fhir.server", "msgspec"),
-    "fhir.server": ("clinical errors outward security", ""),
+    "fhir.server": ("clinical errors trust.addresses trust.outward", ""),
     "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
     "fhir.bundles": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
     "fhir.trail": ("", ""),
@@ -90,7 +91,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.describe": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.explain": (_GUIDELINE, "msgspec"),
     "cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
-    "consultation": ("clinical errors guidelines fhir cdshooks cards security audit", "msgspec"),
+    "consultation": ("clinical errors guidelines fhir cdshooks cards audit", "msgspec"),
     "restraint": ("audit cards cdshooks consultation errors metrics settings", "msgspec"),
     "challenger": ("audit cdshooks consultation log metrics store", "msgspec"),
     "cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
@@ -104,12 +105,12 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec markdown_it",
     ),
     "web": (
-        "errors settings security callers cdshooks consultation fhir.gather fhir.server audit log"
-        " metrics store restraint challenger",
+        "errors settings trust.addresses trust.callers cdshooks consultation fhir.gather"
+        " fhir.server audit log metrics store restraint challenger",
         "msgspec flask werkzeug",
     ),
     "app": (
-        "errors settings security callers clients keys cdshooks fhir guidelines cards consultation"
+        "errors settings trust cdshooks fhir guidelines cards consultation"
         " samples web audit store workbench restraint challenger",
         "msgspec flask",
     ),
@@ -119,21 +120,21 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "cases cdshooks commands consultation errors guidelines settings",
         "click fhir.resources pydantic",
     ),
-    "commands.checking": ("app clients consultation fhir guidelines settings", "click"),
+    "commands.checking": ("app trust.clients consultation fhir guidelines settings", "click"),
     "commands.keeping": (
         "audit consultation database errors fhir reports settings",
         "click msgspec",
     ),
-    "commands.trying": ("commands fhir keys samples security", "click msgspec"),
+    "commands.trying": ("commands fhir trust.addresses trust.keys samples", "click msgspec"),
     "__main__": ("commands errors", "click"),
 }
 
 # Libraries that only these modules may ever hold, whatever the table comes to say.
 ONLY = {
-    "requests": {"outward"},
-    "urllib3": {"outward"},
-    "jwt": {"keys"},
-    "cryptography": {"keys"},
+    "requests": {"trust.outward"},
+    "urllib3": {"trust.outward"},
+    "jwt": {"trust.keys"},
+    "cryptography": {"trust.keys"},
     "flask": {"web", "app", "workbench"},
     "markdown_it": {"workbench.showing"},
     "werkzeug": {"web"},
