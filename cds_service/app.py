@@ -16,21 +16,21 @@ import msgspec
 from flask import Flask, Response
 
 from cds_service import consultation, samples
-from cds_service.audit import Pseudonyms
 from cds_service.errors import NotFound, Unavailable
 from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
 from cds_service.settings import Settings, read_settings
-from cds_service.store import Store
+from cds_service.store.audit import Pseudonyms
+from cds_service.store.keeping import Store
 from cds_service.trust.callers import Guard, OpenDoor
 from cds_service.web import Turns, add_routes, fhir_server_for
 from cds_service.workbench import add_workbench
 
 if TYPE_CHECKING:
-    from cds_service.audit import Evaluation
     from cds_service.cdshooks.request import Request
     from cds_service.challenger import Challenger
     from cds_service.restraint import Restraint
+    from cds_service.store.audit import Evaluation
     from cds_service.trust.addresses import ApprovedFhirServer
     from cds_service.trust.callers import Door
     from cds_service.web import Consult

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from cds_service import audit
 from cds_service.cards import RULES_EXTENSION, Stationery, build_cards, digest, speaking
 from cds_service.cdshooks.request import Request
 from cds_service.cdshooks.response import Card, Response
@@ -22,6 +21,7 @@ from cds_service.fhir.gather import Answer, gather
 from cds_service.fhir.reading import read_record
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.engine import CannotTell, Note, NotIndicated, Outcome, Recommend
+from cds_service.store import audit
 
 if TYPE_CHECKING:
     from cds_service.fhir.server import FhirServer

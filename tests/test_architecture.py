@@ -34,25 +34,27 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "cdshooks.request": ("errors", "msgspec"),
     "cdshooks.response": ("errors", "msgspec"),
     "cdshooks.feedback": ("errors", "msgspec"),
-    "audit": ("", "msgspec"),
-    "log": ("", "msgspec"),
-    "metrics": ("audit", "prometheus_client"),
-    "store": (
-        "audit errors log metrics cdshooks.feedback database migrations",
+    "telemetry": ("", ""),
+    "telemetry.log": ("", "msgspec"),
+    "telemetry.metrics": ("store.audit", "prometheus_client"),
+    "store": ("", ""),
+    "store.audit": ("", "msgspec"),
+    "store.keeping": (
+        "errors cdshooks.feedback telemetry store.audit store.database store.migrations",
         "msgspec",
     ),
-    "database": (
-        "audit errors cdshooks.feedback migrations reports.figures",
+    "store.database": (
+        "errors cdshooks.feedback store.audit store.migrations store.reports.figures",
         "msgspec sqlalchemy alembic",
     ),
-    "reports": ("", ""),
-    "reports.figures": ("audit cdshooks.feedback", "msgspec"),
-    "reports.words": ("reports.figures", ""),
-    "reports.page": ("reports.figures reports.words", ""),
-    "migrations": ("", ""),
-    "migrations.env": ("", "alembic"),
-    "migrations.versions": ("", ""),
-    "migrations.versions.v0001_first": ("", "alembic sqlalchemy"),
+    "store.reports": ("", ""),
+    "store.reports.figures": ("cdshooks.feedback store.audit", "msgspec"),
+    "store.reports.words": ("store.reports.figures", ""),
+    "store.reports.page": ("store.reports.figures store.reports.words", ""),
+    "store.migrations": ("", ""),
+    "store.migrations.env": ("", "alembic"),
+    "store.migrations.versions": ("", ""),
+    "store.migrations.versions.v0001_first": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
     "fhir.elements": ("clinical fhir.wire", ""),
@@ -91,9 +93,12 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.describe": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.explain": (_GUIDELINE, "msgspec"),
     "cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
-    "consultation": ("clinical errors guidelines fhir cdshooks cards audit", "msgspec"),
-    "restraint": ("audit cards cdshooks consultation errors metrics settings", "msgspec"),
-    "challenger": ("audit cdshooks consultation log metrics store", "msgspec"),
+    "consultation": ("clinical errors guidelines fhir cdshooks cards store.audit", "msgspec"),
+    "restraint": (
+        "cards cdshooks consultation errors settings store.audit telemetry.metrics",
+        "msgspec",
+    ),
+    "challenger": ("cdshooks consultation store telemetry", "msgspec"),
     "cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
     "samples": ("", "msgspec"),
     "workbench": (
@@ -106,23 +111,23 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "web": (
         "errors settings trust.addresses trust.callers cdshooks consultation fhir.gather"
-        " fhir.server audit log metrics store restraint challenger",
+        " fhir.server store telemetry restraint challenger",
         "msgspec flask werkzeug",
     ),
     "app": (
         "errors settings trust cdshooks fhir guidelines cards consultation"
-        " samples web audit store workbench restraint challenger",
+        " samples web store workbench restraint challenger",
         "msgspec flask",
     ),
     "commands": ("", "click"),
-    "commands.serving": ("app errors settings store", "click granian"),
+    "commands.serving": ("app errors settings store.keeping", "click granian"),
     "commands.evaluating": (
         "cases cdshooks commands consultation errors guidelines settings",
         "click fhir.resources pydantic",
     ),
     "commands.checking": ("app trust.clients consultation fhir guidelines settings", "click"),
     "commands.keeping": (
-        "audit consultation database errors fhir reports settings",
+        "consultation errors fhir settings store",
         "click msgspec",
     ),
     "commands.trying": ("commands fhir trust.addresses trust.keys samples", "click msgspec"),
@@ -141,9 +146,13 @@ ONLY = {
     "fhir.resources": {"fhir.orders", "commands.evaluating"},
     "granian": {"commands.serving"},
     "click": {"__main__", *(name for name in ALLOWED if name.split(".")[0] == "commands")},
-    "sqlalchemy": {"database", "migrations.versions.v0001_first"},
-    "alembic": {"database", "migrations.env", "migrations.versions.v0001_first"},
-    "prometheus_client": {"metrics"},
+    "sqlalchemy": {"store.database", "store.migrations.versions.v0001_first"},
+    "alembic": {
+        "store.database",
+        "store.migrations.env",
+        "store.migrations.versions.v0001_first",
+    },
+    "prometheus_client": {"telemetry.metrics"},
 }
 
 # Names that say where code lies, not what it does.

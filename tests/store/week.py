@@ -34,10 +34,10 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from cds_service import samples
 from cds_service.__main__ import main
 from cds_service.app import create_app
-from cds_service.audit import Pseudonyms
 from cds_service.consultation import load_services
 from cds_service.settings import Settings
-from cds_service.store import Store
+from cds_service.store.audit import Pseudonyms
+from cds_service.store.keeping import Store
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "feedback-report.md"
 FIRST_DAY = date(2026, 1, 8)  # a Thursday: the seven days lie in two calendar weeks
