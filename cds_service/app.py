@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from flask import Flask, Response
 
-from cds_service import consultation, samples
+from cds_service import consultation
 from cds_service.errors import NotFound, Unavailable
 from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
@@ -24,7 +24,8 @@ from cds_service.store.audit import Pseudonyms
 from cds_service.store.keeping import Store
 from cds_service.trust.callers import Guard, OpenDoor
 from cds_service.web import Turns, add_routes, fhir_server_for
-from cds_service.workbench import add_workbench
+from cds_service.workbench import samples
+from cds_service.workbench.pages import add_workbench
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request

@@ -108,8 +108,8 @@ def load(address: str, delete: bool, folder: str | None, as_of: datetime | None,
     """
     from cds_service.fhir.server import FhirServer
     from cds_service.fhir.transactions import Outcome, transact
-    from cds_service.samples import find_folder, shifted, stories
     from cds_service.trust.addresses import Refused, approve_fhir_server, normal_base_address
+    from cds_service.workbench.samples import find_folder, shifted, stories
 
     base = normal_base_address(address)
     # Whoever types the address has listed it.
