@@ -15,24 +15,25 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from flask import Flask, Response
 
-from cds_service import consultation, samples
-from cds_service.audit import Pseudonyms
-from cds_service.callers import Guard, OpenDoor
+from cds_service import consultation
 from cds_service.errors import NotFound, Unavailable
 from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
 from cds_service.settings import Settings, read_settings
-from cds_service.store import Store
+from cds_service.store.audit import Pseudonyms
+from cds_service.store.keeping import Store
+from cds_service.trust.callers import Guard, OpenDoor
 from cds_service.web import Turns, add_routes, fhir_server_for
-from cds_service.workbench import add_workbench
+from cds_service.workbench import samples
+from cds_service.workbench.pages import add_workbench
 
 if TYPE_CHECKING:
-    from cds_service.audit import Evaluation
-    from cds_service.callers import Door
     from cds_service.cdshooks.request import Request
     from cds_service.consultation.challenger import Challenger
     from cds_service.consultation.restraint import Restraint
-    from cds_service.security import ApprovedFhirServer
+    from cds_service.store.audit import Evaluation
+    from cds_service.trust.addresses import ApprovedFhirServer
+    from cds_service.trust.callers import Door
     from cds_service.web import Consult
 
 
@@ -104,8 +105,8 @@ def make_door(settings: Settings, use_token: UseToken = _no_store) -> Door:
     if settings.clients_file is None:
         return OpenDoor(settings.fhir_servers)
     # What verifies signatures takes a sixth of a second to load, and open mode needs none of it.
-    from cds_service.clients import read_clients
-    from cds_service.keys import key_sets
+    from cds_service.trust.clients import read_clients
+    from cds_service.trust.keys import key_sets
 
     clients = read_clients(settings.clients_file, plain_http=settings.demo)
     keys = key_sets(settings.clients_file, clients)
@@ -123,8 +124,8 @@ def make_restraint(
     respects = store is not None and any(windows.values())
     if not (respects or settings.trials):
         return None
-    from cds_service.clients import read_clients
     from cds_service.consultation.restraint import Respect, Restraint, check_trials
+    from cds_service.trust.clients import read_clients
 
     file = settings.clients_file
     clients = read_clients(file, plain_http=settings.demo) if file else ()

@@ -16,8 +16,7 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug import exceptions
 
-from cds_service import ABOUT, __version__, metrics
-from cds_service.audit import Call
+from cds_service import ABOUT, __version__
 from cds_service.cdshooks.feedback import parse_feedback
 from cds_service.cdshooks.request import Limits, Request, parse_request
 from cds_service.cdshooks.response import encode, encode_outcome
@@ -31,18 +30,20 @@ from cds_service.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
-from cds_service.log import log_line
-from cds_service.security import ApprovedFhirServer, Refused, approve_fhir_server
+from cds_service.store.audit import Call
+from cds_service.telemetry import metrics
+from cds_service.telemetry.log import log_line
+from cds_service.trust.addresses import ApprovedFhirServer, Refused, approve_fhir_server
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from cds_service.callers import Caller, Door
     from cds_service.consultation import Consultation, Service
     from cds_service.consultation.challenger import Challenger
     from cds_service.consultation.restraint import Restraint
     from cds_service.settings import Settings
-    from cds_service.store import Store
+    from cds_service.store.keeping import Store
+    from cds_service.trust.callers import Caller, Door
 
     Consult = Callable[..., Consultation]
     #: Makes what `consult` reads through, for this call only, with the token or without one.

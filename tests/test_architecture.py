@@ -25,35 +25,38 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "": ("", ""),
     "clinical": ("", "msgspec"),
     "errors": ("", "msgspec"),
-    "settings": ("errors security", "msgspec"),
-    "security": ("errors", ""),
-    "callers": ("clients errors", "msgspec"),
-    "clients": ("errors security", "msgspec"),
-    "keys": ("callers clients errors outward", "jwt cryptography"),
-    "outward": ("", "requests urllib3"),
+    "settings": ("errors trust.addresses", "msgspec"),
+    "trust": ("", ""),
+    "trust.addresses": ("errors", ""),
+    "trust.callers": ("errors trust.clients", "msgspec"),
+    "trust.clients": ("errors trust.addresses", "msgspec"),
+    "trust.keys": ("errors trust.callers trust.clients trust.outward", "jwt cryptography"),
+    "trust.outward": ("", "requests urllib3"),
     "cdshooks": ("", ""),
     "cdshooks.request": ("errors", "msgspec"),
     "cdshooks.response": ("errors", "msgspec"),
     "cdshooks.feedback": ("errors", "msgspec"),
-    "audit": ("", "msgspec"),
-    "log": ("", "msgspec"),
-    "metrics": ("audit", "prometheus_client"),
-    "store": (
-        "audit errors log metrics cdshooks.feedback database migrations",
+    "telemetry": ("", ""),
+    "telemetry.log": ("", "msgspec"),
+    "telemetry.metrics": ("store.audit", "prometheus_client"),
+    "store": ("", ""),
+    "store.audit": ("", "msgspec"),
+    "store.keeping": (
+        "errors cdshooks.feedback telemetry store.audit store.database store.migrations",
         "msgspec",
     ),
-    "database": (
-        "audit errors cdshooks.feedback migrations reports.figures",
+    "store.database": (
+        "errors cdshooks.feedback store.audit store.migrations store.reports.figures",
         "msgspec sqlalchemy alembic",
     ),
-    "reports": ("", ""),
-    "reports.figures": ("audit cdshooks.feedback", "msgspec"),
-    "reports.words": ("reports.figures", ""),
-    "reports.page": ("reports.figures reports.words", ""),
-    "migrations": ("", ""),
-    "migrations.env": ("", "alembic"),
-    "migrations.versions": ("", ""),
-    "migrations.versions.v0001_first": ("", "alembic sqlalchemy"),
+    "store.reports": ("", ""),
+    "store.reports.figures": ("cdshooks.feedback store.audit", "msgspec"),
+    "store.reports.words": ("store.reports.figures", ""),
+    "store.reports.page": ("store.reports.figures store.reports.words", ""),
+    "store.migrations": ("", ""),
+    "store.migrations.env": ("", "alembic"),
+    "store.migrations.versions": ("", ""),
+    "store.migrations.versions.v0001_first": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
     "fhir.elements": ("clinical fhir.wire", ""),
@@ -65,7 +68,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "fhir.gather": ("clinical errors fhir.server", "msgspec"),
-    "fhir.server": ("clinical errors outward security", ""),
+    "fhir.server": ("clinical errors trust.addresses trust.outward", ""),
     "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
     "fhir.bundles": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
     "fhir.trail": ("", ""),
@@ -99,26 +102,30 @@ ALLOWED: dict[str, tuple[str, str]] = {
         " consultation.services",
         "",
     ),
-    "consultation.occasion": ("audit clinical cdshooks fhir.gather guidelines.engine", "msgspec"),
+    "consultation.cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
+    "consultation.occasion": (
+        "clinical cdshooks fhir.gather guidelines.engine store.audit",
+        "msgspec",
+    ),
     "consultation.services": (
         "clinical consultation.cards fhir.orders guidelines.guideline guidelines.registry",
         "msgspec",
     ),
     "consultation.account": (
-        "audit clinical cdshooks consultation.cards consultation.occasion fhir.gather"
-        " guidelines.engine guidelines.guideline",
+        "clinical cdshooks consultation.cards consultation.occasion fhir.gather"
+        " guidelines.engine guidelines.guideline store.audit",
         "",
     ),
-    "consultation.cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
     "consultation.restraint": (
-        "audit cdshooks consultation errors metrics settings",
+        "cdshooks consultation errors settings store.audit telemetry.metrics",
         "msgspec",
     ),
-    "consultation.challenger": ("audit cdshooks consultation log metrics store", "msgspec"),
+    "consultation.challenger": ("cdshooks consultation store telemetry", "msgspec"),
     "consultation.cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
-    "samples": ("", "msgspec"),
-    "workbench": (
-        "errors settings cdshooks consultation clinical web workbench",
+    "workbench": ("", ""),
+    "workbench.samples": ("", "msgspec"),
+    "workbench.pages": (
+        "errors settings cdshooks consultation clinical web workbench.showing",
         "msgspec flask",
     ),
     "workbench.showing": (
@@ -126,46 +133,55 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec markdown_it",
     ),
     "web": (
-        "errors settings security callers cdshooks consultation fhir.gather fhir.server audit log"
-        " metrics store",
+        "errors settings trust.addresses trust.callers cdshooks consultation fhir.gather"
+        " fhir.server store telemetry",
         "msgspec flask werkzeug",
     ),
     "app": (
-        "errors settings security callers clients keys cdshooks fhir guidelines consultation"
-        " samples web audit store workbench",
+        "errors settings trust cdshooks fhir guidelines consultation web store workbench",
         "msgspec flask",
     ),
     "commands": ("", "click"),
-    "commands.serving": ("app errors settings store", "click granian"),
+    "commands.serving": ("app errors settings store.keeping", "click granian"),
     "commands.evaluating": (
         "cdshooks commands consultation errors guidelines settings",
         "click fhir.resources pydantic",
     ),
-    "commands.checking": ("app clients consultation fhir guidelines settings", "click"),
+    "commands.checking": ("app trust.clients consultation fhir guidelines settings", "click"),
     "commands.keeping": (
-        "audit consultation database errors fhir reports settings",
+        "consultation errors fhir settings store",
         "click msgspec",
     ),
-    "commands.trying": ("commands fhir keys samples security", "click msgspec"),
+    "commands.trying": (
+        "commands fhir trust.addresses trust.keys workbench.samples",
+        "click msgspec",
+    ),
     "__main__": ("commands errors", "click"),
 }
 
 # Libraries that only these modules may ever hold, whatever the table comes to say.
 ONLY = {
-    "requests": {"outward"},
-    "urllib3": {"outward"},
-    "jwt": {"keys"},
-    "cryptography": {"keys"},
-    "flask": {"web", "app", "workbench"},
+    "requests": {"trust.outward"},
+    "urllib3": {"trust.outward"},
+    "jwt": {"trust.keys"},
+    "cryptography": {"trust.keys"},
+    "flask": {"web", "app", "workbench.pages"},
     "markdown_it": {"workbench.showing"},
     "werkzeug": {"web"},
     "fhir.resources": {"fhir.orders", "commands.evaluating"},
     "granian": {"commands.serving"},
     "click": {"__main__", *(name for name in ALLOWED if name.split(".")[0] == "commands")},
-    "sqlalchemy": {"database", "migrations.versions.v0001_first"},
-    "alembic": {"database", "migrations.env", "migrations.versions.v0001_first"},
-    "prometheus_client": {"metrics"},
+    "sqlalchemy": {"store.database", "store.migrations.versions.v0001_first"},
+    "alembic": {
+        "store.database",
+        "store.migrations.env",
+        "store.migrations.versions.v0001_first",
+    },
+    "prometheus_client": {"telemetry.metrics"},
 }
+
+# What a reader sees first: modules and packages side by side. More is a house nobody oversees.
+MOST_AT_THE_TOP = 18
 
 # Names that say where code lies, not what it does.
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "shared"}
@@ -235,6 +251,11 @@ def test_a_library_stays_in_its_room(library: str) -> None:
     assert holders <= ONLY[library]
     permitted = {name for name, (_, allowed) in ALLOWED.items() if library in allowed.split()}
     assert permitted <= ONLY[library]
+
+
+def test_a_reader_oversees_the_top_level() -> None:
+    top = {name.split(".")[0] for name in MODULES} - {"", "__main__"}
+    assert len(top) <= MOST_AT_THE_TOP, sorted(top)
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:

@@ -57,7 +57,7 @@ def check(overrides: str | None, show: bool) -> None:
 
 def _check_clients(settings: Settings) -> None:
     from cds_service.app import make_door
-    from cds_service.clients import read_clients
+    from cds_service.trust.clients import read_clients
 
     assert settings.clients_file is not None  # noqa: S101
     make_door(settings)  # reads the keys that lie in files

@@ -57,7 +57,7 @@ def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -
         check_address(settings, host)
 
         from cds_service.app import create, work
-        from cds_service.store import check_database
+        from cds_service.store.keeping import check_database
 
         # What would stop a worker stops the program here, before it listens.
         create()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from cds_service import EXTENSIONS, audit
+from cds_service import EXTENSIONS
 from cds_service.cdshooks.response import Card, Response
 from cds_service.clinical import Record
 from cds_service.consultation.cards import RULES_EXTENSION, digest, speaking
@@ -19,6 +19,7 @@ from cds_service.guidelines.engine import (
     Recommend,
 )
 from cds_service.guidelines.guideline import Guideline
+from cds_service.store import audit
 
 EVALUATION_EXTENSION = f"{EXTENSIONS}.evaluation"
 

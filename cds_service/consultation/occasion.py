@@ -8,11 +8,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from cds_service import audit
 from cds_service.cdshooks.response import Response
 from cds_service.clinical import Record
 from cds_service.fhir.gather import Answer
 from cds_service.guidelines.engine import Evaluation
+from cds_service.store import audit
 
 
 class Occasion(Struct, frozen=True):

@@ -15,10 +15,11 @@ import pytest
 from flask.testing import FlaskClient
 from played import strings_in
 
-from cds_service import consultation, samples
+from cds_service import consultation
 from cds_service.app import create_app
 from cds_service.cdshooks.request import parse_request
 from cds_service.settings import Settings
+from cds_service.workbench import samples
 
 ROOT = Path(__file__).parents[2]
 STORIES = samples.stories(ROOT / "fhir_samples")

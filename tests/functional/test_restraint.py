@@ -17,7 +17,6 @@ from msgspec import structs
 from played import STORIES, Story, client_of, services
 from serving import Service, eventually, serving
 
-from cds_service import audit
 from cds_service.app import create_app, create_store
 from cds_service.cdshooks.request import parse_request
 from cds_service.consultation import (
@@ -30,9 +29,10 @@ from cds_service.consultation import (
 from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.consultation.challenger import Challenger
 from cds_service.consultation.restraint import IN_TRIAL, OVERRIDDEN, Respect, Restraint
-from cds_service.database import Database
 from cds_service.errors import SettingsError
 from cds_service.settings import Settings, Trial, read_settings
+from cds_service.store import audit
+from cds_service.store.database import Database
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 WINDOWS = {"info": timedelta(hours=24), "warning": timedelta(hours=2)}

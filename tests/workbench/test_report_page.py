@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page
 
 from cds_service.cdshooks.feedback import Reason
 from cds_service.consultation import load_services
-from cds_service.reports.figures import Answer, Call, Report, Rows, Selection, make_report
-from cds_service.reports.page import as_html
+from cds_service.store.reports.figures import Answer, Call, Report, Rows, Selection, make_report
+from cds_service.store.reports.page import as_html
 
 pytestmark = pytest.mark.needs_environment("CDS_TEST_CHROMIUM")
 

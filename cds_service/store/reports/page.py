@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from math import log
 
-from cds_service.reports.figures import FEW, Comparison, Line, Rate, Report, Times
-from cds_service.reports.words import (
+from cds_service.store.reports.figures import FEW, Comparison, Line, Rate, Report, Times
+from cds_service.store.reports.words import (
     ALIKE,
     HEADING,
     MOST,

@@ -1,6 +1,6 @@
 """The tables and every statement on them, over SQLite and PostgreSQL alike.
 
-Everything here waits for the database, and importing it takes long: `store` does both in the
+Everything here waits for the database, and importing it takes long: `keeping` does both in the
 background. An `Unavailable` database may work again later; a `SchemaError` needs the operator.
 """
 
@@ -22,12 +22,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
-from cds_service import __version__, audit
-from cds_service.audit import Pseudonyms
+from cds_service import __version__
 from cds_service.cdshooks.feedback import Feedback, Reason
 from cds_service.errors import SchemaError, Unavailable
-from cds_service.migrations import VERSION
-from cds_service.reports.figures import LIVE, Answer, Call, Rows, Selection
+from cds_service.store import audit
+from cds_service.store.audit import Pseudonyms
+from cds_service.store.migrations import VERSION
+from cds_service.store.reports.figures import LIVE, Answer, Call, Rows, Selection
 
 #: How long a call may wait for another's write, and how long a command.
 WAIT_S = 2
@@ -624,7 +625,7 @@ def _migrate(connection: Connection) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", "cds_service:migrations")
+    config.set_main_option("script_location", "cds_service.store:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

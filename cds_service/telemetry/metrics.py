@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from cds_service.audit import Call
+from cds_service.store.audit import Call
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 #: Where the workers of one service meet; "" when there is only one.

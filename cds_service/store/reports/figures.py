@@ -22,8 +22,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from cds_service.audit import Card
 from cds_service.cdshooks.feedback import Feedback, Reason
+from cds_service.store.audit import Card
 
 LIVE = "live"
 #: Of fewer cards no rate is said: around one half, the interval covers half of all possible rates.

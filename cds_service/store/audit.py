@@ -1,7 +1,7 @@
 """What is kept of one call: who asked what, which rules answered how, which cards came of it.
 
 Names, codes, counts and times; no value from a patient's record. The ids of patient, user and
-hook instance are as sent here and are made unreadable before anything is kept, see `store`.
+hook instance are as sent here and are made unreadable before anything is kept, see `Pseudonyms`.
 """
 
 from __future__ import annotations
