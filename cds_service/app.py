@@ -23,7 +23,8 @@ from cds_service.settings import Settings, read_settings
 from cds_service.store.audit import Pseudonyms
 from cds_service.store.keeping import Store
 from cds_service.trust.callers import Guard, OpenDoor
-from cds_service.web import Turns, add_routes, fhir_server_for
+from cds_service.web.intake import Turns
+from cds_service.web.views import Views, add_routes, fhir_server_for
 from cds_service.workbench import samples
 from cds_service.workbench.pages import add_workbench
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from cds_service.store.audit import Evaluation
     from cds_service.trust.addresses import ApprovedFhirServer
     from cds_service.trust.callers import Door
-    from cds_service.web import Consult
+    from cds_service.web.views import Consult
 
 
 def _no_store(issuer: str, jti: str, expires: int) -> bool:
@@ -63,14 +64,13 @@ def create_app(
 
     def today() -> date:
         """The day here, where the children are: not in UTC."""
-        return settings.as_of or date.today()  # noqa: DTZ011, TID251
+        return settings.as_of or date.today()
 
     if services is None:
         services = consultation.load_services(settings.guideline_overrides)
     door = make_door(settings, use_token or (store.use_token if store else _no_store))
     app = Flask(__name__, static_folder=None)
-    add_routes(
-        app,
+    views = Views(
         settings,
         services,
         discovery=[_described(service) for service in services],
@@ -83,6 +83,7 @@ def create_app(
         restraint=make_restraint(settings, services, store),
         challenger=_challenger(settings, store),
     )
+    add_routes(app, views, settings)
     if settings.demo:
         _add_samples(app, sample_stories(settings), today)
     # It asks nobody who they are, so it is there for open mode only.

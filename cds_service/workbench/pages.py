@@ -23,13 +23,13 @@ from cds_service.cdshooks.request import Request, parse_request
 from cds_service.consultation import Occasion, examine, respond
 from cds_service.consultation.cases import read_case
 from cds_service.errors import BadRequest, Forbidden, NotFound
-from cds_service.web import json_body, limits_of
+from cds_service.web.intake import json_body, limits_of
 
 if TYPE_CHECKING:
     from cds_service.clinical import Need
     from cds_service.consultation import Service
     from cds_service.settings import Settings
-    from cds_service.web import Turns
+    from cds_service.web.intake import Turns
 
     #: The FHIR server that may be read for a call, or ``None`` and the reason.
     ServerFor = Callable[[Request], tuple[Any, str]]

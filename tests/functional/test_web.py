@@ -19,6 +19,7 @@ from cds_service.clinical import Need
 from cds_service.consultation import Consultation, Occasion, Service, load_services
 from cds_service.errors import DataUnavailable
 from cds_service.settings import Settings
+from cds_service.web.views import ROUTES, Views
 
 # A real one under another name; what lies behind it is never reached here.
 SERVICE = structs.replace(
@@ -402,3 +403,8 @@ def test_no_patient_and_no_token_is_logged_or_echoed(
     logged = capfd.readouterr()
     assert f'"status":{status}' in logged.out
     assert "SECRET" not in logged.out + logged.err + answer.text
+
+
+def test_every_view_stands_in_the_table_of_routes() -> None:
+    listed = [view.__name__ for _, _, view in ROUTES]
+    assert sorted(listed) == sorted(name for name in vars(Views) if not name.startswith("_"))
