@@ -14,7 +14,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "cds_service"
 
-_GUIDELINE = "clinical errors guidelines.engine guidelines.codelists guidelines.b12_under_two"
+_GUIDELINE = (
+    "clinical errors guidelines.engine guidelines.tables guidelines.codelists"
+    " guidelines.b12_under_two"
+)
 
 # Each module: what of ours it may import, and which libraries beyond Python's own.
 # "guidelines.b12_under_two" as a permission covers the modules inside it.
@@ -70,6 +73,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "fhir.orders": ("clinical errors", "msgspec fhir.resources pydantic"),
     "guidelines": ("", ""),
     "guidelines.engine": ("clinical errors", "msgspec"),
+    "guidelines.tables": ("errors guidelines.engine", "msgspec"),
     "guidelines.codelists": ("clinical errors guidelines.engine", "msgspec"),
     "guidelines.b12_under_two": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.data": (_GUIDELINE, "msgspec"),
@@ -87,6 +91,12 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.results": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.therapy": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.words": (_GUIDELINE, "msgspec"),
+    "guidelines.b12_under_two.tables": (_GUIDELINE, "msgspec"),
+    "guidelines.b12_under_two.tables.cause": (_GUIDELINE, "msgspec"),
+    "guidelines.b12_under_two.tables.inputs": (_GUIDELINE, "msgspec"),
+    "guidelines.b12_under_two.tables.severity": (_GUIDELINE, "msgspec"),
+    "guidelines.b12_under_two.tables.status": (_GUIDELINE, "msgspec"),
+    "guidelines.b12_under_two.tables.urgency": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.describe": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.explain": (_GUIDELINE, "msgspec"),
     "cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),

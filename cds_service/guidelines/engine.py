@@ -1,4 +1,4 @@
-"""What every guideline is made of: limits, rules and texts as data, reasoning, outcomes.
+"""What every guideline is made of: limits, rules and texts as data, and outcomes.
 
 A guideline is a folder: ``guideline.toml`` and ``codes/*.csv`` hold the numbers, codes and words,
 Python functions hold the logic. The file is read into a type that names every limit, dose and
@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 import string
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -156,42 +156,6 @@ class Wording(Struct, frozen=True):
     sources: Mapping[str, Source]
     links: Mapping[str, Link]
     override_reasons: tuple[Code, ...]
-
-
-# --- reasoning -------------------------------------------------------------------------------
-
-
-class Step(NamedTuple):
-    """One rule that was asked, whether it held, and what was seen."""
-
-    rule: str
-    fired: bool
-    because: str
-    values: tuple[object, ...]
-
-    def reason(self) -> str:
-        return self.because.format(*self.values)
-
-
-class Reasoning:
-    """The rules of one evaluation in the order they were asked."""
-
-    __slots__ = ("_steps",)
-
-    def __init__(self) -> None:
-        self._steps: list[tuple[str, bool, str, tuple[object, ...]]] = []
-
-    def holds(self, rule: str, condition: bool, because: str, *values: object) -> bool:
-        """Note that ``rule`` was asked; ``because`` is formatted only if somebody reads it."""
-        self._steps.append((rule, condition, because, values))
-        return condition
-
-    def fired(self) -> tuple[str, ...]:
-        """Every rule that held, each once, in the order asked."""
-        return tuple(dict.fromkeys(step[0] for step in self._steps if step[1]))
-
-    def __iter__(self) -> Iterator[Step]:
-        return (Step(*step) for step in self._steps)
 
 
 # --- outcomes --------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -20,6 +20,9 @@ from cds_service.guidelines.engine import (
     Statement,
     Wording,
 )
+
+if TYPE_CHECKING:
+    from cds_service.guidelines.b12_under_two.tables import Tables
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -451,6 +454,7 @@ class Guideline(Struct, frozen=True):
     wording: Wording
     needs: tuple[Need, ...]
     lists_of: Callable[[str, str], Lists]
+    tables: Tables
 
     @property
     def limits(self) -> Limits:
