@@ -13,12 +13,11 @@ from cds_service.consultation.occasion import Examined
 from cds_service.fhir.gather import Answer
 from cds_service.guidelines.engine import (
     CannotTell,
-    Evaluation,
     NotIndicated,
     Outcome,
     Recommend,
 )
-from cds_service.guidelines.guideline import Guideline
+from cds_service.guidelines.guideline import Evaluation, Guideline
 from cds_service.store import audit
 
 EVALUATION_EXTENSION = f"{EXTENSIONS}.evaluation"

@@ -1,4 +1,4 @@
-"""What every guideline is made of: limits, rules and texts as data, reasoning, outcomes.
+"""What every guideline is made of: limits, rules and texts as data, and outcomes.
 
 A guideline is a folder: ``guideline.toml`` and ``codes/*.csv`` hold the numbers, codes and words,
 Python functions hold the logic. The file is read into a type that names every limit, dose and
@@ -11,15 +11,15 @@ from __future__ import annotations
 import re
 import string
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from cds_service.clinical import Basket, Code, Plan
+from cds_service.clinical import Code, Plan
 from cds_service.errors import GuidelineError
 
 Indicator = Literal["info", "warning", "critical"]
@@ -163,42 +163,6 @@ class Wording(Struct, frozen=True):
     override_reasons: tuple[Code, ...]
 
 
-# --- reasoning -------------------------------------------------------------------------------
-
-
-class Step(NamedTuple):
-    """One rule that was asked, whether it held, and what was seen."""
-
-    rule: str
-    fired: bool
-    because: str
-    values: tuple[object, ...]
-
-    def reason(self) -> str:
-        return self.because.format(*self.values)
-
-
-class Reasoning:
-    """The rules of one evaluation in the order they were asked."""
-
-    __slots__ = ("_steps",)
-
-    def __init__(self) -> None:
-        self._steps: list[tuple[str, bool, str, tuple[object, ...]]] = []
-
-    def holds(self, rule: str, condition: bool, because: str, *values: object) -> bool:
-        """Note that ``rule`` was asked; ``because`` is formatted only if somebody reads it."""
-        self._steps.append((rule, condition, because, values))
-        return condition
-
-    def fired(self) -> tuple[str, ...]:
-        """Every rule that held, each once, in the order asked."""
-        return tuple(dict.fromkeys(step[0] for step in self._steps if step[1]))
-
-    def __iter__(self) -> Iterator[Step]:
-        return (Step(*step) for step in self._steps)
-
-
 # --- outcomes --------------------------------------------------------------------------------
 
 Section = Literal["finding", "advice", "why", "safety", "follow_up", "missing"]
@@ -258,24 +222,6 @@ class CannotTell(Struct, frozen=True):
 
 
 Outcome = Recommend | NotIndicated | CannotTell
-
-_Facts = TypeVar("_Facts")
-
-
-class Evaluation(Struct, Generic[_Facts], frozen=True):
-    """What came of it, and every rule asked on the way.
-
-    ``facts`` are the guideline's own affair: whoever shows or keeps an evaluation does not look
-    into them. ``unusable`` are results that are there and cannot be used, as they were sent, and
-    ``basket`` are the orders that were checked.
-    """
-
-    outcomes: tuple[Outcome, ...]
-    reasoning: Reasoning
-    facts: _Facts
-    unusable: tuple[str, ...] = ()
-    basket: Basket | None = None
-
 
 # --- loading ---------------------------------------------------------------------------------
 

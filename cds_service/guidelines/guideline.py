@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
 from cds_service.clinical import Basket, Need, Plan, Record
-from cds_service.guidelines.engine import Evaluation, Note, Wording
+from cds_service.guidelines.engine import Note, Outcome, Wording
+from cds_service.guidelines.tables import Reasoning
+
+_Facts = TypeVar("_Facts")
+
+
+class Evaluation(Struct, Generic[_Facts], frozen=True):
+    """What came of it, and every rule asked on the way.
+
+    ``facts`` are the guideline's own affair: whoever shows or keeps an evaluation does not look
+    into them. ``unusable`` are results that are there and cannot be used, as they were sent, and
+    ``basket`` are the orders that were checked.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    reasoning: Reasoning
+    facts: _Facts
+    unusable: tuple[str, ...] = ()
+    basket: Basket | None = None
 
 
 class Offer(Struct, frozen=True, forbid_unknown_fields=True):

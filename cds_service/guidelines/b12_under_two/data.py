@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -21,6 +21,9 @@ from cds_service.guidelines.engine import (
     Wording,
 )
 from cds_service.guidelines.guideline import Offer
+
+if TYPE_CHECKING:
+    from cds_service.guidelines.b12_under_two.tables import Tables
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -453,6 +456,7 @@ class Guideline(Struct, frozen=True):
     wording: Wording
     needs: tuple[Need, ...]
     lists_of: Callable[[str, str], Lists]
+    tables: Tables
 
     @property
     def limits(self) -> Limits:

@@ -16,7 +16,7 @@ from cds_service.guidelines.b12_under_two import Evaluation, words
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.results import LAB_UNITS, Level
-from cds_service.guidelines.engine import Step
+from cds_service.guidelines.tables import Step
 
 _WIDTH = 100
 

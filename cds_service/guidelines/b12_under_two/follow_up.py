@@ -27,9 +27,9 @@ from cds_service.guidelines.engine import (
     Note,
     NotIndicated,
     Outcome,
-    Reasoning,
     Recommend,
 )
+from cds_service.guidelines.tables import Reasoning
 
 Response = Literal["FU-01", "FU-02", "FU-03", "FU-04", "FU-05", "FU-06", "FU-12", "FU-13"]
 

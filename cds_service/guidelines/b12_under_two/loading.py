@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from cds_service.clinical import Code, Need, Phase
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.b12_under_two.data import (
@@ -18,6 +20,7 @@ from cds_service.guidelines.b12_under_two.data import (
     Limits,
     Lists,
 )
+from cds_service.guidelines.b12_under_two.tables import make_tables, rules
 from cds_service.guidelines.codelists import (
     LONGEST_CODE,
     CodeList,
@@ -67,7 +70,7 @@ LABS = tuple(
 
 def load(overrides: Path | None = None) -> Guideline:
     """The guideline, checked whole; with a site's ``overrides`` on top, checked the same way."""
-    data = read_toml(FILE)
+    data = _read_file()
     changes: dict[str, Any] = {}
     changed: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
@@ -82,7 +85,7 @@ def load(overrides: Path | None = None) -> Guideline:
     file = convert(data, File, path)
     _check(file, path)
     if overrides is not None:
-        _check_changes(file, convert(read_toml(FILE), File, FILE), path)
+        _check_changes(file, convert(_read_file(), File, FILE), path)
     _check_words(data, changes, changed, path)
     codes = _codes(lists)
     kinds = {
@@ -101,8 +104,23 @@ def load(overrides: Path | None = None) -> Guideline:
         file.override_reasons,
     )
     return Guideline(
-        file, codes, (*changed, *added), kinds, wording, _needs(codes), _lists_of(codes)
+        file,
+        codes,
+        (*changed, *added),
+        kinds,
+        wording,
+        _needs(codes),
+        _lists_of(codes),
+        make_tables(file.limits),
     )
+
+
+def _read_file() -> dict[str, Any]:
+    """The guideline's file, with the words of its tables."""
+    data = read_toml(FILE)
+    return data | {
+        "rules": data["rules"] | {name: structs.asdict(one) for name, one in rules().items()}
+    }
 
 
 def _lists_of(codes: Codes) -> Callable[[str, str], Lists]:

@@ -45,10 +45,10 @@ from cds_service.guidelines.engine import (
     Note,
     NotIndicated,
     Outcome,
-    Reasoning,
     Recommend,
     most_urgent,
 )
+from cds_service.guidelines.tables import Reasoning
 
 _BY_MOUTH: frozenset[Way] = frozenset({"oral", "sublingual", "nasal"})
 _IN_WORDS: Mapping[Way, str] = {

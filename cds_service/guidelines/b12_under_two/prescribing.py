@@ -18,7 +18,8 @@ from cds_service.guidelines.b12_under_two.words import (
     shown_weight,
     test_notes,
 )
-from cds_service.guidelines.engine import Choice, Indicator, Note, Reasoning, most_urgent
+from cds_service.guidelines.engine import Choice, Indicator, Note, most_urgent
+from cds_service.guidelines.tables import Reasoning
 
 
 def preservative_matters(facts: Facts, g: Guideline, why: Reasoning) -> bool:
