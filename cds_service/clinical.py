@@ -334,12 +334,14 @@ class Phase(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PlannedDrug(Struct, frozen=True):
-    """A medication to prescribe: ``amount`` micrograms at each time, phase after phase."""
+    """A medication to prescribe: ``amount`` at each time, phase after phase; ``unit`` is a
+    canonical UCUM mass or volume of `UNITS`."""
 
     codes: tuple[Code, ...]
     name: str
     route: Code
     amount: Decimal
+    unit: str
     phases: tuple[Phase, ...]
     authored: date
     priority: Literal["routine", "urgent", "asap", "stat"]

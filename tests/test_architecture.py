@@ -17,7 +17,8 @@ PACKAGE = Path(__file__).parents[1] / "cds_service"
 
 # What lies directly in guidelines/ is the kit that every guideline is made with.
 _KIT = (
-    "clinical errors guidelines.engine guidelines.tables guidelines.codelists guidelines.guideline"
+    "clinical errors guidelines.engine guidelines.tables guidelines.codelists guidelines.overrides"
+    " guidelines.checks guidelines.doses guidelines.guideline"
 )
 _B12 = f"{_KIT} guidelines.b12_under_two"
 
@@ -80,7 +81,13 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.engine": ("clinical errors", "msgspec"),
     "guidelines.tables": ("errors guidelines.engine", "msgspec"),
     "guidelines.codelists": ("clinical errors guidelines.engine", "msgspec"),
-    "guidelines.guideline": ("clinical guidelines.engine guidelines.tables", "msgspec"),
+    "guidelines.overrides": ("errors guidelines.engine guidelines.codelists", "msgspec"),
+    "guidelines.checks": ("errors guidelines.engine", "msgspec"),
+    "guidelines.doses": ("clinical errors guidelines.checks guidelines.engine", "msgspec"),
+    "guidelines.guideline": (
+        "clinical guidelines.engine guidelines.overrides guidelines.tables",
+        "msgspec",
+    ),
     "guidelines.registry": ("guidelines", ""),
     "guidelines.b12_under_two": (_B12, "msgspec"),
     "guidelines.b12_under_two.data": (_B12, "msgspec"),
@@ -118,7 +125,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "consultation.services": (
-        "clinical consultation.cards fhir.orders guidelines.guideline guidelines.registry",
+        "clinical consultation.cards fhir.orders guidelines.guideline guidelines.overrides"
+        " guidelines.registry",
         "msgspec",
     ),
     "consultation.account": (

@@ -11,7 +11,8 @@ from cds_service.clinical import Need
 from cds_service.consultation.cards import Stationery
 from cds_service.fhir import orders
 from cds_service.guidelines.guideline import Guideline, Known
-from cds_service.guidelines.registry import GUIDELINES
+from cds_service.guidelines.overrides import read_changes
+from cds_service.guidelines.registry import GUIDELINES, UNNAMED
 
 
 class Service(Struct, frozen=True):
@@ -35,11 +36,14 @@ def load_services(
     The orders of a guideline as it ships are checked by its tests; a site's changes to them are
     checked here. Raises `GuidelineError` with the file, the name and the cure.
     """
+    changes = read_changes(overrides, [one.id for one in guidelines], UNNAMED)
     services: list[Service] = []
     for known in guidelines:
-        g = known.load(overrides)
-        if g.local:
-            check_orders(g)
+        changed = changes.get(known.id)
+        g = known.load(changed)
+        if g.local and changed is not None:
+            with changed.named():
+                check_orders(g)
         stationery = Stationery(g.wording)
         services += (
             Service(

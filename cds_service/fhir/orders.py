@@ -75,7 +75,8 @@ def _medication_request(plan: PlannedDrug, patient_id: str) -> Resource:
 
 def _dosages(plan: PlannedDrug, edition: _Edition) -> list[Resource]:
     """One line a phase, in the shape of the FHIR version; DSTU2 has them in their order only."""
-    dose = {"value": plan.amount, "unit": "µg", "system": UCUM, "code": "ug"}
+    unit = plan.unit.replace("u", "µ")
+    dose = {"value": plan.amount, "unit": unit, "system": UCUM, "code": plan.unit}
     day = {"value": 1, "unit": "day", "system": UCUM, "code": "d"}
     in_r4 = edition == "R4"
     return [

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from cds_service.clinical import Basket, Need, Plan, Record
 from cds_service.guidelines.engine import Note, Outcome, Wording
+from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.tables import Reasoning
 
 _Facts = TypeVar("_Facts")
@@ -117,7 +118,7 @@ Guideline = GuidelineOf[Any]
 
 
 class Known(Struct, frozen=True):
-    """A guideline this program has, and how it is loaded."""
+    """A guideline this program has, and how it is loaded: as it ships, or with a site's changes."""
 
     id: str
-    load: Callable[..., Guideline]
+    load: Callable[[Changes | None], Guideline]

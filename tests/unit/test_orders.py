@@ -47,11 +47,20 @@ def drug(**but: Any) -> PlannedDrug:
         "name": "Cyanocobalamin 1 mg/mL oral solution",
         "route": ORAL,
         "amount": Decimal(1000),
+        "unit": "ug",
         "phases": (phase,),
         "authored": DAY,
         "priority": "routine",
     }
     return PlannedDrug(**{**given, **but})
+
+
+@pytest.mark.parametrize(("unit", "shown"), [("ug", "µg"), ("mg", "mg"), ("mL", "mL")])
+def test_a_dose_is_written_in_its_own_unit(unit: str, shown: str) -> None:
+    (line,) = written(drug(unit=unit))["dosageInstruction"]
+    (dose,) = line["doseAndRate"]
+    assert dose["doseQuantity"]["value"] == 1000
+    assert (dose["doseQuantity"]["unit"], dose["doseQuantity"]["code"]) == (shown, unit)
 
 
 def test_a_prescription_carries_structured_timing_dose_and_route() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -17,9 +16,10 @@ from cds_service.guidelines.b12_under_two import (
     one_action_each,
 )
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.loading import load
+from cds_service.guidelines.b12_under_two.loading import ID, load
 from cds_service.guidelines.engine import Note, Wording
 from cds_service.guidelines.guideline import Account, Known, Offer
+from cds_service.guidelines.overrides import Changes
 
 
 class Front(Struct, frozen=True):
@@ -81,6 +81,7 @@ class Front(Struct, frozen=True):
                         product.name,
                         getattr(routes, route),
                         dose.amount,
+                        dose.unit,
                         dose.phases,
                         day,
                         "routine",
@@ -132,8 +133,8 @@ class Front(Struct, frozen=True):
         return describe(self.data, prefetch_template)
 
 
-def _load(overrides: Path | None) -> Front:
-    return Front(load(overrides))
+def _load(changes: Changes | None) -> Front:
+    return Front(load(changes))
 
 
-KNOWN = Known("b12-under-two", _load)
+KNOWN = Known(ID, _load)

@@ -168,6 +168,7 @@ class Prescriber:
             name=product.name if not drop_product else f"{product.substance}, preservative-free",
             route=route,
             amount=amount,
+            unit=dose.unit,
             phases=tuple(_filled(phase, dose, amount, way, facts) for phase in dose.phases),
             authored=facts.on,
             priority="stat" if self.neuro else "urgent" if parenteral else "routine",
