@@ -30,8 +30,8 @@ from cds_service.workbench.pages import add_workbench
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request
-    from cds_service.challenger import Challenger
-    from cds_service.restraint import Restraint
+    from cds_service.consultation.challenger import Challenger
+    from cds_service.consultation.restraint import Restraint
     from cds_service.store.audit import Evaluation
     from cds_service.trust.addresses import ApprovedFhirServer
     from cds_service.trust.callers import Door
@@ -125,7 +125,7 @@ def make_restraint(
     respects = store is not None and any(windows.values())
     if not (respects or settings.trials):
         return None
-    from cds_service.restraint import Respect, Restraint, check_trials
+    from cds_service.consultation.restraint import Respect, Restraint, check_trials
     from cds_service.trust.clients import read_clients
 
     file = settings.clients_file
@@ -144,20 +144,15 @@ def _challenger(settings: Settings, store: Store | None) -> Challenger | None:
     """The guideline that is tried beside the one in force, if any."""
     if settings.challenger is None or store is None:
         return None
-    from cds_service.challenger import ARM, Challenger
+    from cds_service.consultation.challenger import ARM, Challenger
 
     def judge(
         service: consultation.Service, asked: Request, done: consultation.Consultation, on: date
     ) -> Evaluation | None:
-        return consultation.judge(
-            service,
-            asked,
-            done.evidence,
-            on=on,
-            as_of_is_set=settings.as_of is not None,
-            one_action=settings.one_action,
-            arm=ARM,
-        ).evaluation
+        occasion = consultation.Occasion(
+            on, settings.as_of is not None, one_action=settings.one_action, arm=ARM
+        )
+        return consultation.judge(service, asked, done.evidence, occasion).evaluation
 
     return Challenger(consultation.load_services(settings.challenger), judge, store)
 

@@ -194,7 +194,7 @@ def report(
     if html:
         from cds_service.consultation import load_services
 
-        rules = load_services()[0].guideline.file.rules
+        rules = load_services()[0].guideline.wording.rules
         meanings = {name: rule.result for name, rule in rules.items()}
         Path(html).write_text(page.as_html(made, meanings), encoding="utf-8")
         click.echo(f"{html} written.", err=bool(form))

@@ -18,8 +18,8 @@ from cds_service.telemetry.log import log_line
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request
-    from cds_service.challenger import Challenger
     from cds_service.consultation import Consultation, Service
+    from cds_service.consultation.challenger import Challenger
     from cds_service.store.database import Stored
     from cds_service.store.keeping import Store
     from cds_service.trust.callers import Caller

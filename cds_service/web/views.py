@@ -18,10 +18,11 @@ import msgspec
 from flask import Flask, Response, request
 from werkzeug import exceptions
 
-from cds_service import __version__
+from cds_service import ABOUT, __version__
 from cds_service.cdshooks.feedback import parse_feedback
 from cds_service.cdshooks.request import Request, parse_request
 from cds_service.cdshooks.response import encode, encode_outcome
+from cds_service.consultation.occasion import Occasion
 from cds_service.errors import BadRequest, MethodNotAllowed, NotFound, ServiceError
 from cds_service.telemetry import metrics
 from cds_service.telemetry.log import log_line
@@ -32,9 +33,9 @@ from cds_service.web.edge import Edge
 from cds_service.web.intake import Turns, json_body, limits_of
 
 if TYPE_CHECKING:
-    from cds_service.challenger import Challenger
     from cds_service.consultation import Consultation, Service
-    from cds_service.restraint import Restraint
+    from cds_service.consultation.challenger import Challenger
+    from cds_service.consultation.restraint import Restraint
     from cds_service.settings import Settings
     from cds_service.store.keeping import Store
     from cds_service.trust.callers import Caller, Door
@@ -168,18 +169,16 @@ class Views:
         settings, restraint = self._settings, self._restraint
         service, caller = arrived.service, arrived.caller
         server, no_server = fhir_server_for(asked, caller, settings.demo, self._connect)
-        unseen = restraint.unseen_rules(caller.name, service.id) if restraint else ()
-        done = self._consult(
-            service,
-            asked,
-            server,
-            on=arrived.on,
-            as_of_is_set=settings.as_of is not None,
-            no_server=no_server,
-            one_action=settings.one_action,
-            max_entries=settings.max_entries,
-            unseen=unseen,
+        unseen = restraint.unseen_rules(caller.name, service.id) if restraint else frozenset()
+        occasion = Occasion(
+            arrived.on,
+            settings.as_of is not None,
+            no_server,
+            settings.max_entries,
+            settings.one_action,
+            unseen,
         )
+        done = self._consult(service, asked, server, occasion)
         if restraint is None:
             return done
         return restraint.hold_back(done, service, caller.name, asked.context.patient_id)
@@ -209,7 +208,7 @@ def add_routes(app: Flask, views: Views, settings: Settings) -> None:
 
 def _front_page(settings: Settings) -> dict[str, str]:
     return {
-        "service": "CDS Hooks service for vitamin B12 deficiency in children under two years",
+        "service": ABOUT,
         "version": __version__,
         "discovery": f"{settings.public_url}/cds-services",
         "note": "Give the discovery address to a CDS Hooks client. The guideline awaits human"

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import msgspec
 from flask import Flask, Response, request
 
-from cds_service.cases import read_case
 from cds_service.cdshooks.request import Request, parse_request
-from cds_service.consultation import examine, respond
+from cds_service.consultation import Occasion, examine, respond
+from cds_service.consultation.cases import read_case
 from cds_service.errors import BadRequest, Forbidden, NotFound
 from cds_service.web.intake import json_body, limits_of
 
@@ -67,7 +67,7 @@ def add_workbench(
 ) -> None:
     """Makes ``app`` show the workbench at ``/`` to browsers; programs still get its JSON."""
     by_id = {service.id: service for service in services}
-    g = services[0].guideline
+    g: Any = services[0].guideline
     limits = limits_of(settings)
     parts = {
         part.name: part.read_bytes()
@@ -108,7 +108,7 @@ def add_workbench(
     def tell_setup() -> Response:
         from cds_service.workbench.showing import setup
 
-        told = setup(services, g, on=today(), as_of_is_set=settings.as_of is not None)
+        told = setup(services, g.data, on=today(), as_of_is_set=settings.as_of is not None)
         return _json({**told, "demo": settings.demo})
 
     @app.post("/workbench/explain/<service_id>")
@@ -129,16 +129,9 @@ def add_workbench(
             server, no_server = None, "the workbench reads FHIR servers in the demo only"
             if settings.demo:
                 server, no_server = server_for(asked)
-            examined = examine(
-                service,
-                asked,
-                server,
-                on=on,
-                no_server=no_server,
-                one_action=settings.one_action,
-                max_entries=settings.max_entries,
-            )
-            response = respond(service, asked, examined, on=on, as_of_is_set=moved)
+            occasion = Occasion(on, moved, no_server, settings.max_entries, settings.one_action)
+            examined = examine(service, asked, server, occasion)
+            response = respond(service, asked, examined, occasion)
             return _json(explained(service, asked, examined, response, on))
 
     @app.post("/workbench/request")

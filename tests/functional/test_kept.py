@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from played import PATIENCE_S, Story, services
 
 from cds_service.app import create_app
-from cds_service.cards import RULES_EXTENSION
 from cds_service.consultation import EVALUATION_EXTENSION
+from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.settings import Settings
 from cds_service.store.audit import Pseudonyms
 from cds_service.store.database import Database

@@ -25,7 +25,7 @@ STORY = STORIES / "vegan-mother-low-b12-six-months"
 ON = "2026-03-12"
 PATIENT_VIEW = "b12-under-two-patient-view"
 SERVICES = load_services()
-G = SERVICES[0].guideline
+G = SERVICES[0].guideline.data
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 

@@ -31,8 +31,8 @@ from week import (
 from week import live_through_the_week as live
 
 from cds_service.__main__ import main
-from cds_service.cards import RULES_EXTENSION
 from cds_service.consultation import EVALUATION_EXTENSION, load_services
+from cds_service.consultation.cards import RULES_EXTENSION
 
 VERDICTS = ("accepted", "overridden", "ignored")
 EVALUATION = EVALUATION_EXTENSION
@@ -192,7 +192,7 @@ DIMENSIONS: dict[str, Callable[[Told], str]] = {
 
 def words_of(reason: str) -> str:
     """The display of a code of ours; anything else is words already."""
-    offered = load_services()[0].guideline.file.override_reasons
+    offered = load_services()[0].guideline.wording.override_reasons
     return next((one.display for one in offered if one.code == reason), reason)
 
 

@@ -161,7 +161,7 @@ class _Week:
         assert samples_folder is not None
         self._stories = samples.stories(samples_folder)
         self._ids = {service.hook: service.id for service in self._services[False]}
-        self._ledger.edition = self._services[False][0].guideline.file.guideline.edition
+        self._ledger.edition = self._services[False][0].guideline.wording.about.edition
 
     def play(self) -> Ledger:
         self._server = _Server()

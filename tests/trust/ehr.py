@@ -137,7 +137,7 @@ class Calls:
     def __init__(self) -> None:
         self.servers: list[Any] = []
 
-    def __call__(self, service: Any, asked: Any, server: Any, **said: Any) -> Consultation:
+    def __call__(self, service: Any, asked: Any, server: Any, occasion: Any) -> Consultation:
         self.servers.append(server)
         return Consultation(Response((Card("u1", "Seen", "info", Source("Test")),)), {})
 

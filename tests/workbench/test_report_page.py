@@ -67,7 +67,7 @@ def a_report() -> Report:
 @pytest.fixture(params=[(390, "light"), (1280, "light"), (1280, "dark")])
 def page(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> Iterator[Page]:
     width, scheme = request.param
-    rules = load_services()[0].guideline.file.rules
+    rules = load_services()[0].guideline.wording.rules
     file = tmp_path / "report.html"
     meanings = {name: rule.result for name, rule in rules.items()}
     file.write_text(as_html(a_report(), meanings), encoding="utf-8")

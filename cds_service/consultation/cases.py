@@ -22,13 +22,13 @@ from cds_service.cdshooks.request import (
     parse_request,
 )
 from cds_service.cdshooks.response import Card, Response
-from cds_service.consultation import EVALUATION_EXTENSION
+from cds_service.consultation.account import EVALUATION_EXTENSION
 from cds_service.errors import BadRequest
 from cds_service.fhir.bundles import open_bundle
 from cds_service.fhir.gather import UNDECODABLE
 
 if TYPE_CHECKING:
-    from cds_service.consultation import Service
+    from cds_service.consultation.services import Service
 
 #: Why a request that names a FHIR server is still answered from its prefetch.
 NO_SERVER = "a file is evaluated without any FHIR server"

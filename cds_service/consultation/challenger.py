@@ -24,7 +24,8 @@ from cds_service.telemetry.log import log_line
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request
-    from cds_service.consultation import Consultation, Service
+    from cds_service.consultation.occasion import Consultation
+    from cds_service.consultation.services import Service
     from cds_service.store.keeping import Store
 
     Judge = Callable[[Service, Request, Consultation, date], audit.Evaluation | None]
