@@ -60,10 +60,8 @@ def read_case(
     try:
         content.decode()
         members = _members(content)
-    except msgspec.ValidationError:
-        raise BadRequest("It is JSON, but neither a CDS Hooks request nor a FHIR Bundle.") from None
     except UNDECODABLE:
-        raise BadRequest("It is not JSON.") from None
+        raise BadRequest(_not_members(content)) from None
     if "hook" in members:
         return _request(content, services, hook, limits)
     if "resourceType" not in members:
@@ -98,6 +96,15 @@ def read_case(
         bundle.written,
         tuple(entry.resource for entry in bundle.entries),
     )
+
+
+def _not_members(content: bytes) -> str:
+    """What ``content`` is, that is no JSON object: the decoder stops at its first character."""
+    try:
+        msgspec.json.decode(content.decode())
+    except UNDECODABLE:
+        return "It is not JSON."
+    return "It is JSON, but neither a CDS Hooks request nor a FHIR Bundle."
 
 
 def _request(content: bytes, services: Sequence[Service], hook: str, limits: Limits) -> Case:

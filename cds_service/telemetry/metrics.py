@@ -42,7 +42,7 @@ _needs = Counter(
 )
 _stages = Histogram(
     "cds_stage_seconds",
-    "Time by stage of a call; the stage total is all of it.",
+    "Time by stage of a call; evaluate includes reading drafted orders, and total is all of it.",
     ["stage"],
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )

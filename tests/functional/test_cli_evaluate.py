@@ -307,6 +307,8 @@ def test_synthetic_infants_of_others_are_evaluated_within_their_lives() -> None:
     ("content", "said"),
     [
         ("{", "not JSON"),
+        ("[a", "not JSON"),
+        ('"open', "not JSON"),
         ("[1]", "neither a CDS Hooks request nor a FHIR Bundle"),
         ("{}", "neither a CDS Hooks request"),
         ('{"resourceType": "Patient"}', "a FHIR Patient, no Bundle"),
