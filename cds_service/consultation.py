@@ -17,7 +17,7 @@ from cds_service.cdshooks.request import Request
 from cds_service.cdshooks.response import Card, Response
 from cds_service.clinical import Need, Plan, PlannedTask, PlannedTest, Record
 from cds_service.fhir import orders
-from cds_service.fhir.drafts import read_basket, referred_medications
+from cds_service.fhir.drafts import OpenedBasket, open_drafts, read_basket, referred_medications
 from cds_service.fhir.gather import Answer, gather
 from cds_service.fhir.reading import read_record
 from cds_service.guidelines import b12_under_two as b12
@@ -107,7 +107,8 @@ def judge(
 ) -> Consultation:
     """What ``service`` says of evidence gathered before. Cards of another ``arm`` than the live
     one have uuids of their own."""
-    examined = _examined(service, asked, evidence, on, one_action, 0.0)
+    drafts = open_drafts(asked.context.draft_orders)
+    examined = _examined(service, asked, evidence, drafts, on, one_action, 0.0)
     return _answered(service, asked, examined, on=on, as_of_is_set=as_of_is_set, arm=arm)
 
 
@@ -144,23 +145,25 @@ def examine(
 ) -> Examined:
     """Gather, read, evaluate: everything `consult` does before wording it."""
     begun = perf_counter()
+    drafts = open_drafts(asked.context.draft_orders)
     evidence = gather(
         service.needs,
         asked.prefetch,
         asked.context.patient_id,
         server,
         no_server,
-        referred_medications(asked.context.draft_orders),
+        referred_medications(drafts),
         max_entries,
     )
     gathered_ms = (perf_counter() - begun) * 1000
-    return _examined(service, asked, evidence, on, one_action, gathered_ms)
+    return _examined(service, asked, evidence, drafts, on, one_action, gathered_ms)
 
 
 def _examined(
     service: Service,
     asked: Request,
     evidence: Mapping[str, Answer],
+    drafts: OpenedBasket,
     on: date,
     one_action: bool,
     gathered_ms: float,
@@ -169,7 +172,7 @@ def _examined(
     begun = perf_counter()
     record = read_record(evidence, service.needs, patient_id)
     read = perf_counter()
-    evaluation = evaluate(service, asked, evidence, record, on)
+    evaluation = evaluate(service, asked, evidence, drafts, record, on)
     evaluated = perf_counter()
     if one_action:
         evaluation = b12.one_action_each(evaluation, service.guideline)
@@ -182,13 +185,18 @@ def _examined(
 
 
 def evaluate(
-    service: Service, asked: Request, evidence: Mapping[str, Answer], record: Record, on: date
+    service: Service,
+    asked: Request,
+    evidence: Mapping[str, Answer],
+    drafts: OpenedBasket,
+    record: Record,
+    on: date,
 ) -> b12.Evaluation:
     """What the guideline says to this hook: about the chart, or about the orders being written."""
     if service.hook == "patient-view":
         return b12.evaluate(record, on, service.guideline)
     context = asked.context
-    basket = read_basket(context.draft_orders, context.selections, context.patient_id, evidence)
+    basket = read_basket(drafts, context.selections, context.patient_id, evidence)
     signing = service.hook == "order-sign"
     return b12.evaluate_orders(record, basket, on, service.guideline, signing=signing)
 

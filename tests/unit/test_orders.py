@@ -26,7 +26,7 @@ from cds_service.clinical import (
 from cds_service.consultation import check_orders
 from cds_service.errors import GuidelineError
 from cds_service.fhir import orders
-from cds_service.fhir.drafts import read_basket
+from cds_service.fhir.drafts import open_drafts, read_basket
 from cds_service.guidelines import b12_under_two as b12
 
 DAY = date(2026, 3, 15)
@@ -158,7 +158,7 @@ SENT = (
 
 def draft_of(sent: bytes | dict[str, Any]) -> Draft:
     body = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
-    (draft,) = read_basket(body, None, "p1").drafts
+    (draft,) = read_basket(open_drafts(body), None, "p1").drafts
     return draft
 
 
