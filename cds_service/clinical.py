@@ -1,6 +1,6 @@
 """A patient's record as the medicine sees it: no FHIR, no hooks, no storage.
 
-``fhir/reading.py`` fills these types, the guidelines read them. Everything is frozen; every
+``fhir/reading/`` fills these types, the guidelines read them. Everything is frozen; every
 number is a ``Decimal`` exactly as it was sent; nothing here looks at a clock.
 """
 
@@ -196,6 +196,10 @@ class DraftDosage(Struct, frozen=True):
     unclear: tuple[str, ...] = ()
 
 
+#: The versions of FHIR that are read; which shape each has is told by ``fhir/editions.py``.
+Edition = Literal["DSTU2", "STU3", "R4", "R4B", "R5"]
+
+
 class Draft(Struct, frozen=True):
     """One order being written.
 
@@ -218,7 +222,7 @@ class Draft(Struct, frozen=True):
     text: str = ""
     dosages: tuple[DraftDosage, ...] = ()
     test: TestOrder | None = None
-    edition: Literal["R4", "STU3", "DSTU2"] = "R4"
+    edition: Edition = "R4"
 
 
 class Basket(Struct, frozen=True):

@@ -16,7 +16,8 @@ from msgspec import Raw, Struct
 from cds_service.clinical import Need
 from cds_service.errors import BadRequest
 from cds_service.fhir import elements, wire
-from cds_service.fhir.gather import MEDICATION_KINDS, TYPES, UNDECODABLE
+from cds_service.fhir.editions import MEDICATION_KINDS, TYPES
+from cds_service.fhir.gather import UNDECODABLE
 
 #: Bundles that hold resources as they are now; others report on calls or on the past.
 _RECORDS = frozenset({"collection", "transaction", "batch", "searchset", "document"})

@@ -18,28 +18,13 @@ from msgspec import Raw, Struct
 
 from cds_service.clinical import Need
 from cds_service.errors import TooLarge
+from cds_service.fhir.editions import MEDICATION_KINDS, TYPES
 
 if TYPE_CHECKING:
     from cds_service.fhir.server import FhirServer
 
 #: What decoding JSON that others wrote can raise: bad syntax or shape, depth, bad UTF-8.
 UNDECODABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
-
-#: The resource types that answer a need of a kind: its own, then its names in older versions.
-TYPES: Mapping[str, frozenset[str]] = {
-    "Patient": frozenset({"Patient"}),
-    "Observation": frozenset({"Observation"}),
-    "Condition": frozenset({"Condition"}),
-    "MedicationRequest": frozenset({"MedicationRequest", "MedicationOrder", "MedicationStatement"}),
-    "MedicationStatement": frozenset({"MedicationStatement"}),
-    "MedicationAdministration": frozenset({"MedicationAdministration"}),
-    "Procedure": frozenset({"Procedure"}),
-    "AllergyIntolerance": frozenset({"AllergyIntolerance"}),
-    "ServiceRequest": frozenset({"ServiceRequest", "ProcedureRequest", "DiagnosticOrder"}),
-}
-MEDICATION_KINDS = frozenset(
-    {"MedicationRequest", "MedicationStatement", "MedicationAdministration"}
-)
 
 MAX_PAGES = 10
 #: Medications known by reference only; each costs a read of its own.

@@ -27,7 +27,7 @@ from cds_service.consultation import check_orders, load_services
 from cds_service.consultation.services import guidelines_of
 from cds_service.errors import GuidelineError
 from cds_service.fhir import orders
-from cds_service.fhir.drafts import read_basket
+from cds_service.fhir.drafts import open_drafts, read_basket
 
 DAY = date(2026, 3, 15)
 B12 = Code("http://loinc.org", "2132-9", "Vitamin B12")
@@ -168,7 +168,7 @@ SENT = (
 
 def draft_of(sent: bytes | dict[str, Any]) -> Draft:
     body = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
-    (draft,) = read_basket(body, None, "p1").drafts
+    (draft,) = read_basket(open_drafts(body), None, "p1").drafts
     return draft
 
 
