@@ -125,19 +125,19 @@ def make_restraint(
     respects = store is not None and any(windows.values())
     if not (respects or settings.trials):
         return None
-    from cds_service.consultation.restraint import Respect, Restraint, check_trials
+    from cds_service.consultation.restraint import Respect, Restraint, checked_trials
     from cds_service.trust.clients import read_clients
 
     file = settings.clients_file
     clients = read_clients(file, plain_http=settings.demo) if file else ()
-    check_trials(settings.trials, services, [one.name for one in clients])
+    trials = checked_trials(settings.trials, services, [one.name for one in clients])
     # Two servers, or two tenants, may give one id to two children.
     fit = [one for one in clients if len(one.fhir_servers) <= 1 and len(one.tenants) <= 1]
     one_id = {one.name for one in fit} if file else {""}
     respect = None
     if respects and store is not None:
         respect = Respect(store, windows, one_id, lambda: datetime.fromtimestamp(time.time(), UTC))
-    return Restraint(settings.trials, respect)
+    return Restraint(trials, respect)
 
 
 def _challenger(settings: Settings, store: Store | None) -> Challenger | None:

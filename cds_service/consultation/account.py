@@ -19,6 +19,7 @@ from cds_service.guidelines.engine import (
 )
 from cds_service.guidelines.guideline import Evaluation, Guideline
 from cds_service.store import audit
+from cds_service.store.audit import qualified
 
 EVALUATION_EXTENSION = f"{EXTENSIONS}.evaluation"
 
@@ -104,11 +105,11 @@ def kept(
         guideline=about.id,
         edition=about.edition,
         outcome=account["outcome"],
-        rules=tuple([_rule_outcome(one) for one in outcomes]),
-        fired=tuple(account["ruleIds"]),
+        rules=tuple([_rule_outcome(about.id, one) for one in outcomes]),
+        fired=tuple([qualified(about.id, rule) for rule in account["ruleIds"]]),
         cards=tuple(
             [
-                _kept_card(outcome, card, closing)
+                _kept_card(about.id, outcome, card, closing)
                 for outcome, card in zip(speaking(outcomes), response.cards, strict=True)
             ]
         ),
@@ -126,27 +127,30 @@ def kept(
     )
 
 
-def _rule_outcome(outcome: Outcome) -> audit.RuleOutcome:
+def _rule_outcome(guideline: str, outcome: Outcome) -> audit.RuleOutcome:
+    rule = qualified(guideline, outcome.rule)
     if isinstance(outcome, Recommend):
-        return audit.RuleOutcome(outcome.rule, "recommended")
+        return audit.RuleOutcome(rule, "recommended")
     if isinstance(outcome, NotIndicated):
-        return audit.RuleOutcome(outcome.rule, "not indicated", because=outcome.reason)
-    return audit.RuleOutcome(outcome.rule, "cannot tell", missing=outcome.missing)
+        return audit.RuleOutcome(rule, "not indicated", because=outcome.reason)
+    return audit.RuleOutcome(rule, "cannot tell", missing=outcome.missing)
 
 
-def _kept_card(outcome: Recommend | CannotTell, card: Card, closing: int) -> audit.Card:
+def _kept_card(
+    guideline: str, outcome: Recommend | CannotTell, card: Card, closing: int
+) -> audit.Card:
     choices = outcome.choices if isinstance(outcome, Recommend) else ()
     topic = card.source.topic
     return audit.Card(
         card.uuid,
-        outcome.rule,
+        qualified(guideline, outcome.rule),
         outcome.card,
         topic.code if topic else "",
         card.indicator,
         digest(card, closing),
         tuple(
             [
-                audit.Suggested(made.uuid, choice.rule, choice.recommended)
+                audit.Suggested(made.uuid, qualified(guideline, choice.rule), choice.recommended)
                 for made, choice in zip(card.suggestions, choices, strict=True)
             ]
         ),

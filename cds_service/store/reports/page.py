@@ -12,6 +12,7 @@ from math import log
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
+from cds_service.store.audit import unqualified
 from cds_service.store.reports.figures import FEW, Line, Rate, Report
 from cds_service.store.reports.words import (
     ALIKE,
@@ -193,15 +194,21 @@ def _rules_plot(enough: Sequence[Line], meanings: Mapping[str, str]) -> _Dots | 
     if not enough:
         return None
     by_rate = sorted(enough, key=lambda one: -(one.overridden.rate or 0))
+    # There is little room: the guideline is named where there is more than one.
+    several = len({one.name.rpartition("/")[0] for one in enough}) > 1
     return _dots(
         [
             (
-                f"{_short(f'{one.name} {meanings.get(one.name)}')} ({one.counted})",
+                f"{_short(_named(one.name, meanings, several))} ({one.counted})",
                 [(verdict, _rate(one, verdict)) for verdict in VERDICTS[:2]],
             )
             for one in by_rate
         ]
     )
+
+
+def _named(rule: str, meanings: Mapping[str, str], several: bool) -> str:
+    return f"{rule if several else unqualified(rule)} {meanings.get(rule, '')}"
 
 
 def _reasons_plot(report: Report) -> _Dots | None:
