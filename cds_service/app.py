@@ -5,18 +5,17 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-from flask import Flask, Response
+from flask import Flask
 
 from cds_service import consultation
-from cds_service.errors import NotFound, Unavailable
+from cds_service.errors import Unavailable
 from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
 from cds_service.settings import Settings, read_settings
@@ -26,7 +25,7 @@ from cds_service.trust.callers import Guard, OpenDoor
 from cds_service.web.intake import Turns
 from cds_service.web.views import Views, add_routes, fhir_server_for
 from cds_service.workbench import samples
-from cds_service.workbench.pages import add_workbench
+from cds_service.workbench.pages import SampleInfants, Workbench, add_samples, add_workbench
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request
@@ -85,19 +84,20 @@ def create_app(
     )
     add_routes(app, views, settings)
     if settings.demo:
-        _add_samples(app, sample_stories(settings), today)
+        add_samples(app, SampleInfants(sample_stories(settings), today))
     # It asks nobody who they are, so it is there for open mode only.
     if settings.workbench and settings.clients_file is None and services:
         anybody = door.authenticate(None, ())
-        add_workbench(
-            app,
+        workbench = Workbench(
             settings,
             services,
+            front_for_programs=views.front,
             turns=turns,
             today=today,
             server_for=lambda asked: fhir_server_for(asked, anybody, settings.demo, connect),
             prefetch_template=prefetch_template,
         )
+        add_workbench(app, workbench)
     return app
 
 
@@ -175,39 +175,6 @@ def sample_stories(settings: Settings) -> dict[str, samples.Story]:
     """The stories to try the demo with, by name: from ``CDS_SAMPLES``, else the checkout's."""
     folder = settings.samples or samples.find_folder(Path(__file__).parent)
     return samples.stories(folder) if folder else {}
-
-
-def _add_samples(
-    app: Flask, stories: Mapping[str, samples.Story], today: Callable[[], date]
-) -> None:
-    """Makes ``app`` list the stories and hand them out, told as if today were their day."""
-
-    def answer(value: Mapping[str, Any]) -> Response:
-        return Response(msgspec.json.encode(value), content_type="application/json")
-
-    @app.get("/samples")
-    def list_samples() -> Response:
-        on = today()
-        listed: list[dict[str, Any]] = []
-        for name, story in stories.items():
-            entry: dict[str, Any] = {"name": name, "tells": story.tells, "storyDate": story.as_of}
-            if samples.shifted(story, on) is None:
-                entry["notToday"] = "no birth date gives this child's age on this day"
-            else:
-                entry["toldOn"] = on
-                entry["request"] = f"/samples/{name}/request.json"
-                entry["patient"] = f"/samples/{name}/patient.json"
-            listed.append(entry)
-        return answer({"samples": listed})
-
-    @app.get("/samples/<name>/<any(request,patient):part>.json")
-    def sample(name: str, part: str) -> Response:
-        if name not in stories:
-            raise NotFound("There is no sample of this name; see /samples.")
-        told = samples.shifted(stories[name], today())
-        if told is None:
-            raise NotFound("This story cannot be told on this day; see /samples.")
-        return answer(told.request if part == "request" else told.patient)
 
 
 def _described(service: consultation.Service) -> dict[str, Any]:

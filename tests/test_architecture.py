@@ -147,7 +147,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "workbench": ("", ""),
     "workbench.samples": ("", "msgspec"),
     "workbench.pages": (
-        "errors settings cdshooks consultation clinical web.intake workbench.showing",
+        "errors settings cdshooks consultation clinical web.intake workbench",
         "msgspec flask",
     ),
     "workbench.showing": (
@@ -167,7 +167,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "app": (
         "errors settings trust cdshooks fhir guidelines consultation web store workbench",
-        "msgspec flask",
+        "flask",
     ),
     "commands": ("", "click"),
     "commands.serving": ("app errors settings store.keeping", "click granian"),

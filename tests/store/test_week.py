@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
 from collections import Counter, defaultdict
@@ -401,13 +402,13 @@ def test_the_text_and_the_page_say_the_same_numbers(week: Week, tmp_path: Path) 
     report = week.report()
     text = week.command()
     week.command("--html", f"{tmp_path}/report.html")
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
     for one in report["by"]["client"]:
         said = f"{one['overridden']['rate'] * 100:.0f}"
         ends = f"({one['overridden']['low'] * 100:.0f}–{one['overridden']['high'] * 100:.0f})"
         assert re.search(rf"{one['name']}.*{said} % {re.escape(ends)}", text)
         row = page[page.index(f"<th scope=row>{one['name']}") :].partition("</tr>")[0]
-        assert f"<b>{said}&nbsp;%</b> <span class=ci>{ends}" in row
+        assert f"<b>{said}\N{NO-BREAK SPACE}%</b> <span class=ci>{ends}" in row
     assert f"No feedback at all came from {VILLAGE}" in text
     assert "asked the metabolic clinic" not in text + page + json.dumps(report)
     assert not re.search(r"<script|https?://|src=|@import|url\(", page)
