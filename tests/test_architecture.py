@@ -14,6 +14,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "cds_service"
 
+_READING = "clinical fhir.gather fhir.reading fhir.editions fhir.wire fhir.elements"
 _GUIDELINE = "clinical errors guidelines.engine guidelines.codelists guidelines.b12_under_two"
 
 # Each module: what of ours it may import, and which libraries beyond Python's own.
@@ -54,20 +55,40 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "migrations.versions.v0001_first": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
+    "fhir.editions": ("clinical", "msgspec"),
     "fhir.elements": ("clinical fhir.wire", ""),
-    "fhir.reading": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
-    "fhir.loose": ("fhir.wire fhir.elements", "msgspec"),
-    "fhir.dosages": ("clinical fhir.wire fhir.elements fhir.loose", ""),
-    "fhir.drafts": (
-        "clinical fhir.gather fhir.wire fhir.elements fhir.reading fhir.loose fhir.dosages",
+    "fhir.reading": (
+        "clinical errors fhir.gather fhir.reading fhir.editions fhir.wire fhir.elements",
         "msgspec",
     ),
-    "fhir.gather": ("clinical errors fhir.server", "msgspec"),
+    "fhir.reading.collecting": (_READING, "msgspec"),
+    "fhir.reading.context": (_READING, "msgspec"),
+    "fhir.reading.measurements": (_READING, "msgspec"),
+    "fhir.reading.medications": (_READING, "msgspec"),
+    "fhir.reading.ordered_tests": (_READING, "msgspec"),
+    "fhir.reading.problems": (_READING, "msgspec"),
+    "fhir.reading.products": ("clinical fhir.gather fhir.wire fhir.elements", "msgspec"),
+    "fhir.reading.times": ("clinical fhir.editions fhir.wire fhir.elements", ""),
+    "fhir.loose": ("fhir.wire fhir.elements", "msgspec"),
+    "fhir.timings": ("clinical fhir.editions fhir.elements fhir.loose", ""),
+    "fhir.dosages": (
+        "clinical fhir.editions fhir.wire fhir.elements fhir.loose fhir.timings",
+        "",
+    ),
+    "fhir.drafts": (
+        "clinical fhir.gather fhir.wire fhir.editions fhir.elements fhir.reading fhir.loose"
+        " fhir.dosages",
+        "msgspec",
+    ),
+    "fhir.gather": ("clinical errors fhir.editions fhir.server", "msgspec"),
     "fhir.server": ("clinical errors outward security", ""),
     "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
-    "fhir.bundles": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
+    "fhir.bundles": (
+        "clinical errors fhir.editions fhir.gather fhir.wire fhir.elements",
+        "msgspec",
+    ),
     "fhir.trail": ("", ""),
-    "fhir.orders": ("clinical errors", "msgspec fhir.resources pydantic"),
+    "fhir.orders": ("clinical errors fhir.editions", "msgspec fhir.resources pydantic"),
     "guidelines": ("", ""),
     "guidelines.engine": ("clinical errors", "msgspec"),
     "guidelines.codelists": ("clinical errors guidelines.engine", "msgspec"),
