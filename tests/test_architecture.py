@@ -15,6 +15,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "cds_service"
 
+_READING = "clinical fhir.gather fhir.reading fhir.editions fhir.wire fhir.elements"
 # What lies directly in guidelines/ is the kit that every guideline is made with.
 _KIT = (
     "clinical errors guidelines.engine guidelines.tables guidelines.codelists guidelines.overrides"
@@ -67,20 +68,40 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "store.migrations.versions.v0002_qualified_rules": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
+    "fhir.editions": ("clinical", "msgspec"),
     "fhir.elements": ("clinical fhir.wire", ""),
-    "fhir.reading": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
-    "fhir.loose": ("fhir.wire fhir.elements", "msgspec"),
-    "fhir.dosages": ("clinical fhir.wire fhir.elements fhir.loose", ""),
-    "fhir.drafts": (
-        "clinical fhir.gather fhir.wire fhir.elements fhir.reading fhir.loose fhir.dosages",
+    "fhir.reading": (
+        "clinical errors fhir.gather fhir.reading fhir.editions fhir.wire fhir.elements",
         "msgspec",
     ),
-    "fhir.gather": ("clinical errors fhir.server", "msgspec"),
+    "fhir.reading.collecting": (_READING, "msgspec"),
+    "fhir.reading.context": (_READING, "msgspec"),
+    "fhir.reading.measurements": (_READING, "msgspec"),
+    "fhir.reading.medications": (_READING, "msgspec"),
+    "fhir.reading.ordered_tests": (_READING, "msgspec"),
+    "fhir.reading.problems": (_READING, "msgspec"),
+    "fhir.reading.products": ("clinical fhir.gather fhir.wire fhir.elements", "msgspec"),
+    "fhir.reading.times": ("clinical fhir.editions fhir.wire fhir.elements", ""),
+    "fhir.loose": ("fhir.wire fhir.elements", "msgspec"),
+    "fhir.timings": ("clinical fhir.editions fhir.elements fhir.loose", ""),
+    "fhir.dosages": (
+        "clinical fhir.editions fhir.wire fhir.elements fhir.loose fhir.timings",
+        "",
+    ),
+    "fhir.drafts": (
+        "clinical fhir.gather fhir.wire fhir.editions fhir.elements fhir.reading fhir.loose"
+        " fhir.dosages",
+        "msgspec",
+    ),
+    "fhir.gather": ("clinical errors fhir.editions fhir.server", "msgspec"),
     "fhir.server": ("clinical errors trust.addresses trust.outward", ""),
     "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
-    "fhir.bundles": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
+    "fhir.bundles": (
+        "clinical errors fhir.editions fhir.gather fhir.wire fhir.elements",
+        "msgspec",
+    ),
     "fhir.trail": ("", ""),
-    "fhir.orders": ("clinical errors", "msgspec fhir.resources pydantic"),
+    "fhir.orders": ("clinical errors fhir.editions", "msgspec fhir.resources pydantic"),
     "guidelines": ("", ""),
     "guidelines.engine": ("clinical errors", "msgspec"),
     "guidelines.tables": ("errors guidelines.engine", "msgspec"),

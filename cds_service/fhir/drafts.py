@@ -379,11 +379,14 @@ def _dosages(sent: Mapping[str, Json], modified: tuple[str, ...]) -> tuple[Draft
 
 def _edition(entry: Entry) -> Edition:
     """The version whose shape it has; `Unreadable` when that is none known here."""
-    saying = [name for name, said in entry.members.items() if loose.says_something(said)]
-    lines = loose.many(entry.members.get("dosageInstruction"))
-    edition = edition_of(
-        entry.kind, saying, [line if isinstance(line, dict) else () for line in lines]
+    sent = entry.members
+    naming = [
+        one for one in sent if one.startswith("medication") and loose.says_something(sent[one])
+    ]
+    lines = (
+        set(line) for line in loose.many(sent.get("dosageInstruction")) if isinstance(line, dict)
     )
+    edition = edition_of(entry.kind, naming, lines)
     if edition is None:
         raise Unreadable
     return edition

@@ -202,6 +202,10 @@ def names(kind: str, part: Part) -> tuple[str, ...]:
 SUBJECTS = tuple(dict.fromkeys(shape.subject for shape in _in_order("")))
 DRUGS = names("MedicationRequest", "about")
 
+#: In a dosage line: whether a drug is taken only as needed, and for what.
+AS_NEEDED = ("asNeededBoolean", "asNeeded")
+AS_NEEDED_FOR = ("asNeededCodeableConcept", "asNeededFor")
+
 #: The resource types that answer a need of a kind: its own, then its names in older versions. Who
 #: asks for orders is also told what the patient is said to be taking.
 TYPES: Mapping[str, frozenset[str]] = {
@@ -307,31 +311,34 @@ WRITING: Mapping[Edition, Writing] = {
     "R5": _writing("R5", f"{_ARRAYS_OF_R4} device performer", maxima=True),
 }
 
+#: How long a line lasts, and the unit of how often, as any version writes them.
+BOUNDS = tuple(dict.fromkeys(WRITING[one].bounds for one in EDITIONS))
+PERIOD_UNITS = tuple(dict.fromkeys(WRITING[one].period_unit for one in EDITIONS))
+
 #: Types that only an older version has, and where both have one, the later of the two.
 _OLD_TYPES = {shape.type: shape.editions[0] for shape in SHAPES if shape.type != shape.kind}
-_DRUG_OF_R5 = frozenset(DRUGS) - frozenset(_EITHER.split())
+_DRUGS = frozenset(DRUGS)
+_DRUG_OF_R5 = _DRUGS - frozenset(_EITHER.split())
 _DOSE_OF_OLD = frozenset(_DOSE_OF_STU3.split())
 
 
 def edition_of(
-    of_type: str, members: Collection[str], lines: Iterable[Collection[str]]
+    of_type: str, naming: Collection[str], lines: Iterable[Collection[str]]
 ) -> Edition | None:
-    """The version whose shape an order being written has; ``None`` if it names a drug as none
-    known here does.
+    """The version whose shape an order being written has; ``None`` if it names its drug as no
+    version known here does.
 
-    ``members`` are those of the order that say something, ``lines`` those of its dosage lines.
+    ``naming`` are its members that name a drug ("medication..."), ``lines`` those of each of its
+    dosage lines.
     """
     if of_type in _OLD_TYPES:
         return _OLD_TYPES[of_type]
-    named = {one for one in members if one.startswith("medication")}
-    if of_type != "MedicationRequest" or not named:
-        return _edition_of_dose(lines) if of_type == "MedicationRequest" else "R4"
-    if named.isdisjoint(DRUGS):
+    if of_type != "MedicationRequest":
+        return "R4"
+    if naming and _DRUGS.isdisjoint(naming):
         return None
-    return "R5" if named <= _DRUG_OF_R5 else _edition_of_dose(lines)
-
-
-def _edition_of_dose(lines: Iterable[Collection[str]]) -> Edition:
+    if naming and _DRUG_OF_R5.issuperset(naming):
+        return "R5"
     for line in lines:
         if "doseAndRate" not in line and not _DOSE_OF_OLD.isdisjoint(line):
             return "STU3"

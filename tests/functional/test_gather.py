@@ -668,6 +668,21 @@ def test_the_deadline_covers_medications_too() -> None:
     assert answers["meds"].state == "present"
 
 
+@pytest.mark.parametrize(
+    "medication",
+    [{"reference": {"reference": "Medication/m1"}}, {"reference": "Medication/m1"}],
+)
+def test_a_medication_that_an_order_of_r5_refers_to_is_fetched(medication: Json) -> None:
+    sent_in_r5 = {**referring(""), "medication": medication}
+    del sent_in_r5["medicationReference"]
+    with FhirStub([CHILD, COBALAMIN]) as stub:
+        prefetch = sent(patient=CHILD, meds=bundle(sent_in_r5))
+        answers = gather([PATIENT, MEDS], prefetch, "1", server(stub))
+        assert [seen.target for seen in stub.seen] == ["Medication/m1"]
+    (medication_,) = read_record(answers, [PATIENT, MEDS], "1").medications
+    assert [code.code for code in medication_.codes] == ["11248"]
+
+
 def drafted(*references: str) -> bytes:
     """A basket of orders that name their medications by these references, one each."""
     drafts = [{**referring(to), "id": f"d{number}"} for number, to in enumerate(references)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from fhir.resources import medicationrequest as medicationrequest_of_r5
 from fhir.resources.STU3 import medicationrequest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -268,6 +269,20 @@ def test_an_order_in_the_shape_of_r5_keeps_it() -> None:
     after = json.loads(revised(sent, "medication"))
     assert after["medication"] == {"concept": NEW_CONCEPT}
     assert "medicationCodeableConcept" not in after
+
+
+def test_an_order_of_r5_is_written_as_one() -> None:
+    sent = {
+        "resourceType": "MedicationRequest", "id": "d1", "medication": {"concept": {"text": "Old"}},
+        "reason": {"concept": {"text": "low B12"}}, "category": {"text": "community"},
+        "dosageInstruction": [{"doseAndRate": [{"doseQuantity": {"value": 1}}]}],
+    }  # fmt: skip
+    after = json.loads(revised(sent, "medication", "dosage"))
+    (line,) = after["dosageInstruction"]
+    assert after["reason"] == [{"concept": {"text": "low B12"}}]
+    assert line["doseAndRate"][0]["doseQuantity"]["value"] == 1000
+    assert line["maxDosePerPeriod"][0]["numerator"]["value"] == 1000
+    medicationrequest_of_r5.MedicationRequest.model_validate(after)
 
 
 def test_a_bare_order_becomes_one_that_can_be_saved() -> None:

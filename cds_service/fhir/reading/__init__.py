@@ -78,9 +78,8 @@ def _read_patient(
     if answer is None or answer.state in ("failed", "absent"):
         why = answer.why if answer is not None else "not asked for"
         raise DataUnavailable(f"The patient's own record could not be had: {why}.", field)
-    addresses = answer.addresses or ("",) * len(answer.resources)
     problem = "There is no patient of this id."
-    for resource, address in zip(answer.resources, addresses, strict=True):
+    for resource, address in answer.each():
         try:
             sent = _patient(resource)
         except UNDECODABLE:

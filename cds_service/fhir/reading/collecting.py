@@ -86,8 +86,7 @@ class Collector:
         context = Context(self._owner, need.kept, self._find_product, self._moments)
         whose, references = self._owner.whose, self._owner.references
         found = self._found.setdefault(need.kind, {})
-        addresses = answer.addresses or ("",) * len(answer.resources)
-        for resource, address in zip(answer.resources, addresses, strict=True):
+        for resource, address in answer.each():
             try:
                 sent = decode(resource)
             except UNDECODABLE:

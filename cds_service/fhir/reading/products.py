@@ -34,14 +34,14 @@ class Products:
 
 def products_in(answer: Answer) -> Iterable[tuple[str, Product]]:
     """The Medications of an answer by type and id and by their full URL."""
-    for number, raw in enumerate(answer.resources):
+    for raw, address in answer.each():
         product = decode_medication(raw)
         if product is not None:
             identity = elements.codes(product.code), elements.text(product.code)
             if product.id:
                 yield f"Medication/{product.id}", identity
-            if answer.addresses and answer.addresses[number]:
-                yield answer.addresses[number], identity
+            if address:
+                yield address, identity
 
 
 def decode_medication(raw: Raw | bytes) -> wire.Product | None:
