@@ -12,6 +12,7 @@ from cds_service.clinical import Basket, Need, Plan, Record
 from cds_service.guidelines.engine import Note, Outcome, Wording
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.tables import Reasoning
+from cds_service.guidelines.workbench import Chart, Desk
 
 _Facts = TypeVar("_Facts")
 
@@ -108,6 +109,16 @@ class GuidelineOf(Protocol[_Evaluation]):
 
     def explain(self, evaluation: _Evaluation, record: Record) -> str:
         """How it came to an evaluation: the same account as plain text."""
+
+    def desk(self) -> Desk:
+        """What the workbench needs to know once."""
+
+    def chart(self, evaluation: _Evaluation, record: Record) -> Chart:
+        """What the workbench shows of a record beside its problems, medicines and tests."""
+
+    @property
+    def readme(self) -> str:
+        """What is told about it beside its data, in Markdown."""
 
     def describe(self, prefetch_template: Callable[[Need], str]) -> str:
         """The guideline as a page in Markdown."""
