@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.describe import grid, rule_row
 from cds_service.guidelines.engine import Rule
 from cds_service.guidelines.explain import Asked, Asking, RowAccount, TableAccount, became_of
 from cds_service.guidelines.tables import Reasoning, State, Step
@@ -70,6 +71,15 @@ def tables(asked: Asked, g: Guideline, why_not: Callable[[str], str]) -> Iterato
             state, why = became_of(askings, unasked)
             rows.append(RowAccount(rule, state, row.condition, row.result, row.source, why))
         yield TableAccount(table.replace("_", " "), "", table in _FIRST_MATCH, tuple(rows))
+
+
+def described(g: Guideline) -> Iterator[str]:
+    for table, rules in rules_by_table(g).items():
+        yield ""
+        yield f"### Table {table.replace('_', ' ')}"
+        yield ""
+        rows = [rule_row(rule, row, g.wording) for rule, row in rules.items()]
+        yield from grid(("rule", "condition", "result", "authority"), rows)
 
 
 def _because(step: Step) -> str:
