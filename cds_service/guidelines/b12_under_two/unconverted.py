@@ -62,7 +62,7 @@ def tables(asked: Asked, g: Guideline, why_not: Callable[[str], str]) -> Iterato
         silent = not any(rule in asked for rule in rules)
         unasked = _NOT_ASKED.get(table, "nothing here calls for it")
         if silent:
-            unasked = why_not(table) or "nothing is suggested to which it applies"
+            unasked = why_not(table.replace("_", " ")) or "nothing is suggested to which it applies"
         rows = []
         for rule, row in rules.items():
             askings = asked.get(rule, [])
