@@ -120,6 +120,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "guidelines.registry": ("guidelines", ""),
     "guidelines.b12_under_two": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.follow_up": (_B12, "msgspec"),
     "guidelines.b12_under_two.unconverted": (_B12, "msgspec"),
     "guidelines.b12_under_two.data": (_B12, "msgspec"),
     "guidelines.b12_under_two.front": (_B12, "msgspec"),

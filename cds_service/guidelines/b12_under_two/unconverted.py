@@ -30,7 +30,6 @@ _NOT_ASKED = {
     "dose": "not offered here",
     "duplication": "nothing on record to compare with",
     "order": "the orders being written give no reason to",
-    "follow_up": "another row had answered the same question",
     "safety": "nothing is suggested to which it applies",
 }
 
