@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.engine import Limit
+from cds_service.guidelines.explain import in_words
 from cds_service.guidelines.tables import (
     Condition,
     Reasoning,
@@ -22,7 +23,6 @@ from cds_service.guidelines.tables import (
     any_of,
     first_match,
     holds,
-    in_words,
     is_one_of,
     known,
     meets,
@@ -153,7 +153,7 @@ def test_each_row_says_what_became_of_it_and_why() -> None:
     match = first_match(example(), Child(level=Decimal("250.0"), sign=True))
     told = [(row.rule, state, in_words(seen, WORDS)) for row, state, seen in match.rows()]
     assert told == [
-        ("EX-01", "no", "level: 250 (below 200 pg/mL)"),
+        ("EX-01", "no", "level: 250 (not below 200 pg/mL)"),
         ("EX-02", "fired", "sign: yes"),
         ("EX-03", "not reached", ""),
     ]
@@ -209,3 +209,19 @@ def test_a_first_match_table_takes_every_child() -> None:
             TableWords("example", "Which?", WORDS.facts, dict(list(WORDS.rows.items())[:2])),
             first=True,
         )
+
+
+def test_a_table_that_need_not_answer_may_have_none() -> None:
+    words = TableWords("example", "Which?", WORDS.facts, dict(list(WORDS.rows.items())[:2]))
+    table = Table.of("example", Child, ROWS[:2], words, first=True, complete=False)
+    both = first_match(table, Child(level=Decimal(150), sign=True))
+    assert [row.rule for row in both.fired] == ["EX-01"]
+    neither = first_match(table, Child())
+    assert neither.fired == ()
+    assert [(row.rule, state) for row, state, _ in neither.rows()] == [
+        ("EX-01", "no"),
+        ("EX-02", "no"),
+    ]
+    why = Reasoning()
+    why.first(table, Child())
+    assert why.fired() == ()
