@@ -21,6 +21,7 @@ _READING = "clinical fhir.gather fhir.reading fhir.editions fhir.wire fhir.eleme
 _KIT = (
     "clinical errors guidelines.engine guidelines.tables guidelines.codelists guidelines.overrides"
     " guidelines.checks guidelines.doses guidelines.guideline guidelines.workbench"
+    " guidelines.explain guidelines.describe"
 )
 _B12 = f"{_KIT} guidelines.b12_under_two"
 
@@ -117,7 +118,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.doses": ("clinical errors guidelines.checks guidelines.engine", "msgspec"),
     "guidelines.workbench": ("clinical", "msgspec"),
     "guidelines.guideline": (
-        "clinical guidelines.engine guidelines.overrides guidelines.tables guidelines.workbench",
+        "clinical guidelines.engine guidelines.explain guidelines.overrides guidelines.tables"
+        " guidelines.workbench",
         "msgspec",
     ),
     "guidelines.registry": ("guidelines", ""),
