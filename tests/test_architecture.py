@@ -118,8 +118,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.doses": ("clinical errors guidelines.checks guidelines.engine", "msgspec"),
     "guidelines.workbench": ("clinical", "msgspec"),
     "guidelines.guideline": (
-        "clinical guidelines.engine guidelines.explain guidelines.overrides guidelines.tables"
-        " guidelines.workbench",
+        "clinical guidelines.checks guidelines.engine guidelines.explain guidelines.overrides"
+        " guidelines.tables guidelines.workbench",
         "msgspec",
     ),
     "guidelines.registry": ("guidelines", ""),

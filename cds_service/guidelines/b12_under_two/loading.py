@@ -91,15 +91,7 @@ def _loaded(
     data: dict[str, Any], path: Path, lists: dict[str, CodeList], local: tuple[str, ...]
 ) -> Guideline:
     file = convert(data, File, path)
-    wording = Wording(
-        file.guideline,
-        file.cards,
-        file.rules,
-        file.statements,
-        file.sources,
-        file.links,
-        file.override_reasons,
-    )
+    wording = file.wording
     _check(file, wording, path)
     codes = named_lists(lists, Codes)
     kinds = {

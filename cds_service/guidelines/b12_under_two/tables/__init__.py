@@ -45,6 +45,7 @@ from cds_service.guidelines.b12_under_two.tables.status import (
 )
 from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts, urgency_table
 from cds_service.guidelines.engine import Rule
+from cds_service.guidelines.guideline import rules_of
 from cds_service.guidelines.tables import Table, TableWords, read_words
 
 FOLDER = Path(__file__).parent
@@ -91,11 +92,7 @@ def words() -> Mapping[str, TableWords]:
 
 def rules() -> dict[str, Rule]:
     """Every row in words, in the order in which it is published and tried."""
-    return {
-        rule: Rule(one.title.replace(" ", "_"), row.condition, row.result, row.source)
-        for one in words().values()
-        for rule, row in one.rows.items()
-    }
+    return rules_of(words().values())
 
 
 def make_tables(limits: Limits) -> Tables:
