@@ -334,7 +334,11 @@ class Phase(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PlannedDrug(Struct, frozen=True):
-    """A medication to prescribe: ``amount`` micrograms at each time, phase after phase."""
+    """A medication to prescribe: ``amount`` micrograms at each time, phase after phase.
+
+    ``substance`` is the active one, where the guideline knows it; ``purpose`` is "maintenance"
+    for what only meets the daily requirement.
+    """
 
     codes: tuple[Code, ...]
     name: str
@@ -345,6 +349,8 @@ class PlannedDrug(Struct, frozen=True):
     priority: Literal["routine", "urgent", "asap", "stat"]
     reasons: tuple[str, ...] = ()
     note: str = ""
+    substance: str = ""
+    purpose: Literal["treatment", "maintenance"] = "treatment"
 
 
 class PlannedTest(Struct, frozen=True):

@@ -227,7 +227,7 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
     )
     if replaced or facts.therapy.on_hold:
         pending = []  # a new order brings its own checks, one on hold has none
-        outcomes = [one for one in outcomes if one.rule not in ("FU-02", "FU-03")]
+        outcomes = treatment.beside("a change", outcomes)
     if pending:
         tests, _ = monitoring.plan_tests(pending, facts, g, why, reasons=_reasons(a))
         outcomes.append(

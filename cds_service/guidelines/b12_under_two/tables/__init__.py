@@ -16,7 +16,19 @@ from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts, cause_table
+from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, dose_table
+from cds_service.guidelines.b12_under_two.tables.duplication import (
+    DuplicationFacts,
+    duplication_table,
+)
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts, inputs_table
+from cds_service.guidelines.b12_under_two.tables.monitoring import (
+    MonitoringFacts,
+    monitoring_table,
+)
+from cds_service.guidelines.b12_under_two.tables.mother import Mother, MotherFacts, mother_table
+from cds_service.guidelines.b12_under_two.tables.route import Advice, RouteFacts, route_table
+from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts, safety_table
 from cds_service.guidelines.b12_under_two.tables.severity import (
     Severity,
     SeverityFacts,
@@ -34,7 +46,19 @@ from cds_service.guidelines.tables import Table, TableWords, read_words
 FOLDER = Path(__file__).parent
 
 #: The tables in the order in which they are published, each a file of words.
-NAMES = ("inputs", "status", "cause", "severity", "urgency")
+NAMES = (
+    "inputs",
+    "status",
+    "cause",
+    "severity",
+    "urgency",
+    "route",
+    "dose",
+    "duplication",
+    "safety",
+    "monitoring",
+    "mother",
+)
 
 
 class Tables(Struct, frozen=True):
@@ -45,6 +69,12 @@ class Tables(Struct, frozen=True):
     cause: Table[CauseFacts, None]
     severity: Table[SeverityFacts, Severity]
     urgency: Table[UrgencyFacts, None]
+    route: Table[RouteFacts, Advice]
+    dose: Table[DoseFacts, DoseName]
+    duplication: Table[DuplicationFacts, None]
+    safety: Table[SafetyFacts, None]
+    monitoring: Table[MonitoringFacts, None]
+    mother: Table[MotherFacts, Mother]
 
     def __iter__(self) -> Iterator[Table]:  # type: ignore[type-arg]
         return (getattr(self, name) for name in self.__struct_fields__)
@@ -74,4 +104,10 @@ def make_tables(limits: Limits) -> Tables:
         cause=cause_table(said["cause"]),
         severity=severity_table(limits, said["severity"]),
         urgency=urgency_table(limits, said["urgency"]),
+        route=route_table(said["route"]),
+        dose=dose_table(said["dose"]),
+        duplication=duplication_table(said["duplication"]),
+        safety=safety_table(limits, said["safety"]),
+        monitoring=monitoring_table(limits, said["monitoring"]),
+        mother=mother_table(said["mother"]),
     )
