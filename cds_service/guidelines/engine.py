@@ -32,6 +32,8 @@ def most_urgent(*indicators: Indicator) -> Indicator:
 
 # --- data ----------------------------------------------------------------------------------------
 
+Side = Literal["below", "at_most", "at_least", "above"]
+
 
 class Limit(Struct, frozen=True, forbid_unknown_fields=True):
     """A number that decides, with the side on which it does, its unit and its authority.
@@ -62,7 +64,7 @@ class Limit(Struct, frozen=True, forbid_unknown_fields=True):
         )
 
     @property
-    def side(self) -> Literal["below", "at_most", "at_least", "above"]:
+    def side(self) -> Side:
         if self.below is not None:
             return "below"
         if self.at_most is not None:

@@ -19,14 +19,18 @@ from pathlib import Path
 from types import MemberDescriptorType
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from cds_service.errors import GuidelineError
-from cds_service.guidelines.engine import Limit, convert, read_toml
+from cds_service.guidelines.engine import Limit, Side, convert, read_toml
 
 F = TypeVar("F", bound=Struct)
 R = TypeVar("R")
 Test = Callable[[Any], bool]
+
+#: A condition as plain data, for exports: `Table.exported` says in which form.
+Exported = dict[str, object]
 
 # --- conditions ---------------------------------------------------------------------------------
 
@@ -58,6 +62,10 @@ class Condition(Struct, frozen=True):
         """Every comparison in it, whatever the facts."""
         yield self
 
+    def exported(self, limits: Struct) -> Exported:
+        """As plain data; a limit by its name in ``limits``."""
+        raise NotImplementedError
+
 
 class Meets(Condition, frozen=True):
     """A known number on its limit's side, or with ``on_side=False`` on the other side."""
@@ -66,15 +74,27 @@ class Meets(Condition, frozen=True):
     limit: Limit
     on_side: bool = True
 
+    @property
+    def side(self) -> Side:
+        """The side of the limit on which it holds."""
+        return self.limit.side if self.on_side else _OTHER_SIDE[self.limit.side]
+
     def compiled(self) -> Test:
-        get, on_side, bound = attrgetter(self.fact), self.on_side, self.limit.value
-        side = self.limit.side if on_side else _OTHER_SIDE[self.limit.side]
-        return _COMPARE[side](get, bound)
+        return _COMPARE[self.side](attrgetter(self.fact), self.limit.value)
 
     def seen(self, facts: object) -> Iterator[Seen]:
         value = getattr(facts, self.fact)
         met = value is not None and self.limit.holds(value)
         yield Seen(self.fact, value, self.limit, met)
+
+    def exported(self, limits: Struct) -> Exported:
+        return {
+            "fact": self.fact,
+            "side": self.side,
+            "limit": name_of(self.limit, limits),
+            "value": self.limit.value,
+            "unit": self.limit.unit,
+        }
 
 
 class IsOneOf(Condition, frozen=True):
@@ -94,6 +114,9 @@ class IsOneOf(Condition, frozen=True):
         value = getattr(facts, self.fact)
         yield Seen(self.fact, value, self.names, value in self.names)
 
+    def exported(self, limits: Struct) -> Exported:
+        return {"fact": self.fact, "names": msgspec.to_builtins(self.names)}
+
 
 class Holds(Condition, frozen=True):
     """A fact that is yes, or a list or text that is not empty; ``negated``: known not to be."""
@@ -111,6 +134,9 @@ class Holds(Condition, frozen=True):
         value = getattr(facts, self.fact)
         yield Seen(self.fact, value, None, bool(value))
 
+    def exported(self, limits: Struct) -> Exported:
+        return {"fact": self.fact, "is": "none" if self.negated else "some"}
+
 
 class Unknown(Condition, frozen=True):
     fact: str
@@ -122,6 +148,9 @@ class Unknown(Condition, frozen=True):
     def seen(self, facts: object) -> Iterator[Seen]:
         value = getattr(facts, self.fact)
         yield Seen(self.fact, value, None, value is not None)
+
+    def exported(self, limits: Struct) -> Exported:
+        return {"fact": self.fact, "is": "unknown"}
 
 
 class Named(Condition, frozen=True):
@@ -139,6 +168,9 @@ class Named(Condition, frozen=True):
     def seen(self, facts: object) -> Iterator[Seen]:
         held = self.function(facts)
         yield Seen(self.name, held, None, held)
+
+    def exported(self, limits: Struct) -> Exported:
+        return {"function": self.name}
 
 
 class AllOf(Condition, frozen=True):
@@ -168,6 +200,9 @@ class AllOf(Condition, frozen=True):
         for one in self.conditions:
             yield from one.parts()
 
+    def exported(self, limits: Struct) -> Exported:
+        return {"all": [one.exported(limits) for one in self.conditions]}
+
 
 class AnyOf(Condition, frozen=True):
     conditions: tuple[Condition, ...]
@@ -196,6 +231,9 @@ class AnyOf(Condition, frozen=True):
         for one in self.conditions:
             yield from one.parts()
 
+    def exported(self, limits: Struct) -> Exported:
+        return {"any": [one.exported(limits) for one in self.conditions]}
+
 
 class Not(Condition, frozen=True):
     condition: Condition
@@ -210,6 +248,9 @@ class Not(Condition, frozen=True):
     def parts(self) -> Iterator[Condition]:
         yield from self.condition.parts()
 
+    def exported(self, limits: Struct) -> Exported:
+        return {"not": self.condition.exported(limits)}
+
 
 class Otherwise(Condition, frozen=True):
     """Whatever no row before it took."""
@@ -223,8 +264,16 @@ class Otherwise(Condition, frozen=True):
     def parts(self) -> Iterator[Condition]:
         yield from ()
 
+    def exported(self, limits: Struct) -> Exported:
+        return {"otherwise": True}
 
-_OTHER_SIDE: Mapping[str, str] = {
+
+def name_of(limit: Limit, limits: Struct) -> str:
+    """The name by which a guideline's ``limits`` list this very limit, or "" where they do not."""
+    return next((name for name in limits.__struct_fields__ if getattr(limits, name) is limit), "")
+
+
+_OTHER_SIDE: Mapping[Side, Side] = {
     "below": "at_least", "at_least": "below", "at_most": "above", "above": "at_most",
 }  # fmt: skip
 
@@ -245,7 +294,7 @@ def _above(get: Callable[[Any], Any], bound: Decimal) -> Test:
     return lambda facts: (value := get(facts)) is not None and value > bound
 
 
-_COMPARE: Mapping[str, Callable[[Callable[[Any], Any], Decimal], Test]] = {
+_COMPARE: Mapping[Side, Callable[[Callable[[Any], Any], Decimal], Test]] = {
     "below": _below, "at_most": _at_most, "at_least": _at_least, "above": _above,
 }  # fmt: skip
 
@@ -339,12 +388,18 @@ class RowWords(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TableWords(Struct, frozen=True, forbid_unknown_fields=True):
-    """The words of one table, as in the file beside it: its question, its facts, its rows."""
+    """The words of one table, as in the file beside it: its question, its facts, its rows.
+
+    ``unasked`` says in general why the table, or a row of it, is not asked of some children;
+    ``absent`` what it means of a fact to be ``None`` where that is not "unknown".
+    """
 
     title: str
     question: str
     facts: Mapping[str, str]
     rows: Mapping[str, RowWords]
+    unasked: str = "nothing here calls for it"
+    absent: Mapping[str, str] = {}
 
 
 class Table(Struct, Generic[F, R], frozen=True):
@@ -375,7 +430,7 @@ class Table(Struct, Generic[F, R], frozen=True):
         """Raises `GuidelineError` where rows, facts and words do not fit each other."""
         kept = tuple(Row(one.rule, _condition(one.when), one.then) for one in rows)
         _check(name, facts, kept, words, first=first)
-        tests = tuple(_condition(one.when).compiled() for one in kept)
+        tests = tuple(condition_of(one).compiled() for one in kept)
         places = {one.rule: place for place, one in enumerate(kept)}
         return cls(name, facts, kept, first, words, tests, places)
 
@@ -398,7 +453,41 @@ class Table(Struct, Generic[F, R], frozen=True):
 
     def why(self, row: Row[R], facts: F) -> tuple[Seen, ...]:
         """What decided that this row holds, or does not."""
-        return tuple(dict.fromkeys(_condition(row.when).seen(facts)))
+        return tuple(dict.fromkeys(condition_of(row).seen(facts)))
+
+    def exported(self, limits: Struct) -> Exported:
+        """The table as plain data, so that another language can be written from it.
+
+        A row's ``when`` is one of ``{"all": [...]}``, ``{"any": [...]}``, ``{"not": ...}``,
+        ``{"otherwise": True}``; a number on a ``side`` of a limit (``fact``, ``side``, ``limit``
+        by its name in ``limits``, ``value`` and ``unit``); a fact that is one of some ``names``;
+        a fact that ``is`` "some" (yes, or not empty), "none" (known to be neither) or "unknown";
+        or ``{"function": ...}``, what no comparison says.
+        """
+        return {
+            "table": self.name,
+            "question": self.words.question,
+            "first": self.first,
+            "facts": dict(self.words.facts),
+            "rows": [
+                {
+                    "rule": row.rule,
+                    **msgspec.to_builtins(self.words.rows[row.rule]),
+                    "when": condition_of(row).exported(limits),
+                    "then": msgspec.to_builtins(row.then, enc_hook=_named),
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def condition_of(row: Row[Any]) -> Condition:
+    """What a row asks; a fact that stands for itself as a condition."""
+    return _condition(row.when)
+
+
+def _named(result: object) -> str:
+    return getattr(result, "__name__", None) or str(result)
 
 
 def _check(
@@ -416,19 +505,27 @@ def _check(
     if ids != list(words.rows):
         raise refuse("the rows", "are published in another order than they are tried in",
                      f"write the words in the order {', '.join(ids)}")  # fmt: skip
-    used = {fact for row in rows for fact in facts_of(_condition(row.when))}
-    fields = set(facts.__struct_fields__)
-    named = {part.name for row in rows for part in _condition(row.when).parts()
-             if isinstance(part, Named)}  # fmt: skip
-    for fact in sorted(used - fields - named):
-        raise refuse(fact, f"is not a fact of {facts.__name__}", "name a field of the table's own")
-    for fact in sorted(used - set(words.facts)):
-        raise refuse(f"facts.{fact}", "has no words", "say in words what the fact is")
-    for fact in sorted(set(words.facts) - fields - named):
-        raise refuse(f"facts.{fact}", "names no fact of this table", "take it out")
     if first and not isinstance(rows[-1].when, Otherwise):
         raise refuse(rows[-1].rule, "does not take every child that is left",
                      "let the last row hold otherwise")  # fmt: skip
+    for problem in _unfit_facts(facts, rows, words):
+        raise refuse(*problem)
+
+
+def _unfit_facts(
+    facts: type[Struct], rows: tuple[Row[Any], ...], words: TableWords
+) -> Iterator[tuple[str, str, str]]:
+    """Facts that the rows, the struct and the words do not share: which, what is wrong, cure."""
+    used = {fact for row in rows for fact in facts_of(condition_of(row))}
+    fields = set(facts.__struct_fields__)
+    named = {part.name for row in rows for part in condition_of(row).parts()
+             if isinstance(part, Named)}  # fmt: skip
+    for fact in sorted(used - fields - named):
+        yield fact, f"is not a fact of {facts.__name__}", "name a field of the table's own"
+    for fact in sorted(used - set(words.facts)):
+        yield f"facts.{fact}", "has no words", "say in words what the fact is"
+    for fact in sorted({*words.facts, *words.absent} - fields - named):
+        yield f"facts.{fact}", "names no fact of this table", "take it out"
 
 
 def facts_of(condition: Condition) -> set[str]:
@@ -453,12 +550,14 @@ class Match(Struct, Generic[F, R], frozen=True):
     """A table asked about facts: the rows that fired, and for each of the others why it did not.
 
     ``asked`` are the ids that were asked where single rows were, else empty: all of them.
+    ``about`` names what the facts are of where the table is asked of several things.
     """
 
     table: Table[F, R]
     facts: F
     fired: tuple[Row[R], ...]
     asked: tuple[str, ...] = ()
+    about: str = ""
 
     @property
     def row(self) -> Row[R]:
@@ -486,56 +585,57 @@ class Match(Struct, Generic[F, R], frozen=True):
             reached = not (fired and self.table.first)
 
 
-def first_match(table: Table[F, R], facts: F) -> Match[F, R]:
+def first_match(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
     """The first row that holds."""
-    return Match(table, facts, (table.rows[table.place(facts)],))
+    return Match(table, facts, (table.rows[table.place(facts)],), about=about)
 
 
-def all_matches(table: Table[F, R], facts: F) -> Match[F, R]:
+def all_matches(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
     """Every row that holds, in order; there may be none."""
-    return Match(table, facts, table.holding(facts))
+    return Match(table, facts, table.holding(facts), about=about)
 
 
-def one_row(table: Table[F, R], rule: str, facts: F) -> Match[F, R]:
+def one_row(table: Table[F, R], rule: str, facts: F, about: str = "") -> Match[F, R]:
     """One row of a table whose rows stand for themselves."""
     fired = (table[rule],) if table.row_holds(rule, facts) else ()
-    return Match(table, facts, fired, (rule,))
+    return Match(table, facts, fired, (rule,), about)
 
 
 # --- the account of an evaluation -----------------------------------------------------------------
 
 
 class Step(NamedTuple):
-    """One rule that was asked, whether it held, and what was seen."""
+    """One rule asked in the old form, whether it held, and what was seen."""
 
     rule: str
     fired: bool
     because: str
     values: tuple[object, ...]
 
-    def reason(self) -> str:
-        return self.because.format(*self.values)
-
 
 class Reasoning:
-    """The rules of one evaluation in the order they were asked."""
+    """The rules of one evaluation in the order they were asked.
+
+    ``about`` names the thing asked about (an order, a result) where a table is asked of several,
+    so that the account can tell them apart.
+    """
 
     __slots__ = ("_asked",)
 
     def __init__(self) -> None:
-        self._asked: list[Match[Any, Any] | tuple[str, bool, str, tuple[object, ...]]] = []
+        self._asked: list[Match[Any, Any] | Step] = []
 
-    def first(self, table: Table[F, R], facts: F) -> Match[F, R]:
+    def first(self, table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
         """Asks a table for the first row that holds, and keeps the answer."""
-        return self.keep(first_match(table, facts))
+        return self.keep(first_match(table, facts, about))
 
-    def all(self, table: Table[F, R], facts: F) -> Match[F, R]:
+    def all(self, table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
         """Asks a table for every row that holds, and keeps the answer."""
-        return self.keep(all_matches(table, facts))
+        return self.keep(all_matches(table, facts, about))
 
-    def row(self, table: Table[F, R], rule: str, facts: F) -> bool:
+    def row(self, table: Table[F, R], rule: str, facts: F, about: str = "") -> bool:
         """Asks one row of a table whose rows stand for themselves, and keeps the answer."""
-        return bool(self.keep(one_row(table, rule, facts)).fired)
+        return bool(self.keep(one_row(table, rule, facts, about)).fired)
 
     def keep(self, match: Match[F, R]) -> Match[F, R]:
         """Keeps an answer that was had before, in its place."""
@@ -544,16 +644,16 @@ class Reasoning:
 
     def holds(self, rule: str, condition: bool, because: str, *values: object) -> bool:
         """Note that ``rule`` was asked; ``because`` is formatted only if somebody reads it."""
-        self._asked.append((rule, condition, because, values))
+        self._asked.append(Step(rule, condition, because, values))
         return condition
 
     def fired(self) -> tuple[str, ...]:
         """Every rule that held, each once, in the order asked."""
         found: dict[str, None] = {}
         for one in self._asked:
-            if isinstance(one, tuple):
-                if one[1]:
-                    found[one[0]] = None
+            if isinstance(one, Step):
+                if one.fired:
+                    found[one.rule] = None
             else:
                 for row in one.fired:
                     found[row.rule] = None
@@ -564,32 +664,7 @@ class Reasoning:
         """Every table that was asked, in order, as often as it was asked."""
         return (one for one in self._asked if isinstance(one, Match))
 
-    def __iter__(self) -> Iterator[Step]:
-        for one in self._asked:
-            if isinstance(one, tuple):
-                yield Step(*one)
-                continue
-            for row, state, seen in one.rows():
-                if state != "not reached":
-                    yield Step(row.rule, state == "fired", in_words(seen, one.table.words), ())
-
-
-def in_words(seen: Iterable[Seen], words: TableWords) -> str:
-    """What was seen, for a reader: each fact by its name, its value, and what it was held to."""
-    told = []
-    for one in seen:
-        text = f"{words.facts[one.fact]}: {_shown(one.value)}"
-        if isinstance(one.against, Limit):
-            text += f" ({one.against.side.replace('_', ' ')} {one.against})"
-        told.append(text)
-    return "; ".join(told).replace("{", "{{").replace("}", "}}")
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value)) or "none"
-    if isinstance(value, Decimal):
-        return f"{value.normalize():f}"
-    return "unknown" if value is None else str(value) or "none"
+    @property
+    def steps(self) -> Iterator[Step]:
+        """Every rule that was asked in the old form, in order, as often as it was asked."""
+        return (one for one in self._asked if isinstance(one, Step))

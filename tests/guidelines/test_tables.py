@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.engine import Limit
+from cds_service.guidelines.explain import in_words
 from cds_service.guidelines.tables import (
     Condition,
     Reasoning,
@@ -22,7 +23,6 @@ from cds_service.guidelines.tables import (
     any_of,
     first_match,
     holds,
-    in_words,
     is_one_of,
     known,
     meets,
@@ -153,7 +153,7 @@ def test_each_row_says_what_became_of_it_and_why() -> None:
     match = first_match(example(), Child(level=Decimal("250.0"), sign=True))
     told = [(row.rule, state, in_words(seen, WORDS)) for row, state, seen in match.rows()]
     assert told == [
-        ("EX-01", "no", "level: 250 (below 200 pg/mL)"),
+        ("EX-01", "no", "level: 250 (not below 200 pg/mL)"),
         ("EX-02", "fired", "sign: yes"),
         ("EX-03", "not reached", ""),
     ]
