@@ -142,6 +142,10 @@ TABLE: dict[str, tuple[str, Sees]] = {
         "1",
         fires("RTE-02", lambda x: a_record(level=a_level(ago=0), birth=months_old(int(x)))),
     ),
+    "trial_age": (
+        "1",
+        lambda x: see(a_record(birth=months_old(int(x)))).says("tried from 1 to 20 months"),
+    ),
     "weight_floor_under_1_month": ("0.01", weighs(0)),
     "weight_ceiling_under_1_month": ("0.01", weighs(0)),
     "weight_floor_1_to_6_months": ("0.01", weighs(3)),

@@ -34,6 +34,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     toddler_age: Limit
     neonate_age: Limit
     under_one_month_age: Limit
+    trial_age: Limit
     weight_floor_under_1_month: Limit
     weight_ceiling_under_1_month: Limit
     weight_floor_1_to_6_months: Limit
@@ -97,6 +98,10 @@ class Constants(Struct, frozen=True, forbid_unknown_fields=True):
     preterm_assumed: Constant
     one_month_check: Constant
     three_month_check: Constant
+    reticulocyte_check: Constant
+    potassium_days: Constant
+    borderline_repeat: Constant
+    adequate_repeat: Constant
 
 
 class Product(doses.Product, frozen=True):

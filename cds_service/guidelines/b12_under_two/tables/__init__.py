@@ -20,6 +20,11 @@ from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts, cause_table
+from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, dose_table
+from cds_service.guidelines.b12_under_two.tables.duplication import (
+    DuplicationFacts,
+    duplication_table,
+)
 from cds_service.guidelines.b12_under_two.tables.follow_up import (
     CheckFacts,
     Follow,
@@ -33,6 +38,13 @@ from cds_service.guidelines.b12_under_two.tables.follow_up import (
     signs_table,
 )
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts, inputs_table
+from cds_service.guidelines.b12_under_two.tables.monitoring import (
+    MonitoringFacts,
+    monitoring_table,
+)
+from cds_service.guidelines.b12_under_two.tables.mother import Mother, MotherFacts, mother_table
+from cds_service.guidelines.b12_under_two.tables.route import Advice, RouteFacts, route_table
+from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts, safety_table
 from cds_service.guidelines.b12_under_two.tables.severity import (
     Severity,
     SeverityFacts,
@@ -57,6 +69,12 @@ NAMES = (
     "cause",
     "severity",
     "urgency",
+    "route",
+    "dose",
+    "duplication",
+    "safety",
+    "monitoring",
+    "mother",
     "follow_up_signs",
     "follow_up_overdue",
     "follow_up_baseline",
@@ -73,6 +91,12 @@ class Tables(Struct, frozen=True):
     cause: Table[CauseFacts, None]
     severity: Table[SeverityFacts, Severity]
     urgency: Table[UrgencyFacts, None]
+    route: Table[RouteFacts, Advice]
+    dose: Table[DoseFacts, DoseName]
+    duplication: Table[DuplicationFacts, None]
+    safety: Table[SafetyFacts, None]
+    monitoring: Table[MonitoringFacts, None]
+    mother: Table[MotherFacts, Mother]
     follow_up_signs: Table[SignFacts, Follow]
     follow_up_overdue: Table[OverdueFacts, Follow]
     follow_up_baseline: Table[ResponseFacts, None]
@@ -107,6 +131,12 @@ def make_tables(limits: Limits) -> Tables:
         cause=cause_table(said["cause"]),
         severity=severity_table(limits, said["severity"]),
         urgency=urgency_table(limits, said["urgency"]),
+        route=route_table(said["route"]),
+        dose=dose_table(said["dose"]),
+        duplication=duplication_table(said["duplication"]),
+        safety=safety_table(limits, said["safety"]),
+        monitoring=monitoring_table(limits, said["monitoring"]),
+        mother=mother_table(said["mother"]),
         follow_up_signs=signs_table(limits, said["follow_up_signs"]),
         follow_up_overdue=overdue_table(limits, said["follow_up_overdue"]),
         follow_up_baseline=baseline_table(limits, said["follow_up_baseline"]),
