@@ -32,6 +32,7 @@ from cds_service.guidelines.b12_under_two.results import (
     read_levels,
     read_weight,
 )
+from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
 from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
 from cds_service.guidelines.tables import Reasoning
 
@@ -238,7 +239,7 @@ def _read_feeding(
         name = code.display or code.code
         if not measured.about:
             child = name
-        elif "mother" in measured.about.lower().split():
+        elif not set(g.file.feeding.mother).isdisjoint(measured.about.lower().split()):
             maternal = name
     return breast_fed, maternal, child
 
@@ -248,7 +249,6 @@ def _read_feeding(
 
 def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     """The facts of ``record`` on the date ``on``; pure, and total over any record."""
-    limits = g.limits
     by_kind: dict[str, list[Measurement]] = {}
     kinds = g.kinds
     birth = record.patient.birth
@@ -268,17 +268,17 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
             else:
                 by_kind.setdefault(kind, []).append(measured)
             break
-    age = read_age(record.patient, on, limits, why)
+    age = read_age(record.patient, on, g, why)
     weights = [
         (kind, measured)
         for kind in ("weight", "weight_estimated", "birth_weight")
         for measured in by_kind.get(kind, ())
     ]
-    weight = read_weight(weights, record.patient.birth, age, on, limits, why)
+    weight = read_weight(weights, record.patient.birth, age, on, g, why)
     levels, preliminary, unusable = read_levels(by_kind.get("b12_level", ()), on, g, why)
     not_b12 = tuple(_name(one) for one in by_kind.get("b12_not_usable", ()))
-    if not_b12:
-        why.holds("B12-05", True, "{} results of other tests", len(not_b12))
+    for name in not_b12:
+        why.row(g.tables.result_remarks, "B12-05", RemarkFacts(another_test=True), name)
     labs: dict[LabName, tuple[Lab, ...]] = {}
     for name in LAB_UNITS:
         if name in by_kind:

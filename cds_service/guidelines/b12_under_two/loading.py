@@ -61,6 +61,8 @@ MEASURED = (
     "breastfeeding_status",
     "diet",
 )
+#: The property that a code of a B12 level names.
+PROPERTIES = ("b12_level_mass", "b12_level_molar")
 WEIGHTS = ("weight", "weight_estimated", "birth_weight")
 FEEDING = ("breastfeeding_status", "diet")
 LABS = tuple(
@@ -127,7 +129,9 @@ def _lists_of(codes: Codes) -> Callable[[str, str], Lists]:
     """Which lists of problems and procedures a code belongs to; remembers the last it was asked,
     unless they are too long to be codes."""
     lists = [
-        (name, getattr(codes, name)) for name in codes.__struct_fields__ if name not in MEASURED
+        (name, getattr(codes, name))
+        for name in codes.__struct_fields__
+        if name not in (*MEASURED, *PROPERTIES)
     ]
 
     def look_up(system: str, code: str) -> Lists:
@@ -260,6 +264,9 @@ def _check(file: File, path: Path) -> None:
         ("hemoglobin_severe", "hemoglobin_two_lines"),
         ("hemoglobin_two_lines", "hemoglobin_anaemia"),
         ("toddler_age", "covered_age"),
+        ("weight_band_1_month", "weight_band_6_months"),
+        ("weight_band_6_months", "weight_band_12_months"),
+        ("weight_age_3_months", "weight_age_12_months"),
         ("result_current", "result_stale"),
         ("paradox_from", "paradox_to"),
         ("response_day", "one_month_overdue"),

@@ -15,8 +15,16 @@ from pathlib import Path
 from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.tables.age import AgeFacts, age_table
 from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts, cause_table
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts, inputs_table
+from cds_service.guidelines.b12_under_two.tables.result import (
+    Reading,
+    RemarkFacts,
+    ResultFacts,
+    remarks_table,
+    result_table,
+)
 from cds_service.guidelines.b12_under_two.tables.severity import (
     Severity,
     SeverityFacts,
@@ -28,19 +36,41 @@ from cds_service.guidelines.b12_under_two.tables.status import (
     status_table,
 )
 from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts, urgency_table
+from cds_service.guidelines.b12_under_two.tables.weight import (
+    WeighingFacts,
+    WeightFacts,
+    weighing_table,
+    weight_table,
+)
 from cds_service.guidelines.engine import Rule
 from cds_service.guidelines.tables import Table, TableWords, read_words
 
 FOLDER = Path(__file__).parent
 
 #: The tables in the order in which they are published, each a file of words.
-NAMES = ("inputs", "status", "cause", "severity", "urgency")
+NAMES = (
+    "inputs",
+    "age",
+    "weight_found",
+    "weight",
+    "result",
+    "result_remarks",
+    "status",
+    "cause",
+    "severity",
+    "urgency",
+)
 
 
 class Tables(Struct, frozen=True):
     """Every table, its limits as they are in force here."""
 
     inputs: Table[InputFacts, None]
+    age: Table[AgeFacts, bool]
+    weight_found: Table[WeighingFacts, None]
+    weight: Table[WeightFacts, None]
+    result: Table[ResultFacts, Reading | None]
+    result_remarks: Table[RemarkFacts, None]
     status: Table[StatusFacts, StatusName]
     cause: Table[CauseFacts, None]
     severity: Table[SeverityFacts, Severity]
@@ -70,6 +100,11 @@ def make_tables(limits: Limits) -> Tables:
     said = words()
     return Tables(
         inputs=inputs_table(said["inputs"]),
+        age=age_table(limits, said["age"]),
+        weight_found=weighing_table(limits, said["weight_found"]),
+        weight=weight_table(limits, said["weight"]),
+        result=result_table(limits, said["result"]),
+        result_remarks=remarks_table(limits, said["result_remarks"]),
         status=status_table(limits, said["status"]),
         cause=cause_table(said["cause"]),
         severity=severity_table(limits, said["severity"]),
