@@ -211,15 +211,18 @@ def decision_tables(
         " of the names asked for. `cds-service evaluate --explain` shows for a child which rows"
         " fired, and what was seen."
     )
+    before = ""
     for table in tables:
+        if table.words.title != before:
+            yield ""
+            yield f"### Table {table.words.title}"
         yield ""
         yield from _decision_table(table, of, wording)
+        before = table.words.title
 
 
 def _decision_table(table: Table[Any, Any], of: Struct, wording: Wording) -> Iterator[str]:
     words = table.words
-    yield f"### Table {words.title}"
-    yield ""
     yield f"**{words.question}** {how_tried(first=table.first)}"
     yield ""
     known = []
@@ -230,11 +233,11 @@ def _decision_table(table: Table[Any, Any], of: Struct, wording: Wording) -> Ite
     yield from grid(("fact", "name", "is", "without it"), known)
     yield ""
     rows = []
-    for row in table.rows:
-        said = words.rows[row.rule]
-        exactly = logic(condition_of(row), table, of)
+    for name, said in words.rows.items():
+        asked = [condition_of(row) for row in table.rows if row.rule == name]
+        exactly = logic(AnyOf(tuple(asked)) if len(asked) > 1 else asked[0], table, of)
         rule = Rule(words.title, said.condition, said.result, said.source)
-        rows.append(rule_row(row.rule, rule, wording, exactly))
+        rows.append(rule_row(name, rule, wording, exactly))
     yield from grid(("rule", "condition", "exactly", "result", "authority"), rows)
 
 

@@ -406,7 +406,8 @@ class Table(Struct, Generic[F, R], frozen=True):
     """An ordered tuple of rows over one struct of facts. Make it with `Table.of`.
 
     ``first`` says that the first row that holds answers and the rows after it are not looked at;
-    otherwise every row stands for itself.
+    otherwise every row stands for itself. A table whose first row answers is ``complete``: its
+    last row takes every child that is left. One that is not may have no answer.
     """
 
     name: str
@@ -416,6 +417,7 @@ class Table(Struct, Generic[F, R], frozen=True):
     words: TableWords
     _tests: tuple[Test, ...]
     _places: Mapping[str, int]
+    complete: bool = True
 
     @classmethod
     def of(
@@ -426,23 +428,26 @@ class Table(Struct, Generic[F, R], frozen=True):
         words: TableWords,
         *,
         first: bool,
+        complete: bool = True,
     ) -> Table[F, R]:
         """Raises `GuidelineError` where rows, facts and words do not fit each other."""
         kept = tuple(Row(one.rule, _condition(one.when), one.then) for one in rows)
-        _check(name, facts, kept, words, first=first)
+        _check(name, facts, kept, words, ends=first and complete)
         tests = tuple(condition_of(one).compiled() for one in kept)
         places = {one.rule: place for place, one in enumerate(kept)}
-        return cls(name, facts, kept, first, words, tests, places)
+        return cls(name, facts, kept, first, words, tests, places, complete)
 
     def __getitem__(self, rule: str) -> Row[R]:
         return self.rows[self._places[rule]]
 
-    def place(self, facts: F) -> int:
+    def place(self, facts: F) -> int | None:
         """The place of the first row that holds; of a complete table there always is one."""
         for place, test in enumerate(self._tests):
             if test(facts):
                 return place
-        raise LookupError(f"no row of the table {self.name} holds")
+        if self.complete:
+            raise LookupError(f"no row of the table {self.name} holds")
+        return None
 
     def holding(self, facts: F) -> tuple[Row[R], ...]:
         """Every row that holds, in order."""
@@ -491,7 +496,7 @@ def _named(result: object) -> str:
 
 
 def _check(
-    name: str, facts: type[Struct], rows: tuple[Row[Any], ...], words: TableWords, *, first: bool
+    name: str, facts: type[Struct], rows: tuple[Row[Any], ...], words: TableWords, *, ends: bool
 ) -> None:
     def refuse(what: str, problem: str, cure: str) -> GuidelineError:
         return GuidelineError(f"the table {name}", what, problem, cure)
@@ -505,7 +510,7 @@ def _check(
     if ids != list(words.rows):
         raise refuse("the rows", "are published in another order than they are tried in",
                      f"write the words in the order {', '.join(ids)}")  # fmt: skip
-    if first and not isinstance(rows[-1].when, Otherwise):
+    if ends and not isinstance(rows[-1].when, Otherwise):
         raise refuse(rows[-1].rule, "does not take every child that is left",
                      "let the last row hold otherwise")  # fmt: skip
     for problem in _unfit_facts(facts, rows, words):
@@ -586,8 +591,10 @@ class Match(Struct, Generic[F, R], frozen=True):
 
 
 def first_match(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
-    """The first row that holds."""
-    return Match(table, facts, (table.rows[table.place(facts)],), about=about)
+    """The first row that holds; none only where the table is not complete."""
+    place = table.place(facts)
+    fired = () if place is None else (table.rows[place],)
+    return Match(table, facts, fired, about=about)
 
 
 def all_matches(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:

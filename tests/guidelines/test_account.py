@@ -19,7 +19,7 @@ from cds_service.guidelines.explain import (
     asked_of,
     in_words,
     shown,
-    table_account,
+    table_accounts,
     written,
 )
 from cds_service.guidelines.tables import (
@@ -154,7 +154,7 @@ ROWS = (
 
 
 def rows_of(why: Reasoning, table: Table[Order, None]) -> dict[str, RowAccount]:
-    account = table_account(table, asked_of(why.matches), lambda name: f"{name} ended")
+    (account,) = table_accounts([table], asked_of(why.matches), lambda name: f"{name} ended")
     return {row.rule: row for row in account.rows}
 
 
@@ -172,8 +172,18 @@ def test_a_table_that_stops_at_its_first_row_says_which_answered() -> None:
 def test_a_table_nobody_asked_says_why() -> None:
     rows = rows_of(Reasoning(), a_table(*ROWS, first=True))
     assert {(row.state, row.why) for row in rows.values()} == {("not asked", ("order ended",))}
-    table = table_account(a_table(*ROWS, first=True), {}, lambda _: "")
+    (table,) = table_accounts([a_table(*ROWS, first=True)], {}, lambda _: "")
     assert {row.why for row in table.rows} == {("there is no such order",)}
+
+
+def test_of_two_tables_of_one_title_the_one_that_was_not_asked_says_so_in_its_own_words() -> None:
+    why, asked, other = Reasoning(), a_table(ROWS[0]), a_table(ROWS[1])
+    why.all(asked, Order(Decimal(3000)))
+    found = table_accounts([asked, other], asked_of(why.matches), lambda name: f"{name} ended")
+    assert [row.why for table in found for row in table.rows] == [
+        ("dose: 3000 (above 2000 µg)",),
+        ("there is no such order",),
+    ]
 
 
 def test_a_row_nobody_asked_says_so_in_the_words_of_its_table() -> None:
@@ -211,7 +221,7 @@ def test_a_row_that_nothing_reached_names_every_answer() -> None:
 def test_the_account_as_text_has_every_row_and_why() -> None:
     why, table = Reasoning(), a_table(*ROWS, first=True)
     why.first(table, Order(Decimal(9), reaction=True))
-    account = table_account(table, asked_of(why.matches), lambda _: "")
+    (account,) = table_accounts([table], asked_of(why.matches), lambda _: "")
     facts = (Fact("Order", "one of 9 µg"), Fact("Order", "today"))
     assert written(Account(facts, (account,))).splitlines() == [
         "What is known",
@@ -285,6 +295,13 @@ def test_a_table_is_on_the_page_with_its_question_and_its_facts() -> None:
     assert any("| T-9 asks. | *odd course*: yes |" in line for line in lines)
     first = list(describe.decision_tables([a_table(*ROWS, first=True)], LIMITS, WORDING))
     assert any(line.endswith("from the top, and the first that fits answers.") for line in first)
+
+
+def test_tables_of_one_title_are_the_questions_of_one_table() -> None:
+    tables = [a_table(ROWS[0]), a_table(ROWS[1])]
+    lines = list(describe.decision_tables(tables, LIMITS, WORDING))
+    assert lines.count("### Table order") == 1
+    assert sum(line.startswith("**Is the order right?**") for line in lines) == 2
 
 
 def test_what_was_asked_of_all_is_told_as_what_was_asked_of_one() -> None:

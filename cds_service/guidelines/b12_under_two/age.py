@@ -62,14 +62,16 @@ def read_age(patient: Patient, on: date, g: Guideline, why: Reasoning) -> Age:
     """The child's age and what follows from it, from the table AGE."""
     limits, birth = g.limits, patient.birth
     if birth is None or patient.deceased or birth.first > on:
-        days = None if birth is None else days_since(birth, on)
-        asked = AgeFacts(deceased=patient.deceased, days=days)
+        day: Literal["by today", "after today"] | None = None
+        if birth is not None:
+            day = "after today" if birth.first > on else "by today"
+        asked = AgeFacts(deceased=patient.deceased, birth=day)
         return Age(why.first(g.tables.age, asked).rule, covered=False)
     partial = birth.first != birth.last
     latest = min(birth.last, on)
     oldest = completed_months(birth.first, on)
     youngest = completed_months(latest, on) if partial else oldest
-    asked = AgeFacts(days=days_since(birth, on), partial=partial, youngest=youngest, oldest=oldest)
+    asked = AgeFacts(birth="by today", partial=partial, youngest=youngest, oldest=oldest)
     match = why.first(g.tables.age, asked)
     if not match.result:
         too_old = match.rule == "AGE-07"  # whatever its age, which is not told then

@@ -25,7 +25,7 @@ from cds_service.guidelines.b12_under_two.tables.result import (
     Verdict,
 )
 from cds_service.guidelines.b12_under_two.tables.weight import WeighingFacts, WeightFacts
-from cds_service.guidelines.tables import Match, Reasoning, all_matches, first_match
+from cds_service.guidelines.tables import Match, Reasoning, first_match
 
 LabName = Literal[
     "hemoglobin", "mcv", "platelets", "leukocytes", "neutrophils", "reticulocytes", "potassium",
@@ -145,7 +145,7 @@ def _weights_that_count(
     asked: list[Match[WeighingFacts, None]] = []
     for kind, measured in found:
         facts = _weighing(measured, birth, on, at_birth=kind == "birth_weight")
-        match = all_matches(table, facts, measured.source)
+        match = first_match(table, facts, measured.source)
         asked.append(match)
         if match.fired:
             if match.rule == "WT-02" and measured.value is not None:

@@ -17,20 +17,15 @@ from cds_service.guidelines.tables import Reasoning, State, Step
 #: Tables whose first row that fits is the answer, the rows after it not being looked at, with the
 #: rows they ask for besides, whatever the answer. In the other tables every row stands for itself.
 _FIRST_MATCH: Mapping[str, frozenset[str]] = {
-    "age": frozenset(),
-    "weight": frozenset({"WT-01", "WT-02", "WT-03"}),
-    "b12_result": frozenset({"B12-05", "B12-06", "B12-12"}),
     "route": frozenset(),
     "mother": frozenset(),
 }
 
 #: Why a row of a table that was looked at was not asked.
 _NOT_ASKED = {
-    "b12_result": "nothing of the kind on record",
     "dose": "not offered here",
     "duplication": "nothing on record to compare with",
     "order": "the orders being written give no reason to",
-    "follow_up": "another row had answered the same question",
     "safety": "nothing is suggested to which it applies",
 }
 
@@ -62,7 +57,7 @@ def tables(asked: Asked, g: Guideline, why_not: Callable[[str], str]) -> Iterato
         silent = not any(rule in asked for rule in rules)
         unasked = _NOT_ASKED.get(table, "nothing here calls for it")
         if silent:
-            unasked = why_not(table) or "nothing is suggested to which it applies"
+            unasked = why_not(table.replace("_", " ")) or "nothing is suggested to which it applies"
         rows = []
         for rule, row in rules.items():
             askings = asked.get(rule, [])

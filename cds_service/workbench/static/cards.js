@@ -155,8 +155,8 @@ function ruleOf(row) {
 function tableOf(table) {
   const fired = table.rows.filter((row) => row.state === "fired").map((row) => row.rule);
   return h("details", { class: "table" },
-    h("summary", {}, h("span", {}, `Table ${table.name}`), " ",
+    h("summary", {}, h("span", {}, `Table ${table.name}`), " ", table.question && h("span", {}, table.question), " ",
       h("span", { class: "muted" }, fired.length ? fired.join(", ") : "none fired")),
-    h("p", { class: "hint" }, table.question, table.firstMatch && " The first row that fits answers."),
+    table.firstMatch && h("p", { class: "hint" }, "The first row that fits answers."),
     h("ul", { class: "rules" }, table.rows.map(ruleOf)));
 }

@@ -4,6 +4,10 @@ and its cases (``status.cases.toml``: facts in, row out).
 To add a row, write it into its table's module, its sentence into the file of words at the same
 place, and its cases: below, on and above each limit. ``--explain``, the guideline page and the
 workbench read the rows themselves.
+
+A file of words may also say, before its rows, why the table or a row of it is not asked of some
+children (``unasked``), and under ``[absent]`` what it means of a fact to have no value where that
+is not "unknown". A table asked of several things (results, orders) is told which by ``about``.
 """
 
 from __future__ import annotations
@@ -17,6 +21,18 @@ from msgspec import Struct
 from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.b12_under_two.tables.age import AgeFacts, age_table
 from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts, cause_table
+from cds_service.guidelines.b12_under_two.tables.follow_up import (
+    CheckFacts,
+    Follow,
+    OverdueFacts,
+    ResponseFacts,
+    SignFacts,
+    baseline_table,
+    checks_table,
+    overdue_table,
+    response_table,
+    signs_table,
+)
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts, inputs_table
 from cds_service.guidelines.b12_under_two.tables.result import (
     Reading,
@@ -47,7 +63,8 @@ from cds_service.guidelines.tables import Table, TableWords, read_words
 
 FOLDER = Path(__file__).parent
 
-#: The tables in the order in which they are published, each a file of words.
+#: The tables in the order in which they are published, each a file of words. Those of one title
+#: are the questions of one table.
 NAMES = (
     "inputs",
     "age",
@@ -59,6 +76,11 @@ NAMES = (
     "cause",
     "severity",
     "urgency",
+    "follow_up_signs",
+    "follow_up_overdue",
+    "follow_up_baseline",
+    "follow_up_response",
+    "follow_up_checks",
 )
 
 
@@ -75,6 +97,11 @@ class Tables(Struct, frozen=True):
     cause: Table[CauseFacts, None]
     severity: Table[SeverityFacts, Severity]
     urgency: Table[UrgencyFacts, None]
+    follow_up_signs: Table[SignFacts, Follow]
+    follow_up_overdue: Table[OverdueFacts, Follow]
+    follow_up_baseline: Table[ResponseFacts, None]
+    follow_up_response: Table[ResponseFacts, Follow | None]
+    follow_up_checks: Table[CheckFacts, None]
 
     def __iter__(self) -> Iterator[Table]:  # type: ignore[type-arg]
         return (getattr(self, name) for name in self.__struct_fields__)
@@ -109,4 +136,9 @@ def make_tables(limits: Limits) -> Tables:
         cause=cause_table(said["cause"]),
         severity=severity_table(limits, said["severity"]),
         urgency=urgency_table(limits, said["urgency"]),
+        follow_up_signs=signs_table(limits, said["follow_up_signs"]),
+        follow_up_overdue=overdue_table(limits, said["follow_up_overdue"]),
+        follow_up_baseline=baseline_table(limits, said["follow_up_baseline"]),
+        follow_up_response=response_table(limits, said["follow_up_response"]),
+        follow_up_checks=checks_table(limits, said["follow_up_checks"]),
     )

@@ -6,6 +6,8 @@ date of birth is read by both its ends.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two.data import Limits
@@ -15,7 +17,7 @@ from cds_service.guidelines.tables import (
     TableWords,
     all_of,
     any_of,
-    holds,
+    is_one_of,
     meets,
     misses,
     not_,
@@ -25,19 +27,14 @@ from cds_service.guidelines.tables import (
 
 
 class AgeFacts(Struct, frozen=True):
-    """``days`` since the earliest day the date of birth can mean, unknown without one; a partial
+    """``birth`` is the earliest day the date of birth can mean, unknown without one; a partial
     date leaves open between ``youngest`` and ``oldest`` completed months."""
 
     deceased: bool = False
-    days: int | None = None
+    birth: Literal["by today", "after today"] | None = None
     partial: bool = False
     youngest: int | None = None
     oldest: int | None = None
-
-
-def born_after_today(facts: AgeFacts) -> bool:
-    """The date of birth lies after today."""
-    return facts.days is not None and facts.days < 0
 
 
 def age_table(limits: Limits, words: TableWords) -> Table[AgeFacts, bool]:
@@ -54,8 +51,8 @@ def age_table(limits: Limits, words: TableWords) -> Table[AgeFacts, bool]:
         AgeFacts,
         (
             Row("AGE-01", f.deceased, False),
-            Row("AGE-02", unknown(f.days), False),
-            Row("AGE-03", holds(born_after_today), False),
+            Row("AGE-02", unknown(f.birth), False),
+            Row("AGE-03", is_one_of(f.birth, "after today"), False),
             Row("AGE-04", all_of(exact, misses(f.oldest, covered)), False),
             Row("AGE-05", all_of(exact, meets(f.oldest, toddler)), True),
             Row("AGE-06", exact, True),

@@ -46,7 +46,7 @@ class WeighingFacts(Struct, frozen=True):
 
 
 def weighing_table(limits: Limits, words: TableWords) -> Table[WeighingFacts, None]:
-    """At most one row holds; a weight counts where none does."""
+    """A weight counts where no row holds."""
     f = WeighingFacts
     unclear = any_of(
         not_(is_one_of(f.status, *STANDING)),
@@ -68,20 +68,12 @@ def weighing_table(limits: Limits, words: TableWords) -> Table[WeighingFacts, No
         WeighingFacts,
         (
             Row("WT-01", unclear, None),
-            Row("WT-02", all_of(not_(unclear), implausible), None),
-            Row(
-                "WT-03",
-                all_of(
-                    not_(unclear),
-                    not_(implausible),
-                    f.at_birth,
-                    misses(f.age, limits.birth_weight_age),
-                ),
-                None,
-            ),
+            Row("WT-02", implausible, None),
+            Row("WT-03", all_of(f.at_birth, misses(f.age, limits.birth_weight_age)), None),
         ),
         words,
-        first=False,
+        first=True,
+        complete=False,
     )
 
 
