@@ -139,11 +139,13 @@ def chosen_level(facts: Facts) -> tuple[Level | None, tuple[str, ...]]:
 
 
 def disagreement(
-    facts: Facts, level: Level, table: Table[RemarkFacts, None]
-) -> list[Match[RemarkFacts, None]]:
-    """What the row B12-12 says of this result and each other, up to the first with which it
-    disagrees though no treatment lies between them."""
+    facts: Facts, level: Level | None, table: Table[RemarkFacts, None]
+) -> tuple[bool, list[Match[RemarkFacts, None]]]:
+    """Whether this result and another disagree though no treatment lies between them, and what
+    the row B12-12 says of each two, up to the first that do."""
     asked: list[Match[RemarkFacts, None]] = []
+    if level is None:
+        return False, asked
     for other in facts.levels:
         if other is level:
             continue
@@ -157,8 +159,8 @@ def disagreement(
         )
         asked.append(one_row(table, "B12-12", pair, f"{level.written}, {other.written}"))
         if asked[-1].fired:
-            break
-    return asked
+            return True, asked
+    return False, asked
 
 
 def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> Status:
@@ -166,8 +168,7 @@ def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> S
     limits, therapy = g.limits, facts.therapy
     level, flags = chosen_level(facts)
     neuro = bool(facts.neurological)
-    pairs = disagreement(facts, level, g.tables.result_remarks) if level is not None else []
-    discordant = any(one.fired for one in pairs)
+    discordant, pairs = disagreement(facts, level, g.tables.result_remarks)
     metabolites: Metabolites = "none"
     high: tuple[Lab, ...] = ()
     asked = StatusFacts(signs=neuro, risk=at_risk(cause), diagnosis=_diagnosis(facts, level, g))

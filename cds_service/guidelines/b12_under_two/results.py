@@ -256,14 +256,21 @@ def _level(
     g: Guideline,
 ) -> Level:  # fmt: skip
     """A result that stands, read as the table says; without the remarks on it."""
-    written, limits = _written(measured), g.limits
     if reading == "low":
         return Level(rule, "low", when, measured.source, measured.text or "flagged low")
-    if measured.interval is not None and reading == "unplaced":
+    if measured.value is not None and facts.level is not None:
+        return _number(measured, measured.value, facts.level, when, rule, reading, g)
+    if measured.interval is not None:
         return _range(measured, measured.interval, when, rule, g)
-    pg = facts.level
-    if reading == "unplaced" or pg is None or measured.value is None:
-        return Level(rule, "indeterminate", when, measured.source, written)
+    return Level(rule, "indeterminate", when, measured.source, _written(measured))
+
+
+def _number(
+    measured: Measurement, value: Quantity, pg: Decimal, when: Moment, rule: str,
+    reading: Reading, g: Guideline,
+) -> Level:  # fmt: skip
+    """A number, or a bound that a number is."""
+    limits = g.limits
     low: Decimal | None = pg
     high: Decimal | None = pg
     if reading == "below":
@@ -271,21 +278,23 @@ def _level(
         verdict: Verdict = "deficient" if pg <= limits.b12_deficient.value else "indeterminate"
     elif reading == "number":
         verdict = verdict_of(pg, limits)
+    elif value.comparator in (">", ">="):
+        high = None
+        verdict = "adequate" if limits.b12_adequate.holds(pg) else "indeterminate"
     else:
-        above = facts.comparator in (">", ">=")
-        low, high = pg if above else None, None
-        verdict = "adequate" if above and limits.b12_adequate.holds(pg) else "indeterminate"
+        low = high = None
+        verdict = "indeterminate"
     reference = _pg(measured.reference_low, g) if measured.reference_low else None
     return Level(
         rule,
         verdict,
         when,
         measured.source,
-        written,
+        value.written,
         low,
         high,
-        converted=measured.value.unit not in ("pg/mL", "ng/L"),
-        below_reference=reference is not None and pg < reference and verdict == "adequate",
+        converted=value.unit not in ("pg/mL", "ng/L"),
+        below_reference=verdict == "adequate" and reference is not None and pg < reference,
     )
 
 
@@ -374,33 +383,56 @@ def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> La
         or is_ahead(when, on, g.limits)
     ):  # fmt: skip
         return None
-    unit = LAB_UNITS[name]
-    mass = g.file.constants.homocysteine_molar_mass.value if name == "homocysteine" else None
-    if name == "potassium" and value.unit == "meq/L":
-        number: Decimal | None = value.value  # potassium carries one charge
-    else:
-        number = convert(value, unit, molar_mass=mass)
+    number = _in_unit(name, value, g)
     if number is None or number < 0:
         return None
     if value.comparator == "<":
         number -= _JUST_BELOW
-    upper = convert(measured.reference_high, unit, molar_mass=mass) if (
-        measured.reference_high is not None) else None  # fmt: skip
-    lower = convert(measured.reference_low, unit, molar_mass=mass) if (
-        measured.reference_low is not None) else None  # fmt: skip
-    below, above = value.comparator in ("<", "<="), value.comparator in (">", ">=")
-    # "<0.9" against a range up to 0.4 tells nothing, neither does ">0.3"
-    too_high = upper is not None and number > upper and not below
-    in_range = upper is not None and number <= upper and not above
+    ranged = _against_range(name, number, value.comparator, measured, g)
+    flag = measured.interpretation
     return Lab(
         number,
         value.written,
         when,
         measured.source,
         value.comparator,
-        high=measured.interpretation == "high" or too_high,
-        low=measured.interpretation == "low"
-        or (lower is not None and number < lower and not above),
-        flagged=measured.interpretation != "" or too_high or in_range,
+        high=flag == "high" or ranged.high,
+        low=flag == "low" or ranged.low,
+        flagged=flag != "" or ranged.tells,
         name=name,
     )
+
+
+class _Ranged(NamedTuple):
+    """Where a value lies by the laboratory's range; ``tells`` that its upper end decides."""
+
+    high: bool
+    low: bool
+    tells: bool
+
+
+def _against_range(
+    name: LabName, number: Decimal, comparator: str, measured: Measurement, g: Guideline
+) -> _Ranged:
+    """ "<0.9" against a range up to 0.4 tells nothing, neither does ">0.3"."""
+    unit, mass = LAB_UNITS[name], _molar_mass(name, g)
+    lower, upper = (
+        convert(end, unit, molar_mass=mass) if end is not None else None
+        for end in (measured.reference_low, measured.reference_high)
+    )
+    below, above = comparator in ("<", "<="), comparator in (">", ">=")
+    too_high = upper is not None and number > upper and not below
+    in_range = upper is not None and number <= upper and not above
+    too_low = lower is not None and number < lower and not above
+    return _Ranged(too_high, too_low, too_high or in_range)
+
+
+def _in_unit(name: LabName, value: Quantity, g: Guideline) -> Decimal | None:
+    """A value in the unit that its kind is compared in."""
+    if name == "potassium" and value.unit == "meq/L":
+        return value.value  # potassium carries one charge
+    return convert(value, LAB_UNITS[name], molar_mass=_molar_mass(name, g))
+
+
+def _molar_mass(name: LabName, g: Guideline) -> Decimal | None:
+    return g.file.constants.homocysteine_molar_mass.value if name == "homocysteine" else None
