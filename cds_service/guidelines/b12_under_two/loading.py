@@ -66,6 +66,8 @@ MEASURED = (
     "breastfeeding_status",
     "diet",
 )
+#: The property that a code of a B12 level names.
+PROPERTIES = ("b12_level_mass", "b12_level_molar")
 WEIGHTS = ("weight", "weight_estimated", "birth_weight")
 FEEDING = ("breastfeeding_status", "diet")
 LABS = tuple(
@@ -160,6 +162,9 @@ _ORDERED = (
     ("hemoglobin_severe", "hemoglobin_two_lines"),
     ("hemoglobin_two_lines", "hemoglobin_anaemia"),
     ("toddler_age", "covered_age"),
+    ("weight_band_1_month", "weight_band_6_months"),
+    ("weight_band_6_months", "weight_band_12_months"),
+    ("weight_age_3_months", "weight_age_12_months"),
     ("result_current", "result_stale"),
     ("paradox_from", "paradox_to"),
     ("response_day", "one_month_overdue"),

@@ -19,6 +19,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.tables.age import AgeFacts, age_table
 from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts, cause_table
 from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, dose_table
 from cds_service.guidelines.b12_under_two.tables.duplication import (
@@ -43,6 +44,13 @@ from cds_service.guidelines.b12_under_two.tables.monitoring import (
     monitoring_table,
 )
 from cds_service.guidelines.b12_under_two.tables.mother import Mother, MotherFacts, mother_table
+from cds_service.guidelines.b12_under_two.tables.result import (
+    Reading,
+    RemarkFacts,
+    ResultFacts,
+    remarks_table,
+    result_table,
+)
 from cds_service.guidelines.b12_under_two.tables.route import Advice, RouteFacts, route_table
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts, safety_table
 from cds_service.guidelines.b12_under_two.tables.severity import (
@@ -56,6 +64,12 @@ from cds_service.guidelines.b12_under_two.tables.status import (
     status_table,
 )
 from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts, urgency_table
+from cds_service.guidelines.b12_under_two.tables.weight import (
+    WeighingFacts,
+    WeightFacts,
+    weighing_table,
+    weight_table,
+)
 from cds_service.guidelines.engine import Rule
 from cds_service.guidelines.tables import Table, TableWords, read_words
 
@@ -65,6 +79,11 @@ FOLDER = Path(__file__).parent
 #: are the questions of one table.
 NAMES = (
     "inputs",
+    "age",
+    "weight_found",
+    "weight",
+    "result",
+    "result_remarks",
     "status",
     "cause",
     "severity",
@@ -87,6 +106,11 @@ class Tables(Struct, frozen=True):
     """Every table, its limits as they are in force here."""
 
     inputs: Table[InputFacts, None]
+    age: Table[AgeFacts, bool]
+    weight_found: Table[WeighingFacts, None]
+    weight: Table[WeightFacts, None]
+    result: Table[ResultFacts, Reading | None]
+    result_remarks: Table[RemarkFacts, None]
     status: Table[StatusFacts, StatusName]
     cause: Table[CauseFacts, None]
     severity: Table[SeverityFacts, Severity]
@@ -127,6 +151,11 @@ def make_tables(limits: Limits) -> Tables:
     said = words()
     return Tables(
         inputs=inputs_table(said["inputs"]),
+        age=age_table(limits, said["age"]),
+        weight_found=weighing_table(limits, said["weight_found"]),
+        weight=weight_table(limits, said["weight"]),
+        result=result_table(limits, said["result"]),
+        result_remarks=remarks_table(limits, said["result_remarks"]),
         status=status_table(limits, said["status"]),
         cause=cause_table(said["cause"]),
         severity=severity_table(limits, said["severity"]),
