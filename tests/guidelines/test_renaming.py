@@ -41,6 +41,7 @@ from cds_service.guidelines.engine import (
     placeholders,
     read_toml,
 )
+from cds_service.guidelines.overrides import Changes
 
 
 def _renamed(name: str, text: str) -> str:
@@ -93,7 +94,7 @@ def _file_of_other_words() -> str:
 def other(tmp_path_factory: pytest.TempPathFactory) -> Guideline:
     file: Path = tmp_path_factory.mktemp("site") / "words.toml"
     file.write_text(_file_of_other_words(), encoding="utf-8")
-    return loading.load(file)
+    return loading.load(Changes(file, read_toml(file)))
 
 
 # --- an answer without its words ------------------------------------------------------------------
@@ -204,7 +205,7 @@ def test_who_renames_cyanocobalamin_is_still_told_to_ask_about_lebers_disease(
         '[texts]\nmaintenance_dose = "{label}: {amount} µg daily."\n',
         encoding="utf-8",
     )
-    seen = see(a_record(), g=loading.load(file))
+    seen = see(a_record(), g=loading.load(Changes(file, read_toml(file))))
     assert seen.says("ask about Leber's optic neuropathy in the family")
 
 
@@ -218,7 +219,7 @@ def test_a_drug_that_is_ordered_alone_is_not_called_one_with_tests(
     source = 'source = "local: the ward, 2026"\n'
     texts = f'[texts]\nwith_tests = "{words}"\n' if words else ""
     file.write_text(dose + source + texts, encoding="utf-8")
-    g = loading.load(file)
+    g = loading.load(Changes(file, read_toml(file)))
     apart = one_action_each(see(a_record(), g=g).evaluation, g)
     main = apart.outcomes[0]
     assert isinstance(main, Recommend)

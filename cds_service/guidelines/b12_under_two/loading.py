@@ -110,7 +110,7 @@ def _loaded(
         for code in getattr(codes, name).verified
     }
     kinds |= {(row.system, row.code): "b12_not_usable" for row in codes.b12_not_usable.codes}
-    judged = {name: one for name, one in entries(codes) if name not in MEASURED}
+    judged = {name: one for name, one in entries(codes) if name not in (*MEASURED, *PROPERTIES)}
     tables = make_tables(file.limits)
     return Guideline(file, codes, local, kinds, wording, _needs(codes), look_up_in(judged), tables)
 
