@@ -190,11 +190,11 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
     outcomes = follow_up.follow_up(facts, a, g, why)
     would_be = treatment.choose_route(facts, a, g, Reasoning(), ignoring_treatment=True)
     replacement = treatment.replace_oral(would_be, facts, a, g, why)
-    if replacement is not None and not any(map(treatment.orders_a_drug, outcomes)):
+    if replacement is not None and not any(map(follow_up.changes_treatment, outcomes)):
         others = [one for one in outcomes if not isinstance(one, NotIndicated)]
-        outcomes = [replacement, *treatment.beside("a change", others)]
+        outcomes = [replacement, *follow_up.beside("a change", others, g)]
     if dangers:
-        outcomes = [*dangers, *treatment.beside("a danger", outcomes)]
+        outcomes = [*dangers, *follow_up.beside("a danger", outcomes, g)]
     return outcomes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct, structs
@@ -367,26 +367,3 @@ def replace_oral(
         indicator="critical" if asked.signs else most_urgent(switch.indicator, base),
         notes=(*finding_notes(facts, a, g), *switch.notes),
     )
-
-
-# --- which cards stand beside each other ----------------------------------------------------------
-
-#: Rows of the follow-up table that go on with the present order as it is. FU-12 calls it a
-#: success: that may stand beside a change, not beside a danger.
-_GOES_ON = frozenset({"FU-00", "FU-02", "FU-03"})
-_SILENCED: Mapping[Literal["a change", "a danger"], frozenset[str]] = {
-    "a change": _GOES_ON,
-    "a danger": _GOES_ON | {"FU-12"},
-}
-
-
-def beside(what: Literal["a change", "a danger"], outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """What of the follow-up is still said beside a change of treatment (another order, or one on
-    hold) or a danger in it: nothing that says "continue"."""
-    silenced = _SILENCED[what]
-    return [one for one in outcomes if one.rule not in silenced]
-
-
-def orders_a_drug(outcome: Outcome) -> bool:
-    """Whether a drug may be ordered from the card."""
-    return isinstance(outcome, Recommend) and any(drugs_of(one) for one in outcome.choices)

@@ -125,7 +125,7 @@ class Tables(Struct, frozen=True):
     follow_up_overdue: Table[OverdueFacts, Follow]
     follow_up_baseline: Table[ResponseFacts, None]
     follow_up_response: Table[ResponseFacts, Follow | None]
-    follow_up_checks: Table[CheckFacts, None]
+    follow_up_checks: Table[CheckFacts, Follow]
 
     def __iter__(self) -> Iterator[Table]:  # type: ignore[type-arg]
         return (getattr(self, name) for name in self.__struct_fields__)
