@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from cds_service import PROGRAM
 from cds_service.errors import SettingsError
 from cds_service.trust.addresses import Refused, is_loopback, normal_base_address
 
@@ -24,7 +25,7 @@ from cds_service.trust.addresses import Refused, is_loopback, normal_base_addres
 _is_trial_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
 _is_rule = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9-]{0,63}/)?[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
 
-DEFAULT_DATABASE = "sqlite:///b12-cds-service.sqlite"
+DEFAULT_DATABASE = f"sqlite:///{PROGRAM}.sqlite"
 
 
 class Trial(Struct, frozen=True):

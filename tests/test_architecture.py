@@ -7,6 +7,7 @@ is a decision about the house, made here and explained in DEVELOPERS.md.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -19,7 +20,8 @@ _READING = "clinical fhir.gather fhir.reading fhir.editions fhir.wire fhir.eleme
 # What lies directly in guidelines/ is the kit that every guideline is made with.
 _KIT = (
     "clinical errors guidelines.engine guidelines.tables guidelines.codelists guidelines.overrides"
-    " guidelines.checks guidelines.doses guidelines.guideline"
+    " guidelines.checks guidelines.doses guidelines.guideline guidelines.workbench"
+    " guidelines.explain guidelines.describe"
 )
 _B12 = f"{_KIT} guidelines.b12_under_two"
 
@@ -114,8 +116,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.overrides": ("errors guidelines.engine guidelines.codelists", "msgspec"),
     "guidelines.checks": ("errors guidelines.engine", "msgspec"),
     "guidelines.doses": ("clinical errors guidelines.checks guidelines.engine", "msgspec"),
+    "guidelines.workbench": ("clinical", "msgspec"),
     "guidelines.guideline": (
-        "clinical guidelines.engine guidelines.overrides guidelines.tables",
+        "clinical guidelines.engine guidelines.explain guidelines.overrides guidelines.tables"
+        " guidelines.workbench",
         "msgspec",
     ),
     "guidelines.registry": ("guidelines", ""),
@@ -135,6 +139,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "guidelines.b12_under_two.data": (_B12, "msgspec"),
+    "guidelines.b12_under_two.workbench": (_B12, "msgspec"),
     "guidelines.b12_under_two.front": (_B12, "msgspec"),
     "guidelines.b12_under_two.facts": (_B12, "msgspec"),
     "guidelines.b12_under_two.assessment": (_B12, "msgspec"),
@@ -193,7 +198,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "workbench": ("", ""),
     "workbench.samples": ("", "msgspec"),
     "workbench.pages": (
-        "errors settings cdshooks consultation clinical web.intake workbench",
+        "errors settings cdshooks consultation clinical guidelines.guideline web.intake workbench",
         "msgspec flask",
     ),
     "workbench.showing": (
@@ -215,15 +220,18 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "errors settings trust cdshooks fhir guidelines consultation web store workbench",
         "flask",
     ),
-    "commands": ("", "click"),
-    "commands.serving": ("app errors settings store.keeping", "click granian"),
+    "commands": ("guidelines.guideline guidelines.registry", "click"),
+    "commands.serving": ("app consultation errors settings store.keeping", "click granian"),
     "commands.evaluating": (
         "cdshooks commands consultation errors guidelines settings",
         "click fhir.resources pydantic",
     ),
-    "commands.checking": ("app trust.clients consultation fhir guidelines settings", "click"),
+    "commands.checking": (
+        "app commands trust.clients consultation fhir guidelines settings",
+        "click",
+    ),
     "commands.keeping": (
-        "consultation errors fhir settings store",
+        "commands consultation errors fhir settings store",
         "click msgspec",
     ),
     "commands.trying": (
@@ -368,3 +376,36 @@ def test_the_reader_of_imports_sees_every_form(
     found = imports_of("fhir.sample")
     assert ours(found) == {"clinical", "fhir.server", "guidelines.engine"}
     assert libraries(found) == {"requests.adapters"}
+
+
+def test_outside_the_guidelines_nobody_knows_one() -> None:
+    """Who wants one asks the registry, and sees of it what every guideline has."""
+    folders = {name for name in MODULES if MODULES[name].name == "__init__.py"}
+    each = {name for name in folders if name.startswith("guidelines.")}
+    assert each
+    for name in MODULES:
+        if name.startswith("guidelines."):
+            continue
+        imported = ours(imports_of(name)) - {""}
+        known = {one for one in imported if any(within(one, folder) for folder in each)}
+        assert not known, f"{name} may not know {sorted(known)}"
+
+
+#: What the program is called and is about may stand in `cds_service.PROGRAM` and `ABOUT`.
+NAMES_THE_MATTER = {"__init__.py"}
+
+
+def test_outside_the_guidelines_nothing_names_their_matter() -> None:
+    """Static files included. What is said of a guideline comes from it."""
+    named = {
+        str(file.relative_to(PACKAGE))
+        for file in PACKAGE.rglob("*")
+        if file.is_file()
+        and file.suffix != ".pyc"
+        and "guidelines" not in file.relative_to(PACKAGE).parts[:1]
+        and re.search(rb"b[-_ ]?12|cobalamin", file.read_bytes(), flags=re.I)
+    }
+    assert named == NAMES_THE_MATTER
+    kit = [file for file in (PACKAGE / "guidelines").iterdir() if file.is_file()]
+    told = {file.name for file in kit if re.search(rb"b12|cobalamin", file.read_bytes(), re.I)}
+    assert told == {"registry.py", "README.md"} & {file.name for file in kit}

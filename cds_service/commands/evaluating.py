@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cds_service.commands import BadInput
+from cds_service.commands import BadInput, known_guidelines
 from cds_service.errors import ServiceError
 
 if TYPE_CHECKING:
     from cds_service.consultation.cases import Case
+    from cds_service.consultation.services import Service
     from cds_service.settings import Settings
 
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.argument("file")
 @click.option("--hook", default="", help="Instead of the request's own; patient-view for a Bundle.")
 @click.option("--patient", default="", metavar="ID", help="Which patient of a Bundle of several.")
+@click.option("--guideline", default="", metavar="ID", help="Instead of the first there is.")
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Evaluate on this date.")
 @click.option("--explain", is_flag=True, help="Print what is known, and every rule with its why.")
 @click.option("--json", "as_json", is_flag=True, help="Print the exact response.")
@@ -31,6 +33,7 @@ def evaluate(
     file: str,
     hook: str,
     patient: str,
+    guideline: str,
     as_of: datetime | None,
     explain: bool,
     as_json: bool,
@@ -48,7 +51,8 @@ def evaluate(
     from cds_service.settings import read_settings
 
     settings = read_settings(os.environ)
-    services = load_services(settings.guideline_overrides)
+    services = load_services(settings.guideline_overrides, known_guidelines())
+    services = _by(guideline, services) if guideline else services
     try:
         case = read_case(_content(file), services, hook, patient)
         on, because = _date_of(case, as_of.date() if as_of else None, settings)
@@ -72,6 +76,15 @@ def evaluate(
         click.echo(f"\nValidation of {len(case.resources)} resources with the R4B models:")
         for problem in problems or ["nothing to object to"]:
             click.echo(f"  {problem}")
+
+
+def _by(guideline: str, services: Sequence[Service]) -> tuple[Service, ...]:
+    """Those of ``services`` that this guideline stands behind."""
+    own = tuple([one for one in services if one.guideline.wording.about.id == guideline])
+    if not own:
+        known = ", ".join(dict.fromkeys(one.guideline.wording.about.id for one in services))
+        raise BadInput(f"--guideline {guideline}: there is {known}.")
+    return own
 
 
 def _content(file: str) -> bytes:

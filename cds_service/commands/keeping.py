@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cds_service.commands import known_guidelines
 from cds_service.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def report(
 
         meanings = {
             qualified(guideline.wording.about.id, name): rule.result
-            for guideline in guidelines_of(load_services())
+            for guideline in guidelines_of(load_services(guidelines=known_guidelines()))
             for name, rule in guideline.wording.rules.items()
         }
         Path(html).write_text(page.as_html(made, meanings), encoding="utf-8")

@@ -66,6 +66,11 @@ def guidelines_of(services: Sequence[Service]) -> tuple[Guideline, ...]:
     return tuple({one.guideline.wording.about.id: one.guideline for one in services}.values())
 
 
+def services_of(services: Sequence[Service], g: Guideline) -> tuple[Service, ...]:
+    """Those of ``services`` that one guideline stands behind."""
+    return tuple([one for one in services if one.guideline.wording.about.id == g.wording.about.id])
+
+
 def check_orders(g: Guideline) -> int:
     """Builds one of every order the guideline can suggest as FHIR R4; returns how many."""
     specimens = list(g.specimens())

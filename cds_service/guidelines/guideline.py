@@ -10,8 +10,10 @@ from msgspec import Struct
 
 from cds_service.clinical import Basket, Need, Plan, Record
 from cds_service.guidelines.engine import Note, Outcome, Wording
+from cds_service.guidelines.explain import Account
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.tables import Reasoning
+from cds_service.guidelines.workbench import Chart, Desk
 
 _Facts = TypeVar("_Facts")
 
@@ -42,16 +44,6 @@ class Offer(Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     description: str
     usage_requirements: str
-
-
-class Account(Protocol):
-    """How a conclusion was reached, to be shown: what was known, and every rule of every table."""
-
-    @property
-    def facts(self) -> tuple[Struct, ...]: ...
-
-    @property
-    def tables(self) -> tuple[Struct, ...]: ...
 
 
 _Evaluation = TypeVar("_Evaluation", bound=Evaluation[Any])
@@ -108,6 +100,16 @@ class GuidelineOf(Protocol[_Evaluation]):
 
     def explain(self, evaluation: _Evaluation, record: Record) -> str:
         """How it came to an evaluation: the same account as plain text."""
+
+    def desk(self) -> Desk:
+        """What the workbench needs to know once."""
+
+    def chart(self, evaluation: _Evaluation, record: Record) -> Chart:
+        """What the workbench shows of a record beside its problems, medicines and tests."""
+
+    @property
+    def readme(self) -> str:
+        """What is told about it beside its data, in Markdown."""
 
     def describe(self, prefetch_template: Callable[[Need], str]) -> str:
         """The guideline as a page in Markdown."""

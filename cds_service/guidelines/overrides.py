@@ -1,7 +1,7 @@
 """A site's own file: what it changes of which guideline, and that it may.
 
 The tables of the file stand under the id of the guideline they change, as
-``[b12-under-two.limits]``. In a file that names no guideline they change the one that was there
+``[a-guideline.limits]``. In a file that names no guideline they change the one that was there
 before there were others (`registry.UNNAMED`).
 """
 
@@ -63,8 +63,13 @@ def read_changes(path: Path | None, known: Collection[str], unnamed: str) -> dic
         return {}
     tables = read_toml(path)
     ids = [name for name in tables if name in known]
-    if not ids:
+    if not ids and unnamed in known:
         return {unnamed: Changes(path, tables)}
+    if not ids:
+        raise GuidelineError(
+            str(path), "the file", "names no guideline",
+            f"write its tables under one of {', '.join(known)}",
+        )  # fmt: skip
     for name in tables:
         if name not in known:
             raise GuidelineError(

@@ -16,10 +16,12 @@ from cds_service.guidelines.b12_under_two import (
     one_action_each,
 )
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.loading import ID, load
+from cds_service.guidelines.b12_under_two.loading import FOLDER, ID, load
 from cds_service.guidelines.engine import Note, Wording
-from cds_service.guidelines.guideline import Account, Known, Offer
+from cds_service.guidelines.explain import Account
+from cds_service.guidelines.guideline import Known, Offer
 from cds_service.guidelines.overrides import Changes
+from cds_service.guidelines.workbench import Chart, Desk
 
 
 class Front(Struct, frozen=True):
@@ -126,6 +128,20 @@ class Front(Struct, frozen=True):
         from cds_service.guidelines.b12_under_two.explain import explain
 
         return explain(evaluation, record, self.data)
+
+    def desk(self) -> Desk:
+        from cds_service.guidelines.b12_under_two.workbench import desk
+
+        return desk(self.data)
+
+    def chart(self, evaluation: Evaluation, record: Record) -> Chart:
+        from cds_service.guidelines.b12_under_two.workbench import chart
+
+        return chart(evaluation.facts, record, self.data)
+
+    @property
+    def readme(self) -> str:
+        return (FOLDER / "README.md").read_text(encoding="utf-8")
 
     def describe(self, prefetch_template: Callable[[Need], str]) -> str:
         from cds_service.guidelines.b12_under_two.describe import describe
