@@ -36,8 +36,9 @@ from builders import (
 
 from cds_service.clinical import Medication, Record
 from cds_service.errors import GuidelineError
-from cds_service.guidelines.b12_under_two import load
+from cds_service.guidelines.b12_under_two.loading import ID, load
 from cds_service.guidelines.engine import Limit
+from cds_service.guidelines.overrides import read_changes
 
 Sees = Callable[[Decimal], bool]
 
@@ -130,7 +131,8 @@ def refused_dose(x: Decimal, folder: Path) -> bool:
     file = folder / "site.toml"
     file.write_text(f"[doses.oral_regimen]\namount = {x}\n", encoding="utf-8")
     try:
-        load(file)
+        (changes,) = read_changes(file, [ID], ID).values()
+        load(changes)
     except GuidelineError as error:
         return "between 0 and" in error.problem
     return False
@@ -149,6 +151,10 @@ TABLE: dict[str, tuple[str, Sees]] = {
     "under_one_month_age": (
         "1",
         fires("RTE-02", lambda x: a_record(level=a_level(ago=0), birth=months_old(int(x)))),
+    ),
+    "trial_age": (
+        "1",
+        lambda x: see(a_record(birth=months_old(int(x)))).says("tried from 1 to 20 months"),
     ),
     "weight_band_1_month": ("1", plausible_until(1)),
     "weight_band_6_months": ("1", plausible_until(2)),

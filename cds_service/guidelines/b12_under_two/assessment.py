@@ -7,7 +7,6 @@ guideline's sentence.
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
 
 from msgspec import Struct, structs
 
@@ -15,7 +14,7 @@ from cds_service.guidelines.b12_under_two.age import days_since, within
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
-from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts
+from cds_service.guidelines.b12_under_two.tables.cause import Cause, CauseFacts
 from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
 from cds_service.guidelines.b12_under_two.tables.severity import Severity, SeverityFacts
 from cds_service.guidelines.b12_under_two.tables.status import (
@@ -27,10 +26,6 @@ from cds_service.guidelines.b12_under_two.tables.status import (
 from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts
 from cds_service.guidelines.engine import Limit
 from cds_service.guidelines.tables import Match, Reasoning, Table, first_match, one_row
-
-Cause = Literal[
-    "inborn", "malabsorption", "mixed", "nutritional", "nutritional possible", "unknown"
-]
 
 _DEFICIENT: frozenset[StatusName] = frozenset(
     {"deficient", "deficient (functional)", "deficient (old result)", "deficient (diagnosis only)"}
@@ -50,6 +45,16 @@ class Status(Struct, frozen=True):
     @property
     def deficient(self) -> bool:
         return self.name in _DEFICIENT
+
+    @property
+    def concerned(self) -> bool:
+        """Deficient or borderline: the child may need treatment."""
+        return self.deficient or self.name == "borderline"
+
+    @property
+    def unplaced(self) -> bool:
+        """There is a current result, and it is on neither side of the limits."""
+        return self.name == "unknown" and self.level is not None
 
 
 class Assessment(Struct, frozen=True):

@@ -159,7 +159,7 @@ class _Checker:
         self._regimens: dict[bool, _Regimen | None] = {}
         self.deficient = a.status.deficient
         self.pressing = bool(facts.neurological) or a.severity == "severe"
-        self.best = treatment.choose_route(facts, a, Reasoning(), ignoring_treatment=True)
+        self.best = treatment.choose_route(facts, a, g, Reasoning(), ignoring_treatment=True)
         self.absent = tuple(
             need.name
             for need in g.needs
@@ -644,7 +644,7 @@ class _Checker:
         if not order.draft.source or order.dosing.average_high is None:
             return ()
         drug = PlannedDrug(
-            order.draft.codes, order.name, route, Decimal(0), (), self.facts.on, "routine"
+            order.draft.codes, order.name, route, Decimal(0), "ug", (), self.facts.on, "routine"
         )
         plan = RevisedDrug(order.draft, drug, frozenset({"route"}))
         label = f"Change the route: {route.display.lower()}"

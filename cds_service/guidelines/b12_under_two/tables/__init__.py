@@ -21,6 +21,11 @@ from msgspec import Struct
 from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.b12_under_two.tables.age import AgeFacts, age_table
 from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts, cause_table
+from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, dose_table
+from cds_service.guidelines.b12_under_two.tables.duplication import (
+    DuplicationFacts,
+    duplication_table,
+)
 from cds_service.guidelines.b12_under_two.tables.follow_up import (
     CheckFacts,
     Follow,
@@ -34,6 +39,11 @@ from cds_service.guidelines.b12_under_two.tables.follow_up import (
     signs_table,
 )
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts, inputs_table
+from cds_service.guidelines.b12_under_two.tables.monitoring import (
+    MonitoringFacts,
+    monitoring_table,
+)
+from cds_service.guidelines.b12_under_two.tables.mother import Mother, MotherFacts, mother_table
 from cds_service.guidelines.b12_under_two.tables.result import (
     Reading,
     RemarkFacts,
@@ -41,6 +51,8 @@ from cds_service.guidelines.b12_under_two.tables.result import (
     remarks_table,
     result_table,
 )
+from cds_service.guidelines.b12_under_two.tables.route import Advice, RouteFacts, route_table
+from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts, safety_table
 from cds_service.guidelines.b12_under_two.tables.severity import (
     Severity,
     SeverityFacts,
@@ -76,6 +88,12 @@ NAMES = (
     "cause",
     "severity",
     "urgency",
+    "route",
+    "dose",
+    "duplication",
+    "safety",
+    "monitoring",
+    "mother",
     "follow_up_signs",
     "follow_up_overdue",
     "follow_up_baseline",
@@ -97,11 +115,17 @@ class Tables(Struct, frozen=True):
     cause: Table[CauseFacts, None]
     severity: Table[SeverityFacts, Severity]
     urgency: Table[UrgencyFacts, None]
+    route: Table[RouteFacts, Advice]
+    dose: Table[DoseFacts, DoseName]
+    duplication: Table[DuplicationFacts, None]
+    safety: Table[SafetyFacts, None]
+    monitoring: Table[MonitoringFacts, None]
+    mother: Table[MotherFacts, Mother]
     follow_up_signs: Table[SignFacts, Follow]
     follow_up_overdue: Table[OverdueFacts, Follow]
     follow_up_baseline: Table[ResponseFacts, None]
     follow_up_response: Table[ResponseFacts, Follow | None]
-    follow_up_checks: Table[CheckFacts, None]
+    follow_up_checks: Table[CheckFacts, Follow]
 
     def __iter__(self) -> Iterator[Table]:  # type: ignore[type-arg]
         return (getattr(self, name) for name in self.__struct_fields__)
@@ -136,6 +160,12 @@ def make_tables(limits: Limits) -> Tables:
         cause=cause_table(said["cause"]),
         severity=severity_table(limits, said["severity"]),
         urgency=urgency_table(limits, said["urgency"]),
+        route=route_table(said["route"]),
+        dose=dose_table(said["dose"]),
+        duplication=duplication_table(said["duplication"]),
+        safety=safety_table(limits, said["safety"]),
+        monitoring=monitoring_table(limits, said["monitoring"]),
+        mother=mother_table(said["mother"]),
         follow_up_signs=signs_table(limits, said["follow_up_signs"]),
         follow_up_overdue=overdue_table(limits, said["follow_up_overdue"]),
         follow_up_baseline=baseline_table(limits, said["follow_up_baseline"]),
