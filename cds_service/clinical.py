@@ -339,7 +339,11 @@ class Phase(Struct, frozen=True, forbid_unknown_fields=True):
 
 class PlannedDrug(Struct, frozen=True):
     """A medication to prescribe: ``amount`` at each time, phase after phase; ``unit`` is a
-    canonical UCUM mass or volume of `UNITS`."""
+    canonical UCUM mass or volume of `UNITS`.
+
+    ``substance`` is the active one, where the guideline knows it; ``purpose`` is "maintenance"
+    for what only meets the daily requirement.
+    """
 
     codes: tuple[Code, ...]
     name: str
@@ -351,6 +355,8 @@ class PlannedDrug(Struct, frozen=True):
     priority: Literal["routine", "urgent", "asap", "stat"]
     reasons: tuple[str, ...] = ()
     note: str = ""
+    substance: str = ""
+    purpose: Literal["treatment", "maintenance"] = "treatment"
 
 
 class PlannedTest(Struct, frozen=True):

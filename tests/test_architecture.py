@@ -124,8 +124,20 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "guidelines.registry": ("guidelines", ""),
     "guidelines.b12_under_two": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.weight": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.result": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.age": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.safety": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.route": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.mother": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.monitoring": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.duplication": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.dose": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables.follow_up": (_B12, "msgspec"),
-    "guidelines.b12_under_two.unconverted": (_B12, "msgspec"),
+    "guidelines.b12_under_two.unconverted": (
+        f"{_B12} guidelines.explain guidelines.describe",
+        "msgspec",
+    ),
     "guidelines.b12_under_two.data": (_B12, "msgspec"),
     "guidelines.b12_under_two.workbench": (_B12, "msgspec"),
     "guidelines.b12_under_two.front": (_B12, "msgspec"),
@@ -149,8 +161,14 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.tables.severity": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables.status": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables.urgency": (_B12, "msgspec"),
-    "guidelines.b12_under_two.describe": (_B12, "msgspec"),
-    "guidelines.b12_under_two.explain": (_B12, "msgspec"),
+    "guidelines.b12_under_two.describe": (
+        f"{_B12} guidelines.explain guidelines.describe",
+        "msgspec",
+    ),
+    "guidelines.b12_under_two.explain": (
+        f"{_B12} guidelines.explain guidelines.describe",
+        "msgspec",
+    ),
     "consultation": (
         "clinical cdshooks fhir consultation.account consultation.cards consultation.occasion"
         " consultation.services",
