@@ -155,10 +155,9 @@ def table_account(
     silent = not any(row.rule in asked for row in table.rows)
     unasked = (silent and why_not(table.name)) or words.unasked
     rows = []
-    for row in table.rows:
-        said = words.rows[row.rule]
-        state, why = became_of(asked.get(row.rule, ()), unasked)
-        rows.append(RowAccount(row.rule, state, said.condition, said.result, said.source, why))
+    for rule, said in words.rows.items():
+        state, why = became_of(asked.get(rule, ()), unasked)
+        rows.append(RowAccount(rule, state, said.condition, said.result, said.source, why))
     return TableAccount(words.title, words.question, table.first, tuple(rows))
 
 

@@ -20,7 +20,7 @@ from types import MemberDescriptorType
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.engine import Limit, Side, convert, read_toml
@@ -116,6 +116,24 @@ class IsOneOf(Condition, frozen=True):
 
     def exported(self, limits: Struct) -> Exported:
         return {"fact": self.fact, "names": msgspec.to_builtins(self.names)}
+
+
+class Includes(Condition, frozen=True):
+    """A list that has at least one of some names."""
+
+    fact: str
+    names: tuple[object, ...]
+
+    def compiled(self) -> Test:
+        get, names = attrgetter(self.fact), frozenset(self.names)
+        return lambda facts: (value := get(facts)) is not None and not names.isdisjoint(value)
+
+    def seen(self, facts: object) -> Iterator[Seen]:
+        value = getattr(facts, self.fact)
+        yield Seen(self.fact, value, self.names, any(one in self.names for one in value or ()))
+
+    def exported(self, limits: Struct) -> Exported:
+        return {"fact": self.fact, "includes": msgspec.to_builtins(self.names)}
 
 
 class Holds(Condition, frozen=True):
@@ -327,6 +345,11 @@ def is_one_of(fact: object, *names: object) -> Condition:
     return IsOneOf(_name(fact), names)
 
 
+def includes(fact: object, *names: object) -> Condition:
+    """A list that has at least one of the names."""
+    return Includes(_name(fact), names)
+
+
 def some(fact: object) -> Condition:
     """A text or list that is not empty."""
     return Holds(_name(fact))
@@ -372,11 +395,20 @@ otherwise: Condition = Otherwise()
 
 
 class Row(Struct, Generic[R], frozen=True):
-    """One row: its rule id, the condition, and what follows where it holds."""
+    """One row: its rule id, the condition, and what follows where it holds.
+
+    A rule of several rows is published in one sentence; ``part`` tells its rows apart ("" is one
+    of them), and ``id`` is what a single one of them is asked by.
+    """
 
     rule: str
     when: Condition | bool | None
     then: R
+    part: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.rule}.{self.part}" if self.part else self.rule
 
 
 class RowWords(Struct, frozen=True, forbid_unknown_fields=True):
@@ -406,7 +438,8 @@ class Table(Struct, Generic[F, R], frozen=True):
     """An ordered tuple of rows over one struct of facts. Make it with `Table.of`.
 
     ``first`` says that the first row that holds answers and the rows after it are not looked at;
-    otherwise every row stands for itself.
+    otherwise every row stands for itself. A table whose first row answers is ``complete``: its
+    last row takes every child that is left. One that is not may have no answer.
     """
 
     name: str
@@ -416,6 +449,7 @@ class Table(Struct, Generic[F, R], frozen=True):
     words: TableWords
     _tests: tuple[Test, ...]
     _places: Mapping[str, int]
+    complete: bool = True
 
     @classmethod
     def of(
@@ -426,30 +460,33 @@ class Table(Struct, Generic[F, R], frozen=True):
         words: TableWords,
         *,
         first: bool,
+        complete: bool = True,
     ) -> Table[F, R]:
         """Raises `GuidelineError` where rows, facts and words do not fit each other."""
-        kept = tuple(Row(one.rule, _condition(one.when), one.then) for one in rows)
-        _check(name, facts, kept, words, first=first)
+        kept = tuple(structs.replace(one, when=_condition(one.when)) for one in rows)
+        _check(name, facts, kept, words, ends=first and complete)
         tests = tuple(condition_of(one).compiled() for one in kept)
-        places = {one.rule: place for place, one in enumerate(kept)}
-        return cls(name, facts, kept, first, words, tests, places)
+        places = {one.id: place for place, one in enumerate(kept)}
+        return cls(name, facts, kept, first, words, tests, places, complete)
 
-    def __getitem__(self, rule: str) -> Row[R]:
-        return self.rows[self._places[rule]]
+    def __getitem__(self, row: str) -> Row[R]:
+        return self.rows[self._places[row]]
 
-    def place(self, facts: F) -> int:
+    def place(self, facts: F) -> int | None:
         """The place of the first row that holds; of a complete table there always is one."""
         for place, test in enumerate(self._tests):
             if test(facts):
                 return place
-        raise LookupError(f"no row of the table {self.name} holds")
+        if self.complete:
+            raise LookupError(f"no row of the table {self.name} holds")
+        return None
 
     def holding(self, facts: F) -> tuple[Row[R], ...]:
         """Every row that holds, in order."""
         return tuple([row for row, test in zip(self.rows, self._tests, strict=True) if test(facts)])
 
-    def row_holds(self, rule: str, facts: F) -> bool:
-        return self._tests[self._places[rule]](facts)
+    def row_holds(self, row: str, facts: F) -> bool:
+        return self._tests[self._places[row]](facts)
 
     def why(self, row: Row[R], facts: F) -> tuple[Seen, ...]:
         """What decided that this row holds, or does not."""
@@ -461,8 +498,9 @@ class Table(Struct, Generic[F, R], frozen=True):
         A row's ``when`` is one of ``{"all": [...]}``, ``{"any": [...]}``, ``{"not": ...}``,
         ``{"otherwise": True}``; a number on a ``side`` of a limit (``fact``, ``side``, ``limit``
         by its name in ``limits``, ``value`` and ``unit``); a fact that is one of some ``names``;
-        a fact that ``is`` "some" (yes, or not empty), "none" (known to be neither) or "unknown";
-        or ``{"function": ...}``, what no comparison says.
+        a list that ``includes`` one of some names; a fact that ``is`` "some" (yes, or not
+        empty), "none" (known to be neither) or "unknown"; or ``{"function": ...}``, what no
+        comparison says.
         """
         return {
             "table": self.name,
@@ -472,6 +510,7 @@ class Table(Struct, Generic[F, R], frozen=True):
             "rows": [
                 {
                     "rule": row.rule,
+                    **({"part": row.part} if row.part else {}),
                     **msgspec.to_builtins(self.words.rows[row.rule]),
                     "when": condition_of(row).exported(limits),
                     "then": msgspec.to_builtins(row.then, enc_hook=_named),
@@ -491,20 +530,22 @@ def _named(result: object) -> str:
 
 
 def _check(
-    name: str, facts: type[Struct], rows: tuple[Row[Any], ...], words: TableWords, *, first: bool
+    name: str, facts: type[Struct], rows: tuple[Row[Any], ...], words: TableWords, *, ends: bool
 ) -> None:
     def refuse(what: str, problem: str, cure: str) -> GuidelineError:
         return GuidelineError(f"the table {name}", what, problem, cure)
 
-    ids = [row.rule for row in rows]
-    for rule in ids:
+    ids = [row.id for row in rows]
+    rules = list(dict.fromkeys(row.rule for row in rows))
+    for rule in rules:
         if rule not in words.rows:
             raise refuse(rule, "has no words", "write its condition, result and source")
-        if ids.count(rule) > 1:
-            raise refuse(rule, "stands there twice", "give every row an id of its own")
-    if ids != list(words.rows):
+    for one in ids:
+        if ids.count(one) > 1:
+            raise refuse(one, "stands there twice", "give every row an id of its own")
+    if rules != list(words.rows):
         raise refuse("the rows", "are published in another order than they are tried in",
-                     f"write the words in the order {', '.join(ids)}")  # fmt: skip
+                     f"write the words in the order {', '.join(rules)}")  # fmt: skip
     used = {fact for row in rows for fact in facts_of(condition_of(row))}
     fields = set(facts.__struct_fields__)
     named = {part.name for row in rows for part in condition_of(row).parts()
@@ -515,7 +556,7 @@ def _check(
         raise refuse(f"facts.{fact}", "has no words", "say in words what the fact is")
     for fact in sorted({*words.facts, *words.absent} - fields - named):
         raise refuse(f"facts.{fact}", "names no fact of this table", "take it out")
-    if first and not isinstance(rows[-1].when, Otherwise):
+    if ends and not isinstance(rows[-1].when, Otherwise):
         raise refuse(rows[-1].rule, "does not take every child that is left",
                      "let the last row hold otherwise")  # fmt: skip
 
@@ -567,7 +608,7 @@ class Match(Struct, Generic[F, R], frozen=True):
         """Every row that was looked at, or would have been: what became of it, and why."""
         reached = True
         for row in self.table.rows:
-            if self.asked and row.rule not in self.asked:
+            if self.asked and row.id not in self.asked:
                 continue
             if not reached:
                 yield row, "not reached", ()
@@ -578,8 +619,9 @@ class Match(Struct, Generic[F, R], frozen=True):
 
 
 def first_match(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
-    """The first row that holds."""
-    return Match(table, facts, (table.rows[table.place(facts)],), about=about)
+    """The first row that holds; none only where the table is not complete."""
+    place = table.place(facts)
+    return Match(table, facts, () if place is None else (table.rows[place],), about=about)
 
 
 def all_matches(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
@@ -587,10 +629,10 @@ def all_matches(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
     return Match(table, facts, table.holding(facts), about=about)
 
 
-def one_row(table: Table[F, R], rule: str, facts: F, about: str = "") -> Match[F, R]:
-    """One row of a table whose rows stand for themselves."""
-    fired = (table[rule],) if table.row_holds(rule, facts) else ()
-    return Match(table, facts, fired, (rule,), about)
+def one_row(table: Table[F, R], row: str, facts: F, about: str = "") -> Match[F, R]:
+    """One row, by its id, of a table whose rows stand for themselves."""
+    fired = (table[row],) if table.row_holds(row, facts) else ()
+    return Match(table, facts, fired, (row,), about)
 
 
 # --- the account of an evaluation -----------------------------------------------------------------
@@ -625,9 +667,9 @@ class Reasoning:
         """Asks a table for every row that holds, and keeps the answer."""
         return self.keep(all_matches(table, facts, about))
 
-    def row(self, table: Table[F, R], rule: str, facts: F, about: str = "") -> bool:
+    def row(self, table: Table[F, R], row: str, facts: F, about: str = "") -> bool:
         """Asks one row of a table whose rows stand for themselves, and keeps the answer."""
-        return bool(self.keep(one_row(table, rule, facts, about)).fired)
+        return bool(self.keep(one_row(table, row, facts, about)).fired)
 
     def keep(self, match: Match[F, R]) -> Match[F, R]:
         """Keeps an answer that was had before, in its place."""

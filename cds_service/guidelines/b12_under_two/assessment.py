@@ -7,7 +7,6 @@ guideline's sentence.
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
 
 from msgspec import Struct, structs
 
@@ -15,7 +14,7 @@ from cds_service.guidelines.b12_under_two.age import days_since, within
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
-from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts
+from cds_service.guidelines.b12_under_two.tables.cause import Cause, CauseFacts
 from cds_service.guidelines.b12_under_two.tables.severity import Severity, SeverityFacts
 from cds_service.guidelines.b12_under_two.tables.status import (
     Diagnosis,
@@ -26,10 +25,6 @@ from cds_service.guidelines.b12_under_two.tables.status import (
 from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts
 from cds_service.guidelines.engine import Limit
 from cds_service.guidelines.tables import Reasoning, first_match
-
-Cause = Literal[
-    "inborn", "malabsorption", "mixed", "nutritional", "nutritional possible", "unknown"
-]
 
 _DEFICIENT: frozenset[StatusName] = frozenset(
     {"deficient", "deficient (functional)", "deficient (old result)", "deficient (diagnosis only)"}

@@ -97,6 +97,8 @@ class Constants(Struct, frozen=True, forbid_unknown_fields=True):
     b12_molar_mass: Constant
     homocysteine_molar_mass: Constant
     preterm_assumed: Constant
+    one_month_check: Constant
+    three_month_check: Constant
 
 
 class Product(Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,32 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from msgspec import Struct, structs
 
 from cds_service.clinical import UNITS, DoseAmount, DraftDosage, Quantity, Schedule, convert
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.products import Drug, form_of, has_phrase
+from cds_service.guidelines.b12_under_two.products import (
+    BY_MOUTH,
+    INJECTED,
+    Drug,
+    Way,
+    form_of,
+    has_phrase,
+)
 from cds_service.guidelines.b12_under_two.words import shown_dose
-
-Way = Literal[
-    "oral", "sublingual", "nasal", "intramuscular", "subcutaneous", "intravenous", "parenteral"
-]  # fmt: skip
 
 _NO_STRENGTH = "the strength of the product is not known"
 
-_ALL_WAYS: tuple[Way, ...] = (
-    "oral", "sublingual", "nasal", "intramuscular", "subcutaneous", "intravenous", "parenteral",
-)  # fmt: skip
 _NEGATIONS = ("not", "no", "avoid", "never", "except")
-INJECTED: frozenset[Way] = frozenset({"intramuscular", "subcutaneous", "intravenous", "parenteral"})
+_INJECTED: frozenset[Way] = frozenset(INJECTED)
 #: The routes that suit each product. An injection is also swallowed, in practice.
 _SUITABLE: dict[str, frozenset[Way]] = {
     "oral": frozenset({"oral", "sublingual"}),
     "sublingual": frozenset({"oral", "sublingual"}),
     "nasal": frozenset({"nasal"}),
-    "parenteral": INJECTED | {"oral"},
+    "parenteral": _INJECTED | {"oral"},
 }
 
 
@@ -425,7 +425,7 @@ def _agreed(said: frozenset[Way], written: frozenset[Way]) -> frozenset[Way]:
     if not said or not written:
         return said | written
     together = said | written
-    if "parenteral" in together and together <= INJECTED:
+    if "parenteral" in together and together <= _INJECTED:
         return together - {"parenteral"} or together
     return said & written
 
@@ -457,8 +457,8 @@ def _written_ways(text: str, g: Guideline) -> frozenset[Way]:
     if not text or has_phrase(text, _NEGATIONS):
         return frozenset()
     routes = g.file.names.routes
-    found = {way for way in _ALL_WAYS if has_phrase(text, getattr(routes, way))}
-    if found & (INJECTED - {"parenteral"}):
+    found = {way for way in (*BY_MOUTH, *INJECTED) if has_phrase(text, getattr(routes, way))}
+    if found & (_INJECTED - {"parenteral"}):
         found.discard("parenteral")
     return frozenset(found)
 

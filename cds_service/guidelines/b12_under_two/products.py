@@ -25,6 +25,12 @@ Substance = Literal[
 ]  # fmt: skip
 Form = Literal["", "tablet", "drop", "spray", "ampoule", "liquid"]
 ProductWay = Literal["", "oral", "sublingual", "nasal", "parenteral"]
+#: How a drug goes in, as far as an order says it: "parenteral" is by injection, no place named.
+Way = Literal[
+    "oral", "sublingual", "nasal", "intramuscular", "subcutaneous", "intravenous", "parenteral"
+]  # fmt: skip
+BY_MOUTH: tuple[Way, ...] = ("oral", "sublingual", "nasal")
+INJECTED: tuple[Way, ...] = ("intramuscular", "subcutaneous", "intravenous", "parenteral")
 
 _SUBSTANCES: tuple[Substance, ...] = (
     "cyanocobalamin", "hydroxocobalamin", "methylcobalamin", "adenosylcobalamin",

@@ -17,6 +17,23 @@ from msgspec import Struct
 from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts, cause_table
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts, inputs_table
+from cds_service.guidelines.b12_under_two.tables.order import (
+    Answer,
+    BasketFacts,
+    OrderFacts,
+    Silence,
+    SilenceFacts,
+    basket_table,
+    danger_table,
+    excess_table,
+    injection_table,
+    preservative_table,
+    shortage_table,
+    silence_table,
+    twice_table,
+    unclear_table,
+    way_table,
+)
 from cds_service.guidelines.b12_under_two.tables.severity import (
     Severity,
     SeverityFacts,
@@ -33,8 +50,25 @@ from cds_service.guidelines.tables import Table, TableWords, read_words
 
 FOLDER = Path(__file__).parent
 
-#: The tables in the order in which they are published, each a file of words.
-NAMES = ("inputs", "status", "cause", "severity", "urgency")
+#: The tables in the order in which they are published, each a file of words. Those of one title
+#: are the questions of one table.
+NAMES = (
+    "inputs",
+    "status",
+    "cause",
+    "severity",
+    "urgency",
+    "order_danger",
+    "order_way",
+    "order_excess",
+    "order_shortage",
+    "order_injection",
+    "order_preservative",
+    "order_twice",
+    "order_unclear",
+    "order_silence",
+    "order_basket",
+)
 
 
 class Tables(Struct, frozen=True):
@@ -45,6 +79,16 @@ class Tables(Struct, frozen=True):
     cause: Table[CauseFacts, None]
     severity: Table[SeverityFacts, Severity]
     urgency: Table[UrgencyFacts, None]
+    order_danger: Table[OrderFacts, Answer]
+    order_way: Table[OrderFacts, Answer]
+    order_excess: Table[OrderFacts, Answer]
+    order_shortage: Table[OrderFacts, Answer]
+    order_injection: Table[OrderFacts, Answer]
+    order_preservative: Table[OrderFacts, Answer]
+    order_twice: Table[OrderFacts, Answer]
+    order_unclear: Table[OrderFacts, Answer]
+    order_silence: Table[SilenceFacts, Silence]
+    order_basket: Table[BasketFacts, Answer | None]
 
     def __iter__(self) -> Iterator[Table]:  # type: ignore[type-arg]
         return (getattr(self, name) for name in self.__struct_fields__)
@@ -74,4 +118,14 @@ def make_tables(limits: Limits) -> Tables:
         cause=cause_table(said["cause"]),
         severity=severity_table(limits, said["severity"]),
         urgency=urgency_table(limits, said["urgency"]),
+        order_danger=danger_table(said["order_danger"]),
+        order_way=way_table(said["order_way"]),
+        order_excess=excess_table(limits, said["order_excess"]),
+        order_shortage=shortage_table(limits, said["order_shortage"]),
+        order_injection=injection_table(said["order_injection"]),
+        order_preservative=preservative_table(said["order_preservative"]),
+        order_twice=twice_table(said["order_twice"]),
+        order_unclear=unclear_table(said["order_unclear"]),
+        order_silence=silence_table(said["order_silence"]),
+        order_basket=basket_table(said["order_basket"]),
     )
