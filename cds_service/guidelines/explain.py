@@ -1,7 +1,7 @@
 """How a conclusion was reached, in words: what was known, then every row of every table.
 
 A guideline tells its own `Fact`s; what became of its rules is read from the tables themselves and
-from what was asked of them (`Reasoning.matches`). `table_account` gives it as data for a page to
+from what was asked of them (`Reasoning.matches`). `table_accounts` gives it as data for a page to
 show, `written` the whole account as plain text.
 """
 
@@ -143,17 +143,24 @@ def asked_of(matches: Iterable[Match[Any, Any]]) -> Asked:
     return asked
 
 
-def table_account(
-    table: Table[Any, Any], asked: Asked, why_not: Callable[[str], str]
-) -> TableAccount:
-    """What became of every row of a table.
+def table_accounts(
+    tables: Iterable[Table[Any, Any]], asked: Asked, why_not: Callable[[str], str]
+) -> Iterator[TableAccount]:
+    """What became of every row of every table.
 
-    ``why_not`` says why nothing was asked of the table of this name; where it returns "", and for
-    single rows, the table's own words do.
+    ``why_not`` says why nothing was asked of the tables of this title; where it returns "", and
+    for single rows and for one of several tables of a title, the table's own words do.
     """
+    tables = tuple(tables)
+    spoken = {one.words.title for one in tables if any(rule in asked for rule in one.words.rows)}
+    for table in tables:
+        title = table.words.title
+        unasked = "" if title in spoken else why_not(title)
+        yield _table_account(table, asked, unasked or table.words.unasked)
+
+
+def _table_account(table: Table[Any, Any], asked: Asked, unasked: str) -> TableAccount:
     words = table.words
-    silent = not any(row.rule in asked for row in table.rows)
-    unasked = (silent and why_not(table.name)) or words.unasked
     rows = []
     for rule, said in words.rows.items():
         state, why = became_of(asked.get(rule, ()), unasked)
@@ -174,7 +181,8 @@ def became_of(
     state = next(one for one in states if any(asking.state == one for asking in askings))
     lines = dict.fromkeys(_lines(one for one in askings if one.state == state))
     if state == "fired":
-        others = [one for one in askings if one.state == "no" and one.about]
+        fired = {one.about for one in askings if one.state == "fired"} | {""}
+        others = [one for one in askings if one.state == "no" and one.about not in fired]
         lines |= dict.fromkeys(f"not {line}" for line in _lines(others))
     return state, tuple(lines)
 

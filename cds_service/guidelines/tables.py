@@ -509,8 +509,8 @@ class Table(Struct, Generic[F, R], frozen=True):
             "facts": dict(self.words.facts),
             "rows": [
                 {
+                    "id": row.id,
                     "rule": row.rule,
-                    **({"part": row.part} if row.part else {}),
                     **msgspec.to_builtins(self.words.rows[row.rule]),
                     "when": condition_of(row).exported(limits),
                     "then": msgspec.to_builtins(row.then, enc_hook=_named),
@@ -546,19 +546,27 @@ def _check(
     if rules != list(words.rows):
         raise refuse("the rows", "are published in another order than they are tried in",
                      f"write the words in the order {', '.join(rules)}")  # fmt: skip
+    if ends and not isinstance(rows[-1].when, Otherwise):
+        raise refuse(rows[-1].rule, "does not take every child that is left",
+                     "let the last row hold otherwise")  # fmt: skip
+    for problem in _unfit_facts(facts, rows, words):
+        raise refuse(*problem)
+
+
+def _unfit_facts(
+    facts: type[Struct], rows: tuple[Row[Any], ...], words: TableWords
+) -> Iterator[tuple[str, str, str]]:
+    """Facts that the rows, the struct and the words do not share: which, what is wrong, cure."""
     used = {fact for row in rows for fact in facts_of(condition_of(row))}
     fields = set(facts.__struct_fields__)
     named = {part.name for row in rows for part in condition_of(row).parts()
              if isinstance(part, Named)}  # fmt: skip
     for fact in sorted(used - fields - named):
-        raise refuse(fact, f"is not a fact of {facts.__name__}", "name a field of the table's own")
+        yield fact, f"is not a fact of {facts.__name__}", "name a field of the table's own"
     for fact in sorted(used - set(words.facts)):
-        raise refuse(f"facts.{fact}", "has no words", "say in words what the fact is")
+        yield f"facts.{fact}", "has no words", "say in words what the fact is"
     for fact in sorted({*words.facts, *words.absent} - fields - named):
-        raise refuse(f"facts.{fact}", "names no fact of this table", "take it out")
-    if ends and not isinstance(rows[-1].when, Otherwise):
-        raise refuse(rows[-1].rule, "does not take every child that is left",
-                     "let the last row hold otherwise")  # fmt: skip
+        yield f"facts.{fact}", "names no fact of this table", "take it out"
 
 
 def facts_of(condition: Condition) -> set[str]:

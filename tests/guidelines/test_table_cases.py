@@ -2,8 +2,8 @@
 
 Beside each table's module lies ``NAME.cases.toml``. ``[usual]`` are facts that every case has
 unless it says otherwise; a fact left out of both is as its struct leaves it, and ``"unknown"`` is
-the unknown. A case names the row that answers by its id (``row``; where there may be none or several
-``rows``, all that hold) and says in ``tells`` what it is about.
+the unknown. A case names the row that answers by its id (``row``; where there may be none or
+several ``rows``, all that hold) and says in ``tells`` what it is about.
 """
 
 from __future__ import annotations

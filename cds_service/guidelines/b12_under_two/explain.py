@@ -12,7 +12,7 @@ from cds_service.guidelines.b12_under_two import Evaluation, unconverted, words
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.results import LAB_UNITS, Level
-from cds_service.guidelines.explain import Account, Fact, asked_of, table_account
+from cds_service.guidelines.explain import Account, Fact, asked_of, table_accounts
 from cds_service.guidelines.explain import written as as_text
 
 
@@ -25,7 +25,7 @@ def account_for(evaluation: Evaluation, record: Record, g: Guideline) -> Account
 
     tables = [
         *unconverted.tables(asked, g, why_not),
-        *(table_account(table, asked, why_not) for table in g.tables),
+        *table_accounts(g.tables, asked, why_not),
     ]
     return Account(tuple(_facts(evaluation, record, g)), tuple(tables))
 
@@ -38,7 +38,7 @@ def explain(evaluation: Evaluation, record: Record, g: Guideline) -> str:
 def _why_not_asked(table: str, evaluation: Evaluation) -> str:
     """Why nothing was asked of a table in this evaluation, or "" where its own words say it."""
     assessment = evaluation.assessment
-    if table == "b12_result":
+    if table == "b12 result":
         return "no vitamin B12 result on record"
     if assessment is None:
         return f"{evaluation.facts.age.rule} ended the evaluation"
@@ -46,7 +46,7 @@ def _why_not_asked(table: str, evaluation: Evaluation) -> str:
         return "no order is being checked"
     if table == "severity":
         return f"not deficient: the status is {assessment.status.name}"
-    if table == "follow_up":
+    if table == "follow up":
         return "no treatment on record"
     if "IN-03" in evaluation.reasoning.fired():
         return "IN-03 ended the evaluation"

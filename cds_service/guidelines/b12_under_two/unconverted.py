@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.describe import grid, rule_row
 from cds_service.guidelines.engine import Rule
 from cds_service.guidelines.explain import Asked, Asking, RowAccount, TableAccount, became_of
 from cds_service.guidelines.tables import Reasoning, State, Step
@@ -28,7 +29,6 @@ _NOT_ASKED = {
     "b12_result": "nothing of the kind on record",
     "dose": "not offered here",
     "duplication": "nothing on record to compare with",
-    "order": "the orders being written give no reason to",
     "follow_up": "another row had answered the same question",
     "safety": "nothing is suggested to which it applies",
 }
@@ -61,7 +61,7 @@ def tables(asked: Asked, g: Guideline, why_not: Callable[[str], str]) -> Iterato
         silent = not any(rule in asked for rule in rules)
         unasked = _NOT_ASKED.get(table, "nothing here calls for it")
         if silent:
-            unasked = why_not(table) or "nothing is suggested to which it applies"
+            unasked = why_not(table.replace("_", " ")) or "nothing is suggested to which it applies"
         rows = []
         for rule, row in rules.items():
             askings = asked.get(rule, [])
@@ -70,6 +70,15 @@ def tables(asked: Asked, g: Guideline, why_not: Callable[[str], str]) -> Iterato
             state, why = became_of(askings, unasked)
             rows.append(RowAccount(rule, state, row.condition, row.result, row.source, why))
         yield TableAccount(table.replace("_", " "), "", table in _FIRST_MATCH, tuple(rows))
+
+
+def described(g: Guideline) -> Iterator[str]:
+    for table, rules in rules_by_table(g).items():
+        yield ""
+        yield f"### Table {table.replace('_', ' ')}"
+        yield ""
+        rows = [rule_row(rule, row, g.wording) for rule, row in rules.items()]
+        yield from grid(("rule", "condition", "result", "authority"), rows)
 
 
 def _because(step: Step) -> str:

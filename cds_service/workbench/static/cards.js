@@ -148,14 +148,14 @@ function ruleOf(row) {
   return h("li", { class: `rule ${row.state.replace(" ", "-")}` },
     h("p", {}, h("a", { href: `/guideline#${row.rule.toLowerCase()}` }, row.rule), " ",
       h("span", { class: "state" }, STATES[row.state]), " ", row.condition),
-    (row.why ?? []).length > 0 && h("p", { class: "muted" }, row.state === "fired" ? "Seen: " : "Because: ", row.why.join("; ")),
+    (row.why ?? []).map((line) => h("p", { class: "muted" }, row.state === "fired" ? "Seen: " : "Because: ", line)),
     row.state === "fired" && h("p", {}, "So: ", row.result));
 }
 
 function tableOf(table) {
   const fired = table.rows.filter((row) => row.state === "fired").map((row) => row.rule);
   return h("details", { class: "table" },
-    h("summary", {}, h("span", {}, `Table ${table.name}`), " ",
+    h("summary", {}, h("span", {}, `Table ${table.name}`), " ", table.question && h("span", {}, table.question), " ",
       h("span", { class: "muted" }, fired.length ? fired.join(", ") : "none fired")),
     table.firstMatch && h("p", { class: "hint" }, "The first row that fits answers."),
     h("ul", { class: "rules" }, table.rows.map(ruleOf)));

@@ -4,6 +4,10 @@ and its cases (``status.cases.toml``: facts in, row out).
 To add a row, write it into its table's module, its sentence into the file of words at the same
 place, and its cases: below, on and above each limit. ``--explain``, the guideline page and the
 workbench read the rows themselves.
+
+A file of words may also say, before its rows, why the table or a row of it is not asked of some
+children (``unasked``), and under ``[absent]`` what it means of a fact to have no value where that
+is not "unknown". A table asked of several things (results, orders) is told which by ``about``.
 """
 
 from __future__ import annotations
