@@ -103,6 +103,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.words": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.tables": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.tables.cause": (_GUIDELINE, "msgspec"),
+    "guidelines.b12_under_two.tables.follow_up": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.tables.inputs": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.tables.order": (_GUIDELINE, "msgspec"),
     "guidelines.b12_under_two.tables.severity": (_GUIDELINE, "msgspec"),

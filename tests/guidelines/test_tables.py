@@ -209,3 +209,19 @@ def test_a_first_match_table_takes_every_child() -> None:
             TableWords("example", "Which?", WORDS.facts, dict(list(WORDS.rows.items())[:2])),
             first=True,
         )
+
+
+def test_a_table_that_need_not_answer_may_have_none() -> None:
+    words = TableWords("example", "Which?", WORDS.facts, dict(list(WORDS.rows.items())[:2]))
+    table = Table.of("example", Child, ROWS[:2], words, first=True, complete=False)
+    both = first_match(table, Child(level=Decimal(150), sign=True))
+    assert [row.rule for row in both.fired] == ["EX-01"]
+    neither = first_match(table, Child())
+    assert neither.fired == ()
+    assert [(row.rule, state) for row, state, _ in neither.rows()] == [
+        ("EX-01", "no"),
+        ("EX-02", "no"),
+    ]
+    why = Reasoning()
+    why.first(table, Child())
+    assert why.fired() == ()

@@ -186,10 +186,7 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
     if row != "RTE-11":
         return [treatment.recommend(row, facts, a, g, why), *dangers]
     outcomes = follow_up.follow_up(facts, a, g, why)
-    switching = any(
-        isinstance(one, Recommend) and one.rule in ("FU-04", "FU-10", "FU-11") and one.choices
-        for one in outcomes
-    )
+    switching = any(map(follow_up.changes_treatment, outcomes))
     would_be = treatment.choose_route(facts, a, Reasoning(), ignoring_treatment=True)
     replacement = treatment.replace_oral(would_be, facts, a, g, why)
     if replacement is not None and not switching:

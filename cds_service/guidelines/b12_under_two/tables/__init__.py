@@ -20,6 +20,18 @@ from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts, cause_table
+from cds_service.guidelines.b12_under_two.tables.follow_up import (
+    CheckFacts,
+    Follow,
+    OverdueFacts,
+    ResponseFacts,
+    SignFacts,
+    baseline_table,
+    checks_table,
+    overdue_table,
+    response_table,
+    signs_table,
+)
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts, inputs_table
 from cds_service.guidelines.b12_under_two.tables.order import (
     Answer,
@@ -62,6 +74,11 @@ NAMES = (
     "cause",
     "severity",
     "urgency",
+    "follow_up_signs",
+    "follow_up_overdue",
+    "follow_up_baseline",
+    "follow_up_response",
+    "follow_up_checks",
     "order_danger",
     "order_way",
     "order_excess",
@@ -83,6 +100,11 @@ class Tables(Struct, frozen=True):
     cause: Table[CauseFacts, None]
     severity: Table[SeverityFacts, Severity]
     urgency: Table[UrgencyFacts, None]
+    follow_up_signs: Table[SignFacts, Follow]
+    follow_up_overdue: Table[OverdueFacts, Follow]
+    follow_up_baseline: Table[ResponseFacts, None]
+    follow_up_response: Table[ResponseFacts, Follow | None]
+    follow_up_checks: Table[CheckFacts, None]
     order_danger: Table[OrderFacts, Answer]
     order_way: Table[OrderFacts, Answer]
     order_excess: Table[OrderFacts, Answer]
@@ -122,6 +144,11 @@ def make_tables(limits: Limits) -> Tables:
         cause=cause_table(said["cause"]),
         severity=severity_table(limits, said["severity"]),
         urgency=urgency_table(limits, said["urgency"]),
+        follow_up_signs=signs_table(limits, said["follow_up_signs"]),
+        follow_up_overdue=overdue_table(limits, said["follow_up_overdue"]),
+        follow_up_baseline=baseline_table(limits, said["follow_up_baseline"]),
+        follow_up_response=response_table(limits, said["follow_up_response"]),
+        follow_up_checks=checks_table(limits, said["follow_up_checks"]),
         order_danger=danger_table(said["order_danger"]),
         order_way=way_table(said["order_way"]),
         order_excess=excess_table(limits, said["order_excess"]),
