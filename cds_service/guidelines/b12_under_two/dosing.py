@@ -6,7 +6,7 @@ unknown or contradictory is a problem in words, and what does not depend on it i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -18,9 +18,13 @@ from cds_service.guidelines.b12_under_two.products import (
     BY_MOUTH,
     INJECTED,
     Drug,
+    Form,
     Way,
+    Words,
     form_of,
+    has,
     has_phrase,
+    words_of,
 )
 from cds_service.guidelines.b12_under_two.words import shown_dose
 
@@ -100,30 +104,35 @@ def understand(
 ) -> Dosing:
     """What ``dosages`` of ``drug`` give a child of ``weight_kg``."""
     dosages = _in_turn(dosages)
-    lines = tuple(_line(one, drug, weight_kg, g) for one in dosages)
+    lines = tuple([_line(one, drug, weight_kg, g) for one in dosages])
     singles = [one for line in lines for one in (line.low, line.high) if one is not None]
     highs = [line.high for line in lines if line.high is not None]
-    averages = [(line.average_high, line.average_low) for line in lines]
-    most_intensive = max(
-        ((high, low) for high, low in averages if high is not None and low is not None),
-        default=None,
-    )
-    if any(None in one for one in averages):
-        most_intensive = None
+    average_low, average_high = _most_intensive(lines)
     problems = [*drug.doubts, *(_told(lines) if lines else ("no dose is given",))]
     return Dosing(
         lines,
         min(singles, default=None),
         max(highs, default=None),
         _day_most(lines),
-        most_intensive[1] if most_intensive else None,
-        most_intensive[0] if most_intensive else None,
+        average_low,
+        average_high,
         _duration(lines),
         frozenset[Way]().union(*(line.ways for line in lines), _ways_of(drug) if not lines else ()),
         any(amount.per_kg and _is_mg(amount) for one in dosages for amount in _amounts(one)),
         any(line.needs_weight for line in lines),
         tuple(dict.fromkeys(problems)),
     )
+
+
+def _most_intensive(lines: Sequence[Line]) -> tuple[Decimal | None, Decimal | None]:
+    """The averages, low and high, of the line that gives most; unknown where one line's is."""
+    found = []
+    for line in lines:
+        if line.average_high is None or line.average_low is None:
+            return None, None
+        found.append((line.average_high, line.average_low))
+    high, low = max(found, default=(None, None))
+    return low, high
 
 
 def _in_turn(dosages: Sequence[DraftDosage]) -> Sequence[DraftDosage]:
@@ -206,38 +215,51 @@ def _line(
             sequence=dosage.sequence, ways=ways, problems=("the dosage cannot be understood",)
         )
     reckoner = _Reckoner(drug, weight_kg, g, problems)
-    ends = [reckoner.micrograms(one) if one is not None else None
-            for one in (dosage.low, dosage.high)]  # fmt: skip
-    if ends[0] is not None and ends[1] is not None and ends[0] > ends[1]:
-        problems.append("the ends of the dose are in the wrong order")
-        ends.reverse()
-    low, high = ends
+    low, high = _ends(dosage, reckoner)
     dosed = dosage.low or dosage.high
-    if "dose" in dosage.unclear:
-        problems.append("the dose cannot be understood")
-    elif dosed is None:
-        in_words = dosage.text and dosage.schedule is None and "timing" not in dosage.unclear
-        problems.append("the dose is given in words only" if in_words else "no dose is given")
-    elif dosage.high is None or dosage.low is None:
-        problems.append("only one end of the dose is given")
-    schedule = _schedule(dosage, problems, needed=dosed is not None and not dosed.per_day)
+    problems += _missing_of_the_dose(dosage)
     if dosed is not None and dosed.per_day:
+        schedule = _schedule(dosage, problems, needed=False)
         given = _spread(low, high, schedule, problems)
     else:
+        schedule = _schedule(dosage, problems, needed=dosed is not None)
         given = _given(low, high, schedule)
     if dosage.as_needed:
         given = given._replace(average_low=None, average_high=None)
         problems.append("it is given as needed: how much in all is not known")
     given = _with_maxima(given, dosage, reckoner)
-    days = dosage.days
-    if days is None and schedule is not None:
-        if not schedule.days:
-            days = Decimal(1)
-        elif dosage.count is not None:
-            days = dosage.count * schedule.days / schedule.times
-    return Line(
-        *given, days, dosage.sequence, ways, reckoner.needs_weight, tuple(dict.fromkeys(problems))
-    )
+    told = tuple(dict.fromkeys(problems))
+    days = _lasting(dosage, schedule)
+    return Line(*given, days, dosage.sequence, ways, reckoner.needs_weight, told)
+
+
+def _ends(dosage: DraftDosage, reckoner: _Reckoner) -> tuple[Decimal | None, Decimal | None]:
+    """The ends of the dose in micrograms, the lower one first."""
+    low, high = [reckoner.micrograms(one) if one is not None else None
+                 for one in (dosage.low, dosage.high)]  # fmt: skip
+    if low is not None and high is not None and low > high:
+        reckoner.problems.append("the ends of the dose are in the wrong order")
+        return high, low
+    return low, high
+
+
+def _missing_of_the_dose(dosage: DraftDosage) -> Iterator[str]:
+    if "dose" in dosage.unclear:
+        yield "the dose cannot be understood"
+    elif dosage.low is None and dosage.high is None:
+        in_words = dosage.text and dosage.schedule is None and "timing" not in dosage.unclear
+        yield "the dose is given in words only" if in_words else "no dose is given"
+    elif dosage.high is None or dosage.low is None:
+        yield "only one end of the dose is given"
+
+
+def _lasting(dosage: DraftDosage, schedule: Schedule | None) -> Decimal | None:
+    """How many days the line lasts; a single dose counts for one."""
+    if dosage.days is not None or schedule is None:
+        return dosage.days
+    if not schedule.days:
+        return Decimal(1)
+    return dosage.count * schedule.days / schedule.times if dosage.count is not None else None
 
 
 class _Reckoner:
@@ -282,17 +304,13 @@ class _Reckoner:
     def _of_pieces(self, amount: DoseAmount) -> Decimal | None:
         """Pieces of the product's own form, at the strength of one."""
         drug, form = self.drug, self.drug.form
-        piece = form_of(amount.thing, self.g)
+        piece = form_of(amount.thing, self.g) if amount.thing else ""
         if amount.thing and not piece:
             self.problems.append(f"the unit of the dose, {amount.written}, is not known here")
             return None
         if piece == "drop" and drug.per_ml is not None and drug.drops_per_ml is not None:
             return amount.value * drug.per_ml / drug.drops_per_ml
-        if piece:
-            counted = piece == form or (not form and piece in ("tablet", "ampoule"))
-            possible = counted or not form or (form == "liquid" and piece in ("drop", "ampoule"))
-        else:
-            counted = possible = form in ("tablet", "spray", "ampoule")
+        counted, possible = _counts_pieces(form, piece)
         if counted and drug.per_unit is not None:
             return amount.value * drug.per_unit
         if possible:
@@ -302,6 +320,17 @@ class _Reckoner:
         else:
             self.problems.append(f"the dose, {amount.written}, does not fit the product")
         return None
+
+
+def _counts_pieces(form: Form, piece: Form) -> tuple[bool, bool]:
+    """Whether a product of ``form`` is counted in such pieces, and whether it may be; ``piece``
+    is "" where the order only gives a number."""
+    if not piece:
+        countable = form in ("tablet", "spray", "ampoule")
+        return countable, countable
+    counted = piece == form or (not form and piece in ("tablet", "ampoule"))
+    drawn = form == "liquid" and piece in ("drop", "ampoule")
+    return counted, counted or not form or drawn
 
 
 def _schedule(dosage: DraftDosage, problems: list[str], *, needed: bool) -> Schedule | None:
@@ -397,27 +426,45 @@ def route_of_line(
     By the codes of the route, otherwise by its text and the names of its codes, otherwise by the
     product. Where they contradict each other, all of them may be meant.
     """
-    texts = [one for one in (dosage.route_text, *(code.display for code in dosage.route)) if one]
-    coded, of_product = _coded_ways(dosage, g), _ways_of(drug)
-    if len(coded) > 1:
-        return coded, "the codes of the route contradict each other"
-    said = coded
-    for written in (_written_ways(text, g) for text in texts):
-        both = _agreed(said, written)
-        if not both and said and written:
-            named = f"the route is given as {_listed(said)} and as {_listed(written)}"
-            return said | written, named
-        said = both or said
-    negated = any(has_phrase(text, _NEGATIONS) for text in texts)
-    stated = bool(dosage.route or dosage.route_text)
-    if "route" in dosage.unclear or negated or (stated and not said):
-        return said or of_product, "the route cannot be understood"
+    of_product = _ways_of(drug)
+    said, problem = _ways_said(dosage, g)
+    if problem:
+        return said or of_product, problem
     if not said:
         return of_product, "" if of_product else "the route is not given"
     if drug.way and not said <= _SUITABLE[drug.way]:
         product = "product to inject" if drug.way == "parenteral" else f"{drug.way} product"
         return said | of_product, f"the route, {_listed(said)}, does not fit the {product}"
     return said, ""
+
+
+def _ways_said(dosage: DraftDosage, g: Guideline) -> tuple[frozenset[Way], str]:
+    """The ways that codes and texts say, none where nothing is said, and what is wrong with it."""
+    coded = _coded_ways(dosage, g)
+    if len(coded) > 1:
+        return coded, "the codes of the route contradict each other"
+    texts = dict.fromkeys((dosage.route_text, *(code.display for code in dosage.route)))
+    read = [words_of(text) for text in texts if text]
+    said, against = _joined(coded, [_written_ways(words, g) for words in read])
+    if against:
+        named = f"the route is given as {_listed(said)} and as {_listed(against)}"
+        return said | against, named
+    stated = bool(dosage.route or dosage.route_text)
+    negated = any(has(words, _NEGATIONS) for words in read)
+    unclear = "route" in dosage.unclear or negated or (stated and not said)
+    return said, "the route cannot be understood" if unclear else ""
+
+
+def _joined(
+    said: frozenset[Way], texts: Iterable[frozenset[Way]]
+) -> tuple[frozenset[Way], frozenset[Way]]:
+    """What codes and texts say together, and the first that contradicts what was said before."""
+    for written in texts:
+        both = _agreed(said, written)
+        if not both and said and written:
+            return said, written
+        said = both or said
+    return said, frozenset()
 
 
 def _agreed(said: frozenset[Way], written: frozenset[Way]) -> frozenset[Way]:
@@ -452,12 +499,12 @@ def _coded_ways(dosage: DraftDosage, g: Guideline) -> frozenset[Way]:
     return frozenset(ways)
 
 
-def _written_ways(text: str, g: Guideline) -> frozenset[Way]:
-    """Every way that the text names; none when it says what not to do."""
-    if not text or has_phrase(text, _NEGATIONS):
+def _written_ways(words: Words, g: Guideline) -> frozenset[Way]:
+    """Every way that a text names; none when it says what not to do."""
+    if has(words, _NEGATIONS):
         return frozenset()
     routes = g.file.names.routes
-    found = {way for way in (*BY_MOUTH, *INJECTED) if has_phrase(text, getattr(routes, way))}
+    found = {way for way in (*BY_MOUTH, *INJECTED) if has(words, getattr(routes, way))}
     if found & (_INJECTED - {"parenteral"}):
         found.discard("parenteral")
     return frozenset(found)

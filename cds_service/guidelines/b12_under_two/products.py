@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service.clinical import Code
 from cds_service.guidelines.b12_under_two.data import Guideline
@@ -74,76 +74,113 @@ class Drug(Struct, frozen=True):
 def recognise(codes: Sequence[Code], text: str, g: Guideline) -> Drug:
     """The drug that ``codes`` and ``text`` (what its writer called it) name together."""
     listed = [found for code in codes if (found := _listed(code, g)) is not None]
-    names = [one for one in dict.fromkeys((text, *(code.display for code in codes))) if one.strip()]
-    read = [_Name(name, g) for name in names]
-    coded = {kind for kind, _, _ in listed}
-    if len(coded) > 1:
-        return Drug("unknown", doubts=("its codes are of different drugs",))
-    said = {one.kind for one in read} - {"other"}
-    if coded or len(said) > 1:
-        said.discard("unknown")
-    claimed = coded | said
-    doubts: list[str] = []
-    kind: Kind
-    if not claimed:
-        if read:
-            return Drug("other", "name")
-        doubts = ["it has a code that is not known here and no name"] if codes else []
-        return Drug("unknown", doubts=tuple(doubts))
-    if len(claimed) == 1:
-        kind = next(iter(claimed))
-        if kind == "unknown":
-            doubts.append("its name does not tell whether it is vitamin B12")
-    else:
-        kind = "b12" if "b12" in claimed else "unknown"
-        doubts.append(f"it is named as different drugs ({' and '.join(sorted(claimed))})")
-    by: Literal["code", "name", ""] = "code" if kind in coded else "name"
-    if kind not in ("b12", "combination"):
-        return Drug(kind, "" if kind == "unknown" else by, doubts=tuple(doubts))
-    substances: set[Substance] = {substance for _, substance, _ in listed if substance}
-    substances |= {substance for one in read for substance in one.substances}
+    names = dict.fromkeys((text, *(code.display for code in codes)))
+    read = {name: _Name(name, g) for name in names if name.strip()}
+    told = _told({one.kind for one in listed}, {one.kind for one in read.values()}, codes)
+    if told.kind not in ("b12", "combination"):
+        return Drug(told.kind, told.by, doubts=told.doubts)
+    return _cobalamin(listed, read, told, g)
+
+
+def _cobalamin(
+    listed: Sequence[_Listed], read: Mapping[str, _Name], told: _Told, g: Guideline
+) -> Drug:
+    """The product that has vitamin B12, and its strength as far as one drug is told."""
+    names = read.values()
+    substances = {one.substance for one in listed} | {name for one in names
+                                                      for name in one.substances}  # fmt: skip
+    substances.discard("")
+    doubts = list(told.doubts)
     if len(substances) > 1:
         doubts.append(f"it is named as {' and '.join(sorted(substances))}")
-    trusted = [_Name(display, g) for _, _, display in listed if display]
-    product = _Settled((*trusted, *read))
-    strong = kind == "b12" and len(claimed) == 1
-    return Drug(
-        kind,
-        by,
+    trusted = [read.get(one.display) or _Name(one.display, g) for one in listed if one.display]
+    product = _Settled((*trusted, *names))
+    drug = Drug(
+        told.kind,
+        told.by,
         substances.pop() if len(substances) == 1 else "",
         product.way,
         product.form,
-        product.per_unit if strong else None,
-        product.per_ml if strong else None,
-        product.drops_per_ml if strong else None,
-        any(one.preservative_free for one in read),
-        (*doubts, *(product.doubts if strong else ())),
+        preservative_free=any(one.preservative_free for one in names),
+        doubts=tuple(doubts),
     )
+    if told.kind == "combination" or told.disputed:
+        return drug
+    return structs.replace(
+        drug,
+        per_unit=product.per_unit,
+        per_ml=product.per_ml,
+        drops_per_ml=product.drops_per_ml,
+        doubts=(*doubts, *product.doubts),
+    )
+
+
+class _Told(NamedTuple):
+    """The kind that codes and names tell together, and what is left in doubt; ``disputed`` when
+    they name different drugs."""
+
+    kind: Kind
+    by: Literal["code", "name", ""] = ""
+    doubts: tuple[str, ...] = ()
+    disputed: bool = False
+
+
+def _told(coded: set[Kind], named: set[Kind], codes: Sequence[Code]) -> _Told:
+    """Of what verified ``coded`` rows and ``named`` names say; a name that leaves it open counts
+    only where nothing else says it."""
+    if len(coded) > 1:
+        return _Told("unknown", doubts=("its codes are of different drugs",))
+    said = named - {"other"}
+    if coded or len(said) > 1:
+        said.discard("unknown")
+    claimed = coded | said
+    if len(claimed) > 1:
+        doubt = f"it is named as different drugs ({' and '.join(sorted(claimed))})"
+        if "b12" not in claimed:
+            return _Told("unknown", doubts=(doubt,), disputed=True)
+        return _Told("b12", "code" if "b12" in coded else "name", (doubt,), disputed=True)
+    if claimed:
+        kind = claimed.pop()
+        if kind == "unknown":
+            return _Told(kind, doubts=("its name does not tell whether it is vitamin B12",))
+        return _Told(kind, "code" if coded else "name")
+    if named:
+        return _Told("other", "name")
+    doubts = ("it has a code that is not known here and no name",) if codes else ()
+    return _Told("unknown", doubts=doubts)
 
 
 def names_b12(names: Iterable[str], g: Guideline) -> bool:
     """Whether one of ``names`` has a name of vitamin B12 as a whole word."""
     b12 = _all_names(g)
-    return any(_has(_words(_plain(name)), b12) for name in names if name)
+    return any(has(words_of(name), b12) for name in names if name)
 
 
 def form_of(thing: str, g: Guideline) -> Form:
     """The form that the name of something counted means ("tab" is a tablet); "" if none."""
-    line = _words(_plain(thing))
-    found = [form for form in _PIECES if _has(line, getattr(g.file.names.forms, form))]
+    line = words_of(thing)
+    found = [form for form in _PIECES if has(line, getattr(g.file.names.forms, form))]
     return found[0] if len(found) == 1 else ""
 
 
 def has_phrase(text: str, phrases: tuple[str, ...]) -> bool:
     """Whether ``text`` has one of ``phrases`` as whole words, however it is written."""
-    return _has(_words(_plain(text)), phrases)
+    return has(words_of(text), phrases)
 
 
 # --- codes ------------------------------------------------------------------------------------
 
 
-def _listed(code: Code, g: Guideline) -> tuple[Kind, Substance, str] | None:
-    """The kind and substance that a verified row gives ``code``, and the row's own name."""
+class _Listed(NamedTuple):
+    """The kind and substance that a verified row gives a code, and the row's own name."""
+
+    kind: Kind
+    substance: Substance
+    display: str
+
+
+def _listed(code: Code, g: Guideline) -> _Listed | None:
+    """What a verified row says of ``code``; ``None`` when none does."""
     lists: tuple[tuple[Kind, CodeList], ...] = (
         ("b12", g.codes.b12_therapy),
         ("combination", g.codes.multivitamin_with_b12),
@@ -155,11 +192,11 @@ def _listed(code: Code, g: Guideline) -> tuple[Kind, Substance, str] | None:
             display = next((row.display for row in one.verified if row.system == code.system
                             and row.code == code.code.upper()), "")  # fmt: skip
             if g.codes.cyanocobalamin.decides(code):
-                return kind, "cyanocobalamin", display
+                return _Listed(kind, "cyanocobalamin", display)
             if g.codes.hydroxocobalamin.decides(code):
-                return kind, "hydroxocobalamin", display
-            named = _substances(_words(_plain(display)), g)
-            return kind, next(iter(named)) if len(named) == 1 else "", display
+                return _Listed(kind, "hydroxocobalamin", display)
+            named = _substances(words_of(display), g)
+            return _Listed(kind, next(iter(named)) if len(named) == 1 else "", display)
     return None
 
 
@@ -177,6 +214,8 @@ _NEXT_INGREDIENT = re.compile(r"\s/\s|[+&]")
 
 def _plain(text: str) -> str:
     """In one spelling: compatible characters, small letters, no accents, "u" for both micros."""
+    if text.isascii():
+        return text.lower()
     folded = unicodedata.normalize("NFKC", text).casefold()
     plain = "".join(
         sign for sign in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(sign)
@@ -184,17 +223,22 @@ def _plain(text: str) -> str:
     return plain.replace("\u03bc", "u").replace("\u2019", "'")
 
 
-class _Words(NamedTuple):
+class Words(NamedTuple):
     """The words of a text: each, and all in order with a blank before and after every one."""
 
     each: frozenset[str]
     line: str
 
 
-def _words(plain: str) -> _Words:
+def words_of(text: str) -> Words:
+    """In one spelling, however the text is written."""
+    return _words(_plain(text))
+
+
+def _words(plain: str) -> Words:
     """With "b 12" and "b-12" as "b12"."""
     words = _WORD.findall(_B12.sub("b12", plain))
-    return _Words(frozenset(words), f" {' '.join(words)} ")
+    return Words(frozenset(words), f" {' '.join(words)} ")
 
 
 @lru_cache(maxsize=256)
@@ -204,7 +248,8 @@ def _phrases(phrases: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]
     return frozenset(one for one in phrases if " " not in one), longer
 
 
-def _has(words: _Words, phrases: tuple[str, ...]) -> bool:
+def has(words: Words, phrases: tuple[str, ...]) -> bool:
+    """Whether one of ``phrases`` is among the words, or stands in their line."""
     single, longer = _phrases(phrases)
     return not words.each.isdisjoint(single) or any(one in words.line for one in longer)
 
@@ -214,48 +259,69 @@ def _all_names(g: Guideline) -> tuple[str, ...]:
     return (*b12.unspecified, *(name for one in _SUBSTANCES for name in getattr(b12, one)))
 
 
-def _substances(words: _Words, g: Guideline) -> frozenset[Substance]:
-    return frozenset(one for one in _SUBSTANCES if _has(words, getattr(g.file.names.b12, one)))
+def _substances(words: Words, g: Guideline) -> frozenset[Substance]:
+    return frozenset(one for one in _SUBSTANCES if has(words, getattr(g.file.names.b12, one)))
 
 
 class _Name:
-    """One name of a drug, read by itself."""
+    """One name of a drug, read by itself and as far as anybody asks."""
 
     def __init__(self, name: str, g: Guideline) -> None:
-        names, plain = g.file.names, _plain(name)
-        words = _words(plain)
-        self.substances = _substances(words, g)
-        self.forms = _forms(words, g)
-        self.form: Form = next(iter(self.forms)) if len(self.forms) == 1 else ""
-        self.ways = frozenset(way for way in _WAYS if _has(words, getattr(names.ways, way)))
-        if not self.forms and "parenteral" in self.ways:
-            self.form = "liquid"
-            self.forms = frozenset({self.form})
-        self.preservative_free = _has(words, names.preservative_free) and not any(
-            f" {no} {phrase} " in words.line
-            for phrase in names.preservative_free
-            for no in ("not", "non")
-        )
-        self.strengths = _Strengths(_B12.sub("b12 ", plain), self.form, g)
-        self.kind = self._kind(plain, words, g)
+        self._g, self._plain = g, _plain(name)
+        self._words = _words(self._plain)
 
-    def _kind(self, plain: str, words: _Words, g: Guideline) -> Kind:
-        names, b12 = g.file.names, _all_names(g)
-        if not _has(words, b12):
-            if _has(words, names.combination):
+    @cached_property
+    def substances(self) -> frozenset[Substance]:
+        return _substances(self._words, self._g)
+
+    @cached_property
+    def ways(self) -> frozenset[ProductWay]:
+        ways = self._g.file.names.ways
+        return frozenset([way for way in _WAYS if has(self._words, getattr(ways, way))])
+
+    @cached_property
+    def forms(self) -> frozenset[Form]:
+        forms = _forms(self._words, self._g)
+        return forms or frozenset[Form]({"liquid"} if "parenteral" in self.ways else ())
+
+    @property
+    def form(self) -> Form:
+        return next(iter(self.forms)) if len(self.forms) == 1 else ""
+
+    @cached_property
+    def preservative_free(self) -> bool:
+        phrases = self._g.file.names.preservative_free
+        return has(self._words, phrases) and not any(
+            f" {no} {phrase} " in self._words.line for phrase in phrases for no in ("not", "non")
+        )
+
+    @cached_property
+    def strengths(self) -> _Strengths:
+        return _Strengths(_B12.sub("b12 ", self._plain), self.form, self._g)
+
+    @cached_property
+    def kind(self) -> Kind:
+        words, names, b12 = self._words, self._g.file.names, _all_names(self._g)
+        if not has(words, b12):
+            if has(words, names.combination):
                 return "combination"
-            folic = _has(words, names.folic_acid) and not _has(words, names.no_medicine)
+            folic = has(words, names.folic_acid) and not has(words, names.no_medicine)
             return "folic acid" if folic else "other"
-        if _has(words, names.no_medicine) or not _has(_words(_TWO_READINGS.sub(" ", plain)), b12):
+        if has(words, names.no_medicine) or not self._surely_has(b12):
             return "unknown"
         others = (*names.companions, *names.combination, *names.folic_acid)
-        if _has(words, others) or self._another_ingredient(g):
+        if has(words, others) or self._another_ingredient():
             return "combination"
         return "b12"
 
-    def _another_ingredient(self, g: Guideline) -> bool:
+    def _surely_has(self, b12: tuple[str, ...]) -> bool:
+        """Also without what can be read in two ways."""
+        rest = _TWO_READINGS.sub(" ", self._plain)
+        return rest == self._plain or has(_words(rest), b12)
+
+    def _another_ingredient(self) -> bool:
         """Whether a part after "+", "&" or " / " names something that is neither B12 nor plain."""
-        names = g.file.names
+        names = self._g.file.names
         parts = _NEXT_INGREDIENT.split(_BRAND.sub(" ", self.strengths.rest))
         if len(parts) == 1:
             return False
@@ -264,18 +330,18 @@ class _Name:
             plain_words.update(*(getattr(group, field) for field in group.__struct_fields__))
         for part in parts:
             words = _words(part)
-            if not _has(words, _all_names(g)) and any(
+            if not has(words, _all_names(self._g)) and any(
                 not word.isdigit() and word not in plain_words for word in words.each
             ):
                 return True
         return False
 
 
-def _forms(words: _Words, g: Guideline) -> frozenset[Form]:
+def _forms(words: Words, g: Guideline) -> frozenset[Form]:
     """The pieces that the words name, otherwise whether it is measured."""
     forms = g.file.names.forms
-    pieces = frozenset(form for form in _PIECES if _has(words, getattr(forms, form)))
-    liquid = frozenset[Form]({"liquid"} if _has(words, forms.liquid) else ())
+    pieces = frozenset(form for form in _PIECES if has(words, getattr(forms, form)))
+    liquid = frozenset[Form]({"liquid"} if has(words, forms.liquid) else ())
     return pieces or liquid
 
 
@@ -322,25 +388,36 @@ def _numbers(written: str, mass: str = "") -> _Readings:
     """What a number can mean: "1,000" is a thousand or one, in micrograms a thousand."""
     head, *blanks = written.replace("'", "").split(" ")
     if blanks:
-        if not head.isdigit() or len(head) > 3:
-            return frozenset()
-        joined = Decimal(head + "".join(blanks))
-        sure = all(group.startswith("0") for group in blanks)
-        return frozenset({joined} if sure else {joined, Decimal(blanks[-1])})
-    groups = re.split(r"[.,]", head)
-    marks = re.findall(r"[.,]", head)
+        return _with_blanks(head, blanks)
+    groups, marks = re.split(r"[.,]", head), re.findall(r"[.,]", head)
     if not marks:
         return frozenset({Decimal(head)})
     if len(marks) == 1:
-        whole, part = groups
-        value = Decimal(f"{whole or 0}.{part}")
-        if not whole:
-            return frozenset({value} if marks == ["."] else {value, Decimal(part)})
-        if len(part) == 3 and len(whole) <= 3 and not whole.startswith("0"):
-            thousands = Decimal(whole + part)
-            in_micrograms = marks == [","] and _MASSES.get(mass) == 1
-            return frozenset({thousands} if in_micrograms else {value, thousands})
-        return frozenset({value})
+        return _with_one_mark(*groups, mark=marks[0], micrograms=_MASSES.get(mass) == 1)
+    return _with_several_marks(groups, marks)
+
+
+def _with_blanks(head: str, blanks: Sequence[str]) -> _Readings:
+    """ "1 000" is a thousand; "2 500" may be two thousand five hundred, or two of five hundred."""
+    if not head.isdigit() or len(head) > 3:
+        return frozenset()
+    joined = Decimal(head + "".join(blanks))
+    sure = all(group.startswith("0") for group in blanks)
+    return frozenset({joined} if sure else {joined, Decimal(blanks[-1])})
+
+
+def _with_one_mark(whole: str, part: str, *, mark: str, micrograms: bool) -> _Readings:
+    value = Decimal(f"{whole or 0}.{part}")
+    if not whole:
+        return frozenset({value} if mark == "." else {value, Decimal(part)})
+    if len(part) == 3 and len(whole) <= 3 and not whole.startswith("0"):
+        thousands = Decimal(whole + part)
+        return frozenset({thousands} if mark == "," and micrograms else {value, thousands})
+    return frozenset({value})
+
+
+def _with_several_marks(groups: Sequence[str], marks: Sequence[str]) -> _Readings:
+    """Groups of three digits, with or without a decimal place after another mark."""
     if any(len(group) != 3 for group in groups[1:-1]) or len(groups[0]) > 3:
         return frozenset()
     if len(set(marks)) == 1:
@@ -360,45 +437,56 @@ class _Strengths:
         self.per_ml: list[_Readings] = []
         self.per_unit: list[_Readings] = []
         self.drops_per_ml: list[_Readings] = []
-        alone: list[_Readings] = []
-        in_volume: list[_Readings] = []
+        self._form, self._g = form, g
+        self._alone: list[_Readings] = []
+        self._in_volume: list[_Readings] = []
         spans: list[int] = [0]
         for match in _STRENGTH.finditer(plain):
-            spans += match.span()
-            readings = _times(_numbers(match["number"], match["mass"]), _MASSES[match["mass"]])
-            of, counted = match["of"], match["count"]
-            if of is None:
-                alone.append(readings)
-            elif of in _MILLILITRES:
-                volumes = _numbers(counted) if counted else frozenset({Decimal(1)})
-                self.per_ml.append(_divided(readings, volumes))
-                if counted:
-                    in_volume.append(readings)
-            elif piece := form_of(of, g):
-                if piece == form or not form or form == "liquid":
-                    counts = _numbers(counted) if counted else frozenset({Decimal(1)})
-                    self.per_unit.append(_divided(readings, counts))
-            elif of not in _RATES:
-                alone.append(readings)
-                spans[-1] = match.end("mass")  # "1 mg / zinc": what follows is something else
+            spans += (match.start(), self._strength(match))
         spans.append(len(plain))
         self.rest = " ".join(plain[a:b] for a, b in zip(spans[::2], spans[1::2], strict=True))
+        self._count_drops(plain)
+        if form in ("tablet", "ampoule") or (not form and not self.per_ml):
+            self.per_unit += self._alone
+        if form == "ampoule":
+            self._fill_ampoules(plain)
+
+    def _strength(self, match: re.Match[str]) -> int:
+        """Sorts one strength by what it is of; returns where it ends in the name."""
+        readings = _times(_numbers(match["number"], match["mass"]), _MASSES[match["mass"]])
+        of, counted = match["of"], match["count"]
+        counts = _numbers(counted) if counted else frozenset({Decimal(1)})
+        if of is None:
+            self._alone.append(readings)
+        elif of in _MILLILITRES:
+            self.per_ml.append(_divided(readings, counts))
+            if counted:
+                self._in_volume.append(readings)
+        elif piece := form_of(of, self._g):
+            if piece == self._form or self._form in ("", "liquid"):
+                self.per_unit.append(_divided(readings, counts))
+        elif of not in _RATES:
+            self._alone.append(readings)
+            return match.end("mass")  # "1 mg / zinc": what follows is something else
+        return match.end()
+
+    def _count_drops(self, plain: str) -> None:
         for match in _DROPS.finditer(plain):
-            if form_of(match["thing"] or match["thing_too"], g) == "drop":
+            if form_of(match["thing"] or match["thing_too"], self._g) == "drop":
                 number = Decimal(match["drops"] or match["drops_too"])
                 self.drops_per_ml.append(frozenset({number}))
-        if form in ("tablet", "ampoule") or (not form and not self.per_ml):
-            self.per_unit += alone
-        if form == "ampoule":
-            volumes_stated = [_numbers(match["number"]) for match in _VOLUME.finditer(self.rest)]
-            if volumes_stated:
-                self.per_unit += [
-                    frozenset(one * ml for one in content for ml in volume)
-                    for content in self.per_ml
-                    for volume in volumes_stated
-                ]
-            elif not re.search(r"\bvials?\b", plain):
-                self.per_unit += in_volume
+
+    def _fill_ampoules(self, plain: str) -> None:
+        """What one holds by its volume; of a vial more is drawn than once."""
+        volumes_stated = [_numbers(match["number"]) for match in _VOLUME.finditer(self.rest)]
+        if volumes_stated:
+            self.per_unit += [
+                frozenset(one * ml for one in content for ml in volume)
+                for content in self.per_ml
+                for volume in volumes_stated
+            ]
+        elif not re.search(r"\bvials?\b", plain):
+            self.per_unit += self._in_volume
 
 
 def _times(readings: _Readings, factor: Decimal) -> _Readings:

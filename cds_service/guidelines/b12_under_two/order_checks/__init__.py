@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cds_service.clinical import Basket
 from cds_service.guidelines.b12_under_two.assessment import Assessment
@@ -38,7 +38,7 @@ def check_orders(
     cards = Cards(regimens)
     one_by_one = OrderChecks(regimens, cards, why)
     whole = BasketChecks(regimens, cards, why, orders)
-    said = _checked(orders, of_b12, one_by_one)
+    said = _recognised(orders, of_b12, one_by_one)
     first = next((one for one in of_b12 if one.draft.selected), None)
     if first is not None:
         said += whole.levels(first, said)
@@ -46,19 +46,15 @@ def check_orders(
     if not of_b12:
         unseen = len(unknown) + basket.unreadable
         outcomes += whole.without_b12(basket, unseen, signing=signing)
-    for order in unknown:
-        if order.draft.selected:
-            outcomes += [one.card for one in one_by_one.unidentified(order)]
-    if basket.unreadable:
-        outcomes += [one.card for one in one_by_one.unread(basket.unreadable)]
+    outcomes += [one.card for one in _unrecognised(unknown, basket.unreadable, one_by_one)]
     return outcomes or [whole.why_silent(checked=first is not None)]
 
 
-def _checked(
+def _recognised(
     orders: Sequence[Order], of_b12: Sequence[Order], one_by_one: OrderChecks
 ) -> list[Said]:
-    """What is said of each selected order that has vitamin B12: of one that repeats another, the
-    later of the two, or the selected one."""
+    """What is said of each selected order that has vitamin B12. Of two that repeat each other it
+    is the later one that is one too many, or the selected one."""
     said: list[Said] = []
     for order in orders:
         if order.draft.selected and order.kind == "combination":
@@ -68,6 +64,17 @@ def _checked(
             aside = [one for one in of_b12[place + 1 :] if not one.draft.selected]
             said += one_by_one.vitamin_b12(order, [*of_b12[:place], *aside])
     return said
+
+
+def _unrecognised(
+    unknown: Sequence[Order], unreadable: int, one_by_one: OrderChecks
+) -> Iterator[Said]:
+    """What is said of the orders that may be of vitamin B12."""
+    for order in unknown:
+        if order.draft.selected:
+            yield from one_by_one.unidentified(order)
+    if unreadable:
+        yield from one_by_one.unread(unreadable)
 
 
 def may_concern_b12(basket: Basket, g: Guideline) -> bool:

@@ -14,6 +14,7 @@ from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, is_empty
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, drug_of
 from cds_service.guidelines.b12_under_two.tables.order import (
+    Answer,
     BasketFacts,
     Check,
     Silence,
@@ -127,23 +128,26 @@ class BasketChecks:
         alone = [one_row(self.g.tables.order_basket, row, self._facts)
                  for row in _WITH_FOLIC_ACID_ALONE]  # fmt: skip
         answer = next((row.then for match in alone for row in match.fired), None)
-        writing = any(one.selected and not is_empty(one) for one in basket.drafts)
-        untreated = not self._facts.treated
-        speaks = untreated and (answer is not None or signing or not writing)
+        due = answer is not None or signing or _nothing_is_written(basket)
+        speaks = due and not self._facts.treated
         advice = self._treatment(basket, unseen) if speaks else None
         for match in alone:
             self._why.keep(match)
         if answer is not None and self._folate is not None:
-            choices = advice.choices if advice is not None else ()
-            indicator = advice.indicator if advice is not None else None
-            notes = self._notes_beside_folic_acid(advice)
-            yield self._cards.speak(
-                "ORD-13", answer, self._folate, {}, choices, indicator, notes=notes
-            ).card
+            yield self._with_folic_acid(self._folate, answer, advice)
         elif advice is not None:
             yield advice
         elif speaks and self._facts.deficient and self._regimens.absent:
             yield treatment.cannot_evaluate(self._regimens.absent, self.facts, self.a, self.g)
+
+    def _with_folic_acid(
+        self, folate: Order, answer: Answer, advice: Recommend | None
+    ) -> Recommend:
+        choices = advice.choices if advice is not None else ()
+        indicator = advice.indicator if advice is not None else None
+        notes = self._notes_beside_folic_acid(advice)
+        said = self._cards.speak("ORD-13", answer, folate, {}, choices, indicator, notes=notes)
+        return said.card
 
     def _notes_beside_folic_acid(self, advice: Recommend | None) -> list[Note]:
         if advice is None:
@@ -177,3 +181,8 @@ class BasketChecks:
             note = Note("safety", self.g.file.texts.drafts_unknown, {"count": unseen})
             card = structs.replace(card, notes=(*card.notes, note))
         return card
+
+
+def _nothing_is_written(basket: Basket) -> bool:
+    """Nothing is selected, or nothing but an order whose drug is not chosen yet."""
+    return all(is_empty(one) for one in basket.drafts if one.selected)
