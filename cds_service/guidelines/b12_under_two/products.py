@@ -189,8 +189,7 @@ def _listed(code: Code, g: Guideline) -> _Listed | None:
     )
     for kind, one in lists:
         if one.decides(code):
-            display = next((row.display for row in one.verified if row.system == code.system
-                            and row.code == code.code.upper()), "")  # fmt: skip
+            display = one.display_of(code)
             if g.codes.cyanocobalamin.decides(code):
                 return _Listed(kind, "cyanocobalamin", display)
             if g.codes.hydroxocobalamin.decides(code):
@@ -251,7 +250,12 @@ def _phrases(phrases: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]
 def has(words: Words, phrases: tuple[str, ...]) -> bool:
     """Whether one of ``phrases`` is among the words, or stands in their line."""
     single, longer = _phrases(phrases)
-    return not words.each.isdisjoint(single) or any(one in words.line for one in longer)
+    if not words.each.isdisjoint(single):
+        return True
+    for one in longer:  # noqa: SIM110 - a generator doubles the time, and this is hot
+        if one in words.line:
+            return True
+    return False
 
 
 def _all_names(g: Guideline) -> tuple[str, ...]:
@@ -309,8 +313,8 @@ class _Name:
             return "folic acid" if folic else "other"
         if has(words, names.no_medicine) or not self._surely_has(b12):
             return "unknown"
-        others = (*names.companions, *names.combination, *names.folic_acid)
-        if has(words, others) or self._another_ingredient():
+        others = (names.companions, names.combination, names.folic_acid)
+        if any(has(words, one) for one in others) or self._another_ingredient():
             return "combination"
         return "b12"
 

@@ -151,6 +151,8 @@ class OrderChecks:
 
     def _way(self, order: Order, asked: OrderFacts) -> list[Said]:
         match = self._why.first(self.g.tables.order_way, asked, order.name)
+        if not match.fired:
+            return []
         excluded = self.a.status.name in ("adequate", "probably adequate")
         signs = "" if excluded else named(self.facts.neurological)
         reason = signs or f"severe deficiency ({self.a.severity_because})"
@@ -193,6 +195,8 @@ class OrderChecks:
         if self._why.holds("DUP-02", bool(also), "{}: also ordered: {}", order.name, also):
             return [self._cards.speak("ORD-06", REPEATED, order, {"other": also})]
         match = self._why.all(self.g.tables.order_twice, asked, order.name)
+        if not match.fired:
+            return []
         names = ", ".join(asked.elsewhere)
         stops = treatment.stop_orders(elsewhere)
         choices = [Choice("ORD-06", f"Stop the other order: {names}", stops)] if stops else []

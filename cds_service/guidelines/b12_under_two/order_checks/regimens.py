@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 from cds_service.clinical import Code, PlannedDrug, RemovedDraft, RevisedDrug
@@ -48,7 +49,6 @@ class Regimens:
 
     def __init__(self, facts: Facts, a: Assessment, g: Guideline) -> None:
         self.facts, self.a, self.g = facts, a, g
-        self._route = treatment.choose_route(facts, a, Reasoning(), ignoring_treatment=True)
         self._regimens: dict[bool, Regimen | None] = {}
         self.absent = tuple(
             [
@@ -57,6 +57,11 @@ class Regimens:
                 if need.importance == "required" and need.key in facts.missing
             ]
         )
+
+    @cached_property
+    def _route(self) -> str:
+        """The row of the route table that would answer if the child were not treated."""
+        return treatment.choose_route(self.facts, self.a, Reasoning(), ignoring_treatment=True)
 
     def chart_card(self, why: Reasoning) -> Recommend | None:
         """The card that the chart gets, where it is one of treatment or of a specialist's; none
