@@ -274,7 +274,7 @@ class _Name:
         self._g, self._plain = g, _plain(name)
         self._words = _words(self._plain)
 
-    @cached_property
+    @property
     def substances(self) -> frozenset[Substance]:
         return _substances(self._words, self._g)
 
@@ -292,7 +292,7 @@ class _Name:
     def form(self) -> Form:
         return next(iter(self.forms)) if len(self.forms) == 1 else ""
 
-    @cached_property
+    @property
     def preservative_free(self) -> bool:
         phrases = self._g.file.names.preservative_free
         return has(self._words, phrases) and not any(
@@ -303,7 +303,7 @@ class _Name:
     def strengths(self) -> _Strengths:
         return _Strengths(_B12.sub("b12 ", self._plain), self.form, self._g)
 
-    @cached_property
+    @property
     def kind(self) -> Kind:
         words, names, b12 = self._words, self._g.file.names, _all_names(self._g)
         if not has(words, b12):

@@ -62,7 +62,7 @@ class Order(Struct, frozen=True, dict=True):
     def injected(self) -> bool:
         return not self.dosing.ways.isdisjoint(INJECTED)
 
-    @cached_property
+    @property
     def by_mouth(self) -> bool:
         return not self.dosing.ways.isdisjoint(BY_MOUTH)
 
