@@ -133,7 +133,7 @@ def pending_checks(
             result_day=course.result_day,
             ordered=monitoring.is_ordered(g.file.tests.b12, due, facts, g),
         )
-        if why.row(g.tables.follow_up_checks, "FU-00", asked):
+        if why.row(g.tables.follow_up_checks, "FU-00", asked, about=f"the check at {check}"):
             pending.append(due)
     for follow in follows:
         pending = [due for due in pending if not _ordered_by(follow, due, facts, course, g)]

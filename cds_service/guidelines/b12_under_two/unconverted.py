@@ -29,7 +29,6 @@ _NOT_ASKED = {
     "b12_result": "nothing of the kind on record",
     "dose": "not offered here",
     "duplication": "nothing on record to compare with",
-    "follow_up": "another row had answered the same question",
     "safety": "nothing is suggested to which it applies",
 }
 

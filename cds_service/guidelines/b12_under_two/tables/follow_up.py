@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.tables import (
-    Condition,
     Row,
     Table,
     TableWords,
@@ -155,7 +154,11 @@ def overdue_table(limits: Limits, words: TableWords) -> Table[OverdueFacts, Foll
 
 def baseline_table(limits: Limits, words: TableWords) -> Table[ResponseFacts, None]:
     f = ResponseFacts
-    compared = all_of(_judged(limits), misses(f.level, limits.b12_adequate))
+    compared = all_of(
+        meets(f.day, limits.response_day),
+        meets(f.level_day, limits.response_day),
+        misses(f.level, limits.b12_adequate),
+    )
     return Table.of(
         "follow_up",
         ResponseFacts,
@@ -169,8 +172,8 @@ def response_table(limits: Limits, words: TableWords) -> Table[ResponseFacts, Fo
     """A level of 300 pg/mL from three weeks on is a response; under 200, or not a quarter above
     the first, is none."""
     f = ResponseFacts
-    judged = _judged(limits)
-    adequate = all_of(judged, meets(f.level, limits.b12_adequate))
+    in_time = meets(f.level_day, limits.response_day)
+    adequate = all_of(in_time, meets(f.level, limits.b12_adequate))
     grown = any_of(unknown(f.rise), meets(f.rise, limits.response_ratio))
     return Table.of(
         "follow_up",
@@ -181,15 +184,15 @@ def response_table(limits: Limits, words: TableWords) -> Table[ResponseFacts, Fo
             Row("FU-02", adequate, Follow(goes_on=True, until_settled=True)),
             Row(
                 "FU-03",
-                all_of(judged, misses(f.level, limits.b12_deficient), grown),
+                all_of(in_time, misses(f.level, limits.b12_deficient), grown),
                 Follow(level="three months", goes_on=True),
             ),
             Row(
                 "FU-04",
-                all_of(judged, not_(is_one_of(f.route, "parenteral"))),
+                all_of(in_time, known(f.level), not_(is_one_of(f.route, "parenteral"))),
                 Follow("weekly_injections"),
             ),
-            Row("FU-05", judged, Follow()),
+            Row("FU-05", all_of(in_time, known(f.level)), Follow()),
             Row("FU-13", otherwise, None),
         ),
         words,
@@ -218,12 +221,4 @@ def checks_table(limits: Limits, words: TableWords) -> Table[CheckFacts, None]:
         (Row("FU-00", all_of(to_come, none(f.ordered)), None),),
         words,
         first=False,
-    )
-
-
-def _judged(limits: Limits) -> Condition:
-    """From three weeks of treatment on, a level of then shows the response."""
-    f = ResponseFacts
-    return all_of(
-        meets(f.day, limits.response_day), meets(f.level_day, limits.response_day), known(f.level)
     )
