@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cds_service.commands import BadInput
+from cds_service.commands import BadInput, known_guidelines
 from cds_service.errors import ServiceError
 
 if TYPE_CHECKING:
-    from cds_service.cases import Case
+    from cds_service.consultation.cases import Case
+    from cds_service.consultation.services import Service
     from cds_service.settings import Settings
 
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.argument("file")
 @click.option("--hook", default="", help="Instead of the request's own; patient-view for a Bundle.")
 @click.option("--patient", default="", metavar="ID", help="Which patient of a Bundle of several.")
+@click.option("--guideline", default="", metavar="ID", help="Instead of the first there is.")
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Evaluate on this date.")
 @click.option("--explain", is_flag=True, help="Print what is known, and every rule with its why.")
 @click.option("--json", "as_json", is_flag=True, help="Print the exact response.")
@@ -31,6 +33,7 @@ def evaluate(
     file: str,
     hook: str,
     patient: str,
+    guideline: str,
     as_of: datetime | None,
     explain: bool,
     as_json: bool,
@@ -42,25 +45,19 @@ def evaluate(
     in it is known not to be there. No FHIR server is asked. A Bundle is evaluated on the date of
     its timestamp if it has one, anything else today, unless --as-of or CDS_AS_OF says otherwise.
     """
-    from cds_service.cases import NO_SERVER, in_words, read_case
     from cds_service.cdshooks.response import encode
-    from cds_service.consultation import consult, load_services
+    from cds_service.consultation import Occasion, consult, load_services
+    from cds_service.consultation.cases import NO_SERVER, in_words, read_case
     from cds_service.settings import read_settings
 
     settings = read_settings(os.environ)
-    services = load_services(settings.guideline_overrides)
+    services = load_services(settings.guideline_overrides, known_guidelines())
+    services = _by(guideline, services) if guideline else services
     try:
         case = read_case(_content(file), services, hook, patient)
         on, because = _date_of(case, as_of.date() if as_of else None, settings)
-        response = consult(
-            case.service,
-            case.asked,
-            None,
-            on=on,
-            as_of_is_set=bool(because),
-            no_server=NO_SERVER,
-            one_action=settings.one_action,
-        ).response
+        occasion = Occasion(on, bool(because), NO_SERVER, one_action=settings.one_action)
+        response = consult(case.service, case.asked, None, occasion).response
     except ServiceError as error:
         raise BadInput(f"{file}: {error.text}") from None
     problems = list(_validation(case)) if validate else []
@@ -69,7 +66,7 @@ def evaluate(
         for problem in problems:
             click.echo(problem, err=True)
         return
-    about = case.service.guideline.file.guideline
+    about = case.service.guideline.wording.about
     click.echo(f"{case.origin[0].upper()}{case.origin[1:]}, evaluated as of {on}{because}.")
     click.echo(f"Guideline {about.id}, edition {about.edition}. {about.review_status}\n")
     click.echo(in_words(response))
@@ -79,6 +76,15 @@ def evaluate(
         click.echo(f"\nValidation of {len(case.resources)} resources with the R4B models:")
         for problem in problems or ["nothing to object to"]:
             click.echo(f"  {problem}")
+
+
+def _by(guideline: str, services: Sequence[Service]) -> tuple[Service, ...]:
+    """Those of ``services`` that this guideline stands behind."""
+    own = tuple([one for one in services if one.guideline.wording.about.id == guideline])
+    if not own:
+        known = ", ".join(dict.fromkeys(one.guideline.wording.about.id for one in services))
+        raise BadInput(f"--guideline {guideline}: there is {known}.")
+    return own
 
 
 def _content(file: str) -> bytes:
@@ -104,11 +110,10 @@ def _date_of(case: Case, as_of: date | None, settings: Settings) -> tuple[date, 
 
 
 def _explained(case: Case, on: date) -> str:
-    from cds_service.consultation import examine
-    from cds_service.guidelines.b12_under_two.explain import explain
+    from cds_service.consultation import Occasion, examine
 
-    examined = examine(case.service, case.asked, None, on=on)
-    return explain(examined.evaluation, examined.record, case.service.guideline)
+    examined = examine(case.service, case.asked, None, Occasion(on))
+    return case.service.guideline.explain(examined.evaluation, examined.record)
 
 
 def _validation(case: Case) -> Iterator[str]:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cds_service.commands import known_guidelines
 from cds_service.errors import SettingsError
 
 if TYPE_CHECKING:
-    from cds_service.database import Database
+    from cds_service.store.database import Database
 
 
 @click.group()
@@ -100,7 +101,7 @@ def show(name: str, as_json: bool, comments: bool) -> None:
     """Explain the consultation ID: its name in the log, its hookInstance, or the uuid of a card."""
     import msgspec
 
-    from cds_service.audit import in_words
+    from cds_service.store.audit import in_words
 
     with _database() as database:
         database.check()
@@ -139,7 +140,7 @@ def export(
     import msgspec
 
     from cds_service.fhir import trail
-    from cds_service.reports.figures import Selection
+    from cds_service.store.reports.figures import Selection
 
     chosen = Selection(since, until, services, clients)
     with _database() as database, click.open_file(to or "-", "wb") as written:
@@ -183,8 +184,8 @@ def report(
 
     import msgspec
 
-    from cds_service.reports import page, words
-    from cds_service.reports.figures import Selection, make_report
+    from cds_service.store.reports import page, words
+    from cds_service.store.reports.figures import Selection, make_report
 
     chosen = Selection(since, until, services, clients)
     with _database() as database:
@@ -193,9 +194,14 @@ def report(
     made = make_report(rows, chosen, datetime.now(UTC), timedelta(hours=ignored_after))
     if html:
         from cds_service.consultation import load_services
+        from cds_service.consultation.services import guidelines_of
+        from cds_service.store.audit import qualified
 
-        rules = load_services()[0].guideline.file.rules
-        meanings = {name: rule.result for name, rule in rules.items()}
+        meanings = {
+            qualified(guideline.wording.about.id, name): rule.result
+            for guideline in guidelines_of(load_services(guidelines=known_guidelines()))
+            for name, rule in guideline.wording.rules.items()
+        }
         Path(html).write_text(page.as_html(made, meanings), encoding="utf-8")
         click.echo(f"{html} written.", err=bool(form))
     if form == "json":
@@ -216,7 +222,7 @@ def _database() -> Iterator[Database]:
     if not url:
         raise SettingsError("CDS_DATABASE_URL", "nothing is kept", "Name the database.")
 
-    from cds_service.database import Database
+    from cds_service.store.database import Database
 
     database = Database(url, patient=True)
     try:

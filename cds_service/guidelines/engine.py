@@ -8,10 +8,9 @@ service at start, with the file, the name and the cure.
 
 from __future__ import annotations
 
-import re
 import string
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -89,6 +88,14 @@ class Limit(Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.value.normalize():f} {self.unit}"
 
 
+class Constant(Struct, frozen=True, forbid_unknown_fields=True):
+    """A number that is what it is: a molar mass, a week of gestation assumed."""
+
+    value: Decimal
+    unit: str
+    source: str
+
+
 class Source(Struct, frozen=True, forbid_unknown_fields=True):
     citation: str
     finding: str
@@ -138,7 +145,11 @@ class Link(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class About(Struct, frozen=True, forbid_unknown_fields=True):
-    """The guideline itself. ``label`` is what a card shows as its source."""
+    """The guideline itself.
+
+    ``label`` is what a card shows as its source. A card without a topic of its own gets one of
+    ``topic_system``: ``topic_prefix`` and its name.
+    """
 
     id: str
     title: str
@@ -146,6 +157,7 @@ class About(Struct, frozen=True, forbid_unknown_fields=True):
     edition: str
     review_status: str
     topic_system: str
+    topic_prefix: str
 
 
 class Wording(Struct, frozen=True):
@@ -175,12 +187,16 @@ class Note(Struct, frozen=True):
 
 
 class Choice(Struct, frozen=True):
-    """One thing the clinician can accept: a label and the orders that come with it."""
+    """One thing the clinician can accept: a label and the orders that come with it.
+
+    ``alone`` is the label where its first drug is ordered without the rest, if that is another.
+    """
 
     rule: str
     label: str
     plans: tuple[Plan, ...]
     recommended: bool = False
+    alone: str = ""
 
 
 class Recommend(Struct, frozen=True):
@@ -224,10 +240,6 @@ Outcome = Recommend | NotIndicated | CannotTell
 
 _FileType = TypeVar("_FileType", bound=Struct)
 
-#: What a site may change. Statements, rules and sources are the guideline's own.
-OVERRIDABLE = ("limits", "doses", "products", "tests", "codes", "cards", "texts", "policy", "links",
-               "override_reasons")  # fmt: skip
-
 
 def read_toml(path: Path) -> dict[str, Any]:
     try:
@@ -241,88 +253,6 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise GuidelineError(
             str(path), "the file", f"is not TOML: {error}", "correct the line named"
         ) from None
-
-
-#: Fields that an entry of a section may have although the guideline's own file leaves them out.
-_MAY_BE_UNSET: Mapping[str, tuple[str, ...]] = {
-    "limits": ("below", "at_most", "at_least", "above"),
-    "products": ("site_codings", "benzyl_alcohol"),
-    "tests": ("site_codings", "same_as"),
-}
-
-
-def apply_overrides(
-    base: dict[str, Any], changes: Mapping[str, Any], path: Path
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """``base`` with a site's ``changes``, and the dotted names that were changed.
-
-    Only names that exist may be changed; a changed limit must say who decided it
-    (``source = "local: ..."``); a changed text may use only the placeholders of the original.
-    """
-    for section in changes:
-        if section not in OVERRIDABLE:
-            raise GuidelineError(
-                str(path), section, "cannot be overridden",
-                f"override only {', '.join(OVERRIDABLE)}",
-            )  # fmt: skip
-    for section in changes:
-        if section != "override_reasons" and not isinstance(changes[section], dict):
-            raise GuidelineError(
-                str(path), section, "is not a table", f"write it as [{section}]"
-            )  # fmt: skip
-    for name, limit in changes.get("limits", {}).items():
-        if not isinstance(limit, dict):
-            raise GuidelineError(
-                str(path), f"limits.{name}", "is not a limit with its side and source",
-                'write it as { below = 200, source = "local: who, when and why" }',
-            )  # fmt: skip
-        unit = base["limits"].get(name, {}).get("unit", "")
-        if limit.get("unit", unit) != unit:
-            raise GuidelineError(
-                str(path), f"limits.{name}.unit", f"is not {unit}, which the functions compare in",
-                f"convert the number to {unit}",
-            )  # fmt: skip
-        if not str(limit.get("source", "")).startswith("local:"):
-            raise GuidelineError(
-                str(path), f"limits.{name}", "does not say who decided it",
-                'add source = "local: who, when and why"',
-            )  # fmt: skip
-    changed: list[str] = []
-
-    def merged(old: Any, new: Any, name: str) -> Any:
-        if isinstance(old, dict) and isinstance(new, dict):
-            result = dict(old)
-            for key, value in new.items():
-                unset = _MAY_BE_UNSET.get(name.partition(".")[0], ()) if "." in name else ()
-                if key not in old and key not in unset:
-                    raise GuidelineError(
-                        str(path), f"{name}.{key}".lstrip("."), "is not a name of this guideline",
-                        f"use one of {', '.join(sorted(map(str, old)))}",
-                    )  # fmt: skip
-                result[key] = merged(old.get(key), value, f"{name}.{key}".lstrip("."))
-            return result
-        if isinstance(old, str) and isinstance(new, str):
-            try:
-                extra = placeholders(new) - placeholders(old)
-            except ValueError as error:
-                raise GuidelineError(
-                    str(path), name, f"has a brace that opens or closes nothing ({error})",
-                    "write a brace that is meant as such twice",
-                ) from None  # fmt: skip
-            if extra:
-                raise GuidelineError(
-                    str(path), name, f"uses {{{sorted(extra)[0]}}}, which this text is not given",
-                    "use only the placeholders of the original text",
-                )  # fmt: skip
-            if old.strip() and not new.strip():
-                raise GuidelineError(
-                    str(path), name, "is empty", "write the text, or leave it out to keep ours"
-                )  # fmt: skip
-        if old != new:
-            changed.append(name)
-        return new
-
-    return merged(base, changes, ""), tuple(changed)
 
 
 def placeholders(text: str) -> set[str]:
@@ -341,41 +271,3 @@ def convert(data: Mapping[str, Any], to: type[_FileType], path: Path) -> _FileTy
             str(path), name, problem[0].lower() + problem[1:],
             "correct this entry; docs/guidelines describes each",
         ) from None  # fmt: skip
-
-
-_RULE_ID = re.compile(r"^[A-Z][A-Z0-9]*-\d+[a-z]?$|^DOSE-[A-E]$")
-
-
-def check_rules(
-    rules: Mapping[str, Rule],
-    statements: Mapping[str, Statement],
-    sources: Mapping[str, Source],
-    named_sources: Sequence[tuple[str, str]],
-    path: Path,
-) -> None:
-    """Refuse rule ids out of form, statements nobody serves, and sources nobody listed."""
-    for rule in rules:
-        if not _RULE_ID.match(rule):
-            raise GuidelineError(str(path), f"rules.{rule}", "is no rule id", "write it as STAT-02")
-    for name, statement in statements.items():
-        if not statement.served_by and not statement.not_clinical:
-            raise GuidelineError(
-                str(path), f"statements.{name}", "is served by nothing",
-                "name its rules in served_by, or say in not_clinical why there are none",
-            )  # fmt: skip
-        for server in statement.served_by:
-            if _RULE_ID.match(server) and server not in rules:
-                raise GuidelineError(
-                    str(path), f"statements.{name}", f"names {server}, which is no rule",
-                    "add the rule or correct the id",
-                )  # fmt: skip
-    for name, source in named_sources:
-        if source.startswith(("policy:", "local:")):
-            continue
-        for part in re.split(r",\s*", source):
-            listed = part in sources or part in statements or part in rules
-            if not listed and not re.fullmatch(r"C-\d+", part):
-                raise GuidelineError(
-                    str(path), name, f"cites {part!r}, which is not in the bibliography",
-                    'list it under [sources], or write "policy: why"',
-                )  # fmt: skip

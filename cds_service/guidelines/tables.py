@@ -17,7 +17,7 @@ from decimal import Decimal
 from operator import attrgetter
 from pathlib import Path
 from types import MemberDescriptorType
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct, structs
@@ -646,15 +646,6 @@ def one_row(table: Table[F, R], row: str, facts: F, about: str = "") -> Match[F,
 # --- the account of an evaluation -----------------------------------------------------------------
 
 
-class Step(NamedTuple):
-    """One rule asked in the old form, whether it held, and what was seen."""
-
-    rule: str
-    fired: bool
-    because: str
-    values: tuple[object, ...]
-
-
 class Reasoning:
     """The rules of one evaluation in the order they were asked.
 
@@ -665,7 +656,7 @@ class Reasoning:
     __slots__ = ("_asked",)
 
     def __init__(self) -> None:
-        self._asked: list[Match[Any, Any] | Step] = []
+        self._asked: list[Match[Any, Any]] = []
 
     def first(self, table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
         """Asks a table for the first row that holds, and keeps the answer."""
@@ -684,29 +675,11 @@ class Reasoning:
         self._asked.append(match)
         return match
 
-    def holds(self, rule: str, condition: bool, because: str, *values: object) -> bool:
-        """Note that ``rule`` was asked; ``because`` is formatted only if somebody reads it."""
-        self._asked.append(Step(rule, condition, because, values))
-        return condition
-
     def fired(self) -> tuple[str, ...]:
         """Every rule that held, each once, in the order asked."""
-        found: dict[str, None] = {}
-        for one in self._asked:
-            if isinstance(one, Step):
-                if one.fired:
-                    found[one.rule] = None
-            else:
-                for row in one.fired:
-                    found[row.rule] = None
-        return tuple(found)
+        return tuple(dict.fromkeys([row.rule for one in self._asked for row in one.fired]))
 
     @property
     def matches(self) -> Iterator[Match[Any, Any]]:
         """Every table that was asked, in order, as often as it was asked."""
-        return (one for one in self._asked if isinstance(one, Match))
-
-    @property
-    def steps(self) -> Iterator[Step]:
-        """Every rule that was asked in the old form, in order, as often as it was asked."""
-        return (one for one in self._asked if isinstance(one, Step))
+        return iter(self._asked)

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from kept import accepted, call, card, overridden
 
 from cds_service.__main__ import main
-from cds_service.audit import Pseudonyms
-from cds_service.store import Store
+from cds_service.store.audit import Pseudonyms
+from cds_service.store.keeping import Store
 
 KEY = "a key of the tests"
 
@@ -35,8 +35,8 @@ def run(url: str, *words: str, **variables: str) -> Result:
 
 
 def test_an_upgrade_makes_the_tables_and_says_so(url: str) -> None:
-    assert "of version 0001 now (no tables before)" in run(url, "db", "upgrade").output
-    assert "of version 0001 already" in run(url, "db", "upgrade").output
+    assert "of version 0002 now (no tables before)" in run(url, "db", "upgrade").output
+    assert "of version 0002 already" in run(url, "db", "upgrade").output
 
 
 @pytest.mark.parametrize(

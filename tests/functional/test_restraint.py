@@ -17,21 +17,28 @@ from msgspec import structs
 from played import STORIES, Story, client_of, services
 from serving import Service, eventually, serving
 
-from cds_service import audit
 from cds_service.app import create_app, create_store
-from cds_service.cards import RULES_EXTENSION
 from cds_service.cdshooks.request import parse_request
-from cds_service.challenger import Challenger
 from cds_service.consultation import (
     EVALUATION_EXTENSION,
     Consultation,
+    Occasion,
     consult,
     load_services,
 )
-from cds_service.database import Database
+from cds_service.consultation.cards import RULES_EXTENSION
+from cds_service.consultation.challenger import Challenger
+from cds_service.consultation.restraint import (
+    IN_TRIAL,
+    OVERRIDDEN,
+    Respect,
+    Restraint,
+    checked_trials,
+)
 from cds_service.errors import SettingsError
-from cds_service.restraint import IN_TRIAL, OVERRIDDEN, Respect, Restraint
 from cds_service.settings import Settings, Trial, read_settings
+from cds_service.store import audit
+from cds_service.store.database import Database
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 WINDOWS = {"info": timedelta(hours=24), "warning": timedelta(hours=2)}
@@ -82,7 +89,7 @@ def judged(name: str, **changes: Any) -> tuple[Any, Consultation]:
     service = next(one for one in services() if one.hook == story.request["hook"])
     sent = json.dumps({**story.request, **changes}).encode()
     asked = parse_request(sent, service.hook)
-    return service, consult(service, asked, None, on=story.on, no_server="a test")
+    return service, consult(service, asked, None, Occasion(story.on, no_server="a test"))
 
 
 def held(name: str, told: Any, now: datetime = NOW, client: str = "") -> Consultation:
@@ -391,7 +398,9 @@ def test_a_trial_may_be_of_one_client() -> None:
     restraint = Restraint((Trial(client="north"),))
     assert restraint.hold_back(done, service, "north", "p").response.cards == []
     assert restraint.hold_back(done, service, "south", "p") == done
-    rule = done.log["cards"][0]
+    assert done.evaluation is not None
+    rule = done.evaluation.cards[0].rule
+    assert rule == f"b12-under-two/{done.log['cards'][0]}"
     both = Restraint((Trial(client="north", rule=rule),))
     assert len(both.hold_back(done, service, "north", "p").response.cards) == 1
     assert both.hold_back(done, service, "south", "p") == done
@@ -406,16 +415,52 @@ def test_a_trial_of_what_does_not_exist_is_refused(trial: Trial) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["b12", "rule:", "rule:A+rule:B", "hook:patient-view", "rule:A+", "rule:A b"]
+    "text",
+    [
+        "b12",
+        "rule:",
+        "rule:/A",
+        "rule:a/b/c",
+        "client:a/b",
+        "rule:A+rule:B",
+        "hook:patient-view",
+        "rule:A+",
+        "rule:A b",
+    ],
 )
 def test_a_trial_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="CDS_TRIALS"):
         read_settings({"CDS_TRIALS": text})
 
 
+def test_a_rule_in_trial_may_be_named_without_its_guideline() -> None:
+    plain, full = Trial(rule="RTE-09"), Trial(client="north", rule="b12-under-two/RTE-09")
+    known = checked_trials((plain, full, Trial()), services(), ["north"])
+    assert [one.rule for one in known] == ["b12-under-two/RTE-09", "b12-under-two/RTE-09", ""]
+    assert known[1].client == "north"
+
+
+def test_a_rule_of_two_guidelines_must_be_named_with_its_own() -> None:
+    (service, *_) = services()
+    about = structs.replace(service.guideline.wording.about, id="another")
+    wording = structs.replace(service.guideline.wording, about=about)
+    data = structs.replace(service.guideline.data, wording=wording)
+    another = structs.replace(service, guideline=structs.replace(service.guideline, data=data))
+    with pytest.raises(SettingsError, match="another/RTE-09, b12-under-two/RTE-09"):
+        checked_trials((Trial(rule="RTE-09"),), [service, another], ())
+    (known,) = checked_trials((Trial(rule="another/RTE-09"),), [service, another], ())
+    restraint = Restraint((known,))
+    assert restraint.unseen_rules("", another) == {"RTE-09"}
+    assert restraint.unseen_rules("", service) == frozenset()
+
+
 def test_trials_are_read_as_they_are_written() -> None:
-    settings = read_settings({"CDS_TRIALS": "client:north+rule:RTE-09, service:x"})
-    assert settings.trials == (Trial(client="north", rule="RTE-09"), Trial(service="x"))
+    settings = read_settings({"CDS_TRIALS": "client:north+rule:RTE-09, service:x rule:iron/RTE-09"})
+    assert settings.trials == (
+        Trial(client="north", rule="RTE-09"),
+        Trial(service="x"),
+        Trial(rule="iron/RTE-09"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -502,7 +547,7 @@ def test_a_card_under_other_settings_is_alike_unless_a_dose_or_a_word_differs(
     said = []
     for offered in (services(), load_services(file)):
         service = next(one for one in offered if one.hook == "patient-view")
-        done = consult(service, asked, None, on=story.on, no_server="a test")
+        done = consult(service, asked, None, Occasion(story.on, no_server="a test"))
         assert done.evaluation is not None
         said.append((done.response.cards[0].detail, done.evaluation.cards[0].digest))
     (live, digest), (other, other_digest) = said

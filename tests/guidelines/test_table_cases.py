@@ -2,8 +2,9 @@
 
 Beside each table's module lies ``NAME.cases.toml``. ``[usual]`` are facts that every case has
 unless it says otherwise; a fact left out of both is as its struct leaves it, and ``"unknown"`` is
-the unknown. A case names the row that answers by its id (``row``; where there may be none or
-several ``rows``, all that hold) and says in ``tells`` what it is about.
+the unknown where a fact can be that (a status may be called so). A case names the row that answers
+by its id (``row``; where there may be none or several ``rows``, all that hold) and says in
+``tells`` what it is about.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import msgspec
 import pytest
 from builders import G
-from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two.tables import FOLDER, NAMES
 from cds_service.guidelines.tables import (
@@ -46,15 +46,17 @@ def _cases(name: str, file: Path) -> Iterator[Case]:
     data = tomllib.loads(file.read_text(encoding="utf-8"))
     assert set(data) <= {"usual", "case"}, f"{file.name} has {sorted(data)}"
     kind = TABLES[name].facts
+    can_be_unknown = {
+        fact for fact, of in get_type_hints(kind).items() if type(None) in get_args(of)
+    }
     for case in data["case"]:
         assert set(case) <= {"tells", "facts", "row", "rows"}, f"{file.name}: {case}"
         given = {**data.get("usual", {}), **case.get("facts", {})}
         unknown = set(given) - set(kind.__struct_fields__)
         assert not unknown, f"{file.name}, {case['tells']}: no such fact: {sorted(unknown)}"
-        nullable = _facts_that_may_be_unknown(kind)
         facts = msgspec.convert(
             {
-                key: None if value == "unknown" and key in nullable else value
+                key: None if value == "unknown" and key in can_be_unknown else value
                 for key, value in given.items()
             },
             kind,
@@ -62,11 +64,6 @@ def _cases(name: str, file: Path) -> Iterator[Case]:
         )
         rows = case["rows"] if "rows" in case else [case["row"]]
         yield Case(name, case["tells"], facts, rows)
-
-
-def _facts_that_may_be_unknown(kind: type[Struct]) -> frozenset[str]:
-    hints = get_type_hints(kind)
-    return frozenset(name for name, of in hints.items() if type(None) in get_args(of))
 
 
 CASES = [case for name in NAMES for case in _cases(name, FOLDER / f"{name}.cases.toml")]

@@ -14,7 +14,6 @@ from decimal import Decimal
 
 import pytest
 
-from cds_service.cards import escape, plain
 from cds_service.clinical import (
     Code,
     Draft,
@@ -24,6 +23,7 @@ from cds_service.clinical import (
     canonical_unit,
     dose_unit,
 )
+from cds_service.consultation.cards import escape, plain
 from cds_service.fhir import elements, orders
 from cds_service.fhir.dosages import read_dosage
 from cds_service.guidelines import b12_under_two as b12
@@ -98,6 +98,7 @@ def test_a_long_chain_of_contained_resources_is_followed_once() -> None:
         "Hydroxocobalamin 1 mg/mL injection",
         Code("http://snomed.info/sct", "78421000", "Intramuscular route"),
         Decimal(1000),
+        "ug",
         (Phase(1, 1, "wk", 4, "wk", 4, "weekly"),),
         date(2026, 3, 15),
         "routine",

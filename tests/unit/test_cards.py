@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 
-from cds_service.cards import RULES_EXTENSION, SUMMARY_LIMIT, Stationery, build_cards, escape
 from cds_service.cdshooks.response import Action
 from cds_service.clinical import (
     Code,
@@ -17,6 +16,13 @@ from cds_service.clinical import (
     RemovedDraft,
     RevisedDrug,
     StoppedDrug,
+)
+from cds_service.consultation.cards import (
+    RULES_EXTENSION,
+    SUMMARY_LIMIT,
+    Stationery,
+    build_cards,
+    escape,
 )
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.engine import (
@@ -153,6 +159,7 @@ INJECTION = PlannedDrug(
     "Hydroxocobalamin 1 mg/mL injection",
     Code("http://snomed.info/sct", "78421000", "Intramuscular route"),
     Decimal(1000),
+    "ug",
     (Phase(1, 1, "wk", 4, "wk", 4, "1000 µg weekly, 4 doses"),),
     date(2026, 3, 15),
     "routine",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from cds_service.clinical import Code, Need, Phase
-from cds_service.guidelines.codelists import CodeList
+from cds_service.clinical import Code, Need
+from cds_service.guidelines import doses
+from cds_service.guidelines.codelists import CodeList, Lists
+from cds_service.guidelines.doses import Dose as Dose
+from cds_service.guidelines.doses import Test as Test
 from cds_service.guidelines.engine import (
     About,
     CardText,
+    Constant,
     Limit,
     Link,
     Rule,
@@ -20,6 +23,7 @@ from cds_service.guidelines.engine import (
     Statement,
     Wording,
 )
+from cds_service.guidelines.guideline import Offer
 
 if TYPE_CHECKING:
     from cds_service.guidelines.b12_under_two.tables import Tables
@@ -30,6 +34,10 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     toddler_age: Limit
     neonate_age: Limit
     under_one_month_age: Limit
+    trial_age: Limit
+    weight_band_1_month: Limit
+    weight_band_6_months: Limit
+    weight_band_12_months: Limit
     weight_floor_under_1_month: Limit
     weight_ceiling_under_1_month: Limit
     weight_floor_1_to_6_months: Limit
@@ -38,6 +46,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     weight_ceiling_6_to_12_months: Limit
     weight_floor_12_to_24_months: Limit
     weight_ceiling_12_to_24_months: Limit
+    weight_age_3_months: Limit
+    weight_age_12_months: Limit
     weight_age_under_3_months: Limit
     weight_age_3_to_12_months: Limit
     weight_age_12_to_24_months: Limit
@@ -87,33 +97,20 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     dose_suggested: Limit
 
 
-class Constant(Struct, frozen=True, forbid_unknown_fields=True):
-    value: Decimal
-    unit: str
-    source: str
-
-
 class Constants(Struct, frozen=True, forbid_unknown_fields=True):
     b12_molar_mass: Constant
     homocysteine_molar_mass: Constant
     preterm_assumed: Constant
     one_month_check: Constant
     three_month_check: Constant
+    reticulocyte_check: Constant
+    potassium_days: Constant
+    borderline_repeat: Constant
+    adequate_repeat: Constant
 
 
-class Product(Struct, frozen=True, forbid_unknown_fields=True):
-    """A medicine to prescribe. ``site_codings`` (a site's own) come first in every order."""
-
-    name: str
+class Product(doses.Product, frozen=True):
     substance: Literal["cyanocobalamin", "hydroxocobalamin"]
-    codings: tuple[Code, ...]
-    source: str
-    benzyl_alcohol: bool = False
-    site_codings: tuple[Code, ...] = ()
-
-    @property
-    def codes(self) -> tuple[Code, ...]:
-        return self.site_codings + self.codings
 
 
 class Products(Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,37 +120,12 @@ class Products(Struct, frozen=True, forbid_unknown_fields=True):
     hydroxocobalamin_injection: Product
 
 
-class Dose(Struct, frozen=True, forbid_unknown_fields=True):
-    """A regimen. ``amount`` is micrograms, or micrograms per kg where ``per_kg``."""
-
-    rule: str
-    label: str
-    amount: Decimal
-    phases: tuple[Phase, ...]
-    source: str
-    per_kg: bool = False
-
-
 class Doses(Struct, frozen=True, forbid_unknown_fields=True):
     oral_regimen: Dose
     infant_daily: Dose
     toddler_daily: Dose
     neurological_injections: Dose
     weekly_injections: Dose
-
-
-class Test(Struct, frozen=True, forbid_unknown_fields=True):
-    """A laboratory test to order; ``same_as`` are codes of a record's order that equal it."""
-
-    name: str
-    codings: tuple[Code, ...]
-    source: str
-    same_as: tuple[str, ...] = ()
-    site_codings: tuple[Code, ...] = ()
-
-    @property
-    def codes(self) -> tuple[Code, ...]:
-        return self.site_codings + self.codings
 
 
 class Tests(Struct, frozen=True, forbid_unknown_fields=True):
@@ -181,10 +153,20 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Feeding(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whole written answers (lower case) that state how a child is fed."""
+    """Whole written answers (lower case) that state how a child is fed, and the words by which
+    the mother is named as the person whose diet it is."""
 
     breast_fed: tuple[str, ...]
     not_breast_fed: tuple[str, ...]
+    mother: tuple[str, ...]
+
+
+class Answers(Struct, frozen=True, forbid_unknown_fields=True):
+    """What laboratories write instead of a number: whole texts (lower case) and codes of any
+    system that say it is low."""
+
+    low: tuple[str, ...]
+    low_codes: tuple[str, ...]
 
 
 class Texts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -352,6 +334,8 @@ class Codes(Struct, frozen=True):
     """The code lists of ``codes/``, one field a file."""
 
     b12_level: CodeList
+    b12_level_mass: CodeList
+    b12_level_molar: CodeList
     b12_not_usable: CodeList
     weight: CodeList
     weight_estimated: CodeList
@@ -415,6 +399,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     """``guideline.toml``, whole."""
 
     guideline: About
+    offers: tuple[Offer, ...]
     limits: Limits
     constants: Constants
     products: Products
@@ -423,6 +408,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     routes: Routes
     policy: Policy
     feeding: Feeding
+    answers: Answers
     names: Names
     cards: Mapping[str, CardText]
     texts: Texts
@@ -432,13 +418,6 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     statements: Mapping[str, Statement]
     sources: Mapping[str, Source]
     told_in_words: Mapping[str, tuple[str, ...]]
-
-
-class Lists(NamedTuple):
-    """The lists a problem's code belongs to; ``mentioned`` when only an unverified row has it."""
-
-    decided: tuple[str, ...]
-    mentioned: bool
 
 
 class Guideline(Struct, frozen=True):

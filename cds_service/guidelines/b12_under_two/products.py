@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
@@ -76,35 +76,70 @@ def recognise(codes: Sequence[Code], text: str, g: Guideline) -> Drug:
     listed = [found for code in codes if (found := _listed(code, g)) is not None]
     names = dict.fromkeys((text, *(code.display for code in codes)))
     read = {name: _Name(name, g) for name in names if name.strip()}
-    told = _told({one.kind for one in listed}, {one.kind for one in read.values()}, codes)
-    if told.kind not in ("b12", "combination"):
-        return Drug(told.kind, told.by, doubts=told.doubts)
-    return _cobalamin(listed, read, told, g)
+    coded = {one.kind for one in listed}
+    if len(coded) > 1:
+        return Drug("unknown", doubts=("its codes are of different drugs",))
+    claim = _claim(coded, read.values())
+    if claim.kind not in ("b12", "combination"):
+        unnamed = claim.kind == "unknown" and not claim.doubts and codes
+        doubts = ("it has a code that is not known here and no name",) if unnamed else claim.doubts
+        return Drug(claim.kind, claim.by, doubts=doubts)
+    return _cobalamin(claim, listed, read, g)
+
+
+class _Claim(NamedTuple):
+    """The kind that codes and names claim together; ``certain`` when nothing contradicts it."""
+
+    kind: Kind
+    by: Literal["code", "name", ""]
+    certain: bool
+    doubts: tuple[str, ...] = ()
+
+
+def _claim(coded: set[Kind], read: Collection[_Name]) -> _Claim:
+    said = {one.kind for one in read} - {"other"}
+    if coded or len(said) > 1:
+        said.discard("unknown")
+    claimed = coded | said
+    if not claimed:
+        return _Claim("other", "name", True) if read else _Claim("unknown", "", True)
+    if len(claimed) > 1:
+        kind: Kind = "b12" if "b12" in claimed else "unknown"
+        doubt = f"it is named as different drugs ({' and '.join(sorted(claimed))})"
+        return _Claim(kind, _by(kind, coded), False, (doubt,))
+    kind = next(iter(claimed))
+    if kind == "unknown":
+        return _Claim(kind, "", True, ("its name does not tell whether it is vitamin B12",))
+    return _Claim(kind, _by(kind, coded), True)
+
+
+def _by(kind: Kind, coded: set[Kind]) -> Literal["code", "name", ""]:
+    if kind == "unknown":
+        return ""
+    return "code" if kind in coded else "name"
 
 
 def _cobalamin(
-    listed: Sequence[_Listed], read: Mapping[str, _Name], told: _Told, g: Guideline
+    claim: _Claim, listed: Sequence[_Listed], read: Mapping[str, _Name], g: Guideline
 ) -> Drug:
-    """The product that has vitamin B12, and its strength as far as one drug is told."""
-    names = read.values()
-    substances = {one.substance for one in listed} | {name for one in names
-                                                      for name in one.substances}  # fmt: skip
-    substances.discard("")
-    doubts = list(told.doubts)
+    """A drug with B12; its strengths only where it is B12 alone and nothing contradicts that."""
+    doubts, names = claim.doubts, read.values()
+    substances: set[Substance] = {one.substance for one in listed if one.substance}
+    substances |= {substance for one in names for substance in one.substances}
     if len(substances) > 1:
-        doubts.append(f"it is named as {' and '.join(sorted(substances))}")
+        doubts = (*doubts, f"it is named as {' and '.join(sorted(substances))}")
     trusted = [read.get(one.display) or _Name(one.display, g) for one in listed if one.display]
     product = _Settled((*trusted, *names))
     drug = Drug(
-        told.kind,
-        told.by,
+        claim.kind,
+        claim.by,
         substances.pop() if len(substances) == 1 else "",
         product.way,
         product.form,
         preservative_free=any(one.preservative_free for one in names),
-        doubts=tuple(doubts),
+        doubts=doubts,
     )
-    if told.kind == "combination" or told.disputed:
+    if claim.kind != "b12" or not claim.certain:
         return drug
     return structs.replace(
         drug,
@@ -113,41 +148,6 @@ def _cobalamin(
         drops_per_ml=product.drops_per_ml,
         doubts=(*doubts, *product.doubts),
     )
-
-
-class _Told(NamedTuple):
-    """The kind that codes and names tell together, and what is left in doubt; ``disputed`` when
-    they name different drugs."""
-
-    kind: Kind
-    by: Literal["code", "name", ""] = ""
-    doubts: tuple[str, ...] = ()
-    disputed: bool = False
-
-
-def _told(coded: set[Kind], named: set[Kind], codes: Sequence[Code]) -> _Told:
-    """Of what verified ``coded`` rows and ``named`` names say; a name that leaves it open counts
-    only where nothing else says it."""
-    if len(coded) > 1:
-        return _Told("unknown", doubts=("its codes are of different drugs",))
-    said = named - {"other"}
-    if coded or len(said) > 1:
-        said.discard("unknown")
-    claimed = coded | said
-    if len(claimed) > 1:
-        doubt = f"it is named as different drugs ({' and '.join(sorted(claimed))})"
-        if "b12" not in claimed:
-            return _Told("unknown", doubts=(doubt,), disputed=True)
-        return _Told("b12", "code" if "b12" in coded else "name", (doubt,), disputed=True)
-    if claimed:
-        kind = claimed.pop()
-        if kind == "unknown":
-            return _Told(kind, doubts=("its name does not tell whether it is vitamin B12",))
-        return _Told(kind, "code" if coded else "name")
-    if named:
-        return _Told("other", "name")
-    doubts = ("it has a code that is not known here and no name",) if codes else ()
-    return _Told("unknown", doubts=doubts)
 
 
 def names_b12(names: Iterable[str], g: Guideline) -> bool:
@@ -378,6 +378,8 @@ _STRENGTH = re.compile(
     rf"(?P<of>(?!{_MASS})[^\W\d_]+))?"
 )
 _VOLUME = re.compile(rf"(?P<number>{_NUMBER})\s*(?:ml|мл|cc)\b")
+#: A container of several doses, of which one is not the whole content.
+_VIAL = re.compile(r"\bvials?\b")
 #: What an amount of a drug is divided by in a dose, not in a product, and volumes not used here.
 _RATES = frozenset({"kg", "d", "day", "wk", "week", "h", "hr", "hour", "dose", "l", "dl"})
 _DROPS = re.compile(
@@ -393,16 +395,18 @@ def _numbers(written: str, mass: str = "") -> _Readings:
     head, *blanks = written.replace("'", "").split(" ")
     if blanks:
         return _with_blanks(head, blanks)
-    groups, marks = re.split(r"[.,]", head), re.findall(r"[.,]", head)
+    groups = re.split(r"[.,]", head)
+    marks = re.findall(r"[.,]", head)
     if not marks:
         return frozenset({Decimal(head)})
     if len(marks) == 1:
-        return _with_one_mark(*groups, mark=marks[0], micrograms=_MASSES.get(mass) == 1)
-    return _with_several_marks(groups, marks)
+        thousands = marks == [","] and _MASSES.get(mass) == 1
+        return _with_one_mark(groups[0], groups[1], marks[0], thousands=thousands)
+    return _with_marks(groups, marks)
 
 
 def _with_blanks(head: str, blanks: Sequence[str]) -> _Readings:
-    """ "1 000" is a thousand; "2 500" may be two thousand five hundred, or two of five hundred."""
+    """ "1 000": a thousand, or something and then zero; "5 250": either number."""
     if not head.isdigit() or len(head) > 3:
         return frozenset()
     joined = Decimal(head + "".join(blanks))
@@ -410,18 +414,19 @@ def _with_blanks(head: str, blanks: Sequence[str]) -> _Readings:
     return frozenset({joined} if sure else {joined, Decimal(blanks[-1])})
 
 
-def _with_one_mark(whole: str, part: str, *, mark: str, micrograms: bool) -> _Readings:
+def _with_one_mark(whole: str, part: str, mark: str, *, thousands: bool) -> _Readings:
+    """The mark is that of decimals, that of ``thousands`` where it can be, or it is open which."""
     value = Decimal(f"{whole or 0}.{part}")
     if not whole:
         return frozenset({value} if mark == "." else {value, Decimal(part)})
     if len(part) == 3 and len(whole) <= 3 and not whole.startswith("0"):
-        thousands = Decimal(whole + part)
-        return frozenset({thousands} if mark == "," and micrograms else {value, thousands})
+        joined = Decimal(whole + part)
+        return frozenset({joined} if thousands else {value, joined})
     return frozenset({value})
 
 
-def _with_several_marks(groups: Sequence[str], marks: Sequence[str]) -> _Readings:
-    """Groups of three digits, with or without a decimal place after another mark."""
+def _with_marks(groups: Sequence[str], marks: Sequence[str]) -> _Readings:
+    """Several marks are of thousands, but the last may be that of decimals if it is another."""
     if any(len(group) != 3 for group in groups[1:-1]) or len(groups[0]) > 3:
         return frozenset()
     if len(set(marks)) == 1:
@@ -446,17 +451,19 @@ class _Strengths:
         self._in_volume: list[_Readings] = []
         spans: list[int] = [0]
         for match in _STRENGTH.finditer(plain):
-            spans += (match.start(), self._strength(match))
+            whole = self._read(match)
+            # of "1 mg / zinc" what follows the mass is something else
+            spans += match.span() if whole else (match.start(), match.end("mass"))
         spans.append(len(plain))
         self.rest = " ".join(plain[a:b] for a, b in zip(spans[::2], spans[1::2], strict=True))
-        self._count_drops(plain)
+        self._read_drops(plain)
         if form in ("tablet", "ampoule") or (not form and not self.per_ml):
             self.per_unit += self._alone
         if form == "ampoule":
-            self._fill_ampoules(plain)
+            self.per_unit += self._of_an_ampoule(plain)
 
-    def _strength(self, match: re.Match[str]) -> int:
-        """Sorts one strength by what it is of; returns where it ends in the name."""
+    def _read(self, match: re.Match[str]) -> bool:
+        """Takes up one strength; whether it is one with what follows its mass."""
         readings = _times(_numbers(match["number"], match["mass"]), _MASSES[match["mass"]])
         of, counted = match["of"], match["count"]
         counts = _numbers(counted) if counted else frozenset({Decimal(1)})
@@ -471,26 +478,25 @@ class _Strengths:
                 self.per_unit.append(_divided(readings, counts))
         elif of not in _RATES:
             self._alone.append(readings)
-            return match.end("mass")  # "1 mg / zinc": what follows is something else
-        return match.end()
+            return False
+        return True
 
-    def _count_drops(self, plain: str) -> None:
+    def _read_drops(self, plain: str) -> None:
         for match in _DROPS.finditer(plain):
             if form_of(match["thing"] or match["thing_too"], self._g) == "drop":
                 number = Decimal(match["drops"] or match["drops_too"])
                 self.drops_per_ml.append(frozenset({number}))
 
-    def _fill_ampoules(self, plain: str) -> None:
-        """What one holds by its volume; of a vial more is drawn than once."""
-        volumes_stated = [_numbers(match["number"]) for match in _VOLUME.finditer(self.rest)]
-        if volumes_stated:
-            self.per_unit += [
+    def _of_an_ampoule(self, plain: str) -> list[_Readings]:
+        """What is in one: its strength times the volume stated, or the content as written."""
+        volumes = [_numbers(match["number"]) for match in _VOLUME.finditer(self.rest)]
+        if volumes:
+            return [
                 frozenset(one * ml for one in content for ml in volume)
                 for content in self.per_ml
-                for volume in volumes_stated
+                for volume in volumes
             ]
-        elif not re.search(r"\bvials?\b", plain):
-            self.per_unit += self._in_volume
+        return [] if _VIAL.search(plain) else self._in_volume
 
 
 def _times(readings: _Readings, factor: Decimal) -> _Readings:

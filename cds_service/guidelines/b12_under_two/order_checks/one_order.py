@@ -15,6 +15,7 @@ from cds_service.guidelines.b12_under_two.prescribing import (
     must_not_inject_muscle,
     preservative_matters,
 )
+from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.order import (
     REPEATED,
     Answer,
@@ -191,9 +192,10 @@ class OrderChecks:
         self, order: Order, asked: OrderFacts, elsewhere: Sequence[Medication]
     ) -> list[Said]:
         """The same drug is active already, or stands in the basket twice."""
-        also = ", ".join(asked.repeated)
-        if self._why.holds("DUP-02", bool(also), "{}: also ordered: {}", order.name, also):
-            return [self._cards.speak("ORD-06", REPEATED, order, {"other": also})]
+        repeats = DuplicationFacts(draft_repeats=bool(asked.repeated))
+        if self._why.row(self.g.tables.duplication, "DUP-02", repeats, order.name):
+            values = {"other": ", ".join(asked.repeated)}
+            return [self._cards.speak("ORD-06", REPEATED, order, values)]
         match = self._why.all(self.g.tables.order_twice, asked, order.name)
         if not match.fired:
             return []

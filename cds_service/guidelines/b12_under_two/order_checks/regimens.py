@@ -18,9 +18,6 @@ from cds_service.guidelines.b12_under_two.tables.order import Correction
 from cds_service.guidelines.engine import Choice, Note, Recommend
 from cds_service.guidelines.tables import Reasoning
 
-#: Rows of the route table that ask for treatment, or for a specialist.
-_TREATED = frozenset({"RTE-01", "RTE-02", "RTE-03", "RTE-04", "RTE-05", "RTE-06", "RTE-07"})
-
 _Part = Literal["medication", "dosage"]
 _PARTS: dict[Correction, tuple[_Part, ...]] = {
     "product": ("medication",),
@@ -61,15 +58,18 @@ class Regimens:
     @cached_property
     def _route(self) -> str:
         """The row of the route table that would answer if the child were not treated."""
-        return treatment.choose_route(self.facts, self.a, Reasoning(), ignoring_treatment=True)
+        return treatment.choose_route(
+            self.facts, self.a, self.g, Reasoning(), ignoring_treatment=True
+        )
 
     def chart_card(self, why: Reasoning) -> Recommend | None:
         """The card that the chart gets, where it is one of treatment or of a specialist's; none
         without the facts that every dose rests on."""
-        if self.absent and self._route != "RTE-01":
+        asks_for = self.g.tables.route[self._route].then.kind
+        if self.absent and asks_for != "specialist":
             return None
-        signs = self._route == "RTE-08" and bool(self.facts.neurological)
-        if self._route not in _TREATED and not signs:
+        pressing = asks_for == "clarify" and bool(self.facts.neurological)
+        if not (self.a.status.deficient or asks_for == "specialist" or pressing):
             return None
         card = treatment.recommend(self._route, self.facts, self.a, self.g, why)
         return card if isinstance(card, Recommend) else None
@@ -156,7 +156,7 @@ class Regimens:
         if order.dosing.average_high is None:
             return ()
         drug = PlannedDrug(
-            order.draft.codes, order.name, route, Decimal(0), (), self.facts.on, "routine"
+            order.draft.codes, order.name, route, Decimal(0), "ug", (), self.facts.on, "routine"
         )
         plan = RevisedDrug(order.draft, drug, frozenset({"route"}))
         label = f"Change the route: {route.display.lower()}"

@@ -13,6 +13,7 @@ from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, is_empty
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, drug_of
+from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.order import (
     Answer,
     BasketFacts,
@@ -123,8 +124,8 @@ class BasketChecks:
     def without_b12(self, basket: Basket, unseen: int, *, signing: bool) -> Iterator[Outcome]:
         """Folic acid alone, or the treatment itself: a basket without vitamin B12, ``unseen``
         orders of which may be of it."""
-        active = len(self.facts.therapy.active)
-        self._why.holds("DUP-01", active > 0, "active orders: {}", active)
+        running = DuplicationFacts(active=len(self.facts.therapy.active))
+        self._why.row(self.g.tables.duplication, "DUP-01", running)
         alone = [one_row(self.g.tables.order_basket, row, self._facts)
                  for row in _WITH_FOLIC_ACID_ALONE]  # fmt: skip
         answer = next((row.then for match in alone for row in match.fired), None)

@@ -1,0 +1,329 @@
+"""Outcomes to cards: wording, order, suggestions, links, override reasons."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import lru_cache
+from hashlib import sha1, sha256
+from typing import Any
+
+from msgspec import Struct
+
+from cds_service import EXTENSIONS
+from cds_service.cdshooks.response import Action, Card, Coding, Link, Source, Suggestion
+from cds_service.clinical import (
+    Plan,
+    PlannedDrug,
+    PlannedTask,
+    PlannedTest,
+    RemovedDraft,
+    RevisedDrug,
+    StoppedDrug,
+    Written,
+)
+from cds_service.guidelines.engine import (
+    INDICATORS,
+    SECTIONS,
+    CannotTell,
+    CardText,
+    Choice,
+    Note,
+    NotIndicated,
+    Outcome,
+    Recommend,
+    Section,
+    Wording,
+    placeholders,
+)
+
+#: The standard wants fewer than 140 characters.
+SUMMARY_LIMIT = 139
+RULES_EXTENSION = f"{EXTENSIONS}.rules"
+
+_HEADINGS: dict[Section, str] = {
+    "finding": "",
+    "advice": "**What to do**:",
+    "why": "**Why**:",
+    "safety": "**Safety**:",
+    "follow_up": "**Follow-up**:",
+    "missing": "**Not known or not used**:",
+}
+
+Write = Callable[[Written], Mapping[str, Any]]
+
+
+class _Frame(Struct, frozen=True):
+    """What every card of one text has in common, whoever the patient is."""
+
+    text: CardText
+    quotation: str
+    source: Source
+    links: tuple[Link, ...]
+
+
+class Stationery:
+    """A guideline's words made ready once: card frames and override reasons."""
+
+    def __init__(self, words: Wording) -> None:
+        self.frames = {name: _frame(name, text, words) for name, text in words.cards.items()}
+        self.override_reasons = tuple(
+            Coding(one.system, one.code, one.display) for one in words.override_reasons
+        )
+
+
+def _frame(name: str, text: CardText, words: Wording) -> _Frame:
+    quotation = ""
+    if text.statement:
+        evidence = "; ".join(words.sources[one].label for one in text.evidence)
+        quotation = f"> Guideline {text.statement}: {words.statements[text.statement].text}"
+        quotation += f"\n>\n> Evidence: {evidence}." if evidence else ""
+    topic = text.topic or words.about.topic_prefix + re.sub(r"[^A-Za-z0-9]", "", name)
+    rule = words.rules[name.partition(".")[0]]
+    return _Frame(
+        text,
+        quotation,
+        Source(words.about.label, topic=Coding(words.about.topic_system, topic, rule.result)),
+        tuple(Link(words.links[one].label, words.links[one].url, "absolute") for one in text.links),
+    )
+
+
+def build_cards(
+    outcomes: Iterable[Outcome],
+    words: Stationery,
+    write: Write,
+    *,
+    call: str,
+    data_notes: Sequence[Note] = (),
+    closing: Sequence[Note] = (),
+    unseen: Container[str] = (),
+) -> tuple[Card, ...]:
+    """The cards, most urgent first and the main one first among its equals.
+
+    ``write`` makes a resource of a plan; ``call`` names the call, so that the same call gets the
+    same uuids from every worker. ``data_notes`` (what was missing) stand on the first card only
+    whose rule is not ``unseen``, ``closing`` on every card.
+    """
+    last = [_fill(note.text, note.values) for note in closing]
+    spoken = speaking(outcomes)
+    first = next((index for index, one in enumerate(spoken) if one.rule not in unseen), 0)
+    return tuple(
+        [
+            _card(one, words, write, call, data_notes if index == first else (), last)
+            for index, one in enumerate(spoken)
+        ]
+    )
+
+
+def speaking(outcomes: Iterable[Outcome]) -> list[Recommend | CannotTell]:
+    """The outcomes that become cards, in the order of the cards."""
+    found = [one for one in outcomes if not isinstance(one, NotIndicated) and one.card]
+    found.sort(key=lambda one: (-INDICATORS.index(one.indicator), not getattr(one, "main", True)))
+    return found
+
+
+def digest(card: Card, closing: int) -> str:
+    """The same as long as a card says the same, whatever call it answers.
+
+    The dates of its orders are left out: they move with the day, the words do not. So are the
+    ``closing`` paragraphs that stand on every card: they name the edition and the site's settings.
+    """
+    said = [card.indicator, card.summary, card.detail.rsplit("\n\n", closing)[0]]
+    for one in card.suggestions:
+        said.append(one.label)
+        said += [_DATE.sub("", f"{act.type} {act.description}") for act in one.actions]
+    return sha256("\0".join(said).encode()).hexdigest()[:32]
+
+
+_DATE = re.compile(r"\b\d{4}-\d\d-\d\d\b")
+
+
+def _card(
+    outcome: Recommend | CannotTell,
+    words: Stationery,
+    write: Write,
+    call: str,
+    data_notes: Sequence[Note],
+    closing: Sequence[str],
+) -> Card:
+    frame = words.frames[outcome.card]
+    choices = outcome.choices if isinstance(outcome, Recommend) else ()
+    selection = outcome.selection if isinstance(outcome, Recommend) and choices else ""
+    identity = f"{call}|{outcome.rule}|{outcome.card}"
+    rules: dict[str, Any] = {
+        "ruleIds": list(dict.fromkeys([outcome.rule, *(one.rule for one in choices)]))
+    }
+    if isinstance(outcome, Recommend) and outcome.about:
+        identity += f"|{outcome.about}"
+        rules["order"] = outcome.about
+    return Card(
+        uuid=_uuid(identity),
+        summary=_summary(frame.text.summary, outcome.values),
+        indicator=outcome.indicator,
+        source=frame.source,
+        detail=_detail(outcome, frame, data_notes, closing),
+        suggestions=tuple(
+            _suggestion(choice, write, f"{identity}|{index}")
+            for index, choice in enumerate(choices)
+        ),
+        selection_behavior=selection,
+        override_reasons=words.override_reasons,
+        links=frame.links,
+        extension={RULES_EXTENSION: rules},
+    )
+
+
+def _detail(
+    outcome: Recommend | CannotTell,
+    frame: _Frame,
+    data_notes: Sequence[Note],
+    closing: Sequence[str],
+) -> str:
+    """Section by section: its heading, the rule's own sentence, then a line a note."""
+    lines: dict[Section, dict[str, None]] = {}
+    for note in (*outcome.notes, *data_notes):
+        lines.setdefault(note.section, {})[_fill(note.text, note.values)] = None
+    paragraphs = []
+    leads = {"advice": frame.text.advice, "why": frame.text.why}
+    for name in SECTIONS:
+        lead = leads.get(name)
+        opening = f"{_HEADINGS[name]} {_fill(lead, outcome.values)}" if lead else _HEADINGS[name]
+        if name in lines:
+            bullets = "- " + "\n- ".join(lines[name])
+            paragraphs.append(f"{opening}\n\n{bullets}" if opening else bullets)
+        elif lead:
+            paragraphs.append(opening)
+    if frame.quotation:
+        paragraphs.append(frame.quotation)
+    paragraphs += closing
+    return "\n\n".join(paragraphs)
+
+
+def _uuid(name: str) -> str:
+    """A version 5 UUID of ``name`` in this program's namespace: the same from every worker."""
+    digest = bytearray(sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+_NAMESPACE = bytes.fromhex("5d0f5f5e7a0e5c439d103c3cbd6f1f0b")
+
+
+def _suggestion(choice: Choice, write: Write, identity: str) -> Suggestion:
+    return Suggestion(
+        label=plain(choice.label),
+        uuid=_uuid(identity),
+        actions=tuple(_action(plan, write) for plan in choice.plans),
+        is_recommended=choice.recommended,
+    )
+
+
+def _action(plan: Plan, write: Write) -> Action:
+    if isinstance(plan, RemovedDraft):
+        return Action("delete", _described(plan), resource_id=plan.source)
+    changes = isinstance(plan, StoppedDrug | RevisedDrug)
+    return Action("update" if changes else "create", _described(plan), write(plan))
+
+
+def _described(plan: Plan) -> str:
+    """The action in words, whole: some clients show nothing else."""
+    if isinstance(plan, PlannedDrug):
+        return f"Prescribe {plan.name}: {'; '.join(phase.text for phase in plan.phases)}"
+    if isinstance(plan, PlannedTest):
+        return f"Order {plan.name} for {plan.due}"
+    if isinstance(plan, PlannedTask):
+        return plan.description
+    if isinstance(plan, RevisedDrug):
+        return _revision(plan)
+    if isinstance(plan, RemovedDraft):
+        return f"Remove the order of {plain(plan.name)}"
+    return f"Stop {plain(plan.name)}"
+
+
+def _revision(plan: RevisedDrug) -> str:
+    """What an order becomes, each changed part in words."""
+    drug, parts = plan.drug, plan.parts
+    changes = [drug.name] if "medication" in parts else []
+    if "dosage" in parts:
+        changes += [phase.text for phase in drug.phases]
+    elif "route" in parts:
+        changes.append(f"route {drug.route.display}")
+    name = plain(plan.draft.text)
+    return f"Change the order{f' of {name}' if name else ''} to: {'; '.join(changes)}"
+
+
+def _summary(text: str, values: Mapping[str, object]) -> str:
+    """One line under the limit: a long name is cut before the sentence that says what to do."""
+    words = {name: plain(str(values[name])) for name in _names(text)}
+    summary = " ".join(text.format_map(words).split())
+    while len(summary) > SUMMARY_LIMIT:
+        longest = max(words, key=lambda name: len(words[name]), default="")
+        over = len(summary) - SUMMARY_LIMIT
+        if not longest or len(words[longest]) <= over + 8:
+            summary = summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
+            break
+        words[longest] = words[longest][: len(words[longest]) - over - 1].rstrip() + "…"
+        summary = " ".join(text.format_map(words).split())
+    summary = summary[0].upper() + summary[1:]
+    return f"\u200b{summary[: SUMMARY_LIMIT - 1]}" if _BLOCK(summary) else summary
+
+
+_names = lru_cache(maxsize=1024)(placeholders)
+
+
+def _fill(text: str, values: Mapping[str, object]) -> str:
+    """A text of the guideline with a record's values in it, each as plain words."""
+    names = _names(text)
+    return text.format_map({name: escape(str(values[name])) for name in names}) if names else text
+
+
+_LONGEST_VALUE = 400
+#: Words and signs that mean nothing in Markdown, with single blanks between them.
+_SAFE = re.compile(
+    r"(?![-+]|\d*[.)](?: |$))(?:[\w.,;:%/()+µ–-]+(?: [\w.,;:%/()+µ–-]+)*)?"
+).fullmatch
+_MARKUP = re.compile(r"[\\`*_\[\]<>#|~&!]")
+#: Where a zero-width space keeps text from becoming a link or a tag: readers look for addresses
+#: in the text itself, so escaping them is not enough.
+_LIVE = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)|(?<=\])(?=[(\[:])|(?<=<)(?=[a-z/!?])")
+#: Signs that strike out or set as code what stands between them.
+_LOOKALIKES = str.maketrans("`~", "'\u223c")
+_LIST_MARKER = re.compile(r"^(\d*)(?=[-+]|[.)](?: |$))")
+#: What opens a block at the beginning of a line.
+_BLOCK = re.compile(r"#|>|\||\d*[-+*.)=_](?: |$)|[-*_=]{2}").match
+
+
+def _is_harmless(value: str) -> bool:
+    return (
+        len(value) <= _LONGEST_VALUE
+        and _SAFE(value) is not None
+        and "_" not in value
+        and "://" not in value
+        and "www." not in value.lower()
+    )
+
+
+def plain(value: str) -> str:
+    """Text from a record in one line of ordinary length, without invisible characters.
+
+    No markup is escaped: this is for plain text. Yet a client that takes it for Markdown or HTML
+    finds no link, tag or code in it.
+    """
+    if _is_harmless(value):
+        return value
+    visible = value[: _LONGEST_VALUE + 1]
+    if not visible.isprintable():
+        visible = "".join([sign if sign.isprintable() else " " for sign in visible])
+    if len(visible) > _LONGEST_VALUE:
+        visible = visible[:_LONGEST_VALUE] + "…"
+    return _LIVE.sub("\u200b", visible.translate(_LOOKALIKES))
+
+
+def escape(value: str) -> str:
+    """Text from a record as plain words in Markdown: no markup, no line of its own, no link."""
+    if _is_harmless(value):
+        return value
+    literal = _MARKUP.sub(r"\\\g<0>", " ".join(plain(value).split()))
+    return _LIST_MARKER.sub(r"\1\\", literal)

@@ -1,0 +1,122 @@
+"""Counts and times for `/metrics`, over all workers of this machine; no patient data.
+
+Every label has few values, all of them this program's own: services, rules, needs, stages and
+outcomes, never anything a client sent. Several workers write into files of a folder that `serve`
+makes and names in ``PROMETHEUS_MULTIPROC_DIR`` before this module is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+#: Where the workers of one service meet; "" when there is only one.
+_FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+
+_calls = Counter(
+    "cds_calls",
+    "Calls by service, HTTP status and outcome of the evaluation (or the reason of refusal).",
+    ["service", "status", "outcome"],
+)
+_cards = Counter("cds_cards", "Cards by rule and indicator.", ["rule", "indicator", "shown"])
+withheld = Counter("cds_cards_withheld", "Cards that were not shown.", ["rule", "because"])
+override_lookups = Counter(
+    "cds_override_lookups",
+    "Times it was looked up what was overridden for a patient; unknown shows every card.",
+    ["result"],
+)
+challenged = Counter(
+    "cds_challenged", "Calls judged by the challenger too, by how its cards compare.", ["result"]
+)
+_needs = Counter(
+    "cds_needs_missing",
+    "Needs that could not be had, by the state they stayed in.",
+    ["need", "state"],
+)
+_stages = Histogram(
+    "cds_stage_seconds",
+    "Time by stage of a call; evaluate includes reading drafted orders, and total is all of it.",
+    ["stage"],
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+feedback = Counter("cds_feedback", "New items of feedback.", ["service", "outcome"])
+feedback_repeated = Counter("cds_feedback_repeated", "Items of feedback that had come before.")
+feedback_unknown = Counter("cds_feedback_unknown_card", "Items of feedback on no card known here.")
+feedback_refused = Counter("cds_feedback_refused", "Batches of feedback refused.", ["status"])
+turned_away = Counter(
+    "cds_turned_away",
+    "Callers not heard, by status: 401 unknown, 429 too many calls, 503 no store to ask.",
+    ["status"],
+)
+lost = Counter("cds_store_lost", "Consultations that could not be kept.", ["because"])
+waiting = Gauge(
+    "cds_store_waiting", "Consultations that wait to be written.", multiprocess_mode="livesum"
+)
+unavailable = Gauge(
+    "cds_store_unavailable",
+    "Workers for whom the database does not do its part.",
+    multiprocess_mode="livesum",
+)
+
+# Finding a child by its labels costs more than counting; there are few, and all stay.
+_call = cache(lambda service, status, outcome: _calls.labels(service, str(status), outcome).inc)
+_card = cache(lambda rule, indicator, shown: _cards.labels(rule, indicator, shown).inc)
+_need = cache(lambda need, state: _needs.labels(need, state).inc)
+_stage = cache(lambda stage: _stages.labels(stage).observe)
+#: States of a need in which nothing came.
+_MISSING = ("absent", "failed")
+
+
+def count_call(service: str, status: int, outcome: str, seconds: float) -> None:
+    """One call; ``outcome`` is the evaluation's, or the reason of refusal."""
+    _call(service, status, outcome)()
+    _stage("total")(seconds)
+
+
+def count_card(rule: str, indicator: str, *, shown: bool) -> None:
+    _card(rule, indicator, "true" if shown else "false")()
+
+
+def count_need(need: str, state: str) -> None:
+    """One need of a call, counted if nothing came."""
+    if state.startswith(_MISSING):
+        _need(need, state)()
+
+
+def time_stage(stage: str, seconds: float) -> None:
+    _stage(stage)(seconds)
+
+
+def exposition() -> bytes:
+    """Everything counted so far by all workers, as Prometheus reads it."""
+    if not _FOLDER:
+        return generate_latest(REGISTRY)
+    _forget_dead(Path(_FOLDER))
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, _FOLDER)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def _forget_dead(folder: Path) -> None:
+    """What a worker that is gone had waiting counts no longer; what it counted does."""
+    for file in folder.glob("gauge_live*_*.db"):
+        pid = re.search(r"_(\d+)\.db$", file.name)
+        if pid and not Path(f"/proc/{pid[1]}").exists() and not _alive(int(pid[1])):
+            file.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
