@@ -6,9 +6,9 @@ unknown or contradictory is a problem in words, and what does not depend on it i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from msgspec import Struct, structs
 
@@ -30,7 +30,6 @@ from cds_service.guidelines.b12_under_two.words import shown_dose
 
 _NO_STRENGTH = "the strength of the product is not known"
 
-_NEGATIONS = ("not", "no", "avoid", "never", "except")
 _INJECTED: frozenset[Way] = frozenset(INJECTED)
 #: The routes that suit each product. An injection is also swallowed, in practice.
 _SUITABLE: dict[str, frozenset[Way]] = {
@@ -106,33 +105,39 @@ def understand(
     dosages = _in_turn(dosages)
     lines = tuple([_line(one, drug, weight_kg, g) for one in dosages])
     singles = [one for line in lines for one in (line.low, line.high) if one is not None]
-    highs = [line.high for line in lines if line.high is not None]
     average_low, average_high = _most_intensive(lines)
+    ways = [line.ways for line in lines] or [_ways_of(drug)]
     problems = [*drug.doubts, *(_told(lines) if lines else ("no dose is given",))]
     return Dosing(
         lines,
         min(singles, default=None),
-        max(highs, default=None),
+        max((line.high for line in lines if line.high is not None), default=None),
         _day_most(lines),
         average_low,
         average_high,
         _duration(lines),
-        frozenset[Way]().union(*(line.ways for line in lines), _ways_of(drug) if not lines else ()),
-        any(amount.per_kg and _is_mg(amount) for one in dosages for amount in _amounts(one)),
+        frozenset[Way]().union(*ways),
+        _per_kg_in_mg(dosages),
         any(line.needs_weight for line in lines),
         tuple(dict.fromkeys(problems)),
     )
 
 
 def _most_intensive(lines: Sequence[Line]) -> tuple[Decimal | None, Decimal | None]:
-    """The averages, low and high, of the line that gives most; unknown where one line's is."""
-    found = []
-    for line in lines:
-        if line.average_high is None or line.average_low is None:
-            return None, None
-        found.append((line.average_high, line.average_low))
-    high, low = max(found, default=(None, None))
+    """The ends of the average of the line that gives most; unknown when one line's is."""
+    known = [
+        (line.average_high, line.average_low)
+        for line in lines
+        if line.average_high is not None and line.average_low is not None
+    ]
+    if not known or len(known) < len(lines):
+        return None, None
+    high, low = max(known)
     return low, high
+
+
+def _per_kg_in_mg(dosages: Sequence[DraftDosage]) -> bool:
+    return any(amount.per_kg and _is_mg(amount) for one in dosages for amount in _amounts(one))
 
 
 def _in_turn(dosages: Sequence[DraftDosage]) -> Sequence[DraftDosage]:
@@ -205,9 +210,7 @@ def _is_mg(amount: DoseAmount) -> bool:
 # --- one line ---------------------------------------------------------------------------------
 
 
-def _line(
-    dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideline
-) -> Line:  # fmt: skip
+def _line(dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideline) -> Line:
     ways, route_problem = route_of_line(dosage, drug, g)
     problems = [route_problem] if route_problem else []
     if "the line" in dosage.unclear:
@@ -217,49 +220,60 @@ def _line(
     reckoner = _Reckoner(drug, weight_kg, g, problems)
     low, high = _ends(dosage, reckoner)
     dosed = dosage.low or dosage.high
-    problems += _missing_of_the_dose(dosage)
+    problem = _dose_problem(dosage)
+    if problem:
+        problems.append(problem)
+    schedule = _schedule(dosage, problems, needed=dosed is not None and not dosed.per_day)
     if dosed is not None and dosed.per_day:
-        schedule = _schedule(dosage, problems, needed=False)
         given = _spread(low, high, schedule, problems)
     else:
-        schedule = _schedule(dosage, problems, needed=dosed is not None)
         given = _given(low, high, schedule)
     if dosage.as_needed:
         given = given._replace(average_low=None, average_high=None)
         problems.append("it is given as needed: how much in all is not known")
     given = _with_maxima(given, dosage, reckoner)
-    told = tuple(dict.fromkeys(problems))
-    days = _lasting(dosage, schedule)
-    return Line(*given, days, dosage.sequence, ways, reckoner.needs_weight, told)
+    return Line(
+        *given,
+        _days(dosage, schedule),
+        dosage.sequence,
+        ways,
+        reckoner.needs_weight,
+        tuple(dict.fromkeys(problems)),
+    )
 
 
 def _ends(dosage: DraftDosage, reckoner: _Reckoner) -> tuple[Decimal | None, Decimal | None]:
-    """The ends of the dose in micrograms, the lower one first."""
-    low, high = [reckoner.micrograms(one) if one is not None else None
-                 for one in (dosage.low, dosage.high)]  # fmt: skip
+    """The ends of the dose in micrograms, the lower first."""
+    low, high = (
+        reckoner.micrograms(one) if one is not None else None for one in (dosage.low, dosage.high)
+    )
     if low is not None and high is not None and low > high:
         reckoner.problems.append("the ends of the dose are in the wrong order")
         return high, low
     return low, high
 
 
-def _missing_of_the_dose(dosage: DraftDosage) -> Iterator[str]:
+def _dose_problem(dosage: DraftDosage) -> str:
+    """What is wrong with how the dose is given, "" if nothing is."""
     if "dose" in dosage.unclear:
-        yield "the dose cannot be understood"
-    elif dosage.low is None and dosage.high is None:
+        return "the dose cannot be understood"
+    if dosage.low is None and dosage.high is None:
         in_words = dosage.text and dosage.schedule is None and "timing" not in dosage.unclear
-        yield "the dose is given in words only" if in_words else "no dose is given"
-    elif dosage.high is None or dosage.low is None:
-        yield "only one end of the dose is given"
+        return "the dose is given in words only" if in_words else "no dose is given"
+    if dosage.high is None or dosage.low is None:
+        return "only one end of the dose is given"
+    return ""
 
 
-def _lasting(dosage: DraftDosage, schedule: Schedule | None) -> Decimal | None:
-    """How many days the line lasts; a single dose counts for one."""
+def _days(dosage: DraftDosage, schedule: Schedule | None) -> Decimal | None:
+    """How long the line lasts; a single dose one day."""
     if dosage.days is not None or schedule is None:
         return dosage.days
     if not schedule.days:
         return Decimal(1)
-    return dosage.count * schedule.days / schedule.times if dosage.count is not None else None
+    if dosage.count is None:
+        return None
+    return dosage.count * schedule.days / schedule.times
 
 
 class _Reckoner:
@@ -303,34 +317,34 @@ class _Reckoner:
 
     def _of_pieces(self, amount: DoseAmount) -> Decimal | None:
         """Pieces of the product's own form, at the strength of one."""
-        drug, form = self.drug, self.drug.form
+        drug = self.drug
         piece = form_of(amount.thing, self.g) if amount.thing else ""
         if amount.thing and not piece:
             self.problems.append(f"the unit of the dose, {amount.written}, is not known here")
             return None
         if piece == "drop" and drug.per_ml is not None and drug.drops_per_ml is not None:
             return amount.value * drug.per_ml / drug.drops_per_ml
-        counted, possible = _counts_pieces(form, piece)
-        if counted and drug.per_unit is not None:
+        fit = _fit(piece, drug.form)
+        if fit == "counted" and drug.per_unit is not None:
             return amount.value * drug.per_unit
-        if possible:
+        if fit != "no":
             self.problems.append(_NO_STRENGTH)
-        elif not piece and not form:
+        elif not piece and not drug.form:
             self.problems.append(f"it is not said what the dose, {amount.written}, counts")
         else:
             self.problems.append(f"the dose, {amount.written}, does not fit the product")
         return None
 
 
-def _counts_pieces(form: Form, piece: Form) -> tuple[bool, bool]:
-    """Whether a product of ``form`` is counted in such pieces, and whether it may be; ``piece``
-    is "" where the order only gives a number."""
+def _fit(piece: Form, form: Form) -> Literal["counted", "possible", "no"]:
+    """Whether pieces of a product of this form can be counted, at the strength of one or at
+    another; without a ``piece`` a bare number counts what the form is."""
     if not piece:
-        countable = form in ("tablet", "spray", "ampoule")
-        return countable, countable
-    counted = piece == form or (not form and piece in ("tablet", "ampoule"))
-    drawn = form == "liquid" and piece in ("drop", "ampoule")
-    return counted, counted or not form or drawn
+        return "counted" if form in ("tablet", "spray", "ampoule") else "no"
+    if piece == form or (not form and piece in ("tablet", "ampoule")):
+        return "counted"
+    possible = not form or (form == "liquid" and piece in ("drop", "ampoule"))
+    return "possible" if possible else "no"
 
 
 def _schedule(dosage: DraftDosage, problems: list[str], *, needed: bool) -> Schedule | None:
@@ -450,7 +464,7 @@ def _ways_said(dosage: DraftDosage, g: Guideline) -> tuple[frozenset[Way], str]:
         named = f"the route is given as {_listed(said)} and as {_listed(against)}"
         return said | against, named
     stated = bool(dosage.route or dosage.route_text)
-    negated = any(has(words, _NEGATIONS) for words in read)
+    negated = any(has(words, g.file.names.negations) for words in read)
     unclear = "route" in dosage.unclear or negated or (stated and not said)
     return said, "the route cannot be understood" if unclear else ""
 
@@ -501,7 +515,7 @@ def _coded_ways(dosage: DraftDosage, g: Guideline) -> frozenset[Way]:
 
 def _written_ways(words: Words, g: Guideline) -> frozenset[Way]:
     """Every way that a text names; none when it says what not to do."""
-    if has(words, _NEGATIONS):
+    if has(words, g.file.names.negations):
         return frozenset()
     routes = g.file.names.routes
     found = {way for way in (*BY_MOUTH, *INJECTED) if has(words, getattr(routes, way))}
