@@ -125,7 +125,7 @@ def floor_app() -> Any:
 
     from cds_service.cdshooks.request import parse_request
     from cds_service.cdshooks.response import encode
-    from cds_service.consultation import consult, load_services
+    from cds_service.consultation import Occasion, consult, load_services
     from cds_service.fhir import wire
 
     def bundle_of(resource: type) -> Any:
@@ -141,7 +141,7 @@ def floor_app() -> Any:
     decode = msgspec.json.Decoder(call).decode
     service = next(one for one in load_services() if SERVICE_PATH.endswith(one.id))
     asked = parse_request(request_body(), service.hook)
-    constant = consult(service, asked, None, on=date.fromisoformat(AS_OF), as_of_is_set=True)
+    constant = consult(service, asked, None, Occasion(date.fromisoformat(AS_OF), True))
 
     @app.post(SERVICE_PATH)
     def answer() -> Response:

@@ -5,35 +5,36 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-from flask import Flask, Response
+from flask import Flask
 
-from cds_service import consultation, samples
-from cds_service.audit import Pseudonyms
-from cds_service.callers import Guard, OpenDoor
-from cds_service.errors import NotFound, Unavailable
+from cds_service import consultation
+from cds_service.errors import Unavailable
 from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
 from cds_service.settings import Settings, read_settings
-from cds_service.store import Store
-from cds_service.web import Turns, add_routes, fhir_server_for
-from cds_service.workbench import add_workbench
+from cds_service.store.audit import Pseudonyms
+from cds_service.store.keeping import Store
+from cds_service.trust.callers import Guard, OpenDoor
+from cds_service.web.intake import Turns
+from cds_service.web.views import Views, add_routes, fhir_server_for
+from cds_service.workbench import samples
+from cds_service.workbench.pages import SampleInfants, Workbench, add_samples, add_workbench
 
 if TYPE_CHECKING:
-    from cds_service.audit import Evaluation
-    from cds_service.callers import Door
     from cds_service.cdshooks.request import Request
-    from cds_service.challenger import Challenger
-    from cds_service.restraint import Restraint
-    from cds_service.security import ApprovedFhirServer
-    from cds_service.web import Consult
+    from cds_service.consultation.challenger import Challenger
+    from cds_service.consultation.restraint import Restraint
+    from cds_service.store.audit import Evaluation
+    from cds_service.trust.addresses import ApprovedFhirServer
+    from cds_service.trust.callers import Door
+    from cds_service.web.views import Consult
 
 
 def _no_store(issuer: str, jti: str, expires: int) -> bool:
@@ -62,14 +63,13 @@ def create_app(
 
     def today() -> date:
         """The day here, where the children are: not in UTC."""
-        return settings.as_of or date.today()  # noqa: DTZ011, TID251
+        return settings.as_of or date.today()
 
     if services is None:
         services = consultation.load_services(settings.guideline_overrides)
     door = make_door(settings, use_token or (store.use_token if store else _no_store))
     app = Flask(__name__, static_folder=None)
-    add_routes(
-        app,
+    views = Views(
         settings,
         services,
         discovery=[_described(service) for service in services],
@@ -82,20 +82,22 @@ def create_app(
         restraint=make_restraint(settings, services, store),
         challenger=_challenger(settings, store),
     )
+    add_routes(app, views, settings)
     if settings.demo:
-        _add_samples(app, sample_stories(settings), today)
+        add_samples(app, SampleInfants(sample_stories(settings), today))
     # It asks nobody who they are, so it is there for open mode only.
     if settings.workbench and settings.clients_file is None and services:
         anybody = door.authenticate(None, ())
-        add_workbench(
-            app,
+        workbench = Workbench(
             settings,
             services,
+            front_for_programs=views.front,
             turns=turns,
             today=today,
             server_for=lambda asked: fhir_server_for(asked, anybody, settings.demo, connect),
             prefetch_template=prefetch_template,
         )
+        add_workbench(app, workbench)
     return app
 
 
@@ -104,8 +106,8 @@ def make_door(settings: Settings, use_token: UseToken = _no_store) -> Door:
     if settings.clients_file is None:
         return OpenDoor(settings.fhir_servers)
     # What verifies signatures takes a sixth of a second to load, and open mode needs none of it.
-    from cds_service.clients import read_clients
-    from cds_service.keys import key_sets
+    from cds_service.trust.clients import read_clients
+    from cds_service.trust.keys import key_sets
 
     clients = read_clients(settings.clients_file, plain_http=settings.demo)
     keys = key_sets(settings.clients_file, clients)
@@ -123,8 +125,8 @@ def make_restraint(
     respects = store is not None and any(windows.values())
     if not (respects or settings.trials):
         return None
-    from cds_service.clients import read_clients
-    from cds_service.restraint import Respect, Restraint, check_trials
+    from cds_service.consultation.restraint import Respect, Restraint, check_trials
+    from cds_service.trust.clients import read_clients
 
     file = settings.clients_file
     clients = read_clients(file, plain_http=settings.demo) if file else ()
@@ -142,20 +144,15 @@ def _challenger(settings: Settings, store: Store | None) -> Challenger | None:
     """The guideline that is tried beside the one in force, if any."""
     if settings.challenger is None or store is None:
         return None
-    from cds_service.challenger import ARM, Challenger
+    from cds_service.consultation.challenger import ARM, Challenger
 
     def judge(
         service: consultation.Service, asked: Request, done: consultation.Consultation, on: date
     ) -> Evaluation | None:
-        return consultation.judge(
-            service,
-            asked,
-            done.evidence,
-            on=on,
-            as_of_is_set=settings.as_of is not None,
-            one_action=settings.one_action,
-            arm=ARM,
-        ).evaluation
+        occasion = consultation.Occasion(
+            on, settings.as_of is not None, one_action=settings.one_action, arm=ARM
+        )
+        return consultation.judge(service, asked, done.evidence, occasion).evaluation
 
     return Challenger(consultation.load_services(settings.challenger), judge, store)
 
@@ -178,39 +175,6 @@ def sample_stories(settings: Settings) -> dict[str, samples.Story]:
     """The stories to try the demo with, by name: from ``CDS_SAMPLES``, else the checkout's."""
     folder = settings.samples or samples.find_folder(Path(__file__).parent)
     return samples.stories(folder) if folder else {}
-
-
-def _add_samples(
-    app: Flask, stories: Mapping[str, samples.Story], today: Callable[[], date]
-) -> None:
-    """Makes ``app`` list the stories and hand them out, told as if today were their day."""
-
-    def answer(value: Mapping[str, Any]) -> Response:
-        return Response(msgspec.json.encode(value), content_type="application/json")
-
-    @app.get("/samples")
-    def list_samples() -> Response:
-        on = today()
-        listed: list[dict[str, Any]] = []
-        for name, story in stories.items():
-            entry: dict[str, Any] = {"name": name, "tells": story.tells, "storyDate": story.as_of}
-            if samples.shifted(story, on) is None:
-                entry["notToday"] = "no birth date gives this child's age on this day"
-            else:
-                entry["toldOn"] = on
-                entry["request"] = f"/samples/{name}/request.json"
-                entry["patient"] = f"/samples/{name}/patient.json"
-            listed.append(entry)
-        return answer({"samples": listed})
-
-    @app.get("/samples/<name>/<any(request,patient):part>.json")
-    def sample(name: str, part: str) -> Response:
-        if name not in stories:
-            raise NotFound("There is no sample of this name; see /samples.")
-        told = samples.shifted(stories[name], today())
-        if told is None:
-            raise NotFound("This story cannot be told on this day; see /samples.")
-        return answer(told.request if part == "request" else told.patient)
 
 
 def _described(service: consultation.Service) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from cds_service.errors import SettingsError
-from cds_service.security import Refused, is_loopback, normal_base_address
+from cds_service.trust.addresses import Refused, is_loopback, normal_base_address
 
 #: Whether there is anything of that name is known only when all is loaded.
 _is_trial_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch

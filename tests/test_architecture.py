@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "cds_service"
 
 _READING = "clinical fhir.gather fhir.reading fhir.editions fhir.wire fhir.elements"
-_GUIDELINE = "clinical errors guidelines.engine guidelines.codelists guidelines.b12_under_two"
+# What lies directly in guidelines/ is the kit that every guideline is made with.
+_KIT = "clinical errors guidelines.engine guidelines.codelists guidelines.guideline"
+_B12 = f"{_KIT} guidelines.b12_under_two"
 
 # Each module: what of ours it may import, and which libraries beyond Python's own.
 # "guidelines.b12_under_two" as a permission covers the modules inside it.
@@ -24,35 +27,38 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "": ("", ""),
     "clinical": ("", "msgspec"),
     "errors": ("", "msgspec"),
-    "settings": ("errors security", "msgspec"),
-    "security": ("errors", ""),
-    "callers": ("clients errors", "msgspec"),
-    "clients": ("errors security", "msgspec"),
-    "keys": ("callers clients errors outward", "jwt cryptography"),
-    "outward": ("", "requests urllib3"),
+    "settings": ("errors trust.addresses", "msgspec"),
+    "trust": ("", ""),
+    "trust.addresses": ("errors", ""),
+    "trust.callers": ("errors trust.clients", "msgspec"),
+    "trust.clients": ("errors trust.addresses", "msgspec"),
+    "trust.keys": ("errors trust.callers trust.clients trust.outward", "jwt cryptography"),
+    "trust.outward": ("", "requests urllib3"),
     "cdshooks": ("", ""),
     "cdshooks.request": ("errors", "msgspec"),
     "cdshooks.response": ("errors", "msgspec"),
     "cdshooks.feedback": ("errors", "msgspec"),
-    "audit": ("", "msgspec"),
-    "log": ("", "msgspec"),
-    "metrics": ("audit", "prometheus_client"),
-    "store": (
-        "audit errors log metrics cdshooks.feedback database migrations",
+    "telemetry": ("", ""),
+    "telemetry.log": ("", "msgspec"),
+    "telemetry.metrics": ("", "prometheus_client"),
+    "store": ("", ""),
+    "store.audit": ("", "msgspec"),
+    "store.keeping": (
+        "errors cdshooks.feedback telemetry store.audit store.database store.migrations",
         "msgspec",
     ),
-    "database": (
-        "audit errors cdshooks.feedback migrations reports.figures",
+    "store.database": (
+        "errors cdshooks.feedback store.audit store.migrations store.reports.figures",
         "msgspec sqlalchemy alembic",
     ),
-    "reports": ("", ""),
-    "reports.figures": ("audit cdshooks.feedback", "msgspec"),
-    "reports.words": ("reports.figures", ""),
-    "reports.page": ("reports.figures reports.words", ""),
-    "migrations": ("", ""),
-    "migrations.env": ("", "alembic"),
-    "migrations.versions": ("", ""),
-    "migrations.versions.v0001_first": ("", "alembic sqlalchemy"),
+    "store.reports": ("", ""),
+    "store.reports.figures": ("cdshooks.feedback store.audit", "msgspec"),
+    "store.reports.words": ("store.reports.figures", ""),
+    "store.reports.page": ("store.reports.figures store.reports.words", "jinja2 msgspec"),
+    "store.migrations": ("", ""),
+    "store.migrations.env": ("", "alembic"),
+    "store.migrations.versions": ("", ""),
+    "store.migrations.versions.v0001_first": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
     "fhir.editions": ("clinical", "msgspec"),
@@ -81,7 +87,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "fhir.gather": ("clinical errors fhir.editions fhir.server", "msgspec"),
-    "fhir.server": ("clinical errors outward security", ""),
+    "fhir.server": ("clinical errors trust.addresses trust.outward", ""),
     "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
     "fhir.bundles": (
         "clinical errors fhir.editions fhir.gather fhir.wire fhir.elements",
@@ -92,79 +98,119 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines": ("", ""),
     "guidelines.engine": ("clinical errors", "msgspec"),
     "guidelines.codelists": ("clinical errors guidelines.engine", "msgspec"),
-    "guidelines.b12_under_two": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.data": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.facts": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.assessment": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.treatment": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.monitoring": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.follow_up": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.age": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.loading": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.prescribing": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.products": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.dosing": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.order_checks": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.results": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.therapy": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.words": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.describe": (_GUIDELINE, "msgspec"),
-    "guidelines.b12_under_two.explain": (_GUIDELINE, "msgspec"),
-    "cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
-    "consultation": ("clinical errors guidelines fhir cdshooks cards security audit", "msgspec"),
-    "restraint": ("audit cards cdshooks consultation errors metrics settings", "msgspec"),
-    "challenger": ("audit cdshooks consultation log metrics store", "msgspec"),
-    "cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
-    "samples": ("", "msgspec"),
-    "workbench": (
-        "errors settings cdshooks consultation cases clinical web workbench",
+    "guidelines.guideline": ("clinical guidelines.engine", "msgspec"),
+    "guidelines.registry": ("guidelines", ""),
+    "guidelines.b12_under_two": (_B12, "msgspec"),
+    "guidelines.b12_under_two.data": (_B12, "msgspec"),
+    "guidelines.b12_under_two.front": (_B12, "msgspec"),
+    "guidelines.b12_under_two.facts": (_B12, "msgspec"),
+    "guidelines.b12_under_two.assessment": (_B12, "msgspec"),
+    "guidelines.b12_under_two.treatment": (_B12, "msgspec"),
+    "guidelines.b12_under_two.monitoring": (_B12, "msgspec"),
+    "guidelines.b12_under_two.follow_up": (_B12, "msgspec"),
+    "guidelines.b12_under_two.age": (_B12, "msgspec"),
+    "guidelines.b12_under_two.loading": (_B12, "msgspec"),
+    "guidelines.b12_under_two.prescribing": (_B12, "msgspec"),
+    "guidelines.b12_under_two.products": (_B12, "msgspec"),
+    "guidelines.b12_under_two.dosing": (_B12, "msgspec"),
+    "guidelines.b12_under_two.order_checks": (_B12, "msgspec"),
+    "guidelines.b12_under_two.results": (_B12, "msgspec"),
+    "guidelines.b12_under_two.therapy": (_B12, "msgspec"),
+    "guidelines.b12_under_two.words": (_B12, "msgspec"),
+    "guidelines.b12_under_two.describe": (_B12, "msgspec"),
+    "guidelines.b12_under_two.explain": (_B12, "msgspec"),
+    "consultation": (
+        "clinical cdshooks fhir consultation.account consultation.cards consultation.occasion"
+        " consultation.services",
+        "",
+    ),
+    "consultation.cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
+    "consultation.occasion": (
+        "clinical cdshooks fhir.gather guidelines.engine store.audit",
+        "msgspec",
+    ),
+    "consultation.services": (
+        "clinical consultation.cards fhir.orders guidelines.guideline guidelines.registry",
+        "msgspec",
+    ),
+    "consultation.account": (
+        "clinical cdshooks consultation.cards consultation.occasion fhir.gather"
+        " guidelines.engine guidelines.guideline store.audit",
+        "",
+    ),
+    "consultation.restraint": (
+        "cdshooks consultation errors settings store.audit telemetry.metrics",
+        "msgspec",
+    ),
+    "consultation.challenger": ("cdshooks consultation store telemetry", "msgspec"),
+    "consultation.cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
+    "workbench": ("", ""),
+    "workbench.samples": ("", "msgspec"),
+    "workbench.pages": (
+        "errors settings cdshooks consultation clinical web.intake workbench",
         "msgspec flask",
     ),
     "workbench.showing": (
         "clinical cdshooks consultation fhir.gather guidelines",
         "msgspec markdown_it",
     ),
-    "web": (
-        "errors settings security callers cdshooks consultation fhir.gather fhir.server audit log"
-        " metrics store restraint challenger",
+    "web": ("", ""),
+    "web.accounts": (
+        "errors cdshooks consultation store telemetry trust.callers",
+        "",
+    ),
+    "web.edge": ("", ""),
+    "web.intake": ("errors settings cdshooks.request", ""),
+    "web.views": (
+        "errors settings trust.addresses trust.callers cdshooks consultation store telemetry web",
         "msgspec flask werkzeug",
     ),
     "app": (
-        "errors settings security callers clients keys cdshooks fhir guidelines cards consultation"
-        " samples web audit store workbench restraint challenger",
-        "msgspec flask",
+        "errors settings trust cdshooks fhir guidelines consultation web store workbench",
+        "flask",
     ),
     "commands": ("", "click"),
-    "commands.serving": ("app errors settings store", "click granian"),
+    "commands.serving": ("app errors settings store.keeping", "click granian"),
     "commands.evaluating": (
-        "cases cdshooks commands consultation errors guidelines settings",
+        "cdshooks commands consultation errors guidelines settings",
         "click fhir.resources pydantic",
     ),
-    "commands.checking": ("app clients consultation fhir guidelines settings", "click"),
+    "commands.checking": ("app trust.clients consultation fhir guidelines settings", "click"),
     "commands.keeping": (
-        "audit consultation database errors fhir reports settings",
+        "consultation errors fhir settings store",
         "click msgspec",
     ),
-    "commands.trying": ("commands fhir keys samples security", "click msgspec"),
+    "commands.trying": (
+        "commands fhir trust.addresses trust.keys workbench.samples",
+        "click msgspec",
+    ),
     "__main__": ("commands errors", "click"),
 }
 
 # Libraries that only these modules may ever hold, whatever the table comes to say.
 ONLY = {
-    "requests": {"outward"},
-    "urllib3": {"outward"},
-    "jwt": {"keys"},
-    "cryptography": {"keys"},
-    "flask": {"web", "app", "workbench"},
+    "requests": {"trust.outward"},
+    "urllib3": {"trust.outward"},
+    "jwt": {"trust.keys"},
+    "cryptography": {"trust.keys"},
+    "flask": {"web.views", "app", "workbench.pages"},
+    "jinja2": {"store.reports.page"},
     "markdown_it": {"workbench.showing"},
-    "werkzeug": {"web"},
+    "werkzeug": {"web.views"},
     "fhir.resources": {"fhir.orders", "commands.evaluating"},
     "granian": {"commands.serving"},
     "click": {"__main__", *(name for name in ALLOWED if name.split(".")[0] == "commands")},
-    "sqlalchemy": {"database", "migrations.versions.v0001_first"},
-    "alembic": {"database", "migrations.env", "migrations.versions.v0001_first"},
-    "prometheus_client": {"metrics"},
+    "sqlalchemy": {"store.database", "store.migrations.versions.v0001_first"},
+    "alembic": {
+        "store.database",
+        "store.migrations.env",
+        "store.migrations.versions.v0001_first",
+    },
+    "prometheus_client": {"telemetry.metrics"},
 }
+
+# What a reader sees first: modules and packages side by side. More is a house nobody oversees.
+MOST_AT_THE_TOP = 14
 
 # Names that say where code lies, not what it does.
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "shared"}
@@ -234,6 +280,22 @@ def test_a_library_stays_in_its_room(library: str) -> None:
     assert holders <= ONLY[library]
     permitted = {name for name, (_, allowed) in ALLOWED.items() if library in allowed.split()}
     assert permitted <= ONLY[library]
+
+
+def test_a_reader_oversees_the_top_level() -> None:
+    top = {name.split(".")[0] for name in MODULES} - {"", "__main__"}
+    assert len(top) <= MOST_AT_THE_TOP, sorted(top)
+
+
+def test_no_circle_leads_from_a_room_back_to_itself() -> None:
+    known: dict[str, set[str]] = {}
+    for name in MODULES:
+        room = name.split(".")[0]
+        known.setdefault(room, set()).update(
+            other.split(".")[0] for other in ours(imports_of(name)) if other
+        )
+    rooms = {room: others - {room} for room, others in known.items()}
+    assert list(TopologicalSorter(rooms).static_order())[-1] == "__main__"
 
 
 def test_no_module_has_a_name_that_says_nothing() -> None:

@@ -44,7 +44,8 @@ def project_files() -> Iterator[Path]:
             and not name.endswith(".egg-info")
             and (not name.startswith(".") or name in KEPT_DOT_FOLDERS)
         )
-        yield from (Path(folder, name) for name in sorted(files))
+        # A worktree of git has a file of this name where a clone has a folder.
+        yield from (Path(folder, name) for name in sorted(files) if name != ".git")
 
 
 FILES = {str(file.relative_to(ROOT)): file for file in project_files()}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from cds_service.guidelines.b12_under_two import Guideline
     from cds_service.settings import Settings
 
 
@@ -20,15 +18,17 @@ if TYPE_CHECKING:
 def check(overrides: str | None, show: bool) -> None:
     """Check guideline data, code lists, a site's overrides and the settings."""
     from cds_service.consultation import check_orders, load_services
+    from cds_service.consultation.services import guidelines_of
     from cds_service.settings import SETTINGS, read_settings
 
     settings = read_settings(os.environ)
     path = Path(overrides) if overrides else settings.guideline_overrides
     services = load_services(path)
-    for g in {one.guideline.file.guideline.id: one.guideline for one in services}.values():
-        for line in _counted(g, check_orders(g)):
-            click.echo(line)
-        local = g.local
+    for g in guidelines_of(services):
+        about, local = g.wording.about, g.local
+        click.echo(f"Guideline {about.id}, edition {about.edition}")
+        for line in g.inventory(check_orders(g)):
+            click.echo(f"  {line}")
         click.echo(f"  local settings from {path}:" if path else "  no local settings")
         for name in local:
             click.echo(f"    {name}")
@@ -42,7 +42,8 @@ def check(overrides: str | None, show: bool) -> None:
         make_restraint(settings, services, None)
         click.echo(f"Trials: {len(settings.trials)}, of what is there.")
     if settings.challenger:
-        changed = load_services(settings.challenger)[0].guideline.local
+        tried = guidelines_of(load_services(settings.challenger))
+        changed = [name for g in tried for name in g.local]
         click.echo(f"Challenger: {', '.join(changed) or 'changes nothing'}.")
     given = [name for name in SETTINGS if os.environ.get(name, "").strip()]
     click.echo(f"Settings: {', '.join(given) or 'all at their defaults'}.")
@@ -56,7 +57,7 @@ def check(overrides: str | None, show: bool) -> None:
 
 def _check_clients(settings: Settings) -> None:
     from cds_service.app import make_door
-    from cds_service.clients import read_clients
+    from cds_service.trust.clients import read_clients
 
     assert settings.clients_file is not None  # noqa: S101
     make_door(settings)  # reads the keys that lie in files
@@ -68,41 +69,19 @@ def _check_clients(settings: Settings) -> None:
         click.echo(f"    may name {', '.join(sorted(client.fhir_servers)) or 'no FHIR server'}")
 
 
-def _counted(g: Guideline, orders: int) -> Iterator[str]:
-    file = g.file
-    lists = [getattr(g.codes, name) for name in g.codes.__struct_fields__]
-    rows = [row for one in lists for row in one.codes]
-    verified = sum(row.verified for row in rows)
-    yield f"Guideline {file.guideline.id}, edition {file.guideline.edition}"
-    yield (
-        f"  {len(file.limits.__struct_fields__)} limits, {len(file.doses.__struct_fields__)} doses,"
-        f" {len(file.products.__struct_fields__)} products, {len(file.tests.__struct_fields__)}"
-        f" tests: the {orders} orders they can make are valid FHIR R4"
-    )
-    yield (
-        f"  {len(file.rules)} rules, {len(file.cards)} cards, {len(file.statements)} statements,"
-        f" {len(file.sources)} sources: every name leads somewhere"
-    )
-    yield (
-        f"  {len(lists)} code lists with {len(rows)} codes: {verified} decide,"
-        f" {len(rows) - verified} are unverified and only named to people"
-    )
-
-
 @click.command()
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; fail if a page is stale.")
 @click.option("--to", default="docs/guidelines", show_default=True, type=click.Path())
 def describe(only_check: bool, to: str) -> None:
     """Write each guideline's page from its data."""
     from cds_service.consultation import load_services
+    from cds_service.consultation.services import guidelines_of
     from cds_service.fhir.gather import prefetch_template
-    from cds_service.guidelines.b12_under_two.describe import describe as described
 
     stale = []
-    guidelines = {one.guideline.file.guideline.id: one.guideline for one in load_services()}
-    for name, guideline in guidelines.items():
-        path = Path(to) / f"{name}.md"
-        page = described(guideline, prefetch_template)
+    for guideline in guidelines_of(load_services()):
+        path = Path(to) / f"{guideline.wording.about.id}.md"
+        page = guideline.describe(prefetch_template)
         before = path.read_text(encoding="utf-8") if path.is_file() else ""
         if before == page:
             click.echo(f"{path} is up to date.")

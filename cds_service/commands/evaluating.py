@@ -15,7 +15,7 @@ from cds_service.commands import BadInput
 from cds_service.errors import ServiceError
 
 if TYPE_CHECKING:
-    from cds_service.cases import Case
+    from cds_service.consultation.cases import Case
     from cds_service.settings import Settings
 
 
@@ -42,9 +42,9 @@ def evaluate(
     in it is known not to be there. No FHIR server is asked. A Bundle is evaluated on the date of
     its timestamp if it has one, anything else today, unless --as-of or CDS_AS_OF says otherwise.
     """
-    from cds_service.cases import NO_SERVER, in_words, read_case
     from cds_service.cdshooks.response import encode
-    from cds_service.consultation import consult, load_services
+    from cds_service.consultation import Occasion, consult, load_services
+    from cds_service.consultation.cases import NO_SERVER, in_words, read_case
     from cds_service.settings import read_settings
 
     settings = read_settings(os.environ)
@@ -52,15 +52,8 @@ def evaluate(
     try:
         case = read_case(_content(file), services, hook, patient)
         on, because = _date_of(case, as_of.date() if as_of else None, settings)
-        response = consult(
-            case.service,
-            case.asked,
-            None,
-            on=on,
-            as_of_is_set=bool(because),
-            no_server=NO_SERVER,
-            one_action=settings.one_action,
-        ).response
+        occasion = Occasion(on, bool(because), NO_SERVER, one_action=settings.one_action)
+        response = consult(case.service, case.asked, None, occasion).response
     except ServiceError as error:
         raise BadInput(f"{file}: {error.text}") from None
     problems = list(_validation(case)) if validate else []
@@ -69,7 +62,7 @@ def evaluate(
         for problem in problems:
             click.echo(problem, err=True)
         return
-    about = case.service.guideline.file.guideline
+    about = case.service.guideline.wording.about
     click.echo(f"{case.origin[0].upper()}{case.origin[1:]}, evaluated as of {on}{because}.")
     click.echo(f"Guideline {about.id}, edition {about.edition}. {about.review_status}\n")
     click.echo(in_words(response))
@@ -104,11 +97,10 @@ def _date_of(case: Case, as_of: date | None, settings: Settings) -> tuple[date, 
 
 
 def _explained(case: Case, on: date) -> str:
-    from cds_service.consultation import examine
-    from cds_service.guidelines.b12_under_two.explain import explain
+    from cds_service.consultation import Occasion, examine
 
-    examined = examine(case.service, case.asked, None, on=on)
-    return explain(examined.evaluation, examined.record, case.service.guideline)
+    examined = examine(case.service, case.asked, None, Occasion(on))
+    return case.service.guideline.explain(examined.evaluation, examined.record)
 
 
 def _validation(case: Case) -> Iterator[str]:

@@ -14,7 +14,7 @@ import click
 from cds_service.errors import SettingsError
 
 if TYPE_CHECKING:
-    from cds_service.database import Database
+    from cds_service.store.database import Database
 
 
 @click.group()
@@ -100,7 +100,7 @@ def show(name: str, as_json: bool, comments: bool) -> None:
     """Explain the consultation ID: its name in the log, its hookInstance, or the uuid of a card."""
     import msgspec
 
-    from cds_service.audit import in_words
+    from cds_service.store.audit import in_words
 
     with _database() as database:
         database.check()
@@ -139,7 +139,7 @@ def export(
     import msgspec
 
     from cds_service.fhir import trail
-    from cds_service.reports.figures import Selection
+    from cds_service.store.reports.figures import Selection
 
     chosen = Selection(since, until, services, clients)
     with _database() as database, click.open_file(to or "-", "wb") as written:
@@ -183,8 +183,8 @@ def report(
 
     import msgspec
 
-    from cds_service.reports import page, words
-    from cds_service.reports.figures import Selection, make_report
+    from cds_service.store.reports import page, words
+    from cds_service.store.reports.figures import Selection, make_report
 
     chosen = Selection(since, until, services, clients)
     with _database() as database:
@@ -194,7 +194,7 @@ def report(
     if html:
         from cds_service.consultation import load_services
 
-        rules = load_services()[0].guideline.file.rules
+        rules = load_services()[0].guideline.wording.rules
         meanings = {name: rule.result for name, rule in rules.items()}
         Path(html).write_text(page.as_html(made, meanings), encoding="utf-8")
         click.echo(f"{html} written.", err=bool(form))
@@ -216,7 +216,7 @@ def _database() -> Iterator[Database]:
     if not url:
         raise SettingsError("CDS_DATABASE_URL", "nothing is kept", "Name the database.")
 
-    from cds_service.database import Database
+    from cds_service.store.database import Database
 
     database = Database(url, patient=True)
     try:

@@ -17,8 +17,8 @@ from cds_service.errors import SettingsError
 if TYPE_CHECKING:
     from cds_service.settings import Settings
 
-#: Requests a worker has in hand. Most only wait for their bodies: `web.py` says how many may, and
-#: how many calls are worked on at once.
+#: Requests a worker has in hand. Most only wait for their bodies: `web/intake.py` says how many
+#: may, and how many calls are worked on at once.
 _THREADS = 64
 #: Milliseconds a caller has for sending the head of a request.
 _HEAD_MS = 10_000
@@ -57,7 +57,7 @@ def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -
         check_address(settings, host)
 
         from cds_service.app import create, work
-        from cds_service.store import check_database
+        from cds_service.store.keeping import check_database
 
         # What would stop a worker stops the program here, before it listens.
         create()

@@ -28,7 +28,7 @@ def key(name: str, alg: str) -> None:
     """
     import msgspec
 
-    from cds_service.keys import make_key, public_jwk, read_key
+    from cds_service.trust.keys import make_key, public_jwk, read_key
 
     private, public = Path(f"{name}.pem"), Path(f"{name}.json")
     for path in (private, public):
@@ -63,7 +63,7 @@ def token(pem: str, issuer: str, audience: str, seconds: int, jku: str, tenant: 
     """
     from time import time
 
-    from cds_service.keys import make_token, read_key
+    from cds_service.trust.keys import make_token, read_key
 
     try:
         signing = read_key(Path(pem).read_bytes())
@@ -108,8 +108,8 @@ def load(address: str, delete: bool, folder: str | None, as_of: datetime | None,
     """
     from cds_service.fhir.server import FhirServer
     from cds_service.fhir.transactions import Outcome, transact
-    from cds_service.samples import find_folder, shifted, stories
-    from cds_service.security import Refused, approve_fhir_server, normal_base_address
+    from cds_service.trust.addresses import Refused, approve_fhir_server, normal_base_address
+    from cds_service.workbench.samples import find_folder, shifted, stories
 
     base = normal_base_address(address)
     # Whoever types the address has listed it.

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -308,20 +306,3 @@ def check(plans: Iterable[tuple[str, Plan]]) -> None:
                 f"makes no valid FHIR order ({where}: {first['msg']})",
                 "correct the entry",
             ) from None
-
-
-def specimen_drug(
-    codes: tuple[Code, ...], name: str, route: Code, amount: Decimal, phases: tuple[Phase, ...]
-) -> PlannedDrug:
-    """An order of a regimen for nobody, to be checked."""
-    return PlannedDrug(
-        codes,
-        name,
-        route,
-        amount,
-        phases,
-        date(2026, 1, 1),
-        "routine",
-        ("Observation/example",),
-        "note",
-    )

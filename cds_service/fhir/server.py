@@ -16,8 +16,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from cds_service import outward
-from cds_service.security import ApprovedFhirServer
+from cds_service.trust import outward
+from cds_service.trust.addresses import ApprovedFhirServer
 
 _LARGEST_ANSWER = 20_000_000
 

@@ -14,12 +14,12 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from cds_service.clinical import Code, Plan
+from cds_service.clinical import Basket, Code, Plan
 from cds_service.errors import GuidelineError
 
 Indicator = Literal["info", "warning", "critical"]
@@ -136,7 +136,11 @@ class Link(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class About(Struct, frozen=True, forbid_unknown_fields=True):
-    """The guideline itself. ``label`` is what a card shows as its source."""
+    """The guideline itself.
+
+    ``label`` is what a card shows as its source. A card without a topic of its own gets one of
+    ``topic_system``: ``topic_prefix`` and its name.
+    """
 
     id: str
     title: str
@@ -144,6 +148,7 @@ class About(Struct, frozen=True, forbid_unknown_fields=True):
     edition: str
     review_status: str
     topic_system: str
+    topic_prefix: str
 
 
 class Wording(Struct, frozen=True):
@@ -253,6 +258,24 @@ class CannotTell(Struct, frozen=True):
 
 
 Outcome = Recommend | NotIndicated | CannotTell
+
+_Facts = TypeVar("_Facts")
+
+
+class Evaluation(Struct, Generic[_Facts], frozen=True):
+    """What came of it, and every rule asked on the way.
+
+    ``facts`` are the guideline's own affair: whoever shows or keeps an evaluation does not look
+    into them. ``unusable`` are results that are there and cannot be used, as they were sent, and
+    ``basket`` are the orders that were checked.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    reasoning: Reasoning
+    facts: _Facts
+    unusable: tuple[str, ...] = ()
+    basket: Basket | None = None
+
 
 # --- loading ---------------------------------------------------------------------------------
 

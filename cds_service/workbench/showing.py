@@ -20,8 +20,6 @@ from msgspec import Raw
 
 from cds_service.cdshooks.response import Response, encode
 from cds_service.clinical import Medication, Moment, Need, Problem, Quantity, convert
-from cds_service.guidelines.b12_under_two.describe import describe
-from cds_service.guidelines.b12_under_two.explain import account_for
 from cds_service.guidelines.b12_under_two.facts import counts
 from cds_service.guidelines.b12_under_two.loading import FOLDER
 from cds_service.guidelines.b12_under_two.results import FINAL, LAB_UNITS
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from cds_service.fhir.gather import Answer
     from cds_service.guidelines.b12_under_two import Guideline
     from cds_service.guidelines.b12_under_two.facts import Facts, Finding
+    from cds_service.guidelines.b12_under_two.front import Front
 
 Json = dict[str, Any]
 
@@ -123,8 +122,9 @@ def explained(
     service: Service, asked: Request, examined: Examined, response: Response, on: date
 ) -> Json:
     """A response with its Markdown as trees, the chart as it was read, and the reasoning."""
-    g, record, evaluation = service.guideline, examined.record, examined.evaluation
-    account = account_for(evaluation, record, g)
+    front: Any = service.guideline
+    g, record, evaluation = front.data, examined.record, examined.evaluation
+    account = service.guideline.account(evaluation, record)
     told: Json = {
         "on": on,
         "response": Raw(encode(response)),
@@ -375,13 +375,13 @@ def _to_the_web(address: str) -> bool:
 # --- the guideline to read ------------------------------------------------------------------------
 
 
-def guideline_page(frame: str, g: Guideline, prefetch_template: Callable[[Need], str]) -> bytes:
+def guideline_page(frame: str, front: Front, prefetch_template: Callable[[Need], str]) -> bytes:
     """The guideline's description and the README beside its data, as one page in ``frame``."""
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     in_force = "No local settings: the guideline is in force as it ships."
-    if g.local:
-        in_force = f"Local settings in force: {', '.join(f'`{name}`' for name in g.local)}."
-    described = describe(g, prefetch_template)
+    if front.local:
+        in_force = f"Local settings in force: {', '.join(f'`{name}`' for name in front.local)}."
+    g, described = front.data, front.describe(prefetch_template)
     described = re.sub(r"\]\([^)#]*README\.md\)", "](#contradictions)", described)
     described = re.sub(r"(?<![\w\[#-])(C-\d+)(?!\w)", _linked_contradiction, described)
     readme = re.sub(r"^\| (C-\d+) \|", _named_contradiction, readme, flags=re.M)

@@ -18,9 +18,9 @@ from checker import problems_in_response
 from fhir_server_stub import FhirStub
 from played import client_of, services
 
-from cds_service.cases import NO_SERVER, read_case
 from cds_service.cdshooks.response import encode
-from cds_service.consultation import EVALUATION_EXTENSION, consult
+from cds_service.consultation import EVALUATION_EXTENSION, Occasion, consult
+from cds_service.consultation.cases import NO_SERVER, read_case
 
 pytestmark = pytest.mark.needs_environment("CDS_TEST_DATA")
 
@@ -210,7 +210,7 @@ def test_the_file_as_it_was_published_gets_the_same_cards(name: str, value: int)
     bundle["entry"].append({"resource": b12(name, value, on)})
     case = read_case(json.dumps(bundle).encode(), services())
     done = consult(
-        case.service, case.asked, None, on=on, as_of_is_set=True, no_server=NO_SERVER
+        case.service, case.asked, None, Occasion(on, as_of_is_set=True, no_server=NO_SERVER)
     ).response
     assert seen(json.loads(encode(done))) == seen(answer(name, value))
 

@@ -24,9 +24,9 @@ from fhir.resources.R4B import get_fhir_model_class
 from fhir_server_stub import FhirStub
 from played import UNASKED, Story, services, without_unasked
 
-from cds_service.cases import NO_SERVER, read_case
 from cds_service.cdshooks.response import encode
-from cds_service.consultation import EVALUATION_EXTENSION, consult
+from cds_service.consultation import EVALUATION_EXTENSION, Occasion, consult
+from cds_service.consultation.cases import NO_SERVER, read_case
 
 ROOT = Path(__file__).parents[2]
 RULES = "io.github.b12-cds-service.rules"
@@ -375,14 +375,8 @@ def test_the_file_with_the_record_leads_to_the_same_answer(name: str) -> None:
     case = read_case((FOLDER / name / written_down).read_bytes(), services())
     assert case.asked.context.patient_id == name
     assert case.written in (story_of(name).on, None)
-    done = consult(
-        case.service,
-        case.asked,
-        None,
-        on=story_of(name).on,
-        as_of_is_set=True,
-        no_server=NO_SERVER,
-    )
+    occasion = Occasion(story_of(name).on, as_of_is_set=True, no_server=NO_SERVER)
+    done = consult(case.service, case.asked, None, occasion)
     answer = json.loads(encode(done.response))
     assert shown(answer["cards"]) == story_of(name).expected["cards"]
     prefetched = story_of(name).post().json["extension"][EVALUATION_EXTENSION]

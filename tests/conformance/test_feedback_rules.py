@@ -12,9 +12,9 @@ from flask.testing import FlaskClient
 from played import PATIENCE_S, Json, Story, services
 
 from cds_service.app import create_app
-from cds_service.database import Database
 from cds_service.settings import Settings
-from cds_service.store import Store
+from cds_service.store.database import Database
+from cds_service.store.keeping import Store
 
 AT = "2026-11-22T07:59:07.131Z"
 #: What the public CDS Hooks sandbox sends, but for the uuids.

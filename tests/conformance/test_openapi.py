@@ -22,7 +22,7 @@ from schemathesis.checks import load_all_checks
 from cds_service import __version__, errors
 from cds_service.app import create_app, create_store
 from cds_service.settings import Settings, Trial
-from cds_service.store import Store
+from cds_service.store.keeping import Store
 
 IN_CI = bool(os.environ.get("CDS_REQUIRE_ALL_TESTS"))
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ from cds_service.guidelines.b12_under_two.describe import describe
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "guidelines" / "b12-under-two.md"
 SERVICE = consultation.load_services()[0]
-G = SERVICE.guideline
+G = SERVICE.guideline.data
 TEXT = describe(G, prefetch_template)
 
 

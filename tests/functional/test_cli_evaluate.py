@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cds_service import consultation
-from cds_service.cases import NO_SERVER, in_words, read_case
+from cds_service.consultation.cases import NO_SERVER, in_words, read_case
 from cds_service.errors import BadRequest
 
 ROOT = Path(__file__).parents[2]
@@ -55,9 +55,8 @@ def refused(*words: str | Path, stdin: str = "") -> str:
 
 def response_to(content: bytes, on: str, patient: str = "") -> dict[str, Any]:
     case = read_case(content, [SERVICE], patient=patient)
-    done = consultation.consult(
-        case.service, case.asked, None, on=date.fromisoformat(on), no_server=NO_SERVER
-    )
+    occasion = consultation.Occasion(date.fromisoformat(on), no_server=NO_SERVER)
+    done = consultation.consult(case.service, case.asked, None, occasion)
     rules: dict[str, Any] = {**done.response.extension[EXTENSION]}
     return {
         **rules,
@@ -130,7 +129,7 @@ def test_a_sites_own_limits_are_in_force(tmp_path: Path) -> None:
 def test_explain_names_every_rule_once_with_what_was_seen() -> None:
     said = answered(SEVERE / "patient.json", "--explain")
     tables = said[said.index("Table inputs") :]
-    for rule in SERVICE.guideline.file.rules:
+    for rule in SERVICE.guideline.wording.rules:
         assert re.search(rf"(?<![\w-]){rule}(?![\w-])", tables), f"{rule} is not explained"
     rows = re.findall(r"^  (?:FIRED|no   )  ([A-Z0-9]+-\w+)", tables, flags=re.M)
     assert len(rows) == len(set(rows))
@@ -165,8 +164,8 @@ def test_every_story_can_be_explained(name: str) -> None:
     case = read_case((STORIES / name / "patient.json").read_bytes(), [SERVICE])
     assert case.written is not None
     read = read_record(gather(SERVICE.needs, case.asked.prefetch, name, None), SERVICE.needs, name)
-    evaluation = b12.evaluate(read, case.written, SERVICE.guideline)
-    said = explain(evaluation, read, SERVICE.guideline)
+    evaluation = b12.evaluate(read, case.written, SERVICE.guideline.data)
+    said = explain(evaluation, read, SERVICE.guideline.data)
     shown = set(re.findall(r"FIRED  ([A-Z0-9]+-\w+)", said))
     assert shown == set(evaluation.reasoning.fired())
 
@@ -308,6 +307,8 @@ def test_synthetic_infants_of_others_are_evaluated_within_their_lives() -> None:
     ("content", "said"),
     [
         ("{", "not JSON"),
+        ("[a", "not JSON"),
+        ('"open', "not JSON"),
         ("[1]", "neither a CDS Hooks request nor a FHIR Bundle"),
         ("{}", "neither a CDS Hooks request"),
         ('{"resourceType": "Patient"}', "a FHIR Patient, no Bundle"),

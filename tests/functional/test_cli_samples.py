@@ -15,10 +15,11 @@ import pytest
 from flask.testing import FlaskClient
 from played import strings_in
 
-from cds_service import consultation, samples
+from cds_service import consultation
 from cds_service.app import create_app
 from cds_service.cdshooks.request import parse_request
 from cds_service.settings import Settings
+from cds_service.workbench import samples
 
 ROOT = Path(__file__).parents[2]
 STORIES = samples.stories(ROOT / "fhir_samples")
@@ -59,7 +60,9 @@ def answer_to(story: samples.Story) -> tuple[list[str], list[tuple[str, int]]]:
     """The rules that fire, and of each card its indicator and how much it suggests."""
     service = SERVICES[story.request["hook"]]
     asked = parse_request(msgspec.json.encode(story.request), service.hook)
-    response = consultation.consult(service, asked, None, on=story.as_of).response
+    response = consultation.consult(
+        service, asked, None, consultation.Occasion(story.as_of)
+    ).response
     account = response.extension[consultation.EVALUATION_EXTENSION]
     cards = [(card.indicator, len(card.suggestions)) for card in response.cards]
     return sorted(account["ruleIds"]), cards
@@ -147,7 +150,7 @@ def test_nothing_is_moved_to_before_birth() -> None:
 
 
 def test_the_age_groups_are_those_of_the_guideline() -> None:
-    limits = SERVICE.guideline.limits
+    limits = SERVICE.guideline.data.limits
     ages = (limits.under_one_month_age, limits.toddler_age, limits.covered_age)
     assert tuple(limit.days for limit in ages) == samples.AGE_GROUPS
     assert limits.neonate_age.days == samples.NEWBORN_DAYS

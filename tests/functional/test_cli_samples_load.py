@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 from loopback import Loopback, SilentHandler
 
-from cds_service import samples
 from cds_service.__main__ import main
+from cds_service.workbench import samples
 
 ROOT = Path(__file__).parents[2]
 STORIES = samples.stories(ROOT / "fhir_samples")

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from kept import accepted, call, card, overridden
 
 from cds_service.__main__ import main
-from cds_service.audit import Pseudonyms
-from cds_service.store import Store
+from cds_service.store.audit import Pseudonyms
+from cds_service.store.keeping import Store
 
 KEY = "a key of the tests"
 

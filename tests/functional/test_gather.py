@@ -19,7 +19,7 @@ from cds_service.fhir.drafts import open_drafts, read_basket, referred_medicatio
 from cds_service.fhir.gather import DRAFTED_MEDICATIONS, Answer, gather, prefetch_template
 from cds_service.fhir.reading import read_record
 from cds_service.fhir.server import FhirServer
-from cds_service.security import ApprovedFhirServer, approve_fhir_server
+from cds_service.trust.addresses import ApprovedFhirServer, approve_fhir_server
 
 Json = dict[str, Any]
 

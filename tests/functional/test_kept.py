@@ -14,12 +14,12 @@ from flask.testing import FlaskClient
 from played import PATIENCE_S, Story, services
 
 from cds_service.app import create_app
-from cds_service.audit import Pseudonyms
-from cds_service.cards import RULES_EXTENSION
 from cds_service.consultation import EVALUATION_EXTENSION
-from cds_service.database import Database
+from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.settings import Settings
-from cds_service.store import Store
+from cds_service.store.audit import Pseudonyms
+from cds_service.store.database import Database
+from cds_service.store.keeping import Store
 
 STORY = "vegan-mother-low-b12-six-months"
 Call = Callable[..., tuple[Any, dict[str, Any]]]

@@ -9,7 +9,7 @@ import pytest
 
 from cds_service.cdshooks.request import parse_request
 from cds_service.cdshooks.response import encode
-from cds_service.consultation import EVALUATION_EXTENSION, consult, load_services
+from cds_service.consultation import EVALUATION_EXTENSION, Occasion, consult, load_services
 
 SERVICE = load_services()[0]
 KEYS = [need.key for need in SERVICE.needs]
@@ -53,7 +53,7 @@ def ask(**prefetch: Any) -> dict[str, Any]:
         "prefetch": sent,
     }
     asked = parse_request(json.dumps(body).encode(), "patient-view")
-    answer = encode(consult(SERVICE, asked, None, on=date(2026, 11, 22)).response)
+    answer = encode(consult(SERVICE, asked, None, Occasion(date(2026, 11, 22))).response)
     return dict(json.loads(answer))
 
 

@@ -17,21 +17,22 @@ from msgspec import structs
 from played import STORIES, Story, client_of, services
 from serving import Service, eventually, serving
 
-from cds_service import audit
 from cds_service.app import create_app, create_store
-from cds_service.cards import RULES_EXTENSION
 from cds_service.cdshooks.request import parse_request
-from cds_service.challenger import Challenger
 from cds_service.consultation import (
     EVALUATION_EXTENSION,
     Consultation,
+    Occasion,
     consult,
     load_services,
 )
-from cds_service.database import Database
+from cds_service.consultation.cards import RULES_EXTENSION
+from cds_service.consultation.challenger import Challenger
+from cds_service.consultation.restraint import IN_TRIAL, OVERRIDDEN, Respect, Restraint
 from cds_service.errors import SettingsError
-from cds_service.restraint import IN_TRIAL, OVERRIDDEN, Respect, Restraint
 from cds_service.settings import Settings, Trial, read_settings
+from cds_service.store import audit
+from cds_service.store.database import Database
 
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 WINDOWS = {"info": timedelta(hours=24), "warning": timedelta(hours=2)}
@@ -82,7 +83,7 @@ def judged(name: str, **changes: Any) -> tuple[Any, Consultation]:
     service = next(one for one in services() if one.hook == story.request["hook"])
     sent = json.dumps({**story.request, **changes}).encode()
     asked = parse_request(sent, service.hook)
-    return service, consult(service, asked, None, on=story.on, no_server="a test")
+    return service, consult(service, asked, None, Occasion(story.on, no_server="a test"))
 
 
 def held(name: str, told: Any, now: datetime = NOW, client: str = "") -> Consultation:
@@ -502,7 +503,7 @@ def test_a_card_under_other_settings_is_alike_unless_a_dose_or_a_word_differs(
     said = []
     for offered in (services(), load_services(file)):
         service = next(one for one in offered if one.hook == "patient-view")
-        done = consult(service, asked, None, on=story.on, no_server="a test")
+        done = consult(service, asked, None, Occasion(story.on, no_server="a test"))
         assert done.evaluation is not None
         said.append((done.response.cards[0].detail, done.evaluation.cards[0].digest))
     (live, digest), (other, other_digest) = said

@@ -11,7 +11,7 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 from trail_of_a_day import CALLS, CARD, FEEDBACK, export, exported, play
 
-from cds_service.audit import Pseudonyms
+from cds_service.store.audit import Pseudonyms
 
 Json = dict[str, Any]
 #: The calls that somebody got an answer to.

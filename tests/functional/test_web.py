@@ -16,9 +16,10 @@ from cds_service.app import create_app
 from cds_service.cdshooks.request import Request
 from cds_service.cdshooks.response import Card, Response, Source
 from cds_service.clinical import Need
-from cds_service.consultation import Consultation, Service, load_services
+from cds_service.consultation import Consultation, Occasion, Service, load_services
 from cds_service.errors import DataUnavailable
 from cds_service.settings import Settings
+from cds_service.web.views import ROUTES, Views
 
 # A real one under another name; what lies behind it is never reached here.
 SERVICE = structs.replace(
@@ -45,10 +46,11 @@ class Calls:
         self.log = log or {}
         self.asked: Request | None = None
         self.server: Any = None
-        self.said: dict[str, Any] = {}
 
-    def __call__(self, service: Service, asked: Request, server: Any, **said: Any) -> Consultation:
-        self.asked, self.server, self.said = asked, server, said
+    def __call__(
+        self, service: Service, asked: Request, server: Any, occasion: Occasion
+    ) -> Consultation:
+        self.asked, self.server, self.occasion = asked, server, occasion
         card = Card("u1", "Seen", "info", Source("Test"))
         return Consultation(Response((card,)), self.log)
 
@@ -94,9 +96,9 @@ def test_a_call_is_answered_with_the_consultations_cards() -> None:
 def test_the_consultation_is_given_the_date_it_is_asked_for() -> None:
     calls = Calls()
     client(calls, demo=True, as_of=date(2026, 1, 15)).post("/cds-services/small", json=ASKED)
-    assert (calls.said["on"], calls.said["as_of_is_set"]) == (date(2026, 1, 15), True)
+    assert (calls.occasion.on, calls.occasion.as_of_is_set) == (date(2026, 1, 15), True)
     client(calls).post("/cds-services/small", json=ASKED)
-    assert (calls.said["on"], calls.said["as_of_is_set"]) == (date.today(), False)  # noqa: DTZ011, TID251
+    assert (calls.occasion.on, calls.occasion.as_of_is_set) == (date.today(), False)  # noqa: DTZ011, TID251
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_a_server_that_may_not_be_called_is_withheld_with_the_reason(
     app = client(calls, fhir_servers=frozenset({"https://fhir.example.org"}))
     assert app.post("/cds-services/small", json={**ASKED, **sent}).status_code == 200
     assert calls.server is None
-    assert reason in calls.said["no_server"]
+    assert reason in calls.occasion.no_server
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_a_listed_server_is_handed_over(authorization: dict[str, Any]) -> None:
     sent = {**ASKED, **authorization, "fhirServer": "https://fhir.example.org/"}
     assert app.post("/cds-services/small", json=sent).status_code == 200
     assert calls.server.base == "https://fhir.example.org"
-    assert calls.said["no_server"] == ""
+    assert calls.occasion.no_server == ""
 
 
 @pytest.mark.parametrize(
@@ -401,3 +403,8 @@ def test_no_patient_and_no_token_is_logged_or_echoed(
     logged = capfd.readouterr()
     assert f'"status":{status}' in logged.out
     assert "SECRET" not in logged.out + logged.err + answer.text
+
+
+def test_every_view_stands_in_the_table_of_routes() -> None:
+    listed = [view.__name__ for _, _, view in ROUTES]
+    assert sorted(listed) == sorted(name for name in vars(Views) if not name.startswith("_"))

@@ -18,6 +18,7 @@ from cds_service.consultation import load_services
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.engine import Limit
 from cds_service.settings import Settings
+from cds_service.workbench import pages
 from cds_service.workbench.showing import markdown_tree
 
 STORIES = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
@@ -25,7 +26,7 @@ STORY = STORIES / "vegan-mother-low-b12-six-months"
 ON = "2026-03-12"
 PATIENT_VIEW = "b12-under-two-patient-view"
 SERVICES = load_services()
-G = SERVICES[0].guideline
+G = SERVICES[0].guideline.data
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
@@ -433,3 +434,14 @@ def test_nothing_in_markdown_becomes_markup(hostile: str, shown: list[Any]) -> N
 
 def test_a_link_to_the_web_stays_a_link() -> None:
     assert markdown_tree("[x](https://doi.org/1)") == [["p", [["a", ["x"], "https://doi.org/1"]]]]
+
+
+@pytest.mark.parametrize(
+    ("views", "routes", "elsewhere"),
+    [(pages.Workbench, pages.ROUTES, {"front"}), (pages.SampleInfants, pages.SAMPLE_ROUTES, set())],
+)
+def test_every_view_stands_in_a_table_of_routes(
+    views: type, routes: tuple[tuple[str, str, Any], ...], elsewhere: set[str]
+) -> None:
+    listed = {view.__name__ for _, _, view in routes}
+    assert listed | elsewhere == {name for name in vars(views) if not name.startswith("_")}

@@ -14,9 +14,9 @@ from kept import accepted, call, card, evaluation, overridden
 from msgspec import structs
 
 from cds_service.__main__ import main
-from cds_service.audit import Call, Pseudonyms
 from cds_service.cdshooks.feedback import Feedback, Reason
-from cds_service.store import Store
+from cds_service.store.audit import Call, Pseudonyms
+from cds_service.store.keeping import Store
 
 MORNING = datetime(2026, 1, 15, 8, 0, tzinfo=UTC)
 OURS = "https://b12-cds-service.github.io/CodeSystem/override-reason"

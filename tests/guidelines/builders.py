@@ -15,7 +15,6 @@ from functools import partial
 from math import ceil
 from typing import Any, NamedTuple
 
-from cds_service.cards import Stationery, build_cards
 from cds_service.cdshooks.response import Card
 from cds_service.clinical import (
     Allergy,
@@ -43,6 +42,7 @@ from cds_service.clinical import (
     StoppedDrug,
     TestOrder,
 )
+from cds_service.consultation.cards import Stationery, build_cards
 from cds_service.fhir import orders
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two.age import add_months

@@ -14,7 +14,6 @@ from decimal import Decimal
 
 import pytest
 
-from cds_service.cards import escape, plain
 from cds_service.clinical import (
     Code,
     Draft,
@@ -24,6 +23,7 @@ from cds_service.clinical import (
     canonical_unit,
     dose_unit,
 )
+from cds_service.consultation.cards import escape, plain
 from cds_service.fhir import elements, orders
 from cds_service.fhir.dosages import read_dosage
 from cds_service.guidelines import b12_under_two as b12

@@ -17,17 +17,17 @@ from bodies import BODIES, GOOD, MISFITS, STORIES, places, request_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.cards import SUMMARY_LIMIT
 from cds_service.cdshooks.request import Request, parse_request
 from cds_service.cdshooks.response import encode
-from cds_service.consultation import EVALUATION_EXTENSION, Service, consult, load_services
+from cds_service.consultation import EVALUATION_EXTENSION, Occasion, Service, consult, load_services
+from cds_service.consultation.cards import SUMMARY_LIMIT
 from cds_service.errors import BadRequest, DataUnavailable
 from cds_service.fhir.dosages import read_dosage
 from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
 from cds_service.guidelines.b12_under_two.products import recognise
 
 SERVICES: Mapping[str, Service] = {one.hook: one for one in load_services()}
-G = SERVICES["order-sign"].guideline
+G = SERVICES["order-sign"].guideline.data
 SEEDS = sorted(one.name for one in STORIES.iterdir() if one.is_dir())
 SMALL_SEEDS = [body for body in BODIES.values() if len(body) < 20_000]
 HOLE = "\u2603"
@@ -80,7 +80,7 @@ def test_any_request_is_refused_or_answered(sent: tuple[str, bytes]) -> None:
     hook, body = sent
     try:
         asked = parse_request(body, hook)
-        response = consult(SERVICES[hook], asked, None, on=date(2026, 3, 15)).response
+        response = consult(SERVICES[hook], asked, None, Occasion(date(2026, 3, 15))).response
     except (BadRequest, DataUnavailable):
         return
     answer = json.loads(encode(response), parse_float=Decimal)

@@ -21,8 +21,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from cds_service.app import create_app
-from cds_service.cards import SUMMARY_LIMIT, Stationery, build_cards, escape, plain
 from cds_service.clinical import RemovedDraft
+from cds_service.consultation.cards import SUMMARY_LIMIT, Stationery, build_cards, escape, plain
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.engine import Choice, Note, Recommend, placeholders
 from cds_service.settings import Settings

@@ -32,8 +32,8 @@ from told import (
     suggested_drugs,
 )
 
-from cds_service import samples
 from cds_service.__main__ import main
+from cds_service.workbench import samples
 
 pytestmark = pytest.mark.needs_environment("CDS_TEST_HAPI")
 

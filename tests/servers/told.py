@@ -14,7 +14,7 @@ from played import PATIENCE_S, UNASKED, Json, Story, without_unasked
 from cds_service.consultation import EVALUATION_EXTENSION
 from cds_service.fhir.server import FhirServer
 from cds_service.fhir.transactions import Outcome, transact
-from cds_service.security import approve_fhir_server
+from cds_service.trust.addresses import approve_fhir_server
 
 #: Written in an older version of FHIR, which an R4 server cannot hold.
 NOT_R4 = {"dstu2-shaped-record", "stu3-shaped-record"}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from kept import database_on_postgresql
 
-from cds_service.audit import Pseudonyms
-from cds_service.database import Database
-from cds_service.store import Store
+from cds_service.store.audit import Pseudonyms
+from cds_service.store.database import Database
+from cds_service.store.keeping import Store
 
 ON_POSTGRESQL = pytest.param(
     "postgresql", marks=pytest.mark.needs_environment("CDS_TEST_POSTGRESQL")

@@ -13,8 +13,8 @@ from uuid import uuid4
 import psycopg
 from msgspec import structs
 
-from cds_service.audit import Call, Card, Evaluation, RuleOutcome, Suggested
 from cds_service.cdshooks.feedback import Feedback, Reason
+from cds_service.store.audit import Call, Card, Evaluation, RuleOutcome, Suggested
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 HOOK_INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"

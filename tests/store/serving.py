@@ -15,7 +15,7 @@ from typing import Any
 
 from served import PATIENCE_S, kill, running
 
-from cds_service import samples
+from cds_service.workbench import samples
 
 SERVICE = "/cds-services/b12-under-two-patient-view"
 STORY = "b12-below-100"
@@ -24,14 +24,14 @@ STORY = "b12-below-100"
 @cache
 def request() -> dict[str, Any]:
     """A call that is answered with cards."""
-    folder = samples.find_folder(Path(samples.__file__).parent)
+    folder = samples.find_folder(Path(samples.__file__).parents[1])
     assert folder is not None
     return dict(samples.stories(folder)[STORY].request)
 
 
 @cache
 def day() -> str:
-    folder = samples.find_folder(Path(samples.__file__).parent)
+    folder = samples.find_folder(Path(samples.__file__).parents[1])
     assert folder is not None
     return samples.stories(folder)[STORY].as_of.isoformat()
 

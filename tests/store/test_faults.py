@@ -19,9 +19,9 @@ import sqlalchemy as sa
 from kept import accepted, call, card, database_on_postgresql
 from serving import answers, eventually, serving
 
-from cds_service.database import Database, consultations, feedback
 from cds_service.errors import Unavailable
-from cds_service.store import Store
+from cds_service.store.database import Database, consultations, feedback
+from cds_service.store.keeping import Store
 
 SERVICE = "b12-under-two-patient-view"
 

@@ -10,9 +10,9 @@ import pytest
 from kept import NOW, accepted, call, card, overridden
 from msgspec import structs
 
-from cds_service.audit import Call, Kept, Pseudonyms
-from cds_service.database import Database
-from cds_service.store import Store
+from cds_service.store.audit import Call, Kept, Pseudonyms
+from cds_service.store.database import Database
+from cds_service.store.keeping import Store
 
 PLAIN = Pseudonyms(plain=True)
 PATIENT = "SECRET-patient"

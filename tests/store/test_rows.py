@@ -9,10 +9,10 @@ import pytest
 from kept import accepted, call, card, evaluation, overridden
 from msgspec import structs
 
-from cds_service.audit import Call, Kept, Pseudonyms
 from cds_service.cdshooks.feedback import Feedback
-from cds_service.database import _PAGE, Database
-from cds_service.reports.figures import Rows, Selection, make_report
+from cds_service.store.audit import Call, Kept, Pseudonyms
+from cds_service.store.database import _PAGE, Database
+from cds_service.store.reports.figures import Rows, Selection, make_report
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 SERVICE = "b12-under-two-patient-view"

@@ -13,11 +13,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from cds_service import migrations
-from cds_service.database import Database, _migrate, tables
 from cds_service.errors import SchemaError, SettingsError, Unavailable
-from cds_service.migrations import VERSION
-from cds_service.store import check_database
+from cds_service.store import migrations
+from cds_service.store.database import Database, _migrate, tables
+from cds_service.store.keeping import check_database
+from cds_service.store.migrations import VERSION
 
 
 def test_the_migrations_one_by_one_make_the_tables_of_the_program(url: str) -> None:

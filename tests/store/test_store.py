@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 from kept import HOOK_INSTANCE, NOW, accepted, call, card, overridden
 
-from cds_service.audit import Pseudonyms
-from cds_service.database import Database, tables
 from cds_service.errors import Unavailable
-from cds_service.store import Store
+from cds_service.store.audit import Pseudonyms
+from cds_service.store.database import Database, tables
+from cds_service.store.keeping import Store
 
 SERVICE = "b12-under-two-patient-view"
 

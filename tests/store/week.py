@@ -31,13 +31,13 @@ from ehr import BASE, Ehr, register
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from cds_service import samples
 from cds_service.__main__ import main
 from cds_service.app import create_app
-from cds_service.audit import Pseudonyms
 from cds_service.consultation import load_services
 from cds_service.settings import Settings
-from cds_service.store import Store
+from cds_service.store.audit import Pseudonyms
+from cds_service.store.keeping import Store
+from cds_service.workbench import samples
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "feedback-report.md"
 FIRST_DAY = date(2026, 1, 8)  # a Thursday: the seven days lie in two calendar weeks
@@ -157,11 +157,11 @@ class _Week:
         self._ehrs = {client: Ehr(client) for client in CLIENTS}
         self._register = register(folder, self._ehrs.values())
         self._services = {False: load_services(), True: load_services(self._local)}
-        samples_folder = samples.find_folder(Path(samples.__file__).parent)
+        samples_folder = samples.find_folder(Path(samples.__file__).parents[1])
         assert samples_folder is not None
         self._stories = samples.stories(samples_folder)
         self._ids = {service.hook: service.id for service in self._services[False]}
-        self._ledger.edition = self._services[False][0].guideline.file.guideline.edition
+        self._ledger.edition = self._services[False][0].guideline.wording.about.edition
 
     def play(self) -> Ledger:
         self._server = _Server()

@@ -21,8 +21,8 @@ from msgspec import structs
 from cds_service.app import create_app
 from cds_service.cdshooks.response import Card, Response, Source
 from cds_service.consultation import Consultation, load_services
-from cds_service.keys import public_jwk
 from cds_service.settings import Settings
+from cds_service.trust.keys import public_jwk
 
 BASE = "https://cds.example.org/b12"
 DISCOVERY = f"{BASE}/cds-services"
@@ -137,7 +137,7 @@ class Calls:
     def __init__(self) -> None:
         self.servers: list[Any] = []
 
-    def __call__(self, service: Any, asked: Any, server: Any, **said: Any) -> Consultation:
+    def __call__(self, service: Any, asked: Any, server: Any, occasion: Any) -> Consultation:
         self.servers.append(server)
         return Consultation(Response((Card("u1", "Seen", "info", Source("Test")),)), {})
 

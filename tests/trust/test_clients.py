@@ -13,9 +13,9 @@ from ehr import BASE, Ehr, register, service
 from served import refused, running
 
 from cds_service.app import make_door
-from cds_service.clients import Client, read_clients
 from cds_service.errors import ClientsError, SettingsError
 from cds_service.settings import Settings, check_address, read_settings
+from cds_service.trust.clients import Client, read_clients
 
 NORTH = Ehr("north")
 GOOD = """\

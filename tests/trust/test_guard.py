@@ -12,7 +12,9 @@ import pytest
 from ehr import ASKED, CALL, DISCOVERY, FEEDBACK, Calls, Ehr, Used, register, service
 from flask.testing import FlaskClient
 
-from cds_service.callers import (
+from cds_service.errors import TooManyCalls, Unauthorized, Unavailable
+from cds_service.settings import Settings
+from cds_service.trust.callers import (
     LEEWAY_S,
     LONGEST_LIFE_S,
     LONGEST_TOKEN,
@@ -20,9 +22,7 @@ from cds_service.callers import (
     Guard,
     OpenDoor,
 )
-from cds_service.clients import Client
-from cds_service.errors import TooManyCalls, Unauthorized, Unavailable
-from cds_service.settings import Settings
+from cds_service.trust.clients import Client
 
 NORTH = Ehr("north", fhir_servers=["https://fhir.north.example.org/r4"], audiences=["ours-too"])
 SOUTH = Ehr("south", "RSA", fhir_servers=["https://fhir.south.example.org/r4"])

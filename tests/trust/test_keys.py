@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from ehr import ASKED, Ehr, Listener, a_key, register, service
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from cds_service.callers import Rejected
-from cds_service.keys import (
+from cds_service.trust.callers import Rejected
+from cds_service.trust.keys import (
     FRESH_S,
     KEPT_S,
     LARGEST_SET,
@@ -271,7 +271,7 @@ def test_a_set_has_a_largest_size(size: int, good: bool, listener: Listener) -> 
 def test_an_address_that_drips_its_headers_is_left(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cds_service.keys.FETCH_S", 0.3)
+    monkeypatch.setattr("cds_service.trust.keys.FETCH_S", 0.3)
     listener.drip_s = 0.05
     begun = time.monotonic()
     with pytest.raises(BadKeySet, match="late"):

@@ -21,8 +21,8 @@ from cds_service.clinical import Need
 from cds_service.errors import ServiceError
 from cds_service.fhir.gather import gather
 from cds_service.fhir.server import FhirServer
-from cds_service.security import ApprovedFhirServer, approve_fhir_server
 from cds_service.settings import SETTINGS, Settings, read_settings
+from cds_service.trust.addresses import ApprovedFhirServer, approve_fhir_server
 
 AROUND = [(-1, True), (0, True), (1, False)]
 

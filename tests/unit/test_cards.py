@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 
-from cds_service.cards import RULES_EXTENSION, SUMMARY_LIMIT, Stationery, build_cards, escape
 from cds_service.cdshooks.response import Action
 from cds_service.clinical import (
     Code,
@@ -17,6 +16,13 @@ from cds_service.clinical import (
     RemovedDraft,
     RevisedDrug,
     StoppedDrug,
+)
+from cds_service.consultation.cards import (
+    RULES_EXTENSION,
+    SUMMARY_LIMIT,
+    Stationery,
+    build_cards,
+    escape,
 )
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.engine import (

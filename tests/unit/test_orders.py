@@ -24,11 +24,11 @@ from cds_service.clinical import (
     StoppedDrug,
     Written,
 )
-from cds_service.consultation import check_orders
+from cds_service.consultation import check_orders, load_services
+from cds_service.consultation.services import guidelines_of
 from cds_service.errors import GuidelineError
 from cds_service.fhir import orders
 from cds_service.fhir.drafts import open_drafts, read_basket
-from cds_service.guidelines import b12_under_two as b12
 
 DAY = date(2026, 3, 15)
 B12 = Code("http://loinc.org", "2132-9", "Vitamin B12")
@@ -121,7 +121,8 @@ def test_stopping_an_order_changes_its_status_and_nothing_else() -> None:
 
 
 def test_every_order_of_the_guideline_is_valid() -> None:
-    assert check_orders(b12.load()) > 50
+    (guideline,) = guidelines_of(load_services())
+    assert check_orders(guideline) > 50
 
 
 def test_an_order_that_the_models_refuse_stops_the_service_by_name() -> None:

@@ -9,10 +9,10 @@ import pytest
 from kept import accepted, card, overridden
 from msgspec import structs
 
-from cds_service.audit import Card
 from cds_service.cdshooks.feedback import Feedback, Reason
-from cds_service.reports import page, words
-from cds_service.reports.figures import (
+from cds_service.store.audit import Card
+from cds_service.store.reports import page, words
+from cds_service.store.reports.figures import (
     Answer,
     Call,
     Report,

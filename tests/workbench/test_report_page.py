@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page
 
 from cds_service.cdshooks.feedback import Reason
 from cds_service.consultation import load_services
-from cds_service.reports.figures import Answer, Call, Report, Rows, Selection, make_report
-from cds_service.reports.page import as_html
+from cds_service.store.reports.figures import Answer, Call, Report, Rows, Selection, make_report
+from cds_service.store.reports.page import as_html
 
 pytestmark = pytest.mark.needs_environment("CDS_TEST_CHROMIUM")
 
@@ -67,7 +67,7 @@ def a_report() -> Report:
 @pytest.fixture(params=[(390, "light"), (1280, "light"), (1280, "dark")])
 def page(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> Iterator[Page]:
     width, scheme = request.param
-    rules = load_services()[0].guideline.file.rules
+    rules = load_services()[0].guideline.wording.rules
     file = tmp_path / "report.html"
     meanings = {name: rule.result for name, rule in rules.items()}
     file.write_text(as_html(a_report(), meanings), encoding="utf-8")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from cds_service.clinical import (
     Basket,
@@ -22,6 +22,7 @@ from cds_service.clinical import (
     StoppedDrug,
     TestOrder,
 )
+from cds_service.guidelines import engine
 from cds_service.guidelines.b12_under_two import (
     follow_up,
     monitoring,
@@ -58,14 +59,10 @@ __all__ = [
 ]
 
 
-class Evaluation(Struct, frozen=True):
-    """What came of it, and every step on the way; ``basket`` are the orders that were checked."""
+class Evaluation(engine.Evaluation[Facts], frozen=True):
+    """With the judgements that stand between the facts and the outcomes, where there are any."""
 
-    outcomes: tuple[Outcome, ...]
-    reasoning: Reasoning
-    facts: Facts
-    assessment: Assessment | None
-    basket: Basket | None = None
+    assessment: Assessment | None = None
 
 
 # --- answering ----------------------------------------------------------------------------------
@@ -76,7 +73,7 @@ def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
     why = Reasoning()
     facts = read_facts(record, on, g, why)
     outcomes, assessment = _decide(facts, record, g, why)
-    return Evaluation(_one_main(outcomes), why, facts, assessment)
+    return Evaluation(_one_main(outcomes), why, facts, facts.unusable, assessment=assessment)
 
 
 def evaluate_orders(
@@ -99,10 +96,10 @@ def evaluate_orders(
         else:
             spoken = order_checks.may_concern_b12(basket, g)
             outcome = structs.replace(outcome, card=facts.age.rule if spoken else "")
-        return Evaluation((outcome,), why, facts, None, basket)
+        return Evaluation((outcome,), why, facts, facts.unusable, basket)
     assessment = assess(facts, g, why)
     outcomes = order_checks.check_orders(basket, facts, assessment, g, why, signing=signing)
-    return Evaluation(tuple(outcomes), why, facts, assessment, basket)
+    return Evaluation(tuple(outcomes), why, facts, facts.unusable, basket, assessment)
 
 
 def _dated(test: TestOrder, on: date) -> TestOrder:

@@ -20,6 +20,7 @@ from cds_service.guidelines.engine import (
     Statement,
     Wording,
 )
+from cds_service.guidelines.guideline import Offer
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -410,6 +411,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     """``guideline.toml``, whole."""
 
     guideline: About
+    offers: tuple[Offer, ...]
     limits: Limits
     constants: Constants
     products: Products

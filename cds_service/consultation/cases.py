@@ -22,13 +22,13 @@ from cds_service.cdshooks.request import (
     parse_request,
 )
 from cds_service.cdshooks.response import Card, Response
-from cds_service.consultation import EVALUATION_EXTENSION
+from cds_service.consultation.account import EVALUATION_EXTENSION
 from cds_service.errors import BadRequest
 from cds_service.fhir.bundles import open_bundle
 from cds_service.fhir.gather import UNDECODABLE
 
 if TYPE_CHECKING:
-    from cds_service.consultation import Service
+    from cds_service.consultation.services import Service
 
 #: Why a request that names a FHIR server is still answered from its prefetch.
 NO_SERVER = "a file is evaluated without any FHIR server"
@@ -60,10 +60,8 @@ def read_case(
     try:
         content.decode()
         members = _members(content)
-    except msgspec.ValidationError:
-        raise BadRequest("It is JSON, but neither a CDS Hooks request nor a FHIR Bundle.") from None
     except UNDECODABLE:
-        raise BadRequest("It is not JSON.") from None
+        raise BadRequest(_not_members(content)) from None
     if "hook" in members:
         return _request(content, services, hook, limits)
     if "resourceType" not in members:
@@ -98,6 +96,15 @@ def read_case(
         bundle.written,
         tuple(entry.resource for entry in bundle.entries),
     )
+
+
+def _not_members(content: bytes) -> str:
+    """What ``content`` is, that is no JSON object: the decoder stops at its first character."""
+    try:
+        msgspec.json.decode(content.decode())
+    except UNDECODABLE:
+        return "It is not JSON."
+    return "It is JSON, but neither a CDS Hooks request nor a FHIR Bundle."
 
 
 def _request(content: bytes, services: Sequence[Service], hook: str, limits: Limits) -> Case:

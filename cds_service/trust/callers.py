@@ -24,7 +24,7 @@ from msgspec import Raw, Struct
 from cds_service.errors import TooManyCalls, Unauthorized
 
 if TYPE_CHECKING:
-    from cds_service.clients import Client
+    from cds_service.trust.clients import Client
 
 ALGORITHMS = ("ES384", "RS384")
 #: Seconds by which the clocks of client and service may differ.

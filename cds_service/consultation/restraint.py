@@ -20,15 +20,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct, structs
 
-from cds_service import audit, metrics
-from cds_service.cards import RULES_EXTENSION
 from cds_service.cdshooks.response import Card, Response
-from cds_service.consultation import EVALUATION_EXTENSION, Consultation
+from cds_service.consultation.account import EVALUATION_EXTENSION
+from cds_service.consultation.cards import RULES_EXTENSION
+from cds_service.consultation.occasion import Consultation
 from cds_service.errors import SettingsError
 from cds_service.settings import Trial
+from cds_service.store import audit
+from cds_service.telemetry import metrics
 
 if TYPE_CHECKING:
-    from cds_service.consultation import Service
+    from cds_service.consultation.services import Service
 
 IN_TRIAL = "in trial"
 OVERRIDDEN = "overridden before"
@@ -64,7 +66,7 @@ def check_trials(
 
 
 class Overrides(Protocol):
-    """Knows what was overridden, see `store.Store.overridden`."""
+    """Knows what was overridden, see `keeping.Store.overridden`."""
 
     def overridden(
         self, client: str | None, patient: str, since: datetime, patience: float

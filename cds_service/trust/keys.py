@@ -22,12 +22,12 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from jwt.api_jws import PyJWS
 from jwt.utils import base64url_encode
 
-from cds_service import outward
-from cds_service.callers import ALGORITHMS, Rejected
 from cds_service.errors import ClientsError
+from cds_service.trust import outward
+from cds_service.trust.callers import ALGORITHMS, Rejected
 
 if TYPE_CHECKING:
-    from cds_service.clients import Client
+    from cds_service.trust.clients import Client
 
 #: A key that the client took back is refused after this time at the latest, while its address
 #: answers; when it does not, keys are kept this long and no longer.

@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from cds_service import audit, metrics
-from cds_service.log import log_line
+from cds_service.store import audit
+from cds_service.telemetry import metrics
+from cds_service.telemetry.log import log_line
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request
-    from cds_service.consultation import Consultation, Service
-    from cds_service.store import Store
+    from cds_service.consultation.occasion import Consultation
+    from cds_service.consultation.services import Service
+    from cds_service.store.keeping import Store
 
     Judge = Callable[[Service, Request, Consultation, date], audit.Evaluation | None]
 

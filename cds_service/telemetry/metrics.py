@@ -16,8 +16,6 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from cds_service.audit import Call
-
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 #: Where the workers of one service meet; "" when there is only one.
 _FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
@@ -44,7 +42,7 @@ _needs = Counter(
 )
 _stages = Histogram(
     "cds_stage_seconds",
-    "Time by stage of a call; the stage total is all of it.",
+    "Time by stage of a call; evaluate includes reading drafted orders, and total is all of it.",
     ["stage"],
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
@@ -76,20 +74,24 @@ _stage = cache(lambda stage: _stages.labels(stage).observe)
 _MISSING = ("absent", "failed")
 
 
-def count(call: Call) -> None:
-    """One call, its cards, what it lacked and how long it took."""
-    done = call.evaluation
-    _call(call.service, call.status, done.outcome if done else call.problem)()
-    _stage("total")(call.ms / 1000)
-    if done is None:
-        return
-    for card in done.cards:
-        _card(card.rule, card.indicator, "false" if card.hidden else "true")()
-    for need, state in done.needs.items():
-        if state.startswith(_MISSING):
-            _need(need, state)()
-    for stage, ms in done.durations.items():
-        _stage(stage)(ms / 1000)
+def count_call(service: str, status: int, outcome: str, seconds: float) -> None:
+    """One call; ``outcome`` is the evaluation's, or the reason of refusal."""
+    _call(service, status, outcome)()
+    _stage("total")(seconds)
+
+
+def count_card(rule: str, indicator: str, *, shown: bool) -> None:
+    _card(rule, indicator, "true" if shown else "false")()
+
+
+def count_need(need: str, state: str) -> None:
+    """One need of a call, counted if nothing came."""
+    if state.startswith(_MISSING):
+        _need(need, state)()
+
+
+def time_stage(stage: str, seconds: float) -> None:
+    _stage(stage)(seconds)
 
 
 def exposition() -> bytes:

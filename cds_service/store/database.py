@@ -1,6 +1,6 @@
 """The tables and every statement on them, over SQLite and PostgreSQL alike.
 
-Everything here waits for the database, and importing it takes long: `store` does both in the
+Everything here waits for the database, and importing it takes long: `keeping` does both in the
 background. An `Unavailable` database may work again later; a `SchemaError` needs the operator.
 """
 
@@ -22,12 +22,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
-from cds_service import __version__, audit
-from cds_service.audit import Pseudonyms
+from cds_service import __version__
 from cds_service.cdshooks.feedback import Feedback, Reason
 from cds_service.errors import SchemaError, Unavailable
-from cds_service.migrations import VERSION
-from cds_service.reports.figures import LIVE, Answer, Call, Rows, Selection
+from cds_service.store import audit
+from cds_service.store.audit import Pseudonyms
+from cds_service.store.migrations import VERSION
+from cds_service.store.reports.figures import LIVE, Answer, Call, Rows, Selection
 
 #: How long a call may wait for another's write, and how long a command.
 WAIT_S = 2
@@ -624,7 +625,7 @@ def _migrate(connection: Connection) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", "cds_service:migrations")
+    config.set_main_option("script_location", "cds_service.store:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -638,53 +639,20 @@ def _rows(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     rows, card_rows, suggestion_rows = [], [], []
     for one in kept:
-        call, client, done = one.call, one.call.client, one.call.evaluation
+        done = one.call.evaluation
+        overrides = tried if done and done.arm != "live" else live
         rows.append(
             {
                 "id": one.id,
                 "at": datetime.fromtimestamp(one.at, UTC),
-                "client": client,
-                "service": call.service,
-                "hook": call.hook,
-                # Anything but a UUID might say who the patient is.
-                "hook_instance": call.hook_instance
-                if _is_uuid(call.hook_instance)
-                else pseudonyms.of("hookInstance", client, call.hook_instance),
-                "patient": pseudonyms.of("patient", client, call.patient_id),
-                "asked_by": pseudonyms.of("user", client, call.user_id),
-                "status": call.status,
-                "problem": call.problem or None,
-                "arm": done.arm if done else "live",
-                "guideline": done.guideline if done else None,
-                "edition": done.edition if done else None,
-                "overrides": tried if done and done.arm != "live" else live,
-                "as_of": call.as_of or None,
-                "outcome": done.outcome if done else None,
-                "rules": done.rules if done else None,
-                "fired": done.fired if done else None,
-                "missing": done.missing if done else None,
-                "needs": done.needs if done else None,
-                "fhir_server": call.fhir_server or None,
-                "durations": done.durations if done else None,
-                "ms": call.ms,
+                **_asked(one.call, pseudonyms),
+                **(_NOT_EVALUATED if done is None else _evaluated(done)),
+                "overrides": overrides,
                 "version": __version__,
             }
         )
         for position, card in enumerate(done.cards if done else ()):
-            card_rows.append(
-                {
-                    "consultation": one.id,
-                    "position": position,
-                    "uuid": card.uuid,
-                    "rule": card.rule,
-                    "text": card.text,
-                    "topic": card.topic,
-                    "indicator": card.indicator,
-                    "digest": card.digest,
-                    "shown": not card.hidden,
-                    "hidden": card.hidden or None,
-                }
-            )
+            card_rows.append(_card_row(one.id, position, card))
             suggestion_rows += [
                 {
                     "consultation": one.id,
@@ -697,6 +665,70 @@ def _rows(
                 for index, suggested in enumerate(card.suggestions)
             ]
     return rows, card_rows, suggestion_rows
+
+
+def _asked(call: audit.Call, pseudonyms: Pseudonyms) -> dict[str, Any]:
+    """What every call has, whatever became of it, with its ids made unreadable."""
+    client = call.client
+    return {
+        "client": client,
+        "service": call.service,
+        "hook": call.hook,
+        # Anything but a UUID might say who the patient is.
+        "hook_instance": call.hook_instance
+        if _is_uuid(call.hook_instance)
+        else pseudonyms.of("hookInstance", client, call.hook_instance),
+        "patient": pseudonyms.of("patient", client, call.patient_id),
+        "asked_by": pseudonyms.of("user", client, call.user_id),
+        "status": call.status,
+        "problem": call.problem or None,
+        "as_of": call.as_of or None,
+        "fhir_server": call.fhir_server or None,
+        "ms": call.ms,
+    }
+
+
+def _evaluated(done: audit.Evaluation) -> dict[str, Any]:
+    return {
+        "arm": done.arm,
+        "guideline": done.guideline,
+        "edition": done.edition,
+        "outcome": done.outcome,
+        "rules": done.rules,
+        "fired": done.fired,
+        "missing": done.missing,
+        "needs": done.needs,
+        "durations": done.durations,
+    }
+
+
+#: The same of a call that was refused.
+_NOT_EVALUATED: Mapping[str, Any] = {
+    "arm": "live",
+    "guideline": None,
+    "edition": None,
+    "outcome": None,
+    "rules": None,
+    "fired": None,
+    "missing": None,
+    "needs": None,
+    "durations": None,
+}
+
+
+def _card_row(consultation: str, position: int, card: audit.Card) -> dict[str, Any]:
+    return {
+        "consultation": consultation,
+        "position": position,
+        "uuid": card.uuid,
+        "rule": card.rule,
+        "text": card.text,
+        "topic": card.topic,
+        "indicator": card.indicator,
+        "digest": card.digest,
+        "shown": not card.hidden,
+        "hidden": card.hidden or None,
+    }
 
 
 def _feedback_id(service: str, client: str | None, item: Feedback) -> str:

@@ -1,7 +1,7 @@
 """What is kept of one call: who asked what, which rules answered how, which cards came of it.
 
 Names, codes, counts and times; no value from a patient's record. The ids of patient, user and
-hook instance are as sent here and are made unreadable before anything is kept, see `store`.
+hook instance are as sent here and are made unreadable before anything is kept, see `Pseudonyms`.
 """
 
 from __future__ import annotations
@@ -138,8 +138,13 @@ def in_words(kept: Mapping[str, Any]) -> Iterator[str]:
     yield f"  answered {kept['status']} in {kept['ms']} ms{_spent(kept['durations'])}"
     if kept["problem"]:
         yield f"  refused: {kept['problem']}"
-    if kept["outcome"] is None:
-        return
+    if kept["outcome"] is not None:
+        yield from _evaluation_in_words(kept)
+        for card in kept["cards"]:
+            yield from _card_in_words(card)
+
+
+def _evaluation_in_words(kept: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {kept['guideline']}, edition {kept['edition']}, as of {kept['as_of']}"
     if kept["arm"] != "live":
         yield f"  not in force, only tried: {kept['arm']}"
@@ -153,8 +158,6 @@ def in_words(kept: Mapping[str, Any]) -> Iterator[str]:
     yield f"  rules that held: {', '.join(kept['fired']) or 'none'}"
     yield f"  missing: {', '.join(kept['missing']) or 'nothing'}"
     yield "  needs: " + ", ".join(f"{key} {state}" for key, state in kept["needs"].items())
-    for card in kept["cards"]:
-        yield from _card_in_words(card)
 
 
 def _card_in_words(card: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,16 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 
-from cds_service.reports.figures import FEW, CardLine, Line, Rate, Report, Times, Unshown, monday
+from cds_service.store.reports.figures import (
+    FEW,
+    CardLine,
+    Line,
+    Rate,
+    Report,
+    Times,
+    Unshown,
+    monday,
+)
 
 #: The dimensions in words, in the order they are shown.
 TITLES = {

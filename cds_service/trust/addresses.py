@@ -30,6 +30,9 @@ class Refused(NamedTuple):
     reason: str
 
 
+_UNREADABLE = Refused("the FHIR server's address cannot be read")
+
+
 class BaseAddress(NamedTuple):
     """A FHIR base in normal form ("https://fhir.example.org/r4", no slash at the end)."""
 
@@ -78,16 +81,15 @@ def normal_base_address(url: str) -> BaseAddress | Refused:
 
 @lru_cache(maxsize=256)
 def _normal_base_address(url: str) -> BaseAddress | Refused:
-    unreadable = Refused("the FHIR server's address cannot be read")
     # urlsplit removes line breaks and tabs silently, and browsers read "\" as "/".
-    if any(c <= " " or c == "\\" or c == "\x7f" for c in url):
-        return unreadable
+    if any(c <= " " or c in "\\\x7f" for c in url):
+        return _UNREADABLE
     try:
         parts = urlsplit(url)
         port = parts.port
         host = (parts.hostname or "").removesuffix(".").encode("idna").decode("ascii")
     except ValueError:  # includes UnicodeError: a host that has no ASCII form
-        return unreadable
+        return _UNREADABLE
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS:
         return Refused("the FHIR server's address is neither https nor http")
@@ -98,18 +100,23 @@ def _normal_base_address(url: str) -> BaseAddress | Refused:
     path = parts.path.rstrip("/")
     if not _is_plain_path(path):
         return Refused("the FHIR server's address has a path that is not plain")
-
-    if ":" in host:
-        try:
-            host = f"[{ip_address(host).compressed}]"
-        except ValueError:
-            return unreadable
-    elif not _is_host_name(host):
-        return unreadable
+    written = _normal_host(host)
+    if not written:
+        return _UNREADABLE
     at_port = "" if port is None or port == _DEFAULT_PORTS[scheme] else f":{port}"
     return BaseAddress(
-        f"{scheme}://{host}{at_port}{path}", scheme == "https", is_loopback(host.strip("[]"))
+        f"{scheme}://{written}{at_port}{path}", scheme == "https", is_loopback(written.strip("[]"))
     )
+
+
+def _normal_host(host: str) -> str:
+    """As it stands in a URL: a name as it is, an IPv6 address in brackets; "" if it is neither."""
+    if ":" not in host:
+        return host if _is_host_name(host) else ""
+    try:
+        return f"[{ip_address(host).compressed}]"
+    except ValueError:
+        return ""
 
 
 def is_loopback(host: str) -> bool:

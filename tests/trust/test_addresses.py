@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cds_service.security import (
+from cds_service.trust.addresses import (
     ApprovedFhirServer,
     BaseAddress,
     Refused,

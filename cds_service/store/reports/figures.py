@@ -22,8 +22,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from cds_service.audit import Card
 from cds_service.cdshooks.feedback import Feedback, Reason
+from cds_service.store.audit import Card
 
 LIVE = "live"
 #: Of fewer cards no rate is said: around one half, the interval covers half of all possible rates.
@@ -287,6 +287,21 @@ class _Shown(Struct):
     def reasons(self) -> set[Reason]:
         return {reason for one in self.answers for reason in one.reasons}
 
+    def answered(self) -> bool:
+        return bool(self.answers)
+
+    def answered_both_ways(self) -> bool:
+        return len({one.outcome for one in self.answers}) > 1
+
+    def answered_before_shown(self) -> bool:
+        return (self.seconds or 0) < 0
+
+    def has_comment(self) -> bool:
+        return any(one.comment for one in self.answers)
+
+    def has_no_reason(self) -> bool:
+        return not self.reasons
+
 
 def _shown(rows: Rows) -> list[_Shown]:
     found: dict[tuple[str | None, str, str], _Shown] = {}
@@ -319,24 +334,10 @@ def make_report(
     shown = _shown(rows)
     old = [one for one in shown if made_at - one.call.at >= ignored_after]
     counted = set(map(id, old))
-    overridden = [one for one in old if one.verdict == "overridden"]
-    matched = sum(len(one.answers) for one in shown)
-    patients = {(one.call.client, one.call.patient) for one in shown if one.call.patient}
+    overridden = _of_verdict(old, "overridden")
     heard = {one.call.client for one in shown if one.answers}
-    silent = {one.call.client or NO_CLIENT for one in shown if one.call.client not in heard}
     words = _words(overridden)
-
-    def lines(of: Callable[[_Shown], str]) -> tuple[Line, ...]:
-        kinds: dict[str, list[_Shown]] = defaultdict(list)
-        for one in shown:
-            kinds[of(one)].append(one)
-        ordered = sorted(kinds, key=lambda name: (_URGENCY.get(name, 9), name))
-        return tuple(_line(name, kinds[name], counted) for name in ordered)
-
-    seconds = {
-        verdict: tuple(sorted(_answer_times(one for one in old if one.verdict == verdict)))
-        for verdict in ("accepted", "overridden")
-    }
+    seconds = _seconds(old)
     return Report(
         made_at=made_at,
         selection=selection,
@@ -344,33 +345,78 @@ def make_report(
         last=rows.calls[-1].at if rows.calls else None,
         ignored_after_hours=ignored_after.total_seconds() / 3600,
         calls=_calls(rows.calls),
-        patients=len(patients) if all(one.call.patient for one in shown) else None,
+        patients=_patients(shown),
         shown_again=sum(one.again for one in shown),
         all=_line("all", shown, counted),
         heard=_line("heard", [one for one in shown if one.call.client in heard], counted),
-        silent_clients=tuple(sorted(silent)),
-        by={
-            "rule": lines(lambda one: one.card.rule),
-            "indicator": lines(lambda one: one.card.indicator),
-            "hook": lines(lambda one: one.call.hook),
-            "client": lines(lambda one: one.call.client or NO_CLIENT),
-            "week": lines(lambda one: week(one.call.at)),
-            "edition": lines(lambda one: one.call.edition or ""),
-        },
+        silent_clients=_silent(shown, heard),
+        by={name: _lines(shown, counted, kind) for name, kind in _KINDS.items()},
         cards=_cards(shown, counted, words),
         reasons=_reasons(overridden, words),
-        without_reason=rate(sum(not one.reasons for one in overridden), len(overridden)),
-        with_comment=sum(any(item.comment for item in one.answers) for one in overridden),
+        without_reason=rate(sum(map(_Shown.has_no_reason, overridden)), len(overridden)),
+        with_comment=sum(map(_Shown.has_comment, overridden)),
         suggestions=_suggestions(old),
-        both_ways=sum(len({item.outcome for item in one.answers}) > 1 for one in old),
-        before_shown=sum((one.seconds or 0) < 0 for one in old),
-        answered_not_counted=sum(bool(one.answers) for one in shown if id(one) not in counted),
-        unknown_cards=rows.unknown_cards + len(rows.answers) - matched,
+        both_ways=sum(map(_Shown.answered_both_ways, old)),
+        before_shown=sum(map(_Shown.answered_before_shown, old)),
+        answered_not_counted=_answered(shown) - _answered(old),
+        unknown_cards=rows.unknown_cards + len(rows.answers) - _answers(shown),
         times={name: times(found) for name, found in seconds.items()},
         seconds=seconds,
         unshown=_unshown(rows.calls),
         comparisons=tuple(_comparisons(rows.calls)),
     )
+
+
+#: What a card counts under, by each of `DIMENSIONS`.
+_KINDS: Mapping[str, Callable[[_Shown], str]] = {
+    "rule": lambda one: one.card.rule,
+    "indicator": lambda one: one.card.indicator,
+    "hook": lambda one: one.call.hook,
+    "client": lambda one: one.call.client or NO_CLIENT,
+    "week": lambda one: week(one.call.at),
+    "edition": lambda one: one.call.edition or "",
+}
+
+
+def _lines(
+    shown: Iterable[_Shown], counted: set[int], kind: Callable[[_Shown], str]
+) -> tuple[Line, ...]:
+    """A line for each kind of card, the urgent first, else in the order of names."""
+    kinds: dict[str, list[_Shown]] = defaultdict(list)
+    for one in shown:
+        kinds[kind(one)].append(one)
+    ordered = sorted(kinds, key=lambda name: (_URGENCY.get(name, 9), name))
+    return tuple(_line(name, kinds[name], counted) for name in ordered)
+
+
+def _of_verdict(old: Iterable[_Shown], verdict: Verdict) -> list[_Shown]:
+    return [one for one in old if one.verdict == verdict]
+
+
+def _seconds(old: Sequence[_Shown]) -> dict[str, tuple[float, ...]]:
+    """The times to the first answer in order, by what the answer was."""
+    answered: tuple[Verdict, ...] = ("accepted", "overridden")
+    return {one: tuple(sorted(_answer_times(_of_verdict(old, one)))) for one in answered}
+
+
+def _patients(shown: Sequence[_Shown]) -> int | None:
+    """How many patients cards were shown for; ``None`` where one of them is not known."""
+    if not all(one.call.patient for one in shown):
+        return None
+    return len({(one.call.client, one.call.patient) for one in shown})
+
+
+def _silent(shown: Iterable[_Shown], heard: set[str | None]) -> tuple[str, ...]:
+    found = {one.call.client or NO_CLIENT for one in shown if one.call.client not in heard}
+    return tuple(sorted(found))
+
+
+def _answered(shown: Iterable[_Shown]) -> int:
+    return sum(map(_Shown.answered, shown))
+
+
+def _answers(shown: Iterable[_Shown]) -> int:
+    return sum(len(one.answers) for one in shown)
 
 
 def week(at: datetime) -> str:

@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from cds_service import metrics
-from cds_service.audit import Call, Content, Kept, Pseudonyms
 from cds_service.errors import SchemaError, SettingsError, Unavailable
-from cds_service.log import log_line
-from cds_service.migrations import VERSION
+from cds_service.store.audit import Call, Content, Kept, Pseudonyms
+from cds_service.store.migrations import VERSION
+from cds_service.telemetry import metrics
+from cds_service.telemetry.log import log_line
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.feedback import Feedback
-    from cds_service.database import Database, Stored
+    from cds_service.store.database import Database, Stored
 
 #: Calls that may wait for the database, some 2 KB each; more are lost.
 CAPACITY = 10_000
@@ -298,7 +298,7 @@ class Store:
             raise Unavailable(_OPENING)
         try:
             if self._database is None:
-                from cds_service.database import Database
+                from cds_service.store.database import Database
 
                 with ExitStack() as unless_it_works:
                     database = Database(self._url)
@@ -344,7 +344,7 @@ def check_database(url: str) -> None:
     An SQLite file is looked at without SQLAlchemy, which would hold up the start.
     """
     if not url.startswith("sqlite:"):
-        from cds_service.database import Database
+        from cds_service.store.database import Database
 
         database = Database(url)
         try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from cds_service import EXTENSIONS
 from cds_service.cdshooks.response import Action, Card, Coding, Link, Source, Suggestion
 from cds_service.clinical import (
     Plan,
@@ -38,7 +39,7 @@ from cds_service.guidelines.engine import (
 
 #: The standard wants fewer than 140 characters.
 SUMMARY_LIMIT = 139
-RULES_EXTENSION = "io.github.b12-cds-service.rules"
+RULES_EXTENSION = f"{EXTENSIONS}.rules"
 
 _HEADINGS: dict[Section, str] = {
     "finding": "",
@@ -77,7 +78,7 @@ def _frame(name: str, text: CardText, words: Wording) -> _Frame:
         evidence = "; ".join(words.sources[one].label for one in text.evidence)
         quotation = f"> Guideline {text.statement}: {words.statements[text.statement].text}"
         quotation += f"\n>\n> Evidence: {evidence}." if evidence else ""
-    topic = text.topic or "B12" + re.sub(r"[^A-Za-z0-9]", "", name)
+    topic = text.topic or words.about.topic_prefix + re.sub(r"[^A-Za-z0-9]", "", name)
     rule = words.rules[name.partition(".")[0]]
     return _Frame(
         text,

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from cds_service.errors import ClientsError
-from cds_service.security import Refused, normal_base_address
+from cds_service.trust.addresses import Refused, normal_base_address
 
 _is_name = re.compile(r"[a-z0-9][a-z0-9-]{0,63}").fullmatch
 _is_printable = re.compile(r"[\x21-\x7e]{1,500}").fullmatch

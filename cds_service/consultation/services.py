@@ -1,0 +1,69 @@
+"""The services that can be called, each with the guideline behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from cds_service.clinical import Need
+from cds_service.consultation.cards import Stationery
+from cds_service.fhir import orders
+from cds_service.guidelines.guideline import Guideline, Known
+from cds_service.guidelines.registry import GUIDELINES
+
+
+class Service(Struct, frozen=True):
+    """One CDS Hooks service as discovery shows it, with the guideline behind it."""
+
+    id: str
+    hook: str
+    title: str
+    description: str
+    usage_requirements: str
+    needs: tuple[Need, ...]
+    guideline: Guideline
+    stationery: Stationery
+
+
+def load_services(
+    overrides: Path | None = None, guidelines: Sequence[Known] = GUIDELINES
+) -> tuple[Service, ...]:
+    """Every service of ``guidelines``, each loaded with a site's ``overrides`` and checked.
+
+    The orders of a guideline as it ships are checked by its tests; a site's changes to them are
+    checked here. Raises `GuidelineError` with the file, the name and the cure.
+    """
+    services: list[Service] = []
+    for known in guidelines:
+        g = known.load(overrides)
+        if g.local:
+            check_orders(g)
+        stationery = Stationery(g.wording)
+        services += (
+            Service(
+                f"{g.wording.about.id}-{offer.hook}",
+                offer.hook,
+                offer.title,
+                offer.description,
+                offer.usage_requirements,
+                g.needs,
+                g,
+                stationery,
+            )
+            for offer in g.offers
+        )
+    return tuple(services)
+
+
+def guidelines_of(services: Sequence[Service]) -> tuple[Guideline, ...]:
+    """The guidelines behind ``services``, each once."""
+    return tuple({one.guideline.wording.about.id: one.guideline for one in services}.values())
+
+
+def check_orders(g: Guideline) -> int:
+    """Builds one of every order the guideline can suggest as FHIR R4; returns how many."""
+    specimens = list(g.specimens())
+    orders.check(specimens)
+    return len(specimens)

@@ -1,0 +1,139 @@
+"""What the rest of the program sees of this guideline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+from msgspec import Struct
+
+from cds_service.clinical import Basket, Need, Plan, PlannedDrug, PlannedTask, PlannedTest, Record
+from cds_service.guidelines.b12_under_two import (
+    Evaluation,
+    data_notes,
+    evaluate,
+    evaluate_orders,
+    one_action_each,
+)
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.loading import load
+from cds_service.guidelines.engine import Note, Wording
+from cds_service.guidelines.guideline import Account, Known, Offer
+
+
+class Front(Struct, frozen=True):
+    """The guideline behind ``guidelines.guideline.Guideline``, over its data in force."""
+
+    data: Guideline
+
+    @property
+    def wording(self) -> Wording:
+        return self.data.wording
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        return self.data.needs
+
+    @property
+    def local(self) -> tuple[str, ...]:
+        return self.data.local
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        return self.data.file.offers
+
+    def evaluate(self, record: Record, on: date) -> Evaluation:
+        return evaluate(record, on, self.data)
+
+    def evaluate_orders(
+        self, record: Record, basket: Basket, on: date, *, signing: bool
+    ) -> Evaluation:
+        return evaluate_orders(record, basket, on, self.data, signing=signing)
+
+    def one_action_each(self, evaluation: Evaluation) -> Evaluation:
+        return one_action_each(evaluation, self.data)
+
+    def data_notes(self, evaluation: Evaluation, record: Record) -> tuple[Note, ...]:
+        return data_notes(evaluation, record, self.data)
+
+    def closing(self, on: date, *, as_of_is_set: bool) -> tuple[Note, ...]:
+        texts, about = self.data.file.texts, self.data.file.guideline
+        notes = []
+        if as_of_is_set:
+            notes.append(Note("missing", texts.as_of, {"date": on}))
+        if self.local:
+            notes.append(Note("missing", texts.local_settings, {"names": ", ".join(self.local)}))
+        status, edition = about.review_status, about.edition
+        notes.append(Note("missing", texts.review, {"status": status, "edition": edition}))
+        return tuple(notes)
+
+    def specimens(self) -> Iterator[tuple[str, Plan]]:
+        file, day = self.data.file, date(2026, 1, 1)
+        products, routes = file.products, file.routes
+        for dose_name in file.doses.__struct_fields__:
+            dose = getattr(file.doses, dose_name)
+            for product_name in products.__struct_fields__:
+                product = getattr(products, product_name)
+                for route in routes.__struct_fields__:
+                    drug = PlannedDrug(
+                        product.codes,
+                        product.name,
+                        getattr(routes, route),
+                        dose.amount,
+                        dose.phases,
+                        day,
+                        "routine",
+                        ("Observation/example",),
+                        "note",
+                    )
+                    yield f"doses.{dose_name} of products.{product_name}", drug
+        for name in file.tests.__struct_fields__:
+            test = getattr(file.tests, name)
+            yield f"tests.{name}", PlannedTest(test.codes, test.name, day, day)
+        yield "texts.mother", PlannedTask(file.texts.mother, day)
+
+    def inventory(self, orders: int) -> Iterator[str]:
+        file, codes = self.data.file, self.data.codes
+        lists = [getattr(codes, name) for name in codes.__struct_fields__]
+        rows = [row for one in lists for row in one.codes]
+        verified = sum(row.verified for row in rows)
+        yield (
+            f"{len(file.limits.__struct_fields__)} limits,"
+            f" {len(file.doses.__struct_fields__)} doses,"
+            f" {len(file.products.__struct_fields__)} products,"
+            f" {len(file.tests.__struct_fields__)} tests:"
+            f" the {orders} orders they can make are valid FHIR R4"
+        )
+        yield (
+            f"{len(file.rules)} rules, {len(file.cards)} cards, {len(file.statements)} statements,"
+            f" {len(file.sources)} sources: every name leads somewhere"
+        )
+        yield (
+            f"{len(lists)} code lists with {len(rows)} codes: {verified} decide,"
+            f" {len(rows) - verified} are unverified and only named to people"
+        )
+
+    # What shows how it judges is imported when somebody looks: a call needs none of it.
+
+    def account(self, evaluation: Evaluation, record: Record) -> Account:
+        from cds_service.guidelines.b12_under_two.explain import account_for
+
+        return account_for(evaluation, record, self.data)
+
+    def explain(self, evaluation: Evaluation, record: Record) -> str:
+        from cds_service.guidelines.b12_under_two.explain import explain
+
+        return explain(evaluation, record, self.data)
+
+    def describe(self, prefetch_template: Callable[[Need], str]) -> str:
+        from cds_service.guidelines.b12_under_two.describe import describe
+
+        return describe(self.data, prefetch_template)
+
+
+def _load(overrides: Path | None) -> Front:
+    return Front(load(overrides))
+
+
+KNOWN = Known("b12-under-two", _load)

@@ -1,0 +1,105 @@
+"""What the rest of the program may ask of a guideline, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any, Protocol, TypeVar
+
+from msgspec import Struct
+
+from cds_service.clinical import Basket, Need, Plan, Record
+from cds_service.guidelines.engine import Evaluation, Note, Wording
+
+
+class Offer(Struct, frozen=True, forbid_unknown_fields=True):
+    """A CDS Hooks service that a guideline offers, in the words of discovery.
+
+    ``hook`` is "patient-view", which asks about the chart, or "order-select" or "order-sign",
+    which ask about orders being written and about to be signed.
+    """
+
+    hook: str
+    title: str
+    description: str
+    usage_requirements: str
+
+
+class Account(Protocol):
+    """How a conclusion was reached, to be shown: what was known, and every rule of every table."""
+
+    @property
+    def facts(self) -> tuple[Struct, ...]: ...
+
+    @property
+    def tables(self) -> tuple[Struct, ...]: ...
+
+
+_Evaluation = TypeVar("_Evaluation", bound=Evaluation[Any])
+
+
+class GuidelineOf(Protocol[_Evaluation]):
+    """One guideline in force: its data, its words and its judgement, in evaluations of its own.
+
+    Every answer is a pure function of what is given; nothing here looks at a clock, opens a file
+    or raises on any record.
+    """
+
+    @property
+    def wording(self) -> Wording:
+        """What cards say in its name, and what it is called."""
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What it wants to know about a patient."""
+
+    @property
+    def local(self) -> tuple[str, ...]:
+        """Dotted names of what the site changed."""
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """The services it offers, in the order of discovery."""
+
+    def evaluate(self, record: Record, on: date) -> _Evaluation:
+        """What it says about a patient on a date."""
+
+    def evaluate_orders(
+        self, record: Record, basket: Basket, on: date, *, signing: bool
+    ) -> _Evaluation:
+        """What it says about orders: those selected, or all when they are about to be signed."""
+
+    def one_action_each(self, evaluation: _Evaluation) -> _Evaluation:
+        """The same for a client that applies one action of a suggestion and drops the rest."""
+
+    def data_notes(self, evaluation: _Evaluation, record: Record) -> tuple[Note, ...]:
+        """What was missing, left out or not used: said once, on the first card."""
+
+    def closing(self, on: date, *, as_of_is_set: bool) -> tuple[Note, ...]:
+        """What every card ends with; ``as_of_is_set`` when somebody chose the date."""
+
+    def specimens(self) -> Iterator[tuple[str, Plan]]:
+        """One of every order it can suggest, for nobody, named by where it stands in the data."""
+
+    def inventory(self, orders: int) -> Iterator[str]:
+        """In lines for a person: what its data hold, ``orders`` being valid FHIR."""
+
+    def account(self, evaluation: _Evaluation, record: Record) -> Account:
+        """How it came to an evaluation, for a page to show."""
+
+    def explain(self, evaluation: _Evaluation, record: Record) -> str:
+        """How it came to an evaluation: the same account as plain text."""
+
+    def describe(self, prefetch_template: Callable[[Need], str]) -> str:
+        """The guideline as a page in Markdown."""
+
+
+#: Whichever guideline: its evaluations are handed back to it alone.
+Guideline = GuidelineOf[Any]
+
+
+class Known(Struct, frozen=True):
+    """A guideline this program has, and how it is loaded."""
+
+    id: str
+    load: Callable[..., Guideline]

@@ -1,0 +1,327 @@
+"""A report as one page that holds all it needs: no script, no request, light and dark, printable.
+
+What stands on it is in ``page.html``; here is measured what it draws. Every plot stands beside a
+table with the same numbers, so that nothing is told by colour or shape alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import log
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from msgspec import Struct
+
+from cds_service.store.reports.figures import FEW, Line, Rate, Report
+from cds_service.store.reports.words import (
+    ALIKE,
+    HEADING,
+    MOST,
+    TITLES,
+    clean,
+    duration,
+    interval,
+    kind,
+    most_overridden,
+    notes,
+    percent,
+    period,
+    spread,
+    withheld,
+)
+
+VERDICTS = ("accepted", "overridden", "ignored")
+#: The plots' width in their own units, and where the scale of 0 to 100 % begins and ends.
+_WIDTH, _LEFT, _RIGHT = 860, 300, 835
+#: How many of these a bar is wide.
+_BAR = 160
+
+
+def as_html(report: Report, meanings: Mapping[str, str]) -> str:
+    """The page; ``meanings`` says in words what a rule of the guideline does."""
+    rules = report.by["rule"]
+    enough = [one for one in rules if one.counted >= FEW]
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            heading=HEADING,
+            report=report,
+            meanings=meanings,
+            verdicts=VERDICTS,
+            titles=TITLES,
+            few=FEW,
+            most=MOST,
+            alike=ALIKE,
+            rules=sorted(rules, key=lambda one: (-one.counted, one.name)),
+            rules_plot=_rules_plot(enough, meanings),
+            rules_too_few=len(rules) - len(enough),
+            most_overridden=most_overridden(report),
+            reasons_plot=_reasons_plot(report),
+            times_plot=_curves(report.seconds),
+            withheld=withheld(report),
+        )
+    )
+
+
+def _environment() -> Environment:
+    """Escapes every value, and fails on a name that nothing was given for."""
+    made = Environment(
+        loader=PackageLoader(__package__, "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals["kind"] = kind
+    made.filters |= {
+        "duration": duration,
+        "interval": interval,
+        "notes": notes,
+        "percent": percent,
+        "period": period,
+        "pieces": _pieces,
+        "shown": _shown,
+        "spread": spread,
+    }
+    return made
+
+
+def _shown(text: object) -> str:
+    """One line without characters that do something, in which no number is parted from its %."""
+    return clean(str(text)).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+# --- plots --------------------------------------------------------------------------------------
+
+
+class _Piece(Struct, frozen=True):
+    verdict: str
+    x: str
+    width: str
+
+
+class _Key(Struct, frozen=True):
+    """A name in the legend, its dot ``middle`` high."""
+
+    name: str
+    dot: str
+    middle: str
+    x: str
+    y: str
+
+
+class _Grid(Struct, frozen=True):
+    """A line of the grid, and the ``name`` of its value, a "tick" below or a "label" beside."""
+
+    x1: str
+    x2: str
+    y1: str
+    y2: str
+    kind: str
+    x: str
+    y: str
+    name: str
+
+
+class _Dot(Struct, frozen=True):
+    """A rate at ``x``, its interval from ``low`` to ``high``."""
+
+    verdict: str
+    x: str
+    low: str
+    high: str
+    y: str
+
+
+class _Row(Struct, frozen=True):
+    name: str
+    x: str
+    y: str
+    dots: tuple[_Dot, ...]
+
+
+class _Dots(Struct, frozen=True):
+    """Rates as dots with their intervals, on a scale of 0 to 100 %."""
+
+    height: str
+    label: str
+    legend: tuple[_Key, ...]
+    grid: tuple[_Grid, ...]
+    rows: tuple[_Row, ...]
+    width: int = _WIDTH
+
+
+class _Curve(Struct, frozen=True):
+    name: str
+    path: str
+
+
+class _Curves(Struct, frozen=True):
+    """The share of answers given by each moment, from a second to the longest, in steps."""
+
+    height: str
+    label: str
+    legend: tuple[_Key, ...]
+    grid: tuple[_Grid, ...]
+    curves: tuple[_Curve, ...]
+    width: int = _WIDTH
+
+
+#: What a row of dots tells: its name, and rates by what they are of.
+_Rates = tuple[str, Sequence[tuple[str, Rate]]]
+
+
+def _pieces(line: Line) -> Iterator[_Piece]:
+    """How the counted cards of ``line`` are divided, as pieces of a bar."""
+    at = 0.0
+    for verdict in VERDICTS:
+        width = _BAR * _rate(line, verdict).count / line.counted
+        if width:
+            # A gap between neighbours, for who sees no colours.
+            yield _Piece(verdict, f"{at:.1f}", f"{max(width - 1, 0.5):.1f}")
+        at += width
+
+
+def _rate(line: Line, verdict: str) -> Rate:
+    found: Rate = getattr(line, verdict)
+    return found
+
+
+def _rules_plot(enough: Sequence[Line], meanings: Mapping[str, str]) -> _Dots | None:
+    """The rules with ``enough`` cards, those overridden most first."""
+    if not enough:
+        return None
+    by_rate = sorted(enough, key=lambda one: -(one.overridden.rate or 0))
+    return _dots(
+        [
+            (
+                f"{_short(f'{one.name} {meanings.get(one.name)}')} ({one.counted})",
+                [(verdict, _rate(one, verdict)) for verdict in VERDICTS[:2]],
+            )
+            for one in by_rate
+        ]
+    )
+
+
+def _reasons_plot(report: Report) -> _Dots | None:
+    if not report.without_reason.of:
+        return None
+    rows: list[_Rates] = [
+        (_short(one.display or one.code, 38), [("overridden", one.cards)])
+        for one in report.reasons[:MOST]
+    ]
+    return _dots([*rows, ("no reason given", [("ignored", report.without_reason)])])
+
+
+def _dots(rows: Sequence[_Rates]) -> _Dots:
+    kinds = list(dict.fromkeys(name for _, rates in rows for name, _ in rates))
+    with_legend = len(kinds) > 1 and "ignored" not in kinds
+    top = 26 if with_legend else 4
+    step = 30 if max(len(rates) for _, rates in rows) > 1 else 24
+    bottom = top + step * len(rows)
+    told = [
+        f"{clean(name)}: {verdict} {percent(rate)} ({interval(rate)})"
+        for name, rates in rows
+        for verdict, rate in rates
+        if rate.rate is not None
+    ]
+    return _Dots(
+        f"{bottom + 24:.0f}",
+        "; ".join(told),
+        tuple(_legend(kinds, 14)) if with_legend else (),
+        tuple(_scale(top, bottom)),
+        tuple(_row(one, top + step * (index + 0.5)) for index, one in enumerate(rows)),
+    )
+
+
+def _row(row: _Rates, middle: float) -> _Row:
+    name, rates = row
+    dots = []
+    for place, (verdict, rate) in enumerate(rates):
+        if rate.rate is None or rate.low is None or rate.high is None:
+            continue
+        y = middle + (place - (len(rates) - 1) / 2) * 11
+        dots.append(_Dot(verdict, _x(rate.rate), _x(rate.low), _x(rate.high), f"{y:.1f}"))
+    return _Row(name, f"{_LEFT - 12}", f"{middle + 4:.1f}", tuple(dots))
+
+
+def _scale(top: float, bottom: float) -> Iterator[_Grid]:
+    for share in range(0, 101, 20):
+        x = _x(share / 100)
+        yield _Grid(x, x, f"{top}", f"{bottom}", "tick", x, f"{bottom + 16}", f"{share} %")
+
+
+def _x(share: float) -> str:
+    return f"{_LEFT + share * (_RIGHT - _LEFT):.1f}"
+
+
+def _legend(names: Sequence[str], at: float) -> Iterator[_Key]:
+    x = float(_LEFT)
+    for name in names:
+        yield _Key(name, f"{x + 5:.0f}", f"{at - 4:.0f}", f"{x + 16:.0f}", f"{at:.0f}")
+        x += 30 + 8 * len(name)
+
+
+def _short(name: str, most: int = 34) -> str:
+    text = clean(name).strip()
+    return text if len(text) <= most else f"{text[: most - 1].rstrip(' ,;:')}…"
+
+
+#: Where the scale of time may end, in seconds.
+_ENDS = (
+    (1, "1 s"),
+    (10, "10 s"),
+    (60, "1 min"),
+    (600, "10 min"),
+    (3600, "1 h"),
+    (36000, "10 h"),
+    *((86400 * days, f"{days} d") for days in (4, 30, 365)),
+)
+#: Where the curves begin, and the heights of all and of none.
+_START, _TOP, _BOTTOM = 60, 30, 230
+
+
+def _curves(seconds: Mapping[str, Sequence[float]]) -> _Curves | None:
+    drawn = {name: found for name, found in seconds.items() if found}
+    if not drawn:
+        return None
+    longest = max(max(found) for found in drawn.values())
+    last = next((end for end, _ in _ENDS if end >= longest), longest)
+    return _Curves(
+        f"{_BOTTOM + 28:.0f}",
+        "; ".join(f"{name}: {len(found)} answers" for name, found in drawn.items()),
+        tuple(_legend(list(drawn), 16)),
+        (*_shares(), *_moments(last)),
+        tuple(_Curve(name, _path(found, last)) for name, found in drawn.items()),
+    )
+
+
+def _shares() -> Iterator[_Grid]:
+    for share in (0, 25, 50, 75, 100):
+        y = _height(share / 100)
+        left, right = f"{_START}", f"{_RIGHT}"
+        yield _Grid(left, right, f"{y}", f"{y}", "label", f"{_START - 8}", f"{y + 4}", f"{share} %")
+
+
+def _moments(last: float) -> Iterator[_Grid]:
+    for end, name in _ENDS:
+        if end <= last:
+            x = f"{_moment(end, last):.1f}"
+            yield _Grid(x, x, f"{_TOP}", f"{_BOTTOM}", "tick", x, f"{_BOTTOM + 18}", name)
+
+
+def _path(found: Sequence[float], last: float) -> str:
+    steps = [
+        f"H{_moment(value, last):.1f}V{_height(index / len(found)):.1f}"
+        for index, value in enumerate(found, 1)
+    ]
+    return f"M{_START},{_BOTTOM}{''.join(steps)}H{_RIGHT}"
+
+
+def _moment(seconds: float, last: float) -> float:
+    return _START + (_RIGHT - _START) * log(max(seconds, 1)) / log(max(last, 10))
+
+
+def _height(share: float) -> float:
+    return _BOTTOM - share * (_BOTTOM - _TOP)

@@ -1,0 +1,145 @@
+"""The account of a call, whatever became of it: kept, counted and logged.
+
+The log gets one line a call, without patient data; who was turned away is not kept in the store.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cds_service.errors import ServiceError
+from cds_service.store.audit import Call
+from cds_service.telemetry import metrics
+from cds_service.telemetry.log import log_line
+
+if TYPE_CHECKING:
+    from cds_service.cdshooks.request import Request
+    from cds_service.consultation import Consultation, Service
+    from cds_service.consultation.challenger import Challenger
+    from cds_service.store.database import Stored
+    from cds_service.store.keeping import Store
+    from cds_service.trust.callers import Caller
+
+_is_uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
+
+
+class Arrival(NamedTuple):
+    """Who called which service, when by `perf_counter`, and on which day."""
+
+    service: Service
+    caller: Caller
+    started: float
+    on: date
+
+
+class Accounts:
+    """Gives account of every call; without a ``store`` none is kept."""
+
+    def __init__(self, store: Store | None, challenger: Challenger | None) -> None:
+        self._store = store
+        self._challenger = challenger
+
+    def call(
+        self, arrived: Arrival, asked: Request | None, result: Consultation | ServiceError
+    ) -> None:
+        """Keeps, counts and logs one call; ``asked`` is ``None`` if it could not be read."""
+        call = _call(arrived, asked, result)
+        said = {"consultation": self._store.record_consultation(call)} if self._store else {}
+        _count(call)
+        _log_call(call, result, said)
+        challenger = self._challenger
+        if challenger is not None and asked is not None and not isinstance(result, ServiceError):
+            challenger.take(asked, result, call)
+
+
+def turned_away(error: ServiceError, what: str) -> None:
+    """Counts and logs who was not heard when calling ``what``."""
+    metrics.turned_away.labels(str(error.status)).inc()
+    log_line({"level": "warning", "status": error.status, "for": what, **error.log})
+
+
+def feedback_stored(service: Service, started: float, stored: Stored) -> Mapping[str, int]:
+    """Counts and logs what became of a batch of feedback, and says so."""
+    for item in stored.new:
+        metrics.feedback.labels(service.id, item.outcome).inc()
+    metrics.feedback_repeated.inc(stored.repeated)
+    metrics.feedback_unknown.inc(stored.unknown)
+    counts = {
+        "stored": len(stored.new),
+        "repeated": stored.repeated,
+        "unknownCards": stored.unknown,
+    }
+    _log_feedback(service, 200, started, counts)
+    return counts
+
+
+def feedback_refused(service: Service, started: float, error: ServiceError) -> None:
+    """Counts and logs a batch of feedback that was not taken."""
+    metrics.feedback_refused.labels(str(error.status)).inc()
+    _log_feedback(service, error.status, started, {"issue": error.issue})
+
+
+def _call(arrived: Arrival, asked: Request | None, result: Consultation | ServiceError) -> Call:
+    service, caller, started, on = arrived
+    failure = result if isinstance(result, ServiceError) else None
+    evaluation = None if isinstance(result, ServiceError) else result.evaluation
+    # Only an address that was approved is kept: one that answered, or failed to.
+    asked_server = evaluation and any(one.endswith("server") for one in evaluation.needs.values())
+    return Call(
+        service=service.id,
+        hook=service.hook,
+        status=failure.status if failure else 200,
+        ms=round((perf_counter() - started) * 1000, 3),
+        client=caller.name or None,
+        hook_instance=asked.hook_instance if asked else "",
+        patient_id=asked.context.patient_id if asked else "",
+        user_id=asked.context.user_id if asked else "",
+        fhir_server=(asked.fhir_server or "") if asked and asked_server else "",
+        as_of=on.isoformat(),
+        problem=failure.issue if failure else "",
+        evaluation=evaluation,
+    )
+
+
+def _count(call: Call) -> None:
+    done = call.evaluation
+    outcome = done.outcome if done else call.problem
+    metrics.count_call(call.service, call.status, outcome, call.ms / 1000)
+    if done is None:
+        return
+    for card in done.cards:
+        metrics.count_card(card.rule, card.indicator, shown=not card.hidden)
+    for need, state in done.needs.items():
+        metrics.count_need(need, state)
+    for stage, ms in done.durations.items():
+        metrics.time_stage(stage, ms / 1000)
+
+
+def _log_call(call: Call, result: Consultation | ServiceError, kept: Mapping[str, Any]) -> None:
+    line: dict[str, Any] = {
+        "level": "info",
+        "service": call.service,
+        "hook": call.hook,
+        "status": call.status,
+        "ms": round(call.ms, 2),
+    }
+    if call.client:
+        line["client"] = call.client
+    # Anything else a client sends as its hookInstance might say who the patient is.
+    if _is_uuid(call.hook_instance):
+        line["hookInstance"] = call.hook_instance
+    if isinstance(result, ServiceError):
+        line.update(issue=result.issue, at=result.expression)
+    else:
+        line.update(result.log)
+    log_line({**line, **kept})
+
+
+def _log_feedback(service: Service, status: int, started: float, said: Mapping[str, Any]) -> None:
+    ms = round((perf_counter() - started) * 1000, 2)
+    line = {"level": "info", "service": service.id, "feedback": True, "status": status, "ms": ms}
+    log_line({**line, **said})

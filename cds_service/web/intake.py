@@ -1,0 +1,79 @@
+"""What a worker takes on: how large a body, how many bodies at once, how many calls at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING
+
+from cds_service.cdshooks.request import Limits
+from cds_service.errors import BadRequest, Busy, TooLarge, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+    from cds_service.settings import Settings
+
+#: Bodies a worker waits for at once, a few less than it has threads: a caller that never ends its
+#: body holds one for as long as it likes, and the others must still be answered.
+_READ_AT_ONCE = 60
+_reading = BoundedSemaphore(_READ_AT_ONCE)
+#: Calls a worker works on at once: many would take turns on one core and make every call late.
+_WORK_AT_ONCE = 4
+
+
+class Turns:
+    """Lets a few calls be worked on at once; one that only waits gives up its turn meanwhile."""
+
+    def __init__(self) -> None:
+        self._free = BoundedSemaphore(_WORK_AT_ONCE)
+
+    def __enter__(self) -> None:
+        self._free.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._free.release()
+
+    @contextmanager
+    def given_up(self) -> Iterator[None]:
+        self._free.release()
+        try:
+            yield
+        finally:
+            self._free.acquire()
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What one request may hold, as the operator set it."""
+    return Limits(settings.max_text, settings.max_nesting, settings.max_drafts)
+
+
+def json_body(environ: WSGIEnvironment, limit: int) -> bytes:
+    """The body, if it claims to be JSON of any kind (FHIR's included) or claims nothing.
+
+    Read here because Werkzeug cuts a chunked body at the limit without a word.
+    """
+    kind = environ.get("CONTENT_TYPE") or "application/json"
+    if kind != "application/json" and "json" not in kind.partition(";")[0].lower():
+        raise UnsupportedMediaType("Send the request as Content-Type: application/json.")
+    if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        raise UnsupportedMediaType("Send the request without Content-Encoding.")
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        if not length.isdecimal():
+            raise BadRequest("Content-Length is not a number.")
+        size = int(length)
+    else:  # a chunked body, whose end is known where the server marks it
+        size = limit + 1 if environ.get("wsgi.input_terminated") else 0
+    if not _reading.acquire(blocking=False):
+        raise Busy
+    try:
+        body: bytes = environ["wsgi.input"].read(min(size, limit + 1))
+    finally:
+        _reading.release()
+    if len(body) > limit:
+        raise TooLarge(f"The body is larger than {limit} bytes.")
+    if length and len(body) < size:
+        raise BadRequest("The body is shorter than its Content-Length.")
+    return body

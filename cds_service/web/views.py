@@ -1,0 +1,263 @@
+"""What is answered at which address: `ROUTES` lists them all.
+
+Each view is a method of `Views`: find the service, let the caller in, parse, call, give account,
+answer; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from flask import Flask, Response, request
+from werkzeug import exceptions
+
+from cds_service import ABOUT, __version__
+from cds_service.cdshooks.feedback import parse_feedback
+from cds_service.cdshooks.request import Request, parse_request
+from cds_service.cdshooks.response import encode, encode_outcome
+from cds_service.consultation.occasion import Occasion
+from cds_service.errors import BadRequest, MethodNotAllowed, NotFound, ServiceError
+from cds_service.telemetry import metrics
+from cds_service.telemetry.log import log_line
+from cds_service.trust.addresses import ApprovedFhirServer, Refused, approve_fhir_server
+from cds_service.web import accounts
+from cds_service.web.accounts import Accounts, Arrival
+from cds_service.web.edge import Edge
+from cds_service.web.intake import Turns, json_body, limits_of
+
+if TYPE_CHECKING:
+    from cds_service.consultation import Consultation, Service
+    from cds_service.consultation.challenger import Challenger
+    from cds_service.consultation.restraint import Restraint
+    from cds_service.settings import Settings
+    from cds_service.store.keeping import Store
+    from cds_service.trust.callers import Caller, Door
+
+    Consult = Callable[..., Consultation]
+    #: Makes what `consult` reads through, for this call only, with the token or without one.
+    Connect = Callable[[ApprovedFhirServer, str | None], object]
+
+_JSON = "application/json"
+_encode_json = msgspec.json.encode
+_HEALTHY = _encode_json({"status": "ok"})
+
+
+class Views:
+    """The answers for ``services``, which ``discovery`` describes in the same order.
+
+    Without ``store`` nothing is kept, and feedback is not accepted.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        services: Sequence[Service],
+        *,
+        discovery: Sequence[Mapping[str, Any]],
+        door: Door,
+        consult: Consult,
+        connect: Connect,
+        turns: Turns,
+        today: Callable[[], date],
+        store: Store | None,
+        restraint: Restraint | None = None,
+        challenger: Challenger | None = None,
+    ) -> None:
+        self._settings = settings
+        self._limits = limits_of(settings)
+        self._door = door
+        self._consult = consult
+        self._connect = connect
+        self._turns = turns
+        self._today = today
+        self._store = store
+        self._restraint = restraint
+        self._accounts = Accounts(store, challenger)
+        self._by_id = {service.id: service for service in services}
+        self._front = _encode_json(_front_page(settings))
+        self._discovery = _encode_json({"services": discovery})
+        base = f"{settings.public_url}/cds-services"
+        self._discovery_url = (base,)
+        self._call_url = {id_: (f"{base}/{id_}",) for id_ in self._by_id}
+        # Clients disagree whose address a token for feedback names.
+        self._feedback_url = {
+            id_: (f"{url}/feedback", url) for id_, (url,) in self._call_url.items()
+        }
+
+    def front(self) -> Response:
+        return Response(self._front, content_type=_JSON)
+
+    def health(self) -> Response:
+        return Response(_HEALTHY, content_type=_JSON)
+
+    def readiness(self) -> Response:
+        """Whoever gets here has loaded and checked every guideline, and cards need no store."""
+        state: dict[str, Any] = {"status": "ok", "services": list(self._by_id)}
+        if self._store is not None:
+            state["store"] = health = self._store.health()
+            state["status"] = "degraded" if health.state == "unavailable" else "ok"
+        return Response(_encode_json(state), content_type=_JSON)
+
+    def measured(self) -> Response:
+        return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
+
+    def discover(self) -> Response:
+        self._let_in(self._discovery_url, "discovery")
+        return Response(self._discovery, content_type=_JSON)
+
+    def call(self, service_id: str) -> Response:
+        started = perf_counter()
+        service = self._find(service_id)
+        caller = self._let_in(self._call_url[service_id], service_id)
+        arrived = Arrival(service, caller, started, self._today())
+        asked = None
+        try:
+            body = json_body(request.environ, self._settings.max_body_bytes)
+            with self._turns:
+                asked = parse_request(body, service.hook, self._limits)
+                done = self._consulted(arrived, asked)
+                answered = Response(encode(done.response), content_type=_JSON)
+        except ServiceError as error:
+            self._accounts.call(arrived, asked, error)
+            return answer_error(error)
+        except Exception:
+            self._accounts.call(arrived, asked, ServiceError("a bug"))
+            raise
+        self._accounts.call(arrived, asked, done)
+        return answered
+
+    def feedback(self, service_id: str) -> Response:
+        started = perf_counter()
+        service = self._find(service_id)
+        caller = self._let_in(self._feedback_url[service_id], f"feedback of {service_id}")
+        if self._store is None:
+            raise NotFound("Feedback is not accepted: this service keeps nothing.")
+        try:
+            items = parse_feedback(json_body(request.environ, self._settings.max_body_bytes))
+            stored = self._store.record_feedback(service.id, caller.name or None, items)
+        except ServiceError as error:
+            accounts.feedback_refused(service, started, error)
+            return answer_error(error)
+        counts = accounts.feedback_stored(service, started, stored)
+        return Response(_encode_json(counts), content_type=_JSON)
+
+    # --- what the views share --------------------------------------------------------------------
+
+    def _find(self, service_id: str) -> Service:
+        service = self._by_id.get(service_id)
+        if service is None:
+            raise NotFound("There is no CDS service of this id; see /cds-services.")
+        return service
+
+    def _let_in(self, audiences: tuple[str, ...], what: str) -> Caller:
+        """Whoever calls one of ``audiences``; one turned away is not kept in the store."""
+        try:
+            return self._door.authenticate(request.environ.get("HTTP_AUTHORIZATION"), audiences)
+        except ServiceError as error:
+            accounts.turned_away(error, what)
+            raise
+
+    def _consulted(self, arrived: Arrival, asked: Request) -> Consultation:
+        """The answer, without what this caller is not to see."""
+        settings, restraint = self._settings, self._restraint
+        service, caller = arrived.service, arrived.caller
+        server, no_server = fhir_server_for(asked, caller, settings.demo, self._connect)
+        unseen = restraint.unseen_rules(caller.name, service.id) if restraint else frozenset()
+        occasion = Occasion(
+            arrived.on,
+            settings.as_of is not None,
+            no_server,
+            settings.max_entries,
+            settings.one_action,
+            unseen,
+        )
+        done = self._consult(service, asked, server, occasion)
+        if restraint is None:
+            return done
+        return restraint.hold_back(done, service, caller.name, asked.context.patient_id)
+
+
+#: Every address, with what answers there.
+ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
+    ("GET", "/", Views.front),
+    ("GET", "/healthz", Views.health),
+    ("GET", "/readyz", Views.readiness),
+    ("GET", "/metrics", Views.measured),
+    ("GET", "/cds-services", Views.discover),
+    ("POST", "/cds-services/<service_id>", Views.call),
+    ("POST", "/cds-services/<service_id>/feedback", Views.feedback),
+)
+
+
+def add_routes(app: Flask, views: Views, settings: Settings) -> None:
+    """Makes ``app`` answer at every address of `ROUTES`, and answer errors as the views do."""
+    app.wsgi_app = Edge(app.wsgi_app, settings.allowed_origins, settings.demo)  # type: ignore[method-assign]
+    app.register_error_handler(ServiceError, answer_error)
+    app.register_error_handler(exceptions.HTTPException, _answer_http_error)
+    app.register_error_handler(Exception, _answer_bug)
+    for method, path, view in ROUTES:
+        app.add_url_rule(path, view.__name__, partial(view, views), methods=[method])
+
+
+def _front_page(settings: Settings) -> dict[str, str]:
+    return {
+        "service": ABOUT,
+        "version": __version__,
+        "discovery": f"{settings.public_url}/cds-services",
+        "note": "Give the discovery address to a CDS Hooks client. The guideline awaits human"
+        " review: not for patients.",
+    }
+
+
+def fhir_server_for(
+    asked: Request, caller: Caller, demo: bool, connect: Connect
+) -> tuple[object | None, str]:
+    """The FHIR server that may be read for this call, or ``None`` and the reason."""
+    if asked.fhir_server is None:
+        return None, "the request names no FHIR server"
+    server = approve_fhir_server(
+        asked.fhir_server, listed=caller.fhir_servers, demo=demo, client=caller.name
+    )
+    if isinstance(server, Refused):
+        return None, server.reason
+    authorization = asked.authorization
+    if authorization is None:
+        return connect(server, None), ""
+    if authorization.patient not in (None, asked.context.patient_id):
+        return None, "the access token is for another patient"
+    return connect(server, authorization.access_token), ""
+
+
+# --- errors ----------------------------------------------------------------------------------
+
+
+def answer_error(error: ServiceError) -> Response:
+    return Response(encode_outcome(error), error.status, error.headers, content_type=_JSON)
+
+
+def _answer_http_error(error: exceptions.HTTPException) -> Response:
+    if isinstance(error, exceptions.NotFound):
+        return answer_error(NotFound("There is nothing at this path; see /cds-services."))
+    if isinstance(error, exceptions.MethodNotAllowed):
+        methods = ", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"}))
+        return answer_error(MethodNotAllowed("This path does not have this method.", methods))
+    if error.code is not None and error.code < 500:
+        return answer_error(BadRequest("The request cannot be read."))
+    return _answer_bug(error)
+
+
+def _answer_bug(error: Exception) -> Response:
+    """A bug. Its message may quote a patient's record, so only type and places are logged."""
+    places = [
+        f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)[-8:]
+    ]
+    log_line({"level": "error", "status": 500, "error": type(error).__name__, "places": places})
+    return answer_error(ServiceError("The service failed; no advice was given."))

@@ -1,0 +1,260 @@
+"""The workbench: a page that plays an EHR over this service, and shows the reasoning behind it.
+
+The page is plain files, sent as they are. Its calls go to the same CDS Hooks addresses as any
+client's; only the reasoning, other dates than today, and a Bundle made into a request are asked of
+addresses of its own. What shows them is imported when somebody looks, so that a service without
+onlookers starts as fast as ever. The sample infants are handed out here too, to the workbench and
+to whoever tries the demo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from functools import cached_property, partial
+from hashlib import sha256
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+from flask import Flask, Response, request
+
+from cds_service.cdshooks.request import Request, parse_request
+from cds_service.consultation import Occasion, examine, respond
+from cds_service.consultation.cases import read_case
+from cds_service.errors import BadRequest, Forbidden, NotFound
+from cds_service.web.intake import json_body, limits_of
+from cds_service.workbench import samples
+
+if TYPE_CHECKING:
+    from cds_service.clinical import Need
+    from cds_service.consultation import Service
+    from cds_service.settings import Settings
+    from cds_service.web.intake import Turns
+
+    #: The FHIR server that may be read for a call, or ``None`` and the reason.
+    ServerFor = Callable[[Request], tuple[Any, str]]
+
+_KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+#: Nothing from elsewhere, nothing inline, and no text that becomes markup or script.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
+    " img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class Workbench:
+    """What the workbench is sent and told; the answer of each address is a method."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        services: Sequence[Service],
+        *,
+        front_for_programs: Callable[[], Response],
+        turns: Turns,
+        today: Callable[[], date],
+        server_for: ServerFor,
+        prefetch_template: Callable[[Need], str],
+    ) -> None:
+        self._settings = settings
+        self._services = services
+        self._by_id = {service.id: service for service in services}
+        self._guideline: Any = services[0].guideline
+        self._limits = limits_of(settings)
+        self._front_for_programs = front_for_programs
+        self._turns = turns
+        self._today = today
+        self._server_for = server_for
+        self._prefetch_template = prefetch_template
+        self._parts = {
+            part.name: part.read_bytes()
+            for part in files(__package__).joinpath("static").iterdir()
+            if "." + part.name.rpartition(".")[2] in _KINDS
+        }
+        self._frame = self._parts.pop("guideline.html").decode()
+
+    @cached_property
+    def _guideline_page(self) -> bytes:
+        """Made when somebody reads it: rendering takes longer than starting."""
+        from cds_service.workbench.showing import guideline_page
+
+        return guideline_page(self._frame, self._guideline, self._prefetch_template)
+
+    def front(self) -> Response:
+        """The page to browsers; programs still get its JSON."""
+        asks = request.accept_mimetypes
+        if asks.best_match(("application/json", "text/html")) == "text/html":
+            return _page("index.html", self._parts["index.html"])
+        answer = self._front_for_programs()
+        answer.vary.add("Accept")
+        return answer
+
+    def guideline_to_read(self) -> Response:
+        return _page("guideline.html", self._guideline_page)
+
+    def part(self, name: str) -> Response:
+        if name not in self._parts:
+            raise NotFound("The workbench has no such part.")
+        return _page(name, self._parts[name])
+
+    def tell_setup(self) -> Response:
+        from cds_service.workbench.showing import setup
+
+        settings, g = self._settings, self._guideline
+        as_of_is_set = settings.as_of is not None
+        told = setup(self._services, g.data, on=self._today(), as_of_is_set=as_of_is_set)
+        return _json({**told, "demo": settings.demo})
+
+    def explain(self, service_id: str) -> Response:
+        """The answer to a CDS Hooks request on any date, with everything that led to it."""
+        from cds_service.workbench.showing import explained
+
+        settings = self._settings
+        service = self._by_id.get(service_id)
+        if service is None:
+            raise NotFound("There is no CDS service of this id; see /cds-services.")
+        _refuse_other_pages(settings.public_url)
+        now = self._today()
+        on = _date_asked(now)
+        moved = on != now or settings.as_of is not None
+        body = json_body(request.environ, settings.max_body_bytes)
+        with self._turns:
+            asked = parse_request(body, service.hook, self._limits)
+            server, no_server = None, "the workbench reads FHIR servers in the demo only"
+            if settings.demo:
+                server, no_server = self._server_for(asked)
+            occasion = Occasion(on, moved, no_server, settings.max_entries, settings.one_action)
+            examined = examine(service, asked, server, occasion)
+            response = respond(service, asked, examined, occasion)
+            return _json(explained(service, asked, examined, response, on))
+
+    def request_of_bundle(self) -> Response:
+        """The CDS Hooks request that a FHIR Bundle of one patient makes."""
+        from cds_service.workbench.showing import request_of
+
+        asks = request.args
+        _refuse_other_pages(self._settings.public_url)
+        body = json_body(request.environ, self._settings.max_body_bytes)
+        hook, patient = asks.get("hook", ""), asks.get("patient", "")
+        case = read_case(body, self._services, hook, patient, self._limits)
+        return _json(request_of(case.asked))
+
+
+#: Every address of the workbench but the front page, which it shares, with what answers there.
+ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
+    ("GET", "/guideline", Workbench.guideline_to_read),
+    ("GET", "/workbench/<name>", Workbench.part),
+    ("GET", "/workbench/setup", Workbench.tell_setup),
+    ("POST", "/workbench/explain/<service_id>", Workbench.explain),
+    ("POST", "/workbench/request", Workbench.request_of_bundle),
+)
+
+
+def add_workbench(app: Flask, workbench: Workbench) -> None:
+    """Makes ``app`` show ``workbench`` at ``/`` to browsers, and answer at its own addresses."""
+    app.view_functions["front"] = workbench.front
+    for method, path, view in ROUTES:
+        app.add_url_rule(path, view.__name__, partial(view, workbench), methods=[method])
+
+
+class SampleInfants:
+    """Lists the stories and hands them out, told as if ``today`` were their day."""
+
+    def __init__(self, stories: Mapping[str, samples.Story], today: Callable[[], date]) -> None:
+        self._stories = stories
+        self._today = today
+
+    def list_samples(self) -> Response:
+        on = self._today()
+        listed: list[dict[str, Any]] = []
+        for name, story in self._stories.items():
+            entry: dict[str, Any] = {"name": name, "tells": story.tells, "storyDate": story.as_of}
+            if samples.shifted(story, on) is None:
+                entry["notToday"] = "no birth date gives this child's age on this day"
+            else:
+                entry["toldOn"] = on
+                entry["request"] = f"/samples/{name}/request.json"
+                entry["patient"] = f"/samples/{name}/patient.json"
+            listed.append(entry)
+        return _sample({"samples": listed})
+
+    def sample(self, name: str, part: str) -> Response:
+        if name not in self._stories:
+            raise NotFound("There is no sample of this name; see /samples.")
+        told = samples.shifted(self._stories[name], self._today())
+        if told is None:
+            raise NotFound("This story cannot be told on this day; see /samples.")
+        return _sample(told.request if part == "request" else told.patient)
+
+
+#: The addresses of the sample infants.
+SAMPLE_ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
+    ("GET", "/samples", SampleInfants.list_samples),
+    ("GET", "/samples/<name>/<any(request,patient):part>.json", SampleInfants.sample),
+)
+
+
+def add_samples(app: Flask, infants: SampleInfants) -> None:
+    """Makes ``app`` answer at the addresses of `SAMPLE_ROUTES`."""
+    for method, path, view in SAMPLE_ROUTES:
+        app.add_url_rule(path, view.__name__, partial(view, infants), methods=[method])
+
+
+def _sample(value: Mapping[str, Any]) -> Response:
+    return Response(msgspec.json.encode(value), content_type="application/json")
+
+
+def _page(name: str, content: bytes) -> Response:
+    kind = _KINDS["." + name.rpartition(".")[2]]
+    answer = Response(content, content_type=kind, headers=_HEADERS)
+    answer.set_etag(sha256(content).hexdigest()[:16])
+    if name == "index.html":
+        answer.vary.add("Accept")
+    answer.make_conditional(request)
+    return answer
+
+
+def _json(value: object) -> Response:
+    kept = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return Response(_encode(value), content_type="application/json", headers=kept)
+
+
+def _refuse_other_pages(public_url: str) -> None:
+    """What is told here holds a record, which no page of another origin shall read in passing.
+
+    Browsers say where a request comes from, and no script can say otherwise for them. Not all say
+    `Sec-Fetch-Site`, and none over plain HTTP beyond loopback; a POST has its `Origin` in all.
+    """
+    sent = request.headers
+    own = {None, request.host, urlsplit(public_url).netloc or request.host}
+    origin = sent.get("Origin")
+    host = urlsplit(origin).netloc if origin is not None else None
+    if host not in own or sent.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise Forbidden("Only the workbench's own page may ask this.")
+
+
+def _date_asked(today: date) -> date:
+    written = request.args.get("on", "")
+    if not written:
+        return today
+    try:
+        if len(written) != 10:
+            raise ValueError
+        return date.fromisoformat(written)
+    except ValueError:
+        raise BadRequest("on is not a date: write it as year-month-day.", "on") from None
