@@ -109,9 +109,9 @@ def _loaded(
 
 def _read_file() -> dict[str, Any]:
     """The guideline's file, with the words of its tables."""
-    data = read_toml(FILE)
-    return data | {
-        "rules": data["rules"] | {name: structs.asdict(one) for name, one in rules().items()}
+    return {
+        **read_toml(FILE),
+        "rules": {name: structs.asdict(one) for name, one in rules().items()},
     }
 
 
