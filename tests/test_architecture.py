@@ -37,13 +37,13 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "cdshooks.request": ("errors", "msgspec"),
     "cdshooks.response": ("errors", "msgspec"),
     "cdshooks.feedback": ("errors", "msgspec"),
-    "telemetry": ("", ""),
-    "telemetry.log": ("", "msgspec"),
-    "telemetry.metrics": ("", "prometheus_client"),
     "store": ("", ""),
+    "store.log": ("", "msgspec"),
+    "store.metrics": ("", "prometheus_client"),
     "store.audit": ("", "msgspec"),
     "store.keeping": (
-        "errors cdshooks.feedback telemetry store.audit store.database store.migrations",
+        "errors cdshooks.feedback store.audit store.database store.log store.metrics"
+        " store.migrations",
         "msgspec",
     ),
     "store.database": (
@@ -118,10 +118,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "",
     ),
     "consultation.restraint": (
-        "cdshooks consultation errors settings store.audit telemetry.metrics",
+        "cdshooks consultation errors settings store.audit store.metrics",
         "msgspec",
     ),
-    "consultation.challenger": ("cdshooks consultation store telemetry", "msgspec"),
+    "consultation.challenger": ("cdshooks consultation store", "msgspec"),
     "consultation.cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
     "workbench": ("", ""),
     "workbench.samples": ("", "msgspec"),
@@ -135,13 +135,13 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "web": ("", ""),
     "web.accounts": (
-        "errors cdshooks consultation store telemetry trust.callers",
+        "errors cdshooks consultation store trust.callers",
         "",
     ),
     "web.edge": ("", ""),
     "web.intake": ("errors settings cdshooks.request", ""),
     "web.views": (
-        "errors settings trust.addresses trust.callers cdshooks consultation store telemetry web",
+        "errors settings trust.addresses trust.callers cdshooks consultation store web",
         "msgspec flask werkzeug",
     ),
     "app": (
@@ -185,7 +185,7 @@ ONLY = {
         "store.migrations.env",
         "store.migrations.versions.v0001_first",
     },
-    "prometheus_client": {"telemetry.metrics"},
+    "prometheus_client": {"store.metrics"},
 }
 
 # What a reader sees first: modules and packages side by side. More is a house nobody oversees.

@@ -26,8 +26,7 @@ from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.consultation.occasion import Consultation
 from cds_service.errors import SettingsError
 from cds_service.settings import Trial
-from cds_service.store import audit
-from cds_service.telemetry import metrics
+from cds_service.store import audit, metrics
 
 if TYPE_CHECKING:
     from cds_service.consultation.services import Service
