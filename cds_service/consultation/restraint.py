@@ -25,6 +25,7 @@ from cds_service.consultation.account import EVALUATION_EXTENSION
 from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.consultation.occasion import Consultation
 from cds_service.errors import SettingsError
+from cds_service.language import house, say
 from cds_service.settings import Trial
 from cds_service.store import audit, metrics
 
@@ -35,10 +36,6 @@ IN_TRIAL = "in trial"
 OVERRIDDEN = "overridden before"
 #: How long a call waits to learn what was overridden before.
 LOOK_UP_S = 0.05
-_TRIAL = (
-    "in trial: what was worked out is recorded and not shown. It is not advice, and no card does"
-    " not mean that there is nothing to say."
-)
 
 
 def check_trials(
@@ -148,7 +145,8 @@ class Restraint(Struct, frozen=True):
             return done
         account = dict(done.response.extension[EVALUATION_EXTENSION])
         if whole:
-            account.update(outcome="in trial", trial=f"This service is {_TRIAL}")
+            told = service.language.fill(say(house.Account.in_trial))
+            account.update(outcome="in trial", trial=told)
         elif withheld and not shown:
             tried = all(one["because"] == IN_TRIAL for one in withheld)
             account["outcome"] = "in trial" if tried else "advice withheld"

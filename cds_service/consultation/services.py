@@ -12,6 +12,7 @@ from cds_service.consultation.cards import Stationery
 from cds_service.fhir import orders
 from cds_service.guidelines.guideline import Guideline, Known
 from cds_service.guidelines.registry import GUIDELINES
+from cds_service.language import Language, house
 
 
 class Service(Struct, frozen=True):
@@ -25,6 +26,11 @@ class Service(Struct, frozen=True):
     needs: tuple[Need, ...]
     guideline: Guideline
     stationery: Stationery
+
+    @property
+    def language(self) -> Language:
+        """In which it answers: the service's own texts and the guideline's."""
+        return self.stationery.language
 
 
 def load_services(
@@ -40,7 +46,7 @@ def load_services(
         g = known.load(overrides)
         if g.local:
             check_orders(g)
-        stationery = Stationery(g.wording)
+        stationery = stationery_of(g)
         services += (
             Service(
                 f"{g.wording.about.id}-{offer.hook}",
@@ -62,8 +68,13 @@ def guidelines_of(services: Sequence[Service]) -> tuple[Guideline, ...]:
     return tuple({one.guideline.wording.about.id: one.guideline for one in services}.values())
 
 
+def stationery_of(g: Guideline) -> Stationery:
+    """The guideline's words made ready, beside the service's own texts."""
+    return Stationery(g.wording, house.language().joined(g.texts, g.wording.about.id))
+
+
 def check_orders(g: Guideline) -> int:
     """Builds one of every order the guideline can suggest as FHIR R4; returns how many."""
     specimens = list(g.specimens())
-    orders.check(specimens)
+    orders.check(specimens, stationery_of(g).language)
     return len(specimens)

@@ -33,9 +33,16 @@ from cds_service.clinical import (
     Written,
 )
 from cds_service.errors import GuidelineError
+from cds_service.language import Language, Message, house, say
 
 UCUM = "http://unitsofmeasure.org"
-_UNIT_NAMES = {"d": "days", "wk": "weeks", "mo": "months"}
+#: What a duration is counted in, in words, and the one day in which a dose may be given once.
+_UNITS: Mapping[str, Message] = {
+    "d": say(house.Order.days),
+    "wk": say(house.Order.weeks),
+    "mo": say(house.Order.months),
+    "day": say(house.Order.day),
+}
 _REFERENCE = re.compile(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}").fullmatch
 _local_references = re.compile(rb'"#[^"]*"').findall
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -46,43 +53,43 @@ Resource = Mapping[str, Any]
 _Edition = Literal["R4", "STU3", "DSTU2"]
 
 
-def write(plan: Written, patient_id: str) -> Resource:
-    """The resource for ``plan``, its subject ``Patient/{patient_id}``."""
+def write(plan: Written, patient_id: str, language: Language) -> Resource:
+    """The resource for ``plan``, its subject ``Patient/{patient_id}``, its words in ``language``."""
     if isinstance(plan, PlannedDrug):
-        return _medication_request(plan, patient_id)
+        return _medication_request(plan, patient_id, language)
     if isinstance(plan, PlannedTest):
-        return _service_request(plan, patient_id)
+        return _service_request(plan, patient_id, language)
     if isinstance(plan, PlannedTask):
-        return _task(plan, patient_id)
+        return _task(plan, patient_id, language)
     if isinstance(plan, RevisedDrug):
-        return _revised(plan, patient_id)
+        return _revised(plan, patient_id, language)
     return _stopped(plan)
 
 
-def _medication_request(plan: PlannedDrug, patient_id: str) -> Resource:
+def _medication_request(plan: PlannedDrug, patient_id: str, language: Language) -> Resource:
     resource = {
         "resourceType": "MedicationRequest",
         "status": "draft",
         "intent": "order",
         "priority": plan.priority,
-        "medicationCodeableConcept": _concept(plan.codes, plan.name),
+        "medicationCodeableConcept": _concept(plan.codes, language.text(plan.name)),
         "subject": {"reference": f"Patient/{patient_id}"},
         "authoredOn": plan.authored.isoformat(),
-        "dosageInstruction": _dosages(plan, "R4"),
+        "dosageInstruction": _dosages(plan, "R4", language),
     }
-    return _with(resource, plan.reasons, plan.note)
+    return _with(resource, plan.reasons, language.text(plan.note))
 
 
-def _dosages(plan: PlannedDrug, edition: _Edition) -> list[Resource]:
+def _dosages(plan: PlannedDrug, edition: _Edition, language: Language) -> list[Resource]:
     """One line a phase, in the shape of the FHIR version; DSTU2 has them in their order only."""
-    dose = {"value": plan.amount, "unit": "µg", "system": UCUM, "code": "ug"}
-    day = {"value": 1, "unit": "day", "system": UCUM, "code": "d"}
+    dose = {"value": plan.amount, "unit": language.unit("ug"), "system": UCUM, "code": "ug"}
+    day = {"value": 1, "unit": language.fill(_UNITS["day"]), "system": UCUM, "code": "d"}
     in_r4 = edition == "R4"
     return [
         {
             **({} if edition == "DSTU2" else {"sequence": number}),
-            "text": phase.text,
-            "timing": {"repeat": _repeat(phase, edition)},
+            "text": language.text(phase.text),
+            "timing": {"repeat": _repeat(phase, edition, language)},
             "route": _concept((plan.route,), plan.route.display),
             **({"doseAndRate": [{"doseQuantity": dose}]} if in_r4 else {"doseQuantity": dose}),
             "maxDosePerPeriod": {"numerator": dose, "denominator": day},
@@ -91,12 +98,12 @@ def _dosages(plan: PlannedDrug, edition: _Edition) -> list[Resource]:
     ]
 
 
-def _repeat(phase: Phase, edition: _Edition) -> Resource:
+def _repeat(phase: Phase, edition: _Edition, language: Language) -> Resource:
     in_dstu2 = edition == "DSTU2"
     return {
         "boundsQuantity" if in_dstu2 else "boundsDuration": {
             "value": phase.duration,
-            "unit": _UNIT_NAMES[phase.duration_unit],
+            "unit": language.fill(_UNITS[phase.duration_unit]),
             "system": UCUM,
             "code": phase.duration_unit,
         },
@@ -107,26 +114,26 @@ def _repeat(phase: Phase, edition: _Edition) -> Resource:
     }
 
 
-def _service_request(plan: PlannedTest, patient_id: str) -> Resource:
+def _service_request(plan: PlannedTest, patient_id: str, language: Language) -> Resource:
     resource = {
         "resourceType": "ServiceRequest",
         "status": "draft",
         "intent": "order",
         "priority": plan.priority,
-        "code": _concept(plan.codes, plan.name),
+        "code": _concept(plan.codes, language.text(plan.name)),
         "subject": {"reference": f"Patient/{patient_id}"},
         "occurrenceDateTime": plan.due.isoformat(),
         "authoredOn": plan.authored.isoformat(),
     }
-    return _with(resource, plan.reasons, plan.note)
+    return _with(resource, plan.reasons, language.text(plan.note))
 
 
-def _task(plan: PlannedTask, patient_id: str) -> Resource:
+def _task(plan: PlannedTask, patient_id: str, language: Language) -> Resource:
     resource: dict[str, Any] = {
         "resourceType": "Task",
         "status": "requested",
         "intent": "proposal",
-        "description": plan.description,
+        "description": language.text(plan.description),
         "for": {"reference": f"Patient/{patient_id}"},
         "authoredOn": plan.authored.isoformat(),
     }
@@ -158,7 +165,7 @@ _ARRAYS: Mapping[_Edition, frozenset[str]] = {
 _NOTHING = (b"null", b"[]", b"{}")
 
 
-def _revised(plan: RevisedDrug, patient_id: str) -> Resource:
+def _revised(plan: RevisedDrug, patient_id: str, language: Language) -> Resource:
     """The whole draft byte for byte, but for what is revised and what FHIR would refuse.
 
     A resource we suggest must be one a server can save, whatever a form left undone: a missing
@@ -175,9 +182,9 @@ def _revised(plan: RevisedDrug, patient_id: str) -> Resource:
     for name, value in _required(draft, patient_id).items():
         revised.setdefault(name, value)
     if "medication" in parts:
-        revised = _with_medication(revised, drug)
+        revised = _with_medication(revised, drug, language)
     if "dosage" in parts:
-        revised["dosageInstruction"] = _dosages(drug, draft.edition)
+        revised["dosageInstruction"] = _dosages(drug, draft.edition, language)
     elif "route" in parts:
         route = _concept((drug.route,), drug.route.display)
         lines = _items_of(revised.get("dosageInstruction")) or [Raw(b"{}")]
@@ -207,9 +214,11 @@ _OF_THE_SUPPLY = frozenset({
 })  # fmt: skip
 
 
-def _with_medication(sent: Mapping[str, Any], drug: PlannedDrug) -> dict[str, Any]:
+def _with_medication(
+    sent: Mapping[str, Any], drug: PlannedDrug, language: Language
+) -> dict[str, Any]:
     """With another medication, and without what was to be dispensed of the old one."""
-    name, medication = "medicationCodeableConcept", _concept(drug.codes, drug.name)
+    name, medication = "medicationCodeableConcept", _concept(drug.codes, language.text(drug.name))
     if "medication" in sent and not {"medicationCodeableConcept", "medicationReference"} & set(
         sent
     ):
@@ -294,7 +303,7 @@ def _references(sources: Iterable[str]) -> list[dict[str, str]]:
     return [{"reference": source} for source in sources if _REFERENCE(source)]
 
 
-def check(plans: Iterable[tuple[str, Plan]]) -> None:
+def check(plans: Iterable[tuple[str, Plan]], language: Language) -> None:
     """Refuse what the R4B models refuse; ``plans`` are named by where they stand in the data."""
     from fhir.resources.R4B import medicationrequest, servicerequest, task
     from pydantic import ValidationError
@@ -308,7 +317,7 @@ def check(plans: Iterable[tuple[str, Plan]]) -> None:
     for name, plan in plans:
         if isinstance(plan, RemovedDraft):
             continue
-        resource = _encode(write(plan, "example"))
+        resource = _encode(write(plan, "example", language))
         try:
             models[type(plan)].model_validate_json(resource)
         except ValidationError as error:

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service.clinical import Basket, Code, Plan
 from cds_service.errors import GuidelineError
+from cds_service.language import Words
 
 Indicator = Literal["info", "warning", "critical"]
 INDICATORS: tuple[Indicator, ...] = ("info", "warning", "critical")
@@ -130,6 +131,15 @@ class CardText(Struct, frozen=True, forbid_unknown_fields=True):
     topic: str = ""
 
 
+#: The members of a `CardText` that are texts.
+CARD_TEXTS = ("summary", "advice", "why")
+
+
+def text_id(card: str, member: str) -> str:
+    """The id of a text of a card."""
+    return f"cards.{card}.{member}"
+
+
 class Link(Struct, frozen=True, forbid_unknown_fields=True):
     label: str
     url: str
@@ -199,6 +209,18 @@ class Reasoning:
         return (Step(*step) for step in self._steps)
 
 
+def texts_in_force(cards: Mapping[str, CardText], texts: Struct) -> dict[str, str]:
+    """The texts of cards and those that cards may carry beside, by their ids."""
+    found = {
+        text_id(name, member): getattr(card, member)
+        for name, card in cards.items()
+        for member in CARD_TEXTS
+    }
+    table = type(texts).__name__.lower()
+    found |= {f"{table}.{name}": text for name, text in structs.asdict(texts).items()}
+    return {name: text for name, text in found.items() if text}
+
+
 # --- outcomes --------------------------------------------------------------------------------
 
 Section = Literal["finding", "advice", "why", "safety", "follow_up", "missing"]
@@ -206,10 +228,14 @@ SECTIONS: tuple[Section, ...] = ("finding", "advice", "why", "safety", "follow_u
 
 
 class Note(Struct, frozen=True):
-    """A sentence of a card: a text of the guideline data and the values it names."""
+    """A sentence of a card: a message.
+
+    A ``text`` that is a string is a template of the guideline's data, filled in with ``values``;
+    a message has its own.
+    """
 
     section: Section
-    text: str
+    text: Words
     values: Mapping[str, object] = {}
 
 
@@ -243,14 +269,14 @@ class NotIndicated(Struct, frozen=True):
     """Everything needed was known, and there is nothing to say."""
 
     rule: str
-    reason: str
+    reason: Words
 
 
 class CannotTell(Struct, frozen=True):
     """Facts are missing. With ``card`` it is said to the clinician, otherwise to the client."""
 
     rule: str
-    missing: tuple[str, ...]
+    missing: tuple[Words, ...]
     card: str = ""
     indicator: Indicator = "info"
     values: Mapping[str, object] = {}

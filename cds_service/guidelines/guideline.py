@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any, Protocol, TypeVar
 
@@ -48,6 +48,10 @@ class GuidelineOf(Protocol[_Evaluation]):
     @property
     def wording(self) -> Wording:
         """What cards say in its name, and what it is called."""
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """Its texts as they are in force, by their ids, in the language they were written in."""
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -1,12 +1,14 @@
 """Cards: wording, order, identity. The guideline's own words are tested with the stories."""
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from cds_service.cdshooks.response import Action
+from cds_service.cdshooks.response import Action, Card
 from cds_service.clinical import (
     Code,
     Draft,
@@ -20,11 +22,13 @@ from cds_service.clinical import (
 from cds_service.consultation.cards import (
     RULES_EXTENSION,
     SUMMARY_LIMIT,
-    Stationery,
     build_cards,
     escape,
+    speaking,
 )
+from cds_service.consultation.services import stationery_of
 from cds_service.guidelines import b12_under_two as b12
+from cds_service.guidelines.b12_under_two.front import Front
 from cds_service.guidelines.engine import (
     CannotTell,
     Choice,
@@ -35,7 +39,7 @@ from cds_service.guidelines.engine import (
 )
 
 GUIDELINE = b12.load()
-WORDS = Stationery(GUIDELINE.wording)
+WORDS = stationery_of(Front(GUIDELINE))
 
 
 def nothing(plan: Plan) -> dict[str, object]:
@@ -46,8 +50,8 @@ def recommend(rule: str = "MAT-01", indicator: Indicator = "info", **but: object
     return Recommend(rule, rule, indicator, {}, **but)  # type: ignore[arg-type]
 
 
-def cards(*outcomes: object, **but: object) -> tuple[object, ...]:
-    return build_cards(outcomes, WORDS, nothing, call="call", **but)  # type: ignore[arg-type]
+def cards(*outcomes: Any, data_notes: Sequence[Note] = (), **but: Any) -> tuple[Card, ...]:
+    return build_cards(speaking(outcomes, data_notes), WORDS, nothing, call="call", **but)
 
 
 def test_the_most_urgent_card_comes_first_and_the_main_one_first_among_equals() -> None:
@@ -88,7 +92,7 @@ def test_a_long_name_never_makes_a_summary_too_long() -> None:
 
 
 def test_a_summary_of_exactly_the_limit_is_left_alone() -> None:
-    shortest = len(WORDS.frames["IN-03"].text.summary.format(names=""))
+    shortest = len(WORDS.language.template(WORDS.frames["IN-03"].summary).format(names=""))
     (card,) = cards(
         CannotTell("IN-03", (), "IN-03", values={"names": "x" * (SUMMARY_LIMIT - shortest)})
     )

@@ -18,7 +18,7 @@ from cds_service.guidelines.b12_under_two import (
 )
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.loading import load
-from cds_service.guidelines.engine import Note, Wording
+from cds_service.guidelines.engine import Note, Wording, texts_in_force
 from cds_service.guidelines.guideline import Account, Known, Offer
 
 
@@ -30,6 +30,10 @@ class Front(Struct, frozen=True):
     @property
     def wording(self) -> Wording:
         return self.data.wording
+
+    @property
+    def texts(self) -> dict[str, str]:
+        return texts_in_force(self.data.file.cards, self.data.file.texts)
 
     @property
     def needs(self) -> tuple[Need, ...]:
