@@ -100,6 +100,7 @@ def show(name: str, as_json: bool, comments: bool) -> None:
     """Explain the consultation ID: its name in the log, its hookInstance, or the uuid of a card."""
     import msgspec
 
+    from cds_service.language import house
     from cds_service.store.audit import in_words
 
     with _database() as database:
@@ -116,7 +117,7 @@ def show(name: str, as_json: bool, comments: bool) -> None:
         if as_json:
             click.echo(msgspec.json.encode(one))
         else:
-            click.echo("\n".join(in_words(one)) + "\n")
+            click.echo("\n".join(in_words(one, house.language())) + "\n")
 
 
 @audit.command()
@@ -183,6 +184,7 @@ def report(
 
     import msgspec
 
+    from cds_service.language import house
     from cds_service.store.reports import page, words
     from cds_service.store.reports.figures import Selection, make_report
 
@@ -196,14 +198,14 @@ def report(
 
         rules = load_services()[0].guideline.wording.rules
         meanings = {name: rule.result for name, rule in rules.items()}
-        Path(html).write_text(page.as_html(made, meanings), encoding="utf-8")
+        Path(html).write_text(page.as_html(made, meanings, house.language()), encoding="utf-8")
         click.echo(f"{html} written.", err=bool(form))
     if form == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(made)))
     elif form == "csv":
         click.echo(words.as_csv(made), nl=False)
     elif not html:
-        click.echo("\n".join(words.in_words(made)))
+        click.echo("\n".join(words.in_words(made, house.language())))
 
 
 @contextmanager

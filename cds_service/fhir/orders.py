@@ -54,7 +54,7 @@ _Edition = Literal["R4", "STU3", "DSTU2"]
 
 
 def write(plan: Written, patient_id: str, language: Language) -> Resource:
-    """The resource for ``plan``, its subject ``Patient/{patient_id}``, its words in ``language``."""
+    """The resource for ``plan`` with the subject ``Patient/{patient_id}``, in ``language``."""
     if isinstance(plan, PlannedDrug):
         return _medication_request(plan, patient_id, language)
     if isinstance(plan, PlannedTest):

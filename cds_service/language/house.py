@@ -121,6 +121,216 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     valid: str
 
 
+class Report(Struct, frozen=True, forbid_unknown_fields=True):
+    """The report of what became of the cards, in a terminal and as a page."""
+
+    heading: str
+    none: str
+    too_few: str
+    interval: str
+    rate: str
+    spread: str
+    quartiles: str
+    of_few: str
+    week: str
+    period: str
+    all_calls: str
+    calls_since: str
+    calls_until: str
+    calls_between: str
+    calls_of: str
+    first_and_last: str
+    no_call: str
+    by_rule: str
+    by_indicator: str
+    by_hook: str
+    by_client: str
+    by_week: str
+    by_edition: str
+    all_cards: str
+    all_clients: str
+    heard: str
+    no_card: str
+    children: str
+    nothing_to_accept: str
+    yes: str
+    no: str
+    no_reason: str
+    no_reason_in_list: str
+    with_comment: str
+    reason: str
+    calls: str
+    shown: str
+    counted: str
+    accepted: str
+    overridden: str
+    ignored: str
+    time_to_answer: str
+    urgency: str
+    rule: str
+    of: str
+    most_frequent_reason: str
+    cards: str
+    recommended: str
+    offered: str
+    taken: str
+    answers: str
+    median_and_quartiles: str
+    why: str
+    alike: str
+    reworded: str
+    changed: str
+    only_live: str
+    only_other: str
+    with_a_card: str
+    nothing_to_say: str
+    not_evaluated: str
+    hidden: str
+    refused: str
+    head_calls: str
+    head_overridden: str
+    head_reasons: str
+    head_suggestions: str
+    head_times: str
+    head_not_shown: str
+    head_card: str
+    beside_live: str
+    beside_live_unnamed: str
+    none_beside_live: str
+    answered_by_both: str
+    more_without_live: str
+    alike_means: str
+    how_to_read: str
+    counted_is: str
+    ignored_is: str
+    silent: str
+    young: str
+    interval_is: str
+    accepted_is: str
+    time_is: str
+    time_is_odd: str
+    unknown_cards: str
+    shown_again: str
+
+
+class Page(Struct, frozen=True, forbid_unknown_fields=True):
+    """What only the page of the report says."""
+
+    language: str
+    cards_shown: str
+    in_answer_to: str
+    of: str
+    of_counted: str
+    half_of_them: str
+    leaves_out: str
+    young: str
+    divided: str
+    not_yet_counted: str
+    taken_and_overridden: str
+    rules_plot: str
+    rules_caption: str
+    rules_caption_some: str
+    most_overridden: str
+    first_by_number: str
+    card: str
+    nothing_overridden: str
+    why_overridden: str
+    reasons_plot: str
+    reasons_caption: str
+    reasons: str
+    reason: str
+    code: str
+    rarer_reasons: str
+    with_comment: str
+    how_fast: str
+    times_plot: str
+    times_caption: str
+    answer: str
+    lower_quartile: str
+    median: str
+    upper_quartile: str
+    suggestions: str
+    suggestion: str
+    asked: str
+    hook: str
+    all_hidden: str
+    children: str
+    not_shown: str
+    would_be: str
+    held_back: str
+    why_not_shown: str
+    beside_live: str
+    beside_live_unnamed: str
+    without_live: str
+    answered_by_both: str
+    card_by_card: str
+    how_to_read: str
+    dot_label: str
+    curve_label: str
+    rule_label: str
+
+
+class Kept(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is kept of a call, told to a person."""
+
+    consultation: str
+    service: str
+    service_instance: str
+    client: str
+    patient: str
+    asked_by: str
+    fhir_server: str
+    answered: str
+    answered_in_stages: str
+    stage: str
+    refused: str
+    guideline: str
+    tried: str
+    settings: str
+    outcome: str
+    rule: str
+    rule_because: str
+    fired: str
+    no_rule: str
+    missing: str
+    nothing_missing: str
+    needs: str
+    need: str
+    card: str
+    card_not_shown: str
+    suggestion: str
+    suggestion_recommended: str
+    feedback: str
+    feedback_detailed: str
+    no_feedback: str
+
+
+class Workbench(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the workbench is told beside its own page."""
+
+    not_today: str
+    not_named: str
+    range: str
+    one_month: str
+    one_year: str
+    two_years: str
+    severe_below: str
+    deficient_below: str
+    adequate_from: str
+    vitamin_b12: str
+    weight: str
+    deficient: str
+    borderline: str
+    anaemia: str
+    affected_line: str
+    low: str
+    raised: str
+    no_local_settings: str
+    local_settings: str
+    about: str
+    table: str
+
+
 class House(Struct, frozen=True, forbid_unknown_fields=True):
     """``texts/en.toml``, whole. ``unit`` has UCUM units as people write them."""
 
@@ -132,6 +342,10 @@ class House(Struct, frozen=True, forbid_unknown_fields=True):
     order: Order
     account: Account
     case: Case
+    report: Report
+    page: Page
+    kept: Kept
+    workbench: Workbench
 
 
 @cache

@@ -28,6 +28,7 @@ from cds_service.fhir import elements, orders
 from cds_service.fhir.dosages import read_dosage
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two.products import form_of, recognise
+from cds_service.language import house
 
 G = b12.load()
 LONG = 150_000
