@@ -13,11 +13,12 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
         --no-header --no-emit-index-url $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-servers fuzz check format docs bench lock clean
+.PHONY: help demo install test prove test-servers fuzz check format docs bench lock clean
 
 help:
 	@echo "make demo         the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
 	@echo "make test         all tests that need nothing but Python (ARGS=... goes to pytest)"
+	@echo "make prove        the decision tables over every combination of their facts, some minutes"
 	@echo "make fuzz         the fuzzers for some five minutes, with new examples every time"
 	@echo "make test-servers against HAPI FHIR and other real servers (needs Java 17, Maven, npm)"
 	@echo "make check        format, lint, types, generated documents, guideline data"
@@ -35,6 +36,9 @@ install: $(VENV)/.dev
 
 test: $(VENV)/.dev
 	$(RUN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+prove: $(VENV)/.dev
+	$(RUN)/python -m pytest -n auto --dist worksteal -m long $(ARGS)
 
 fuzz: $(VENV)/.dev
 	$(RUN)/python -m pytest -n auto --hypothesis-profile=fuzz tests/hostile/test_fuzz.py $(ARGS)

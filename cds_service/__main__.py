@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cds_service import ABOUT, PROGRAM
 from cds_service.commands.checking import check, describe
 from cds_service.commands.evaluating import evaluate
 from cds_service.commands.keeping import audit, db, feedback
@@ -24,10 +25,10 @@ class _Commands(click.Group):
             raise click.ClickException(str(error)) from None
 
 
-@click.group(cls=_Commands)
-@click.version_option(package_name="b12-cds-service")
+@click.group(cls=_Commands, help=f"An open {ABOUT}.")
+@click.version_option(package_name=PROGRAM)
 def main() -> None:
-    """An open CDS Hooks service for vitamin B12 deficiency in children under two years."""
+    """Without a command it tells which there are."""
 
 
 for _command in (serve, evaluate, check, describe, db, audit, feedback, key, token, samples):

@@ -18,6 +18,7 @@ from cds_service import consultation
 from cds_service.errors import Unavailable
 from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
+from cds_service.guidelines.registry import GUIDELINES
 from cds_service.settings import Settings, read_settings
 from cds_service.store.audit import Pseudonyms
 from cds_service.store.keeping import Store
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request
     from cds_service.consultation.challenger import Challenger
     from cds_service.consultation.restraint import Restraint
+    from cds_service.guidelines.guideline import Known
     from cds_service.store.audit import Evaluation
     from cds_service.trust.addresses import ApprovedFhirServer
     from cds_service.trust.callers import Door
@@ -51,8 +53,9 @@ def create_app(
     consult: Consult = consultation.consult,
     store: Store | None = None,
     use_token: UseToken | None = None,
+    guidelines: Sequence[Known] = GUIDELINES,
 ) -> Flask:
-    """The application; ``services`` are all this program offers unless given. It keeps what
+    """The application; ``services`` are all that ``guidelines`` offer unless given. It keeps what
     happens in ``store``."""
 
     turns = Turns()
@@ -66,7 +69,7 @@ def create_app(
         return settings.as_of or date.today()
 
     if services is None:
-        services = consultation.load_services(settings.guideline_overrides)
+        services = consultation.load_services(settings.guideline_overrides, guidelines)
     door = make_door(settings, use_token or (store.use_token if store else _no_store))
     app = Flask(__name__, static_folder=None)
     views = Views(
@@ -80,7 +83,7 @@ def create_app(
         today=today,
         store=store,
         restraint=make_restraint(settings, services, store),
-        challenger=_challenger(settings, store),
+        challenger=_challenger(settings, guidelines, store),
     )
     add_routes(app, views, settings)
     if settings.demo:
@@ -125,22 +128,24 @@ def make_restraint(
     respects = store is not None and any(windows.values())
     if not (respects or settings.trials):
         return None
-    from cds_service.consultation.restraint import Respect, Restraint, check_trials
+    from cds_service.consultation.restraint import Respect, Restraint, checked_trials
     from cds_service.trust.clients import read_clients
 
     file = settings.clients_file
     clients = read_clients(file, plain_http=settings.demo) if file else ()
-    check_trials(settings.trials, services, [one.name for one in clients])
+    trials = checked_trials(settings.trials, services, [one.name for one in clients])
     # Two servers, or two tenants, may give one id to two children.
     fit = [one for one in clients if len(one.fhir_servers) <= 1 and len(one.tenants) <= 1]
     one_id = {one.name for one in fit} if file else {""}
     respect = None
     if respects and store is not None:
         respect = Respect(store, windows, one_id, lambda: datetime.fromtimestamp(time.time(), UTC))
-    return Restraint(settings.trials, respect)
+    return Restraint(trials, respect)
 
 
-def _challenger(settings: Settings, store: Store | None) -> Challenger | None:
+def _challenger(
+    settings: Settings, guidelines: Sequence[Known], store: Store | None
+) -> Challenger | None:
     """The guideline that is tried beside the one in force, if any."""
     if settings.challenger is None or store is None:
         return None
@@ -154,7 +159,7 @@ def _challenger(settings: Settings, store: Store | None) -> Challenger | None:
         )
         return consultation.judge(service, asked, done.evidence, occasion).evaluation
 
-    return Challenger(consultation.load_services(settings.challenger), judge, store)
+    return Challenger(consultation.load_services(settings.challenger, guidelines), judge, store)
 
 
 def create_store(settings: Settings) -> Store | None:

@@ -1,6 +1,6 @@
 """A patient's record as the medicine sees it: no FHIR, no hooks, no storage.
 
-``fhir/reading.py`` fills these types, the guidelines read them. Everything is frozen; every
+``fhir/reading/`` fills these types, the guidelines read them. Everything is frozen; every
 number is a ``Decimal`` exactly as it was sent; nothing here looks at a clock.
 """
 
@@ -198,6 +198,10 @@ class DraftDosage(Struct, frozen=True):
     unclear: tuple[str, ...] = ()
 
 
+#: The versions of FHIR that are read; which shape each has is told by ``fhir/editions.py``.
+Edition = Literal["DSTU2", "STU3", "R4", "R4B", "R5"]
+
+
 class Draft(Struct, frozen=True):
     """One order being written.
 
@@ -220,7 +224,7 @@ class Draft(Struct, frozen=True):
     text: str = ""
     dosages: tuple[DraftDosage, ...] = ()
     test: TestOrder | None = None
-    edition: Literal["R4", "STU3", "DSTU2"] = "R4"
+    edition: Edition = "R4"
 
 
 class Basket(Struct, frozen=True):
@@ -336,12 +340,14 @@ class Phase(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PlannedDrug(Struct, frozen=True):
-    """A medication to prescribe: ``amount`` micrograms at each time, phase after phase."""
+    """A medication to prescribe: ``amount`` at each time, phase after phase; ``unit`` is a
+    canonical UCUM mass or volume of `UNITS`."""
 
     codes: tuple[Code, ...]
     name: str
     route: Code
     amount: Decimal
+    unit: str
     phases: tuple[Phase, ...]
     authored: date
     priority: Literal["routine", "urgent", "asap", "stat"]

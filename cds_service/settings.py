@@ -17,17 +17,22 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from cds_service import PROGRAM
 from cds_service.errors import SettingsError
 from cds_service.trust.addresses import Refused, is_loopback, normal_base_address
 
 #: Whether there is anything of that name is known only when all is loaded.
 _is_trial_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
+_is_rule = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9-]{0,63}/)?[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
 
-DEFAULT_DATABASE = "sqlite:///b12-cds-service.sqlite"
+DEFAULT_DATABASE = f"sqlite:///{PROGRAM}.sqlite"
 
 
 class Trial(Struct, frozen=True):
-    """What is evaluated and recorded but not shown; "" stands for any client, service or rule."""
+    """What is evaluated and recorded but not shown; "" stands for any client, service or rule.
+
+    A ``rule`` may be named with its guideline ("a-guideline/RTE-09") or without.
+    """
 
     client: str = ""
     service: str = ""
@@ -197,7 +202,9 @@ def _trials(name: str, text: str) -> tuple[Trial, ...]:
         pairs = [part.partition(":") for part in written.split("+")]
         trial = {kind: value for kind, _, value in pairs}
         good = all(
-            kind in Trial.__struct_fields__ and _is_trial_name(value) for kind, _, value in pairs
+            kind in Trial.__struct_fields__
+            and (_is_rule if kind == "rule" else _is_trial_name)(value)
+            for kind, _, value in pairs
         )
         if not good or len(trial) != len(pairs):
             raise SettingsError(
@@ -257,7 +264,8 @@ SETTINGS: Mapping[str, Setting] = {
         "guideline_overrides",
         _file,
         "none",
-        "A TOML file with this site's own limits, products, codes and texts.",
+        "A TOML file with this site's own limits, products, codes and texts. Its tables stand under"
+        " the id of the guideline they change; a file that names none changes the first.",
     ),
     "CDS_OPEN": Setting(
         "open",
@@ -412,7 +420,8 @@ SETTINGS: Mapping[str, Setting] = {
         "none",
         "What is evaluated and recorded but not shown: `client:NAME`, `service:ID` or `rule:ID`,"
         " separated by commas or spaces; `+` joins what must all hold, as in"
-        " `client:north+rule:RTE-09`.",
+        " `client:north+rule:RTE-09`. A rule of two guidelines is named with its own, as"
+        " `rule:GUIDELINE/RTE-09`.",
     ),
     "CDS_CHALLENGER_OVERRIDES": Setting(
         "challenger",

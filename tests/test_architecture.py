@@ -7,6 +7,7 @@ is a decision about the house, made here and explained in DEVELOPERS.md.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -15,8 +16,12 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "cds_service"
 
+_READING = "clinical fhir.gather fhir.reading fhir.editions fhir.wire fhir.elements"
 # What lies directly in guidelines/ is the kit that every guideline is made with.
-_KIT = "clinical errors guidelines.engine guidelines.codelists guidelines.guideline"
+_KIT = (
+    "clinical errors guidelines.engine guidelines.tables guidelines.codelists guidelines.overrides"
+    " guidelines.checks guidelines.doses guidelines.guideline guidelines.workbench"
+)
 _B12 = f"{_KIT} guidelines.b12_under_two"
 
 # Each module: what of ours it may import, and which libraries beyond Python's own.
@@ -53,34 +58,74 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "store.reports": ("", ""),
     "store.reports.figures": ("cdshooks.feedback store.audit", "msgspec"),
     "store.reports.words": ("store.reports.figures", ""),
-    "store.reports.page": ("store.reports.figures store.reports.words", "jinja2 msgspec"),
+    "store.reports.page": (
+        "store.audit store.reports.figures store.reports.words",
+        "jinja2 msgspec",
+    ),
     "store.migrations": ("", ""),
     "store.migrations.env": ("", "alembic"),
     "store.migrations.versions": ("", ""),
     "store.migrations.versions.v0001_first": ("", "alembic sqlalchemy"),
+    "store.migrations.versions.v0002_qualified_rules": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
+    "fhir.editions": ("clinical", "msgspec"),
     "fhir.elements": ("clinical fhir.wire", ""),
-    "fhir.reading": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
-    "fhir.loose": ("fhir.wire fhir.elements", "msgspec"),
-    "fhir.dosages": ("clinical fhir.wire fhir.elements fhir.loose", ""),
-    "fhir.drafts": (
-        "clinical fhir.gather fhir.wire fhir.elements fhir.reading fhir.loose fhir.dosages",
+    "fhir.reading": (
+        "clinical errors fhir.gather fhir.reading fhir.editions fhir.wire fhir.elements",
         "msgspec",
     ),
-    "fhir.gather": ("clinical errors fhir.server", "msgspec"),
+    "fhir.reading.collecting": (_READING, "msgspec"),
+    "fhir.reading.context": (_READING, "msgspec"),
+    "fhir.reading.measurements": (_READING, "msgspec"),
+    "fhir.reading.medications": (_READING, "msgspec"),
+    "fhir.reading.ordered_tests": (_READING, "msgspec"),
+    "fhir.reading.problems": (_READING, "msgspec"),
+    "fhir.reading.products": ("clinical fhir.gather fhir.wire fhir.elements", "msgspec"),
+    "fhir.reading.times": ("clinical fhir.editions fhir.wire fhir.elements", ""),
+    "fhir.loose": ("fhir.wire fhir.elements", "msgspec"),
+    "fhir.timings": ("clinical fhir.editions fhir.elements fhir.loose", ""),
+    "fhir.dosages": (
+        "clinical fhir.editions fhir.wire fhir.elements fhir.loose fhir.timings",
+        "",
+    ),
+    "fhir.drafts": (
+        "clinical fhir.gather fhir.wire fhir.editions fhir.elements fhir.reading fhir.loose"
+        " fhir.dosages",
+        "msgspec",
+    ),
+    "fhir.gather": ("clinical errors fhir.editions fhir.server", "msgspec"),
     "fhir.server": ("clinical errors trust.addresses trust.outward", ""),
     "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
-    "fhir.bundles": ("clinical errors fhir.gather fhir.wire fhir.elements", "msgspec"),
+    "fhir.bundles": (
+        "clinical errors fhir.editions fhir.gather fhir.wire fhir.elements",
+        "msgspec",
+    ),
     "fhir.trail": ("", ""),
-    "fhir.orders": ("clinical errors", "msgspec fhir.resources pydantic"),
+    "fhir.orders": ("clinical errors fhir.editions", "msgspec fhir.resources pydantic"),
     "guidelines": ("", ""),
     "guidelines.engine": ("clinical errors", "msgspec"),
+    "guidelines.tables": ("errors guidelines.engine", "msgspec"),
+    "guidelines.explain": ("guidelines.engine guidelines.tables", "msgspec"),
+    "guidelines.describe": (
+        "clinical guidelines.codelists guidelines.engine guidelines.explain guidelines.tables",
+        "msgspec",
+    ),
     "guidelines.codelists": ("clinical errors guidelines.engine", "msgspec"),
-    "guidelines.guideline": ("clinical guidelines.engine", "msgspec"),
+    "guidelines.overrides": ("errors guidelines.engine guidelines.codelists", "msgspec"),
+    "guidelines.checks": ("errors guidelines.engine", "msgspec"),
+    "guidelines.doses": ("clinical errors guidelines.checks guidelines.engine", "msgspec"),
+    "guidelines.workbench": ("clinical", "msgspec"),
+    "guidelines.guideline": (
+        "clinical guidelines.engine guidelines.overrides guidelines.tables guidelines.workbench",
+        "msgspec",
+    ),
     "guidelines.registry": ("guidelines", ""),
     "guidelines.b12_under_two": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.follow_up": (_B12, "msgspec"),
+    "guidelines.b12_under_two.unconverted": (_B12, "msgspec"),
     "guidelines.b12_under_two.data": (_B12, "msgspec"),
+    "guidelines.b12_under_two.workbench": (_B12, "msgspec"),
     "guidelines.b12_under_two.front": (_B12, "msgspec"),
     "guidelines.b12_under_two.facts": (_B12, "msgspec"),
     "guidelines.b12_under_two.assessment": (_B12, "msgspec"),
@@ -96,6 +141,12 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.results": (_B12, "msgspec"),
     "guidelines.b12_under_two.therapy": (_B12, "msgspec"),
     "guidelines.b12_under_two.words": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.cause": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.inputs": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.severity": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.status": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.urgency": (_B12, "msgspec"),
     "guidelines.b12_under_two.describe": (_B12, "msgspec"),
     "guidelines.b12_under_two.explain": (_B12, "msgspec"),
     "consultation": (
@@ -105,11 +156,12 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "consultation.cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
     "consultation.occasion": (
-        "clinical cdshooks fhir.gather guidelines.engine store.audit",
+        "clinical cdshooks fhir.gather guidelines.guideline store.audit",
         "msgspec",
     ),
     "consultation.services": (
-        "clinical consultation.cards fhir.orders guidelines.guideline guidelines.registry",
+        "clinical consultation.cards fhir.orders guidelines.guideline guidelines.overrides"
+        " guidelines.registry",
         "msgspec",
     ),
     "consultation.account": (
@@ -126,7 +178,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "workbench": ("", ""),
     "workbench.samples": ("", "msgspec"),
     "workbench.pages": (
-        "errors settings cdshooks consultation clinical web.intake workbench",
+        "errors settings cdshooks consultation clinical guidelines.guideline web.intake workbench",
         "msgspec flask",
     ),
     "workbench.showing": (
@@ -148,15 +200,18 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "errors settings trust cdshooks fhir guidelines consultation web store workbench",
         "flask",
     ),
-    "commands": ("", "click"),
-    "commands.serving": ("app errors settings store.keeping", "click granian"),
+    "commands": ("guidelines.guideline guidelines.registry", "click"),
+    "commands.serving": ("app consultation errors settings store.keeping", "click granian"),
     "commands.evaluating": (
         "cdshooks commands consultation errors guidelines settings",
         "click fhir.resources pydantic",
     ),
-    "commands.checking": ("app trust.clients consultation fhir guidelines settings", "click"),
+    "commands.checking": (
+        "app commands trust.clients consultation fhir guidelines settings",
+        "click",
+    ),
     "commands.keeping": (
-        "consultation errors fhir settings store",
+        "commands consultation errors fhir settings store",
         "click msgspec",
     ),
     "commands.trying": (
@@ -179,11 +234,16 @@ ONLY = {
     "fhir.resources": {"fhir.orders", "commands.evaluating"},
     "granian": {"commands.serving"},
     "click": {"__main__", *(name for name in ALLOWED if name.split(".")[0] == "commands")},
-    "sqlalchemy": {"store.database", "store.migrations.versions.v0001_first"},
+    "sqlalchemy": {
+        "store.database",
+        "store.migrations.versions.v0001_first",
+        "store.migrations.versions.v0002_qualified_rules",
+    },
     "alembic": {
         "store.database",
         "store.migrations.env",
         "store.migrations.versions.v0001_first",
+        "store.migrations.versions.v0002_qualified_rules",
     },
     "prometheus_client": {"store.metrics"},
 }
@@ -296,3 +356,36 @@ def test_the_reader_of_imports_sees_every_form(
     found = imports_of("fhir.sample")
     assert ours(found) == {"clinical", "fhir.server", "guidelines.engine"}
     assert libraries(found) == {"requests.adapters"}
+
+
+def test_outside_the_guidelines_nobody_knows_one() -> None:
+    """Who wants one asks the registry, and sees of it what every guideline has."""
+    folders = {name for name in MODULES if MODULES[name].name == "__init__.py"}
+    each = {name for name in folders if name.startswith("guidelines.")}
+    assert each
+    for name in MODULES:
+        if name.startswith("guidelines."):
+            continue
+        imported = ours(imports_of(name)) - {""}
+        known = {one for one in imported if any(within(one, folder) for folder in each)}
+        assert not known, f"{name} may not know {sorted(known)}"
+
+
+#: What the program is called and is about may stand in `cds_service.PROGRAM` and `ABOUT`.
+NAMES_THE_MATTER = {"__init__.py"}
+
+
+def test_outside_the_guidelines_nothing_names_their_matter() -> None:
+    """Static files included. What is said of a guideline comes from it."""
+    named = {
+        str(file.relative_to(PACKAGE))
+        for file in PACKAGE.rglob("*")
+        if file.is_file()
+        and file.suffix != ".pyc"
+        and "guidelines" not in file.relative_to(PACKAGE).parts[:1]
+        and re.search(rb"b[-_ ]?12|cobalamin", file.read_bytes(), flags=re.I)
+    }
+    assert named == NAMES_THE_MATTER
+    kit = [file for file in (PACKAGE / "guidelines").iterdir() if file.is_file()]
+    told = {file.name for file in kit if re.search(rb"b12|cobalamin", file.read_bytes(), re.I)}
+    assert told == {"registry.py", "README.md"} & {file.name for file in kit}

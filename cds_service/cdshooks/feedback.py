@@ -14,7 +14,7 @@ One bad item refuses the whole batch, naming the item: the client learns that no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -122,36 +122,47 @@ def _item(raw: Raw, at: str) -> Feedback:
         raise _bad("is nested too deeply or not valid JSON", at) from None
 
     card = _name(sent.card, f"{at}.card")
+    outcome = _outcome(sent, at)
+    accepted = tuple(
+        _name(one.id, f"{at}.acceptedSuggestions[{index}].id")
+        for index, one in enumerate(sent.accepted_suggestions or ())
+    )
+    kept = [one for one in found if one]
+    extension = msgspec.json.encode(kept[0] if len(kept) == 1 else kept).decode() if kept else ""
+    return Feedback(
+        card,
+        outcome,
+        _moment(sent.outcome_timestamp, f"{at}.outcomeTimestamp"),
+        tuple(dict.fromkeys(accepted)),
+        tuple(dict.fromkeys(_reasons(overrides, found))),
+        "\n".join(_clean(one.user_comment) for one in overrides if one.user_comment),
+        extension,
+    )
+
+
+def _outcome(sent: _SentItem, at: str) -> Literal["accepted", "overridden"]:
     if sent.outcome == "accepted":
         if not sent.accepted_suggestions:
             raise _bad(
                 "is required where the outcome is accepted", f"{at}.acceptedSuggestions", "required"
             )
-    elif sent.outcome != "overridden":
+        return "accepted"
+    if sent.outcome != "overridden":
         raise _bad("must be accepted or overridden", f"{at}.outcome")
-    accepted = tuple(
-        _name(one.id, f"{at}.acceptedSuggestions[{index}].id")
-        for index, one in enumerate(sent.accepted_suggestions or ())
-    )
+    return "overridden"
+
+
+def _reasons(overrides: Sequence[_SentOverride], extensions: Sequence[Any]) -> list[Reason]:
+    """The reasons given, otherwise one of the words of the extensions."""
     reasons = [
         Reason(_clean(one.system), _clean(one.code), _clean(one.display))
         for one in (override.reason for override in overrides)
         if one is not None and (one.code or one.display)
     ]
     if not reasons:
-        words = [word for one in found for word in _reason_words(one)]
+        words = [word for one in extensions for word in _reason_words(one)]
         reasons = [Reason(display=" / ".join(words))] if words else []
-    kept = [one for one in found if one]
-    extension = msgspec.json.encode(kept[0] if len(kept) == 1 else kept).decode() if kept else ""
-    return Feedback(
-        card,
-        "accepted" if sent.outcome == "accepted" else "overridden",
-        _moment(sent.outcome_timestamp, f"{at}.outcomeTimestamp"),
-        tuple(dict.fromkeys(accepted)),
-        tuple(dict.fromkeys(reasons)),
-        "\n".join(_clean(one.user_comment) for one in overrides if one.user_comment),
-        extension,
-    )
+    return reasons
 
 
 def _several(sent: _SentOverride | list[_SentOverride] | None) -> list[_SentOverride]:

@@ -110,35 +110,14 @@ DEFAULT_LIMITS = Limits()
 def parse_request(body: bytes, hook: str, limits: Limits = DEFAULT_LIMITS) -> Request:
     """The call in ``body``, which must be one of ``hook``; `BadRequest` names what is wrong, and
     `TooLarge` what is beyond ``limits``."""
-    try:
-        # Members that are kept undecoded or ignored are not checked for UTF-8 by msgspec.
-        if not body.isascii():
-            body.decode()
-        sent = _decode(body)
-    except msgspec.ValidationError as error:
-        raise _explained(str(error)) from None
-    except UnicodeDecodeError:
-        raise BadRequest("The body is not UTF-8 text.") from None
-    except msgspec.DecodeError:
-        raise BadRequest("The body is not valid JSON.") from None
-    except RecursionError:
-        raise BadRequest("The body is nested too deeply.") from None
-
+    sent = _decoded(body)
     if len(body) > limits.text:  # in a shorter one nothing is too long
         _check_lengths(sent, limits.text)
     if sent.hook != hook:
         raise BadRequest(f"This service answers the hook {hook}.", "hook")
     if not _is_printable_name(sent.hook_instance):
         raise BadRequest("hookInstance must be a UUID.", "hookInstance")
-    context = sent.context
-    if not context.user_id:
-        raise BadRequest("context.userId is required.", "context.userId", "required")
-    patient_id = context.patient_id.removeprefix("Patient/")
-    if not patient_id:
-        raise BadRequest("context.patientId is required.", "context.patientId", "required")
-    if not _is_id(patient_id):
-        raise BadRequest("context.patientId is not the id of a patient.", "context.patientId")
-
+    context, patient_id = sent.context, _patient_of(sent.context)
     fhir_server = sent.fhir_server.rstrip("/") if sent.fhir_server else None
     authorization = None
     if sent.fhir_authorization is not None:
@@ -161,6 +140,34 @@ def parse_request(body: bytes, hook: str, limits: Limits = DEFAULT_LIMITS) -> Re
         authorization,
         sent.prefetch or {},
     )
+
+
+def _decoded(body: bytes) -> _Sent:
+    try:
+        # Members that are kept undecoded or ignored are not checked for UTF-8 by msgspec.
+        if not body.isascii():
+            body.decode()
+        return _decode(body)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error)) from None
+    except UnicodeDecodeError:
+        raise BadRequest("The body is not UTF-8 text.") from None
+    except msgspec.DecodeError:
+        raise BadRequest("The body is not valid JSON.") from None
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply.") from None
+
+
+def _patient_of(context: _SentContext) -> str:
+    """The bare id of the patient looked at; refused where it or the user is missing."""
+    if not context.user_id:
+        raise BadRequest("context.userId is required.", "context.userId", "required")
+    patient_id = context.patient_id.removeprefix("Patient/")
+    if not patient_id:
+        raise BadRequest("context.patientId is required.", "context.patientId", "required")
+    if not _is_id(patient_id):
+        raise BadRequest("context.patientId is not the id of a patient.", "context.patientId")
+    return patient_id
 
 
 def _check_lengths(sent: _Sent, most: int) -> None:

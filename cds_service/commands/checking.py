@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cds_service.commands import known_guidelines
+
 if TYPE_CHECKING:
     from cds_service.settings import Settings
 
@@ -23,7 +25,7 @@ def check(overrides: str | None, show: bool) -> None:
 
     settings = read_settings(os.environ)
     path = Path(overrides) if overrides else settings.guideline_overrides
-    services = load_services(path)
+    services = load_services(path, known_guidelines())
     for g in guidelines_of(services):
         about, local = g.wording.about, g.local
         click.echo(f"Guideline {about.id}, edition {about.edition}")
@@ -42,7 +44,7 @@ def check(overrides: str | None, show: bool) -> None:
         make_restraint(settings, services, None)
         click.echo(f"Trials: {len(settings.trials)}, of what is there.")
     if settings.challenger:
-        tried = guidelines_of(load_services(settings.challenger))
+        tried = guidelines_of(load_services(settings.challenger, known_guidelines()))
         changed = [name for g in tried for name in g.local]
         click.echo(f"Challenger: {', '.join(changed) or 'changes nothing'}.")
     given = [name for name in SETTINGS if os.environ.get(name, "").strip()]
@@ -79,7 +81,7 @@ def describe(only_check: bool, to: str) -> None:
     from cds_service.fhir.gather import prefetch_template
 
     stale = []
-    for guideline in guidelines_of(load_services()):
+    for guideline in guidelines_of(load_services(guidelines=known_guidelines())):
         path = Path(to) / f"{guideline.wording.about.id}.md"
         page = guideline.describe(prefetch_template)
         before = path.read_text(encoding="utf-8") if path.is_file() else ""

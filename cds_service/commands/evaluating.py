@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cds_service.commands import BadInput
+from cds_service.commands import BadInput, known_guidelines
 from cds_service.errors import ServiceError
 from cds_service.language import Message, house, say
 
 if TYPE_CHECKING:
     from cds_service.consultation.cases import Case
+    from cds_service.consultation.services import Service
     from cds_service.settings import Settings
 
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.argument("file")
 @click.option("--hook", default="", help="Instead of the request's own; patient-view for a Bundle.")
 @click.option("--patient", default="", metavar="ID", help="Which patient of a Bundle of several.")
+@click.option("--guideline", default="", metavar="ID", help="Instead of the first there is.")
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Evaluate on this date.")
 @click.option("--explain", is_flag=True, help="Print what is known, and every rule with its why.")
 @click.option("--json", "as_json", is_flag=True, help="Print the exact response.")
@@ -32,6 +34,7 @@ def evaluate(
     file: str,
     hook: str,
     patient: str,
+    guideline: str,
     as_of: datetime | None,
     explain: bool,
     as_json: bool,
@@ -49,7 +52,8 @@ def evaluate(
     from cds_service.settings import read_settings
 
     settings, today = read_settings(os.environ), date.today()
-    services = load_services(settings.guideline_overrides)
+    services = load_services(settings.guideline_overrides, known_guidelines())
+    services = _by(guideline, services) if guideline else services
     try:
         case = read_case(_content(file), services, hook, patient)
         on, evaluated = _date_of(case, as_of.date() if as_of else None, settings, today)
@@ -77,6 +81,15 @@ def evaluate(
         click.echo(f"\n{language.fill(say(house.Case.validation, count=count))}")
         for problem in problems or [language.fill(say(house.Case.valid))]:
             click.echo(f"  {problem}")
+
+
+def _by(guideline: str, services: Sequence[Service]) -> tuple[Service, ...]:
+    """Those of ``services`` that this guideline stands behind."""
+    own = tuple([one for one in services if one.guideline.wording.about.id == guideline])
+    if not own:
+        known = ", ".join(dict.fromkeys(one.guideline.wording.about.id for one in services))
+        raise BadInput(f"--guideline {guideline}: there is {known}.")
+    return own
 
 
 def _content(file: str) -> bytes:

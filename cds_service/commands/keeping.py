@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cds_service.commands import known_guidelines
 from cds_service.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -195,9 +196,14 @@ def report(
     made = make_report(rows, chosen, datetime.now(UTC), timedelta(hours=ignored_after))
     if html:
         from cds_service.consultation import load_services
+        from cds_service.consultation.services import guidelines_of
+        from cds_service.store.audit import qualified
 
-        rules = load_services()[0].guideline.wording.rules
-        meanings = {name: rule.result for name, rule in rules.items()}
+        meanings = {
+            qualified(guideline.wording.about.id, name): rule.result
+            for guideline in guidelines_of(load_services(guidelines=known_guidelines()))
+            for name, rule in guideline.wording.rules.items()
+        }
         Path(html).write_text(page.as_html(made, meanings, house.language()), encoding="utf-8")
         click.echo(f"{html} written.", err=bool(form))
     if form == "json":

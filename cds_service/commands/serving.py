@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cds_service import PROGRAM
 from cds_service.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -
 
 
 def _temporary_folder() -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="b12-cds-service-", ignore_cleanup_errors=True)
+    return TemporaryDirectory(prefix=f"{PROGRAM}-", ignore_cleanup_errors=True)
 
 
 def _greeting(settings: Settings, base: str) -> str:
@@ -91,6 +92,7 @@ def _greeting(settings: Settings, base: str) -> str:
 def _how_to_try(settings: Settings, base: str) -> str:
     """What somebody who sees the demo for the first time can do with it."""
     from cds_service.app import sample_stories
+    from cds_service.consultation import load_services
 
     lines = ["Demo, not for patients."]
     if settings.clients_file is not None:
@@ -100,7 +102,9 @@ def _how_to_try(settings: Settings, base: str) -> str:
     lines.append(f"A CDS Hooks client is given {base}/cds-services.")
     stories = sample_stories(settings)
     if stories:
-        story = next((n for n in stories if n.startswith("vegan-mother-low-b12")), min(stories))
+        service = load_services()[0]
+        begins = [one.story for one in service.guideline.desk().stories]
+        story = next((name for name in begins if name in stories), min(stories))
         lines += [
             f"{len(stories)} sample infants, told as if today were the day of their story:"
             f" {base}/samples",
@@ -109,7 +113,7 @@ def _how_to_try(settings: Settings, base: str) -> str:
             lines += [
                 "Try one:",
                 f"  curl -s {base}/samples/{story}/request.json \\",
-                f"    | curl -s {base}/cds-services/b12-under-two-patient-view \\",
+                f"    | curl -s {base}/cds-services/{service.id} \\",
                 "        -H 'Content-Type: application/json' --data-binary @-",
             ]
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cds_service.cdshooks.request import Request
 from cds_service.cdshooks.response import Response
@@ -24,7 +24,7 @@ from cds_service.consultation.cards import build_cards, speaking
 from cds_service.consultation.occasion import Consultation, Examined, Occasion
 from cds_service.consultation.services import Service, check_orders, load_services
 from cds_service.fhir import orders
-from cds_service.fhir.drafts import read_basket, referred_medications
+from cds_service.fhir.drafts import OpenedBasket, open_drafts, read_basket, referred_medications
 from cds_service.fhir.gather import Answer, gather
 from cds_service.fhir.reading import read_record
 
@@ -60,7 +60,8 @@ def judge(
     service: Service, asked: Request, evidence: Mapping[str, Answer], occasion: Occasion
 ) -> Consultation:
     """What ``service`` says of evidence gathered before."""
-    examined = _examined(service, asked, evidence, occasion, 0.0)
+    gathered = _Gathered(evidence, open_drafts(asked.context.draft_orders), 0.0)
+    examined = _examined(service, asked, gathered, occasion)
     return _answered(service, asked, examined, occasion)
 
 
@@ -69,54 +70,55 @@ def examine(
 ) -> Examined:
     """Gather, read, evaluate: everything `consult` does before wording it."""
     begun = perf_counter()
+    drafts = open_drafts(asked.context.draft_orders)
     evidence = gather(
         service.needs,
         asked.prefetch,
         asked.context.patient_id,
         server,
         occasion.no_server,
-        referred_medications(asked.context.draft_orders),
+        referred_medications(drafts),
         occasion.max_entries,
     )
-    gathered_ms = (perf_counter() - begun) * 1000
-    return _examined(service, asked, evidence, occasion, gathered_ms)
+    gathered = _Gathered(evidence, drafts, (perf_counter() - begun) * 1000)
+    return _examined(service, asked, gathered, occasion)
+
+
+class _Gathered(NamedTuple):
+    """What was gathered, the orders being written as they were opened, and how long it took."""
+
+    evidence: Mapping[str, Answer]
+    drafts: OpenedBasket
+    ms: float
 
 
 def _examined(
-    service: Service,
-    asked: Request,
-    evidence: Mapping[str, Answer],
-    occasion: Occasion,
-    gathered_ms: float,
+    service: Service, asked: Request, gathered: _Gathered, occasion: Occasion
 ) -> Examined:
     begun = perf_counter()
-    record = read_record(evidence, service.needs, asked.context.patient_id)
+    record = read_record(gathered.evidence, service.needs, asked.context.patient_id)
     read = perf_counter()
-    evaluation = _evaluate(service, asked, evidence, record, occasion)
+    evaluation = _evaluate(service, asked, gathered, record, occasion)
     evaluated = perf_counter()
     if occasion.one_action:
         evaluation = service.guideline.one_action_each(evaluation)
     durations = {
-        "gather": gathered_ms,
+        "gather": gathered.ms,
         "read": (read - begun) * 1000,
         "evaluate": (evaluated - read) * 1000,
     }
-    return Examined(evidence, record, evaluation, durations)
+    return Examined(gathered.evidence, record, evaluation, durations)
 
 
 def _evaluate(
-    service: Service,
-    asked: Request,
-    evidence: Mapping[str, Answer],
-    record: Record,
-    occasion: Occasion,
+    service: Service, asked: Request, gathered: _Gathered, record: Record, occasion: Occasion
 ) -> Any:
     """What the guideline says to this hook: about the chart, or about the orders being written."""
     g = service.guideline
     if service.hook == "patient-view":
         return g.evaluate(record, occasion.on)
-    context = asked.context
-    basket = read_basket(context.draft_orders, context.selections, context.patient_id, evidence)
+    context, evidence = asked.context, gathered.evidence
+    basket = read_basket(gathered.drafts, context.selections, context.patient_id, evidence)
     return g.evaluate_orders(record, basket, occasion.on, signing=service.hook == "order-sign")
 
 

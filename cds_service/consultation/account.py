@@ -13,13 +13,14 @@ from cds_service.consultation.occasion import Examined
 from cds_service.fhir.gather import Answer
 from cds_service.guidelines.engine import (
     CannotTell,
-    Evaluation,
     NotIndicated,
     Outcome,
     Recommend,
 )
+from cds_service.guidelines.guideline import Evaluation
 from cds_service.language import Language, Listed, Words, house, say
 from cds_service.store import audit
+from cds_service.store.audit import qualified
 
 if TYPE_CHECKING:
     from cds_service.consultation.services import Service
@@ -118,11 +119,11 @@ def kept(
         guideline=about.id,
         edition=about.edition,
         outcome=account["outcome"],
-        rules=tuple([_rule_outcome(one, original) for one in outcomes]),
-        fired=tuple(account["ruleIds"]),
+        rules=tuple([_rule_outcome(about.id, one, original) for one in outcomes]),
+        fired=tuple([qualified(about.id, rule) for rule in account["ruleIds"]]),
         cards=tuple(
             [
-                _kept_card(outcome, card, words)
+                _kept_card(about.id, outcome, card, words)
                 for outcome, card in zip(spoken, response.cards, strict=True)
             ]
         ),
@@ -140,29 +141,32 @@ def kept(
     )
 
 
-def _rule_outcome(outcome: Outcome, language: Language) -> audit.RuleOutcome:
+def _rule_outcome(guideline: str, outcome: Outcome, language: Language) -> audit.RuleOutcome:
+    rule = qualified(guideline, outcome.rule)
     if isinstance(outcome, Recommend):
-        return audit.RuleOutcome(outcome.rule, "recommended")
+        return audit.RuleOutcome(rule, "recommended")
     if isinstance(outcome, NotIndicated):
         because = language.text(outcome.reason)
-        return audit.RuleOutcome(outcome.rule, "not indicated", because=because)
+        return audit.RuleOutcome(rule, "not indicated", because=because)
     missing = tuple([language.text(one) for one in outcome.missing])
-    return audit.RuleOutcome(outcome.rule, "cannot tell", missing=missing)
+    return audit.RuleOutcome(rule, "cannot tell", missing=missing)
 
 
-def _kept_card(outcome: Recommend | CannotTell, card: Card, words: Stationery) -> audit.Card:
+def _kept_card(
+    guideline: str, outcome: Recommend | CannotTell, card: Card, words: Stationery
+) -> audit.Card:
     choices = outcome.choices if isinstance(outcome, Recommend) else ()
     topic = card.source.topic
     return audit.Card(
         card.uuid,
-        outcome.rule,
+        qualified(guideline, outcome.rule),
         outcome.card,
         topic.code if topic else "",
         card.indicator,
         digest(outcome, words),
         tuple(
             [
-                audit.Suggested(made.uuid, choice.rule, choice.recommended)
+                audit.Suggested(made.uuid, qualified(guideline, choice.rule), choice.recommended)
                 for made, choice in zip(card.suggestions, choices, strict=True)
             ]
         ),

@@ -11,7 +11,7 @@ from msgspec import Struct
 from cds_service.cdshooks.response import Response
 from cds_service.clinical import Record
 from cds_service.fhir.gather import Answer
-from cds_service.guidelines.engine import Evaluation
+from cds_service.guidelines.guideline import Evaluation
 from cds_service.store import audit
 
 

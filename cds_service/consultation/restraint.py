@@ -28,6 +28,7 @@ from cds_service.errors import SettingsError
 from cds_service.language import house, say
 from cds_service.settings import Trial
 from cds_service.store import audit, metrics
+from cds_service.store.audit import qualified, unqualified
 
 if TYPE_CHECKING:
     from cds_service.consultation.services import Service
@@ -38,14 +39,16 @@ OVERRIDDEN = "overridden before"
 LOOK_UP_S = 0.05
 
 
-def check_trials(
+def checked_trials(
     trials: Sequence[Trial], services: Sequence[Service], clients: Collection[str]
-) -> None:
-    """Refuses a trial of what does not exist, which would show what somebody meant to hide."""
-    known = {
-        "client": set(clients),
-        "service": {one.id for one in services},
-        "rule": {name.partition(".")[0] for one in services for name in one.stationery.frames},
+) -> tuple[Trial, ...]:
+    """``trials`` with each rule named with its guideline. Refuses one of what does not exist,
+    which would show what somebody meant to hide."""
+    known = {"client": set(clients), "service": {one.id for one in services}}
+    rules = {
+        qualified(one.guideline.wording.about.id, name.partition(".")[0])
+        for one in services
+        for name in one.stationery.frames
     }
     for trial in trials:
         for part, names in known.items():
@@ -53,12 +56,26 @@ def check_trials(
             if name and name not in names:
                 listed = ", ".join(sorted(names)) or "none, without CDS_CLIENTS_FILE"
                 raise SettingsError(
-                    "CDS_TRIALS",
-                    f"{part}:{name} is no {part} that has cards"
-                    if part == "rule"
-                    else f"there is no {part} {name!r}",
-                    f"Name one of: {listed}.",
+                    "CDS_TRIALS", f"there is no {part} {name!r}", f"Name one of: {listed}."
                 )
+    return tuple([structs.replace(one, rule=_known_rule(one.rule, rules)) for one in trials])
+
+
+def _known_rule(name: str, rules: Collection[str]) -> str:
+    """The rule of that ``name``, with or without its guideline, or "" for none."""
+    meant = sorted(one for one in rules if name in (one, unqualified(one)))
+    if name and not meant:
+        listed = ", ".join(sorted(rules))
+        raise SettingsError(
+            "CDS_TRIALS", f"rule:{name} is no rule that has cards", f"Name one of: {listed}."
+        )
+    if len(meant) > 1:
+        raise SettingsError(
+            "CDS_TRIALS",
+            f"rule:{name} is a rule of more than one guideline",
+            f"Name one of: {', '.join(meant)}.",
+        )
+    return meant[0] if meant else ""
 
 
 class Overrides(Protocol):
@@ -104,10 +121,16 @@ class Restraint(Struct, frozen=True):
     trials: tuple[Trial, ...] = ()
     respect: Respect | None = None
 
-    def unseen_rules(self, client: str, service: str) -> frozenset[str]:
-        """The rules in trial for this caller; their cards carry nothing that others must see."""
+    def unseen_rules(self, client: str, service: Service) -> frozenset[str]:
+        """The guideline's rules in trial for this caller, as its cards name them; these carry
+        nothing that others must see."""
+        own = qualified(service.guideline.wording.about.id, "")
         return frozenset(
-            [one.rule for one in self.trials if one.rule and one.covers(client, service)]
+            [
+                unqualified(one.rule)
+                for one in self.trials
+                if one.rule.startswith(own) and one.covers(client, service.id)
+            ]
         )
 
     def hold_back(
@@ -159,8 +182,8 @@ class Restraint(Struct, frozen=True):
             log={
                 **done.log,
                 "outcome": account["outcome"],
-                "cards": [one.rule for one in kept_cards if not one.hidden],
-                "withheld": [one.rule for one in kept_cards if one.hidden],
+                "cards": [unqualified(one.rule) for one in kept_cards if not one.hidden],
+                "withheld": [unqualified(one.rule) for one in kept_cards if one.hidden],
             },
             evaluation=structs.replace(kept, outcome=account["outcome"], cards=tuple(kept_cards)),
         )

@@ -11,7 +11,8 @@ from cds_service.clinical import Need
 from cds_service.consultation.cards import Stationery
 from cds_service.fhir import orders
 from cds_service.guidelines.guideline import Guideline, Known
-from cds_service.guidelines.registry import GUIDELINES
+from cds_service.guidelines.overrides import read_changes
+from cds_service.guidelines.registry import GUIDELINES, UNNAMED
 from cds_service.language import Language, house
 
 
@@ -41,11 +42,14 @@ def load_services(
     The orders of a guideline as it ships are checked by its tests; a site's changes to them are
     checked here. Raises `GuidelineError` with the file, the name and the cure.
     """
+    changes = read_changes(overrides, [one.id for one in guidelines], UNNAMED)
     services: list[Service] = []
     for known in guidelines:
-        g = known.load(overrides)
-        if g.local:
-            check_orders(g)
+        changed = changes.get(known.id)
+        g = known.load(changed)
+        if g.local and changed is not None:
+            with changed.named():
+                check_orders(g)
         stationery = stationery_of(g)
         services += (
             Service(
@@ -66,6 +70,11 @@ def load_services(
 def guidelines_of(services: Sequence[Service]) -> tuple[Guideline, ...]:
     """The guidelines behind ``services``, each once."""
     return tuple({one.guideline.wording.about.id: one.guideline for one in services}.values())
+
+
+def services_of(services: Sequence[Service], g: Guideline) -> tuple[Service, ...]:
+    """Those of ``services`` that one guideline stands behind."""
+    return tuple([one for one in services if one.guideline.wording.about.id == g.wording.about.id])
 
 
 def stationery_of(g: Guideline) -> Stationery:

@@ -16,7 +16,8 @@ from msgspec import Raw, Struct
 from cds_service.clinical import Need
 from cds_service.errors import BadRequest
 from cds_service.fhir import elements, wire
-from cds_service.fhir.gather import MEDICATION_KINDS, TYPES, UNDECODABLE
+from cds_service.fhir.editions import MEDICATION_KINDS, TYPES
+from cds_service.fhir.gather import UNDECODABLE
 
 #: Bundles that hold resources as they are now; others report on calls or on the past.
 _RECORDS = frozenset({"collection", "transaction", "batch", "searchset", "document"})
@@ -78,11 +79,8 @@ class RecordBundle(Struct, frozen=True):
         """For every need what a client would have sent as its prefetch, about this patient."""
         sorted_out: dict[str, list[Entry]] = {need.key: [] for need in needs}
         others = {f"Patient/{one}" for one in self.patients if one != patient_id}
-        others |= {
-            one.address
-            for one in self.entries
-            if one.kind == "Patient" and one.address and _identity(one.resource).id != patient_id
-        }
+        elsewhere = [one for one in self.entries if one.kind == "Patient" and one.address]
+        others |= {one.address for one in elsewhere if _id_in(one) != patient_id}
         for entry in self.entries:
             if others and _subject(entry.resource) in others:
                 continue
@@ -107,6 +105,24 @@ class RecordBundle(Struct, frozen=True):
 
 def open_bundle(content: bytes) -> RecordBundle:
     """The Bundle in ``content``; `BadRequest` when it is none, or none with a record."""
+    sent = _decoded(content)
+    entries = [_entry(item, item.full_url or "") for item in sent.entry or () if item.resource]
+    patients = [_id_in(one) for one in entries if one.kind == "Patient"]
+    written = elements.moment(sent.timestamp)
+    return RecordBundle(
+        sent.type or "",
+        tuple(entries),
+        tuple(dict.fromkeys(one for one in patients if one)),
+        written.first if written is not None else None,
+        tuple(
+            {"relation": "next", "url": link.url}
+            for link in sent.link or ()
+            if link.relation == "next" and link.url
+        ),
+    )
+
+
+def _decoded(content: bytes) -> _Bundle:
     try:
         content.decode()
         sent = _bundle(content)
@@ -121,56 +137,43 @@ def open_bundle(content: bytes) -> RecordBundle:
             f"A Bundle of type {sent.type or '(none)'} is no record; give one of type"
             f" {', '.join(sorted(_RECORDS))}."
         )
-    entries, patients = [], []
-    for item in sent.entry or ():
-        if not item.resource:
-            continue
-        address = item.full_url or ""
-        try:
-            known = _identity(item.resource)
-        except UNDECODABLE:
-            known = _Identity()
-        resource = item.resource
-        if known.resource_type == "Patient":
-            identity = known.id or address.replace(":", "/").rpartition("/")[2]
-            if not known.id:  # a resource to be created may have no id but that of its address
-                resource = Raw(_encode({**_members(resource), "id": identity}))
-            patients.append(identity)
-        entries.append(Entry(known.resource_type or "", resource, address))
-    written = elements.moment(sent.timestamp)
-    return RecordBundle(
-        sent.type,
-        tuple(entries),
-        tuple(dict.fromkeys(one for one in patients if one)),
-        written.first if written is not None else None,
-        tuple(
-            {"relation": "next", "url": link.url}
-            for link in sent.link or ()
-            if link.relation == "next" and link.url
-        ),
-    )
+    return sent
+
+
+def _entry(item: _Entry, address: str) -> Entry:
+    try:
+        known = _identity(item.resource)
+    except UNDECODABLE:
+        known = _Identity()
+    resource = item.resource
+    if known.resource_type == "Patient" and not known.id:
+        # A resource to be created may have no id but that of its address.
+        identity = address.replace(":", "/").rpartition("/")[2]
+        resource = Raw(_encode({**_members(resource), "id": identity}))
+    return Entry(known.resource_type or "", resource, address)
+
+
+def _id_in(entry: Entry) -> str:
+    return _identity(entry.resource).id or ""
 
 
 def _keys(entry: Entry, needs: Sequence[Need], patient_id: str) -> Iterator[str]:
     """The needs that ``entry`` belongs to: by type, and by code where a need names codes."""
     if entry.kind == "OperationOutcome":  # what could not be had may concern any need
-        yield from (need.key for need in needs if need.kind != "Patient")
-        return
+        return (need.key for need in needs if need.kind != "Patient")
     if entry.kind == "Medication":
-        yield from (need.key for need in needs if need.kind in MEDICATION_KINDS)
-        return
+        return (need.key for need in needs if need.kind in MEDICATION_KINDS)
     of_type = [need for need in needs if entry.kind in TYPES[need.kind]]
     if entry.kind == "Patient":
-        if _identity(entry.resource).id == patient_id:
-            yield from (need.key for need in of_type)
-        return
-    if not of_type:
-        return
+        return (need.key for need in of_type if _id_in(entry) == patient_id)
+    return _keys_by_code(entry, of_type)
+
+
+def _keys_by_code(entry: Entry, of_type: Sequence[Need]) -> Iterator[str]:
     codes = _codes(entry.resource) if any(need.kept for need in of_type) else frozenset()
     if codes is None:  # nobody can tell what it is about: the reader shall count it
-        yield of_type[0].key
-        return
-    yield from (need.key for need in of_type if not need.kept or not need.kept.isdisjoint(codes))
+        return (need.key for need in of_type[:1])
+    return (need.key for need in of_type if not need.kept or not need.kept.isdisjoint(codes))
 
 
 def _subject(resource: Raw) -> str:

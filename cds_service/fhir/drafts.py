@@ -10,34 +10,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Raw
 
-from cds_service.clinical import Basket, Draft, DraftDosage, TestOrder
+from cds_service.clinical import Basket, Draft, DraftDosage, Edition, TestOrder
 from cds_service.fhir import elements, loose, wire
 from cds_service.fhir.dosages import read_dosage
-from cds_service.fhir.elements import Unreadable
-from cds_service.fhir.gather import TYPES, UNDECODABLE, Answer
+from cds_service.fhir.editions import DRUGS, SUBJECTS, TYPES, edition_of, names
+from cds_service.fhir.elements import Moments, Unreadable, last_two_segments
+from cds_service.fhir.gather import UNDECODABLE, Answer
 from cds_service.fhir.loose import Json
-from cds_service.fhir.reading import (
-    Owner,
-    Product,
-    Products,
-    last_two_segments,
-    products_in,
-    test_order,
-)
+from cds_service.fhir.reading.context import Owner
+from cds_service.fhir.reading.ordered_tests import test_order
+from cds_service.fhir.reading.products import Product, Products, products_in
 
+_T = TypeVar("_T")
 _Find: TypeAlias = Callable[[str], Product | None]
 
 _DRUGS = TYPES["MedicationRequest"] - TYPES["MedicationStatement"]
 _TESTS = TYPES["ServiceRequest"]
-
-#: Without one of these members no order refers to a Medication ("medication" in R5).
-_POINTERS = (b'"medicationReference"', b'"medication"')
-_DOSES_OF_STU3 = {"doseQuantity", "doseRange", "doseSimpleQuantity"}
+_LINES = names("", "lines")
 _is_id = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII).fullmatch
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -46,13 +40,62 @@ _text = msgspec.json.Decoder(str).decode
 _EMPTY = (b"", b"null", b"{}", b"[]", b'""')
 
 
+class OpenedBasket(NamedTuple):
+    """The resources of ``draftOrders``, decoded once; ``unreadable`` counts those that cannot be.
+
+    ``sent`` is false when the client sent no basket.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    unreadable: int = 0
+    sent: bool = True
+
+
+def open_drafts(draft_orders: Raw | bytes | None) -> OpenedBasket:
+    """What `referred_medications` and `read_basket` look into."""
+    if draft_orders is None or bytes(draft_orders) == b"null":
+        return OpenedBasket(sent=False)
+    try:
+        bundle = _members(draft_orders)
+    except UNDECODABLE:
+        return OpenedBasket(unreadable=1)
+    sent: list[tuple[Raw | bytes, str]] = []
+    unreadable = 0
+    if "entry" in bundle:
+        sent, unreadable = _resources_in(bundle["entry"])
+    elif bundle and _text_of(bundle.get("resourceType")) != "Bundle":
+        sent = [(draft_orders, "")]
+    entries = [_decoded(bytes(resource), address) for resource, address in sent]
+    good = tuple([entry for entry in entries if entry is not None])
+    return OpenedBasket(good, unreadable + len(entries) - len(good))
+
+
+def referred_medications(opened: OpenedBasket) -> tuple[str, ...]:
+    """The references, as written, to Medications that the orders name but do not bring along."""
+    products = Products(_products_beside(opened.entries))
+    found = []
+    for entry in opened.entries:
+        written = _referred(entry) if entry.kind in _DRUGS else ""
+        if written and not written.startswith("#") and products.find(written) is None:
+            found.append(written)
+    return tuple(dict.fromkeys(found))
+
+
+def _referred(entry: Entry) -> str:
+    try:
+        _, pointed = _named_medication(entry.members)
+    except Unreadable:
+        return ""
+    return (pointed.reference or "") if pointed is not None else ""
+
+
 def read_basket(
-    draft_orders: Raw | bytes | None,
+    opened: OpenedBasket,
     selections: Sequence[str] | None,
     patient_id: str,
     evidence: Mapping[str, Answer] | None = None,
 ) -> Basket:
-    """The orders in ``draft_orders`` that are this patient's.
+    """The orders in the basket that are this patient's.
 
     ``selections`` name those that are worked on ("MedicationRequest/1", with or without base and
     version, a bare id, a full URL); without any, or when they name nothing that is there, it is
@@ -60,24 +103,12 @@ def read_basket(
     this patient's: forms may not have filled it in yet. Medications are looked for in the order,
     beside it, and in ``evidence``.
     """
-    if draft_orders is None or bytes(draft_orders) == b"null":
+    if not opened.sent:
         return Basket(sent=False)
-    entries, unreadable = _open(draft_orders)
+    entries, unreadable = opened.entries, opened.unreadable
     owner = _owner(entries, patient_id)
-    beside = Products(_products_beside(entries))
-    elsewhere = Products(
-        pair for answer in (evidence or {}).values() for pair in products_in(answer)
-    )
-
-    def find_product(written: str) -> Product | None:
-        return beside.find(written) or elsewhere.find(written)
-
-    chosen = {
-        name
-        for written in selections or ()
-        for name in (written, "/".join(last_two_segments(written)))
-    }
-    is_all = not any(chosen & entry.names for entry in entries)
+    find_product = _finder(entries, evidence or {})
+    is_chosen = _chooser(entries, selections or ())
     drafts: dict[bytes, Draft] = {}
     foreign = 0
     for entry in entries:
@@ -87,7 +118,7 @@ def read_basket(
             if not _is_of(owner, entry):
                 foreign += 1
                 continue
-            draft = _draft(entry, find_product, is_selected=is_all or bool(chosen & entry.names))
+            draft = _draft(entry, find_product, is_selected=is_chosen(entry))
         except Unreadable:
             unreadable += 1
             continue
@@ -95,29 +126,27 @@ def read_basket(
     return Basket(tuple(drafts.values()), foreign, unreadable)
 
 
-def referred_medications(draft_orders: Raw | bytes | None) -> tuple[str, ...]:
-    """The references, as written, to Medications that the orders name but do not bring along."""
-    if draft_orders is None or not any(name in bytes(draft_orders) for name in _POINTERS):
-        return ()
-    entries, _ = _open(draft_orders)
-    products = Products(_products_beside(entries))
-    found = []
-    for entry in entries:
-        if entry.kind in _DRUGS:
-            try:
-                pointed = _named_medication(entry.members)[1]
-            except Unreadable:
-                continue
-            written = pointed.reference if pointed is not None else None
-            if written and not written.startswith("#") and products.find(written) is None:
-                found.append(written)
-    return tuple(dict.fromkeys(found))
+def _finder(entries: Sequence[Entry], evidence: Mapping[str, Answer]) -> _Find:
+    """Finds a Medication beside the orders, else in the record."""
+    beside = Products(_products_beside(entries))
+    elsewhere = Products(pair for answer in evidence.values() for pair in products_in(answer))
+    return lambda written: beside.find(written) or elsewhere.find(written)
+
+
+def _chooser(entries: Sequence[Entry], selections: Sequence[str]) -> Callable[[Entry], bool]:
+    """Whether an order is worked on."""
+    chosen = {
+        name for written in selections for name in (written, "/".join(last_two_segments(written)))
+    }
+    if not any(chosen & entry.names for entry in entries):
+        return lambda entry: True
+    return lambda entry: bool(chosen & entry.names)
 
 
 # --- the Bundle ------------------------------------------------------------------------------
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
     """One resource: decoded, as sent, and its full URL ("" without one)."""
 
     kind: str
@@ -138,28 +167,6 @@ class _Entry(NamedTuple):
     def names(self) -> set[str]:
         """All that a selection may call it."""
         return {self.id, self.source, self.address} - {""}
-
-
-def _open(draft_orders: Raw | bytes) -> tuple[list[_Entry], int]:
-    """The resources, and how many there were that cannot be read."""
-    try:
-        bundle = _members(draft_orders)
-    except UNDECODABLE:
-        return [], 1
-    if "entry" not in bundle:
-        kind = _text_of(bundle.get("resourceType"))
-        sent = [] if kind == "Bundle" or not bundle else [(draft_orders, "")]
-        unreadable = 0
-    else:
-        sent, unreadable = _resources_in(bundle["entry"])
-    entries = []
-    for resource, address in sent:
-        entry = _decoded(bytes(resource), address)
-        if entry is not None:
-            entries.append(entry)
-        else:
-            unreadable += 1
-    return entries, unreadable
 
 
 def _resources_in(bundle_entry: Raw) -> tuple[list[tuple[Raw | bytes, str]], int]:
@@ -197,17 +204,17 @@ def _text_of(sent: Raw | None) -> str:
         return ""
 
 
-def _decoded(resource: bytes, address: str) -> _Entry | None:
+def _decoded(resource: bytes, address: str) -> Entry | None:
     try:
         resource.decode()
         members = loose.decode(resource)
     except UNDECODABLE:
         return None
     kind = loose.text(members.get("resourceType")) if isinstance(members, dict) else ""
-    return _Entry(kind, members, resource, address) if kind else None
+    return Entry(kind, members, resource, address) if kind else None
 
 
-def _products_beside(entries: Sequence[_Entry]) -> Iterator[tuple[str, Product]]:
+def _products_beside(entries: Sequence[Entry]) -> Iterator[tuple[str, Product]]:
     for entry in entries:
         if entry.kind == "Medication":
             identity = _identity(entry.members.get("code"))
@@ -216,17 +223,17 @@ def _products_beside(entries: Sequence[_Entry]) -> Iterator[tuple[str, Product]]
                     yield name, identity
 
 
-def _owner(entries: Sequence[_Entry], patient_id: str) -> Owner:
+def _owner(entries: Sequence[Entry], patient_id: str) -> Owner:
     """The patient, who may be in the Bundle too, under an address of its own."""
     own = {one.address for one in entries if one.kind == "Patient" and one.id == patient_id}
     references = {f"Patient/{patient_id}", f"urn:uuid:{patient_id}", *own} - {""}
     return Owner(patient_id, frozenset(references))
 
 
-def _is_of(owner: Owner, entry: _Entry) -> bool:
+def _is_of(owner: Owner, entry: Entry) -> bool:
     """Whether it is this patient's; `Unreadable` when nobody can tell whom it means."""
     named = set()
-    for name in ("subject", "patient"):
+    for name in SUBJECTS:
         pointed = loose.reference(entry.members.get(name))
         if pointed is not None and pointed.reference:
             named.add(owner.is_meant_by(pointed))
@@ -238,7 +245,7 @@ def _is_of(owner: Owner, entry: _Entry) -> bool:
 # --- one order -------------------------------------------------------------------------------
 
 
-def _draft(entry: _Entry, find_product: _Find, *, is_selected: bool) -> Draft:
+def _draft(entry: Entry, find_product: _Find, *, is_selected: bool) -> Draft:
     sent, modified = entry.members, _modifiers(entry.members)
     kind: Literal["drug", "test", "other"] = "other"
     if loose.one(sent.get("doNotPerform")) not in (True, "true"):
@@ -271,7 +278,7 @@ def _draft(entry: _Entry, find_product: _Find, *, is_selected: bool) -> Draft:
     )
 
 
-def _holds_an_order(entry: _Entry) -> bool:
+def _holds_an_order(entry: Entry) -> bool:
     """Whether a drug may be ordered inside: in a Bundle, or contained in a group of requests."""
     if entry.kind == "Bundle":
         return bool(loose.many(entry.members.get("entry")))
@@ -295,19 +302,32 @@ def _modifiers(sent: Mapping[str, Json]) -> tuple[str, ...]:
 def _named_medication(
     sent: Mapping[str, Json],
 ) -> tuple[Json, wire.Reference | None]:
-    """The concept as sent and the reference; R5 has both in ``medication``."""
-    concepts, pointers = [sent.get("medicationCodeableConcept")], [sent.get("medicationReference")]
-    medication = loose.one(sent.get("medication"))
-    if isinstance(medication, dict) and ("concept" in medication or "reference" in medication):
-        concepts.append(medication.get("concept"))
-        inner = medication.get("reference")
-        pointers.append(inner if isinstance(inner, dict) else medication)
-    else:
-        concepts.append(medication)
+    """The concept as sent and the reference; R5 has both in one member."""
+    concepts: list[Json] = []
+    pointers: list[Json] = []
+    for name in DRUGS:
+        said = sent.get(name)
+        if name.endswith("CodeableConcept"):
+            concepts.append(said)
+        elif name.endswith("Reference"):
+            pointers.append(said)
+        else:
+            concept, pointer = _concept_or_reference(said)
+            concepts.append(concept)
+            pointers.append(pointer)
     concept = next(filter(loose.says_something, concepts), None)
     if concept is not None:
         return concept, None
     return None, loose.reference(next(filter(loose.says_something, pointers), None))
+
+
+def _concept_or_reference(sent: Json) -> tuple[Json, Json]:
+    """What a CodeableReference holds; what has no such form is taken for a concept."""
+    given = loose.one(sent)
+    if not isinstance(given, dict) or not ("concept" in given or "reference" in given):
+        return given, None
+    inner = given.get("reference")
+    return given.get("concept"), inner if isinstance(inner, dict) else given
 
 
 def _product(sent: Mapping[str, Json], find_product: _Find) -> Product | None:
@@ -322,17 +342,20 @@ def _product(sent: Mapping[str, Json], find_product: _Find) -> Product | None:
         return None
     written, found = pointed.reference or "", None
     if written.startswith("#"):
-        for contained in loose.many(sent.get("contained")):
-            if (
-                isinstance(contained, dict)
-                and contained.get("resourceType") == "Medication"
-                and loose.text(contained.get("id")) == written[1:]
-            ):
-                found = _identity(contained.get("code"))
+        found = _contained(sent, written[1:])
     elif written:
         found = find_product(written)
     codes, text = found or ((), "")
     return codes, text or pointed.display or ""
+
+
+def _contained(sent: Mapping[str, Json], identity: str) -> Product | None:
+    found = None
+    for inside in loose.many(sent.get("contained")):
+        is_drug = isinstance(inside, dict) and inside.get("resourceType") == "Medication"
+        if is_drug and loose.text(inside.get("id")) == identity:
+            found = _identity(inside.get("code"))
+    return found
 
 
 def _identity(sent: Json) -> Product:
@@ -345,7 +368,7 @@ def _identity(sent: Json) -> Product:
 
 def _dosages(sent: Mapping[str, Json], modified: tuple[str, ...]) -> tuple[DraftDosage, ...]:
     """The lines, in their sequence where every one has its place in it."""
-    lines = loose.many(sent.get("dosageInstruction")) or loose.many(sent.get("dosage"))
+    lines = next(filter(None, (loose.many(sent.get(name)) for name in _LINES)), [])
     dosages = [read_dosage(line, modified) for line in lines]
     if modified and not dosages:
         dosages = [DraftDosage(unclear=modified)]
@@ -354,52 +377,52 @@ def _dosages(sent: Mapping[str, Json], modified: tuple[str, ...]) -> tuple[Draft
     return tuple(dosages)
 
 
-def _edition(entry: _Entry) -> Literal["R4", "STU3", "DSTU2"]:
-    """By its type and, for MedicationRequest, by where a dose stands."""
-    if entry.kind in ("MedicationOrder", "DiagnosticOrder"):
-        return "DSTU2"
-    if entry.kind == "ProcedureRequest":
-        return "STU3"
-    if entry.kind == "MedicationRequest":
-        for line in loose.many(entry.members.get("dosageInstruction")):
-            parts = set(line) if isinstance(line, dict) else set()
-            if "doseAndRate" not in parts and parts & _DOSES_OF_STU3:
-                return "STU3"
-    return "R4"
+def _edition(entry: Entry) -> Edition:
+    """The version whose shape it has; `Unreadable` when that is none known here."""
+    sent = entry.members
+    naming = [
+        one for one in sent if one.startswith("medication") and loose.says_something(sent[one])
+    ]
+    lines = (
+        set(line) for line in loose.many(sent.get("dosageInstruction")) if isinstance(line, dict)
+    )
+    edition = edition_of(entry.kind, naming, lines)
+    if edition is None:
+        raise Unreadable
+    return edition
 
 
-def _test(entry: _Entry) -> TestOrder:
+_WHEN = {"Period": loose.period, "Timing": loose.occurring}
+#: The members that say when a test is ordered or due: what `test_order` calls them, and how they
+#: are read.
+_TIMES_OF_TESTS: Sequence[tuple[str, str, Callable[[Json], object]]] = [
+    (wire.attribute(wire.TestOrder, name), name, _WHEN.get(name[-6:], loose.text))
+    for name in (*names("ServiceRequest", "when"), *names("ServiceRequest", "due"))
+]
+
+
+def _test(entry: Entry) -> TestOrder:
     """The order as the record would have it; parts that cannot be read are left out."""
     sent = entry.members
-
-    def concept(value: Json) -> wire.Concept | None:
-        try:
-            return loose.concept(value)
-        except Unreadable:
-            return None
-
-    def period(value: Json) -> wire.Period | None:
-        try:
-            return loose.period(value)
-        except Unreadable:
-            return None
-
+    times: dict[str, Any] = {
+        member: _readable(read, sent.get(name)) for member, name, read in _TIMES_OF_TESTS
+    }
+    items = [item for item in loose.many(sent.get("item")) if isinstance(item, dict)]
     return test_order(
         wire.TestOrder(
             resource_type=entry.kind,
             id=entry.id or None,
             status=loose.text(sent.get("status")),
-            code=concept(sent.get("code")),
-            item=[
-                wire.OrderedItem(concept(item.get("code")))
-                for item in loose.many(sent.get("item"))
-                if isinstance(item, dict)
-            ],
-            occurrence_date_time=loose.text(sent.get("occurrenceDateTime")),
-            occurrence_period=period(sent.get("occurrencePeriod")),
-            scheduled_date_time=loose.text(sent.get("scheduledDateTime")),
-            scheduled_period=period(sent.get("scheduledPeriod")),
-            authored_on=loose.text(sent.get("authoredOn")),
-            ordered_on=loose.text(sent.get("orderedOn")),
-        )
+            code=_readable(loose.concept, sent.get("code")),
+            item=[wire.OrderedItem(_readable(loose.concept, item.get("code"))) for item in items],
+            **times,
+        ),
+        Moments(),
     )
+
+
+def _readable(read: Callable[[Json], _T], sent: Json) -> _T | None:
+    try:
+        return read(sent)
+    except Unreadable:
+        return None

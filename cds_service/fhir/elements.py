@@ -1,4 +1,4 @@
-"""Data types of FHIR as clinical values: times, codings, quantities, ranges, statuses.
+"""Data types of FHIR as clinical values: times, references, codings, quantities, statuses.
 
 An element that is absent gives nothing; one that says something that cannot be relied on raises
 `Unreadable`, so that its resource is reported and not used.
@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import TypeVar
 
 from cds_service.clinical import (
@@ -157,12 +158,15 @@ def end(period: wire.Period | None) -> Moment | None:
     return moment(period.end) if period is not None else None
 
 
-def span(period: wire.Period | None) -> Moment | None:
-    """The whole period as one moment; with one end missing, the other end alone."""
-    begun, ended = start(period), end(period)
-    if begun is None or ended is None:
-        return begun or ended
-    return Moment(begun.first, max(begun.last, ended.last), begun.instant)
+def last_two_segments(reference: str) -> tuple[str, str]:
+    """Type and id of a relative or absolute reference; ("", "") if it has no such form."""
+    if "#" in reference or "?" in reference:
+        return "", ""
+    parts = reference.partition("/_history/")[0].split("/")
+    absolute = "://" in reference
+    if len(parts) < 2 or (not absolute and len(parts) > 2):
+        return "", ""
+    return parts[-2], parts[-1]
 
 
 def _system(written: str) -> str:
@@ -184,16 +188,15 @@ def codes(concept: wire.Concept | None) -> tuple[Code, ...]:
         only = codings[0]
         if only.code and only.system in _PLAIN_SYSTEMS:
             return (Code(only.system, only.code, only.display or ""),)
-    codes = []
-    for coding in codings:
-        code, system = coding.code, coding.system
-        if not code:
-            continue
-        system = (_SYSTEMS.get(system) or _system(system)) if system else ""
-        if system == ICD_10_CM and len(code) > 3 and "." not in code:
-            code = f"{code[:3]}.{code[3:]}"  # "D513", as billing systems write it
-        codes.append(Code(system, code, coding.display or ""))
-    return tuple(codes)
+    return tuple([_code(coding, coding.code) for coding in codings if coding.code])
+
+
+def _code(coding: wire.Coding, code: str) -> Code:
+    system = coding.system
+    system = (_SYSTEMS.get(system) or _system(system)) if system else ""
+    if system == ICD_10_CM and len(code) > 3 and "." not in code:
+        code = f"{code[:3]}.{code[3:]}"  # "D513", as billing systems write it
+    return Code(system, code, coding.display or "")
 
 
 def text(concept: wire.Concept | None) -> str:
@@ -228,7 +231,7 @@ def first(concepts: wire.Concept | list[wire.Concept] | None) -> wire.Concept | 
 _LONGEST_NUMBER = 30
 _COMPARATORS = ("<", "<=", ">", ">=")
 #: A number of JSON; in quotes only plain digits, which nobody reads in two ways.
-_number = re.compile(
+_is_number = re.compile(
     rb'(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)|"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"'
 ).fullmatch
 
@@ -240,7 +243,31 @@ def quantity(amount: wire.Amount | None) -> Quantity | None:
     sent = bytes(amount.value)
     if not sent or sent == b"null":
         return None
-    found = _number(sent)
+    unit = amount.unit
+    if unit == amount.code and unit in UNITS and amount.system == UCUM and len(sent) < 10:
+        return _ordinary(sent, unit, amount.comparator or "")
+    number, shown = _number(sent)
+    unit, comparator = unit or amount.code, amount.comparator or ""
+    written = f"{shown} {unit[:40]}" if unit else shown
+    return Quantity(number, _unit(amount), _compared(comparator) + written, comparator)
+
+
+@lru_cache(maxsize=1024)
+def _ordinary(sent: bytes, unit: str, comparator: str) -> Quantity:
+    """A short number and its unit in UCUM: records repeat themselves, ranges most of all."""
+    number, shown = _number(sent)
+    return Quantity(number, unit, f"{_compared(comparator)}{shown} {unit}", comparator)
+
+
+def _compared(comparator: str) -> str:
+    if comparator and comparator not in _COMPARATORS:
+        raise Unreadable
+    return comparator
+
+
+def _number(sent: bytes) -> tuple[Decimal, str]:
+    """The number, and how people write it."""
+    found = _is_number(sent)
     if found is None:
         raise Unreadable
     try:
@@ -248,19 +275,9 @@ def quantity(amount: wire.Amount | None) -> Quantity | None:
     except InvalidOperation:  # an exponent beyond all bounds
         raise Unreadable from None
     shown = str(number)
-    if not amount.comparator and len(shown) < 10 and amount.code in UNITS:
-        unit = amount.unit  # the usual case: a short number and its unit in UCUM
-        if unit == amount.code and amount.system == UCUM and shown.replace(".", "").isdigit():
-            return Quantity(number, unit, f"{shown} {unit}")
     if len(shown) > _LONGEST_NUMBER or not shown.replace(".", "", 1).isdigit():
         shown = _plainly(number)
-    unit, comparator = amount.unit or amount.code, amount.comparator
-    written = f"{shown} {unit[:40]}" if unit else shown
-    if not comparator:
-        return Quantity(number, _unit(amount), written)
-    if comparator not in _COMPARATORS:
-        raise Unreadable
-    return Quantity(number, _unit(amount), comparator + written, comparator)
+    return number, shown
 
 
 def _plainly(number: Decimal) -> str:

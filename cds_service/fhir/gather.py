@@ -9,8 +9,9 @@ not come by then is unknown, and the answer says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -18,28 +19,13 @@ from msgspec import Raw, Struct
 
 from cds_service.clinical import Need
 from cds_service.errors import TooLarge
+from cds_service.fhir.editions import MEDICATION_KINDS, TYPES
 
 if TYPE_CHECKING:
     from cds_service.fhir.server import FhirServer
 
 #: What decoding JSON that others wrote can raise: bad syntax or shape, depth, bad UTF-8.
 UNDECODABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
-
-#: The resource types that answer a need of a kind: its own, then its names in older versions.
-TYPES: Mapping[str, frozenset[str]] = {
-    "Patient": frozenset({"Patient"}),
-    "Observation": frozenset({"Observation"}),
-    "Condition": frozenset({"Condition"}),
-    "MedicationRequest": frozenset({"MedicationRequest", "MedicationOrder", "MedicationStatement"}),
-    "MedicationStatement": frozenset({"MedicationStatement"}),
-    "MedicationAdministration": frozenset({"MedicationAdministration"}),
-    "Procedure": frozenset({"Procedure"}),
-    "AllergyIntolerance": frozenset({"AllergyIntolerance"}),
-    "ServiceRequest": frozenset({"ServiceRequest", "ProcedureRequest", "DiagnosticOrder"}),
-}
-MEDICATION_KINDS = frozenset(
-    {"MedicationRequest", "MedicationStatement", "MedicationAdministration"}
-)
 
 MAX_PAGES = 10
 #: Medications known by reference only; each costs a read of its own.
@@ -65,6 +51,11 @@ class Answer(Struct, frozen=True):
     complete: bool = True
     why: str = ""
     origin: Origin | Literal[""] = ""
+
+    def each(self) -> Iterator[tuple[Raw | bytes, str]]:
+        """Every resource with its full URL."""
+        addresses = self.addresses or ("",) * len(self.resources)
+        return zip(self.resources, addresses, strict=True)
 
 
 def prefetch_template(need: Need) -> str:
@@ -101,30 +92,18 @@ def gather(
     searches: list[_Search] = []
     for need in needs:
         sent = prefetch.get(need.key)
-        first: _Page | None = None
-        absent = "not sent"
-        if sent is not None:
-            raw = bytes(sent)
-            if raw == b"null":
-                answers[need.key] = _LOOKED_AND_FOUND_NOTHING
-                continue
-            first = _read_page(raw, need)
-            if first is not None and len(first.resources) > max_entries:
-                raise TooLarge(
-                    f"prefetch.{need.key} has more than {max_entries} entries.",
-                    f"prefetch.{need.key}",
-                )
-            if first is None:
-                absent = f"what was sent is not {need.kind} data"
-            elif first.next is None:
-                answers[need.key] = _answer((first,), "", "prefetch")
-                continue
-            elif server is None:
-                problem = f"only the first page was sent, and {why_no_server}"
-                answers[need.key] = _answer((first,), problem, "prefetch")
-                continue
-        if server is None:
-            answers[need.key] = Answer("absent", why=f"{absent}, and {why_no_server}")
+        if sent is not None and bytes(sent) == b"null":
+            answers[need.key] = _LOOKED_AND_FOUND_NOTHING
+            continue
+        first, absent = _first_page(need, sent, max_entries)
+        if first is not None and first.next is None:
+            answers[need.key] = _answer((first,), "", "prefetch")
+        elif server is None:
+            answers[need.key] = (
+                Answer("absent", why=f"{absent}, and {why_no_server}")
+                if first is None
+                else _answer((first,), f"{absent}, and {why_no_server}", "prefetch")
+            )
         elif not _is_id(patient_id):
             answers[need.key] = Answer("absent", why=f"{absent}, and the patient id is not FHIR's")
         else:
@@ -139,6 +118,21 @@ def gather(
 
 
 _LOOKED_AND_FOUND_NOTHING = Answer("empty", origin="prefetch")
+
+
+def _first_page(need: Need, sent: Raw | None, most: int) -> tuple[_Page | None, str]:
+    """What the client sent, if it answers the need, and what is lacking where more is."""
+    if sent is None:
+        return None, "not sent"
+    page = _read_page(bytes(sent), need)
+    if page is None:
+        return None, f"what was sent is not {need.kind} data"
+    if len(page.resources) > most:
+        field = f"prefetch.{need.key}"
+        raise TooLarge(f"{field} has more than {most} entries.", field)
+    return page, "only the first page was sent"
+
+
 _ID = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,255}")
 
 
@@ -199,15 +193,9 @@ class _Search:
 
 def _answer(pages: tuple[_Page, ...], problem: str, origin: Origin) -> Answer:
     """What the pages hold together; ``problem`` is what went wrong while getting them."""
-    resources: tuple[Raw | bytes, ...]
-    if len(pages) == 1:
-        only = pages[0]
-        problem = problem or only.problem
-        resources, addresses = tuple(only.resources), tuple(only.addresses)
-    else:
-        problem = problem or next((page.problem for page in pages if page.problem), "")
-        resources = tuple(resource for page in pages for resource in page.resources)
-        addresses = tuple(address for page in pages for address in page.addresses)
+    problem = problem or next((page.problem for page in pages if page.problem), "")
+    resources = tuple(chain.from_iterable(page.resources for page in pages))
+    addresses = tuple(chain.from_iterable(page.addresses for page in pages))
     total = pages[0].total if pages else None
     if not problem and total is not None and total > len(resources):
         problem = f"only {len(resources)} of {total} results came"
@@ -382,13 +370,22 @@ class _MedicationReference(_Wire):
     reference: str | None = None
 
 
+class _Medication(_Wire):
+    """R5's: a concept or a reference; some write the reference itself here."""
+
+    reference: _MedicationReference | str | None = None
+
+
 class _Drug(_Wire):
     resource_type: str | None = None
     id: str | None = None
     medication_reference: _MedicationReference | None = None
+    medication: _Medication | None = None
 
 
 _drug = msgspec.json.Decoder(_Drug).decode
+#: Without one of these nothing is a Medication or refers to one.
+_POINTERS = (b'"medicationReference"', b'"medication"', b'"Medication"')
 
 
 def _fetch_medications(
@@ -401,35 +398,8 @@ def _fetch_medications(
 
     Those of drafts are read first; one that the record needs too is answered with the record.
     """
-    keys = [need.key for need in needs if need.kind in MEDICATION_KINDS]
-    wanted: dict[str, str] = {}
-    known: set[str] = set()
-    for written in drafted:
-        address = _medication_address(written, server)
-        if address:
-            wanted[address] = DRAFTED_MEDICATIONS
-    for key in keys:
-        answer = answers[key]
-        known.update(answer.addresses)
-        for resource in answer.resources:
-            if b'"medicationReference"' not in bytes(resource) and b'"Medication"' not in bytes(
-                resource
-            ):
-                continue
-            try:
-                drug = _drug(resource)
-            except UNDECODABLE:
-                continue
-            if drug.resource_type == "Medication":
-                known.add(f"Medication/{drug.id}")
-            elif drug.medication_reference is not None:
-                written = drug.medication_reference.reference or ""
-                address = _medication_address(written, server)
-                if address and written not in known:
-                    other = wanted.get(address, DRAFTED_MEDICATIONS)
-                    wanted[address] = key if other == DRAFTED_MEDICATIONS else other
-    reads = [(address, wanted[address]) for address in wanted if address not in known]
-    reads = reads[:MAX_MEDICATION_READS]
+    wanted = _wanted_medications(needs, answers, server, drafted)
+    reads = list(wanted.items())[:MAX_MEDICATION_READS]
     if not reads:
         return
     came: dict[str, bytes] = {}
@@ -449,6 +419,48 @@ def _fetch_medications(
                 resources=(*before.resources, body),
                 addresses=(*before.addresses, ""),
             )
+
+
+def _wanted_medications(
+    needs: Iterable[Need],
+    answers: Mapping[str, Answer],
+    server: FhirServer,
+    drafted: Sequence[str],
+) -> dict[str, str]:
+    """The addresses of Medications that did not come, each with the key it is to be answered
+    under."""
+    wanted: dict[str, str] = {}
+    known: set[str] = set()
+    for written in drafted:
+        address = _medication_address(written, server)
+        if address:
+            wanted[address] = DRAFTED_MEDICATIONS
+    for key in [need.key for need in needs if need.kind in MEDICATION_KINDS]:
+        known.update(answers[key].addresses)
+        for resource in answers[key].resources:
+            medication, written = _named_in(resource)
+            known.add(medication)
+            address = _medication_address(written, server) if written else ""
+            if address and written not in known:
+                other = wanted.get(address, DRAFTED_MEDICATIONS)
+                wanted[address] = key if other == DRAFTED_MEDICATIONS else other
+    return {address: key for address, key in wanted.items() if address not in known}
+
+
+def _named_in(resource: Raw | bytes) -> tuple[str, str]:
+    """("Medication/1", "") of a Medication, ("", reference) of what only refers to one."""
+    raw = bytes(resource)
+    if not any(name in raw for name in _POINTERS):
+        return "", ""
+    try:
+        drug = _drug(raw)
+    except UNDECODABLE:
+        return "", ""
+    if drug.resource_type == "Medication":
+        return f"Medication/{drug.id}", ""
+    pointed = drug.medication_reference or (drug.medication and drug.medication.reference)
+    written = pointed.reference if isinstance(pointed, _MedicationReference) else pointed
+    return "", written or ""
 
 
 def _medication_address(reference: str, server: FhirServer) -> str:

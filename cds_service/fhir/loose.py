@@ -158,3 +158,12 @@ def reference(sent: Json) -> wire.Reference | None:
 def period(sent: Json) -> wire.Period | None:
     given = members(sent)
     return wire.Period(text(given.get("start")), text(given.get("end"))) if given else None
+
+
+def occurring(sent: Json) -> wire.Occurring | None:
+    """A Timing that says when something is due."""
+    given = members(sent)
+    if not given:
+        return None
+    bounds = period(members(given.get("repeat")).get("boundsPeriod"))
+    return wire.Occurring(wire.Repeat(bounds), [text(one) for one in many(given.get("event"))])

@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from cds_service.clinical import (
     Code,
-    Draft,
     Phase,
     Plan,
     PlannedDrug,
@@ -33,6 +32,7 @@ from cds_service.clinical import (
     Written,
 )
 from cds_service.errors import GuidelineError
+from cds_service.fhir.editions import DRUGS, WRITING, Writing
 from cds_service.language import Language, Message, house, say
 
 UCUM = "http://unitsofmeasure.org"
@@ -50,7 +50,6 @@ _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_items = msgspec.json.Decoder(list[Raw]).decode
 
 Resource = Mapping[str, Any]
-_Edition = Literal["R4", "STU3", "DSTU2"]
 
 
 def write(plan: Written, patient_id: str, language: Language) -> Resource:
@@ -75,33 +74,34 @@ def _medication_request(plan: PlannedDrug, patient_id: str, language: Language) 
         "medicationCodeableConcept": _concept(plan.codes, language.text(plan.name)),
         "subject": {"reference": f"Patient/{patient_id}"},
         "authoredOn": plan.authored.isoformat(),
-        "dosageInstruction": _dosages(plan, "R4", language),
+        "dosageInstruction": _dosages(plan, WRITING["R4"], language),
     }
     return _with(resource, plan.reasons, language.text(plan.note))
 
 
-def _dosages(plan: PlannedDrug, edition: _Edition, language: Language) -> list[Resource]:
-    """One line a phase, in the shape of the FHIR version; DSTU2 has them in their order only."""
-    dose = {"value": plan.amount, "unit": language.unit("ug"), "system": UCUM, "code": "ug"}
+def _dosages(plan: PlannedDrug, how: Writing, language: Language) -> list[Resource]:
+    """One line a phase, in the shape of a FHIR version; DSTU2 has them in their order only."""
+    unit = language.unit(plan.unit)
+    dose = {"value": plan.amount, "unit": unit, "system": UCUM, "code": plan.unit}
     day = {"value": 1, "unit": language.fill(_UNITS["day"]), "system": UCUM, "code": "d"}
-    in_r4 = edition == "R4"
+    most = {"numerator": dose, "denominator": day}
+    deep = how.dose == "doseAndRate"
     return [
         {
-            **({} if edition == "DSTU2" else {"sequence": number}),
+            **({"sequence": number} if how.has_sequence else {}),
             "text": language.text(phase.text),
-            "timing": {"repeat": _repeat(phase, edition, language)},
+            "timing": {"repeat": _repeat(phase, how, language)},
             "route": _concept((plan.route,), plan.route.display),
-            **({"doseAndRate": [{"doseQuantity": dose}]} if in_r4 else {"doseQuantity": dose}),
-            "maxDosePerPeriod": {"numerator": dose, "denominator": day},
+            how.dose: [{"doseQuantity": dose}] if deep else dose,
+            "maxDosePerPeriod": [most] if how.maxima else most,
         }
         for number, phase in enumerate(plan.phases, 1)
     ]
 
 
-def _repeat(phase: Phase, edition: _Edition, language: Language) -> Resource:
-    in_dstu2 = edition == "DSTU2"
+def _repeat(phase: Phase, how: Writing, language: Language) -> Resource:
     return {
-        "boundsQuantity" if in_dstu2 else "boundsDuration": {
+        how.bounds: {
             "value": phase.duration,
             "unit": language.fill(_UNITS[phase.duration_unit]),
             "system": UCUM,
@@ -110,7 +110,7 @@ def _repeat(phase: Phase, edition: _Edition, language: Language) -> Resource:
         "count": phase.count,
         "frequency": phase.frequency,
         "period": phase.period,
-        "periodUnits" if in_dstu2 else "periodUnit": phase.period_unit,
+        how.period_unit: phase.period_unit,
     }
 
 
@@ -150,18 +150,6 @@ def _stopped(plan: StoppedDrug) -> Resource:
 
 # --- drafts ----------------------------------------------------------------------------------
 
-_MEDICATION = ("medicationCodeableConcept", "medicationReference", "medication")
-#: Members that are arrays in R4; forms send the only item of some without its array.
-_ARRAYS_OF_R4 = frozenset({
-    "basedOn", "category", "contained", "detectedIssue", "dosageInstruction", "eventHistory",
-    "extension", "identifier", "instantiatesCanonical", "instantiatesUri", "insurance", "note",
-    "reasonCode", "reasonReference", "supportingInformation",
-})  # fmt: skip
-_ARRAYS: Mapping[_Edition, frozenset[str]] = {
-    "R4": _ARRAYS_OF_R4,
-    "STU3": _ARRAYS_OF_R4 - {"category", "insurance"},
-    "DSTU2": frozenset({"contained", "dosageInstruction", "extension", "identifier"}),
-}
 _NOTHING = (b"null", b"[]", b"{}")
 
 
@@ -173,18 +161,19 @@ def _revised(plan: RevisedDrug, patient_id: str, language: Language) -> Resource
     members that say nothing go, since FHIR has neither null nor empty ones.
     """
     draft, drug, parts = plan.draft, plan.drug, plan.parts
+    how = WRITING[draft.edition]
     sent = _decode_members(draft.resource)
     revised: dict[str, Any] = {
-        name: _in_array(value) if name in _ARRAYS[draft.edition] else value
+        name: _in_array(value) if name in how.arrays else value
         for name, value in sent.items()
         if bytes(value) not in _NOTHING
     }
-    for name, value in _required(draft, patient_id).items():
+    for name, value in _required(how, patient_id).items():
         revised.setdefault(name, value)
     if "medication" in parts:
-        revised = _with_medication(revised, drug, language)
+        revised = _with_medication(revised, drug, how, language)
     if "dosage" in parts:
-        revised["dosageInstruction"] = _dosages(drug, draft.edition, language)
+        revised["dosageInstruction"] = _dosages(drug, how, language)
     elif "route" in parts:
         route = _concept((drug.route,), drug.route.display)
         lines = _items_of(revised.get("dosageInstruction")) or [Raw(b"{}")]
@@ -200,50 +189,48 @@ def _by_route(line: Mapping[str, Raw], route: Resource) -> dict[str, Any]:
     return {**kept, "route": route}
 
 
-def _required(draft: Draft, patient_id: str) -> Resource:
-    patient = {"reference": f"Patient/{patient_id}"}
-    if draft.edition == "DSTU2":
-        return {"status": "draft", "patient": patient}
-    return {"status": "draft", "intent": "order", "subject": patient}
+def _required(how: Writing, patient_id: str) -> Resource:
+    intent = {"intent": "order"} if how.has_intent else {}
+    return {"status": "draft", **intent, how.subject: {"reference": f"Patient/{patient_id}"}}
 
 
 #: What was to be dispensed of a medication, how much and how often: another one needs its own.
 _OF_THE_SUPPLY = frozenset({
     "quantity", "numberOfRepeatsAllowed", "expectedSupplyDuration", "initialFill",
-    "dispenseInterval", *_MEDICATION,
+    "dispenseInterval", *DRUGS,
 })  # fmt: skip
 
 
 def _with_medication(
-    sent: Mapping[str, Any], drug: PlannedDrug, language: Language
+    sent: Mapping[str, Any], drug: PlannedDrug, how: Writing, language: Language
 ) -> dict[str, Any]:
     """With another medication, and without what was to be dispensed of the old one."""
-    name, medication = "medicationCodeableConcept", _concept(drug.codes, language.text(drug.name))
-    if "medication" in sent and not {"medicationCodeableConcept", "medicationReference"} & set(
-        sent
-    ):
-        name, medication = "medication", {"concept": medication}  # R5
+    medication = _concept(drug.codes, language.text(drug.name))
+    if not how.drug.endswith("CodeableConcept"):  # R5
+        medication = {"concept": medication}
     revised: dict[str, Any] = {}
     for member, value in sent.items():
-        if member in _MEDICATION:
-            revised[name] = medication
+        if member in DRUGS:
+            revised[how.drug] = medication
         elif member != "substitution":
             revised[member] = value
-    revised[name] = medication
+    revised[how.drug] = medication
     if "dispenseRequest" in revised:
         supply = _members_of(revised["dispenseRequest"])
-        revised["dispenseRequest"] = {
-            each: supply[each] for each in supply if each not in _OF_THE_SUPPLY
-        }
-        if not revised["dispenseRequest"]:
-            del revised["dispenseRequest"]
+        kept = {each: supply[each] for each in supply if each not in _OF_THE_SUPPLY}
+        _replace(revised, "dispenseRequest", kept)
     if "contained" in revised:
         needed = _still_needed(_items_of(sent["contained"]), sent, revised)
-        if needed:
-            revised["contained"] = needed
-        else:
-            del revised["contained"]
+        _replace(revised, "contained", needed)
     return revised
+
+
+def _replace(resource: dict[str, Any], member: str, value: Any) -> None:
+    """An empty value takes the member along: FHIR has none."""
+    if value:
+        resource[member] = value
+    else:
+        del resource[member]
 
 
 def _still_needed(

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+from cds_service import PROGRAM
 from cds_service.trust import outward
 from cds_service.trust.addresses import ApprovedFhirServer
 
@@ -59,7 +60,7 @@ class FhirServer:
             "Accept": "application/fhir+json",
             # HAPI answers a repeated search from a cache for a minute unless told not to.
             "Cache-Control": "no-cache",
-            "User-Agent": "b12-cds-service",
+            "User-Agent": PROGRAM,
         }
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"

@@ -19,7 +19,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-_HOME = "https://b12-cds-service.github.io"
+from cds_service import PROGRAM
+
+_HOME = f"https://{PROGRAM}.github.io"
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 _UUIDS = "urn:ietf:rfc:3986"
 _is_uuid = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
@@ -214,7 +216,7 @@ def _client(name: str | None) -> Json:
 
 
 def _this_service(row: Row) -> Json:
-    return {"type": "Device", "display": f"b12-cds-service {row['version']}"}
+    return {"type": "Device", "display": f"{PROGRAM} {row['version']}"}
 
 
 def _coding(system: str, code: str, display: str) -> Json:

@@ -1,7 +1,8 @@
-"""The elements that are read of each resource, under the names of DSTU2, STU3, R4 and R4B.
+"""The elements that are read of each resource, under the names of every version of FHIR.
 
-What is not named is skipped whatever its shape; what is named but has another shape makes the
-resource unreadable. Two versions of a resource share one struct: their names do not clash.
+Which name is whose, and what it is for, says `editions`. What is not named is skipped whatever
+its shape; what is named but has another shape makes the resource unreadable. All versions of a
+resource share one struct: their names do not clash.
 """
 
 from __future__ import annotations
@@ -13,6 +14,11 @@ from msgspec import Raw, Struct
 
 class Wire(Struct, rename="camel", gc=False):
     """Elements as they are sent; what is not named is skipped whatever its shape."""
+
+
+def attribute(struct: type[Wire], member: str) -> str:
+    """The attribute that holds a member, by its name on the wire."""
+    return dict(zip(struct.__struct_encode_fields__, struct.__struct_fields__, strict=True))[member]
 
 
 class Coding(Wire):
@@ -83,6 +89,20 @@ class Result(Wire):
     value_reference: Any = None
 
 
+class Repeat(Wire):
+    bounds_period: Period | None = None
+
+
+class Timing(Wire):
+    repeat: Repeat | None = None
+
+
+class Occurring(Timing):
+    """A Timing that says when something was or is due, not how often."""
+
+    event: list[str] | None = None
+
+
 class Observation(Result):
     resource_type: str | None = None
     implicit_rules: str | None = None
@@ -93,6 +113,7 @@ class Observation(Result):
     patient: Reference | None = None
     effective_instant: str | None = None
     effective_period: Period | None = None
+    effective_timing: Occurring | None = None
     focus: list[Reference] | Reference | None = None
     component: list[Result] | None = None
 
@@ -126,14 +147,6 @@ class Condition(Resource):
     abatement_range: Any = None
 
 
-class Repeat(Wire):
-    bounds_period: Period | None = None
-
-
-class Timing(Wire):
-    repeat: Repeat | None = None
-
-
 class DoseAndRate(Wire):
     dose_quantity: Amount | None = None
 
@@ -144,10 +157,15 @@ class Dosage(Wire):
     timing: Timing | None = None
     dose_and_rate: list[DoseAndRate] | None = None
     dose_quantity: Amount | None = None
+    dose_simple_quantity: Amount | None = None
     dose: Amount | None = None
     quantity: Amount | None = None
     quantity_quantity: Amount | None = None
     modifier_extension: list[Raw] | None = None
+
+
+class Adherence(Wire):
+    code: Concept | None = None
 
 
 class MedicationRef(Wire):
@@ -171,14 +189,23 @@ class Drug(Resource):
     date_asserted: str | None = None
     effective_date_time: str | None = None
     effective_period: Period | None = None
+    effective_timing: Occurring | None = None
     effective_time_date_time: str | None = None
     effective_time_period: Period | None = None
+    occurence_date_time: str | None = None
+    occurence_period: Period | None = None
+    occurence_timing: Occurring | None = None
+    occurrence_date_time: str | None = None
+    occurrence_period: Period | None = None
+    occurrence_timing: Occurring | None = None
+    effective_dose_period: Period | None = None
     dosage_instruction: list[Dosage] | None = None
     dosage: list[Dosage] | Dosage | None = None
     taken: str | None = None
     was_not_taken: bool | None = None
     was_not_given: bool | None = None
     not_given: bool | None = None
+    adherence: Adherence | None = None
 
 
 class Product(Wire):
@@ -190,6 +217,9 @@ class Product(Wire):
 class Procedure(Resource):
     performed_date_time: str | None = None
     performed_period: Period | None = None
+    occurrence_date_time: str | None = None
+    occurrence_period: Period | None = None
+    occurrence_timing: Occurring | None = None
     not_performed: bool | None = None
     not_done: bool | None = None
 
@@ -214,8 +244,10 @@ class TestOrder(Resource):
     item: list[OrderedItem] | None = None
     occurrence_date_time: str | None = None
     occurrence_period: Period | None = None
+    occurrence_timing: Occurring | None = None
     scheduled_date_time: str | None = None
     scheduled_period: Period | None = None
+    scheduled_timing: Occurring | None = None
     authored_on: str | None = None
     ordered_on: str | None = None
 
@@ -253,6 +285,7 @@ class Remains(Wire):
     code: Raw = Raw()
     substance: Raw = Raw()
     medication_codeable_concept: Raw = Raw()
+    medication: Raw = Raw()
     clinical_status: Raw = Raw()
     verification_status: Raw = Raw()
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -377,3 +377,47 @@ def _row(cells: Sequence[str], path: Path | str, where: str) -> CodeRow:
     if verified not in ("yes", "no"):
         raise refuse(f"verified is {verified!r}", "write yes or no")
     return CodeRow(system, code, display, verified == "yes", tuple(evidence.split()))
+
+
+# --- all lists of a guideline ----------------------------------------------------------------
+
+_Codes = TypeVar("_Codes", bound=Struct)
+
+
+def named_lists(lists: Mapping[str, CodeList], to: type[_Codes]) -> _Codes:
+    """The lists as the struct whose fields name them; refuses one too few or too many."""
+    names = set(to.__struct_fields__)
+    for name in sorted(names - set(lists)):
+        raise GuidelineError(
+            f"codes/{name}.csv", name, "is missing", "add the file; the functions name this list"
+        )
+    for name in sorted(set(lists) - names):
+        raise GuidelineError(f"codes/{name}.csv", name, "is used by no function", "remove the file")
+    return to(**lists)
+
+
+class Lists(NamedTuple):
+    """The lists a code belongs to; ``mentioned`` when only an unverified row has it."""
+
+    decided: tuple[str, ...]
+    mentioned: bool
+
+
+def look_up_in(lists: Mapping[str, CodeList]) -> Callable[[str, str], Lists]:
+    """Tells to which of ``lists`` a system and code belong; remembers what it was asked last,
+    unless that is too long to be a code."""
+
+    def look_up(system: str, code: str) -> Lists:
+        asked = Code(system, code)
+        return Lists(
+            tuple(name for name, one in lists.items() if one.decides(asked)),
+            any(one.mentions(asked) for one in lists.values()),
+        )
+
+    remembered = lru_cache(maxsize=4096)(look_up)
+
+    def lists_of(system: str, code: str) -> Lists:
+        is_short = len(code) <= LONGEST_CODE and len(system) <= 4 * LONGEST_CODE
+        return remembered(system, code) if is_short else look_up(system, code)
+
+    return lists_of

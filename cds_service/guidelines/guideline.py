@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
 from cds_service.clinical import Basket, Need, Plan, Record
-from cds_service.guidelines.engine import Evaluation, Note, Wording
+from cds_service.guidelines.engine import Note, Outcome, Wording
+from cds_service.guidelines.overrides import Changes
+from cds_service.guidelines.tables import Reasoning
+from cds_service.guidelines.workbench import Chart, Desk
+
+_Facts = TypeVar("_Facts")
+
+
+class Evaluation(Struct, Generic[_Facts], frozen=True):
+    """What came of it, and every rule asked on the way.
+
+    ``facts`` are the guideline's own affair: whoever shows or keeps an evaluation does not look
+    into them. ``unusable`` are results that are there and cannot be used, as they were sent, and
+    ``basket`` are the orders that were checked.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    reasoning: Reasoning
+    facts: _Facts
+    unusable: tuple[str, ...] = ()
+    basket: Basket | None = None
 
 
 class Offer(Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +114,16 @@ class GuidelineOf(Protocol[_Evaluation]):
     def explain(self, evaluation: _Evaluation, record: Record) -> str:
         """How it came to an evaluation: the same account as plain text."""
 
+    def desk(self) -> Desk:
+        """What the workbench needs to know once."""
+
+    def chart(self, evaluation: _Evaluation, record: Record) -> Chart:
+        """What the workbench shows of a record beside its problems, medicines and tests."""
+
+    @property
+    def readme(self) -> str:
+        """What is told about it beside its data, in Markdown."""
+
     def describe(self, prefetch_template: Callable[[Need], str]) -> str:
         """The guideline as a page in Markdown."""
 
@@ -103,7 +133,7 @@ Guideline = GuidelineOf[Any]
 
 
 class Known(Struct, frozen=True):
-    """A guideline this program has, and how it is loaded."""
+    """A guideline this program has, and how it is loaded: as it ships, or with a site's changes."""
 
     id: str
-    load: Callable[..., Guideline]
+    load: Callable[[Changes | None], Guideline]

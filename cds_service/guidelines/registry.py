@@ -7,3 +7,7 @@ from cds_service.guidelines.guideline import Known
 
 #: In the order in which discovery shows their services.
 GUIDELINES: tuple[Known, ...] = (b12_under_two.KNOWN,)
+
+#: The guideline that is meant where none is named: in an overrides file without ids, and wherever
+#: something was written or kept before there were others.
+UNNAMED = b12_under_two.KNOWN.id

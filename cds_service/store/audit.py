@@ -1,6 +1,7 @@
 """What is kept of one call: who asked what, which rules answered how, which cards came of it.
 
-Names, codes, counts and times; no value from a patient's record. The ids of patient, user and
+Names, codes, counts and times; no value from a patient's record. A ``rule`` is named with its
+guideline, see `qualified`. The ids of patient, user and
 hook instance are as sent here and are made unreadable before anything is kept, see `Pseudonyms`.
 """
 
@@ -14,6 +15,16 @@ from msgspec import Struct
 
 from cds_service.language import Instant, Language, Listed, Message, Rounded, Words, say
 from cds_service.language.house import Kept as K
+
+
+def qualified(guideline: str, rule: str) -> str:
+    """The id of a rule among those of all guidelines: another may have a rule of the same id."""
+    return f"{guideline}/{rule}"
+
+
+def unqualified(rule: str) -> str:
+    """The id of a rule in its own guideline, as it stands on its card."""
+    return rule.rpartition("/")[2]
 
 
 class Suggested(Struct, frozen=True):

@@ -620,7 +620,7 @@ def _version(connection: Connection) -> str | None:
     return connection.execute(sa.select(_version_table.c.version_num)).scalar()
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, to: str = "head") -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -628,7 +628,7 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", "cds_service.store:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _rows(

@@ -169,7 +169,7 @@ class Views:
         settings, restraint = self._settings, self._restraint
         service, caller = arrived.service, arrived.caller
         server, no_server = fhir_server_for(asked, caller, settings.demo, self._connect)
-        unseen = restraint.unseen_rules(caller.name, service.id) if restraint else frozenset()
+        unseen = restraint.unseen_rules(caller.name, service) if restraint else frozenset()
         occasion = Occasion(
             arrived.on,
             settings.as_of is not None,

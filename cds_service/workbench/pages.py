@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import cached_property, partial
+from functools import partial
 from hashlib import sha256
+from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from flask import Flask, Response, request
 from cds_service.cdshooks.request import Request, parse_request
 from cds_service.consultation import Occasion, examine, respond
 from cds_service.consultation.cases import read_case
+from cds_service.consultation.services import guidelines_of, services_of
 from cds_service.errors import BadRequest, Forbidden, NotFound
 from cds_service.web.intake import json_body, limits_of
 from cds_service.workbench import samples
@@ -30,6 +32,7 @@ from cds_service.workbench import samples
 if TYPE_CHECKING:
     from cds_service.clinical import Need
     from cds_service.consultation import Service
+    from cds_service.guidelines.guideline import Guideline
     from cds_service.settings import Settings
     from cds_service.web.intake import Turns
 
@@ -74,7 +77,8 @@ class Workbench:
         self._settings = settings
         self._services = services
         self._by_id = {service.id: service for service in services}
-        self._guideline: Any = services[0].guideline
+        self._guidelines = {one.wording.about.id: one for one in guidelines_of(services)}
+        self._pages: dict[str, bytes] = {}
         self._limits = limits_of(settings)
         self._front_for_programs = front_for_programs
         self._turns = turns
@@ -87,25 +91,36 @@ class Workbench:
             if "." + part.name.rpartition(".")[2] in _KINDS
         }
         self._frame = self._parts.pop("guideline.html").decode()
+        self._index = self._parts.pop("index.html").decode()
 
-    @cached_property
-    def _guideline_page(self) -> bytes:
+    def _asked_for(self) -> Guideline:
+        """The guideline that the address names, or the first."""
+        name = request.args.get("guideline", next(iter(self._guidelines)))
+        if name not in self._guidelines:
+            raise NotFound("There is no guideline of this id; see /workbench/setup.")
+        return self._guidelines[name]
+
+    def _guideline_page(self, g: Guideline) -> bytes:
         """Made when somebody reads it: rendering takes longer than starting."""
         from cds_service.workbench.showing import guideline_page
 
-        return guideline_page(self._frame, self._guideline, self._prefetch_template)
+        name = g.wording.about.id
+        if name not in self._pages:
+            self._pages[name] = guideline_page(self._frame, g, self._prefetch_template)
+        return self._pages[name]
 
     def front(self) -> Response:
         """The page to browsers; programs still get its JSON."""
         asks = request.accept_mimetypes
         if asks.best_match(("application/json", "text/html")) == "text/html":
-            return _page("index.html", self._parts["index.html"])
+            title = escape(self._asked_for().desk().title)
+            return _page("index.html", self._index.replace("{{title}}", title).encode())
         answer = self._front_for_programs()
         answer.vary.add("Accept")
         return answer
 
     def guideline_to_read(self) -> Response:
-        return _page("guideline.html", self._guideline_page)
+        return _page("guideline.html", self._guideline_page(self._asked_for()))
 
     def part(self, name: str) -> Response:
         if name not in self._parts:
@@ -115,9 +130,9 @@ class Workbench:
     def tell_setup(self) -> Response:
         from cds_service.workbench.showing import setup
 
-        settings, g = self._settings, self._guideline
+        settings, g = self._settings, self._asked_for()
         as_of_is_set = settings.as_of is not None
-        told = setup(self._services, g.data, on=self._today(), as_of_is_set=as_of_is_set)
+        told = setup(self._services, g, on=self._today(), as_of_is_set=as_of_is_set)
         return _json({**told, "demo": settings.demo})
 
     def explain(self, service_id: str) -> Response:
@@ -151,7 +166,8 @@ class Workbench:
         _refuse_other_pages(self._settings.public_url)
         body = json_body(request.environ, self._settings.max_body_bytes)
         hook, patient = asks.get("hook", ""), asks.get("patient", "")
-        case = read_case(body, self._services, hook, patient, self._limits)
+        services = services_of(self._services, self._asked_for())
+        case = read_case(body, services, hook, patient, self._limits)
         return _json(request_of(case.asked))
 
 

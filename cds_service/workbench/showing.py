@@ -7,9 +7,8 @@ tree of the few elements it knows.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from decimal import Decimal
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -19,43 +18,35 @@ from markdown_it.token import Token
 from msgspec import Raw
 
 from cds_service.cdshooks.response import Response, encode
-from cds_service.clinical import Medication, Moment, Need, Problem, Quantity, convert
-from cds_service.guidelines.b12_under_two.facts import counts
-from cds_service.guidelines.b12_under_two.loading import FOLDER
-from cds_service.guidelines.b12_under_two.results import FINAL, LAB_UNITS
-from cds_service.guidelines.engine import Limit
+from cds_service.clinical import Medication, Moment, Need, Problem
+from cds_service.consultation import EVALUATION_EXTENSION
+from cds_service.consultation.cards import RULES_EXTENSION
+from cds_service.consultation.services import guidelines_of, services_of
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request
     from cds_service.clinical import Code, Record
     from cds_service.consultation import Examined, Service
     from cds_service.fhir.gather import Answer
-    from cds_service.guidelines.b12_under_two import Guideline
-    from cds_service.guidelines.b12_under_two.facts import Facts, Finding
-    from cds_service.guidelines.b12_under_two.front import Front
+    from cds_service.guidelines.engine import Wording
+    from cds_service.guidelines.guideline import Guideline
+    from cds_service.guidelines.workbench import Chart
 
 Json = dict[str, Any]
 
 # --- what does not change -------------------------------------------------------------------------
 
-#: What the page adds to a record when asked "what if": the first verified code of a list with
-#: this display. And the codes under which it adds a result where there was none.
-_WHAT_IF = {"neurological": "Hypotonia", "malabsorption": "Crohn's disease of ileum"}
-_MEASURED = {
-    "b12": ("b12_level", "2132-9"),
-    "b12Molar": ("b12_level", "14685-2"),
-    "weight": ("weight", "29463-7"),
-}
-
 
 def setup(services: Sequence[Service], g: Guideline, *, on: date, as_of_is_set: bool) -> Json:
-    """What the page needs to know once."""
-    about, file = g.file.guideline, g.file
-    products, routes = file.products, file.routes
+    """What the page needs to know once to show ``g``, one of the guidelines of ``services``."""
+    words, all_of_them = g.wording, guidelines_of(services)
+    about = words.about
     return {
         "today": on,
         "asOfIsSet": as_of_is_set,
-        "services": [{"id": one.id, "hook": one.hook, "title": one.title} for one in services],
+        "services": [
+            {"id": one.id, "hook": one.hook, "title": one.title} for one in services_of(services, g)
+        ],
         "guideline": {
             "id": about.id,
             "title": about.title,
@@ -63,55 +54,29 @@ def setup(services: Sequence[Service], g: Guideline, *, on: date, as_of_is_set: 
             "reviewStatus": about.review_status,
             "local": list(g.local),
         },
-        "products": [
-            {"name": one.name, "coding": one.codes}
-            for name in products.__struct_fields__
-            for one in (getattr(products, name),)
+        "guidelines": [
+            {"id": one.wording.about.id, "title": one.wording.about.title} for one in all_of_them
         ],
-        "routes": [getattr(routes, name) for name in routes.__struct_fields__],
-        "whatIf": {name: _coded(g, name, display) for name, display in _WHAT_IF.items()},
-        "measured": {name: _code(g, *which) for name, which in _MEASURED.items()},
-        "b12MolarMass": file.constants.b12_molar_mass.value,
-        "b12Limits": [
-            _limit(g.limits.b12_severe, "severe below"),
-            _limit(g.limits.b12_deficient, "deficient below"),
-            _limit(g.limits.b12_adequate, "adequate from"),
-        ],
-        "ageLimits": [
-            {"value": g.limits.under_one_month_age.value, "label": "1 month"},
-            {"value": g.limits.toddler_age.value, "label": "1 year"},
-            {"value": g.limits.covered_age.value, "label": "2 years"},
-        ],
-        "statements": {name: one.text for name, one in file.statements.items()},
-        "statementsOf": _statements_by_rule(g),
+        # The first is shown where none is named.
+        "named": "" if about.id == all_of_them[0].wording.about.id else f"?guideline={about.id}",
+        "desk": g.desk(),
+        # The need under which a whole kind of resource is sent.
+        "needs": {need.kind: need.key for need in g.needs if not need.kept},
+        "extensions": {"evaluation": EVALUATION_EXTENSION, "rules": RULES_EXTENSION},
+        "statements": {name: one.text for name, one in words.statements.items()},
+        "statementsOf": _statements_by_rule(words),
     }
 
 
-def _coded(g: Guideline, name: str, display: str) -> Json:
-    rows = getattr(g.codes, name).codes
-    found = next(one for one in rows if one.display == display and one.verified)
-    return {"system": found.system, "code": found.code, "display": found.display}
-
-
-def _code(g: Guideline, name: str, code: str) -> Json:
-    found = next(one for one in getattr(g.codes, name).codes if one.code == code and one.verified)
-    return {"system": found.system, "code": found.code, "display": found.display}
-
-
-def _limit(limit: Limit, label: str) -> Json:
-    return {"value": limit.value, "unit": limit.unit, "label": label, "means": limit.means}
-
-
-def _statements_by_rule(g: Guideline) -> dict[str, list[str]]:
+def _statements_by_rule(words: Wording) -> dict[str, list[str]]:
     """The sentences of the guideline that a rule serves or names as its authority."""
-    rules, statements = g.file.rules, g.file.statements
     return {
         rule: [
             name
-            for name, statement in statements.items()
+            for name, statement in words.statements.items()
             if rule in statement.served_by or name in re.split(r",\s*", row.source)
         ]
-        for rule, row in rules.items()
+        for rule, row in words.rules.items()
     }
 
 
@@ -122,16 +87,15 @@ def explained(
     service: Service, asked: Request, examined: Examined, response: Response, on: date
 ) -> Json:
     """A response with its Markdown as trees, the chart as it was read, and the reasoning."""
-    front: Any = service.guideline
-    g, record, evaluation = front.data, examined.record, examined.evaluation
-    account = service.guideline.account(evaluation, record)
+    g, record, evaluation = service.guideline, examined.record, examined.evaluation
+    account = g.account(evaluation, record)
     told: Json = {
         "on": on,
         "response": Raw(encode(response)),
         "details": {card.uuid: markdown_tree(card.detail) for card in response.cards},
         "facts": account.facts,
         "tables": account.tables,
-        "chart": _chart(record, evaluation.facts, on, g),
+        "chart": _chart(record, g.chart(evaluation, record)),
     }
     if any(answer.origin == "server" for answer in examined.evidence.values()):
         told["prefetch"] = _as_prefetch(service.needs, examined.evidence)
@@ -168,36 +132,26 @@ def _as_prefetch(needs: Sequence[Need], evidence: Mapping[str, Answer]) -> Json:
 # --- the chart ------------------------------------------------------------------------------------
 
 
-def _chart(record: Record, facts: Facts, on: date, g: Guideline) -> Json:
-    birth = facts.patient.birth
+def _chart(record: Record, chart: Chart) -> Json:
+    birth = record.patient.birth
     return {
-        "born": _moment(birth) if birth else "",
-        "plots": list(_plots(record, facts, g)),
-        "problems": [_problem(one, on) for one in record.problems],
+        "born": _moment(birth),
+        "plots": chart.plots,
+        "problems": [_problem(one) for one in record.problems],
         "medications": [_medication(one) for one in record.medications],
         "tests": [
             {"name": _name(one.text, one.codes), "status": one.status, "source": one.source,
              "day": _moment(one.due or one.authored)}
             for one in record.test_orders
         ],
-        "breastFed": facts.breast_fed,
-        "mothersDiet": facts.maternal_diet,
-        "childsDiet": facts.child_diet,
-        "allergies": list(facts.reactions),
         "procedures": [
             {"name": _name(one.text, one.codes), "day": _moment(one.performed),
              "source": one.source}
             for one in record.procedures
         ],
-        "findings": {
-            "neurological": _sources((*facts.neurological, *facts.paradoxical)),
-            "malabsorption": _sources(facts.malabsorption),
-        },
+        "lists": chart.lists,
+        "findings": chart.findings,
     }  # fmt: skip
-
-
-def _sources(findings: Sequence[Finding]) -> list[str]:
-    return [one.source for one in findings]
 
 
 def _name(text: str, codes: Sequence[Code]) -> str:
@@ -211,14 +165,13 @@ def _moment(moment: Moment | None) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def _problem(problem: Problem, on: date) -> Json:
+def _problem(problem: Problem) -> Json:
     return {
         "name": _name(problem.text, problem.codes),
         "status": problem.clinical_status,
         "certainty": problem.certainty,
         "day": _moment(problem.onset or problem.recorded),
         "source": problem.source,
-        "counts": counts(problem, on, lasting=False, in_remission=False),
     }
 
 
@@ -230,91 +183,6 @@ def _medication(medication: Medication) -> Json:
         "day": _moment(medication.authored),
         "dose": "; ".join(one.text for one in medication.doses if one.text),
         "source": medication.source,
-    }
-
-
-def _plots(record: Record, facts: Facts, g: Guideline) -> Iterator[Json]:
-    """Every series with a number: vitamin B12 first, then weight, then the other results."""
-    limits, names = g.limits, g.file.names.labs
-    levels = [*facts.levels, *([facts.preliminary] if facts.preliminary else [])]
-    points = [
-        _point(
-            one.when, one.high if one.high is not None else one.low, one.written, one.source,
-            _comparator(one.low, one.high), preliminary=one is facts.preliminary,
-        )
-        for one in levels
-        if one.high is not None or one.low is not None
-    ]  # fmt: skip
-    deficient, adequate = limits.b12_deficient.value, limits.b12_adequate.value
-    yield {
-        "key": "b12",
-        "name": "Vitamin B12",
-        "unit": limits.b12_deficient.unit,
-        "points": points,
-        "bands": [
-            {"below": deficient, "label": "deficient", "tone": "low"},
-            {"from": deficient, "below": adequate, "label": "borderline", "tone": "middle"},
-        ],
-    }
-    weights = list(_weights(record, g))
-    if weights:
-        yield {"key": "weight", "name": "Weight", "unit": "kg", "points": weights, "bands": []}
-    lines: dict[str, tuple[str, Limit]] = {
-        "hemoglobin": ("anaemia", limits.hemoglobin_anaemia),
-        "platelets": ("one affected cell line", limits.platelets_two_lines),
-        "potassium": ("low", limits.potassium_low),
-        "methylmalonate": ("raised", limits.mma_high),
-        "homocysteine": ("raised", limits.homocysteine_high),
-    }
-    for key, labs in facts.labs.items():
-        if not labs:
-            continue
-        bands = []
-        if key in lines:
-            label, limit = lines[key]
-            side = "below" if limit.side in ("below", "at_most") else "from"
-            bands = [{side: limit.value, "label": label, "tone": "middle"}]
-        yield {
-            "key": key,
-            "name": names.get(key, key),
-            "unit": LAB_UNITS[key],
-            "points": [
-                _point(one.when, one.value, one.written, one.source, one.comparator) for one in labs
-            ],
-            "bands": bands,
-        }
-
-
-def _weights(record: Record, g: Guideline) -> Iterator[Json]:
-    for measured in record.measurements:
-        kinds = {g.kinds.get((one.system, one.code)) for one in measured.codes}
-        if not kinds & {"weight", "weight_estimated", "birth_weight"}:
-            continue
-        value: Quantity | None = measured.value
-        if value is None or measured.when is None or measured.status not in FINAL or measured.about:
-            continue
-        kg = convert(value, "kg")
-        if kg is not None:
-            yield _point(measured.when, kg, value.written, measured.source, value.comparator)
-
-
-def _comparator(low: Decimal | None, high: Decimal | None) -> str:
-    if high is None:
-        return ">"
-    return "<" if low is None or low < high else ""
-
-
-def _point(
-    when: Moment, value: Decimal | None, written: str, source: str, comparator: str,
-    *, preliminary: bool = False,
-) -> Json:  # fmt: skip
-    return {
-        "day": when.last,
-        "value": round(value, 3) if value is not None else None,
-        "sent": written,
-        "source": source,
-        "comparator": comparator,
-        "preliminary": preliminary,
     }
 
 
@@ -375,13 +243,13 @@ def _to_the_web(address: str) -> bool:
 # --- the guideline to read ------------------------------------------------------------------------
 
 
-def guideline_page(frame: str, front: Front, prefetch_template: Callable[[Need], str]) -> bytes:
+def guideline_page(frame: str, g: Guideline, prefetch_template: Callable[[Need], str]) -> bytes:
     """The guideline's description and the README beside its data, as one page in ``frame``."""
-    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    readme = g.readme
     in_force = "No local settings: the guideline is in force as it ships."
-    if front.local:
-        in_force = f"Local settings in force: {', '.join(f'`{name}`' for name in front.local)}."
-    g, described = front.data, front.describe(prefetch_template)
+    if g.local:
+        in_force = f"Local settings in force: {', '.join(f'`{name}`' for name in g.local)}."
+    described = g.describe(prefetch_template)
     described = re.sub(r"\]\([^)#]*README\.md\)", "](#contradictions)", described)
     described = re.sub(r"(?<![\w\[#-])(C-\d+)(?!\w)", _linked_contradiction, described)
     readme = re.sub(r"^\| (C-\d+) \|", _named_contradiction, readme, flags=re.M)
@@ -390,7 +258,7 @@ def guideline_page(frame: str, front: Front, prefetch_template: Callable[[Need],
     first, _, rest = described.partition("\n## ")
     body = f"{first}\n{in_force}\n\n## {rest}\n\n{readme}"
     shown = _page.render(body)
-    page = frame.replace("{{edition}}", escape(g.file.guideline.edition))
+    page = frame.replace("{{edition}}", escape(g.wording.about.edition))
     return page.replace("{{guideline}}", shown).encode()
 
 

@@ -128,19 +128,20 @@ def test_a_sites_own_limits_are_in_force(tmp_path: Path) -> None:
 
 def test_explain_names_every_rule_once_with_what_was_seen() -> None:
     said = answered(SEVERE / "patient.json", "--explain")
-    tables = said[said.index("Table inputs") :]
+    tables = said[said.index("\n\nTable ") :]
     for rule in SERVICE.guideline.wording.rules:
         assert re.search(rf"(?<![\w-]){rule}(?![\w-])", tables), f"{rule} is not explained"
     rows = re.findall(r"^  (?:FIRED|no   )  ([A-Z0-9]+-\w+)", tables, flags=re.M)
     assert len(rows) == len(set(rows))
     assert "FIRED  STAT-02" in tables
-    assert "seen: 118 pg/mL, 3 days old" in tables
+    assert "seen: days since the sample: 3 (at most 180 d); level: deficient" in tables
+    assert re.search(r"SEV-01 .*\n +seen: neurological signs: Poor muscle tone, ", tables)
     assert re.search(r"not reached: STAT-03,.*STAT-13 \(STAT-02\s+answered\)", tables, flags=re.S)
 
 
 def test_explain_begins_with_the_facts_and_where_they_stand() -> None:
     said = answered(SEVERE / "patient.json", "--explain")
-    facts = said[said.index("What is known") : said.index("Table inputs")]
+    facts = said[said.index("What is known") : said.index("\n\nTable ")]
     assert "8 completed months (born 2025-07-05)" in facts
     assert "6.9 kg on 2026-03-12" in facts
     assert "118 pg/mL on 2026-03-12, Observation/hypotonia-regression-severe-b12-1" in facts

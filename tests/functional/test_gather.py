@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from cds_service.clinical import Code, Need
 from cds_service.fhir import gather as gathering
-from cds_service.fhir.drafts import read_basket, referred_medications
+from cds_service.fhir.drafts import open_drafts, read_basket, referred_medications
 from cds_service.fhir.gather import DRAFTED_MEDICATIONS, Answer, gather, prefetch_template
 from cds_service.fhir.reading import read_record
 from cds_service.fhir.server import FhirServer
@@ -668,6 +668,21 @@ def test_the_deadline_covers_medications_too() -> None:
     assert answers["meds"].state == "present"
 
 
+@pytest.mark.parametrize(
+    "medication",
+    [{"reference": {"reference": "Medication/m1"}}, {"reference": "Medication/m1"}],
+)
+def test_a_medication_that_an_order_of_r5_refers_to_is_fetched(medication: Json) -> None:
+    sent_in_r5 = {**referring(""), "medication": medication}
+    del sent_in_r5["medicationReference"]
+    with FhirStub([CHILD, COBALAMIN]) as stub:
+        prefetch = sent(patient=CHILD, meds=bundle(sent_in_r5))
+        answers = gather([PATIENT, MEDS], prefetch, "1", server(stub))
+        assert [seen.target for seen in stub.seen] == ["Medication/m1"]
+    (medication_,) = read_record(answers, [PATIENT, MEDS], "1").medications
+    assert [code.code for code in medication_.codes] == ["11248"]
+
+
 def drafted(*references: str) -> bytes:
     """A basket of orders that name their medications by these references, one each."""
     drafts = [{**referring(to), "id": f"d{number}"} for number, to in enumerate(references)]
@@ -683,11 +698,11 @@ def test_a_medication_a_draft_refers_to_is_fetched(form: str) -> None:
             sent(patient=CHILD, meds=None),
             "1",
             server(stub),
-            medications=referred_medications(drafts),
+            medications=referred_medications(open_drafts(drafts)),
         )
         assert [seen.target for seen in stub.seen] == ["Medication/m1"]
     assert answers[DRAFTED_MEDICATIONS].origin == "server"
-    (draft,) = read_basket(drafts, None, "1", answers).drafts
+    (draft,) = read_basket(open_drafts(drafts), None, "1", answers).drafts
     assert [code.code for code in draft.codes] == ["11248"]
 
 
@@ -698,7 +713,7 @@ def test_a_medication_of_draft_and_record_is_fetched_once() -> None:
             [PATIENT, MEDS], prefetch, "1", server(stub), medications=["Medication/m1"]
         )
         assert len(stub.seen) == 1
-    (draft,) = read_basket(drafted("Medication/m1"), None, "1", answers).drafts
+    (draft,) = read_basket(open_drafts(drafted("Medication/m1")), None, "1", answers).drafts
     assert draft.codes
     (medication,) = read_record(answers, [PATIENT, MEDS], "1").medications
     assert medication.codes
@@ -708,7 +723,7 @@ def test_a_medication_that_came_with_the_record_is_not_fetched_for_a_draft(stub:
     prefetch = sent(meds=bundle(COBALAMIN))
     answers = gather([MEDS], prefetch, "1", server(stub), medications=["Medication/m1"])
     assert stub.seen == []
-    (draft,) = read_basket(drafted("Medication/m1"), None, "1", answers).drafts
+    (draft,) = read_basket(open_drafts(drafted("Medication/m1")), None, "1", answers).drafts
     assert draft.codes
 
 
@@ -720,7 +735,7 @@ def test_nothing_but_a_medication_of_this_server_is_fetched_for_a_draft(
 ) -> None:
     answers = gather([], {}, "1", server(stub, token=TOKEN), medications=[reference])
     assert (stub.seen, answers) == ([], {})
-    (draft,) = read_basket(drafted(reference), None, "1", answers).drafts
+    (draft,) = read_basket(open_drafts(drafted(reference)), None, "1", answers).drafts
     assert (draft.begun, draft.codes, draft.text) == (True, (), "from the formulary")
 
 
@@ -731,7 +746,7 @@ def test_a_medication_of_a_draft_that_cannot_be_had_stays_unknown(trouble: Json)
         begun = time.monotonic()
         answers = gather([], {}, "1", server(stub, deadline_s=0.4), medications=["Medication/m1"])
         assert time.monotonic() - begun < 1.5
-    (draft,) = read_basket(drafted("Medication/m1"), None, "1", answers).drafts
+    (draft,) = read_basket(open_drafts(drafted("Medication/m1")), None, "1", answers).drafts
     assert (draft.begun, draft.codes) == (True, ())
 
 

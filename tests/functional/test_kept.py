@@ -71,12 +71,12 @@ def test_the_record_of_a_call_says_what_the_answer_said(called: Call, story: Sto
     assert record["hook_instance"] == story.request["hookInstance"]
     for name in ("guideline", "edition", "outcome"):
         assert record[name] == account[name]
-    assert record["fired"] == account["ruleIds"]
+    assert record["fired"] == [f"b12-under-two/{rule}" for rule in account["ruleIds"]]
     assert record["as_of"] == story.on.isoformat()
     assert [one["uuid"] for one in record["cards"]] == [one["uuid"] for one in answer.json["cards"]]
     assert len(record["cards"]) > 1
     for one, card in zip(record["cards"], answer.json["cards"], strict=True):
-        rules = card["extension"][RULES_EXTENSION]["ruleIds"]
+        rules = [f"b12-under-two/{one}" for one in card["extension"][RULES_EXTENSION]["ruleIds"]]
         suggestions = card.get("suggestions", [])
         assert one["rule"] == rules[0]
         assert one["topic"] == card["source"]["topic"]["code"]

@@ -208,3 +208,35 @@ def test_invisible_characters_are_not_carried_on() -> None:
 def test_nothing_to_say_is_never_said_of_what_was_not_looked_at() -> None:
     answer = ask(b12=None, conditions=bundle(condition("x"), {"resourceType": "Condition"}))
     assert answer["extension"][EVALUATION_EXTENSION]["outcome"] != "nothing to say"
+
+
+def given(**when: Any) -> dict[str, Any]:
+    """An injection of vitamin B12, in the form of R5 but for what ``when`` says."""
+    drug = {"coding": [{"system": RXNORM, "code": "317106"}], "text": "hydroxocobalamin"}
+    return {
+        "resourceType": "MedicationAdministration",
+        "id": "m1",
+        "status": "completed",
+        "subject": {"reference": "Patient/p1"},
+        "medication": {"concept": drug},
+        "dosage": {"dose": {"value": 1000, "unit": "ug"}},
+        **when,
+    }
+
+
+@pytest.mark.parametrize("member", ["effectiveDateTime", "occurenceDateTime", "occurrenceDateTime"])
+def test_an_injection_of_yesterday_counts_whichever_version_tells_of_it(member: str) -> None:
+    answer = ask(administrations=bundle(given(**{member: "2026-11-21T10:00:00Z"})))
+    assert not drugs(answer)
+    assert answer["cards"][0]["summary"].startswith("Vitamin B12 treatment (day 1)")
+
+
+@pytest.mark.parametrize(
+    "when", [{}, {"effectiveDateTime": "yesterday"}, {"givenDateTime": "2026-11-21"}]
+)
+def test_an_injection_that_does_not_say_when_is_said_to_be_unread(when: dict[str, Any]) -> None:
+    answer = ask(administrations=bundle(given(**when), given(effectiveDateTime="2020", id="m2")))
+    assert "1 record(s) could not be read" in answer["cards"][0]["detail"]
+    missing = answer["extension"][EVALUATION_EXTENSION]["missing"]
+    assert "administrations: 1 not readable" in missing
+    assert "administrations: possibly incomplete" in missing

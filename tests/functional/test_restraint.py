@@ -28,7 +28,13 @@ from cds_service.consultation import (
 )
 from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.consultation.challenger import Challenger
-from cds_service.consultation.restraint import IN_TRIAL, OVERRIDDEN, Respect, Restraint
+from cds_service.consultation.restraint import (
+    IN_TRIAL,
+    OVERRIDDEN,
+    Respect,
+    Restraint,
+    checked_trials,
+)
 from cds_service.errors import SettingsError
 from cds_service.settings import Settings, Trial, read_settings
 from cds_service.store import audit
@@ -392,7 +398,9 @@ def test_a_trial_may_be_of_one_client() -> None:
     restraint = Restraint((Trial(client="north"),))
     assert restraint.hold_back(done, service, "north", "p").response.cards == []
     assert restraint.hold_back(done, service, "south", "p") == done
-    rule = done.log["cards"][0]
+    assert done.evaluation is not None
+    rule = done.evaluation.cards[0].rule
+    assert rule == f"b12-under-two/{done.log['cards'][0]}"
     both = Restraint((Trial(client="north", rule=rule),))
     assert len(both.hold_back(done, service, "north", "p").response.cards) == 1
     assert both.hold_back(done, service, "south", "p") == done
@@ -407,16 +415,52 @@ def test_a_trial_of_what_does_not_exist_is_refused(trial: Trial) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["b12", "rule:", "rule:A+rule:B", "hook:patient-view", "rule:A+", "rule:A b"]
+    "text",
+    [
+        "b12",
+        "rule:",
+        "rule:/A",
+        "rule:a/b/c",
+        "client:a/b",
+        "rule:A+rule:B",
+        "hook:patient-view",
+        "rule:A+",
+        "rule:A b",
+    ],
 )
 def test_a_trial_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="CDS_TRIALS"):
         read_settings({"CDS_TRIALS": text})
 
 
+def test_a_rule_in_trial_may_be_named_without_its_guideline() -> None:
+    plain, full = Trial(rule="RTE-09"), Trial(client="north", rule="b12-under-two/RTE-09")
+    known = checked_trials((plain, full, Trial()), services(), ["north"])
+    assert [one.rule for one in known] == ["b12-under-two/RTE-09", "b12-under-two/RTE-09", ""]
+    assert known[1].client == "north"
+
+
+def test_a_rule_of_two_guidelines_must_be_named_with_its_own() -> None:
+    (service, *_) = services()
+    about = structs.replace(service.guideline.wording.about, id="another")
+    wording = structs.replace(service.guideline.wording, about=about)
+    data = structs.replace(service.guideline.data, wording=wording)
+    another = structs.replace(service, guideline=structs.replace(service.guideline, data=data))
+    with pytest.raises(SettingsError, match="another/RTE-09, b12-under-two/RTE-09"):
+        checked_trials((Trial(rule="RTE-09"),), [service, another], ())
+    (known,) = checked_trials((Trial(rule="another/RTE-09"),), [service, another], ())
+    restraint = Restraint((known,))
+    assert restraint.unseen_rules("", another) == {"RTE-09"}
+    assert restraint.unseen_rules("", service) == frozenset()
+
+
 def test_trials_are_read_as_they_are_written() -> None:
-    settings = read_settings({"CDS_TRIALS": "client:north+rule:RTE-09, service:x"})
-    assert settings.trials == (Trial(client="north", rule="RTE-09"), Trial(service="x"))
+    settings = read_settings({"CDS_TRIALS": "client:north+rule:RTE-09, service:x rule:iron/RTE-09"})
+    assert settings.trials == (
+        Trial(client="north", rule="RTE-09"),
+        Trial(service="x"),
+        Trial(rule="iron/RTE-09"),
+    )
 
 
 @pytest.mark.parametrize(

@@ -372,12 +372,14 @@ def test_what_the_page_adds_to_a_record_decides() -> None:
         "order-select",
         "order-sign",
     ]
+    controls = {one.get("key", one["kind"]): one for one in told["desk"]["controls"]}
+    assert list(controls) == ["b12", "weight", "age", "neurological", "malabsorption"]
     for name, rule in (("neurological", "RTE-03"), ("malabsorption", "RTE-05")):
         request = json.loads((STORY / "request.json").read_bytes())
         problem = {
             "resourceType": "Condition",
             "id": "added",
-            "code": {"coding": [told["whatIf"][name]]},
+            "code": {"coding": [controls[name]["coding"]]},
             "subject": {"reference": f"Patient/{request['context']['patientId']}"},
             "clinicalStatus": {"coding": [{"code": "active"}]},
             "onsetDateTime": ON,
@@ -391,8 +393,43 @@ def test_what_the_page_adds_to_a_record_decides() -> None:
         answered = explained(json.dumps(request).encode())
         assert rule in fired(answered)
         assert answered["chart"]["findings"][name] == ["Condition/added"]
-    assert {one["value"] for one in told["b12Limits"]} == {100, 200, 300}
-    assert [one["value"] for one in told["ageLimits"]] == [1, 12, 24]
+    assert [one["value"] for one in controls["b12"]["marks"]] == [100, 200, 300]
+    assert [one["value"] for one in controls["age"]["marks"]] == [1, 12, 24]
+    assert told["needs"]["Condition"] == "conditions"
+
+
+def test_a_result_is_entered_in_units_that_the_service_converts_alike() -> None:
+    told = json.loads(client().get("/workbench/setup").data)
+    b12, weight = told["desk"]["controls"][:2]
+    assert [one["unit"] for one in b12["units"]] == ["pg/mL", "ng/L", "pmol/L"]
+    for control, name in ((b12, "Vitamin B12"), (weight, "Weight")):
+        seen = set()
+        for unit in control["units"]:
+            request = json.loads((STORY / "request.json").read_bytes())
+            (entry, *_) = request["prefetch"][control["key"]]["entry"]
+            entry["resource"]["code"] = {"coding": [unit["coding"]]}
+            value = 6.5 * unit["factor"]
+            entry["resource"]["valueQuantity"] = {"value": value, "unit": unit["unit"]}
+            request["prefetch"][control["key"]]["entry"] = [entry]
+            facts = explained(json.dumps(request).encode())["facts"]
+            (fact,) = [one for one in facts if one["name"] == name and one.get("value")]
+            seen.add(fact["value"])
+        assert len(seen) == 1, seen
+
+
+def test_the_stories_to_begin_with_are_there() -> None:
+    told = json.loads(client().get("/workbench/setup").data)
+    offered = json.loads(client().get("/samples").data)["samples"]
+    wanted = {one["story"] for one in told["desk"]["stories"]}
+    assert wanted <= {one["name"] for one in offered}
+    assert len(wanted) == 6
+
+
+def test_a_guideline_that_is_not_there_is_not_shown() -> None:
+    for path in ("/workbench/setup", "/guideline", "/"):
+        assert client().get(f"{path}?guideline=nobody", headers=BROWSER).status_code == 404
+        same = client().get(f"{path}?guideline=b12-under-two", headers=BROWSER)
+        assert same.data == client().get(path, headers=BROWSER).data
 
 
 def test_every_rule_that_a_statement_names_leads_back_to_it() -> None:

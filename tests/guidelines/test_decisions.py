@@ -47,7 +47,7 @@ from builders import (
 from msgspec import Raw, json, structs
 
 from cds_service.clinical import Code, DoseAmount, DraftDosage, Schedule
-from cds_service.fhir.drafts import read_basket
+from cds_service.fhir.drafts import open_drafts, read_basket
 from cds_service.guidelines import b12_under_two
 from cds_service.guidelines.b12_under_two.dosing import understand
 from cds_service.guidelines.b12_under_two.products import Drug, recognise
@@ -535,7 +535,7 @@ def a_draft_of_nobody_is_this_patients() -> None:
             )
         ],
     }
-    basket = read_basket(Raw(json.encode(sent)), None, "child")
+    basket = read_basket(open_drafts(Raw(json.encode(sent))), None, "child")
     assert [one.source for one in basket.drafts] == [
         "MedicationRequest/nobodys", "MedicationRequest/ours",
     ]  # fmt: skip

@@ -36,8 +36,9 @@ from builders import (
 
 from cds_service.clinical import Medication, Record
 from cds_service.errors import GuidelineError
-from cds_service.guidelines.b12_under_two import load
+from cds_service.guidelines.b12_under_two.loading import ID, load
 from cds_service.guidelines.engine import Limit
+from cds_service.guidelines.overrides import read_changes
 
 Sees = Callable[[Decimal], bool]
 
@@ -120,7 +121,8 @@ def refused_dose(x: Decimal, folder: Path) -> bool:
     file = folder / "site.toml"
     file.write_text(f"[doses.oral_regimen]\namount = {x}\n", encoding="utf-8")
     try:
-        load(file)
+        (changes,) = read_changes(file, [ID], ID).values()
+        load(changes)
     except GuidelineError as error:
         return "between 0 and" in error.problem
     return False

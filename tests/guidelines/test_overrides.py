@@ -12,7 +12,9 @@ from builders import SEIZURE, Seen, a_level, a_record, a_weight, an_order, see
 from cds_service.clinical import Code, Record
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.b12_under_two import loading
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.engine import convert, read_toml
+from cds_service.guidelines.overrides import Changes, read_changes
 
 LOCAL = 'source = "local: the ward, 2026"'
 
@@ -24,13 +26,18 @@ def site(tmp_path: Path) -> Path:
 
 def seen_with(file: Path, text: str, record: Record) -> Seen:
     file.write_text(text, encoding="utf-8")
-    return see(record, g=loading.load(file))
+    return see(record, g=load(file))
+
+
+def load(file: Path) -> Guideline:
+    (changes,) = read_changes(file, [loading.ID], loading.ID).values()
+    return loading.load(changes)
 
 
 def refusal(file: Path, text: str) -> GuidelineError:
     file.write_text(text, encoding="utf-8")
     with pytest.raises(GuidelineError) as caught:
-        loading.load(file)
+        load(file)
     return caught.value
 
 
@@ -440,8 +447,87 @@ def test_a_wrong_override_is_refused_with_file_name_and_cure(site: Path, case: s
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GuidelineError) as caught:
-        loading.load(tmp_path / "nowhere.toml")
+        load(tmp_path / "nowhere.toml")
     assert "nowhere.toml" in caught.value.file
+
+
+# --- several guidelines in one file ---------------------------------------------------------------
+
+IDS = (loading.ID, "another")
+LIMIT = f"b12_deficient = {{ below = 250, {LOCAL} }}\n"
+
+
+def changes_in(file: Path, text: str) -> dict[str, Changes]:
+    file.write_text(text, encoding="utf-8")
+    return read_changes(file, IDS, loading.ID)
+
+
+def test_a_table_stands_under_the_guideline_it_changes(site: Path) -> None:
+    changes = changes_in(
+        site,
+        f"[{loading.ID}.limits]\n{LIMIT}"
+        f'[[{loading.ID}.codes.renal_impairment]]\nsystem = "http://snomed.info/sct"\n'
+        'code = "709044004"\ndisplay = "Chronic kidney disease"\n'
+        "[another.texts]\nhello = 'Hello'\n",
+    )
+    assert list(changes) == list(IDS)
+    g = loading.load(changes[loading.ID])
+    assert g.limits.b12_deficient.value == 250
+    assert [*g.local] == ["limits.b12_deficient.below", "limits.b12_deficient.source",
+                          "codes.renal_impairment"]  # fmt: skip
+    assert changes["another"].tables == {"texts": {"hello": "Hello"}}
+
+
+def test_a_file_that_names_no_guideline_is_for_the_one_that_was_there_first(site: Path) -> None:
+    (changes,) = changes_in(site, f"[limits]\n{LIMIT}").values()
+    named = changes_in(site, f"[{loading.ID}.limits]\n{LIMIT}")[loading.ID]
+    assert changes.tables == named.tables
+    assert loading.load(changes).local == loading.load(named).local
+    assert list(changes_in(site, "")) == [loading.ID]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "said"),
+    [
+        (f"[{loading.ID}.limits]\n{LIMIT}[texts]\nreview = 'x'\n", "texts",
+         f"write it as [{loading.ID}.texts]"),
+        (f"[{loading.ID}.limits]\n{LIMIT}[b12.limits]\n", "b12", "name one of"),
+        (f'"{loading.ID}" = 3\n', loading.ID, f"write [{loading.ID}.limits]"),
+    ],
+)  # fmt: skip
+def test_what_stands_under_no_guideline_is_refused(
+    site: Path, text: str, name: str, said: str
+) -> None:
+    with pytest.raises(GuidelineError) as caught:
+        changes_in(site, text)
+    assert caught.value.name == name
+    assert said in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "cure"),
+    [
+        ("[{}.limits]\nb12_deficient = 3\n", "limits.b12_deficient", "write it as"),
+        ("[{}.limits]\nb12_low = {{}}\n", "limits.b12_low", "local:"),
+        ('"{}".limits = 3\n', "limits", "write it as [b12-under-two.limits]"),
+        ('"{}".codes = 3\n', "codes", "write [[b12-under-two.codes.a_list]]"),
+        ('"{}".codes.inborn = 3\n', "codes.inborn", "write [[b12-under-two.codes.inborn]]"),
+        ("[{}.rules]\n", "rules", "override only"),
+    ],
+)
+def test_what_is_refused_is_named_as_the_file_has_it(
+    site: Path, text: str, name: str, cure: str
+) -> None:
+    with pytest.raises(GuidelineError) as caught:
+        loading.load(changes_in(site, text.format(loading.ID))[loading.ID])
+    assert (caught.value.file, caught.value.name) == (str(site), f"{loading.ID}.{name}")
+    assert cure in caught.value.cure
+
+
+def test_a_dose_in_another_unit_is_refused(site: Path) -> None:
+    error = refusal(site, f'[doses.oral_regimen]\nunit = "mg"\namount = 1\n{LOCAL}\n')
+    assert error.name == "doses.oral_regimen.unit"
+    assert error.cure == "convert the amount to ug"
 
 
 # --- the guideline's own file ---------------------------------------------------------------------
@@ -494,4 +580,4 @@ def test_numbers_of_the_file_are_exact() -> None:
 )
 def test_what_lies_just_inside_is_a_sites_choice(site: Path, text: str) -> None:
     site.write_text(text, encoding="utf-8")
-    assert loading.load(site).local
+    assert load(site).local

@@ -99,6 +99,7 @@ def test_a_long_chain_of_contained_resources_is_followed_once() -> None:
         "Hydroxocobalamin 1 mg/mL injection",
         Code("http://snomed.info/sct", "78421000", "Intramuscular route"),
         Decimal(1000),
+        "ug",
         (Phase(1, 1, "wk", 4, "wk", 4, "weekly"),),
         date(2026, 3, 15),
         "routine",

@@ -12,10 +12,18 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from kept import NOW
 
 from cds_service.errors import SchemaError, SettingsError, Unavailable
 from cds_service.store import migrations
-from cds_service.store.database import Database, _migrate, tables
+from cds_service.store.database import (
+    Database,
+    _migrate,
+    cards,
+    consultations,
+    suggestions,
+    tables,
+)
 from cds_service.store.keeping import check_database
 from cds_service.store.migrations import VERSION
 
@@ -27,6 +35,50 @@ def test_the_migrations_one_by_one_make_the_tables_of_the_program(url: str) -> N
         found = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(found, tables) == []
     assert database.version() == VERSION
+    database.close()
+
+
+def test_rules_kept_before_are_named_with_their_guideline(url: str) -> None:
+    """As version 0001 wrote them, evaluated and refused, one page of rows and one more."""
+    database = Database(url)
+    many = 1001
+    with database._transaction() as connection:
+        _migrate(connection, to="0001")
+        call = {"at": NOW, "service": "s", "hook": "h", "status": 200, "arm": "live", "ms": 1,
+                "version": "0.1.0"}  # fmt: skip
+        because = 'says {"rule":"no rule"} – or "fired":["x"]'
+        evaluated = {
+            "guideline": "b12-under-two",
+            "rules": [{"rule": "IN-03", "outcome": "not indicated", "because": because},
+                      {"rule": "MON-02", "outcome": "cannot tell", "missing": ["AGE-01"]}],
+            "fired": ["AGE-06", "IN-03"],
+        }  # fmt: skip
+        rows = [{"id": f"{number:032}", **call, **evaluated} for number in range(many)]
+        rows[1] |= {"guideline": "another", "rules": [], "fired": []}
+        connection.execute(consultations.insert(), rows)
+        connection.execute(consultations.insert(), {"id": "refused", **call})
+        card = {"uuid": "u", "rule": "RTE-07", "text": "RTE-07.oral", "topic": "t"}
+        card |= {"indicator": "info", "digest": "d", "shown": True}
+        for name in (rows[0]["id"], rows[1]["id"]):
+            connection.execute(cards.insert(), {"consultation": name, "position": 0, **card})
+            offer = {"consultation": name, "card": 0, "position": 0, "uuid": "s", "rule": "DOSE-A"}
+            connection.execute(suggestions.insert(), {**offer, "recommended": True})
+    assert database.upgrade() == ("0001", VERSION)
+    first, other = (database.consultation(rows[place]["id"]) for place in (0, 1))
+    assert first["fired"] == ["b12-under-two/AGE-06", "b12-under-two/IN-03"]
+    assert first["rules"] == [
+        {"rule": "b12-under-two/IN-03", "outcome": "not indicated", "because": because},
+        {"rule": "b12-under-two/MON-02", "outcome": "cannot tell", "missing": ["AGE-01"]},
+    ]
+    assert (other["rules"], other["fired"]) == ([], [])
+    for found, guideline in ((first, "b12-under-two"), (other, "another")):
+        (kept,) = found["cards"]
+        assert (kept["rule"], kept["text"]) == (f"{guideline}/RTE-07", "RTE-07.oral")
+        assert [one["rule"] for one in kept["suggestions"]] == [f"{guideline}/DOSE-A"]
+    last = database.consultation(rows[-1]["id"])
+    assert (last["rules"], last["fired"]) == (first["rules"], first["fired"])
+    refused = database.consultation("refused")
+    assert (refused["rules"], refused["fired"]) == (None, None)
     database.close()
 
 

@@ -91,7 +91,8 @@ class Told:
             for one in ledger.feedback
             if (one.client, one.service, one.card) == (call.client, call.service, card["uuid"])
         ]
-        self.rules: list[str] = card["extension"][RULES_EXTENSION]["ruleIds"]
+        named = card["extension"][RULES_EXTENSION]["ruleIds"]
+        self.rules: list[str] = [f"b12-under-two/{one}" for one in named]
         self.edition = ledger.edition
         if call.local:
             self.edition += f" with local settings {sha256(LOCAL.encode()).hexdigest()[:8]}"

@@ -163,6 +163,7 @@ INJECTION = PlannedDrug(
     "Hydroxocobalamin 1 mg/mL injection",
     Code("http://snomed.info/sct", "78421000", "Intramuscular route"),
     Decimal(1000),
+    "ug",
     (Phase(1, 1, "wk", 4, "wk", 4, "1000 µg weekly, 4 doses"),),
     date(2026, 3, 15),
     "routine",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from cds_service.clinical import Basket, Code, DoseAmount, Draft, DraftDosage, Schedule
-from cds_service.fhir.drafts import read_basket, referred_medications
+from cds_service.fhir.drafts import open_drafts, read_basket, referred_medications
 from cds_service.fhir.gather import Answer
 
 Json = dict[str, Any]
@@ -65,7 +65,7 @@ def read(
     evidence: dict[str, Answer] | None = None,
 ) -> Basket:
     sent = draft_orders if isinstance(draft_orders, bytes) else encoded(draft_orders)
-    return read_basket(sent, selections, "p1", evidence)
+    return read_basket(open_drafts(sent), selections, "p1", evidence)
 
 
 def only(draft_orders: object, **but: Any) -> Draft:
@@ -106,9 +106,9 @@ SINGLE = schedule(1, 0, 1)
 
 def test_no_basket_is_not_an_empty_basket() -> None:
     for nothing in (None, b"null", Raw(b"null")):
-        assert read_basket(nothing, None, "p1") == Basket(sent=False)
+        assert read_basket(open_drafts(nothing), None, "p1") == Basket(sent=False)
     for empty in (b"{}", encoded(bundle()), b'{"resourceType": "Bundle"}'):
-        assert read_basket(empty, None, "p1") == Basket()
+        assert read_basket(open_drafts(empty), None, "p1") == Basket()
 
 
 def test_an_order_before_a_drug_is_chosen_is_not_begun() -> None:
@@ -540,8 +540,9 @@ def test_only_medications_that_are_not_there_are_referred_to() -> None:
             "medicationReference": {"reference": "Medication/m5"},
         },
     )
-    assert referred_medications(encoded(sent)) == ("Medication/m2", "Medication/m3")
-    assert referred_medications(None) == referred_medications(b"null") == ()
+    assert referred_medications(open_drafts(encoded(sent))) == ("Medication/m2", "Medication/m3")
+    for nothing in (None, b"null"):
+        assert referred_medications(open_drafts(nothing)) == ()
 
 
 # --- how much ----------------------------------------------------------------------------------
@@ -1085,8 +1086,9 @@ def test_anything_in_any_place_is_read_or_counted(place: tuple[Any, ...], value:
         at = at[name]
     at[place[-1]] = value
     body = encoded(sent)
-    basket = read_basket(body, ("MedicationRequest/request-10",), "p1")
-    referred_medications(body)
+    opened = open_drafts(body)
+    basket = read_basket(opened, ("MedicationRequest/request-10",), "p1")
+    referred_medications(opened)
     for draft in basket.drafts:
         assert json.loads(draft.resource)
         for dosage in draft.dosages:
@@ -1102,8 +1104,9 @@ def test_anything_in_any_place_is_read_or_counted(place: tuple[Any, ...], value:
 
 @given(values)
 def test_anything_at_all_for_a_basket_never_raises(value: Any) -> None:
-    read_basket(encoded(value), None, "p1")
-    referred_medications(encoded(value))
+    opened = open_drafts(encoded(value))
+    read_basket(opened, None, "p1")
+    referred_medications(opened)
 
 
 @given(st.binary(max_size=40))
@@ -1112,7 +1115,7 @@ def test_anything_at_all_for_a_basket_never_raises(value: Any) -> None:
 )
 @example(b'{"entry":[{"resource":{"resourceType":"Bundle","entry":[]}}]}')
 def test_any_bytes_for_a_basket_never_raise(sent: bytes) -> None:
-    read_basket(sent, None, "p1")
+    read_basket(open_drafts(sent), None, "p1")
 
 
 @given(values)

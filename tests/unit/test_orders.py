@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from fhir.resources import medicationrequest as medicationrequest_of_r5
 from fhir.resources.STU3 import medicationrequest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,7 +28,7 @@ from cds_service.consultation import check_orders, load_services
 from cds_service.consultation.services import guidelines_of
 from cds_service.errors import GuidelineError
 from cds_service.fhir import orders
-from cds_service.fhir.drafts import read_basket
+from cds_service.fhir.drafts import open_drafts, read_basket
 from cds_service.language import house
 
 DAY = date(2026, 3, 15)
@@ -48,11 +49,20 @@ def drug(**but: Any) -> PlannedDrug:
         "name": "Cyanocobalamin 1 mg/mL oral solution",
         "route": ORAL,
         "amount": Decimal(1000),
+        "unit": "ug",
         "phases": (phase,),
         "authored": DAY,
         "priority": "routine",
     }
     return PlannedDrug(**{**given, **but})
+
+
+@pytest.mark.parametrize(("unit", "shown"), [("ug", "µg"), ("mg", "mg"), ("mL", "mL")])
+def test_a_dose_is_written_in_its_own_unit(unit: str, shown: str) -> None:
+    (line,) = written(drug(unit=unit))["dosageInstruction"]
+    (dose,) = line["doseAndRate"]
+    assert dose["doseQuantity"]["value"] == 1000
+    assert (dose["doseQuantity"]["unit"], dose["doseQuantity"]["code"]) == (shown, unit)
 
 
 def test_a_prescription_carries_structured_timing_dose_and_route() -> None:
@@ -162,7 +172,7 @@ SENT = (
 
 def draft_of(sent: bytes | dict[str, Any]) -> Draft:
     body = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
-    (draft,) = read_basket(body, None, "p1").drafts
+    (draft,) = read_basket(open_drafts(body), None, "p1").drafts
     return draft
 
 
@@ -264,6 +274,20 @@ def test_an_order_in_the_shape_of_r5_keeps_it() -> None:
     after = json.loads(revised(sent, "medication"))
     assert after["medication"] == {"concept": NEW_CONCEPT}
     assert "medicationCodeableConcept" not in after
+
+
+def test_an_order_of_r5_is_written_as_one() -> None:
+    sent = {
+        "resourceType": "MedicationRequest", "id": "d1", "medication": {"concept": {"text": "Old"}},
+        "reason": {"concept": {"text": "low B12"}}, "category": {"text": "community"},
+        "dosageInstruction": [{"doseAndRate": [{"doseQuantity": {"value": 1}}]}],
+    }  # fmt: skip
+    after = json.loads(revised(sent, "medication", "dosage"))
+    (line,) = after["dosageInstruction"]
+    assert after["reason"] == [{"concept": {"text": "low B12"}}]
+    assert line["doseAndRate"][0]["doseQuantity"]["value"] == 1000
+    assert line["maxDosePerPeriod"][0]["numerator"]["value"] == 1000
+    medicationrequest_of_r5.MedicationRequest.model_validate(after)
 
 
 def test_a_bare_order_becomes_one_that_can_be_saved() -> None:

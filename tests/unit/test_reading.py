@@ -515,7 +515,9 @@ def test_a_reference_range_is_used_when_there_is_one(
         ({"effectivePeriod": {"start": "2026-01-10"}, "issued": "2026-01-14T00:00:00Z"}, 14),
         ({"effectiveDateTime": "garbage", "issued": "2026-01-15T00:00:00Z"}, 15),
         ({"effectivePeriod": {"start": "2026-01-10"}}, None),
-        ({"effectiveTiming": {"event": ["2026-01-10"]}}, None),
+        ({"effectiveTiming": {"event": ["2026-01-12", "2026-01-10"]}}, 12),
+        ({"effectiveTiming": {"repeat": {"boundsPeriod": {"end": "2026-01-16"}}}}, 16),
+        ({"effectiveTiming": {"repeat": {"frequency": 1}}}, None),
         ({}, None),
     ],
 )

@@ -22,7 +22,7 @@ from cds_service.clinical import (
     StoppedDrug,
     TestOrder,
 )
-from cds_service.guidelines import engine
+from cds_service.guidelines import guideline
 from cds_service.guidelines.b12_under_two import (
     follow_up,
     monitoring,
@@ -35,6 +35,7 @@ from cds_service.guidelines.b12_under_two.assessment import Assessment, assess, 
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, read_facts
 from cds_service.guidelines.b12_under_two.loading import load
+from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts
 from cds_service.guidelines.engine import (
     INDICATORS,
     CannotTell,
@@ -43,10 +44,10 @@ from cds_service.guidelines.engine import (
     Note,
     NotIndicated,
     Outcome,
-    Reasoning,
     Recommend,
     most_urgent,
 )
+from cds_service.guidelines.tables import Reasoning
 
 __all__ = [
     "Evaluation",
@@ -59,7 +60,7 @@ __all__ = [
 ]
 
 
-class Evaluation(engine.Evaluation[Facts], frozen=True):
+class Evaluation(guideline.Evaluation[Facts], frozen=True):
     """With the judgements that stand between the facts and the outcomes, where there are any."""
 
     assessment: Assessment | None = None
@@ -117,26 +118,15 @@ def _decide(
         return [_outside(rule, facts, g)], None
     required = {need.key: need.name for need in g.needs if need.importance == "required"}
     absent = {key: required[key] for key in required if key in record.missing}
-    why.holds("IN-01", False, "the patient is readable and the one asked about")
-    why.holds(
-        "IN-02",
-        bool(record.missing),
-        "not available: {}",
-        ", ".join(sorted(record.missing)) or "nothing",
+    inputs = InputFacts(
+        missing=tuple(sorted(record.missing)),
+        incomplete=tuple(sorted(record.incomplete)),
+        required=tuple(absent.values()),
     )
-    why.holds(
-        "IN-04",
-        bool(record.incomplete),
-        "incomplete: {}",
-        ", ".join(sorted(record.incomplete)) or "nothing",
-    )
+    for row in ("IN-01", "IN-02", "IN-04"):
+        why.row(g.tables.inputs, row, inputs)
     assessment = assess(facts, g, why)
-    if why.holds(
-        "IN-03",
-        bool(absent),
-        "required and not available: {}",
-        ", ".join(absent.values()) or "nothing",
-    ):
+    if why.row(g.tables.inputs, "IN-03", inputs):
         return _cannot_evaluate(tuple(absent.values()), facts, assessment, g, why), assessment
     outcomes = list(_main(facts, assessment, g, why))
     outcomes += _unsettled_results(facts, assessment, g)
@@ -192,10 +182,7 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
     if row != "RTE-11":
         return [treatment.recommend(row, facts, a, g, why), *dangers]
     outcomes = follow_up.follow_up(facts, a, g, why)
-    switching = any(
-        isinstance(one, Recommend) and one.rule in ("FU-04", "FU-10", "FU-11") and one.choices
-        for one in outcomes
-    )
+    switching = any(map(follow_up.changes_treatment, outcomes))
     would_be = treatment.choose_route(facts, a, Reasoning(), ignoring_treatment=True)
     replacement = treatment.replace_oral(would_be, facts, a, g, why)
     if replacement is not None and not switching:

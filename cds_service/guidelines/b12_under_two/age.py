@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from cds_service.clinical import Moment, Patient
 from cds_service.guidelines.b12_under_two.data import Limits
-from cds_service.guidelines.engine import Limit, Reasoning
+from cds_service.guidelines.engine import Limit
+from cds_service.guidelines.tables import Reasoning
 
 Band = Literal["infant", "toddler", "either"]
 

@@ -9,32 +9,27 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service.guidelines.b12_under_two.age import days_since, within
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
-from cds_service.guidelines.engine import Limit, Reasoning
+from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts
+from cds_service.guidelines.b12_under_two.tables.severity import Severity, SeverityFacts
+from cds_service.guidelines.b12_under_two.tables.status import (
+    Diagnosis,
+    Metabolites,
+    StatusFacts,
+    StatusName,
+)
+from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts
+from cds_service.guidelines.engine import Limit
+from cds_service.guidelines.tables import Reasoning, first_match
 
-StatusName = Literal[
-    "follow-up",
-    "deficient",
-    "deficient (functional)",
-    "deficient (old result)",
-    "deficient (diagnosis only)",
-    "probably adequate",
-    "borderline",
-    "adequate with signs",
-    "adequate",
-    "unknown",
-    "unknown at risk",
-]
 Cause = Literal[
     "inborn", "malabsorption", "mixed", "nutritional", "nutritional possible", "unknown"
 ]
-Severity = Literal["severe", "moderate", "mild"]
-Metabolites = Literal["high", "normal", "none"]
 
 _DEFICIENT: frozenset[StatusName] = frozenset(
     {"deficient", "deficient (functional)", "deficient (old result)", "deficient (diagnosis only)"}
@@ -158,176 +153,105 @@ def is_discordant(facts: Facts, level: Level, limits: Limits) -> bool:
 
 
 def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> Status:
-    """Deficient below 200 pg/mL; 200 to 300 is settled by methylmalonate and homocysteine; a
-    normal level does not exclude a functional deficiency in a child with signs."""
-    limits = g.limits
+    """The status of the level, from the table STAT."""
+    limits, therapy = g.limits, facts.therapy
     level, flags = chosen_level(facts)
-    therapy = facts.therapy
     neuro = bool(facts.neurological)
-    risk = at_risk(cause)
-    after = (
-        level is not None
-        and therapy.current
-        and therapy.start is not None
-        and limits.therapy_before_result.holds((level.when.first - therapy.start).days)
-    )
-    if why.holds(
-        "STAT-01", after, "treatment since: {}", therapy.start if therapy.current else "none"
-    ):
-        return Status("STAT-01", "follow-up", level, flags=flags)
-    age = days_since(level.when, facts.on) if level is not None else None
-    current = age is not None and limits.result_current.holds(age)
-    stale = age is not None and not current and limits.result_stale.holds(age)
-    verdict = level.verdict if level is not None else None
     discordant = level is not None and is_discordant(facts, level, limits)
-    softened = (
-        discordant
-        and level is not None
-        and verdict in ("borderline", "adequate")
-        and any(
-            one.verdict == "deficient"
-            and within(one.when.first, level.when.first, limits.discordance_window)
-            for one in facts.levels
-        )
-    )
-    if discordant:
-        flags = (*flags, "discordant")
-        why.holds("B12-12", True, "results within two weeks disagree")
     metabolites: Metabolites = "none"
     high: tuple[Lab, ...] = ()
+    asked = StatusFacts(signs=neuro, risk=at_risk(cause), diagnosis=_diagnosis(facts, level, g))
     if level is not None:
-        metabolites, high = metabolite_evidence(facts, level.when.first, limits, both_normal=neuro)
+        sampled = level.when.first
+        metabolites, high = metabolite_evidence(facts, sampled, limits, both_normal=neuro)
+        newest = facts.levels[0]
+        asked = structs.replace(
+            asked,
+            treated=therapy.current,
+            sample_day=(sampled - therapy.start).days if therapy.start is not None else None,
+            days=days_since(level.when, facts.on),
+            verdict=level.verdict,
+            softened=discordant and _follows_a_deficient_one(facts, level, limits),
+            metabolites=metabolites,
+            firm_metabolite=any(one.flagged or one.name == "methylmalonate" for one in high),
+            treated_since=any(day >= sampled for day in therapy.dates),
+            newest_days=days_since(newest.when, facts.on),
+            newest_unplaced=newest.verdict == "indeterminate",
+        )
+    match = first_match(g.tables.status, asked)
+    if discordant and match.rule != "STAT-01":
+        flags = (*flags, "discordant")
+        why.holds("B12-12", True, "results within two weeks disagree")
+    why.keep(match)
+    rule, name = match.rule, match.result
+    if rule == "STAT-01":
+        return Status(rule, name, level, flags=flags)
+    if rule == "STAT-09":
+        return Status(rule, name, facts.levels[0])
+    if rule == "STAT-11":
+        name = name if asked.diagnosis == "B12" else "borderline"
+        return Status(rule, name, None, flags=("diagnosis_only",))
+    if rule in ("STAT-12", "STAT-13"):
+        return Status(rule, name, None)
+    return Status(rule, name, level, metabolites, high, flags)
 
-    def status(rule: str, name: StatusName) -> Status:
-        return Status(rule, name, level, metabolites, high, flags)
 
-    seen = f"{level.written}, {age} days old" if level is not None else "no result"
-    if why.holds("STAT-02", current and verdict == "deficient", "{}", seen):
-        return status("STAT-02", "deficient")
-    unclear = current and (verdict in ("borderline", "low") or softened)
-    if why.holds(
-        "STAT-03", unclear and metabolites == "high", "{} with metabolites {}", seen, metabolites
-    ):
-        return status("STAT-03", "deficient (functional)")
-    if why.holds(
-        "STAT-04", unclear and metabolites == "normal", "{} with metabolites {}", seen, metabolites
-    ):
-        return status("STAT-04", "probably adequate")
-    if why.holds("STAT-05", unclear, "{} with metabolites {}", seen, metabolites):
-        return status("STAT-05", "borderline")
-    adequate = current and verdict == "adequate"
-    firm = any(one.flagged or one.name == "methylmalonate" for one in high)
-    if why.holds(
-        "STAT-06",
-        adequate and (neuro or risk) and firm,
-        "{}, metabolites {}, signs or risk: {}",
-        seen,
-        metabolites,
-        neuro or risk,
-    ):
-        return status("STAT-06", "deficient (functional)")
-    if why.holds(
-        "STAT-07",
-        adequate and neuro and metabolites != "normal",
-        "{}, metabolites {}, neurological signs: {}",
-        seen,
-        metabolites,
-        neuro,
-    ):
-        return status("STAT-07", "adequate with signs")
-    if why.holds("STAT-08", adequate, "{}", seen):
-        return status("STAT-08", "adequate")
-    treated = level is not None and any(day >= level.when.first for day in therapy.dates)
-    old = stale and verdict == "deficient" and not treated
-    newest = facts.levels[0] if facts.levels else None
-    unplaced = (
-        newest is not None
-        and newest.verdict == "indeterminate"
-        and limits.result_current.holds(days_since(newest.when, facts.on))
-        and not old
+def _follows_a_deficient_one(facts: Facts, level: Level, limits: Limits) -> bool:
+    """A deficient result within two weeks of this one."""
+    return any(
+        one.verdict == "deficient"
+        and within(one.when.first, level.when.first, limits.discordance_window)
+        for one in facts.levels
     )
-    if why.holds("STAT-09", unplaced, "newest result: {}", newest.written if newest else "none"):
-        return Status("STAT-09", "unknown", newest)
-    if why.holds("STAT-10", old, "{}", seen):
-        return status("STAT-10", "deficient (old result)")
-    diagnosed = bool(facts.deficiency)
-    only_general = bool(facts.deficiency_nonspecific)
-    if why.holds(
-        "STAT-11", diagnosed or only_general, "on the problem list: {}", diagnosed or only_general
-    ):
-        contradicted = (
-            stale
-            and verdict == "adequate"
-            and level is not None
-            and all(
-                one.onset is not None and one.onset.last < level.when.first
-                for one in facts.deficiency
-            )
-        )
-        return Status(
-            "STAT-11",
-            "deficient (diagnosis only)" if diagnosed and not contradicted else "borderline",
-            None,
-            flags=("diagnosis_only",),
-        )
-    lapsed = level is not None and verdict == "deficient" and not treated
-    if why.holds(
-        "STAT-12",
-        neuro or risk or lapsed,
-        "neurological signs: {}, cause known: {}, old deficient result never treated: {}",
-        neuro,
-        risk,
-        lapsed,
-    ):
-        return Status("STAT-12", "unknown at risk", None)
-    why.holds("STAT-13", True, "no usable result, no sign, no known cause")
-    return Status("STAT-13", "unknown", None)
+
+
+def _diagnosis(facts: Facts, level: Level | None, g: Guideline) -> Diagnosis | None:
+    """What the problem list says; an adequate level of the last year, later than every diagnosis,
+    contradicts it."""
+    if not facts.deficiency:
+        return "another vitamin perhaps" if facts.deficiency_nonspecific else None
+    if level is None or level.verdict != "adequate":
+        return "B12"
+    age = days_since(level.when, facts.on)
+    stale = not g.limits.result_current.holds(age) and g.limits.result_stale.holds(age)
+    contradicted = stale and all(
+        one.onset is not None and one.onset.last < level.when.first for one in facts.deficiency
+    )
+    return "contradicted" if contradicted else "B12"
 
 
 # --- cause --------------------------------------------------------------------------------------
 
 
-def find_cause(facts: Facts, why: Reasoning) -> tuple[Cause, tuple[Finding, ...]]:
+def find_cause(facts: Facts, g: Guideline, why: Reasoning) -> tuple[Cause, tuple[Finding, ...]]:
     """Inborn error before malabsorption before diet; all that is known is shown."""
-    named = ", ".join(one.name for one in facts.inborn)
-    inborn = why.holds("ETI-01", bool(named), "inborn error: {}", named or "none recorded")
-    causes = ", ".join(one.name for one in facts.malabsorption)
-    malabsorption = why.holds(
-        "ETI-02", bool(causes), "malabsorption: {}", causes or "none recorded"
-    )
     mother = facts.maternal_diet if facts.breast_fed else ""
-    fed = "not documented" if facts.breast_fed is None else facts.breast_fed
-    nutritional = why.holds(
-        "ETI-03",
-        bool(mother or facts.child_diet or facts.dietary),
-        "breast-fed: {}, mother's diet: {}, child's diet: {}",
-        fed,
-        facts.maternal_diet or "not documented",
-        facts.child_diet or "not documented",
+    asked = CauseFacts(
+        inborn=_names(facts.inborn),
+        malabsorption=_names(facts.malabsorption),
+        breast_fed=facts.breast_fed,
+        maternal_diet=facts.maternal_diet,
+        child_diet=facts.child_diet,
+        dietary=_names(facts.dietary),
     )
-    possible = why.holds(
-        "ETI-04",
-        facts.breast_fed is True and not nutritional,
-        "breast-fed: {}, mother's facts unknown",
-        fed,
-    )
-    why.holds("ETI-05", malabsorption and (nutritional or possible), "malabsorption and diet")
-    why.holds(
-        "ETI-06", not (inborn or malabsorption or nutritional or possible), "no cause recorded"
-    )
+    fired = {row.rule for row in why.all(g.tables.cause, asked).fired}
     diets = (("mother's diet", mother), ("child's diet", facts.child_diet))
     dietary = (
         *facts.dietary,
         *(Finding(f"{whose}: {diet}", "", None, False, False) for whose, diet in diets if diet),
     )
-    if inborn:
+    if "ETI-01" in fired:
         return "inborn", (*facts.inborn, *facts.malabsorption, *dietary)
-    if malabsorption:
-        mixed = nutritional or possible
+    if "ETI-02" in fired:
+        mixed = "ETI-05" in fired
         return "mixed" if mixed else "malabsorption", (*facts.malabsorption, *dietary)
-    if nutritional:
+    if "ETI-03" in fired:
         return "nutritional", dietary
-    return "nutritional possible" if possible else "unknown", ()
+    return "nutritional possible" if "ETI-04" in fired else "unknown", ()
+
+
+def _names(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    return tuple([one.name for one in findings])
 
 
 # --- severity -----------------------------------------------------------------------------------
@@ -336,77 +260,70 @@ def find_cause(facts: Facts, why: Reasoning) -> tuple[Cause, tuple[Finding, ...]
 def grade_severity(
     facts: Facts, status: Status, g: Guideline, why: Reasoning
 ) -> tuple[Severity, str, str]:
-    """(severity, rule, what it rests on). Severe: neurological signs, haemoglobin under 7 g/dL,
-    two affected cell lines, a level under 100 pg/mL, or a clinician's own grading."""
-    limits = g.limits
-    signs = ", ".join(one.name for one in facts.neurological)
-    if why.holds("SEV-01", bool(signs), "neurological signs: {}", signs or "none recorded"):
-        return "severe", "SEV-01", signs
+    """(severity, rule, what it rests on), from the table SEV."""
+    limits, level = g.limits, status.level
     hemoglobin = recent(facts, "hemoglobin", limits.labs_recent)
-    platelets = recent(facts, "platelets", limits.labs_recent)
-    whites = [recent(facts, name, limits.labs_recent) for name in ("leukocytes", "neutrophils")]
-    very_low = hemoglobin is not None and limits.hemoglobin_severe.holds(hemoglobin.value)
-    lines = [
-        text
-        for text, affected in (
-            (
-                f"haemoglobin {hemoglobin.written}" if hemoglobin else "",
-                hemoglobin is not None and limits.hemoglobin_two_lines.holds(hemoglobin.value),
-            ),
-            (
-                f"platelets {platelets.written}" if platelets else "",
-                platelets is not None and limits.platelets_two_lines.holds(platelets.value),
-            ),
-            (
-                "white cells flagged low",
-                any(one is not None and one.low for one in whites),
-            ),
-        )
-        if affected
-    ]
-    several = limits.lines_affected.holds(len(lines))
-    pancytopenia = ", ".join(one.name for one in facts.pancytopenia)
-    blood = (
-        f"haemoglobin {hemoglobin.written}"
-        if very_low and hemoglobin
-        else pancytopenia or " and ".join(lines)
-    )
-    if why.holds(
-        "SEV-02",
-        very_low or several or bool(pancytopenia),
-        "blood count: {}",
-        blood or "no severe change recorded",
-    ):
-        return "severe", "SEV-02", blood
-    level = status.level
-    low = (
-        level is not None
-        and level.high is not None
-        and (
-            limits.b12_severe.holds(level.high)
-            or (level.rule == "B12-07" and level.high <= limits.b12_severe.value)
-        )
-    )
-    if why.holds(
-        "SEV-03", low, "level {} against {}", level.written if level else "none", limits.b12_severe
-    ):
-        return "severe", "SEV-03", f"below {limits.b12_severe}"
-    graded = [one.name for one in (*facts.deficiency, *facts.deficiency_nonspecific) if one.severe]
-    if why.holds("SEV-04", bool(graded), "graded severe on the problem list: {}", bool(graded)):
-        return "severe", "SEV-04", "graded severe by a clinician"
     mcv = recent(facts, "mcv", limits.labs_recent, above=True)
-    moderate = [
-        *(one.name for one in facts.failure_to_thrive),
-        *(one.name for one in facts.megaloblastic),
-    ]
+    lines = _low_lines(facts, hemoglobin, limits)
+    deficiencies = (*facts.deficiency, *facts.deficiency_nonspecific)
+    asked = SeverityFacts(
+        signs=_names(facts.neurological),
+        hemoglobin=hemoglobin.value if hemoglobin is not None else None,
+        lines_low=len(lines),
+        pancytopenia=_names(facts.pancytopenia),
+        level=level.high if level is not None else None,
+        level_is_below=level is not None and level.rule == "B12-07",
+        graded=tuple([one.name for one in deficiencies if one.severe]),
+        failure_to_thrive=_names(facts.failure_to_thrive),
+        megaloblastic=_names(facts.megaloblastic),
+        mcv_high=mcv is not None and mcv.high,
+    )
+    match = why.first(g.tables.severity, asked)
+    return match.result, match.rule, _rests_on(match.rule, asked, hemoglobin, mcv, lines, limits)
+
+
+def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[str]:
+    """The blood cell lines that are low, each with its value."""
+    lines = []
+    if hemoglobin is not None and limits.hemoglobin_two_lines.holds(hemoglobin.value):
+        lines.append(f"haemoglobin {hemoglobin.written}")
+    platelets = recent(facts, "platelets", limits.labs_recent)
+    if platelets is not None and limits.platelets_two_lines.holds(platelets.value):
+        lines.append(f"platelets {platelets.written}")
+    whites = [recent(facts, name, limits.labs_recent) for name in _WHITE_CELLS]
+    if any(one is not None and one.low for one in whites):
+        lines.append("white cells flagged low")
+    return lines
+
+
+_WHITE_CELLS: tuple[LabName, ...] = ("leukocytes", "neutrophils")
+
+
+def _rests_on(
+    rule: str,
+    asked: SeverityFacts,
+    hemoglobin: Lab | None,
+    mcv: Lab | None,
+    lines: list[str],
+    limits: Limits,
+) -> str:
+    """What the grade rests on, for a card."""
+    if rule == "SEV-01":
+        return ", ".join(asked.signs)
+    if rule == "SEV-02":
+        if hemoglobin is not None and limits.hemoglobin_severe.holds(hemoglobin.value):
+            return f"haemoglobin {hemoglobin.written}"
+        return ", ".join(asked.pancytopenia) or " and ".join(lines)
+    if rule == "SEV-03":
+        return f"below {limits.b12_severe}"
+    if rule == "SEV-04":
+        return "graded severe by a clinician"
+    moderate = [*asked.failure_to_thrive, *asked.megaloblastic]
     if hemoglobin is not None and limits.hemoglobin_anaemia.holds(hemoglobin.value):
         moderate.append(f"haemoglobin {hemoglobin.written}")
     if mcv is not None and mcv.high:
         moderate.append(f"MCV {mcv.written} above the laboratory's range")
-    if why.holds("SEV-05", bool(moderate), "{}", ", ".join(moderate) or "no moderate sign"):
-        return "moderate", "SEV-05", ", ".join(moderate)
-    why.holds("SEV-06", True, "none of the above")
-    return "mild", "SEV-06", ""
+    return ", ".join(moderate)
 
 
 # --- urgency --------------------------------------------------------------------------------------
@@ -434,30 +351,22 @@ def untreated_since(facts: Facts, status: Status, g: Guideline) -> date | None:
 
 
 def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
-    cause, causes = find_cause(facts, why)
+    cause, causes = find_cause(facts, g, why)
     status = assess_status(facts, cause, g, why)
     severity: Severity | None = None
     rule = because = ""
     if status.deficient:
         severity, rule, because = grade_severity(facts, status, g, why)
     since = untreated_since(facts, status, g)
-    neuro = bool(facts.neurological)
-    why.holds(
-        "URG-01",
-        neuro and (status.deficient or status.name == "borderline"),
-        "neurological signs: {}",
-        neuro,
+    urgent = why.all(
+        g.tables.urgency,
+        UrgencyFacts(
+            signs=bool(facts.neurological),
+            concerned=status.deficient or status.name == "borderline",
+            untreated_days=(facts.on - since).days if since is not None else None,
+        ),
     )
-    long_untreated = since is not None and g.limits.untreated.holds((facts.on - since).days)
-    why.holds("URG-02", long_untreated, "untreated deficiency since: {}", since or "none")
-    why.holds(
-        "URG-03",
-        long_untreated and neuro,
-        "untreated since {}, neurological signs: {}",
-        since or "-",
-        neuro,
-    )
-    needed: tuple[LabName, ...] = ("hemoglobin", "mcv", "platelets", "leukocytes", "potassium")
+    fired = {row.rule for row in urgent.fired}
     return Assessment(
         status,
         cause,
@@ -465,7 +374,11 @@ def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
         severity,
         rule,
         because,
-        tuple(name for name in needed if recent(facts, name, g.limits.labs_recent) is None),
-        since if long_untreated else None,
-        long_untreated and neuro,
+        tuple(name for name in _GRADED_BY if recent(facts, name, g.limits.labs_recent) is None),
+        since if "URG-02" in fired else None,
+        "URG-03" in fired,
     )
+
+
+#: The blood values that a grade of severity rests on.
+_GRADED_BY: tuple[LabName, ...] = ("hemoglobin", "mcv", "platelets", "leukocytes", "potassium")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from cds_service.clinical import Code, Need, Phase
-from cds_service.guidelines.codelists import CodeList
+from cds_service.clinical import Code, Need
+from cds_service.guidelines import doses
+from cds_service.guidelines.codelists import CodeList, Lists
+from cds_service.guidelines.doses import Dose as Dose
+from cds_service.guidelines.doses import Test as Test
 from cds_service.guidelines.engine import (
     About,
     CardText,
+    Constant,
     Limit,
     Link,
     Rule,
@@ -21,6 +24,9 @@ from cds_service.guidelines.engine import (
     Wording,
 )
 from cds_service.guidelines.guideline import Offer
+
+if TYPE_CHECKING:
+    from cds_service.guidelines.b12_under_two.tables import Tables
 
 
 class Limits(Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,31 +91,16 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     dose_suggested: Limit
 
 
-class Constant(Struct, frozen=True, forbid_unknown_fields=True):
-    value: Decimal
-    unit: str
-    source: str
-
-
 class Constants(Struct, frozen=True, forbid_unknown_fields=True):
     b12_molar_mass: Constant
     homocysteine_molar_mass: Constant
     preterm_assumed: Constant
+    one_month_check: Constant
+    three_month_check: Constant
 
 
-class Product(Struct, frozen=True, forbid_unknown_fields=True):
-    """A medicine to prescribe. ``site_codings`` (a site's own) come first in every order."""
-
-    name: str
+class Product(doses.Product, frozen=True):
     substance: Literal["cyanocobalamin", "hydroxocobalamin"]
-    codings: tuple[Code, ...]
-    source: str
-    benzyl_alcohol: bool = False
-    site_codings: tuple[Code, ...] = ()
-
-    @property
-    def codes(self) -> tuple[Code, ...]:
-        return self.site_codings + self.codings
 
 
 class Products(Struct, frozen=True, forbid_unknown_fields=True):
@@ -119,37 +110,12 @@ class Products(Struct, frozen=True, forbid_unknown_fields=True):
     hydroxocobalamin_injection: Product
 
 
-class Dose(Struct, frozen=True, forbid_unknown_fields=True):
-    """A regimen. ``amount`` is micrograms, or micrograms per kg where ``per_kg``."""
-
-    rule: str
-    label: str
-    amount: Decimal
-    phases: tuple[Phase, ...]
-    source: str
-    per_kg: bool = False
-
-
 class Doses(Struct, frozen=True, forbid_unknown_fields=True):
     oral_regimen: Dose
     infant_daily: Dose
     toddler_daily: Dose
     neurological_injections: Dose
     weekly_injections: Dose
-
-
-class Test(Struct, frozen=True, forbid_unknown_fields=True):
-    """A laboratory test to order; ``same_as`` are codes of a record's order that equal it."""
-
-    name: str
-    codings: tuple[Code, ...]
-    source: str
-    same_as: tuple[str, ...] = ()
-    site_codings: tuple[Code, ...] = ()
-
-    @property
-    def codes(self) -> tuple[Code, ...]:
-        return self.site_codings + self.codings
 
 
 class Tests(Struct, frozen=True, forbid_unknown_fields=True):
@@ -431,13 +397,6 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     told_in_words: Mapping[str, tuple[str, ...]]
 
 
-class Lists(NamedTuple):
-    """The lists a problem's code belongs to; ``mentioned`` when only an unverified row has it."""
-
-    decided: tuple[str, ...]
-    mentioned: bool
-
-
 class Guideline(Struct, frozen=True):
     """The guideline as it is in force: file, code lists, and what the site changed.
 
@@ -453,6 +412,7 @@ class Guideline(Struct, frozen=True):
     wording: Wording
     needs: tuple[Need, ...]
     lists_of: Callable[[str, str], Lists]
+    tables: Tables
 
     @property
     def limits(self) -> Limits:

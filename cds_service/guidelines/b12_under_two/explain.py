@@ -1,100 +1,56 @@
-"""How a conclusion was reached: the facts first, then every rule of every table.
+"""How a conclusion about this guideline's children was reached: what was known, and each rule.
 
 `account_for` gives it as data for a page to show, `explain` the same in plain text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from textwrap import fill
-from typing import Literal
-
-from msgspec import Struct
+from collections.abc import Iterable, Iterator, Sequence
 
 from cds_service.clinical import Moment, Record
-from cds_service.guidelines.b12_under_two import Evaluation, words
+from cds_service.guidelines.b12_under_two import Evaluation, unconverted, words
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.results import LAB_UNITS, Level
-from cds_service.guidelines.engine import Step
-
-_WIDTH = 100
-
-#: Tables whose first row that fits is the answer, the rows after it not being looked at, with the
-#: rows they ask for besides, whatever the answer. In the other tables every row stands for itself.
-_FIRST_MATCH: Mapping[str, frozenset[str]] = {
-    "age": frozenset(),
-    "weight": frozenset({"WT-01", "WT-02", "WT-03"}),
-    "b12_result": frozenset({"B12-05", "B12-06", "B12-12"}),
-    "status": frozenset(),
-    "severity": frozenset(),
-    "route": frozenset(),
-    "mother": frozenset(),
-}
-
-#: Why a row of a table that was looked at was not asked.
-_NOT_ASKED = {
-    "b12_result": "nothing of the kind on record",
-    "dose": "not offered here",
-    "duplication": "nothing on record to compare with",
-    "order": "the orders being written give no reason to",
-    "follow_up": "another row had answered the same question",
-    "safety": "nothing is suggested to which it applies",
-}
-
-
-class Fact(Struct, frozen=True, omit_defaults=True):
-    """One thing that was known, or not, in a sentence.
-
-    A measured one also in parts: ``value`` as it was compared, ``sent`` as it came when that
-    differs, ``day`` and ``source`` (its address in the record).
-    """
-
-    name: str
-    text: str
-    value: str = ""
-    sent: str = ""
-    day: str = ""
-    source: str = ""
-
-
-class Row(Struct, frozen=True, omit_defaults=True):
-    """One rule of a table: what became of it, and ``why``, in words for a reader."""
-
-    rule: str
-    state: Literal["fired", "no", "not reached", "not asked"]
-    condition: str
-    result: str
-    authority: str
-    why: tuple[str, ...] = ()
-
-
-class Table(Struct, frozen=True, rename="camel"):
-    name: str
-    first_match: bool
-    rows: tuple[Row, ...]
-
-
-class Account(Struct, frozen=True):
-    """What was known, and every rule of the guideline: fired, not, or not asked, and why."""
-
-    facts: tuple[Fact, ...]
-    tables: tuple[Table, ...]
+from cds_service.guidelines.explain import Account, Fact, asked_of, table_accounts
+from cds_service.guidelines.explain import written as as_text
 
 
 def account_for(evaluation: Evaluation, record: Record, g: Guideline) -> Account:
-    return Account(tuple(_facts(evaluation, record, g)), tuple(_tables(evaluation, g)))
+    asked = asked_of(evaluation.reasoning.matches)
+    unconverted.add_steps(asked, evaluation.reasoning)
+
+    def why_not(table: str) -> str:
+        return _why_not_asked(table, evaluation)
+
+    tables = [
+        *unconverted.tables(asked, g, why_not),
+        *table_accounts(g.tables, asked, why_not),
+    ]
+    return Account(tuple(_facts(evaluation, record, g)), tuple(tables))
 
 
 def explain(evaluation: Evaluation, record: Record, g: Guideline) -> str:
     """The same account as plain text."""
-    account = account_for(evaluation, record, g)
-    lines, before = ["What is known"], ""
-    for fact in account.facts:
-        label = f"{fact.name}:" if fact.name and fact.name != before else ""
-        lines.append(_filled(f"  {label:<15}", fact.text, 17))
-        before = fact.name
-    return "\n\n".join(["\n".join(lines), *map(_written, account.tables)])
+    return as_text(account_for(evaluation, record, g))
+
+
+def _why_not_asked(table: str, evaluation: Evaluation) -> str:
+    """Why nothing was asked of a table in this evaluation, or "" where its own words say it."""
+    assessment = evaluation.assessment
+    if table == "b12 result":
+        return "no vitamin B12 result on record"
+    if assessment is None:
+        return f"{evaluation.facts.age.rule} ended the evaluation"
+    if table == "order":
+        return "no order is being checked"
+    if table == "severity":
+        return f"not deficient: the status is {assessment.status.name}"
+    if table == "follow up":
+        return "no treatment on record"
+    if "IN-03" in evaluation.reasoning.fired():
+        return "IN-03 ended the evaluation"
+    return ""
 
 
 # --- facts --------------------------------------------------------------------------------------
@@ -283,106 +239,3 @@ def _day(moment: Moment) -> str:
     if moment.first == moment.last:
         return str(moment.first)
     return f"between {moment.first} and {moment.last}"
-
-
-# --- rules --------------------------------------------------------------------------------------
-
-
-def _tables(evaluation: Evaluation, g: Guideline) -> Iterator[Table]:
-    asked: dict[str, list[Step]] = {}
-    for step in evaluation.reasoning:
-        asked.setdefault(step.rule, []).append(step)
-    tables: dict[str, list[str]] = {}
-    for rule, row in g.file.rules.items():
-        tables.setdefault(row.table, []).append(rule)
-    for table, rules in tables.items():
-        first_match = table in _FIRST_MATCH
-        besides = _FIRST_MATCH.get(table, frozenset())
-        answered = [rule for rule in rules if rule not in besides and _fired(asked.get(rule))]
-        none_asked = not any(rule in asked for rule in rules)
-        why = _NOT_ASKED.get(table, "nothing here calls for it")
-        rows = []
-        for rule in rules:
-            if rule in asked:
-                rows.append(_row(rule, asked[rule], g))
-            elif none_asked:
-                rows.append(_skipped(rule, "not asked", _why_no_table(table, evaluation), g))
-            elif first_match and answered and rule not in besides:
-                rows.append(_skipped(rule, "not reached", f"{' and '.join(answered)} answered", g))
-            else:
-                rows.append(_skipped(rule, "not asked", why, g))
-        yield Table(table.replace("_", " "), first_match, tuple(rows))
-
-
-def _fired(steps: Sequence[Step] | None) -> bool:
-    return any(step.fired for step in steps or ())
-
-
-def _row(rule: str, steps: Sequence[Step], g: Guideline) -> Row:
-    row = g.file.rules[rule]
-    fired = _fired(steps)
-    seen = dict.fromkeys(_because(step) for step in steps if step.fired == fired)
-    why = tuple(text for text in seen if text)
-    return Row(rule, "fired" if fired else "no", row.condition, row.result, row.source, why)
-
-
-def _skipped(rule: str, state: Literal["not reached", "not asked"], why: str, g: Guideline) -> Row:
-    row = g.file.rules[rule]
-    return Row(rule, state, row.condition, row.result, row.source, (why,))
-
-
-def _written(table: Table) -> str:
-    how = ": the first row that fits answers" if table.first_match else ""
-    lines = [f"Table {table.name}{how}"]
-    skipped: dict[tuple[str, str], list[str]] = {}
-    for row in table.rows:
-        if row.state == "fired":
-            lines.append(_filled(f"  FIRED  {row.rule:<9}", row.condition, 18))
-            lines += (_filled(" " * 18 + "seen: ", text, 24) for text in row.why)
-            lines.append(_filled(" " * 18 + "so:   ", row.result, 24))
-        elif row.state == "no":
-            because = f" ({'; '.join(row.why)})" if row.why else ""
-            said = f"{row.condition.removesuffix('.')}{because}"
-            lines.append(_filled(f"  no     {row.rule:<9}", said, 18))
-        else:
-            skipped.setdefault((row.state, row.why[0]), []).append(row.rule)
-    for (state, why), rules in sorted(skipped.items(), reverse=True):
-        lines.append(_filled(f"  {state}: ", f"{', '.join(rules)} ({why})", 4))
-    return "\n".join(lines)
-
-
-def _filled(first: str, text: str, indent: int) -> str:
-    return fill(
-        text, _WIDTH, initial_indent=first, subsequent_indent=" " * indent, break_on_hyphens=False
-    )
-
-
-def _because(step: Step) -> str:
-    """As `Step.reason`, with yes and no for true and false; "" where nothing was seen."""
-    if not (step.fired or step.values):
-        return ""  # a fixed text says why the rule fires, so it is wrong of one that did not
-    said = {True: "yes", False: "no"}
-    return step.because.format(
-        *(
-            said[value] if isinstance(value, bool) else "unknown" if value is None else value
-            for value in step.values
-        )
-    )
-
-
-def _why_no_table(table: str, evaluation: Evaluation) -> str:
-    facts, assessment = evaluation.facts, evaluation.assessment
-    if table == "b12_result":
-        return "no vitamin B12 result on record"
-    if assessment is None:
-        return f"{facts.age.rule} ended the evaluation"
-    if table == "order":
-        return "no order is being checked"
-    if table == "severity":
-        return f"not deficient: the status is {assessment.status.name}"
-    if table == "follow_up":
-        return "no treatment on record"
-    fired = evaluation.reasoning.fired()
-    if "IN-03" in fired:
-        return "IN-03 ended the evaluation"
-    return "nothing is suggested to which it applies"

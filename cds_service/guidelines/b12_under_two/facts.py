@@ -33,7 +33,7 @@ from cds_service.guidelines.b12_under_two.results import (
     read_weight,
 )
 from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
-from cds_service.guidelines.engine import Reasoning
+from cds_service.guidelines.tables import Reasoning
 
 
 class Finding(Struct, frozen=True):

@@ -1,13 +1,8 @@
-"""A child on treatment: response, overdue tests, movements and new signs (table FU).
-
-The table answers three questions, each with rows of its own so that a reassuring answer to one
-never hides an urgent answer to another: is there a new or persisting neurological sign
-(FU-09 to FU-11), is a check overdue (FU-07, FU-08), and how is the level responding (FU-01 to
-FU-06, FU-12, FU-13). FU-00 adds the checks that nobody has ordered yet.
-"""
+"""A child on treatment: response, overdue tests, movements and new signs, by the table FU."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Literal
@@ -19,7 +14,15 @@ from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.assessment import Assessment, chosen_level
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
-from cds_service.guidelines.b12_under_two.results import Level, verdict_of
+from cds_service.guidelines.b12_under_two.results import Level
+from cds_service.guidelines.b12_under_two.tables.follow_up import (
+    Check,
+    CheckFacts,
+    Follow,
+    OverdueFacts,
+    ResponseFacts,
+    SignFacts,
+)
 from cds_service.guidelines.engine import (
     CannotTell,
     Choice,
@@ -27,21 +30,23 @@ from cds_service.guidelines.engine import (
     Note,
     NotIndicated,
     Outcome,
-    Reasoning,
     Recommend,
 )
-
-Response = Literal["FU-01", "FU-02", "FU-03", "FU-04", "FU-05", "FU-06", "FU-12", "FU-13"]
+from cds_service.guidelines.tables import Reasoning
 
 
 class Course(Struct, frozen=True):
-    """Treatment so far: day 0, days since, the level before and the newest one after."""
+    """Treatment so far: day 0, days since, the level before and the newest one after.
+
+    ``result_day`` is the day of the newest level of all, before treatment or after.
+    """
 
     start: date
     day: int
     before: Level | None
     after: Level | None
-    after_day: int
+    after_day: int | None
+    result_day: int | None
 
 
 def read_course(facts: Facts) -> Course | None:
@@ -64,109 +69,40 @@ def read_course(facts: Facts) -> Course | None:
         (facts.on - start).days,
         before,
         after,
-        (after.when.first - start).days if after else -1,
+        (after.when.first - start).days if after else None,
+        max([(one.when.first - start).days for one in facts.levels], default=None),
     )
 
 
-def neurological_row(facts: Facts, course: Course, g: Guideline, why: Reasoning) -> str | None:
-    """New signs on oral treatment mean injections; movements that began in the first two weeks
-    may pass within six, and are no reason to stop."""
-    limits, therapy = g.limits, facts.therapy
-    oral = therapy.is_active and therapy.route in ("oral", "other")
-    new = [
-        one
-        for one in facts.neurological
-        if one.onset is not None and one.onset.first > course.start
-    ]
-    if why.holds(
-        "FU-11",
-        oral and bool(new),
-        "on oral treatment: {}, signs since it began: {}",
-        oral,
-        len(new),
-    ):
-        return "FU-11"
-    long = any(
-        one.onset is not None and limits.paradox_long.holds((facts.on - one.onset.first).days)
-        for one in facts.paradoxical
+def sign_facts(facts: Facts, course: Course) -> SignFacts:
+    therapy = facts.therapy
+    began = [one.onset.first for one in facts.paradoxical if one.onset is not None]
+    return SignFacts(
+        day=course.day,
+        active=therapy.is_active,
+        route=None if therapy.route == "unknown" else therapy.route,
+        signs=tuple([one.name for one in facts.neurological]),
+        new_signs=tuple(
+            one.name
+            for one in facts.neurological
+            if one.onset is not None and one.onset.first > course.start
+        ),
+        movements=tuple([one.name for one in facts.paradoxical]),
+        movement_days=(facts.on - min(began)).days if began else None,
     )
-    persisting = oral and bool(facts.neurological) and limits.neuro_review.holds(course.day)
-    if why.holds(
-        "FU-10",
-        long or persisting,
-        "movements over six weeks: {}, signs after four weeks of oral treatment: {}",
-        long,
-        persisting,
-    ):
-        return "FU-10"
-    if why.holds(
-        "FU-09",
-        bool(facts.paradoxical),
-        "movements that began in the first two weeks of treatment: {}",
-        len(facts.paradoxical),
-    ):
-        return "FU-09"
-    return None
 
 
-def overdue_row(facts: Facts, course: Course, g: Guideline, why: Reasoning) -> str | None:
-    """Levels are due at one and at three months; neither is to be forgotten."""
-    limits = g.limits
-    days = [(one.when.first - course.start).days for one in facts.levels]
-    three = limits.three_month_overdue.holds(course.day) and not any(
-        limits.three_month_result.holds(day) for day in days
-    )
-    if why.holds(
-        "FU-08", three, "day {}, newest result on day {}", course.day, max(days, default="-")
-    ):
-        return "FU-08"
-    one_month = limits.one_month_overdue.holds(course.day) and not any(
-        limits.response_day.holds(day) for day in days
-    )
-    if why.holds(
-        "FU-07", one_month, "day {}, newest result on day {}", course.day, max(days, default="-")
-    ):
-        return "FU-07"
-    return None
-
-
-def response_row(facts: Facts, course: Course, g: Guideline, why: Reasoning) -> Response:
-    """A level of 300 pg/mL from three weeks on is a response; under 200, or not a quarter above
-    the first, is none."""
-    limits = g.limits
-    day, after = course.day, course.after
-    early = not limits.response_day.holds(day)
-    if why.holds("FU-01", early, "day {}", day):
-        return "FU-01"
-    judged = after is not None and limits.response_day.holds(course.after_day)
-    level = _bound(after) if judged and after is not None else None
-    if level is None:
-        why.holds("FU-13", True, "day {}, no level since day {}", day, limits.response_day)
-        return "FU-13"
-    verdict = verdict_of(level, limits)
-    adequate = verdict == "adequate"
-    if why.holds("FU-12", adequate and limits.regimen_end.holds(day), "day {}, {}", day, level):
-        return "FU-12"
-    if why.holds("FU-02", adequate, "{} on day {}", level, course.after_day):
-        return "FU-02"
+def response_facts(facts: Facts, course: Course) -> ResponseFacts:
+    level = _bound(course.after) if course.after is not None else None
     before = _bound(course.before) if course.before is not None else None
-    why.holds(
-        "FU-06",
-        before is None and not adequate,
-        "level before treatment: {}",
-        "unknown" if before is None else before,
+    return ResponseFacts(
+        day=course.day,
+        level_day=course.after_day,
+        level=level,
+        before=before,
+        rise=level / before if level is not None and before is not None and before > 0 else None,
+        route=None if facts.therapy.route == "unknown" else facts.therapy.route,
     )
-    grown = before is None or before <= 0 or limits.response_ratio.holds(level / before)
-    partial = verdict == "borderline" and grown
-    if why.holds("FU-03", partial, "{} after {}", level, before if before else "an unknown level"):
-        return "FU-03"
-    parenteral = facts.therapy.route == "parenteral"
-    if why.holds(
-        "FU-05", parenteral, "{} after {}, route {}", level, before or "-", facts.therapy.route
-    ):
-        return "FU-05"
-    why.holds("FU-04", True, "{} after {}, route {}", level, before or "-", facts.therapy.route)
-    return "FU-04"
 
 
 def _bound(level: Level) -> Decimal | None:
@@ -174,77 +110,101 @@ def _bound(level: Level) -> Decimal | None:
     return level.high if level.high is not None else level.low
 
 
+def due_dates(course: Course, g: Guideline) -> dict[Check, date]:
+    """When the level of each check is due."""
+    constants = g.file.constants
+    return {
+        "one month": add_months(course.start, int(constants.one_month_check.value)),
+        "three months": add_months(course.start, int(constants.three_month_check.value)),
+    }
+
+
 def pending_checks(
-    facts: Facts, course: Course, g: Guideline, why: Reasoning
-) -> list[monitoring.Wanted]:
-    """The one- and three-month levels still to come that have neither an order nor a result."""
-    limits = g.limits
-    days = [(one.when.first - course.start).days for one in facts.levels]
-    wanted: list[monitoring.Wanted] = []
-    month, quarter = add_months(course.start, 1), add_months(course.start, 3)
-    if not limits.one_month_overdue.holds(course.day) and not any(
-        limits.response_day.holds(day) for day in days
-    ):
-        wanted.append(("b12", max(month, facts.on)))
-    if not limits.three_month_overdue.holds(course.day) and not any(
-        limits.three_month_result.holds(day) for day in days
-    ):
-        wanted.append(("b12", max(quarter, facts.on)))
-    open_checks = [
-        one for one in wanted if not monitoring.is_ordered(g.file.tests.b12, one[1], facts, g)
-    ]
-    why.holds(
-        "FU-00", bool(open_checks), "{} checks still to come without an order", len(open_checks)
-    )
-    return open_checks
+    facts: Facts, course: Course, follows: Iterable[Follow], g: Guideline, why: Reasoning
+) -> list[date]:
+    """When the levels are due that are still to come, have neither an order nor a result, and are
+    not ordered by the card of another row."""
+    pending = []
+    for check, day in due_dates(course, g).items():
+        due = max(day, facts.on)
+        asked = CheckFacts(
+            check=check,
+            day=course.day,
+            result_day=course.result_day,
+            ordered=monitoring.is_ordered(g.file.tests.b12, due, facts, g),
+        )
+        if why.row(g.tables.follow_up_checks, "FU-00", asked, about=f"the check at {check}"):
+            pending.append(due)
+    for follow in follows:
+        pending = [due for due in pending if not _ordered_by(follow, due, facts, course, g)]
+    return pending
+
+
+def _ordered_by(follow: Follow, due: date, facts: Facts, course: Course, g: Guideline) -> bool:
+    if follow.level == "now":
+        return due <= facts.on
+    return follow.level is not None and due >= due_dates(course, g)[follow.level]
 
 
 def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Outcome]:
     """Every answer of the table FU for a child on treatment, the most urgent as main card."""
+    first = [_on_hold(facts, a, g)] if facts.therapy.on_hold and a.status.deficient else []
     course = read_course(facts)
     if course is None:
-        undated = _undated(facts, a, g)
-        hold = facts.therapy.on_hold and a.status.deficient
-        return [_on_hold(facts, a, g), undated] if hold else [undated]
-    rows = (
-        neurological_row(facts, course, g, why),
-        overdue_row(facts, course, g, why),
-        response_row(facts, course, g, why),
-    )
-    settled = g.limits.three_month_result.holds(course.after_day)
-    outcomes: list[Outcome] = [
-        _card(row, facts, a, course, g, why)
-        for row in rows
-        if row and row in g.file.cards and not (row == "FU-02" and settled)
-    ]
-    pending = pending_checks(facts, course, g, why)
-    if "FU-08" in rows or "FU-07" in rows:
-        pending = [one for one in pending if one[1] > facts.on]
-    if "FU-03" in rows:  # its card orders the three-month level
-        pending = [one for one in pending if one[1] < add_months(course.start, 3)]
-    replaced = any(
-        isinstance(one, Recommend) and one.selection == "at-most-one" for one in outcomes
-    )
+        return [*first, _undated(facts, a, g)]
+    rows, response = _rows(facts, course, g, why)
+    cards = [(_card(rule, follow, facts, a, course, g, why), follow) for rule, follow in rows]
+    pending = pending_checks(facts, course, [follow for _, follow in rows], g, why)
+    replaced = any(card.selection == "at-most-one" for card, _ in cards)
     if replaced or facts.therapy.on_hold:
         pending = []  # a new order brings its own checks, one on hold has none
-        outcomes = [one for one in outcomes if one.rule not in ("FU-02", "FU-03")]
+        cards = [(card, follow) for card, follow in cards if not follow.goes_on]
+    outcomes: list[Outcome] = [*first, *(card for card, _ in cards)]
     if pending:
-        tests, _ = monitoring.plan_tests(pending, facts, g, why, reasons=_reasons(a))
-        outcomes.append(
-            Recommend(
-                "FU-00",
-                "FU-00",
-                g.file.cards["FU-00"].indicator,
-                _values(facts, a, course, g),
-                (),
-                monitoring.test_choices("FU-00", tests),
-            )
-        )
-    if facts.therapy.on_hold and a.status.deficient:
-        outcomes.insert(0, _on_hold(facts, a, g))
-    if not outcomes:
-        return [NotIndicated(rows[2], g.file.rules[rows[2]].result)]
-    return outcomes
+        outcomes.append(_missing_checks(pending, facts, a, course, g, why))
+    return outcomes or [NotIndicated(response, g.file.rules[response].result)]
+
+
+def changes_treatment(outcome: Outcome) -> bool:
+    """Whether an answer of this table offers injections in place of the present order."""
+    if not isinstance(outcome, Recommend) or outcome.selection != "at-most-one":
+        return False
+    return bool(outcome.choices)
+
+
+def _rows(
+    facts: Facts, course: Course, g: Guideline, why: Reasoning
+) -> tuple[list[tuple[str, Follow]], str]:
+    """(rows that answered and have a card to show, the row that judged the response)."""
+    signs = why.first(g.tables.follow_up_signs, sign_facts(facts, course))
+    overdue = why.first(
+        g.tables.follow_up_overdue, OverdueFacts(day=course.day, result_day=course.result_day)
+    )
+    asked = response_facts(facts, course)
+    why.row(g.tables.follow_up_baseline, "FU-06", asked)
+    response = why.first(g.tables.follow_up_response, asked)
+    day = course.after_day
+    settled = day is not None and g.limits.three_month_result.holds(day)
+    rows = [(row.rule, row.then) for row in (*signs.fired, *overdue.fired)]
+    judged = response.result
+    if judged is not None and not (judged.until_settled and settled):
+        rows.append((response.rule, judged))
+    return rows, response.rule
+
+
+def _missing_checks(
+    pending: list[date], facts: Facts, a: Assessment, course: Course, g: Guideline, why: Reasoning
+) -> Recommend:
+    wanted: list[monitoring.Wanted] = [("b12", due) for due in pending]
+    tests, _ = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a))
+    return Recommend(
+        "FU-00",
+        "FU-00",
+        g.file.cards["FU-00"].indicator,
+        _values(facts, a, course, g),
+        (),
+        monitoring.test_choices("FU-00", tests),
+    )
 
 
 def _on_hold(facts: Facts, a: Assessment, g: Guideline) -> Recommend:
@@ -273,57 +233,39 @@ def _undated(facts: Facts, a: Assessment, g: Guideline) -> Outcome:
 
 
 def _card(
-    row: str, facts: Facts, a: Assessment, course: Course, g: Guideline, why: Reasoning
+    rule: str,
+    follow: Follow,
+    facts: Facts,
+    a: Assessment,
+    course: Course,
+    g: Guideline,
+    why: Reasoning,
 ) -> Recommend:
-    texts, doses = g.file.texts, g.file.doses
-    card = g.file.cards[row]
-    notes: list[Note] = list(words.finding_notes(facts, a, g))
+    notes = [*words.finding_notes(facts, a, g), *_treatment_notes(facts, course, g)]
     choices: tuple[Choice, ...] = ()
     selection: Literal["at-most-one", "any"] = "any"
-    indicator: Indicator = card.indicator
-    if facts.therapy.on_hold:
-        notes.append(Note("finding", texts.order_on_hold, {"order": treatment.order_names(facts)}))
-    elif facts.therapy.given and not facts.therapy.is_active:
-        notes.append(
-            Note("finding", texts.given_treatment, {"start": course.start, "day": course.day})
-        )
-    elif facts.therapy.is_active:
-        notes.append(
-            Note(
-                "finding",
-                texts.already_treated,
-                {"order": treatment.order_names(facts), "start": course.start, "day": course.day},
-            )
-        )
-    oral = facts.therapy.route != "parenteral"
-    injections = {
-        "FU-04": doses.weekly_injections,
-        "FU-10": doses.neurological_injections,
-        "FU-11": doses.neurological_injections,
-    }
-    if row in injections and oral and not facts.age.under_one_month:
-        switch = treatment.switch_to_injection(injections[row], facts, a, g, why)
-        if switch is not None:
+    indicator: Indicator = g.file.cards[rule].indicator
+    route = facts.therapy.route
+    if follow.injections is not None:
+        if route != "parenteral" and not facts.age.under_one_month:
+            dose = getattr(g.file.doses, follow.injections)
+            switch = treatment.switch_to_injection(dose, facts, a, g, why)
             indicator = switch.indicator if switch.indicator == "critical" else indicator
             notes += switch.notes
             choices, selection = switch.choices, switch.selection
-    elif row == "FU-09" and facts.therapy.route in ("oral", "other"):
-        notes.append(Note("safety", texts.paradox_oral))
-    elif row in ("FU-07", "FU-08"):
-        tests, already = monitoring.plan_tests(
-            [("b12", facts.on)], facts, g, why, reasons=_reasons(a)
-        )
-        choices = monitoring.test_choices(row, tests)
-        notes += words.test_notes((), already, g)
-    elif row == "FU-03":
-        due = max(add_months(course.start, 3), facts.on)
+    elif follow.reaction and route in ("oral", "other"):
+        notes.append(Note("safety", g.file.texts.paradox_oral))
+    elif follow.level is not None:
+        due = facts.on
+        if follow.level != "now":
+            due = max(due_dates(course, g)[follow.level], facts.on)
         tests, already = monitoring.plan_tests([("b12", due)], facts, g, why, reasons=_reasons(a))
-        choices = monitoring.test_choices(row, tests)
+        choices = monitoring.test_choices(rule, tests)
         notes += words.test_notes((), already, g)
-    movements = row == "FU-10" and not facts.neurological
+    movements = rule == "FU-10" and not facts.neurological
     return Recommend(
-        row,
-        "FU-10.movements" if movements else row,
+        rule,
+        "FU-10.movements" if movements else rule,
         indicator,
         _values(facts, a, course, g),
         tuple(notes),
@@ -331,6 +273,18 @@ def _card(
         selection,
         main=True,
     )
+
+
+def _treatment_notes(facts: Facts, course: Course, g: Guideline) -> list[Note]:
+    """What the child is treated with, and since when."""
+    texts, therapy = g.file.texts, facts.therapy
+    if therapy.on_hold:
+        return [Note("finding", texts.order_on_hold, {"order": treatment.order_names(facts)})]
+    since: dict[str, object] = {"start": course.start, "day": course.day}
+    if therapy.is_active:
+        names = {"order": treatment.order_names(facts)}
+        return [Note("finding", texts.already_treated, names | since)]
+    return [Note("finding", texts.given_treatment, since)] if therapy.given else []
 
 
 def _values(facts: Facts, a: Assessment, course: Course, g: Guideline) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -17,9 +16,11 @@ from cds_service.guidelines.b12_under_two import (
     one_action_each,
 )
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.loading import load
+from cds_service.guidelines.b12_under_two.loading import FOLDER, ID, load
 from cds_service.guidelines.engine import Note, Wording, texts_in_force
 from cds_service.guidelines.guideline import Account, Known, Offer
+from cds_service.guidelines.overrides import Changes
+from cds_service.guidelines.workbench import Chart, Desk
 
 
 class Front(Struct, frozen=True):
@@ -85,6 +86,7 @@ class Front(Struct, frozen=True):
                         product.name,
                         getattr(routes, route),
                         dose.amount,
+                        dose.unit,
                         dose.phases,
                         day,
                         "routine",
@@ -130,14 +132,28 @@ class Front(Struct, frozen=True):
 
         return explain(evaluation, record, self.data)
 
+    def desk(self) -> Desk:
+        from cds_service.guidelines.b12_under_two.workbench import desk
+
+        return desk(self.data)
+
+    def chart(self, evaluation: Evaluation, record: Record) -> Chart:
+        from cds_service.guidelines.b12_under_two.workbench import chart
+
+        return chart(evaluation.facts, record, self.data)
+
+    @property
+    def readme(self) -> str:
+        return (FOLDER / "README.md").read_text(encoding="utf-8")
+
     def describe(self, prefetch_template: Callable[[Need], str]) -> str:
         from cds_service.guidelines.b12_under_two.describe import describe
 
         return describe(self.data, prefetch_template)
 
 
-def _load(overrides: Path | None) -> Front:
-    return Front(load(overrides))
+def _load(changes: Changes | None) -> Front:
+    return Front(load(changes))
 
 
-KNOWN = Known("b12-under-two", _load)
+KNOWN = Known(ID, _load)

@@ -12,7 +12,8 @@ from cds_service.guidelines.b12_under_two.assessment import Assessment, recent
 from cds_service.guidelines.b12_under_two.data import Guideline, Test
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.results import LabName
-from cds_service.guidelines.engine import Choice, Reasoning
+from cds_service.guidelines.engine import Choice
+from cds_service.guidelines.tables import Reasoning
 
 TestName = Literal[
     "b12", "mma", "homocysteine", "blood_count", "folate", "ferritin", "reticulocytes", "potassium"

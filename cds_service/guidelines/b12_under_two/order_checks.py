@@ -45,10 +45,10 @@ from cds_service.guidelines.engine import (
     Note,
     NotIndicated,
     Outcome,
-    Reasoning,
     Recommend,
     most_urgent,
 )
+from cds_service.guidelines.tables import Reasoning
 
 _BY_MOUTH: frozenset[Way] = frozenset({"oral", "sublingual", "nasal"})
 _IN_WORDS: Mapping[Way, str] = {
@@ -644,7 +644,7 @@ class _Checker:
         if not order.draft.source or order.dosing.average_high is None:
             return ()
         drug = PlannedDrug(
-            order.draft.codes, order.name, route, Decimal(0), (), self.facts.on, "routine"
+            order.draft.codes, order.name, route, Decimal(0), "ug", (), self.facts.on, "routine"
         )
         plan = RevisedDrug(order.draft, drug, frozenset({"route"}))
         label = f"Change the route: {route.display.lower()}"

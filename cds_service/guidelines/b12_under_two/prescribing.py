@@ -18,7 +18,8 @@ from cds_service.guidelines.b12_under_two.words import (
     shown_weight,
     test_notes,
 )
-from cds_service.guidelines.engine import Choice, Indicator, Note, Reasoning, most_urgent
+from cds_service.guidelines.engine import Choice, Indicator, Note, most_urgent
+from cds_service.guidelines.tables import Reasoning
 
 
 def preservative_matters(facts: Facts, g: Guideline, why: Reasoning) -> bool:
@@ -167,6 +168,7 @@ class Prescriber:
             name=product.name if not drop_product else f"{product.substance}, preservative-free",
             route=route,
             amount=amount,
+            unit=dose.unit,
             phases=tuple(_filled(phase, dose, amount, way, facts) for phase in dose.phases),
             authored=facts.on,
             priority="stat" if self.neuro else "urgent" if parenteral else "routine",

@@ -16,7 +16,8 @@ from msgspec import Struct, structs
 from cds_service.clinical import Measurement, Moment, Quantity, convert
 from cds_service.guidelines.b12_under_two.age import Age, completed_months, days_since, is_ahead
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
-from cds_service.guidelines.engine import Limit, Reasoning
+from cds_service.guidelines.engine import Limit
+from cds_service.guidelines.tables import Reasoning
 
 Verdict = Literal["deficient", "borderline", "adequate", "low", "indeterminate"]
 LabName = Literal[

@@ -21,10 +21,10 @@ from cds_service.guidelines.engine import (
     Note,
     NotIndicated,
     Outcome,
-    Reasoning,
     Recommend,
     most_urgent,
 )
+from cds_service.guidelines.tables import Reasoning
 
 #: Rows of the route table that treat by injection.
 PARENTERAL = frozenset({"RTE-03", "RTE-04", "RTE-05"})

@@ -24,6 +24,7 @@ from cds_service.language import (
     house,
     say,
 )
+from cds_service.store.audit import unqualified
 from cds_service.store.reports.figures import FEW, Line, Rate, Report
 from cds_service.store.reports.words import (
     MOST,
@@ -213,12 +214,14 @@ def _rules_plot(
     if not enough:
         return None
     by_rate = sorted(enough, key=lambda one: -(one.overridden.rate or 0))
+    # There is little room: the guideline is named where there is more than one.
+    several = len({one.name.rpartition("/")[0] for one in enough}) > 1
     return _dots(
         [
             (
                 say(
                     house.Page.rule_label,
-                    rule=_short(f"{one.name} {meanings.get(one.name)}"),
+                    rule=_short(_named(one.name, meanings, several)),
                     count=one.counted,
                 ),
                 [(verdict, _rate(one, verdict)) for verdict in ("accepted", "overridden")],
@@ -227,6 +230,10 @@ def _rules_plot(
         ],
         language,
     )
+
+
+def _named(rule: str, meanings: Mapping[str, str], several: bool) -> str:
+    return f"{rule if several else unqualified(rule)} {meanings.get(rule, '')}"
 
 
 def _reasons_plot(report: Report, language: Language) -> _Dots | None:

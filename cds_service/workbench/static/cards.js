@@ -3,28 +3,27 @@
 import { written } from "./days.js";
 import { field, fresh, h, outward, select, tree } from "./dom.js";
 
-const EVALUATION = "io.github.b12-cds-service.evaluation";
-const RULES = "io.github.b12-cds-service.rules";
 const TONES = {
   info: ["Information", "M12 11v6M12 7.5v.5"],
   warning: ["Warning", "M12 6.5v7M12 17v.5"],
   critical: ["Critical", "M8 8l8 8M16 8l-8 8"],
 };
 
-export const accountOf = (response) => response?.extension?.[EVALUATION] ?? {};
+// Where the guideline's page tells of a rule or a statement.
+const place = (setup, name) => `/guideline${setup.named}#${name.toLowerCase()}`;
 
 // `acts` says what can be done: accept(card, suggestion), dismiss(card, reason, comment); and
 // remembers whether the reasons are wanted.
 export function cardsOf(told, response, setup, dealt, acts) {
   const cards = response.cards ?? [];
-  if (!cards.length) return [silence(told, accountOf(response), setup, acts)];
+  if (!cards.length) return [silence(told, response.extension?.[setup.extensions.evaluation] ?? {}, setup, acts)];
   return cards.map((card, index) => cardOf(card, told, setup, dealt.get(card.uuid), acts, index === 0));
 }
 
 function cardOf(card, told, setup, done, acts, first) {
   const [tone] = TONES[card.indicator] ?? TONES.info;
   const title = fresh("card");
-  const rules = card.extension?.[RULES]?.ruleIds ?? [];
+  const rules = card.extension?.[setup.extensions.rules]?.ruleIds ?? [];
   return h("article", { class: `card ${card.indicator}${done ? " done" : ""}`, "aria-labelledby": title, "data-card": card.uuid },
     h("header", {}, h("span", { class: "badge" }, tone), h("h3", { id: title }, card.summary)),
     h("div", { class: "detail" }, told.details?.[card.uuid] ? tree(told.details[card.uuid]) : h("p", { class: "plain" }, card.detail ?? "")),
@@ -32,7 +31,7 @@ function cardOf(card, told, setup, done, acts, first) {
     h("p", { class: "source" }, "Source: ", card.source?.url ? outward(h("a"), card.source.url) : null, card.source?.label ?? ""),
     h("ul", { class: "links" },
       (card.links ?? []).map((one) => h("li", {}, append(outward(h("a"), one.url), one.label))),
-      rules.slice(0, 1).map((rule) => h("li", {}, h("a", { href: `/guideline#${rule.toLowerCase()}` }, `Guideline, rule ${rule}`)))),
+      rules.slice(0, 1).map((rule) => h("li", {}, h("a", { href: place(setup, rule) }, `Guideline, rule ${rule}`)))),
     h("div", { class: "foot" },
       why(rules, told, setup, first ? acts : {}),
       done ? h("p", { class: `outcome${done.refused ? " refused" : ""}`, tabindex: "-1" }, done.said) : dismissal(card, acts)));
@@ -120,15 +119,15 @@ function reasons(rules, told, setup) {
   const known = (told.facts ?? []).filter((one) => one.name !== "Not known");
   return [
     h("h4", {}, "Decided by"),
-    h("ul", { class: "rules" }, deciding.map((row) => ruleOf(row))),
+    h("ul", { class: "rules" }, deciding.map((row) => ruleOf(row, setup))),
     sentences.length > 0 && h("h4", {}, "The guideline says"),
-    sentences.map((name) => h("blockquote", {}, h("a", { href: `/guideline#${name.toLowerCase()}` }, name), " ", setup.statements[name])),
+    sentences.map((name) => h("blockquote", {}, h("a", { href: place(setup, name) }, name), " ", setup.statements[name])),
     h("h4", {}, "On these facts"),
     h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Facts used" }, factTable(known)),
     h("h4", {}, "What was missing"),
     missing.length ? h("ul", {}, missing.map((one) => h("li", {}, one.text))) : h("p", {}, "Nothing that was asked for."),
     h("h4", {}, "Every rule, and why it fired or not"),
-    (told.tables ?? []).map(tableOf),
+    (told.tables ?? []).map((table) => tableOf(table, setup)),
   ].flat().filter(Boolean);
 }
 
@@ -144,19 +143,19 @@ function factTable(facts) {
 
 const STATES = { fired: "fired", no: "did not fire", "not reached": "not reached", "not asked": "not asked" };
 
-function ruleOf(row) {
+function ruleOf(row, setup) {
   return h("li", { class: `rule ${row.state.replace(" ", "-")}` },
-    h("p", {}, h("a", { href: `/guideline#${row.rule.toLowerCase()}` }, row.rule), " ",
+    h("p", {}, h("a", { href: place(setup, row.rule) }, row.rule), " ",
       h("span", { class: "state" }, STATES[row.state]), " ", row.condition),
-    (row.why ?? []).length > 0 && h("p", { class: "muted" }, row.state === "fired" ? "Seen: " : "Because: ", row.why.join("; ")),
+    (row.why ?? []).map((line) => h("p", { class: "muted" }, row.state === "fired" ? "Seen: " : "Because: ", line)),
     row.state === "fired" && h("p", {}, "So: ", row.result));
 }
 
-function tableOf(table) {
+function tableOf(table, setup) {
   const fired = table.rows.filter((row) => row.state === "fired").map((row) => row.rule);
   return h("details", { class: "table" },
-    h("summary", {}, h("span", {}, `Table ${table.name}`), " ",
+    h("summary", {}, h("span", {}, `Table ${table.name}`), " ", table.question && h("span", {}, table.question), " ",
       h("span", { class: "muted" }, fired.length ? fired.join(", ") : "none fired")),
     table.firstMatch && h("p", { class: "hint" }, "The first row that fits answers."),
-    h("ul", { class: "rules" }, table.rows.map(ruleOf)));
+    h("ul", { class: "rules" }, table.rows.map((row) => ruleOf(row, setup))));
 }

@@ -8,7 +8,7 @@ import { nameOf, patientOf } from "./request.js";
 export function chartOf(told, request, readPrefetch) {
   const { chart, on } = told;
   const patient = patientOf(request.prefetch ?? readPrefetch);
-  const [b12, ...others] = chart.plots;
+  const [first, ...others] = chart.plots;
   return [
     h("div", { class: "who" },
       h("p", { class: "name" }, nameOf(patient) || `Patient/${request.context.patientId}`),
@@ -17,15 +17,14 @@ export function chartOf(told, request, readPrefetch) {
         pair("Born", written(patient?.birthDate ?? "") || "not known"),
         pair("Sex", patient?.gender ?? "not known"),
         pair("Record", h("code", {}, request.context.patientId)))),
-    b12 && plot(b12, on, true),
+    first && plot(first, on, true),
     h("div", { class: "plots" }, others.map((one) => plot(one, on, false))),
     h("div", { class: "lists" },
       list("Problems", chart.problems.map((one) => [one.name, [one.status, one.certainty === "confirmed" ? "" : one.certainty, written(one.day)]])),
       list("Medicines", chart.medications.map((one) => [one.name, [one.kind === "order" ? "" : one.kind, one.status, one.dose, written(one.day)]])),
       list("Tests ordered", chart.tests.map((one) => [one.name, [one.status, written(one.day)]])),
-      list("Feeding", feeding(chart)),
       list("Procedures", chart.procedures.map((one) => [one.name, [written(one.day)]]), true),
-      list("Reactions to cobalamin", chart.allergies.map((one) => [one, []]), true)),
+      chart.lists.map((one) => list(one.title, one.rows.map((row) => [row, []]), one.onlyIfAny))),
   ];
 }
 
@@ -37,12 +36,4 @@ function list(title, rows, onlyIfAny) {
     h("li", {}, name, about.some(Boolean) && h("span", { class: "muted" }, ` ${about.filter(Boolean).join(", ")}`)));
   return h("div", { class: "list" }, h("h3", {}, title),
     rows.length ? h("ul", {}, items) : h("p", { class: "muted" }, "none on record"));
-}
-
-function feeding(chart) {
-  const rows = [];
-  if (chart.breastFed !== null) rows.push([chart.breastFed ? "breast-fed" : "not breast-fed", []]);
-  if (chart.mothersDiet) rows.push([`mother's diet: ${chart.mothersDiet}`, []]);
-  if (chart.childsDiet) rows.push([`child's diet: ${chart.childsDiet}`, []]);
-  return rows;
 }

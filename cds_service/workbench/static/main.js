@@ -11,26 +11,30 @@ import { showTalk } from "./talk.js";
 import { controlsOf } from "./whatif.js";
 import { Refused, ask, onExchange, send } from "./wire.js";
 
-const FIRST_STORY = "vegan-mother-low-b12-six-months";
+const FOR = new URLSearchParams(location.search).get("guideline");
+const NAMED = FOR ? `?guideline=${encodeURIComponent(FOR)}` : "";
 const HOOKS = {
   "patient-view": ["Chart", "The EHR asks when a chart is opened."],
   "order-select": ["Writing", "The EHR asks while an order is written, so that it can still be changed."],
   "order-sign": ["Signing", "The EHR asks a last time before orders are signed."],
 };
-const NO_EDITS = { b12: null, weight: null, birth: null, neurological: null, malabsorption: null };
-
 const state = {
-  setup: null, samples: [], story: "", loaded: null, edits: { ...NO_EDITS }, on: "",
+  setup: null, samples: [], story: "", loaded: null, edits: {}, on: "",
   hook: "patient-view", asked: {}, basket: [], signed: [], selected: "", signing: null,
   dealt: new Map(), steps: new Set(), drafts: 0, turn: 0,
 };
 
 // --- asking the service --------------------------------------------------------------------------
 
+// What is asked of each control: nothing.
+const noEdits = () => Object.fromEntries(state.setup.desk.controls.map((one) => [one.key ?? one.kind, null]));
+
 const serviceOf = (hook) => state.setup.services.find((one) => one.hook === hook);
+const offered = () => Object.keys(HOOKS).filter(serviceOf);
 
 async function evaluate(hook = state.hook) {
   const service = serviceOf(hook);
+  if (!service) return null; // this guideline does not answer this hook
   const turn = (state.turn += 1);
   const before = state.asked[hook];
   const request = build(state.loaded, service, state.edits, state.basket, state.selected, state.setup, state.on);
@@ -92,7 +96,7 @@ function look(hook) {
 
 async function open(request, story = "") {
   Object.assign(state, {
-    story, loaded: request, edits: { ...NO_EDITS }, on: state.setup.today, asked: {}, signed: [],
+    story, loaded: request, edits: noEdits(), on: state.setup.today, asked: {}, signed: [],
     selected: "", signing: null, dealt: new Map(), drafts: 0,
     hook: HOOKS[request.hook] ? request.hook : "patient-view",
     basket: (request.context.draftOrders?.entry ?? []).map((one) => copy(one.resource)).filter(Boolean),
@@ -112,8 +116,8 @@ async function open(request, story = "") {
 async function openStory(name) {
   try {
     const request = await ask(`/samples/${encodeURIComponent(name)}/request.json`);
-    history.replaceState(null, "", `?story=${encodeURIComponent(name)}`);
-    if (name === FIRST_STORY) state.steps = new Set(["open"]);
+    history.replaceState(null, "", `?${FOR ? `guideline=${encodeURIComponent(FOR)}&` : ""}story=${encodeURIComponent(name)}`);
+    if (name === firstStory()) state.steps = new Set(["open"]);
     await open(request, name);
     showSteps();
   } catch (problem) {
@@ -130,7 +134,7 @@ async function openPasted(text) {
     return;
   }
   try {
-    const request = sent?.hook ? sent : await send("POST", "/workbench/request", text, { title: "a Bundle into a request" });
+    const request = sent?.hook ? sent : await send("POST", `/workbench/request${NAMED}`, text, { title: "a Bundle into a request" });
     if (!request.context?.patientId) throw new Refused("The request names no patient: context.patientId is missing.", null);
     await open(request);
   } catch (problem) {
@@ -212,6 +216,7 @@ const acts = {
     state.signing = null;
     showOrders();
     markStale();
+    if (!serviceOf("order-select")) return;
     state.hook = "order-select";
     await evaluate("order-select");
     say("The order was checked while being written");
@@ -232,6 +237,7 @@ const acts = {
   },
 
   async sign() {
+    if (!serviceOf("order-sign")) return acts.signAnyway();
     state.hook = "order-sign";
     markStale();
     const asked = await evaluate("order-sign");
@@ -250,7 +256,7 @@ const acts = {
   },
 
   async signAnyway() {
-    sign(state.loaded, state.basket, state.on);
+    sign(state.loaded, state.basket, state.on, state.setup.needs);
     state.signed.push(...state.basket.map((one) => ({ ...one, status: "active" })));
     const count = state.basket.length;
     Object.assign(state, { basket: [], selected: "", signing: null });
@@ -297,7 +303,7 @@ async function feedback(card, said) {
 // --- first steps ---------------------------------------------------------------------------------
 
 const STEPS = [
-  ["open", "Open a chart", "Clover, six months, breast-fed by a vegan mother. Her B12 is low.", () => openStory(FIRST_STORY)],
+  ["open", "Open a chart", "", () => openStory(firstStory())], // told by the guideline
   ["treat", "Accept treatment", "One click puts the whole schedule and its follow-up tests into the basket.", acceptRecommended],
   ["slip", "Make a slip", "Write milligrams where micrograms were meant.", slip],
   ["caught", "Sign: it is caught", "A thousandfold dose is stopped before it is signed.", () => acts.sign()],
@@ -328,21 +334,24 @@ async function slip() {
   showSteps();
 }
 
+const firstStory = () => state.setup.desk.stories[0]?.story;
+
 function showSteps() {
+  at("tour").hidden = !state.setup.desk.tour;
   const next = STEPS.findIndex(([name]) => !state.steps.has(name));
   show(at("steps"), STEPS.map(([name, title, text, act], index) => {
     const done = state.steps.has(name);
     return h("li", { class: done ? "done" : index === next ? "next" : "" },
       h("button", { type: "button", "data-step": name, disabled: index !== next && !(index === 0), onclick: act,
         class: index === next ? "primary" : "" }, done ? "✓ " : `${index + 1} `, title),
-      h("span", {}, text));
+      h("span", {}, text || state.setup.desk.tour));
   }));
 }
 
 // --- showing -------------------------------------------------------------------------------------
 
 function showChooser() {
-  show(at("choose"), chooserOf(state.samples, state.setup.demo, state.story,
+  show(at("choose"), chooserOf(state.samples, state.setup.desk.stories, state.setup.demo, state.story,
     { story: openStory, pasted: openPasted, fromServer: openFromServer }));
 }
 
@@ -359,7 +368,7 @@ function showControls() {
       edited(now);
     },
     () => {
-      Object.assign(state, { edits: { ...NO_EDITS }, on: state.setup.today });
+      Object.assign(state, { edits: noEdits(), on: state.setup.today });
       edited(true);
     }));
   if (focused) at(focused)?.focus({ preventScroll: true });
@@ -383,7 +392,8 @@ function showAsOf() {
 
 function showAdvice() {
   const asked = state.asked[state.hook] ?? {};
-  const tabs = Object.entries(HOOKS).map(([hook, [title]]) => {
+  const tabs = offered().map((hook) => {
+    const [title] = HOOKS[hook];
     const known = state.asked[hook];
     const count = known?.response?.cards?.length;
     const chosen = hook === state.hook;
@@ -406,7 +416,7 @@ function showAdvice() {
 function arrows(event) {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!step) return;
-  const hooks = Object.keys(HOOKS);
+  const hooks = offered();
   const next = hooks[(hooks.indexOf(state.hook) + step + hooks.length) % hooks.length];
   at(`tab-${next}`).focus();
   look(next);
@@ -441,6 +451,14 @@ function showOrders() {
   if (held >= 0) place.querySelectorAll("input,select,button")[held]?.focus({ preventScroll: true });
 }
 
+// The page of this guideline, and the workbench of the others.
+function showElsewhere() {
+  const { named, guideline, guidelines } = state.setup;
+  at("guideline").href = `/guideline${named}`;
+  show(at("others"), guidelines.filter((one) => one.id !== guideline.id).map((one) =>
+    h("a", { href: `/?guideline=${encodeURIComponent(one.id)}` }, one.title)));
+}
+
 // --- beginning -----------------------------------------------------------------------------------
 
 async function begin() {
@@ -449,10 +467,11 @@ async function begin() {
   show(at("choose"), h("p", { class: "empty" }, "Loading …"));
   showTalk(at("talk-body"));
   try {
-    state.setup = await ask("/workbench/setup");
+    state.setup = await ask(`/workbench/setup${NAMED}`);
     state.on = state.setup.today;
     const { edition, local } = state.setup.guideline;
     at("edition").textContent = `Guideline edition ${edition}, pending human review${local.length ? `, with ${local.length} local settings` : ""}.`;
+    showElsewhere();
     showAsOf();
     state.samples = state.setup.demo ? (await ask("/samples")).samples : [];
   } catch (problem) {

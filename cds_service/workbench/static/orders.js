@@ -17,8 +17,12 @@ export const titleOf = (order) =>
 const dueOf = (order) =>
   order.occurrenceDateTime ?? order.occurrencePeriod?.start ?? order.executionPeriod?.start ?? "";
 
+const doseOf = ({ value, unit }) => ({
+  value, unit: UNITS.find(([code]) => code === unit)?.[1] ?? unit, system: UCUM, code: unit,
+});
+
 export function blankOrder(setup, patientId, id, on) {
-  const product = setup.products[0];
+  const product = setup.desk.products[0];
   const order = {
     resourceType: "MedicationRequest", id, status: "draft", intent: "order",
     medicationCodeableConcept: { coding: product.coding, text: product.name },
@@ -26,8 +30,8 @@ export function blankOrder(setup, patientId, id, on) {
     dosageInstruction: [{
       sequence: 1,
       timing: { repeat: { boundsDuration: { value: 28, unit: "days", system: UCUM, code: "d" }, frequency: 1, period: 1, periodUnit: "d" } },
-      route: { coding: [setup.routes[0]] },
-      doseAndRate: [{ doseQuantity: { value: 1000, unit: "µg", system: UCUM, code: "ug" } }],
+      route: { coding: [setup.desk.routes[0]] },
+      doseAndRate: [{ doseQuantity: doseOf(setup.desk.firstDose) }],
     }],
   };
   rewrite(order.dosageInstruction[0]);
@@ -55,7 +59,7 @@ export function basketOf(basket, signed, setup, on, acts, signing) {
   const others = basket.filter((one) => one.resourceType !== "MedicationRequest");
   return [
     h("div", { class: "bar" },
-      h("button", { type: "button", onclick: acts.write }, "Write an order"),
+      setup.desk.products.length > 0 && h("button", { type: "button", onclick: acts.write }, "Write an order"),
       h("button", { type: "button", class: "primary", id: "sign", disabled: !basket.length, onclick: acts.sign }, "Sign the orders"),
       basket.length > 0 && h("button", { type: "button", class: "plain", onclick: acts.empty }, "Empty the basket")),
     signing && h("div", { class: "objection", role: "group", "aria-label": "Signing" },
@@ -80,20 +84,20 @@ function editor(order, setup, acts) {
   };
   const named = order.medicationCodeableConcept?.text;
   const product = select(
-    [...(setup.products.some((one) => one.name === named) ? [] : [["", `${titleOf(order)} (as written)`]]),
-      ...setup.products.map((one) => [one.name, one.name])],
+    [...(setup.desk.products.some((one) => one.name === named) ? [] : [["", `${titleOf(order)} (as written)`]]),
+      ...setup.desk.products.map((one) => [one.name, one.name])],
     named ?? "", { onchange: changed(() => {
-      const one = setup.products.find((it) => it.name === product.value);
+      const one = setup.desk.products.find((it) => it.name === product.value);
       if (one) order.medicationCodeableConcept = { coding: one.coding, text: one.name };
       delete order.medicationReference;
     }) });
   const dosages = (order.dosageInstruction ??= [{}]);
   const code = dosages[0].route?.coding?.[0]?.code ?? "";
   const route = select(
-    [...(setup.routes.some((one) => one.code === code) ? [] : [["", dosages[0].route?.text ?? dosages[0].route?.coding?.[0]?.display ?? "not given"]]),
-      ...setup.routes.map((one) => [one.code, one.display])],
+    [...(setup.desk.routes.some((one) => one.code === code) ? [] : [["", dosages[0].route?.text ?? dosages[0].route?.coding?.[0]?.display ?? "not given"]]),
+      ...setup.desk.routes.map((one) => [one.code, one.display])],
     code, { onchange: changed(() => {
-      const one = setup.routes.find((it) => it.code === route.value);
+      const one = setup.desk.routes.find((it) => it.code === route.value);
       for (const dosage of dosages) {
         if (one) dosage.route = { coding: [one] };
         rewrite(dosage);

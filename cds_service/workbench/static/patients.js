@@ -2,23 +2,14 @@
 
 import { field, h, say } from "./dom.js";
 
-// Where to begin, and what is to be seen there. Only those that the demo has are shown.
-const FIRST = [
-  ["vegan-mother-low-b12-six-months", "Low B12, vegan mother"],
-  ["hypotonia-regression-severe", "Floppy and losing skills"],
-  ["borderline-no-metabolites", "Borderline result"],
-  ["crohn-ileum-toddler", "Crohn's disease"],
-  ["oral-therapy-no-response", "No response to treatment"],
-  ["healthy-infant-silent", "Healthy: no card"],
-];
-
-export function chooserOf(samples, demo, chosen, acts) {
+// `stories` are where to begin, and what is to be seen there. Only those that the demo has are shown.
+export function chooserOf(samples, stories, demo, chosen, acts) {
   const told = samples.filter((one) => one.request);
   const named = new Map(told.map((one) => [one.name, one]));
-  const first = FIRST.filter(([name]) => named.has(name));
+  const first = stories.filter((one) => named.has(one.story));
   return [
     told.length > 0 && h("div", { class: "stories", role: "group", "aria-label": "Stories to begin with" },
-      first.map(([name, label]) => h("button", { type: "button", class: name === chosen ? "story chosen" : "story", "aria-pressed": String(name === chosen), onclick: () => acts.story(name) }, label))),
+      first.map(({ story, label }) => h("button", { type: "button", class: story === chosen ? "story chosen" : "story", "aria-pressed": String(story === chosen), onclick: () => acts.story(story) }, label))),
     told.length > 0 && allStories(told, chosen, acts),
     h("p", { class: "tells", id: "tells" }, named.get(chosen)?.tells ?? ""),
     h("details", { open: told.length === 0 }, h("summary", {}, "Another patient …"), ownPatient(demo, acts)),

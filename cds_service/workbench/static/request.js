@@ -22,7 +22,8 @@ export function newest(prefetch, key) {
   return found.sort((a, b) => dated(b).localeCompare(dated(a)))[0] ?? null;
 }
 
-export const patientOf = (prefetch) => entries(prefetch?.patient)[0] ?? null;
+export const patientOf = (prefetch) =>
+  Object.values(prefetch ?? {}).flatMap(entries).find((one) => one.resourceType === "Patient") ?? null;
 
 export function nameOf(patient) {
   const names = Array.isArray(patient?.name) ? patient.name : [];
@@ -62,24 +63,26 @@ function changeResult(prefetch, key, quantity, coding, { patientId, on }) {
   delete result.referenceRange;
 }
 
-function changeProblem(prefetch, answer, coding, name, sources, { patientId, on, today }) {
+function changeProblem(prefetch, answer, { key, coding }, sources, { patientId, on, today, needs }) {
   if (answer === "absent") {
     const out = new Set(sources);
-    keepOnly(prefetch, "conditions", (one) => !out.has(`${one.resourceType}/${one.id}`));
-    keepOnly(prefetch, "procedures", (one) => !out.has(`${one.resourceType}/${one.id}`));
+    for (const need of [needs.Condition, needs.Procedure]) {
+      keepOnly(prefetch, need, (one) => !out.has(`${one.resourceType}/${one.id}`));
+    }
   } else if (answer === "present") {
     const status = (system, code) => ({
       coding: [{ system: `http://terminology.hl7.org/CodeSystem/condition-${system}`, code }],
     });
-    addTo(prefetch, "conditions", {
-      resourceType: "Condition", id: `what-if-${name}`, clinicalStatus: status("clinical", "active"),
+    addTo(prefetch, needs.Condition, {
+      resourceType: "Condition", id: `what-if-${key}`, clinicalStatus: status("clinical", "active"),
       verificationStatus: status("ver-status", "confirmed"), code: { coding: [coding], text: coding.display },
       subject: { reference: `Patient/${patientId}` }, onsetDateTime: on < today ? on : today,
     });
   }
 }
 
-// `loaded` is the request as it came, `edits` what was asked of it.
+// `loaded` is the request as it came, `edits` what was asked of it, by the key of each control: a
+// result's { value, unit }, a problem's "present" or "absent", and under "age" a date of birth.
 export function build(loaded, service, edits, basket, selected, setup, on) {
   const patientId = loaded.context.patientId;
   const request = {
@@ -91,20 +94,19 @@ export function build(loaded, service, edits, basket, selected, setup, on) {
   if (loaded.fhirServer && !edited && !loaded.changed) request.fhirServer = loaded.fhirServer;
   else request.prefetch = copy(loaded.prefetch ?? {});
   const prefetch = request.prefetch;
-  const about = { patientId, on, today: setup.today };
-  if (edits.b12) {
-    const molar = edits.b12.unit.includes("mol");
-    changeResult(prefetch, "b12", { value: edits.b12.value, unit: edits.b12.unit, code: edits.b12.unit },
-      molar ? setup.measured.b12Molar : setup.measured.b12, about);
-  }
-  if (edits.weight !== null) {
-    changeResult(prefetch, "weight", { value: edits.weight, unit: "kg", code: "kg" }, setup.measured.weight, about);
+  const about = { patientId, on, today: setup.today, needs: setup.needs };
+  for (const control of setup.desk.controls) {
+    const edit = edits[control.key ?? control.kind];
+    if (control.kind === "result" && edit) {
+      const { unit, coding } = control.units.find((one) => one.unit === edit.unit);
+      changeResult(prefetch, control.key, { value: edit.value, unit, code: unit }, coding, about);
+    }
+    if (control.kind === "problem") {
+      changeProblem(prefetch, edit, control, loaded.findings?.[control.key] ?? [], about);
+    }
   }
   const patient = patientOf(prefetch);
-  if (edits.birth && patient) patient.birthDate = edits.birth;
-  for (const name of ["neurological", "malabsorption"]) {
-    changeProblem(prefetch, edits[name], setup.whatIf[name], name, loaded.findings?.[name] ?? [], about);
-  }
+  if (edits.age && patient) patient.birthDate = edits.age;
   if (service.hook !== "patient-view") {
     request.context.draftOrders = {
       resourceType: "Bundle", type: "collection", entry: basket.map((resource) => ({ resource: copy(resource) })),
@@ -122,14 +124,13 @@ export function build(loaded, service, edits, basket, selected, setup, on) {
 }
 
 // Signed orders are part of the record from then on.
-export function sign(loaded, basket, on) {
+export function sign(loaded, basket, on, needs) {
   loaded.prefetch ??= {};
   loaded.changed = true;
   for (const order of basket) {
     const signed = { ...copy(order), status: "active" };
     signed.authoredOn = isDay(signed.authoredOn) ? signed.authoredOn : on;
-    if (order.resourceType === "MedicationRequest") addTo(loaded.prefetch, "meds", signed);
-    if (order.resourceType === "ServiceRequest") addTo(loaded.prefetch, "orders", signed);
+    if (needs[order.resourceType]) addTo(loaded.prefetch, needs[order.resourceType], signed);
   }
 }
 

@@ -1,0 +1,268 @@
+"""Resources one by one: whose, which and how new each is, and the books on what was not used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+from msgspec import Raw
+
+from cds_service.clinical import Allergy, Medication, Moment, Need, Problem
+from cds_service.fhir import elements, wire
+from cds_service.fhir.editions import MEDICATION_KINDS, TYPES
+from cds_service.fhir.elements import Moments, Unreadable
+from cds_service.fhir.gather import UNDECODABLE, Answer
+from cds_service.fhir.reading.context import Context, Owner, carries
+from cds_service.fhir.reading.measurements import read_observation
+from cds_service.fhir.reading.medications import Undated, read_drug
+from cds_service.fhir.reading.ordered_tests import read_test_order
+from cds_service.fhir.reading.problems import read_allergy, read_condition, read_procedure
+from cds_service.fhir.reading.products import Products, products_in
+
+_type_only = msgspec.json.Decoder(wire.TypeOnly).decode
+_subject_only = msgspec.json.Decoder(wire.SubjectOnly).decode
+_code_only = msgspec.json.Decoder(wire.CodeOnly).decode
+_version_only = msgspec.json.Decoder(wire.VersionOnly).decode
+
+
+class _Kind(NamedTuple):
+    """How resources of one kind of need are read: the types that belong to it, and both steps."""
+
+    types: frozenset[str]
+    decode: Callable[[Raw | bytes], Any]
+    read: Callable[[Any, Context, Raw | bytes], tuple[Any, ...]]
+
+
+_KINDS: Mapping[str, _Kind] = {
+    kind: _Kind(TYPES[kind], msgspec.json.Decoder(wire).decode, read)
+    for kind, wire, read in (
+        ("Observation", wire.Observation, read_observation),
+        ("Condition", wire.Condition, read_condition),
+        ("MedicationRequest", wire.Drug, read_drug),
+        ("MedicationStatement", wire.Drug, read_drug),
+        ("MedicationAdministration", wire.Drug, read_drug),
+        ("Procedure", wire.Procedure, read_procedure),
+        ("AllergyIntolerance", wire.Allergy, read_allergy),
+        ("ServiceRequest", wire.TestOrder, read_test_order),
+    )
+}
+
+#: What is kept of a resource: as sent, its full URL, and what was read of it.
+_Place: TypeAlias = tuple[Raw | bytes, str, tuple[Any, ...]]
+
+
+class Collector:
+    """What was found so far. ``unreadable`` counts by the key of a need, ``foreign`` in all."""
+
+    def __init__(self, evidence: Mapping[str, Answer], needs: Sequence[Need], owner: Owner) -> None:
+        self._find_product = Products(
+            pair
+            for need in needs
+            if need.kind in MEDICATION_KINDS and need.key in evidence
+            for pair in products_in(evidence[need.key])
+        ).find
+        self._found: dict[str, dict[object, _Place]] = {}
+        self._owner = owner
+        self._moments = Moments()
+        self.unreadable: dict[str, int] = {}
+        self.foreign = 0
+
+    def found(self, *kinds: str) -> tuple[Any, ...]:
+        return tuple(
+            [
+                thing
+                for kind in kinds
+                for _, _, things in self._found.get(kind, {}).values()
+                for thing in things
+            ]
+        )
+
+    def read(self, need: Need, answer: Answer) -> bool:
+        """Reads what was sent for the need; false when none of it was of use: something came,
+        but nothing of this patient's that could be read, wanted or not."""
+        usable = beside = 0
+        types, decode, read = _KINDS[need.kind]
+        context = Context(self._owner, need.kept, self._find_product, self._moments)
+        whose, references = self._owner.whose, self._owner.references
+        found = self._found.setdefault(need.kind, {})
+        for resource, address in answer.each():
+            try:
+                sent = decode(resource)
+            except UNDECODABLE:
+                self._account_for(need, resource)
+                continue
+            if sent.resource_type not in types:
+                beside += self._is_beside(need, sent.resource_type)
+                continue
+            subject, patient = sent.subject, sent.patient
+            mine: bool | None = True  # the usual case, without a call
+            if patient is not None or subject is None or subject.reference not in references:
+                mine = whose(subject, patient)
+                if mine is False:
+                    self.foreign += 1
+                    continue
+            try:
+                things = read(sent, context, resource)
+            except Unreadable as why:
+                usable += self._refuse(need, resource, mine, sent, why)
+                continue
+            if mine is None or sent.modifier_extension or sent.implicit_rules:
+                if things:
+                    self._count_unreadable(need)
+                    self._salvage(need, resource, mine)
+                continue
+            usable += 1
+            if things:
+                _keep(found, (sent.resource_type, sent.id), (resource, address, things))
+        return usable > 0 or beside == len(answer.resources)
+
+    def _is_beside(self, need: Need, resource_type: str | None) -> bool:
+        """Whether a resource of another type may stand there, as a Medication may."""
+        if resource_type is None:
+            self._count_unreadable(need)
+        return resource_type == "Medication"
+
+    def _refuse(
+        self, need: Need, resource: Raw | bytes, mine: bool | None, sent: Any, why: Unreadable
+    ) -> bool:
+        """Counts what a reader could not use; true where it was understood: it orders nothing."""
+        self._count_unreadable(need)
+        if getattr(sent, "do_not_perform", False):
+            return True
+        if not isinstance(why, Undated):
+            self._salvage(need, resource, mine)
+        return False
+
+    def _account_for(self, need: Need, resource: Raw | bytes) -> None:
+        """Count what could not be decoded, unless enough of it can be to know it is not wanted."""
+        kind = _KINDS[need.kind]
+        resource_type = type_of(resource)
+        if resource_type is not None and resource_type not in kind.types:
+            return
+        mine: bool | None = None
+        try:
+            named = _subject_only(resource)
+            mine = self._owner.is_meant_by(named.subject or named.patient)
+            if mine is False:
+                self.foreign += 1
+                return
+        except UNDECODABLE:
+            pass
+        try:
+            coded = _code_only(resource)
+            codes = elements.codes(coded.code)
+            alone = coded.component is None
+            if alone and codes and need.kept and not carries(codes, need.kept):
+                return
+        except UNDECODABLE:
+            pass
+        self._count_unreadable(need)
+        self._salvage(need, resource, mine)
+
+    def _count_unreadable(self, need: Need) -> None:
+        self.unreadable[need.key] = self.unreadable.get(need.key, 0) + 1
+
+    def _salvage(self, need: Need, resource: Raw | bytes, mine: bool | None) -> None:
+        if mine is True and (thing := _remains_of(need.kind, resource)) is not None:
+            self._found.setdefault(need.kind, {})[object()] = resource, "", (thing,)
+
+
+def type_of(resource: Raw | bytes) -> str | None:
+    try:
+        return _type_only(resource).resource_type
+    except UNDECODABLE:
+        return None
+
+
+# --- once each -------------------------------------------------------------------------------
+
+
+def _keep(found: dict[object, _Place], identity: tuple[str, str | None], place: _Place) -> None:
+    key: object | None = identity
+    if not identity[1]:
+        key = object()
+    elif identity in found:
+        key = _key_beside(found[identity], identity, place)
+    if key is not None:
+        found[key] = place
+
+
+def _key_beside(before: _Place, identity: object, place: _Place) -> object | None:
+    """Where another resource of one identity is kept: anew, in place of an older copy of itself,
+    or not at all.
+
+    Two that share type and id but neither address nor order are two: none may hide another.
+    """
+    resource, address, _ = place
+    old, other, _ = before
+    if bytes(old) == bytes(resource):
+        return None
+    if address and other and address != other:
+        return object()
+    newer = _is_newer(resource, old)
+    if newer is None:
+        return object()
+    return identity if newer else None
+
+
+def _is_newer(resource: Raw | bytes, other: Raw | bytes) -> bool | None:
+    """Whether this copy was changed later than the other; ``None`` when nobody can say."""
+    changed, before = _last_change(resource), _last_change(other)
+    if changed is None or before is None or changed.instant == before.instant:
+        return None
+    return changed.instant > before.instant
+
+
+def _last_change(resource: Raw | bytes) -> Moment | None:
+    try:
+        meta = _version_only(resource).meta
+    except UNDECODABLE:
+        return None
+    return elements.moment(meta.last_updated) if meta is not None else None
+
+
+# --- what is left of the unreadable ------------------------------------------------------------
+
+_remains = msgspec.json.Decoder(wire.Remains).decode
+_concept_alone = msgspec.json.Decoder(wire.Concept).decode
+_status_alone = msgspec.json.Decoder(wire.Concept | str).decode
+_text_alone = msgspec.json.Decoder(str).decode
+_SALVAGED = frozenset({"Condition", "AllergyIntolerance", "MedicationRequest"})
+
+
+def _remains_of(kind: str, resource: Raw | bytes) -> Problem | Allergy | Medication | None:
+    """What a resource that could not be read still warns of, by its code alone.
+
+    A problem counts as possible, an allergy as standing, an order as one to be looked at:
+    none of them may vanish because some other part of it is malformed.
+    """
+    if kind not in _SALVAGED:
+        return None
+    try:
+        sent = _remains(resource)
+    except UNDECODABLE:
+        return None
+    named = (sent.code, sent.medication_codeable_concept, sent.medication, sent.substance)
+    concepts = (_part(raw, _concept_alone) for raw in named)
+    concept = next(filter(None, concepts), None)
+    codes, text = elements.codes(concept), elements.text(concept)
+    said = _part(sent.verification_status, _status_alone)
+    certainty = elements.status(said, elements.CERTAINTY)[0]
+    if (not codes and not text) or certainty in ("entered-in-error", "refuted"):
+        return None
+    said = _part(sent.clinical_status, _status_alone)
+    clinical = elements.status(said, elements.CLINICAL_STATUS)[0]
+    source = f"{kind}/{_part(sent.id, _text_alone) or '(no id)'}"
+    if kind == "Condition":
+        return Problem(codes, text, source, clinical, certainty, uncertain_status=not clinical)
+    if kind == "AllergyIntolerance":
+        return Allergy(codes, text, source, clinical, certainty)
+    return Medication("order", (), text, "active", source)
+
+
+def _part(raw: Raw, decode: Callable[[Raw], Any]) -> Any:
+    try:
+        return decode(raw) if raw else None
+    except UNDECODABLE:
+        return None

@@ -1,0 +1,113 @@
+"""Results and vital signs: Observations and their components, each with one answer at most."""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from cds_service.clinical import Code, Interval, Measurement, Moment, Quantity
+from cds_service.fhir import elements, wire
+from cds_service.fhir.elements import Unreadable, last_two_segments
+from cds_service.fhir.reading.context import Context, Owner, carries, source_of
+from cds_service.fhir.reading.times import Times
+
+_WHEN = Times(wire.Observation, "Observation", "when")
+_ISSUED = Times(wire.Observation, "Observation", "noted")
+
+
+def read_observation(
+    sent: wire.Observation, context: Context, resource: Raw | bytes
+) -> tuple[Measurement, ...]:
+    kept = context.kept
+    wanted = []
+    for result in (sent, *sent.component) if sent.component else (sent,):
+        codes = elements.codes(result.code)
+        if not kept or carries(codes, kept):
+            wanted.append((result, codes))
+    if not wanted:
+        return ()
+    moments = context.moments
+    # Of a period it is its end that counts, and nothing when that is open.
+    when = _WHEN.of(sent, moments)[1] or _ISSUED.of(sent, moments)[1]
+    about = _about(sent.focus, context.owner) if sent.focus else ""
+    source, status = source_of(sent), sent.status or ""
+    return tuple([_measure(result, codes, status, when, source, about) for result, codes in wanted])
+
+
+def _measure(
+    sent: wire.Result,
+    codes: tuple[Code, ...],
+    status: str,
+    when: Moment | None,
+    source: str,
+    about: str,
+) -> Measurement:
+    if sent.modifier_extension:
+        raise Unreadable
+    beyond_us = (
+        sent.value_ratio,
+        sent.value_sampled_data,
+        sent.value_time,
+        sent.value_date_time,
+        sent.value_period,
+        sent.value_attachment,
+        sent.value_reference,
+    )
+    answers = (
+        sent.value_quantity,
+        sent.value_codeable_concept,
+        sent.value_string,
+        sent.value_boolean,
+        sent.value_integer,
+        sent.value_range,
+        sent.data_absent_reason,
+    )
+    # One answer at most, and a reason for having none excludes having one.
+    if beyond_us.count(None) < len(beyond_us) or answers.count(None) < len(answers) - 1:
+        raise Unreadable
+    value, interval, concepts, text = (
+        (elements.quantity(sent.value_quantity), None, (), "")
+        if sent.value_quantity is not None
+        else _other_answer(sent)
+    )
+    low, high = elements.reference_range(sent.reference_range)
+    return Measurement(
+        codes,
+        status,
+        when,
+        source,
+        value,
+        interval,
+        concepts,
+        text,
+        elements.interpretation(sent.interpretation) if sent.interpretation else "",
+        low,
+        high,
+        sent.data_absent_reason is not None,
+        about,
+    )
+
+
+def _other_answer(
+    sent: wire.Result,
+) -> tuple[Quantity | None, Interval | None, tuple[Code, ...], str]:
+    """An answer that is not sent as a quantity, if there is one."""
+    if sent.value_codeable_concept is not None:
+        answer = sent.value_codeable_concept
+        return None, None, elements.codes(answer), elements.text(answer)
+    if sent.value_string is not None:
+        return None, None, (), sent.value_string
+    if sent.value_boolean is not None:
+        return None, None, (), "true" if sent.value_boolean else "false"
+    if sent.value_integer is not None:
+        bare = wire.Amount(Raw(str(sent.value_integer)))
+        return elements.quantity(bare), None, (), ""
+    return None, elements.interval(sent.value_range), (), ""
+
+
+def _about(focus: list[wire.Reference] | wire.Reference, owner: Owner) -> str:
+    """Who or what else the result is about, in the sender's words; "" if it is this patient."""
+    for reference in elements.listed(focus):
+        if not owner.is_meant_by(reference):
+            kind, _ = last_two_segments(reference.reference or "")
+            return reference.display or kind or "somebody else"
+    return ""

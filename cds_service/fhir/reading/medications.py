@@ -1,0 +1,158 @@
+"""Drugs ordered, stated to be taken, and given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from msgspec import Raw
+
+from cds_service.clinical import Dose, Medication, Moment
+from cds_service.fhir import editions, elements, wire
+from cds_service.fhir.elements import Unreadable
+from cds_service.fhir.reading.context import Context, source_of, status_of
+from cds_service.fhir.reading.products import Product, decode_medication
+from cds_service.fhir.reading.times import Times
+
+
+class Undated(Unreadable):
+    """A dose given or taken that does not say when; it was understood otherwise."""
+
+
+class _Sort(NamedTuple):
+    """What a resource is, and where it says when."""
+
+    kind: Literal["order", "statement", "administration"]
+    when: Times
+    noted: Times
+    ended: Times
+
+
+def _sort(kind: Literal["order", "statement", "administration"], of_type: str) -> _Sort:
+    when, noted, ended = (Times(wire.Drug, of_type, part) for part in ("when", "noted", "ended"))
+    return _Sort(kind, when, noted, ended)
+
+
+_ORDER = _sort("order", "MedicationRequest")
+_SORTS: Mapping[str | None, _Sort] = {
+    "MedicationStatement": _sort("statement", "MedicationStatement"),
+    "MedicationAdministration": _sort("administration", "MedicationAdministration"),
+}
+#: Nothing was given or taken, so nobody asks when.
+_NEVER_WAS = frozenset({"not-done", "not-taken", "entered-in-error", "intended", "draft"})
+
+
+def read_drug(sent: wire.Drug, context: Context, resource: Raw | bytes) -> tuple[Medication, ...]:
+    if sent.do_not_perform:
+        raise Unreadable  # an order not to give something has no place in the record
+    codes, text = _product_of(sent, context)
+    if codes and not context.wants(codes):
+        return ()
+    sort, moments = _SORTS.get(sent.resource_type, _ORDER), context.moments
+    status = _status(sent)
+    begun, ended = sort.when.of(sent, moments)
+    authored = begun or ended or sort.noted.begun(sent, moments)
+    if sort is not _ORDER and status not in _NEVER_WAS:
+        if not _names_a_drug(sent):
+            raise Unreadable
+        if authored is None:
+            raise Undated
+    ended = ended if ended is not begun else sort.ended.ended(sent, moments)
+    dosages = sent.dosage_instruction or elements.listed(sent.dosage)
+    return (
+        Medication(
+            sort.kind,
+            codes,
+            text,
+            status,
+            source_of(sent),
+            intent=sent.intent or "",
+            authored=authored,
+            ended=ended or _last_dose(dosages),
+            doses=tuple(map(_dose, dosages)),
+            resource=bytes(resource) if sort is _ORDER else b"",
+        ),
+    )
+
+
+def _status(sent: wire.Drug) -> str:
+    status = status_of(sent)
+    if status == "entered-in-error":
+        return status
+    said = [sent.taken or ""]
+    if sent.adherence is not None:
+        said += [code.code for code in elements.codes(sent.adherence.code)]
+    return next((editions.TAKING[one] for one in said if one in editions.TAKING), status)
+
+
+# --- which drug ------------------------------------------------------------------------------
+
+
+def _names_a_drug(sent: wire.Drug) -> bool:
+    named = (sent.medication_codeable_concept, sent.medication_reference, sent.medication)
+    return named.count(None) < len(named)
+
+
+def _product_of(sent: wire.Drug, context: Context) -> Product:
+    """Codes and words for the medication; neither when only an unresolved reference names it."""
+    concept, pointed = sent.medication_codeable_concept, sent.medication_reference
+    if concept is None and pointed is None and sent.medication is not None:  # R5
+        concept, pointed = sent.medication.concept, _reference_in(sent.medication)
+    if concept is not None:
+        return elements.codes(concept), elements.text(concept)
+    if pointed is None:
+        return (), ""
+    written, found = pointed.reference or "", None
+    if written.startswith("#"):
+        found = _contained(sent, written[1:])
+    elif written:
+        found = context.find_product(written)
+    codes, text = found or ((), "")
+    return codes, text or pointed.display or ""
+
+
+def _reference_in(medication: wire.MedicationRef) -> wire.Reference:
+    inner = medication.reference
+    return inner if isinstance(inner, wire.Reference) else wire.Reference(inner)
+
+
+def _contained(sent: wire.Drug, identity: str) -> Product | None:
+    for raw in sent.contained or ():
+        product = decode_medication(raw)
+        if product is not None and product.id == identity:
+            return elements.codes(product.code), elements.text(product.code)
+    return None
+
+
+# --- how much --------------------------------------------------------------------------------
+
+#: Where the amount stands in a dosage line itself; a range of them is not read.
+_AMOUNTS = tuple(
+    wire.attribute(wire.Dosage, name)
+    for name in editions.names("", "dose")
+    if "." not in name and not name.endswith("Range")
+)
+
+
+def _dose(sent: wire.Dosage) -> Dose:
+    if sent.modifier_extension:
+        raise Unreadable
+    route = elements.first(sent.route)
+    amounts = [getattr(sent, name) for name in _AMOUNTS]
+    amounts += [dose.dose_quantity for dose in sent.dose_and_rate or ()]
+    amount = elements.quantity(next(filter(None, amounts), None))
+    return Dose(elements.codes(route), elements.text(route), amount, sent.text or "")
+
+
+def _last_dose(dosages: Sequence[wire.Dosage]) -> Moment | None:
+    """When the last dosage line ends, if every line says when it does."""
+    ends = [
+        elements.end(dosage.timing.repeat.bounds_period)
+        if dosage.timing is not None and dosage.timing.repeat is not None
+        else None
+        for dosage in dosages
+    ]
+    known = [end for end in ends if end is not None]
+    if not known or len(known) < len(ends):
+        return None
+    return max(known, key=lambda end: end.instant)

@@ -1,0 +1,115 @@
+"""The decision tables of the guideline: one module a table, its words beside it (``status.toml``)
+and its cases (``status.cases.toml``: facts in, row out).
+
+To add a row, write it into its table's module, its sentence into the file of words at the same
+place, and its cases: below, on and above each limit. ``--explain``, the guideline page and the
+workbench read the rows themselves.
+
+A file of words may also say, before its rows, why the table or a row of it is not asked of some
+children (``unasked``), and under ``[absent]`` what it means of a fact to have no value where that
+is not "unknown". A table asked of several things (results, orders) is told which by ``about``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from msgspec import Struct
+
+from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts, cause_table
+from cds_service.guidelines.b12_under_two.tables.follow_up import (
+    CheckFacts,
+    Follow,
+    OverdueFacts,
+    ResponseFacts,
+    SignFacts,
+    baseline_table,
+    checks_table,
+    overdue_table,
+    response_table,
+    signs_table,
+)
+from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts, inputs_table
+from cds_service.guidelines.b12_under_two.tables.severity import (
+    Severity,
+    SeverityFacts,
+    severity_table,
+)
+from cds_service.guidelines.b12_under_two.tables.status import (
+    StatusFacts,
+    StatusName,
+    status_table,
+)
+from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts, urgency_table
+from cds_service.guidelines.engine import Rule
+from cds_service.guidelines.tables import Table, TableWords, read_words
+
+FOLDER = Path(__file__).parent
+
+#: The tables in the order in which they are published, each a file of words. Those of one title
+#: are the questions of one table.
+NAMES = (
+    "inputs",
+    "status",
+    "cause",
+    "severity",
+    "urgency",
+    "follow_up_signs",
+    "follow_up_overdue",
+    "follow_up_baseline",
+    "follow_up_response",
+    "follow_up_checks",
+)
+
+
+class Tables(Struct, frozen=True):
+    """Every table, its limits as they are in force here."""
+
+    inputs: Table[InputFacts, None]
+    status: Table[StatusFacts, StatusName]
+    cause: Table[CauseFacts, None]
+    severity: Table[SeverityFacts, Severity]
+    urgency: Table[UrgencyFacts, None]
+    follow_up_signs: Table[SignFacts, Follow]
+    follow_up_overdue: Table[OverdueFacts, Follow]
+    follow_up_baseline: Table[ResponseFacts, None]
+    follow_up_response: Table[ResponseFacts, Follow | None]
+    follow_up_checks: Table[CheckFacts, None]
+
+    def __iter__(self) -> Iterator[Table]:  # type: ignore[type-arg]
+        return (getattr(self, name) for name in self.__struct_fields__)
+
+
+@cache
+def words() -> Mapping[str, TableWords]:
+    """The words of every table, by the name of its module."""
+    return {name: read_words(FOLDER / f"{name}.toml") for name in NAMES}
+
+
+def rules() -> dict[str, Rule]:
+    """Every row in words, in the order in which it is published and tried."""
+    return {
+        rule: Rule(one.title.replace(" ", "_"), row.condition, row.result, row.source)
+        for one in words().values()
+        for rule, row in one.rows.items()
+    }
+
+
+def make_tables(limits: Limits) -> Tables:
+    """The tables over ``limits``; `GuidelineError` where rows and words do not fit."""
+    said = words()
+    return Tables(
+        inputs=inputs_table(said["inputs"]),
+        status=status_table(limits, said["status"]),
+        cause=cause_table(said["cause"]),
+        severity=severity_table(limits, said["severity"]),
+        urgency=urgency_table(limits, said["urgency"]),
+        follow_up_signs=signs_table(limits, said["follow_up_signs"]),
+        follow_up_overdue=overdue_table(limits, said["follow_up_overdue"]),
+        follow_up_baseline=baseline_table(limits, said["follow_up_baseline"]),
+        follow_up_response=response_table(limits, said["follow_up_response"]),
+        follow_up_checks=checks_table(limits, said["follow_up_checks"]),
+    )

@@ -1,0 +1,34 @@
+"""Table IN: whether the record can be judged at all. Every row stands for itself."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from cds_service.guidelines.tables import Row, Table, TableWords, some
+
+
+class InputFacts(Struct, frozen=True):
+    """Keys of needs that could not be had, that arrived in part only, and the names of those that
+    are required and could not be had. A patient who cannot be read never comes this far: such a
+    call is answered with an error."""
+
+    unreadable_patient: bool = False
+    missing: tuple[str, ...] = ()
+    incomplete: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+
+
+def inputs_table(words: TableWords) -> Table[InputFacts, None]:
+    f = InputFacts
+    return Table.of(
+        "inputs",
+        InputFacts,
+        (
+            Row("IN-01", f.unreadable_patient, None),
+            Row("IN-02", some(f.missing), None),
+            Row("IN-03", some(f.required), None),
+            Row("IN-04", some(f.incomplete), None),
+        ),
+        words,
+        first=False,
+    )

@@ -1,0 +1,155 @@
+"""What a guideline can order: doses with their unit and phases, products, tests; and what is
+checked of them when it loads."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from msgspec import Struct
+
+from cds_service.clinical import Code, Phase
+from cds_service.errors import GuidelineError
+from cds_service.guidelines.checks import SLIP, entries
+from cds_service.guidelines.engine import Limit
+
+
+class Dose(Struct, frozen=True, forbid_unknown_fields=True):
+    """A regimen. ``amount`` is in ``unit`` (a UCUM mass), or in it per kg where ``per_kg``."""
+
+    rule: str
+    label: str
+    amount: Decimal
+    unit: str
+    phases: tuple[Phase, ...]
+    source: str
+    per_kg: bool = False
+
+
+class Product(Struct, frozen=True, forbid_unknown_fields=True):
+    """A medicine to prescribe. ``site_codings`` (a site's own) come first in every order."""
+
+    name: str
+    substance: str
+    codings: tuple[Code, ...]
+    source: str
+    benzyl_alcohol: bool = False
+    site_codings: tuple[Code, ...] = ()
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        return self.site_codings + self.codings
+
+
+class Test(Struct, frozen=True, forbid_unknown_fields=True):
+    """A laboratory test to order; ``same_as`` are codes of a record's order that equal it."""
+
+    name: str
+    codings: tuple[Code, ...]
+    source: str
+    same_as: tuple[str, ...] = ()
+    site_codings: tuple[Code, ...] = ()
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        return self.site_codings + self.codings
+
+
+# --- checks ---------------------------------------------------------------------------------
+
+_DAYS = {"d": 1, "wk": 7, "mo": 30}
+#: What the label of a dose may name, and the text of a phase.
+LABEL_WORDS = ("substance", "amount", "route")
+PHASE_WORDS = ("amount", "per_kg", "kg", "date", "route")
+
+
+def check_amount(dose: Dose, name: str, most: Limit, heaviest: Decimal, path: Path) -> None:
+    """Refuse an amount that is more than the guideline may suggest at a time, ``most``, for the
+    ``heaviest`` child (kg) where it is per kg."""
+    if dose.unit != most.unit:
+        raise GuidelineError(
+            str(path), f"doses.{name}.unit", f"is not {most.unit}, which the limits are in",
+            f"convert the amount to {most.unit}",
+        )  # fmt: skip
+    amount = dose.amount * (heaviest if dose.per_kg else 1)
+    if not dose.amount.is_finite() or dose.amount <= 0 or most.holds(amount):
+        raise GuidelineError(
+            str(path), f"doses.{name}.amount",
+            f"is not between 0 and {most}, the most this service suggests",
+            f"correct the amount; it is in {dose.unit}",
+        )  # fmt: skip
+
+
+def check_phases(dose: Dose, name: str, excessive: Limit, heaviest: Decimal, path: Path) -> None:
+    """Refuse a number of doses that is not that of the timing, and a day that holds too much for
+    the ``heaviest`` child (kg)."""
+    if not dose.phases:
+        raise GuidelineError(str(path), f"doses.{name}", "has no phase", "add one")
+    for phase in dose.phases:
+        _check_phase(dose, phase, f"doses.{name}.phases", excessive, heaviest, path)
+
+
+def _check_phase(
+    dose: Dose, phase: Phase, name: str, excessive: Limit, heaviest: Decimal, path: Path
+) -> None:
+    if min(phase.frequency, phase.period, phase.duration, phase.count) < 1:
+        raise GuidelineError(str(path), name, "has a number below 1", "correct the phase")
+    period = phase.period * _DAYS[phase.period_unit]
+    fits = round(phase.frequency * phase.duration * _DAYS[phase.duration_unit] / period)
+    if phase.count != fits:
+        raise GuidelineError(
+            str(path), name, f"has {phase.count} doses where {fits} fit",
+            "correct one of the numbers",
+        )  # fmt: skip
+    daily = dose.amount * max(Decimal(phase.frequency) / period, Decimal(1))
+    if dose.per_kg:
+        daily *= heaviest
+    if excessive.holds(daily):
+        raise GuidelineError(
+            str(path), name,
+            f"makes {daily:f} {dose.unit} a day, which limits.dose_excessive calls excessive",
+            "correct amount or frequency",
+        )  # fmt: skip
+
+
+def check_texts(dose: Dose, name: str, path: Path) -> None:
+    """Refuse a text that would tell another dose, or names what it is not given."""
+    for text, words in (
+        (dose.label, LABEL_WORDS),
+        *((phase.text, PHASE_WORDS) for phase in dose.phases),
+    ):
+        try:
+            text.format_map(dict.fromkeys(words, ""))
+        except (LookupError, ValueError, AttributeError) as error:
+            raise GuidelineError(
+                str(path), f"doses.{name}",
+                f"has a text with a placeholder it is not given ({error})",
+                f"use only {', '.join(words)}",
+            ) from None  # fmt: skip
+        if "{amount}" not in text:
+            raise GuidelineError(
+                str(path), f"doses.{name}",
+                "has a text that leaves out {amount}, so that it may say another dose",
+                "write {amount} where the text says how much",
+            )  # fmt: skip
+
+
+def check_changed_orders(
+    doses: Struct, shipped_doses: Struct, products: Struct, shipped_products: Struct, path: Path
+) -> None:
+    """Refuse a site's dose or product that is no longer the one the functions mean by its name."""
+
+    def refusal(name: str, problem: str, cure: str) -> GuidelineError:
+        return GuidelineError(str(path), name, problem, cure)
+
+    for name, dose in entries(doses):
+        before = getattr(shipped_doses, name)
+        if dose.per_kg != before.per_kg:
+            raise refusal(f"doses.{name}.per_kg", "makes it another dose", "change only the amount")
+        if dose.amount >= 10 * before.amount or 10 * dose.amount <= before.amount:
+            old = f"is tenfold off from the guideline's {before.amount}"
+            raise refusal(f"doses.{name}.amount", old, SLIP)
+    for name, product in entries(products):
+        if product.substance != getattr(shipped_products, name).substance:
+            where = f"products.{name}.substance"
+            raise refusal(where, "makes it another product", "change only its codes")

@@ -1,0 +1,677 @@
+"""Decision tables as rows: what is asked of a child's facts, in which order, and what follows.
+
+A table reads one frozen struct of facts of its own and nothing else. Its rows are tried in the
+order in which they are published: `first_match` takes the first that holds, `all_matches` every
+one. A condition that compares one fact with a limit or with names, or joins such conditions, is
+built from the words of this module (`meets`, `is_one_of`, `unknown`, `all_of` ...), so that it
+can be explained, tried at its limits and exported; anything else is a named function of the facts
+(`holds`). A fact is named by the attribute of its struct: ``meets(StatusFacts.days, limit)``.
+
+Unknown (``None``) is never on either side of a limit: `meets` and `misses` are both false of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from operator import attrgetter
+from pathlib import Path
+from types import MemberDescriptorType
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from cds_service.errors import GuidelineError
+from cds_service.guidelines.engine import Limit, Side, convert, read_toml
+
+F = TypeVar("F", bound=Struct)
+R = TypeVar("R")
+Test = Callable[[Any], bool]
+
+#: A condition as plain data, for exports: `Table.exported` says in which form.
+Exported = dict[str, object]
+
+# --- conditions ---------------------------------------------------------------------------------
+
+
+class Seen(Struct, frozen=True):
+    """One comparison: the fact, its value, what it was held against, and how that came out.
+
+    ``against`` is a limit, a tuple of names, or ``None`` where the fact itself is the answer.
+    """
+
+    fact: str
+    value: object
+    against: Limit | tuple[object, ...] | None
+    holds: bool
+
+
+class Condition(Struct, frozen=True):
+    """Something that facts meet or do not meet."""
+
+    def compiled(self) -> Test:
+        """As a plain function of the facts, made once when the guideline loads."""
+        raise NotImplementedError
+
+    def seen(self, facts: object) -> Iterator[Seen]:
+        """The comparisons that decide it for these facts."""
+        raise NotImplementedError
+
+    def parts(self) -> Iterator[Condition]:
+        """Every comparison in it, whatever the facts."""
+        yield self
+
+    def exported(self, limits: Struct) -> Exported:
+        """As plain data; a limit by its name in ``limits``."""
+        raise NotImplementedError
+
+
+class Meets(Condition, frozen=True):
+    """A known number on its limit's side, or with ``on_side=False`` on the other side."""
+
+    fact: str
+    limit: Limit
+    on_side: bool = True
+
+    @property
+    def side(self) -> Side:
+        """The side of the limit on which it holds."""
+        return self.limit.side if self.on_side else _OTHER_SIDE[self.limit.side]
+
+    def compiled(self) -> Test:
+        return _COMPARE[self.side](attrgetter(self.fact), self.limit.value)
+
+    def seen(self, facts: object) -> Iterator[Seen]:
+        value = getattr(facts, self.fact)
+        met = value is not None and self.limit.holds(value)
+        yield Seen(self.fact, value, self.limit, met)
+
+    def exported(self, limits: Struct) -> Exported:
+        return {
+            "fact": self.fact,
+            "side": self.side,
+            "limit": name_of(self.limit, limits),
+            "value": self.limit.value,
+            "unit": self.limit.unit,
+        }
+
+
+class IsOneOf(Condition, frozen=True):
+    """A fact whose value is one of some names."""
+
+    fact: str
+    names: tuple[object, ...]
+
+    def compiled(self) -> Test:
+        get, names = attrgetter(self.fact), self.names
+        if len(names) == 1:
+            only = names[0]
+            return lambda facts: bool(get(facts) == only)
+        return lambda facts: get(facts) in names
+
+    def seen(self, facts: object) -> Iterator[Seen]:
+        value = getattr(facts, self.fact)
+        yield Seen(self.fact, value, self.names, value in self.names)
+
+    def exported(self, limits: Struct) -> Exported:
+        return {"fact": self.fact, "names": msgspec.to_builtins(self.names)}
+
+
+class Holds(Condition, frozen=True):
+    """A fact that is yes, or a list or text that is not empty; ``negated``: known not to be."""
+
+    fact: str
+    negated: bool = False
+
+    def compiled(self) -> Test:
+        get = attrgetter(self.fact)
+        if self.negated:
+            return lambda facts: (value := get(facts)) is not None and not value
+        return lambda facts: bool(get(facts))
+
+    def seen(self, facts: object) -> Iterator[Seen]:
+        value = getattr(facts, self.fact)
+        yield Seen(self.fact, value, None, bool(value))
+
+    def exported(self, limits: Struct) -> Exported:
+        return {"fact": self.fact, "is": "none" if self.negated else "some"}
+
+
+class Unknown(Condition, frozen=True):
+    fact: str
+
+    def compiled(self) -> Test:
+        get = attrgetter(self.fact)
+        return lambda facts: get(facts) is None
+
+    def seen(self, facts: object) -> Iterator[Seen]:
+        value = getattr(facts, self.fact)
+        yield Seen(self.fact, value, None, value is not None)
+
+    def exported(self, limits: Struct) -> Exported:
+        return {"fact": self.fact, "is": "unknown"}
+
+
+class Named(Condition, frozen=True):
+    """A condition that needs more than one comparison: a named function of the facts."""
+
+    function: Test
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    def compiled(self) -> Test:
+        return self.function
+
+    def seen(self, facts: object) -> Iterator[Seen]:
+        held = self.function(facts)
+        yield Seen(self.name, held, None, held)
+
+    def exported(self, limits: Struct) -> Exported:
+        return {"function": self.name}
+
+
+class AllOf(Condition, frozen=True):
+    conditions: tuple[Condition, ...]
+
+    def compiled(self) -> Test:
+        tests = tuple(one.compiled() for one in self.conditions)
+        if len(tests) == 2:
+            first, second = tests
+            return lambda facts: first(facts) and second(facts)
+
+        def all_hold(facts: object) -> bool:
+            for test in tests:  # noqa: SIM110 - a generator doubles the time, and this is hot
+                if not test(facts):
+                    return False
+            return True
+
+        return all_hold
+
+    def seen(self, facts: object) -> Iterator[Seen]:
+        """Everything where it holds, otherwise what does not."""
+        failed = [one for one in self.conditions if not one.compiled()(facts)]
+        for one in failed or self.conditions:
+            yield from one.seen(facts)
+
+    def parts(self) -> Iterator[Condition]:
+        for one in self.conditions:
+            yield from one.parts()
+
+    def exported(self, limits: Struct) -> Exported:
+        return {"all": [one.exported(limits) for one in self.conditions]}
+
+
+class AnyOf(Condition, frozen=True):
+    conditions: tuple[Condition, ...]
+
+    def compiled(self) -> Test:
+        tests = tuple(one.compiled() for one in self.conditions)
+        if len(tests) == 2:
+            first, second = tests
+            return lambda facts: first(facts) or second(facts)
+
+        def any_holds(facts: object) -> bool:
+            for test in tests:  # noqa: SIM110 - a generator doubles the time, and this is hot
+                if test(facts):
+                    return True
+            return False
+
+        return any_holds
+
+    def seen(self, facts: object) -> Iterator[Seen]:
+        """What holds, otherwise everything."""
+        held = [one for one in self.conditions if one.compiled()(facts)]
+        for one in held or self.conditions:
+            yield from one.seen(facts)
+
+    def parts(self) -> Iterator[Condition]:
+        for one in self.conditions:
+            yield from one.parts()
+
+    def exported(self, limits: Struct) -> Exported:
+        return {"any": [one.exported(limits) for one in self.conditions]}
+
+
+class Not(Condition, frozen=True):
+    condition: Condition
+
+    def compiled(self) -> Test:
+        test = self.condition.compiled()
+        return lambda facts: not test(facts)
+
+    def seen(self, facts: object) -> Iterator[Seen]:
+        yield from self.condition.seen(facts)
+
+    def parts(self) -> Iterator[Condition]:
+        yield from self.condition.parts()
+
+    def exported(self, limits: Struct) -> Exported:
+        return {"not": self.condition.exported(limits)}
+
+
+class Otherwise(Condition, frozen=True):
+    """Whatever no row before it took."""
+
+    def compiled(self) -> Test:
+        return lambda facts: True
+
+    def seen(self, facts: object) -> Iterator[Seen]:
+        yield from ()
+
+    def parts(self) -> Iterator[Condition]:
+        yield from ()
+
+    def exported(self, limits: Struct) -> Exported:
+        return {"otherwise": True}
+
+
+def name_of(limit: Limit, limits: Struct) -> str:
+    """The name by which a guideline's ``limits`` list this very limit, or "" where they do not."""
+    return next((name for name in limits.__struct_fields__ if getattr(limits, name) is limit), "")
+
+
+_OTHER_SIDE: Mapping[Side, Side] = {
+    "below": "at_least", "at_least": "below", "at_most": "above", "above": "at_most",
+}  # fmt: skip
+
+
+def _below(get: Callable[[Any], Any], bound: Decimal) -> Test:
+    return lambda facts: (value := get(facts)) is not None and value < bound
+
+
+def _at_most(get: Callable[[Any], Any], bound: Decimal) -> Test:
+    return lambda facts: (value := get(facts)) is not None and value <= bound
+
+
+def _at_least(get: Callable[[Any], Any], bound: Decimal) -> Test:
+    return lambda facts: (value := get(facts)) is not None and value >= bound
+
+
+def _above(get: Callable[[Any], Any], bound: Decimal) -> Test:
+    return lambda facts: (value := get(facts)) is not None and value > bound
+
+
+_COMPARE: Mapping[Side, Callable[[Callable[[Any], Any], Decimal], Test]] = {
+    "below": _below, "at_most": _at_most, "at_least": _at_least, "above": _above,
+}  # fmt: skip
+
+
+# --- the words that conditions are written in -----------------------------------------------------
+
+
+def _name(fact: object) -> str:
+    """The name of a fact given as the attribute of its struct (``Facts.days``)."""
+    if not isinstance(fact, MemberDescriptorType):
+        raise TypeError(f"{fact!r} is not a fact: name it by its struct, as Facts.days")
+    return fact.__name__
+
+
+def _condition(given: Condition | object) -> Condition:
+    return given if isinstance(given, Condition) else Holds(_name(given))
+
+
+def meets(fact: Decimal | int | None, limit: Limit) -> Condition:
+    """The fact is known and on its limit's side."""
+    return Meets(_name(fact), limit)
+
+
+def misses(fact: Decimal | int | None, limit: Limit) -> Condition:
+    """The fact is known and on the other side of its limit."""
+    return Meets(_name(fact), limit, on_side=False)
+
+
+def is_one_of(fact: object, *names: object) -> Condition:
+    return IsOneOf(_name(fact), names)
+
+
+def some(fact: object) -> Condition:
+    """A text or list that is not empty."""
+    return Holds(_name(fact))
+
+
+def none(fact: object) -> Condition:
+    """A known answer that is no, or a list or text known to be empty; unknown is neither."""
+    return Holds(_name(fact), negated=True)
+
+
+def unknown(fact: object) -> Condition:
+    return Unknown(_name(fact))
+
+
+def known(fact: object) -> Condition:
+    return Not(Unknown(_name(fact)))
+
+
+def all_of(*conditions: Condition | bool | None) -> Condition:
+    """Every one of them; a fact that is yes or no stands for itself."""
+    return AllOf(tuple(_condition(one) for one in conditions))
+
+
+def any_of(*conditions: Condition | bool | None) -> Condition:
+    """At least one of them; a fact that is yes or no stands for itself."""
+    return AnyOf(tuple(_condition(one) for one in conditions))
+
+
+def not_(condition: Condition | bool | None) -> Condition:
+    """It does not hold. Of an unknown fact nothing holds, so this is true of it: where the
+    unknown must not pass, say `misses` or `none`."""
+    return Not(_condition(condition))
+
+
+def holds(function: Callable[[F], bool]) -> Condition:
+    """A named function of the facts, for what is no comparison."""
+    return Named(function)
+
+
+otherwise: Condition = Otherwise()
+
+# --- rows and tables ------------------------------------------------------------------------------
+
+
+class Row(Struct, Generic[R], frozen=True):
+    """One row: its rule id, the condition, and what follows where it holds."""
+
+    rule: str
+    when: Condition | bool | None
+    then: R
+
+
+class RowWords(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is published of a row: the guideline's sentence in two halves, and its authority."""
+
+    condition: str
+    result: str
+    source: str
+
+
+class TableWords(Struct, frozen=True, forbid_unknown_fields=True):
+    """The words of one table, as in the file beside it: its question, its facts, its rows.
+
+    ``unasked`` says in general why the table, or a row of it, is not asked of some children;
+    ``absent`` what it means of a fact to be ``None`` where that is not "unknown".
+    """
+
+    title: str
+    question: str
+    facts: Mapping[str, str]
+    rows: Mapping[str, RowWords]
+    unasked: str = "nothing here calls for it"
+    absent: Mapping[str, str] = {}
+
+
+class Table(Struct, Generic[F, R], frozen=True):
+    """An ordered tuple of rows over one struct of facts. Make it with `Table.of`.
+
+    ``first`` says that the first row that holds answers and the rows after it are not looked at;
+    otherwise every row stands for itself. A table whose first row answers is ``complete``: its
+    last row takes every child that is left. One that is not may have no answer.
+    """
+
+    name: str
+    facts: type[F]
+    rows: tuple[Row[R], ...]
+    first: bool
+    words: TableWords
+    _tests: tuple[Test, ...]
+    _places: Mapping[str, int]
+    complete: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        facts: type[F],
+        rows: Iterable[Row[R]],
+        words: TableWords,
+        *,
+        first: bool,
+        complete: bool = True,
+    ) -> Table[F, R]:
+        """Raises `GuidelineError` where rows, facts and words do not fit each other."""
+        kept = tuple(Row(one.rule, _condition(one.when), one.then) for one in rows)
+        _check(name, facts, kept, words, ends=first and complete)
+        tests = tuple(condition_of(one).compiled() for one in kept)
+        places = {one.rule: place for place, one in enumerate(kept)}
+        return cls(name, facts, kept, first, words, tests, places, complete)
+
+    def __getitem__(self, rule: str) -> Row[R]:
+        return self.rows[self._places[rule]]
+
+    def place(self, facts: F) -> int | None:
+        """The place of the first row that holds; of a complete table there always is one."""
+        for place, test in enumerate(self._tests):
+            if test(facts):
+                return place
+        if self.complete:
+            raise LookupError(f"no row of the table {self.name} holds")
+        return None
+
+    def holding(self, facts: F) -> tuple[Row[R], ...]:
+        """Every row that holds, in order."""
+        return tuple([row for row, test in zip(self.rows, self._tests, strict=True) if test(facts)])
+
+    def row_holds(self, rule: str, facts: F) -> bool:
+        return self._tests[self._places[rule]](facts)
+
+    def why(self, row: Row[R], facts: F) -> tuple[Seen, ...]:
+        """What decided that this row holds, or does not."""
+        return tuple(dict.fromkeys(condition_of(row).seen(facts)))
+
+    def exported(self, limits: Struct) -> Exported:
+        """The table as plain data, so that another language can be written from it.
+
+        A row's ``when`` is one of ``{"all": [...]}``, ``{"any": [...]}``, ``{"not": ...}``,
+        ``{"otherwise": True}``; a number on a ``side`` of a limit (``fact``, ``side``, ``limit``
+        by its name in ``limits``, ``value`` and ``unit``); a fact that is one of some ``names``;
+        a fact that ``is`` "some" (yes, or not empty), "none" (known to be neither) or "unknown";
+        or ``{"function": ...}``, what no comparison says.
+        """
+        return {
+            "table": self.name,
+            "question": self.words.question,
+            "first": self.first,
+            "facts": dict(self.words.facts),
+            "rows": [
+                {
+                    "rule": row.rule,
+                    **msgspec.to_builtins(self.words.rows[row.rule]),
+                    "when": condition_of(row).exported(limits),
+                    "then": msgspec.to_builtins(row.then, enc_hook=_named),
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def condition_of(row: Row[Any]) -> Condition:
+    """What a row asks; a fact that stands for itself as a condition."""
+    return _condition(row.when)
+
+
+def _named(result: object) -> str:
+    return getattr(result, "__name__", None) or str(result)
+
+
+def _check(
+    name: str, facts: type[Struct], rows: tuple[Row[Any], ...], words: TableWords, *, ends: bool
+) -> None:
+    def refuse(what: str, problem: str, cure: str) -> GuidelineError:
+        return GuidelineError(f"the table {name}", what, problem, cure)
+
+    ids = [row.rule for row in rows]
+    for rule in ids:
+        if rule not in words.rows:
+            raise refuse(rule, "has no words", "write its condition, result and source")
+        if ids.count(rule) > 1:
+            raise refuse(rule, "stands there twice", "give every row an id of its own")
+    if ids != list(words.rows):
+        raise refuse("the rows", "are published in another order than they are tried in",
+                     f"write the words in the order {', '.join(ids)}")  # fmt: skip
+    if ends and not isinstance(rows[-1].when, Otherwise):
+        raise refuse(rows[-1].rule, "does not take every child that is left",
+                     "let the last row hold otherwise")  # fmt: skip
+    for problem in _unfit_facts(facts, rows, words):
+        raise refuse(*problem)
+
+
+def _unfit_facts(
+    facts: type[Struct], rows: tuple[Row[Any], ...], words: TableWords
+) -> Iterator[tuple[str, str, str]]:
+    """Facts that the rows, the struct and the words do not share: which, what is wrong, cure."""
+    used = {fact for row in rows for fact in facts_of(condition_of(row))}
+    fields = set(facts.__struct_fields__)
+    named = {part.name for row in rows for part in condition_of(row).parts()
+             if isinstance(part, Named)}  # fmt: skip
+    for fact in sorted(used - fields - named):
+        yield fact, f"is not a fact of {facts.__name__}", "name a field of the table's own"
+    for fact in sorted(used - set(words.facts)):
+        yield f"facts.{fact}", "has no words", "say in words what the fact is"
+    for fact in sorted({*words.facts, *words.absent} - fields - named):
+        yield f"facts.{fact}", "names no fact of this table", "take it out"
+
+
+def facts_of(condition: Condition) -> set[str]:
+    """The facts a condition reads."""
+    return {
+        part.name if isinstance(part, Named) else str(part.fact)  # type: ignore[attr-defined]
+        for part in condition.parts()
+    }
+
+
+def read_words(file: Path) -> TableWords:
+    """The words of a table from the TOML file beside its module."""
+    return convert(read_toml(file), TableWords, file)
+
+
+# --- running them ---------------------------------------------------------------------------------
+
+State = Literal["fired", "no", "not reached"]
+
+
+class Match(Struct, Generic[F, R], frozen=True):
+    """A table asked about facts: the rows that fired, and for each of the others why it did not.
+
+    ``asked`` are the ids that were asked where single rows were, else empty: all of them.
+    ``about`` names what the facts are of where the table is asked of several things.
+    """
+
+    table: Table[F, R]
+    facts: F
+    fired: tuple[Row[R], ...]
+    asked: tuple[str, ...] = ()
+    about: str = ""
+
+    @property
+    def row(self) -> Row[R]:
+        return self.fired[0]
+
+    @property
+    def rule(self) -> str:
+        return self.fired[0].rule
+
+    @property
+    def result(self) -> R:
+        return self.fired[0].then
+
+    def rows(self) -> Iterator[tuple[Row[R], State, tuple[Seen, ...]]]:
+        """Every row that was looked at, or would have been: what became of it, and why."""
+        reached = True
+        for row in self.table.rows:
+            if self.asked and row.rule not in self.asked:
+                continue
+            if not reached:
+                yield row, "not reached", ()
+                continue
+            fired = row in self.fired
+            yield row, "fired" if fired else "no", self.table.why(row, self.facts)
+            reached = not (fired and self.table.first)
+
+
+def first_match(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
+    """The first row that holds; none only where the table is not complete."""
+    place = table.place(facts)
+    fired = () if place is None else (table.rows[place],)
+    return Match(table, facts, fired, about=about)
+
+
+def all_matches(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
+    """Every row that holds, in order; there may be none."""
+    return Match(table, facts, table.holding(facts), about=about)
+
+
+def one_row(table: Table[F, R], rule: str, facts: F, about: str = "") -> Match[F, R]:
+    """One row of a table whose rows stand for themselves."""
+    fired = (table[rule],) if table.row_holds(rule, facts) else ()
+    return Match(table, facts, fired, (rule,), about)
+
+
+# --- the account of an evaluation -----------------------------------------------------------------
+
+
+class Step(NamedTuple):
+    """One rule asked in the old form, whether it held, and what was seen."""
+
+    rule: str
+    fired: bool
+    because: str
+    values: tuple[object, ...]
+
+
+class Reasoning:
+    """The rules of one evaluation in the order they were asked.
+
+    ``about`` names the thing asked about (an order, a result) where a table is asked of several,
+    so that the account can tell them apart.
+    """
+
+    __slots__ = ("_asked",)
+
+    def __init__(self) -> None:
+        self._asked: list[Match[Any, Any] | Step] = []
+
+    def first(self, table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
+        """Asks a table for the first row that holds, and keeps the answer."""
+        return self.keep(first_match(table, facts, about))
+
+    def all(self, table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
+        """Asks a table for every row that holds, and keeps the answer."""
+        return self.keep(all_matches(table, facts, about))
+
+    def row(self, table: Table[F, R], rule: str, facts: F, about: str = "") -> bool:
+        """Asks one row of a table whose rows stand for themselves, and keeps the answer."""
+        return bool(self.keep(one_row(table, rule, facts, about)).fired)
+
+    def keep(self, match: Match[F, R]) -> Match[F, R]:
+        """Keeps an answer that was had before, in its place."""
+        self._asked.append(match)
+        return match
+
+    def holds(self, rule: str, condition: bool, because: str, *values: object) -> bool:
+        """Note that ``rule`` was asked; ``because`` is formatted only if somebody reads it."""
+        self._asked.append(Step(rule, condition, because, values))
+        return condition
+
+    def fired(self) -> tuple[str, ...]:
+        """Every rule that held, each once, in the order asked."""
+        found: dict[str, None] = {}
+        for one in self._asked:
+            if isinstance(one, Step):
+                if one.fired:
+                    found[one.rule] = None
+            else:
+                for row in one.fired:
+                    found[row.rule] = None
+        return tuple(found)
+
+    @property
+    def matches(self) -> Iterator[Match[Any, Any]]:
+        """Every table that was asked, in order, as often as it was asked."""
+        return (one for one in self._asked if isinstance(one, Match))
+
+    @property
+    def steps(self) -> Iterator[Step]:
+        """Every rule that was asked in the old form, in order, as often as it was asked."""
+        return (one for one in self._asked if isinstance(one, Step))

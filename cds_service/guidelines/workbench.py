@@ -1,0 +1,147 @@
+"""What a guideline tells the workbench: its controls for "what if", its orders, its chart.
+
+The page knows three kinds of control and draws what it is given; which facts matter, in which
+units and where the limits lie is the guideline's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+
+from msgspec import Struct
+
+from cds_service.clinical import Code
+
+# --- once ---------------------------------------------------------------------------------------
+
+
+class ControlUnit(Struct, frozen=True):
+    """A unit to enter a result in: one of the first unit is ``factor`` of this one, and a result
+    in it is sent under ``coding``."""
+
+    unit: str
+    factor: Decimal
+    coding: Code
+
+
+class Mark(Struct, frozen=True):
+    """A limit on a control, in its first unit, and what it is called."""
+
+    value: Decimal
+    label: str
+
+
+class ResultControl(Struct, frozen=True, tag="result", tag_field="kind"):
+    """A slider for the newest result of the need ``key``, in its first unit from ``least`` to
+    ``most``; with ``exact`` also a field for the number."""
+
+    key: str
+    title: str
+    units: tuple[ControlUnit, ...]
+    least: Decimal
+    most: Decimal
+    step: Decimal
+    marks: tuple[Mark, ...] = ()
+    exact: bool = False
+
+
+class AgeControl(Struct, frozen=True, tag="age", tag_field="kind"):
+    """A slider for the date of birth, to an age of ``most`` days; marks are completed months."""
+
+    title: str
+    most: int
+    marks: tuple[Mark, ...] = ()
+
+
+class ProblemControl(Struct, frozen=True, tag="problem", tag_field="kind"):
+    """Problems of one kind: taken as recorded, taken away, or ``coding`` added. ``key`` names the
+    findings of the `Chart` that are taken away."""
+
+    key: str
+    title: str
+    coding: Code
+
+
+class Orderable(Struct, frozen=True):
+    """A medicine that can be chosen when an order is written by hand."""
+
+    name: str
+    coding: tuple[Code, ...]
+
+
+class FirstDose(Struct, frozen=True):
+    """What an order written by hand begins with, in a UCUM unit."""
+
+    value: Decimal
+    unit: str
+
+
+class Beginning(Struct, frozen=True):
+    """A sample story to begin with, and what is to be seen there."""
+
+    story: str
+    label: str
+
+
+class Desk(Struct, frozen=True, rename="camel"):
+    """What the page needs to know once. Without ``products`` no order is written by hand; the
+    first of ``stories`` is the one the tour opens, which ``tour`` tells in a sentence or two."""
+
+    title: str
+    controls: tuple[ResultControl | AgeControl | ProblemControl, ...]
+    products: tuple[Orderable, ...] = ()
+    routes: tuple[Code, ...] = ()
+    first_dose: FirstDose | None = None
+    stories: tuple[Beginning, ...] = ()
+    tour: str = ""
+
+
+# --- for one answer -----------------------------------------------------------------------------
+
+
+class Point(Struct, frozen=True):
+    """A result in the plot's unit; ``sent`` as it came, ``source`` its address in the record."""
+
+    day: date
+    value: Decimal | None
+    sent: str
+    source: str
+    comparator: str = ""
+    preliminary: bool = False
+
+
+class Band(Struct, frozen=True, omit_defaults=True, rename={"at_least": "from"}):
+    """What lies between two numbers, or on one side of one; ``tone`` is "low" or "middle"."""
+
+    label: str
+    tone: str
+    at_least: Decimal | None = None
+    below: Decimal | None = None
+
+
+class Plot(Struct, frozen=True):
+    key: str
+    name: str
+    unit: str
+    points: tuple[Point, ...]
+    bands: tuple[Band, ...] = ()
+
+
+class ChartList(Struct, frozen=True, rename="camel"):
+    """Short lines under a title; ``only_if_any`` leaves it out where there are none."""
+
+    title: str
+    rows: tuple[str, ...]
+    only_if_any: bool = False
+
+
+class Chart(Struct, frozen=True):
+    """What the guideline saw in a record beside its problems, medicines, tests and procedures: its
+    plots, the most important first, lists of its own, and by each `ProblemControl` the addresses
+    of what was found."""
+
+    plots: tuple[Plot, ...] = ()
+    lists: tuple[ChartList, ...] = ()
+    findings: Mapping[str, tuple[str, ...]] = {}
