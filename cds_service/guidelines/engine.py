@@ -20,7 +20,7 @@ from msgspec import Struct, structs
 
 from cds_service.clinical import Code, Plan
 from cds_service.errors import GuidelineError
-from cds_service.language import Words
+from cds_service.language import Words, ids_of
 
 Indicator = Literal["info", "warning", "critical"]
 INDICATORS: tuple[Indicator, ...] = ("info", "warning", "critical")
@@ -189,8 +189,7 @@ def texts_in_force(cards: Mapping[str, CardText], texts: Struct) -> dict[str, st
         for name, card in cards.items()
         for member in CARD_TEXTS
     }
-    table = type(texts).__name__.lower()
-    found |= {f"{table}.{name}": text for name, text in structs.asdict(texts).items()}
+    found |= dict(zip(ids_of(type(texts)), structs.astuple(texts), strict=True))
     return {name: text for name, text in found.items() if text}
 
 

@@ -5,8 +5,8 @@ Whatever is decided is handed on as `Message`: the id of a text and the values i
 how it is worded, and a language is a file.
 
 A text is named by its place in a schema, ``say(Texts.level, value=...)``: the type checker knows
-the name, the catalogue is read into the schema at start (``catalogues``), and a test compares the
-values given with those the text names.
+the name, the catalogue is compared with the schema at start (``catalogues``), and a test compares
+the values given with those the text names.
 """
 
 from __future__ import annotations
@@ -100,7 +100,17 @@ def id_of(text: object) -> str:
     """The id of a text given as the attribute of its schema: ``Texts.level`` is "texts.level"."""
     if not isinstance(text, MemberDescriptorType):
         raise TypeError(f"{text!r} is not the attribute of a schema, such as Texts.level")
-    return f"{text.__objclass__.__name__.lower()}.{text.__name__}"
+    return f"{_table(text.__objclass__)}.{text.__name__}"
+
+
+def ids_of(schema: type[Struct]) -> tuple[str, ...]:
+    """The ids of every text of a schema."""
+    return tuple([f"{_table(schema)}.{name}" for name in schema.__struct_fields__])
+
+
+def _table(schema: type) -> str:
+    """A schema is called as its table in the catalogue, but for the capital."""
+    return schema.__name__.lower()
 
 
 # --- one language ---------------------------------------------------------------------------------
@@ -125,15 +135,19 @@ class Language:
         self.original = original or self
 
     def joined(
-        self, texts: Mapping[str, str], file: str, original: Language | None = None
+        self, texts: Mapping[str, str], file: str, originals: Mapping[str, str] | None = None
     ) -> Language:
-        """With the ``texts`` of ``file`` too, of which none may have the id of one that is there.
-        Raises `CatalogueError`."""
+        """With the ``texts`` of ``file`` too, whose ``originals`` are those of the other language
+        unless this is the original. None may have the id of one that is there: that raises
+        `CatalogueError`."""
         for name in texts:
             if name in self._texts:
                 raise CatalogueError(
                     file, name, "is the id of a text of the service itself", "rename its table"
                 )
+        original = None
+        if self.original is not self:
+            original = self.original.joined(texts if originals is None else originals, file)
         return Language(self.tag, {**self._texts, **texts}, original)
 
     def template(self, text_id: str) -> str:

@@ -21,9 +21,14 @@ FOLDER = "texts"
 ORIGINAL = "en"
 
 
+def path_of(folder: Path, tag: str = ORIGINAL) -> Path:
+    """The catalogue in ``folder`` for the language ``tag``."""
+    return folder / FOLDER / f"{tag}.toml"
+
+
 def read_catalogue(folder: Path, tag: str = ORIGINAL) -> dict[str, Any]:
-    """The tables of the catalogue in ``folder`` for the language ``tag``, each text well formed."""
-    path = folder / FOLDER / f"{tag}.toml"
+    """The tables of the catalogue in ``folder`` for ``tag``, each text well formed."""
+    path = path_of(folder, tag)
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

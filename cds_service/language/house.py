@@ -1,30 +1,28 @@
 """The service's own texts: what is said in nobody's guideline.
 
-`House` is the schema of ``texts/en.toml``, a struct a table. Whoever says one names it here,
-``say(house.Card.why)``; a guideline has a schema of its own for its texts.
+Each struct is the schema of a table of ``texts/en.toml``. Whoever says one of its texts names it
+here, ``say(house.Card.why)``; a guideline has schemas of its own for its texts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
-from cds_service.errors import CatalogueError
-from cds_service.language import Language
+from cds_service.language import Language, ids_of
 from cds_service.language.catalogues import (
-    FOLDER,
     ORIGINAL,
+    check_ids,
     check_translation,
     flattened,
+    path_of,
     read_catalogue,
 )
 
 
-class List(Struct, frozen=True, forbid_unknown_fields=True):
+class List(Struct):
     """What stands between the items of a `language.Listed`."""
 
     comma: str
@@ -32,7 +30,7 @@ class List(Struct, frozen=True, forbid_unknown_fields=True):
     conjunction: str
 
 
-class Format(Struct, frozen=True, forbid_unknown_fields=True):
+class Format(Struct):
     """How numbers are written with what they count."""
 
     amount: str
@@ -43,7 +41,7 @@ class Format(Struct, frozen=True, forbid_unknown_fields=True):
     seconds: str
 
 
-class Card(Struct, frozen=True, forbid_unknown_fields=True):
+class Card(Struct):
     """The headings of a card's sections, and the guideline's own sentence below them."""
 
     advice: str
@@ -55,7 +53,7 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
     evidence: str
 
 
-class Action(Struct, frozen=True, forbid_unknown_fields=True):
+class Action(Struct):
     """What an action of a suggestion does, whole: some clients show nothing else."""
 
     prescribe: str
@@ -67,7 +65,7 @@ class Action(Struct, frozen=True, forbid_unknown_fields=True):
     route: str
 
 
-class Order(Struct, frozen=True, forbid_unknown_fields=True):
+class Order(Struct):
     """What orders count in."""
 
     day: str
@@ -76,7 +74,7 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True):
     months: str
 
 
-class Account(Struct, frozen=True, forbid_unknown_fields=True):
+class Account(Struct):
     """What the account of a call says beside the codes of its outcome."""
 
     because: str
@@ -89,7 +87,7 @@ class Account(Struct, frozen=True, forbid_unknown_fields=True):
     in_trial: str
 
 
-class Case(Struct, frozen=True, forbid_unknown_fields=True):
+class Case(Struct):
     """The answer to a case in plain text."""
 
     bundle: str
@@ -121,7 +119,7 @@ class Case(Struct, frozen=True, forbid_unknown_fields=True):
     valid: str
 
 
-class Report(Struct, frozen=True, forbid_unknown_fields=True):
+class Report(Struct):
     """The report of what became of the cards, in a terminal and as a page."""
 
     heading: str
@@ -213,7 +211,7 @@ class Report(Struct, frozen=True, forbid_unknown_fields=True):
     shown_again: str
 
 
-class Page(Struct, frozen=True, forbid_unknown_fields=True):
+class Page(Struct):
     """What only the page of the report says."""
 
     language: str
@@ -270,7 +268,7 @@ class Page(Struct, frozen=True, forbid_unknown_fields=True):
     rule_label: str
 
 
-class Kept(Struct, frozen=True, forbid_unknown_fields=True):
+class Kept(Struct):
     """What is kept of a call, told to a person."""
 
     consultation: str
@@ -305,72 +303,45 @@ class Kept(Struct, frozen=True, forbid_unknown_fields=True):
     no_feedback: str
 
 
-class Workbench(Struct, frozen=True, forbid_unknown_fields=True):
+class Workbench(Struct):
     """What the workbench is told beside its own page."""
 
     not_today: str
     not_named: str
     range: str
-    one_month: str
-    one_year: str
-    two_years: str
-    severe_below: str
-    deficient_below: str
-    adequate_from: str
-    vitamin_b12: str
-    weight: str
-    deficient: str
-    borderline: str
-    anaemia: str
-    affected_line: str
-    low: str
-    raised: str
     no_local_settings: str
     local_settings: str
     about: str
     table: str
 
 
-class House(Struct, frozen=True, forbid_unknown_fields=True):
-    """``texts/en.toml``, whole. ``unit`` has UCUM units as people write them."""
-
-    list: List
-    format: Format
-    unit: Mapping[str, str]
-    card: Card
-    action: Action
-    order: Order
-    account: Account
-    case: Case
-    report: Report
-    page: Page
-    kept: Kept
-    workbench: Workbench
+#: Every table of the catalogue but "unit", which has UCUM units as people write them.
+TABLES: tuple[type[Struct], ...] = (
+    List,
+    Format,
+    Card,
+    Action,
+    Order,
+    Account,
+    Case,
+    Report,
+    Page,
+    Kept,
+    Workbench,
+)
+_HERE = Path(__file__).parent
 
 
 @cache
 def language(tag: str = ORIGINAL) -> Language:
     """The service's own texts in one language. Raises `CatalogueError`."""
-    here = Path(__file__).parent
-    originals = _checked(here, read_catalogue(here))
+    originals = dict(flattened(read_catalogue(_HERE)))
+    units = [name for name in originals if name.startswith("unit.")]
+    check_ids(
+        path_of(_HERE), [*units, *(one for table in TABLES for one in ids_of(table))], originals
+    )
     if tag == ORIGINAL:
         return Language(tag, originals)
-    texts = dict(flattened(read_catalogue(here, tag)))
-    check_translation(here / FOLDER / f"{tag}.toml", texts, originals)
+    texts = dict(flattened(read_catalogue(_HERE, tag)))
+    check_translation(path_of(_HERE, tag), texts, originals)
     return Language(tag, texts, Language(ORIGINAL, originals))
-
-
-def _checked(folder: Path, tables: Mapping[str, object]) -> dict[str, str]:
-    """The texts by id, each of which is one of `House`, and all of those."""
-    try:
-        msgspec.convert(tables, House)
-    except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at ")
-        name = where.strip("`").removeprefix("$.").removeprefix("$") or "the file"
-        raise CatalogueError(
-            folder / FOLDER / f"{ORIGINAL}.toml",
-            name,
-            problem[0].lower() + problem[1:],
-            "house.py says which texts there are; correct one of the two",
-        ) from None
-    return dict(flattened(tables))

@@ -17,11 +17,13 @@ from cds_service.language import (
     Amount,
     Language,
     Listed,
+    Message,
     Percent,
     Span,
     Value,
     Words,
     house,
+    id_of,
     say,
 )
 from cds_service.store.audit import unqualified
@@ -93,7 +95,7 @@ def _environment(language: Language) -> Environment:
         "Page": house.Page,
         "R": house.Report,
         "kind": kind,
-        "say": lambda text, **values: language.fill(say(text, **values)),
+        "say": lambda text, **values: language.fill(Message(id_of(text), values)),
     }
     made.filters |= {
         "around": around,
