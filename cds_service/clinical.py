@@ -341,7 +341,11 @@ class Phase(Struct, frozen=True, forbid_unknown_fields=True):
 
 class PlannedDrug(Struct, frozen=True):
     """A medication to prescribe: ``amount`` at each time, phase after phase; ``unit`` is a
-    canonical UCUM mass or volume of `UNITS`."""
+    canonical UCUM mass or volume of `UNITS`.
+
+    ``substance`` is the active one, where the guideline knows it; ``purpose`` is "maintenance"
+    for what only meets the daily requirement.
+    """
 
     codes: tuple[Code, ...]
     name: str
@@ -353,6 +357,8 @@ class PlannedDrug(Struct, frozen=True):
     priority: Literal["routine", "urgent", "asap", "stat"]
     reasons: tuple[str, ...] = ()
     note: Words = ""
+    substance: str = ""
+    purpose: Literal["treatment", "maintenance"] = "treatment"
 
 
 class PlannedTest(Struct, frozen=True):

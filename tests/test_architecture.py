@@ -21,6 +21,7 @@ _READING = "clinical fhir.gather fhir.reading fhir.editions fhir.wire fhir.eleme
 _KIT = (
     "clinical errors guidelines.engine guidelines.tables guidelines.codelists guidelines.overrides"
     " guidelines.checks guidelines.doses guidelines.guideline guidelines.workbench"
+    " guidelines.explain guidelines.describe"
 )
 _B12 = f"{_KIT} guidelines.b12_under_two"
 
@@ -117,13 +118,26 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.doses": ("clinical errors guidelines.checks guidelines.engine", "msgspec"),
     "guidelines.workbench": ("clinical", "msgspec"),
     "guidelines.guideline": (
-        "clinical guidelines.engine guidelines.overrides guidelines.tables guidelines.workbench",
+        "clinical guidelines.engine guidelines.explain guidelines.overrides guidelines.tables"
+        " guidelines.workbench",
         "msgspec",
     ),
     "guidelines.registry": ("guidelines", ""),
     "guidelines.b12_under_two": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.weight": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.result": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.age": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.safety": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.route": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.mother": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.monitoring": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.duplication": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.dose": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables.follow_up": (_B12, "msgspec"),
-    "guidelines.b12_under_two.unconverted": (_B12, "msgspec"),
+    "guidelines.b12_under_two.unconverted": (
+        f"{_B12} guidelines.explain guidelines.describe",
+        "msgspec",
+    ),
     "guidelines.b12_under_two.data": (_B12, "msgspec"),
     "guidelines.b12_under_two.workbench": (_B12, "msgspec"),
     "guidelines.b12_under_two.front": (_B12, "msgspec"),
@@ -147,8 +161,14 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.tables.severity": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables.status": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables.urgency": (_B12, "msgspec"),
-    "guidelines.b12_under_two.describe": (_B12, "msgspec"),
-    "guidelines.b12_under_two.explain": (_B12, "msgspec"),
+    "guidelines.b12_under_two.describe": (
+        f"{_B12} guidelines.explain guidelines.describe",
+        "msgspec",
+    ),
+    "guidelines.b12_under_two.explain": (
+        f"{_B12} guidelines.explain guidelines.describe",
+        "msgspec",
+    ),
     "consultation": (
         "clinical cdshooks fhir consultation.account consultation.cards consultation.occasion"
         " consultation.services",

@@ -212,12 +212,16 @@ class Note(Struct, frozen=True):
 
 
 class Choice(Struct, frozen=True):
-    """One thing the clinician can accept: a label and the orders that come with it."""
+    """One thing the clinician can accept: a label and the orders that come with it.
+
+    ``alone`` is the label where its first drug is ordered without the rest, if that is another.
+    """
 
     rule: str
     label: str
     plans: tuple[Plan, ...]
     recommended: bool = False
+    alone: str = ""
 
 
 class Recommend(Struct, frozen=True):

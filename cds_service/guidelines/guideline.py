@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from cds_service.clinical import Basket, Need, Plan, Record
 from cds_service.guidelines.engine import Note, Outcome, Wording
+from cds_service.guidelines.explain import Account
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.tables import Reasoning
 from cds_service.guidelines.workbench import Chart, Desk
@@ -43,16 +44,6 @@ class Offer(Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     description: str
     usage_requirements: str
-
-
-class Account(Protocol):
-    """How a conclusion was reached, to be shown: what was known, and every rule of every table."""
-
-    @property
-    def facts(self) -> tuple[Struct, ...]: ...
-
-    @property
-    def tables(self) -> tuple[Struct, ...]: ...
 
 
 _Evaluation = TypeVar("_Evaluation", bound=Evaluation[Any])

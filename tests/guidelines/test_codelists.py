@@ -351,6 +351,16 @@ def test_a_cobalamin_is_either_cyanocobalamin_or_hydroxocobalamin_never_both(
     assert not shipped["hydroxocobalamin"].decides(Code(RXNORM, "11248"))
 
 
+def test_each_code_of_a_level_is_of_one_property_or_of_none(shipped: dict[str, CodeList]) -> None:
+    level = {(row.system, row.code) for row in shipped["b12_level"].codes}
+    parts = [
+        {(row.system, row.code) for row in shipped[name].codes}
+        for name in ("b12_level_mass", "b12_level_molar")
+    ]
+    assert parts == [{(LOINC, "2132-9")}, {(LOINC, "14685-2")}]
+    assert parts[0] | parts[1] <= level
+
+
 def test_every_source_says_what_it_proves() -> None:
     sources = tomllib.loads((SHIPPED / "SOURCES.toml").read_text(encoding="utf-8"))
     assert all(one["title"] and one["proves"] for one in sources["sources"].values())

@@ -62,6 +62,16 @@ def weighed(months: int, kg: int) -> Sees:
     return fires("WT-04", lambda x: a_record(a_weight(kg, ago=int(x)), birth=months_old(months)))
 
 
+def plausible_until(kg: object) -> Sees:
+    """Whether a weight of today is used at so many months."""
+    return fires("WT-04", lambda x: a_record(a_weight(kg, ago=0), birth=months_old(int(x))))
+
+
+def stale_until(ago: int, kg: int) -> Sees:
+    """Whether a weight of so many days ago is too old at so many months."""
+    return fires("WT-05", lambda x: a_record(a_weight(kg, ago=ago), birth=months_old(int(x))))
+
+
 def newborn(x: Decimal) -> bool:
     return see(a_record(birth=day(int(x)))).evaluation.facts.age.neonate
 
@@ -142,6 +152,13 @@ TABLE: dict[str, tuple[str, Sees]] = {
         "1",
         fires("RTE-02", lambda x: a_record(level=a_level(ago=0), birth=months_old(int(x)))),
     ),
+    "trial_age": (
+        "1",
+        lambda x: see(a_record(birth=months_old(int(x)))).says("tried from 1 to 20 months"),
+    ),
+    "weight_band_1_month": ("1", plausible_until(1)),
+    "weight_band_6_months": ("1", plausible_until(2)),
+    "weight_band_12_months": ("1", plausible_until("3.5")),
     "weight_floor_under_1_month": ("0.01", weighs(0)),
     "weight_ceiling_under_1_month": ("0.01", weighs(0)),
     "weight_floor_1_to_6_months": ("0.01", weighs(3)),
@@ -150,6 +167,8 @@ TABLE: dict[str, tuple[str, Sees]] = {
     "weight_ceiling_6_to_12_months": ("0.01", weighs(8)),
     "weight_floor_12_to_24_months": ("0.01", weighs(15)),
     "weight_ceiling_12_to_24_months": ("0.01", weighs(15)),
+    "weight_age_3_months": ("1", stale_until(8, 5)),
+    "weight_age_12_months": ("1", stale_until(31, 9)),
     "weight_age_under_3_months": ("1", weighed(2, 5)),
     "weight_age_3_to_12_months": ("1", weighed(8, 8)),
     "weight_age_12_to_24_months": ("1", weighed(15, 10)),

@@ -108,7 +108,6 @@ NOT_A_SETTING = {
     "cards.FU-07.summary",
     "cards.FU-08.summary",
     "cards.FU-09.advice",
-    "texts.age_beyond_trial",
     "texts.expected_response",
     "texts.label_discordance",
     "texts.local_first_line",

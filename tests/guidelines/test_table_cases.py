@@ -2,8 +2,9 @@
 
 Beside each table's module lies ``NAME.cases.toml``. ``[usual]`` are facts that every case has
 unless it says otherwise; a fact left out of both is as its struct leaves it, and ``"unknown"`` is
-the unknown. A case names the row that answers (``row``; of a table whose rows stand for themselves
-``rows``, all that hold) and says in ``tells`` what it is about.
+the unknown where a fact can be that (a status may be called so). A case names the row that answers
+(``row``; of a table whose rows stand for themselves ``rows``, all that hold) and says in ``tells``
+what it is about.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
 import pytest
@@ -44,13 +45,19 @@ def _cases(name: str, file: Path) -> Iterator[Case]:
     data = tomllib.loads(file.read_text(encoding="utf-8"))
     assert set(data) <= {"usual", "case"}, f"{file.name} has {sorted(data)}"
     kind = TABLES[name].facts
+    can_be_unknown = {
+        fact for fact, of in get_type_hints(kind).items() if type(None) in get_args(of)
+    }
     for case in data["case"]:
         assert set(case) <= {"tells", "facts", "row", "rows"}, f"{file.name}: {case}"
         given = {**data.get("usual", {}), **case.get("facts", {})}
         unknown = set(given) - set(kind.__struct_fields__)
         assert not unknown, f"{file.name}, {case['tells']}: no such fact: {sorted(unknown)}"
         facts = msgspec.convert(
-            {key: None if value == "unknown" else value for key, value in given.items()},
+            {
+                key: None if value == "unknown" and key in can_be_unknown else value
+                for key, value in given.items()
+            },
             kind,
             strict=False,
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from builders import (
     CROHN,
     FAILURE_TO_THRIVE,
     NOT_BREAST_FED,
     SEIZURE,
+    G,
     a_diet,
     a_lab,
     a_level,
@@ -18,8 +21,10 @@ from builders import (
     on_treatment,
     see,
 )
+from msgspec import structs
 
 from cds_service.clinical import PlannedTest, Record
+from cds_service.guidelines.b12_under_two.data import Constant
 
 BASELINE = {"Blood count", "Methylmalonate", "Homocysteine", "Folate", "Ferritin"}
 MONTH, QUARTER = 31, 92  # from 15 March to 15 April and 15 June
@@ -143,6 +148,36 @@ def test_with_signs_the_tests_of_today_are_urgent_and_later_ones_are_not() -> No
     today = seen.evaluation.facts.on
     assert {plan.priority for plan in plans if plan.due == today} == {"urgent"}
     assert {plan.priority for plan in plans if plan.due > today} == {"routine"}
+
+
+@pytest.mark.parametrize(
+    ("constant", "value", "record", "wanted"),
+    [
+        ("one_month_check", 2, a_record(), {("Vitamin B12", 61), ("Vitamin B12", QUARTER)}),
+        ("three_month_check", 4, a_record(), {("Vitamin B12", MONTH), ("Vitamin B12", 122)}),
+        ("reticulocyte_check", 8, a_record(level=a_level(80)), {("Reticulocytes", 8)}),
+        ("potassium_days", 2, a_record(level=a_level(80)), {("Potassium", 0), ("Potassium", 1)}),
+        ("borderline_repeat", 5, a_record(level=a_level(250)), {("Vitamin B12", 35)}),
+        (
+            "adequate_repeat",
+            2,
+            a_record(a_lab("methylmalonate", "0.2"), level=a_level(250), problems=[CROHN]),
+            {("Vitamin B12", 61)},
+        ),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_when_a_test_is_wanted_is_a_number_of_the_data(
+    constant: str, value: int, record: Record, wanted: set[tuple[str, int]]
+) -> None:
+    old: Constant = getattr(G.file.constants, constant)
+    new = structs.replace(old, value=Decimal(value))
+    constants = structs.replace(G.file.constants, **{constant: new})
+    g = structs.replace(G, file=structs.replace(G.file, constants=constants))
+    names = {name for name, _ in wanted}
+    tests = {one for one in see(record, g=g).tests if one[0] in names}
+    assert tests == wanted
+    assert tests != {one for one in see(record).tests if one[0] in names}
 
 
 # --- the mother -----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ patient, ``evaluate`` answers: a pure function of a record, a date and the guide
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from msgspec import structs
@@ -32,9 +32,10 @@ from cds_service.guidelines.b12_under_two import (
 )
 from cds_service.guidelines.b12_under_two.age import days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment, assess, at_risk
-from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, read_facts
 from cds_service.guidelines.b12_under_two.loading import load
+from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts
 from cds_service.guidelines.engine import (
     INDICATORS,
@@ -130,21 +131,20 @@ def _decide(
         return _cannot_evaluate(tuple(absent.values()), facts, assessment, g, why), assessment
     outcomes = list(_main(facts, assessment, g, why))
     outcomes += _unsettled_results(facts, assessment, g)
-    mother = monitoring.maternal_task(facts, assessment, g, why)
-    if mother is not None:
-        row, task = mother
-        unknown = row == "MAT-01" and facts.breast_fed is None
-        outcomes.append(
-            Recommend(
-                row,
-                "MAT-01.unknown" if unknown else row,
-                g.file.cards[row].indicator,
-                {},
-                choices=(monitoring.task_choice(row, task),),
-            )
-        )
+    outcomes += _mother(facts, assessment, g, why)
     spoken: list[Outcome] = [one for one in outcomes if not isinstance(one, NotIndicated)]
     return spoken or outcomes, assessment
+
+
+def _mother(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Outcome]:
+    """The card that asks to see to the mother, in other words where feeding is not documented."""
+    mother = monitoring.maternal_task(facts, a, g, why)
+    if mother is None:
+        return []
+    row, task = mother
+    card = row if facts.breast_fed else "MAT-01.unknown"
+    indicator = g.file.cards[row].indicator
+    return [Recommend(row, card, indicator, {}, choices=(monitoring.task_choice(row, task),))]
 
 
 def _outside(rule: str, facts: Facts, g: Guideline) -> Outcome:
@@ -174,29 +174,27 @@ def _cannot_evaluate(
 
 
 def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Outcome]:
-    row = treatment.choose_route(facts, a, why)
-    therapy = facts.therapy
-    why.holds("DUP-01", therapy.is_active, "active orders: {}", len(therapy.active))
-    why.holds("DUP-04", therapy.ended_orders > 0, "orders not active: {}", therapy.ended_orders)
+    """What leads: the treatment, or the follow-up of one that is running; in either case with
+    what makes a running one dangerous."""
+    row = treatment.choose_route(facts, a, g, why)
+    ordered = DuplicationFacts(
+        active=len(facts.therapy.active),
+        route=facts.therapy.route,
+        ended=facts.therapy.ended_orders,
+    )
+    why.row(g.tables.duplication, "DUP-01", ordered)
+    why.row(g.tables.duplication, "DUP-04", ordered)
     dangers = treatment.running_treatment(facts, g, why)
-    if row != "RTE-11":
+    if g.tables.route[row].then.kind != "follow up":
         return [treatment.recommend(row, facts, a, g, why), *dangers]
     outcomes = follow_up.follow_up(facts, a, g, why)
-    switching = any(map(follow_up.changes_treatment, outcomes))
-    would_be = treatment.choose_route(facts, a, Reasoning(), ignoring_treatment=True)
+    would_be = treatment.choose_route(facts, a, g, Reasoning(), ignoring_treatment=True)
     replacement = treatment.replace_oral(would_be, facts, a, g, why)
-    if replacement is not None and not switching:
-        outcomes = [
-            replacement,
-            *(
-                one
-                for one in outcomes
-                if not isinstance(one, NotIndicated) and one.rule not in ("FU-00", "FU-02", "FU-03")
-            ),
-        ]
-    if dangers:  # nothing may say "continue" beside them
-        reassuring = ("FU-00", "FU-02", "FU-03", "FU-12")
-        outcomes = [*dangers, *(one for one in outcomes if one.rule not in reassuring)]
+    if replacement is not None and not any(map(follow_up.changes_treatment, outcomes)):
+        others = [one for one in outcomes if not isinstance(one, NotIndicated)]
+        outcomes = [replacement, *follow_up.beside("a change", others, g)]
+    if dangers:
+        outcomes = [*dangers, *follow_up.beside("a danger", outcomes, g)]
     return outcomes
 
 
@@ -214,54 +212,55 @@ def _one_main(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
 def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcome]:
     """A low preliminary result, or one that cannot be read, is said aloud unless a result that
     stands has answered."""
-    found: list[Outcome] = []
-    settled = a.status.level is not None and a.status.name != "unknown"
-    early = facts.preliminary
-    if early is not None and (
-        not settled or (a.status.level and early.when.instant > a.status.level.when.instant)
-    ):
-        indicator = "warning" if facts.neurological else g.file.cards["B12-02"].indicator
-        found.append(
-            CannotTell(
-                "B12-02",
-                ("a final vitamin B12 result",),
-                "B12-02",
-                indicator,
-                {
-                    "level": words.shown_level(early),
-                    "written": early.written,
-                    "date": early.when.last,
-                },
-            )
+    found = _early_result(facts, a, g)
+    unread = facts.unusable or "b12" in facts.incomplete
+    if unread and not _settled(a) and not found:
+        written = ", ".join(facts.unusable) or "a record that is not readable"
+        missing = ("a usable vitamin B12 result",)
+        indicator = g.file.cards["B12-04"].indicator
+        found = [CannotTell("B12-04", missing, "B12-04", indicator, {"written": written})]
+    return [*found, *_high_without_treatment(facts, a, g)]
+
+
+def _settled(a: Assessment) -> bool:
+    """There is a result that says where the child stands."""
+    return a.status.level is not None and a.status.name != "unknown"
+
+
+def _early_result(facts: Facts, a: Assessment, g: Guideline) -> list[Outcome]:
+    """A preliminary result that nothing has settled since."""
+    early, level = facts.preliminary, a.status.level
+    if early is None:
+        return []
+    if _settled(a) and level is not None and early.when.instant <= level.when.instant:
+        return []
+    return [
+        CannotTell(
+            "B12-02",
+            ("a final vitamin B12 result",),
+            "B12-02",
+            "warning" if facts.neurological else g.file.cards["B12-02"].indicator,
+            {
+                "level": words.shown_level(early),
+                "written": early.written,
+                "date": early.when.last,
+            },
         )
-    unread = facts.incomplete & {"b12"}
-    if (facts.unusable or unread) and not settled and not found:
-        found.append(
-            CannotTell(
-                "B12-04",
-                ("a usable vitamin B12 result",),
-                "B12-04",
-                g.file.cards["B12-04"].indicator,
-                {"written": ", ".join(facts.unusable) or "a record that is not readable"},
-            )
-        )
+    ]
+
+
+def _high_without_treatment(facts: Facts, a: Assessment, g: Guideline) -> list[Outcome]:
+    """A very high level of an untreated child is worth a question where there are signs or a
+    cause."""
     level = a.status.level
-    very_high = (
-        a.status.rule == "STAT-08"
-        and level is not None
-        and level.high is not None
-        and g.limits.b12_high.holds(level.high)
-    )
-    if very_high and not facts.therapy.current and (facts.neurological or at_risk(a.cause)):
-        found.append(
-            Recommend(
-                "STAT-08",
-                "STAT-08",
-                g.file.cards["STAT-08"].indicator,
-                words.card_values(facts, a, (), g),
-            )
-        )
-    return found
+    if a.status.name != "adequate" or level is None or level.high is None:
+        return []
+    if facts.therapy.current or not g.limits.b12_high.holds(level.high):
+        return []
+    if not (facts.neurological or at_risk(a.cause)):
+        return []
+    indicator = g.file.cards["STAT-08"].indicator
+    return [Recommend("STAT-08", "STAT-08", indicator, words.card_values(facts, a, (), g))]
 
 
 def one_action_each(evaluation: Evaluation, g: Guideline) -> Evaluation:
@@ -277,22 +276,27 @@ def one_action_each(evaluation: Evaluation, g: Guideline) -> Evaluation:
         if not isinstance(one, Recommend) or all(len(it.plans) == 1 for it in one.choices):
             outcomes.append(one)
             continue
-        leads = []
-        for choice in one.choices:
-            lead = next(
-                (it for it in choice.plans if isinstance(it, PlannedDrug | RevisedDrug)),
-                choice.plans[0],
-            )
-            label = choice.label.removesuffix(g.file.texts.with_tests)
-            label = label.removeprefix(treatment.REPLACING)
-            leads.append(structs.replace(choice, label=label, plans=(lead,)))
-            rest.update((plan, None) for plan in choice.plans if plan is not lead)
-            if any(isinstance(plan, StoppedDrug) for plan in choice.plans):
-                indicator = most_urgent(indicator, one.indicator)
+        leads = [_leading(choice) for choice in one.choices]
         outcomes.append(structs.replace(one, choices=tuple(leads)))
+        left = [
+            plan
+            for choice, lead in zip(one.choices, leads, strict=True)
+            for plan in choice.plans
+            if plan is not lead.plans[0]
+        ]
+        rest.update(dict.fromkeys(left))
+        if any(isinstance(plan, StoppedDrug) for plan in left):
+            indicator = most_urgent(indicator, one.indicator)
     if rest:
         outcomes.append(_companions(tuple(rest), indicator))
     return structs.replace(evaluation, outcomes=tuple(outcomes))
+
+
+def _leading(choice: Choice) -> Choice:
+    """The drug of a choice without what comes with it, or the first of its plans."""
+    drugs = (one for one in choice.plans if isinstance(one, PlannedDrug | RevisedDrug))
+    lead = next(drugs, choice.plans[0])
+    return structs.replace(choice, label=choice.alone or choice.label, plans=(lead,))
 
 
 def _companions(plans: Sequence[Plan], indicator: Indicator) -> Recommend:
@@ -311,17 +315,49 @@ def _companions(plans: Sequence[Plan], indicator: Indicator) -> Recommend:
 
 def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[Note, ...]:
     """What was missing, left out or not used: said once, on the first card."""
-    facts, texts, limits = evaluation.facts, g.file.texts, g.limits
-    names = {need.key: need.name for need in g.needs}
+    facts, texts = evaluation.facts, g.file.texts
+    needs = {need.key: need.name for need in g.needs}
     weight, early = facts.weight, facts.preliminary
-    told: list[tuple[str, dict[str, object]]] = []
-    if record.missing:
-        told.append(
-            (texts.not_available, {"names": ", ".join(names.get(k, k) for k in record.missing)})
+    told: list[tuple[str, dict[str, object]]] = [
+        (text, {"names": ", ".join(names)})
+        for text, names in (
+            (texts.not_available, [needs.get(key, key) for key in record.missing]),
+            (texts.incomplete, [needs.get(key, key) for key in sorted(record.incomplete)]),
         )
-    if record.incomplete:
-        incomplete = ", ".join(names.get(key, key) for key in sorted(record.incomplete))
-        told.append((texts.incomplete, {"names": incomplete}))
+        if names
+    ]
+    told += _counted(facts, texts)
+    told += [
+        (text, {name: ", ".join(values)})
+        for text, name, values in (
+            (texts.unusable_result, "written", facts.unusable),
+            (texts.not_a_b12_test, "names", () if facts.levels else facts.not_b12),
+            (texts.unverified_code, "names", facts.unverified),
+            (texts.weight_rejected, "weights", weight.rejected),
+        )
+        if values
+    ]
+    told += [(text, {}) for text in _flagged(facts, texts)]
+    if early is not None:
+        told.append((texts.preliminary, {"written": early.written, "date": early.when.last}))
+    told += _old_results(evaluation, g)
+    return tuple(Note("missing", text, values) for text, values in told)
+
+
+def _old_results(evaluation: Evaluation, g: Guideline) -> Iterator[tuple[str, dict[str, object]]]:
+    """Levels that are too old to count, beside the one that does."""
+    facts, texts, limits = evaluation.facts, g.file.texts, g.limits
+    decisive = evaluation.assessment.status.level if evaluation.assessment else None
+    for level in facts.levels:
+        age = days_since(level.when, facts.on)
+        if level is decisive or limits.result_current.holds(age):
+            continue
+        text = texts.stale_result if limits.result_stale.holds(age) else texts.expired_result
+        yield text, {"written": level.written, "date": level.when.last}
+
+
+def _counted(facts: Facts, texts: Texts) -> Iterator[tuple[str, dict[str, object]]]:
+    """How many records could not be used, and why."""
     for count, text in (
         (facts.unreadable, texts.unreadable),
         (facts.foreign, texts.foreign),
@@ -329,15 +365,12 @@ def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[No
         (facts.uncoded_problems, texts.uncoded_problems),
     ):
         if count:
-            told.append((text, {"count": count}))
-    if facts.unusable:
-        told.append((texts.unusable_result, {"written": ", ".join(facts.unusable)}))
-    if facts.not_b12 and not facts.levels:
-        told.append((texts.not_a_b12_test, {"names": ", ".join(facts.not_b12)}))
-    if facts.unverified:
-        told.append((texts.unverified_code, {"names": ", ".join(facts.unverified)}))
-    if weight.rejected:
-        told.append((texts.weight_rejected, {"weights": ", ".join(weight.rejected)}))
+            yield text, {"count": count}
+
+
+def _flagged(facts: Facts, texts: Texts) -> Iterator[str]:
+    """What qualifies weight and age."""
+    weight = facts.weight
     for holds, text in (
         (weight.disagrees, texts.weights_disagree),
         (weight.estimated, texts.weight_estimated),
@@ -345,14 +378,4 @@ def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[No
         (facts.gestation_weeks is not None, texts.no_corrected_age),
     ):
         if holds:
-            told.append((text, {}))
-    if early is not None:
-        told.append((texts.preliminary, {"written": early.written, "date": early.when.last}))
-    decisive = evaluation.assessment.status.level if evaluation.assessment else None
-    for level in facts.levels:
-        age = days_since(level.when, facts.on)
-        if level is decisive or limits.result_current.holds(age):
-            continue
-        text = texts.stale_result if limits.result_stale.holds(age) else texts.expired_result
-        told.append((text, {"written": level.written, "date": level.when.last}))
-    return tuple(Note("missing", text, values) for text, values in told)
+            yield text

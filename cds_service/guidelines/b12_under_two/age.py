@@ -9,7 +9,8 @@ from typing import Literal
 from msgspec import Struct
 
 from cds_service.clinical import Moment, Patient
-from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.data import Guideline, Limits
+from cds_service.guidelines.b12_under_two.tables.age import AgeFacts
 from cds_service.guidelines.engine import Limit
 from cds_service.guidelines.tables import Reasoning
 
@@ -57,70 +58,47 @@ def within(day: date, of: date, window: Limit) -> bool:
     return window.holds(abs((day - of).days))
 
 
-def read_age(patient: Patient, on: date, limits: Limits, why: Reasoning) -> Age:
-    """Children from birth to the day before the second birthday, by the calendar, uncorrected."""
-    if why.holds("AGE-01", patient.deceased, "deceased: {}", patient.deceased):
-        return Age("AGE-01", covered=False)
-    birth = patient.birth
-    if birth is None:
-        why.holds("AGE-02", True, "no readable date of birth")
-        return Age("AGE-02", covered=False)
-    if why.holds("AGE-03", birth.first > on, "born {}, evaluated on {}", birth.first, on):
-        return Age("AGE-03", covered=False)
+def read_age(patient: Patient, on: date, g: Guideline, why: Reasoning) -> Age:
+    """The child's age and what follows from it, from the table AGE."""
+    limits, birth = g.limits, patient.birth
+    if birth is None or patient.deceased or birth.first > on:
+        day: Literal["by today", "after today"] | None = None
+        if birth is not None:
+            day = "after today" if birth.first > on else "by today"
+        asked = AgeFacts(deceased=patient.deceased, birth=day)
+        return Age(why.first(g.tables.age, asked).rule, covered=False)
     partial = birth.first != birth.last
+    latest = min(birth.last, on)
     oldest = completed_months(birth.first, on)
-    youngest = completed_months(min(birth.last, on), on) if partial else oldest
-    if not partial:
-        silent = not limits.covered_age.holds(oldest)
-        if why.holds("AGE-04", silent, "{} completed months", oldest):
-            return Age("AGE-04", covered=False, youngest=youngest, oldest=oldest)
-        toddler = limits.toddler_age.holds(oldest)
-        if why.holds("AGE-05", toddler, "{} completed months", oldest):
-            return Age("AGE-05", covered=True, band="toddler", youngest=oldest, oldest=oldest)
-        why.holds("AGE-06", True, "{} completed months", oldest)
-        return _infant("AGE-06", birth, on, limits, youngest, oldest)
-    ends = "between {} and {} completed months (birth date incomplete)"
-    silent = not limits.covered_age.holds(youngest)
-    if why.holds("AGE-07", silent, ends, youngest, oldest):
-        return Age("AGE-07", covered=False, partial=True)
-    below = limits.covered_age.holds(oldest)
-    same = limits.toddler_age.holds(youngest) == limits.toddler_age.holds(oldest)
-    if why.holds("AGE-08", below and same, ends, youngest, oldest):
-        if limits.toddler_age.holds(youngest):
-            return Age(
-                "AGE-08",
-                covered=True,
-                band="toddler",
-                youngest=youngest,
-                oldest=oldest,
-                partial=True,
-            )
-        return _infant("AGE-08", birth, on, limits, youngest, oldest)
-    if why.holds("AGE-09", below, ends, youngest, oldest):
-        infant = _infant("AGE-09", birth, on, limits, youngest, oldest)
+    youngest = completed_months(latest, on) if partial else oldest
+    asked = AgeFacts(birth="by today", partial=partial, youngest=youngest, oldest=oldest)
+    match = why.first(g.tables.age, asked)
+    if not match.result:
+        too_old = match.rule == "AGE-07"  # whatever its age, which is not told then
         return Age(
-            "AGE-09",
-            covered=True,
-            band="either",
-            youngest=youngest,
-            oldest=oldest,
-            neonate=infant.neonate,
-            under_one_month=infant.under_one_month,
-            partial=True,
+            match.rule,
+            covered=False,
+            youngest=0 if too_old else youngest,
+            oldest=0 if too_old else oldest,
+            partial=partial,
         )
-    why.holds("AGE-10", True, ends, youngest, oldest)
-    return Age("AGE-10", covered=False, youngest=youngest, oldest=oldest, partial=True)
-
-
-def _infant(rule: str, birth: Moment, on: date, limits: Limits, youngest: int, oldest: int) -> Age:
-    """Newborn flags are set when any possible birth date sets them."""
+    band = _band(youngest, oldest, limits)
+    infant = band != "toddler"
     return Age(
-        rule,
+        match.rule,
         covered=True,
-        band="infant",
+        band=band,
         youngest=youngest,
         oldest=oldest,
-        neonate=limits.neonate_age.holds((on - min(birth.last, on)).days),
-        under_one_month=limits.under_one_month_age.holds(youngest),
-        partial=birth.first != birth.last,
+        # a newborn when any possible birth date makes it one
+        neonate=infant and limits.neonate_age.holds((on - latest).days),
+        under_one_month=infant and limits.under_one_month_age.holds(youngest),
+        partial=partial,
     )
+
+
+def _band(youngest: int, oldest: int, limits: Limits) -> Band:
+    toddlers = {limits.toddler_age.holds(months) for months in (youngest, oldest)}
+    if len(toddlers) > 1:
+        return "either"
+    return "toddler" if toddlers.pop() else "infant"

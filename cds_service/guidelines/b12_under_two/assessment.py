@@ -7,7 +7,6 @@ guideline's sentence.
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
 
 from msgspec import Struct, structs
 
@@ -15,7 +14,8 @@ from cds_service.guidelines.b12_under_two.age import days_since, within
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
-from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts
+from cds_service.guidelines.b12_under_two.tables.cause import Cause, CauseFacts
+from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
 from cds_service.guidelines.b12_under_two.tables.severity import Severity, SeverityFacts
 from cds_service.guidelines.b12_under_two.tables.status import (
     Diagnosis,
@@ -25,11 +25,7 @@ from cds_service.guidelines.b12_under_two.tables.status import (
 )
 from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts
 from cds_service.guidelines.engine import Limit
-from cds_service.guidelines.tables import Reasoning, first_match
-
-Cause = Literal[
-    "inborn", "malabsorption", "mixed", "nutritional", "nutritional possible", "unknown"
-]
+from cds_service.guidelines.tables import Match, Reasoning, Table, first_match, one_row
 
 _DEFICIENT: frozenset[StatusName] = frozenset(
     {"deficient", "deficient (functional)", "deficient (old result)", "deficient (diagnosis only)"}
@@ -49,6 +45,16 @@ class Status(Struct, frozen=True):
     @property
     def deficient(self) -> bool:
         return self.name in _DEFICIENT
+
+    @property
+    def concerned(self) -> bool:
+        """Deficient or borderline: the child may need treatment."""
+        return self.deficient or self.name == "borderline"
+
+    @property
+    def unplaced(self) -> bool:
+        """There is a current result, and it is on neither side of the limits."""
+        return self.name == "unknown" and self.level is not None
 
 
 class Assessment(Struct, frozen=True):
@@ -137,19 +143,29 @@ def chosen_level(facts: Facts) -> tuple[Level | None, tuple[str, ...]]:
     return newest, ()
 
 
-def is_discordant(facts: Facts, level: Level, limits: Limits) -> bool:
-    """Two results within 14 days that disagree, with no treatment between them."""
-    return any(
-        other.verdict != level.verdict
-        and other.verdict != "indeterminate"
-        and within(other.when.first, level.when.first, limits.discordance_window)
-        and not any(
-            min(other.when.first, level.when.first) <= day <= max(other.when.last, level.when.last)
-            for day in facts.therapy.dates
+def disagreement(
+    facts: Facts, level: Level | None, table: Table[RemarkFacts, None]
+) -> tuple[bool, list[Match[RemarkFacts, None]]]:
+    """Whether this result and another disagree though no treatment lies between them, and what
+    the row B12-12 says of each two, up to the first that do."""
+    asked: list[Match[RemarkFacts, None]] = []
+    if level is None:
+        return False, asked
+    for other in facts.levels:
+        if other is level:
+            continue
+        two = (other.when, level.when)
+        begin, end = min(one.first for one in two), max(one.last for one in two)
+        pair = RemarkFacts(
+            verdict=level.verdict,
+            other=other.verdict,
+            apart=abs((other.when.first - level.when.first).days),
+            treated_between=any(begin <= day <= end for day in facts.therapy.dates),
         )
-        for other in facts.levels
-        if other is not level
-    )
+        asked.append(one_row(table, "B12-12", pair, f"{level.written}, {other.written}"))
+        if asked[-1].fired:
+            return True, asked
+    return False, asked
 
 
 def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> Status:
@@ -157,7 +173,7 @@ def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> S
     limits, therapy = g.limits, facts.therapy
     level, flags = chosen_level(facts)
     neuro = bool(facts.neurological)
-    discordant = level is not None and is_discordant(facts, level, limits)
+    discordant, pairs = disagreement(facts, level, g.tables.result_remarks)
     metabolites: Metabolites = "none"
     high: tuple[Lab, ...] = ()
     asked = StatusFacts(signs=neuro, risk=at_risk(cause), diagnosis=_diagnosis(facts, level, g))
@@ -179,9 +195,10 @@ def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> S
             newest_unplaced=newest.verdict == "indeterminate",
         )
     match = first_match(g.tables.status, asked)
-    if discordant and match.rule != "STAT-01":
-        flags = (*flags, "discordant")
-        why.holds("B12-12", True, "results within two weeks disagree")
+    if match.rule != "STAT-01":
+        for pair in pairs:
+            why.keep(pair)
+        flags = (*flags, "discordant") if discordant else flags
     why.keep(match)
     rule, name = match.rule, match.result
     if rule == "STAT-01":

@@ -34,6 +34,10 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     toddler_age: Limit
     neonate_age: Limit
     under_one_month_age: Limit
+    trial_age: Limit
+    weight_band_1_month: Limit
+    weight_band_6_months: Limit
+    weight_band_12_months: Limit
     weight_floor_under_1_month: Limit
     weight_ceiling_under_1_month: Limit
     weight_floor_1_to_6_months: Limit
@@ -42,6 +46,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     weight_ceiling_6_to_12_months: Limit
     weight_floor_12_to_24_months: Limit
     weight_ceiling_12_to_24_months: Limit
+    weight_age_3_months: Limit
+    weight_age_12_months: Limit
     weight_age_under_3_months: Limit
     weight_age_3_to_12_months: Limit
     weight_age_12_to_24_months: Limit
@@ -97,6 +103,10 @@ class Constants(Struct, frozen=True, forbid_unknown_fields=True):
     preterm_assumed: Constant
     one_month_check: Constant
     three_month_check: Constant
+    reticulocyte_check: Constant
+    potassium_days: Constant
+    borderline_repeat: Constant
+    adequate_repeat: Constant
 
 
 class Product(doses.Product, frozen=True):
@@ -143,10 +153,20 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Feeding(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whole written answers (lower case) that state how a child is fed."""
+    """Whole written answers (lower case) that state how a child is fed, and the words by which
+    the mother is named as the person whose diet it is."""
 
     breast_fed: tuple[str, ...]
     not_breast_fed: tuple[str, ...]
+    mother: tuple[str, ...]
+
+
+class Answers(Struct, frozen=True, forbid_unknown_fields=True):
+    """What laboratories write instead of a number: whole texts (lower case) and codes of any
+    system that say it is low."""
+
+    low: tuple[str, ...]
+    low_codes: tuple[str, ...]
 
 
 class Texts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -314,6 +334,8 @@ class Codes(Struct, frozen=True):
     """The code lists of ``codes/``, one field a file."""
 
     b12_level: CodeList
+    b12_level_mass: CodeList
+    b12_level_molar: CodeList
     b12_not_usable: CodeList
     weight: CodeList
     weight_estimated: CodeList
@@ -386,6 +408,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     routes: Routes
     policy: Policy
     feeding: Feeding
+    answers: Answers
     names: Names
     cards: Mapping[str, CardText]
     texts: Texts

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service.clinical import (
     Code,
@@ -32,6 +34,7 @@ from cds_service.guidelines.b12_under_two.results import (
     read_levels,
     read_weight,
 )
+from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
 from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
 from cds_service.guidelines.tables import Reasoning
 
@@ -137,29 +140,32 @@ class _Problems:
         self.uncoded = 0
         self.unverified: list[str] = []
         for problem in record.problems:
-            lists: dict[str, Code] = {}
-            mentioned = False
-            for code in problem.codes:
-                named = g.lists_of(code.system, code.code)
-                mentioned = mentioned or named.mentioned
-                for name in named.decided:
-                    lists.setdefault(name, code)
-            for name, code in lists.items():
-                self._problems.setdefault(name, []).append((problem, code))
-            if not problem.codes or (mentioned and not lists):
-                if not counts(problem, on, lasting=False, in_remission=False):
-                    continue
-                if problem.codes:
-                    first = problem.codes[0]
-                    self.unverified.append(problem.text or first.display or first.code)
-                else:
-                    self.uncoded += 1
+            self._sort_in(problem)
         for procedure in record.procedures:
             if not _done(procedure, on):
                 continue
             for code in procedure.codes:
                 for name in g.lists_of(code.system, code.code).decided:
                     self._procedures.setdefault(name, []).append((procedure, code))
+
+    def _sort_in(self, problem: Problem) -> None:
+        lists: dict[str, Code] = {}
+        mentioned = False
+        for code in problem.codes:
+            named = self._g.lists_of(code.system, code.code)
+            mentioned = mentioned or named.mentioned
+            for name in named.decided:
+                lists.setdefault(name, code)
+        for name, code in lists.items():
+            self._problems.setdefault(name, []).append((problem, code))
+        undecided = not problem.codes or (mentioned and not lists)
+        if not undecided or not counts(problem, self._on, lasting=False, in_remission=False):
+            return
+        if problem.codes:
+            first = problem.codes[0]
+            self.unverified.append(problem.text or first.display or first.code)
+        else:
+            self.uncoded += 1
 
     def of(
         self, name: str, *, lasting: bool = False, in_remission: bool = False
@@ -198,37 +204,46 @@ def _done(procedure: Procedure, on: date) -> bool:
 # --- feeding ------------------------------------------------------------------------------------
 
 
-def _read_feeding(
-    feeding: list[Measurement],
-    diets: list[Measurement],
-    problems: _Problems,
-    on: date,
-    g: Guideline,
-) -> tuple[bool | None, str, str]:
-    """(breast-fed, mother's plant-based diet, child's plant-based diet); unknown: None or ""."""
+def _breast_fed(answers: Iterable[Measurement], problems: _Problems, g: Guideline) -> bool | None:
+    """The newest answer that tells; ``None`` when it is not known."""
     breast_fed: bool | None = None
     newest = float("-inf")
-    for measured in feeding:
+    for measured in answers:
         if measured.status not in FINAL or measured.about or measured.when is None:
             continue
-        answer: bool | None = None
-        if g.codes.breast_fed.any_of(measured.concepts) is not None:
-            answer = True
-        elif g.codes.not_breast_fed.any_of(measured.concepts) is not None:
-            answer = False
-        else:
-            displays = [code.display for code in measured.concepts]
-            for text in (measured.text, *displays):
-                plain = " ".join(text.lower().split())
-                if plain in g.file.feeding.breast_fed:
-                    answer = True
-                elif plain in g.file.feeding.not_breast_fed:
-                    answer = False
+        answer = _feeding_answer(measured, g)
         if answer is not None and measured.when.instant >= newest:
             breast_fed, newest = answer, measured.when.instant
     if breast_fed is None and problems.of("breast_fed"):
-        breast_fed = True
-    maternal = child = ""
+        return True
+    return breast_fed
+
+
+def _feeding_answer(measured: Measurement, g: Guideline) -> bool | None:
+    """By its codes, otherwise by the last of its words that say it."""
+    if g.codes.breast_fed.any_of(measured.concepts) is not None:
+        return True
+    if g.codes.not_breast_fed.any_of(measured.concepts) is not None:
+        return False
+    answer: bool | None = None
+    for text in (measured.text, *(code.display for code in measured.concepts)):
+        plain = " ".join(text.lower().split())
+        if plain in g.file.feeding.breast_fed:
+            answer = True
+        elif plain in g.file.feeding.not_breast_fed:
+            answer = False
+    return answer
+
+
+class _Diets(NamedTuple):
+    """Plant-based diets by name; "" when none is known."""
+
+    mother: str
+    child: str
+
+
+def _read_diets(diets: Iterable[Measurement], on: date, g: Guideline) -> _Diets:
+    mother = child = ""
     for measured in diets:
         if measured.status not in FINAL or measured.when is None:
             continue
@@ -238,59 +253,93 @@ def _read_feeding(
         name = code.display or code.code
         if not measured.about:
             child = name
-        elif "mother" in measured.about.lower().split():
-            maternal = name
-    return breast_fed, maternal, child
+        elif not set(g.file.feeding.mother).isdisjoint(measured.about.lower().split()):
+            mother = name
+    return _Diets(mother, child)
 
 
 # --- all of it ----------------------------------------------------------------------------------
 
 
-def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
-    """The facts of ``record`` on the date ``on``; pure, and total over any record."""
-    limits = g.limits
+class _Measured(NamedTuple):
+    """The measurements of a record by their list; ``before_birth`` were made before the birth."""
+
+    of: dict[str, list[Measurement]]
+    before_birth: int
+
+
+def _sort_measurements(record: Record, g: Guideline) -> _Measured:
+    """By the first code that is on a list. What is dated before the birth is of the pregnancy,
+    perhaps the mother's, and only counted."""
     by_kind: dict[str, list[Measurement]] = {}
-    kinds = g.kinds
     birth = record.patient.birth
     before_birth = 0
     for measured in record.measurements:
-        for code in measured.codes:
-            kind = kinds.get((code.system, code.code))
-            if kind is None:
-                continue
-            early = (
-                measured.when is not None
-                and birth is not None
-                and (measured.when.last < birth.first)
-            )
-            if early and kind not in ("gestational_age", "birth_weight"):
-                before_birth += 1  # of the pregnancy, perhaps the mother's
-            else:
-                by_kind.setdefault(kind, []).append(measured)
-            break
-    age = read_age(record.patient, on, limits, why)
-    weights = [
-        (kind, measured)
-        for kind in ("weight", "weight_estimated", "birth_weight")
-        for measured in by_kind.get(kind, ())
-    ]
-    weight = read_weight(weights, record.patient.birth, age, on, limits, why)
-    levels, preliminary, unusable = read_levels(by_kind.get("b12_level", ()), on, g, why)
-    not_b12 = tuple(_name(one) for one in by_kind.get("b12_not_usable", ()))
-    if not_b12:
-        why.holds("B12-05", True, "{} results of other tests", len(not_b12))
+        kinds = (g.kinds.get((code.system, code.code)) for code in measured.codes)
+        kind = next((one for one in kinds if one is not None), None)
+        if kind is None:
+            continue
+        when = measured.when
+        early = when is not None and birth is not None and when.last < birth.first
+        if early and kind not in ("gestational_age", "birth_weight"):
+            before_birth += 1
+        else:
+            by_kind.setdefault(kind, []).append(measured)
+    return _Measured(by_kind, before_birth)
+
+
+def _read_labs(
+    measured: Mapping[str, list[Measurement]], on: date, g: Guideline
+) -> dict[LabName, tuple[Lab, ...]]:
+    """Every laboratory value that can be used, newest first."""
     labs: dict[LabName, tuple[Lab, ...]] = {}
     for name in LAB_UNITS:
-        if name in by_kind:
-            read = [read_lab(name, one, on, g) for one in by_kind[name]]
+        if name in measured:
+            read = [read_lab(name, one, on, g) for one in measured[name]]
             usable = [one for one in read if one is not None]
             if len(usable) > 1:
                 usable.sort(key=lambda one: -one.when.instant)
             labs[name] = tuple(usable)
-    gestation = None
-    for measured in by_kind.get("gestational_age", ()):
+    return labs
+
+
+def _gestation(found: Iterable[Measurement]) -> Decimal | None:
+    weeks = None
+    for measured in found:
         if measured.status in FINAL and measured.value is not None and not measured.about:
-            gestation = convert(measured.value, "wk")
+            weeks = convert(measured.value, "wk")
+    return weeks
+
+
+def _as_possible(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple([structs.replace(one, possible=True) for one in findings])
+
+
+def _malabsorption(problems: _Problems, permanent: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Each once; the permanent first, those whose code leaves it open as possible."""
+    found = (
+        *permanent,
+        *problems.of("malabsorption", in_remission=True),
+        *problems.procedures("malabsorption"),
+        *_as_possible(problems.of("malabsorption_uncertain", in_remission=True)),
+    )
+    return tuple({one.source or one.name: one for one in found}.values())
+
+
+def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
+    """The facts of ``record`` on the date ``on``; pure, and total over any record."""
+    measured, before_birth = _sort_measurements(record, g)
+    age = read_age(record.patient, on, g, why)
+    weights = [
+        (kind, one)
+        for kind in ("weight", "weight_estimated", "birth_weight")
+        for one in measured.get(kind, ())
+    ]
+    weight = read_weight(weights, record.patient.birth, age, on, g, why)
+    levels, preliminary, unusable = read_levels(measured.get("b12_level", ()), on, g, why)
+    not_b12 = tuple(_name(one) for one in measured.get("b12_not_usable", ()))
+    for name in not_b12:
+        why.row(g.tables.result_remarks, "B12-05", RemarkFacts(another_test=True), name)
     problems = _Problems(record, on, g)
     therapy = read_therapy(record, on, g)
     neurological, paradoxical = _neurological(problems, therapy, g)
@@ -298,21 +347,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         *problems.of("malabsorption_permanent", lasting=True),
         *problems.procedures("malabsorption_permanent"),
     )
-    malabsorption = {
-        one.source or one.name: one
-        for one in (
-            *permanent,
-            *problems.of("malabsorption", in_remission=True),
-            *problems.procedures("malabsorption"),
-            *(
-                Finding(one.name, one.source, one.onset, True, one.severe)
-                for one in problems.of("malabsorption_uncertain", in_remission=True)
-            ),
-        )
-    }
-    breast_fed, maternal, child = _read_feeding(
-        by_kind.get("breastfeeding_status", []), by_kind.get("diet", []), problems, on, g
-    )
+    diets = _read_diets(measured.get("diet", ()), on, g)
     return Facts(
         on=on,
         patient=record.patient,
@@ -322,15 +357,15 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         preliminary=preliminary,
         unusable=unusable,
         not_b12=not_b12,
-        labs=labs,
-        gestation_weeks=gestation,
+        labs=_read_labs(measured, on, g),
+        gestation_weeks=_gestation(measured.get("gestational_age", ())),
         neurological=neurological,
         paradoxical=paradoxical,
         failure_to_thrive=problems.of("failure_to_thrive"),
         anemia=problems.of("anemia"),
         megaloblastic=problems.of("megaloblastic_anemia"),
         pancytopenia=problems.of("pancytopenia"),
-        malabsorption=tuple(malabsorption.values()),
+        malabsorption=_malabsorption(problems, permanent),
         malabsorption_permanent=permanent,
         malabsorption_possible=(
             *problems.of("malabsorption_possible"),
@@ -344,17 +379,14 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         thrombocytopenia=problems.of("thrombocytopenia"),
         leber=(
             *problems.of("leber", lasting=True),
-            *(
-                Finding(one.name, one.source, one.onset, True, one.severe)
-                for one in problems.of("leber_possible", lasting=True)
-            ),
+            *_as_possible(problems.of("leber_possible", lasting=True)),
         ),
         renal=problems.of("renal_impairment"),
         preterm=problems.of("preterm", lasting=True),
         reactions=_reactions(record, problems, g),
-        breast_fed=breast_fed,
-        maternal_diet=maternal,
-        child_diet=child,
+        breast_fed=_breast_fed(measured.get("breastfeeding_status", ()), problems, g),
+        maternal_diet=diets.mother,
+        child_diet=diets.child,
         therapy=therapy,
         orders=tuple(
             one for one in record.test_orders if one.status in ("active", "draft", "on-hold")

@@ -10,7 +10,6 @@ from typing import Literal
 from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two import monitoring, treatment, words
-from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.assessment import Assessment, chosen_level
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
@@ -112,11 +111,8 @@ def _bound(level: Level) -> Decimal | None:
 
 def due_dates(course: Course, g: Guideline) -> dict[Check, date]:
     """When the level of each check is due."""
-    constants = g.file.constants
-    return {
-        "one month": add_months(course.start, int(constants.one_month_check.value)),
-        "three months": add_months(course.start, int(constants.three_month_check.value)),
-    }
+    month, quarter = monitoring.checks(course.start, g)
+    return {"one month": month, "three months": quarter}
 
 
 def pending_checks(
@@ -170,6 +166,20 @@ def changes_treatment(outcome: Outcome) -> bool:
     if not isinstance(outcome, Recommend) or outcome.selection != "at-most-one":
         return False
     return bool(outcome.choices)
+
+
+def beside(
+    what: Literal["a change", "a danger"], outcomes: Iterable[Outcome], g: Guideline
+) -> list[Outcome]:
+    """What of this table is still said beside a change of treatment or a danger in it: nothing
+    that tells to go on, and beside a danger nothing that calls the present order a success."""
+    silenced = {
+        row.rule
+        for table in (g.tables.follow_up_response, g.tables.follow_up_checks)
+        for row in table.rows
+        if row.then is not None and (row.then.goes_on or (what == "a danger" and row.then.success))
+    }
+    return [one for one in outcomes if one.rule not in silenced]
 
 
 def _rows(

@@ -18,7 +18,8 @@ from cds_service.guidelines.b12_under_two import (
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.loading import FOLDER, ID, load
 from cds_service.guidelines.engine import Note, Wording, texts_in_force
-from cds_service.guidelines.guideline import Account, Known, Offer
+from cds_service.guidelines.explain import Account
+from cds_service.guidelines.guideline import Known, Offer
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.workbench import Chart, Desk
 

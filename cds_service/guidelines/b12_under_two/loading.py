@@ -66,6 +66,8 @@ MEASURED = (
     "breastfeeding_status",
     "diet",
 )
+#: The property that a code of a B12 level names.
+PROPERTIES = ("b12_level_mass", "b12_level_molar")
 WEIGHTS = ("weight", "weight_estimated", "birth_weight")
 FEEDING = ("breastfeeding_status", "diet")
 LABS = tuple(
@@ -108,7 +110,7 @@ def _loaded(
         for code in getattr(codes, name).verified
     }
     kinds |= {(row.system, row.code): "b12_not_usable" for row in codes.b12_not_usable.codes}
-    judged = {name: one for name, one in entries(codes) if name not in MEASURED}
+    judged = {name: one for name, one in entries(codes) if name not in (*MEASURED, *PROPERTIES)}
     tables = make_tables(file.limits)
     return Guideline(file, codes, local, kinds, wording, _needs(codes), look_up_in(judged), tables)
 
@@ -160,6 +162,9 @@ _ORDERED = (
     ("hemoglobin_severe", "hemoglobin_two_lines"),
     ("hemoglobin_two_lines", "hemoglobin_anaemia"),
     ("toddler_age", "covered_age"),
+    ("weight_band_1_month", "weight_band_6_months"),
+    ("weight_band_6_months", "weight_band_12_months"),
+    ("weight_age_3_months", "weight_age_12_months"),
     ("result_current", "result_stale"),
     ("paradox_from", "paradox_to"),
     ("response_day", "one_month_overdue"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Literal
 
 from cds_service.clinical import PlannedTask, PlannedTest
@@ -12,6 +13,8 @@ from cds_service.guidelines.b12_under_two.assessment import Assessment, recent
 from cds_service.guidelines.b12_under_two.data import Guideline, Test
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.results import LabName
+from cds_service.guidelines.b12_under_two.tables.monitoring import MonitoringFacts
+from cds_service.guidelines.b12_under_two.tables.mother import MotherFacts
 from cds_service.guidelines.engine import Choice
 from cds_service.guidelines.tables import Reasoning
 
@@ -30,22 +33,15 @@ _BASELINE: tuple[tuple[TestName, LabName], ...] = (
 )
 
 
-def _anemia(facts: Facts, g: Guideline) -> bool:
-    hemoglobin = recent(facts, "hemoglobin", g.limits.labs_recent)
-    low = hemoglobin is not None and g.limits.hemoglobin_anaemia.holds(hemoglobin.value)
-    return low or bool(facts.anemia or facts.megaloblastic or facts.pancytopenia)
-
-
-def potassium_at_risk(facts: Facts, g: Guideline) -> bool:
-    """Severe megaloblastic anaemia, haemoglobin under 7 g/dL, or a low potassium (SAF-06)."""
-    hemoglobin = recent(facts, "hemoglobin", g.limits.labs_recent)
-    very_low = hemoglobin is not None and g.limits.hemoglobin_severe.holds(hemoglobin.value)
-    return very_low or any(one.severe for one in facts.megaloblastic) or potassium_low(facts, g)
+def recent_value(facts: Facts, name: LabName, g: Guideline) -> Decimal | None:
+    """The newest result of the last month, in the unit of ``LAB_UNITS``."""
+    lab = recent(facts, name, g.limits.labs_recent)
+    return lab.value if lab is not None else None
 
 
 def potassium_low(facts: Facts, g: Guideline) -> bool:
-    potassium = recent(facts, "potassium", g.limits.labs_recent)
-    return potassium is not None and g.limits.potassium_low.holds(potassium.value)
+    potassium = recent_value(facts, "potassium", g)
+    return potassium is not None and g.limits.potassium_low.holds(potassium)
 
 
 def baseline(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) -> list[Wanted]:
@@ -60,51 +56,67 @@ def baseline(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning)
         wanted.insert(0, ("b12", facts.on))
     if facts.neurological and recent(facts, "potassium", g.limits.labs_recent) is None:
         wanted.append(("potassium", facts.on))
-    why.holds("MON-02", bool(wanted), "{} baseline tests without a recent result", len(wanted))
+    lacking = tuple([test for test, _ in wanted])
+    why.row(g.tables.monitoring, "MON-02", MonitoringFacts(without_result=lacking))
     return wanted
+
+
+def checks(start: date, g: Guideline) -> tuple[date, date]:
+    """The days of the one- and the three-month check of a treatment that began on ``start``."""
+    constants = g.file.constants
+    return (
+        add_months(start, int(constants.one_month_check.value)),
+        add_months(start, int(constants.three_month_check.value)),
+    )
 
 
 def during_treatment(
     facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning, *, parenteral: bool
 ) -> list[Wanted]:
-    """After starting today: B12 at one and three months, and what severity and route add."""
-    start = facts.on
-    month = add_months(start, 1)
-    why.holds("MON-01", True, "treatment suggested from {}", start)
-    wanted: list[Wanted] = [("b12", month), ("b12", add_months(start, 3))]
-    watch = _anemia(facts, g) or assessment.severity == "severe"
-    if why.holds("MON-03", watch, "anaemia or severe: {}", watch):
-        wanted += [("reticulocytes", start + timedelta(days=7)), ("blood_count", month)]
-    wanted += potassium_series(facts, assessment, g, why, parenteral=parenteral)
-    if why.holds("MON-05", parenteral, "by injection: {}", parenteral):
+    """After starting today: B12 at one and three months, and what severity and route add.
+
+    Potassium falls in the first two days of treating a severe anaemia.
+    """
+    table, constants, start = g.tables.monitoring, g.file.constants, facts.on
+    asked = MonitoringFacts(
+        treating=True,
+        parenteral=parenteral,
+        severity=assessment.severity,
+        signs=bool(facts.neurological),
+        anaemia=bool(facts.anemia or facts.megaloblastic or facts.pancytopenia),
+        hemoglobin=recent_value(facts, "hemoglobin", g),
+        severe_megaloblastic=any(one.severe for one in facts.megaloblastic),
+        potassium=recent_value(facts, "potassium", g),
+    )
+    wanted: list[Wanted] = []
+    month, quarter = checks(start, g)
+    if why.row(table, "MON-01", asked):
+        wanted += [("b12", month), ("b12", quarter)]
+    if why.row(table, "MON-03", asked):
+        week = start + timedelta(days=int(constants.reticulocyte_check.value))
+        wanted += [("reticulocytes", week), ("blood_count", month)]
+    if why.row(table, "MON-04", asked):
+        days = range(int(constants.potassium_days.value))
+        wanted += [("potassium", start + timedelta(days=day)) for day in days]
+    if why.row(table, "MON-05", asked):
         wanted += [("mma", month), ("homocysteine", month)]
     return wanted
-
-
-def potassium_series(
-    facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning, *, parenteral: bool
-) -> list[Wanted]:
-    """Potassium falls in the first two days of treating a severe anaemia."""
-    hemoglobin = recent(facts, "hemoglobin", g.limits.labs_recent)
-    low = hemoglobin is not None and g.limits.hemoglobin_potassium.holds(hemoglobin.value)
-    severe = assessment.severity == "severe" and not facts.neurological
-    needed = potassium_at_risk(facts, g) or (parenteral and (low or severe))
-    if why.holds("MON-04", needed, "risk of low potassium: {}", needed):
-        return [("potassium", facts.on + timedelta(days=day)) for day in range(3)]
-    return []
 
 
 def clarify(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) -> list[Wanted]:
     """A borderline level: metabolites and blood count now, the level again in four weeks; at
     once where no level was measured."""
-    why.holds("MON-06", True, "borderline")
+    asked = MonitoringFacts(status=assessment.status.name)
+    why.row(g.tables.monitoring, "MON-06", asked)
     now: list[Wanted] = [
         (test, facts.on)
         for test, lab in _BASELINE[:3]
         if recent(facts, lab, g.limits.labs_recent, above=True) is None
     ]
-    measured = assessment.status.level is not None
-    return [*now, ("b12", facts.on + timedelta(weeks=4) if measured else facts.on)]
+    if assessment.status.level is None:
+        return [*now, ("b12", facts.on)]
+    later = timedelta(weeks=int(g.file.constants.borderline_repeat.value))
+    return [*now, ("b12", facts.on + later)]
 
 
 def is_ordered(test: Test, due: date, facts: Facts, g: Guideline) -> bool:
@@ -151,7 +163,7 @@ def plan_tests(
                 else "",
             )
         )
-    why.holds("MON-07", bool(already), "already ordered: {}", ", ".join(already) or "nothing")
+    why.row(g.tables.monitoring, "MON-07", MonitoringFacts(already=tuple(already)))
     return tuple(planned), tuple(already)
 
 
@@ -168,34 +180,17 @@ def maternal_task(
 ) -> tuple[str, PlannedTask] | None:
     """(rule, task): the mother of a breast-fed infant is assessed and treated too."""
     status = assessment.status
-    concerned = status.deficient or status.name == "borderline"
-    at_risk = status.name == "unknown at risk"
-    fed = facts.breast_fed
-    shown = "not documented" if fed is None else fed
-    infant = facts.age.band in ("infant", "either")
-    if why.holds("MAT-03", fed is False, "breast-fed: {}", shown):
-        return None
-    task = PlannedTask(
-        g.file.texts.mother,
-        facts.on,
-        (status.level.source,) if status.level and status.level.source else (),
+    asked = MotherFacts(
+        band=facts.age.band,
+        breast_fed=facts.breast_fed,
+        concerned=status.concerned,
+        at_risk=status.name == "unknown at risk",
     )
-    if why.holds(
-        "MAT-01",
-        infant and (concerned or (at_risk and fed is True)),
-        "infant, breast-fed: {}, deficient or borderline: {}",
-        shown,
-        concerned,
-    ):
-        return "MAT-01", task
-    if why.holds(
-        "MAT-02",
-        facts.age.band == "toddler" and fed is True and concerned,
-        "toddler, breast-fed: {}",
-        shown,
-    ):
-        return "MAT-02", task
-    return None
+    match = why.all(g.tables.mother, asked)
+    if not match.fired or match.result == "nothing":
+        return None
+    sources = (status.level.source,) if status.level and status.level.source else ()
+    return match.rule, PlannedTask(g.file.texts.mother, facts.on, sources)
 
 
 def task_choice(rule: str, task: PlannedTask) -> Choice:

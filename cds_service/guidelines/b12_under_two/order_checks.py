@@ -159,7 +159,7 @@ class _Checker:
         self._regimens: dict[bool, _Regimen | None] = {}
         self.deficient = a.status.deficient
         self.pressing = bool(facts.neurological) or a.severity == "severe"
-        self.best = treatment.choose_route(facts, a, Reasoning(), ignoring_treatment=True)
+        self.best = treatment.choose_route(facts, a, g, Reasoning(), ignoring_treatment=True)
         self.absent = tuple(
             need.name
             for need in g.needs

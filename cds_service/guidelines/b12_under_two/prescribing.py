@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal
 
-from cds_service.clinical import Code, Phase, PlannedDrug
+from cds_service.clinical import Phase, PlannedDrug
 from cds_service.guidelines.b12_under_two import monitoring
+from cds_service.guidelines.b12_under_two.age import days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment, Status, recent
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Product
 from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
-from cds_service.guidelines.b12_under_two.results import Lab
+from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, Regimen
+from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
 from cds_service.guidelines.b12_under_two.words import (
     named,
     number,
@@ -22,30 +25,41 @@ from cds_service.guidelines.engine import Choice, Indicator, Note, most_urgent
 from cds_service.guidelines.tables import Reasoning
 
 
-def preservative_matters(facts: Facts, g: Guideline, why: Reasoning) -> bool:
-    """Newborns, and the preterm before 44 weeks after conception, must not get benzyl alcohol."""
-    weeks = facts.gestation_weeks
-    if weeks is None and facts.preterm:
-        weeks = g.file.constants.preterm_assumed.value
-    preterm = False
-    if weeks is not None and facts.patient.birth is not None:
-        age_days = (facts.on - min(facts.patient.birth.last, facts.on)).days
-        preterm = g.limits.preterm_birth.holds(weeks) and g.limits.benzyl_alcohol_age.holds(
-            weeks + Decimal(age_days) / 7
-        )
-    return why.holds(
-        "SAF-04",
-        facts.age.neonate or preterm,
-        "newborn: {}, preterm: {}",
-        facts.age.neonate,
-        preterm,
+def read_safety(facts: Facts, a: Assessment | None, g: Guideline) -> SafetyFacts:
+    """What the table SAF asks of a child; without an assessment the rows on it do not hold."""
+    counts = facts.labs.get("platelets", ())
+    count = next((one for one in counts if one.comparator not in (">", ">=")), None)
+    born_at = facts.gestation_weeks
+    if born_at is None and facts.preterm:
+        born_at = g.file.constants.preterm_assumed.value
+    conception_weeks = None
+    if born_at is not None and facts.patient.birth is not None:
+        days = (facts.on - min(facts.patient.birth.last, facts.on)).days
+        conception_weeks = born_at + Decimal(days) / 7
+    return SafetyFacts(
+        hemoglobin=monitoring.recent_value(facts, "hemoglobin", g),
+        severe_megaloblastic=any(one.severe for one in facts.megaloblastic),
+        potassium=monitoring.recent_value(facts, "potassium", g),
+        leber=bool(facts.leber),
+        cause=a.cause if a is not None else "unknown",
+        platelets=count.value if count is not None else None,
+        platelets_days=days_since(count.when, facts.on) if count is not None else None,
+        platelets_exact=count is not None and not count.comparator,
+        bleeding=bool(facts.bleeding),
+        thrombocytopenia=bool(facts.thrombocytopenia),
+        newborn=facts.age.neonate,
+        born_at=born_at,
+        conception_weeks=conception_weeks,
+        reactions=facts.reactions,
+        concerned=a is not None and a.status.concerned,
+        folic_acid_alone=facts.therapy.folic_acid_alone,
+        renal=bool(facts.renal),
     )
 
 
-def counted_platelets(facts: Facts, g: Guideline) -> Lab | None:
-    """A count of the last days that is a number; "below 100" may be anything below."""
-    count = recent(facts, "platelets", g.limits.platelets_recent)
-    return count if count is not None and not count.comparator else None
+def preservative_matters(facts: Facts, g: Guideline, why: Reasoning) -> bool:
+    """Newborns, and the preterm before 44 weeks after conception, must not get benzyl alcohol."""
+    return why.row(g.tables.safety, "SAF-04", read_safety(facts, None, g))
 
 
 def must_not_inject_muscle(facts: Facts, g: Guideline, why: Reasoning) -> bool:
@@ -53,18 +67,7 @@ def must_not_inject_muscle(facts: Facts, g: Guideline, why: Reasoning) -> bool:
 
     A low count of the last month stands until a newer one lifts it.
     """
-    last = recent(facts, "platelets", g.limits.labs_recent)
-    low = last is not None and g.limits.platelets_injection.holds(last.value)
-    count = counted_platelets(facts, g)
-    uncounted = count is None and bool(facts.thrombocytopenia)
-    return why.holds(
-        "SAF-03",
-        low or uncounted or bool(facts.bleeding),
-        "platelets {}, bleeding disorder: {}, thrombocytopenia: {}",
-        last.written if last else "not available",
-        bool(facts.bleeding),
-        bool(facts.thrombocytopenia),
-    )
+    return why.row(g.tables.safety, "SAF-03", read_safety(facts, None, g))
 
 
 def age_based_amount(kg: Decimal, dose: Dose) -> Decimal:
@@ -79,101 +82,133 @@ class Prescriber:
         self.facts, self.a, self.g, self.why = facts, a, g, why
         self.reasons = reasons_of(facts, a.status)
         self.neuro = bool(facts.neurological)
-        self.subcutaneous = must_not_inject_muscle(facts, g, why)
-        self.preservative_free = preservative_matters(facts, g, why)
+        self.safety = read_safety(facts, a, g)
+        self.subcutaneous = self.minds("SAF-03")
+        self.preservative_free = self.minds("SAF-04")
         self.notes: list[Note] = []
         self._tests_noted = False
 
+    def minds(self, rule: str) -> bool:
+        """Whether a row of the table SAF holds for this child."""
+        return self.why.row(self.g.tables.safety, rule, self.safety)
+
+    def offer(self, regimen: Regimen, *, recommended: bool) -> Choice | None:
+        """The regimen as an order for this child; none where its dose cannot be worked out."""
+        match regimen:
+            case "oral regimen":
+                return self.oral(recommended=recommended)
+            case "daily requirement":
+                return self.maintenance(recommended=recommended)
+            case "alternate-day injections":
+                dose = self.g.file.doses.neurological_injections
+                return self.injection(dose, recommended=recommended)
+            case "weekly injections":
+                dose = self.g.file.doses.weekly_injections
+                return self.injection(dose, recommended=recommended)
+
     def oral(self, *, recommended: bool) -> Choice:
+        self._asked_for("oral regimen")
         dose = self.g.file.doses.oral_regimen
-        product = self.g.file.products.oral_solution
-        return self._choice(
-            dose,
-            product,
-            self.g.file.routes.oral,
-            dose.amount,
-            recommended,
-            parenteral=False,
+        return self._swallowed(
+            dose, self.g.file.products.oral_solution, dose.amount, "treatment", recommended
         )
 
     def injection(self, dose: Dose, *, recommended: bool) -> Choice:
+        alternate = dose is self.g.file.doses.neurological_injections
+        self._asked_for("alternate-day injections" if alternate else "weekly injections")
         product = injection_product(self.facts, self.g)
         routes = self.g.file.routes
-        route = routes.subcutaneous if self.subcutaneous else routes.intramuscular
-        return self._choice(dose, product, route, dose.amount, recommended, parenteral=True)
+        preserved = self.preservative_free and product.benzyl_alcohol
+        drug = PlannedDrug(
+            codes=() if preserved else product.codes,
+            name=f"{product.substance}, preservative-free" if preserved else product.name,
+            route=routes.subcutaneous if self.subcutaneous else routes.intramuscular,
+            amount=dose.amount,
+            unit=dose.unit,
+            phases=self._phases(dose, dose.amount),
+            authored=self.facts.on,
+            priority="stat" if self.neuro else "urgent",
+            reasons=self.reasons,
+            substance=product.substance,
+        )
+        return self._choice(dose, drug, recommended, parenteral=True)
 
     def maintenance(self, *, recommended: bool) -> Choice | None:
         """The requirement-level daily dose, or a note why it cannot be worked out."""
         facts, texts, doses = self.facts, self.g.file.texts, self.g.file.doses
         if "conditions" in facts.incomplete:
             return None  # "mild" is not known while part of the problem list is missing
-        label = {"label": texts.maintenance_label}
-        if facts.age.band == "either":
-            self.why.holds("DOSE-B", False, "age band unclear")
-            self.notes.append(Note("advice", texts.maintenance_age_unclear, label))
-            return None
-        ingredient = self.g.file.products.ingredient
-        oral = self.g.file.routes.oral
-        if facts.age.band == "toddler":
-            self.why.holds("DOSE-C", True, "toddler")
-            dose = doses.toddler_daily
-            return self._choice(dose, ingredient, oral, dose.amount, recommended, parenteral=False)
-        dose, kg = doses.infant_daily, facts.weight.kg
-        if kg is None or not self.why.holds("DOSE-B", True, "weight: {} kg", kg):
-            stale = facts.weight.rule == "WT-05"
-            text = texts.maintenance_stale_weight if stale else texts.maintenance_no_weight
+        label, kg = {"label": texts.maintenance_label}, facts.weight.kg
+        name = self._asked_for("daily requirement")
+        if name is None:
+            text = texts.maintenance_no_weight
+            if facts.age.band == "either":
+                text = texts.maintenance_age_unclear
+            elif facts.weight.rule == "WT-05":
+                text = texts.maintenance_stale_weight
             self.notes.append(Note("advice", text, label))
             return None
-        amount = age_based_amount(kg, dose)
-        self.notes.append(
-            Note(
-                "advice",
-                texts.maintenance_dose,
-                {
-                    **label,
-                    "amount": number(amount),
-                    "kg": shown_weight(kg),
-                    "date": facts.weight.on,
-                    "per_kg": number(dose.amount),
-                },
-            )
-        )
-        if amount > doses.toddler_daily.amount:
-            self.notes.append(
-                Note(
-                    "advice",
-                    texts.maintenance_anomaly,
-                    {"amount": number(amount), "toddler": number(doses.toddler_daily.amount)},
-                )
-            )
-        return self._choice(dose, ingredient, oral, amount, recommended, parenteral=False)
+        dose: Dose = getattr(doses, name)
+        amount = dose.amount
+        if dose.per_kg and kg is not None:
+            amount = age_based_amount(kg, dose)
+            values = {
+                **label,
+                "amount": number(amount),
+                "kg": shown_weight(kg),
+                "date": facts.weight.on,
+                "per_kg": number(dose.amount),
+            }
+            self.notes.append(Note("advice", texts.maintenance_dose, values))
+            toddler = doses.toddler_daily.amount
+            if amount > toddler:
+                values = {"amount": number(amount), "toddler": number(toddler)}
+                self.notes.append(Note("advice", texts.maintenance_anomaly, values))
+        product = self.g.file.products.ingredient
+        return self._swallowed(dose, product, amount, "maintenance", recommended)
 
-    def _choice(
+    def _asked_for(self, regimen: Regimen) -> DoseName | None:
+        """The dose that a regimen means for this child, if it means one."""
+        asked = DoseFacts(regimen, self.facts.age.band, self.facts.weight.kg)
+        match = self.why.all(self.g.tables.dose, asked)
+        return match.result if match.fired else None
+
+    def _swallowed(
         self,
         dose: Dose,
         product: Product,
-        route: Code,
         amount: Decimal,
+        purpose: Literal["treatment", "maintenance"],
         recommended: bool,
-        *,
-        parenteral: bool,
     ) -> Choice:
-        facts, g = self.facts, self.g
-        if dose.rule not in ("DOSE-B", "DOSE-C"):
-            self.why.holds(dose.rule, True, "offered; recommended: {}", recommended)
-        way = "deep subcutaneous (not intramuscular)" if self.subcutaneous else "intramuscular"
-        drop_product = parenteral and self.preservative_free and product.benzyl_alcohol
         drug = PlannedDrug(
-            codes=() if drop_product else product.codes,
-            name=product.name if not drop_product else f"{product.substance}, preservative-free",
-            route=route,
+            codes=product.codes,
+            name=product.name,
+            route=self.g.file.routes.oral,
             amount=amount,
             unit=dose.unit,
-            phases=tuple(_filled(phase, dose, amount, way, facts) for phase in dose.phases),
-            authored=facts.on,
-            priority="stat" if self.neuro else "urgent" if parenteral else "routine",
+            phases=self._phases(dose, amount),
+            authored=self.facts.on,
+            priority="stat" if self.neuro else "routine",
             reasons=self.reasons,
+            substance=product.substance,
+            purpose=purpose,
         )
+        return self._choice(dose, drug, recommended, parenteral=False)
+
+    @property
+    def _way(self) -> str:
+        """How an injection is given, in words."""
+        return "deep subcutaneous (not intramuscular)" if self.subcutaneous else "intramuscular"
+
+    def _phases(self, dose: Dose, amount: Decimal) -> tuple[Phase, ...]:
+        return tuple([_filled(one, dose, amount, self._way, self.facts) for one in dose.phases])
+
+    def _choice(
+        self, dose: Dose, drug: PlannedDrug, recommended: bool, *, parenteral: bool
+    ) -> Choice:
+        """The drug with the tests that go with it."""
+        facts, g = self.facts, self.g
         wanted = monitoring.baseline(facts, self.a, g, self.why)
         wanted += monitoring.during_treatment(facts, self.a, g, self.why, parenteral=parenteral)
         tests, already = monitoring.plan_tests(
@@ -189,12 +224,11 @@ class Prescriber:
             self._tests_noted = True
             self.notes += test_notes(tests, already, g)
         label = dose.label.format(
-            substance=product.substance,
-            amount=number(amount),
-            route=way,
+            substance=drug.substance, amount=number(drug.amount), route=self._way
         )
-        label += g.file.texts.with_tests if tests else ""
-        return Choice(dose.rule, label[0].upper() + label[1:], (drug, *tests), recommended)
+        label = label[0].upper() + label[1:]
+        added = g.file.texts.with_tests if tests else ""
+        return Choice(dose.rule, label + added, (drug, *tests), recommended, alone=label)
 
 
 def _filled(phase: Phase, dose: Dose, amount: Decimal, way: str, facts: Facts) -> Phase:
@@ -227,28 +261,22 @@ def reasons_of(facts: Facts, status: Status) -> tuple[str, ...]:
 def dose_notes(choices: Sequence[Choice], p: Prescriber) -> list[Note]:
     """The regimen in words, for clients that ignore the structured order."""
     texts = p.g.file.texts
-    notes: list[Note] = []
-    drugs = [
-        (choice, plan)
-        for choice in choices
-        for plan in choice.plans
-        if isinstance(plan, PlannedDrug)
-    ]
+    drugs = [(choice, plan) for choice in choices for plan in drugs_of(choice)]
     if not drugs:
         return []
     main = next((one for one in drugs if one[0].recommended), drugs[0])[1]
-    notes += [Note("advice", texts.dose_table_row, {"text": phase.text}) for phase in main.phases]
+    notes = [Note("advice", texts.dose_table_row, {"text": phase.text}) for phase in main.phases]
     notes += [
         Note("advice", texts.alternative, {"label": choice.label})
         for choice, drug in drugs
-        if drug is not main and choice.rule not in ("DOSE-B", "DOSE-C")
+        if drug is not main and drug.purpose == "treatment"
     ]
     if p.neuro:
         notes.append(Note("follow_up", texts.expected_response))
     if main.route == p.g.file.routes.oral:
-        if main.amount == p.g.file.doses.oral_regimen.amount:
+        if main.purpose == "treatment":
             notes.append(Note("why", texts.fixed_dose))
-        if p.facts.age.youngest >= 20:
+        if p.g.limits.trial_age.holds(p.facts.age.youngest):
             notes.append(Note("why", texts.age_beyond_trial))
     else:
         notes.append(Note("safety", texts.label_discordance))
@@ -257,66 +285,84 @@ def dose_notes(choices: Sequence[Choice], p: Prescriber) -> list[Note]:
     return notes
 
 
+def drugs_of(choice: Choice) -> list[PlannedDrug]:
+    return [plan for plan in choice.plans if isinstance(plan, PlannedDrug)]
+
+
 def safety_notes(
     route: str, choices: Sequence[Choice], indicator: Indicator, p: Prescriber, *, allergic: bool
 ) -> tuple[list[Note], Indicator]:
-    """Safety points that apply, and the indicator they demand."""
-    facts, g, why = p.facts, p.g, p.why
-    texts, status = g.file.texts, p.a.status
-    notes: list[Note] = []
-    drugs = [plan for choice in choices for plan in choice.plans if isinstance(plan, PlannedDrug)]
-    injects = any(drug.route != g.file.routes.oral for drug in drugs)
-    concerned = status.deficient or status.name == "borderline"
-    if allergic and (concerned or route == "DUP-03"):
-        indicator = "critical"
-        notes.append(Note("safety", texts.allergy, {"names": ", ".join(facts.reactions)}))
-    elif drugs and "allergies" in facts.missing | facts.incomplete:
-        notes.append(Note("safety", texts.allergies_unknown))
-    if drugs and facts.leber:
-        indicator = most_urgent(indicator, "warning")
-        notes.append(Note("safety", texts.leber, {"name": named(facts.leber)}))
-    elif any("cyanocobalamin" in drug.name.lower() for drug in drugs):
-        notes.append(Note("safety", texts.leber_ask))
-    if injects:
-        if p.subcutaneous:
-            indicator = most_urgent(indicator, "warning")
-            notes.append(Note("safety", texts.bleeding))
-        elif counted_platelets(facts, g) is None:
-            notes.append(Note("safety", texts.platelets_unknown))
-        if p.preservative_free:
-            notes.append(Note("safety", texts.preservative_free))
-    if concerned:
-        at_risk_of_fall = monitoring.potassium_at_risk(facts, g)
-        if why.holds("SAF-06", at_risk_of_fall, "risk of low potassium: {}", at_risk_of_fall):
-            low = monitoring.potassium_low(facts, g)
-            if low:
-                indicator = most_urgent(indicator, "warning")
-            potassium = recent(facts, "potassium", g.limits.labs_recent)
-            text = texts.potassium_low if low else texts.potassium_watch
-            notes.append(
-                Note(
-                    "safety",
-                    text,
-                    {"value": shown_unit(potassium.written) if potassium else "not available"},
-                )
-            )
-        if why.holds(
-            "SAF-07",
-            bool(facts.therapy.folic_acid_alone),
-            "folic acid alone: {}",
-            bool(facts.therapy.folic_acid_alone),
-        ):
-            indicator = most_urgent(indicator, "warning")
-            notes.append(
-                Note("safety", texts.folate_alone, {"name": facts.therapy.folic_acid_alone})
-            )
-        if why.holds("SAF-08", bool(facts.renal), "renal impairment: {}", bool(facts.renal)):
-            notes.append(Note("safety", texts.renal, {"name": named(facts.renal)}))
-        why.holds("SAF-09", True, "always said; planned procedures are not looked at")
-        notes.append(Note("safety", texts.nitrous_oxide))
+    """Safety points that apply, and the indicator they demand. ``route`` is the row of the card:
+    one of the route table, or DUP-03 where a running treatment is replaced."""
+    said = _SafetyNotes(p, indicator)
+    drugs = [drug for choice in choices for drug in drugs_of(choice)]
+    said.of_substances(drugs, allergic=allergic and (p.safety.concerned or route == "DUP-03"))
+    if any(drug.route != p.g.file.routes.oral for drug in drugs):
+        said.of_injecting()
+    said.of_treating()
     if drugs:
-        for name in facts.therapy.looks_like_b12:
-            notes.append(Note("safety", texts.looks_like_b12, {"name": name}))
-        if facts.therapy.unknown:
-            notes.append(Note("safety", texts.medication_unknown, {"count": facts.therapy.unknown}))
-    return notes, indicator
+        said.of_other_orders()
+    return said.notes, said.indicator
+
+
+class _SafetyNotes:
+    """The safety points of one card, and how urgent they make it."""
+
+    def __init__(self, p: Prescriber, indicator: Indicator) -> None:
+        self.p, self.indicator = p, indicator
+        self.notes: list[Note] = []
+
+    def _say(self, text: str, at_least: Indicator = "info", **values: object) -> None:
+        self.notes.append(Note("safety", text, values))
+        self.indicator = most_urgent(self.indicator, at_least)
+
+    def of_substances(self, drugs: Sequence[PlannedDrug], *, allergic: bool) -> None:
+        """Whether cobalamin, and cyanocobalamin, may be given at all."""
+        facts, texts = self.p.facts, self.p.g.file.texts
+        if allergic:
+            self._say(texts.allergy, "critical", names=", ".join(facts.reactions))
+        elif drugs and "allergies" in facts.missing | facts.incomplete:
+            self._say(texts.allergies_unknown)
+        if drugs and facts.leber:
+            self._say(texts.leber, "warning", name=named(facts.leber))
+        elif any(drug.substance == "cyanocobalamin" for drug in drugs):
+            self._say(texts.leber_ask)
+
+    def of_injecting(self) -> None:
+        p, texts = self.p, self.p.g.file.texts
+        if p.subcutaneous:
+            self._say(texts.bleeding, "warning")
+        elif not self._counted():
+            self._say(texts.platelets_unknown)
+        if p.preservative_free:
+            self._say(texts.preservative_free)
+
+    def _counted(self) -> bool:
+        """There is a count of the last days that is a number; "below 100" may be anything."""
+        asked = self.p.safety
+        days = asked.platelets_days if asked.platelets_exact else None
+        return days is not None and self.p.g.limits.platelets_recent.holds(days)
+
+    def of_treating(self) -> None:
+        """What treating a deficiency may do, or what may hide it."""
+        p, facts, texts = self.p, self.p.facts, self.p.g.file.texts
+        if p.minds("SAF-06"):
+            low = monitoring.potassium_low(facts, p.g)
+            potassium = recent(facts, "potassium", p.g.limits.labs_recent)
+            value = shown_unit(potassium.written) if potassium is not None else "not available"
+            text = texts.potassium_low if low else texts.potassium_watch
+            self._say(text, "warning" if low else "info", value=value)
+        if p.minds("SAF-07"):
+            self._say(texts.folate_alone, "warning", name=facts.therapy.folic_acid_alone)
+        if p.minds("SAF-08"):
+            self._say(texts.renal, name=named(facts.renal))
+        if p.minds("SAF-09"):
+            self._say(texts.nitrous_oxide)
+
+    def of_other_orders(self) -> None:
+        """Orders that may be vitamin B12 too."""
+        therapy, texts = self.p.facts.therapy, self.p.g.file.texts
+        for name in therapy.looks_like_b12:
+            self._say(texts.looks_like_b12, name=name)
+        if therapy.unknown:
+            self._say(texts.medication_unknown, count=therapy.unknown)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service.clinical import Code
 from cds_service.guidelines.b12_under_two.data import Guideline
@@ -70,48 +70,77 @@ def recognise(codes: Sequence[Code], text: str, g: Guideline) -> Drug:
     listed = [found for code in codes if (found := _listed(code, g)) is not None]
     names = [one for one in dict.fromkeys((text, *(code.display for code in codes))) if one.strip()]
     read = [_Name(name, g) for name in names]
-    coded = {kind for kind, _, _ in listed}
+    coded = {one.kind for one in listed}
     if len(coded) > 1:
         return Drug("unknown", doubts=("its codes are of different drugs",))
+    claim = _claim(coded, read)
+    if claim.kind not in ("b12", "combination"):
+        unnamed = claim.kind == "unknown" and not claim.doubts and codes
+        doubts = ("it has a code that is not known here and no name",) if unnamed else claim.doubts
+        return Drug(claim.kind, claim.by, doubts=doubts)
+    return _cobalamin(claim, listed, read, g)
+
+
+class _Claim(NamedTuple):
+    """The kind that codes and names claim together; ``certain`` when nothing contradicts it."""
+
+    kind: Kind
+    by: Literal["code", "name", ""]
+    certain: bool
+    doubts: tuple[str, ...] = ()
+
+
+def _claim(coded: set[Kind], read: Sequence[_Name]) -> _Claim:
     said = {one.kind for one in read} - {"other"}
     if coded or len(said) > 1:
         said.discard("unknown")
     claimed = coded | said
-    doubts: list[str] = []
-    kind: Kind
     if not claimed:
-        if read:
-            return Drug("other", "name")
-        doubts = ["it has a code that is not known here and no name"] if codes else []
-        return Drug("unknown", doubts=tuple(doubts))
-    if len(claimed) == 1:
-        kind = next(iter(claimed))
-        if kind == "unknown":
-            doubts.append("its name does not tell whether it is vitamin B12")
-    else:
-        kind = "b12" if "b12" in claimed else "unknown"
-        doubts.append(f"it is named as different drugs ({' and '.join(sorted(claimed))})")
-    by: Literal["code", "name", ""] = "code" if kind in coded else "name"
-    if kind not in ("b12", "combination"):
-        return Drug(kind, "" if kind == "unknown" else by, doubts=tuple(doubts))
-    substances: set[Substance] = {substance for _, substance, _ in listed if substance}
+        return _Claim("other", "name", True) if read else _Claim("unknown", "", True)
+    if len(claimed) > 1:
+        kind: Kind = "b12" if "b12" in claimed else "unknown"
+        doubt = f"it is named as different drugs ({' and '.join(sorted(claimed))})"
+        return _Claim(kind, _by(kind, coded), False, (doubt,))
+    kind = next(iter(claimed))
+    if kind == "unknown":
+        return _Claim(kind, "", True, ("its name does not tell whether it is vitamin B12",))
+    return _Claim(kind, _by(kind, coded), True)
+
+
+def _by(kind: Kind, coded: set[Kind]) -> Literal["code", "name", ""]:
+    if kind == "unknown":
+        return ""
+    return "code" if kind in coded else "name"
+
+
+def _cobalamin(
+    claim: _Claim, listed: Sequence[_Listed], read: Sequence[_Name], g: Guideline
+) -> Drug:
+    """A drug with B12; its strengths only where it is B12 alone and nothing contradicts that."""
+    doubts = claim.doubts
+    substances: set[Substance] = {one.substance for one in listed if one.substance}
     substances |= {substance for one in read for substance in one.substances}
     if len(substances) > 1:
-        doubts.append(f"it is named as {' and '.join(sorted(substances))}")
-    trusted = [_Name(display, g) for _, _, display in listed if display]
+        doubts = (*doubts, f"it is named as {' and '.join(sorted(substances))}")
+    trusted = [_Name(one.display, g) for one in listed if one.display]
     product = _Settled((*trusted, *read))
-    strong = kind == "b12" and len(claimed) == 1
-    return Drug(
-        kind,
-        by,
+    drug = Drug(
+        claim.kind,
+        claim.by,
         substances.pop() if len(substances) == 1 else "",
         product.way,
         product.form,
-        product.per_unit if strong else None,
-        product.per_ml if strong else None,
-        product.drops_per_ml if strong else None,
-        any(one.preservative_free for one in read),
-        (*doubts, *(product.doubts if strong else ())),
+        preservative_free=any(one.preservative_free for one in read),
+        doubts=doubts,
+    )
+    if claim.kind != "b12" or not claim.certain:
+        return drug
+    return structs.replace(
+        drug,
+        per_unit=product.per_unit,
+        per_ml=product.per_ml,
+        drops_per_ml=product.drops_per_ml,
+        doubts=(*doubts, *product.doubts),
     )
 
 
@@ -136,8 +165,15 @@ def has_phrase(text: str, phrases: tuple[str, ...]) -> bool:
 # --- codes ------------------------------------------------------------------------------------
 
 
-def _listed(code: Code, g: Guideline) -> tuple[Kind, Substance, str] | None:
-    """The kind and substance that a verified row gives ``code``, and the row's own name."""
+class _Listed(NamedTuple):
+    """The kind and substance that a verified row gives a code, and the row's own name."""
+
+    kind: Kind
+    substance: Substance
+    display: str
+
+
+def _listed(code: Code, g: Guideline) -> _Listed | None:
     lists: tuple[tuple[Kind, CodeList], ...] = (
         ("b12", g.codes.b12_therapy),
         ("combination", g.codes.multivitamin_with_b12),
@@ -149,11 +185,11 @@ def _listed(code: Code, g: Guideline) -> tuple[Kind, Substance, str] | None:
             display = next((row.display for row in one.verified if row.system == code.system
                             and row.code == code.code.upper()), "")  # fmt: skip
             if g.codes.cyanocobalamin.decides(code):
-                return kind, "cyanocobalamin", display
+                return _Listed(kind, "cyanocobalamin", display)
             if g.codes.hydroxocobalamin.decides(code):
-                return kind, "hydroxocobalamin", display
+                return _Listed(kind, "hydroxocobalamin", display)
             named = _substances(_words(_plain(display)), g)
-            return kind, next(iter(named)) if len(named) == 1 else "", display
+            return _Listed(kind, next(iter(named)) if len(named) == 1 else "", display)
     return None
 
 
@@ -302,6 +338,8 @@ _STRENGTH = re.compile(
     rf"(?P<of>(?!{_MASS})[^\W\d_]+))?"
 )
 _VOLUME = re.compile(rf"(?P<number>{_NUMBER})\s*(?:ml|мл|cc)\b")
+#: A container of several doses, of which one is not the whole content.
+_VIAL = re.compile(r"\bvials?\b")
 #: What an amount of a drug is divided by in a dose, not in a product, and volumes not used here.
 _RATES = frozenset({"kg", "d", "day", "wk", "week", "h", "hr", "hour", "dose", "l", "dl"})
 _DROPS = re.compile(
@@ -316,25 +354,39 @@ def _numbers(written: str, mass: str = "") -> _Readings:
     """What a number can mean: "1,000" is a thousand or one, in micrograms a thousand."""
     head, *blanks = written.replace("'", "").split(" ")
     if blanks:
-        if not head.isdigit() or len(head) > 3:
-            return frozenset()
-        joined = Decimal(head + "".join(blanks))
-        sure = all(group.startswith("0") for group in blanks)
-        return frozenset({joined} if sure else {joined, Decimal(blanks[-1])})
+        return _with_blanks(head, blanks)
     groups = re.split(r"[.,]", head)
     marks = re.findall(r"[.,]", head)
     if not marks:
         return frozenset({Decimal(head)})
     if len(marks) == 1:
-        whole, part = groups
-        value = Decimal(f"{whole or 0}.{part}")
-        if not whole:
-            return frozenset({value} if marks == ["."] else {value, Decimal(part)})
-        if len(part) == 3 and len(whole) <= 3 and not whole.startswith("0"):
-            thousands = Decimal(whole + part)
-            in_micrograms = marks == [","] and _MASSES.get(mass) == 1
-            return frozenset({thousands} if in_micrograms else {value, thousands})
-        return frozenset({value})
+        thousands = marks == [","] and _MASSES.get(mass) == 1
+        return _with_one_mark(groups[0], groups[1], marks[0], thousands=thousands)
+    return _with_marks(groups, marks)
+
+
+def _with_blanks(head: str, blanks: Sequence[str]) -> _Readings:
+    """ "1 000": a thousand, or something and then zero; "5 250": either number."""
+    if not head.isdigit() or len(head) > 3:
+        return frozenset()
+    joined = Decimal(head + "".join(blanks))
+    sure = all(group.startswith("0") for group in blanks)
+    return frozenset({joined} if sure else {joined, Decimal(blanks[-1])})
+
+
+def _with_one_mark(whole: str, part: str, mark: str, *, thousands: bool) -> _Readings:
+    """The mark is that of decimals, that of ``thousands`` where it can be, or it is open which."""
+    value = Decimal(f"{whole or 0}.{part}")
+    if not whole:
+        return frozenset({value} if mark == "." else {value, Decimal(part)})
+    if len(part) == 3 and len(whole) <= 3 and not whole.startswith("0"):
+        joined = Decimal(whole + part)
+        return frozenset({joined} if thousands else {value, joined})
+    return frozenset({value})
+
+
+def _with_marks(groups: Sequence[str], marks: Sequence[str]) -> _Readings:
+    """Several marks are of thousands, but the last may be that of decimals if it is another."""
     if any(len(group) != 3 for group in groups[1:-1]) or len(groups[0]) > 3:
         return frozenset()
     if len(set(marks)) == 1:
@@ -354,45 +406,57 @@ class _Strengths:
         self.per_ml: list[_Readings] = []
         self.per_unit: list[_Readings] = []
         self.drops_per_ml: list[_Readings] = []
-        alone: list[_Readings] = []
-        in_volume: list[_Readings] = []
+        self._form, self._g = form, g
+        self._alone: list[_Readings] = []
+        self._in_volume: list[_Readings] = []
         spans: list[int] = [0]
         for match in _STRENGTH.finditer(plain):
-            spans += match.span()
-            readings = _times(_numbers(match["number"], match["mass"]), _MASSES[match["mass"]])
-            of, counted = match["of"], match["count"]
-            if of is None:
-                alone.append(readings)
-            elif of in _MILLILITRES:
-                volumes = _numbers(counted) if counted else frozenset({Decimal(1)})
-                self.per_ml.append(_divided(readings, volumes))
-                if counted:
-                    in_volume.append(readings)
-            elif piece := form_of(of, g):
-                if piece == form or not form or form == "liquid":
-                    counts = _numbers(counted) if counted else frozenset({Decimal(1)})
-                    self.per_unit.append(_divided(readings, counts))
-            elif of not in _RATES:
-                alone.append(readings)
-                spans[-1] = match.end("mass")  # "1 mg / zinc": what follows is something else
+            whole = self._read(match)
+            # of "1 mg / zinc" what follows the mass is something else
+            spans += match.span() if whole else (match.start(), match.end("mass"))
         spans.append(len(plain))
         self.rest = " ".join(plain[a:b] for a, b in zip(spans[::2], spans[1::2], strict=True))
+        self._read_drops(plain)
+        if form in ("tablet", "ampoule") or (not form and not self.per_ml):
+            self.per_unit += self._alone
+        if form == "ampoule":
+            self.per_unit += self._of_an_ampoule(plain)
+
+    def _read(self, match: re.Match[str]) -> bool:
+        """Takes up one strength; whether it is one with what follows its mass."""
+        readings = _times(_numbers(match["number"], match["mass"]), _MASSES[match["mass"]])
+        of, counted = match["of"], match["count"]
+        counts = _numbers(counted) if counted else frozenset({Decimal(1)})
+        if of is None:
+            self._alone.append(readings)
+        elif of in _MILLILITRES:
+            self.per_ml.append(_divided(readings, counts))
+            if counted:
+                self._in_volume.append(readings)
+        elif piece := form_of(of, self._g):
+            if piece == self._form or self._form in ("", "liquid"):
+                self.per_unit.append(_divided(readings, counts))
+        elif of not in _RATES:
+            self._alone.append(readings)
+            return False
+        return True
+
+    def _read_drops(self, plain: str) -> None:
         for match in _DROPS.finditer(plain):
-            if form_of(match["thing"] or match["thing_too"], g) == "drop":
+            if form_of(match["thing"] or match["thing_too"], self._g) == "drop":
                 number = Decimal(match["drops"] or match["drops_too"])
                 self.drops_per_ml.append(frozenset({number}))
-        if form in ("tablet", "ampoule") or (not form and not self.per_ml):
-            self.per_unit += alone
-        if form == "ampoule":
-            volumes_stated = [_numbers(match["number"]) for match in _VOLUME.finditer(self.rest)]
-            if volumes_stated:
-                self.per_unit += [
-                    frozenset(one * ml for one in content for ml in volume)
-                    for content in self.per_ml
-                    for volume in volumes_stated
-                ]
-            elif not re.search(r"\bvials?\b", plain):
-                self.per_unit += in_volume
+
+    def _of_an_ampoule(self, plain: str) -> list[_Readings]:
+        """What is in one: its strength times the volume stated, or the content as written."""
+        volumes = [_numbers(match["number"]) for match in _VOLUME.finditer(self.rest)]
+        if volumes:
+            return [
+                frozenset(one * ml for one in content for ml in volume)
+                for content in self.per_ml
+                for volume in volumes
+            ]
+        return [] if _VIAL.search(plain) else self._in_volume
 
 
 def _times(readings: _Readings, factor: Decimal) -> _Readings:

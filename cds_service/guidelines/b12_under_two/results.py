@@ -9,28 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct, structs
 
-from cds_service.clinical import Measurement, Moment, Quantity, convert
+from cds_service.clinical import UNITS, Interval, Measurement, Moment, Quantity, convert
 from cds_service.guidelines.b12_under_two.age import Age, completed_months, days_since, is_ahead
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
-from cds_service.guidelines.engine import Limit
-from cds_service.guidelines.tables import Reasoning
+from cds_service.guidelines.b12_under_two.tables.result import (
+    STANDING,
+    Property,
+    Reading,
+    RemarkFacts,
+    ResultFacts,
+    Verdict,
+)
+from cds_service.guidelines.b12_under_two.tables.weight import WeighingFacts, WeightFacts
+from cds_service.guidelines.tables import Match, Reasoning, first_match
 
-Verdict = Literal["deficient", "borderline", "adequate", "low", "indeterminate"]
 LabName = Literal[
     "hemoglobin", "mcv", "platelets", "leukocytes", "neutrophils", "reticulocytes", "potassium",
     "folate", "ferritin", "methylmalonate", "homocysteine",
 ]  # fmt: skip
 
 #: Results that stand. Any other status ("preliminary", "unknown", "entered-in-error") does not.
-FINAL = frozenset({"final", "amended", "corrected"})
-
-#: What is no result (yet, or any more). A status that is none of FHIR's makes a result unusable,
-#: which is said; these are passed over.
-NOT_A_RESULT = frozenset({"registered", "cancelled", "entered-in-error", "unknown"})
+FINAL = frozenset(STANDING)
 
 #: The unit each laboratory value is compared in; MCV and counts have no other spelling here.
 LAB_UNITS: dict[LabName, str] = {
@@ -90,95 +93,93 @@ class Lab(Struct, frozen=True):
 # --- weight -----------------------------------------------------------------------------------
 
 
+class _Weighed(NamedTuple):
+    """A weight that counts."""
+
+    when: Moment
+    kg: Decimal
+    measured: Measurement
+    estimated: bool
+
+
 def read_weight(
     found: Sequence[tuple[str, Measurement]], birth: Moment | None, age: Age, on: date,
-    limits: Limits, why: Reasoning,
+    g: Guideline, why: Reasoning,
 ) -> Weight:  # fmt: skip
     """The newest plausible weight, if it is recent enough for the child's age to dose by.
 
     ``found`` pairs each measurement with its list: weight, weight_estimated or birth_weight.
     """
-    usable: list[tuple[Moment, Decimal, Measurement, bool]] = []
+    usable, rejected = _weights_that_count(found, birth, on, g, why)
+    usable.sort(key=lambda one: (one.when.instant, -one.kg))
+    latest = usable[-1] if usable else None
+    days = days_since(latest.when, on) if latest is not None else None
+    rule = why.first(g.tables.weight, WeightFacts(days, age.youngest)).rule
+    if latest is None:
+        return Weight(rule, rejected=rejected)
+    if rule != "WT-04":
+        return Weight(rule, on=latest.when.last, source=latest.measured.source, rejected=rejected)
+    same_day = [one.kg for one in usable if one.when.last == latest.when.last]
+    apart = (max(same_day) - min(same_day)) / min(same_day) * 100
+    disagrees = g.limits.weight_disagreement.holds(apart)
+    used = latest
+    if disagrees:
+        used = min(
+            (one for one in usable if one.when.last == latest.when.last), key=lambda one: one.kg
+        )
+    written = used.measured.value.written if used.measured.value is not None else ""
+    return Weight(
+        rule, used.kg, latest.when.last, used.measured.source, written, used.estimated, disagrees,
+        rejected,
+    )  # fmt: skip
+
+
+def _weights_that_count(
+    found: Iterable[tuple[str, Measurement]], birth: Moment | None, on: date,
+    g: Guideline, why: Reasoning,
+) -> tuple[list[_Weighed], tuple[str, ...]]:  # fmt: skip
+    """The weights that count, and how those were written that were rejected as implausible."""
+    table = g.tables.weight_found
+    usable: list[_Weighed] = []
     rejected: list[str] = []
-    ignored = implausible = birth_weights = 0
+    asked: list[Match[WeighingFacts, None]] = []
     for kind, measured in found:
-        kg = convert(measured.value, "kg") if measured.value is not None else None
-        when = measured.when
-        if (
-            measured.status not in FINAL or measured.withheld or measured.about
-            or measured.value is None or measured.value.comparator
-            or when is None or is_ahead(when, on, limits)
-        ):  # fmt: skip
-            ignored += 1
-            continue
-        if kg is None or birth is None or not _plausible(kg, birth, when, limits):
-            implausible += 1
-            rejected.append(measured.value.written)
-            continue
-        if kind == "birth_weight" and not limits.birth_weight_age.holds((on - birth.first).days):
-            birth_weights += 1
-            continue
-        usable.append((when, kg, measured, kind == "weight_estimated"))
-    why.holds("WT-01", ignored > 0, "{} weights without final status, value or date", ignored)
-    why.holds("WT-02", implausible > 0, "{} implausible or without a known unit", implausible)
-    why.holds("WT-03", birth_weights > 0, "{} birth weights too old to use", birth_weights)
-    usable.sort(key=lambda one: (one[0].instant, -one[1]))
-    if not usable:
-        why.holds("WT-06", True, "no usable weight")
-        return Weight("WT-06", rejected=tuple(rejected))
-    when, kg, measured, estimated = usable[-1]
-    window = _weight_window(age, limits)
-    recent = window.holds(days_since(when, on))
-    if why.holds("WT-04", recent, "weighed {} days ago, at most {}", days_since(when, on), window):
-        same_day = [one for one in usable if one[0].last == when.last]
-        lightest = min(same_day, key=lambda one: one[1])
-        heaviest = max(same_day, key=lambda one: one[1])
-        apart = (heaviest[1] - lightest[1]) / lightest[1] * 100
-        disagrees = limits.weight_disagreement.holds(apart)
-        if disagrees:
-            when, kg, measured, estimated = lightest
-        return Weight(
-            "WT-04", kg, when.last, measured.source,
-            measured.value.written if measured.value else "", estimated, disagrees,
-            tuple(rejected),
-        )  # fmt: skip
-    why.holds("WT-05", True, "weighed {} days ago, at most {}", days_since(when, on), window)
-    return Weight("WT-05", None, when.last, measured.source, rejected=tuple(rejected))
+        facts = _weighing(measured, birth, on, at_birth=kind == "birth_weight")
+        match = first_match(table, facts, measured.source)
+        asked.append(match)
+        if match.fired:
+            if match.rule == "WT-02" and measured.value is not None:
+                rejected.append(measured.value.written)
+        elif measured.when is not None and facts.kg is not None:
+            estimated = kind == "weight_estimated"
+            usable.append(_Weighed(measured.when, facts.kg, measured, estimated))
+    asked.sort(key=lambda match: match.rule if match.fired else "")
+    for match in asked:
+        why.keep(match)
+    return usable, tuple(rejected)
 
 
-def _plausible(kg: Decimal, birth: Moment, when: Moment, limits: Limits) -> bool:
-    """Within the wide window for the age at weighing, for every age it can have been."""
-    ages = {
-        completed_months(birth.first, max(when.last, birth.first)),
-        completed_months(min(birth.last, when.first), when.first),
-    }
-    for months in ages:
-        if months < 1:
-            floor, ceiling = limits.weight_floor_under_1_month, limits.weight_ceiling_under_1_month
-        elif months < 6:
-            floor, ceiling = limits.weight_floor_1_to_6_months, limits.weight_ceiling_1_to_6_months
-        elif months < 12:
-            floor, ceiling = (
-                limits.weight_floor_6_to_12_months,
-                limits.weight_ceiling_6_to_12_months,
-            )
-        else:
-            floor, ceiling = (
-                limits.weight_floor_12_to_24_months,
-                limits.weight_ceiling_12_to_24_months,
-            )
-        if not (floor.holds(kg) and ceiling.holds(kg)):
-            return False
-    return True
-
-
-def _weight_window(age: Age, limits: Limits) -> Limit:
-    """Infants grow fast: the younger the child can be, the fresher its weight must be."""
-    if age.youngest < 3:
-        return limits.weight_age_under_3_months
-    if age.youngest < 12:
-        return limits.weight_age_3_to_12_months
-    return limits.weight_age_12_to_24_months
+def _weighing(
+    measured: Measurement, birth: Moment | None, on: date, *, at_birth: bool
+) -> WeighingFacts:
+    value, when = measured.value, measured.when
+    oldest = youngest = None
+    if when is not None and birth is not None:
+        oldest = completed_months(birth.first, max(when.last, birth.first))
+        youngest = completed_months(min(birth.last, when.first), when.first)
+    return WeighingFacts(
+        status=measured.status,
+        about_another=bool(measured.about),
+        withheld=measured.withheld,
+        number=value is not None,
+        comparator=value.comparator if value is not None else "",
+        ahead=(when.first - on).days if when is not None else None,
+        kg=convert(value, "kg") if value is not None else None,
+        youngest=youngest,
+        oldest=oldest,
+        at_birth=at_birth,
+        age=days_since(birth, on) if birth is not None else None,
+    )
 
 
 # --- the B12 level ----------------------------------------------------------------------------
@@ -190,75 +191,99 @@ def verdict_of(pg_per_ml: Decimal, limits: Limits) -> Verdict:
     return "adequate" if limits.b12_adequate.holds(pg_per_ml) else "borderline"
 
 
-def read_level(measured: Measurement, on: date, g: Guideline) -> Level | str:
-    """One result as a level in pg/mL, or the number of the row that says why it is none.
+def read_levels(
+    found: Iterable[Measurement], on: date, g: Guideline, why: Reasoning
+) -> tuple[tuple[Level, ...], Level | None, tuple[str, ...]]:
+    """Every level that stands, newest first; a low preliminary one; and what was unusable."""
+    levels: list[Level] = []
+    preliminary: Level | None = None
+    unusable: list[str] = []
+    for measured in found:
+        facts = _result(measured, on, g)
+        match = why.first(g.tables.result, facts, measured.source)
+        reading, when = match.result, measured.when
+        if reading == "unusable":
+            written = measured.value.written if measured.value is not None else measured.text
+            unusable.append(written or "no value")
+        elif match.rule == "B12-02" and not measured.about:
+            early = _as_if_final(measured, facts, g)
+            preliminary = preliminary if early is None else early
+        elif reading is not None and when is not None:
+            level = _level(measured, when, facts, match.rule, reading, g)
+            if facts.form == "number":
+                about = RemarkFacts(code=_property_of_code(measured, g), unit=_property(measured))
+                mismatch = why.row(g.tables.result_remarks, "B12-06", about, measured.source)
+                level = structs.replace(level, mismatch=mismatch) if mismatch else level
+            levels.append(level)
+    levels.sort(key=lambda one: one.when.instant, reverse=True)
+    if len(levels) > 1 and levels[0].when.instant == levels[1].when.instant:
+        levels = _lowest_first(levels)
+    return tuple(levels), preliminary, tuple(unusable)
 
-    Rows B12-01 to B12-11, first match. Converted by its unit, never by its code: laboratories
-    send molar values under the mass code and the other way round.
-    """
-    limits = g.limits
-    if measured.status == "preliminary":
-        return "B12-02"
-    if measured.status in NOT_A_RESULT or measured.about:
-        return "B12-01"
-    if measured.status not in FINAL:
-        return "B12-04"
-    when = measured.when
-    if when is None or is_ahead(when, on, limits):
-        return "B12-04"
-    if measured.value is not None:
-        return _quantity_level(measured, measured.value, when, g)
-    if measured.withheld:
-        return "B12-03"
-    if measured.interval is not None:
-        ends = [_pg(end, g) for end in (measured.interval.low, measured.interval.high)
-                if end is not None]  # fmt: skip
-        written = " to ".join(
-            end.written for end in (measured.interval.low, measured.interval.high) if end
-        )
-        if (
-            len(ends) != 2 or ends[0] is None or ends[1] is None
-            or not 0 < ends[0] <= ends[1] or limits.b12_implausible.holds(ends[1])
-        ):  # fmt: skip
-            return Level("B12-10", "indeterminate", when, measured.source, written)
-        low, high = ends[0], ends[1]
-        verdicts = {verdict_of(low, limits), verdict_of(high, limits)}
-        verdict = verdicts.pop() if len(verdicts) == 1 else "indeterminate"
-        return Level("B12-10", verdict, when, measured.source, written, low, high)
-    says_low = measured.text.strip().lower() == "low" or any(
-        code.code in ("L", "LL") or g.codes.b12_deficiency.decides(code)
+
+def _result(measured: Measurement, on: date, g: Guideline) -> ResultFacts:
+    value, when = measured.value, measured.when
+    form: Literal["number", "range", "words"] | None = None
+    if value is not None:
+        form = "number"
+    elif measured.interval is not None:
+        form = "range"
+    elif measured.text or measured.concepts:
+        form = "words"
+    return ResultFacts(
+        status=measured.status,
+        about_another=bool(measured.about),
+        ahead=(when.first - on).days if when is not None else None,
+        form=form,
+        level=_pg(value, g) if value is not None else None,
+        comparator=value.comparator if value is not None else "",
+        withheld=measured.withheld,
+        flagged_low=measured.interpretation == "low" or _says_low(measured, g),
+    )
+
+
+def _says_low(measured: Measurement, g: Guideline) -> bool:
+    """Whether an answer in words or codes is that the level is low."""
+    answers = g.file.answers
+    return measured.text.strip().lower() in answers.low or any(
+        code.code in answers.low_codes or g.codes.b12_deficiency.decides(code)
         for code in measured.concepts
     )
-    if measured.interpretation == "low" or says_low:
-        return Level("B12-09", "low", when, measured.source, measured.text or "flagged low")
-    if measured.text or measured.concepts:
-        written = measured.text or measured.concepts[0].display or measured.concepts[0].code
-        return Level("B12-10", "indeterminate", when, measured.source, written)
-    return "B12-04"
 
 
-def _quantity_level(
-    measured: Measurement, value: Quantity, when: Moment, g: Guideline
-) -> Level | str:
+def _level(
+    measured: Measurement, when: Moment, facts: ResultFacts, rule: str, reading: Reading,
+    g: Guideline,
+) -> Level:  # fmt: skip
+    """A result that stands, read as the table says; without the remarks on it."""
+    if reading == "low":
+        return Level(rule, "low", when, measured.source, measured.text or "flagged low")
+    if measured.value is not None and facts.level is not None:
+        return _number(measured, measured.value, facts.level, when, rule, reading, g)
+    if measured.interval is not None:
+        return _range(measured, measured.interval, when, rule, g)
+    return Level(rule, "indeterminate", when, measured.source, _written(measured))
+
+
+def _number(
+    measured: Measurement, value: Quantity, pg: Decimal, when: Moment, rule: str,
+    reading: Reading, g: Guideline,
+) -> Level:  # fmt: skip
+    """A number, or a bound that a number is."""
     limits = g.limits
-    pg = _pg(value, g)
-    if pg is None or pg <= 0 or limits.b12_implausible.holds(pg):
-        return "B12-04"
-    molar = value.unit is not None and value.unit.endswith("mol/L")
-    mass_code = any(code.code == "2132-9" for code in measured.codes)
-    molar_code = any(code.code == "14685-2" for code in measured.codes)
     low: Decimal | None = pg
     high: Decimal | None = pg
-    if value.comparator in ("<", "<="):
-        rule, low = "B12-07", Decimal(0)
+    if reading == "below":
+        low = Decimal(0)
         verdict: Verdict = "deficient" if pg <= limits.b12_deficient.value else "indeterminate"
+    elif reading == "number":
+        verdict = verdict_of(pg, limits)
     elif value.comparator in (">", ">="):
-        rule, high = "B12-08", None
+        high = None
         verdict = "adequate" if limits.b12_adequate.holds(pg) else "indeterminate"
-    elif value.comparator:
-        rule, verdict, low, high = "B12-08", "indeterminate", None, None
     else:
-        rule, verdict = "B12-11", verdict_of(pg, limits)
+        low = high = None
+        verdict = "indeterminate"
     reference = _pg(measured.reference_low, g) if measured.reference_low else None
     return Level(
         rule,
@@ -269,44 +294,67 @@ def _quantity_level(
         low,
         high,
         converted=value.unit not in ("pg/mL", "ng/L"),
-        mismatch=(molar and mass_code and not molar_code)
-        or (not molar and molar_code and not mass_code),
-        below_reference=reference is not None and pg < reference and verdict == "adequate",
+        below_reference=verdict == "adequate" and reference is not None and pg < reference,
     )
+
+
+def _range(
+    measured: Measurement, interval: Interval, when: Moment, rule: str, g: Guideline
+) -> Level:
+    """The verdict both ends share, if they can be told and are in order."""
+    sent = [end for end in (interval.low, interval.high) if end is not None]
+    written = " to ".join(end.written for end in sent)
+    ends = [pg for end in sent if (pg := _pg(end, g)) is not None]
+    indeterminate = Level(rule, "indeterminate", when, measured.source, written)
+    if len(ends) != 2:
+        return indeterminate
+    low, high = ends
+    if not 0 < low <= high or g.limits.b12_implausible.holds(high):
+        return indeterminate
+    verdicts = {verdict_of(low, g.limits), verdict_of(high, g.limits)}
+    verdict = verdicts.pop() if len(verdicts) == 1 else indeterminate.verdict
+    return Level(rule, verdict, when, measured.source, written, low, high)
+
+
+def _as_if_final(measured: Measurement, facts: ResultFacts, g: Guideline) -> Level | None:
+    """The level of a preliminary result where it would be deficient, whatever its date."""
+    if measured.value is None or measured.when is None:
+        return None
+    match = first_match(g.tables.result, structs.replace(facts, status=STANDING[0], ahead=0))
+    if match.result in (None, "unusable"):
+        return None
+    level = _level(measured, measured.when, facts, match.rule, match.result, g)
+    return level if level.verdict == "deficient" else None
+
+
+def _written(measured: Measurement) -> str:
+    """The answer as it was sent."""
+    if measured.value is not None:
+        return measured.value.written
+    if measured.text or not measured.concepts:
+        return measured.text
+    return measured.concepts[0].display or measured.concepts[0].code
+
+
+def _property_of_code(measured: Measurement, g: Guideline) -> Property | None:
+    """The property that the result's codes name, if they name one."""
+    mass = g.codes.b12_level_mass.any_of(measured.codes) is not None
+    molar = g.codes.b12_level_molar.any_of(measured.codes) is not None
+    if mass == molar:
+        return None
+    return "mass" if mass else "molar"
+
+
+def _property(measured: Measurement) -> Property | None:
+    """The property that the result's unit is of."""
+    unit = measured.value.unit if measured.value is not None else None
+    if unit is None:
+        return None
+    return "molar" if UNITS[unit][0] == "substance concentration" else "mass"
 
 
 def _pg(quantity: Quantity, g: Guideline) -> Decimal | None:
     return convert(quantity, "pg/mL", molar_mass=g.file.constants.b12_molar_mass.value)
-
-
-def read_levels(
-    found: Iterable[Measurement], on: date, g: Guideline, why: Reasoning
-) -> tuple[tuple[Level, ...], Level | None, tuple[str, ...]]:
-    """Every level that stands, newest first; a low preliminary one; and what was unusable."""
-    levels: list[Level] = []
-    preliminary: Level | None = None
-    unusable: list[str] = []
-    for measured in found:
-        level = read_level(measured, on, g)
-        if isinstance(level, Level):
-            why.holds(level.rule, True, "{} of {}: {}", level.written, level.when.last,
-                      level.verdict)  # fmt: skip
-            if level.mismatch:
-                why.holds("B12-06", True, "unit of {} does not fit its code", level.written)
-            levels.append(level)
-            continue
-        written = measured.value.written if measured.value is not None else measured.text
-        why.holds(level, True, "{} ({})", written or "no value", measured.status)
-        if level == "B12-02" and measured.value and measured.when and not measured.about:
-            early = _quantity_level(measured, measured.value, measured.when, g)
-            if isinstance(early, Level) and early.verdict == "deficient":
-                preliminary = early
-        elif level == "B12-04" and not measured.about:
-            unusable.append(written or "no value")
-    levels.sort(key=lambda one: one.when.instant, reverse=True)
-    if len(levels) > 1 and levels[0].when.instant == levels[1].when.instant:
-        levels = _lowest_first(levels)
-    return tuple(levels), preliminary, tuple(unusable)
 
 
 def _lowest_first(levels: list[Level]) -> list[Level]:
@@ -335,33 +383,56 @@ def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> La
         or is_ahead(when, on, g.limits)
     ):  # fmt: skip
         return None
-    unit = LAB_UNITS[name]
-    mass = g.file.constants.homocysteine_molar_mass.value if name == "homocysteine" else None
-    if name == "potassium" and value.unit == "meq/L":
-        number: Decimal | None = value.value  # potassium carries one charge
-    else:
-        number = convert(value, unit, molar_mass=mass)
+    number = _in_unit(name, value, g)
     if number is None or number < 0:
         return None
     if value.comparator == "<":
         number -= _JUST_BELOW
-    upper = convert(measured.reference_high, unit, molar_mass=mass) if (
-        measured.reference_high is not None) else None  # fmt: skip
-    lower = convert(measured.reference_low, unit, molar_mass=mass) if (
-        measured.reference_low is not None) else None  # fmt: skip
-    below, above = value.comparator in ("<", "<="), value.comparator in (">", ">=")
-    # "<0.9" against a range up to 0.4 tells nothing, neither does ">0.3"
-    too_high = upper is not None and number > upper and not below
-    in_range = upper is not None and number <= upper and not above
+    ranged = _against_range(name, number, value.comparator, measured, g)
+    flag = measured.interpretation
     return Lab(
         number,
         value.written,
         when,
         measured.source,
         value.comparator,
-        high=measured.interpretation == "high" or too_high,
-        low=measured.interpretation == "low"
-        or (lower is not None and number < lower and not above),
-        flagged=measured.interpretation != "" or too_high or in_range,
+        high=flag == "high" or ranged.high,
+        low=flag == "low" or ranged.low,
+        flagged=flag != "" or ranged.tells,
         name=name,
     )
+
+
+class _Ranged(NamedTuple):
+    """Where a value lies by the laboratory's range; ``tells`` that its upper end decides."""
+
+    high: bool
+    low: bool
+    tells: bool
+
+
+def _against_range(
+    name: LabName, number: Decimal, comparator: str, measured: Measurement, g: Guideline
+) -> _Ranged:
+    """ "<0.9" against a range up to 0.4 tells nothing, neither does ">0.3"."""
+    unit, mass = LAB_UNITS[name], _molar_mass(name, g)
+    lower, upper = (
+        convert(end, unit, molar_mass=mass) if end is not None else None
+        for end in (measured.reference_low, measured.reference_high)
+    )
+    below, above = comparator in ("<", "<="), comparator in (">", ">=")
+    too_high = upper is not None and number > upper and not below
+    in_range = upper is not None and number <= upper and not above
+    too_low = lower is not None and number < lower and not above
+    return _Ranged(too_high, too_low, too_high or in_range)
+
+
+def _in_unit(name: LabName, value: Quantity, g: Guideline) -> Decimal | None:
+    """A value in the unit that its kind is compared in."""
+    if name == "potassium" and value.unit == "meq/L":
+        return value.value  # potassium carries one charge
+    return convert(value, LAB_UNITS[name], molar_mass=_molar_mass(name, g))
+
+
+def _molar_mass(name: LabName, g: Guideline) -> Decimal | None:
+    return g.file.constants.homocysteine_molar_mass.value if name == "homocysteine" else None

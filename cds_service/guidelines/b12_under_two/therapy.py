@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -45,6 +45,7 @@ class Therapy(Struct, frozen=True):
         return self.is_active or self.given
 
 
+_IN_FORCE = frozenset({"active", "on-hold"})
 _NOT_ORDERED = frozenset({"cancelled", "entered-in-error", "draft", "unknown"})
 _NOT_AN_ORDER = frozenset({"proposal", "plan", "option"})
 _BY_FORM: Mapping[ProductWay, Route] = {
@@ -55,80 +56,120 @@ _NOT_GIVEN = frozenset({"not-done", "entered-in-error", "unknown", "not-given"})
 
 def read_therapy(record: Record, on: date, g: Guideline) -> Therapy:
     """The current episode of B12 treatment; a gap over the limit starts a new one."""
-    codes = g.codes
-    active: list[Medication] = []
-    spans: list[tuple[date, date]] = []
-    names: list[str] = []
-    unknown = ended = 0
-    folic = requirement = ""
-    routes: list[Route] = []
-    given: list[date] = []
-    running: list[Medication] = []
+    found = _Found(on, g)
     for medication in record.medications:
+        found.add(medication)
+    return found.therapy()
+
+
+class _Episode(NamedTuple):
+    """The dates of the newest episode, whether it is the current one, and the end of the one
+    before it."""
+
+    start: date | None = None
+    last: date | None = None
+    before: date | None = None
+    current: bool = False
+
+
+class _Found:
+    """What the medications of a record say about treatment with B12, one after another."""
+
+    def __init__(self, on: date, g: Guideline) -> None:
+        self._on, self._g = on, g
+        self._active: list[Medication] = []
+        self._administered: list[Medication] = []
+        self._given: list[date] = []
+        self._spans: list[tuple[date, date]] = []
+        self._routes: list[Route] = []
+        self._names: list[str] = []
+        self._unknown = self._ended = 0
+        self._folic = self._requirement = ""
+
+    def add(self, medication: Medication) -> None:
+        codes = self._g.codes
         if not medication.codes and not medication.text:
-            unknown += medication.status in ("active", "on-hold")
-            continue
+            self._unknown += medication.status in _IN_FORCE
+            return
         if medication.intent in _NOT_AN_ORDER:
-            continue
+            return
         if codes.multivitamin_with_b12.any_of(medication.codes) is not None:
-            continue
-        is_active = medication.kind == "order" and medication.status in ("active", "on-hold")
+            return
+        active = medication.kind == "order" and medication.status in _IN_FORCE
         if codes.b12_therapy.any_of(medication.codes) is None:
-            if is_active and codes.folic_acid.any_of(medication.codes) is not None:
-                folic = medication.text or medication.codes[0].display or "folic acid"
-            elif is_active and names_b12(
-                (medication.text, *(code.display for code in medication.codes)), g
-            ):
-                names.append(medication.text or medication.codes[0].display)
-            continue
-        if _is_requirement_level(medication, g.limits):
-            if is_active:
+            if active:
+                self._add_other(medication)
+        elif _is_requirement_level(medication, self._g.limits):
+            if active:
                 code = medication.codes[0]
-                requirement = medication.text or code.display or code.code
-            continue
-        ended += medication.kind == "order" and not is_active
-        refused = _NOT_GIVEN if medication.kind == "administration" else _NOT_ORDERED
-        if medication.status in refused:
-            continue
-        if is_active:
-            active.append(medication)
-            routes.append(route_of(medication, g))
-        started = medication.authored
-        if started is not None and started.first <= on:
-            end = on if is_active else min(on, (medication.ended or started).last)
-            spans.append((started.first, max(end, started.first)))
-            if medication.kind == "administration":
-                given.append(started.last)
-                if not g.limits.episode_gap.holds((on - started.last).days):
-                    running.append(medication)
-            if not is_active:
-                routes.append(route_of(medication, g))
-    spans.sort()
-    start = last = earlier = None
-    for first, end in spans:
-        if last is None or g.limits.episode_gap.holds((first - last).days):
-            earlier, start, last = last, first, end
+                self._requirement = medication.text or code.display or code.code
         else:
-            last = max(last, end)
-    current = last is not None and not g.limits.episode_gap.holds((on - last).days)
-    known = [route for route in routes if route != "unknown"]
-    taken = current and start is not None and any(day >= start for day in given)
-    return Therapy(
-        active=tuple(active),
-        start=start if current else None,
-        last=last if current else None,
-        route="parenteral" if "parenteral" in known else known[0] if known else "unknown",
-        on_hold=bool(active) and all(one.status == "on-hold" for one in active),
-        earlier=earlier if active or taken else last,
-        looks_like_b12=tuple(names),
-        unknown=unknown,
-        folic_acid_alone="" if active else folic,
-        given=taken,
-        running=(*active, *running),
-        ended_orders=ended,
-        requirement_level=requirement,
-        dates=tuple(day for span in spans for day in span),
-    )
+            self._add_b12(medication, active=active)
+
+    def _add_other(self, medication: Medication) -> None:
+        """An active order of something else: folic acid, or what has a name of B12."""
+        if self._g.codes.folic_acid.any_of(medication.codes) is not None:
+            self._folic = medication.text or medication.codes[0].display or "folic acid"
+        elif names_b12((medication.text, *(code.display for code in medication.codes)), self._g):
+            self._names.append(medication.text or medication.codes[0].display)
+
+    def _add_b12(self, medication: Medication, *, active: bool) -> None:
+        self._ended += medication.kind == "order" and not active
+        administered = medication.kind == "administration"
+        if medication.status in (_NOT_GIVEN if administered else _NOT_ORDERED):
+            return
+        if active:
+            self._active.append(medication)
+            self._routes.append(route_of(medication, self._g))
+        started = medication.authored
+        if started is None or started.first > self._on:
+            return
+        end = self._on if active else min(self._on, (medication.ended or started).last)
+        self._spans.append((started.first, max(end, started.first)))
+        if administered:
+            self._given.append(started.last)
+            if not self._is_gap(started.last, self._on):
+                self._administered.append(medication)
+        if not active:
+            self._routes.append(route_of(medication, self._g))
+
+    def _is_gap(self, day: date, later: date) -> bool:
+        return self._g.limits.episode_gap.holds((later - day).days)
+
+    def _episode(self) -> _Episode:
+        start = last = before = None
+        for first, end in sorted(self._spans):
+            if last is None or self._is_gap(last, first):
+                before, start, last = last, first, end
+            else:
+                last = max(last, end)
+        return _Episode(start, last, before, last is not None and not self._is_gap(last, self._on))
+
+    def _route(self) -> Route:
+        """By injection if any of it is, otherwise the first route known."""
+        known = [route for route in self._routes if route != "unknown"]
+        return "parenteral" if "parenteral" in known else next(iter(known), "unknown")
+
+    def therapy(self) -> Therapy:
+        active, episode = tuple(self._active), self._episode()
+        start = episode.start if episode.current else None
+        given = start is not None and any(day >= start for day in self._given)
+        return Therapy(
+            active=active,
+            start=start,
+            last=episode.last if episode.current else None,
+            route=self._route(),
+            on_hold=bool(active) and all(one.status == "on-hold" for one in active),
+            earlier=episode.before if active or given else episode.last,
+            looks_like_b12=tuple(self._names),
+            unknown=self._unknown,
+            folic_acid_alone="" if active else self._folic,
+            given=given,
+            running=(*active, *self._administered),
+            ended_orders=self._ended,
+            requirement_level=self._requirement,
+            dates=tuple(day for span in sorted(self._spans) for day in span),
+        )
 
 
 def route_of(medication: Medication, g: Guideline) -> Route:

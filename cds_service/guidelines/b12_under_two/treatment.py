@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from cds_service.clinical import Medication, PlannedDrug, StoppedDrug
+from cds_service.clinical import Medication, StoppedDrug
 from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.age import add_months, days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment, at_risk
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
-from cds_service.guidelines.b12_under_two.prescribing import Prescriber, dose_notes, safety_notes
+from cds_service.guidelines.b12_under_two.prescribing import (
+    Prescriber,
+    dose_notes,
+    drugs_of,
+    safety_notes,
+)
+from cds_service.guidelines.b12_under_two.tables.dose import Regimen
+from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
+from cds_service.guidelines.b12_under_two.tables.route import Advice, RouteFacts
+from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
 from cds_service.guidelines.b12_under_two.words import card_values, finding_notes, named, test_notes
 from cds_service.guidelines.engine import (
     CannotTell,
     Choice,
+    Indicator,
     Note,
     NotIndicated,
     Outcome,
@@ -26,200 +36,218 @@ from cds_service.guidelines.engine import (
 )
 from cds_service.guidelines.tables import Reasoning
 
-#: Rows of the route table that treat by injection.
-PARENTERAL = frozenset({"RTE-03", "RTE-04", "RTE-05"})
 #: What the label of a choice begins with that stops the present order as well.
 REPLACING = "Replace the present order: "
-_NO_RESULT_NEEDED = frozenset({"adequate", "probably adequate", "unknown", "unknown at risk"})
 
 
 # --- route --------------------------------------------------------------------------------------
 
 
 def choose_route(
-    facts: Facts, a: Assessment, why: Reasoning, *, ignoring_treatment: bool = False
+    facts: Facts, a: Assessment, g: Guideline, why: Reasoning, *, ignoring_treatment: bool = False
 ) -> str:
     """The row of the route table: oral for most, by injection for neurological signs, severe
     deficiency and malabsorption, a specialist for inborn errors and the newborn."""
-    status = a.status
-    deficient = status.deficient
-    neuro = bool(facts.neurological)
-    treated = not ignoring_treatment and facts.therapy.current
-    if why.holds("RTE-01", a.cause == "inborn", "cause: {}", a.cause):
-        return "RTE-01"
-    if why.holds(
-        "RTE-11",
-        not ignoring_treatment and (treated or status.name == "follow-up"),
-        "treatment active: {}, status: {}",
-        treated,
-        status.name,
-    ):
-        return "RTE-11"
-    newborn = facts.age.under_one_month
-    if why.holds(
-        "RTE-02", deficient and newborn, "under one month: {}, status: {}", newborn, status.name
-    ):
-        return "RTE-02"
-    if why.holds(
-        "RTE-03", deficient and neuro, "neurological signs: {}, status: {}", neuro, status.name
-    ):
-        return "RTE-03"
-    severe = deficient and a.severity == "severe"
-    if why.holds("RTE-04", severe, "severity: {}", a.severity or "not graded"):
-        return "RTE-04"
-    malabsorbs = a.cause in ("malabsorption", "mixed")
-    if why.holds("RTE-05", deficient and malabsorbs, "cause: {}", a.cause):
-        return "RTE-05"
-    moderate = deficient and a.severity == "moderate"
-    if why.holds("RTE-06", moderate, "severity: {}", a.severity or "not graded"):
-        return "RTE-06"
-    if why.holds("RTE-07", deficient, "status: {}", status.name):
-        return "RTE-07"
-    if why.holds("RTE-08", status.name == "borderline", "status: {}", status.name):
-        return "RTE-08"
-    lasting = bool(facts.malabsorption_permanent)
-    quiet = status.name in _NO_RESULT_NEEDED and not neuro
-    if why.holds(
-        "RTE-09", lasting and quiet, "lasting cause: {}, status: {}", lasting, status.name
-    ):
-        return "RTE-09"
-    unsettled = status.name in ("adequate with signs", "unknown at risk") or (
-        status.rule == "STAT-09"
+    asked = RouteFacts(
+        cause=a.cause,
+        status=a.status.name,
+        deficient=a.status.deficient,
+        severity=a.severity,
+        signs=bool(facts.neurological),
+        under_one_month=facts.age.under_one_month,
+        treated=facts.therapy.current,
+        set_aside=ignoring_treatment,
+        lasting=bool(facts.malabsorption_permanent),
+        unplaced=a.status.unplaced,
     )
-    if why.holds("RTE-10", unsettled, "status: {}", status.name):
-        return "RTE-10"
-    if why.holds("RTE-11b", status.name == "probably adequate", "status: {}", status.name):
-        return "RTE-11b"
-    why.holds("RTE-12", True, "status: {}", status.name)
-    return "RTE-12"
+    return why.first(g.tables.route, asked).rule
 
 
 # --- the card -----------------------------------------------------------------------------------
 
 
+class _Offer(Struct, frozen=True):
+    """What a card offers, how urgent that makes it, and what is said of it."""
+
+    indicator: Indicator
+    choices: tuple[Choice, ...] = ()
+    selection: Literal["at-most-one", "any"] = "at-most-one"
+    notes: Sequence[Note] = ()
+
+
 def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> Outcome:
     """The main card of one row of the route table, with what may be ordered from it."""
-    symptomatic = bool(
-        facts.neurological or facts.failure_to_thrive or facts.anemia or facts.megaloblastic
-    )
-    quiet = route == "RTE-11b" and not (at_risk(a.cause) or symptomatic)
-    if route == "RTE-12" or quiet:
+    advice = g.tables.route[route].then
+    if advice.kind == "nothing" or (advice.tests == "repeat" and not _worth_repeating(facts, a)):
         return NotIndicated(a.status.rule, g.file.rules[a.status.rule].result)
-    texts = g.file.texts
-    indicator = g.file.cards[route].indicator
     prescriber = Prescriber(facts, a, g, why)
-    allergic = why.holds(
-        "SAF-05", bool(facts.reactions), "reaction to cobalamin: {}", bool(facts.reactions)
+    allergic, leber = prescriber.minds("SAF-05"), prescriber.minds("SAF-01")
+    prescriber.minds("SAF-02")
+    offer = _offer(route, advice, prescriber, allergic=allergic, leber=leber)
+    safety, indicator = safety_notes(
+        route, offer.choices, offer.indicator, prescriber, allergic=allergic
     )
-    leber = why.holds(
-        "SAF-01", bool(facts.leber), "Leber's optic neuropathy: {}", bool(facts.leber)
-    )
-    why.holds("SAF-02", route == "RTE-01", "inborn error: {}", route == "RTE-01")
-    choices: list[Choice] = []
-    selection: Literal["at-most-one", "any"] = "at-most-one"
-    notes: list[Note] = []
-    doses = g.file.doses
-    weekly, neurological = doses.weekly_injections, doses.neurological_injections
-    if route in ("RTE-03", "RTE-04", "RTE-05", "RTE-06", "RTE-07") and not allergic:
-        if route == "RTE-03":
-            choices = [prescriber.injection(neurological, recommended=True)]
-        elif route in ("RTE-04", "RTE-05") or leber:
-            choices = [prescriber.injection(weekly, recommended=True)]
-        elif route == "RTE-06":
-            choices = [
-                prescriber.oral(recommended=True),
-                prescriber.injection(weekly, recommended=False),
-            ]
-        else:
-            literal = g.file.policy.first_line == "age_based_daily"
-            other = prescriber.maintenance(recommended=literal)
-            literal = literal and other is not None
-            choices = [prescriber.oral(recommended=not literal), *([other] if other else [])]
-            if literal:
-                notes.append(Note("advice", texts.local_first_line))
-    elif route == "RTE-08":
-        indicator = most_urgent(indicator, "warning" if at_risk(a.cause) else "info")
-        tests, already = monitoring.plan_tests(
-            monitoring.clarify(facts, a, g, why),
-            facts,
-            g,
-            why,
-            reasons=prescriber.reasons,
-            urgent=prescriber.neuro,
-        )
-        if prescriber.neuro:
-            indicator = "critical"
-            if not (allergic or facts.age.under_one_month):
-                choices = [prescriber.injection(neurological, recommended=False)]
-        if not choices:
-            choices, selection = list(monitoring.test_choices(route, tests)), "any"
-            notes += test_notes((), already, g)
-    elif route != "RTE-01":
-        tests, already = monitoring.plan_tests(
-            _tests_without_treatment(route, facts, a, g, why),
-            facts,
-            g,
-            why,
-            reasons=prescriber.reasons,
-            urgent=prescriber.neuro or route in PARENTERAL,
-        )
-        choices, selection = list(monitoring.test_choices(route, tests)), "any"
-        notes += test_notes((), already, g)
-        if route == "RTE-10" and prescriber.neuro:
-            indicator = "warning"
-    notes += dose_notes(choices, prescriber)
-    notes += prescriber.notes
-    safety, indicator = safety_notes(route, choices, indicator, prescriber, allergic=allergic)
-    if a.untreated_since is not None:
-        indicator = "critical"
-        safety.insert(
-            0,
-            Note(
-                "finding",
-                texts.urgent_untreated,
-                {"date": a.untreated_since, "days": (facts.on - a.untreated_since).days},
-            ),
-        )
-        if a.same_day:
-            safety.insert(1, Note("advice", texts.urgent_same_day))
-    if facts.therapy.earlier is not None:
-        notes.append(Note("finding", texts.earlier_treatment, {"date": facts.therapy.earlier}))
-    if facts.therapy.requirement_level:
-        notes.append(
-            Note("finding", texts.requirement_level, {"name": facts.therapy.requirement_level})
-        )
-    if facts.malabsorption_permanent and a.status.deficient:
-        notes.append(Note("advice", texts.lasting_cause))
-    if route == "RTE-01" and facts.therapy.active:
-        notes.append(Note("finding", texts.active_now, {"order": order_names(facts)}))
+    urgency = _urgency_notes(facts, a, g)
     return Recommend(
         rule=route,
-        card=_card_of(route, facts, a, allergic=allergic, leber=leber),
-        indicator=indicator,
-        values=card_values(facts, a, choices, g),
-        notes=(*finding_notes(facts, a, g), *safety, *notes),
-        choices=tuple(choices),
-        selection=selection,
+        card=_card_of(route, advice, facts, a, allergic=allergic, leber=leber),
+        indicator="critical" if urgency else indicator,
+        values=card_values(facts, a, offer.choices, g),
+        notes=(
+            *finding_notes(facts, a, g),
+            *urgency,
+            *safety,
+            *offer.notes,
+            *dose_notes(offer.choices, prescriber),
+            *prescriber.notes,
+            *_treatment_notes(advice, facts, a, g),
+        ),
+        choices=offer.choices,
+        selection=offer.selection,
         main=True,
     )
 
 
-def _card_of(route: str, facts: Facts, a: Assessment, *, allergic: bool, leber: bool) -> str:
+def _worth_repeating(facts: Facts, a: Assessment) -> bool:
+    """A known cause, or anything that a deficiency explains."""
+    symptomatic = (
+        facts.neurological or facts.failure_to_thrive or facts.anemia or facts.megaloblastic
+    )
+    return at_risk(a.cause) or bool(symptomatic)
+
+
+def _offer(route: str, advice: Advice, p: Prescriber, *, allergic: bool, leber: bool) -> _Offer:
+    indicator = p.g.file.cards[route].indicator
+    if advice.kind == "specialist":
+        return _Offer(indicator)
+    if advice.kind == "treat" and not allergic:
+        return _treatment(advice, indicator, p, leber=leber)
+    if advice.kind == "clarify":
+        return _clarification(route, advice, indicator, p, allergic=allergic)
+    urgent = p.neuro or advice.injects  # an allergy may have withheld the treatment
+    wanted = _tests_without_treatment(advice, p)
+    warns = advice.tests == "open question" and p.neuro
+    return _tests(route, wanted, "warning" if warns else indicator, p, urgent=urgent)
+
+
+def _treatment(advice: Advice, indicator: Indicator, p: Prescriber, *, leber: bool) -> _Offer:
+    """The regimens of the row; where cyanocobalamin is dangerous, injections alone. A site may
+    put the daily requirement first where the guideline offers it."""
+    regimens: tuple[Regimen, ...] = advice.regimens
+    if leber and not advice.injects:
+        regimens = ("weekly injections",)
+    if "daily requirement" not in regimens:
+        found = [p.offer(one, recommended=one == regimens[0]) for one in regimens]
+        return _Offer(indicator, tuple([one for one in found if one is not None]))
+    literal = p.g.file.policy.first_line == "age_based_daily"
+    requirement = p.maintenance(recommended=literal)
+    literal = literal and requirement is not None
+    regimen = p.oral(recommended=not literal)
+    notes = [Note("advice", p.g.file.texts.local_first_line)] if literal else []
+    choices = (regimen, requirement) if requirement is not None else (regimen,)
+    return _Offer(indicator, choices, notes=notes)
+
+
+def _clarification(
+    route: str, advice: Advice, indicator: Indicator, p: Prescriber, *, allergic: bool
+) -> _Offer:
+    """Tests; with a neurological sign treatment after sampling, offered and not recommended."""
+    facts, a = p.facts, p.a
+    wanted = monitoring.clarify(facts, a, p.g, p.why)
+    indicator = most_urgent(indicator, "warning" if at_risk(a.cause) else "info")
+    tests = _tests(route, wanted, "critical" if p.neuro else indicator, p, urgent=p.neuro)
+    if not p.neuro or allergic or facts.age.under_one_month:
+        return tests
+    found = [p.offer(one, recommended=False) for one in advice.regimens]
+    return _Offer(tests.indicator, tuple([one for one in found if one is not None]))
+
+
+def _tests(
+    route: str,
+    wanted: Sequence[monitoring.Wanted],
+    indicator: Indicator,
+    p: Prescriber,
+    *,
+    urgent: bool,
+) -> _Offer:
+    tests, already = monitoring.plan_tests(
+        wanted, p.facts, p.g, p.why, reasons=p.reasons, urgent=urgent
+    )
+    choices = monitoring.test_choices(route, tests)
+    return _Offer(indicator, choices, "any", test_notes((), already, p.g))
+
+
+def _tests_without_treatment(advice: Advice, p: Prescriber) -> list[monitoring.Wanted]:
+    facts, status, g = p.facts, p.a.status, p.g
+    on = facts.on
+    if advice.tests == "baseline":
+        return monitoring.baseline(facts, p.a, g, p.why)
+    if advice.tests == "level":
+        level = status.level
+        current = level is not None and g.limits.result_current.holds(days_since(level.when, on))
+        return [] if current else [("b12", on)]
+    if advice.tests == "repeat":
+        return [("b12", add_months(on, int(g.file.constants.adequate_repeat.value)))]
+    metabolites: list[monitoring.Wanted] = [("mma", on), ("homocysteine", on)]
+    if status.name == "adequate with signs":
+        return metabolites
+    if status.unplaced:
+        return [("b12", on), *metabolites]
+    level_too: list[monitoring.Wanted] = [] if facts.preliminary else [("b12", on)]
+    return [*level_too, *metabolites, ("blood_count", on)]
+
+
+def _urgency_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
+    """What has waited so long that it is critical."""
+    since, texts = a.untreated_since, g.file.texts
+    if since is None:
+        return []
+    values: dict[str, object] = {"date": since, "days": (facts.on - since).days}
+    notes = [Note("finding", texts.urgent_untreated, values)]
+    if a.same_day:
+        notes.append(Note("advice", texts.urgent_same_day))
+    return notes
+
+
+def _treatment_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
+    """Treatment there is or was, and how long it will be needed."""
+    texts, therapy = g.file.texts, facts.therapy
+    notes: list[Note] = []
+    if therapy.earlier is not None:
+        notes.append(Note("finding", texts.earlier_treatment, {"date": therapy.earlier}))
+    if therapy.requirement_level:
+        values = {"name": therapy.requirement_level}
+        notes.append(Note("finding", texts.requirement_level, values))
+    if facts.malabsorption_permanent and a.status.deficient:
+        notes.append(Note("advice", texts.lasting_cause))
+    if advice.kind == "specialist" and therapy.active:
+        notes.append(Note("finding", texts.active_now, {"order": order_names(facts)}))
+    return notes
+
+
+def _card_of(
+    route: str, advice: Advice, facts: Facts, a: Assessment, *, allergic: bool, leber: bool
+) -> str:
     """The text that fits: the row's own, unless a fact turns its advice round."""
-    treats = route in ("RTE-03", "RTE-04", "RTE-05", "RTE-06", "RTE-07")
-    if allergic and (treats or (route == "RTE-08" and facts.neurological)):
+    if allergic and (advice.kind == "treat" or _offers_on_signs(advice, facts)):
         return "SAF-05.new"
-    if leber and route in ("RTE-06", "RTE-07"):
+    if leber and advice.kind == "treat" and not advice.injects:
         return "SAF-01.new"
-    if route == "RTE-08" and facts.neurological:
+    if _offers_on_signs(advice, facts):
         return "RTE-02" if facts.age.under_one_month else "RTE-08.signs"
-    if route == "RTE-08" and a.status.level is None:
+    if advice.kind == "clarify" and a.status.level is None:
         return "RTE-08.diagnosis"
-    if route == "RTE-10" and a.status.name == "adequate with signs":
-        return "RTE-10.signs"
-    if route == "RTE-10" and a.status.rule == "STAT-09":
-        return "RTE-10.unplaced"
+    if advice.tests == "open question":
+        if a.status.name == "adequate with signs":
+            return "RTE-10.signs"
+        if a.status.unplaced:
+            return "RTE-10.unplaced"
     return route
+
+
+def _offers_on_signs(advice: Advice, facts: Facts) -> bool:
+    """To be clarified, and neurological signs do not wait for that."""
+    return advice.kind == "clarify" and bool(facts.neurological)
 
 
 def medication_names(medications: Iterable[Medication]) -> str:
@@ -241,47 +269,28 @@ def order_names(facts: Facts) -> str:
     return medication_names(facts.therapy.active)
 
 
-def _tests_without_treatment(
-    route: str, facts: Facts, a: Assessment, g: Guideline, why: Reasoning
-) -> list[monitoring.Wanted]:
-    on = facts.on
-    if route in ("RTE-02", "RTE-03", "RTE-04", "RTE-05", "RTE-06", "RTE-07"):
-        return monitoring.baseline(facts, a, g, why)  # an allergy withheld the treatment
-    if route == "RTE-09":
-        level = a.status.level
-        current = level is not None and g.limits.result_current.holds(days_since(level.when, on))
-        return [] if current else [("b12", on)]
-    if route == "RTE-11b":
-        return [("b12", add_months(on, 1))]
-    if a.status.name == "adequate with signs":
-        return [("mma", on), ("homocysteine", on)]
-    if a.status.rule == "STAT-09":
-        return [("b12", on), ("mma", on), ("homocysteine", on)]
-    first: list[monitoring.Wanted] = [] if facts.preliminary else [("b12", on)]
-    return [*first, ("mma", on), ("homocysteine", on), ("blood_count", on)]
-
-
 def switch_to_injection(
     dose: Dose, facts: Facts, a: Assessment, g: Guideline, why: Reasoning
 ) -> Recommend:
     """Stop the active orders and inject instead. An allergy withholds the injection and keeps
     the warning."""
     prescriber = Prescriber(facts, a, g, why)
-    allergic = why.holds(
-        "SAF-05", bool(facts.reactions), "reaction to cobalamin: {}", bool(facts.reactions)
-    )
+    allergic = prescriber.minds("SAF-05")
     active = facts.therapy.active
-    names = order_names(facts) if facts.therapy.active else ""
     choices: list[Choice] = []
+    notes: list[Note] = []
     if not allergic and not facts.age.under_one_month:
-        stops = stop_orders(active)
         choice = prescriber.injection(dose, recommended=True)
-        label = f"{REPLACING}{choice.label}" if active else choice.label
-        choices = [Choice(choice.rule, label, (*stops, *choice.plans), recommended=True)]
-    stopping = bool(names and choices)
-    drugs = [plan.name for one in choices for plan in one.plans if isinstance(plan, PlannedDrug)]
-    change = {"names": names, "drug": ", ".join(drugs)}
-    notes = [Note("advice", g.file.texts.replace_oral, change)] if stopping else []
+        if active:
+            names = ", ".join(drug.name for drug in drugs_of(choice))
+            change = {"names": order_names(facts), "drug": names}
+            notes.append(Note("advice", g.file.texts.replace_oral, change))
+            choice = structs.replace(
+                choice,
+                label=f"{REPLACING}{choice.label}",
+                plans=(*stop_orders(active), *choice.plans),
+            )
+        choices.append(choice)
     notes += prescriber.notes
     notes += dose_notes(choices, prescriber)
     safety, indicator = safety_notes("DUP-03", choices, "warning", prescriber, allergic=allergic)
@@ -318,14 +327,16 @@ def cannot_evaluate(
 
 def running_treatment(facts: Facts, g: Guideline, why: Reasoning) -> list[Outcome]:
     """What makes a treatment dangerous also makes one dangerous that is already running."""
-    running, found = facts.therapy.running, []
-    allergic = bool(running and facts.reactions)
-    if why.holds("SAF-05", allergic, "reaction to cobalamin under treatment: {}", allergic):
+    running = facts.therapy.running
+    if not running:
+        return []
+    asked = SafetyFacts(reactions=facts.reactions, leber=bool(facts.leber))
+    found = []
+    if why.row(g.tables.safety, "SAF-05", asked):
         values = {"names": ", ".join(facts.reactions), "order": medication_names(running)}
         found.append(("SAF-05", values))
     wrong = [one for one in running if g.codes.cyanocobalamin.any_of(one.codes)]
-    blinding = bool(facts.leber and wrong)
-    if why.holds("SAF-01", blinding, "Leber's optic neuropathy under cyanocobalamin: {}", blinding):
+    if wrong and why.row(g.tables.safety, "SAF-01", asked):
         values = {"name": named(facts.leber), "order": medication_names(wrong)}
         found.append(("SAF-01", values))
     return [
@@ -338,30 +349,21 @@ def replace_oral(
     route: str, facts: Facts, a: Assessment, g: Guideline, why: Reasoning
 ) -> Recommend | None:
     """An active oral order where the guideline says injection: replace it, do not add to it."""
-    neuro = bool(facts.neurological)
     therapy = facts.therapy
-    wrong = (
-        therapy.is_active and therapy.route in ("oral", "other") and (route in PARENTERAL or neuro)
+    asked = DuplicationFacts(
+        active=len(therapy.active),
+        route=therapy.route,
+        injections=g.tables.route[route].then.injects,
+        signs=bool(facts.neurological),
     )
-    if not why.holds(
-        "DUP-03",
-        wrong,
-        "active route: {}, route table: {}",
-        therapy.route if therapy.is_active else "no treatment",
-        route,
-    ):
+    if not why.row(g.tables.duplication, "DUP-03", asked):
         return None
     doses = g.file.doses
-    dose = doses.neurological_injections if neuro else doses.weekly_injections
+    dose = doses.neurological_injections if asked.signs else doses.weekly_injections
     switch = switch_to_injection(dose, facts, a, g, why)
     base = g.file.cards[route].indicator if route in g.file.cards else "warning"
-    return Recommend(
-        "DUP-03",
-        "DUP-03",
-        "critical" if neuro else most_urgent(switch.indicator, base),
-        switch.values,
-        (*finding_notes(facts, a, g), *switch.notes),
-        switch.choices,
-        switch.selection,
-        main=True,
+    return structs.replace(
+        switch,
+        indicator="critical" if asked.signs else most_urgent(switch.indicator, base),
+        notes=(*finding_notes(facts, a, g), *switch.notes),
     )

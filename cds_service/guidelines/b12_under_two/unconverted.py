@@ -16,21 +16,11 @@ from cds_service.guidelines.tables import Reasoning, State, Step
 
 #: Tables whose first row that fits is the answer, the rows after it not being looked at, with the
 #: rows they ask for besides, whatever the answer. In the other tables every row stands for itself.
-_FIRST_MATCH: Mapping[str, frozenset[str]] = {
-    "age": frozenset(),
-    "weight": frozenset({"WT-01", "WT-02", "WT-03"}),
-    "b12_result": frozenset({"B12-05", "B12-06", "B12-12"}),
-    "route": frozenset(),
-    "mother": frozenset(),
-}
+_FIRST_MATCH: Mapping[str, frozenset[str]] = {}
 
 #: Why a row of a table that was looked at was not asked.
 _NOT_ASKED = {
-    "b12_result": "nothing of the kind on record",
-    "dose": "not offered here",
-    "duplication": "nothing on record to compare with",
     "order": "the orders being written give no reason to",
-    "safety": "nothing is suggested to which it applies",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
 
@@ -153,84 +153,92 @@ def card_values(
 
 def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
     """What was found, on which result and date, and what qualifies it."""
+    return [
+        *_level_notes(facts, a, g),
+        *_metabolite_notes(a, g),
+        *_severity_notes(a, g),
+        *_problem_notes(facts, a, g),
+        _cause_note(a, g),
+    ]
+
+
+def _level_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
     texts, status, limits = g.file.texts, a.status, g.limits
-    notes: list[Note] = []
     level = status.level
-    if level is not None:
-        values = {
-            "value": shown_level(level),
-            "written": level.written,
-            "date": level.when.last,
-            "source": level.source or "result",
-            "status": status.name,
-            "deficient": number(limits.b12_deficient.value),
-            "adequate": number(limits.b12_adequate.value),
-        }
-        text = texts.level_converted if level.converted else texts.level
-        if level.rule == "B12-07":
-            text = texts.level_below
-        elif level.rule == "B12-08":
-            text = texts.level_above
-        elif level.rule == "B12-10":
-            text = texts.level_range
-        elif level.rule == "B12-09":
-            text = texts.level_low_flag
-        notes.append(Note("finding", text, values))
-        flags = (
-            (level.tie, texts.tie),
-            (level.mismatch, texts.unit_mismatch),
-            (level.below_reference, texts.below_laboratory_range),
-            ("newer_unusable" in status.flags, texts.newer_unusable),
+    if level is None:
+        if "diagnosis_only" in status.flags:
+            names = named((*facts.deficiency, *facts.deficiency_nonspecific))
+            yield Note("finding", texts.diagnosis_only, {"names": names})
+        return
+    values = {
+        "value": shown_level(level),
+        "written": level.written,
+        "date": level.when.last,
+        "source": level.source or "result",
+        "status": status.name,
+        "deficient": number(limits.b12_deficient.value),
+        "adequate": number(limits.b12_adequate.value),
+    }
+    by_rule = {
+        "B12-07": texts.level_below,
+        "B12-08": texts.level_above,
+        "B12-09": texts.level_low_flag,
+        "B12-10": texts.level_range,
+    }
+    usual = texts.level_converted if level.converted else texts.level
+    yield Note("finding", by_rule.get(level.rule, usual), values)
+    for flag, text in (
+        (level.tie, texts.tie),
+        (level.mismatch, texts.unit_mismatch),
+        (level.below_reference, texts.below_laboratory_range),
+        ("newer_unusable" in status.flags, texts.newer_unusable),
+    ):
+        if flag:
+            yield Note("finding", text)
+    if "discordant" in status.flags:
+        others = ", ".join(
+            f"{shown_level(one)} on {one.when.last}" for one in _disagreeing(facts, level)
         )
-        notes += [Note("finding", text) for flag, text in flags if flag]
-        if "discordant" in status.flags:
-            others = ", ".join(
-                f"{shown_level(one)} on {one.when.last}" for one in _disagreeing(facts, level)
-            )
-            notes.append(Note("finding", texts.discordant, {"others": others}))
-    elif "diagnosis_only" in status.flags:
-        names = named((*facts.deficiency, *facts.deficiency_nonspecific))
-        notes.append(Note("finding", texts.diagnosis_only, {"names": names}))
-    if status.metabolites != "none":
-        notes.append(
-            Note("finding", texts.metabolites, {"values": shown_metabolites(a, g) + " high"})
-            if status.high_metabolites
-            else Note("finding", texts.metabolites, {"values": "within range"})
-        )
-        if any(one.name == "homocysteine" for one in status.high_metabolites):
-            notes.append(Note("finding", texts.homocysteine_unspecific))
-    if a.severity is not None:
-        notes.append(
-            Note(
-                "finding",
-                texts.severity,
-                {
-                    "severity": a.severity,
-                    "because": a.severity_because or "no sign of a worse grade",
-                },
-            )
-        )
-        if a.severity == "mild" and a.unavailable:
-            notes.append(
-                Note(
-                    "finding",
-                    texts.mild_unknown,
-                    {"names": ", ".join(g.file.names.labs[name] for name in a.unavailable)},
-                )
-            )
+        yield Note("finding", texts.discordant, {"others": others})
+
+
+def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
+    texts, status = g.file.texts, a.status
+    if status.metabolites == "none":
+        return
+    high = status.high_metabolites
+    values = shown_metabolites(a, g) + " high" if high else "within range"
+    yield Note("finding", texts.metabolites, {"values": values})
+    if any(one.name == "homocysteine" for one in high):
+        yield Note("finding", texts.homocysteine_unspecific)
+
+
+def _severity_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
+    if a.severity is None:
+        return
+    because = a.severity_because or "no sign of a worse grade"
+    yield Note("finding", g.file.texts.severity, {"severity": a.severity, "because": because})
+    if a.severity == "mild" and a.unavailable:
+        names = ", ".join(g.file.names.labs[name] for name in a.unavailable)
+        yield Note("finding", g.file.texts.mild_unknown, {"names": names})
+
+
+def _problem_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
     signs = (*facts.neurological, *facts.failure_to_thrive, *facts.megaloblastic, *facts.anemia)
     if signs and a.severity != "severe":
-        notes.append(Note("finding", texts.problems, {"names": named(signs)}))
+        yield Note("finding", g.file.texts.problems, {"names": named(signs)})
     if facts.malabsorption_possible:
         names = named(facts.malabsorption_possible)
-        notes.append(Note("finding", texts.possible_malabsorption, {"names": names}))
+        yield Note("finding", g.file.texts.possible_malabsorption, {"names": names})
+
+
+def _cause_note(a: Assessment, g: Guideline) -> Note:
+    texts = g.file.texts
     if a.cause == "unknown":
-        notes.append(Note("finding", texts.cause_unknown))
-    elif a.cause == "nutritional possible":
-        notes.append(Note("finding", texts.cause_possible))
-    else:
-        notes.append(Note("finding", texts.cause, {"cause": a.cause, "names": named(a.causes)}))
-    return notes
+        return Note("finding", texts.cause_unknown)
+    if a.cause == "nutritional possible":
+        return Note("finding", texts.cause_possible)
+    return Note("finding", texts.cause, {"cause": a.cause, "names": named(a.causes)})
 
 
 def test_notes(tests: Sequence[PlannedTest], already: Sequence[str], g: Guideline) -> list[Note]:

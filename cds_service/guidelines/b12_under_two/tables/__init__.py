@@ -19,7 +19,13 @@ from pathlib import Path
 from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.tables.age import AgeFacts, age_table
 from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts, cause_table
+from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, dose_table
+from cds_service.guidelines.b12_under_two.tables.duplication import (
+    DuplicationFacts,
+    duplication_table,
+)
 from cds_service.guidelines.b12_under_two.tables.follow_up import (
     CheckFacts,
     Follow,
@@ -33,6 +39,20 @@ from cds_service.guidelines.b12_under_two.tables.follow_up import (
     signs_table,
 )
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts, inputs_table
+from cds_service.guidelines.b12_under_two.tables.monitoring import (
+    MonitoringFacts,
+    monitoring_table,
+)
+from cds_service.guidelines.b12_under_two.tables.mother import Mother, MotherFacts, mother_table
+from cds_service.guidelines.b12_under_two.tables.result import (
+    Reading,
+    RemarkFacts,
+    ResultFacts,
+    remarks_table,
+    result_table,
+)
+from cds_service.guidelines.b12_under_two.tables.route import Advice, RouteFacts, route_table
+from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts, safety_table
 from cds_service.guidelines.b12_under_two.tables.severity import (
     Severity,
     SeverityFacts,
@@ -44,6 +64,12 @@ from cds_service.guidelines.b12_under_two.tables.status import (
     status_table,
 )
 from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts, urgency_table
+from cds_service.guidelines.b12_under_two.tables.weight import (
+    WeighingFacts,
+    WeightFacts,
+    weighing_table,
+    weight_table,
+)
 from cds_service.guidelines.engine import Rule
 from cds_service.guidelines.tables import Table, TableWords, read_words
 
@@ -53,10 +79,21 @@ FOLDER = Path(__file__).parent
 #: are the questions of one table.
 NAMES = (
     "inputs",
+    "age",
+    "weight_found",
+    "weight",
+    "result",
+    "result_remarks",
     "status",
     "cause",
     "severity",
     "urgency",
+    "route",
+    "dose",
+    "duplication",
+    "safety",
+    "monitoring",
+    "mother",
     "follow_up_signs",
     "follow_up_overdue",
     "follow_up_baseline",
@@ -69,15 +106,26 @@ class Tables(Struct, frozen=True):
     """Every table, its limits as they are in force here."""
 
     inputs: Table[InputFacts, None]
+    age: Table[AgeFacts, bool]
+    weight_found: Table[WeighingFacts, None]
+    weight: Table[WeightFacts, None]
+    result: Table[ResultFacts, Reading | None]
+    result_remarks: Table[RemarkFacts, None]
     status: Table[StatusFacts, StatusName]
     cause: Table[CauseFacts, None]
     severity: Table[SeverityFacts, Severity]
     urgency: Table[UrgencyFacts, None]
+    route: Table[RouteFacts, Advice]
+    dose: Table[DoseFacts, DoseName]
+    duplication: Table[DuplicationFacts, None]
+    safety: Table[SafetyFacts, None]
+    monitoring: Table[MonitoringFacts, None]
+    mother: Table[MotherFacts, Mother]
     follow_up_signs: Table[SignFacts, Follow]
     follow_up_overdue: Table[OverdueFacts, Follow]
     follow_up_baseline: Table[ResponseFacts, None]
     follow_up_response: Table[ResponseFacts, Follow | None]
-    follow_up_checks: Table[CheckFacts, None]
+    follow_up_checks: Table[CheckFacts, Follow]
 
     def __iter__(self) -> Iterator[Table]:  # type: ignore[type-arg]
         return (getattr(self, name) for name in self.__struct_fields__)
@@ -103,10 +151,21 @@ def make_tables(limits: Limits) -> Tables:
     said = words()
     return Tables(
         inputs=inputs_table(said["inputs"]),
+        age=age_table(limits, said["age"]),
+        weight_found=weighing_table(limits, said["weight_found"]),
+        weight=weight_table(limits, said["weight"]),
+        result=result_table(limits, said["result"]),
+        result_remarks=remarks_table(limits, said["result_remarks"]),
         status=status_table(limits, said["status"]),
         cause=cause_table(said["cause"]),
         severity=severity_table(limits, said["severity"]),
         urgency=urgency_table(limits, said["urgency"]),
+        route=route_table(said["route"]),
+        dose=dose_table(said["dose"]),
+        duplication=duplication_table(said["duplication"]),
+        safety=safety_table(limits, said["safety"]),
+        monitoring=monitoring_table(limits, said["monitoring"]),
+        mother=mother_table(said["mother"]),
         follow_up_signs=signs_table(limits, said["follow_up_signs"]),
         follow_up_overdue=overdue_table(limits, said["follow_up_overdue"]),
         follow_up_baseline=baseline_table(limits, said["follow_up_baseline"]),

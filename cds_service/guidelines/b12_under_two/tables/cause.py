@@ -3,6 +3,8 @@ an inborn error decides before malabsorption, malabsorption before diet."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from cds_service.guidelines.tables import (
@@ -14,6 +16,11 @@ from cds_service.guidelines.tables import (
     not_,
     some,
 )
+
+#: ``mixed`` is malabsorption with a diet that lacks vitamin B12.
+Cause = Literal[
+    "inborn", "malabsorption", "mixed", "nutritional", "nutritional possible", "unknown"
+]
 
 
 class CauseFacts(Struct, frozen=True):

@@ -40,14 +40,15 @@ class Follow(Struct, frozen=True):
     """What follows from a row that has a card.
 
     ``injections`` is the dose to change to from oral treatment, ``level`` when its card orders
-    the level. ``goes_on`` says that the card tells to go on as ordered, ``until_settled`` that
-    there is no card any more once the level of three months is there, and ``reaction`` that the
-    signs may be one to treatment.
+    the level. ``goes_on`` says that the card tells to go on as ordered, ``success`` that it calls
+    the treatment one, ``until_settled`` that there is no card any more once the level of three
+    months is there, and ``reaction`` that the signs may be one to treatment.
     """
 
     injections: InjectionDose | None = None
     level: Literal["now", "three months"] | None = None
     goes_on: bool = False
+    success: bool = False
     until_settled: bool = False
     reaction: bool = False
 
@@ -180,7 +181,7 @@ def response_table(limits: Limits, words: TableWords) -> Table[ResponseFacts, Fo
         ResponseFacts,
         (
             Row("FU-01", misses(f.day, limits.response_day), None),
-            Row("FU-12", all_of(adequate, meets(f.day, limits.regimen_end)), Follow()),
+            Row("FU-12", all_of(adequate, meets(f.day, limits.regimen_end)), Follow(success=True)),
             Row("FU-02", adequate, Follow(goes_on=True, until_settled=True)),
             Row(
                 "FU-03",
@@ -200,7 +201,7 @@ def response_table(limits: Limits, words: TableWords) -> Table[ResponseFacts, Fo
     )
 
 
-def checks_table(limits: Limits, words: TableWords) -> Table[CheckFacts, None]:
+def checks_table(limits: Limits, words: TableWords) -> Table[CheckFacts, Follow]:
     """Asked of each of the two checks."""
     f = CheckFacts
     to_come = any_of(
@@ -218,7 +219,7 @@ def checks_table(limits: Limits, words: TableWords) -> Table[CheckFacts, None]:
     return Table.of(
         "follow_up",
         CheckFacts,
-        (Row("FU-00", all_of(to_come, none(f.ordered)), None),),
+        (Row("FU-00", all_of(to_come, none(f.ordered)), Follow(goes_on=True)),),
         words,
         first=False,
     )

@@ -1,0 +1,46 @@
+"""Table DUP: vitamin B12 that is ordered already. Every row stands for itself."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from cds_service.guidelines.b12_under_two.therapy import Route
+from cds_service.guidelines.tables import Row, Table, TableWords, all_of, any_of, is_one_of, some
+
+
+class DuplicationFacts(Struct, frozen=True):
+    """How many orders are in force and how many are not (any more); ``route`` is that of the
+    orders in force. ``injections`` when the child would be injected if it were not treated.
+    ``draft_repeats`` when an order being written is of the same route, which the order checks
+    find out."""
+
+    active: int = 0
+    draft_repeats: bool = False
+    route: Route = "unknown"
+    injections: bool = False
+    signs: bool = False
+    ended: int = 0
+
+
+def duplication_table(words: TableWords) -> Table[DuplicationFacts, None]:
+    f = DuplicationFacts
+    return Table.of(
+        "duplication",
+        DuplicationFacts,
+        (
+            Row("DUP-01", some(f.active), None),
+            Row("DUP-02", all_of(some(f.active), f.draft_repeats), None),
+            Row(
+                "DUP-03",
+                all_of(
+                    some(f.active),
+                    is_one_of(f.route, "oral", "other"),
+                    any_of(f.injections, f.signs),
+                ),
+                None,
+            ),
+            Row("DUP-04", some(f.ended), None),
+        ),
+        words,
+        first=False,
+    )

@@ -1,0 +1,273 @@
+"""What is decided does not hang on words: a site that renames everything that it may rename gets
+the same rules, cards, orders, codes, amounts, routes and sentences of safety as before.
+
+Every product, test, dose, card, text, link and reason gets another name, and every code another
+display, that has nothing of the old one but what is filled in. The guideline with its own words is
+asked the same. Both have a mark in each text, so that a sentence is known by its name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from functools import cache
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import pytest
+from msgspec import to_builtins
+
+from cds_service.app import create_app
+from cds_service.consultation import load_services
+from cds_service.guidelines.b12_under_two.loading import FILE, FOLDER
+from cds_service.guidelines.codelists import load_code_lists
+from cds_service.guidelines.engine import OVERRIDABLE, placeholders, read_toml
+from cds_service.settings import Settings
+
+Json = dict[str, Any]
+
+STORIES = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
+EVALUATION = "io.github.b12-cds-service.evaluation"
+RULES = "io.github.b12-cds-service.rules"
+#: Members of a resource that are words.
+WORDS = {"display", "text", "description", "note", "patientInstruction"}
+LOCAL = "local: a site that renames everything"
+
+# --- a site's own words ---------------------------------------------------------------------------
+
+_numbers = count(100)
+
+
+def renamed(text: str) -> str:
+    """Other words, with the same values filled in."""
+    filled = " ".join(f"{{{name}}}" for name in sorted(placeholders(text)))
+    return f"Wx{next(_numbers)} {filled}".strip()
+
+
+def marked(name: str, text: str) -> str:
+    """A text that carries its name."""
+    return f"{text} qq{name}qq"
+
+
+def words_of(data: Json) -> Json:
+    """Everything that a site may change and that is words, every one renamed."""
+    lists = load_code_lists(FOLDER / "codes")
+    return {
+        "products": {
+            name: {"name": renamed(one["name"]), "codings": [_displayed(c) for c in one["codings"]]}
+            for name, one in data["products"].items()
+        },
+        "tests": {
+            name: {"name": renamed(one["name"]), "codings": [_displayed(c) for c in one["codings"]]}
+            for name, one in data["tests"].items()
+        },
+        "doses": {
+            name: {
+                "label": renamed(one["label"]),
+                "phases": [{**phase, "text": renamed(phase["text"])} for phase in one["phases"]],
+                "source": LOCAL,
+            }
+            for name, one in data["doses"].items()
+        },
+        "cards": {
+            name: {part: renamed(one[part]) for part in ("summary", "advice", "why") if part in one}
+            for name, one in data["cards"].items()
+        },
+        "texts": {name: marked(name, renamed(text)) for name, text in data["texts"].items()},
+        "links": {
+            name: {"label": renamed(one["label"]), "url": f"https://site.example/{name}"}
+            for name, one in data["links"].items()
+        },
+        "override_reasons": [_displayed(one) for one in data["override_reasons"]],
+        "codes": {
+            name: [
+                {
+                    "system": row.system,
+                    "code": row.code,
+                    "display": renamed(""),
+                    "verified": "yes" if row.verified else "no",
+                    "evidence": "local:site",
+                }
+                for row in one.codes
+            ]
+            for name, one in lists.items()
+        },
+    }
+
+
+def _displayed(coding: Mapping[str, str]) -> Json:
+    return {**coding, "display": renamed("")}
+
+
+def toml(changes: Mapping[str, Any]) -> str:
+    """As a file of overrides; strings, numbers and lists read alike in JSON and TOML."""
+    return "\n".join(f"{json.dumps(key)} = {_value(value)}" for key, value in changes.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{json.dumps(k)} = {_value(v)}' for k, v in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+Words = Literal["own", "marked", "renamed"]
+
+
+@cache
+def services(words: Words) -> Sequence[Any]:
+    """The services with the guideline's own words, with a mark in each text, or renamed."""
+    if words == "own":
+        return load_services()
+    data = read_toml(FILE)
+    own = {"texts": {name: marked(name, text) for name, text in data["texts"].items()}}
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "site.toml"
+        file.write_text(toml(words_of(data) if words == "renamed" else own), encoding="utf-8")
+        return load_services(file)
+
+
+#: What a site may change and that is no word: sections of numbers and choices, and in any section
+#: the codes, ids and numbers of these names.
+NO_WORDS = {"limits", "policy"}
+IDS = {
+    "system", "code", "source", "substance", "rule", "period_unit", "duration_unit", "indicator",
+    "statement", "evidence", "links", "topic", "same_as", "amount",
+}  # fmt: skip
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every string in nested data that is no id, with its dotted name."""
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            if key not in IDS:
+                yield from leaves(one, f"{name}.{key}")
+    elif isinstance(value, Sequence):
+        for number, one in enumerate(value):
+            yield from leaves(one, f"{name}.{number}")
+
+
+def test_everything_that_a_site_may_rename_is_renamed() -> None:
+    own, other = (services(words)[0].guideline for words in ("own", "renamed"))
+    for section in set(OVERRIDABLE) - NO_WORDS - {"codes"}:
+        before, after = (
+            dict(leaves(to_builtins(getattr(g.file, section)), section)) for g in (own, other)
+        )
+        same = {name for name, text in before.items() if text and after[name] == text}
+        assert before
+        assert not same
+    for name in own.codes.__struct_fields__:
+        shown = {code.display for code in getattr(own.codes, name).verified}
+        assert not shown & {code.display for code in getattr(other.codes, name).verified}
+
+
+# --- what is decided ------------------------------------------------------------------------------
+
+
+def without_words(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_words(one) for name, one in value.items() if name not in WORDS}
+    return [without_words(one) for one in value] if isinstance(value, list) else value
+
+
+def decided(answer: Json) -> Json:
+    """All of an answer that is no word: what fired, and of each card its rules, urgency, orders,
+    and which sentences it has, by name and in order."""
+    account = answer["extension"][EVALUATION]
+    return {
+        "fired": account["ruleIds"],
+        "outcome": account["outcome"],
+        "cards": [
+            {
+                "rules": card["extension"][RULES],
+                "topic": card["source"].get("topic", {}).get("code"),
+                "indicator": card["indicator"],
+                "sentences": re.findall(r"qq(\w+?)qq", card["detail"]),
+                "reasons": [reason["code"] for reason in card.get("overrideReasons", ())],
+                "links": len(card.get("links", ())),
+                "selection": card.get("selectionBehavior"),
+                "suggestions": [
+                    {
+                        "recommended": suggestion.get("isRecommended", False),
+                        "actions": [
+                            without_words(action) for action in suggestion.get("actions", ())
+                        ],
+                    }
+                    for suggestion in card.get("suggestions", ())
+                ],
+            }
+            for card in answer["cards"]
+        ],
+    }
+
+
+def lines(value: Any, name: str = "") -> Iterator[str]:
+    """Nested data as a line a leaf, so that a difference is told in one."""
+    parts = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    if not isinstance(value, dict | list):
+        yield f"{name}: {value}"
+    for key, one in parts:
+        yield from lines(one, f"{name}.{key}")
+
+
+def occasions(story: str) -> Iterator[tuple[date, str, Json]]:
+    """The story at every hook: its date, the service's id, and the request."""
+    request = json.loads((STORIES / story / "request.json").read_bytes())
+    expected = json.loads((STORIES / story / "expected.json").read_bytes())
+    for service in services("own"):
+        context = dict(request["context"])
+        if service.hook != "patient-view":
+            empty = {"resourceType": "Bundle", "type": "collection", "entry": []}
+            context.setdefault("draftOrders", empty)
+        if service.hook == "order-select":
+            entries = context["draftOrders"].get("entry", [])
+            drafts = [one["resource"] for one in entries]
+            selected = [f"{one['resourceType']}/{one['id']}" for one in drafts if "id" in one]
+            context.setdefault("selections", selected)
+        on = date.fromisoformat(expected["asOf"])
+        yield on, service.id, {**request, "hook": service.hook, "context": context}
+
+
+@cache
+def client_of(on: date, words: Words) -> Any:
+    return create_app(Settings(demo=True, as_of=on), services(words)).test_client()
+
+
+def decisions(story: str, words: Words) -> Iterator[Json]:
+    for on, service, request in occasions(story):
+        answer = client_of(on, words).post(f"/cds-services/{service}", json=request)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        yield decided(answer.json)
+
+
+@pytest.mark.parametrize("story", sorted(folder.name for folder in STORIES.iterdir()))
+def test_a_story_is_decided_alike_whatever_everything_is_called(story: str) -> None:
+    for own, other in zip(decisions(story, "marked"), decisions(story, "renamed"), strict=True):
+        assert list(lines(other)) == list(lines(own))
+
+
+def test_the_marks_decide_nothing_and_are_found() -> None:
+    sentences: set[str] = set()
+    for story in ("vegan-mother-low-b12-six-months", "order-sign-recommended-regimen"):
+        for own, with_marks in zip(
+            decisions(story, "own"), decisions(story, "marked"), strict=True
+        ):
+            for card in with_marks["cards"]:
+                sentences.update(card.pop("sentences"))
+            for card in own["cards"]:
+                assert card.pop("sentences") == []
+            assert with_marks == own
+    assert {"leber_ask", "cause", "level", "review"} <= sentences
