@@ -114,9 +114,7 @@ def metabolite_evidence(
             treated = facts.therapy.start is not None and lab.when.last > facts.therapy.start
             if treated or not within(lab.when.first, sample, limits.metabolite_window):
                 continue
-            if lab.comparator in ("<", "<=") and limit.holds(lab.value) and not lab.flagged:
-                continue  # "below 0.9" does not say whether it is below 0.4
-            if lab.comparator in (">", ">=") and not limit.holds(lab.value) and not lab.flagged:
+            if not _tells(lab, limit):
                 continue
             seen += 1
             if lab.high if lab.flagged else limit.holds(lab.value):
@@ -124,6 +122,16 @@ def metabolite_evidence(
             break
     normal = seen >= (2 if both_normal else 1)
     return ("high" if high else "normal" if normal else "none"), tuple(high)
+
+
+def _tells(lab: Lab, limit: Limit) -> bool:
+    """Whether a result says on which side of the limit it is: "below 0.9" does not say whether it
+    is below 0.4."""
+    if lab.flagged:
+        return True
+    if lab.comparator in ("<", "<="):
+        return not limit.holds(lab.value)
+    return lab.comparator not in (">", ">=") or limit.holds(lab.value)
 
 
 # --- status -------------------------------------------------------------------------------------

@@ -314,7 +314,8 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``companions`` are other active substances, ``combination`` names of medicines that have B12
     among others, ``no_medicine`` words that make a name with B12 something else (a test, a
-    strain), ``plain`` words that name no substance, ``preservative_free`` phrases that say so.
+    strain), ``plain`` words that name no substance, ``preservative_free`` phrases that say so,
+    ``negations`` words that turn round what is said of a route.
     """
 
     b12: SubstanceNames
@@ -324,6 +325,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     no_medicine: tuple[str, ...]
     plain: tuple[str, ...]
     preservative_free: tuple[str, ...]
+    negations: tuple[str, ...]
     forms: FormNames
     ways: WayNames
     routes: RouteNames

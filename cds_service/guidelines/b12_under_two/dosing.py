@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from cds_service.clinical import UNITS, DoseAmount, DraftDosage, Quantity, Schedule, convert
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.products import Drug, form_of, has_phrase
+from cds_service.guidelines.b12_under_two.products import Drug, Form, form_of, has_phrase
 from cds_service.guidelines.b12_under_two.words import shown_dose
 
 Way = Literal[
@@ -26,7 +26,6 @@ _NO_STRENGTH = "the strength of the product is not known"
 _ALL_WAYS: tuple[Way, ...] = (
     "oral", "sublingual", "nasal", "intramuscular", "subcutaneous", "intravenous", "parenteral",
 )  # fmt: skip
-_NEGATIONS = ("not", "no", "avoid", "never", "except")
 INJECTED: frozenset[Way] = frozenset({"intramuscular", "subcutaneous", "intravenous", "parenteral"})
 #: The routes that suit each product. An injection is also swallowed, in practice.
 _SUITABLE: dict[str, frozenset[Way]] = {
@@ -99,34 +98,45 @@ def understand(
     dosages: Sequence[DraftDosage], drug: Drug, weight_kg: Decimal | None, g: Guideline
 ) -> Dosing:
     """What ``dosages`` of ``drug`` give a child of ``weight_kg``."""
-    dosages = _in_turn(dosages)
+    dosages = _in_turn(dosages, g)
     lines = tuple(_line(one, drug, weight_kg, g) for one in dosages)
     singles = [one for line in lines for one in (line.low, line.high) if one is not None]
-    highs = [line.high for line in lines if line.high is not None]
-    averages = [(line.average_high, line.average_low) for line in lines]
-    most_intensive = max(
-        ((high, low) for high, low in averages if high is not None and low is not None),
-        default=None,
-    )
-    if any(None in one for one in averages):
-        most_intensive = None
+    average_low, average_high = _most_intensive(lines)
+    ways = [line.ways for line in lines] or [_ways_of(drug)]
     problems = [*drug.doubts, *(_told(lines) if lines else ("no dose is given",))]
     return Dosing(
         lines,
         min(singles, default=None),
-        max(highs, default=None),
+        max((line.high for line in lines if line.high is not None), default=None),
         _day_most(lines),
-        most_intensive[1] if most_intensive else None,
-        most_intensive[0] if most_intensive else None,
+        average_low,
+        average_high,
         _duration(lines),
-        frozenset[Way]().union(*(line.ways for line in lines), _ways_of(drug) if not lines else ()),
-        any(amount.per_kg and _is_mg(amount) for one in dosages for amount in _amounts(one)),
+        frozenset[Way]().union(*ways),
+        _per_kg_in_mg(dosages),
         any(line.needs_weight for line in lines),
         tuple(dict.fromkeys(problems)),
     )
 
 
-def _in_turn(dosages: Sequence[DraftDosage]) -> Sequence[DraftDosage]:
+def _most_intensive(lines: Sequence[Line]) -> tuple[Decimal | None, Decimal | None]:
+    """The ends of the average of the line that gives most; unknown when one line's is."""
+    known = [
+        (line.average_high, line.average_low)
+        for line in lines
+        if line.average_high is not None and line.average_low is not None
+    ]
+    if not known or len(known) < len(lines):
+        return None, None
+    high, low = max(known)
+    return low, high
+
+
+def _per_kg_in_mg(dosages: Sequence[DraftDosage]) -> bool:
+    return any(amount.per_kg and _is_mg(amount) for one in dosages for amount in _amounts(one))
+
+
+def _in_turn(dosages: Sequence[DraftDosage], g: Guideline) -> Sequence[DraftDosage]:
     """Lines without numbers that say "then ..." follow one another; some FHIR versions and
     clients have no numbers."""
     first, *later = dosages or (None,)
@@ -196,9 +206,7 @@ def _is_mg(amount: DoseAmount) -> bool:
 # --- one line ---------------------------------------------------------------------------------
 
 
-def _line(
-    dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideline
-) -> Line:  # fmt: skip
+def _line(dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideline) -> Line:
     ways, route_problem = route_of_line(dosage, drug, g)
     problems = [route_problem] if route_problem else []
     if "the line" in dosage.unclear:
@@ -206,20 +214,11 @@ def _line(
             sequence=dosage.sequence, ways=ways, problems=("the dosage cannot be understood",)
         )
     reckoner = _Reckoner(drug, weight_kg, g, problems)
-    ends = [reckoner.micrograms(one) if one is not None else None
-            for one in (dosage.low, dosage.high)]  # fmt: skip
-    if ends[0] is not None and ends[1] is not None and ends[0] > ends[1]:
-        problems.append("the ends of the dose are in the wrong order")
-        ends.reverse()
-    low, high = ends
+    low, high = _ends(dosage, reckoner)
     dosed = dosage.low or dosage.high
-    if "dose" in dosage.unclear:
-        problems.append("the dose cannot be understood")
-    elif dosed is None:
-        in_words = dosage.text and dosage.schedule is None and "timing" not in dosage.unclear
-        problems.append("the dose is given in words only" if in_words else "no dose is given")
-    elif dosage.high is None or dosage.low is None:
-        problems.append("only one end of the dose is given")
+    problem = _dose_problem(dosage)
+    if problem:
+        problems.append(problem)
     schedule = _schedule(dosage, problems, needed=dosed is not None and not dosed.per_day)
     if dosed is not None and dosed.per_day:
         given = _spread(low, high, schedule, problems)
@@ -229,15 +228,48 @@ def _line(
         given = given._replace(average_low=None, average_high=None)
         problems.append("it is given as needed: how much in all is not known")
     given = _with_maxima(given, dosage, reckoner)
-    days = dosage.days
-    if days is None and schedule is not None:
-        if not schedule.days:
-            days = Decimal(1)
-        elif dosage.count is not None:
-            days = dosage.count * schedule.days / schedule.times
     return Line(
-        *given, days, dosage.sequence, ways, reckoner.needs_weight, tuple(dict.fromkeys(problems))
+        *given,
+        _days(dosage, schedule),
+        dosage.sequence,
+        ways,
+        reckoner.needs_weight,
+        tuple(dict.fromkeys(problems)),
     )
+
+
+def _ends(dosage: DraftDosage, reckoner: _Reckoner) -> tuple[Decimal | None, Decimal | None]:
+    """The ends of the dose in micrograms, the lower first."""
+    low, high = (
+        reckoner.micrograms(one) if one is not None else None for one in (dosage.low, dosage.high)
+    )
+    if low is not None and high is not None and low > high:
+        reckoner.problems.append("the ends of the dose are in the wrong order")
+        return high, low
+    return low, high
+
+
+def _dose_problem(dosage: DraftDosage) -> str:
+    """What is wrong with how the dose is given, "" if nothing is."""
+    if "dose" in dosage.unclear:
+        return "the dose cannot be understood"
+    if dosage.low is None and dosage.high is None:
+        in_words = dosage.text and dosage.schedule is None and "timing" not in dosage.unclear
+        return "the dose is given in words only" if in_words else "no dose is given"
+    if dosage.high is None or dosage.low is None:
+        return "only one end of the dose is given"
+    return ""
+
+
+def _days(dosage: DraftDosage, schedule: Schedule | None) -> Decimal | None:
+    """How long the line lasts; a single dose one day."""
+    if dosage.days is not None or schedule is None:
+        return dosage.days
+    if not schedule.days:
+        return Decimal(1)
+    if dosage.count is None:
+        return None
+    return dosage.count * schedule.days / schedule.times
 
 
 class _Reckoner:
@@ -281,27 +313,34 @@ class _Reckoner:
 
     def _of_pieces(self, amount: DoseAmount) -> Decimal | None:
         """Pieces of the product's own form, at the strength of one."""
-        drug, form = self.drug, self.drug.form
+        drug = self.drug
         piece = form_of(amount.thing, self.g)
         if amount.thing and not piece:
             self.problems.append(f"the unit of the dose, {amount.written}, is not known here")
             return None
         if piece == "drop" and drug.per_ml is not None and drug.drops_per_ml is not None:
             return amount.value * drug.per_ml / drug.drops_per_ml
-        if piece:
-            counted = piece == form or (not form and piece in ("tablet", "ampoule"))
-            possible = counted or not form or (form == "liquid" and piece in ("drop", "ampoule"))
-        else:
-            counted = possible = form in ("tablet", "spray", "ampoule")
-        if counted and drug.per_unit is not None:
+        fit = _fit(piece, drug.form)
+        if fit == "counted" and drug.per_unit is not None:
             return amount.value * drug.per_unit
-        if possible:
+        if fit != "no":
             self.problems.append(_NO_STRENGTH)
-        elif not piece and not form:
+        elif not piece and not drug.form:
             self.problems.append(f"it is not said what the dose, {amount.written}, counts")
         else:
             self.problems.append(f"the dose, {amount.written}, does not fit the product")
         return None
+
+
+def _fit(piece: Form, form: Form) -> Literal["counted", "possible", "no"]:
+    """Whether pieces of a product of this form can be counted, at the strength of one or at
+    another; without a ``piece`` a bare number counts what the form is."""
+    if not piece:
+        return "counted" if form in ("tablet", "spray", "ampoule") else "no"
+    if piece == form or (not form and piece in ("tablet", "ampoule")):
+        return "counted"
+    possible = not form or (form == "liquid" and piece in ("drop", "ampoule"))
+    return "possible" if possible else "no"
 
 
 def _schedule(dosage: DraftDosage, problems: list[str], *, needed: bool) -> Schedule | None:
@@ -389,34 +428,52 @@ def _with_maxima(given: _Given, dosage: DraftDosage, reckoner: _Reckoner) -> _Gi
 # --- the route --------------------------------------------------------------------------------
 
 
-def route_of_line(
-    dosage: DraftDosage, drug: Drug, g: Guideline
-) -> tuple[frozenset[Way], str]:  # fmt: skip
+def route_of_line(dosage: DraftDosage, drug: Drug, g: Guideline) -> tuple[frozenset[Way], str]:
     """The ways this line may go by, and what is wrong with what is said of them.
 
     By the codes of the route, otherwise by its text and the names of its codes, otherwise by the
     product. Where they contradict each other, all of them may be meant.
     """
     texts = [one for one in (dosage.route_text, *(code.display for code in dosage.route)) if one]
-    coded, of_product = _coded_ways(dosage, g), _ways_of(drug)
-    if len(coded) > 1:
-        return coded, "the codes of the route contradict each other"
-    said = coded
-    for written in (_written_ways(text, g) for text in texts):
+    of_product = _ways_of(drug)
+    said, contradiction = _said_ways(dosage, texts, g)
+    if contradiction:
+        return said, contradiction
+    stated = bool(dosage.route or dosage.route_text)
+    if "route" in dosage.unclear or (stated and not said) or _negated(texts, g):
+        return said or of_product, "the route cannot be understood"
+    if not said:
+        return of_product, "" if of_product else "the route is not given"
+    problem = _unfit_route(said, drug)
+    return (said | of_product, problem) if problem else (said, "")
+
+
+def _unfit_route(said: frozenset[Way], drug: Drug) -> str:
+    """Why the product cannot go by the route that was said, "" if it can."""
+    if not drug.way or said <= _SUITABLE[drug.way]:
+        return ""
+    product = "product to inject" if drug.way == "parenteral" else f"{drug.way} product"
+    return f"the route, {_listed(said)}, does not fit the {product}"
+
+
+def _negated(texts: Iterable[str], g: Guideline) -> bool:
+    return any(has_phrase(text, g.file.names.negations) for text in texts)
+
+
+def _said_ways(
+    dosage: DraftDosage, texts: Iterable[str], g: Guideline
+) -> tuple[frozenset[Way], str]:
+    """The ways that codes and words of the route say together, and how they contradict."""
+    said = _coded_ways(dosage, g)
+    if len(said) > 1:
+        return said, "the codes of the route contradict each other"
+    for text in texts:
+        written = _written_ways(text, g)
         both = _agreed(said, written)
         if not both and said and written:
             named = f"the route is given as {_listed(said)} and as {_listed(written)}"
             return said | written, named
         said = both or said
-    negated = any(has_phrase(text, _NEGATIONS) for text in texts)
-    stated = bool(dosage.route or dosage.route_text)
-    if "route" in dosage.unclear or negated or (stated and not said):
-        return said or of_product, "the route cannot be understood"
-    if not said:
-        return of_product, "" if of_product else "the route is not given"
-    if drug.way and not said <= _SUITABLE[drug.way]:
-        product = "product to inject" if drug.way == "parenteral" else f"{drug.way} product"
-        return said | of_product, f"the route, {_listed(said)}, does not fit the {product}"
     return said, ""
 
 
@@ -454,7 +511,7 @@ def _coded_ways(dosage: DraftDosage, g: Guideline) -> frozenset[Way]:
 
 def _written_ways(text: str, g: Guideline) -> frozenset[Way]:
     """Every way that the text names; none when it says what not to do."""
-    if not text or has_phrase(text, _NEGATIONS):
+    if not text or _negated((text,), g):
         return frozenset()
     routes = g.file.names.routes
     found = {way for way in _ALL_WAYS if has_phrase(text, getattr(routes, way))}
