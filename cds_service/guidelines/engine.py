@@ -1,7 +1,7 @@
 """What every guideline is made of: limits, rules and texts as data, and outcomes.
 
-A guideline is a folder: ``guideline.toml`` and ``codes/*.csv`` hold the numbers, codes and words,
-Python functions hold the logic. The file is read into a type that names every limit, dose and
+A guideline is a folder: ``guideline.toml`` and ``codes/*.csv`` hold the numbers and codes, ``texts``
+the words, Python functions the logic. The file is read into a type that names every limit, dose and
 text the functions use, so a name that stands only in the data or only in the code stops the
 service at start, with the file, the name and the cure.
 """
@@ -21,6 +21,7 @@ from msgspec import Struct, structs
 from cds_service.clinical import Code, Plan
 from cds_service.errors import GuidelineError
 from cds_service.language import Words, ids_of
+from cds_service.language.catalogues import check_ids, flattened, path_of, read_catalogue
 
 Indicator = Literal["info", "warning", "critical"]
 INDICATORS: tuple[Indicator, ...] = ("info", "warning", "critical")
@@ -193,6 +194,22 @@ def texts_in_force(cards: Mapping[str, CardText], texts: Struct) -> dict[str, st
     return {name: text for name, text in found.items() if text}
 
 
+def with_texts(data: Mapping[str, Any], folder: Path, *schemas: type[Struct]) -> dict[str, Any]:
+    """``data`` with the texts of the catalogue in ``folder`` in their places: those of each card of
+    ``data``, and the tables of ``schemas``. Raises `CatalogueError`."""
+    tables = read_catalogue(folder)
+    texts, cards = dict(flattened(tables)), data["cards"]
+    may = [text_id(name, "why") for name in cards]
+    wanted = [
+        *(text_id(name, member) for name in cards for member in ("summary", "advice")),
+        *(name for name in may if name in texts),
+        *(name for schema in schemas for name in ids_of(schema)),
+    ]
+    check_ids(path_of(folder), wanted, texts)
+    worded = {name: card | tables["cards"].get(name, {}) for name, card in cards.items()}
+    return {**data, **tables, "cards": worded}
+
+
 # --- outcomes --------------------------------------------------------------------------------
 
 Section = Literal["finding", "advice", "why", "safety", "follow_up", "missing"]
@@ -218,10 +235,10 @@ class Choice(Struct, frozen=True):
     """
 
     rule: str
-    label: str
+    label: Words
     plans: tuple[Plan, ...]
     recommended: bool = False
-    alone: str = ""
+    alone: Words = ""
 
 
 class Recommend(Struct, frozen=True):

@@ -10,7 +10,7 @@ from kept import accepted, card, overridden
 from msgspec import structs
 
 from cds_service.cdshooks.feedback import Feedback, Reason
-from cds_service.language import house
+from cds_service.language import Span, house
 from cds_service.store.audit import Card
 from cds_service.store.reports import page, words
 from cds_service.store.reports.figures import (
@@ -89,13 +89,13 @@ def test_the_interval_is_wilsons(count: int, of: int, low: float, high: float) -
 
 def test_nothing_of_nothing_is_no_rate() -> None:
     assert (rate(0, 0).rate, rate(0, 0).low, rate(0, 0).high) == (None, None, None)
-    assert words.percent(rate(0, 0)) == "–"
+    assert ENGLISH.text(words.percent(rate(0, 0))) == "–"
 
 
 @pytest.mark.parametrize(("of", "said"), [(9, "too few"), (10, "0 %"), (11, "0 %")])
 def test_below_ten_cards_no_rate_is_said(of: int, said: str) -> None:
-    assert words.percent(rate(0, of)) == said
-    assert words.interval(rate(0, of))
+    assert ENGLISH.text(words.percent(rate(0, of))) == said
+    assert ENGLISH.text(words.interval(rate(0, of)))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_quartiles_lie_between_what_was_seen(seconds: list[float], expected: Tim
     [(59, "59 s"), (60, "1.0 min"), (599, "10.0 min"), (600, "10 min"), (3600, "1.0 h")],
 )
 def test_times_are_told_in_a_unit_that_fits(seconds: float, said: str) -> None:
-    assert words.duration(seconds) == said
+    assert ENGLISH.text(Span(seconds)) == said
 
 
 # --- what counts as what ------------------------------------------------------------------------
