@@ -19,9 +19,9 @@ PACKAGE = Path(__file__).parents[1] / "cds_service"
 _READING = "clinical fhir.gather fhir.reading fhir.editions fhir.wire fhir.elements"
 # What lies directly in guidelines/ is the kit that every guideline is made with.
 _KIT = (
-    "clinical errors guidelines.engine guidelines.tables guidelines.codelists guidelines.overrides"
-    " guidelines.checks guidelines.doses guidelines.guideline guidelines.workbench"
-    " guidelines.explain guidelines.describe"
+    "clinical errors language guidelines.engine guidelines.tables guidelines.codelists"
+    " guidelines.overrides guidelines.checks guidelines.doses guidelines.guideline"
+    " guidelines.workbench guidelines.explain guidelines.describe"
 )
 _B12 = f"{_KIT} guidelines.b12_under_two"
 
@@ -30,8 +30,11 @@ _B12 = f"{_KIT} guidelines.b12_under_two"
 ALLOWED: dict[str, tuple[str, str]] = {
     # module                               of ours                                   libraries
     "": ("", ""),
-    "clinical": ("", "msgspec"),
+    "clinical": ("language", "msgspec"),
     "errors": ("", "msgspec"),
+    "language": ("errors", "msgspec"),
+    "language.catalogues": ("errors language", ""),
+    "language.house": ("errors language", "msgspec"),
     "settings": ("errors trust.addresses", "msgspec"),
     "trust": ("", ""),
     "trust.addresses": ("errors", ""),
@@ -46,7 +49,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "store": ("", ""),
     "store.log": ("", "msgspec"),
     "store.metrics": ("", "prometheus_client"),
-    "store.audit": ("", "msgspec"),
+    "store.audit": ("language", "msgspec"),
     "store.keeping": (
         "errors cdshooks.feedback store.audit store.database store.log store.metrics"
         " store.migrations",
@@ -58,9 +61,9 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "store.reports": ("", ""),
     "store.reports.figures": ("cdshooks.feedback store.audit", "msgspec"),
-    "store.reports.words": ("store.reports.figures", ""),
+    "store.reports.words": ("language store.reports.figures", ""),
     "store.reports.page": (
-        "store.audit store.reports.figures store.reports.words",
+        "language store.audit store.reports.figures store.reports.words",
         "jinja2 msgspec",
     ),
     "store.migrations": ("", ""),
@@ -103,9 +106,9 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "fhir.trail": ("", ""),
-    "fhir.orders": ("clinical errors fhir.editions", "msgspec fhir.resources pydantic"),
+    "fhir.orders": ("clinical errors fhir.editions language", "msgspec fhir.resources pydantic"),
     "guidelines": ("", ""),
-    "guidelines.engine": ("clinical errors", "msgspec"),
+    "guidelines.engine": ("clinical errors language", "msgspec"),
     "guidelines.tables": ("errors guidelines.engine", "msgspec"),
     "guidelines.explain": ("guidelines.engine guidelines.tables", "msgspec"),
     "guidelines.describe": (
@@ -174,35 +177,39 @@ ALLOWED: dict[str, tuple[str, str]] = {
         " consultation.services",
         "",
     ),
-    "consultation.cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
+    "consultation.cards": ("clinical errors guidelines.engine cdshooks language", "msgspec"),
     "consultation.occasion": (
         "clinical cdshooks fhir.gather guidelines.guideline store.audit",
         "msgspec",
     ),
     "consultation.services": (
         "clinical consultation.cards fhir.orders guidelines.guideline guidelines.overrides"
-        " guidelines.registry",
+        " guidelines.registry language",
         "msgspec",
     ),
     "consultation.account": (
         "clinical cdshooks consultation.cards consultation.occasion fhir.gather"
-        " guidelines.engine guidelines.guideline store.audit",
+        " guidelines.engine guidelines.guideline language store.audit consultation.services",
         "",
     ),
     "consultation.restraint": (
-        "cdshooks consultation errors settings store.audit store.metrics",
+        "cdshooks consultation errors language settings store.audit store.metrics",
         "msgspec",
     ),
     "consultation.challenger": ("cdshooks consultation store", "msgspec"),
-    "consultation.cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
+    "consultation.cases": (
+        "errors cdshooks consultation fhir.bundles fhir.gather language",
+        "msgspec",
+    ),
     "workbench": ("", ""),
     "workbench.samples": ("", "msgspec"),
     "workbench.pages": (
-        "errors settings cdshooks consultation clinical guidelines.guideline web.intake workbench",
+        "errors settings cdshooks consultation clinical guidelines.guideline language web.intake"
+        " workbench",
         "msgspec flask",
     ),
     "workbench.showing": (
-        "clinical cdshooks consultation fhir.gather guidelines",
+        "clinical cdshooks consultation fhir.gather guidelines language",
         "msgspec markdown_it",
     ),
     "web": ("", ""),
@@ -223,7 +230,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "commands": ("guidelines.guideline guidelines.registry", "click"),
     "commands.serving": ("app consultation errors settings store.keeping", "click granian"),
     "commands.evaluating": (
-        "cdshooks commands consultation errors guidelines settings",
+        "cdshooks commands consultation errors guidelines language settings",
         "click fhir.resources pydantic",
     ),
     "commands.checking": (
@@ -231,7 +238,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "click",
     ),
     "commands.keeping": (
-        "commands consultation errors fhir settings store",
+        "commands consultation errors fhir language settings store",
         "click msgspec",
     ),
     "commands.trying": (

@@ -20,7 +20,7 @@ from cds_service.consultation.account import (
     kept,
     loggable,
 )
-from cds_service.consultation.cards import build_cards, speaking
+from cds_service.consultation.cards import Spoken, build_cards, speaking
 from cds_service.consultation.occasion import Consultation, Examined, Occasion
 from cds_service.consultation.services import Service, check_orders, load_services
 from cds_service.fhir import orders
@@ -30,7 +30,6 @@ from cds_service.fhir.reading import read_record
 
 if TYPE_CHECKING:
     from cds_service.fhir.server import FhirServer
-    from cds_service.guidelines.engine import CannotTell, Recommend
 
 __all__ = [
     "EVALUATION_EXTENSION",
@@ -127,9 +126,7 @@ def respond(service: Service, asked: Request, examined: Examined, occasion: Occa
     return _worded(service, asked, examined, occasion, _spoken(service, examined, occasion))
 
 
-def _spoken(
-    service: Service, examined: Examined, occasion: Occasion
-) -> Sequence[Recommend | CannotTell]:
+def _spoken(service: Service, examined: Examined, occasion: Occasion) -> Sequence[Spoken]:
     """The outcomes that cards are made of."""
     notes = service.guideline.data_notes(examined.evaluation, examined.record)
     return speaking(examined.evaluation.outcomes, notes, occasion.unseen)
@@ -140,7 +137,7 @@ def _worded(
     asked: Request,
     examined: Examined,
     occasion: Occasion,
-    spoken: Sequence[Recommend | CannotTell],
+    spoken: Sequence[Spoken],
 ) -> Response:
     g, evaluation, record = service.guideline, examined.evaluation, examined.record
     arm = f"|{occasion.arm}" if occasion.arm else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service import EXTENSIONS
 from cds_service.cdshooks.response import Card, Response
 from cds_service.clinical import Record
-from cds_service.consultation.cards import RULES_EXTENSION, Stationery, digest
+from cds_service.consultation.cards import RULES_EXTENSION, Spoken, Stationery, digest
 from cds_service.consultation.occasion import Examined
 from cds_service.fhir.gather import Answer
 from cds_service.guidelines.engine import (
@@ -106,7 +106,7 @@ def loggable(response: Response, evidence: Mapping[str, Answer]) -> dict[str, An
 def kept(
     service: Service,
     examined: Examined,
-    spoken: Iterable[Recommend | CannotTell],
+    spoken: Iterable[Spoken],
     response: Response,
     durations: Mapping[str, float],
 ) -> audit.Evaluation:
@@ -123,8 +123,8 @@ def kept(
         fired=tuple([qualified(about.id, rule) for rule in account["ruleIds"]]),
         cards=tuple(
             [
-                _kept_card(about.id, outcome, card, words)
-                for outcome, card in zip(spoken, response.cards, strict=True)
+                _kept_card(about.id, one, card, words)
+                for one, card in zip(spoken, response.cards, strict=True)
             ]
         ),
         missing=(
@@ -152,9 +152,8 @@ def _rule_outcome(guideline: str, outcome: Outcome, language: Language) -> audit
     return audit.RuleOutcome(rule, "cannot tell", missing=missing)
 
 
-def _kept_card(
-    guideline: str, outcome: Recommend | CannotTell, card: Card, words: Stationery
-) -> audit.Card:
+def _kept_card(guideline: str, spoken: Spoken, card: Card, words: Stationery) -> audit.Card:
+    outcome = spoken.outcome
     choices = outcome.choices if isinstance(outcome, Recommend) else ()
     topic = card.source.topic
     return audit.Card(
@@ -163,7 +162,7 @@ def _kept_card(
         outcome.card,
         topic.code if topic else "",
         card.indicator,
-        digest(outcome, words),
+        digest(spoken, words),
         tuple(
             [
                 audit.Suggested(made.uuid, qualified(guideline, choice.rule), choice.recommended)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from datetime import date
 from hashlib import sha1, sha256
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, structs
 
@@ -107,9 +106,16 @@ def _frame(name: str, text: CardText, words: Wording, language: Language) -> _Fr
     )
 
 
+class Spoken(NamedTuple):
+    """An outcome that becomes a card, and what the actions of each of its choices do."""
+
+    outcome: Recommend | CannotTell
+    actions: tuple[tuple[Words, ...], ...]
+
+
 def speaking(
     outcomes: Iterable[Outcome], data_notes: Sequence[Note] = (), unseen: Container[str] = ()
-) -> list[Recommend | CannotTell]:
+) -> list[Spoken]:
     """The outcomes that become cards, most urgent first and the main one first among its equals.
 
     ``data_notes`` (what was missing) are said by the first only whose rule is not ``unseen``.
@@ -120,11 +126,21 @@ def speaking(
         first = next((index for index, one in enumerate(found) if one.rule not in unseen), 0)
         told = found[first]
         found[first] = structs.replace(told, notes=(*told.notes, *data_notes))
-    return found
+    return [
+        Spoken(
+            one,
+            tuple([tuple([_described(plan) for plan in it.plans]) for it in _choices(one)]),
+        )
+        for one in found
+    ]
+
+
+def _choices(outcome: Recommend | CannotTell) -> tuple[Choice, ...]:
+    return outcome.choices if isinstance(outcome, Recommend) else ()
 
 
 def build_cards(
-    spoken: Iterable[Recommend | CannotTell],
+    spoken: Iterable[Spoken],
     words: Stationery,
     write: Write,
     *,
@@ -141,14 +157,10 @@ def build_cards(
 
 
 def _card(
-    outcome: Recommend | CannotTell,
-    words: Stationery,
-    write: Write,
-    call: str,
-    closing: Sequence[str],
+    spoken: Spoken, words: Stationery, write: Write, call: str, closing: Sequence[str]
 ) -> Card:
-    frame = words.frames[outcome.card]
-    choices = outcome.choices if isinstance(outcome, Recommend) else ()
+    outcome, language = spoken.outcome, words.language
+    frame, choices = words.frames[outcome.card], _choices(outcome)
     selection = outcome.selection if isinstance(outcome, Recommend) and choices else ""
     identity = f"{call}|{outcome.rule}|{outcome.card}"
     rules: dict[str, Any] = {
@@ -159,13 +171,13 @@ def _card(
         rules["order"] = outcome.about
     return Card(
         uuid=_uuid(identity),
-        summary=_summary(words.language, frame.summary, outcome.values),
+        summary=_summary(language, frame.summary, outcome.values),
         indicator=outcome.indicator,
         source=frame.source,
         detail=_detail(outcome, frame, words, closing),
         suggestions=tuple(
-            _suggestion(choice, words.language, write, f"{identity}|{index}")
-            for index, choice in enumerate(choices)
+            _suggestion(choice, said, language, write, f"{identity}|{index}")
+            for index, (choice, said) in enumerate(zip(choices, spoken.actions, strict=True))
         ),
         selection_behavior=selection,
         override_reasons=words.override_reasons,
@@ -237,20 +249,22 @@ def _uuid(name: str) -> str:
 _NAMESPACE = bytes.fromhex("5d0f5f5e7a0e5c439d103c3cbd6f1f0b")
 
 
-def _suggestion(choice: Choice, language: Language, write: Write, identity: str) -> Suggestion:
+def _suggestion(
+    choice: Choice, said: Sequence[Words], language: Language, write: Write, identity: str
+) -> Suggestion:
+    actions = zip(choice.plans, map(language.text, said), strict=True)
     return Suggestion(
         label=plain(language.text(choice.label)),
         uuid=_uuid(identity),
-        actions=tuple(_action(plan, language, write) for plan in choice.plans),
+        actions=tuple([_action(plan, description, write) for plan, description in actions]),
         is_recommended=choice.recommended,
     )
 
 
-def _action(plan: Plan, language: Language, write: Write) -> Action:
-    kind, description = _kind(plan), language.text(_described(plan))
+def _action(plan: Plan, description: str, write: Write) -> Action:
     if isinstance(plan, RemovedDraft):
-        return Action(kind, description, resource_id=plan.source)
-    return Action(kind, description, write(plan))
+        return Action("delete", description, resource_id=plan.source)
+    return Action(_kind(plan), description, write(plan))
 
 
 def _kind(plan: Plan) -> Literal["create", "update", "delete"]:
@@ -292,30 +306,29 @@ def _revision(plan: RevisedDrug) -> Message:
 # --- the same answer ----------------------------------------------------------------------------
 
 
-def digest(outcome: Recommend | CannotTell, words: Stationery) -> str:
+def digest(spoken: Spoken, words: Stationery) -> str:
     """The same as long as an answer says the same, whatever call it answers and in whatever
     language: of the ids of its texts and the values they name.
 
     The dates of its orders are left out: they move with the day, the advice does not. So is what
     closes every card: that names the edition and the site's settings.
     """
-    frame, identity = words.frames[outcome.card], words.language.identity
+    outcome, language = spoken.outcome, words.language
+    frame = words.frames[outcome.card]
     said = [outcome.indicator, outcome.card, frame.authority]
     for lead in (frame.summary, frame.advice, frame.why):
         if lead:
-            said.append(words.language.identity_of(lead, outcome.values))
+            said.append(language.identity_of(lead, outcome.values))
     for note in outcome.notes:
-        said += [note.section, identity(note.text)]
+        said += (note.section, language.identity(note.text))
         if isinstance(note.text, str):
-            said += [identity(note.values[name]) for name in sorted(placeholders(note.text))]
-    for choice in outcome.choices if isinstance(outcome, Recommend) else ():
-        said.append(identity(choice.label))
-        said += [f"{_kind(plan)} {identity(_described(_undated(plan)))}" for plan in choice.plans]
+            names = sorted(placeholders(note.text))
+            said += [language.identity(note.values[name]) for name in names]
+    for choice, actions in zip(_choices(outcome), spoken.actions, strict=True):
+        said.append(language.identity(choice.label))
+        for plan, action in zip(choice.plans, actions, strict=True):
+            said += (_kind(plan), language.identity(action, dates=False))
     return sha256("\0".join(said).encode()).hexdigest()[:32]
-
-
-def _undated(plan: Plan) -> Plan:
-    return structs.replace(plan, due=date.min) if isinstance(plan, PlannedTest) else plan
 
 
 # --- words of a record ----------------------------------------------------------------------------

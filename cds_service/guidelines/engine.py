@@ -1,9 +1,9 @@
 """What every guideline is made of: limits, rules and texts as data, and outcomes.
 
-A guideline is a folder: ``guideline.toml`` and ``codes/*.csv`` hold the numbers and codes, ``texts``
-the words, Python functions the logic. The file is read into a type that names every limit, dose and
-text the functions use, so a name that stands only in the data or only in the code stops the
-service at start, with the file, the name and the cure.
+A guideline is a folder: ``guideline.toml`` and ``codes/*.csv`` hold the numbers and codes,
+``texts/`` the words, Python functions the logic. The files are read into types that name every
+limit, dose and text the functions use, so a name that stands only in the data or only in the code
+stops the service at start, with the file, the name and the cure.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
+from hashlib import sha256
 from types import MemberDescriptorType
 from typing import Any, Literal, TypeAlias
 
@@ -133,6 +134,7 @@ class Language:
         self.tag = tag
         self._texts = texts
         self.original = original or self
+        self._identities: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     def joined(
         self, texts: Mapping[str, str], file: str, originals: Mapping[str, str] | None = None
@@ -174,10 +176,13 @@ class Language:
         quote: Callable[[str], str] | None = None,
     ) -> str:
         """A template with its values in it, each passed through ``quote``."""
-        names = placeholders(template)
-        if not names:
-            return template.format()
-        return template.format_map(self.worded(names, values, quote))
+        written = []
+        for literal, name in _parts(template):
+            written.append(literal)
+            if name is not None:
+                words = self.text(values[name])
+                written.append(words if quote is None else quote(words))
+        return "".join(written)
 
     def worded(
         self,
@@ -216,27 +221,40 @@ class Language:
 
     # --- what stays the same in every language ----------------------------------------------------
 
-    def identity(self, value: object) -> str:
+    def identity(self, value: object, *, dates: bool = True) -> str:
         """The same for the same ids and values, whatever language shows them.
 
         Of a message also the original text as it is in force, since an id whose words were
-        rewritten no longer says the same; and only of the values which that text names.
+        rewritten no longer says the same; and only of the values which that text names, less
+        those that are dates unless ``dates`` count.
         """
+        if isinstance(value, str):
+            return value
         if isinstance(value, Message):
-            return self.identity_of(value.id, value.values)
+            return self.identity_of(value.id, value.values, dates=dates)
         if isinstance(value, Listed):
-            return "\x1d".join([value.by, *(self.identity(one) for one in value.items)])
+            return "\x1d".join([value.by, *[self.identity(one) for one in value.items]])
+        if isinstance(value, date) and not dates:
+            return ""
         if isinstance(value, Struct):
             return repr(value)
         return number(value) if isinstance(value, Decimal) else str(value)
 
-    def identity_of(self, text_id: str, values: Mapping[str, object]) -> str:
+    def identity_of(self, text_id: str, values: Mapping[str, object], *, dates: bool = True) -> str:
         """The `identity` of the message of these parts."""
-        original = self.original._texts[text_id]
-        named = [
-            f"{name}\x1f{self.identity(values[name])}" for name in sorted(placeholders(original))
-        ]
-        return "\x1e".join([text_id, original, *named])
+        said, names = self.original._identified(text_id)
+        found = [self.identity(values[name], dates=dates) for name in names]
+        return "\x1e".join([said, *found])
+
+    def _identified(self, text_id: str) -> tuple[str, tuple[str, ...]]:
+        """What stands for a text wherever it is said, and the names of its values in order."""
+        known = self._identities.get(text_id)
+        if known is None:
+            text = self._texts[text_id]
+            words = sha256(text.encode()).hexdigest()[:16]
+            known = f"{text_id} {words}", tuple(sorted(placeholders(text)))
+            self._identities[text_id] = known
+        return known
 
 
 def number(value: Decimal) -> str:
@@ -261,7 +279,13 @@ _WRITERS: Mapping[type, Callable[[Language, Any], str]] = {
 
 
 @lru_cache(maxsize=4096)
+def _parts(text: str) -> tuple[tuple[str, str | None], ...]:
+    """What stands before each value of a text, and the value's name; after the last, no name."""
+    return tuple([(literal, name) for literal, name, _, _ in string.Formatter().parse(text)])
+
+
+@lru_cache(maxsize=4096)
 def placeholders(text: str) -> frozenset[str]:
     """The names of the values that a text wants. Raises `ValueError` for a brace that opens or
     closes nothing."""
-    return frozenset(name for _, name, _, _ in string.Formatter().parse(text) if name is not None)
+    return frozenset(name for _, name in _parts(text) if name is not None)
