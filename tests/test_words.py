@@ -280,7 +280,7 @@ def test_every_text_is_given_the_values_it_names() -> None:
     assert SAID
     wrong = []
     for one in SAID:
-        named = frozenset[str]().union(*(placeholders(LANGUAGE.template(id_)) for id_ in one.ids))
+        named = frozenset[str]().union(*(placeholders(LANGUAGE.texts[id_]) for id_ in one.ids))
         if named != one.given:
             wrong.append(f"{one.file}:{one.line}: {one.ids} names {set(named)}, not {one.given}")
     assert not wrong, "\n".join(wrong)

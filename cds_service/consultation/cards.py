@@ -200,7 +200,7 @@ def _detail(
         lead = leads.get(name)
         opening = words.headings.get(name, "")
         if lead:
-            sentence = language.filled(language.template(lead), outcome.values, escape)
+            sentence = language.filled(language.texts[lead], outcome.values, escape)
             opening = f"{opening} {sentence}"
         if name in lines:
             bullets = "- " + "\n- ".join(lines[name])
@@ -222,7 +222,7 @@ def _line(note: Note, language: Language) -> str:
 
 def _summary(language: Language, text: str, values: Mapping[str, object]) -> str:
     """One line under the limit: a long name is cut before the sentence that says what to do."""
-    template = language.template(text)
+    template = language.texts[text]
     words = language.worded(placeholders(template), values, plain)
     summary = " ".join(template.format_map(words).split())
     while len(summary) > SUMMARY_LIMIT:

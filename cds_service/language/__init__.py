@@ -132,7 +132,7 @@ class Language:
         self, tag: str, texts: Mapping[str, str], original: Language | None = None
     ) -> None:
         self.tag = tag
-        self._texts = texts
+        self.texts = texts
         self.original = original or self
         self._identities: dict[str, tuple[str, tuple[str, ...]]] = {}
 
@@ -143,17 +143,14 @@ class Language:
         unless this is the original. None may have the id of one that is there: that raises
         `CatalogueError`."""
         for name in texts:
-            if name in self._texts:
+            if name in self.texts:
                 raise CatalogueError(
                     file, name, "is the id of a text of the service itself", "rename its table"
                 )
         original = None
         if self.original is not self:
             original = self.original.joined(texts if originals is None else originals, file)
-        return Language(self.tag, {**self._texts, **texts}, original)
-
-    def template(self, text_id: str) -> str:
-        return self._texts[text_id]
+        return Language(self.tag, {**self.texts, **texts}, original)
 
     # --- words ------------------------------------------------------------------------------------
 
@@ -167,7 +164,7 @@ class Language:
     def fill(self, message: Message, quote: Callable[[str], str] | None = None) -> str:
         """A message in words, each of its values passed through ``quote``: what is nested in it
         is plain words by then."""
-        return self.filled(self._texts[message.id], message.values, quote)
+        return self.filled(self.texts[message.id], message.values, quote)
 
     def filled(
         self,
@@ -197,16 +194,16 @@ class Language:
 
     def unit(self, code: str) -> str:
         """A UCUM unit as people write it; any other as it is."""
-        return self._texts.get(f"unit.{code}", code)
+        return self.texts.get(f"unit.{code}", code)
 
     def _named(self, text_id: str, **values: str) -> str:
-        return self._texts[text_id].format_map(values)
+        return self.texts[text_id].format_map(values)
 
     def _amount(self, value: Amount) -> str:
         return self._named("format.amount", number=number(value.value), unit=self.unit(value.unit))
 
     def _listed(self, value: Listed) -> str:
-        return self._texts[f"list.{value.by}"].join([self.text(one) for one in value.items])
+        return self.texts[f"list.{value.by}"].join([self.text(one) for one in value.items])
 
     def _percent(self, value: Percent) -> str:
         return self._named("format.percent", number=f"{value.share * 100:.0f}")
@@ -250,7 +247,7 @@ class Language:
         """What stands for a text wherever it is said, and the names of its values in order."""
         known = self._identities.get(text_id)
         if known is None:
-            text = self._texts[text_id]
+            text = self.texts[text_id]
             words = sha256(text.encode()).hexdigest()[:16]
             known = f"{text_id} {words}", tuple(sorted(placeholders(text)))
             self._identities[text_id] = known
