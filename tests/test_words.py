@@ -47,6 +47,7 @@ MAY: Mapping[str, str] = {
     "guidelines/checks.py": "what keeps a guideline from being loaded",
     "guidelines/codelists.py": "what keeps a guideline from being loaded",
     "guidelines/doses.py": "what keeps a guideline from being loaded",
+    "guidelines/guideline.py": "what `check` counts",
     "guidelines/engine.py": "what keeps a guideline from being loaded",
     "guidelines/overrides.py": "what keeps a site's file from being loaded",
     "guidelines/tables.py": "what keeps a guideline from being loaded",
