@@ -25,7 +25,8 @@ from cds_service.app import create_app
 from cds_service.consultation import load_services
 from cds_service.guidelines.b12_under_two.loading import FOLDER, read_own
 from cds_service.guidelines.codelists import load_code_lists
-from cds_service.guidelines.engine import OVERRIDABLE, placeholders
+from cds_service.guidelines.engine import placeholders
+from cds_service.guidelines.overrides import OVERRIDABLE
 from cds_service.settings import Settings
 
 Json = dict[str, Any]

@@ -107,7 +107,7 @@ def test_a_summary_of_exactly_the_limit_is_left_alone() -> None:
 
 def test_identities_follow_from_call_and_rule_alone() -> None:
     one, same = cards(recommend()), cards(recommend())
-    (other,) = build_cards([recommend()], WORDS, nothing, call="another call")
+    (other,) = build_cards(speaking([recommend()]), WORDS, nothing, call="another call")
     assert one[0].uuid == same[0].uuid != other.uuid
     assert re.fullmatch(
         r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", other.uuid
