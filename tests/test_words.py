@@ -31,6 +31,7 @@ NOT_YET = (
     "guidelines/b12_under_two/",
     "guidelines/describe.py",
     "guidelines/explain.py",
+    "guidelines/tables.py",
 )
 
 #: Sentences that may stand in code: by file, or by what they are given to, and why.
@@ -50,7 +51,6 @@ MAY: Mapping[str, str] = {
     "guidelines/guideline.py": "what `check` counts",
     "guidelines/engine.py": "what keeps a guideline from being loaded",
     "guidelines/overrides.py": "what keeps a site's file from being loaded",
-    "guidelines/tables.py": "what keeps a guideline from being loaded",
     "store/database.py": "SQL, and what the database did not do",
     "store/keeping.py": "what the database did not do",
     "store/metrics.py": "what a count is of, for whoever watches the service",

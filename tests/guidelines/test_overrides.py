@@ -379,6 +379,18 @@ REFUSED = {
         f"[limits]\nweight_floor_6_to_12_months = {{ at_least = 17, {LOCAL} }}\n",
         "limits.weight_floor_6_to_12_months", "is not below",
     ),
+    "windows of plausible weights that overlap": (
+        f"[limits]\nweight_band_1_month = {{ below = 6, {LOCAL} }}\n",
+        "limits.weight_band_1_month", "is not below limits.weight_band_6_months",
+    ),
+    "windows of plausible weights out of order": (
+        f"[limits]\nweight_band_6_months = {{ below = 13, {LOCAL} }}\n",
+        "limits.weight_band_6_months", "is not below limits.weight_band_12_months",
+    ),
+    "ages for which a weight stays current that overlap": (
+        f"[limits]\nweight_age_3_months = {{ below = 12, {LOCAL} }}\n",
+        "limits.weight_age_3_months", "is not below limits.weight_age_12_months",
+    ),
     "a suggested dose that its own check calls excessive": (
         f"[limits]\ndose_excessive = {{ above = 500, {LOCAL} }}\n",
         "limits.dose_suggested", "is not below limits.dose_excessive",
