@@ -22,8 +22,10 @@ from markdown_it.token import Token
 
 from cds_service.app import create_app
 from cds_service.clinical import RemovedDraft
-from cds_service.consultation.cards import SUMMARY_LIMIT, Stationery, build_cards, escape, plain
+from cds_service.consultation.cards import SUMMARY_LIMIT, build_cards, escape, plain
+from cds_service.consultation.services import stationery_of
 from cds_service.guidelines import b12_under_two as b12
+from cds_service.guidelines.b12_under_two.front import Front
 from cds_service.guidelines.engine import Choice, Note, Recommend, placeholders
 from cds_service.settings import Settings
 
@@ -110,7 +112,7 @@ DANGEROUS = {
 }  # fmt: skip
 
 G = b12.load()
-WORDS = Stationery(G.wording)
+WORDS = stationery_of(Front(G))
 NOTES = [
     text
     for name in G.file.texts.__struct_fields__
