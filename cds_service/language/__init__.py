@@ -239,18 +239,20 @@ class Language:
 
     def identity_of(self, text_id: str, values: Mapping[str, object], *, dates: bool = True) -> str:
         """The `identity` of the message of these parts."""
-        said, names = self.original._identified(text_id)
-        found = [self.identity(values[name], dates=dates) for name in names]
-        return "\x1e".join([said, *found])
+        original = self.original
+        known = original._identities.get(text_id) or original._identified(text_id)
+        found = [known[0]]
+        for name in known[1]:
+            value = values[name]
+            found.append(value if isinstance(value, str) else self.identity(value, dates=dates))
+        return "\x1e".join(found)
 
     def _identified(self, text_id: str) -> tuple[str, tuple[str, ...]]:
         """What stands for a text wherever it is said, and the names of its values in order."""
-        known = self._identities.get(text_id)
-        if known is None:
-            text = self.texts[text_id]
-            words = sha256(text.encode()).hexdigest()[:16]
-            known = f"{text_id} {words}", tuple(sorted(placeholders(text)))
-            self._identities[text_id] = known
+        text = self.texts[text_id]
+        words = sha256(text.encode()).hexdigest()[:16]
+        known = f"{text_id} {words}", tuple(sorted(placeholders(text)))
+        self._identities[text_id] = known
         return known
 
 
