@@ -321,7 +321,7 @@ def digest(spoken: Spoken, words: Stationery) -> str:
             said.append(language.identity_of(lead, outcome.values))
     for note in outcome.notes:
         said += (note.section, language.identity(note.text))
-        if isinstance(note.text, str):
+        if note.values and isinstance(note.text, str):
             names = sorted(placeholders(note.text))
             said += [language.identity(note.values[name]) for name in names]
     for choice, actions in zip(_choices(outcome), spoken.actions, strict=True):

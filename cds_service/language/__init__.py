@@ -240,20 +240,15 @@ class Language:
     def identity_of(self, text_id: str, values: Mapping[str, object], *, dates: bool = True) -> str:
         """The `identity` of the message of these parts."""
         original = self.original
-        known = original._identities.get(text_id)
-        said, names = original._identified(text_id) if known is None else known
-        if not names:
-            return said
-        found = [said]
-        for name in names:
+        known = original._identities.get(text_id) or original._identified(text_id)
+        found = [known[0]]
+        for name in known[1]:
             value = values[name]
-            plain = type(value) is str  # as most are
-            found.append(value if plain else self.identity(value, dates=dates))  # type: ignore[arg-type]
+            found.append(value if isinstance(value, str) else self.identity(value, dates=dates))
         return "\x1e".join(found)
 
     def _identified(self, text_id: str) -> tuple[str, tuple[str, ...]]:
-        """What stands for a text wherever it is said, and the names of its values in order;
-        remembered."""
+        """What stands for a text wherever it is said, and the names of its values in order."""
         text = self.texts[text_id]
         words = sha256(text.encode()).hexdigest()[:16]
         known = f"{text_id} {words}", tuple(sorted(placeholders(text)))
