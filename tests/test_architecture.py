@@ -94,7 +94,14 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "fhir.trail": ("", ""),
-    "fhir.orders": ("clinical errors fhir.editions", "msgspec fhir.resources pydantic"),
+    "fhir.orders": (
+        "clinical errors fhir.editions fhir.revisions",
+        "msgspec fhir.resources pydantic",
+    ),
+    "fhir.revisions": (
+        "clinical fhir.editions fhir.elements fhir.gather fhir.loose",
+        "msgspec",
+    ),
     "guidelines": ("", ""),
     "guidelines.engine": ("clinical errors", "msgspec"),
     "guidelines.codelists": ("clinical errors guidelines.engine", "msgspec"),
@@ -120,11 +127,15 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.describe": (_B12, "msgspec"),
     "guidelines.b12_under_two.explain": (_B12, "msgspec"),
     "consultation": (
-        "clinical cdshooks fhir consultation.account consultation.cards consultation.occasion"
-        " consultation.services",
+        "clinical cdshooks fhir consultation.account consultation.cards consultation.in_part"
+        " consultation.occasion consultation.services",
         "",
     ),
     "consultation.cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
+    "consultation.in_part": (
+        "clinical consultation.cards fhir.revisions guidelines.engine",
+        "msgspec",
+    ),
     "consultation.occasion": (
         "clinical cdshooks fhir.gather guidelines.engine store.audit",
         "msgspec",

@@ -21,6 +21,7 @@ from cds_service.consultation.account import (
     loggable,
 )
 from cds_service.consultation.cards import build_cards
+from cds_service.consultation.in_part import kept_whole
 from cds_service.consultation.occasion import Consultation, Examined, Occasion
 from cds_service.consultation.services import Service, check_orders, load_services
 from cds_service.fhir import orders
@@ -95,6 +96,7 @@ def _examined(
     record = read_record(evidence, service.needs, asked.context.patient_id)
     read = perf_counter()
     evaluation = _evaluate(service, asked, evidence, drafts, record, occasion)
+    evaluation = kept_whole(evaluation)
     evaluated = perf_counter()
     if occasion.one_action:
         evaluation = service.guideline.one_action_each(evaluation)
@@ -126,12 +128,13 @@ def _evaluate(
 def respond(service: Service, asked: Request, examined: Examined, occasion: Occasion) -> Response:
     """The evaluation as cards, and the account of it that goes with every answer."""
     g, evaluation, record = service.guideline, examined.evaluation, examined.record
-    arm = f"|{occasion.arm}" if occasion.arm else ""
+    patient_id = asked.context.patient_id
+    call = repr((asked.hook_instance, patient_id))
     cards = build_cards(
         evaluation.outcomes,
         service.stationery,
-        partial(orders.write, patient_id=asked.context.patient_id),
-        call=f"{asked.hook_instance}|{service.id}{arm}",
+        partial(orders.write, patient_id=patient_id, call=call),
+        call=repr((call, service.id, occasion.arm)),
         data_notes=g.data_notes(evaluation, record),
         closing=g.closing(occasion.on, as_of_is_set=occasion.as_of_is_set),
         unseen=occasion.unseen,

@@ -6,12 +6,19 @@ import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha1, sha256
-from typing import Any
+from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service import EXTENSIONS
-from cds_service.cdshooks.response import Action, Card, Coding, Link, Source, Suggestion
+from cds_service.cdshooks.response import (
+    Action,
+    Card,
+    Coding,
+    Link,
+    Source,
+    Suggestion,
+)
 from cds_service.clinical import (
     Plan,
     PlannedDrug,
@@ -40,6 +47,9 @@ from cds_service.guidelines.engine import (
 #: The standard wants fewer than 140 characters.
 SUMMARY_LIMIT = 139
 RULES_EXTENSION = f"{EXTENSIONS}.rules"
+#: "Create it only if none exists": what a transaction's ``ifNoneExist`` takes. Clients of Da Vinci
+#: CRD know the same under a name of theirs, which is not one that CDS Hooks wants.
+IF_NONE_EXIST = f"{EXTENSIONS}.if-none-exist"
 
 _HEADINGS: dict[Section, str] = {
     "finding": "",
@@ -50,7 +60,19 @@ _HEADINGS: dict[Section, str] = {
     "missing": "**Not known or not used**:",
 }
 
-Write = Callable[[Written], Mapping[str, Any]]
+
+class Order(Protocol):
+    """A resource to be saved, as `orders.write` makes it."""
+
+    @property
+    def resource(self) -> Mapping[str, Any]: ...
+    @property
+    def if_none_exist(self) -> str: ...
+    @property
+    def left_out(self) -> tuple[str, ...]: ...
+
+
+Write = Callable[[Written], Order]
 
 
 class _Frame(Struct, frozen=True):
@@ -100,19 +122,19 @@ def build_cards(
 ) -> tuple[Card, ...]:
     """The cards, most urgent first and the main one first among its equals.
 
-    ``write`` makes a resource of a plan; ``call`` names the call, so that the same call gets the
-    same uuids from every worker. ``data_notes`` (what was missing) stand on the first card only
-    whose rule is not ``unseen``, ``closing`` on every card.
+    ``write`` makes a resource of a plan; ``call`` names the call and the patient, so that the same
+    call gets the same uuids from every worker, and no other call any of them. ``data_notes`` (what
+    was missing) stand on the first card only whose rule is not ``unseen``, ``closing`` on every
+    card.
     """
     last = [_fill(note.text, note.values) for note in closing]
     spoken = speaking(outcomes)
     first = next((index for index, one in enumerate(spoken) if one.rule not in unseen), 0)
-    return tuple(
-        [
-            _card(one, words, write, call, data_notes if index == first else (), last)
-            for index, one in enumerate(spoken)
-        ]
-    )
+    cards = [
+        _card(one, words, write, data_notes if index == first else (), last)
+        for index, one in enumerate(spoken)
+    ]
+    return _identified(cards, spoken, call)
 
 
 def speaking(outcomes: Iterable[Outcome]) -> list[Recommend | CannotTell]:
@@ -142,30 +164,25 @@ def _card(
     outcome: Recommend | CannotTell,
     words: Stationery,
     write: Write,
-    call: str,
     data_notes: Sequence[Note],
     closing: Sequence[str],
 ) -> Card:
+    """The card, whose uuids are given by `_identified`."""
     frame = words.frames[outcome.card]
     choices = outcome.choices if isinstance(outcome, Recommend) else ()
     selection = outcome.selection if isinstance(outcome, Recommend) and choices else ""
-    identity = f"{call}|{outcome.rule}|{outcome.card}"
     rules: dict[str, Any] = {
         "ruleIds": list(dict.fromkeys([outcome.rule, *(one.rule for one in choices)]))
     }
     if isinstance(outcome, Recommend) and outcome.about:
-        identity += f"|{outcome.about}"
         rules["order"] = outcome.about
     return Card(
-        uuid=_uuid(identity),
+        uuid="",
         summary=_summary(frame.text.summary, outcome.values),
         indicator=outcome.indicator,
         source=frame.source,
         detail=_detail(outcome, frame, data_notes, closing),
-        suggestions=tuple(
-            _suggestion(choice, write, f"{identity}|{index}")
-            for index, choice in enumerate(choices)
-        ),
+        suggestions=tuple([_suggestion(choice, write) for choice in choices]),
         selection_behavior=selection,
         override_reasons=words.override_reasons,
         links=frame.links,
@@ -199,6 +216,38 @@ def _detail(
     return "\n\n".join(paragraphs)
 
 
+def _identified(
+    cards: Sequence[Card], spoken: Sequence[Recommend | CannotTell], call: str
+) -> tuple[Card, ...]:
+    """The cards with their uuids, which follow from the call, the patient and what is said.
+
+    A card about a draft is told apart by the draft's id, and every card by its words and by what
+    its suggestions do: two drafts never share one, with or without ids. Cards that agree in all of
+    it are numbered.
+    """
+    found = []
+    equals: dict[str, int] = {}
+    for card, outcome in zip(cards, spoken, strict=True):
+        offers = [(one.label, [_said(act) for act in one.actions]) for one in card.suggestions]
+        about = outcome.about if isinstance(outcome, Recommend) else ""
+        content = (outcome.rule, outcome.card, about, card.summary, card.detail, offers)
+        identity = repr((call, content))
+        number = equals[identity] = equals.get(identity, 0) + 1
+        identity += f"|{number}"
+        suggestions = [
+            structs.replace(one, uuid=_uuid(f"{identity}|{index}"))
+            for index, one in enumerate(card.suggestions)
+        ]
+        found.append(structs.replace(card, uuid=_uuid(identity), suggestions=tuple(suggestions)))
+    return tuple(found)
+
+
+def _said(action: Action) -> tuple[object, ...]:
+    """What tells an action apart; what is to be created has an identifier, which follows from all
+    of it, and what is changed is named in the words."""
+    return action.type, action.description, action.resource_id, action.extension
+
+
 def _uuid(name: str) -> str:
     """A version 5 UUID of ``name`` in this program's namespace: the same from every worker."""
     digest = bytearray(sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16])
@@ -211,23 +260,28 @@ def _uuid(name: str) -> str:
 _NAMESPACE = bytes.fromhex("5d0f5f5e7a0e5c439d103c3cbd6f1f0b")
 
 
-def _suggestion(choice: Choice, write: Write, identity: str) -> Suggestion:
+def _suggestion(choice: Choice, write: Write) -> Suggestion:
     return Suggestion(
         label=plain(choice.label),
-        uuid=_uuid(identity),
-        actions=tuple(_action(plan, write) for plan in choice.plans),
+        uuid="",
+        actions=tuple([_action(plan, write) for plan in choice.plans]),
         is_recommended=choice.recommended,
     )
 
 
 def _action(plan: Plan, write: Write) -> Action:
     if isinstance(plan, RemovedDraft):
-        return Action("delete", _described(plan), resource_id=plan.source)
-    changes = isinstance(plan, StoppedDrug | RevisedDrug)
-    return Action("update" if changes else "create", _described(plan), write(plan))
+        return Action("delete", described(plan), resource_id=plan.source)
+    order, words = write(plan), described(plan)
+    if order.left_out:
+        words = f"{words}. Left out, because it no longer fits: {', '.join(order.left_out)}"
+    if isinstance(plan, StoppedDrug | RevisedDrug):
+        return Action("update", words, order.resource)
+    once = {IF_NONE_EXIST: order.if_none_exist} if order.if_none_exist else {}
+    return Action("create", words, order.resource, extension=once)
 
 
-def _described(plan: Plan) -> str:
+def described(plan: Plan) -> str:
     """The action in words, whole: some clients show nothing else."""
     if isinstance(plan, PlannedDrug):
         return f"Prescribe {plan.name}: {'; '.join(phase.text for phase in plan.phases)}"
@@ -236,13 +290,14 @@ def _described(plan: Plan) -> str:
     if isinstance(plan, PlannedTask):
         return plan.description
     if isinstance(plan, RevisedDrug):
-        return _revision(plan)
+        name = plain(plan.draft.text)
+        return f"Change the order{f' of {name}' if name else ''} to: {changes_of(plan)}"
     if isinstance(plan, RemovedDraft):
         return f"Remove the order of {plain(plan.name)}"
     return f"Stop {plain(plan.name)}"
 
 
-def _revision(plan: RevisedDrug) -> str:
+def changes_of(plan: RevisedDrug) -> str:
     """What an order becomes, each changed part in words."""
     drug, parts = plan.drug, plan.parts
     changes = [drug.name] if "medication" in parts else []
@@ -250,8 +305,7 @@ def _revision(plan: RevisedDrug) -> str:
         changes += [phase.text for phase in drug.phases]
     elif "route" in parts:
         changes.append(f"route {drug.route.display}")
-    name = plain(plan.draft.text)
-    return f"Change the order{f' of {name}' if name else ''} to: {'; '.join(changes)}"
+    return "; ".join(changes)
 
 
 def _summary(text: str, values: Mapping[str, object]) -> str:

@@ -300,14 +300,19 @@ def _unit(amount: wire.Amount) -> str | None:
     if code in UNITS and amount.system == UCUM and (text == code or not text):
         return code
     by_text = canonical_unit(amount.unit) if amount.unit else None
-    if not amount.code or (amount.system and _system(amount.system) != UCUM):
-        return by_text
-    by_code = canonical_unit(amount.code, coded=True)
-    if by_code is None and not amount.system and not is_ucum(amount.code):
+    by_code = canonical_unit(amount.code, coded=True) if amount.code else None
+    if not amount.code or _is_local(amount.code, amount.system, by_code):
         return by_text
     if by_code is None or by_text is None or by_code == by_text:
         return by_code
     return by_code if UNITS[by_code] == UNITS[by_text] else None
+
+
+def _is_local(code: str, system: str | None, known: str | None) -> bool:
+    """Whether a code is the sender's own: of another system, or of none and not UCUM's either."""
+    if system:
+        return _system(system) != UCUM
+    return known is None and not is_ucum(code)
 
 
 #: A term of UCUM: units with their prefixes and powers, annotations, joined by "." and "/". Also

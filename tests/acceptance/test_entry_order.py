@@ -70,8 +70,7 @@ def test_the_order_of_entries_changes_no_byte(
 
 def test_the_stories_have_orders_to_change() -> None:
     longest = {
-        name: max((len(one) for one in bundles(Story(name).request)), default=0)
-        for name in STORIES
+        name: max((len(one) for one in bundles(Story(name).request)), default=0) for name in STORIES
     }
     assert sum(length >= 3 for length in longest.values()) >= 100
 

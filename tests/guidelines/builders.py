@@ -458,7 +458,7 @@ class Seen(NamedTuple):
         return build_cards(
             self.outcomes,
             WORDS if self.guideline is G else Stationery(self.guideline.wording),
-            partial(orders.write, patient_id=self.record.patient.id),
+            partial(orders.write, patient_id=self.record.patient.id, call="call"),
             call="a test",
             data_notes=b12.data_notes(self.evaluation, self.record, self.guideline),
         )
