@@ -130,11 +130,11 @@ def build_cards(
     last = [_fill(note.text, note.values) for note in closing]
     spoken = speaking(outcomes)
     first = next((index for index, one in enumerate(spoken) if one.rule not in unseen), 0)
-    cards = [
+    made = [
         _card(one, words, write, data_notes if index == first else (), last)
         for index, one in enumerate(spoken)
     ]
-    return _identified(cards, spoken, call)
+    return _identified(made, call)
 
 
 def speaking(outcomes: Iterable[Outcome]) -> list[Recommend | CannotTell]:
@@ -166,8 +166,11 @@ def _card(
     write: Write,
     data_notes: Sequence[Note],
     closing: Sequence[str],
-) -> Card:
-    """The card, whose uuids are given by `_identified`."""
+) -> tuple[Card, object]:
+    """The card, whose uuids are given by `_identified`, and what it is told apart by: its draft,
+    its own words, and what its suggestions do. Two drafts never agree in all of it, with or
+    without ids; what the answer says besides counts for nothing, since it may stand on any card.
+    """
     frame = words.frames[outcome.card]
     choices = outcome.choices if isinstance(outcome, Recommend) else ()
     selection = outcome.selection if isinstance(outcome, Recommend) and choices else ""
@@ -176,61 +179,61 @@ def _card(
     }
     if isinstance(outcome, Recommend) and outcome.about:
         rules["order"] = outcome.about
-    return Card(
+    sentences = {"advice": frame.text.advice, "why": frame.text.why}
+    leads = {name: _fill(text, outcome.values) for name, text in sentences.items() if text}
+    own = [(note.section, _fill(note.text, note.values)) for note in outcome.notes]
+    beside = [(note.section, _fill(note.text, note.values)) for note in data_notes]
+    card = Card(
         uuid="",
         summary=_summary(frame.text.summary, outcome.values),
         indicator=outcome.indicator,
         source=frame.source,
-        detail=_detail(outcome, frame, data_notes, closing),
+        detail=_detail(leads, [*own, *beside], frame.quotation, closing),
         suggestions=tuple([_suggestion(choice, write) for choice in choices]),
         selection_behavior=selection,
         override_reasons=words.override_reasons,
         links=frame.links,
         extension={RULES_EXTENSION: rules},
     )
+    offers = [(one.label, [_said(act) for act in one.actions]) for one in card.suggestions]
+    about = rules.get("order", "")
+    said = (card.indicator, card.summary, leads, own, offers)
+    return card, (outcome.rule, outcome.card, about, said)
 
 
 def _detail(
-    outcome: Recommend | CannotTell,
-    frame: _Frame,
-    data_notes: Sequence[Note],
+    leads: Mapping[str, str],
+    notes: Sequence[tuple[Section, str]],
+    quotation: str,
     closing: Sequence[str],
 ) -> str:
     """Section by section: its heading, the rule's own sentence, then a line a note."""
     lines: dict[Section, dict[str, None]] = {}
-    for note in (*outcome.notes, *data_notes):
-        lines.setdefault(note.section, {})[_fill(note.text, note.values)] = None
+    for section, text in notes:
+        lines.setdefault(section, {})[text] = None
     paragraphs = []
-    leads = {"advice": frame.text.advice, "why": frame.text.why}
     for name in SECTIONS:
         lead = leads.get(name)
-        opening = f"{_HEADINGS[name]} {_fill(lead, outcome.values)}" if lead else _HEADINGS[name]
+        opening = f"{_HEADINGS[name]} {lead}" if lead else _HEADINGS[name]
         if name in lines:
             bullets = "- " + "\n- ".join(lines[name])
             paragraphs.append(f"{opening}\n\n{bullets}" if opening else bullets)
         elif lead:
             paragraphs.append(opening)
-    if frame.quotation:
-        paragraphs.append(frame.quotation)
+    if quotation:
+        paragraphs.append(quotation)
     paragraphs += closing
     return "\n\n".join(paragraphs)
 
 
-def _identified(
-    cards: Sequence[Card], spoken: Sequence[Recommend | CannotTell], call: str
-) -> tuple[Card, ...]:
+def _identified(made: Sequence[tuple[Card, object]], call: str) -> tuple[Card, ...]:
     """The cards with their uuids, which follow from the call, the patient and what is said.
 
-    A card about a draft is told apart by the draft's id, and every card by its words and by what
-    its suggestions do: two drafts never share one, with or without ids. Cards that agree in all of
-    it are numbered.
+    Cards that agree in all of it are numbered.
     """
     found = []
     equals: dict[str, int] = {}
-    for card, outcome in zip(cards, spoken, strict=True):
-        offers = [(one.label, [_said(act) for act in one.actions]) for one in card.suggestions]
-        about = outcome.about if isinstance(outcome, Recommend) else ""
-        content = (outcome.rule, outcome.card, about, card.summary, card.detail, offers)
+    for card, content in made:
         identity = repr((call, content))
         number = equals[identity] = equals.get(identity, 0) + 1
         identity += f"|{number}"
