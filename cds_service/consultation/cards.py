@@ -255,9 +255,9 @@ def _summary(language: Language, text: str, values: Mapping[str, object]) -> str
 def _identified(cards: Sequence[Card], spoken: Sequence[Spoken], call: str) -> tuple[Card, ...]:
     """The cards with their uuids, which follow from the call, the patient and what is said.
 
-    A card about a draft is told apart by the draft's id, and every card by its words and by what
-    its suggestions do: two drafts never share one, with or without ids. Cards that agree in all of
-    it are numbered.
+    A card about a draft is told apart by the draft's id, and every card by its summary and by what
+    its suggestions do; what the answer says besides may stand on any card and counts for nothing.
+    Cards that agree in all of it are numbered, so that no two ever share one.
     """
     found = []
     equals: dict[str, int] = {}
@@ -265,8 +265,7 @@ def _identified(cards: Sequence[Card], spoken: Sequence[Spoken], call: str) -> t
         outcome = said.outcome
         offers = [(one.label, [_said(act) for act in one.actions]) for one in card.suggestions]
         about = outcome.about if isinstance(outcome, Recommend) else ""
-        content = (outcome.rule, outcome.card, about, card.summary, card.detail, offers)
-        identity = repr((call, content))
+        identity = repr((call, outcome.rule, outcome.card, about, card.summary, offers))
         number = equals[identity] = equals.get(identity, 0) + 1
         identity += f"|{number}"
         suggestions = [

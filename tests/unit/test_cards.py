@@ -138,6 +138,15 @@ def test_cards_about_two_drafts_have_identities_of_their_own_in_two_answers_too(
     assert {one.uuid, one.suggestions[0].uuid}.isdisjoint({two.uuid, two.suggestions[0].uuid})
 
 
+def test_what_an_answer_says_besides_changes_no_identity() -> None:
+    beside = {
+        name: [Note("missing", "Weights were missing.")] for name in ("data_notes", "closing")
+    }
+    ((alone,), (told,)) = cards(recommend()), cards(recommend(), **beside)
+    assert "Weights" in told.detail
+    assert alone.uuid == told.uuid
+
+
 def test_cards_that_agree_in_all_are_numbered() -> None:
     one, two, three = cards(recommend(), recommend(), recommend())
     assert len({one.uuid, two.uuid, three.uuid}) == 3

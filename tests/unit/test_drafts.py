@@ -333,7 +333,17 @@ def test_the_patient_may_be_in_the_bundle_under_an_address_of_its_own() -> None:
         {"fullUrl": "urn:uuid:0a", "resource": {"resourceType": "Patient", "id": "p1"}}
     )
     basket = read(sent)
-    assert ({draft.kind for draft in basket.drafts}, basket.foreign) == ({"drug", "other"}, 0)
+    assert {draft.kind for draft in basket.drafts} == {"drug", "other"}
+    assert (len(basket.drafts), basket.foreign) == (2, 0)
+
+
+def test_drafts_stand_by_date_and_id_whatever_order_they_came_in() -> None:
+    dated = [("c", "2026-03-01"), ("a", "2026-03-02"), ("b", "2026-03-02"), ("0", ...)]
+    orders = [order(id=name, authoredOn=written) for name, written in dated]
+    orders.insert(0, order(id="z", authoredOn="soon"))
+    for told in (orders, orders[::-1]):
+        drafts = read(bundle(*told)).drafts
+        assert [one.source.rpartition("/")[2] for one in drafts] == ["c", "a", "b", "0", "z"]
 
 
 @pytest.mark.parametrize(
