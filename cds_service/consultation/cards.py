@@ -122,10 +122,12 @@ def _frame(name: str, text: CardText, words: Wording, language: Language) -> _Fr
 
 
 class Spoken(NamedTuple):
-    """An outcome that becomes a card, and what the actions of each of its choices do."""
+    """An outcome that becomes a card, what the actions of each of its choices do, and its ``own``
+    notes: those it has whatever else the answer says."""
 
     outcome: Recommend | CannotTell
     actions: tuple[tuple[Words, ...], ...]
+    own: tuple[Note, ...]
 
 
 def speaking(
@@ -137,6 +139,7 @@ def speaking(
     """
     found = [one for one in outcomes if not isinstance(one, NotIndicated) and one.card]
     found.sort(key=lambda one: (-INDICATORS.index(one.indicator), not getattr(one, "main", True)))
+    own = [one.notes for one in found]
     if found and data_notes:
         first = next((index for index, one in enumerate(found) if one.rule not in unseen), 0)
         told = found[first]
@@ -145,8 +148,9 @@ def speaking(
         Spoken(
             one,
             tuple([tuple([described(plan) for plan in it.plans]) for it in _choices(one)]),
+            notes,
         )
-        for one in found
+        for one, notes in zip(found, own, strict=True)
     ]
 
 
@@ -169,7 +173,9 @@ def build_cards(
     every card.
     """
     last = [_line(note, words.language) for note in closing]
-    return _identified([_card(one, words, write, last) for one in spoken], spoken, call)
+    return _identified(
+        [_card(one, words, write, last) for one in spoken], spoken, call, words.language
+    )
 
 
 def _card(spoken: Spoken, words: Stationery, write: Write, closing: Sequence[str]) -> Card:
@@ -252,12 +258,14 @@ def _summary(language: Language, text: str, values: Mapping[str, object]) -> str
     return f"\u200b{summary[: SUMMARY_LIMIT - 1]}" if _BLOCK(summary) else summary
 
 
-def _identified(cards: Sequence[Card], spoken: Sequence[Spoken], call: str) -> tuple[Card, ...]:
+def _identified(
+    cards: Sequence[Card], spoken: Sequence[Spoken], call: str, language: Language
+) -> tuple[Card, ...]:
     """The cards with their uuids, which follow from the call, the patient and what is said.
 
-    A card about a draft is told apart by the draft's id, and every card by its summary and by what
-    its suggestions do; what the answer says besides may stand on any card and counts for nothing.
-    Cards that agree in all of it are numbered, so that no two ever share one.
+    A card about a draft is told apart by the draft's id, and every card by its own words and by
+    what its suggestions do; what the answer says besides may stand on any card and counts for
+    nothing. Cards that agree in all of it are numbered, so that no two ever share one.
     """
     found = []
     equals: dict[str, int] = {}
@@ -265,7 +273,9 @@ def _identified(cards: Sequence[Card], spoken: Sequence[Spoken], call: str) -> t
         outcome = said.outcome
         offers = [(one.label, [_said(act) for act in one.actions]) for one in card.suggestions]
         about = outcome.about if isinstance(outcome, Recommend) else ""
-        identity = repr((call, outcome.rule, outcome.card, about, card.summary, offers))
+        own = [(note.section, _line(note, language)) for note in said.own]
+        content = (outcome.rule, outcome.card, about, card.summary, own, offers)
+        identity = repr((call, content))
         number = equals[identity] = equals.get(identity, 0) + 1
         identity += f"|{number}"
         suggestions = [
