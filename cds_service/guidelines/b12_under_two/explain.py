@@ -129,7 +129,7 @@ def _levels(evaluation: Evaluation, record: Record, g: Guideline) -> Iterator[Fa
     if facts.preliminary is not None:
         yield _level(facts.preliminary, ", preliminary: decides nothing", g)
     for written in facts.unusable:
-        yield Fact("Vitamin B12", f"{written}: cannot be used")
+        yield Fact("Vitamin B12", f"{_worded(written, g)}: cannot be used")
     for name in facts.not_b12:
         yield Fact("Vitamin B12", f"{name}: another test")
     if not (facts.levels or facts.preliminary or facts.unusable or facts.not_b12):
