@@ -33,6 +33,10 @@ class Message(Struct, frozen=True):
     id: str
     values: Mapping[str, Value] = {}
 
+    def __hash__(self) -> int:
+        """Equal messages have it in common; the values tell others apart."""
+        return hash(self.id)
+
 
 class Amount(Struct, frozen=True):
     """So much of something; ``unit`` is UCUM ("ug", "pg/mL"), or as it was sent."""

@@ -379,6 +379,11 @@ class Offer(NamedTuple):
     def drug(self) -> PlannedDrug | None:
         return next((one for one in self.choice.plans if isinstance(one, PlannedDrug)), None)
 
+    @property
+    def label(self) -> str:
+        """In the guideline's own words."""
+        return WORDS.language.text(self.choice.label)
+
 
 class Seen(NamedTuple):
     """An evaluation, with the questions that tests ask of it."""

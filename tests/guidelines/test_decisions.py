@@ -290,7 +290,7 @@ def doses_given_without_an_order_are_treatment() -> None:
     assert seen.doses == {"DOSE-E": True}
     assert not seen.stopped
     assert not seen.says("To be stopped")
-    assert not any(offer.choice.label.startswith("Replace") for offer in seen.offers)
+    assert not any(offer.label.startswith("Replace") for offer in seen.offers)
 
 
 def the_questions_of_follow_up_hide_nothing_from_each_other() -> None:

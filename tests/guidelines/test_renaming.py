@@ -42,6 +42,7 @@ from cds_service.guidelines.engine import (
     read_toml,
 )
 from cds_service.guidelines.overrides import Changes
+from cds_service.language import Message
 
 
 def _renamed(name: str, text: str) -> str:
@@ -133,7 +134,10 @@ def _notes(notes: tuple[Note, ...], g: Guideline) -> Iterator[tuple[str, str, li
     texts = g.file.texts
     names = {getattr(texts, name): name for name in texts.__struct_fields__}
     for note in notes:
-        yield note.section, names[note.text], sorted(note.values)
+        if isinstance(note.text, Message):
+            yield note.section, note.text.id, sorted(note.text.values)
+        else:
+            yield note.section, names[note.text], sorted(note.values)
 
 
 def _bare(outcome: Outcome, g: Guideline) -> tuple[Any, ...]:
@@ -217,7 +221,7 @@ def test_a_drug_that_is_ordered_alone_is_not_called_one_with_tests(
     file = tmp_path / "site.toml"
     dose = '[doses.oral_regimen]\nlabel = "Oral B12, {amount} µg, and more"\n'
     source = 'source = "local: the ward, 2026"\n'
-    texts = f'[texts]\nwith_tests = "{words}"\n' if words else ""
+    texts = f'[texts]\nlabel_with_tests = "{{label}}{words}"\n' if words else ""
     file.write_text(dose + source + texts, encoding="utf-8")
     g = loading.load(Changes(file, read_toml(file)))
     apart = one_action_each(see(a_record(), g=g).evaluation, g)

@@ -84,7 +84,7 @@ def test_dose_b_and_c_are_called_maintenance_and_never_recommended() -> None:
     for birth, dose in ((months_old(6), "DOSE-B"), (months_old(15), "DOSE-C")):
         seen = see(a_record(a_weight(7), birth=birth))
         (offer,) = [one for one in seen.offers if one.choice.rule == dose]
-        assert offer.choice.label.startswith(
+        assert offer.label.startswith(
             "Maintenance-level (not treatment of established deficiency) – "
         )
         assert not offer.choice.recommended

@@ -248,3 +248,12 @@ def test_a_text_joined_to_a_translation_keeps_its_original() -> None:
     assert joined.fill(Message("more.a")) == "Eins"
     assert joined.original.fill(Message("more.a")) == "One"
     assert joined.identity(Message("more.a")) == joined.original.identity(Message("more.a"))
+
+
+def test_equal_messages_are_one_in_a_set() -> None:
+    """What an order says is part of it, and the same order is given once."""
+    said = Message("texts.level", {"value": Amount(Decimal(150), "pg/mL")})
+    same = Message("texts.level", {"value": Amount(Decimal(150), "pg/mL")})
+    other = Message("texts.level", {"value": Amount(Decimal(151), "pg/mL")})
+    assert {said, same, other} == {said, other}
+    assert len({Listed((said,)), Listed((same,)), Listed((other,))}) == 2

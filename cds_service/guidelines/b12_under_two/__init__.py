@@ -50,6 +50,7 @@ from cds_service.guidelines.engine import (
     most_urgent,
 )
 from cds_service.guidelines.tables import Reasoning
+from cds_service.language import Listed, Message, Words, say
 
 __all__ = [
     "Evaluation",
@@ -118,18 +119,19 @@ def _decide(
     rule = facts.age.rule
     if not facts.age.covered:
         return [_outside(rule, facts, g)], None
-    required = {need.key: need.name for need in g.needs if need.importance == "required"}
-    absent = {key: required[key] for key in required if key in record.missing}
+    required = [need for need in g.needs if need.importance == "required"]
+    lacking = [need for need in required if need.key in record.missing]
+    absent = tuple([words.NEEDS[need.key] for need in lacking])
     inputs = InputFacts(
         missing=tuple(sorted(record.missing)),
         incomplete=tuple(sorted(record.incomplete)),
-        required=tuple(absent.values()),
+        required=tuple([need.name for need in lacking]),
     )
     for row in ("IN-01", "IN-02", "IN-04"):
         why.row(g.tables.inputs, row, inputs)
     assessment = assess(facts, g, why)
     if why.row(g.tables.inputs, "IN-03", inputs):
-        return _cannot_evaluate(tuple(absent.values()), facts, assessment, g, why), assessment
+        return _cannot_evaluate(absent, facts, assessment, g, why), assessment
     outcomes = list(_main(facts, assessment, g, why))
     outcomes += _unsettled_results(facts, assessment, g)
     outcomes += _mother(facts, assessment, g, why)
@@ -156,14 +158,14 @@ def _outside(rule: str, facts: Facts, g: Guideline) -> Outcome:
     measured = bool(facts.levels or facts.preliminary or facts.unusable)
     return CannotTell(
         rule,
-        ("date of birth",),
+        (say(Texts.date_of_birth),),
         rule if measured or rule != "AGE-02" else "",
         g.file.cards[rule].indicator,
     )
 
 
 def _cannot_evaluate(
-    absent: tuple[str, ...], facts: Facts, a: Assessment, g: Guideline, why: Reasoning
+    absent: tuple[Words, ...], facts: Facts, a: Assessment, g: Guideline, why: Reasoning
 ) -> list[Outcome]:
     """Without B12 results or the problem list nothing is recommended; what is known to be
     dangerous is still said."""
@@ -216,8 +218,8 @@ def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcom
     found = _early_result(facts, a, g)
     unread = facts.unusable or "b12" in facts.incomplete
     if unread and not _settled(a) and not found:
-        written = ", ".join(facts.unusable) or "a record that is not readable"
-        missing = ("a usable vitamin B12 result",)
+        written = Listed(facts.unusable) if facts.unusable else say(Texts.unreadable_result)
+        missing = (say(Texts.usable_result),)
         indicator = g.file.cards["B12-04"].indicator
         found = [CannotTell("B12-04", missing, "B12-04", indicator, {"written": written})]
     return [*found, *_high_without_treatment(facts, a, g)]
@@ -238,7 +240,7 @@ def _early_result(facts: Facts, a: Assessment, g: Guideline) -> list[Outcome]:
     return [
         CannotTell(
             "B12-02",
-            ("a final vitamin B12 result",),
+            (say(Texts.final_result),),
             "B12-02",
             "warning" if facts.neurological else g.file.cards["B12-02"].indicator,
             {
@@ -303,80 +305,90 @@ def _leading(choice: Choice) -> Choice:
 def _companions(plans: Sequence[Plan], indicator: Indicator) -> Recommend:
     stopped = [one for one in plans if isinstance(one, StoppedDrug)]
     tests = [one for one in plans if isinstance(one, PlannedTest)]
-    stops = [Choice("MON-01", f"Stop {one.name}", (one,), recommended=True) for one in stopped]
-    names = [*(f"stop {one.name}" for one in stopped), *(one.name for one in tests)]
+    stops = [
+        Choice("MON-01", say(Texts.stop_order, name=one.name), (one,), recommended=True)
+        for one in stopped
+    ]
+    names: list[Words] = [
+        *(say(Texts.to_stop, name=name) for name in dict.fromkeys(one.name for one in stopped)),
+        *dict.fromkeys(one.name for one in tests),
+    ]
     return Recommend(
         "MON-01",
         "MON-01",
         indicator,
-        {"names": ", ".join(dict.fromkeys(names))},
+        {"names": Listed(tuple(names))},
         choices=(*stops, *monitoring.test_choices("MON-01", tests)),
     )
 
 
 def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[Note, ...]:
     """What was missing, left out or not used: said once, on the first card."""
-    facts, texts = evaluation.facts, g.file.texts
-    needs = {need.key: need.name for need in g.needs}
-    weight, early = facts.weight, facts.preliminary
-    told: list[tuple[str, dict[str, object]]] = [
-        (text, {"names": ", ".join(names)})
-        for text, names in (
-            (texts.not_available, [needs.get(key, key) for key in record.missing]),
-            (texts.incomplete, [needs.get(key, key) for key in sorted(record.incomplete)]),
-        )
-        if names
-    ]
-    told += _counted(facts, texts)
-    told += [
-        (text, {name: ", ".join(values)})
-        for text, name, values in (
-            (texts.unusable_result, "written", facts.unusable),
-            (texts.not_a_b12_test, "names", () if facts.levels else facts.not_b12),
-            (texts.unverified_code, "names", facts.unverified),
-            (texts.weight_rejected, "weights", weight.rejected),
-        )
-        if values
-    ]
-    told += [(text, {}) for text in _flagged(facts, texts)]
+    facts = evaluation.facts
+    told: list[Message] = []
+    if record.missing:
+        names = Listed(tuple(words.NEEDS.get(key, key) for key in record.missing))
+        told.append(say(Texts.not_available, names=names))
+    if record.incomplete:
+        names = Listed(tuple(words.NEEDS.get(key, key) for key in sorted(record.incomplete)))
+        told.append(say(Texts.incomplete, names=names))
+    told += _counted(facts)
+    told += _not_used(facts)
+    told += _flagged(facts)
+    early = facts.preliminary
     if early is not None:
-        told.append((texts.preliminary, {"written": early.written, "date": early.when.last}))
+        told.append(say(Texts.preliminary, written=early.written, date=early.when.last))
     told += _old_results(evaluation, g)
-    return tuple(Note("missing", text, values) for text, values in told)
+    return tuple(Note("missing", one) for one in told)
 
 
-def _old_results(evaluation: Evaluation, g: Guideline) -> Iterator[tuple[str, dict[str, object]]]:
+def _not_used(facts: Facts) -> Iterator[Message]:
+    """What is there and counts for nothing, by name."""
+    if facts.unusable:
+        yield say(Texts.unusable_result, written=Listed(facts.unusable))
+    if facts.not_b12 and not facts.levels:
+        yield say(Texts.not_a_b12_test, names=Listed(facts.not_b12))
+    if facts.unverified:
+        yield say(Texts.unverified_code, names=Listed(facts.unverified))
+    if facts.weight.rejected:
+        yield say(Texts.weight_rejected, weights=Listed(facts.weight.rejected))
+
+
+def _old_results(evaluation: Evaluation, g: Guideline) -> Iterator[Message]:
     """Levels that are too old to count, beside the one that does."""
-    facts, texts, limits = evaluation.facts, g.file.texts, g.limits
+    facts, limits = evaluation.facts, g.limits
     decisive = evaluation.assessment.status.level if evaluation.assessment else None
     for level in facts.levels:
         age = days_since(level.when, facts.on)
         if level is decisive or limits.result_current.holds(age):
             continue
-        text = texts.stale_result if limits.result_stale.holds(age) else texts.expired_result
-        yield text, {"written": level.written, "date": level.when.last}
+        stale = limits.result_stale.holds(age)
+        yield say(
+            Texts.stale_result if stale else Texts.expired_result,
+            written=level.written,
+            date=level.when.last,
+        )
 
 
-def _counted(facts: Facts, texts: Texts) -> Iterator[tuple[str, dict[str, object]]]:
+def _counted(facts: Facts) -> Iterator[Message]:
     """How many records could not be used, and why."""
-    for count, text in (
-        (facts.unreadable, texts.unreadable),
-        (facts.foreign, texts.foreign),
-        (facts.before_birth, texts.before_birth),
-        (facts.uncoded_problems, texts.uncoded_problems),
-    ):
-        if count:
-            yield text, {"count": count}
+    if facts.unreadable:
+        yield say(Texts.unreadable, count=facts.unreadable)
+    if facts.foreign:
+        yield say(Texts.foreign, count=facts.foreign)
+    if facts.before_birth:
+        yield say(Texts.before_birth, count=facts.before_birth)
+    if facts.uncoded_problems:
+        yield say(Texts.uncoded_problems, count=facts.uncoded_problems)
 
 
-def _flagged(facts: Facts, texts: Texts) -> Iterator[str]:
+def _flagged(facts: Facts) -> Iterator[Message]:
     """What qualifies weight and age."""
-    weight = facts.weight
-    for holds, text in (
-        (weight.disagrees, texts.weights_disagree),
-        (weight.estimated, texts.weight_estimated),
-        (facts.age.partial, texts.age_partial),
-        (facts.gestation_weeks is not None, texts.no_corrected_age),
-    ):
-        if holds:
-            yield text
+    if facts.weight.disagrees:
+        yield say(Texts.weights_disagree)
+    if facts.weight.estimated:
+        yield say(Texts.weight_estimated)
+    if facts.age.partial:
+        yield say(Texts.age_partial)
+    if facts.gestation_weeks is not None:
+        yield say(Texts.no_corrected_age)

@@ -11,7 +11,7 @@ from datetime import date
 from msgspec import Struct, structs
 
 from cds_service.guidelines.b12_under_two.age import days_since, within
-from cds_service.guidelines.b12_under_two.data import Guideline, Limits
+from cds_service.guidelines.b12_under_two.data import Guideline, Limits, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
 from cds_service.guidelines.b12_under_two.tables.cause import Cause, CauseFacts
@@ -26,6 +26,7 @@ from cds_service.guidelines.b12_under_two.tables.status import (
 from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts
 from cds_service.guidelines.engine import Limit
 from cds_service.guidelines.tables import Match, Reasoning, Table, first_match, one_row
+from cds_service.language import Amount, Listed, Message, Value, say
 
 _DEFICIENT: frozenset[StatusName] = frozenset(
     {"deficient", "deficient (functional)", "deficient (old result)", "deficient (diagnosis only)"}
@@ -58,15 +59,16 @@ class Status(Struct, frozen=True):
 
 
 class Assessment(Struct, frozen=True):
-    """``unavailable`` names blood values without a recent result; ``untreated_since`` is set only
-    past the limit, ``same_day`` when there are neurological signs as well."""
+    """``causes`` are problems and diets, ``unavailable`` names blood values without a recent
+    result; ``untreated_since`` is set only past the limit, ``same_day`` when there are
+    neurological signs as well."""
 
     status: Status
     cause: Cause
-    causes: tuple[Finding, ...]
+    causes: tuple[Finding | Message, ...]
     severity: Severity | None
     severity_rule: str
-    severity_because: str
+    severity_because: Value
     unavailable: tuple[LabName, ...]
     untreated_since: date | None
     same_day: bool
@@ -248,7 +250,9 @@ def _diagnosis(facts: Facts, level: Level | None, g: Guideline) -> Diagnosis | N
 # --- cause --------------------------------------------------------------------------------------
 
 
-def find_cause(facts: Facts, g: Guideline, why: Reasoning) -> tuple[Cause, tuple[Finding, ...]]:
+def find_cause(
+    facts: Facts, g: Guideline, why: Reasoning
+) -> tuple[Cause, tuple[Finding | Message, ...]]:
     """Inborn error before malabsorption before diet; all that is known is shown."""
     mother = facts.maternal_diet if facts.breast_fed else ""
     asked = CauseFacts(
@@ -260,11 +264,11 @@ def find_cause(facts: Facts, g: Guideline, why: Reasoning) -> tuple[Cause, tuple
         dietary=_names(facts.dietary),
     )
     fired = {row.rule for row in why.all(g.tables.cause, asked).fired}
-    diets = (("mother's diet", mother), ("child's diet", facts.child_diet))
-    dietary = (
-        *facts.dietary,
-        *(Finding(f"{whose}: {diet}", "", None, False, False) for whose, diet in diets if diet),
-    )
+    dietary: tuple[Finding | Message, ...] = facts.dietary
+    if mother:
+        dietary = (*dietary, say(Texts.mothers_diet, diet=mother))
+    if facts.child_diet:
+        dietary = (*dietary, say(Texts.childs_diet, diet=facts.child_diet))
     if "ETI-01" in fired:
         return "inborn", (*facts.inborn, *facts.malabsorption, *dietary)
     if "ETI-02" in fired:
@@ -284,7 +288,7 @@ def _names(findings: tuple[Finding, ...]) -> tuple[str, ...]:
 
 def grade_severity(
     facts: Facts, status: Status, g: Guideline, why: Reasoning
-) -> tuple[Severity, str, str]:
+) -> tuple[Severity, str, Value]:
     """(severity, rule, what it rests on), from the table SEV."""
     limits, level = g.limits, status.level
     hemoglobin = recent(facts, "hemoglobin", limits.labs_recent)
@@ -307,17 +311,17 @@ def grade_severity(
     return match.result, match.rule, _rests_on(match.rule, asked, hemoglobin, mcv, lines, limits)
 
 
-def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[str]:
+def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[Message]:
     """The blood cell lines that are low, each with its value."""
-    lines = []
+    lines: list[Message] = []
     if hemoglobin is not None and limits.hemoglobin_two_lines.holds(hemoglobin.value):
-        lines.append(f"haemoglobin {hemoglobin.written}")
+        lines.append(say(Texts.haemoglobin, value=hemoglobin.written))
     platelets = recent(facts, "platelets", limits.labs_recent)
     if platelets is not None and limits.platelets_two_lines.holds(platelets.value):
-        lines.append(f"platelets {platelets.written}")
+        lines.append(say(Texts.platelets, value=platelets.written))
     whites = [recent(facts, name, limits.labs_recent) for name in _WHITE_CELLS]
     if any(one is not None and one.low for one in whites):
-        lines.append("white cells flagged low")
+        lines.append(say(Texts.white_cells_low))
     return lines
 
 
@@ -329,26 +333,29 @@ def _rests_on(
     asked: SeverityFacts,
     hemoglobin: Lab | None,
     mcv: Lab | None,
-    lines: list[str],
+    lines: list[Message],
     limits: Limits,
-) -> str:
+) -> Value:
     """What the grade rests on, for a card."""
     if rule == "SEV-01":
-        return ", ".join(asked.signs)
+        return Listed(asked.signs)
     if rule == "SEV-02":
         if hemoglobin is not None and limits.hemoglobin_severe.holds(hemoglobin.value):
-            return f"haemoglobin {hemoglobin.written}"
-        return ", ".join(asked.pancytopenia) or " and ".join(lines)
+            return say(Texts.haemoglobin, value=hemoglobin.written)
+        if asked.pancytopenia:
+            return Listed(asked.pancytopenia)
+        return Listed(tuple(lines), "conjunction")
     if rule == "SEV-03":
-        return f"below {limits.b12_severe}"
+        limit = limits.b12_severe
+        return say(Texts.below_limit, limit=Amount(limit.value, limit.unit))
     if rule == "SEV-04":
-        return "graded severe by a clinician"
-    moderate = [*asked.failure_to_thrive, *asked.megaloblastic]
+        return say(Texts.graded_severe)
+    moderate: list[Value] = [*asked.failure_to_thrive, *asked.megaloblastic]
     if hemoglobin is not None and limits.hemoglobin_anaemia.holds(hemoglobin.value):
-        moderate.append(f"haemoglobin {hemoglobin.written}")
+        moderate.append(say(Texts.haemoglobin, value=hemoglobin.written))
     if mcv is not None and mcv.high:
-        moderate.append(f"MCV {mcv.written} above the laboratory's range")
-    return ", ".join(moderate)
+        moderate.append(say(Texts.mcv_high, value=mcv.written))
+    return Listed(tuple(moderate)) if moderate else ""
 
 
 # --- urgency --------------------------------------------------------------------------------------
@@ -379,7 +386,8 @@ def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
     cause, causes = find_cause(facts, g, why)
     status = assess_status(facts, cause, g, why)
     severity: Severity | None = None
-    rule = because = ""
+    rule = ""
+    because: Value = ""
     if status.deficient:
         severity, rule, because = grade_severity(facts, status, g, why)
     since = untreated_since(facts, status, g)

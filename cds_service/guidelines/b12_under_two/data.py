@@ -178,7 +178,6 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     below_laboratory_range: str
     discordant: str
     newer_unusable: str
-    metabolites: str
     homocysteine_unspecific: str
     severity: str
     mild_unknown: str
@@ -254,10 +253,99 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     draft_not_checked: str
     drafts_unknown: str
     baseline_first: str
-    with_tests: str
     as_of: str
     local_settings: str
     review: str
+    status_follow_up: str
+    status_deficient: str
+    status_deficient_functional: str
+    status_deficient_old_result: str
+    status_deficient_diagnosis_only: str
+    status_probably_adequate: str
+    status_borderline: str
+    status_adequate_with_signs: str
+    status_adequate: str
+    status_unknown: str
+    status_unknown_at_risk: str
+    severity_severe: str
+    severity_moderate: str
+    severity_mild: str
+    cause_is_inborn: str
+    cause_is_malabsorption: str
+    cause_is_mixed: str
+    cause_is_nutritional: str
+    cause_is_nutritional_possible: str
+    cause_is_unknown: str
+    possible: str
+    low_without_number: str
+    below: str
+    above: str
+    between: str
+    lab_value: str
+    headline: str
+    headline_none: str
+    headline_diagnosis: str
+    headline_functional: str
+    headline_discordant: str
+    headline_potassium: str
+    untreated: str
+    b12_value: str
+    no_current_level: str
+    unknown_level: str
+    no_level: str
+    level_on: str
+    a_result: str
+    verdict_functional: str
+    verdict_deficient: str
+    none_recorded: str
+    not_documented: str
+    deep_subcutaneous: str
+    intramuscular: str
+    metabolites_high: str
+    metabolites_normal: str
+    no_worse_sign: str
+    below_limit: str
+    graded_severe: str
+    severe_deficiency: str
+    haemoglobin: str
+    platelets: str
+    white_cells_low: str
+    mcv_high: str
+    mothers_diet: str
+    childs_diet: str
+    tests_on: str
+    test_on: str
+    order_test: str
+    assess_mother: str
+    replacing: str
+    stop_order: str
+    to_stop: str
+    label_with_tests: str
+    not_measured: str
+    way_subcutaneous: str
+    way_intramuscular: str
+    without_preservative: str
+    date_of_birth: str
+    unreadable_result: str
+    usable_result: str
+    final_result: str
+    start_of_order: str
+    no_value: str
+    flagged_low: str
+    recorded_by_code: str
+    check_one_month: str
+    check_three_months: str
+    need_patient: str
+    need_b12: str
+    need_conditions: str
+    need_weight: str
+    need_labs: str
+    need_feeding: str
+    need_meds: str
+    need_procedures: str
+    need_allergies: str
+    need_administrations: str
+    need_orders: str
 
 
 class SubstanceNames(Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,8 +12,10 @@ from cds_service.guidelines.b12_under_two import Evaluation, words
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.results import LAB_UNITS, Level
+from cds_service.guidelines.engine import texts_in_force
 from cds_service.guidelines.explain import Account, Fact, asked_of, table_accounts
 from cds_service.guidelines.explain import written as as_text
+from cds_service.language import Value, house
 
 
 def account_for(evaluation: Evaluation, record: Record, g: Guideline) -> Account:
@@ -56,7 +58,7 @@ def _facts(evaluation: Evaluation, record: Record, g: Guideline) -> Iterator[Fac
     facts = evaluation.facts
     yield Fact("Age", _age(facts))
     yield _weight(facts)
-    yield from _levels(evaluation, record)
+    yield from _levels(evaluation, record, g)
     yield from _labs(facts, g)
     yield Fact("Feeding", _feeding(facts))
     yield from (Fact("Problems", text) for text in _problems(facts))
@@ -65,11 +67,11 @@ def _facts(evaluation: Evaluation, record: Record, g: Guideline) -> Iterator[Fac
     if assessment is not None:
         status = assessment.status
         yield Fact("Status", f"{status.name} ({status.rule})")
-        cause = words.named(assessment.causes)
+        cause = _worded(words.named(assessment.causes), g)
         yield Fact("Cause", f"{assessment.cause}{f' ({cause})' if cause else ''}")
         severity = "not graded, not deficient"
         if assessment.severity is not None:
-            because = assessment.severity_because or "no sign of a worse grade"
+            because = _worded(assessment.severity_because, g) or "no sign of a worse grade"
             severity = f"{assessment.severity} ({assessment.severity_rule}: {because})"
         yield Fact("Severity", severity)
         if assessment.severity is not None and assessment.unavailable:
@@ -118,16 +120,16 @@ def _measured(name: str, value: str, written: str, day: str, source: str, note: 
     return Fact(name, f"{shown} on {day}{note}", value, sent, day, source)
 
 
-def _levels(evaluation: Evaluation, record: Record) -> Iterator[Fact]:
+def _levels(evaluation: Evaluation, record: Record, g: Guideline) -> Iterator[Fact]:
     facts = evaluation.facts
     assessment = evaluation.assessment
     counted = assessment.status.level if assessment is not None else None
     for level in facts.levels:
-        yield _level(level, ", the result that counts" if level is counted else "")
+        yield _level(level, ", the result that counts" if level is counted else "", g)
     if facts.preliminary is not None:
-        yield _level(facts.preliminary, ", preliminary: decides nothing")
+        yield _level(facts.preliminary, ", preliminary: decides nothing", g)
     for written in facts.unusable:
-        yield Fact("Vitamin B12", f"{written}: cannot be used")
+        yield Fact("Vitamin B12", f"{_worded(written, g)}: cannot be used")
     for name in facts.not_b12:
         yield Fact("Vitamin B12", f"{name}: another test")
     if not (facts.levels or facts.preliminary or facts.unusable or facts.not_b12):
@@ -135,9 +137,9 @@ def _levels(evaluation: Evaluation, record: Record) -> Iterator[Fact]:
         yield Fact("Vitamin B12", known)
 
 
-def _level(level: Level, remark: str) -> Fact:
+def _level(level: Level, remark: str, g: Guideline) -> Fact:
     note = f", {level.source}: {level.verdict}{remark}"
-    value, day = words.shown_level(level), _day(level.when)
+    value, day = _worded(words.shown_level(level), g), _day(level.when)
     return _measured("Vitamin B12", value, level.written, day, level.source, note)
 
 
@@ -229,6 +231,12 @@ def _missing(record: Record, g: Guideline) -> Iterator[str]:
         yield f"{names.get(key, key)}: {count} could not be read"
     if record.foreign:
         yield f"{record.foreign} records of other patients were left out"
+
+
+def _worded(value: Value, g: Guideline) -> str:
+    """What the medicine says, in the language it is written in first."""
+    texts = texts_in_force(g.file.cards, g.file.texts)
+    return house.language().joined(texts, "texts").text(value)
 
 
 def _day(moment: Moment) -> str:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two import monitoring, treatment, words
 from cds_service.guidelines.b12_under_two.assessment import Assessment, chosen_level
-from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.results import Level
 from cds_service.guidelines.b12_under_two.tables.follow_up import (
@@ -32,6 +32,7 @@ from cds_service.guidelines.engine import (
     Recommend,
 )
 from cds_service.guidelines.tables import Reasoning
+from cds_service.language import Value, say
 
 
 class Course(Struct, frozen=True):
@@ -121,6 +122,8 @@ def pending_checks(
     """When the levels are due that are still to come, have neither an order nor a result, and are
     not ordered by the card of another row."""
     pending = []
+    texts = g.file.texts
+    about = {"one month": texts.check_one_month, "three months": texts.check_three_months}
     for check, day in due_dates(course, g).items():
         due = max(day, facts.on)
         asked = CheckFacts(
@@ -129,7 +132,7 @@ def pending_checks(
             result_day=course.result_day,
             ordered=monitoring.is_ordered(g.file.tests.b12, due, facts, g),
         )
-        if why.row(g.tables.follow_up_checks, "FU-00", asked, about=f"the check at {check}"):
+        if why.row(g.tables.follow_up_checks, "FU-00", asked, about=about[check]):
             pending.append(due)
     for follow in follows:
         pending = [due for due in pending if not _ordered_by(follow, due, facts, course, g)]
@@ -234,7 +237,7 @@ def _undated(facts: Facts, a: Assessment, g: Guideline) -> Outcome:
     """Treatment is active but nobody can say since when: its response cannot be judged."""
     return CannotTell(
         "DUP-01",
-        ("start date of the active vitamin B12 order",),
+        (say(Texts.start_of_order),),
         "DUP-01",
         "info",
         {"order": treatment.order_names(facts)},
@@ -251,7 +254,7 @@ def _card(
     g: Guideline,
     why: Reasoning,
 ) -> Recommend:
-    notes = [*words.finding_notes(facts, a, g), *_treatment_notes(facts, course, g)]
+    notes = [*words.finding_notes(facts, a, g), *_treatment_notes(facts, course)]
     choices: tuple[Choice, ...] = ()
     selection: Literal["at-most-one", "any"] = "any"
     indicator: Indicator = g.file.cards[rule].indicator
@@ -264,14 +267,14 @@ def _card(
             notes += switch.notes
             choices, selection = switch.choices, switch.selection
     elif follow.reaction and route in ("oral", "other"):
-        notes.append(Note("safety", g.file.texts.paradox_oral))
+        notes.append(Note("safety", say(Texts.paradox_oral)))
     elif follow.level is not None:
         due = facts.on
         if follow.level != "now":
             due = max(due_dates(course, g)[follow.level], facts.on)
         tests, already = monitoring.plan_tests([("b12", due)], facts, g, why, reasons=_reasons(a))
         choices = monitoring.test_choices(rule, tests)
-        notes += words.test_notes((), already, g)
+        notes += words.test_notes((), already)
     movements = rule == "FU-10" and not facts.neurological
     return Recommend(
         rule,
@@ -285,27 +288,28 @@ def _card(
     )
 
 
-def _treatment_notes(facts: Facts, course: Course, g: Guideline) -> list[Note]:
+def _treatment_notes(facts: Facts, course: Course) -> list[Note]:
     """What the child is treated with, and since when."""
-    texts, therapy = g.file.texts, facts.therapy
+    therapy, names = facts.therapy, treatment.order_names(facts)
+    start, day = course.start, course.day
     if therapy.on_hold:
-        return [Note("finding", texts.order_on_hold, {"order": treatment.order_names(facts)})]
-    since: dict[str, object] = {"start": course.start, "day": course.day}
+        return [Note("finding", say(Texts.order_on_hold, order=names))]
     if therapy.is_active:
-        names = {"order": treatment.order_names(facts)}
-        return [Note("finding", texts.already_treated, names | since)]
-    return [Note("finding", texts.given_treatment, since)] if therapy.given else []
+        return [Note("finding", say(Texts.already_treated, order=names, start=start, day=day))]
+    if therapy.given:
+        return [Note("finding", say(Texts.given_treatment, start=start, day=day))]
+    return []
 
 
-def _values(facts: Facts, a: Assessment, course: Course, g: Guideline) -> dict[str, object]:
+def _values(facts: Facts, a: Assessment, course: Course, g: Guideline) -> dict[str, Value]:
     before, after = course.before, course.after
     return {
         **words.card_values(facts, a, (), g),
         "order": treatment.order_names(facts),
         "start": course.start,
         "day": course.day,
-        "before": f"B12 {words.shown_level(before)}" if before else "an unknown level",
-        "after": f"B12 {words.shown_level(after)}" if after else "no level",
+        "before": words.shown_value(before) if before else say(Texts.unknown_level),
+        "after": words.shown_value(after) if after else say(Texts.no_level),
         "after_date": after.when.last if after else "-",
         "movements": words.named(facts.paradoxical),
     }

@@ -10,13 +10,14 @@ from typing import Literal
 from cds_service.clinical import PlannedTask, PlannedTest
 from cds_service.guidelines.b12_under_two.age import add_months, within
 from cds_service.guidelines.b12_under_two.assessment import Assessment, recent
-from cds_service.guidelines.b12_under_two.data import Guideline, Test
+from cds_service.guidelines.b12_under_two.data import Guideline, Test, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.results import LabName
 from cds_service.guidelines.b12_under_two.tables.monitoring import MonitoringFacts
 from cds_service.guidelines.b12_under_two.tables.mother import MotherFacts
 from cds_service.guidelines.engine import Choice
 from cds_service.guidelines.tables import Reasoning
+from cds_service.language import Message, say
 
 TestName = Literal[
     "b12", "mma", "homocysteine", "blood_count", "folate", "ferritin", "reticulocytes", "potassium"
@@ -139,15 +140,15 @@ def plan_tests(
     reasons: tuple[str, ...] = (),
     urgent: bool = False,
     before_dose: bool = False,
-) -> tuple[tuple[PlannedTest, ...], tuple[str, ...]]:
-    """(tests to order, names of those already ordered). An order on the record within 14 days
-    of the wanted date is not repeated; our own serial orders stay."""
+) -> tuple[tuple[PlannedTest, ...], tuple[Message, ...]]:
+    """(tests to order, names and dates of those already ordered). An order on the record within
+    14 days of the wanted date is not repeated; our own serial orders stay."""
     planned: list[PlannedTest] = []
-    already: list[str] = []
+    already: list[tuple[str, date]] = []
     for name, due in sorted(dict.fromkeys(wanted), key=lambda one: one[1]):
         test: Test = getattr(g.file.tests, name)
         if facts.orders and is_ordered(test, due, facts, g):
-            already.append(f"{test.name} ({due})")
+            already.append((test.name, due))
             continue
         later = due > facts.on
         planned.append(
@@ -158,19 +159,22 @@ def plan_tests(
                 facts.on,
                 "urgent" if urgent and not later else "routine",
                 reasons,
-                g.file.texts.draw_before_dose
+                say(Texts.draw_before_dose)
                 if before_dose and later and name in ("b12", "mma", "homocysteine")
                 else "",
             )
         )
-    why.row(g.tables.monitoring, "MON-07", MonitoringFacts(already=tuple(already)))
-    return tuple(planned), tuple(already)
+    listed = tuple([f"{name} ({due})" for name, due in already])
+    why.row(g.tables.monitoring, "MON-07", MonitoringFacts(already=listed))
+    return tuple(planned), tuple([say(Texts.test_on, name=name, date=due) for name, due in already])
 
 
 def test_choices(rule: str, planned: Iterable[PlannedTest]) -> tuple[Choice, ...]:
     """One suggestion a test, to be ticked as wanted."""
     return tuple(
-        Choice(rule, f"Order {test.name} ({test.due})", (test,), recommended=True)
+        Choice(
+            rule, say(Texts.order_test, name=test.name, date=test.due), (test,), recommended=True
+        )
         for test in planned
     )
 
@@ -190,8 +194,8 @@ def maternal_task(
     if not match.fired or match.result == "nothing":
         return None
     sources = (status.level.source,) if status.level and status.level.source else ()
-    return match.rule, PlannedTask(g.file.texts.mother, facts.on, sources)
+    return match.rule, PlannedTask(say(Texts.mother), facts.on, sources)
 
 
 def task_choice(rule: str, task: PlannedTask) -> Choice:
-    return Choice(rule, "Create a task: assess the mother's vitamin B12", (task,))
+    return Choice(rule, say(Texts.assess_mother), (task,))

@@ -10,7 +10,7 @@ from cds_service.clinical import Phase, PlannedDrug
 from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.age import days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment, Status, recent
-from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Product
+from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Product, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
 from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, Regimen
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
@@ -23,6 +23,7 @@ from cds_service.guidelines.b12_under_two.words import (
 )
 from cds_service.guidelines.engine import Choice, Indicator, Note, most_urgent
 from cds_service.guidelines.tables import Reasoning
+from cds_service.language import Listed, Message, say
 
 
 def read_safety(facts: Facts, a: Assessment | None, g: Guideline) -> SafetyFacts:
@@ -121,7 +122,9 @@ class Prescriber:
         preserved = self.preservative_free and product.benzyl_alcohol
         drug = PlannedDrug(
             codes=() if preserved else product.codes,
-            name=f"{product.substance}, preservative-free" if preserved else product.name,
+            name=self.g.file.texts.without_preservative.format(substance=product.substance)
+            if preserved
+            else product.name,
             route=routes.subcutaneous if self.subcutaneous else routes.intramuscular,
             amount=dose.amount,
             unit=dose.unit,
@@ -135,35 +138,36 @@ class Prescriber:
 
     def maintenance(self, *, recommended: bool) -> Choice | None:
         """The requirement-level daily dose, or a note why it cannot be worked out."""
-        facts, texts, doses = self.facts, self.g.file.texts, self.g.file.doses
+        facts, doses = self.facts, self.g.file.doses
         if "conditions" in facts.incomplete:
             return None  # "mild" is not known while part of the problem list is missing
-        label, kg = {"label": texts.maintenance_label}, facts.weight.kg
+        label, kg = say(Texts.maintenance_label), facts.weight.kg
         name = self._asked_for("daily requirement")
         if name is None:
-            text = texts.maintenance_no_weight
+            text = say(Texts.maintenance_no_weight, label=label)
             if facts.age.band == "either":
-                text = texts.maintenance_age_unclear
+                text = say(Texts.maintenance_age_unclear, label=label)
             elif facts.weight.rule == "WT-05":
-                text = texts.maintenance_stale_weight
-            self.notes.append(Note("advice", text, label))
+                text = say(Texts.maintenance_stale_weight, label=label)
+            self.notes.append(Note("advice", text))
             return None
         dose: Dose = getattr(doses, name)
         amount = dose.amount
         if dose.per_kg and kg is not None:
             amount = age_based_amount(kg, dose)
-            values = {
-                **label,
-                "amount": number(amount),
-                "kg": shown_weight(kg),
-                "date": facts.weight.on,
-                "per_kg": number(dose.amount),
-            }
-            self.notes.append(Note("advice", texts.maintenance_dose, values))
+            worked_out = say(
+                Texts.maintenance_dose,
+                label=label,
+                amount=amount,
+                kg=shown_weight(kg),
+                date=facts.weight.on or "-",
+                per_kg=dose.amount,
+            )
+            self.notes.append(Note("advice", worked_out))
             toddler = doses.toddler_daily.amount
             if amount > toddler:
-                values = {"amount": number(amount), "toddler": number(toddler)}
-                self.notes.append(Note("advice", texts.maintenance_anomaly, values))
+                anomaly = say(Texts.maintenance_anomaly, amount=amount, toddler=toddler)
+                self.notes.append(Note("advice", anomaly))
         product = self.g.file.products.ingredient
         return self._swallowed(dose, product, amount, "maintenance", recommended)
 
@@ -199,7 +203,8 @@ class Prescriber:
     @property
     def _way(self) -> str:
         """How an injection is given, in words."""
-        return "deep subcutaneous (not intramuscular)" if self.subcutaneous else "intramuscular"
+        texts = self.g.file.texts
+        return texts.way_subcutaneous if self.subcutaneous else texts.way_intramuscular
 
     def _phases(self, dose: Dose, amount: Decimal) -> tuple[Phase, ...]:
         return tuple([_filled(one, dose, amount, self._way, self.facts) for one in dose.phases])
@@ -222,13 +227,13 @@ class Prescriber:
         )
         if not self._tests_noted:
             self._tests_noted = True
-            self.notes += test_notes(tests, already, g)
+            self.notes += test_notes(tests, already)
         label = dose.label.format(
             substance=drug.substance, amount=number(drug.amount), route=self._way
         )
         label = label[0].upper() + label[1:]
-        added = g.file.texts.with_tests if tests else ""
-        return Choice(dose.rule, label + added, (drug, *tests), recommended, alone=label)
+        whole = say(Texts.label_with_tests, label=label) if tests else label
+        return Choice(dose.rule, whole, (drug, *tests), recommended, alone=label)
 
 
 def _filled(phase: Phase, dose: Dose, amount: Decimal, way: str, facts: Facts) -> Phase:
@@ -260,28 +265,27 @@ def reasons_of(facts: Facts, status: Status) -> tuple[str, ...]:
 
 def dose_notes(choices: Sequence[Choice], p: Prescriber) -> list[Note]:
     """The regimen in words, for clients that ignore the structured order."""
-    texts = p.g.file.texts
     drugs = [(choice, plan) for choice in choices for plan in drugs_of(choice)]
     if not drugs:
         return []
     main = next((one for one in drugs if one[0].recommended), drugs[0])[1]
-    notes = [Note("advice", texts.dose_table_row, {"text": phase.text}) for phase in main.phases]
+    notes = [Note("advice", say(Texts.dose_table_row, text=phase.text)) for phase in main.phases]
     notes += [
-        Note("advice", texts.alternative, {"label": choice.label})
+        Note("advice", say(Texts.alternative, label=choice.label))
         for choice, drug in drugs
         if drug is not main and drug.purpose == "treatment"
     ]
     if p.neuro:
-        notes.append(Note("follow_up", texts.expected_response))
+        notes.append(Note("follow_up", say(Texts.expected_response)))
     if main.route == p.g.file.routes.oral:
         if main.purpose == "treatment":
-            notes.append(Note("why", texts.fixed_dose))
+            notes.append(Note("why", say(Texts.fixed_dose)))
         if p.g.limits.trial_age.holds(p.facts.age.youngest):
-            notes.append(Note("why", texts.age_beyond_trial))
+            notes.append(Note("why", say(Texts.age_beyond_trial)))
     else:
-        notes.append(Note("safety", texts.label_discordance))
-        notes.append(Note("safety", texts.first_injection))
-        notes.append(Note("follow_up", texts.draw_before_dose))
+        notes.append(Note("safety", say(Texts.label_discordance)))
+        notes.append(Note("safety", say(Texts.first_injection)))
+        notes.append(Note("follow_up", say(Texts.draw_before_dose)))
     return notes
 
 
@@ -312,30 +316,30 @@ class _SafetyNotes:
         self.p, self.indicator = p, indicator
         self.notes: list[Note] = []
 
-    def _say(self, text: str, at_least: Indicator = "info", **values: object) -> None:
-        self.notes.append(Note("safety", text, values))
+    def _say(self, text: Message, at_least: Indicator = "info") -> None:
+        self.notes.append(Note("safety", text))
         self.indicator = most_urgent(self.indicator, at_least)
 
     def of_substances(self, drugs: Sequence[PlannedDrug], *, allergic: bool) -> None:
         """Whether cobalamin, and cyanocobalamin, may be given at all."""
-        facts, texts = self.p.facts, self.p.g.file.texts
+        facts = self.p.facts
         if allergic:
-            self._say(texts.allergy, "critical", names=", ".join(facts.reactions))
+            self._say(say(Texts.allergy, names=Listed(facts.reactions)), "critical")
         elif drugs and "allergies" in facts.missing | facts.incomplete:
-            self._say(texts.allergies_unknown)
+            self._say(say(Texts.allergies_unknown))
         if drugs and facts.leber:
-            self._say(texts.leber, "warning", name=named(facts.leber))
+            self._say(say(Texts.leber, name=named(facts.leber)), "warning")
         elif any(drug.substance == "cyanocobalamin" for drug in drugs):
-            self._say(texts.leber_ask)
+            self._say(say(Texts.leber_ask))
 
     def of_injecting(self) -> None:
-        p, texts = self.p, self.p.g.file.texts
+        p = self.p
         if p.subcutaneous:
-            self._say(texts.bleeding, "warning")
+            self._say(say(Texts.bleeding), "warning")
         elif not self._counted():
-            self._say(texts.platelets_unknown)
+            self._say(say(Texts.platelets_unknown))
         if p.preservative_free:
-            self._say(texts.preservative_free)
+            self._say(say(Texts.preservative_free))
 
     def _counted(self) -> bool:
         """There is a count of the last days that is a number; "below 100" may be anything."""
@@ -345,24 +349,24 @@ class _SafetyNotes:
 
     def of_treating(self) -> None:
         """What treating a deficiency may do, or what may hide it."""
-        p, facts, texts = self.p, self.p.facts, self.p.g.file.texts
+        p, facts = self.p, self.p.facts
         if p.minds("SAF-06"):
             low = monitoring.potassium_low(facts, p.g)
             potassium = recent(facts, "potassium", p.g.limits.labs_recent)
-            value = shown_unit(potassium.written) if potassium is not None else "not available"
-            text = texts.potassium_low if low else texts.potassium_watch
-            self._say(text, "warning" if low else "info", value=value)
+            value = shown_unit(potassium.written) if potassium else say(Texts.not_measured)
+            text = say(Texts.potassium_low if low else Texts.potassium_watch, value=value)
+            self._say(text, "warning" if low else "info")
         if p.minds("SAF-07"):
-            self._say(texts.folate_alone, "warning", name=facts.therapy.folic_acid_alone)
+            self._say(say(Texts.folate_alone, name=facts.therapy.folic_acid_alone), "warning")
         if p.minds("SAF-08"):
-            self._say(texts.renal, name=named(facts.renal))
+            self._say(say(Texts.renal, name=named(facts.renal)))
         if p.minds("SAF-09"):
-            self._say(texts.nitrous_oxide)
+            self._say(say(Texts.nitrous_oxide))
 
     def of_other_orders(self) -> None:
         """Orders that may be vitamin B12 too."""
-        therapy, texts = self.p.facts.therapy, self.p.g.file.texts
+        therapy = self.p.facts.therapy
         for name in therapy.looks_like_b12:
-            self._say(texts.looks_like_b12, name=name)
+            self._say(say(Texts.looks_like_b12, name=name))
         if therapy.unknown:
-            self._say(texts.medication_unknown, count=therapy.unknown)
+            self._say(say(Texts.medication_unknown, count=therapy.unknown))

@@ -11,7 +11,7 @@ from cds_service.clinical import Medication, StoppedDrug
 from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.age import add_months, days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment, at_risk
-from cds_service.guidelines.b12_under_two.data import Dose, Guideline
+from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.prescribing import (
     Prescriber,
@@ -35,10 +35,7 @@ from cds_service.guidelines.engine import (
     most_urgent,
 )
 from cds_service.guidelines.tables import Reasoning
-
-#: What the label of a choice begins with that stops the present order as well.
-REPLACING = "Replace the present order: "
-
+from cds_service.language import Listed, Value, Words, say
 
 # --- route --------------------------------------------------------------------------------------
 
@@ -87,7 +84,7 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
     safety, indicator = safety_notes(
         route, offer.choices, offer.indicator, prescriber, allergic=allergic
     )
-    urgency = _urgency_notes(facts, a, g)
+    urgency = _urgency_notes(facts, a)
     return Recommend(
         rule=route,
         card=_card_of(route, advice, facts, a, allergic=allergic, leber=leber),
@@ -100,7 +97,7 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
             *offer.notes,
             *dose_notes(offer.choices, prescriber),
             *prescriber.notes,
-            *_treatment_notes(advice, facts, a, g),
+            *_treatment_notes(advice, facts, a),
         ),
         choices=offer.choices,
         selection=offer.selection,
@@ -143,7 +140,7 @@ def _treatment(advice: Advice, indicator: Indicator, p: Prescriber, *, leber: bo
     requirement = p.maintenance(recommended=literal)
     literal = literal and requirement is not None
     regimen = p.oral(recommended=not literal)
-    notes = [Note("advice", p.g.file.texts.local_first_line)] if literal else []
+    notes = [Note("advice", say(Texts.local_first_line))] if literal else []
     choices = (regimen, requirement) if requirement is not None else (regimen,)
     return _Offer(indicator, choices, notes=notes)
 
@@ -174,7 +171,7 @@ def _tests(
         wanted, p.facts, p.g, p.why, reasons=p.reasons, urgent=urgent
     )
     choices = monitoring.test_choices(route, tests)
-    return _Offer(indicator, choices, "any", test_notes((), already, p.g))
+    return _Offer(indicator, choices, "any", test_notes((), already))
 
 
 def _tests_without_treatment(advice: Advice, p: Prescriber) -> list[monitoring.Wanted]:
@@ -197,31 +194,31 @@ def _tests_without_treatment(advice: Advice, p: Prescriber) -> list[monitoring.W
     return [*level_too, *metabolites, ("blood_count", on)]
 
 
-def _urgency_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
+def _urgency_notes(facts: Facts, a: Assessment) -> list[Note]:
     """What has waited so long that it is critical."""
-    since, texts = a.untreated_since, g.file.texts
+    since = a.untreated_since
     if since is None:
         return []
-    values: dict[str, object] = {"date": since, "days": (facts.on - since).days}
-    notes = [Note("finding", texts.urgent_untreated, values)]
+    waited = say(Texts.urgent_untreated, date=since, days=(facts.on - since).days)
+    notes = [Note("finding", waited)]
     if a.same_day:
-        notes.append(Note("advice", texts.urgent_same_day))
+        notes.append(Note("advice", say(Texts.urgent_same_day)))
     return notes
 
 
-def _treatment_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
+def _treatment_notes(advice: Advice, facts: Facts, a: Assessment) -> list[Note]:
     """Treatment there is or was, and how long it will be needed."""
-    texts, therapy = g.file.texts, facts.therapy
+    therapy = facts.therapy
     notes: list[Note] = []
     if therapy.earlier is not None:
-        notes.append(Note("finding", texts.earlier_treatment, {"date": therapy.earlier}))
+        notes.append(Note("finding", say(Texts.earlier_treatment, date=therapy.earlier)))
     if therapy.requirement_level:
-        values = {"name": therapy.requirement_level}
-        notes.append(Note("finding", texts.requirement_level, values))
+        level = say(Texts.requirement_level, name=therapy.requirement_level)
+        notes.append(Note("finding", level))
     if facts.malabsorption_permanent and a.status.deficient:
-        notes.append(Note("advice", texts.lasting_cause))
+        notes.append(Note("advice", say(Texts.lasting_cause)))
     if advice.kind == "specialist" and therapy.active:
-        notes.append(Note("finding", texts.active_now, {"order": order_names(facts)}))
+        notes.append(Note("finding", say(Texts.active_now, order=order_names(facts))))
     return notes
 
 
@@ -282,12 +279,12 @@ def switch_to_injection(
     if not allergic and not facts.age.under_one_month:
         choice = prescriber.injection(dose, recommended=True)
         if active:
-            names = ", ".join(drug.name for drug in drugs_of(choice))
-            change = {"names": order_names(facts), "drug": names}
-            notes.append(Note("advice", g.file.texts.replace_oral, change))
+            drugs = Listed(tuple(drug.name for drug in drugs_of(choice)))
+            change = say(Texts.replace_oral, names=order_names(facts), drug=drugs)
+            notes.append(Note("advice", change))
             choice = structs.replace(
                 choice,
-                label=f"{REPLACING}{choice.label}",
+                label=say(Texts.replacing, label=choice.label),
                 plans=(*stop_orders(active), *choice.plans),
             )
         choices.append(choice)
@@ -307,7 +304,7 @@ def switch_to_injection(
 
 
 def cannot_evaluate(
-    absent: tuple[str, ...], facts: Facts, a: Assessment, g: Guideline
+    absent: tuple[Words, ...], facts: Facts, a: Assessment, g: Guideline
 ) -> CannotTell:
     """Without B12 results or the problem list nothing is recommended; what is alarming is said."""
     alarming = a.status.deficient or bool(facts.neurological)
@@ -320,7 +317,7 @@ def cannot_evaluate(
         absent,
         "IN-03",
         most_urgent(g.file.cards["IN-03"].indicator, "warning" if alarming else "info"),
-        {"names": " and ".join(absent)},
+        {"names": Listed(absent, "conjunction")},
         tuple(notes),
     )
 
@@ -331,14 +328,14 @@ def running_treatment(facts: Facts, g: Guideline, why: Reasoning) -> list[Outcom
     if not running:
         return []
     asked = SafetyFacts(reactions=facts.reactions, leber=bool(facts.leber))
-    found = []
+    found: list[tuple[str, dict[str, Value]]] = []
     if why.row(g.tables.safety, "SAF-05", asked):
-        values = {"names": ", ".join(facts.reactions), "order": medication_names(running)}
-        found.append(("SAF-05", values))
+        names = Listed(facts.reactions)
+        found.append(("SAF-05", {"names": names, "order": medication_names(running)}))
     wrong = [one for one in running if g.codes.cyanocobalamin.any_of(one.codes)]
     if wrong and why.row(g.tables.safety, "SAF-01", asked):
-        values = {"name": named(facts.leber), "order": medication_names(wrong)}
-        found.append(("SAF-01", values))
+        leber = named(facts.leber)
+        found.append(("SAF-01", {"name": leber, "order": medication_names(wrong)}))
     return [
         Recommend(rule, rule, g.file.cards[rule].indicator, values, main=True)
         for rule, values in found

@@ -2,17 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
 
 from cds_service.clinical import PlannedDrug, PlannedTest
 from cds_service.guidelines.b12_under_two.assessment import Assessment, recent
-from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
 from cds_service.guidelines.b12_under_two.monitoring import potassium_low
 from cds_service.guidelines.b12_under_two.results import Level
+from cds_service.guidelines.b12_under_two.tables.cause import Cause
+from cds_service.guidelines.b12_under_two.tables.severity import Severity
+from cds_service.guidelines.b12_under_two.tables.status import StatusName
 from cds_service.guidelines.engine import Choice, Note
+from cds_service.language import Amount, Listed, Message, Value, Words, say
+
+#: What a card calls each status, severity and cause.
+STATUSES: Mapping[StatusName, Message] = {
+    "follow-up": say(Texts.status_follow_up),
+    "deficient": say(Texts.status_deficient),
+    "deficient (functional)": say(Texts.status_deficient_functional),
+    "deficient (old result)": say(Texts.status_deficient_old_result),
+    "deficient (diagnosis only)": say(Texts.status_deficient_diagnosis_only),
+    "probably adequate": say(Texts.status_probably_adequate),
+    "borderline": say(Texts.status_borderline),
+    "adequate with signs": say(Texts.status_adequate_with_signs),
+    "adequate": say(Texts.status_adequate),
+    "unknown": say(Texts.status_unknown),
+    "unknown at risk": say(Texts.status_unknown_at_risk),
+}
+SEVERITIES: Mapping[Severity, Message] = {
+    "severe": say(Texts.severity_severe),
+    "moderate": say(Texts.severity_moderate),
+    "mild": say(Texts.severity_mild),
+}
+CAUSES: Mapping[Cause, Message] = {
+    "inborn": say(Texts.cause_is_inborn),
+    "malabsorption": say(Texts.cause_is_malabsorption),
+    "mixed": say(Texts.cause_is_mixed),
+    "nutritional": say(Texts.cause_is_nutritional),
+    "nutritional possible": say(Texts.cause_is_nutritional_possible),
+    "unknown": say(Texts.cause_is_unknown),
+}
+
+#: What the guideline reads about a patient, by the keys of its needs.
+NEEDS: Mapping[str, Message] = {
+    "patient": say(Texts.need_patient),
+    "b12": say(Texts.need_b12),
+    "conditions": say(Texts.need_conditions),
+    "weight": say(Texts.need_weight),
+    "labs": say(Texts.need_labs),
+    "feeding": say(Texts.need_feeding),
+    "meds": say(Texts.need_meds),
+    "procedures": say(Texts.need_procedures),
+    "allergies": say(Texts.need_allergies),
+    "administrations": say(Texts.need_administrations),
+    "orders": say(Texts.need_orders),
+}
 
 
 def number(value: Decimal) -> str:
@@ -34,15 +81,15 @@ def shown_weight(kg: Decimal) -> str:
     return number(kg.quantize(Decimal("0.01")))
 
 
-def named(findings: Sequence[Finding]) -> str:
-    """Names of problems for a card, uncertain ones marked."""
+def named(findings: Sequence[Finding | Message]) -> Value:
+    """Names of problems for a card, uncertain ones marked; "" for none."""
     if not findings:
         return ""
-    words = [
-        f"possible {_plain_case(one.name)}" if one.possible else _plain_case(one.name)
-        for one in findings
-    ]
-    return ", ".join(dict.fromkeys(words))
+    names = dict.fromkeys(
+        [(_plain_case(one.name), one.possible) for one in findings if isinstance(one, Finding)]
+    )
+    items = [say(Texts.possible, name=name) if doubt else name for name, doubt in names]
+    return Listed((*items, *(one for one in findings if isinstance(one, Message))))
 
 
 def _plain_case(name: str) -> str:
@@ -56,22 +103,22 @@ def _plain_case(name: str) -> str:
 _EPONYMS = frozenset({"Leber", "West", "Crohn", "Biermer", "Leigh", "Hirschsprung"})
 
 
-def shown_level(level: Level) -> str:
+def shown_level(level: Level) -> Value:
     """A level in pg/mL; cut off, never rounded up over a limit."""
 
-    def cut(value: Decimal) -> str:
-        return number(value.quantize(Decimal("0.1"), ROUND_DOWN))
+    def cut(value: Decimal) -> Amount:
+        return Amount(value.quantize(Decimal("0.1"), ROUND_DOWN), "pg/mL")
 
     if level.verdict == "low":
-        return "low (no number)"
+        return say(Texts.low_without_number)
     if level.low is not None and level.low == level.high:
-        return f"{cut(level.low)} pg/mL"
+        return cut(level.low)
     if level.rule == "B12-07" and level.high is not None:
-        return f"<{cut(level.high)} pg/mL"
+        return say(Texts.below, amount=cut(level.high))
     if level.rule == "B12-08" and level.low is not None:
-        return f">{cut(level.low)} pg/mL"
+        return say(Texts.above, amount=cut(level.low))
     if level.low is not None and level.high is not None:
-        return f"{cut(level.low)}–{cut(level.high)} pg/mL"
+        return say(Texts.between, low=cut(level.low).value, high=cut(level.high))
     return level.written
 
 
@@ -84,28 +131,31 @@ def shown_unit(written: str) -> str:
     )
 
 
-def shown_metabolites(a: Assessment, g: Guideline) -> str:
+def shown_metabolites(a: Assessment, g: Guideline) -> Listed:
     """The raised metabolites by name."""
-    return ", ".join(
-        f"{g.file.names.labs[one.name]} {shown_unit(one.written)}"
-        for one in a.status.high_metabolites
+    return Listed(
+        tuple(
+            say(Texts.lab_value, name=g.file.names.labs[one.name], value=shown_unit(one.written))
+            for one in a.status.high_metabolites
+        )
     )
 
 
-def headline_level(facts: Facts, a: Assessment, g: Guideline) -> str:
+def headline_level(facts: Facts, a: Assessment, g: Guideline) -> Message:
     """The result a card rests on, as its summary says it."""
     level, status = a.status.level, a.status
     if level is None:
         if facts.deficiency and "diagnosis_only" in status.flags:
-            return "B12 deficiency on the problem list, no current level"
-        return "No current B12 level"
-    shown = f"B12 {shown_level(level)} ({level.when.last})"
+            return say(Texts.headline_diagnosis)
+        return say(Texts.headline_none)
+    shown, day = shown_level(level), level.when.last
     if status.name == "deficient (functional)":
-        return f"{shown} but {shown_metabolites(a, g)} high"
+        high = shown_metabolites(a, g)
+        return say(Texts.headline_functional, level=shown, date=day, metabolites=high)
     others = _disagreeing(facts, level)
     if "discordant" in status.flags and others:
-        return f"B12 results disagree ({shown_level(level)}, {shown_level(others[0])})"
-    return shown
+        return say(Texts.headline_discordant, level=shown, other=shown_level(others[0]))
+    return say(Texts.headline, level=shown, date=day)
 
 
 def _disagreeing(facts: Facts, level: Level) -> list[Level]:
@@ -114,13 +164,10 @@ def _disagreeing(facts: Facts, level: Level) -> list[Level]:
 
 def card_values(
     facts: Facts, a: Assessment, choices: Sequence[Choice], g: Guideline
-) -> dict[str, object]:
+) -> dict[str, Value]:
     """What summaries and advice may name."""
     level = a.status.level
-    causes = named(a.causes)
     since = a.untreated_since
-    potassium = recent(facts, "potassium", g.limits.labs_recent)
-    low = potassium_low(facts, g)
     product = injection_product(facts, g)
     routes = g.file.routes
     subcutaneous = any(
@@ -130,25 +177,37 @@ def card_values(
     )
     return {
         "level": headline_level(facts, a, g),
-        "value": f"B12 {shown_level(level)}" if level else "no current level",
-        "untreated": f", untreated for {(facts.on - since).days} days" if since else "",
-        "potassium": f"; potassium {potassium.written} low" if low and potassium else "",
-        "verdict": "functionally deficient"
+        "value": shown_value(level) if level else say(Texts.no_current_level),
+        "untreated": say(Texts.untreated, days=(facts.on - since).days) if since else "",
+        "potassium": _low_potassium(facts, g),
+        "verdict": say(Texts.verdict_functional)
         if a.status.name == "deficient (functional)"
-        else "deficient",
-        "signs": named(facts.neurological) or "none recorded",
-        "cause": causes or "not documented",
-        "severity": a.severity or "",
+        else say(Texts.verdict_deficient),
+        "signs": named(facts.neurological) or say(Texts.none_recorded),
+        "cause": named(a.causes) or say(Texts.not_documented),
+        "severity": SEVERITIES[a.severity] if a.severity else "",
         "because": a.severity_because,
         "lasting": named(facts.malabsorption_permanent),
         "inborn": named(facts.inborn),
         "injection": product.substance,
-        "route": "deep subcutaneous" if subcutaneous else "intramuscular",
+        "route": say(Texts.deep_subcutaneous if subcutaneous else Texts.intramuscular),
         "leber": named(facts.leber),
-        "reactions": ", ".join(facts.reactions),
-        "deficient": number(g.limits.b12_deficient.value),
-        "adequate": number(g.limits.b12_adequate.value),
+        "reactions": Listed(facts.reactions),
+        "deficient": g.limits.b12_deficient.value,
+        "adequate": g.limits.b12_adequate.value,
     }
+
+
+def shown_value(level: Level) -> Message:
+    """A level, and what it is of."""
+    return say(Texts.b12_value, level=shown_level(level))
+
+
+def _low_potassium(facts: Facts, g: Guideline) -> Words:
+    potassium = recent(facts, "potassium", g.limits.labs_recent)
+    if potassium is None or not potassium_low(facts, g):
+        return ""
+    return say(Texts.headline_potassium, value=potassium.written)
 
 
 def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
@@ -157,99 +216,117 @@ def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
         *_level_notes(facts, a, g),
         *_metabolite_notes(a, g),
         *_severity_notes(a, g),
-        *_problem_notes(facts, a, g),
-        _cause_note(a, g),
+        *_problem_notes(facts, a),
+        _cause_note(a),
     ]
 
 
 def _level_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
-    texts, status, limits = g.file.texts, a.status, g.limits
-    level = status.level
+    status, level = a.status, a.status.level
     if level is None:
         if "diagnosis_only" in status.flags:
             names = named((*facts.deficiency, *facts.deficiency_nonspecific))
-            yield Note("finding", texts.diagnosis_only, {"names": names})
+            yield Note("finding", say(Texts.diagnosis_only, names=names))
         return
-    values = {
-        "value": shown_level(level),
-        "written": level.written,
-        "date": level.when.last,
-        "source": level.source or "result",
-        "status": status.name,
-        "deficient": number(limits.b12_deficient.value),
-        "adequate": number(limits.b12_adequate.value),
-    }
-    by_rule = {
-        "B12-07": texts.level_below,
-        "B12-08": texts.level_above,
-        "B12-09": texts.level_low_flag,
-        "B12-10": texts.level_range,
-    }
-    usual = texts.level_converted if level.converted else texts.level
-    yield Note("finding", by_rule.get(level.rule, usual), values)
+    yield Note("finding", _level_said(level, status.name, g))
     for flag, text in (
-        (level.tie, texts.tie),
-        (level.mismatch, texts.unit_mismatch),
-        (level.below_reference, texts.below_laboratory_range),
-        ("newer_unusable" in status.flags, texts.newer_unusable),
+        (level.tie, say(Texts.tie)),
+        (level.mismatch, say(Texts.unit_mismatch)),
+        (level.below_reference, say(Texts.below_laboratory_range)),
+        ("newer_unusable" in status.flags, say(Texts.newer_unusable)),
     ):
         if flag:
             yield Note("finding", text)
     if "discordant" in status.flags:
-        others = ", ".join(
-            f"{shown_level(one)} on {one.when.last}" for one in _disagreeing(facts, level)
+        others = tuple(
+            say(Texts.level_on, level=shown_level(one), date=one.when.last)
+            for one in _disagreeing(facts, level)
         )
-        yield Note("finding", texts.discordant, {"others": others})
+        yield Note("finding", say(Texts.discordant, others=Listed(others)))
+
+
+def _level_said(level: Level, status: StatusName, g: Guideline) -> Message:
+    """The result, where it was sent, and what it is taken for."""
+    value, sent, day = shown_level(level), level.written, level.when.last
+    source = level.source or say(Texts.a_result)
+    name = STATUSES[status]
+    if level.rule == "B12-09":
+        return say(Texts.level_low_flag, date=day, source=source, status=name)
+    if level.rule == "B12-10":
+        return say(
+            Texts.level_range, value=value, written=sent, date=day, source=source, status=name
+        )
+    if level.rule in ("B12-07", "B12-08"):
+        return say(
+            Texts.level_below if level.rule == "B12-07" else Texts.level_above,
+            value=value, written=sent, date=day, source=source, status=name,
+        )  # fmt: skip
+    deficient, adequate = g.limits.b12_deficient.value, g.limits.b12_adequate.value
+    if level.converted:
+        return say(
+            Texts.level_converted, value=value, written=sent, date=day, source=source,
+            status=name, deficient=deficient, adequate=adequate,
+        )  # fmt: skip
+    return say(
+        Texts.level, value=value, date=day, source=source, status=name,
+        deficient=deficient, adequate=adequate,
+    )  # fmt: skip
 
 
 def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
-    texts, status = g.file.texts, a.status
+    status = a.status
     if status.metabolites == "none":
         return
     high = status.high_metabolites
-    values = shown_metabolites(a, g) + " high" if high else "within range"
-    yield Note("finding", texts.metabolites, {"values": values})
+    if high:
+        yield Note("finding", say(Texts.metabolites_high, values=shown_metabolites(a, g)))
+    else:
+        yield Note("finding", say(Texts.metabolites_normal))
     if any(one.name == "homocysteine" for one in high):
-        yield Note("finding", texts.homocysteine_unspecific)
+        yield Note("finding", say(Texts.homocysteine_unspecific))
 
 
 def _severity_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
     if a.severity is None:
         return
-    because = a.severity_because or "no sign of a worse grade"
-    yield Note("finding", g.file.texts.severity, {"severity": a.severity, "because": because})
+    because = a.severity_because or say(Texts.no_worse_sign)
+    severity = SEVERITIES[a.severity]
+    yield Note("finding", say(Texts.severity, severity=severity, because=because))
     if a.severity == "mild" and a.unavailable:
-        names = ", ".join(g.file.names.labs[name] for name in a.unavailable)
-        yield Note("finding", g.file.texts.mild_unknown, {"names": names})
+        names = Listed(tuple(g.file.names.labs[name] for name in a.unavailable))
+        yield Note("finding", say(Texts.mild_unknown, names=names))
 
 
-def _problem_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
+def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:
     signs = (*facts.neurological, *facts.failure_to_thrive, *facts.megaloblastic, *facts.anemia)
     if signs and a.severity != "severe":
-        yield Note("finding", g.file.texts.problems, {"names": named(signs)})
+        yield Note("finding", say(Texts.problems, names=named(signs)))
     if facts.malabsorption_possible:
         names = named(facts.malabsorption_possible)
-        yield Note("finding", g.file.texts.possible_malabsorption, {"names": names})
+        yield Note("finding", say(Texts.possible_malabsorption, names=names))
 
 
-def _cause_note(a: Assessment, g: Guideline) -> Note:
-    texts = g.file.texts
+def _cause_note(a: Assessment) -> Note:
     if a.cause == "unknown":
-        return Note("finding", texts.cause_unknown)
+        return Note("finding", say(Texts.cause_unknown))
     if a.cause == "nutritional possible":
-        return Note("finding", texts.cause_possible)
-    return Note("finding", texts.cause, {"cause": a.cause, "names": named(a.causes)})
+        return Note("finding", say(Texts.cause_possible))
+    return Note("finding", say(Texts.cause, cause=CAUSES[a.cause], names=named(a.causes)))
 
 
-def test_notes(tests: Sequence[PlannedTest], already: Sequence[str], g: Guideline) -> list[Note]:
-    texts = g.file.texts
+def test_notes(tests: Sequence[PlannedTest], already: Sequence[Message]) -> list[Note]:
+    """The tests that are ordered with the advice, and those that are ordered already."""
     notes = []
     if tests:
         by_date: dict[date, list[str]] = {}
         for test in sorted(tests, key=lambda one: one.due):
             by_date.setdefault(test.due, []).append(test.name)
-        listed = "; ".join(f"{due}: {', '.join(names)}" for due, names in by_date.items())
-        notes.append(Note("follow_up", texts.tests_ordered, {"tests": listed}))
+        listed = [
+            say(Texts.tests_on, date=due, names=Listed(tuple(names)))
+            for due, names in by_date.items()
+        ]
+        ordered = say(Texts.tests_ordered, tests=Listed(tuple(listed), "semicolon"))
+        notes.append(Note("follow_up", ordered))
     if already:
-        notes.append(Note("follow_up", texts.tests_already, {"tests": ", ".join(already)}))
+        notes.append(Note("follow_up", say(Texts.tests_already, tests=Listed(tuple(already)))))
     return notes

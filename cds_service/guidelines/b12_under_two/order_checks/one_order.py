@@ -8,6 +8,7 @@ from msgspec import structs
 
 from cds_service.clinical import Medication
 from cds_service.guidelines.b12_under_two import treatment
+from cds_service.guidelines.b12_under_two.data import Texts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, unread
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
@@ -27,6 +28,7 @@ from cds_service.guidelines.b12_under_two.therapy import route_of
 from cds_service.guidelines.b12_under_two.words import named
 from cds_service.guidelines.engine import Choice, Note
 from cds_service.guidelines.tables import Match, Reasoning, Row
+from cds_service.language import say
 
 _WHERE: Mapping[Correction, str] = {
     "under the skin": "deep under the skin", "into the muscle": "into the muscle",
@@ -156,7 +158,7 @@ class OrderChecks:
             return []
         excluded = self.a.status.name in ("adequate", "probably adequate")
         signs = "" if excluded else named(self.facts.neurological)
-        reason = signs or f"severe deficiency ({self.a.severity_because})"
+        reason = signs or say(Texts.severe_deficiency, because=self.a.severity_because)
         return self._say(match, order, {"reason": reason})
 
     def _dose(self, order: Order, asked: OrderFacts) -> list[Said]:

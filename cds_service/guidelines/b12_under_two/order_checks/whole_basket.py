@@ -79,7 +79,7 @@ class BasketChecks:
             return []
         wanted = self._wanted(order, list(lacking.values()))
         tests, already = monitoring.plan_tests(wanted, facts, g, why, before_dose=order.injected)
-        notes = test_notes(tests, already, g)
+        notes = test_notes(tests, already)
         if any(one.due == facts.on for one in tests):
             notes.append(Note("advice", g.file.texts.baseline_first))
         said_of = {"windows": " and ".join(lacking)}
