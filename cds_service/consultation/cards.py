@@ -285,7 +285,8 @@ def _described(plan: Plan) -> Words:
     if isinstance(plan, RevisedDrug):
         return _revision(plan)
     if isinstance(plan, RemovedDraft):
-        return say(house.Action.remove, name=plain(plan.name))
+        name = plan.name if isinstance(plan.name, Message) else plain(plan.name)
+        return say(house.Action.remove, name=name)
     return say(house.Action.stop, name=plain(plan.name))
 
 

@@ -28,6 +28,7 @@ class List(Struct):
     comma: str
     semicolon: str
     conjunction: str
+    alternative: str
 
 
 class Format(Struct):

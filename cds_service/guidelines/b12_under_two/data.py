@@ -348,6 +348,107 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     need_orders: str
 
 
+class Orders(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is said of an order being written, beside the sentences of its cards."""
+
+    dose_unknown: str
+    dose: str
+    dose_range: str
+    dose_and_day: str
+    dose_range_and_day: str
+    dose_a_day: str
+    less_than: str
+    reading: str
+    reading_on_average: str
+    nothing_written: str
+    by_mouth: str
+    under_the_tongue: str
+    into_the_nose: str
+    by_injection: str
+    into_the_muscle: str
+    under_the_skin: str
+    deep_under_the_skin: str
+    into_the_vein: str
+    no_way: str
+    unnamed_b12: str
+    unnamed: str
+    unread_order: str
+    unread_orders: str
+    does_not_treat: str
+    medication_unread: str
+    not_read: str
+    not_available: str
+    incomplete: str
+    weight_too_old: str
+    no_weight: str
+    low_platelets: str
+    stop_other: str
+    remove: str
+    change_drug: str
+    change_drug_and_dose: str
+    change_dose: str
+    change_route: str
+    as_follows: str
+    check_one_month: str
+    check_three_months: str
+    agrees: str
+    treated_already: str
+    another_is_written: str
+    none_is_called_for: str
+    orders_being_written: str
+
+
+class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why it is in doubt which drug an order is of, or how much of it is given."""
+
+    codes_differ: str
+    code_unknown: str
+    names_differ: str
+    name_open: str
+    substances_differ: str
+    kind_b12: str
+    kind_combination: str
+    kind_folic_acid: str
+    kind_other: str
+    kind_unknown: str
+    forms_differ: str
+    ways_differ: str
+    two_readings: str
+    strengths_differ: str
+    no_strength: str
+    no_dose: str
+    in_line: str
+    in_lines: str
+    line_unclear: str
+    as_needed: str
+    ends_reversed: str
+    dose_unclear: str
+    dose_in_words: str
+    one_end: str
+    not_above_zero: str
+    unit_unknown: str
+    does_not_fit: str
+    counts_what: str
+    timing_unclear: str
+    no_timing: str
+    unequal_days: str
+    no_route: str
+    route_not_oral: str
+    route_not_sublingual: str
+    route_not_nasal: str
+    route_not_parenteral: str
+    routes_differ: str
+    routes_said: str
+    route_unclear: str
+    way_oral: str
+    way_sublingual: str
+    way_nasal: str
+    way_intramuscular: str
+    way_subcutaneous: str
+    way_intravenous: str
+    way_parenteral: str
+
+
 class SubstanceNames(Struct, frozen=True, forbid_unknown_fields=True):
     """Names of the cobalamins, each one word; ``unspecified`` ones leave open which it is."""
 
@@ -493,6 +594,8 @@ class File(GuidelineFile, frozen=True):
     answers: Answers
     names: Names
     texts: Texts
+    orders: Orders
+    doubts: Doubts
     told_in_words: Mapping[str, tuple[str, ...]]
 
 

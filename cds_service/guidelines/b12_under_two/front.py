@@ -36,7 +36,8 @@ class Front(Struct, frozen=True):
 
     @property
     def texts(self) -> dict[str, str]:
-        return texts_in_force(self.data.file.cards, self.data.file.texts)
+        file = self.data.file
+        return texts_in_force(file.cards, file.texts, file.orders, file.doubts)
 
     @property
     def needs(self) -> tuple[Need, ...]:
