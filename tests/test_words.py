@@ -30,9 +30,6 @@ PACKAGE = ROOT / "cds_service"
 #: Modules whose words for clinicians are still in code; the list only gets shorter.
 NOT_YET = (
     "guidelines/b12_under_two/",
-    "guidelines/describe.py",
-    "guidelines/explain.py",
-    "guidelines/tables.py",
 )
 
 #: Sentences that may stand in code: by file, or by what they are given to, and why.
@@ -52,6 +49,7 @@ MAY: Mapping[str, str] = {
     "guidelines/guideline.py": "what `check` counts",
     "guidelines/engine.py": "what keeps a guideline from being loaded",
     "guidelines/overrides.py": "what keeps a site's file from being loaded",
+    "guidelines/tables.py": "what keeps a guideline from being loaded",
     "store/database.py": "SQL, and what the database did not do",
     "store/keeping.py": "what the database did not do",
     "store/metrics.py": "what a count is of, for whoever watches the service",
@@ -73,6 +71,8 @@ TERMS: Mapping[str, tuple[str, ...]] = {
     "consultation/restraint.py": (
         "in trial", "overridden before", "advice withheld", "none, without CDS_CLIENTS_FILE",
     ),
+    # What terminologies are called, in every language.
+    "guidelines/describe.py": ("SNOMED CT", "FHIR diet", "FHIR diet (STU3)"),
     "store/reports/figures.py": (
         "nothing to say", "not evaluated", "(open mode)", "only live", "only other",
     ),
