@@ -26,7 +26,7 @@ from cds_service.guidelines.explain import Account
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.tables import Reasoning, TableWords
 from cds_service.guidelines.workbench import Chart, Desk
-from cds_service.language import Language, Listed, say
+from cds_service.language import Language, Listed, Words, say
 
 # --- its file -------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class Evaluation(Struct, Generic[_Facts], frozen=True):
     outcomes: tuple[Outcome, ...]
     reasoning: Reasoning
     facts: _Facts
-    unusable: tuple[str, ...] = ()
+    unusable: tuple[Words, ...] = ()
     basket: Basket | None = None
 
 

@@ -119,18 +119,19 @@ def _decide(
     rule = facts.age.rule
     if not facts.age.covered:
         return [_outside(rule, facts, g)], None
-    required = {need.key: need.name for need in g.needs if need.importance == "required"}
-    absent = {key: required[key] for key in required if key in record.missing}
+    required = [need for need in g.needs if need.importance == "required"]
+    lacking = [need for need in required if need.key in record.missing]
+    absent = tuple([words.NEEDS[need.key] for need in lacking])
     inputs = InputFacts(
         missing=tuple(sorted(record.missing)),
         incomplete=tuple(sorted(record.incomplete)),
-        required=tuple(absent.values()),
+        required=tuple([need.name for need in lacking]),
     )
     for row in ("IN-01", "IN-02", "IN-04"):
         why.row(g.tables.inputs, row, inputs)
     assessment = assess(facts, g, why)
     if why.row(g.tables.inputs, "IN-03", inputs):
-        return _cannot_evaluate(tuple(absent.values()), facts, assessment, g, why), assessment
+        return _cannot_evaluate(absent, facts, assessment, g, why), assessment
     outcomes = list(_main(facts, assessment, g, why))
     outcomes += _unsettled_results(facts, assessment, g)
     outcomes += _mother(facts, assessment, g, why)
@@ -324,13 +325,12 @@ def _companions(plans: Sequence[Plan], indicator: Indicator) -> Recommend:
 def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[Note, ...]:
     """What was missing, left out or not used: said once, on the first card."""
     facts = evaluation.facts
-    needs = {need.key: need.name for need in g.needs}
     told: list[Message] = []
     if record.missing:
-        names = Listed(tuple(needs.get(key, key) for key in record.missing))
+        names = Listed(tuple(words.NEEDS.get(key, key) for key in record.missing))
         told.append(say(Texts.not_available, names=names))
     if record.incomplete:
-        names = Listed(tuple(needs.get(key, key) for key in sorted(record.incomplete)))
+        names = Listed(tuple(words.NEEDS.get(key, key) for key in sorted(record.incomplete)))
         told.append(say(Texts.incomplete, names=names))
     told += _counted(facts)
     told += _not_used(facts)

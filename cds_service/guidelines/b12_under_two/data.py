@@ -330,6 +330,22 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     usable_result: str
     final_result: str
     start_of_order: str
+    no_value: str
+    flagged_low: str
+    recorded_by_code: str
+    check_one_month: str
+    check_three_months: str
+    need_patient: str
+    need_b12: str
+    need_conditions: str
+    need_weight: str
+    need_labs: str
+    need_feeding: str
+    need_meds: str
+    need_procedures: str
+    need_allergies: str
+    need_administrations: str
+    need_orders: str
 
 
 class Explain(Struct, frozen=True, forbid_unknown_fields=True):

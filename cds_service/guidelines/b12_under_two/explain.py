@@ -92,7 +92,7 @@ def _facts(
     yield from (Fact(say(Explain.problems), text) for text in _problems(facts))
     yield Fact(say(Explain.treatment), _treatment(facts))
     yield from _assessed(evaluation, g)
-    yield from (Fact(say(Explain.not_known), text) for text in _missing(record, g))
+    yield from (Fact(say(Explain.not_known), text) for text in _missing(record))
 
 
 def _assessed(evaluation: Evaluation, g: Guideline) -> Iterator[Fact]:
@@ -318,14 +318,14 @@ def _treatment(facts: Facts) -> Message:
     return say(Explain.on_hold, treatment=told) if therapy.on_hold else told
 
 
-def _missing(record: Record, g: Guideline) -> Iterator[Message]:
-    names = {need.key: need.name for need in g.needs}
+def _missing(record: Record) -> Iterator[Message]:
+    needs = words.NEEDS
     for key, why in record.missing.items():
-        yield say(house.Account.missing, need=names.get(key, key), reason=why)
+        yield say(house.Account.missing, need=needs.get(key, key), reason=why)
     for key in sorted(record.incomplete):
-        yield say(house.Account.incomplete, need=names.get(key, key))
+        yield say(house.Account.incomplete, need=needs.get(key, key))
     for key, count in record.unreadable.items():
-        yield say(Explain.unreadable, need=names.get(key, key), count=count)
+        yield say(Explain.unreadable, need=needs.get(key, key), count=count)
     if record.foreign:
         yield say(Explain.foreign, count=record.foreign)
 

@@ -37,6 +37,7 @@ from cds_service.guidelines.b12_under_two.results import (
 from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
 from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
 from cds_service.guidelines.tables import Reasoning
+from cds_service.language import Words
 
 
 class Finding(Struct, frozen=True):
@@ -58,7 +59,7 @@ class Facts(Struct, frozen=True):
     weight: Weight
     levels: tuple[Level, ...]
     preliminary: Level | None
-    unusable: tuple[str, ...]
+    unusable: tuple[Words, ...]
     not_b12: tuple[str, ...]
     labs: dict[LabName, tuple[Lab, ...]]
     gestation_weeks: Decimal | None
@@ -439,7 +440,9 @@ def _reactions(record: Record, problems: _Problems, g: Guideline) -> tuple[str, 
         by_name = names_b12((allergy.text, *(one.display for one in allergy.codes)), g)
         if code is not None or by_name:
             name = allergy.text or (code.display if code else "")
-            found.append(name or next((one.display for one in allergy.codes), "recorded by code"))
+            found.append(
+                name or next((one.display for one in allergy.codes), g.file.texts.recorded_by_code)
+            )
     return tuple(found)
 
 

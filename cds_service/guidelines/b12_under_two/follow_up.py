@@ -122,6 +122,8 @@ def pending_checks(
     """When the levels are due that are still to come, have neither an order nor a result, and are
     not ordered by the card of another row."""
     pending = []
+    texts = g.file.texts
+    about = {"one month": texts.check_one_month, "three months": texts.check_three_months}
     for check, day in due_dates(course, g).items():
         due = max(day, facts.on)
         asked = CheckFacts(
@@ -130,7 +132,7 @@ def pending_checks(
             result_day=course.result_day,
             ordered=monitoring.is_ordered(g.file.tests.b12, due, facts, g),
         )
-        if why.row(g.tables.follow_up_checks, "FU-00", asked, about=f"the check at {check}"):
+        if why.row(g.tables.follow_up_checks, "FU-00", asked, about=about[check]):
             pending.append(due)
     for follow in follows:
         pending = [due for due in pending if not _ordered_by(follow, due, facts, course, g)]

@@ -111,7 +111,9 @@ def _loaded(
     kinds |= {(row.system, row.code): "b12_not_usable" for row in codes.b12_not_usable.codes}
     judged = {name: one for name, one in entries(codes) if name not in (*MEASURED, *PROPERTIES)}
     tables = make_tables(file.limits)
-    return Guideline(file, codes, local, kinds, wording, _needs(codes), look_up_in(judged), tables)
+    return Guideline(
+        file, codes, local, kinds, wording, _needs(codes, file.texts), look_up_in(judged), tables
+    )
 
 
 def read_own() -> dict[str, Any]:
@@ -247,7 +249,7 @@ SPEAKING = (
 )
 
 
-def _needs(lists: Codes) -> tuple[Need, ...]:
+def _needs(lists: Codes, texts: Texts) -> tuple[Need, ...]:
     """What the guideline reads about a patient."""
 
     def codes(*names: str) -> tuple[Code, ...]:
@@ -259,21 +261,21 @@ def _needs(lists: Codes) -> tuple[Need, ...]:
     # Whatever a result was sent under, it is read as what its code says.
     measured = kept(*MEASURED)
     return (
-        Need("patient", "Patient", "the patient", "indispensable"),
+        Need("patient", "Patient", texts.need_patient, "indispensable"),
         Need(
             "b12",
             "Observation",
-            "vitamin B12 results",
+            texts.need_b12,
             "required",
             codes("b12_level"),
             measured,
         ),
-        Need("conditions", "Condition", "the problem list", "required"),
-        Need("weight", "Observation", "weights", "optional", codes(*WEIGHTS), measured),
+        Need("conditions", "Condition", texts.need_conditions, "required"),
+        Need("weight", "Observation", texts.need_weight, "optional", codes(*WEIGHTS), measured),
         Need(
             "labs",
             "Observation",
-            "other laboratory results",
+            texts.need_labs,
             "optional",
             codes(*LABS),
             measured,
@@ -281,14 +283,14 @@ def _needs(lists: Codes) -> tuple[Need, ...]:
         Need(
             "feeding",
             "Observation",
-            "feeding and diet",
+            texts.need_feeding,
             "optional",
             codes(*FEEDING),
             measured,
         ),
-        Need("meds", "MedicationRequest", "medication orders", "optional"),
-        Need("procedures", "Procedure", "procedures", "optional"),
-        Need("allergies", "AllergyIntolerance", "allergies", "optional"),
-        Need("administrations", "MedicationAdministration", "medications given", "optional"),
-        Need("orders", "ServiceRequest", "laboratory orders", "optional"),
+        Need("meds", "MedicationRequest", texts.need_meds, "optional"),
+        Need("procedures", "Procedure", texts.need_procedures, "optional"),
+        Need("allergies", "AllergyIntolerance", texts.need_allergies, "optional"),
+        Need("administrations", "MedicationAdministration", texts.need_administrations, "optional"),
+        Need("orders", "ServiceRequest", texts.need_orders, "optional"),
     )

@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 
 from cds_service.clinical import UNITS, Interval, Measurement, Moment, Quantity, convert
 from cds_service.guidelines.b12_under_two.age import Age, completed_months, days_since, is_ahead
-from cds_service.guidelines.b12_under_two.data import Guideline, Limits
+from cds_service.guidelines.b12_under_two.data import Guideline, Limits, Texts
 from cds_service.guidelines.b12_under_two.tables.result import (
     STANDING,
     Property,
@@ -26,6 +26,7 @@ from cds_service.guidelines.b12_under_two.tables.result import (
 )
 from cds_service.guidelines.b12_under_two.tables.weight import WeighingFacts, WeightFacts
 from cds_service.guidelines.tables import Match, Reasoning, first_match
+from cds_service.language import Words, say
 
 LabName = Literal[
     "hemoglobin", "mcv", "platelets", "leukocytes", "neutrophils", "reticulocytes", "potassium",
@@ -193,18 +194,18 @@ def verdict_of(pg_per_ml: Decimal, limits: Limits) -> Verdict:
 
 def read_levels(
     found: Iterable[Measurement], on: date, g: Guideline, why: Reasoning
-) -> tuple[tuple[Level, ...], Level | None, tuple[str, ...]]:
+) -> tuple[tuple[Level, ...], Level | None, tuple[Words, ...]]:
     """Every level that stands, newest first; a low preliminary one; and what was unusable."""
     levels: list[Level] = []
     preliminary: Level | None = None
-    unusable: list[str] = []
+    unusable: list[Words] = []
     for measured in found:
         facts = _result(measured, on, g)
         match = why.first(g.tables.result, facts, measured.source)
         reading, when = match.result, measured.when
         if reading == "unusable":
             written = measured.value.written if measured.value is not None else measured.text
-            unusable.append(written or "no value")
+            unusable.append(written or say(Texts.no_value))
         elif match.rule == "B12-02" and not measured.about:
             early = _as_if_final(measured, facts, g)
             preliminary = preliminary if early is None else early
@@ -257,7 +258,7 @@ def _level(
 ) -> Level:  # fmt: skip
     """A result that stands, read as the table says; without the remarks on it."""
     if reading == "low":
-        return Level(rule, "low", when, measured.source, measured.text or "flagged low")
+        return Level(rule, "low", when, measured.source, measured.text or g.file.texts.flagged_low)
     if measured.value is not None and facts.level is not None:
         return _number(measured, measured.value, facts.level, when, rule, reading, g)
     if measured.interval is not None:

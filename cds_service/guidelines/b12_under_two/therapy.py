@@ -109,7 +109,9 @@ class _Found:
     def _add_other(self, medication: Medication) -> None:
         """An active order of something else: folic acid, or what has a name of B12."""
         if self._g.codes.folic_acid.any_of(medication.codes) is not None:
-            self._folic = medication.text or medication.codes[0].display or "folic acid"
+            self._folic = (
+                medication.text or medication.codes[0].display or self._g.file.names.folic_acid[0]
+            )
         elif names_b12((medication.text, *(code.display for code in medication.codes)), self._g):
             self._names.append(medication.text or medication.codes[0].display)
 

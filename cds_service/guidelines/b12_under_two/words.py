@@ -46,6 +46,21 @@ CAUSES: Mapping[Cause, Message] = {
     "unknown": say(Texts.cause_is_unknown),
 }
 
+#: What the guideline reads about a patient, by the keys of its needs.
+NEEDS: Mapping[str, Message] = {
+    "patient": say(Texts.need_patient),
+    "b12": say(Texts.need_b12),
+    "conditions": say(Texts.need_conditions),
+    "weight": say(Texts.need_weight),
+    "labs": say(Texts.need_labs),
+    "feeding": say(Texts.need_feeding),
+    "meds": say(Texts.need_meds),
+    "procedures": say(Texts.need_procedures),
+    "allergies": say(Texts.need_allergies),
+    "administrations": say(Texts.need_administrations),
+    "orders": say(Texts.need_orders),
+}
+
 
 def number(value: Decimal) -> str:
     """A number without an exponent or needless zeros."""
