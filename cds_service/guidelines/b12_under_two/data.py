@@ -449,6 +449,148 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     way_parenteral: str
 
 
+class Explain(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a conclusion was reached: what was known of the child."""
+
+    age: str
+    weight: str
+    b12: str
+    labs: str
+    feeding: str
+    problems: str
+    treatment: str
+    status: str
+    cause: str
+    severity: str
+    not_known: str
+    ended: str
+    no_result_to_ask: str
+    no_order: str
+    not_deficient: str
+    no_treatment: str
+    by_rule: str
+    cause_named: str
+    not_graded: str
+    no_worse_sign: str
+    graded: str
+    none_recent: str
+    deceased: str
+    no_birth_date: str
+    born_later: str
+    born_outside: str
+    range: str
+    months: str
+    months_and_days: str
+    infant: str
+    toddler: str
+    infant_or_toddler: str
+    outside: str
+    newborn: str
+    under_one_month: str
+    weight_measured: str
+    weight_estimated: str
+    weight_old: str
+    no_weight: str
+    weight_and_rejected: str
+    as_sent: str
+    level: str
+    counted: str
+    preliminary: str
+    unusable: str
+    another_test: str
+    not_available: str
+    no_result: str
+    verdict_deficient: str
+    verdict_borderline: str
+    verdict_adequate: str
+    verdict_indeterminate: str
+    verdict_low: str
+    quantity: str
+    lab: str
+    lab_high: str
+    lab_low: str
+    breast_fed: str
+    not_breast_fed: str
+    feeding_unknown: str
+    mothers_diet: str
+    childs_diet: str
+    neurological: str
+    movements: str
+    thriving: str
+    anaemia: str
+    malabsorption: str
+    malabsorption_possible: str
+    inborn: str
+    diet: str
+    deficiency: str
+    bleeding: str
+    optic_nerve: str
+    kidneys: str
+    preterm: str
+    reactions: str
+    uncoded: str
+    unverified: str
+    no_problem: str
+    possible: str
+    since: str
+    severe: str
+    recorded_in: str
+    untreated: str
+    treated_earlier: str
+    looks_like_b12: str
+    doses_given: str
+    treated: str
+    treated_undated: str
+    on_hold: str
+    route_oral: str
+    route_parenteral: str
+    route_other: str
+    route_unknown: str
+    unreadable: str
+    foreign: str
+    between: str
+
+
+class Describe(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the guideline's own page says beside its data."""
+
+    what_it_needs: str
+    limits: str
+    doses: str
+    products: str
+    tests: str
+    cards: str
+    texts: str
+    tables: str
+    statements: str
+    codes: str
+    bibliography: str
+    written: str
+    edition: str
+    policies: str
+    dose: str
+    dose_per_kg: str
+    phase: str
+    as_ordered: str
+    frequency: str
+    length: str
+    dose_count: str
+    times: str
+    lasts: str
+    product: str
+    name: str
+    code: str
+    codes_of: str
+    benzyl_alcohol: str
+    authority: str
+    contains: str
+    not_marked: str
+    route: str
+    choices: str
+    test: str
+    same_as: str
+
+
 class SubstanceNames(Struct, frozen=True, forbid_unknown_fields=True):
     """Names of the cobalamins, each one word; ``unspecified`` ones leave open which it is."""
 
@@ -596,6 +738,8 @@ class File(GuidelineFile, frozen=True):
     texts: Texts
     orders: Orders
     doubts: Doubts
+    explain: Explain
+    describe: Describe
     told_in_words: Mapping[str, tuple[str, ...]]
 
 

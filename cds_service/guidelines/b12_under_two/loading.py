@@ -11,7 +11,9 @@ from cds_service.clinical import Code, Need
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.b12_under_two.data import (
     Codes,
+    Describe,
     Doubts,
+    Explain,
     File,
     Guideline,
     Orders,
@@ -119,7 +121,7 @@ def _loaded(
 def read_own() -> dict[str, Any]:
     """The guideline's file, with its texts and the words of its tables."""
     return {
-        **with_texts(read_toml(FILE), FOLDER, Texts, Orders, Doubts),
+        **with_texts(read_toml(FILE), FOLDER, Texts, Orders, Doubts, Explain, Describe),
         "rules": {name: structs.asdict(one) for name, one in rules().items()},
     }
 
