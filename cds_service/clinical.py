@@ -228,7 +228,7 @@ class Draft(Struct, frozen=True):
 
 
 class Basket(Struct, frozen=True):
-    """The orders being written, in the order sent. ``foreign`` were of other patients and were
+    """The orders being written, by date and id. ``foreign`` were of other patients and were
     dropped; ``unreadable`` could not be understood at all. ``sent`` is false when the client sent
     no basket."""
 

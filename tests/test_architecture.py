@@ -106,7 +106,14 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "fhir.trail": ("", ""),
-    "fhir.orders": ("clinical errors fhir.editions language", "msgspec fhir.resources pydantic"),
+    "fhir.revisions": (
+        "clinical fhir.editions fhir.elements fhir.gather fhir.loose",
+        "msgspec",
+    ),
+    "fhir.orders": (
+        "clinical errors fhir.editions fhir.revisions language",
+        "msgspec fhir.resources pydantic",
+    ),
     "guidelines": ("", ""),
     "guidelines.engine": ("clinical errors language", "msgspec"),
     "guidelines.tables": ("errors guidelines.engine", "msgspec"),
@@ -175,9 +182,14 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "consultation": (
-        "clinical cdshooks fhir consultation.account consultation.cards consultation.occasion"
-        " consultation.services",
+        "clinical cdshooks fhir consultation.account consultation.cards consultation.in_part"
+        " consultation.occasion consultation.services",
         "",
+    ),
+    "consultation.in_part": (
+        "clinical consultation.cards fhir.revisions guidelines.engine guidelines.guideline"
+        " language",
+        "msgspec",
     ),
     "consultation.cards": ("clinical errors guidelines.engine cdshooks language", "msgspec"),
     "consultation.occasion": (

@@ -47,12 +47,15 @@ class Action(_Wire, frozen=True):
 
 
 class Suggestion(_Wire, frozen=True):
-    """Actions that belong together; without ``uuid`` its acceptance is never reported."""
+    """Actions that belong together; without ``uuid`` its acceptance is never reported.
+
+    ``is_recommended`` is always sent, false as well: some clients refuse a suggestion without it.
+    """
 
     label: str
     uuid: str
+    is_recommended: bool
     actions: tuple[Action, ...] = ()
-    is_recommended: bool = False
     extension: Mapping[str, Any] = {}
 
 

@@ -21,6 +21,7 @@ from cds_service.consultation.account import (
     loggable,
 )
 from cds_service.consultation.cards import Spoken, build_cards, speaking
+from cds_service.consultation.in_part import kept_whole
 from cds_service.consultation.occasion import Consultation, Examined, Occasion
 from cds_service.consultation.services import Service, check_orders, load_services
 from cds_service.fhir import orders
@@ -97,7 +98,7 @@ def _examined(
     begun = perf_counter()
     record = read_record(gathered.evidence, service.needs, asked.context.patient_id)
     read = perf_counter()
-    evaluation = _evaluate(service, asked, gathered, record, occasion)
+    evaluation = kept_whole(_evaluate(service, asked, gathered, record, occasion))
     evaluated = perf_counter()
     if occasion.one_action:
         evaluation = service.guideline.one_action_each(evaluation)
@@ -140,12 +141,13 @@ def _worded(
     spoken: Sequence[Spoken],
 ) -> Response:
     g, evaluation, record = service.guideline, examined.evaluation, examined.record
-    arm = f"|{occasion.arm}" if occasion.arm else ""
+    patient_id = asked.context.patient_id
+    call = repr((asked.hook_instance, patient_id))
     cards = build_cards(
         spoken,
         service.stationery,
-        partial(orders.write, patient_id=asked.context.patient_id, language=service.language),
-        call=f"{asked.hook_instance}|{service.id}{arm}",
+        partial(orders.write, patient_id=patient_id, language=service.language, call=call),
+        call=repr((call, service.id, occasion.arm)),
         closing=g.closing(occasion.on, as_of_is_set=occasion.as_of_is_set),
     )
     account = account_of(evaluation, record, service, spoke=bool(cards))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from hashlib import sha1, sha256
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from msgspec import Struct, structs
 
@@ -40,6 +40,9 @@ from cds_service.language import Language, Listed, Message, Words, house, placeh
 #: The standard wants fewer than 140 characters.
 SUMMARY_LIMIT = 139
 RULES_EXTENSION = f"{EXTENSIONS}.rules"
+#: "Create it only if none exists": what a transaction's ``ifNoneExist`` takes. Clients of Da Vinci
+#: CRD know the same under a name of theirs, which is not one that CDS Hooks wants.
+IF_NONE_EXIST = f"{EXTENSIONS}.if-none-exist"
 
 #: What was found stands first and needs no heading.
 _HEADINGS: Mapping[Section, Message] = {
@@ -50,7 +53,19 @@ _HEADINGS: Mapping[Section, Message] = {
     "missing": say(house.Card.missing),
 }
 
-Write = Callable[[Written], Mapping[str, Any]]
+
+class Order(Protocol):
+    """A resource to be saved, as `orders.write` makes it."""
+
+    @property
+    def resource(self) -> Mapping[str, Any]: ...
+    @property
+    def if_none_exist(self) -> str: ...
+    @property
+    def left_out(self) -> tuple[str, ...]: ...
+
+
+Write = Callable[[Written], Order]
 
 
 class _Frame(Struct, frozen=True):
@@ -107,10 +122,12 @@ def _frame(name: str, text: CardText, words: Wording, language: Language) -> _Fr
 
 
 class Spoken(NamedTuple):
-    """An outcome that becomes a card, and what the actions of each of its choices do."""
+    """An outcome that becomes a card, what the actions of each of its choices do, and its ``own``
+    notes: those it has whatever else the answer says."""
 
     outcome: Recommend | CannotTell
     actions: tuple[tuple[Words, ...], ...]
+    own: tuple[Note, ...]
 
 
 def speaking(
@@ -122,6 +139,7 @@ def speaking(
     """
     found = [one for one in outcomes if not isinstance(one, NotIndicated) and one.card]
     found.sort(key=lambda one: (-INDICATORS.index(one.indicator), not getattr(one, "main", True)))
+    own = [one.notes for one in found]
     if found and data_notes:
         first = next((index for index, one in enumerate(found) if one.rule not in unseen), 0)
         told = found[first]
@@ -129,9 +147,10 @@ def speaking(
     return [
         Spoken(
             one,
-            tuple([tuple([_described(plan) for plan in it.plans]) for it in _choices(one)]),
+            tuple([tuple([described(plan) for plan in it.plans]) for it in _choices(one)]),
+            notes,
         )
-        for one in found
+        for one, notes in zip(found, own, strict=True)
     ]
 
 
@@ -140,7 +159,7 @@ def _choices(outcome: Recommend | CannotTell) -> tuple[Choice, ...]:
 
 
 def build_cards(
-    spoken: Iterable[Spoken],
+    spoken: Sequence[Spoken],
     words: Stationery,
     write: Write,
     *,
@@ -149,35 +168,37 @@ def build_cards(
 ) -> tuple[Card, ...]:
     """The cards of the outcomes that are `speaking`, in their order.
 
-    ``write`` makes a resource of a plan; ``call`` names the call, so that the same call gets the
-    same uuids from every worker. ``closing`` stands on every card.
+    ``write`` makes a resource of a plan; ``call`` names the call and the patient, so that the same
+    call gets the same uuids from every worker, and no other call any of them. ``closing`` stands on
+    every card.
     """
     last = [_line(note, words.language) for note in closing]
-    return tuple([_card(one, words, write, call, last) for one in spoken])
+    return _identified(
+        [_card(one, words, write, last) for one in spoken], spoken, call, words.language
+    )
 
 
-def _card(
-    spoken: Spoken, words: Stationery, write: Write, call: str, closing: Sequence[str]
-) -> Card:
+def _card(spoken: Spoken, words: Stationery, write: Write, closing: Sequence[str]) -> Card:
+    """The card, whose uuids are given by `_identified`."""
     outcome, language = spoken.outcome, words.language
     frame, choices = words.frames[outcome.card], _choices(outcome)
     selection = outcome.selection if isinstance(outcome, Recommend) and choices else ""
-    identity = f"{call}|{outcome.rule}|{outcome.card}"
     rules: dict[str, Any] = {
         "ruleIds": list(dict.fromkeys([outcome.rule, *(one.rule for one in choices)]))
     }
     if isinstance(outcome, Recommend) and outcome.about:
-        identity += f"|{outcome.about}"
         rules["order"] = outcome.about
     return Card(
-        uuid=_uuid(identity),
+        uuid="",
         summary=_summary(language, frame.summary, outcome.values),
         indicator=outcome.indicator,
         source=frame.source,
         detail=_detail(outcome, frame, words, closing),
         suggestions=tuple(
-            _suggestion(choice, said, language, write, f"{identity}|{index}")
-            for index, (choice, said) in enumerate(zip(choices, spoken.actions, strict=True))
+            [
+                _suggestion(choice, said, language, write)
+                for choice, said in zip(choices, spoken.actions, strict=True)
+            ]
         ),
         selection_behavior=selection,
         override_reasons=words.override_reasons,
@@ -237,6 +258,40 @@ def _summary(language: Language, text: str, values: Mapping[str, object]) -> str
     return f"\u200b{summary[: SUMMARY_LIMIT - 1]}" if _BLOCK(summary) else summary
 
 
+def _identified(
+    cards: Sequence[Card], spoken: Sequence[Spoken], call: str, language: Language
+) -> tuple[Card, ...]:
+    """The cards with their uuids, which follow from the call, the patient and what is said.
+
+    A card about a draft is told apart by the draft's id, and every card by its own words and by
+    what its suggestions do; what the answer says besides may stand on any card and counts for
+    nothing. Cards that agree in all of it are numbered, so that no two ever share one.
+    """
+    found = []
+    equals: dict[str, int] = {}
+    for card, said in zip(cards, spoken, strict=True):
+        outcome = said.outcome
+        offers = [(one.label, [_said(act) for act in one.actions]) for one in card.suggestions]
+        about = outcome.about if isinstance(outcome, Recommend) else ""
+        own = [(note.section, _line(note, language)) for note in said.own]
+        content = (outcome.rule, outcome.card, about, card.summary, own, offers)
+        identity = repr((call, content))
+        number = equals[identity] = equals.get(identity, 0) + 1
+        identity += f"|{number}"
+        suggestions = [
+            structs.replace(one, uuid=_uuid(f"{identity}|{index}"))
+            for index, one in enumerate(card.suggestions)
+        ]
+        found.append(structs.replace(card, uuid=_uuid(identity), suggestions=tuple(suggestions)))
+    return tuple(found)
+
+
+def _said(action: Action) -> tuple[object, ...]:
+    """What tells an action apart; what is to be created has an identifier, which follows from all
+    of it, and what is changed is named in the words."""
+    return action.type, action.description, action.resource_id, action.extension
+
+
 def _uuid(name: str) -> str:
     """A version 5 UUID of ``name`` in this program's namespace: the same from every worker."""
     digest = bytearray(sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16])
@@ -250,21 +305,45 @@ _NAMESPACE = bytes.fromhex("5d0f5f5e7a0e5c439d103c3cbd6f1f0b")
 
 
 def _suggestion(
-    choice: Choice, said: Sequence[Words], language: Language, write: Write, identity: str
+    choice: Choice, said: Sequence[Words], language: Language, write: Write
 ) -> Suggestion:
-    actions = zip(choice.plans, map(language.text, said), strict=True)
+    actions = zip(choice.plans, said, strict=True)
     return Suggestion(
         label=plain(language.text(choice.label)),
-        uuid=_uuid(identity),
-        actions=tuple([_action(plan, description, write) for plan, description in actions]),
+        uuid="",
+        actions=tuple([_action(plan, words, language, write) for plan, words in actions]),
         is_recommended=choice.recommended,
     )
 
 
-def _action(plan: Plan, description: str, write: Write) -> Action:
+def _action(plan: Plan, words: Words, language: Language, write: Write) -> Action:
     if isinstance(plan, RemovedDraft):
-        return Action("delete", description, resource_id=plan.source)
-    return Action(_kind(plan), description, write(plan))
+        return Action("delete", language.text(words), resource_id=plan.source)
+    order = write(plan)
+    if order.left_out:
+        gone = [_stale(one, plan) for one in order.left_out]
+        words = say(house.Action.left_out, action=words, parts=Listed(tuple(gone)))
+    once = {IF_NONE_EXIST: order.if_none_exist} if order.if_none_exist else {}
+    return Action(_kind(plan), language.text(words), order.resource, extension=once)
+
+
+def _stale(part: str, plan: Plan) -> Message:
+    """What an order no longer has, since it would still say the old one."""
+    if part == "name" and isinstance(plan, RevisedDrug):
+        return say(house.Stale.name, drug=plan.drug.name)
+    return _STALE[part]
+
+
+_STALE: Mapping[str, Message] = {
+    "narrative": say(house.Stale.narrative),
+    "rendered": say(house.Stale.rendered),
+    "period": say(house.Stale.period),
+    "supply": say(house.Stale.supply),
+    "substitution": say(house.Stale.substitution),
+    "words": say(house.Stale.words),
+    "site": say(house.Stale.site),
+    "statements": say(house.Stale.statements),
+}
 
 
 def _kind(plan: Plan) -> Literal["create", "update", "delete"]:
@@ -273,7 +352,7 @@ def _kind(plan: Plan) -> Literal["create", "update", "delete"]:
     return "update" if isinstance(plan, StoppedDrug | RevisedDrug) else "create"
 
 
-def _described(plan: Plan) -> Words:
+def described(plan: Plan) -> Words:
     """The action in words, whole: some clients show nothing else."""
     if isinstance(plan, PlannedDrug):
         phases = Listed(tuple([phase.text for phase in plan.phases]), "semicolon")
@@ -285,23 +364,30 @@ def _described(plan: Plan) -> Words:
     if isinstance(plan, RevisedDrug):
         return _revision(plan)
     if isinstance(plan, RemovedDraft):
+        if not plan.name:
+            return say(house.Part.remove_unnamed)
         name = plan.name if isinstance(plan.name, Message) else plain(plan.name)
         return say(house.Action.remove, name=name)
     return say(house.Action.stop, name=plain(plan.name))
 
 
 def _revision(plan: RevisedDrug) -> Message:
-    """What an order becomes, each changed part in words."""
+    """What an order becomes."""
+    name = plain(plan.draft.text)
+    if name:
+        return say(house.Action.change_named, name=name, changes=changes_of(plan))
+    return say(house.Action.change, changes=changes_of(plan))
+
+
+def changes_of(plan: RevisedDrug) -> Listed:
+    """Each changed part of an order in words."""
     drug, parts = plan.drug, plan.parts
     made: list[Words] = [drug.name] if "medication" in parts else []
     if "dosage" in parts:
         made += [phase.text for phase in drug.phases]
     elif "route" in parts:
         made.append(say(house.Action.route, route=drug.route.display))
-    name, changes = plain(plan.draft.text), Listed(tuple(made), "semicolon")
-    if name:
-        return say(house.Action.change_named, name=name, changes=changes)
-    return say(house.Action.change, changes=changes)
+    return Listed(tuple(made), "semicolon")
 
 
 # --- the same answer ----------------------------------------------------------------------------

@@ -160,11 +160,17 @@ _MORE_EXACT = {("pill", "tablet"), ("pill", "capsule")}
 
 
 def _unit(amount: wire.Amount) -> DoseUnit | None:
-    """The code decides, as for results: the text stands in for it, but must not contradict it."""
+    """The code decides, as for results: the text stands in for it, but must not contradict it.
+
+    A code of another system, or of none and not UCUM's either, is the sender's own: then the text
+    alone is read.
+    """
     by_text = dose_unit(amount.unit) if amount.unit else None
     if not amount.code or (amount.system or "").rstrip("/") not in _DOSE_UNIT_SYSTEMS:
         return by_text
     by_code = dose_unit(amount.code)
+    if by_code is None and not amount.system and not elements.is_ucum(amount.code):
+        return by_text
     if by_code is None or by_text is None or by_code == by_text:
         return by_code
     for general, exact in ((by_code, by_text), (by_text, by_code)):

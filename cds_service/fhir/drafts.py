@@ -8,6 +8,7 @@ the digits they were sent with. Whose an order is, codes and units are judged as
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
@@ -32,6 +33,9 @@ _Find: TypeAlias = Callable[[str], Product | None]
 _DRUGS = TYPES["MedicationRequest"] - TYPES["MedicationStatement"]
 _TESTS = TYPES["ServiceRequest"]
 _LINES = names("", "lines")
+_DATES = tuple(
+    dict.fromkeys((*names("MedicationRequest", "when"), *names("ServiceRequest", "when")))
+)
 _is_id = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII).fullmatch
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -41,7 +45,8 @@ _EMPTY = (b"", b"null", b"{}", b"[]", b'""')
 
 
 class OpenedBasket(NamedTuple):
-    """The resources of ``draftOrders``, decoded once; ``unreadable`` counts those that cannot be.
+    """The resources of ``draftOrders``, decoded once, by date and id; ``unreadable`` counts those
+    that cannot be.
 
     ``sent`` is false when the client sent no basket.
     """
@@ -66,8 +71,17 @@ def open_drafts(draft_orders: Raw | bytes | None) -> OpenedBasket:
     elif bundle and _text_of(bundle.get("resourceType")) != "Bundle":
         sent = [(draft_orders, "")]
     entries = [_decoded(bytes(resource), address) for resource, address in sent]
-    good = tuple([entry for entry in entries if entry is not None])
-    return OpenedBasket(good, unreadable + len(entries) - len(good))
+    good = [entry for entry in entries if entry is not None]
+    good.sort(key=_by_date_and_id)
+    return OpenedBasket(tuple(good), unreadable + len(entries) - len(good))
+
+
+def _by_date_and_id(entry: Entry) -> tuple[float, str, bytes, str]:
+    """What is not dated is the latest. No answer may hang on the order in which a form sends its
+    orders: of two that are one too many, the later is spoken of."""
+    written = (loose.text(entry.members.get(name)) for name in _DATES)
+    when = next(filter(None, map(elements.moment, written)), None)
+    return when.instant if when else math.inf, entry.id, entry.resource, entry.address
 
 
 def referred_medications(opened: OpenedBasket) -> tuple[str, ...]:

@@ -293,19 +293,49 @@ def _plainly(number: Decimal) -> str:
 def _unit(amount: wire.Amount) -> str | None:
     """The canonical unit; ``None`` when it is missing, unknown or contradicts itself.
 
-    The code decides. The text beside it only stands in for a missing code (or one of another
-    system than UCUM), but must not name a different unit.
+    The code decides. The text beside it only stands in for a missing code, one of another system
+    than UCUM, or one of no system that is not UCUM's, but must not name a different unit.
     """
     code, text = amount.code, amount.unit
     if code in UNITS and amount.system == UCUM and (text == code or not text):
         return code
     by_text = canonical_unit(amount.unit) if amount.unit else None
-    if not amount.code or (amount.system and _system(amount.system) != UCUM):
+    by_code = canonical_unit(amount.code, coded=True) if amount.code else None
+    if not amount.code or _is_local(amount.code, amount.system, by_code):
         return by_text
-    by_code = canonical_unit(amount.code, coded=True)
     if by_code is None or by_text is None or by_code == by_text:
         return by_code
     return by_code if UNITS[by_code] == UNITS[by_text] else None
+
+
+def _is_local(code: str, system: str | None, known: str | None) -> bool:
+    """Whether a code is the sender's own: of another system, or of none and not UCUM's either."""
+    if system:
+        return _system(system) != UCUM
+    return known is None and not is_ucum(code)
+
+
+#: A term of UCUM: units with their prefixes and powers, annotations, joined by "." and "/". Also
+#: what people write of international units, which is a unit though not in UCUM.
+_UCUM_UNIT = (
+    r"(?:(?:da|Ki|Mi|Gi|Ti|[YZEPTGMkhdcmunpfazy])?(?:mol|osm|eq|kat|rad|cd|sr|Hz|Pa|Ohm|Wb|Cel|lm|lx"
+    r"|Bq|Gy|Sv|bar|eV|cal|Ci|[gmsKCNJWAVFSTHLltuURPG])|10[*^]|%|deg|min|[hda]|wk|mo|B|\[[^\[\]]+\])"
+    r"(?:[+-]?\d+)?"
+)
+_UCUM_PART = rf"(?:{_UCUM_UNIT}(?:\{{[^{{}}]*\}})?|\{{[^{{}}]*\}}|1)"
+_is_ucum = re.compile(rf"/?\(?{_UCUM_PART}(?:[./]\(?{_UCUM_PART}\)?)*\)?").fullmatch
+_INTERNATIONAL = frozenset({"iu", "ie", "ui", "unit", "units"})
+_LONGEST_UNIT = 40
+
+
+def is_ucum(code: str) -> bool:
+    """Whether a code of no system may be one of UCUM: it then means a unit, known here or not.
+
+    Any other is a sender's own ("161553AAAA"), and says nothing about what is measured.
+    """
+    if len(code) > _LONGEST_UNIT:
+        return False
+    return _is_ucum(code) is not None or code.lower() in _INTERNATIONAL
 
 
 def interval(sent: wire.Range | None) -> Interval | None:

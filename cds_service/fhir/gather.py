@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -191,11 +190,20 @@ class _Search:
         return _answer(pages, problem if done else problem or too_late, self._origin)
 
 
+def _in_one_order(came: tuple[Raw | bytes, str]) -> tuple[bytes, str]:
+    """By their bytes: servers send entries as they please, and no answer may hang on it."""
+    resource, address = came
+    return bytes(resource), address
+
+
 def _answer(pages: tuple[_Page, ...], problem: str, origin: Origin) -> Answer:
     """What the pages hold together; ``problem`` is what went wrong while getting them."""
     problem = problem or next((page.problem for page in pages if page.problem), "")
-    resources = tuple(chain.from_iterable(page.resources for page in pages))
-    addresses = tuple(chain.from_iterable(page.addresses for page in pages))
+    came = [pair for page in pages for pair in zip(page.resources, page.addresses, strict=True)]
+    if len(came) > 1:
+        came.sort(key=_in_one_order)
+    resources = tuple([resource for resource, _ in came])
+    addresses = tuple([address for _, address in came])
     total = pages[0].total if pages else None
     if not problem and total is not None and total > len(resources):
         problem = f"only {len(resources)} of {total} results came"

@@ -6,18 +6,19 @@ for what a site changed, so a malformed regimen or code never reaches a patient.
 subject, dates, amounts and reasons are filled in. The models are not needed to answer a call and
 stay out of a worker: they would double its memory and its start.
 
-Orders that others wrote are changed as little as they can be: what is not revised stays byte for
-byte as it was sent, in the FHIR version it was sent in.
+What is created carries an identifier, so that a client that is told twice files it once. Orders
+that others wrote are changed in ``revisions``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID, uuid5
 
 import msgspec
-from msgspec import Raw
+from msgspec import Struct
 
 from cds_service.clinical import (
     Code,
@@ -32,7 +33,8 @@ from cds_service.clinical import (
     Written,
 )
 from cds_service.errors import GuidelineError
-from cds_service.fhir.editions import DRUGS, WRITING, Writing
+from cds_service.fhir import revisions
+from cds_service.fhir.editions import WRITING, Writing
 from cds_service.language import Language, Message, house, say
 
 UCUM = "http://unitsofmeasure.org"
@@ -44,25 +46,53 @@ _UNITS: Mapping[str, Message] = {
     "day": say(house.Order.day),
 }
 _REFERENCE = re.compile(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}").fullmatch
-_local_references = re.compile(rb'"#[^"]*"').findall
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-_decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
-_decode_items = msgspec.json.Decoder(list[Raw]).decode
 
 Resource = Mapping[str, Any]
 
 
-def write(plan: Written, patient_id: str, language: Language) -> Resource:
-    """The resource for ``plan`` with the subject ``Patient/{patient_id}``, in ``language``."""
-    if isinstance(plan, PlannedDrug):
-        return _medication_request(plan, patient_id, language)
-    if isinstance(plan, PlannedTest):
-        return _service_request(plan, patient_id, language)
-    if isinstance(plan, PlannedTask):
-        return _task(plan, patient_id, language)
+#: Identifiers that are URIs, which a UUID is as "urn:uuid:...".
+_OF_URIS = "urn:ietf:rfc:3986"
+_NAMESPACE = UUID("0b6d3b52-6f0f-5c57-9b0e-4c1f7a5d2a61")
+
+
+class Order(Struct, frozen=True):
+    """A resource to be saved.
+
+    ``if_none_exist`` is for one to be created: the search by which a server finds that it has it
+    already, as `ifNoneExist` of a transaction takes it; "" for an update. ``left_out`` says what an
+    update takes out because it would contradict it.
+    """
+
+    resource: Resource
+    if_none_exist: str = ""
+    left_out: tuple[revisions.Stale, ...] = ()
+
+
+def write(plan: Written, patient_id: str, language: Language, call: str = "") -> Order:
+    """The order for ``plan``, its subject ``Patient/{patient_id}``, in ``language``.
+
+    ``call`` names the call that it answers: the same advice in the same call gets the same
+    identifier, wherever it stands, and never that of another call, patient or order.
+    """
+    if isinstance(plan, StoppedDrug):
+        changed = revisions.stopped(plan)
+        return Order(changed.resource, left_out=changed.left_out)
     if isinstance(plan, RevisedDrug):
-        return _revised(plan, patient_id, language)
-    return _stopped(plan)
+        changed = _revised(plan, patient_id, language)
+        return Order(changed.resource, left_out=changed.left_out)
+    if isinstance(plan, PlannedDrug):
+        resource = _medication_request(plan, patient_id, language)
+    elif isinstance(plan, PlannedTest):
+        resource = _service_request(plan, patient_id, language)
+    else:
+        resource = _task(plan, patient_id, language)
+    content = _encode([call, resource]).decode()
+    name = f"urn:uuid:{uuid5(_NAMESPACE, content)}"
+    return Order(
+        {**resource, "identifier": [{"system": _OF_URIS, "value": name}]},
+        if_none_exist=f"identifier={_OF_URIS}|{name}",
+    )
 
 
 def _medication_request(plan: PlannedDrug, patient_id: str, language: Language) -> Resource:
@@ -143,134 +173,23 @@ def _task(plan: PlannedTask, patient_id: str, language: Language) -> Resource:
     return resource
 
 
-def _stopped(plan: StoppedDrug) -> Resource:
-    """The whole order as the record has it, byte for byte, but stopped."""
-    return {**_decode_members(plan.resource), "status": "stopped"}
-
-
-# --- drafts ----------------------------------------------------------------------------------
-
-_NOTHING = (b"null", b"[]", b"{}")
-
-
-def _revised(plan: RevisedDrug, patient_id: str, language: Language) -> Resource:
-    """The whole draft byte for byte, but for what is revised and what FHIR would refuse.
-
-    A resource we suggest must be one a server can save, whatever a form left undone: a missing
-    status, intent or patient is filled in, an object becomes the array that belongs there, and
-    members that say nothing go, since FHIR has neither null nor empty ones.
-    """
-    draft, drug, parts = plan.draft, plan.drug, plan.parts
-    how = WRITING[draft.edition]
-    sent = _decode_members(draft.resource)
-    revised: dict[str, Any] = {
-        name: _in_array(value) if name in how.arrays else value
-        for name, value in sent.items()
-        if bytes(value) not in _NOTHING
-    }
-    for name, value in _required(how, patient_id).items():
-        revised.setdefault(name, value)
-    if "medication" in parts:
-        revised = _with_medication(revised, drug, how, language)
-    if "dosage" in parts:
-        revised["dosageInstruction"] = _dosages(drug, how, language)
-    elif "route" in parts:
-        route = _concept((drug.route,), drug.route.display)
-        lines = _items_of(revised.get("dosageInstruction")) or [Raw(b"{}")]
-        revised["dosageInstruction"] = [_by_route(_members_of(line), route) for line in lines]
-    return revised
-
-
-def _by_route(line: Mapping[str, Raw], route: Resource) -> dict[str, Any]:
-    """The line by another route, without the words, which say the old one."""
-    kept = {
-        name: value for name, value in line.items() if name not in ("text", "patientInstruction")
-    }
-    return {**kept, "route": route}
-
-
-def _required(how: Writing, patient_id: str) -> Resource:
-    intent = {"intent": "order"} if how.has_intent else {}
-    return {"status": "draft", **intent, how.subject: {"reference": f"Patient/{patient_id}"}}
-
-
-#: What was to be dispensed of a medication, how much and how often: another one needs its own.
-_OF_THE_SUPPLY = frozenset({
-    "quantity", "numberOfRepeatsAllowed", "expectedSupplyDuration", "initialFill",
-    "dispenseInterval", *DRUGS,
-})  # fmt: skip
-
-
-def _with_medication(
-    sent: Mapping[str, Any], drug: PlannedDrug, how: Writing, language: Language
-) -> dict[str, Any]:
-    """With another medication, and without what was to be dispensed of the old one."""
+def _revised(plan: RevisedDrug, patient_id: str, language: Language) -> revisions.Revision:
+    how, drug = WRITING[plan.draft.edition], plan.drug
     medication = _concept(drug.codes, language.text(drug.name))
-    if not how.drug.endswith("CodeableConcept"):  # R5
-        medication = {"concept": medication}
-    revised: dict[str, Any] = {}
-    for member, value in sent.items():
-        if member in DRUGS:
-            revised[how.drug] = medication
-        elif member != "substitution":
-            revised[member] = value
-    revised[how.drug] = medication
-    if "dispenseRequest" in revised:
-        supply = _members_of(revised["dispenseRequest"])
-        kept = {each: supply[each] for each in supply if each not in _OF_THE_SUPPLY}
-        _replace(revised, "dispenseRequest", kept)
-    if "contained" in revised:
-        needed = _still_needed(_items_of(sent["contained"]), sent, revised)
-        _replace(revised, "contained", needed)
-    return revised
-
-
-def _replace(resource: dict[str, Any], member: str, value: Any) -> None:
-    """An empty value takes the member along: FHIR has none."""
-    if value:
-        resource[member] = value
-    else:
-        del resource[member]
-
-
-def _still_needed(
-    contained: Sequence[Raw], before: Mapping[str, Any], after: Mapping[str, Any]
-) -> list[Raw]:
-    """Without the resources that only the old medication led to."""
-    led_to, leads_to = (_reached(contained, each) for each in (before, after))
-    return [one for one in contained if bytes(one) not in led_to - leads_to]
-
-
-def _reached(contained: Sequence[Raw], sent: Mapping[str, Any]) -> set[bytes]:
-    """The contained resources that are referred to, from without or by one another."""
-    by_reference: dict[bytes, list[bytes]] = {}
-    for one in contained:
-        identity = bytes(_members_of(one).get("id", b""))
-        by_reference.setdefault(b'"#' + identity[1:], []).append(bytes(one))
-    reached: set[bytes] = set()
-    unread = [_encode({name: value for name, value in sent.items() if name != "contained"})]
-    while unread:  # each text once, however long the chain
-        for reference in _local_references(unread.pop()):
-            found = by_reference.pop(reference, [])
-            reached.update(found)
-            unread += found
-    return reached
-
-
-def _in_array(sent: Raw) -> Raw:
-    return sent if bytes(sent).startswith(b"[") else Raw(b"[" + bytes(sent) + b"]")
-
-
-def _items_of(sent: Raw | None) -> list[Raw]:
-    return _decode_items(sent) if sent is not None else []
-
-
-def _members_of(sent: Raw) -> dict[str, Raw]:
-    """The members of an object; of anything else nothing can be kept."""
-    try:
-        return _decode_members(sent)
-    except msgspec.DecodeError:
-        return {}
+    intent = {"intent": "order"} if how.has_intent else {}
+    return revisions.revised(
+        plan,
+        required={
+            "status": "draft",
+            **intent,
+            how.subject: {"reference": f"Patient/{patient_id}"},
+        },
+        medication=(
+            medication if how.drug.endswith("CodeableConcept") else {"concept": medication}  # R5
+        ),
+        dosages=_dosages(drug, how, language),
+        route=_concept((drug.route,), drug.route.display),
+    )
 
 
 def _concept(codes: tuple[Code, ...], text: str) -> Resource:
@@ -304,7 +223,7 @@ def check(plans: Iterable[tuple[str, Plan]], language: Language) -> None:
     for name, plan in plans:
         if isinstance(plan, RemovedDraft):
             continue
-        resource = _encode(write(plan, "example", language))
+        resource = _encode(write(plan, "example", language).resource)
         try:
             models[type(plan)].model_validate_json(resource)
         except ValidationError as error:

@@ -64,6 +64,33 @@ class Action(Struct):
     change: str
     change_named: str
     route: str
+    left_out: str
+
+
+class Stale(Struct):
+    """What a changed order no longer has, since it would still say the old one."""
+
+    narrative: str
+    rendered: str
+    period: str
+    supply: str
+    substitution: str
+    words: str
+    site: str
+    statements: str
+    name: str
+
+
+class Part(Struct):
+    """What is to be done by hand with an order of which only a part was sent."""
+
+    stop: str
+    stop_too: str
+    change: str
+    then: str
+    remove: str
+    remove_unnamed: str
+    order: str
 
 
 class Order(Struct):
@@ -447,6 +474,8 @@ TABLES: tuple[type[Struct], ...] = (
     Format,
     Card,
     Action,
+    Stale,
+    Part,
     Order,
     Account,
     Reasoning,

@@ -26,7 +26,8 @@ Json = dict[str, Any]
 def shown(cards: Iterable[Json]) -> list[Json]:
     """What a clinician sees of the cards, and what accepting would save.
 
-    The detail is a list of lines, so that a changed word is one changed line.
+    The detail is a list of lines, so that a changed word is one changed line. What follows from
+    the call alone, uuids and the identifiers of what is created, is left out.
     """
     return [
         {
@@ -39,7 +40,7 @@ def shown(cards: Iterable[Json]) -> list[Json]:
                     "label": suggestion["label"],
                     "isRecommended": suggestion.get("isRecommended", False),
                     "actions": [
-                        {name: action[name] for name in ACTION if name in action}
+                        {name: _unnamed(action[name]) for name in ACTION if name in action}
                         for action in suggestion["actions"]
                     ],
                 }
@@ -48,6 +49,13 @@ def shown(cards: Iterable[Json]) -> list[Json]:
         }
         for card in cards
     ]
+
+
+def _unnamed(member: Any) -> Any:
+    """A resource to be created without the identifier by which a client files it once."""
+    if not isinstance(member, dict) or "id" in member:
+        return member
+    return {name: value for name, value in member.items() if name != "identifier"}
 
 
 def written(expected: Json) -> str:

@@ -467,7 +467,7 @@ class Seen(NamedTuple):
         return build_cards(
             speaking(self.outcomes, b12.data_notes(self.evaluation, self.record, self.guideline)),
             words,
-            partial(orders.write, patient_id=patient, language=language),
+            partial(orders.write, patient_id=patient, language=language, call="call"),
             call="a test",
         )
 

@@ -33,6 +33,7 @@ from told import (
 )
 
 from cds_service.__main__ import main
+from cds_service.consultation.cards import IF_NONE_EXIST
 from cds_service.workbench import samples
 
 pytestmark = pytest.mark.needs_environment("CDS_TEST_HAPI")
@@ -131,6 +132,52 @@ def test_infants_loaded_by_command_are_answered_today_as_from_prefetch(
     assert int(deleted[1]) >= int(created[1])
     gone = client.post(path, json={**request, "fhirServer": hapi, "prefetch": {}})
     assert gone.status_code == 412
+
+
+# --- what is accepted ----------------------------------------------------------------------------
+
+
+def test_what_is_accepted_twice_is_filed_once(hapi: str) -> None:
+    """As docs/ehr.md tells clients to file it: one transaction, sent again after a lost answer."""
+    story = renamed(DEFICIENT, "filed-once")
+    put(hapi, story.resources)
+    answer = read_from(hapi, story)
+    accepted = [
+        action
+        for card in answer.json["cards"]
+        for suggestion in card.get("suggestions", ())
+        if suggestion["isRecommended"]
+        for action in suggestion["actions"]
+        if action["type"] == "create"
+    ]
+    assert len(accepted) > 3
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {
+                "request": {
+                    "method": "POST",
+                    "url": action["resource"]["resourceType"],
+                    "ifNoneExist": action["extension"][IF_NONE_EXIST],
+                },
+                "resource": action["resource"],
+            }
+            for action in accepted
+        ],
+    }
+    headers = {"Content-Type": "application/fhir+json"}
+
+    def filed() -> list[tuple[str, str]]:
+        reply = requests.post(hapi, json=bundle, headers=headers, timeout=60)
+        assert reply.status_code == 200, reply.text
+        told = [entry["response"] for entry in reply.json()["entry"]]
+        return [(one["status"][:3], one["location"].partition("/_history")[0]) for one in told]
+
+    first, second = filed(), filed()
+    assert {status for status, _ in first} == {"201"}
+    assert {status for status, _ in second} == {"200"}
+    assert [place for _, place in second] == [place for _, place in first]
 
 
 # --- what a server does with its records ---------------------------------------------------------

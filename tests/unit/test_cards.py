@@ -31,6 +31,7 @@ from cds_service.consultation.cards import (
     speaking,
 )
 from cds_service.consultation.services import stationery_of
+from cds_service.fhir.orders import Order
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two.front import Front
 from cds_service.guidelines.engine import (
@@ -47,8 +48,8 @@ GUIDELINE = b12.load()
 WORDS = stationery_of(Front(GUIDELINE))
 
 
-def nothing(plan: Plan) -> dict[str, object]:
-    return {"resourceType": "Basic"}
+def nothing(plan: Plan) -> Order:
+    return Order({"resourceType": "Basic"})
 
 
 def recommend(rule: str = "MAT-01", indicator: Indicator = "info", **but: object) -> Recommend:
@@ -105,13 +106,64 @@ def test_a_summary_of_exactly_the_limit_is_left_alone() -> None:
     assert "…" not in card.summary
 
 
-def test_identities_follow_from_call_and_rule_alone() -> None:
+def test_identities_follow_from_the_call_and_what_is_said_alone() -> None:
     one, same = cards(recommend()), cards(recommend())
     (other,) = build_cards(speaking([recommend()]), WORDS, nothing, call="another call")
     assert one[0].uuid == same[0].uuid != other.uuid
     assert re.fullmatch(
         r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", other.uuid
     )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        recommend("MAT-02"),
+        recommend(about="MedicationRequest/1"),
+        recommend(notes=(Note("why", "Another reason."),)),
+        recommend(choices=(Choice("DOSE-A", "choice", ()),)),
+    ],
+    ids=["rule", "draft", "words", "suggestion"],
+)
+def test_cards_that_say_something_else_have_identities_of_their_own(other: Recommend) -> None:
+    ((one,), (two,)) = cards(recommend()), cards(other)
+    assert one.uuid != two.uuid
+
+
+def test_cards_about_two_drafts_have_identities_of_their_own_in_two_answers_too() -> None:
+    choices = (Choice("ORD-04", "Change the dose", ()),)
+    ((one,), (two,)) = (
+        cards(recommend(about=f"MedicationRequest/{n}", choices=choices)) for n in (1, 2)
+    )
+    assert {one.uuid, one.suggestions[0].uuid}.isdisjoint({two.uuid, two.suggestions[0].uuid})
+
+
+def test_what_an_answer_says_besides_changes_no_identity() -> None:
+    beside = {
+        name: [Note("missing", "Weights were missing.")] for name in ("data_notes", "closing")
+    }
+    ((alone,), (told,)) = cards(recommend()), cards(recommend(), **beside)
+    assert "Weights" in told.detail
+    assert alone.uuid == told.uuid
+
+
+def test_cards_that_agree_in_all_are_numbered() -> None:
+    one, two, three = cards(recommend(), recommend(), recommend())
+    assert len({one.uuid, two.uuid, three.uuid}) == 3
+    assert cards(recommend(), recommend())[1].uuid == two.uuid
+
+
+def test_suggestions_that_create_other_orders_have_identities_of_their_own() -> None:
+    def suggested(if_none_exist: str) -> str:
+        made = build_cards(
+            speaking([recommend(choices=(Choice("DOSE-A", "choice", (INJECTION,)),))]),
+            WORDS,
+            lambda _: Order({"resourceType": "Basic"}, if_none_exist),
+            call="call",
+        )
+        return made[0].suggestions[0].uuid
+
+    assert suggested("identifier=a|1") == suggested("identifier=a|1") != suggested("identifier=a|2")
 
 
 def test_every_suggestion_has_an_identity_of_its_own() -> None:
@@ -208,7 +260,11 @@ def test_an_order_is_taken_out_by_its_name_and_without_a_resource() -> None:
 )
 def test_what_an_order_is_changed_to_is_said_in_words(parts: set[str], words: str) -> None:
     made = action(RevisedDrug(TABLET, INJECTION, frozenset(parts)))  # type: ignore[arg-type]
-    assert (made.type, made.resource_id, made.resource) == ("update", "", nothing(INJECTION))
+    assert (made.type, made.resource_id, made.resource) == (
+        "update",
+        "",
+        nothing(INJECTION).resource,
+    )
     assert made.description == f"Change the order of Vitamin B 12  1 MG Oral Tablet to: {words}"
 
 
@@ -296,3 +352,26 @@ def test_a_digest_changes_with_what_was_missing_and_with_a_sites_words() -> None
     told = {**WORDS.language.texts, WORDS.frames["MAT-01"].advice: "Other words."}
     site = Stationery(GUIDELINE.wording, Language("en", told))
     assert digests(DRUG_OF_TODAY, words=site) != digests(DRUG_OF_TODAY)
+
+
+def written_as(plan: Plan, order: Order) -> Action:
+    choices = (Choice("DOSE-A", "choice", (plan,)),)
+    (card,) = build_cards(
+        speaking([recommend(choices=choices)]), WORDS, lambda _: order, call="call"
+    )
+    return card.suggestions[0].actions[0]
+
+
+def test_a_created_order_says_how_it_is_filed_once() -> None:
+    made = written_as(INJECTION, Order({"resourceType": "Basic"}, "identifier=a|1"))
+    assert made.extension == {"io.github.b12-cds-service.if-none-exist": "identifier=a|1"}
+
+
+def test_what_a_change_takes_out_is_said() -> None:
+    plan = RevisedDrug(TABLET, INJECTION, frozenset({"dosage"}))
+    made = written_as(plan, Order({}, left_out=("narrative", "supply")))
+    assert made.description.endswith(
+        "1000 µg weekly, 4 doses. Left out, because it no longer fits: the narrative,"
+        " what was to be dispensed"
+    )
+    assert made.extension == {}

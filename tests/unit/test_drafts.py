@@ -333,7 +333,17 @@ def test_the_patient_may_be_in_the_bundle_under_an_address_of_its_own() -> None:
         {"fullUrl": "urn:uuid:0a", "resource": {"resourceType": "Patient", "id": "p1"}}
     )
     basket = read(sent)
-    assert ([draft.kind for draft in basket.drafts], basket.foreign) == (["drug", "other"], 0)
+    assert {draft.kind for draft in basket.drafts} == {"drug", "other"}
+    assert (len(basket.drafts), basket.foreign) == (2, 0)
+
+
+def test_drafts_stand_by_date_and_id_whatever_order_they_came_in() -> None:
+    dated = [("c", "2026-03-01"), ("a", "2026-03-02"), ("b", "2026-03-02"), ("0", ...)]
+    orders = [order(id=name, authoredOn=written) for name, written in dated]
+    orders.insert(0, order(id="z", authoredOn="soon"))
+    for told in (orders, orders[::-1]):
+        drafts = read(bundle(*told)).drafts
+        assert [one.source.rpartition("/")[2] for one in drafts] == ["c", "a", "b", "0", "z"]
 
 
 @pytest.mark.parametrize(
@@ -579,6 +589,24 @@ def amount(value: object, unit: str | None, written: str = "", **more: Any) -> D
         ({"value": 3, "unit": "mg/kg", "code": "mg", "system": UCUM}, amount(3, None, "3 mg/kg")),
         ({"value": 3, "unit": "mg", "code": "what", "system": UCUM}, amount(3, None, "3 mg")),
         ({"value": 100, "unit": "IU", "code": "[IU]", "system": UCUM}, amount(100, None, "100 IU")),
+        # a code of the sender's own says nothing of the unit, with a system or without
+        ({"value": 3, "unit": "mg", "code": "UNIT-17"}, amount(3, "mg")),
+        ({"value": 3, "unit": "mg", "code": "UNIT-17", "system": ""}, amount(3, "mg")),
+        ({"value": 3, "unit": "mg", "code": "UNIT-17", "system": "urn:site"}, amount(3, "mg")),
+        ({"value": 3, "unit": "mg", "code": "ug", "system": "urn:site"}, amount(3, "mg")),
+        ({"value": 3, "unit": "mg", "code": 258684004}, amount(3, "mg")),
+        ({"value": 3, "unit": "tablets", "code": "TBL_7"},
+         amount(3, "1", "3 tablets", thing="tablet")),
+        # without words it leaves the unit unknown
+        ({"value": 3, "code": "UNIT-17"}, amount(3, None, "3 UNIT-17")),
+        ({"value": 3, "unit": "scoop", "code": "UNIT-17"}, amount(3, None, "3 scoop")),
+        # one that may be UCUM's means a unit, and two of them are no unit
+        ({"value": 3, "unit": "mg", "code": "ug"}, amount(3, None, "3 mg")),
+        ({"value": 3, "unit": "mg", "code": "[iU]"}, amount(3, None, "3 mg")),
+        ({"value": 3, "unit": "mg", "code": "IU"}, amount(3, None, "3 mg")),
+        ({"value": 3, "unit": "mg", "code": "mmol"}, amount(3, None, "3 mg")),
+        ({"value": 3, "unit": "mg", "code": "mg/mL"}, amount(3, None, "3 mg")),
+        ({"value": 3, "unit": "mg", "code": "{scoop}"}, amount(3, None, "3 mg")),
     ],
 )  # fmt: skip
 def test_a_dose_is_read_with_its_unit(quantity: Json, expected: DoseAmount) -> None:

@@ -39,7 +39,7 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 
 def written(plan: Written) -> dict[str, Any]:
     """The resource as a client receives it."""
-    return dict(json.loads(encode(orders.write(plan, "p1", house.language()))))
+    return dict(json.loads(encode(orders.write(plan, "p1", house.language()).resource)))
 
 
 def drug(**but: Any) -> PlannedDrug:
@@ -87,7 +87,7 @@ def test_a_prescription_carries_structured_timing_dose_and_route() -> None:
 
 
 def test_a_dose_keeps_its_decimals() -> None:
-    body = encode(orders.write(drug(amount=Decimal("2.2")), "p1", house.language()))
+    body = encode(orders.write(drug(amount=Decimal("2.2")), "p1", house.language()).resource)
     assert b'"value":2.2,' in body
 
 
@@ -126,7 +126,9 @@ def test_stopping_an_order_changes_its_status_and_nothing_else() -> None:
         b'"subject":{"reference":"Patient/p1"},"dosageInstruction":[{"text":"\\u00b5g"}]}'
     )
     body = encode(
-        orders.write(StoppedDrug(sent, "MedicationRequest/m1", "drops"), "p1", house.language())
+        orders.write(
+            StoppedDrug(sent, "MedicationRequest/m1", "drops"), "p1", house.language()
+        ).resource
     )
     assert b'"x":{"y":[1.10,null]}' in body
     assert json.loads(body) == {**json.loads(sent), "status": "stopped"}
@@ -177,9 +179,8 @@ def draft_of(sent: bytes | dict[str, Any]) -> Draft:
 
 
 def revised(sent: bytes | dict[str, Any], *parts: Any) -> bytes:
-    return encode(
-        orders.write(RevisedDrug(draft_of(sent), NEW, frozenset(parts)), "p1", house.language())
-    )
+    plan = RevisedDrug(draft_of(sent), NEW, frozenset(parts))
+    return encode(orders.write(plan, "p1", house.language()).resource)
 
 
 def changed(sent: bytes | dict[str, Any], *parts: Any) -> dict[str, Any]:
@@ -216,8 +217,11 @@ def test_who_dispenses_stays() -> None:
     assert kept == {"performer": {"reference": "Organization/1"}}
 
 
-def test_another_dosage_is_the_only_change() -> None:
-    assert changed(SENT, "dosage") == {"dosageInstruction": written(NEW)["dosageInstruction"]}
+def test_another_dosage_takes_along_the_supply_of_the_old_one_and_nothing_else() -> None:
+    assert changed(SENT, "dosage") == {
+        "dosageInstruction": written(NEW)["dosageInstruction"],
+        "dispenseRequest": ...,
+    }
 
 
 def test_another_route_leaves_the_rest_of_every_line() -> None:
@@ -359,14 +363,25 @@ places = st.sampled_from(
         "dispenseRequest",
         "medication",
         "note",
+        "extension",
+        "text",
+        "renderedDosageInstruction",
+        "effectiveDosePeriod",
     ]
 )
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["", "#m1"]),
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 9)
+    | st.sampled_from(["", "#m1", "1 mg", "Medication"]),
     lambda inner: (
         st.lists(inner, max_size=2)
         | st.dictionaries(
-            st.sampled_from(["id", "quantity", "route", "reference"]), inner, max_size=2
+            st.sampled_from(
+                ["id", "quantity", "route", "reference", "value", "url", "text", "resourceType"]
+            ),
+            inner,
+            max_size=2,
         )
     ),
     max_leaves=6,
@@ -382,3 +397,48 @@ def test_whatever_a_form_sends_can_be_revised(parts: dict[str, Any], revise: set
     if "medication" in revise:
         concepts = [after.get("medicationCodeableConcept"), after.get("medication")]
         assert concepts.count(None) == 1
+
+
+# --- filed once --------------------------------------------------------------------------------
+
+B12_TEST = PlannedTest((B12,), "Vitamin B12", date(2026, 4, 15), DAY)
+CREATED = [drug(), B12_TEST, PlannedTask("Assess the mother.", DAY)]
+
+
+@pytest.mark.parametrize("plan", CREATED, ids=["drug", "test", "task"])
+def test_what_is_created_can_be_filed_once(plan: Written) -> None:
+    made = orders.write(plan, "p1", house.language(), "call 1")
+    (identifier,) = made.resource["identifier"]
+    assert identifier["system"] == "urn:ietf:rfc:3986"
+    assert identifier["value"].startswith("urn:uuid:")
+    assert made.if_none_exist == f"identifier={identifier['system']}|{identifier['value']}"
+
+
+@pytest.mark.parametrize("plan", CREATED, ids=["drug", "test", "task"])
+def test_the_same_advice_in_the_same_call_has_one_identifier(plan: Written) -> None:
+    again = orders.write(plan, "p1", house.language(), "call 1").if_none_exist
+    assert again == orders.write(plan, "p1", house.language(), "call 1").if_none_exist
+    others = [
+        orders.write(plan, "p1", house.language(), "call 2"),
+        orders.write(plan, "p2", house.language(), "call 1"),
+    ]
+    assert again not in {one.if_none_exist for one in others}
+
+
+def test_orders_that_differ_have_identifiers_of_their_own() -> None:
+    later = PlannedTest((B12,), "Vitamin B12", date(2026, 6, 15), DAY)
+    plans = [*CREATED, later, drug(amount=Decimal(500)), drug(note="x")]
+    found = {orders.write(plan, "p1", house.language(), "call 1").if_none_exist for plan in plans}
+    assert len(found) == len(plans)
+
+
+def test_what_is_changed_keeps_its_own_identifiers() -> None:
+    sent = {**json.loads(SENT), "identifier": [{"system": "urn:site", "value": "7"}]}
+    plans: list[Written] = [
+        RevisedDrug(draft_of(sent), NEW, frozenset({"dosage"})),
+        StoppedDrug(json.dumps(sent).encode(), "MedicationRequest/d1", "drops"),
+    ]
+    for plan in plans:
+        made = orders.write(plan, "p1", house.language(), "call 1")
+        assert made.if_none_exist == ""
+        assert json.loads(encode(made.resource))["identifier"] == sent["identifier"]

@@ -376,6 +376,8 @@ def test_a_number_nobody_could_mean_is_unreadable(number: str) -> None:
         ({"unit": "lbs"}, "[lb_av]"),
         ({"unit": "kg", "system": "http://snomed.info/sct", "code": "258683005"}, "kg"),
         ({"unit": "kg", "system": "urn:oid:2.16.840.1.113883.6.8", "code": "kg"}, "kg"),
+        ({"unit": "kg", "code": "UNIT-17"}, "kg"),
+        ({"unit": "kg", "code": "258683005"}, "kg"),
         # none, unknown, or two that contradict each other
         ({}, None),
         ({"unit": ""}, None),
@@ -384,6 +386,11 @@ def test_a_number_nobody_could_mean_is_unreadable(number: str) -> None:
         ({"unit": "kg", "system": UCUM, "code": "g"}, None),
         ({"unit": "lbs", "system": UCUM, "code": "lb"}, None),
         ({"unit": "pg/mL", "system": UCUM, "code": "{whatever}"}, None),
+        ({"unit": "pg/mL", "system": UCUM, "code": "UNIT-17"}, None),
+        ({"code": "UNIT-17"}, None),
+        ({"unit": "pg/mL", "code": "mg"}, None),
+        ({"unit": "pg/mL", "code": "mol/L"}, None),
+        ({"unit": "kg", "code": "k" * 41 + "g"}, "kg"),
     ],
 )
 def test_the_unit_is_the_one_that_can_be_relied_on(amount: Json, unit: str | None) -> None:

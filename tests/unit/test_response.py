@@ -55,11 +55,11 @@ def test_everything_is_written_under_the_standards_names() -> None:
             Suggestion(
                 "Give",
                 "u2",
+                True,
                 (
                     Action("create", "Order", {"resourceType": "MedicationRequest"}),
                     Action("delete", "Stop", resource_id="MedicationRequest/1"),
                 ),
-                is_recommended=True,
             ),
         ),
         selection_behavior="at-most-one",
@@ -84,6 +84,7 @@ def test_everything_is_written_under_the_standards_names() -> None:
                     {
                         "label": "Give",
                         "uuid": "u2",
+                        "isRecommended": True,
                         "actions": [
                             {
                                 "type": "create",
@@ -96,7 +97,6 @@ def test_everything_is_written_under_the_standards_names() -> None:
                                 "resourceId": "MedicationRequest/1",
                             },
                         ],
-                        "isRecommended": True,
                     }
                 ],
                 "selectionBehavior": "at-most-one",
@@ -118,7 +118,7 @@ def test_everything_is_written_under_the_standards_names() -> None:
 
 def test_a_dose_keeps_its_digits_and_is_a_number() -> None:
     resource = {"resourceType": "MedicationRequest", "dose": Decimal("1000.10")}
-    suggestion = Suggestion("Give", "u2", (Action("create", "Order", resource),))
+    suggestion = Suggestion("Give", "u2", False, (Action("create", "Order", resource),))
     card = Card("u1", "s", "info", Source("l"), suggestions=(suggestion,))
     assert b'"dose":1000.10' in encode(Response((card,)))
 
@@ -157,3 +157,10 @@ def test_an_error_is_an_operation_outcome(error: ServiceError, issue: dict[str, 
         "resourceType": "OperationOutcome",
         "issue": [issue],
     }
+
+
+@pytest.mark.parametrize("recommended", [True, False])
+def test_whether_a_suggestion_is_recommended_is_always_said(recommended: bool) -> None:
+    card = Card("u1", "s", "info", Source("l"), suggestions=(Suggestion("a", "u2", recommended),))
+    (sent,) = written(Response((card,)))["cards"][0]["suggestions"]
+    assert sent["isRecommended"] is recommended

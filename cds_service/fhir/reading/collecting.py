@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Raw
 
-from cds_service.clinical import Allergy, Medication, Moment, Need, Problem
+from cds_service.clinical import (
+    Allergy,
+    Measurement,
+    Medication,
+    Moment,
+    Need,
+    Problem,
+    Procedure,
+    TestOrder,
+)
 from cds_service.fhir import elements, wire
 from cds_service.fhir.editions import MEDICATION_KINDS, TYPES
 from cds_service.fhir.elements import Moments, Unreadable
@@ -69,14 +79,15 @@ class Collector:
         self.foreign = 0
 
     def found(self, *kinds: str) -> tuple[Any, ...]:
-        return tuple(
-            [
-                thing
-                for kind in kinds
-                for _, _, things in self._found.get(kind, {}).values()
-                for thing in things
+        """What was read of these kinds, kind by kind, each by date, then by id."""
+        found: list[Any] = []
+        for kind in kinds:
+            of_kind = [
+                thing for _, _, things in self._found.get(kind, {}).values() for thing in things
             ]
-        )
+            of_kind.sort(key=_by_date_and_id)
+            found += of_kind
+        return tuple(found)
 
     def read(self, need: Need, answer: Answer) -> bool:
         """Reads what was sent for the need; false when none of it was of use: something came,
@@ -166,6 +177,23 @@ class Collector:
     def _salvage(self, need: Need, resource: Raw | bytes, mine: bool | None) -> None:
         if mine is True and (thing := _remains_of(need.kind, resource)) is not None:
             self._found.setdefault(need.kind, {})[object()] = resource, "", (thing,)
+
+
+def _by_date_and_id(
+    thing: Measurement | Problem | Medication | Procedure | Allergy | TestOrder,
+) -> tuple[float, str]:
+    """What does not say when comes last. No answer may hang on the order of a Bundle, in which
+    servers put what they please: twins are told in this order, whichever came first."""
+    match thing:
+        case Measurement(when=when) | Medication(authored=when) | Procedure(performed=when):
+            pass
+        case Problem():
+            when = thing.onset or thing.recorded
+        case TestOrder():
+            when = thing.authored or thing.due
+        case _:
+            when = None
+    return when.instant if when is not None else math.inf, thing.source
 
 
 def type_of(resource: Raw | bytes) -> str | None:
