@@ -348,7 +348,7 @@ class PlannedDrug(Struct, frozen=True):
     """
 
     codes: tuple[Code, ...]
-    name: str
+    name: Words
     route: Code
     amount: Decimal
     unit: str
@@ -402,7 +402,7 @@ class RemovedDraft(Struct, frozen=True):
     """A draft to be taken out of the basket; ``name`` is what its writer called it."""
 
     source: str
-    name: str
+    name: Words
 
 
 #: Plans that are resources to be saved, and all plans.

@@ -88,13 +88,13 @@ def _check_clients(settings: Settings) -> None:
 def describe(only_check: bool, to: str) -> None:
     """Write each guideline's page from its data."""
     from cds_service.consultation import load_services
-    from cds_service.consultation.services import guidelines_of
+    from cds_service.consultation.services import guidelines_of, stationery_of
     from cds_service.fhir.gather import prefetch_template
 
     stale = []
     for guideline in guidelines_of(load_services(guidelines=known_guidelines())):
         path = Path(to) / f"{guideline.wording.about.id}.md"
-        page = guideline.describe(prefetch_template)
+        page = guideline.describe(prefetch_template, stationery_of(guideline).language)
         before = path.read_text(encoding="utf-8") if path.is_file() else ""
         if before == page:
             click.echo(f"{path} is up to date.")

@@ -120,7 +120,8 @@ def _explained(case: Case, on: date) -> str:
     from cds_service.consultation import Occasion, examine
 
     examined = examine(case.service, case.asked, None, Occasion(on))
-    return case.service.guideline.explain(examined.evaluation, examined.record)
+    service = case.service
+    return service.guideline.explain(examined.evaluation, examined.record, service.language)
 
 
 def _validation(case: Case) -> Iterator[str]:

@@ -366,7 +366,8 @@ def described(plan: Plan) -> Words:
     if isinstance(plan, RemovedDraft):
         if not plan.name:
             return say(house.Part.remove_unnamed)
-        return say(house.Action.remove, name=plain(plan.name))
+        name = plan.name if isinstance(plan.name, Message) else plain(plan.name)
+        return say(house.Action.remove, name=name)
     return say(house.Action.stop, name=plain(plan.name))
 
 

@@ -7,16 +7,16 @@ tried.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from msgspec import Struct, inspect
 
-from cds_service.clinical import Code, Need
+from cds_service.clinical import Code, Importance, Need
 from cds_service.guidelines.codelists import CodeList
-from cds_service.guidelines.engine import CardText, Rule, Side, Wording, read_toml
-from cds_service.guidelines.explain import listed
+from cds_service.guidelines.engine import CardText, Rule, Wording, read_toml
+from cds_service.guidelines.explain import listed, on_side
 from cds_service.guidelines.tables import (
     AllOf,
     AnyOf,
@@ -33,8 +33,10 @@ from cds_service.guidelines.tables import (
     condition_of,
     name_of,
 )
+from cds_service.language import Amount, Language, Listed, Message, Words, say
+from cds_service.language.house import Described, Reasoning
 
-Section = tuple[str, Iterator[str]]
+Section = tuple[Words, Iterator[str]]
 
 #: The names people use for code systems, in the order in which a row lists them.
 SYSTEMS = {
@@ -48,18 +50,29 @@ SYSTEMS = {
     "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration": "HL7 v3 route",
 }
 
-_WITHOUT = {
-    "indispensable": "the call is answered with 412",
-    "required": "nothing is recommended, and a card says so",
-    "optional": "its facts are unknown, and the card names them",
+_IMPORTANCE: Mapping[Importance, Message] = {
+    "indispensable": say(Described.indispensable),
+    "required": say(Described.required),
+    "optional": say(Described.optional),
+}
+_CONFIDENCE: Mapping[str, Message] = {
+    "high": say(Described.high),
+    "medium": say(Described.medium),
+    "low": say(Described.low),
+}
+_WITHOUT: Mapping[Importance, Message] = {
+    "indispensable": say(Described.without_indispensable),
+    "required": say(Described.without_required),
+    "optional": say(Described.without_optional),
 }
 
 
-def page(opening: Iterable[str], sections: Sequence[Section]) -> str:
+def page(opening: Iterable[str], sections: Sequence[Section], language: Language) -> str:
     """The page: what it opens with, its contents, its sections."""
-    contents = " · ".join(_heading(title) for title, _ in sections)
-    lines = [*opening, "", f"**Contents:** {contents}", ""]
-    for title, body in sections:
+    titled = [(language.text(title), body) for title, body in sections]
+    contents = " · ".join(_heading(title) for title, _ in titled)
+    lines = [*opening, "", language.fill(say(Described.contents, titles=contents)), ""]
+    for title, body in titled:
         lines += [f"## {title}", "", *body, ""]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -71,21 +84,32 @@ def _heading(title: str) -> str:
 # --- what it needs ------------------------------------------------------------------------------
 
 
-def needs(wanted: Iterable[Need], prefetch_template: Callable[[Need], str]) -> Iterator[str]:
+def needs(
+    wanted: Iterable[Need], prefetch_template: Callable[[Need], str], language: Language
+) -> Iterator[str]:
     wanted = tuple(wanted)
-    yield (
-        "For integrators: each prefetch key, and what happens without it. What is sent as `null` is"
-        " known to be empty; what is not sent is read from the FHIR server if there is one, and"
-        " otherwise unknown. Every resource's subject, code, unit and status are checked again."
-    )
+    yield language.fill(say(Described.needs))
     yield ""
     rows = [
-        (f"`{need.key}`", need.kind, need.name, need.importance, _WITHOUT[need.importance])
+        (
+            f"`{need.key}`",
+            need.kind,
+            need.name,
+            language.fill(_IMPORTANCE[need.importance]),
+            language.fill(_WITHOUT[need.importance]),
+        )
         for need in wanted
     ]
-    yield from grid(("key", "resource", "what for", "importance", "without it"), rows)
+    head = (
+        say(Described.key),
+        say(Described.resource),
+        say(Described.what_for),
+        say(Described.importance),
+        say(Described.without),
+    )
+    yield from grid(head, rows, language)
     yield ""
-    yield "The templates, as discovery prints them:"
+    yield language.fill(say(Described.templates))
     yield ""
     yield "```text"
     yield from (f"{need.key}: {prefetch_template(need)}" for need in wanted)
@@ -95,106 +119,113 @@ def needs(wanted: Iterable[Need], prefetch_template: Callable[[Need], str]) -> I
 # --- numbers ------------------------------------------------------------------------------------
 
 
-def limits(of: Struct, constants: Struct, wording: Wording) -> Iterator[str]:
+def limits(of: Struct, constants: Struct, wording: Wording, language: Language) -> Iterator[str]:
     """Every limit and every constant, fields of ``of`` and ``constants``."""
-    yield (
-        "*Published* names sources of the bibliography, *guideline* a statement of the unreviewed"
-        " text that is computed here and nothing besides, *policy* the reason for this project's"
-        " own choice."
-    )
+    yield language.fill(say(Described.limits))
     yield ""
     rows = []
     for name, limit in fields(of):
         rows.append(
             (
                 f'<a id="limit-{slug(name)}"></a>`{name}`',
-                f"{_side(limit.side)} {limit}",
+                language.fill(on_side(limit.side, str(limit))),
                 limit.means,
-                authority(limit.source, wording),
+                authority(limit.source, wording, language),
             )
         )
-    yield from grid(("limit", "holds", "means", "authority"), rows)
+    rests = say(Described.authority)
+    head = (say(Described.limit), say(Described.holds), say(Described.means), rests)
+    yield from grid(head, rows, language)
     yield ""
     fixed = [
-        (f"`{name}`", f"{one.value.normalize():f} {one.unit}", authority(one.source, wording))
+        (
+            f"`{name}`",
+            language.text(Amount(one.value, one.unit)),
+            authority(one.source, wording, language),
+        )
         for name, one in fields(constants)
     ]
-    yield from grid(("constant", "value", "authority"), fixed)
+    yield from grid((say(Described.constant), say(Described.value), rests), fixed, language)
 
 
 # --- what it says -------------------------------------------------------------------------------
 
 
-def cards(names: Iterable[str], wording: Wording) -> Iterator[str]:
+def cards(names: Iterable[str], wording: Wording, language: Language) -> Iterator[str]:
     """The cards of these names that the guideline has, in this order."""
-    yield (
-        "What each rule says; words in braces are filled in for the child. The indicator can rise"
-        " with what is found. Every card ends with the review status."
-    )
+    yield language.fill(say(Described.cards))
     for name in names:
         if name in wording.cards:
             yield ""
-            yield from _card(name, wording.cards[name], wording)
+            yield from _card(name, wording.cards[name], wording, language)
 
 
-def _card(name: str, card: CardText, wording: Wording) -> Iterator[str]:
-    yield f"### Card {name}"
+def _card(name: str, card: CardText, wording: Wording, language: Language) -> Iterator[str]:
+    yield f"### {language.fill(say(Described.card, name=name))}"
     yield ""
     rule = cited(name.partition(".")[0], wording)
-    yield f"Rule {rule}, **{card.indicator}**: {plain(card.summary)}"
+    indicator, summary = card.indicator, plain(card.summary)
+    yield language.fill(
+        say(Described.card_of_rule, rule=rule, indicator=indicator, summary=summary)
+    )
     yield ""
     yield f"> {plain(card.advice)}"
     if card.why:
         yield ">"
-        yield f"> Why: {plain(card.why)}"
-    rests = []
+        yield f"> {language.fill(say(Described.why, reason=plain(card.why)))}"
+    rests: list[Words] = []
     if card.statement:
-        rests.append(f"statement {cited(card.statement, wording)}")
+        rests.append(say(Described.statement_cited, statement=cited(card.statement, wording)))
     if card.evidence:
-        rests.append(f"evidence {', '.join(cited(one, wording) for one in card.evidence)}")
+        sources = Listed(tuple(cited(one, wording) for one in card.evidence))
+        rests.append(say(Described.evidence_cited, sources=sources))
     rests += [f"[{wording.links[one].label}]({wording.links[one].url})" for one in card.links]
     if rests:
         yield ""
-        yield f"Rests on {'; '.join(rests)}."
+        yield language.fill(say(Described.rests_on, what=Listed(tuple(rests), "semicolon")))
 
 
-def texts(of: Struct, wording: Wording) -> Iterator[str]:
+def texts(of: Struct, wording: Wording, language: Language) -> Iterator[str]:
     """The sentences that are fields of ``of``, and the override reasons."""
-    yield "What a card adds where it applies; words in braces are filled in."
+    yield language.fill(say(Described.texts))
     yield ""
-    yield from grid(
-        ("text", "says"),
-        [(f'<a id="text-{slug(name)}"></a>`{name}`', plain(text)) for name, text in fields(of)],
-    )
+    rows = [(f'<a id="text-{slug(name)}"></a>`{name}`', plain(text)) for name, text in fields(of)]
+    yield from grid((say(Described.text), say(Described.says)), rows, language)
     yield ""
-    yield "The reasons a clinician can give for not following a card:"
+    yield language.fill(say(Described.reasons))
     yield ""
-    yield from grid(
-        ("code", "reason"), [(f"`{one.code}`", one.display) for one in wording.override_reasons]
-    )
+    reasons = [(f"`{one.code}`", one.display) for one in wording.override_reasons]
+    yield from grid((say(Described.code), say(Described.reason)), reasons, language)
 
 
-def statements(wording: Wording) -> Iterator[str]:
-    yield "Each sentence of the guideline, and the rules, texts and checks that serve it."
+def statements(wording: Wording, language: Language) -> Iterator[str]:
+    yield language.fill(say(Described.statements))
     yield ""
     rows = [
         (
             f'<a id="{slug(name)}"></a>{name}',
             one.text,
             one.category,
-            ", ".join(_server(server, wording) for server in one.served_by) or one.not_clinical,
+            language.text(Listed(tuple(_server(server, wording) for server in one.served_by)))
+            or one.not_clinical,
         )
         for name, one in wording.statements.items()
     ]
-    yield from grid(("statement", "text", "kind", "served by"), rows)
+    head = (
+        say(Described.statement),
+        say(Described.text),
+        say(Described.kind),
+        say(Described.served_by),
+    )
+    yield from grid(head, rows, language)
 
 
-def _server(name: str, wording: Wording) -> str:
+def _server(name: str, wording: Wording) -> Words:
     kind, _, what = name.partition(":")
     if kind == "text":
-        return f"text [`{what}`](#text-{slug(what)})"
+        return say(Described.served_by_text, name=f"[`{what}`](#text-{slug(what)})")
     if kind == "later":
-        return f"{what} (to come)"
+        return say(Described.to_come, what=what)
     return cited(name, wording)
 
 
@@ -202,164 +233,204 @@ def _server(name: str, wording: Wording) -> str:
 
 
 def decision_tables(
-    tables: Iterable[Table[Any, Any]], of: Struct, wording: Wording
+    tables: Iterable[Table[Any, Any]], of: Struct, wording: Wording, language: Language
 ) -> Iterator[str]:
     """Every table with its question, its facts and its rows; limits are fields of ``of``."""
-    yield (
-        "Every table as it is evaluated: the facts it reads and nothing else, and its rows in the"
-        " order in which they are tried, each with its sentence and, under *exactly*, the"
-        " comparisons that are made. A fact that is unknown is on no side of a limit and is none"
-        " of the names asked for. `cds-service evaluate --explain` shows for a child which rows"
-        " fired, and what was seen."
-    )
+    yield language.fill(say(Described.tables))
     before = ""
     for table in tables:
         if table.words.title != before:
             yield ""
-            yield f"### Table {table.words.title}"
+            yield f"### {language.fill(say(Described.table, name=table.words.title))}"
         yield ""
-        yield from _decision_table(table, of, wording)
+        yield from _decision_table(table, of, wording, language)
         before = table.words.title
 
 
-def _decision_table(table: Table[Any, Any], of: Struct, wording: Wording) -> Iterator[str]:
-    words = table.words
-    yield f"**{words.question}** {how_tried(first=table.first)}"
+def _decision_table(
+    table: Table[Any, Any], of: Struct, wording: Wording, language: Language
+) -> Iterator[str]:
+    words, unknown = table.words, language.fill(say(Reasoning.unknown))
+    yield f"**{words.question}** {language.fill(how_tried(first=table.first))}"
     yield ""
     known = []
     for fact, text in words.facts.items():
-        kind = _kind(fact, table)
-        without = words.absent.get(fact, "unknown") if kind.optional else "–"
-        known.append((text, f"`{fact}`", kind.text, without))
-    yield from grid(("fact", "name", "is", "without it"), known)
+        kind = _kind(fact, table, language)
+        without = words.absent.get(fact, unknown) if kind.optional else "–"
+        known.append((text, f"`{fact}`", language.text(kind.text), without))
+    head = (
+        say(Described.fact),
+        say(Described.name),
+        say(Described.is_a),
+        say(Described.without),
+    )
+    yield from grid(head, known, language)
     yield ""
     rows = []
     for name, said in words.rows.items():
         asked = [condition_of(row) for row in table.rows if row.rule == name]
-        exactly = logic(AnyOf(tuple(asked)) if len(asked) > 1 else asked[0], table, of)
+        condition = AnyOf(tuple(asked)) if len(asked) > 1 else asked[0]
+        exactly = language.text(logic(condition, table, of, language))
         rule = Rule(words.title, said.condition, said.result, said.source)
-        rows.append(rule_row(name, rule, wording, exactly))
-    yield from grid(("rule", "condition", "exactly", "result", "authority"), rows)
+        rows.append(rule_row(name, rule, wording, language, exactly))
+    tried = (
+        say(Described.rule),
+        say(Described.condition),
+        say(Described.exactly),
+        say(Described.result),
+        say(Described.authority),
+    )
+    yield from grid(tried, rows, language)
 
 
-def how_tried(*, first: bool) -> str:
-    if first:
-        return "The rows are tried from the top, and the first that fits answers."
-    return "Every row is asked, and each that fits answers."
+def how_tried(*, first: bool) -> Message:
+    return say(Described.first_answers if first else Described.every_answers)
 
 
-def rule_row(name: str, rule: Rule, wording: Wording, *exactly: str) -> tuple[str, ...]:
+def rule_row(
+    name: str, rule: Rule, wording: Wording, language: Language, *exactly: str
+) -> tuple[str, ...]:
     """A rule as a row of a grid, what is ``exactly`` compared after its condition."""
     anchor = f'<a id="{slug(name)}"></a>{name}'
-    return anchor, rule.condition, *exactly, rule.result, authority(rule.source, wording)
+    return anchor, rule.condition, *exactly, rule.result, authority(rule.source, wording, language)
 
 
-def logic(condition: Condition, table: Table[Any, Any], of: Struct, within: str = "") -> str:
+def logic(
+    condition: Condition,
+    table: Table[Any, Any],
+    of: Struct,
+    language: Language,
+    within: type[AllOf | AnyOf] | None = None,
+) -> Words:
     """The comparisons of a condition, each number a link to its limit in ``of``.
 
-    ``within`` is the word that joins it to others: what is joined by another is in brackets.
+    ``within`` is what joins it to others: what is joined otherwise is in brackets.
     """
     if isinstance(condition, AllOf | AnyOf):
-        joint = "and" if isinstance(condition, AllOf) else "or"
-        parts = [logic(one, table, of, joint) for one in condition.conditions]
-        joined = f" **{joint}** ".join(parts)
-        return f"({joined})" if within not in ("", joint) else joined
+        kind = type(condition)
+        joint = language.fill(
+            say(Described.both if isinstance(condition, AllOf) else Described.either)
+        )
+        parts = [logic(one, table, of, language, kind) for one in condition.conditions]
+        joined = f" {joint} ".join(map(language.text, parts))
+        return f"({joined})" if within not in (None, kind) else joined
     if isinstance(condition, Not):
         if isinstance(condition.condition, Unknown):
             fact = condition.condition.fact
-            known = "some" if fact in table.words.absent else "known"
-            return f"*{table.words.facts[fact]}*: {known}"
-        return f"**not** ({logic(condition.condition, table, of)})"
-    return _comparison(condition, table, of)
+            known = say(Described.some if fact in table.words.absent else Described.known)
+            return say(Described.fact_is, fact=table.words.facts[fact], value=known)
+        return say(Described.negated, condition=logic(condition.condition, table, of, language))
+    return _comparison(condition, table, of, language)
 
 
-def _comparison(condition: Condition, table: Table[Any, Any], of: Struct) -> str:
+def _comparison(
+    condition: Condition, table: Table[Any, Any], of: Struct, language: Language
+) -> Message:
     facts = table.words.facts
     match condition:
         case Meets(fact=fact, limit=limit, side=side):
             name = name_of(limit, of)
             number = f"[{limit}](#limit-{slug(name)})" if name else str(limit)
-            return f"*{facts[fact]}* {_side(side)} {number}"
+            return say(Described.fact_compared, fact=facts[fact], compared=on_side(side, number))
         case IsOneOf(fact=fact, names=names):
-            return f"*{facts[fact]}*: {listed(names)}"
+            return say(Described.fact_is, fact=facts[fact], value=listed(names, language))
         case Includes(fact=fact, names=names):
-            return f"*{facts[fact]}* include {listed(names)}"
+            return say(Described.fact_includes, fact=facts[fact], names=listed(names, language))
         case Holds(fact=fact, negated=negated):
-            yes, no = ("yes", "no") if _kind(fact, table).yes_or_no else ("some", "none")
-            return f"*{facts[fact]}*: {no if negated else yes}"
+            if _kind(fact, table, language).yes_or_no:
+                held = say(Reasoning.no if negated else Reasoning.yes)
+            else:
+                held = say(Reasoning.none if negated else Described.some)
+            return say(Described.fact_is, fact=facts[fact], value=held)
         case Unknown(fact=fact):
-            return f"*{facts[fact]}*: {table.words.absent.get(fact, 'unknown')}"
+            absent = table.words.absent.get(fact) or say(Reasoning.unknown)
+            return say(Described.fact_is, fact=facts[fact], value=absent)
         case Named(name=name):
-            return f"*{facts[name]}*: yes"
+            return say(Described.fact_is, fact=facts[name], value=say(Reasoning.yes))
         case Otherwise():
-            return "whatever is left"
+            return say(Described.otherwise)
     raise TypeError(f"{condition!r} has no words")
 
 
 class _Kind(NamedTuple):
     """What a fact can be, in words, and whether it can be ``None``."""
 
-    text: str
+    text: Words
     optional: bool = False
     yes_or_no: bool = False
 
 
-def _kind(fact: str, table: Table[Any, Any]) -> _Kind:
+def _kind(fact: str, table: Table[Any, Any], language: Language) -> _Kind:
     parts = [part for row in table.rows for part in condition_of(row).parts()]
     function = next((one for one in parts if isinstance(one, Named) and one.name == fact), None)
     if function is not None:
         told = plain((function.function.__doc__ or "").partition("\n\n")[0])
-        return _Kind(f"yes or no. {told}".strip(), yes_or_no=True)
+        kind = say(Described.yes_or_no_told, told=told) if told else say(Described.yes_or_no_named)
+        return _Kind(kind, yes_or_no=True)
     units = dict.fromkeys(
         part.limit.unit for part in parts if isinstance(part, Meets) and part.fact == fact
     )
-    return _kind_of_field(fact, table.facts, ", ".join(units))
+    return _kind_of_field(fact, table.facts, tuple(units), language)
 
 
-def _kind_of_field(fact: str, facts: type[Struct], unit: str) -> _Kind:
+def _kind_of_field(
+    fact: str, facts: type[Struct], units: tuple[str, ...], language: Language
+) -> _Kind:
     info = cast(inspect.StructType, inspect.type_info(facts))
     given = next(field.type for field in info.fields if field.name == fact)
     kinds = given.types if isinstance(given, inspect.UnionType) else (given,)
     known = [kind for kind in kinds if not isinstance(kind, inspect.NoneType)]
+    words = dict.fromkeys(language.text(_kind_in_words(kind, units, language)) for kind in known)
     return _Kind(
-        " or ".join(dict.fromkeys(_kind_in_words(kind, unit) for kind in known)),
+        listed(words, language),
         optional=len(known) < len(kinds),
         yes_or_no=any(isinstance(kind, inspect.BoolType) for kind in known),
     )
 
 
-def _kind_in_words(kind: inspect.Type, unit: str) -> str:
+def _kind_in_words(kind: inspect.Type, units: tuple[str, ...], language: Language) -> Words:
     match kind:
         case inspect.BoolType():
-            return "yes or no"
+            return say(Described.yes_or_no)
         case inspect.IntType() | inspect.DecimalType() | inspect.FloatType():
-            return f"a number, {unit}" if unit else "a number"
+            unit = Listed(units)
+            return say(Described.number_of, unit=unit) if units else say(Described.number)
         case inspect.LiteralType(values=values):
-            return listed(values)
+            return listed(values, language)
         case inspect.EnumType(cls=members):
-            return listed(members)
+            return listed(members, language)
         case inspect.DateType():
-            return "a day"
+            return say(Described.day)
         case inspect.StrType():
-            return "a name"
-    return "names"
+            return say(Described.a_name)
+    return say(Described.names)
 
 
 # --- codes --------------------------------------------------------------------------------------
 
 
-def code_lists(codes: Struct, folder: Path) -> Iterator[str]:
+def code_lists(codes: Struct, folder: Path, language: Language) -> Iterator[str]:
     """Every code list, fields of ``codes``; ``folder`` has them as files, and their sources."""
     purposes = read_toml(folder / "SOURCES.toml")["lists"]
     lists: list[CodeList] = [one for _, one in fields(codes)]
     rows = [row for one in lists for row in one.codes]
     verified = sum(row.verified for row in rows)
-    yield (
-        f"{len(lists)} lists with {len(rows)} codes: {verified} verified, which decide, and"
-        f" {len(rows) - verified} unverified, which are only named to people. A `*` stands for"
-        " every code that begins so. What proves each code stands in `codes/` beside the data; a"
-        " site should compare every list with its own terminology server."
+    yield language.fill(
+        say(
+            Described.code_lists,
+            lists=len(lists),
+            codes=len(rows),
+            verified=verified,
+            unverified=len(rows) - verified,
+        )
     )
+    head = (
+        say(Described.system),
+        say(Described.code),
+        say(Described.display),
+        say(Described.verified),
+    )
+    yes, no = language.fill(say(Reasoning.yes)), language.fill(say(Described.not_verified))
     for one in lists:
         count = sum(row.verified for row in one.codes)
         about = purposes[one.name]
@@ -367,34 +438,40 @@ def code_lists(codes: Struct, folder: Path) -> Iterator[str]:
         yield ""
         yield f'### <a id="list-{slug(one.name)}"></a>`{one.name}`'
         yield ""
-        part = f" Part of [`{within}`](#list-{slug(within)})." if within else ""
-        yield f"{about['purpose']}{part} {count} verified, {len(one.codes) - count} unverified."
+        others = len(one.codes) - count
+        if within:
+            part = f"[`{within}`](#list-{slug(within)})"
+            told = say(
+                Described.code_list_within,
+                purpose=about["purpose"], whole=part, verified=count, unverified=others,
+            )  # fmt: skip
+        else:
+            told = say(
+                Described.code_list, purpose=about["purpose"], verified=count, unverified=others
+            )
+        yield language.fill(told)
         yield ""
-        yield from grid(
-            ("system", "code", "display", "verified"),
-            [
-                (
-                    SYSTEMS.get(row.system, row.system),
-                    f"`{row.code}`",
-                    row.display,
-                    "yes" if row.verified else "**no**",
-                )
-                for row in one.codes
-            ],
-        )
+        listing = [
+            (
+                SYSTEMS.get(row.system, row.system),
+                f"`{row.code}`",
+                row.display,
+                yes if row.verified else no,
+            )
+            for row in one.codes
+        ]
+        yield from grid(head, listing, language)
 
 
-def bibliography(wording: Wording) -> Iterator[str]:
-    yield (
-        "What each source says, in this project's words, and how sure the reading is: high, the"
-        " text itself was read; medium, in part or through another publication; low, known by its"
-        " title or a remark only."
-    )
+def bibliography(wording: Wording, language: Language) -> Iterator[str]:
+    yield language.fill(say(Described.bibliography))
     for name, one in wording.sources.items():
         address = f" <{one.url}>" if one.url else ""
         yield ""
         yield f'- <a id="{slug(name)}"></a>**{name}** {one.citation}.{address}'
-        yield f"  *{one.finding}* Confidence: {one.confidence}."
+        confidence = _CONFIDENCE[one.confidence]
+        found = say(Described.finding, finding=one.finding, confidence=confidence)
+        yield f"  {language.fill(found)}"
 
 
 # --- pieces -------------------------------------------------------------------------------------
@@ -404,9 +481,9 @@ def fields(of: Struct) -> Iterator[tuple[str, Any]]:
     return ((name, getattr(of, name)) for name in of.__struct_fields__)
 
 
-def grid(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def grid(head: Sequence[Words], rows: Iterable[Sequence[str]], language: Language) -> Iterator[str]:
     """A Markdown table."""
-    yield f"| {' | '.join(head)} |"
+    yield f"| {' | '.join(map(language.text, head))} |"
     yield f"|{'---|' * len(head)}"
     for row in rows:
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
@@ -420,15 +497,14 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def _side(side: Side) -> str:
-    return side.replace("_", " ")
-
-
-def authority(source: str, wording: Wording) -> str:
+def authority(source: str, wording: Wording, language: Language) -> str:
     """Whose choice it is, and what it rests on, with links."""
-    for kind in ("policy", "local"):
-        if source.startswith(f"{kind}:"):
-            return f"*{kind}*: {source.partition(':')[2].strip()}"
+    kind, _, reason = source.partition(":")
+    if kind in ("policy", "local"):
+        choice = say(
+            Described.policy if kind == "policy" else Described.local, reason=reason.strip()
+        )
+        return language.fill(choice)
     parts = re.split(r",\s*", source)
     if not all(_target(part, wording) or re.fullmatch(r"C-\d+", part) for part in parts):
         return source  # a constant of nature names what it is of
@@ -436,10 +512,12 @@ def authority(source: str, wording: Wording) -> str:
     others = [part for part in parts if part not in published]
     said = []
     if published:
-        said.append(f"*published*: {', '.join(cited(part, wording) for part in published)}")
+        sources = Listed(tuple(cited(part, wording) for part in published))
+        said.append(say(Described.published, sources=sources))
     if others:
-        said.append(f"*guideline*: {', '.join(cited(part, wording) for part in others)}")
-    return "; ".join(said)
+        statements = Listed(tuple(cited(part, wording) for part in others))
+        said.append(say(Described.guideline, statements=statements))
+    return language.text(Listed(tuple(said), "semicolon"))
 
 
 def _target(name: str, wording: Wording) -> bool:

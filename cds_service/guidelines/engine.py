@@ -183,14 +183,15 @@ class Wording(Struct, frozen=True):
     override_reasons: tuple[Code, ...]
 
 
-def texts_in_force(cards: Mapping[str, CardText], texts: Struct) -> dict[str, str]:
-    """The texts of cards and those that cards may carry beside, by their ids."""
+def texts_in_force(cards: Mapping[str, CardText], *tables: Struct) -> dict[str, str]:
+    """The texts of cards and those of other tables of the catalogue, by their ids."""
     found = {
         text_id(name, member): getattr(card, member)
         for name, card in cards.items()
         for member in CARD_TEXTS
     }
-    found |= dict(zip(ids_of(type(texts)), structs.astuple(texts), strict=True))
+    for table in tables:
+        found |= dict(zip(ids_of(type(table)), structs.astuple(table), strict=True))
     return {name: text for name, text in found.items() if text}
 
 

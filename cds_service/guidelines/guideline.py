@@ -26,7 +26,7 @@ from cds_service.guidelines.explain import Account
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.tables import Reasoning, TableWords
 from cds_service.guidelines.workbench import Chart, Desk
-from cds_service.language import Listed, Words, say
+from cds_service.language import Language, Listed, Words, say
 
 # --- its file -------------------------------------------------------------------------------
 
@@ -200,10 +200,10 @@ class GuidelineOf(Protocol[_Evaluation]):
     def inventory(self, orders: int) -> Iterator[str]:
         """In lines for a person: what its data hold, ``orders`` being valid FHIR."""
 
-    def account(self, evaluation: _Evaluation, record: Record) -> Account:
+    def account(self, evaluation: _Evaluation, record: Record, language: Language) -> Account:
         """How it came to an evaluation, for a page to show."""
 
-    def explain(self, evaluation: _Evaluation, record: Record) -> str:
+    def explain(self, evaluation: _Evaluation, record: Record, language: Language) -> str:
         """How it came to an evaluation: the same account as plain text."""
 
     def desk(self) -> Desk:
@@ -216,7 +216,7 @@ class GuidelineOf(Protocol[_Evaluation]):
     def readme(self) -> str:
         """What is told about it beside its data, in Markdown."""
 
-    def describe(self, prefetch_template: Callable[[Need], str]) -> str:
+    def describe(self, prefetch_template: Callable[[Need], str], language: Language) -> str:
         """The guideline as a page in Markdown."""
 
 

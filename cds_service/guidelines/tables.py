@@ -437,15 +437,16 @@ class RowWords(Struct, frozen=True, forbid_unknown_fields=True):
 class TableWords(Struct, frozen=True, forbid_unknown_fields=True):
     """The words of one table, as in the file beside it: its question, its facts, its rows.
 
-    ``unasked`` says in general why the table, or a row of it, is not asked of some children;
-    ``absent`` what it means of a fact to be ``None`` where that is not "unknown".
+    ``unasked`` says in general why the table, or a row of it, is not asked of some children, if
+    there is more to say than that nothing calls for it; ``absent`` what it means of a fact to be
+    ``None`` where that is not "unknown".
     """
 
     title: str
     question: str
     facts: Mapping[str, str]
     rows: Mapping[str, RowWords]
-    unasked: str = "nothing here calls for it"
+    unasked: str = ""
     absent: Mapping[str, str] = {}
 
 

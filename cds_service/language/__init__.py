@@ -56,7 +56,7 @@ class Listed(Struct, frozen=True):
     """Several things in one text, in the order given; ``by`` names what stands between them."""
 
     items: tuple[Value, ...]
-    by: Literal["comma", "semicolon", "conjunction"] = "comma"
+    by: Literal["comma", "semicolon", "conjunction", "alternative"] = "comma"
 
 
 class Rounded(Struct, frozen=True):

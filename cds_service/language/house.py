@@ -28,6 +28,7 @@ class List(Struct):
     comma: str
     semicolon: str
     conjunction: str
+    alternative: str
 
 
 class Format(Struct):
@@ -112,6 +113,131 @@ class Account(Struct):
     no_basket: str
     unreadable_drafts: str
     in_trial: str
+
+
+class Reasoning(Struct):
+    """How a conclusion was reached: what was seen, and what became of each rule."""
+
+    unknown: str
+    yes: str
+    no: str
+    none: str
+    alternatives: str
+    fact: str
+    compared: str
+    below: str
+    at_most: str
+    at_least: str
+    above: str
+    not_below: str
+    not_at_most: str
+    not_at_least: str
+    not_above: str
+    other_than: str
+    answered: str
+    unasked: str
+    of_things: str
+    not_so: str
+    known: str
+    table: str
+    table_every: str
+    table_first: str
+    fired: str
+    not_fired: str
+    seen: str
+    so: str
+    row_seen: str
+    not_reached: str
+    not_asked: str
+
+
+class Described(Struct):
+    """What the page of a guideline says beside its data."""
+
+    without_indispensable: str
+    without_required: str
+    without_optional: str
+    contents: str
+    indispensable: str
+    required: str
+    optional: str
+    needs: str
+    key: str
+    resource: str
+    what_for: str
+    importance: str
+    without: str
+    templates: str
+    limits: str
+    limit: str
+    holds: str
+    means: str
+    authority: str
+    constant: str
+    value: str
+    cards: str
+    card: str
+    card_of_rule: str
+    why: str
+    statement_cited: str
+    evidence_cited: str
+    rests_on: str
+    texts: str
+    text: str
+    says: str
+    reasons: str
+    code: str
+    reason: str
+    statements: str
+    statement: str
+    kind: str
+    served_by: str
+    served_by_text: str
+    to_come: str
+    tables: str
+    table: str
+    fact: str
+    name: str
+    is_a: str
+    rule: str
+    condition: str
+    exactly: str
+    result: str
+    first_answers: str
+    every_answers: str
+    both: str
+    either: str
+    some: str
+    known: str
+    fact_is: str
+    negated: str
+    fact_compared: str
+    fact_includes: str
+    otherwise: str
+    yes_or_no_told: str
+    yes_or_no_named: str
+    yes_or_no: str
+    number: str
+    number_of: str
+    day: str
+    a_name: str
+    names: str
+    code_lists: str
+    system: str
+    display: str
+    verified: str
+    not_verified: str
+    code_list: str
+    code_list_within: str
+    bibliography: str
+    finding: str
+    high: str
+    medium: str
+    low: str
+    policy: str
+    local: str
+    published: str
+    guideline: str
 
 
 class Case(Struct):
@@ -352,6 +478,8 @@ TABLES: tuple[type[Struct], ...] = (
     Part,
     Order,
     Account,
+    Reasoning,
+    Described,
     Case,
     Report,
     Page,

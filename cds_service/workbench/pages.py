@@ -107,7 +107,8 @@ class Workbench:
 
         name = g.wording.about.id
         if name not in self._pages:
-            self._pages[name] = guideline_page(self._frame, g, self._prefetch_template)
+            service = services_of(self._services, g)[0]
+            self._pages[name] = guideline_page(self._frame, service, self._prefetch_template)
         return self._pages[name]
 
     def front(self) -> Response:

@@ -89,7 +89,7 @@ def explained(
 ) -> Json:
     """A response with its Markdown as trees, the chart as it was read, and the reasoning."""
     g, record, evaluation = service.guideline, examined.record, examined.evaluation
-    account = g.account(evaluation, record)
+    account = g.account(evaluation, record, service.language)
     told: Json = {
         "on": on,
         "response": Raw(encode(response)),
@@ -255,15 +255,16 @@ def _to_the_web(address: str) -> bool:
 # --- the guideline to read ------------------------------------------------------------------------
 
 
-def guideline_page(frame: str, g: Guideline, prefetch_template: Callable[[Need], str]) -> bytes:
-    """The guideline's description and the README beside its data, as one page in ``frame``."""
+def guideline_page(frame: str, service: Service, prefetch_template: Callable[[Need], str]) -> bytes:
+    """The description of a service's guideline, and the README beside its data, as one page in
+    ``frame``."""
+    g, language = service.guideline, service.language
     readme = g.readme
-    language = house.language()
     in_force = say(house.Workbench.no_local_settings)
     if g.local:
         names = Listed(tuple(f"`{name}`" for name in g.local))
         in_force = say(house.Workbench.local_settings, names=names)
-    described = g.describe(prefetch_template)
+    described = g.describe(prefetch_template, language)
     described = re.sub(r"\]\([^)#]*README\.md\)", "](#contradictions)", described)
     described = re.sub(r"(?<![\w\[#-])(C-\d+)(?!\w)", _linked_contradiction, described)
     readme = re.sub(r"^\| (C-\d+) \|", _named_contradiction, readme, flags=re.M)

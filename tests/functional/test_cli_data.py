@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "guidelines" / "b12-under-two.md"
 SERVICE = consultation.load_services()[0]
 G = SERVICE.guideline.data
-TEXT = describe(G, prefetch_template)
+TEXT = describe(G, prefetch_template, SERVICE.language)
 
 
 def cli(*words: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -166,7 +166,7 @@ def test_every_story_can_be_explained(name: str) -> None:
     assert case.written is not None
     read = read_record(gather(SERVICE.needs, case.asked.prefetch, name, None), SERVICE.needs, name)
     evaluation = b12.evaluate(read, case.written, SERVICE.guideline.data)
-    said = explain(evaluation, read, SERVICE.guideline.data)
+    said = explain(evaluation, read, SERVICE.guideline.data, SERVICE.language)
     shown = set(re.findall(r"FIRED  ([A-Z0-9]+-\w+)", said))
     assert shown == set(evaluation.reasoning.fired())
 

@@ -121,8 +121,7 @@ def test_it_is_in_the_account_with_what_was_seen(told: dict[str, Any]) -> None:
 
 
 def test_it_is_on_the_page_with_its_logic(services: tuple[Service, ...]) -> None:
-    assert services
-    page = describe(b12.load(), prefetch_template)
+    page = describe(b12.load(), prefetch_template, services[0].language)
     (line,) = [one for one in page.splitlines() if f"</a>{RULE} |" in one]
     assert WORDS.condition in line
     assert (

@@ -42,6 +42,7 @@ from cds_service.guidelines.tables import (
     some,
     unknown,
 )
+from cds_service.language.house import language
 
 
 class Way(Enum):
@@ -130,13 +131,13 @@ def a_table(*rows: Row[None], first: bool = False) -> Table[Order, None]:
 )
 def test_a_comparison_is_told_with_value_and_limit(when: object, facts: Order, told: str) -> None:
     table = a_table(Row("T-1", when, None))  # type: ignore[arg-type]
-    assert in_words(table.why(table["T-1"], facts), table.words) == told
+    assert in_words(table.why(table["T-1"], facts), table.words, language()) == told
 
 
 def test_a_fact_compared_twice_is_told_once() -> None:
     row = Row("T-1", any_of(meets(f.dose, LIMITS.high), meets(f.dose, LIMITS.low)), None)
     table = a_table(row)
-    seen = in_words(table.why(row, Order(Decimal(7))), table.words)
+    seen = in_words(table.why(row, Order(Decimal(7))), table.words, language())
     assert seen == "dose: 7 (not above 2000 µg, not below 0.5 µg)"
 
 
@@ -147,7 +148,7 @@ def test_a_fact_compared_twice_is_told_once() -> None:
      (("a", Way.MOUTH), "a, by mouth")],
 )  # fmt: skip
 def test_a_value_is_shown_for_a_reader(value: object, told: str) -> None:
-    assert shown(value) == told
+    assert shown(value, language()) == told
 
 
 # --- what became of the rows ----------------------------------------------------------------------
@@ -160,7 +161,9 @@ ROWS = (
 
 
 def rows_of(why: Reasoning, table: Table[Order, None]) -> dict[str, RowAccount]:
-    (account,) = table_accounts([table], asked_of(why.matches), lambda name: f"{name} ended")
+    (account,) = table_accounts(
+        [table], asked_of(why.matches, language()), lambda name: f"{name} ended", language()
+    )
     return {row.rule: row for row in account.rows}
 
 
@@ -178,14 +181,16 @@ def test_a_table_that_stops_at_its_first_row_says_which_answered() -> None:
 def test_a_table_nobody_asked_says_why() -> None:
     rows = rows_of(Reasoning(), a_table(*ROWS, first=True))
     assert {(row.state, row.why) for row in rows.values()} == {("not asked", ("order ended",))}
-    (table,) = table_accounts([a_table(*ROWS, first=True)], {}, lambda _: "")
+    (table,) = table_accounts([a_table(*ROWS, first=True)], {}, lambda _: "", language())
     assert {row.why for row in table.rows} == {("there is no such order",)}
 
 
 def test_of_two_tables_of_one_title_the_one_that_was_not_asked_says_so_in_its_own_words() -> None:
     why, asked, other = Reasoning(), a_table(ROWS[0]), a_table(ROWS[1])
     why.all(asked, Order(Decimal(3000)))
-    found = table_accounts([asked, other], asked_of(why.matches), lambda name: f"{name} ended")
+    found = table_accounts(
+        [asked, other], asked_of(why.matches, language()), lambda name: f"{name} ended", language()
+    )
     assert [row.why for table in found for row in table.rows] == [
         ("dose: 3000 (above 2000 µg)",),
         ("there is no such order",),
@@ -227,9 +232,11 @@ def test_a_row_that_nothing_reached_names_every_answer() -> None:
 def test_the_account_as_text_has_every_row_and_why() -> None:
     why, table = Reasoning(), a_table(*ROWS, first=True)
     why.first(table, Order(Decimal(9), reaction=True))
-    (account,) = table_accounts([table], asked_of(why.matches), lambda _: "")
+    (account,) = table_accounts(
+        [table], asked_of(why.matches, language()), lambda _: "", language()
+    )
     facts = (Fact("Order", "one of 9 µg"), Fact("Order", "today"))
-    assert written(Account(facts, (account,))).splitlines() == [
+    assert written(Account(facts, (account,)), language()).splitlines() == [
         "What is known",
         "  Order:         one of 9 µg",
         "                 today",
@@ -276,7 +283,7 @@ def test_the_logic_of_a_row_is_written_out(when: object, told: str) -> None:
     table = a_table(Row("T-1", when, None))  # type: ignore[arg-type]
     (line,) = [
         one
-        for one in describe.decision_tables([table], LIMITS, WORDING)
+        for one in describe.decision_tables([table], LIMITS, WORDING, language())
         if one.startswith('| <a id="t-1">')
     ]
     assert line == (f'| <a id="t-1"></a>T-1 | T-1 asks. | {told} | T-1 says. | *policy*: a test |')
@@ -284,7 +291,7 @@ def test_the_logic_of_a_row_is_written_out(when: object, told: str) -> None:
 
 def test_a_table_is_on_the_page_with_its_question_and_its_facts() -> None:
     rows = (Row("T-1", meets(f.dose, LIMITS.high), None), Row("T-9", holds(odd), None))
-    lines = list(describe.decision_tables([a_table(*rows)], LIMITS, WORDING))
+    lines = list(describe.decision_tables([a_table(*rows)], LIMITS, WORDING, language()))
     assert "### Table order" in lines
     assert "**Is the order right?** Every row is asked, and each that fits answers." in lines
     for line in (
@@ -299,13 +306,15 @@ def test_a_table_is_on_the_page_with_its_question_and_its_facts() -> None:
     ):
         assert line in lines
     assert any("| T-9 asks. | *odd course*: yes |" in line for line in lines)
-    first = list(describe.decision_tables([a_table(*ROWS, first=True)], LIMITS, WORDING))
+    first = list(
+        describe.decision_tables([a_table(*ROWS, first=True)], LIMITS, WORDING, language())
+    )
     assert any(line.endswith("from the top, and the first that fits answers.") for line in first)
 
 
 def test_tables_of_one_title_are_the_questions_of_one_table() -> None:
     tables = [a_table(ROWS[0]), a_table(ROWS[1])]
-    lines = list(describe.decision_tables(tables, LIMITS, WORDING))
+    lines = list(describe.decision_tables(tables, LIMITS, WORDING, language()))
     assert lines.count("### Table order") == 1
     assert sum(line.startswith("**Is the order right?**") for line in lines) == 2
 
@@ -316,4 +325,6 @@ def test_what_was_asked_of_all_is_told_as_what_was_asked_of_one() -> None:
     one_by_one = Reasoning()
     for row in ROWS:
         one_by_one.row(table, row.rule, facts)
-    assert asked_of([all_matches(table, facts)]) == asked_of(one_by_one.matches)
+    assert asked_of([all_matches(table, facts)], language()) == asked_of(
+        one_by_one.matches, language()
+    )

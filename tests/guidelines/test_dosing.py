@@ -14,6 +14,7 @@ from builders import (
     ROUTE,
     RXNORM,
     SNOMED,
+    WORDS,
     G,
     a_dosage,
 )
@@ -23,7 +24,7 @@ from msgspec import structs
 
 from cds_service.clinical import Code, DoseAmount, DraftDosage, Schedule
 from cds_service.guidelines.b12_under_two.dosing import Dosing, route_of_line, understand
-from cds_service.guidelines.b12_under_two.products import Drug, recognise
+from cds_service.guidelines.b12_under_two.products import Drug, Way, recognise
 
 Number = Decimal | int | str
 D = Decimal
@@ -45,6 +46,23 @@ WEEKLY = Schedule(D(1), D(1), D(7), D(1))
 TWICE_WEEKLY = Schedule(D(2), D(2), D(7), D(1))
 MONTHLY = Schedule(D(1), D(1), D(30), D(1))
 ONCE = Schedule(D(1), D(1), D(0), D(1))
+
+
+def problems(seen: Dosing) -> tuple[str, ...]:
+    """What was not understood, in the guideline's own words."""
+    return tuple([WORDS.language.text(one) for one in seen.problems])
+
+
+def in_words(seen: Dosing) -> str:
+    """The dose as a card shows it."""
+    return WORDS.language.text(seen.in_words())
+
+
+def route_told(dosage: DraftDosage, drug: Drug) -> tuple[frozenset[Way], str]:
+    """The ways of a line, and what is wrong with them in the guideline's own words."""
+    ways, problem = route_of_line(dosage, drug, G)
+    return ways, "" if problem is None else WORDS.language.text(problem)
+
 
 NO_STRENGTH = "the strength of the product is not known"
 
@@ -91,7 +109,7 @@ def test_a_single_dose_in_micrograms(
 ) -> None:
     seen = gives(line(amount(value, unit, thing), route=()), drug=drug)
     assert seen.single_low == seen.single_high == seen.day_most == D(expected)
-    assert [one for one in seen.problems if "route" not in one] == []
+    assert [one for one in problems(seen) if "route" not in one] == []
 
 
 NOT_COMPUTABLE = (
@@ -123,33 +141,33 @@ def test_a_dose_that_cannot_be_worked_out_is_no_number(
 ) -> None:
     seen = gives(line(amount(value, unit, thing), route=()), drug=drug)
     assert seen.single_low is seen.single_high is seen.day_most is seen.average_high is None
-    assert problem in seen.problems
-    assert seen.in_words() == "dose not known"
+    assert problem in problems(seen)
+    assert in_words(seen) == "dose not known"
 
 
 def test_a_doubt_about_the_product_is_a_problem_and_leaves_a_dose_by_mass_alone() -> None:
     doubtful = recognise((Code(RXNORM, "309593"),), "Vitamin B 12 0.1 MG Oral Tablet", G)
     by_mass = gives(line(amount(1000)), drug=doubtful)
     assert by_mass.single_high == 1000
-    assert by_mass.problems == ("its strengths do not agree",)
+    assert problems(by_mass) == ("its strengths do not agree",)
     counted = gives(line(amount(1, COUNTED, "tablet")), drug=doubtful)
     assert counted.single_high is None
-    assert counted.problems == ("its strengths do not agree", NO_STRENGTH)
+    assert problems(counted) == ("its strengths do not agree", NO_STRENGTH)
 
 
 def test_both_ends_of_a_range_are_kept() -> None:
     seen = gives(line(low=amount(500), high=amount(1, "mg")))
     assert (seen.single_low, seen.single_high, seen.day_most) == (500, 1000, 1000)
     assert (seen.average_low, seen.average_high) == (500, 1000)
-    assert seen.in_words() == "500 to 1000 µg"
+    assert in_words(seen) == "500 to 1000 µg"
     reversed_ends = gives(line(low=amount(1000), high=amount(500)))
     assert (reversed_ends.single_low, reversed_ends.single_high) == (500, 1000)
-    assert reversed_ends.problems == ("the ends of the dose are in the wrong order",)
+    assert problems(reversed_ends) == ("the ends of the dose are in the wrong order",)
     one_end = gives(line(low=None, high=amount(2000)))
     assert (one_end.single_high, one_end.day_most) == (2000, 2000)
-    assert one_end.problems == ("only one end of the dose is given",)
+    assert problems(one_end) == ("only one end of the dose is given",)
     bad_end = gives(line(low=amount(0), high=amount(1000)))
-    assert (bad_end.single_high, bad_end.problems) == (
+    assert (bad_end.single_high, problems(bad_end)) == (
         1000, ("the dose, 0 ug, is not above zero",),
     )  # fmt: skip
 
@@ -162,14 +180,14 @@ def test_a_dose_per_kg_is_multiplied_by_the_weight() -> None:
     assert seen.single_high == D("2.2452")
     assert not seen.per_kg_in_mg
     assert not seen.needs_weight
-    assert not seen.problems
+    assert not problems(seen)
 
 
 def test_without_a_weight_a_dose_per_kg_is_no_number_and_no_problem_of_its_own() -> None:
     seen = gives(line(amount("0.3", per_kg=True)))
     assert seen.needs_weight
     assert (seen.single_high, seen.day_most, seen.average_high) == (None, None, None)
-    assert not seen.problems
+    assert not problems(seen)
 
 
 @pytest.mark.parametrize(("unit", "in_mg"), [("ug", False), ("ng", False), ("mg", True),
@@ -189,12 +207,12 @@ def test_an_amount_of_a_day_is_shared_among_its_times() -> None:
     for schedule in (DAILY, TWICE_DAILY, None):
         seen = gives(line(of_a_day, schedule))
         assert (seen.day_most, seen.average_low, seen.average_high) == (1000, 1000, 1000)
-        assert not seen.problems
+        assert not problems(seen)
     untimed = gives(line(of_a_day, None))
-    assert (untimed.single_high, untimed.in_words()) == (None, "1000 µg a day")
+    assert (untimed.single_high, in_words(untimed)) == (None, "1000 µg a day")
     weekly = gives(line(of_a_day, WEEKLY))
     assert (weekly.single_high, weekly.day_most, weekly.average_high) == (None, 1000, None)
-    assert weekly.problems == (
+    assert problems(weekly) == (
         "the dose is that of a day, and it is not given equally often each day",
     )
     sometimes_twice = Schedule(D(1), D(2), D(1), D(2))
@@ -239,23 +257,23 @@ def test_requirement_level_is_met_exactly_at_its_limit() -> None:
 def test_without_a_timing_the_dose_is_known_and_the_average_is_not() -> None:
     seen = gives(line(amount(1500), None))
     assert (seen.single_high, seen.day_most, seen.average_high) == (1500, 1500, None)
-    assert seen.problems == ("how often it is given is not said",)
-    assert seen.in_words() == "1500 µg"
+    assert problems(seen) == ("how often it is given is not said",)
+    assert in_words(seen) == "1500 µg"
     unclear = gives(line(amount(1500), None, unclear=("timing",)))
-    assert unclear.problems == ("how often it is given cannot be understood",)
+    assert problems(unclear) == ("how often it is given cannot be understood",)
     for broken in (Schedule(D(0), D(1), D(1), D(1)), Schedule(D(1), D(1), D(-1), D(1))):
-        assert gives(line(amount(1), broken)).problems == unclear.problems
+        assert problems(gives(line(amount(1), broken))) == problems(unclear)
 
 
 def test_one_dose_in_all_is_a_single_dose() -> None:
     seen = gives(line(amount(1000), None, count=1))
-    assert (seen.day_most, seen.average_high, seen.days, seen.problems) == (1000, 1000, 1, ())
+    assert (seen.day_most, seen.average_high, seen.days, problems(seen)) == (1000, 1000, 1, ())
 
 
 def test_as_needed_leaves_the_average_open_and_the_upper_bound_checked() -> None:
     seen = gives(line(amount(1000), Schedule(D(1), D(3), D(1), D(3)), as_needed=True))
     assert (seen.single_high, seen.day_most, seen.average_high) == (1000, 3000, None)
-    assert seen.problems == ("it is given as needed: how much in all is not known",)
+    assert problems(seen) == ("it is given as needed: how much in all is not known",)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +298,7 @@ def test_what_is_allowed_at_most_counts_as_the_upper_end(
 
 def test_a_maximum_that_cannot_be_worked_out_is_a_problem() -> None:
     seen = gives(line(amount(1000), maxima=((amount(3, COUNTED, "tablet"), D(1)),)))
-    assert (seen.day_most, seen.problems) == (1000, (NO_STRENGTH,))
+    assert (seen.day_most, problems(seen)) == (1000, (NO_STRENGTH,))
     per_kg = gives(line(amount(1000), maxima=((amount(1, per_kg=True), D(1)),)))
     assert per_kg.needs_weight
 
@@ -298,13 +316,13 @@ def test_a_maximum_that_cannot_be_worked_out_is_a_problem() -> None:
 )  # fmt: skip
 def test_a_line_without_a_dose_says_so_once(dosage: DraftDosage, problem: str) -> None:
     seen = gives(dosage)
-    assert seen.problems == (problem,)
+    assert problems(seen) == (problem,)
     assert (seen.single_high, seen.day_most, seen.average_high) == (None, None, None)
 
 
 def test_an_order_without_a_line_has_no_dose_and_the_way_of_its_product() -> None:
     seen = gives(drug=INJECTION)
-    assert (seen.problems, seen.ways, seen.days) == (
+    assert (problems(seen), seen.ways, seen.days) == (
         ("no dose is given",), frozenset({"parenteral"}), None,
     )  # fmt: skip
 
@@ -326,8 +344,8 @@ def test_our_own_regimen_is_a_thousand_micrograms_a_day() -> None:
     assert gives(*limited) == gives(*lines)
     seen = gives(*lines)
     assert (seen.single_low, seen.single_high, seen.day_most) == (1000, 1000, 1000)
-    assert (seen.average_high, seen.days, seen.problems) == (1000, 119, ())
-    assert seen.in_words() == "1000 µg"
+    assert (seen.average_high, seen.days, problems(seen)) == (1000, 119, ())
+    assert in_words(seen) == "1000 µg"
 
 
 def test_lines_that_may_coincide_add_up() -> None:
@@ -335,7 +353,7 @@ def test_lines_that_may_coincide_add_up() -> None:
     seen = gives(morning, evening)
     assert (seen.single_low, seen.single_high, seen.day_most) == (1000, 1500, 2500)
     assert (seen.average_low, seen.average_high) == (1500, 1500)
-    assert seen.in_words() == "1000 to 1500 µg, up to 2500 µg a day"
+    assert in_words(seen) == "1000 to 1500 µg, up to 2500 µg a day"
     together = [line(amount(1000), sequence=1), line(amount(1500), sequence=1)]
     assert gives(*together).day_most == 2500
     in_turn = [line(amount(1000), sequence=1), line(amount(1500), sequence=2)]
@@ -347,10 +365,10 @@ def test_lines_that_may_coincide_add_up() -> None:
 
 def test_a_problem_of_some_lines_names_them() -> None:
     seen = gives(line(amount(1000)), line(None), line(None))
-    assert seen.problems == ("no dose is given (lines 2, 3)",)
+    assert problems(seen) == ("no dose is given (lines 2, 3)",)
     assert (seen.single_high, seen.day_most, seen.average_high) == (1000, 1000, None)
-    assert gives(line(None), line(amount(1))).problems == ("no dose is given (line 1)",)
-    assert gives(line(None), line(None)).problems == ("no dose is given",)
+    assert problems(gives(line(None), line(amount(1)))) == ("no dose is given (line 1)",)
+    assert problems(gives(line(None), line(None))) == ("no dose is given",)
 
 
 def test_the_whole_duration_if_every_line_says_its_own() -> None:
@@ -384,13 +402,13 @@ TUBE = Code(SNOMED, "127492001", "Nasogastric route")
     ],
 )  # fmt: skip
 def test_the_route_by_its_code(code: Code, way: str) -> None:
-    assert route_of_line(DraftDosage(route=(code,)), INGREDIENT, G) == (frozenset({way}), "")
+    assert route_told(DraftDosage(route=(code,)), INGREDIENT) == (frozenset({way}), "")
 
 
 def test_every_listed_route_has_a_way_and_its_own_display_agrees() -> None:
     lists = (G.codes.routes_oral, G.codes.routes_other, G.codes.routes_parenteral)
     for code in (code for one in lists for code in one.verified):
-        ways, problem = route_of_line(DraftDosage(route=(code,)), INGREDIENT, G)
+        ways, problem = route_told(DraftDosage(route=(code,)), INGREDIENT)
         assert (len(ways), problem) == (1, ""), code
         assert ways != {"parenteral"}
 
@@ -411,7 +429,7 @@ def test_every_listed_route_has_a_way_and_its_own_display_agrees() -> None:
     ],
 )  # fmt: skip
 def test_the_route_by_its_text(text: str, ways: str) -> None:
-    assert route_of_line(DraftDosage(route_text=text), INGREDIENT, G) == (
+    assert route_told(DraftDosage(route_text=text), INGREDIENT) == (
         frozenset(ways.split()), "",
     )  # fmt: skip
 
@@ -420,16 +438,16 @@ def test_the_route_by_its_text(text: str, ways: str) -> None:
                                   "not IM", "avoid IV", "never oral", "?"])  # fmt: skip
 def test_a_route_that_is_not_understood_is_said_and_the_product_is_kept_in_mind(text: str) -> None:
     problem = "the route cannot be understood"
-    assert route_of_line(DraftDosage(route_text=text), INGREDIENT, G) == (frozenset(), problem)
-    assert route_of_line(DraftDosage(route_text=text), TABLET, G) == (frozenset({"oral"}), problem)
+    assert route_told(DraftDosage(route_text=text), INGREDIENT) == (frozenset(), problem)
+    assert route_told(DraftDosage(route_text=text), TABLET) == (frozenset({"oral"}), problem)
     unknown = Code("urn:edqm", "20061000")
-    assert route_of_line(DraftDosage(route=(unknown,)), TABLET, G)[1] == problem
-    assert route_of_line(DraftDosage(unclear=("route",)), TABLET, G)[1] == problem
+    assert route_told(DraftDosage(route=(unknown,)), TABLET)[1] == problem
+    assert route_told(DraftDosage(unclear=("route",)), TABLET)[1] == problem
 
 
 def test_a_code_that_is_not_listed_is_read_by_its_name() -> None:
     edqm = Code("urn:edqm", "20035000", "Intramuscular use")
-    assert route_of_line(DraftDosage(route=(edqm,)), INGREDIENT, G) == (
+    assert route_told(DraftDosage(route=(edqm,)), INGREDIENT) == (
         frozenset({"intramuscular"}), "",
     )  # fmt: skip
 
@@ -440,11 +458,11 @@ def test_a_code_that_is_not_listed_is_read_by_its_name() -> None:
      (INJECTION, "parenteral"), (AMPOULE, "parenteral")],
 )  # fmt: skip
 def test_without_a_route_the_product_says_it(drug: Drug, way: str) -> None:
-    assert route_of_line(DraftDosage(), drug, G) == (frozenset({way}), "")
+    assert route_told(DraftDosage(), drug) == (frozenset({way}), "")
 
 
 def test_without_a_route_and_a_form_nothing_says_it() -> None:
-    assert route_of_line(DraftDosage(), INGREDIENT, G) == (frozenset(), "the route is not given")
+    assert route_told(DraftDosage(), INGREDIENT) == (frozenset(), "the route is not given")
 
 
 @pytest.mark.parametrize(
@@ -454,7 +472,7 @@ def test_without_a_route_and_a_form_nothing_says_it() -> None:
      (NASAL, NOSE), (SOLUTION, ORAL)],
 )  # fmt: skip
 def test_routes_that_suit_the_product(drug: Drug, code: Code) -> None:
-    ways, problem = route_of_line(DraftDosage(route=(code,)), drug, G)
+    ways, problem = route_told(DraftDosage(route=(code,)), drug)
     assert (len(ways), problem) == (1, "")
 
 
@@ -470,31 +488,31 @@ def test_routes_that_suit_the_product(drug: Drug, code: Code) -> None:
 def test_a_route_that_contradicts_the_product_may_mean_either(
     drug: Drug, code: Code, ways: str
 ) -> None:
-    found, problem = route_of_line(DraftDosage(route=(code,)), drug, G)
+    found, problem = route_told(DraftDosage(route=(code,)), drug)
     assert found == frozenset(ways.split())
     assert "does not fit" in problem
 
 
 def test_a_route_that_contradicts_itself_may_mean_either() -> None:
     codes = DraftDosage(route=(ORAL, MUSCLE))
-    assert route_of_line(codes, INGREDIENT, G) == (
+    assert route_told(codes, INGREDIENT) == (
         frozenset({"oral", "intramuscular"}), "the codes of the route contradict each other",
     )  # fmt: skip
     text = DraftDosage(route=(MUSCLE,), route_text="PO")
-    assert route_of_line(text, INGREDIENT, G) == (
+    assert route_told(text, INGREDIENT) == (
         frozenset({"oral", "intramuscular"}), "the route is given as intramuscular and as oral",
     )  # fmt: skip
     display = DraftDosage(route=(Code(SNOMED, "78421000", "Oral route"),))
-    assert route_of_line(display, INGREDIENT, G)[0] == {"oral", "intramuscular"}
+    assert route_told(display, INGREDIENT)[0] == {"oral", "intramuscular"}
     agreeing = DraftDosage(route=(MUSCLE,), route_text="injection")
-    assert route_of_line(agreeing, INJECTION, G) == (frozenset({"intramuscular"}), "")
+    assert route_told(agreeing, INJECTION) == (frozenset({"intramuscular"}), "")
 
 
 def test_the_ways_of_all_lines_count() -> None:
     seen = gives(line(amount(1000), route=(MUSCLE,)), line(amount(1000)))
     assert seen.ways == {"intramuscular", "oral"}
     some = gives(line(amount(1000)), line(amount(1000), route=()))
-    assert (some.ways, some.problems) == (
+    assert (some.ways, problems(some)) == (
         frozenset({"oral"}), ("the route is not given (line 2)",),
     )  # fmt: skip
 
@@ -565,13 +583,13 @@ def test_never_negative_never_from_nowhere_never_without_a_word(
     if seen.average_low is not None and seen.average_high is not None:
         assert seen.average_low <= seen.average_high
     if None in (seen.day_most, seen.average_high):
-        assert seen.problems or seen.needs_weight
+        assert problems(seen) or seen.needs_weight
     if drug.per_unit is drug.per_ml is None and all(
         one.unit in ("mL", "1", None) for dose in lines
         for one in (dose.high, *(most for most, _ in dose.maxima)) if one
     ):  # fmt: skip
         assert numbers == (None,) * 5
-    assert seen.in_words()
+    assert in_words(seen)
 
 
 @given(st.lists(dosages, min_size=1, max_size=3), products, dosages)
@@ -614,4 +632,4 @@ def test_more_gives_more(one: Decimal, other: Decimal, schedule: Schedule) -> No
 def test_a_dose_is_shown_in_words_however_large_or_small(micrograms: str, words: str) -> None:
     """Never as nothing, and never as a failure: a dose beyond all sense must be spoken of."""
     dosing = understand((a_dosage(micrograms),), recognise((ORAL_SOLUTION,), "", G), None, G)
-    assert dosing.in_words() == words
+    assert in_words(dosing) == words

@@ -22,7 +22,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from builders import G, a_record, see
+from builders import WORDS, G, a_record, see
 from msgspec import NODEFAULT, structs
 from test_export import exported, functions, meant
 from test_table_cases import CASES, TABLES
@@ -246,7 +246,7 @@ def test_rows_are_tried_in_the_order_of_the_file_of_words(name: str) -> None:
 
 def test_the_page_has_every_table_in_the_order_tried() -> None:
     tried = [rule for name in TABLES for rule in rules_of(name)]
-    page = describe(G, lambda need: "")
+    page = describe(G, lambda need: "", WORDS.language)
     cells = [line.partition("</a>")[2].partition(" |")[0] for line in page.splitlines()
              if line.startswith('| <a id="')]  # fmt: skip
     assert [cell for cell in cells if cell in tried] == tried
@@ -254,7 +254,7 @@ def test_the_page_has_every_table_in_the_order_tried() -> None:
 
 def test_the_explanation_has_every_table_in_the_order_tried() -> None:
     seen = see(a_record())
-    account = account_for(seen.evaluation, seen.record, G)
+    account = account_for(seen.evaluation, seen.record, G, WORDS.language)
     told = [row.rule for table in account.tables for row in table.rows]
     tried = [rule for name in TABLES for rule in rules_of(name)]
     assert [rule for rule in told if rule in tried] == tried

@@ -35,6 +35,7 @@ from cds_service.guidelines.tables import (
     some,
     unknown,
 )
+from cds_service.language.house import language
 
 
 class Child(Struct, frozen=True):
@@ -164,7 +165,9 @@ def test_the_first_row_that_holds_answers() -> None:
 
 def test_each_row_says_what_became_of_it_and_why() -> None:
     match = first_match(example(), Child(level=Decimal("250.0"), sign=True))
-    told = [(row.rule, state, in_words(seen, WORDS)) for row, state, seen in match.rows()]
+    told = [
+        (row.rule, state, in_words(seen, WORDS, language())) for row, state, seen in match.rows()
+    ]
     assert told == [
         ("EX-01", "no", "level: 250 (not below 200 pg/mL)"),
         ("EX-02", "fired", "sign: yes"),

@@ -80,6 +80,7 @@ def test_nothing_else_is_a_text(no_text: object) -> None:
         (Listed(("a", Decimal("1.0"), say(Texts.stop, name="b"))), "a, 1, Stop b, {whole}"),
         (Listed(("a", "b"), "semicolon"), "a; b"),
         (Listed(("a", "b"), "conjunction"), "a and b"),
+        (Listed(("a", "b"), "alternative"), "a or b"),
         (Rounded(1.005, 1), "1.0"),
         (Rounded(41.7), "42"),
         (Percent(0.125), "12 %"),

@@ -348,6 +348,249 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     need_orders: str
 
 
+class Orders(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is said of an order being written, beside the sentences of its cards."""
+
+    dose_unknown: str
+    dose: str
+    dose_range: str
+    dose_and_day: str
+    dose_range_and_day: str
+    dose_a_day: str
+    less_than: str
+    reading: str
+    reading_on_average: str
+    nothing_written: str
+    by_mouth: str
+    under_the_tongue: str
+    into_the_nose: str
+    by_injection: str
+    into_the_muscle: str
+    under_the_skin: str
+    deep_under_the_skin: str
+    into_the_vein: str
+    no_way: str
+    unnamed_b12: str
+    unnamed: str
+    unread_order: str
+    unread_orders: str
+    does_not_treat: str
+    medication_unread: str
+    not_read: str
+    not_available: str
+    incomplete: str
+    weight_too_old: str
+    no_weight: str
+    low_platelets: str
+    stop_other: str
+    remove: str
+    change_drug: str
+    change_drug_and_dose: str
+    change_dose: str
+    change_route: str
+    as_follows: str
+    check_one_month: str
+    check_three_months: str
+    agrees: str
+    treated_already: str
+    another_is_written: str
+    none_is_called_for: str
+    orders_being_written: str
+
+
+class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why it is in doubt which drug an order is of, or how much of it is given."""
+
+    codes_differ: str
+    code_unknown: str
+    names_differ: str
+    name_open: str
+    substances_differ: str
+    kind_b12: str
+    kind_combination: str
+    kind_folic_acid: str
+    kind_other: str
+    kind_unknown: str
+    forms_differ: str
+    ways_differ: str
+    two_readings: str
+    strengths_differ: str
+    no_strength: str
+    no_dose: str
+    in_line: str
+    in_lines: str
+    line_unclear: str
+    as_needed: str
+    ends_reversed: str
+    dose_unclear: str
+    dose_in_words: str
+    one_end: str
+    not_above_zero: str
+    unit_unknown: str
+    does_not_fit: str
+    counts_what: str
+    timing_unclear: str
+    no_timing: str
+    unequal_days: str
+    no_route: str
+    route_not_oral: str
+    route_not_sublingual: str
+    route_not_nasal: str
+    route_not_parenteral: str
+    routes_differ: str
+    routes_said: str
+    route_unclear: str
+    way_oral: str
+    way_sublingual: str
+    way_nasal: str
+    way_intramuscular: str
+    way_subcutaneous: str
+    way_intravenous: str
+    way_parenteral: str
+
+
+class Explain(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a conclusion was reached: what was known of the child."""
+
+    age: str
+    weight: str
+    b12: str
+    labs: str
+    feeding: str
+    problems: str
+    treatment: str
+    status: str
+    cause: str
+    severity: str
+    not_known: str
+    ended: str
+    no_result_to_ask: str
+    no_order: str
+    not_deficient: str
+    no_treatment: str
+    by_rule: str
+    cause_named: str
+    not_graded: str
+    no_worse_sign: str
+    graded: str
+    none_recent: str
+    deceased: str
+    no_birth_date: str
+    born_later: str
+    born_outside: str
+    range: str
+    months: str
+    months_and_days: str
+    infant: str
+    toddler: str
+    infant_or_toddler: str
+    outside: str
+    newborn: str
+    under_one_month: str
+    weight_measured: str
+    weight_estimated: str
+    weight_old: str
+    no_weight: str
+    weight_and_rejected: str
+    as_sent: str
+    level: str
+    counted: str
+    preliminary: str
+    unusable: str
+    another_test: str
+    not_available: str
+    no_result: str
+    verdict_deficient: str
+    verdict_borderline: str
+    verdict_adequate: str
+    verdict_indeterminate: str
+    verdict_low: str
+    quantity: str
+    lab: str
+    lab_high: str
+    lab_low: str
+    breast_fed: str
+    not_breast_fed: str
+    feeding_unknown: str
+    mothers_diet: str
+    childs_diet: str
+    neurological: str
+    movements: str
+    thriving: str
+    anaemia: str
+    malabsorption: str
+    malabsorption_possible: str
+    inborn: str
+    diet: str
+    deficiency: str
+    bleeding: str
+    optic_nerve: str
+    kidneys: str
+    preterm: str
+    reactions: str
+    uncoded: str
+    unverified: str
+    no_problem: str
+    possible: str
+    since: str
+    severe: str
+    recorded_in: str
+    untreated: str
+    treated_earlier: str
+    looks_like_b12: str
+    doses_given: str
+    treated: str
+    treated_undated: str
+    on_hold: str
+    route_oral: str
+    route_parenteral: str
+    route_other: str
+    route_unknown: str
+    unreadable: str
+    foreign: str
+    between: str
+
+
+class Describe(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the guideline's own page says beside its data."""
+
+    what_it_needs: str
+    limits: str
+    doses: str
+    products: str
+    tests: str
+    cards: str
+    texts: str
+    tables: str
+    statements: str
+    codes: str
+    bibliography: str
+    written: str
+    edition: str
+    policies: str
+    dose: str
+    dose_per_kg: str
+    phase: str
+    as_ordered: str
+    frequency: str
+    length: str
+    dose_count: str
+    times: str
+    lasts: str
+    product: str
+    name: str
+    code: str
+    codes_of: str
+    benzyl_alcohol: str
+    authority: str
+    contains: str
+    not_marked: str
+    route: str
+    choices: str
+    test: str
+    same_as: str
+
+
 class SubstanceNames(Struct, frozen=True, forbid_unknown_fields=True):
     """Names of the cobalamins, each one word; ``unspecified`` ones leave open which it is."""
 
@@ -493,6 +736,10 @@ class File(GuidelineFile, frozen=True):
     answers: Answers
     names: Names
     texts: Texts
+    orders: Orders
+    doubts: Doubts
+    explain: Explain
+    describe: Describe
     told_in_words: Mapping[str, tuple[str, ...]]
 
 

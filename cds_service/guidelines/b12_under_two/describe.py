@@ -6,117 +6,133 @@ from collections.abc import Callable, Iterator
 
 from cds_service.clinical import Need
 from cds_service.guidelines import describe as kit
-from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.data import Describe, Guideline
 from cds_service.guidelines.b12_under_two.loading import FOLDER, SPEAKING
 from cds_service.guidelines.describe import authority, codings, fields, grid
+from cds_service.language import Amount, Language, Listed, say
 
 
-def describe(g: Guideline, prefetch_template: Callable[[Need], str]) -> str:
+def describe(g: Guideline, prefetch_template: Callable[[Need], str], language: Language) -> str:
     """The page. Names of rules, sources, statements and code lists are anchors and links."""
     file, wording = g.file, g.wording
     sections: tuple[kit.Section, ...] = (
-        ("What a call brings", kit.needs(g.needs, prefetch_template)),
-        ("Limits", kit.limits(file.limits, file.constants, wording)),
-        ("Doses and schedules", _doses(g)),
-        ("Products and routes", _products(g)),
-        ("Tests", _tests(g)),
-        ("Cards", kit.cards(SPEAKING, wording)),
-        ("Sentences of the cards", kit.texts(file.texts, wording)),
-        ("Decision tables", kit.decision_tables(g.tables, file.limits, wording)),
-        ("Statements of the guideline", kit.statements(wording)),
-        ("Code lists", kit.code_lists(g.codes, FOLDER / "codes")),
-        ("Bibliography", kit.bibliography(wording)),
+        (say(Describe.what_it_needs), kit.needs(g.needs, prefetch_template, language)),
+        (say(Describe.limits), kit.limits(file.limits, file.constants, wording, language)),
+        (say(Describe.doses), _doses(g, language)),
+        (say(Describe.products), _products(g, language)),
+        (say(Describe.tests), _tests(g, language)),
+        (say(Describe.cards), kit.cards(SPEAKING, wording, language)),
+        (say(Describe.texts), kit.texts(file.texts, wording, language)),
+        (say(Describe.tables), kit.decision_tables(g.tables, file.limits, wording, language)),
+        (say(Describe.statements), kit.statements(wording, language)),
+        (say(Describe.codes), kit.code_lists(g.codes, FOLDER / "codes", language)),
+        (say(Describe.bibliography), kit.bibliography(wording, language)),
     )
-    return kit.page(_opening(g), sections)
+    return kit.page(_opening(g, language), sections, language)
 
 
-def _opening(g: Guideline) -> Iterator[str]:
+def _opening(g: Guideline, language: Language) -> Iterator[str]:
     about, file = g.file.guideline, g.file
     limits = [limit for _, limit in fields(file.limits)]
     policies = sum(limit.source.startswith("policy:") for limit in limits)
     policies += sum(rule.source.startswith("policy:") for rule in file.rules.values())
     yield f"# {about.title}"
     yield ""
-    yield "<!-- Written by `cds-service describe` from the guideline's data. Do not edit. -->"
+    yield f"<!-- {language.fill(say(Describe.written))} -->"
     yield ""
-    yield (
-        f"Guideline `{about.id}`, edition {about.edition}. **{about.review_status}** It is computed"
-        " here so that it can be reviewed; it is no authority, and nothing on this page is medical"
-        " advice."
-    )
+    status, edition = about.review_status, about.edition
+    yield language.fill(say(Describe.edition, id=about.id, edition=edition, status=status))
     yield ""
-    yield (
-        f"Of the {len(limits)} limits and {len(file.rules)} rules, {policies} are *policy*: choices"
-        " of this project without a published source, each with its reason. The others name what"
-        " they rest on. A site can change limits, doses, products, tests, codes and texts"
-        " in a file of its own (`CDS_GUIDELINE_OVERRIDES`); how the page's contradictions were"
-        " resolved (C-1 and on) stands beside the data, in the"
-        " [guideline's README](../../cds_service/guidelines/b12_under_two/README.md)."
-    )
+    rules = len(file.rules)
+    yield language.fill(say(Describe.policies, limits=len(limits), rules=rules, policies=policies))
 
 
 # --- doses and products ---------------------------------------------------------------------------
 
 
-def _doses(g: Guideline) -> Iterator[str]:
+def _doses(g: Guideline, language: Language) -> Iterator[str]:
+    head = (
+        say(Describe.phase),
+        say(Describe.as_ordered),
+        say(Describe.frequency),
+        say(Describe.length),
+        say(Describe.dose_count),
+    )
     for index, (name, dose) in enumerate(fields(g.file.doses)):
-        per_kg = " per kg" if dose.per_kg else ""
         if index:
             yield ""
         yield f"### {dose.rule}: `{name}`"
         yield ""
-        yield (
-            f"{g.file.rules[dose.rule].condition} **{dose.amount.normalize():f} µg{per_kg}** each"
-            f" time. Authority: {authority(dose.source, g.wording)}."
+        told = say(
+            Describe.dose_per_kg if dose.per_kg else Describe.dose,
+            condition=g.file.rules[dose.rule].condition,
+            amount=Amount(dose.amount, "ug"),
+            authority=authority(dose.source, g.wording, language),
         )
+        yield language.fill(told)
         yield ""
-        rows = [
-            (
-                str(number),
-                phase.text,
-                f"{phase.frequency} per {phase.period} {phase.period_unit}",
-                f"{phase.duration} {phase.duration_unit}",
-                str(phase.count),
+        rows = []
+        for number, phase in enumerate(dose.phases, 1):
+            each, unit = phase.frequency, phase.period_unit
+            times = say(Describe.times, count=each, period=phase.period, unit=unit)
+            lasts = say(Describe.lasts, number=phase.duration, unit=phase.duration_unit)
+            rows.append(
+                (
+                    str(number),
+                    language.text(phase.text),
+                    language.fill(times),
+                    language.fill(lasts),
+                    str(phase.count),
+                )
             )
-            for number, phase in enumerate(dose.phases, 1)
-        ]
-        yield from grid(("phase", "as ordered", "frequency", "for", "doses"), rows)
+        yield from grid(head, rows, language)
 
 
-def _products(g: Guideline) -> Iterator[str]:
+def _products(g: Guideline, language: Language) -> Iterator[str]:
+    contains, not_marked = say(Describe.contains), say(Describe.not_marked)
     rows = [
         (
             f"`{name}`",
             one.name,
             codings(one.codes),
-            "yes" if one.benzyl_alcohol else "not marked",
-            authority(one.source, g.wording),
+            language.fill(contains if one.benzyl_alcohol else not_marked),
+            authority(one.source, g.wording, language),
         )
         for name, one in fields(g.file.products)
     ]
-    yield from grid(("product", "name", "codes", "benzyl alcohol", "authority"), rows)
-    yield ""
-    yield from grid(
-        ("route", "code"),
-        [(f"`{name}`", codings((one,))) for name, one in fields(g.file.routes)],
+    head = (
+        say(Describe.product),
+        say(Describe.name),
+        say(Describe.codes_of),
+        say(Describe.benzyl_alcohol),
+        say(Describe.authority),
     )
+    yield from grid(head, rows, language)
+    yield ""
+    routes = [(f"`{name}`", codings((one,))) for name, one in fields(g.file.routes)]
+    yield from grid((say(Describe.route), say(Describe.code)), routes, language)
     yield ""
     policy = g.file.policy
-    yield (
-        f"A site chooses the first line (`policy.first_line`, here `{policy.first_line}`) and the"
-        f" injection (`policy.parenteral_product`, here `{policy.parenteral_product}`)."
-    )
+    first, injection = policy.first_line, policy.parenteral_product
+    yield language.fill(say(Describe.choices, first_line=first, injection=injection))
 
 
-def _tests(g: Guideline) -> Iterator[str]:
+def _tests(g: Guideline, language: Language) -> Iterator[str]:
     rows = [
         (
             f"`{name}`",
             one.name,
             codings(one.codes),
-            ", ".join(f"`{code}`" for code in one.same_as) or "–",
-            authority(one.source, g.wording),
+            language.text(Listed(tuple(f"`{code}`" for code in one.same_as))) or "–",
+            authority(one.source, g.wording, language),
         )
         for name, one in fields(g.file.tests)
     ]
-    yield from grid(("test", "name", "codes", "counts as the same", "authority"), rows)
+    head = (
+        say(Describe.test),
+        say(Describe.name),
+        say(Describe.codes_of),
+        say(Describe.same_as),
+        say(Describe.authority),
+    )
+    yield from grid(head, rows, language)

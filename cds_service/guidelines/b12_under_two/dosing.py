@@ -1,24 +1,25 @@
 """What a drafted order gives: the dose, how much a day, how much on average, and by what route.
 
 In micrograms, exactly as far as it can be worked out. Nothing is guessed: what is missing,
-unknown or contradictory is a problem in words, and what does not depend on it is worked out.
+unknown or contradictory is a problem that is said, and what does not depend on it is worked out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from msgspec import Struct, structs
 
 from cds_service.clinical import UNITS, DoseAmount, DraftDosage, Quantity, Schedule, convert
-from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders
 from cds_service.guidelines.b12_under_two.products import (
     BY_MOUTH,
     INJECTED,
     Drug,
     Form,
+    ProductWay,
     Way,
     Words,
     form_of,
@@ -26,9 +27,9 @@ from cds_service.guidelines.b12_under_two.products import (
     has_phrase,
     words_of,
 )
-from cds_service.guidelines.b12_under_two.words import shown_dose
+from cds_service.language import Listed, Message, say
 
-_NO_STRENGTH = "the strength of the product is not known"
+_NO_STRENGTH = say(Doubts.no_strength)
 
 _INJECTED: frozenset[Way] = frozenset(INJECTED)
 #: The routes that suit each product. An injection is also swallowed, in practice.
@@ -37,6 +38,15 @@ _SUITABLE: dict[str, frozenset[Way]] = {
     "sublingual": frozenset({"oral", "sublingual"}),
     "nasal": frozenset({"nasal"}),
     "parenteral": _INJECTED | {"oral"},
+}
+_WAYS: Mapping[Way, Message] = {
+    "oral": say(Doubts.way_oral),
+    "sublingual": say(Doubts.way_sublingual),
+    "nasal": say(Doubts.way_nasal),
+    "intramuscular": say(Doubts.way_intramuscular),
+    "subcutaneous": say(Doubts.way_subcutaneous),
+    "intravenous": say(Doubts.way_intravenous),
+    "parenteral": say(Doubts.way_parenteral),
 }
 
 
@@ -57,7 +67,7 @@ class Line(Struct, frozen=True):
     sequence: int | None = None
     ways: frozenset[Way] = frozenset()
     needs_weight: bool = False
-    problems: tuple[str, ...] = ()
+    problems: tuple[Message, ...] = ()
 
 
 class Dosing(Struct, frozen=True):
@@ -69,8 +79,8 @@ class Dosing(Struct, frozen=True):
     when alternatives are given, or when route and product contradict each other.
 
     ``per_kg_in_mg``: some dose is written in milligrams or grams per kg. ``needs_weight``: some
-    dose is per kg and there is no weight; this alone is no problem. ``problems`` are phrases fit
-    for a card; without any, and with no weight needed, the order was understood whole.
+    dose is per kg and there is no weight; this alone is no problem. ``problems`` say what was
+    not understood; without any, and with no weight needed, the order was understood whole.
     """
 
     lines: tuple[Line, ...]
@@ -83,19 +93,36 @@ class Dosing(Struct, frozen=True):
     ways: frozenset[Way]
     per_kg_in_mg: bool
     needs_weight: bool
-    problems: tuple[str, ...]
+    problems: tuple[Message, ...]
 
-    def in_words(self) -> str:
+    def in_words(self) -> Message:
         """The dose for a card: "500 to 1000 µg, up to 2000 µg a day"."""
         low, high, day = self.single_low, self.single_high, self.day_most
         if high is None:
-            return "dose not known" if day is None else f"{shown_dose(day)} µg a day"
-        single = f"{shown_dose(high)} µg"
-        if low is not None and low < high:
-            single = f"{shown_dose(low)} to {single}"
+            return (
+                say(Orders.dose_unknown)
+                if day is None
+                else say(Orders.dose_a_day, day=shown_dose(day))
+            )
+        several = low is not None and low < high
+        ends = shown_dose(low if low is not None else high), shown_dose(high)
         if day is None or day <= high:
-            return single
-        return f"{single}, up to {shown_dose(day)} µg a day"
+            if several:
+                return say(Orders.dose_range, low=ends[0], high=ends[1])
+            return say(Orders.dose, dose=ends[1])
+        most = shown_dose(day)
+        if several:
+            return say(Orders.dose_range_and_day, low=ends[0], high=ends[1], day=most)
+        return say(Orders.dose_and_day, dose=ends[1], day=most)
+
+
+def shown_dose(amount: Decimal, places: int = 4) -> Decimal | Message:
+    """An amount rounded, but never to nothing; beyond all sense, where places no longer count, as
+    it is: Decimal refuses to round more digits than it calculates with."""
+    if amount.adjusted() > 20:
+        return amount
+    least = Decimal(1).scaleb(-places)
+    return round(amount, places) if amount >= least else say(Orders.less_than, amount=least)
 
 
 def understand(
@@ -107,7 +134,7 @@ def understand(
     singles = [one for line in lines for one in (line.low, line.high) if one is not None]
     average_low, average_high = _most_intensive(lines)
     ways = [line.ways for line in lines] or [_ways_of(drug)]
-    problems = [*drug.doubts, *(_told(lines) if lines else ("no dose is given",))]
+    problems = [*drug.doubts, *(_told(lines) if lines else (say(Doubts.no_dose),))]
     return Dosing(
         lines,
         min(singles, default=None),
@@ -151,15 +178,18 @@ def _in_turn(dosages: Sequence[DraftDosage]) -> Sequence[DraftDosage]:
     return [structs.replace(one, sequence=place) for place, one in enumerate(dosages, 1)]
 
 
-def _told(lines: Sequence[Line]) -> tuple[str, ...]:
+def _told(lines: Sequence[Line]) -> tuple[Message, ...]:
     """The problems of all lines, each once, with the lines it is about unless it is about all."""
     every = dict.fromkeys(problem for line in lines for problem in line.problems)
     told = []
     for problem in every:
-        where = [str(place) for place, line in enumerate(lines, 1) if problem in line.problems]
-        lines_of = "line" if len(where) == 1 else "lines"
-        some = f" ({lines_of} {', '.join(where)})" if len(where) < len(lines) else ""
-        told.append(problem + some)
+        where = [place for place, line in enumerate(lines, 1) if problem in line.problems]
+        if len(where) == len(lines):
+            told.append(problem)
+        elif len(where) == 1:
+            told.append(say(Doubts.in_line, problem=problem, line=where[0]))
+        else:
+            told.append(say(Doubts.in_lines, problem=problem, lines=Listed(tuple(where))))
     return tuple(told)
 
 
@@ -214,9 +244,7 @@ def _line(dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideli
     ways, route_problem = route_of_line(dosage, drug, g)
     problems = [route_problem] if route_problem else []
     if "the line" in dosage.unclear:
-        return Line(
-            sequence=dosage.sequence, ways=ways, problems=("the dosage cannot be understood",)
-        )
+        return Line(sequence=dosage.sequence, ways=ways, problems=(say(Doubts.line_unclear),))
     reckoner = _Reckoner(drug, weight_kg, g, problems)
     low, high = _ends(dosage, reckoner)
     dosed = dosage.low or dosage.high
@@ -230,7 +258,7 @@ def _line(dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideli
         given = _given(low, high, schedule)
     if dosage.as_needed:
         given = given._replace(average_low=None, average_high=None)
-        problems.append("it is given as needed: how much in all is not known")
+        problems.append(say(Doubts.as_needed))
     given = _with_maxima(given, dosage, reckoner)
     return Line(
         *given,
@@ -248,21 +276,21 @@ def _ends(dosage: DraftDosage, reckoner: _Reckoner) -> tuple[Decimal | None, Dec
         reckoner.micrograms(one) if one is not None else None for one in (dosage.low, dosage.high)
     )
     if low is not None and high is not None and low > high:
-        reckoner.problems.append("the ends of the dose are in the wrong order")
+        reckoner.problems.append(say(Doubts.ends_reversed))
         return high, low
     return low, high
 
 
-def _dose_problem(dosage: DraftDosage) -> str:
-    """What is wrong with how the dose is given, "" if nothing is."""
+def _dose_problem(dosage: DraftDosage) -> Message | None:
+    """What is wrong with how the dose is given, if anything is."""
     if "dose" in dosage.unclear:
-        return "the dose cannot be understood"
+        return say(Doubts.dose_unclear)
     if dosage.low is None and dosage.high is None:
         in_words = dosage.text and dosage.schedule is None and "timing" not in dosage.unclear
-        return "the dose is given in words only" if in_words else "no dose is given"
+        return say(Doubts.dose_in_words if in_words else Doubts.no_dose)
     if dosage.high is None or dosage.low is None:
-        return "only one end of the dose is given"
-    return ""
+        return say(Doubts.one_end)
+    return None
 
 
 def _days(dosage: DraftDosage, schedule: Schedule | None) -> Decimal | None:
@@ -280,7 +308,7 @@ class _Reckoner:
     """Turns amounts of one drug for one child into micrograms, and notes why it cannot."""
 
     def __init__(
-        self, drug: Drug, weight_kg: Decimal | None, g: Guideline, problems: list[str]
+        self, drug: Drug, weight_kg: Decimal | None, g: Guideline, problems: list[Message]
     ) -> None:
         self.drug, self.weight_kg, self.g, self.problems = drug, weight_kg, g, problems
         self.needs_weight = False
@@ -288,10 +316,10 @@ class _Reckoner:
     def micrograms(self, amount: DoseAmount) -> Decimal | None:
         """Per kg multiplied by the weight; per day still per day."""
         if not amount.value.is_finite() or amount.value <= 0:
-            self.problems.append(f"the dose, {amount.written}, is not above zero")
+            self.problems.append(say(Doubts.not_above_zero, dose=amount.written))
             return None
         if amount.unit is None:
-            self.problems.append(f"the unit of the dose, {amount.written}, is not known here")
+            self.problems.append(say(Doubts.unit_unknown, dose=amount.written))
             return None
         mass = self._of_pieces(amount) if amount.unit == "1" else self._of_unit(amount)
         if not amount.per_kg:
@@ -306,12 +334,12 @@ class _Reckoner:
         mass = convert(sent, "ug")
         volume = convert(sent, "mL") if mass is None else None
         if volume is None and mass is None:
-            self.problems.append(f"the unit of the dose, {amount.written}, is not known here")
+            self.problems.append(say(Doubts.unit_unknown, dose=amount.written))
         if volume is not None:
             if self.drug.per_ml is not None:
                 return volume * self.drug.per_ml
             solid = self.drug.form == "tablet"
-            wrong = f"the dose, {amount.written}, does not fit the product"
+            wrong = say(Doubts.does_not_fit, dose=amount.written)
             self.problems.append(wrong if solid else _NO_STRENGTH)
         return mass
 
@@ -320,7 +348,7 @@ class _Reckoner:
         drug = self.drug
         piece = form_of(amount.thing, self.g) if amount.thing else ""
         if amount.thing and not piece:
-            self.problems.append(f"the unit of the dose, {amount.written}, is not known here")
+            self.problems.append(say(Doubts.unit_unknown, dose=amount.written))
             return None
         if piece == "drop" and drug.per_ml is not None and drug.drops_per_ml is not None:
             return amount.value * drug.per_ml / drug.drops_per_ml
@@ -330,9 +358,9 @@ class _Reckoner:
         if fit != "no":
             self.problems.append(_NO_STRENGTH)
         elif not piece and not drug.form:
-            self.problems.append(f"it is not said what the dose, {amount.written}, counts")
+            self.problems.append(say(Doubts.counts_what, dose=amount.written))
         else:
-            self.problems.append(f"the dose, {amount.written}, does not fit the product")
+            self.problems.append(say(Doubts.does_not_fit, dose=amount.written))
         return None
 
 
@@ -347,21 +375,21 @@ def _fit(piece: Form, form: Form) -> Literal["counted", "possible", "no"]:
     return "possible" if possible else "no"
 
 
-def _schedule(dosage: DraftDosage, problems: list[str], *, needed: bool) -> Schedule | None:
+def _schedule(dosage: DraftDosage, problems: list[Message], *, needed: bool) -> Schedule | None:
     """The timing, if it can be calculated with; a line of one dose is a single dose."""
     schedule = dosage.schedule
     if schedule is not None:
         numbers = (schedule.times, schedule.most_times, schedule.most_a_day)
         if schedule.days >= 0 and all(one > 0 for one in numbers):
             return schedule
-        problems.append("how often it is given cannot be understood")
+        problems.append(say(Doubts.timing_unclear))
         return None
     if "timing" in dosage.unclear:
-        problems.append("how often it is given cannot be understood")
+        problems.append(say(Doubts.timing_unclear))
     elif dosage.count == 1:
         return Schedule(Decimal(1), Decimal(1), Decimal(0), Decimal(1))
     elif needed:
-        problems.append("how often it is given is not said")
+        problems.append(say(Doubts.no_timing))
     return None
 
 
@@ -390,14 +418,14 @@ def _given(low: Decimal | None, high: Decimal | None, schedule: Schedule | None)
 
 
 def _spread(
-    low: Decimal | None, high: Decimal | None, schedule: Schedule | None, problems: list[str]
+    low: Decimal | None, high: Decimal | None, schedule: Schedule | None, problems: list[Message]
 ) -> _Given:
     """The same for the amount of a day, shared among its times."""
     if schedule is None:
         return _Given(None, None, high, low, high)
     days = schedule.days or Decimal(1)
     if schedule.times % days:
-        problems.append("the dose is that of a day, and it is not given equally often each day")
+        problems.append(say(Doubts.unequal_days))
         return _Given(None, None, high, None, None)
     times, most = schedule.times / days, max(schedule.times, schedule.most_times) / days
     return _Given(
@@ -434,7 +462,7 @@ def _with_maxima(given: _Given, dosage: DraftDosage, reckoner: _Reckoner) -> _Gi
 
 def route_of_line(
     dosage: DraftDosage, drug: Drug, g: Guideline
-) -> tuple[frozenset[Way], str]:  # fmt: skip
+) -> tuple[frozenset[Way], Message | None]:  # fmt: skip
     """The ways this line may go by, and what is wrong with what is said of them.
 
     By the codes of the route, otherwise by its text and the names of its codes, otherwise by the
@@ -445,28 +473,41 @@ def route_of_line(
     if problem:
         return said or of_product, problem
     if not said:
-        return of_product, "" if of_product else "the route is not given"
+        return of_product, None if of_product else say(Doubts.no_route)
     if drug.way and not said <= _SUITABLE[drug.way]:
-        product = "product to inject" if drug.way == "parenteral" else f"{drug.way} product"
-        return said | of_product, f"the route, {_listed(said)}, does not fit the {product}"
-    return said, ""
+        return said | of_product, _unfit(said, drug.way)
+    return said, None
 
 
-def _ways_said(dosage: DraftDosage, g: Guideline) -> tuple[frozenset[Way], str]:
+def _unfit(said: frozenset[Way], product: ProductWay) -> Message:
+    """That a product of one way is to go by others."""
+    ways = _listed(said)
+    match product:
+        case "oral":
+            return say(Doubts.route_not_oral, ways=ways)
+        case "sublingual":
+            return say(Doubts.route_not_sublingual, ways=ways)
+        case "nasal":
+            return say(Doubts.route_not_nasal, ways=ways)
+        case _:
+            return say(Doubts.route_not_parenteral, ways=ways)
+
+
+def _ways_said(dosage: DraftDosage, g: Guideline) -> tuple[frozenset[Way], Message | None]:
     """The ways that codes and texts say, none where nothing is said, and what is wrong with it."""
     coded = _coded_ways(dosage, g)
     if len(coded) > 1:
-        return coded, "the codes of the route contradict each other"
+        return coded, say(Doubts.routes_differ)
     texts = dict.fromkeys((dosage.route_text, *(code.display for code in dosage.route)))
     read = [words_of(text) for text in texts if text]
     said, against = _joined(coded, [_written_ways(words, g) for words in read])
     if against:
-        named = f"the route is given as {_listed(said)} and as {_listed(against)}"
+        named = say(Doubts.routes_said, ways=_listed(said), others=_listed(against))
         return said | against, named
     stated = bool(dosage.route or dosage.route_text)
     negated = any(has(words, g.file.names.negations) for words in read)
     unclear = "route" in dosage.unclear or negated or (stated and not said)
-    return said, "the route cannot be understood" if unclear else ""
+    return said, say(Doubts.route_unclear) if unclear else None
 
 
 def _joined(
@@ -524,5 +565,5 @@ def _written_ways(words: Words, g: Guideline) -> frozenset[Way]:
     return frozenset(found)
 
 
-def _listed(ways: Iterable[Way]) -> str:
-    return " or ".join(sorted(ways))
+def _listed(ways: Iterable[Way]) -> Listed:
+    return Listed(tuple([_WAYS[one] for one in sorted(ways)]), "alternative")

@@ -5,241 +5,332 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec import structs
 
 from cds_service.clinical import Moment, Record
 from cds_service.guidelines.b12_under_two import Evaluation, words
-from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.age import Age, Band
+from cds_service.guidelines.b12_under_two.data import Explain, Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
-from cds_service.guidelines.b12_under_two.results import LAB_UNITS, Level
-from cds_service.guidelines.engine import texts_in_force
-from cds_service.guidelines.explain import Account, Fact, asked_of, table_accounts
+from cds_service.guidelines.b12_under_two.results import LAB_UNITS, Lab, Level
+from cds_service.guidelines.b12_under_two.tables.result import Verdict
+from cds_service.guidelines.b12_under_two.therapy import Route
+from cds_service.guidelines.explain import Account, Fact, asked_of, table_accounts, worded
 from cds_service.guidelines.explain import written as as_text
-from cds_service.language import Value, house
+from cds_service.language import Amount, Language, Listed, Message, Value, Words, house, say
+
+_BANDS: Mapping[Band, Message] = {
+    "infant": say(Explain.infant),
+    "toddler": say(Explain.toddler),
+    "either": say(Explain.infant_or_toddler),
+}
+_VERDICTS: Mapping[Verdict, Message] = {
+    "deficient": say(Explain.verdict_deficient),
+    "borderline": say(Explain.verdict_borderline),
+    "adequate": say(Explain.verdict_adequate),
+    "indeterminate": say(Explain.verdict_indeterminate),
+    "low": say(Explain.verdict_low),
+}
+_ROUTES: Mapping[Route, Message] = {
+    "oral": say(Explain.route_oral),
+    "parenteral": say(Explain.route_parenteral),
+    "other": say(Explain.route_other),
+    "unknown": say(Explain.route_unknown),
+}
 
 
-def account_for(evaluation: Evaluation, record: Record, g: Guideline) -> Account:
-    asked = asked_of(evaluation.reasoning.matches)
+def account_for(
+    evaluation: Evaluation, record: Record, g: Guideline, language: Language
+) -> Account:
+    """The account in the words of ``language``."""
+    asked = asked_of(evaluation.reasoning.matches, language)
 
-    def why_not(table: str) -> str:
+    def why_not(table: str) -> Words:
         return _why_not_asked(table, evaluation)
 
-    tables = tuple(table_accounts(g.tables, asked, why_not))
-    return Account(tuple(_facts(evaluation, record, g)), tables)
+    tables = tuple(table_accounts(g.tables, asked, why_not, language))
+    return Account(worded(_facts(evaluation, record, g, language), language), tables)
 
 
-def explain(evaluation: Evaluation, record: Record, g: Guideline) -> str:
+def explain(evaluation: Evaluation, record: Record, g: Guideline, language: Language) -> str:
     """The same account as plain text."""
-    return as_text(account_for(evaluation, record, g))
+    return as_text(account_for(evaluation, record, g, language), language)
 
 
-def _why_not_asked(table: str, evaluation: Evaluation) -> str:
+def _why_not_asked(table: str, evaluation: Evaluation) -> Words:
     """Why nothing was asked of a table in this evaluation, or "" where its own words say it."""
     assessment = evaluation.assessment
     if table == "b12 result":
-        return "no vitamin B12 result on record"
+        return say(Explain.no_result_to_ask)
     if assessment is None:
-        return f"{evaluation.facts.age.rule} ended the evaluation"
+        return say(Explain.ended, rule=evaluation.facts.age.rule)
     if table == "order":
-        return "no order is being checked"
+        return say(Explain.no_order)
     if table == "severity":
-        return f"not deficient: the status is {assessment.status.name}"
+        return say(Explain.not_deficient, status=words.STATUSES[assessment.status.name])
     if table == "follow up":
-        return "no treatment on record"
+        return say(Explain.no_treatment)
     if "IN-03" in evaluation.reasoning.fired():
-        return "IN-03 ended the evaluation"
+        return say(Explain.ended, rule="IN-03")
     return ""
 
 
 # --- facts --------------------------------------------------------------------------------------
 
 
-def _facts(evaluation: Evaluation, record: Record, g: Guideline) -> Iterator[Fact]:
+def _facts(
+    evaluation: Evaluation, record: Record, g: Guideline, language: Language
+) -> Iterator[Fact]:
     facts = evaluation.facts
-    yield Fact("Age", _age(facts))
-    yield _weight(facts)
-    yield from _levels(evaluation, record, g)
-    yield from _labs(facts, g)
-    yield Fact("Feeding", _feeding(facts))
-    yield from (Fact("Problems", text) for text in _problems(facts))
-    yield Fact("Treatment", _treatment(facts))
+    yield Fact(say(Explain.age), _age(facts))
+    yield _weight(facts, language)
+    yield from _levels(evaluation, record, language)
+    yield from _labs(facts, g, language)
+    yield Fact(say(Explain.feeding), _feeding(facts))
+    yield from (Fact(say(Explain.problems), text) for text in _problems(facts))
+    yield Fact(say(Explain.treatment), _treatment(facts))
+    yield from _assessed(evaluation, g)
+    yield from (Fact(say(Explain.not_known), text) for text in _missing(record))
+
+
+def _assessed(evaluation: Evaluation, g: Guideline) -> Iterator[Fact]:
     assessment = evaluation.assessment
-    if assessment is not None:
-        status = assessment.status
-        yield Fact("Status", f"{status.name} ({status.rule})")
-        cause = _worded(words.named(assessment.causes), g)
-        yield Fact("Cause", f"{assessment.cause}{f' ({cause})' if cause else ''}")
-        severity = "not graded, not deficient"
-        if assessment.severity is not None:
-            because = _worded(assessment.severity_because, g) or "no sign of a worse grade"
-            severity = f"{assessment.severity} ({assessment.severity_rule}: {because})"
-        yield Fact("Severity", severity)
-        if assessment.severity is not None and assessment.unavailable:
-            unknown = ", ".join(g.file.names.labs[name] for name in assessment.unavailable)
-            yield Fact("", f"no recent {unknown}")
-    yield from (Fact("Not known", text) for text in _missing(record, g))
+    if assessment is None:
+        return
+    status, severity = assessment.status, assessment.severity
+    called = words.STATUSES[status.name]
+    yield Fact(say(Explain.status), say(Explain.by_rule, what=called, rule=status.rule))
+    cause = words.CAUSES[assessment.cause]
+    names = words.named(assessment.causes)
+    if names:
+        cause = say(Explain.cause_named, cause=cause, names=names)
+    yield Fact(say(Explain.cause), cause)
+    graded = say(Explain.not_graded)
+    if severity is not None:
+        because = assessment.severity_because or say(Explain.no_worse_sign)
+        graded = say(
+            Explain.graded,
+            severity=words.SEVERITIES[severity],
+            rule=assessment.severity_rule,
+            because=because,
+        )
+    yield Fact(say(Explain.severity), graded)
+    if severity is not None and assessment.unavailable:
+        unknown = Listed(tuple(g.file.names.labs[name] for name in assessment.unavailable))
+        yield Fact("", say(Explain.none_recent, names=unknown))
 
 
-def _age(facts: Facts) -> str:
+def _age(facts: Facts) -> Message:
     birth, age = facts.patient.birth, facts.age
     if facts.patient.deceased:
-        return f"deceased ({age.rule})"
+        return say(Explain.deceased, rule=age.rule)
     if birth is None:
-        return f"unknown, no readable date of birth ({age.rule})"
-    born = f"born {_day(birth)}"
+        return say(Explain.no_birth_date, rule=age.rule)
+    born = _day(birth)
     if birth.first > facts.on:
-        return f"{born}, after the date of evaluation {facts.on} ({age.rule})"
-    months = f"{age.youngest}" if age.youngest == age.oldest else f"{age.youngest} to {age.oldest}"
+        return say(Explain.born_later, born=born, on=facts.on, rule=age.rule)
     if not age.covered and age.oldest == 0:
-        return f"{born}: outside the guideline's range ({age.rule})"
-    days = f", {(facts.on - birth.first).days} days" if age.oldest < 2 else ""
-    group = {"either": "infant or toddler", None: "outside the guideline's range"}.get(
-        age.band, age.band
-    )
-    newborn = ", newborn" if age.neonate else ", under one month" if age.under_one_month else ""
-    return f"{months} completed months{days} ({born}): {group}{newborn} ({age.rule})"
+        return say(Explain.born_outside, born=born, rule=age.rule)
+    months: Value = age.youngest
+    if age.youngest != age.oldest:
+        months = say(Explain.range, first=age.youngest, last=age.oldest)
+    group = _group(age)
+    if age.oldest < 2:
+        days = (facts.on - birth.first).days
+        return say(
+            Explain.months_and_days, months=months, days=days, born=born, group=group, rule=age.rule
+        )
+    return say(Explain.months, months=months, born=born, group=group, rule=age.rule)
 
 
-def _weight(facts: Facts) -> Fact:
-    weight = facts.weight
-    rejected = f"; not used: {', '.join(weight.rejected)}" if weight.rejected else ""
-    if weight.kg is not None:
-        kg = f"{words.number(round(weight.kg, 3))} kg"
-        how = ", stated or estimated" if weight.estimated else ""
-        note = f"{how}, {weight.source}{rejected}"
-        return _measured("Weight", kg, weight.written, str(weight.on), weight.source, note)
+def _group(age: Age) -> Message:
+    group = say(Explain.outside) if age.band is None else _BANDS[age.band]
+    if age.neonate:
+        return say(Explain.newborn, group=group)
+    return say(Explain.under_one_month, group=group) if age.under_one_month else group
+
+
+def _weight(facts: Facts, language: Language) -> Fact:
+    weight, source = facts.weight, facts.weight.source
+    name = say(Explain.weight)
+    if weight.kg is not None and weight.on is not None:
+        kg = language.text(Amount(round(weight.kg, 3), "kg"))
+        sent = "" if weight.written == kg else weight.written
+        shown = _as_sent(kg, sent)
+        text = say(
+            Explain.weight_estimated if weight.estimated else Explain.weight_measured,
+            value=shown, date=weight.on, source=source,
+        )  # fmt: skip
+        return Fact(name, _not_used(text, facts), kg, sent, language.text(weight.on), source)
     if weight.on is not None:
-        text = f"the last one, of {weight.on}, is too old to dose by, {weight.source}{rejected}"
-        return Fact("Weight", text, day=str(weight.on), source=weight.source)
-    return Fact("Weight", f"none that can be used{rejected}")
+        old = say(Explain.weight_old, date=weight.on, source=source)
+        return Fact(name, _not_used(old, facts), day=language.text(weight.on), source=source)
+    return Fact(name, _not_used(say(Explain.no_weight), facts))
 
 
-def _measured(name: str, value: str, written: str, day: str, source: str, note: str) -> Fact:
-    sent = "" if written == value else written
-    shown = f"{value} (sent as {sent})" if sent else value
-    return Fact(name, f"{shown} on {day}{note}", value, sent, day, source)
+def _not_used(weight: Message, facts: Facts) -> Message:
+    rejected = facts.weight.rejected
+    if not rejected:
+        return weight
+    return say(Explain.weight_and_rejected, weight=weight, rejected=Listed(rejected))
 
 
-def _levels(evaluation: Evaluation, record: Record, g: Guideline) -> Iterator[Fact]:
-    facts = evaluation.facts
+def _as_sent(value: str, sent: str) -> Words:
+    return say(Explain.as_sent, value=value, sent=sent) if sent else value
+
+
+def _levels(evaluation: Evaluation, record: Record, language: Language) -> Iterator[Fact]:
+    facts, name = evaluation.facts, say(Explain.b12)
     assessment = evaluation.assessment
     counted = assessment.status.level if assessment is not None else None
     for level in facts.levels:
-        yield _level(level, ", the result that counts" if level is counted else "", g)
+        fact = _level(level, language)
+        if level is counted:
+            fact = structs.replace(fact, text=say(Explain.counted, level=fact.text))
+        yield fact
     if facts.preliminary is not None:
-        yield _level(facts.preliminary, ", preliminary: decides nothing", g)
+        fact = _level(facts.preliminary, language)
+        yield structs.replace(fact, text=say(Explain.preliminary, level=fact.text))
     for written in facts.unusable:
-        yield Fact("Vitamin B12", f"{_worded(written, g)}: cannot be used")
-    for name in facts.not_b12:
-        yield Fact("Vitamin B12", f"{name}: another test")
+        yield Fact(name, say(Explain.unusable, result=written))
+    for other in facts.not_b12:
+        yield Fact(name, say(Explain.another_test, name=other))
     if not (facts.levels or facts.preliminary or facts.unusable or facts.not_b12):
-        known = "not available" if "b12" in record.missing else "no result on record"
-        yield Fact("Vitamin B12", known)
+        missing = "b12" in record.missing
+        yield Fact(name, say(Explain.not_available if missing else Explain.no_result))
 
 
-def _level(level: Level, remark: str, g: Guideline) -> Fact:
-    note = f", {level.source}: {level.verdict}{remark}"
-    value, day = _worded(words.shown_level(level), g), _day(level.when)
-    return _measured("Vitamin B12", value, level.written, day, level.source, note)
+def _level(level: Level, language: Language) -> Fact:
+    value, day = language.text(words.shown_level(level)), _day(level.when)
+    sent = "" if level.written == value else level.written
+    text = say(
+        Explain.level,
+        value=_as_sent(value, sent), date=day,
+        source=level.source, verdict=_VERDICTS[level.verdict],
+    )  # fmt: skip
+    return Fact(say(Explain.b12), text, value, sent, language.text(day), level.source)
 
 
-def _labs(facts: Facts, g: Guideline) -> Iterator[Fact]:
+def _labs(facts: Facts, g: Guideline, language: Language) -> Iterator[Fact]:
     for name, labs in facts.labs.items():
         if labs:
             newest = labs[0]
-            flag = " high" if newest.high else " low" if newest.low else ""
-            test, day = g.file.names.labs.get(name, name), _day(newest.when)
+            day = _day(newest.when)
+            text = _lab(newest, g.file.names.labs.get(name, name), day)
+            value = say(
+                Explain.quantity,
+                comparator=newest.comparator, number=round(newest.value, 3), unit=LAB_UNITS[name],
+            )  # fmt: skip
             yield Fact(
-                "Other results",
-                f"{test} {newest.written}{flag} on {day}, {newest.source}",
-                f"{newest.comparator}{words.number(round(newest.value, 3))} {LAB_UNITS[name]}",
-                newest.written,
-                day,
-                newest.source,
+                say(Explain.labs), text, value, newest.written, language.text(day), newest.source
             )
 
 
-def _feeding(facts: Facts) -> str:
-    fed = {True: "breast-fed", False: "not breast-fed", None: "not documented"}[facts.breast_fed]
-    diets = (("the mother's diet", facts.maternal_diet), ("the child's diet", facts.child_diet))
-    return ", ".join([fed, *(f"{whose}: {diet}" for whose, diet in diets if diet)])
+def _lab(lab: Lab, name: str, day: Value) -> Message:
+    if lab.high:
+        return say(Explain.lab_high, name=name, value=lab.written, date=day, source=lab.source)
+    return say(
+        Explain.lab_low if lab.low else Explain.lab,
+        name=name, value=lab.written, date=day, source=lab.source,
+    )  # fmt: skip
 
 
-def _problems(facts: Facts) -> Iterator[str]:
-    groups: Sequence[tuple[str, Iterable[Finding]]] = (
-        ("neurological", facts.neurological),
-        ("movements since treatment began", facts.paradoxical),
-        ("failure to thrive", facts.failure_to_thrive),
-        ("anaemia", (*facts.anemia, *facts.megaloblastic, *facts.pancytopenia)),
-        ("malabsorption", facts.malabsorption),
-        ("malabsorption possible, decides nothing", facts.malabsorption_possible),
-        ("inborn error", facts.inborn),
-        ("diet", facts.dietary),
-        ("B12 deficiency", (*facts.deficiency, *facts.deficiency_nonspecific)),
-        ("bleeding", (*facts.bleeding, *facts.thrombocytopenia)),
-        ("optic nerve", facts.leber),
-        ("kidneys", facts.renal),
-        ("preterm", facts.preterm),
+def _feeding(facts: Facts) -> Value:
+    fed = say(Explain.feeding_unknown)
+    if facts.breast_fed is not None:
+        fed = say(Explain.breast_fed if facts.breast_fed else Explain.not_breast_fed)
+    told = [fed]
+    if facts.maternal_diet:
+        told.append(say(Explain.mothers_diet, diet=facts.maternal_diet))
+    if facts.child_diet:
+        told.append(say(Explain.childs_diet, diet=facts.child_diet))
+    return Listed(tuple(told))
+
+
+def _problems(facts: Facts) -> Iterator[Message]:
+    anaemia = (*facts.anemia, *facts.megaloblastic, *facts.pancytopenia)
+    deficiency = (*facts.deficiency, *facts.deficiency_nonspecific)
+    bleeding = (*facts.bleeding, *facts.thrombocytopenia)
+    possible = facts.malabsorption_possible
+    groups: tuple[tuple[Sequence[Finding], Message], ...] = (
+        (facts.neurological, say(Explain.neurological, found=_found(facts.neurological))),
+        (facts.paradoxical, say(Explain.movements, found=_found(facts.paradoxical))),
+        (facts.failure_to_thrive, say(Explain.thriving, found=_found(facts.failure_to_thrive))),
+        (anaemia, say(Explain.anaemia, found=_found(anaemia))),
+        (facts.malabsorption, say(Explain.malabsorption, found=_found(facts.malabsorption))),
+        (possible, say(Explain.malabsorption_possible, found=_found(possible))),
+        (facts.inborn, say(Explain.inborn, found=_found(facts.inborn))),
+        (facts.dietary, say(Explain.diet, found=_found(facts.dietary))),
+        (deficiency, say(Explain.deficiency, found=_found(deficiency))),
+        (bleeding, say(Explain.bleeding, found=_found(bleeding))),
+        (facts.leber, say(Explain.optic_nerve, found=_found(facts.leber))),
+        (facts.renal, say(Explain.kidneys, found=_found(facts.renal))),
+        (facts.preterm, say(Explain.preterm, found=_found(facts.preterm))),
     )
-    silent = True
-    for name, findings in groups:
-        seen = dict.fromkeys(_finding(one) for one in findings)
-        if seen:
-            silent = False
-            yield f"{name}: {', '.join(seen)}"
+    told = [text for findings, text in groups if findings]
     if facts.reactions:
-        silent = False
-        yield f"reaction to cobalamin: {', '.join(facts.reactions)}"
+        told.append(say(Explain.reactions, found=Listed(facts.reactions)))
+    yield from told
     if facts.uncoded_problems:
-        yield f"{facts.uncoded_problems} without a code, not evaluated"
+        yield say(Explain.uncoded, count=facts.uncoded_problems)
     if facts.unverified:
-        yield f"code not verified, not evaluated: {', '.join(facts.unverified)}"
-    if silent:
-        yield "none that the guideline looks at"
+        yield say(Explain.unverified, names=Listed(facts.unverified))
+    if not told:
+        yield say(Explain.no_problem)
 
 
-def _finding(finding: Finding) -> str:
-    since = f" since {_day(finding.onset)}" if finding.onset is not None else ""
-    possible = "possible " if finding.possible else ""
-    severe = ", recorded as severe" if finding.severe else ""
-    source = f" ({finding.source})" if finding.source else ""
-    return f"{possible}{finding.name}{since}{severe}{source}"
+def _found(findings: Iterable[Finding]) -> Listed:
+    return Listed(tuple(dict.fromkeys(map(_finding, findings))))
 
 
-def _treatment(facts: Facts) -> str:
+def _finding(finding: Finding) -> Words:
+    told: Words = finding.name
+    if finding.possible:
+        told = say(Explain.possible, finding=told)
+    if finding.onset is not None:
+        told = say(Explain.since, finding=told, date=_day(finding.onset))
+    if finding.severe:
+        told = say(Explain.severe, finding=told)
+    return say(Explain.recorded_in, finding=told, source=finding.source) if finding.source else told
+
+
+def _treatment(facts: Facts) -> Message:
     therapy = facts.therapy
     if not therapy.current:
-        earlier = f"; earlier treatment, last on {therapy.earlier}" if therapy.earlier else ""
-        names = ", ".join(therapy.looks_like_b12)
-        looks = f"; named like vitamin B12 but not counted: {names}" if names else ""
-        return f"no vitamin B12 in force{earlier}{looks}"
+        told = say(Explain.untreated)
+        if therapy.earlier:
+            told = say(Explain.treated_earlier, treatment=told, date=therapy.earlier)
+        if therapy.looks_like_b12:
+            names = Listed(tuple(therapy.looks_like_b12))
+            told = say(Explain.looks_like_b12, treatment=told, names=names)
+        return told
     named = (one.text or (one.codes[0].display if one.codes else "") for one in therapy.active)
-    orders = ", ".join(dict.fromkeys(name for name in named if name)) or "doses given"
-    since = f"since {therapy.start}" if therapy.start else "start not dated"
-    day = f", day {(facts.on - therapy.start).days}" if therapy.start else ""
-    hold = ", on hold" if therapy.on_hold else ""
-    return f"{orders} {since}{day}, route {therapy.route}{hold}"
+    names = Listed(tuple(dict.fromkeys(name for name in named if name)))
+    orders = names if names.items else say(Explain.doses_given)
+    route = _ROUTES[therapy.route]
+    if therapy.start:
+        day = (facts.on - therapy.start).days
+        told = say(Explain.treated, orders=orders, date=therapy.start, day=day, route=route)
+    else:
+        told = say(Explain.treated_undated, orders=orders, route=route)
+    return say(Explain.on_hold, treatment=told) if therapy.on_hold else told
 
 
-def _missing(record: Record, g: Guideline) -> Iterator[str]:
-    names = {need.key: need.name for need in g.needs}
+def _missing(record: Record) -> Iterator[Message]:
+    needs = words.NEEDS
     for key, why in record.missing.items():
-        yield f"{names.get(key, key)}: {why}"
+        yield say(house.Account.missing, need=needs.get(key, key), reason=why)
     for key in sorted(record.incomplete):
-        yield f"{names.get(key, key)}: possibly incomplete"
+        yield say(house.Account.incomplete, need=needs.get(key, key))
     for key, count in record.unreadable.items():
-        yield f"{names.get(key, key)}: {count} could not be read"
+        yield say(Explain.unreadable, need=needs.get(key, key), count=count)
     if record.foreign:
-        yield f"{record.foreign} records of other patients were left out"
+        yield say(Explain.foreign, count=record.foreign)
 
 
-def _worded(value: Value, g: Guideline) -> str:
-    """What the medicine says, in the language it is written in first."""
-    texts = texts_in_force(g.file.cards, g.file.texts)
-    return house.language().joined(texts, "texts").text(value)
-
-
-def _day(moment: Moment) -> str:
+def _day(moment: Moment) -> Value:
     if moment.first == moment.last:
-        return str(moment.first)
-    return f"between {moment.first} and {moment.last}"
+        return moment.first
+    return say(Explain.between, first=moment.first, last=moment.last)

@@ -23,6 +23,7 @@ from cds_service.guidelines.explain import Account
 from cds_service.guidelines.guideline import Known, Offer, closing_notes, inventory
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.workbench import Chart, Desk
+from cds_service.language import Language
 
 
 class Front(Struct, frozen=True):
@@ -36,7 +37,10 @@ class Front(Struct, frozen=True):
 
     @property
     def texts(self) -> dict[str, str]:
-        return texts_in_force(self.data.file.cards, self.data.file.texts)
+        file = self.data.file
+        return texts_in_force(
+            file.cards, file.texts, file.orders, file.doubts, file.explain, file.describe
+        )
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -78,15 +82,15 @@ class Front(Struct, frozen=True):
 
     # What shows how it judges is imported when somebody looks: a call needs none of it.
 
-    def account(self, evaluation: Evaluation, record: Record) -> Account:
+    def account(self, evaluation: Evaluation, record: Record, language: Language) -> Account:
         from cds_service.guidelines.b12_under_two.explain import account_for
 
-        return account_for(evaluation, record, self.data)
+        return account_for(evaluation, record, self.data, language)
 
-    def explain(self, evaluation: Evaluation, record: Record) -> str:
+    def explain(self, evaluation: Evaluation, record: Record, language: Language) -> str:
         from cds_service.guidelines.b12_under_two.explain import explain
 
-        return explain(evaluation, record, self.data)
+        return explain(evaluation, record, self.data, language)
 
     def desk(self) -> Desk:
         from cds_service.guidelines.b12_under_two.workbench import desk
@@ -102,10 +106,10 @@ class Front(Struct, frozen=True):
     def readme(self) -> str:
         return (FOLDER / "README.md").read_text(encoding="utf-8")
 
-    def describe(self, prefetch_template: Callable[[Need], str]) -> str:
+    def describe(self, prefetch_template: Callable[[Need], str], language: Language) -> str:
         from cds_service.guidelines.b12_under_two.describe import describe
 
-        return describe(self.data, prefetch_template)
+        return describe(self.data, prefetch_template, language)
 
 
 def _load(changes: Changes | None) -> Front:

@@ -9,7 +9,16 @@ from msgspec import structs
 
 from cds_service.clinical import Code, Need
 from cds_service.errors import GuidelineError
-from cds_service.guidelines.b12_under_two.data import Codes, File, Guideline, Texts
+from cds_service.guidelines.b12_under_two.data import (
+    Codes,
+    Describe,
+    Doubts,
+    Explain,
+    File,
+    Guideline,
+    Orders,
+    Texts,
+)
 from cds_service.guidelines.b12_under_two.tables import make_tables, rules
 from cds_service.guidelines.checks import (
     check_cards,
@@ -112,7 +121,7 @@ def _loaded(
 def read_own() -> dict[str, Any]:
     """The guideline's file, with its texts and the words of its tables."""
     return {
-        **with_texts(read_toml(FILE), FOLDER, Texts),
+        **with_texts(read_toml(FILE), FOLDER, Texts, Orders, Doubts, Explain, Describe),
         "rules": {name: structs.asdict(one) for name, one in rules().items()},
     }
 

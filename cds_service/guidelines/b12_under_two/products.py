@@ -16,8 +16,9 @@ from typing import Literal, NamedTuple
 from msgspec import Struct, structs
 
 from cds_service.clinical import Code
-from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.data import Doubts, Guideline
 from cds_service.guidelines.codelists import CodeList
+from cds_service.language import Listed, Message, say
 
 Kind = Literal["b12", "combination", "folic acid", "other", "unknown"]
 Substance = Literal[
@@ -37,6 +38,13 @@ _SUBSTANCES: tuple[Substance, ...] = (
 )  # fmt: skip
 _PIECES: tuple[Form, ...] = ("tablet", "drop", "spray", "ampoule")
 _WAYS: tuple[ProductWay, ...] = ("oral", "sublingual", "nasal", "parenteral")
+_KINDS: Mapping[Kind, Message] = {
+    "b12": say(Doubts.kind_b12),
+    "combination": say(Doubts.kind_combination),
+    "folic acid": say(Doubts.kind_folic_acid),
+    "other": say(Doubts.kind_other),
+    "unknown": say(Doubts.kind_unknown),
+}
 #: How a form is given whose name does not say it.
 _USUAL_WAY: dict[Form, ProductWay] = {"tablet": "oral", "drop": "oral", "ampoule": "parenteral"}
 
@@ -51,7 +59,7 @@ class Drug(Struct, frozen=True):
 
     ``per_unit`` is micrograms in one counted piece of ``form`` (of whatever is counted, when
     the form is not stated), ``per_ml`` in one millilitre; each ``None`` when not stated or in
-    doubt. ``doubts`` are phrases fit for a card: what could not be settled.
+    doubt. ``doubts`` say what could not be settled.
     """
 
     kind: Kind
@@ -63,7 +71,7 @@ class Drug(Struct, frozen=True):
     per_ml: Decimal | None = None
     drops_per_ml: Decimal | None = None
     preservative_free: bool = False
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[Message, ...] = ()
 
     @property
     def may_be_cyanocobalamin(self) -> bool:
@@ -78,11 +86,11 @@ def recognise(codes: Sequence[Code], text: str, g: Guideline) -> Drug:
     read = {name: _Name(name, g) for name in names if name.strip()}
     coded = {one.kind for one in listed}
     if len(coded) > 1:
-        return Drug("unknown", doubts=("its codes are of different drugs",))
+        return Drug("unknown", doubts=(say(Doubts.codes_differ),))
     claim = _claim(coded, read.values())
     if claim.kind not in ("b12", "combination"):
         unnamed = claim.kind == "unknown" and not claim.doubts and codes
-        doubts = ("it has a code that is not known here and no name",) if unnamed else claim.doubts
+        doubts = (say(Doubts.code_unknown),) if unnamed else claim.doubts
         return Drug(claim.kind, claim.by, doubts=doubts)
     return _cobalamin(claim, listed, read, g)
 
@@ -93,7 +101,7 @@ class _Claim(NamedTuple):
     kind: Kind
     by: Literal["code", "name", ""]
     certain: bool
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[Message, ...] = ()
 
 
 def _claim(coded: set[Kind], read: Collection[_Name]) -> _Claim:
@@ -105,11 +113,12 @@ def _claim(coded: set[Kind], read: Collection[_Name]) -> _Claim:
         return _Claim("other", "name", True) if read else _Claim("unknown", "", True)
     if len(claimed) > 1:
         kind: Kind = "b12" if "b12" in claimed else "unknown"
-        doubt = f"it is named as different drugs ({' and '.join(sorted(claimed))})"
+        kinds = Listed(tuple([_KINDS[one] for one in sorted(claimed)]), "conjunction")
+        doubt = say(Doubts.names_differ, kinds=kinds)
         return _Claim(kind, _by(kind, coded), False, (doubt,))
     kind = next(iter(claimed))
     if kind == "unknown":
-        return _Claim(kind, "", True, ("its name does not tell whether it is vitamin B12",))
+        return _Claim(kind, "", True, (say(Doubts.name_open),))
     return _Claim(kind, _by(kind, coded), True)
 
 
@@ -127,7 +136,8 @@ def _cobalamin(
     substances: set[Substance] = {one.substance for one in listed if one.substance}
     substances |= {substance for one in names for substance in one.substances}
     if len(substances) > 1:
-        doubts = (*doubts, f"it is named as {' and '.join(sorted(substances))}")
+        named = Listed(tuple(sorted(substances)), "conjunction")
+        doubts = (*doubts, say(Doubts.substances_differ, substances=named))
     trusted = [read.get(one.display) or _Name(one.display, g) for one in listed if one.display]
     product = _Settled((*trusted, *names))
     drug = Drug(
@@ -351,18 +361,23 @@ def _forms(words: Words, g: Guideline) -> frozenset[Form]:
 
 # --- strengths --------------------------------------------------------------------------------
 
-#: Micrograms in each unit of mass as written in names of products.
+#: Micrograms in each unit of mass, as names of products spell it: to be recognised, never shown.
 _MASSES = {
     spelling: Decimal(factor)
     for factor, spellings in {
-        "1": "mcg mcgs ug microg mkg мкг microgram micrograms microgramme microgrammes "
-             "microgramo microgramos microgrammo microgrammi mikrogramm mikrogram",
-        "1e3": "mg mgs мг milligram milligrams milligramme milligrammes miligramo miligramos "
-               "milligrammo milligrammi milligramm",
-        "1e6": "g gm gram grams gramme grammes",
-        "1e-3": "ng nanogram nanograms",
+        "1": (
+            "mcg", "mcgs", "ug", "microg", "mkg", "мкг", "microgram", "micrograms", "microgramme",
+            "microgrammes", "microgramo", "microgramos", "microgrammo", "microgrammi",
+            "mikrogramm", "mikrogram",
+        ),
+        "1e3": (
+            "mg", "mgs", "мг", "milligram", "milligrams", "milligramme", "milligrammes",
+            "miligramo", "miligramos", "milligrammo", "milligrammi", "milligramm",
+        ),
+        "1e6": ("g", "gm", "gram", "grams", "gramme", "grammes"),
+        "1e-3": ("ng", "nanogram", "nanograms"),
     }.items()
-    for spelling in spellings.split()
+    for spelling in spellings
 }  # fmt: skip
 _MILLILITRES = frozenset(
     {"ml", "mls", "cc", "мл", "millilitre", "millilitres", "milliliter", "milliliters"}
@@ -511,7 +526,7 @@ class _Settled:
     """What all names of a product say together, and what they leave in doubt."""
 
     def __init__(self, names: Sequence[_Name]) -> None:
-        self._doubts: dict[str, None] = {}
+        self._doubts: dict[Message, None] = {}
         self.form = self._one_form({form for one in names for form in one.forms})
         self.way = self._one_way(names)
         per_unit = [found for one in names for found in one.strengths.per_unit
@@ -525,13 +540,13 @@ class _Settled:
             self.per_ml = self.per_unit = self.drops_per_ml = None
 
     @property
-    def doubts(self) -> tuple[str, ...]:
+    def doubts(self) -> tuple[Message, ...]:
         return tuple(self._doubts)
 
     def _one_form(self, forms: set[Form]) -> Form:
         pieces = forms - {"liquid"}
         if len(pieces) > 1 or ("tablet" in pieces and "liquid" in forms):
-            self._doubts["its names say different forms"] = None
+            self._doubts[say(Doubts.forms_differ)] = None
             return ""
         return pieces.pop() if pieces else "liquid" if "liquid" in forms else ""
 
@@ -540,7 +555,7 @@ class _Settled:
         if said == {"oral", "sublingual"}:
             return "sublingual"
         if len(said) > 1:
-            self._doubts["its names say different ways of giving it"] = None
+            self._doubts[say(Doubts.ways_differ)] = None
             return ""
         return next(iter(said), _USUAL_WAY.get(self.form, ""))
 
@@ -552,6 +567,6 @@ class _Settled:
         if len(common) == 1 and (number := next(iter(common))) > 0:
             return number
         two = len(common) > 1
-        doubt = "its strength can be read in two ways" if two else "its strengths do not agree"
+        doubt = say(Doubts.two_readings if two else Doubts.strengths_differ)
         self._doubts[doubt] = None
         return None

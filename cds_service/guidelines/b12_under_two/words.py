@@ -67,15 +67,6 @@ def number(value: Decimal) -> str:
     return f"{value.normalize():f}"
 
 
-def shown_dose(amount: Decimal, places: int = 4) -> str:
-    """An amount rounded, but never to nothing; beyond all sense, where places no longer count, as
-    it is: Decimal refuses to round more digits than it calculates with."""
-    if amount.adjusted() > 20:
-        return number(amount)
-    least = Decimal(1).scaleb(-places)
-    return number(round(amount, places)) if amount >= least else f"less than {least}"
-
-
 def shown_weight(kg: Decimal) -> str:
     """A weight as a scale shows it; the dose is worked out from the weight as sent."""
     return number(kg.quantize(Decimal("0.01")))

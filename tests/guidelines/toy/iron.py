@@ -103,7 +103,7 @@ from cds_service.guidelines.workbench import (
     Point,
     ResultControl,
 )
-from cds_service.language import Listed, say
+from cds_service.language import Language, Listed, say
 
 ID = "iron-toy"
 FOLDER = Path(__file__).parent
@@ -379,32 +379,38 @@ class Iron(Struct, frozen=True):
     def inventory(self, orders: int) -> Iterator[str]:
         return inventory(self.file, self.codes, orders)
 
-    def account(self, evaluation: Evaluation[Facts], record: Record) -> accounts.Account:
+    def account(
+        self, evaluation: Evaluation[Facts], record: Record, language: Language
+    ) -> accounts.Account:
         newest = evaluation.facts.newest
         known = accounts.Fact("Ferritin", "none that can be used")
         if newest is not None and newest.value is not None:
             known = accounts.Fact("Ferritin", f"{newest.value.written}, {newest.source}")
-        asked = accounts.asked_of(evaluation.reasoning.matches)
-        tables = accounts.table_accounts(self.tables, asked, lambda title: "")
+        asked = accounts.asked_of(evaluation.reasoning.matches, language)
+        tables = accounts.table_accounts(self.tables, asked, lambda title: "", language)
         return accounts.Account((known,), tuple(tables))
 
-    def explain(self, evaluation: Evaluation[Facts], record: Record) -> str:
-        return accounts.written(self.account(evaluation, record))
+    def explain(self, evaluation: Evaluation[Facts], record: Record, language: Language) -> str:
+        return accounts.written(self.account(evaluation, record, language), language)
 
-    def describe(self, prefetch_template: Callable[[Need], str]) -> str:
+    def describe(self, prefetch_template: Callable[[Need], str], language: Language) -> str:
         words, file = self.wording, self.file
         opening = (f"# {words.about.title}", "", words.about.review_status)
         return pages.page(
             opening,
             (
-                ("What a call brings", pages.needs(self.needs, prefetch_template)),
-                ("Cards", pages.cards(SPEAKING, words)),
-                ("Sentences of the cards", pages.texts(file.texts, words)),
-                ("Decision tables", pages.decision_tables(self.tables, file.limits, words)),
-                ("Statements of the guideline", pages.statements(words)),
-                ("Code lists", pages.code_lists(self.codes, FOLDER / "codes")),
-                ("Bibliography", pages.bibliography(words)),
+                ("What a call brings", pages.needs(self.needs, prefetch_template, language)),
+                ("Cards", pages.cards(SPEAKING, words, language)),
+                ("Sentences of the cards", pages.texts(file.texts, words, language)),
+                (
+                    "Decision tables",
+                    pages.decision_tables(self.tables, file.limits, words, language),
+                ),
+                ("Statements of the guideline", pages.statements(words, language)),
+                ("Code lists", pages.code_lists(self.codes, FOLDER / "codes", language)),
+                ("Bibliography", pages.bibliography(words, language)),
             ),
+            language,
         )
 
     @property

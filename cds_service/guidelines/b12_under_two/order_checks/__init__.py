@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cds_service.clinical import Basket
 from cds_service.guidelines.b12_under_two.assessment import Assessment
-from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.data import Guideline, Orders
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.one_order import OrderChecks
@@ -16,6 +16,7 @@ from cds_service.guidelines.b12_under_two.order_checks.whole_basket import Baske
 from cds_service.guidelines.b12_under_two.products import recognise
 from cds_service.guidelines.engine import CannotTell, Outcome
 from cds_service.guidelines.tables import Reasoning
+from cds_service.language import say
 
 __all__ = ["check_orders", "may_concern_b12"]
 
@@ -30,7 +31,7 @@ def check_orders(
     while nothing else is being written.
     """
     if not basket.sent:  # nobody said which orders are being written: not the same as none
-        return [CannotTell("ORD-09", ("the orders being written",))]
+        return [CannotTell("ORD-09", (say(Orders.orders_being_written),))]
     orders = [read_order(one, facts.weight.kg, g) for one in basket.drafts if is_live(one)]
     of_b12 = [one for one in orders if one.kind == "b12"]
     unknown = [one for one in orders if one.kind == "unknown"]

@@ -7,11 +7,13 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from cds_service.clinical import PlannedDrug, RevisedDrug
+from cds_service.guidelines.b12_under_two.data import Texts
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.tables.order import Answer
 from cds_service.guidelines.b12_under_two.words import card_values, finding_notes
 from cds_service.guidelines.engine import Choice, Indicator, Note, Recommend, most_urgent
+from cds_service.language import say
 
 
 class Said(NamedTuple):
@@ -81,7 +83,6 @@ class Cards:
     def _notes(
         self, answer: Answer, order: Order, choices: tuple[Choice, ...], notes: Iterable[Note]
     ) -> Iterable[Note]:
-        texts = self._g.file.texts
         regimens = any(
             isinstance(plan, RevisedDrug) and "dosage" in plan.parts
             for choice in choices
@@ -90,9 +91,11 @@ class Cards:
         if self._a.status.level is not None and (regimens or answer.shows_level):
             yield from self._findings
         if order.kind == "b12":
-            yield Note("finding", texts.draft_read, order.reading)
+            yield Note(
+                "finding", say(Texts.draft_read, written=order.written, reading=order.reading)
+            )
             if order.drug.by == "name":
-                yield Note("finding", texts.draft_by_name, {"name": order.name})
+                yield Note("finding", say(Texts.draft_by_name, name=order.name))
         yield from notes
         if regimens:
-            yield from self._regimens.notes(order, texts.draft_instead)
+            yield from self._regimens.notes(order, "instead")

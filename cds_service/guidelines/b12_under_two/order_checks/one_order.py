@@ -8,7 +8,7 @@ from msgspec import structs
 
 from cds_service.clinical import Medication
 from cds_service.guidelines.b12_under_two import treatment
-from cds_service.guidelines.b12_under_two.data import Texts
+from cds_service.guidelines.b12_under_two.data import Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, unread
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
@@ -25,14 +25,15 @@ from cds_service.guidelines.b12_under_two.tables.order import (
     SilenceFacts,
 )
 from cds_service.guidelines.b12_under_two.therapy import route_of
-from cds_service.guidelines.b12_under_two.words import named
+from cds_service.guidelines.b12_under_two.words import NEEDS, named
 from cds_service.guidelines.engine import Choice, Note
 from cds_service.guidelines.tables import Match, Reasoning, Row
-from cds_service.language import say
+from cds_service.language import Listed, Message, Words, say
 
-_WHERE: Mapping[Correction, str] = {
-    "under the skin": "deep under the skin", "into the muscle": "into the muscle",
-}  # fmt: skip
+_WHERE: Mapping[Correction, Message] = {
+    "under the skin": say(Orders.deep_under_the_skin),
+    "into the muscle": say(Orders.into_the_muscle),
+}
 
 
 class OrderChecks:
@@ -62,25 +63,25 @@ class OrderChecks:
         ]
         cards = tuple([one.answer.card for one in said])
         self._why.first(
-            self.g.tables.order_silence, SilenceFacts(said=cards, checked=True), order.name
+            self.g.tables.order_silence, SilenceFacts(said=cards, checked=True), order.called
         )
         return said
 
     def combination(self, order: Order) -> list[Said]:
         """Vitamin B12 among other substances: no treatment, and its dose is not worked out."""
         asked = structs.replace(self._child, kind=order.kind, substance=order.drug.substance)
-        reasons = ["a combination does not treat a vitamin B12 deficiency"]
+        reasons = [say(Orders.does_not_treat)]
         return self._dangers(order, asked) or self._unclear(order, asked, reasons)
 
     def unidentified(self, order: Order) -> list[Said]:
         """An order that may be of vitamin B12."""
-        doubts = order.drug.doubts or ("the medication it names could not be read",)
+        doubts = order.drug.doubts or (say(Orders.medication_unread),)
         return self._unclear(order, structs.replace(self._child, kind=order.kind), doubts)
 
     def unread(self, count: int) -> list[Said]:
         """Orders of which nothing could be read, which may be of vitamin B12."""
         order = unread(count, self.facts.weight.kg, self.g)
-        reasons = ["it could not be read and may be of vitamin B12"]
+        reasons = [say(Orders.not_read)]
         return self._unclear(order, structs.replace(self._child, kind=order.kind), reasons)
 
     # --- the facts --------------------------------------------------------------------------------
@@ -90,8 +91,11 @@ class OrderChecks:
         gaps = []
         for need in self.g.needs:
             if need.importance == "required" and need.key in facts.missing | facts.incomplete:
-                how = "not available" if need.key in facts.missing else "incomplete"
-                gaps.append(f"{need.name}: {how}")
+                missing = need.key in facts.missing
+                text = say(
+                    Orders.not_available if missing else Orders.incomplete, name=NEEDS[need.key]
+                )
+                gaps.append(text)
         return OrderFacts(
             status=status.name,
             deficient=status.deficient,
@@ -149,11 +153,11 @@ class OrderChecks:
 
     def _dangers(self, order: Order, asked: OrderFacts) -> list[Said]:
         """A form or a drug that harms this child, also in a combination."""
-        match = self._why.all(self.g.tables.order_danger, asked, order.name)
+        match = self._why.all(self.g.tables.order_danger, asked, order.called)
         return self._say(match, order, {})
 
     def _way(self, order: Order, asked: OrderFacts) -> list[Said]:
-        match = self._why.first(self.g.tables.order_way, asked, order.name)
+        match = self._why.first(self.g.tables.order_way, asked, order.called)
         if not match.fired:
             return []
         excluded = self.a.status.name in ("adequate", "probably adequate")
@@ -163,16 +167,16 @@ class OrderChecks:
 
     def _dose(self, order: Order, asked: OrderFacts) -> list[Said]:
         tables, why = self.g.tables, self._why
-        excess = why.first(tables.order_excess, asked, order.name)
-        shortage = why.first(tables.order_shortage, asked, order.name)
+        excess = why.first(tables.order_excess, asked, order.called)
+        shortage = why.first(tables.order_shortage, asked, order.called)
         values = {"weight": self._weight_in_words()} if asked.needs_weight else {}
         return [*self._say(excess, order, values), *self._say(shortage, order, values)]
 
-    def _weight_in_words(self) -> str:
+    def _weight_in_words(self) -> Message:
         weight = self.facts.weight
         if weight.rule == "WT-05":
-            return f"the last weight ({weight.on}) is too old"
-        return "there is no weight to dose by"
+            return say(Orders.weight_too_old, date=weight.on or "-")
+        return say(Orders.no_weight)
 
     def _injection(self, order: Order, asked: OrderFacts) -> Iterator[Said]:
         """Where, and with what preservative, it is injected."""
@@ -180,46 +184,48 @@ class OrderChecks:
             return
         facts, g, why = self.facts, self.g, self._why
         asked = structs.replace(asked, may_bleed=must_not_inject_muscle(facts, g, why))
-        for row in why.all(g.tables.order_injection, asked, order.name).fired:
+        for row in why.all(g.tables.order_injection, asked, order.called).fired:
             yield self._cards.speak(row.rule, row.then, order, self._injected_in_words(row))
         asked = structs.replace(asked, preservative_harms=preservative_matters(facts, g, why))
-        match = why.all(g.tables.order_preservative, asked, order.name)
+        match = why.all(g.tables.order_preservative, asked, order.called)
         yield from self._say(match, order, {})
 
     def _injected_in_words(self, row: Row[Answer]) -> Mapping[str, object]:
         bleeding = named((*self.facts.bleeding, *self.facts.thrombocytopenia))
-        return {"bleeding": bleeding or "low platelets", "route": _WHERE[row.then.correction]}
+        return {
+            "bleeding": bleeding or say(Orders.low_platelets),
+            "route": _WHERE[row.then.correction],
+        }
 
     def _twice(
         self, order: Order, asked: OrderFacts, elsewhere: Sequence[Medication]
     ) -> list[Said]:
         """The same drug is active already, or stands in the basket twice."""
         repeats = DuplicationFacts(draft_repeats=bool(asked.repeated))
-        if self._why.row(self.g.tables.duplication, "DUP-02", repeats, order.name):
-            values = {"other": ", ".join(asked.repeated)}
+        if self._why.row(self.g.tables.duplication, "DUP-02", repeats, order.called):
+            values = {"other": Listed(asked.repeated)}
             return [self._cards.speak("ORD-06", REPEATED, order, values)]
-        match = self._why.all(self.g.tables.order_twice, asked, order.name)
+        match = self._why.all(self.g.tables.order_twice, asked, order.called)
         if not match.fired:
             return []
-        names = ", ".join(asked.elsewhere)
+        names = Listed(asked.elsewhere)
         stops = treatment.stop_orders(elsewhere)
-        choices = [Choice("ORD-06", f"Stop the other order: {names}", stops)] if stops else []
+        choices = [Choice("ORD-06", say(Orders.stop_other, names=names), stops)] if stops else []
         return [
             self._cards.speak(row.rule, row.then, order, {"other": names}, choices)
             for row in match.fired
         ]
 
-    def _unclear(self, order: Order, asked: OrderFacts, reasons: Sequence[str]) -> list[Said]:
+    def _unclear(self, order: Order, asked: OrderFacts, reasons: Sequence[Words]) -> list[Said]:
         """What could not be worked out is said, it never passes for checked."""
-        texts = self.g.file.texts
-        match = self._why.all(self.g.tables.order_unclear, asked, order.name)
+        match = self._why.all(self.g.tables.order_unclear, asked, order.called)
         if not match.fired:
             return []
-        notes = [Note("advice", texts.draft_not_checked, {"reason": one}) for one in reasons]
+        notes = [Note("advice", say(Texts.draft_not_checked, reason=one)) for one in reasons]
         known = {"b12", "conditions"}.isdisjoint(self.facts.missing | self.facts.incomplete)
         if known and not self.facts.therapy.current:
-            notes += self._regimens.notes(order, texts.draft_regimen)
-        values = {"reasons": "; ".join(reasons)}
+            notes += self._regimens.notes(order, "regimen")
+        values = {"reasons": Listed(tuple(reasons), "semicolon")}
         return [
             self._cards.speak(row.rule, row.then, order, values, notes=notes) for row in match.fired
         ]

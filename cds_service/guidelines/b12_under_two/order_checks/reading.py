@@ -8,8 +8,8 @@ from functools import cached_property
 from msgspec import Struct
 
 from cds_service.clinical import Draft
-from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
+from cds_service.guidelines.b12_under_two.data import Guideline, Orders
+from cds_service.guidelines.b12_under_two.dosing import Dosing, shown_dose, understand
 from cds_service.guidelines.b12_under_two.products import (
     BY_MOUTH,
     INJECTED,
@@ -18,23 +18,24 @@ from cds_service.guidelines.b12_under_two.products import (
     Way,
     recognise,
 )
-from cds_service.guidelines.b12_under_two.words import shown_dose
+from cds_service.language import Listed, Message, Words, say
 
-_IN_WORDS: dict[Way, str] = {
-    "oral": "by mouth",
-    "sublingual": "under the tongue",
-    "nasal": "into the nose",
-    "parenteral": "by injection",
-    "intramuscular": "into the muscle",
-    "subcutaneous": "under the skin",
-    "intravenous": "into the vein",
+_IN_WORDS: dict[Way, Message] = {
+    "oral": say(Orders.by_mouth),
+    "sublingual": say(Orders.under_the_tongue),
+    "nasal": say(Orders.into_the_nose),
+    "parenteral": say(Orders.by_injection),
+    "intramuscular": say(Orders.into_the_muscle),
+    "subcutaneous": say(Orders.under_the_skin),
+    "intravenous": say(Orders.into_the_vein),
 }
 #: A draft in one of these states orders nothing (any more).
 _DEAD = frozenset({"cancelled", "stopped", "completed", "ended", "entered-in-error", "revoked"})
 
 
 class Order(Struct, frozen=True, dict=True):
-    """A draft of a drug, its drug, and what its writer called it.
+    """A draft of a drug, its drug, and what its writer called it: ``name`` for cards, ``called``
+    for the account of an answer.
 
     Its dosage is understood when first asked for: nobody asks for that of another drug.
     ``weight_kg`` is the child's weight to dose by.
@@ -42,7 +43,8 @@ class Order(Struct, frozen=True, dict=True):
 
     draft: Draft
     drug: Drug
-    name: str
+    name: Words
+    called: str
     weight_kg: Decimal | None
     g: Guideline
 
@@ -67,22 +69,30 @@ class Order(Struct, frozen=True, dict=True):
         return not self.dosing.ways.isdisjoint(BY_MOUTH)
 
     @cached_property
-    def dose_in_words(self) -> str:
+    def dose_in_words(self) -> Message:
         return self.dosing.in_words()
 
     @cached_property
-    def ways_in_words(self) -> str:
-        return " or ".join([_IN_WORDS[one] for one in self.ways]) or "route not given"
+    def ways_in_words(self) -> Listed | Message:
+        ways = tuple([_IN_WORDS[one] for one in self.ways])
+        return Listed(ways, "alternative") if ways else say(Orders.no_way)
 
-    @cached_property
-    def reading(self) -> dict[str, object]:
-        """The doses as they were written, and what they were taken to mean."""
+    @property
+    def written(self) -> Words:
+        """The doses as they were written."""
         ends = [one for line in self.draft.dosages for one in (line.low, line.high) if one]
-        written = " / ".join(dict.fromkeys([one.written for one in ends]))
-        average = self.dosing.average_high
-        daily = "" if average is None else f", {shown_dose(average, 1)} µg a day on average"
-        reading = f"{self.dose_in_words}{daily}, {self.ways_in_words}"
-        return {"written": written or "no dose", "reading": reading}
+        return " / ".join(dict.fromkeys([one.written for one in ends])) or say(
+            Orders.nothing_written
+        )
+
+    @property
+    def reading(self) -> Message:
+        """What the doses were taken to mean."""
+        dose, ways, average = self.dose_in_words, self.ways_in_words, self.dosing.average_high
+        if average is None:
+            return say(Orders.reading, dose=dose, ways=ways)
+        daily = shown_dose(average, 1)
+        return say(Orders.reading_on_average, dose=dose, average=daily, ways=ways)
 
 
 def is_live(draft: Draft) -> bool:
@@ -97,12 +107,17 @@ def is_empty(draft: Draft) -> bool:
 
 def read_order(draft: Draft, weight_kg: Decimal | None, g: Guideline) -> Order:
     drug = recognise(draft.codes, draft.text, g)
-    name = draft.text or next((one.display for one in draft.codes if one.display), "")
-    name = name or ("vitamin B12" if drug.kind == "b12" else "an order without a name")
-    return Order(draft, drug, name, weight_kg, g)
+    written = draft.text or next((one.display for one in draft.codes if one.display), "")
+    if written:
+        return Order(draft, drug, written, written, weight_kg, g)
+    if drug.kind == "b12":
+        return Order(draft, drug, say(Orders.unnamed_b12), g.file.orders.unnamed_b12, weight_kg, g)
+    return Order(draft, drug, say(Orders.unnamed), g.file.orders.unnamed, weight_kg, g)
 
 
 def unread(count: int, weight_kg: Decimal | None, g: Guideline) -> Order:
     """Stands for ``count`` orders of which nothing could be read."""
-    name = "An order in the basket" if count == 1 else f"{count} orders in the basket"
-    return Order(Draft("drug", "", b"{}"), Drug("unknown"), name, weight_kg, g)
+    one, several = g.file.orders.unread_order, g.file.orders.unread_orders
+    name = say(Orders.unread_order) if count == 1 else say(Orders.unread_orders, count=count)
+    called = one if count == 1 else several.format(count=count)
+    return Order(Draft("drug", "", b"{}"), Drug("unknown"), name, called, weight_kg, g)

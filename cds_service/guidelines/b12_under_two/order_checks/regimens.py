@@ -10,13 +10,15 @@ from typing import Literal, NamedTuple
 from cds_service.clinical import Code, PlannedDrug, RemovedDraft, RevisedDrug
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
-from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order
 from cds_service.guidelines.b12_under_two.prescribing import Prescriber, safety_notes
 from cds_service.guidelines.b12_under_two.tables.order import Correction
+from cds_service.guidelines.b12_under_two.words import NEEDS
 from cds_service.guidelines.engine import Choice, Note, Recommend
 from cds_service.guidelines.tables import Reasoning
+from cds_service.language import Message, say
 
 _Part = Literal["medication", "dosage"]
 _PARTS: dict[Correction, tuple[_Part, ...]] = {
@@ -24,7 +26,6 @@ _PARTS: dict[Correction, tuple[_Part, ...]] = {
     "product and dose": ("medication", "dosage"),
     "product and dose, or removed": ("medication", "dosage"),
 }
-_PART_IN_WORDS: dict[_Part, str] = {"dosage": "the dose", "medication": "the drug"}
 
 
 class Regimen(NamedTuple):
@@ -38,6 +39,14 @@ def drug_of(choice: Choice) -> PlannedDrug | None:
     return next((one for one in choice.plans if isinstance(one, PlannedDrug)), None)
 
 
+def _changing(parts: tuple[_Part, ...], drug: PlannedDrug) -> Message:
+    if "medication" not in parts:
+        return say(Orders.change_dose)
+    if "dosage" not in parts:
+        return say(Orders.change_drug, drug=drug.name)
+    return say(Orders.change_drug_and_dose, drug=drug.name)
+
+
 class Regimens:
     """What the chart's card would order for one child, worked out once and when first asked for.
 
@@ -49,7 +58,7 @@ class Regimens:
         self._regimens: dict[bool, Regimen | None] = {}
         self.absent = tuple(
             [
-                need.name
+                NEEDS[need.key]
                 for need in g.needs
                 if need.importance == "required" and need.key in facts.missing
             ]
@@ -80,17 +89,21 @@ class Regimens:
             self._regimens[order.injected] = self._choose(injected=order.injected)
         return self._regimens[order.injected]
 
-    def notes(self, order: Order, opening: str) -> list[Note]:
+    def notes(self, order: Order, place: Literal["instead", "regimen"]) -> list[Note]:
         """The regimen in words, its drug named, and the safety of it; nothing if there is none."""
         regimen = self.like(order)
         if regimen is None:
             return []
         drug, safety = regimen
         first, *later = drug.phases
-        row = self.g.file.texts.dose_table_row
+        opening = say(
+            Texts.draft_instead if place == "instead" else Texts.draft_regimen,
+            drug=drug.name,
+            text=first.text,
+        )
         return [
-            Note("advice", opening, {"drug": drug.name, "text": first.text}),
-            *(Note("advice", row, {"text": phase.text}) for phase in later),
+            Note("advice", opening),
+            *(Note("advice", say(Texts.dose_table_row, text=phase.text)) for phase in later),
             *safety,
         ]
 
@@ -134,7 +147,7 @@ class Regimens:
 
     def _removed(self, order: Order, rule: str) -> tuple[Choice, ...]:
         plan = RemovedDraft(order.draft.source, order.name)
-        return (Choice(rule, f"Remove this order: {order.name}", (plan,)),)
+        return (Choice(rule, say(Orders.remove, name=order.name), (plan,)),)
 
     def _changed(self, order: Order, rule: str, parts: tuple[_Part, ...]) -> tuple[Choice, ...]:
         """The order changed in ``parts`` to what is recommended for this child, if anything is."""
@@ -146,9 +159,7 @@ class Regimens:
         if to_inject and "medication" not in parts:
             parts = ("medication", *parts)  # what is swallowed cannot be injected
         plan = RevisedDrug(order.draft, drug, frozenset(parts))
-        what = " and ".join([_PART_IN_WORDS[one] for one in parts])
-        label = f"Change {what}: {drug.name}" if "medication" in parts else f"Change {what}"
-        return (Choice(rule, label, (plan,), recommended=True),)
+        return (Choice(rule, _changing(parts, drug), (plan,), recommended=True),)
 
     def _rerouted(self, order: Order, rule: str, route: Code) -> tuple[Choice, ...]:
         """The order as it is, by another route; not one whose dose stands in words alone, which
@@ -159,7 +170,7 @@ class Regimens:
             order.draft.codes, order.name, route, Decimal(0), "ug", (), self.facts.on, "routine"
         )
         plan = RevisedDrug(order.draft, drug, frozenset({"route"}))
-        label = f"Change the route: {route.display.lower()}"
+        label = say(Orders.change_route, route=route.display.lower())
         return (Choice(rule, label, (plan,), recommended=True),)
 
     def _parts_of_a_dose(self, order: Order) -> tuple[_Part, ...]:

@@ -10,6 +10,7 @@ from msgspec import structs
 from cds_service.clinical import Basket, PlannedDrug, RevisedDrug
 from cds_service.guidelines.b12_under_two import monitoring, treatment
 from cds_service.guidelines.b12_under_two.age import add_months
+from cds_service.guidelines.b12_under_two.data import Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, is_empty
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, drug_of
@@ -24,14 +25,17 @@ from cds_service.guidelines.b12_under_two.tables.order import (
 from cds_service.guidelines.b12_under_two.words import test_notes
 from cds_service.guidelines.engine import Choice, Note, NotIndicated, Outcome, Recommend
 from cds_service.guidelines.tables import Reasoning, first_match, one_row
+from cds_service.language import Listed, Message, say
 
-_WHY_SILENT: Mapping[Silence, str] = {
-    "agrees": "the order agrees with the guideline",
-    "treated already": "vitamin B12 is ordered or given already",
-    "another order is written": "another order is being written; treatment is advised when orders"
-    " are signed",
-    "none is called for": "no order of vitamin B12 is being written, and none is called for here",
+_WHY_SILENT: Mapping[Silence, Message] = {
+    "agrees": say(Orders.agrees),
+    "treated already": say(Orders.treated_already),
+    "another order is written": say(Orders.another_is_written),
+    "none is called for": say(Orders.none_is_called_for),
 }
+_CHECKS: Mapping[Check, Message] = {
+    "one month": say(Orders.check_one_month), "three months": say(Orders.check_three_months),
+}  # fmt: skip
 _WITH_FOLIC_ACID_ALONE = ("ORD-13", "ORD-13.borderline")
 
 
@@ -74,15 +78,15 @@ class BasketChecks:
             lacking=tuple(lacking),
             refused=any(one.answer.refuses for one in said),
         )
-        fired = why.keep(one_row(g.tables.order_basket, "ORD-08", asked, order.name)).fired
+        fired = why.keep(one_row(g.tables.order_basket, "ORD-08", asked, order.called)).fired
         if not fired or fired[0].then is None:
             return []
         wanted = self._wanted(order, list(lacking.values()))
         tests, already = monitoring.plan_tests(wanted, facts, g, why, before_dose=order.injected)
         notes = test_notes(tests, already)
         if any(one.due == facts.on for one in tests):
-            notes.append(Note("advice", g.file.texts.baseline_first))
-        said_of = {"windows": " and ".join(lacking)}
+            notes.append(Note("advice", say(Texts.baseline_first)))
+        said_of = {"windows": Listed(tuple([_CHECKS[one] for one in lacking]), "conjunction")}
         choices = monitoring.test_choices("ORD-08", tests)
         return [
             self._cards.speak(
@@ -156,8 +160,8 @@ class BasketChecks:
         drug = next((one for choice in advice.choices if (one := drug_of(choice))), None)
         if drug is None:
             return list(advice.notes)
-        values = {"drug": drug.name, "text": "as follows"}
-        return [Note("advice", self.g.file.texts.draft_regimen, values), *advice.notes]
+        regimen = say(Texts.draft_regimen, drug=drug.name, text=say(Orders.as_follows))
+        return [Note("advice", regimen), *advice.notes]
 
     def _treatment(self, basket: Basket, unseen: int) -> Recommend | None:
         """The treatment card of the chart, its order written into the order just begun."""
@@ -179,7 +183,7 @@ class BasketChecks:
 
             card = structs.replace(card, choices=tuple([begun(one) for one in card.choices]))
         if unseen:
-            note = Note("safety", self.g.file.texts.drafts_unknown, {"count": unseen})
+            note = Note("safety", say(Texts.drafts_unknown, count=unseen))
             card = structs.replace(card, notes=(*card.notes, note))
         return card
 

@@ -42,6 +42,7 @@ from cds_service.guidelines.tables import (
     not_,
     some,
 )
+from cds_service.language import Words
 
 #: How an order is put right: taken out of the basket; given another product, another dose, or
 #: both ("or removed" where the product cannot be changed); or given by another route.
@@ -91,8 +92,8 @@ class OrderFacts(Struct, frozen=True):
     average: Decimal | None = None
     per_kg_in_mg: bool = False
     needs_weight: bool = False
-    unclear: tuple[str, ...] = ()
-    repeated: tuple[str, ...] = ()
+    unclear: tuple[Words, ...] = ()
+    repeated: tuple[Words, ...] = ()
     elsewhere: tuple[str, ...] = ()
     status: StatusName = "unknown"
     deficient: bool = False
@@ -103,7 +104,7 @@ class OrderFacts(Struct, frozen=True):
     leber: tuple[str, ...] = ()
     may_bleed: bool | None = None
     preservative_harms: bool | None = None
-    gaps: tuple[str, ...] = ()
+    gaps: tuple[Words, ...] = ()
 
 
 class SilenceFacts(Struct, frozen=True):
