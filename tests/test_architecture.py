@@ -117,9 +117,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines": ("", ""),
     "guidelines.engine": ("clinical errors language", "msgspec"),
     "guidelines.tables": ("errors guidelines.engine", "msgspec"),
-    "guidelines.explain": ("guidelines.engine guidelines.tables", "msgspec"),
+    "guidelines.explain": ("guidelines.engine guidelines.tables language", "msgspec"),
     "guidelines.describe": (
-        "clinical guidelines.codelists guidelines.engine guidelines.explain guidelines.tables",
+        "clinical guidelines.codelists guidelines.engine guidelines.explain guidelines.tables"
+        " language",
         "msgspec",
     ),
     "guidelines.codelists": ("clinical errors guidelines.engine", "msgspec"),

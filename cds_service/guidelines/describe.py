@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, get_origin, get_type_hints
 
 from msgspec import Struct, inspect
 
@@ -376,8 +376,10 @@ def _kind(fact: str, table: Table[Any, Any], language: Language) -> _Kind:
 def _kind_of_field(
     fact: str, facts: type[Struct], units: tuple[str, ...], language: Language
 ) -> _Kind:
-    info = cast(inspect.StructType, inspect.type_info(facts))
-    given = next(field.type for field in info.fields if field.name == fact)
+    hint = get_type_hints(facts)[fact]
+    if get_origin(hint) is tuple:  # of whatever: a list of names for a reader
+        return _Kind(language.text(say(Described.names)))
+    given = inspect.type_info(hint)
     kinds = given.types if isinstance(given, inspect.UnionType) else (given,)
     known = [kind for kind in kinds if not isinstance(kind, inspect.NoneType)]
     words = dict.fromkeys(language.text(_kind_in_words(kind, units, language)) for kind in known)
