@@ -34,8 +34,9 @@ Json = dict[str, Any]
 STORIES = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
 EVALUATION = "io.github.b12-cds-service.evaluation"
 RULES = "io.github.b12-cds-service.rules"
-#: Members of a resource that are words.
-WORDS = {"display", "text", "description", "note", "patientInstruction"}
+#: Members of a resource that are words, or follow from all of its content, words included.
+WORDS = {"display", "text", "description", "note", "patientInstruction", "identifier",
+         "io.github.b12-cds-service.if-none-exist"}  # fmt: skip
 LOCAL = "local: a site that renames everything"
 
 # --- a site's own words ---------------------------------------------------------------------------

@@ -12,7 +12,7 @@ A rule of several rows has a card for each; what follows from a row is an `Answe
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -42,7 +42,6 @@ from cds_service.guidelines.tables import (
     not_,
     some,
 )
-from cds_service.language import Words
 
 #: How an order is put right: taken out of the basket; given another product, another dose, or
 #: both ("or removed" where the product cannot be changed); or given by another route.
@@ -79,8 +78,8 @@ class OrderFacts(Struct, frozen=True):
     ``day`` the most on one day, ``average`` what is given a day on average; each ``None`` where
     it is not known. ``unclear`` says what could not be understood of it, ``gaps`` what is needed
     to judge it and is not there. ``repeated`` names the same drug ordered once more by the same
-    way, ``elsewhere`` by another. ``may_bleed`` and ``preservative_harms`` are known only of what
-    is injected.
+    way, ``elsewhere`` by another: words or messages, which rows only ask whether there are.
+    ``may_bleed`` and ``preservative_harms`` are known only of what is injected.
     """
 
     kind: Kind = "b12"
@@ -92,8 +91,8 @@ class OrderFacts(Struct, frozen=True):
     average: Decimal | None = None
     per_kg_in_mg: bool = False
     needs_weight: bool = False
-    unclear: tuple[Words, ...] = ()
-    repeated: tuple[Words, ...] = ()
+    unclear: tuple[Any, ...] = ()
+    repeated: tuple[Any, ...] = ()
     elsewhere: tuple[str, ...] = ()
     status: StatusName = "unknown"
     deficient: bool = False
@@ -104,7 +103,7 @@ class OrderFacts(Struct, frozen=True):
     leber: tuple[str, ...] = ()
     may_bleed: bool | None = None
     preservative_harms: bool | None = None
-    gaps: tuple[Words, ...] = ()
+    gaps: tuple[Any, ...] = ()
 
 
 class SilenceFacts(Struct, frozen=True):
