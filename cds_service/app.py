@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from cds_service import consultation
+from cds_service.consultation.known_answers import KnownAnswers
 from cds_service.errors import Unavailable
 from cds_service.fhir.gather import prefetch_template
 from cds_service.fhir.server import FhirServer
@@ -72,6 +73,8 @@ def create_app(
         services = consultation.load_services(settings.guideline_overrides, guidelines)
     door = make_door(settings, use_token or (store.use_token if store else _no_store))
     app = Flask(__name__, static_folder=None)
+    known = KnownAnswers(services, lambda: consultation.load_services(None, guidelines))
+    app.extensions["known_answers"] = known
     views = Views(
         settings,
         services,
@@ -84,6 +87,7 @@ def create_app(
         store=store,
         restraint=make_restraint(settings, services, store),
         challenger=_challenger(settings, guidelines, store),
+        known_answers=known,
     )
     add_routes(app, views, settings)
     if settings.demo:
@@ -213,6 +217,9 @@ def create() -> Flask:
 def work() -> Flask:
     """The application in a worker, its store at work until the worker ends."""
     app = create()
+    known: KnownAnswers = app.extensions["known_answers"]
+    known.start()
+    Finalize(None, known.stop, exitpriority=20)
     store: Store | None = app.extensions["store"]
     if store is not None:
         store.start()

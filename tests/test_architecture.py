@@ -212,6 +212,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "consultation.challenger": ("cdshooks consultation store", "msgspec"),
+    "consultation.known_answers": ("cdshooks consultation guidelines.guideline store", "msgspec"),
     "consultation.cases": (
         "errors cdshooks consultation fhir.bundles fhir.gather language",
         "msgspec",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Generic, Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from cds_service.clinical import Basket, Code, Need, Plan, Record
 from cds_service.guidelines.checks import entries
@@ -127,6 +127,23 @@ def _counted(number: int, things: str) -> str:
     return f"{number} {things.removesuffix('s') if number == 1 else things}"
 
 
+# --- its known answers ----------------------------------------------------------------------
+
+
+class KnownCase(Struct, frozen=True, forbid_unknown_fields=True):
+    """An invented child whose right answer is known, to be asked while the service runs.
+
+    ``request`` is a whole call of ``hook`` with its prefetch, told as of the day ``on``, and
+    ``accepted`` what was read and accepted as the decision; `consultation.known_answers` compares.
+    """
+
+    name: str
+    hook: str
+    on: date
+    request: Raw
+    accepted: Mapping[str, Any]
+
+
 # --- its judgement --------------------------------------------------------------------------
 
 _Facts = TypeVar("_Facts")
@@ -196,6 +213,10 @@ class GuidelineOf(Protocol[_Evaluation]):
 
     def specimens(self) -> Iterator[tuple[str, Plan]]:
         """One of every order it can suggest, for nobody, named by where it stands in the data."""
+
+    @property
+    def known_cases(self) -> Sequence[KnownCase]:
+        """Children whose right answers are known; none if it has no such."""
 
     def inventory(self, orders: int) -> Iterator[str]:
         """In lines for a person: what its data hold, ``orders`` being valid FHIR."""

@@ -55,6 +55,16 @@ turned_away = Counter(
     "Callers not heard, by status: 401 unknown, 429 too many calls, 503 no store to ask.",
     ["status"],
 )
+_known_answers = Counter(
+    "cds_known_answers",
+    "Sample infants whose right answers are known, asked while the service runs, by what came.",
+    ["result"],
+)
+known_answers_wrong = Gauge(
+    "cds_known_answers_wrong",
+    "Known answers that were wrong when last asked, over all workers; more than 0 is an alarm.",
+    multiprocess_mode="livesum",
+)
 lost = Counter("cds_store_lost", "Consultations that could not be kept.", ["because"])
 waiting = Gauge(
     "cds_store_waiting", "Consultations that wait to be written.", multiprocess_mode="livesum"
@@ -88,6 +98,11 @@ def count_need(need: str, state: str) -> None:
     """One need of a call, counted if nothing came."""
     if state.startswith(_MISSING):
         _need(need, state)()
+
+
+def known_answer(result: str) -> None:
+    """One known answer asked: "right", "wrong", or "local" when the site's changes explain it."""
+    _known_answers.labels(result).inc()
 
 
 def time_stage(stage: str, seconds: float) -> None:

@@ -35,6 +35,7 @@ from cds_service.web.intake import Turns, json_body, limits_of
 if TYPE_CHECKING:
     from cds_service.consultation import Consultation, Service
     from cds_service.consultation.challenger import Challenger
+    from cds_service.consultation.known_answers import KnownAnswers
     from cds_service.consultation.restraint import Restraint
     from cds_service.settings import Settings
     from cds_service.store.keeping import Store
@@ -69,6 +70,7 @@ class Views:
         store: Store | None,
         restraint: Restraint | None = None,
         challenger: Challenger | None = None,
+        known_answers: KnownAnswers | None = None,
     ) -> None:
         self._settings = settings
         self._limits = limits_of(settings)
@@ -79,6 +81,7 @@ class Views:
         self._today = today
         self._store = store
         self._restraint = restraint
+        self._known_answers = known_answers
         self._accounts = Accounts(store, challenger)
         self._by_id = {service.id: service for service in services}
         self._front = _encode_json(_front_page(settings))
@@ -98,12 +101,18 @@ class Views:
         return Response(_HEALTHY, content_type=_JSON)
 
     def readiness(self) -> Response:
-        """Whoever gets here has loaded and checked every guideline, and cards need no store."""
+        """Every guideline is loaded and checked by now, and cards need no store. Only a wrong
+        answer to a case whose right answer is known makes the service unready."""
         state: dict[str, Any] = {"status": "ok", "services": list(self._by_id)}
+        status = 200
         if self._store is not None:
             state["store"] = health = self._store.health()
             state["status"] = "degraded" if health.state == "unavailable" else "ok"
-        return Response(_encode_json(state), content_type=_JSON)
+        if self._known_answers:
+            state["knownAnswers"] = known = self._known_answers.state
+            if known.wrong:
+                state["status"], status = "failing", 503
+        return Response(_encode_json(state), status, content_type=_JSON)
 
     def measured(self) -> Response:
         return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
+import msgspec
 from msgspec import Struct
 
 from cds_service.clinical import Basket, Need, Plan, PlannedTask, Record
@@ -20,7 +21,7 @@ from cds_service.guidelines.b12_under_two.loading import FOLDER, ID, load
 from cds_service.guidelines.doses import specimens
 from cds_service.guidelines.engine import Note, Wording, texts_in_force
 from cds_service.guidelines.explain import Account
-from cds_service.guidelines.guideline import Known, Offer, closing_notes, inventory
+from cds_service.guidelines.guideline import Known, KnownCase, Offer, closing_notes, inventory
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.workbench import Chart, Desk
 from cds_service.language import Language
@@ -76,6 +77,11 @@ class Front(Struct, frozen=True):
         file = self.data.file
         yield from specimens(file.doses, file.products, file.routes, file.tests)
         yield "texts.mother", PlannedTask(file.texts.mother, date(2026, 1, 1))
+
+    @property
+    def known_cases(self) -> Sequence[KnownCase]:
+        content = (FOLDER / "known_answers.json").read_bytes()
+        return msgspec.json.decode(content, type=tuple[KnownCase, ...])
 
     def inventory(self, orders: int) -> Iterator[str]:
         return inventory(self.data.file, self.data.codes, orders)

@@ -71,6 +71,7 @@ from cds_service.guidelines.guideline import (
     Evaluation,
     GuidelineFile,
     Known,
+    KnownCase,
     Offer,
     closing_notes,
     inventory,
@@ -372,6 +373,10 @@ class Iron(Struct, frozen=True):
 
     def closing(self, on: date, *, as_of_is_set: bool) -> tuple[Note, ...]:
         return closing_notes(self.wording.about, self.local, on, as_of_is_set=as_of_is_set)
+
+    @property
+    def known_cases(self) -> Sequence[KnownCase]:
+        return ()
 
     def specimens(self) -> Iterator[tuple[str, Plan]]:
         return specimens(self.file.doses, self.file.products, self.file.routes, self.file.tests)
