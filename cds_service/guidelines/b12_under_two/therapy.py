@@ -46,7 +46,10 @@ class Therapy(Struct, frozen=True):
 
 
 _IN_FORCE = frozenset({"active", "on-hold"})
-_NOT_ORDERED = frozenset({"cancelled", "entered-in-error", "draft", "unknown"})
+#: Of orders and of what is stated to be taken: never was, or nobody knows that it was.
+_NEVER_WAS = frozenset(
+    {"cancelled", "entered-in-error", "draft", "unknown", "not-taken", "intended"}
+)
 _NOT_AN_ORDER = frozenset({"proposal", "plan", "option"})
 _BY_FORM: Mapping[ProductWay, Route] = {
     "oral": "oral", "sublingual": "other", "nasal": "other", "parenteral": "parenteral",
@@ -118,7 +121,7 @@ class _Found:
     def _add_b12(self, medication: Medication, *, active: bool) -> None:
         self._ended += medication.kind == "order" and not active
         administered = medication.kind == "administration"
-        if medication.status in (_NOT_GIVEN if administered else _NOT_ORDERED):
+        if medication.status in (_NOT_GIVEN if administered else _NEVER_WAS):
             return
         if active:
             self._active.append(medication)
