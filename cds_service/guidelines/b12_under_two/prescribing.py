@@ -294,13 +294,14 @@ def drugs_of(choice: Choice) -> list[PlannedDrug]:
 
 
 def safety_notes(
-    route: str, choices: Sequence[Choice], indicator: Indicator, p: Prescriber, *, allergic: bool
+    choices: Sequence[Choice], indicator: Indicator, p: Prescriber, *, allergic: bool
 ) -> tuple[list[Note], Indicator]:
-    """Safety points that apply, and the indicator they demand. ``route`` is the row of the card:
-    one of the route table, or DUP-03 where a running treatment is replaced."""
+    """Safety points that apply, and the indicator they demand. ``allergic`` when a reaction to
+    cobalamin is to be said, which makes the card critical: only where a child is, or is to be,
+    treated."""
     said = _SafetyNotes(p, indicator)
     drugs = [drug for choice in choices for drug in drugs_of(choice)]
-    said.of_substances(drugs, allergic=allergic and (p.safety.concerned or route == "DUP-03"))
+    said.of_substances(drugs, allergic=allergic)
     if any(drug.route != p.g.file.routes.oral for drug in drugs):
         said.of_injecting()
     said.of_treating()
