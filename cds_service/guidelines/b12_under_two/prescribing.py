@@ -365,9 +365,13 @@ class _SafetyNotes:
             self._say(say(Texts.nitrous_oxide))
 
     def of_other_orders(self) -> None:
-        """Orders that may be vitamin B12 too."""
+        """Orders and doses that may be vitamin B12 too."""
         therapy = self.p.facts.therapy
         for name in therapy.looks_like_b12:
             self._say(say(Texts.looks_like_b12, name=name))
         if therapy.unknown:
             self._say(say(Texts.medication_unknown, count=therapy.unknown))
+        for name in therapy.given_like_b12:
+            self._say(say(Texts.given_by_name, name=name))
+        if therapy.unknown_given:
+            self._say(say(Texts.given_unknown, count=therapy.unknown_given))
