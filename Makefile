@@ -21,7 +21,7 @@ help:
 	@echo "make prove        the decision tables over every combination of their facts, some minutes"
 	@echo "make fuzz         the fuzzers for some five minutes, with new examples every time"
 	@echo "make test-servers against HAPI FHIR and other real servers (needs Java 17, Maven, npm)"
-	@echo "make check        format, lint, types, generated documents, guideline data"
+	@echo "make check        format, lint, types, at most 15 ways through a function, generated documents, guideline data"
 	@echo "make format       put the code into the house's format"
 	@echo "make docs         write the generated documents anew"
 	@echo "make bench        this service beside bare Flask, a floor, and Flask + fhir.resources"
@@ -51,6 +51,8 @@ check: $(VENV)/.dev
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
+	$(RUN)/python -m pytest --quiet \
+	  tests/test_architecture.py::test_no_function_has_more_ways_than_a_reader_can_follow
 	$(RUN)/python tests/conformance/table.py --check
 	$(RUN)/cds-service describe --check
 	$(RUN)/cds-service check

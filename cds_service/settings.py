@@ -445,37 +445,57 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     for name, text in environment.items():
         if not name.startswith("CDS_") or _is_not_ours(name):
             continue
-        setting = SETTINGS.get(name)
-        if setting is None:
-            near = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.0)[0]
-            raise SettingsError(name, "is not a setting", f"Did you mean {near}?")
+        setting = _setting(name)
         if text.strip():
             values[setting.field] = setting.read(name, text.strip())
     settings = Settings(**values)
+    for check in _CHECKS:
+        check(settings)
+    return settings
+
+
+def _setting(name: str) -> Setting:
+    """The setting of that ``name``; for any other, the one that was probably meant is named."""
+    if name not in SETTINGS:
+        near = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.0)[0]
+        raise SettingsError(name, "is not a setting", f"Did you mean {near}?")
+    return SETTINGS[name]
+
+
+# --- settings that must go together ---------------------------------------------------------------
+
+
+def _check_date(settings: Settings) -> None:
+    """Refuses to tell a real patient's age on another day than today."""
     if settings.as_of and not settings.demo:
         raise SettingsError(
             "CDS_AS_OF",
             "another date than today is for the demo only",
             "Remove it, or set CDS_DEMO=true.",
         )
-    if settings.clients_file:
-        _check_with_clients(settings)
+
+
+def _check_ids(settings: Settings) -> None:
+    """Refuses a key for ids that are kept as they are."""
     if settings.plain_ids and settings.pseudonym_key:
         raise SettingsError(
             "CDS_PLAIN_IDS",
             "ids are kept as they are, so CDS_PSEUDONYM_KEY would do nothing",
             "Remove one of the two.",
         )
-    _check_restraint(settings)
-    if not settings.demo:
-        for server in sorted(settings.fhir_servers):
-            if server.startswith("http://") and not is_loopback(urlsplit(server).hostname or ""):
-                raise SettingsError(
-                    "CDS_FHIR_SERVERS",
-                    f"{server!r} is not encrypted, a token would be readable on the way",
-                    "Use its https address, or set CDS_DEMO=true for tests.",
-                )
-    return settings
+
+
+def _check_encryption(settings: Settings) -> None:
+    """Refuses to send a token over a network in the clear."""
+    if settings.demo:
+        return
+    for server in sorted(settings.fhir_servers):
+        if server.startswith("http://") and not is_loopback(urlsplit(server).hostname or ""):
+            raise SettingsError(
+                "CDS_FHIR_SERVERS",
+                f"{server!r} is not encrypted, a token would be readable on the way",
+                "Use its https address, or set CDS_DEMO=true for tests.",
+            )
 
 
 def _check_restraint(settings: Settings) -> None:
@@ -505,6 +525,8 @@ def _check_restraint(settings: Settings) -> None:
 
 def _check_with_clients(settings: Settings) -> None:
     """Refuses to ask callers who they are and let somebody in without all the same."""
+    if not settings.clients_file:
+        return
     if not settings.public_url:
         raise SettingsError(
             "CDS_PUBLIC_URL",
@@ -529,6 +551,10 @@ def _check_with_clients(settings: Settings) -> None:
             "it is for open mode, and CDS_CLIENTS_FILE is set",
             "Move the addresses to fhir_servers of the clients that may name them.",
         )
+
+
+#: In this order, so that of several faults always the same is named first.
+_CHECKS = (_check_date, _check_with_clients, _check_ids, _check_restraint, _check_encryption)
 
 
 def check_address(settings: Settings, host: str) -> None:

@@ -1,4 +1,5 @@
-"""Who knows whom, as a table: the medicine knows no FHIR, FHIR no medicine, neither any HTTP.
+"""Who knows whom, as a table: the medicine knows no FHIR, FHIR no medicine, neither any HTTP; and
+how many ways may lead through one function.
 
 The table is total: a module without a row fails, and so does a row without a module. Adding one
 is a decision about the house, made here and explained in DEVELOPERS.md.
@@ -294,6 +295,10 @@ ONLY = {
 # What a reader sees first: modules and packages side by side. More is a house nobody oversees.
 MOST_AT_THE_TOP = 14
 
+# Ways through one function, as `ways_through` counts them. Nothing is exempt: a function above
+# it is divided into parts that have names.
+MOST_WAYS = 15
+
 # Names that say where code lies, not what it does.
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "shared"}
 
@@ -382,6 +387,86 @@ def test_no_circle_leads_from_a_room_back_to_itself() -> None:
 
 def test_no_module_has_a_name_that_says_nothing() -> None:
     assert not {name for name in MODULES if name.rpartition(".")[2] in EMPTY_NAMES}
+
+
+def ways_through(part: ast.AST) -> int:
+    """How many decisions ``part`` holds, counted as radon counts them: each branch, loop and its
+    `else`, handler and `else` of a `try`, `case` but the last resort, assertion, conditional
+    expression, comprehension and each of its conditions, and each `and` or `or`. A function has one
+    way more than decisions; one inside another is counted by itself."""
+    match part:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return 0
+        case ast.Assert():
+            return 1  # and none for what it asserts
+        case ast.If() | ast.IfExp():
+            own = 1
+        case ast.For() | ast.AsyncFor() | ast.While():
+            own = 1 + bool(part.orelse)
+        case ast.Try() | ast.TryStar():
+            own = len(part.handlers) + bool(part.orelse)
+        case ast.Match():
+            wild = any(getattr(case.pattern, "pattern", False) is None for case in part.cases)
+            own = len(part.cases) - wild
+        case ast.BoolOp():
+            own = len(part.values) - 1
+        case ast.comprehension():
+            own = 1 + len(part.ifs)
+        case _:
+            own = 0
+    return own + sum(map(ways_through, ast.iter_child_nodes(part)))
+
+
+def functions_in(source: str) -> dict[str, int]:
+    """How many ways lead through every function in ``source``, by its line and name."""
+    return {
+        f"{node.lineno} {node.name}": 1 + sum(map(ways_through, node.body))
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+
+
+def test_no_function_has_more_ways_than_a_reader_can_follow() -> None:
+    above = [
+        f"{file.relative_to(PACKAGE.parent)}:{function} has {ways}"
+        for file in [*MODULES.values(), *(PACKAGE.parent / "bench").rglob("*.py")]
+        for function, ways in functions_in(file.read_text(encoding="utf-8")).items()
+        if ways > MOST_WAYS
+    ]
+    assert not above, f"more than {MOST_WAYS} ways through one function: {above}"
+
+
+@pytest.mark.parametrize(
+    ("body", "ways"),
+    [
+        ("pass", 1),
+        ("if a: pass\n elif b: pass\n else: pass", 3),
+        ("return a if b else c", 2),
+        ("return a and b and c or d", 4),
+        ("for a in b: pass\n else: pass", 3),
+        ("async for a in b: pass", 2),
+        ("while a: pass", 2),
+        ("try: pass\n except A: pass\n except B: pass\n else: pass\n finally: pass", 4),
+        ("try: pass\n except* A: pass", 2),
+        ("with a: pass", 1),
+        ("assert a and b", 2),
+        ("return [a for a in b if c if d for e in a]", 5),
+        ("return {a: any(b for b in a) for a in c}", 3),
+        ("return lambda: a or b", 2),
+        ("match a:\n  case 1: pass\n  case 2 if b or c: pass\n  case _: pass", 4),
+        ("match a:\n  case 1: pass\n  case [2, b]: pass", 3),
+        ("def g():\n  return a or b\n return g", 1),
+        ("class C:\n  def g(self): return a or b\n return C", 1),
+    ],
+)
+def test_the_counter_of_ways_sees_every_form(body: str, ways: int) -> None:
+    function = f"@a(b or c)\nasync def f(a=b or c):\n {body}\n"
+    assert functions_in(function)["2 f"] == ways
+
+
+def test_a_function_inside_another_is_counted_by_itself() -> None:
+    source = "def f():\n def g():\n  return a or b\n return g if a else None\n"
+    assert functions_in(source) == {"1 f": 2, "2 g": 2}
 
 
 def test_the_reader_of_imports_sees_every_form(

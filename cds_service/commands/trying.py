@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 from time import monotonic, sleep
+from typing import TYPE_CHECKING
 
 import click
 
 from cds_service.commands import BadInput
+
+if TYPE_CHECKING:
+    from cds_service.fhir.transactions import Outcome
+    from cds_service.trust.addresses import ApprovedFhirServer
+    from cds_service.workbench.samples import Story
 
 #: How long a FHIR server may take for all the resources of one sample infant.
 _TRANSACTION_S = 60.0
@@ -106,59 +113,107 @@ def load(address: str, delete: bool, folder: str | None, as_of: datetime | None,
     Each story is one transaction of resources under ids of their own, so loading again changes
     nothing but the dates. Never load them onto a server with real patients.
     """
-    from cds_service.fhir.server import FhirServer
-    from cds_service.fhir.transactions import Outcome, transact
+    server, told = _server_at(address), _stories_in(folder)
+    _await(server, wait)
+    on = as_of.date() if as_of else date.today()
+    loading = _Loading(server, None if delete else on)
+    label = "Deleting" if delete else "Loading"
+    with click.progressbar(told.values(), label=label, file=sys.stderr) as progress:
+        for story in progress:
+            loading.take(story)
+    for line in loading.account():
+        click.echo(line)
+    if loading.refused:
+        raise BadInput(f"{sum(map(len, loading.refused.values()))} stories were refused.")
+
+
+def _server_at(address: str) -> ApprovedFhirServer:
+    """The server of ``--fhir``. Whoever types the address has listed it."""
     from cds_service.trust.addresses import Refused, approve_fhir_server, normal_base_address
-    from cds_service.workbench.samples import find_folder, shifted, stories
 
     base = normal_base_address(address)
-    # Whoever types the address has listed it.
     server = approve_fhir_server(address, listed={getattr(base, "url", "")}, demo=True)
     if isinstance(server, Refused):
         raise BadInput(f"--fhir: {server.reason}.")
+    return server
+
+
+def _stories_in(folder: str | None) -> dict[str, Story]:
+    """The stories of ``--samples``, otherwise the checkout's."""
+    from cds_service.workbench.samples import find_folder, stories
+
     where = Path(folder) if folder else find_folder(Path(__file__).parents[1])
     told = stories(where) if where else {}
     if not told:
         raise BadInput("No sample infants here: say where with --samples.")
-    ends = monotonic() + wait
-    while wait and (answer := FhirServer(server, None, _METADATA_S).ask("metadata")).problem:
+    return told
+
+
+def _await(server: ApprovedFhirServer, seconds: int) -> None:
+    """Waits up to ``seconds`` until ``server`` says what it can do; with 0 it is not asked."""
+    from cds_service.fhir.server import FhirServer
+
+    ends = monotonic() + seconds
+    while seconds and (answer := FhirServer(server, None, _METADATA_S).ask("metadata")).problem:
         if monotonic() >= ends:
             raise BadInput(f"{server.url}: {answer.problem}, asked for its metadata.")
         sleep(1)
-    on = as_of.date() if as_of else date.today()
-    left_out: dict[str, list[str]] = {}
-    refused: dict[str, list[str]] = {}
-    done: list[Outcome] = []
-    label = "Deleting" if delete else "Loading"
-    with click.progressbar(told.values(), label=label, file=sys.stderr) as progress:
-        for story in progress:
-            now = story if delete else shifted(story, on)
-            if story.fhir_version != "R4":
-                left_out.setdefault(f"written in FHIR {story.fhir_version}", []).append(story.name)
-            elif now is None:
-                why = "no birth date gives this child's age on this day"
-                left_out.setdefault(why, []).append(story.name)
-            else:
-                record = [entry["resource"] for entry in now.patient["entry"]]
-                writer = FhirServer(server, None, _TRANSACTION_S)
-                outcome = transact(writer, "DELETE" if delete else "PUT", record)
-                if not outcome.answered:
-                    raise BadInput(
-                        f"{server.url}: {outcome.refused}; {len(done)} stories were done before."
-                    )
-                if outcome.refused:
-                    refused.setdefault(outcome.refused, []).append(story.name)
-                else:
-                    done.append(outcome)
-    if delete:
-        counted = f"{sum(one.deleted for one in done)} resources deleted"
-    else:
+
+
+class _Loading:
+    """Stories put on ``server`` as told ``on`` a day, or, without one, taken away again; and what
+    became of each. ``left_out`` and ``refused`` hold the names of stories under the reason."""
+
+    def __init__(self, server: ApprovedFhirServer, on: date | None) -> None:
+        self._server, self._on = server, on
+        self._taken = 0
+        self._done: list[Outcome] = []
+        self.left_out: dict[str, list[str]] = {}
+        self.refused: dict[str, list[str]] = {}
+
+    def take(self, story: Story) -> None:
+        from cds_service.workbench.samples import shifted
+
+        self._taken += 1
+        now = story if self._on is None else shifted(story, self._on)
+        if story.fhir_version != "R4":
+            self.left_out.setdefault(f"written in FHIR {story.fhir_version}", []).append(story.name)
+        elif now is None:
+            why = "no birth date gives this child's age on this day"
+            self.left_out.setdefault(why, []).append(story.name)
+        else:
+            self._send(now)
+
+    def _send(self, story: Story) -> None:
+        from cds_service.fhir.server import FhirServer
+        from cds_service.fhir.transactions import transact
+
+        record = [entry["resource"] for entry in story.patient["entry"]]
+        writer = FhirServer(self._server, None, _TRANSACTION_S)
+        outcome = transact(writer, "DELETE" if self._on is None else "PUT", record)
+        if not outcome.answered:
+            done = len(self._done)
+            raise BadInput(
+                f"{self._server.url}: {outcome.refused}; {done} stories were done before."
+            )
+        if outcome.refused:
+            self.refused.setdefault(outcome.refused, []).append(story.name)
+        else:
+            self._done.append(outcome)
+
+    def account(self) -> Iterator[str]:
+        """What was done, and what was not and why, in lines."""
+        if self._on is not None:
+            yield f"Told as if today were the day of each story: {self._on}."
+        done = len(self._done)
+        yield f"{done} of {self._taken} stories on {self._server.url}: {self._counted()}."
+        for what, found in (("Left out", self.left_out), ("Refused", self.refused)):
+            for why, names in found.items():
+                yield f"{what}, {len(names)} ({why}): {', '.join(names)}"
+
+    def _counted(self) -> str:
+        done = self._done
+        if self._on is None:
+            return f"{sum(one.deleted for one in done)} resources deleted"
         created, updated = sum(one.created for one in done), sum(one.updated for one in done)
-        counted = f"{created} resources created, {updated} updated"
-        click.echo(f"Told as if today were the day of each story: {on}.")
-    click.echo(f"{len(done)} of {len(told)} stories on {server.url}: {counted}.")
-    for what, found in (("Left out", left_out), ("Refused", refused)):
-        for why, names in found.items():
-            click.echo(f"{what}, {len(names)} ({why}): {', '.join(names)}")
-    if refused:
-        raise BadInput(f"{sum(map(len, refused.values()))} stories were refused.")
+        return f"{created} resources created, {updated} updated"

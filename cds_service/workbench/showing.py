@@ -287,20 +287,21 @@ def _named_contradiction(match: re.Match[str]) -> str:
 
 
 class _Page(RendererHTML):
-    """HTML of our own documents: of the HTML in them only anchors stay, all else is text."""
+    """HTML of our own documents: of the HTML in them only anchors and line breaks stay, all else is
+    text."""
 
-    _anchor = re.compile(r'<a id="[a-z0-9-]+">|</a>').fullmatch
+    _stays = re.compile(r'<a id="[a-z0-9-]+">|</a>|<br>').fullmatch
 
     def html_inline(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         written = tokens[idx].content
-        return written if self._anchor(written) else escape(written)
+        return written if self._stays(written) else escape(written)
 
     def html_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         written = tokens[idx].content.strip()
         if written.startswith("<!--"):
             return ""
         return "".join(
-            part if self._anchor(part) else escape(part) for part in re.split(r"(<[^>]*>)", written)
+            part if self._stays(part) else escape(part) for part in re.split(r"(<[^>]*>)", written)
         )
 
     def heading_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:

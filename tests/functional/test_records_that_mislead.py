@@ -224,6 +224,22 @@ def given(**when: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.parametrize(
+    ("display", "said"),
+    [
+        (None, "1 medication dose(s) already given could not be identified"),
+        ("Hydroxocobalamin", "looks like vitamin B12 by its name only (Hydroxocobalamin)"),
+    ],
+)
+def test_an_injection_of_a_drug_that_was_not_sent_is_said(display: str | None, said: str) -> None:
+    named = {"reference": "Medication/elsewhere"} | ({"display": display} if display else {})
+    sent = given(effectiveDateTime="2026-11-21", medicationReference=named)
+    del sent["medication"]
+    answer = ask(administrations=bundle(sent))
+    assert drugs(answer)
+    assert said in answer["cards"][0]["detail"]
+
+
 @pytest.mark.parametrize("member", ["effectiveDateTime", "occurenceDateTime", "occurrenceDateTime"])
 def test_an_injection_of_yesterday_counts_whichever_version_tells_of_it(member: str) -> None:
     answer = ask(administrations=bundle(given(**{member: "2026-11-21T10:00:00Z"})))

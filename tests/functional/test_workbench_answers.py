@@ -152,6 +152,11 @@ def test_the_guideline_page_shows_the_numbers_in_force(tmp_path: Path) -> None:
     assert "&lt;b&gt;us&lt;/b&gt;" in page, "what a site writes is text"
 
 
+def test_lines_of_a_cell_stand_below_each_other_in_the_guideline_page() -> None:
+    assert "1 MG/ML Oral Solution<br>RxNorm" in PAGE
+    assert not re.search(r"&lt;/?[a-z]", PAGE), "markup of ours is shown as text"
+
+
 def test_no_script_and_no_style_stands_in_the_guideline_page() -> None:
     assert not re.search(r"<script|<style|<!--| on\w+=| style=|javascript:", PAGE, flags=re.I)
 

@@ -22,6 +22,8 @@ from builders import (
     SEVERE,
     SNOMED,
     THROMBOCYTOPENIA,
+    G,
+    a_dose_given,
     a_lab,
     a_level,
     a_problem,
@@ -30,6 +32,7 @@ from builders import (
     an_allergy,
     an_order,
     day,
+    months_old,
     on_treatment,
     see,
 )
@@ -38,6 +41,8 @@ from cds_service.clinical import Code, Measurement, Record
 from cds_service.guidelines.engine import Recommend
 
 CYANOCOBALAMIN_CODES = {"11248", "309594", "1423423"}
+GAP = int(G.limits.episode_gap.value)
+OLD = months_old(20)
 
 
 @pytest.mark.parametrize("code", [LEBER, OPTIC_ATROPHY], ids=lambda code: code.display)
@@ -369,3 +374,47 @@ def test_an_uncoded_order_that_names_b12_is_warned_about() -> None:
 def test_an_order_nobody_can_identify_is_unknown_not_absent() -> None:
     unknown = an_order(codes=(), text="")
     assert see(a_record(medications=[unknown])).says("1 active medication order(s) could not be")
+
+
+@pytest.mark.parametrize("status", ["completed", "in-progress", "on-hold", "stopped", ""])
+def test_a_dose_given_that_nobody_can_identify_is_unknown_not_absent(status: str) -> None:
+    seen = see(a_record(medications=[a_dose_given(codes=(), text="", status=status)] * 2))
+    assert seen.doses["DOSE-A"]
+    assert seen.says("2 medication dose(s) already given could not be identified")
+    assert not seen.says("active medication order(s)")
+
+
+def test_a_dose_without_a_day_that_nobody_can_identify_is_said_too() -> None:
+    undated = a_dose_given(codes=(), text="", authored=None)
+    assert see(a_record(medications=[undated])).says("1 medication dose(s) already given")
+
+
+def test_a_dose_given_that_names_b12_in_words_alone_is_warned_about() -> None:
+    named = a_dose_given(codes=(), text="Vitamin B12 injection")
+    seen = see(a_record(medications=[named]))
+    assert seen.says("A dose already given looks like vitamin B12 by its name only (Vitamin B12 in")
+    assert not seen.says("An active order looks like")
+    for other in (
+        a_dose_given(codes=(), text="Paracetamol"),
+        a_dose_given(codes=(), text="Vitamin B12 injection", status="not-done"),
+        a_dose_given(codes=(), text="Vitamin B12 injection", ago=GAP + 1),
+    ):
+        assert not see(a_record(medications=[other], birth=OLD)).says("by its name only")
+
+
+@pytest.mark.parametrize(
+    ("ago", "said"), [(-1, False), (0, True), (GAP, True), (GAP + 1, False)]
+)  # fmt: skip
+def test_an_unidentified_dose_is_said_as_long_as_it_would_be_treatment_now(
+    ago: int, said: bool
+) -> None:
+    known = a_record(medications=[a_dose_given(ago=ago)], birth=OLD)
+    unknown = a_record(medications=[a_dose_given(codes=(), text="", ago=ago)], birth=OLD)
+    assert ("RTE-11" in see(known).rules) is said
+    assert see(unknown).says("dose(s) already given") is said
+
+
+@pytest.mark.parametrize("status", ["not-done", "entered-in-error", "unknown"])
+def test_what_was_not_given_need_not_be_identified(status: str) -> None:
+    seen = see(a_record(medications=[a_dose_given(codes=(), text="", status=status)]))
+    assert not seen.says("could not be identified")

@@ -82,6 +82,19 @@ def test_an_order_that_never_was_given_does_not_count_as_treatment(status: str) 
     assert "URG-02" in see(record).rules
 
 
+@pytest.mark.parametrize(
+    ("status", "treated"),
+    [("not-taken", False), ("intended", False), ("unknown", False), ("completed", True),
+     ("active", True), ("on-hold", True)],
+)  # fmt: skip
+def test_what_is_stated_counts_as_treatment_only_if_it_was_taken(
+    status: str, treated: bool
+) -> None:
+    stated = an_order(ago=80, status=status, kind="statement")
+    seen = see(a_record(level=a_level(ago=91), medications=[stated]))
+    assert ("URG-02" not in seen.rules) is treated
+
+
 @pytest.mark.parametrize("status", ["completed", "stopped"])
 def test_an_ended_requirement_level_order_does_not_count_as_treatment(status: str) -> None:
     small = an_order(ago=80, status=status, amount=2)

@@ -225,6 +225,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     active_now: str
     looks_like_b12: str
     medication_unknown: str
+    given_by_name: str
+    given_unknown: str
     requirement_level: str
     replace_oral: str
     paradox_oral: str

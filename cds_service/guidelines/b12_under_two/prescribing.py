@@ -294,13 +294,14 @@ def drugs_of(choice: Choice) -> list[PlannedDrug]:
 
 
 def safety_notes(
-    route: str, choices: Sequence[Choice], indicator: Indicator, p: Prescriber, *, allergic: bool
+    choices: Sequence[Choice], indicator: Indicator, p: Prescriber, *, allergic: bool
 ) -> tuple[list[Note], Indicator]:
-    """Safety points that apply, and the indicator they demand. ``route`` is the row of the card:
-    one of the route table, or DUP-03 where a running treatment is replaced."""
+    """Safety points that apply, and the indicator they demand. ``allergic`` when a reaction to
+    cobalamin is to be said, which makes the card critical: only where a child is, or is to be,
+    treated."""
     said = _SafetyNotes(p, indicator)
     drugs = [drug for choice in choices for drug in drugs_of(choice)]
-    said.of_substances(drugs, allergic=allergic and (p.safety.concerned or route == "DUP-03"))
+    said.of_substances(drugs, allergic=allergic)
     if any(drug.route != p.g.file.routes.oral for drug in drugs):
         said.of_injecting()
     said.of_treating()
@@ -364,9 +365,13 @@ class _SafetyNotes:
             self._say(say(Texts.nitrous_oxide))
 
     def of_other_orders(self) -> None:
-        """Orders that may be vitamin B12 too."""
+        """Orders and doses that may be vitamin B12 too."""
         therapy = self.p.facts.therapy
         for name in therapy.looks_like_b12:
             self._say(say(Texts.looks_like_b12, name=name))
         if therapy.unknown:
             self._say(say(Texts.medication_unknown, count=therapy.unknown))
+        for name in therapy.given_like_b12:
+            self._say(say(Texts.given_by_name, name=name))
+        if therapy.unknown_given:
+            self._say(say(Texts.given_unknown, count=therapy.unknown_given))

@@ -18,7 +18,9 @@ Route = Literal["oral", "parenteral", "other", "unknown"]
 class Therapy(Struct, frozen=True):
     """Vitamin B12 treatment on the record. ``start`` is day 0 of the current episode; ``given``
     says that doses were recorded as given in it; ``running`` are the active orders and the doses
-    given that are still within one episode of today."""
+    given that are still within one episode of today. ``looks_like_b12`` names the orders in force
+    whose words alone say vitamin B12, ``unknown`` counts those of a drug nobody can identify;
+    ``given_like_b12`` and ``unknown_given`` say the same of doses within one episode of today."""
 
     active: tuple[Medication, ...] = ()
     start: date | None = None
@@ -28,6 +30,8 @@ class Therapy(Struct, frozen=True):
     earlier: date | None = None
     looks_like_b12: tuple[str, ...] = ()
     unknown: int = 0
+    given_like_b12: tuple[str, ...] = ()
+    unknown_given: int = 0
     folic_acid_alone: str = ""
     requirement_level: str = ""
     given: bool = False
@@ -46,7 +50,10 @@ class Therapy(Struct, frozen=True):
 
 
 _IN_FORCE = frozenset({"active", "on-hold"})
-_NOT_ORDERED = frozenset({"cancelled", "entered-in-error", "draft", "unknown"})
+#: Of orders and of what is stated to be taken: never was, or nobody knows that it was.
+_NEVER_WAS = frozenset(
+    {"cancelled", "entered-in-error", "draft", "unknown", "not-taken", "intended"}
+)
 _NOT_AN_ORDER = frozenset({"proposal", "plan", "option"})
 _BY_FORM: Mapping[ProductWay, Route] = {
     "oral": "oral", "sublingual": "other", "nasal": "other", "parenteral": "parenteral",
@@ -83,13 +90,14 @@ class _Found:
         self._spans: list[tuple[date, date]] = []
         self._routes: list[Route] = []
         self._names: list[str] = []
-        self._unknown = self._ended = 0
+        self._given_names: list[str] = []
+        self._unknown = self._unknown_given = self._ended = 0
         self._folic = self._requirement = ""
 
     def add(self, medication: Medication) -> None:
         codes = self._g.codes
         if not medication.codes and not medication.text:
-            self._unknown += medication.status in _IN_FORCE
+            self._add_unknown(medication)
             return
         if medication.intent in _NOT_AN_ORDER:
             return
@@ -97,8 +105,7 @@ class _Found:
             return
         active = medication.kind == "order" and medication.status in _IN_FORCE
         if codes.b12_therapy.any_of(medication.codes) is None:
-            if active:
-                self._add_other(medication)
+            self._add_other(medication, active=active)
         elif _is_requirement_level(medication, self._g.limits):
             if active:
                 code = medication.codes[0]
@@ -106,19 +113,39 @@ class _Found:
         else:
             self._add_b12(medication, active=active)
 
-    def _add_other(self, medication: Medication) -> None:
-        """An active order of something else: folic acid, or what has a name of B12."""
-        if self._g.codes.folic_acid.any_of(medication.codes) is not None:
+    def _add_unknown(self, medication: Medication) -> None:
+        """What may have been vitamin B12: an order in force, or a dose given lately."""
+        if medication.kind != "administration":
+            self._unknown += medication.status in _IN_FORCE
+        else:
+            self._unknown_given += self._is_given(medication)
+
+    def _is_given(self, medication: Medication) -> bool:
+        """Whether it is a dose that would count as given lately if it were of vitamin B12."""
+        if medication.kind != "administration" or medication.status in _NOT_GIVEN:
+            return False
+        when = medication.authored
+        return when is None or (when.first <= self._on and not self._is_gap(when.last, self._on))
+
+    def _add_other(self, medication: Medication, *, active: bool) -> None:
+        """An active order of something else, folic acid or what has a name of B12; or such a dose
+        given."""
+        names = (medication.text, *(code.display for code in medication.codes))
+        name = medication.text or next((one for one in names if one), "")
+        if not active:
+            if self._is_given(medication) and names_b12(names, self._g):
+                self._given_names.append(name)
+        elif self._g.codes.folic_acid.any_of(medication.codes) is not None:
             self._folic = (
                 medication.text or medication.codes[0].display or self._g.file.names.folic_acid[0]
             )
-        elif names_b12((medication.text, *(code.display for code in medication.codes)), self._g):
-            self._names.append(medication.text or medication.codes[0].display)
+        elif names_b12(names, self._g):
+            self._names.append(name)
 
     def _add_b12(self, medication: Medication, *, active: bool) -> None:
         self._ended += medication.kind == "order" and not active
         administered = medication.kind == "administration"
-        if medication.status in (_NOT_GIVEN if administered else _NOT_ORDERED):
+        if medication.status in (_NOT_GIVEN if administered else _NEVER_WAS):
             return
         if active:
             self._active.append(medication)
@@ -165,6 +192,8 @@ class _Found:
             earlier=episode.before if active or given else episode.last,
             looks_like_b12=tuple(self._names),
             unknown=self._unknown,
+            given_like_b12=tuple(self._given_names),
+            unknown_given=self._unknown_given,
             folic_acid_alone="" if active else self._folic,
             given=given,
             running=(*active, *self._administered),

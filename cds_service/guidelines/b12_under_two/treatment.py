@@ -82,7 +82,10 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
     prescriber.minds("SAF-02")
     offer = _offer(route, advice, prescriber, allergic=allergic, leber=leber)
     safety, indicator = safety_notes(
-        route, offer.choices, offer.indicator, prescriber, allergic=allergic
+        offer.choices,
+        offer.indicator,
+        prescriber,
+        allergic=allergic and prescriber.safety.concerned,
     )
     urgency = _urgency_notes(facts, a)
     return Recommend(
@@ -290,7 +293,7 @@ def switch_to_injection(
         choices.append(choice)
     notes += prescriber.notes
     notes += dose_notes(choices, prescriber)
-    safety, indicator = safety_notes("DUP-03", choices, "warning", prescriber, allergic=allergic)
+    safety, indicator = safety_notes(choices, "warning", prescriber, allergic=allergic)
     return Recommend(
         "DUP-03",
         "DUP-03",

@@ -119,9 +119,7 @@ class Regimens:
             prescriber = Prescriber(self.facts, self.a, self.g, Reasoning())
             choice = prescriber.injection(self.g.file.doses.weekly_injections, recommended=True)
             drug = drug_of(choice) or drug
-            notes, _ = safety_notes(
-                self._route, [choice], card.indicator, prescriber, allergic=False
-            )
+            notes, _ = safety_notes([choice], card.indicator, prescriber, allergic=False)
         return Regimen(drug, tuple([one for one in notes if one.section == "safety"]))
 
     # --- ways to put an order right ---------------------------------------------------------------
