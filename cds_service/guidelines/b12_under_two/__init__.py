@@ -76,7 +76,9 @@ def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
     why = Reasoning()
     facts = read_facts(record, on, g, why)
     outcomes, assessment = _decide(facts, record, g, why)
-    return Evaluation(_one_main(outcomes), why, facts, facts.unusable, assessment=assessment)
+    return Evaluation(
+        _one_main(outcomes), why, facts, (*facts.unusable, *facts.ahead), assessment=assessment
+    )
 
 
 def evaluate_orders(
@@ -153,7 +155,7 @@ def _outside(rule: str, facts: Facts, g: Guideline) -> Outcome:
     died, a question when its age cannot be told."""
     if rule in ("AGE-01", "AGE-04", "AGE-07"):
         return NotIndicated(rule, g.file.rules[rule].result)
-    measured = bool(facts.levels or facts.preliminary or facts.unusable)
+    measured = bool(facts.levels or facts.preliminary or facts.unusable or facts.ahead)
     return CannotTell(
         rule,
         ("date of birth",),
@@ -170,6 +172,9 @@ def _cannot_evaluate(
     outcomes = treatment.running_treatment(facts, g, why)
     if a.cause == "inborn":
         outcomes.append(treatment.recommend("RTE-01", facts, a, g, why))
+    elif a.suspected:
+        row = treatment.choose_route(facts, a, g, why)
+        outcomes.append(treatment.recommend(row, facts, a, g, why))
     outcomes.append(treatment.cannot_evaluate(absent, facts, a, g))
     return outcomes
 
@@ -220,6 +225,11 @@ def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcom
         missing = ("a usable vitamin B12 result",)
         indicator = g.file.cards["B12-04"].indicator
         found = [CannotTell("B12-04", missing, "B12-04", indicator, {"written": written})]
+    if facts.ahead and not unread and not _settled(a) and not found:
+        written = ", ".join(facts.ahead)
+        missing = ("a vitamin B12 result that is not dated in the future",)
+        indicator = g.file.cards["B12-04.ahead"].indicator
+        found = [CannotTell("B12-04", missing, "B12-04.ahead", indicator, {"written": written})]
     return [*found, *_high_without_treatment(facts, a, g)]
 
 
@@ -332,6 +342,7 @@ def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[No
         (text, {name: ", ".join(values)})
         for text, name, values in (
             (texts.unusable_result, "written", facts.unusable),
+            (texts.result_ahead, "written", facts.ahead),
             (texts.not_a_b12_test, "names", () if facts.levels else facts.not_b12),
             (texts.unverified_code, "names", facts.unverified),
             (texts.weight_rejected, "weights", weight.rejected),

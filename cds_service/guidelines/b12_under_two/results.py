@@ -77,7 +77,8 @@ class Level(Struct, frozen=True):
 
 
 class Lab(Struct, frozen=True):
-    """One laboratory result in the unit of ``LAB_UNITS``; ``high``/``low`` as the lab flags it."""
+    """One laboratory result in the unit of ``LAB_UNITS``; ``high``/``low`` as the lab flags it.
+    ``unread`` when its range or flag was sent and could not be read, so that it is never normal."""
 
     value: Decimal
     written: str
@@ -88,6 +89,7 @@ class Lab(Struct, frozen=True):
     low: bool
     flagged: bool
     name: LabName
+    unread: bool = False
 
 
 # --- weight -----------------------------------------------------------------------------------
@@ -193,18 +195,26 @@ def verdict_of(pg_per_ml: Decimal, limits: Limits) -> Verdict:
 
 def read_levels(
     found: Iterable[Measurement], on: date, g: Guideline, why: Reasoning
-) -> tuple[tuple[Level, ...], Level | None, tuple[str, ...]]:
-    """Every level that stands, newest first; a low preliminary one; and what was unusable."""
+) -> tuple[tuple[Level, ...], Level | None, tuple[str, ...], tuple[str, ...]]:
+    """Every level that stands, newest first; a low preliminary one; what was unusable, and what is
+    dated in the future and could be used otherwise."""
     levels: list[Level] = []
     preliminary: Level | None = None
     unusable: list[str] = []
+    ahead: list[str] = []
     for measured in found:
         facts = _result(measured, on, g)
         match = why.first(g.tables.result, facts, measured.source)
         reading, when = match.result, measured.when
         if reading == "unusable":
             written = measured.value.written if measured.value is not None else measured.text
-            unusable.append(written or "no value")
+            early = structs.replace(facts, ahead=0)
+            future = facts.ahead is not None and g.limits.dated_ahead.holds(facts.ahead)
+            usable = first_match(g.tables.result, early).result != "unusable"
+            if future and usable and when is not None:
+                ahead.append(f"{written or 'no value'}, {when.first}")
+            else:
+                unusable.append(written or "no value")
         elif match.rule == "B12-02" and not measured.about:
             early = _as_if_final(measured, facts, g)
             preliminary = preliminary if early is None else early
@@ -218,7 +228,7 @@ def read_levels(
     levels.sort(key=lambda one: one.when.instant, reverse=True)
     if len(levels) > 1 and levels[0].when.instant == levels[1].when.instant:
         levels = _lowest_first(levels)
-    return tuple(levels), preliminary, tuple(unusable)
+    return tuple(levels), preliminary, tuple(unusable), tuple(ahead)
 
 
 def _result(measured: Measurement, on: date, g: Guideline) -> ResultFacts:
@@ -400,15 +410,18 @@ def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> La
         low=flag == "low" or ranged.low,
         flagged=flag != "" or ranged.tells,
         name=name,
+        unread=(measured.unread_range or ranged.unread) and flag == "",
     )
 
 
 class _Ranged(NamedTuple):
-    """Where a value lies by the laboratory's range; ``tells`` that its upper end decides."""
+    """Where a value lies by the laboratory's range; ``tells`` that its upper end decides,
+    ``unread`` that the end is in a unit nobody can convert."""
 
     high: bool
     low: bool
     tells: bool
+    unread: bool
 
 
 def _against_range(
@@ -424,7 +437,8 @@ def _against_range(
     too_high = upper is not None and number > upper and not below
     in_range = upper is not None and number <= upper and not above
     too_low = lower is not None and number < lower and not above
-    return _Ranged(too_high, too_low, too_high or in_range)
+    unread = measured.reference_high is not None and upper is None
+    return _Ranged(too_high, too_low, too_high or in_range, unread)
 
 
 def _in_unit(name: LabName, value: Quantity, g: Guideline) -> Decimal | None:

@@ -7,11 +7,15 @@ from datetime import date
 from decimal import ROUND_DOWN, Decimal
 
 from cds_service.clinical import PlannedDrug, PlannedTest
-from cds_service.guidelines.b12_under_two.assessment import Assessment, recent
+from cds_service.guidelines.b12_under_two.assessment import (
+    Assessment,
+    extreme_homocysteine,
+    recent,
+)
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
 from cds_service.guidelines.b12_under_two.monitoring import potassium_low
-from cds_service.guidelines.b12_under_two.results import Level
+from cds_service.guidelines.b12_under_two.results import Lab, Level
 from cds_service.guidelines.engine import Choice, Note
 
 
@@ -86,10 +90,20 @@ def shown_unit(written: str) -> str:
 
 def shown_metabolites(a: Assessment, g: Guideline) -> str:
     """The raised metabolites by name."""
-    return ", ".join(
-        f"{g.file.names.labs[one.name]} {shown_unit(one.written)}"
-        for one in a.status.high_metabolites
-    )
+    return _labs_in_words(a.status.high_metabolites, g)
+
+
+def shown_extremes(facts: Facts, a: Assessment, g: Guideline) -> str:
+    """The metabolites that make an inborn error a question, each with its value."""
+    if not a.suspected:
+        return ""
+    window = g.limits.labs_recent
+    homocysteine = extreme_homocysteine(facts, g.limits)
+    if homocysteine is None and a.suspicion == "ETI-01b":
+        homocysteine = recent(facts, "homocysteine", window, above=True)
+    found = (homocysteine, recent(facts, "methylmalonate", window, above=True))
+    shown = _labs_in_words([one for one in found if one is not None], g)
+    return shown[:1].upper() + shown[1:]
 
 
 def headline_level(facts: Facts, a: Assessment, g: Guideline) -> str:
@@ -121,7 +135,7 @@ def card_values(
     since = a.untreated_since
     potassium = recent(facts, "potassium", g.limits.labs_recent)
     low = potassium_low(facts, g)
-    product = injection_product(facts, g)
+    product = injection_product(facts, g, suspected=a.suspected)
     routes = g.file.routes
     subcutaneous = any(
         isinstance(plan, PlannedDrug) and plan.route == routes.subcutaneous
@@ -146,6 +160,8 @@ def card_values(
         "route": "deep subcutaneous" if subcutaneous else "intramuscular",
         "leber": named(facts.leber),
         "reactions": ", ".join(facts.reactions),
+        "possible_reactions": ", ".join(facts.possible_reactions),
+        "extremes": shown_extremes(facts, a, g),
         "deficient": number(g.limits.b12_deficient.value),
         "adequate": number(g.limits.b12_adequate.value),
     }
@@ -204,18 +220,36 @@ def _level_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
 
 def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
     texts, status = g.file.texts, a.status
-    if status.metabolites == "none":
-        return
     high = status.high_metabolites
-    values = shown_metabolites(a, g) + " high" if high else "within range"
-    yield Note("finding", texts.metabolites, {"values": values})
+    if status.metabolites != "none":
+        values = shown_metabolites(a, g) + " high" if high else "within range"
+        yield Note("finding", texts.metabolites, {"values": values})
     if any(one.name == "homocysteine" for one in high):
         yield Note("finding", texts.homocysteine_unspecific)
+    if high and not status.convincing and status.name == "borderline":
+        limits = g.limits
+        infants = {
+            "limit": number(limits.mma_high.value),
+            "homocysteine": number(limits.homocysteine_high.value),
+        }
+        yield Note("finding", texts.metabolites_adult_range, infants)
+    for labs, text in (
+        (status.grey_metabolites, texts.metabolites_grey),
+        (status.unread_metabolites, texts.metabolites_unread),
+    ):
+        if labs:
+            yield Note("finding", text, {"values": _labs_in_words(labs, g)})
+    if status.rule == "STAT-06":
+        yield Note("advice", texts.functional_specialist)
+
+
+def _labs_in_words(labs: Sequence[Lab], g: Guideline) -> str:
+    return ", ".join(f"{g.file.names.labs[one.name]} {shown_unit(one.written)}" for one in labs)
 
 
 def _severity_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
-    if a.severity is None:
-        return
+    if a.severity is None or (a.suspected and a.severity == "mild"):
+        return  # nothing about a child with a suspected inborn error is called mild
     because = a.severity_because or "no sign of a worse grade"
     yield Note("finding", g.file.texts.severity, {"severity": a.severity, "because": because})
     if a.severity == "mild" and a.unavailable:
