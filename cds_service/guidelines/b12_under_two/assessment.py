@@ -37,8 +37,8 @@ _DEFICIENT: frozenset[StatusName] = frozenset(
 
 
 class Status(Struct, frozen=True):
-    """``level`` is the result it rests on; ``flags`` are text names for the card. ``convincing`` when
-    the raised metabolites make an unclear level a deficiency."""
+    """``level`` is the result it rests on; ``flags`` are text names for the card.
+    ``convincing`` when the raised metabolites make an unclear level a deficiency."""
 
     rule: str
     name: StatusName
@@ -71,8 +71,9 @@ _SUSPICIONS: tuple[Suspicion, ...] = ("ETI-01b", "ETI-01c", "ETI-01d")
 
 
 class Assessment(Struct, frozen=True):
-    """``suspicion`` is what the metabolites make a question of. ``unavailable`` names blood values without a recent result; ``untreated_since`` is set only
-    past the limit, ``same_day`` when there are neurological signs as well."""
+    """``suspicion`` is what the metabolites make a question of. ``unavailable`` names blood values
+    without a recent result; ``untreated_since`` is set only past the limit, ``same_day`` when there
+    are neurological signs as well."""
 
     status: Status
     cause: Cause
@@ -427,7 +428,7 @@ def find_cause(facts: Facts, g: Guideline, why: Reasoning) -> Causes:
         *facts.dietary,
         *(Finding(f"{whose}: {diet}", "", None, False, False) for whose, diet in diets if diet),
     )
-    suspicion = next((one for one in _SUSPICIONS if one in fired), "")
+    suspicion: Suspicion = next((one for one in _SUSPICIONS if one in fired), "")
     if "ETI-01" in fired:
         return Causes("inborn", (*facts.inborn, *facts.malabsorption, *dietary), suspicion)
     if "ETI-02" in fired:
@@ -528,7 +529,8 @@ def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[str
     lines = []
     by_age = anaemia_limit(months_at(facts, hemoglobin), limits)
     if hemoglobin is not None and by_age is not None:
-        if by_age.holds(hemoglobin.value) and limits.hemoglobin_two_lines.holds(hemoglobin.value):
+        value = hemoglobin.value
+        if by_age.holds(value) and limits.hemoglobin_two_lines.holds(value):
             lines.append(f"haemoglobin {hemoglobin.written}")
     platelets = lowest(facts, "platelets", limits.labs_recent)
     if platelets is not None and limits.platelets_two_lines.holds(platelets.value):

@@ -73,7 +73,7 @@ def without_result(wanted: Iterable[Wanted], facts: Facts, g: Guideline) -> list
 
 
 def repeated_metabolites(facts: Facts, assessment: Assessment, g: Guideline) -> list[Wanted]:
-    """In four weeks, the metabolites that are neither normal nor convincingly raised at this age."""
+    """In four weeks, the metabolites that are neither normal nor convincingly raised."""
     status = assessment.status
     unclear = [*status.grey_metabolites]
     if status.name == "borderline" and not status.convincing:

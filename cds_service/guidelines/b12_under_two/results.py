@@ -208,10 +208,7 @@ def read_levels(
         reading, when = match.result, measured.when
         if reading == "unusable":
             written = measured.value.written if measured.value is not None else measured.text
-            early = structs.replace(facts, ahead=0)
-            future = facts.ahead is not None and g.limits.dated_ahead.holds(facts.ahead)
-            usable = first_match(g.tables.result, early).result != "unusable"
-            if future and usable and when is not None:
+            if when is not None and _only_ahead(facts, g):
                 ahead.append(f"{written or 'no value'}, {when.first}")
             else:
                 unusable.append(written or "no value")
@@ -229,6 +226,14 @@ def read_levels(
     if len(levels) > 1 and levels[0].when.instant == levels[1].when.instant:
         levels = _lowest_first(levels)
     return tuple(levels), preliminary, tuple(unusable), tuple(ahead)
+
+
+def _only_ahead(facts: ResultFacts, g: Guideline) -> bool:
+    """Whether a result is unusable for no other reason than that it is dated in the future."""
+    if facts.ahead is None or not g.limits.dated_ahead.holds(facts.ahead):
+        return False
+    today = first_match(g.tables.result, structs.replace(facts, ahead=0))
+    return today.result != "unusable"
 
 
 def _result(measured: Measurement, on: date, g: Guideline) -> ResultFacts:
