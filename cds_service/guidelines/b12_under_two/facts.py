@@ -10,6 +10,7 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from cds_service.clinical import (
+    Allergy,
     Code,
     Measurement,
     Moment,
@@ -442,21 +443,21 @@ def _reactions(record: Record, problems: _Problems, g: Guideline) -> _Reactions:
     the metal, or of something else in the product."""
     coded = [one.name for one in problems.of("cobalamin_reaction", lasting=True)]
     named: list[str] = []
-    for allergy in record.allergies:
-        if allergy.certainty in ("entered-in-error", "refuted"):
-            continue
-        if allergy.clinical_status in ("inactive", "resolved"):
-            continue
+    for allergy in filter(_stands, record.allergies):
         code = g.codes.cobalamin_substance.any_of(
             allergy.codes
         ) or g.codes.cobalamin_reaction.any_of(allergy.codes)
-        names = (allergy.text, *(one.display for one in allergy.codes))
+        names = [one for one in (allergy.text, *(it.display for it in allergy.codes)) if one]
         if code is not None:
-            name = allergy.text or code.display
-            coded.append(name or next((one.display for one in allergy.codes), "recorded by code"))
+            coded.append(next(iter([*names, code.display]), "") or "recorded by code")
         elif names_b12(names, g) or any(has_phrase(one, g.file.names.cobalt) for one in names):
-            named.append(next(one for one in names if one))
+            named.append(names[0])
     return _Reactions(tuple(coded), tuple(named))
+
+
+def _stands(allergy: Allergy) -> bool:
+    refuted = allergy.certainty in ("entered-in-error", "refuted")
+    return not refuted and allergy.clinical_status not in ("inactive", "resolved")
 
 
 def _name(measured: Measurement) -> str:

@@ -208,10 +208,8 @@ def read_levels(
         reading, when = match.result, measured.when
         if reading == "unusable":
             written = measured.value.written if measured.value is not None else measured.text
-            if when is not None and _only_ahead(facts, g):
-                ahead.append(f"{written or 'no value'}, {when.first}")
-            else:
-                unusable.append(written or "no value")
+            later = _only_ahead(facts, g)
+            (ahead if later else unusable).append(_with_date(written, when, shown=later))
         elif match.rule == "B12-02" and not measured.about:
             early = _as_if_final(measured, facts, g)
             preliminary = preliminary if early is None else early
@@ -226,6 +224,12 @@ def read_levels(
     if len(levels) > 1 and levels[0].when.instant == levels[1].when.instant:
         levels = _lowest_first(levels)
     return tuple(levels), preliminary, tuple(unusable), tuple(ahead)
+
+
+def _with_date(written: str, when: Moment | None, *, shown: bool) -> str:
+    """A result as sent, with its date where that is what is wrong with it."""
+    words = written or "no value"
+    return f"{words}, {when.first}" if shown and when is not None else words
 
 
 def _only_ahead(facts: ResultFacts, g: Guideline) -> bool:

@@ -147,36 +147,52 @@ def _suspected(route: str, p: Prescriber, *, allergic: bool) -> _Offer:
     """Samples, and hydroxocobalamin where the level calls for an injection: recommended where it is
     deficient, offered where it is borderline, else left to the specialist."""
     facts, a, g = p.facts, p.a, p.g
-    texts, active = g.file.texts, facts.therapy.active
+    texts, level = g.file.texts, a.status.level
     indicator = g.file.cards[a.suspicion].indicator
-    wanted = monitoring.baseline(facts, a, g, p.why)
-    if a.status.level is None and ("b12", facts.on) not in wanted:
-        wanted.insert(0, ("b12", facts.on))
     notes = [Note("advice", texts.samples_first)]
-    verdict = a.status.level.verdict if a.status.level is not None else ""
-    dosed = a.suspicion == "ETI-01b" and verdict in ("deficient", "low", "borderline")
-    withheld = allergic or facts.age.under_one_month or _lacks_a_need(facts, g)
-    given = bool(active) and all(g.codes.hydroxocobalamin.any_of(one.codes) for one in active)
-    if given:
+    if _only_hydroxocobalamin(facts, g):
         notes.append(Note("advice", texts.suspected_already, {"order": order_names(facts)}))
-    elif a.suspicion == "ETI-01b" and (withheld or not dosed):
+    elif not allergic and level is not None and _dosed_by_level(facts, a, g):
+        choice, said = _injected_instead(p, recommended=level.verdict == "deficient")
+        return _Offer(indicator, (choice,), notes=[*notes, *said])
+    elif a.suspicion == "ETI-01b":
         notes.append(Note("advice", texts.suspected_no_dose))
-    if withheld or given or not dosed:
-        tests = _tests(route, wanted, indicator, p, urgent=True)
-        return structs.replace(tests, notes=[*notes, *tests.notes])
-    doses = g.file.doses
+    wanted = monitoring.baseline(facts, a, g, p.why)
+    if level is None and ("b12", facts.on) not in wanted:
+        wanted.insert(0, ("b12", facts.on))
+    tests = _tests(route, wanted, indicator, p, urgent=True)
+    return structs.replace(tests, notes=[*notes, *tests.notes])
+
+
+def _only_hydroxocobalamin(facts: Facts, g: Guideline) -> bool:
+    """The child is on orders of hydroxocobalamin, and on nothing else."""
+    active = facts.therapy.active
+    return bool(active) and all(g.codes.hydroxocobalamin.any_of(one.codes) for one in active)
+
+
+def _dosed_by_level(facts: Facts, a: Assessment, g: Guideline) -> bool:
+    """Whether a dose may be shown: not under one month, not without the facts it rests on, nor
+    where the level is adequate."""
+    if a.suspicion != "ETI-01b" or facts.age.under_one_month or _lacks_a_need(facts, g):
+        return False
+    level = a.status.level
+    return level is not None and level.verdict in ("deficient", "low", "borderline")
+
+
+def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list[Note]]:
+    """The injection, which stops what is ordered now, and what is said of it."""
+    facts, texts, doses = p.facts, p.g.file.texts, p.g.file.doses
     dose = doses.neurological_injections if p.neuro else doses.weekly_injections
-    recommended = verdict == "deficient"
     choice = p.injection(dose, recommended=recommended)
-    if not recommended:
-        notes.append(Note("advice", texts.suspected_offered))
+    notes = [] if recommended else [Note("advice", texts.suspected_offered)]
+    active = facts.therapy.active
     if active:
         names = ", ".join(drug.name for drug in drugs_of(choice))
-        change = {"names": order_names(facts), "drug": names}
+        change: dict[str, object] = {"names": order_names(facts), "drug": names}
         notes.append(Note("advice", texts.replace_oral, change))
         plans = (*stop_orders(active), *choice.plans)
         choice = structs.replace(choice, label=f"{REPLACING}{choice.label}", plans=plans)
-    return _Offer(indicator, (choice,), notes=notes)
+    return choice, notes
 
 
 def _lacks_a_need(facts: Facts, g: Guideline) -> bool:
