@@ -75,6 +75,7 @@ class Measurement(Struct, frozen=True):
     ``withheld`` is true when the sender says why there is no value. ``about`` names somebody
     else the result is about (``Observation.focus``: the mother, a fetus); such a result is never
     this patient's. ``source`` is its address in the record ("Observation/123").
+    ``unread_range`` when a range or flag was sent that could not be read.
     """
 
     codes: tuple[Code, ...]
@@ -90,6 +91,7 @@ class Measurement(Struct, frozen=True):
     reference_high: Quantity | None = None
     withheld: bool = False
     about: str = ""
+    unread_range: bool = False
 
 
 class Problem(Struct, frozen=True):

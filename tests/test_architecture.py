@@ -170,6 +170,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.therapy": (_B12, "msgspec"),
     "guidelines.b12_under_two.words": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.blood": (_B12, ""),
     "guidelines.b12_under_two.tables.cause": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables.inputs": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables.severity": (_B12, "msgspec"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -161,10 +162,11 @@ def with_signs_one_normal_metabolite_settles_nothing() -> None:
 
 
 def homocysteine_turns_a_borderline_level_and_no_adequate_one() -> None:
-    raised = a_lab("homocysteine", 12)
+    raised = a_lab("homocysteine", 12, interpretation="high")
     assert "STAT-03" in see(a_record(raised, level=a_level(250))).rules
-    assert "STAT-08" in see(a_record(raised, a_diet(), level=a_level(400))).rules
-    mma = a_lab("methylmalonate", "0.9")
+    plain = a_lab("homocysteine", 12)
+    assert "STAT-08" in see(a_record(plain, a_diet(), level=a_level(400))).rules
+    mma = a_lab("methylmalonate", "1.3")
     assert "STAT-06" in see(a_record(mma, a_diet(), level=a_level(400))).rules
     fed = a_record(mma, breast_feeding(), level=a_level(400))
     assert "STAT-08" in see(fed).rules
@@ -246,10 +248,11 @@ def an_allergy_withholds_the_orders_of_every_table() -> None:
         assert seen.says("no medication is suggested")
 
 
-def a_usual_haemoglobin_of_two_months_makes_it_moderate() -> None:
-    seen = see(a_record(a_lab("hemoglobin", "10.5"), a_weight(5), birth=months_old(2)))
-    assert "RTE-06" in seen.rules
-    assert "DOSE-B" not in seen.doses
+def a_usual_haemoglobin_of_two_months_is_no_anaemia() -> None:
+    for value, row in (("9.7", "RTE-07"), ("8.9", "RTE-06")):
+        lab = a_lab("hemoglobin", value)
+        seen = see(a_record(lab, a_weight(5), birth=months_old(2) - timedelta(days=10)))
+        assert row in seen.rules
 
 
 def the_letter_of_the_dose_is_possible_for_mild_deficiency_only() -> None:
@@ -316,7 +319,7 @@ def what_cannot_be_placed_hides_no_low_level_and_is_hidden_by_none() -> None:
 
 
 def a_bounded_metabolite_counts_only_if_it_can_be_placed() -> None:
-    for comparator, value, row in (("<", "0.9", "STAT-05"), (">", "0.9", "STAT-03"),
+    for comparator, value, row in (("<", "1.9", "STAT-05"), (">", "1.9", "STAT-03"),
                                    ("<", "0.3", "STAT-04"), (">", "0.3", "STAT-05")):  # fmt: skip
         lab = a_lab("methylmalonate", value, comparator=comparator)
         assert row in see(a_record(lab, level=a_level(250))).rules
@@ -568,6 +571,24 @@ def nobody_is_told_with_every_keystroke() -> None:
     assert see_orders(a_record(), signing=False).shows("RTE-07")
 
 
+def the_worst_count_and_the_lowest_level_of_a_month_grade_severity() -> None:
+    transfused = (a_lab("hemoglobin", "5.5", ago=4), a_lab("hemoglobin", "11.5", ago=1))
+    seen = see(a_record(*transfused))
+    assert "SEV-02" in seen.rules
+    assert seen.says("5.5")
+    assert seen.says("11.5")
+    assert "SEV-03" in see(a_record(a_level(90, ago=20), level=a_level(150, ago=1))).rules
+
+
+def a_suspected_inborn_error_stands_before_routes_and_follow_up() -> None:
+    extreme = a_lab("homocysteine", 60)
+    assert see(a_record(extreme, level=a_level(250), problems=[SEIZURE])).shows("ETI-01b")
+    treated = a_record(extreme, level=a_level(250, ago=5), medications=[an_order(ago=10)])
+    assert see(treated).shows("ETI-01b")
+    assert not see(a_record(extreme, level=a_level(150))).shows("ETI-01b")
+    assert see(a_record(extreme, level=a_level(150, ago=200))).shows("ETI-01b")
+
+
 #: One function an entry, in the order of the README; an entry without one fails below.
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
@@ -595,7 +616,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     low_potassium_warns_and_leaves_the_treatment_recommended,
     untreated_counts_from_the_present_run,
     an_allergy_withholds_the_orders_of_every_table,
-    a_usual_haemoglobin_of_two_months_makes_it_moderate,
+    a_usual_haemoglobin_of_two_months_is_no_anaemia,
     the_letter_of_the_dose_is_possible_for_mild_deficiency_only,
     from_the_second_birthday_the_service_is_silent,
     low_platelets_stand_until_a_newer_count,
@@ -629,6 +650,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     follow_up_goes_with_every_order_but_one_not_to_be_signed,
     a_correction_changes_what_is_wrong_and_nothing_else,
     nobody_is_told_with_every_keystroke,
+    the_worst_count_and_the_lowest_level_of_a_month_grade_severity,
+    a_suspected_inborn_error_stands_before_routes_and_follow_up,
 )
 
 

@@ -52,6 +52,31 @@ def silent(rule: str, build: Callable[[Decimal], Record]) -> Sees:
     return lambda x: rule not in see(build(x)).rules
 
 
+def counted(name: str, months: int, rule: str) -> tuple[str, Sees]:
+    """Whether a count of a child of some months, flagged by the laboratory, fires a rule."""
+    birth = months_old(months) - timedelta(days=10)
+    return "0.1", fires(
+        rule,
+        lambda x: a_record(
+            a_lab(name, x, ago=2, interpretation="high" if name == "mcv" else ""), birth=birth
+        ),
+    )
+
+
+def sampled_at(value: str, *, anaemic: bool) -> tuple[str, Sees]:
+    """Whether a haemoglobin is anaemia by the month in which it was sampled."""
+
+    def sees(x: Decimal) -> bool:
+        birth = months_old(int(x)) - timedelta(days=10)
+        record = a_record(a_lab("hemoglobin", value, ago=2), birth=birth)
+        found = see(record).evaluation.assessment
+        assert found is not None
+        by_age = found.severity_rule == "SEV-05"
+        return by_age is anaemic
+
+    return "1", sees
+
+
 def weighs(months: int) -> Sees:
     """Whether a weight of today is used at that age."""
     return fires("WT-04", lambda kg: a_record(a_weight(kg, ago=0), birth=months_old(months)))
@@ -196,7 +221,7 @@ TABLE: dict[str, tuple[str, Sees]] = {
         "1",
         fires(
             "STAT-03",
-            lambda x: a_record(a_lab("methylmalonate", "0.9", ago=5 + int(x)), level=a_level(250)),
+            lambda x: a_record(a_lab("methylmalonate", "1.9", ago=5 + int(x)), level=a_level(250)),
         ),
     ),
     "mma_high": (
@@ -205,15 +230,55 @@ TABLE: dict[str, tuple[str, Sees]] = {
     ),
     "homocysteine_high": (
         "0.1",
-        fires("STAT-03", lambda x: a_record(a_lab("homocysteine", x), level=a_level(250))),
+        fires("STAT-03", lambda x: a_record(a_lab("homocysteine", x), level=a_level(250),
+                                            problems=[CROHN])),
+    ),
+    "mma_high_toddler": (
+        "0.01",
+        fires("STAT-03", lambda x: a_record(a_lab("methylmalonate", x), level=a_level(250),
+                                            birth=months_old(15))),
+    ),
+    "mma_grey": (
+        "0.01",
+        fires("STAT-05", lambda x: a_record(a_lab("methylmalonate", x), level=a_level(250))),
+    ),
+    "homocysteine_grey": (
+        "0.1",
+        fires("STAT-05", lambda x: a_record(a_lab("homocysteine", x), level=a_level(250))),
+    ),
+    "mma_extreme": ("0.1", fires("ETI-01c", lambda x: a_record(a_lab("methylmalonate", x),
+                                                               level=a_level(250)))),
+    "homocysteine_severe": (
+        "0.1",
+        fires("ETI-01b", lambda x: a_record(a_lab("homocysteine", x), level=a_level(250))),
+    ),
+    "homocysteine_extreme": (
+        "0.1",
+        fires("ETI-01b", lambda x: a_record(a_lab("homocysteine", x), level=a_level(150))),
     ),
     "labs_recent": ("1", fires("SEV-02", lambda x: a_record(a_lab("hemoglobin", 6, ago=int(x))))),
     "hemoglobin_severe": ("0.1", fires("SEV-02", lambda x: a_record(a_lab("hemoglobin", x)))),
     "hemoglobin_two_lines": (
         "0.1",
-        fires("SEV-02", lambda x: a_record(a_lab("hemoglobin", x), a_lab("platelets", 80))),
+        fires(
+            "SEV-02",
+            lambda x: a_record(
+                a_lab("hemoglobin", x), a_lab("platelets", 80), birth=months_old(8)
+            ),
+        ),
     ),
-    "hemoglobin_anaemia": ("0.1", fires("SEV-05", lambda x: a_record(a_lab("hemoglobin", x)))),
+    "hemoglobin_anaemia": counted("hemoglobin", 8, "SEV-05"),
+    "hemoglobin_anaemia_1_month": counted("hemoglobin", 1, "SEV-05"),
+    "hemoglobin_anaemia_2_months": counted("hemoglobin", 2, "SEV-05"),
+    "hemoglobin_anaemia_3_months": counted("hemoglobin", 4, "SEV-05"),
+    "mcv_high": counted("mcv", 8, "SEV-05"),
+    "mcv_high_1_month": counted("mcv", 1, "SEV-05"),
+    "mcv_high_2_months": counted("mcv", 2, "SEV-05"),
+    "mcv_high_3_months": counted("mcv", 4, "SEV-05"),
+    "blood_age_1_month": sampled_at("8.5", anaemic=True),
+    "blood_age_2_months": sampled_at("9.5", anaemic=False),
+    "blood_age_3_months": sampled_at("9.2", anaemic=True),
+    "blood_age_6_months": sampled_at("10.2", anaemic=True),
     "hemoglobin_potassium": ("0.1", fires("MON-04", lambda x: injected(a_lab("hemoglobin", x)))),
     "platelets_two_lines": (
         "1",
@@ -321,8 +386,17 @@ PUBLISHED = {
     "toddler_age": "12 mo at_least",
     "b12_deficient": "200 pg/mL below",
     "b12_adequate": "300 pg/mL at_least",
-    "mma_high": "0.4 umol/L above",
-    "homocysteine_high": "8 umol/L above",
+    "mma_high": "1.25 umol/L above",
+    "homocysteine_high": "10 umol/L above",
+    "mma_high_toddler": "0.3 umol/L above",
+    "homocysteine_severe": "50 umol/L at_least",
+    "homocysteine_extreme": "100 umol/L above",
+    "hemoglobin_severe": "7 g/dL below",
+    "hemoglobin_anaemia": "10.5 g/dL below",
+    "hemoglobin_anaemia_1_month": "10 g/dL below",
+    "hemoglobin_anaemia_2_months": "9 g/dL below",
+    "hemoglobin_anaemia_3_months": "9.5 g/dL below",
+    "mcv_high": "90 fL above",
     "platelets_injection": "50 10*9/L below",
     "potassium_low": "3.5 mmol/L below",
     "untreated": "90 d above",

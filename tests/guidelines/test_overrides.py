@@ -109,6 +109,7 @@ NOT_A_SETTING = {
     "cards.FU-08.summary",
     "cards.FU-09.advice",
     "texts.expected_response",
+    "texts.metabolites_grey",
     "texts.label_discordance",
     "texts.local_first_line",
     "texts.potassium_low",

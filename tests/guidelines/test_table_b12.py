@@ -95,9 +95,8 @@ def test_a_result_without_a_value_is_ignored() -> None:
         a_level(100001),
         a_level(150, "ug"),
         a_level(when=None),
-        a_level(ago=-2),
     ],
-    ids=["no unit", "zero", "negative", "impossible", "no concentration", "no date", "future"],
+    ids=["no unit", "zero", "negative", "impossible", "no concentration", "no date"],
 )
 def test_a_number_that_cannot_be_trusted_is_shown_and_not_used(level: Measurement) -> None:
     seen = see(a_record(level=level))
@@ -262,3 +261,17 @@ def test_the_laboratorys_range_never_replaces_the_limits() -> None:
                         problems=[CROHN]))  # fmt: skip
     assert "STAT-08" in seen.rules
     assert seen.evaluation.facts.levels[0].below_reference
+
+
+def test_a_result_dated_in_the_future_is_said_to_be_that() -> None:
+    seen = see(a_record(level=a_level(142, ago=-27)))
+    assert "B12-04" in seen.rules
+    assert seen.shows("B12-04.ahead")
+    assert seen.says("dated in the future")
+    assert not seen.says("no known unit")
+    assert not seen.doses
+
+
+def test_a_future_result_that_could_not_be_read_either_is_not_only_ahead() -> None:
+    seen = see(a_record(level=a_level(142, None, ago=-27)))
+    assert seen.shows("B12-04")

@@ -64,7 +64,7 @@ def test_a_recent_result_makes_its_baseline_test_unnecessary(lab: object, test: 
 
 @pytest.mark.parametrize(
     "record",
-    [a_record(a_lab("hemoglobin", "10.5")), a_record(level=a_level(80))],
+    [a_record(a_lab("hemoglobin", "9.4")), a_record(level=a_level(80))],
     ids=["anaemia", "severe"],
 )
 def test_anaemia_and_severe_deficiency_are_watched_in_the_blood(record: Record) -> None:

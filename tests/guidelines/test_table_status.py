@@ -7,6 +7,7 @@ from builders import (
     B12_DEFICIENCY,
     B_VITAMINS,
     CROHN,
+    FAILURE_TO_THRIVE,
     SEIZURE,
     Seen,
     a_diet,
@@ -26,7 +27,7 @@ from builders import (
 
 from cds_service.clinical import Measurement
 
-HIGH = a_lab("methylmalonate", "0.9")
+HIGH = a_lab("methylmalonate", "1.3")
 NORMAL = a_lab("methylmalonate", "0.2")
 OLD = months_old(20)
 
@@ -77,36 +78,98 @@ def test_an_unclear_level_is_settled_by_the_metabolites(
 
 
 def test_one_high_metabolite_outweighs_a_normal_one() -> None:
-    seen = see(a_record(NORMAL, a_lab("homocysteine", 15), level=a_level(250)))
+    seen = see(
+        a_record(NORMAL, a_lab("homocysteine", 15, interpretation="high"), level=a_level(250))
+    )
     assert status(seen) == ("STAT-03", "deficient (functional)")
 
 
 @pytest.mark.parametrize(
     ("metabolite", "expected"),
     [
-        (a_lab("methylmalonate", "0.3", reference_high=quantity("0.26", "umol/L")), "STAT-03"),
+        (a_lab("methylmalonate", "1.3", reference_high=quantity("0.26", "umol/L")), "STAT-03"),
+        (a_lab("methylmalonate", "1.2", reference_high=quantity("0.26", "umol/L")), "STAT-05"),
         (a_lab("methylmalonate", "0.5", reference_high=quantity("0.6", "umol/L")), "STAT-04"),
-        (a_lab("methylmalonate", "0.3", interpretation="high"), "STAT-03"),
+        (a_lab("methylmalonate", "1.25", interpretation="high"), "STAT-05"),
+        (a_lab("methylmalonate", "1.26", interpretation="high"), "STAT-03"),
         (a_lab("methylmalonate", "0.5", interpretation="normal"), "STAT-04"),
-        (a_lab("methylmalonate", 410, "nmol/L"), "STAT-03"),
-        (a_lab("homocysteine", "1.2", "mg/L"), "STAT-03"),
-        (a_lab("methylmalonate", "0.9", comparator="<"), "STAT-05"),
+        (a_lab("methylmalonate", "0.2", unread_range=True), "STAT-05"),
+        (a_lab("methylmalonate", "1.3", unread_range=True), "STAT-03"),
+        (a_lab("methylmalonate", 1260, "nmol/L"), "STAT-03"),
+        (a_lab("methylmalonate", 1250, "nmol/L"), "STAT-05"),
+        (a_lab("methylmalonate", "0.41"), "STAT-05"),
+        (a_lab("methylmalonate", "0.40"), "STAT-04"),
+        (a_lab("homocysteine", "1.5", "mg/L"), "STAT-05"),
+        (a_lab("homocysteine", 8), "STAT-04"),
+        (a_lab("homocysteine", "8.1"), "STAT-05"),
+        (a_lab("homocysteine", 10, interpretation="high"), "STAT-05"),
+        (a_lab("homocysteine", "10.1", interpretation="high"), "STAT-03"),
+        (a_lab("homocysteine", 12), "STAT-05"),
+        (a_lab("methylmalonate", "1.9", comparator="<"), "STAT-05"),
         (a_lab("methylmalonate", "0.2", comparator=">"), "STAT-05"),
         (a_lab("methylmalonate", "0.4", comparator="<"), "STAT-04"),
-        (a_lab("methylmalonate", "0.9", comparator=">"), "STAT-03"),
+        (a_lab("methylmalonate", "1.9", comparator=">"), "STAT-03"),
+        (a_lab("methylmalonate", "1.25", comparator=">"), "STAT-03"),
         (a_lab("methylmalonate", "0.9", comparator="<",
                reference_high=quantity("0.4", "umol/L")), "STAT-05"),
         (a_lab("methylmalonate", "0.3", comparator=">",
                reference_high=quantity("0.4", "umol/L")), "STAT-05"),
-        (a_lab("methylmalonate", "0.9", status="preliminary"), "STAT-05"),
-        (a_lab("methylmalonate", "0.9", "g/L"), "STAT-05"),
-        (a_lab("methylmalonate", "0.9", ago=40), "STAT-05"),
+        (a_lab("methylmalonate", "1.9", status="preliminary"), "STAT-05"),
+        (a_lab("methylmalonate", "1.9", "g/L"), "STAT-05"),
+        (a_lab("methylmalonate", "1.9", ago=40), "STAT-05"),
     ],
 )  # fmt: skip
 def test_a_metabolite_counts_by_its_laboratory_first_and_only_if_it_can_be_placed(
     metabolite: Measurement, expected: str
 ) -> None:
     assert status(see(a_record(metabolite, level=a_level(250))))[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("metabolite", "row"),
+    [
+        (a_lab("methylmalonate", "0.9", interpretation="high"), "STAT-03"),
+        (a_lab("homocysteine", "10.1"), "STAT-03"),
+        (a_lab("homocysteine", 10, interpretation="high"), "STAT-05"),
+        (a_lab("methylmalonate", "0.9"), "STAT-05"),
+    ],
+)
+def test_a_sign_or_a_cause_makes_a_raised_metabolite_convince(
+    metabolite: Measurement, row: str
+) -> None:
+    for problem in (CROHN, SEIZURE, FAILURE_TO_THRIVE):
+        seen = see(a_record(metabolite, level=a_level(250), problems=[problem]))
+        assert status(seen)[0] == row
+
+
+@pytest.mark.parametrize(
+    ("value", "row"), [("0.30", "STAT-04"), ("0.31", "STAT-03"), ("0.9", "STAT-03")]
+)
+def test_from_the_first_birthday_on_there_is_no_grey_methylmalonate(value: str, row: str) -> None:
+    record = a_record(a_lab("methylmalonate", value), level=a_level(250), birth=months_old(15))
+    assert status(see(record))[0] == row
+
+
+def test_what_is_usual_for_the_age_or_early_is_said_and_repeated() -> None:
+    seen = see(a_record(a_lab("homocysteine", "8.3"), level=a_level(290)))
+    assert status(seen)[0] == "STAT-05"
+    assert not seen.doses
+    assert ("Homocysteine", 28) in seen.tests
+    assert ("Homocysteine", 0) not in seen.tests
+    assert seen.says("usual for the age, or an early deficiency")
+
+
+def test_a_flag_nobody_could_read_is_named_and_never_normal() -> None:
+    labs = (a_lab("methylmalonate", "0.2", unread_range=True), a_lab("homocysteine", 5))
+    seen = see(a_record(*labs, level=a_level(250)))
+    assert status(seen)[0] == "STAT-05"
+    assert seen.says("could not be read")
+
+
+def test_a_functional_deficiency_with_an_adequate_level_names_the_specialist() -> None:
+    for level, said in ((400, True), (250, False)):
+        seen = see(a_record(HIGH, level=a_level(level), problems=[CROHN]))
+        assert bool(seen.says("discuss this child with a metabolic specialist")) is said
 
 
 def test_a_metabolite_drawn_on_treatment_tells_nothing_about_the_time_before() -> None:

@@ -70,6 +70,10 @@ def _measure(
         else _other_answer(sent)
     )
     low, high = elements.reference_range(sent.reference_range)
+    flag = elements.interpretation(sent.interpretation) if sent.interpretation else ""
+    unread = bool(sent.interpretation and not flag) or bool(
+        sent.reference_range and low is None and high is None
+    )
     return Measurement(
         codes,
         status,
@@ -79,11 +83,12 @@ def _measure(
         interval,
         concepts,
         text,
-        elements.interpretation(sent.interpretation) if sent.interpretation else "",
+        flag,
         low,
         high,
         sent.data_absent_reason is not None,
         about,
+        unread,
     )
 
 

@@ -77,7 +77,9 @@ def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
     why = Reasoning()
     facts = read_facts(record, on, g, why)
     outcomes, assessment = _decide(facts, record, g, why)
-    return Evaluation(_one_main(outcomes), why, facts, facts.unusable, assessment=assessment)
+    return Evaluation(
+        _one_main(outcomes), why, facts, (*facts.unusable, *facts.ahead), assessment=assessment
+    )
 
 
 def evaluate_orders(
@@ -155,7 +157,7 @@ def _outside(rule: str, facts: Facts, g: Guideline) -> Outcome:
     died, a question when its age cannot be told."""
     if rule in ("AGE-01", "AGE-04", "AGE-07"):
         return NotIndicated(rule, g.file.rules[rule].result)
-    measured = bool(facts.levels or facts.preliminary or facts.unusable)
+    measured = bool(facts.levels or facts.preliminary or facts.unusable or facts.ahead)
     return CannotTell(
         rule,
         (say(Texts.date_of_birth),),
@@ -172,6 +174,9 @@ def _cannot_evaluate(
     outcomes = treatment.running_treatment(facts, g, why)
     if a.cause == "inborn":
         outcomes.append(treatment.recommend("RTE-01", facts, a, g, why))
+    elif a.suspected:
+        row = treatment.choose_route(facts, a, g, why)
+        outcomes.append(treatment.recommend(row, facts, a, g, why))
     outcomes.append(treatment.cannot_evaluate(absent, facts, a, g))
     return outcomes
 
@@ -222,6 +227,11 @@ def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcom
         missing = (say(Texts.usable_result),)
         indicator = g.file.cards["B12-04"].indicator
         found = [CannotTell("B12-04", missing, "B12-04", indicator, {"written": written})]
+    if facts.ahead and not unread and not _settled(a) and not found:
+        missing = (say(Texts.result_of_today),)
+        ahead = Listed(facts.ahead)
+        indicator = g.file.cards["B12-04.ahead"].indicator
+        found = [CannotTell("B12-04", missing, "B12-04.ahead", indicator, {"written": ahead})]
     return [*found, *_high_without_treatment(facts, a, g)]
 
 
@@ -346,6 +356,8 @@ def _not_used(facts: Facts) -> Iterator[Message]:
     """What is there and counts for nothing, by name."""
     if facts.unusable:
         yield say(Texts.unusable_result, written=Listed(facts.unusable))
+    if facts.ahead:
+        yield say(Texts.result_ahead, written=Listed(facts.ahead))
     if facts.not_b12 and not facts.levels:
         yield say(Texts.not_a_b12_test, names=Listed(facts.not_b12))
     if facts.unverified:

@@ -6,14 +6,18 @@ guideline's sentence.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, structs
 
-from cds_service.guidelines.b12_under_two.age import days_since, within
+from cds_service.guidelines.b12_under_two.age import completed_months, days_since, within
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
+from cds_service.guidelines.b12_under_two.tables.blood import anaemia_limit, cell_volume_limit
 from cds_service.guidelines.b12_under_two.tables.cause import Cause, CauseFacts
 from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
 from cds_service.guidelines.b12_under_two.tables.severity import Severity, SeverityFacts
@@ -34,7 +38,8 @@ _DEFICIENT: frozenset[StatusName] = frozenset(
 
 
 class Status(Struct, frozen=True):
-    """``level`` is the result it rests on; ``flags`` are text names for the card."""
+    """``level`` is the result it rests on; ``flags`` are text names for the card.
+    ``convincing`` when the raised metabolites make an unclear level a deficiency."""
 
     rule: str
     name: StatusName
@@ -42,6 +47,9 @@ class Status(Struct, frozen=True):
     metabolites: Metabolites = "none"
     high_metabolites: tuple[Lab, ...] = ()
     flags: tuple[str, ...] = ()
+    grey_metabolites: tuple[Lab, ...] = ()
+    unread_metabolites: tuple[Lab, ...] = ()
+    convincing: bool = True
 
     @property
     def deficient(self) -> bool:
@@ -58,10 +66,15 @@ class Status(Struct, frozen=True):
         return self.name == "unknown" and self.level is not None
 
 
+#: Which row of the table ETI suspects an inborn error from the metabolites.
+Suspicion = Literal["", "ETI-01b", "ETI-01c", "ETI-01d"]
+_SUSPICIONS: tuple[Suspicion, ...] = ("ETI-01b", "ETI-01c", "ETI-01d")
+
+
 class Assessment(Struct, frozen=True):
-    """``causes`` are problems and diets, ``unavailable`` names blood values without a recent
-    result; ``untreated_since`` is set only past the limit, ``same_day`` when there are
-    neurological signs as well."""
+    """``causes`` are problems and diets, ``suspicion`` is what the metabolites make a question of.
+    ``unavailable`` names blood values without a recent result; ``untreated_since`` is set only
+    past the limit, ``same_day`` when there are neurological signs as well."""
 
     status: Status
     cause: Cause
@@ -72,6 +85,12 @@ class Assessment(Struct, frozen=True):
     unavailable: tuple[LabName, ...]
     untreated_since: date | None
     same_day: bool
+    suspicion: Suspicion = ""
+
+    @property
+    def suspected(self) -> bool:
+        """An inborn error is suspected from the metabolites, so that cyanocobalamin is withheld."""
+        return self.suspicion != ""
 
 
 def recent(facts: Facts, name: LabName, window: Limit, *, above: bool = False) -> Lab | None:
@@ -90,6 +109,29 @@ def recent(facts: Facts, name: LabName, window: Limit, *, above: bool = False) -
     return None
 
 
+def _in_window(facts: Facts, name: LabName, window: Limit) -> Iterator[Lab]:
+    """The results inside the window, newest first."""
+    for lab in facts.labs.get(name, ()):
+        if window.holds((facts.on - lab.when.first).days):
+            yield lab
+
+
+def lowest(facts: Facts, name: LabName, window: Limit) -> Lab | None:
+    """The lowest result of a laboratory value inside the window: a transfusion, or the count of a
+    better day, never hides how low it was. "Above 5" is passed over."""
+    found = [one for one in _in_window(facts, name, window) if one.comparator not in (">", ">=")]
+    return min(found, key=lambda one: one.value, default=None)
+
+
+def months_at(facts: Facts, lab: Lab | None) -> int | None:
+    """The child's completed months when the sample was taken; of an incomplete date of birth the
+    earliest day counts."""
+    birth = facts.patient.birth
+    if lab is None or birth is None:
+        return None
+    return completed_months(birth.first, max(lab.when.last, birth.first))
+
+
 def at_risk(cause: Cause) -> bool:
     """A documented cause. Breast-feeding alone is how most infants are fed, not a risk."""
     return cause in ("inborn", "malabsorption", "mixed", "nutritional")
@@ -98,42 +140,109 @@ def at_risk(cause: Cause) -> bool:
 # --- metabolites --------------------------------------------------------------------------------
 
 
-def metabolite_evidence(
-    facts: Facts, sample: date, limits: Limits, *, both_normal: bool = False
-) -> tuple[Metabolites, tuple[Lab, ...]]:
-    """Methylmalonate and homocysteine within 30 days of the B12 sample and before treatment.
+#: What one metabolite says: "grey" is usual for the age or an early deficiency, "unread" a value
+#: whose range or flag could not be read.
+Standing = Literal["high", "normal", "grey", "unread"]
 
-    The laboratory's own range or flag counts; only without either, the fallback limits. One high
-    value is enough; ``both_normal`` asks for two normal ones before a sign is explained away.
-    """
-    seen = 0
-    high: list[Lab] = []
-    for name, limit in (
-        ("methylmalonate", limits.mma_high),
-        ("homocysteine", limits.homocysteine_high),
-    ):
-        for lab in facts.labs.get(name, ()):  # type: ignore[call-overload]
+
+class Evidence(NamedTuple):
+    """The metabolites that say something, by what they say."""
+
+    high: tuple[Lab, ...] = ()
+    normal: tuple[Lab, ...] = ()
+    grey: tuple[Lab, ...] = ()
+    unread: tuple[Lab, ...] = ()
+
+
+def standing_of(facts: Facts, lab: Lab, limits: Limits) -> Standing | None:
+    """What a metabolite says by the laboratory's own range or flag, without either by the limits
+    for the age at sampling; ``None`` where it could be on either side."""
+    if lab.flagged:
+        return "high" if lab.high else "normal"
+    infant = not limits.toddler_age.holds(months_at(facts, lab) or 0)
+    if lab.name == "methylmalonate":
+        high = limits.mma_high if infant else limits.mma_high_toddler
+        grey = limits.mma_grey
+    else:
+        high, grey = limits.homocysteine_high, limits.homocysteine_grey
+    above = high.holds(_reaching(lab) or lab.value)
+    if above:
+        return None if lab.comparator in ("<", "<=") else "high"
+    if lab.comparator in (">", ">="):
+        return None
+    if lab.unread:
+        return "unread"
+    return "grey" if infant and grey.holds(lab.value) else "normal"
+
+
+def metabolites_of(facts: Facts, sample: date, limits: Limits) -> Evidence:
+    """Methylmalonate and homocysteine within 30 days of the B12 sample and before treatment."""
+    found: dict[Standing, list[Lab]] = {}
+    for name in _METABOLITES:
+        for lab in facts.labs.get(name, ()):
             treated = facts.therapy.start is not None and lab.when.last > facts.therapy.start
             if treated or not within(lab.when.first, sample, limits.metabolite_window):
                 continue
-            if not _tells(lab, limit):
-                continue
-            seen += 1
-            if lab.high if lab.flagged else limit.holds(lab.value):
-                high.append(lab)
-            break
-    normal = seen >= (2 if both_normal else 1)
-    return ("high" if high else "normal" if normal else "none"), tuple(high)
+            standing = standing_of(facts, lab, limits)
+            if standing is not None:
+                found.setdefault(standing, []).append(lab)
+                break
+    return Evidence(**{name: tuple(labs) for name, labs in found.items()})
 
 
-def _tells(lab: Lab, limit: Limit) -> bool:
-    """Whether a result says on which side of the limit it is: "below 0.9" does not say whether it
-    is below 0.4."""
-    if lab.flagged:
+_METABOLITES: tuple[LabName, ...] = ("methylmalonate", "homocysteine")
+
+
+def metabolite_evidence(
+    facts: Facts, sample: date, limits: Limits, *, both_normal: bool = False
+) -> tuple[Metabolites, tuple[Lab, ...]]:
+    """What the metabolites say together, and the raised ones.
+
+    One raised value is enough; ``both_normal`` asks for two normal ones before a sign is explained
+    away. Beside one that is neither raised nor normal nothing is.
+    """
+    return _together(metabolites_of(facts, sample, limits), both_normal=both_normal)
+
+
+def _together(found: Evidence, *, both_normal: bool) -> tuple[Metabolites, tuple[Lab, ...]]:
+    if found.high:
+        return "high", found.high
+    normal = len(found.normal) >= (2 if both_normal else 1)
+    return ("normal" if normal and not found.grey and not found.unread else "none"), ()
+
+
+def convincing(facts: Facts, high: tuple[Lab, ...], cause: Cause, limits: Limits) -> bool:
+    """Whether raised metabolites make an unclear level a deficiency.
+
+    In an infant a methylmalonate that only the laboratory's range calls high needs a sign or a
+    cause beside it; homocysteine alone needs to be above the limit as well, and a sign, a cause
+    or the laboratory's flag.
+    """
+    backed = at_risk(cause) or _has_sign(facts, limits)
+    for lab in high:
+        value = _reaching(lab) or lab.value
+        if lab.name == "methylmalonate":
+            toddler = limits.toddler_age.holds(months_at(facts, lab) or 0)
+            if backed or toddler or limits.mma_high.holds(value):
+                return True
+        elif limits.homocysteine_high.holds(value) and (backed or lab.flagged):
+            return True
+    return False
+
+
+def _has_sign(facts: Facts, limits: Limits) -> bool:
+    """Anything on record, or in the blood count, that a deficiency explains."""
+    if facts.neurological or facts.failure_to_thrive or facts.megaloblastic or facts.pancytopenia:
         return True
-    if lab.comparator in ("<", "<="):
-        return not limit.holds(lab.value)
-    return lab.comparator not in (">", ">=") or limit.holds(lab.value)
+    worst = lowest(facts, "hemoglobin", limits.labs_recent)
+    if worst is not None and limits.hemoglobin_severe.holds(worst.value):
+        return True
+    mcv = recent(facts, "mcv", limits.labs_recent, above=True)
+    if mcv is not None:
+        large = cell_volume_limit(months_at(facts, mcv), limits, flagged=mcv.high)
+        if large is not None and large.holds(_reaching(mcv) or mcv.value):
+            return True
+    return limits.lines_affected.holds(len(_low_lines(facts, worst, limits)))
 
 
 # --- status -------------------------------------------------------------------------------------
@@ -186,10 +295,14 @@ def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> S
     discordant, pairs = disagreement(facts, level, g.tables.result_remarks)
     metabolites: Metabolites = "none"
     high: tuple[Lab, ...] = ()
+    found = Evidence()
+    convinced = False
     asked = StatusFacts(signs=neuro, risk=at_risk(cause), diagnosis=_diagnosis(facts, level, g))
     if level is not None:
         sampled = level.when.first
-        metabolites, high = metabolite_evidence(facts, sampled, limits, both_normal=neuro)
+        found = metabolites_of(facts, sampled, limits)
+        metabolites, high = _together(found, both_normal=neuro)
+        convinced = convincing(facts, high, cause, limits)
         newest = facts.levels[0]
         asked = structs.replace(
             asked,
@@ -199,6 +312,7 @@ def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> S
             verdict=level.verdict,
             softened=discordant and _follows_a_deficient_one(facts, level, limits),
             metabolites=metabolites,
+            convincing=convinced,
             firm_metabolite=any(one.flagged or one.name == "methylmalonate" for one in high),
             treated_since=any(day >= sampled for day in therapy.dates),
             newest_days=days_since(newest.when, facts.on),
@@ -220,7 +334,7 @@ def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> S
         return Status(rule, name, None, flags=("diagnosis_only",))
     if rule in ("STAT-12", "STAT-13"):
         return Status(rule, name, None)
-    return Status(rule, name, level, metabolites, high, flags)
+    return Status(rule, name, level, metabolites, high, flags, found.grey, found.unread, convinced)
 
 
 def _follows_a_deficient_one(facts: Facts, level: Level, limits: Limits) -> bool:
@@ -250,9 +364,54 @@ def _diagnosis(facts: Facts, level: Level | None, g: Guideline) -> Diagnosis | N
 # --- cause --------------------------------------------------------------------------------------
 
 
-def find_cause(
-    facts: Facts, g: Guideline, why: Reasoning
-) -> tuple[Cause, tuple[Finding | Message, ...]]:
+def extreme_homocysteine(facts: Facts, limits: Limits) -> Lab | None:
+    """The highest homocysteine of the last month, also on treatment, that no later value below
+    the limit has settled. A bound that could be on either side is passed over."""
+    highest: Lab | None = None
+    for lab in _in_window(facts, "homocysteine", limits.labs_recent):
+        reached = limits.homocysteine_severe.holds(lab.value)
+        if lab.comparator in ("<", "<="):
+            if not limits.homocysteine_severe.holds(lab.value):
+                break
+            continue
+        if not reached:
+            if lab.comparator in (">", ">="):
+                continue
+            break
+        if highest is None or lab.value > highest.value:
+            highest = lab
+    return highest
+
+
+def _extremes(facts: Facts, g: Guideline) -> dict[str, Any]:
+    """What the metabolites of the last month say of an inborn error."""
+    limits, (level, _) = g.limits, chosen_level(facts)
+    mma = recent(facts, "methylmalonate", limits.labs_recent, above=True)
+    homocysteine = recent(facts, "homocysteine", limits.labs_recent, above=True)
+    current = level is not None and limits.result_current.holds(days_since(level.when, facts.on))
+    return {
+        "homocysteine": _reaching(extreme_homocysteine(facts, limits)),
+        "homocysteine_high": _is_high(facts, homocysteine, limits),
+        "mma": _reaching(mma) if mma is not None and mma.comparator not in ("<", "<=") else None,
+        "mma_high": _is_high(facts, mma, limits),
+        "under_one_month": facts.age.under_one_month,
+        "level_deficient": current and level is not None and level.verdict == "deficient",
+    }
+
+
+def _is_high(facts: Facts, lab: Lab | None, limits: Limits) -> bool:
+    return lab is not None and standing_of(facts, lab, limits) == "high"
+
+
+class Causes(NamedTuple):
+    """The cause that decides, everything known of one, and what the metabolites suspect."""
+
+    cause: Cause
+    known: tuple[Finding | Message, ...]
+    suspicion: Suspicion
+
+
+def find_cause(facts: Facts, g: Guideline, why: Reasoning) -> Causes:
     """Inborn error before malabsorption before diet; all that is known is shown."""
     mother = facts.maternal_diet if facts.breast_fed else ""
     asked = CauseFacts(
@@ -262,6 +421,7 @@ def find_cause(
         maternal_diet=facts.maternal_diet,
         child_diet=facts.child_diet,
         dietary=_names(facts.dietary),
+        **_extremes(facts, g),
     )
     fired = {row.rule for row in why.all(g.tables.cause, asked).fired}
     dietary: tuple[Finding | Message, ...] = facts.dietary
@@ -269,14 +429,15 @@ def find_cause(
         dietary = (*dietary, say(Texts.mothers_diet, diet=mother))
     if facts.child_diet:
         dietary = (*dietary, say(Texts.childs_diet, diet=facts.child_diet))
+    suspicion: Suspicion = next((one for one in _SUSPICIONS if one in fired), "")
     if "ETI-01" in fired:
-        return "inborn", (*facts.inborn, *facts.malabsorption, *dietary)
+        return Causes("inborn", (*facts.inborn, *facts.malabsorption, *dietary), suspicion)
     if "ETI-02" in fired:
-        mixed = "ETI-05" in fired
-        return "mixed" if mixed else "malabsorption", (*facts.malabsorption, *dietary)
+        cause: Cause = "mixed" if "ETI-05" in fired else "malabsorption"
+        return Causes(cause, (*facts.malabsorption, *dietary), suspicion)
     if "ETI-03" in fired:
-        return "nutritional", dietary
-    return "nutritional possible" if "ETI-04" in fired else "unknown", ()
+        return Causes("nutritional", dietary, suspicion)
+    return Causes("nutritional possible" if "ETI-04" in fired else "unknown", (), suspicion)
 
 
 def _names(findings: tuple[Finding, ...]) -> tuple[str, ...]:
@@ -290,14 +451,17 @@ def grade_severity(
     facts: Facts, status: Status, g: Guideline, why: Reasoning
 ) -> tuple[Severity, str, Value]:
     """(severity, rule, what it rests on), from the table SEV."""
-    limits, level = g.limits, status.level
+    limits, level = g.limits, lowest_level(facts, status, g.limits)
     hemoglobin = recent(facts, "hemoglobin", limits.labs_recent)
+    worst = lowest(facts, "hemoglobin", limits.labs_recent)
     mcv = recent(facts, "mcv", limits.labs_recent, above=True)
-    lines = _low_lines(facts, hemoglobin, limits)
+    lines = _low_lines(facts, worst, limits)
     deficiencies = (*facts.deficiency, *facts.deficiency_nonspecific)
     asked = SeverityFacts(
         signs=_names(facts.neurological),
         hemoglobin=hemoglobin.value if hemoglobin is not None else None,
+        hemoglobin_months=months_at(facts, hemoglobin),
+        lowest_hemoglobin=worst.value if worst is not None else None,
         lines_low=len(lines),
         pancytopenia=_names(facts.pancytopenia),
         level=level.high if level is not None else None,
@@ -305,22 +469,80 @@ def grade_severity(
         graded=tuple([one.name for one in deficiencies if one.severe]),
         failure_to_thrive=_names(facts.failure_to_thrive),
         megaloblastic=_names(facts.megaloblastic),
-        mcv_high=mcv is not None and mcv.high,
+        mcv=_reaching(mcv),
+        mcv_flagged=mcv is not None and mcv.high,
+        mcv_months=months_at(facts, mcv),
     )
     match = why.first(g.tables.severity, asked)
-    return match.result, match.rule, _rests_on(match.rule, asked, hemoglobin, mcv, lines, limits)
+    if match.rule == "SEV-03" and level is not None:
+        return match.result, match.rule, _low_level_in_words(level, status, limits)
+    if match.rule == "SEV-02":
+        because = _low_counts_in_words(asked, hemoglobin, worst, lines, limits)
+    else:
+        because = _rests_on(match.rule, asked, hemoglobin, mcv, limits)
+    return match.result, match.rule, because
+
+
+def lowest_level(facts: Facts, status: Status, limits: Limits) -> Level | None:
+    """The level that severity rests on: the lowest of the last month before treatment, or the one
+    that counts for the status."""
+    found = [] if status.level is None else [status.level]
+    start = facts.therapy.start
+    found += [
+        one
+        for one in facts.levels
+        if limits.labs_recent.holds((facts.on - one.when.first).days)
+        and (start is None or one.when.last <= start)
+        and one.high is not None
+    ]
+    return min(found, key=lambda one: one.high or _ANY_NUMBER, default=None)
+
+
+#: Beyond every level: one without an upper bound is not the lowest.
+_ANY_NUMBER = Decimal("Infinity")
+#: "Above 90" is on the upper side of a limit of 90.
+_JUST_ABOVE = Decimal("0.0001")
+
+
+def _reaching(lab: Lab | None) -> Decimal | None:
+    """The value as a limit above it is asked of."""
+    if lab is None:
+        return None
+    return lab.value + _JUST_ABOVE if lab.comparator == ">" else lab.value
+
+
+def _low_level_in_words(level: Level, status: Status, limits: Limits) -> Message:
+    """What is said of the lowest level where it is another than the one that counts."""
+    limit = Amount(limits.b12_severe.value, limits.b12_severe.unit)
+    other = status.level
+    if other is None or other is level:
+        return say(Texts.below_limit, limit=limit)
+    return say(
+        Texts.below_limit_before,
+        value=level.written,
+        date=level.when.last,
+        later=other.written,
+        later_date=other.when.last,
+        limit=limit,
+    )
 
 
 def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[Message]:
-    """The blood cell lines that are low, each with its value."""
+    """The blood cell lines that are low, each with its worst value of the last month.
+
+    Haemoglobin counts below the limit for the age at sampling, and below that of a low line.
+    """
     lines: list[Message] = []
-    if hemoglobin is not None and limits.hemoglobin_two_lines.holds(hemoglobin.value):
-        lines.append(say(Texts.haemoglobin, value=hemoglobin.written))
-    platelets = recent(facts, "platelets", limits.labs_recent)
+    by_age = anaemia_limit(months_at(facts, hemoglobin), limits)
+    if hemoglobin is not None and by_age is not None:
+        value = hemoglobin.value
+        if by_age.holds(value) and limits.hemoglobin_two_lines.holds(value):
+            lines.append(say(Texts.haemoglobin, value=hemoglobin.written))
+    platelets = lowest(facts, "platelets", limits.labs_recent)
     if platelets is not None and limits.platelets_two_lines.holds(platelets.value):
         lines.append(say(Texts.platelets, value=platelets.written))
-    whites = [recent(facts, name, limits.labs_recent) for name in _WHITE_CELLS]
-    if any(one is not None and one.low for one in whites):
+    whites = [one for name in _WHITE_CELLS for one in _in_window(facts, name, limits.labs_recent)]
+    if any(one.low and one.comparator not in (">", ">=") for one in whites):
         lines.append(say(Texts.white_cells_low))
     return lines
 
@@ -328,32 +550,42 @@ def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[Mes
 _WHITE_CELLS: tuple[LabName, ...] = ("leukocytes", "neutrophils")
 
 
-def _rests_on(
-    rule: str,
+def _low_counts_in_words(
     asked: SeverityFacts,
-    hemoglobin: Lab | None,
-    mcv: Lab | None,
+    newest: Lab | None,
+    worst: Lab | None,
     lines: list[Message],
     limits: Limits,
+) -> Value:
+    """The counts that make it severe; of two haemoglobins that differ both are shown."""
+    if worst is None or not limits.hemoglobin_severe.holds(worst.value):
+        if asked.pancytopenia:
+            return Listed(asked.pancytopenia)
+        return Listed(tuple(lines), "conjunction")
+    if newest is None or newest is worst:
+        return say(Texts.haemoglobin, value=worst.written)
+    return say(
+        Texts.haemoglobin_since,
+        value=worst.written,
+        date=worst.when.last,
+        later=newest.written,
+    )
+
+
+def _rests_on(
+    rule: str, asked: SeverityFacts, hemoglobin: Lab | None, mcv: Lab | None, limits: Limits
 ) -> Value:
     """What the grade rests on, for a card."""
     if rule == "SEV-01":
         return Listed(asked.signs)
-    if rule == "SEV-02":
-        if hemoglobin is not None and limits.hemoglobin_severe.holds(hemoglobin.value):
-            return say(Texts.haemoglobin, value=hemoglobin.written)
-        if asked.pancytopenia:
-            return Listed(asked.pancytopenia)
-        return Listed(tuple(lines), "conjunction")
-    if rule == "SEV-03":
-        limit = limits.b12_severe
-        return say(Texts.below_limit, limit=Amount(limit.value, limit.unit))
     if rule == "SEV-04":
         return say(Texts.graded_severe)
     moderate: list[Value] = [*asked.failure_to_thrive, *asked.megaloblastic]
-    if hemoglobin is not None and limits.hemoglobin_anaemia.holds(hemoglobin.value):
+    by_age = anaemia_limit(asked.hemoglobin_months, limits)
+    if hemoglobin is not None and by_age is not None and by_age.holds(hemoglobin.value):
         moderate.append(say(Texts.haemoglobin, value=hemoglobin.written))
-    if mcv is not None and mcv.high:
+    large = cell_volume_limit(asked.mcv_months, limits, flagged=asked.mcv_flagged)
+    if mcv is not None and asked.mcv is not None and large is not None and large.holds(asked.mcv):
         moderate.append(say(Texts.mcv_high, value=mcv.written))
     return Listed(tuple(moderate)) if moderate else ""
 
@@ -383,7 +615,7 @@ def untreated_since(facts: Facts, status: Status, g: Guideline) -> date | None:
 
 
 def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
-    cause, causes = find_cause(facts, g, why)
+    cause, causes, suspicion = find_cause(facts, g, why)
     status = assess_status(facts, cause, g, why)
     severity: Severity | None = None
     rule = ""
@@ -410,6 +642,7 @@ def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
         tuple(name for name in _GRADED_BY if recent(facts, name, g.limits.labs_recent) is None),
         since if "URG-02" in fired else None,
         "URG-03" in fired,
+        suspicion,
     )
 
 

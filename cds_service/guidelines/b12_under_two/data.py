@@ -58,11 +58,28 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     discordance_window: Limit
     metabolite_window: Limit
     mma_high: Limit
+    mma_high_toddler: Limit
+    mma_grey: Limit
+    mma_extreme: Limit
     homocysteine_high: Limit
+    homocysteine_grey: Limit
+    homocysteine_severe: Limit
+    homocysteine_extreme: Limit
     labs_recent: Limit
     hemoglobin_severe: Limit
     hemoglobin_two_lines: Limit
     hemoglobin_anaemia: Limit
+    hemoglobin_anaemia_1_month: Limit
+    hemoglobin_anaemia_2_months: Limit
+    hemoglobin_anaemia_3_months: Limit
+    blood_age_1_month: Limit
+    blood_age_2_months: Limit
+    blood_age_3_months: Limit
+    blood_age_6_months: Limit
+    mcv_high: Limit
+    mcv_high_1_month: Limit
+    mcv_high_2_months: Limit
+    mcv_high_3_months: Limit
     hemoglobin_potassium: Limit
     platelets_two_lines: Limit
     lines_affected: Limit
@@ -166,6 +183,16 @@ class Answers(Struct, frozen=True, forbid_unknown_fields=True):
 class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     """Every sentence a card may carry beside its rule's own, in ``texts/en.toml``."""
 
+    metabolites_grey: str
+    metabolites_adult_range: str
+    metabolites_unread: str
+    functional_specialist: str
+    samples_first: str
+    suspected_no_dose: str
+    suspected_offered: str
+    suspected_already: str
+    allergy_possible: str
+    result_ahead: str
     level: str
     level_converted: str
     level_below: str
@@ -307,9 +334,11 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     metabolites_normal: str
     no_worse_sign: str
     below_limit: str
+    below_limit_before: str
     graded_severe: str
     severe_deficiency: str
     haemoglobin: str
+    haemoglobin_since: str
     platelets: str
     white_cells_low: str
     mcv_high: str
@@ -330,9 +359,11 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     date_of_birth: str
     unreadable_result: str
     usable_result: str
+    result_of_today: str
     final_result: str
     start_of_order: str
     no_value: str
+    value_dated: str
     flagged_low: str
     recorded_by_code: str
     check_one_month: str
@@ -649,6 +680,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     companions: tuple[str, ...]
     combination: tuple[str, ...]
     folic_acid: tuple[str, ...]
+    cobalt: tuple[str, ...]
     no_medicine: tuple[str, ...]
     plain: tuple[str, ...]
     preservative_free: tuple[str, ...]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from cds_service.clinical import (
+    Allergy,
     Code,
     Measurement,
     Moment,
@@ -22,7 +23,7 @@ from cds_service.clinical import (
 )
 from cds_service.guidelines.b12_under_two.age import Age, is_ahead, read_age
 from cds_service.guidelines.b12_under_two.data import Guideline, Product
-from cds_service.guidelines.b12_under_two.products import names_b12
+from cds_service.guidelines.b12_under_two.products import has_phrase, names_b12
 from cds_service.guidelines.b12_under_two.results import (
     FINAL,
     LAB_UNITS,
@@ -82,6 +83,8 @@ class Facts(Struct, frozen=True):
     renal: tuple[Finding, ...]
     preterm: tuple[Finding, ...]
     reactions: tuple[str, ...]
+    possible_reactions: tuple[str, ...]
+    ahead: tuple[Words, ...]
     breast_fed: bool | None
     maternal_diet: str
     child_diet: str
@@ -337,7 +340,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         for one in measured.get(kind, ())
     ]
     weight = read_weight(weights, record.patient.birth, age, on, g, why)
-    levels, preliminary, unusable = read_levels(measured.get("b12_level", ()), on, g, why)
+    levels, preliminary, unusable, ahead = read_levels(measured.get("b12_level", ()), on, g, why)
     not_b12 = tuple(_name(one) for one in measured.get("b12_not_usable", ()))
     for name in not_b12:
         why.row(g.tables.result_remarks, "B12-05", RemarkFacts(another_test=True), name)
@@ -348,6 +351,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         *problems.of("malabsorption_permanent", lasting=True),
         *problems.procedures("malabsorption_permanent"),
     )
+    reactions = _reactions(record, problems, g)
     diets = _read_diets(measured.get("diet", ()), on, g)
     return Facts(
         on=on,
@@ -384,7 +388,9 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         ),
         renal=problems.of("renal_impairment"),
         preterm=problems.of("preterm", lasting=True),
-        reactions=_reactions(record, problems, g),
+        reactions=reactions.coded,
+        possible_reactions=reactions.named,
+        ahead=ahead,
         breast_fed=_breast_fed(measured.get("breastfeeding_status", ()), problems, g),
         maternal_diet=diets.mother,
         child_diet=diets.child,
@@ -426,24 +432,34 @@ def _neurological(
     return tuple(signs), tuple(reactions)
 
 
-def _reactions(record: Record, problems: _Problems, g: Guideline) -> tuple[str, ...]:
-    """Allergies and adverse reactions to cobalamin that stand."""
-    found = [one.name for one in problems.of("cobalamin_reaction", lasting=True)]
-    for allergy in record.allergies:
-        if allergy.certainty in ("entered-in-error", "refuted"):
-            continue
-        if allergy.clinical_status in ("inactive", "resolved"):
-            continue
+class _Reactions(NamedTuple):
+    """Reactions to cobalamin by code, and those to cobalamin or cobalt that only a name tells."""
+
+    coded: tuple[str, ...]
+    named: tuple[str, ...]
+
+
+def _reactions(record: Record, problems: _Problems, g: Guideline) -> _Reactions:
+    """Allergies and adverse reactions that stand. By a name alone one is possible: it may be of
+    the metal, or of something else in the product."""
+    coded = [one.name for one in problems.of("cobalamin_reaction", lasting=True)]
+    named: list[str] = []
+    for allergy in filter(_stands, record.allergies):
         code = g.codes.cobalamin_substance.any_of(
             allergy.codes
         ) or g.codes.cobalamin_reaction.any_of(allergy.codes)
-        by_name = names_b12((allergy.text, *(one.display for one in allergy.codes)), g)
-        if code is not None or by_name:
-            name = allergy.text or (code.display if code else "")
-            found.append(
-                name or next((one.display for one in allergy.codes), g.file.texts.recorded_by_code)
-            )
-    return tuple(found)
+        names = [one for one in (allergy.text, *(it.display for it in allergy.codes)) if one]
+        if code is not None:
+            known = next(iter([*names, code.display]), "")
+            coded.append(known or g.file.texts.recorded_by_code)
+        elif names_b12(names, g) or any(has_phrase(one, g.file.names.cobalt) for one in names):
+            named.append(names[0])
+    return _Reactions(tuple(coded), tuple(named))
+
+
+def _stands(allergy: Allergy) -> bool:
+    refuted = allergy.certainty in ("entered-in-error", "refuted")
+    return not refuted and allergy.clinical_status not in ("inactive", "resolved")
 
 
 def _name(measured: Measurement) -> str:
@@ -451,10 +467,11 @@ def _name(measured: Measurement) -> str:
     return f"{code.display or 'result'} ({code.code})"
 
 
-def injection_product(facts: Facts, g: Guideline) -> Product:
-    """The site's injectable, but hydroxocobalamin wherever Leber's neuropathy is in question."""
+def injection_product(facts: Facts, g: Guideline, *, suspected: bool = False) -> Product:
+    """The site's injectable, but hydroxocobalamin wherever Leber's neuropathy is in question, or
+    an inborn error is ``suspected``."""
     name = g.file.policy.parenteral_product
-    if facts.leber:
+    if facts.leber or suspected:
         name = "hydroxocobalamin_injection"
     product: Product = getattr(g.file.products, name)
     return product

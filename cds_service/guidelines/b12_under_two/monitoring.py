@@ -9,7 +9,7 @@ from typing import Literal
 
 from cds_service.clinical import PlannedTask, PlannedTest
 from cds_service.guidelines.b12_under_two.age import add_months, within
-from cds_service.guidelines.b12_under_two.assessment import Assessment, recent
+from cds_service.guidelines.b12_under_two.assessment import Assessment, months_at, recent
 from cds_service.guidelines.b12_under_two.data import Guideline, Test, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.results import LabName
@@ -62,6 +62,28 @@ def baseline(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning)
     return wanted
 
 
+def without_result(wanted: Iterable[Wanted], facts: Facts, g: Guideline) -> list[Wanted]:
+    """Those of ``wanted`` that have no usable result of the last month: what is there is not
+    ordered again."""
+    of = dict(_BASELINE)
+    return [
+        one
+        for one in wanted
+        if one[0] not in of or recent(facts, of[one[0]], g.limits.labs_recent, above=True) is None
+    ]
+
+
+def repeated_metabolites(facts: Facts, assessment: Assessment, g: Guideline) -> list[Wanted]:
+    """In four weeks, the metabolites that are neither normal nor convincingly raised."""
+    status = assessment.status
+    unclear = [*status.grey_metabolites]
+    if status.name == "borderline" and not status.convincing:
+        unclear += status.high_metabolites
+    later = facts.on + timedelta(weeks=int(g.file.constants.borderline_repeat.value))
+    names = {one.name for one in unclear}
+    return [(test, later) for test, lab in _BASELINE[1:3] if lab in names]
+
+
 def checks(start: date, g: Guideline) -> tuple[date, date]:
     """The days of the one- and the three-month check of a treatment that began on ``start``."""
     constants = g.file.constants
@@ -86,6 +108,7 @@ def during_treatment(
         signs=bool(facts.neurological),
         anaemia=bool(facts.anemia or facts.megaloblastic or facts.pancytopenia),
         hemoglobin=recent_value(facts, "hemoglobin", g),
+        hemoglobin_months=months_at(facts, recent(facts, "hemoglobin", g.limits.labs_recent)),
         severe_megaloblastic=any(one.severe for one in facts.megaloblastic),
         potassium=recent_value(facts, "potassium", g),
     )
@@ -117,7 +140,8 @@ def clarify(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) 
     if assessment.status.level is None:
         return [*now, ("b12", facts.on)]
     later = timedelta(weeks=int(g.file.constants.borderline_repeat.value))
-    return [*now, ("b12", facts.on + later)]
+    again = repeated_metabolites(facts, assessment, g)
+    return [*now, ("b12", facts.on + later), *again]
 
 
 def is_ordered(test: Test, due: date, facts: Facts, g: Guideline) -> bool:

@@ -52,6 +52,7 @@ def read_safety(facts: Facts, a: Assessment | None, g: Guideline) -> SafetyFacts
         born_at=born_at,
         conception_weeks=conception_weeks,
         reactions=facts.reactions,
+        possible_reactions=facts.possible_reactions,
         concerned=a is not None and a.status.concerned,
         folic_acid_alone=facts.therapy.folic_acid_alone,
         renal=bool(facts.renal),
@@ -117,7 +118,7 @@ class Prescriber:
     def injection(self, dose: Dose, *, recommended: bool) -> Choice:
         alternate = dose is self.g.file.doses.neurological_injections
         self._asked_for("alternate-day injections" if alternate else "weekly injections")
-        product = injection_product(self.facts, self.g)
+        product = injection_product(self.facts, self.g, suspected=self.a.suspected)
         routes = self.g.file.routes
         preserved = self.preservative_free and product.benzyl_alcohol
         drug = PlannedDrug(
@@ -326,6 +327,9 @@ class _SafetyNotes:
         facts = self.p.facts
         if allergic:
             self._say(say(Texts.allergy, names=Listed(facts.reactions)), "critical")
+        elif drugs and facts.possible_reactions:
+            possible = Listed(facts.possible_reactions)
+            self._say(say(Texts.allergy_possible, names=possible), "warning")
         elif drugs and "allergies" in facts.missing | facts.incomplete:
             self._say(say(Texts.allergies_unknown))
         if drugs and facts.leber:

@@ -78,7 +78,8 @@ class Level(Struct, frozen=True):
 
 
 class Lab(Struct, frozen=True):
-    """One laboratory result in the unit of ``LAB_UNITS``; ``high``/``low`` as the lab flags it."""
+    """One laboratory result in the unit of ``LAB_UNITS``; ``high``/``low`` as the lab flags it.
+    ``unread`` when its range or flag was sent and could not be read, so that it is never normal."""
 
     value: Decimal
     written: str
@@ -89,6 +90,7 @@ class Lab(Struct, frozen=True):
     low: bool
     flagged: bool
     name: LabName
+    unread: bool = False
 
 
 # --- weight -----------------------------------------------------------------------------------
@@ -194,18 +196,21 @@ def verdict_of(pg_per_ml: Decimal, limits: Limits) -> Verdict:
 
 def read_levels(
     found: Iterable[Measurement], on: date, g: Guideline, why: Reasoning
-) -> tuple[tuple[Level, ...], Level | None, tuple[Words, ...]]:
-    """Every level that stands, newest first; a low preliminary one; and what was unusable."""
+) -> tuple[tuple[Level, ...], Level | None, tuple[Words, ...], tuple[Words, ...]]:
+    """Every level that stands, newest first; a low preliminary one; what was unusable, and what is
+    dated in the future and could be used otherwise."""
     levels: list[Level] = []
     preliminary: Level | None = None
     unusable: list[Words] = []
+    ahead: list[Words] = []
     for measured in found:
         facts = _result(measured, on, g)
         match = why.first(g.tables.result, facts, measured.source)
         reading, when = match.result, measured.when
         if reading == "unusable":
             written = measured.value.written if measured.value is not None else measured.text
-            unusable.append(written or say(Texts.no_value))
+            later = _only_ahead(facts, g)
+            (ahead if later else unusable).append(_with_date(written, when, shown=later))
         elif match.rule == "B12-02" and not measured.about:
             early = _as_if_final(measured, facts, g)
             preliminary = preliminary if early is None else early
@@ -219,7 +224,23 @@ def read_levels(
     levels.sort(key=lambda one: one.when.instant, reverse=True)
     if len(levels) > 1 and levels[0].when.instant == levels[1].when.instant:
         levels = _lowest_first(levels)
-    return tuple(levels), preliminary, tuple(unusable)
+    return tuple(levels), preliminary, tuple(unusable), tuple(ahead)
+
+
+def _with_date(written: str, when: Moment | None, *, shown: bool) -> Words:
+    """A result as sent, with its date where that is what is wrong with it."""
+    words = written or say(Texts.no_value)
+    if not shown or when is None:
+        return words
+    return say(Texts.value_dated, value=words, date=when.first)
+
+
+def _only_ahead(facts: ResultFacts, g: Guideline) -> bool:
+    """Whether a result is unusable for no other reason than that it is dated in the future."""
+    if facts.ahead is None or not g.limits.dated_ahead.holds(facts.ahead):
+        return False
+    today = first_match(g.tables.result, structs.replace(facts, ahead=0))
+    return today.result != "unusable"
 
 
 def _result(measured: Measurement, on: date, g: Guideline) -> ResultFacts:
@@ -401,15 +422,18 @@ def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> La
         low=flag == "low" or ranged.low,
         flagged=flag != "" or ranged.tells,
         name=name,
+        unread=(measured.unread_range or ranged.unread) and flag == "",
     )
 
 
 class _Ranged(NamedTuple):
-    """Where a value lies by the laboratory's range; ``tells`` that its upper end decides."""
+    """Where a value lies by the laboratory's range; ``tells`` that its upper end decides,
+    ``unread`` that the end is in a unit nobody can convert."""
 
     high: bool
     low: bool
     tells: bool
+    unread: bool
 
 
 def _against_range(
@@ -425,7 +449,8 @@ def _against_range(
     too_high = upper is not None and number > upper and not below
     in_range = upper is not None and number <= upper and not above
     too_low = lower is not None and number < lower and not above
-    return _Ranged(too_high, too_low, too_high or in_range)
+    unread = measured.reference_high is not None and upper is None
+    return _Ranged(too_high, too_low, too_high or in_range, unread)
 
 
 def _in_unit(name: LabName, value: Quantity, g: Guideline) -> Decimal | None:

@@ -56,6 +56,7 @@ def choose_route(
         set_aside=ignoring_treatment,
         lasting=bool(facts.malabsorption_permanent),
         unplaced=a.status.unplaced,
+        suspicion=a.suspicion,
     )
     return why.first(g.tables.route, asked).rule
 
@@ -81,6 +82,8 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
     allergic, leber = prescriber.minds("SAF-05"), prescriber.minds("SAF-01")
     prescriber.minds("SAF-02")
     offer = _offer(route, advice, prescriber, allergic=allergic, leber=leber)
+    if prescriber.minds("SAF-05b"):
+        offer = structs.replace(offer, choices=_left_open(offer.choices))
     safety, indicator = safety_notes(
         offer.choices,
         offer.indicator,
@@ -89,7 +92,7 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
     )
     urgency = _urgency_notes(facts, a)
     return Recommend(
-        rule=route,
+        rule=a.suspicion or route if advice.kind == "suspected" else route,
         card=_card_of(route, advice, facts, a, allergic=allergic, leber=leber),
         indicator="critical" if urgency else indicator,
         values=card_values(facts, a, offer.choices, g),
@@ -108,6 +111,13 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
     )
 
 
+def _left_open(choices: Iterable[Choice]) -> tuple[Choice, ...]:
+    """The same choices, none that gives a drug preselected."""
+    return tuple(
+        [structs.replace(one, recommended=False) if drugs_of(one) else one for one in choices]
+    )
+
+
 def _worth_repeating(facts: Facts, a: Assessment) -> bool:
     """A known cause, or anything that a deficiency explains."""
     symptomatic = (
@@ -117,9 +127,12 @@ def _worth_repeating(facts: Facts, a: Assessment) -> bool:
 
 
 def _offer(route: str, advice: Advice, p: Prescriber, *, allergic: bool, leber: bool) -> _Offer:
-    indicator = p.g.file.cards[route].indicator
+    suspected = advice.kind == "suspected"
+    indicator = p.g.file.cards[p.a.suspicion if suspected else route].indicator
     if advice.kind == "specialist":
         return _Offer(indicator)
+    if advice.kind == "suspected":
+        return _suspected(route, p, allergic=allergic)
     if advice.kind == "treat" and not allergic:
         return _treatment(advice, indicator, p, leber=leber)
     if advice.kind == "clarify":
@@ -128,6 +141,71 @@ def _offer(route: str, advice: Advice, p: Prescriber, *, allergic: bool, leber: 
     wanted = _tests_without_treatment(advice, p)
     warns = advice.tests == "open question" and p.neuro
     return _tests(route, wanted, "warning" if warns else indicator, p, urgent=urgent)
+
+
+def _suspected(route: str, p: Prescriber, *, allergic: bool) -> _Offer:
+    """Samples, and hydroxocobalamin where the level calls for an injection: recommended where it is
+    deficient, offered where it is borderline, else left to the specialist."""
+    facts, a, g = p.facts, p.a, p.g
+    level = a.status.level
+    indicator = g.file.cards[a.suspicion].indicator
+    notes = [Note("advice", say(Texts.samples_first))]
+    if _only_hydroxocobalamin(facts, g):
+        notes.append(Note("advice", say(Texts.suspected_already, order=order_names(facts))))
+    elif not allergic and level is not None and _dosed_by_level(facts, a, g):
+        choice, said = _injected_instead(p, recommended=level.verdict == "deficient")
+        return _Offer(indicator, (choice,), notes=[*notes, *said])
+    elif a.suspicion == "ETI-01b":
+        notes.append(Note("advice", say(Texts.suspected_no_dose)))
+    wanted = monitoring.baseline(facts, a, g, p.why)
+    if level is None and ("b12", facts.on) not in wanted:
+        wanted.insert(0, ("b12", facts.on))
+    tests = _tests(route, wanted, indicator, p, urgent=True)
+    return structs.replace(tests, notes=[*notes, *tests.notes])
+
+
+def _only_hydroxocobalamin(facts: Facts, g: Guideline) -> bool:
+    """The child is on orders of hydroxocobalamin, and on nothing else."""
+    active = facts.therapy.active
+    return bool(active) and all(g.codes.hydroxocobalamin.any_of(one.codes) for one in active)
+
+
+def _dosed_by_level(facts: Facts, a: Assessment, g: Guideline) -> bool:
+    """Whether a dose may be shown: not under one month, not without the facts it rests on, nor
+    where the level is adequate."""
+    if a.suspicion != "ETI-01b" or facts.age.under_one_month or _lacks_a_need(facts, g):
+        return False
+    level = a.status.level
+    return level is not None and level.verdict in ("deficient", "low", "borderline")
+
+
+def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list[Note]]:
+    """The injection, which stops what is ordered now, and what is said of it."""
+    facts, doses = p.facts, p.g.file.doses
+    dose = doses.neurological_injections if p.neuro else doses.weekly_injections
+    choice = p.injection(dose, recommended=recommended)
+    notes = [] if recommended else [Note("advice", say(Texts.suspected_offered))]
+    if facts.therapy.active:
+        replaced, said = _in_place_of(choice, facts)
+        return replaced, [*notes, said]
+    return choice, notes
+
+
+def _in_place_of(choice: Choice, facts: Facts) -> tuple[Choice, Note]:
+    """The choice that stops what is ordered now, and what is said of the change."""
+    drugs = Listed(tuple(drug.name for drug in drugs_of(choice)))
+    said = say(Texts.replace_oral, names=order_names(facts), drug=drugs)
+    replacing = structs.replace(
+        choice,
+        label=say(Texts.replacing, label=choice.label),
+        plans=(*stop_orders(facts.therapy.active), *choice.plans),
+    )
+    return replacing, Note("advice", said)
+
+
+def _lacks_a_need(facts: Facts, g: Guideline) -> bool:
+    """A fact that every dose rests on is missing."""
+    return any(need.importance == "required" and need.key in facts.missing for need in g.needs)
 
 
 def _treatment(advice: Advice, indicator: Indicator, p: Prescriber, *, leber: bool) -> _Offer:
@@ -190,11 +268,13 @@ def _tests_without_treatment(advice: Advice, p: Prescriber) -> list[monitoring.W
         return [("b12", add_months(on, int(g.file.constants.adequate_repeat.value)))]
     metabolites: list[monitoring.Wanted] = [("mma", on), ("homocysteine", on)]
     if status.name == "adequate with signs":
-        return metabolites
+        again = monitoring.repeated_metabolites(facts, p.a, g)
+        return [*monitoring.without_result(metabolites, facts, g), *again]
     if status.unplaced:
-        return [("b12", on), *metabolites]
+        return [("b12", on), *monitoring.without_result(metabolites, facts, g)]
     level_too: list[monitoring.Wanted] = [] if facts.preliminary else [("b12", on)]
-    return [*level_too, *metabolites, ("blood_count", on)]
+    others: list[monitoring.Wanted] = [*metabolites, ("blood_count", on)]
+    return [*level_too, *monitoring.without_result(others, facts, g)]
 
 
 def _urgency_notes(facts: Facts, a: Assessment) -> list[Note]:
@@ -229,6 +309,8 @@ def _card_of(
     route: str, advice: Advice, facts: Facts, a: Assessment, *, allergic: bool, leber: bool
 ) -> str:
     """The text that fits: the row's own, unless a fact turns its advice round."""
+    if advice.kind == "suspected":
+        return a.suspicion
     if allergic and (advice.kind == "treat" or _offers_on_signs(advice, facts)):
         return "SAF-05.new"
     if leber and advice.kind == "treat" and not advice.injects:
@@ -276,21 +358,16 @@ def switch_to_injection(
     the warning."""
     prescriber = Prescriber(facts, a, g, why)
     allergic = prescriber.minds("SAF-05")
-    active = facts.therapy.active
     choices: list[Choice] = []
     notes: list[Note] = []
     if not allergic and not facts.age.under_one_month:
         choice = prescriber.injection(dose, recommended=True)
-        if active:
-            drugs = Listed(tuple(drug.name for drug in drugs_of(choice)))
-            change = say(Texts.replace_oral, names=order_names(facts), drug=drugs)
-            notes.append(Note("advice", change))
-            choice = structs.replace(
-                choice,
-                label=say(Texts.replacing, label=choice.label),
-                plans=(*stop_orders(active), *choice.plans),
-            )
+        if facts.therapy.active:
+            choice, said = _in_place_of(choice, facts)
+            notes.append(said)
         choices.append(choice)
+    if prescriber.minds("SAF-05b"):
+        choices = list(_left_open(choices))
     notes += prescriber.notes
     notes += dose_notes(choices, prescriber)
     safety, indicator = safety_notes(choices, "warning", prescriber, allergic=allergic)
@@ -330,11 +407,18 @@ def running_treatment(facts: Facts, g: Guideline, why: Reasoning) -> list[Outcom
     running = facts.therapy.running
     if not running:
         return []
-    asked = SafetyFacts(reactions=facts.reactions, leber=bool(facts.leber))
+    asked = SafetyFacts(
+        reactions=facts.reactions,
+        possible_reactions=facts.possible_reactions,
+        leber=bool(facts.leber),
+    )
     found: list[tuple[str, dict[str, Value]]] = []
     if why.row(g.tables.safety, "SAF-05", asked):
         names = Listed(facts.reactions)
         found.append(("SAF-05", {"names": names, "order": medication_names(running)}))
+    if why.row(g.tables.safety, "SAF-05b", asked):
+        names = Listed(facts.possible_reactions)
+        found.append(("SAF-05b", {"names": names, "order": medication_names(running)}))
     wrong = [one for one in running if g.codes.cyanocobalamin.any_of(one.codes)]
     if wrong and why.row(g.tables.safety, "SAF-01", asked):
         leber = named(facts.leber)

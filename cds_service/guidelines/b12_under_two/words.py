@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
 
 from cds_service.clinical import PlannedDrug, PlannedTest
-from cds_service.guidelines.b12_under_two.assessment import Assessment, recent
+from cds_service.guidelines.b12_under_two.assessment import (
+    Assessment,
+    extreme_homocysteine,
+    recent,
+)
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
 from cds_service.guidelines.b12_under_two.monitoring import potassium_low
-from cds_service.guidelines.b12_under_two.results import Level
+from cds_service.guidelines.b12_under_two.results import Lab, Level
 from cds_service.guidelines.b12_under_two.tables.cause import Cause
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
 from cds_service.guidelines.b12_under_two.tables.status import StatusName
@@ -124,12 +128,29 @@ def shown_unit(written: str) -> str:
 
 def shown_metabolites(a: Assessment, g: Guideline) -> Listed:
     """The raised metabolites by name."""
+    return _valued(a.status.high_metabolites, g)
+
+
+def _valued(labs: Iterable[Lab], g: Guideline) -> Listed:
+    """Laboratory values by name, each with its value as people write it."""
     return Listed(
         tuple(
             say(Texts.lab_value, name=g.file.names.labs[one.name], value=shown_unit(one.written))
-            for one in a.status.high_metabolites
+            for one in labs
         )
     )
+
+
+def shown_extremes(facts: Facts, a: Assessment, g: Guideline) -> Listed:
+    """The metabolites that make an inborn error a question, each with its value."""
+    if not a.suspected:
+        return Listed(())
+    window = g.limits.labs_recent
+    homocysteine = extreme_homocysteine(facts, g.limits)
+    if homocysteine is None and a.suspicion == "ETI-01b":
+        homocysteine = recent(facts, "homocysteine", window, above=True)
+    found = (homocysteine, recent(facts, "methylmalonate", window, above=True))
+    return _valued([one for one in found if one is not None], g)
 
 
 def headline_level(facts: Facts, a: Assessment, g: Guideline) -> Message:
@@ -159,7 +180,7 @@ def card_values(
     """What summaries and advice may name."""
     level = a.status.level
     since = a.untreated_since
-    product = injection_product(facts, g)
+    product = injection_product(facts, g, suspected=a.suspected)
     routes = g.file.routes
     subcutaneous = any(
         isinstance(plan, PlannedDrug) and plan.route == routes.subcutaneous
@@ -184,6 +205,8 @@ def card_values(
         "route": say(Texts.deep_subcutaneous if subcutaneous else Texts.intramuscular),
         "leber": named(facts.leber),
         "reactions": Listed(facts.reactions),
+        "possible_reactions": Listed(facts.possible_reactions),
+        "extremes": shown_extremes(facts, a, g),
         "deficient": g.limits.b12_deficient.value,
         "adequate": g.limits.b12_adequate.value,
     }
@@ -266,20 +289,30 @@ def _level_said(level: Level, status: StatusName, g: Guideline) -> Message:
 
 def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
     status = a.status
-    if status.metabolites == "none":
-        return
     high = status.high_metabolites
     if high:
         yield Note("finding", say(Texts.metabolites_high, values=shown_metabolites(a, g)))
-    else:
+    elif status.metabolites != "none":
         yield Note("finding", say(Texts.metabolites_normal))
     if any(one.name == "homocysteine" for one in high):
         yield Note("finding", say(Texts.homocysteine_unspecific))
+    if high and not status.convincing and status.name == "borderline":
+        usual, homocysteine = g.limits.mma_high.value, g.limits.homocysteine_high.value
+        adults = say(Texts.metabolites_adult_range, limit=usual, homocysteine=homocysteine)
+        yield Note("finding", adults)
+    if status.grey_metabolites:
+        grey = _valued(status.grey_metabolites, g)
+        yield Note("finding", say(Texts.metabolites_grey, values=grey))
+    if status.unread_metabolites:
+        unread = _valued(status.unread_metabolites, g)
+        yield Note("finding", say(Texts.metabolites_unread, values=unread))
+    if status.rule == "STAT-06":
+        yield Note("advice", say(Texts.functional_specialist))
 
 
 def _severity_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
-    if a.severity is None:
-        return
+    if a.severity is None or (a.suspected and a.severity == "mild"):
+        return  # nothing about a child with a suspected inborn error is called mild
     because = a.severity_because or say(Texts.no_worse_sign)
     severity = SEVERITIES[a.severity]
     yield Note("finding", say(Texts.severity, severity=severity, because=because))

@@ -103,6 +103,8 @@ class OrderChecks:
             cause=self.a.cause,
             signs=tuple([one.name for one in facts.neurological]),
             reactions=facts.reactions,
+            suspected=self.a.suspected,
+            possible_reactions=facts.possible_reactions,
             leber=tuple([one.name for one in facts.leber]),
             gaps=tuple(gaps),
         )

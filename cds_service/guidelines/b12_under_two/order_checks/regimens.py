@@ -75,10 +75,10 @@ class Regimens:
         """The card that the chart gets, where it is one of treatment or of a specialist's; none
         without the facts that every dose rests on."""
         asks_for = self.g.tables.route[self._route].then.kind
-        if self.absent and asks_for != "specialist":
+        if self.absent and asks_for not in ("specialist", "suspected"):
             return None
         pressing = asks_for == "clarify" and bool(self.facts.neurological)
-        if not (self.a.status.deficient or asks_for == "specialist" or pressing):
+        if not (self.a.status.deficient or asks_for in ("specialist", "suspected") or pressing):
             return None
         card = treatment.recommend(self._route, self.facts, self.a, self.g, why)
         return card if isinstance(card, Recommend) else None

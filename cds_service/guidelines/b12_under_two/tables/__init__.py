@@ -191,7 +191,7 @@ def make_tables(limits: Limits) -> Tables:
         result=result_table(limits, said["result"]),
         result_remarks=remarks_table(limits, said["result_remarks"]),
         status=status_table(limits, said["status"]),
-        cause=cause_table(said["cause"]),
+        cause=cause_table(limits, said["cause"]),
         severity=severity_table(limits, said["severity"]),
         urgency=urgency_table(limits, said["urgency"]),
         route=route_table(said["route"]),

@@ -3,16 +3,21 @@ an inborn error decides before malabsorption, malabsorption before diet."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Literal
 
 from msgspec import Struct
 
+from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.tables import (
     Row,
     Table,
     TableWords,
     all_of,
     any_of,
+    meets,
+    misses,
+    none,
     not_,
     some,
 )
@@ -24,7 +29,12 @@ Cause = Literal[
 
 
 class CauseFacts(Struct, frozen=True):
-    """What is on record of each kind, by name; ``breast_fed`` is ``None`` when unknown."""
+    """What is on record of each kind, by name; ``breast_fed`` is ``None`` when unknown.
+
+    ``homocysteine`` (umol/L) is the highest of the last month that no lower value has settled,
+    ``mma`` (umol/L) the newest; both ``_high`` by the laboratory or for the age.
+    ``level_deficient`` when a current level is below the limit of deficiency.
+    """
 
     inborn: tuple[str, ...] = ()
     malabsorption: tuple[str, ...] = ()
@@ -32,19 +42,49 @@ class CauseFacts(Struct, frozen=True):
     maternal_diet: str = ""
     child_diet: str = ""
     dietary: tuple[str, ...] = ()
+    homocysteine: Decimal | None = None
+    homocysteine_high: bool = False
+    mma: Decimal | None = None
+    mma_high: bool = False
+    under_one_month: bool = False
+    level_deficient: bool = False
 
 
-def cause_table(words: TableWords) -> Table[CauseFacts, None]:
+def cause_table(limits: Limits, words: TableWords) -> Table[CauseFacts, None]:
     f = CauseFacts
     nutritional = any_of(
         all_of(f.breast_fed, some(f.maternal_diet)), some(f.child_diet), some(f.dietary)
     )
     possible = all_of(f.breast_fed, not_(nutritional))
+    unexplained = all_of(none(f.inborn), none(f.level_deficient))
+    alone = all_of(f.mma_high, none(f.homocysteine_high))
+    extreme = any_of(
+        meets(f.homocysteine, limits.homocysteine_extreme),
+        all_of(meets(f.homocysteine, limits.homocysteine_severe), none(f.level_deficient)),
+        all_of(f.under_one_month, f.mma_high, f.homocysteine_high),
+    )
     return Table.of(
         "etiology",
         CauseFacts,
         (
             Row("ETI-01", some(f.inborn), None),
+            Row("ETI-01b", all_of(none(f.inborn), extreme), None),
+            Row(
+                "ETI-01c",
+                all_of(unexplained, not_(extreme), alone, meets(f.mma, limits.mma_extreme)),
+                None,
+            ),
+            Row(
+                "ETI-01d",
+                all_of(
+                    unexplained,
+                    not_(extreme),
+                    alone,
+                    f.under_one_month,
+                    misses(f.mma, limits.mma_extreme),
+                ),
+                None,
+            ),
             Row("ETI-02", some(f.malabsorption), None),
             Row("ETI-03", nutritional, None),
             Row("ETI-04", possible, None),

@@ -8,6 +8,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.tables.blood import anaemia
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
 from cds_service.guidelines.b12_under_two.tables.status import StatusName
 from cds_service.guidelines.tables import (
@@ -43,6 +44,7 @@ class MonitoringFacts(PotassiumFacts, frozen=True):
     severity: Severity | None = None
     signs: bool = False
     anaemia: bool = False
+    hemoglobin_months: int | None = None
     without_result: tuple[str, ...] = ()
     already: tuple[str, ...] = ()
 
@@ -69,7 +71,7 @@ def monitoring_table(limits: Limits, words: TableWords) -> Table[MonitoringFacts
             Row("MON-02", some(f.without_result), None),
             Row(
                 "MON-03",
-                any_of(meets(f.hemoglobin, limits.hemoglobin_anaemia), f.anaemia, severe),
+                any_of(anaemia(f.hemoglobin, f.hemoglobin_months, limits), f.anaemia, severe),
                 None,
             ),
             Row("MON-04", any_of(potassium_may_fall(limits), all_of(f.parenteral, marked)), None),

@@ -101,6 +101,8 @@ class OrderFacts(Struct, frozen=True):
     signs: tuple[str, ...] = ()
     reactions: tuple[str, ...] = ()
     leber: tuple[str, ...] = ()
+    suspected: bool = False
+    possible_reactions: tuple[str, ...] = ()
     may_bleed: bool | None = None
     preservative_harms: bool | None = None
     gaps: tuple[Any, ...] = ()
@@ -152,6 +154,12 @@ def danger_table(words: TableWords) -> Table[OrderFacts, Answer]:
             ),
             Row(
                 "ORD-10",
+                all_of(none(f.reactions), some(f.possible_reactions)),
+                Answer("ORD-10.possible"),
+                part="possible",
+            ),
+            Row(
+                "ORD-10",
                 all_of(none(f.reactions), cyanocobalamin, some(f.leber)),
                 Answer("ORD-10.leber", "product and dose, or removed"),
                 part="leber",
@@ -166,6 +174,12 @@ def danger_table(words: TableWords) -> Table[OrderFacts, Answer]:
                 ),
                 Answer("ORD-10.inborn", "removed", refuses=True),
                 part="inborn",
+            ),
+            Row(
+                "ORD-10",
+                all_of(none(f.reactions), cyanocobalamin, is_one_of(f.kind, "b12"), f.suspected),
+                Answer("ORD-10.suspected", "product and dose, or removed", refuses=True),
+                part="suspected",
             ),
         ),
         words,

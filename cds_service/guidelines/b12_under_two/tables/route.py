@@ -27,7 +27,8 @@ class RouteFacts(Struct, frozen=True):
     """``severity`` is ``None`` where nothing is graded. ``treated`` when vitamin B12 is ordered
     or given now; ``set_aside`` asks what would be right if there were no treatment. ``lasting``
     is a cause of malabsorption that never passes, ``unplaced`` a current result on neither side
-    of the limits."""
+    of the limits. ``suspicion`` is the row of the table ETI that suspects an inborn error from the
+    metabolites."""
 
     cause: Cause = "unknown"
     status: StatusName = "unknown"
@@ -39,6 +40,7 @@ class RouteFacts(Struct, frozen=True):
     set_aside: bool = False
     lasting: bool = False
     unplaced: bool = False
+    suspicion: str = ""
 
 
 class Advice(Struct, frozen=True):
@@ -49,7 +51,7 @@ class Advice(Struct, frozen=True):
     nothing else.
     """
 
-    kind: Literal["treat", "clarify", "test", "specialist", "follow up", "nothing"]
+    kind: Literal["treat", "suspected", "clarify", "test", "specialist", "follow up", "nothing"]
     regimens: tuple[Regimen, ...] = ()
     tests: Literal["baseline", "level", "open question", "repeat"] = "baseline"
 
@@ -69,6 +71,9 @@ def route_table(words: TableWords) -> Table[RouteFacts, Advice]:
     )
     rows = (
         Row("RTE-01", is_one_of(f.cause, "inborn"), Advice("specialist")),
+        Row("RTE-01b", is_one_of(f.suspicion, "ETI-01b"), Advice("suspected")),
+        Row("RTE-01c", is_one_of(f.suspicion, "ETI-01c"), Advice("suspected")),
+        Row("RTE-01d", is_one_of(f.suspicion, "ETI-01d"), Advice("suspected")),
         Row(
             "RTE-11",
             all_of(not_(f.set_aside), any_of(f.treated, is_one_of(f.status, "follow-up"))),

@@ -19,6 +19,7 @@ from cds_service.guidelines.tables import (
     any_of,
     is_one_of,
     meets,
+    none,
     not_,
     some,
 )
@@ -41,6 +42,7 @@ class SafetyFacts(PotassiumFacts, frozen=True):
     born_at: Decimal | None = None
     conception_weeks: Decimal | None = None
     reactions: tuple[str, ...] = ()
+    possible_reactions: tuple[str, ...] = ()
     concerned: bool = False
     folic_acid_alone: str = ""
     renal: bool = False
@@ -65,6 +67,7 @@ def safety_table(limits: Limits, words: TableWords) -> Table[SafetyFacts, None]:
             Row("SAF-03", any_of(low, f.bleeding, all_of(f.thrombocytopenia, not_(counted))), None),
             Row("SAF-04", any_of(f.newborn, preterm), None),
             Row("SAF-05", some(f.reactions), None),
+            Row("SAF-05b", all_of(none(f.reactions), some(f.possible_reactions)), None),
             Row("SAF-06", all_of(f.concerned, potassium_may_fall(limits)), None),
             Row("SAF-07", all_of(f.concerned, some(f.folic_acid_alone)), None),
             Row("SAF-08", all_of(f.concerned, f.renal), None),

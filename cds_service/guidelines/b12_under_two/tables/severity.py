@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.tables.blood import anaemia, macrocytosis
 from cds_service.guidelines.tables import (
     Row,
     Table,
@@ -27,11 +28,15 @@ Severity = Literal["severe", "moderate", "mild"]
 
 
 class SeverityFacts(Struct, frozen=True):
-    """``hemoglobin`` is g/dL, ``level`` the upper bound of the B12 result in pg/mL, and
+    """``hemoglobin`` is the newest in g/dL and ``hemoglobin_months`` the age at its sample,
+    ``lowest_hemoglobin`` the lowest of the last month. ``mcv`` is fL, ``mcv_flagged`` by the
+    laboratory. ``level`` is the upper bound of the B12 result in pg/mL, and
     ``level_is_below`` says that it was reported as below that. ``lines_low`` counts cell lines."""
 
     signs: tuple[str, ...] = ()
     hemoglobin: Decimal | None = None
+    hemoglobin_months: int | None = None
+    lowest_hemoglobin: Decimal | None = None
     lines_low: int = 0
     pancytopenia: tuple[str, ...] = ()
     level: Decimal | None = None
@@ -39,7 +44,9 @@ class SeverityFacts(Struct, frozen=True):
     graded: tuple[str, ...] = ()
     failure_to_thrive: tuple[str, ...] = ()
     megaloblastic: tuple[str, ...] = ()
-    mcv_high: bool = False
+    mcv: Decimal | None = None
+    mcv_flagged: bool = False
+    mcv_months: int | None = None
 
 
 def severity_table(limits: Limits, words: TableWords) -> Table[SeverityFacts, Severity]:
@@ -58,7 +65,7 @@ def severity_table(limits: Limits, words: TableWords) -> Table[SeverityFacts, Se
             Row(
                 "SEV-02",
                 any_of(
-                    meets(f.hemoglobin, limits.hemoglobin_severe),
+                    meets(f.lowest_hemoglobin, limits.hemoglobin_severe),
                     meets(f.lines_low, limits.lines_affected),
                     some(f.pancytopenia),
                 ),
@@ -75,8 +82,8 @@ def severity_table(limits: Limits, words: TableWords) -> Table[SeverityFacts, Se
                 any_of(
                     some(f.failure_to_thrive),
                     some(f.megaloblastic),
-                    meets(f.hemoglobin, limits.hemoglobin_anaemia),
-                    f.mcv_high,
+                    anaemia(f.hemoglobin, f.hemoglobin_months, limits),
+                    macrocytosis(f.mcv, f.mcv_flagged, f.mcv_months, limits),
                 ),
                 "moderate",
             ),

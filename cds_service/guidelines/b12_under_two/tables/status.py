@@ -49,6 +49,7 @@ class StatusFacts(Struct, frozen=True):
     """``days`` is the age of the result that counts and ``verdict`` its side of the limits, both
     unknown without one; ``sample_day`` the day of its sample counted from the first dose, at most
     0 before it. ``softened`` when a result within two weeks was deficient and this one is not.
+    ``convincing`` when raised metabolites turn an unclear level into a deficiency.
     ``treated_since`` when B12 was ordered or given on or after its day. ``newest_days`` and
     ``newest_unplaced`` are of the newest result, which may be another."""
 
@@ -58,6 +59,7 @@ class StatusFacts(Struct, frozen=True):
     verdict: Literal["deficient", "borderline", "adequate", "low", "indeterminate"] | None = None
     softened: bool = False
     metabolites: Metabolites = "none"
+    convincing: bool = False
     firm_metabolite: bool = False
     signs: bool = False
     risk: bool = False
@@ -93,7 +95,7 @@ def status_table(limits: Limits, words: TableWords) -> Table[StatusFacts, Status
             Row("STAT-02", all_of(current, is_one_of(f.verdict, "deficient")), "deficient"),
             Row(
                 "STAT-03",
-                all_of(unclear, is_one_of(f.metabolites, "high")),
+                all_of(unclear, is_one_of(f.metabolites, "high"), f.convincing),
                 "deficient (functional)",
             ),
             Row(
