@@ -290,6 +290,11 @@ def a_dosage(
     )
 
 
+def in_force(*lines: DraftDosage, **but: Any) -> Medication:
+    """An active order of today, with its lines as those of a draft."""
+    return an_order(**{"ago": 0, "amount": None, "dosages": lines, **but})
+
+
 def a_draft(
     *dosages: DraftDosage, code: Code | None = ORAL_SOLUTION, text: str | None = None,
     name: str = "draft", **but: Any,
@@ -505,6 +510,8 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "B12-04": lambda: a_record(level=a_level(150, None)),
     "STAT-08": lambda: a_record(level=a_level(5000), problems=[CROHN]),
     "DUP-01": lambda: a_record(medications=[an_order(ago=None)]),
+    "ORD-03.active": lambda: a_record(medications=[in_force(a_dosage(1500))]),
+    "ORD-04.active": lambda: a_record(medications=[in_force(a_dosage(1000, "mg"))]),
     "DUP-01.hold": lambda: a_record(medications=[an_order(ago=3, status="on-hold")]),
     "RTE-01": lambda: a_record(problems=[COBALAMIN_C]),
     "RTE-02": lambda: a_record(birth=day(20)),

@@ -41,6 +41,7 @@ from builders import (
     an_injection,
     an_order,
     day,
+    in_force,
     injections_ordered,
     levels_drafted,
     months_old,
@@ -51,7 +52,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from cds_service.clinical import Code, Draft, DraftDosage, Medication, Record
+from cds_service.clinical import (
+    Code,
+    Draft,
+    DraftDosage,
+    Medication,
+    Record,
+    RemovedDraft,
+    RevisedDrug,
+    StoppedDrug,
+)
 from cds_service.guidelines.b12_under_two import one_action_each
 from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
@@ -772,3 +782,86 @@ def test_a_tenfold_error_of_a_dose_of_the_guideline_is_never_silent(
     for wrong in wrongs:
         draft = (a_draft if way == ORAL else an_injection)(a_dosage(wrong, route=way))
         assert about_orders(see_orders(record, draft))
+
+
+# --- orders in force ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (a_dosage(1000), set()),
+        (a_dosage(1001), {"ORD-03.active"}),
+        (a_dosage(2000), {"ORD-03.active"}),
+        (a_dosage(2001), {"ORD-04.active"}),
+        (a_dosage(1000, "mg"), {"ORD-04.active"}),
+        (a_dosage(1, "mg", per_kg=True), {"ORD-04.active"}),
+        (a_dosage(500, times=3), {"ORD-03.active"}),
+        (a_dosage(None), set()),
+    ],
+)
+def test_an_order_in_force_is_asked_what_a_draft_is_asked_of_its_dose(
+    line: DraftDosage, expected: set[str]
+) -> None:
+    seen = see(a_record(medications=[in_force(line)]))
+    assert about_orders(seen) == expected
+
+
+def test_an_order_in_force_that_is_too_large_is_stopped_and_nothing_is_added() -> None:
+    seen = see(a_record(medications=[in_force(a_dosage(1000, "mg"))]))
+    (card,) = [one for one in seen.outcomes if isinstance(one, Recommend) and one.rule == "ORD-04"]
+    assert (card.indicator, card.main) == ("critical", True)
+    assert [[type(plan) for plan in choice.plans] for choice in card.choices] == [[StoppedDrug]]
+
+
+def test_an_order_in_force_is_checked_also_where_its_name_alone_says_what_it_is() -> None:
+    order = in_force(a_dosage(1000, "mg"), code=Code("urn:local", "7", "vitamin B12 drops"))
+    assert "ORD-04.active" in about_orders(see(a_record(medications=[order])))
+
+
+def test_an_order_in_force_is_checked_where_nothing_else_can_be_evaluated() -> None:
+    order = in_force(a_dosage(1000, "mg"))
+    seen = see(a_record(medications=[order], missing={"b12": "timeout"}))
+    assert "ORD-04.active" in about_orders(seen)
+
+
+# --- one order is left ----------------------------------------------------------------------------
+
+SEVERE = a_level(78)
+
+
+def kept(seen: Seen, rule: str) -> list[list[type]]:
+    """The plans of each choice on the cards of a rule."""
+    return [
+        [type(plan) for plan in choice.plans]
+        for one in seen.outcomes
+        if isinstance(one, Recommend) and one.rule == rule
+        for choice in one.choices
+    ]
+
+
+def test_a_wrong_draft_beside_a_right_one_is_removed() -> None:
+    drafts = (an_injection(name="right"), a_draft(name="wrong"))
+    for basket in (drafts, drafts[::-1]):
+        assert kept(see_orders(a_record(level=SEVERE), *basket), "ORD-02") == [[RemovedDraft]]
+
+
+def test_a_wrong_draft_beside_a_right_active_order_is_removed_and_the_active_one_stays() -> None:
+    record = a_record(level=SEVERE, medications=[injections_ordered(ago=0)])
+    seen = see_orders(record, a_draft())
+    assert kept(seen, "ORD-02") == [[RemovedDraft]]
+    assert kept(seen, "ORD-06") == []
+
+
+def test_of_two_wrong_drafts_the_first_is_changed_and_the_other_goes() -> None:
+    seen = see_orders(a_record(level=SEVERE), a_draft(name="one"), a_draft(name="two"))
+    assert kept(seen, "ORD-02") == [[RevisedDrug, RemovedDraft], [RemovedDraft]]
+
+
+def test_a_wrong_draft_beside_a_wrong_active_order_is_changed_and_the_active_one_stopped() -> None:
+    record = a_record(level=SEVERE, medications=[in_force(a_dosage())])
+    assert kept(see_orders(record, a_draft()), "ORD-02") == [[RevisedDrug, StoppedDrug]]
+
+
+def test_a_wrong_draft_alone_is_changed() -> None:
+    assert kept(see_orders(a_record(level=SEVERE), a_draft()), "ORD-02") == [[RevisedDrug]]

@@ -9,8 +9,8 @@ from msgspec import structs
 from cds_service.clinical import Medication
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
-from cds_service.guidelines.b12_under_two.order_checks.reading import Order, unread
-from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
+from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order, unread
+from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, alone
 from cds_service.guidelines.b12_under_two.prescribing import (
     must_not_inject_muscle,
     preservative_matters,
@@ -26,17 +26,38 @@ from cds_service.guidelines.b12_under_two.tables.order import (
 from cds_service.guidelines.b12_under_two.therapy import route_of
 from cds_service.guidelines.b12_under_two.words import named
 from cds_service.guidelines.engine import Choice, Note
-from cds_service.guidelines.tables import Match, Reasoning, Row
+from cds_service.guidelines.tables import Match, Reasoning, Row, all_matches
 
 _WHERE: Mapping[Correction, str] = {
     "under the skin": "deep under the skin", "into the muscle": "into the muscle",
 }  # fmt: skip
 
 
-class OrderChecks:
-    """Checks the orders of one call, one after the other."""
+def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
+    """What ``order`` is and how much it gives, beside what is known of the child."""
+    drug, dosing = order.drug, order.dosing
+    return structs.replace(
+        child,
+        kind=drug.kind,
+        substance=drug.substance,
+        preservative_free=drug.preservative_free,
+        ways=order.ways,
+        single=dosing.single_high,
+        day=dosing.day_most,
+        average=dosing.average_high,
+        per_kg_in_mg=dosing.per_kg_in_mg,
+        needs_weight=dosing.needs_weight,
+    )
 
-    def __init__(self, regimens: Regimens, cards: Cards, why: Reasoning) -> None:
+
+class OrderChecks:
+    """Checks the orders of one call, one after the other; ``of_b12`` are all of them that are of
+    vitamin B12, selected or not."""
+
+    def __init__(
+        self, regimens: Regimens, cards: Cards, why: Reasoning, of_b12: Sequence[Order]
+    ) -> None:
+        self._of_b12 = of_b12
         self.facts, self.a, self.g = regimens.facts, regimens.a, regimens.g
         self._regimens, self._cards, self._why = regimens, cards, why
         self._child = self._facts_of_the_child()
@@ -104,19 +125,9 @@ class OrderChecks:
     def _facts_of(
         self, order: Order, repeated: tuple[str, ...], elsewhere: Sequence[Medication]
     ) -> OrderFacts:
-        drug, dosing = order.drug, order.dosing
         return structs.replace(
-            self._child,
-            kind=drug.kind,
-            substance=drug.substance,
-            preservative_free=drug.preservative_free,
-            ways=order.ways,
-            single=dosing.single_high,
-            day=dosing.day_most,
-            average=dosing.average_high,
-            per_kg_in_mg=dosing.per_kg_in_mg,
-            needs_weight=dosing.needs_weight,
-            unclear=dosing.problems,
+            dose_facts(self._child, order),
+            unclear=order.dosing.problems,
             repeated=repeated,
             elsewhere=(treatment.medication_names(elsewhere),) if elsewhere else (),
         )
@@ -138,12 +149,51 @@ class OrderChecks:
             (elsewhere if apart else same).append(one)
         return same, elsewhere
 
+    # --- one order is left ------------------------------------------------------------------------
+
+    def _others(self, order: Order) -> tuple[list[Order], list[Medication]]:
+        """The other drafts and active orders of vitamin B12, these also by their name alone."""
+        drafts = [one for one in self._of_b12 if one is not order]
+        therapy = self.facts.therapy
+        active = [
+            one for one in (*therapy.active, *therapy.named) if one.source != order.draft.source
+        ]
+        return drafts, active
+
+    def _is_wrong(self, order: Order) -> bool:
+        """Whether a card asks to change or remove it, whatever stands beside it."""
+        asked, tables = dose_facts(self._child, order), self.g.tables
+        questions = (
+            tables.order_danger, tables.order_way, tables.order_excess, tables.order_shortage,
+        )  # fmt: skip
+        return any(all_matches(one, asked).fired for one in questions)
+
+    def _amended(self, order: Order, rule: str, correction: Correction) -> tuple[Choice, ...]:
+        """``order`` put right so that no other is left beside it: it goes where another is right
+        or stands before it; otherwise the others go with its change."""
+        if correction in ("none", "removed"):
+            return self._regimens.correct(order, correction, rule)
+        drafts, active = self._others(order)
+        running = [as_order(one, self.facts.weight.kg, self.g) for one in active]
+        right = any(not self._is_wrong(one) for one in (*drafts, *running))
+        earlier = drafts and self._of_b12[0] is not order
+        if right or earlier:
+            return self._regimens.correct(order, "removed", rule)
+        return tuple(
+            alone(choice, drafts, active)
+            for choice in self._regimens.correct(order, correction, rule)
+        )
+
     # --- the questions ----------------------------------------------------------------------------
+
+    def _speak(self, row: Row[Answer], order: Order, values: Mapping[str, object]) -> Said:
+        choices = self._amended(order, row.rule, row.then.correction)
+        return self._cards.speak(row.rule, row.then, order, values, choices)
 
     def _say(
         self, match: Match[OrderFacts, Answer], order: Order, values: Mapping[str, object]
     ) -> list[Said]:
-        return [self._cards.speak(row.rule, row.then, order, values) for row in match.fired]
+        return [self._speak(row, order, values) for row in match.fired]
 
     def _dangers(self, order: Order, asked: OrderFacts) -> list[Said]:
         """A form or a drug that harms this child, also in a combination."""
@@ -179,7 +229,7 @@ class OrderChecks:
         facts, g, why = self.facts, self.g, self._why
         asked = structs.replace(asked, may_bleed=must_not_inject_muscle(facts, g, why))
         for row in why.all(g.tables.order_injection, asked, order.name).fired:
-            yield self._cards.speak(row.rule, row.then, order, self._injected_in_words(row))
+            yield self._speak(row, order, self._injected_in_words(row))
         asked = structs.replace(asked, preservative_harms=preservative_matters(facts, g, why))
         match = why.all(g.tables.order_preservative, asked, order.name)
         yield from self._say(match, order, {})
@@ -200,7 +250,7 @@ class OrderChecks:
         if not match.fired:
             return []
         names = ", ".join(asked.elsewhere)
-        stops = treatment.stop_orders(elsewhere)
+        stops = () if self._is_wrong(order) else treatment.stop_orders(elsewhere)
         choices = [Choice("ORD-06", f"Stop the other order: {names}", stops)] if stops else []
         return [
             self._cards.speak(row.rule, row.then, order, {"other": names}, choices)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from cds_service.clinical import Draft
+from cds_service.clinical import Draft, Medication
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
 from cds_service.guidelines.b12_under_two.products import (
@@ -100,6 +100,21 @@ def read_order(draft: Draft, weight_kg: Decimal | None, g: Guideline) -> Order:
     name = draft.text or next((one.display for one in draft.codes if one.display), "")
     name = name or ("vitamin B12" if drug.kind == "b12" else "an order without a name")
     return Order(draft, drug, name, weight_kg, g)
+
+
+def as_order(one: Medication, weight_kg: Decimal | None, g: Guideline) -> Order:
+    """An order of the record, to be asked what a draft is asked."""
+    draft = Draft(
+        "drug",
+        one.source,
+        one.resource,
+        status=one.status,
+        intent=one.intent,
+        codes=one.codes,
+        text=one.text,
+        dosages=one.dosages,
+    )
+    return read_order(draft, weight_kg, g)
 
 
 def unread(count: int, weight_kg: Decimal | None, g: Guideline) -> Order:

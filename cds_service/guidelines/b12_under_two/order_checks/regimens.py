@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from cds_service.clinical import Code, PlannedDrug, RemovedDraft, RevisedDrug
+from msgspec import structs
+
+from cds_service.clinical import Code, Medication, PlannedDrug, RemovedDraft, RevisedDrug
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline
@@ -36,6 +38,22 @@ class Regimen(NamedTuple):
 
 def drug_of(choice: Choice) -> PlannedDrug | None:
     return next((one for one in choice.plans if isinstance(one, PlannedDrug)), None)
+
+
+def alone(choice: Choice, drafts: Sequence[Order], active: Sequence[Medication]) -> Choice:
+    """``choice`` with the other drafts removed and the active orders stopped: one order is left."""
+    removed = [RemovedDraft(one.draft.source, one.name) for one in drafts if one.draft.source]
+    stopped = treatment.stop_orders(active)
+    if not removed and not stopped:
+        return choice
+    ended = [*(one.name for one in removed), *(one.name for one in stopped)]
+    names = ", ".join(dict.fromkeys(ended))
+    return structs.replace(
+        choice,
+        label=f"{choice.label}; end the other order: {names}",
+        plans=(*choice.plans, *removed, *stopped),
+        alone=choice.label,
+    )
 
 
 class Regimens:
