@@ -30,6 +30,7 @@ from builders import (
     G,
     Seen,
     a_dosage,
+    a_dose_given,
     a_draft,
     a_drafted_test,
     a_lab,
@@ -96,8 +97,11 @@ def written(line: DraftDosage, record: Record | None = None, **but: object) -> s
         (a_dosage(1), {"ORD-07"}),
         (a_dosage(5), {"ORD-07"}),
         (a_dosage("5.1"), {"ORD-07.tenth"}),
-        (a_dosage(100), {"ORD-07.tenth"}),
-        (a_dosage("100.1"), set()),
+        (a_dosage(44), {"ORD-07.tenth"}),
+        (a_dosage(45), {"ORD-07.published"}),
+        (a_dosage(100), {"ORD-07.published"}),
+        (a_dosage("115.5"), {"ORD-07.published"}),
+        (a_dosage("115.6"), {"ORD-16"}),
         (a_dosage("1000.1"), {"ORD-03"}),
         (a_dosage(2000), {"ORD-03"}),
         (a_dosage("2000.1"), {"ORD-04"}),
@@ -762,7 +766,8 @@ def test_no_dose_outside_the_bounds_passes_in_silence(
         if level == 150 and daily <= 2000:
             average = single * times / days
             assert ("ORD-07" in said) is (average <= 5)
-            assert ("ORD-07.tenth" in said) is (average > 5 and single <= 100)
+            small = average > 5 and single <= 100
+            assert bool({"ORD-07.tenth", "ORD-07.published"} & said) >= small
     assert "ORD-09" not in said
     for plan in seen.revised:
         assert plan.drug.amount <= 1000
@@ -865,3 +870,87 @@ def test_a_wrong_draft_beside_a_wrong_active_order_is_changed_and_the_active_one
 
 def test_a_wrong_draft_alone_is_changed() -> None:
     assert kept(see_orders(a_record(level=SEVERE), a_draft()), "ORD-02") == [[RevisedDrug]]
+
+
+# --- the first two weeks of a course --------------------------------------------------------------
+
+#: State of the child: its record, and the micrograms that its regimen gives by injection in two
+#: weeks: seven on alternate days, or one a week. By mouth it is seven daily and four more.
+STATES = {
+    "mild": (lambda: a_record(), 2000),
+    "severe": (lambda: a_record(level=SEVERE), 2000),
+    "seizures": (lambda: a_record(problems=[SEIZURE]), 7000),
+}
+BY_MOUTH_IN_TWO_WEEKS = 11_000
+
+
+def _given_in_two_weeks(amount: int, every: Decimal, lasting: int) -> Decimal:
+    """Counted dose by dose."""
+    at, total = Decimal(0), Decimal(0)
+    while at < min(lasting, 14):
+        total += amount
+        at += every
+    return total
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("injected", [True, False], ids=["injected", "by mouth"])
+@pytest.mark.parametrize("lasting", [1, 7, 14, 90])
+@pytest.mark.parametrize("every", ["0.5", "1", "2", "3", "3.5", "7", "14", "30", "91"])
+def test_no_order_of_half_the_regimen_or_less_passes_as_right(
+    state: str, injected: bool, lasting: int, every: str
+) -> None:
+    record, by_injection = STATES[state]
+    regimen = by_injection if injected else BY_MOUTH_IN_TWO_WEEKS
+    interval = Decimal(every)
+    times = 1 / interval if interval < 1 else Decimal(1)
+    for amount in (2, 5, 50, 100, 250, 400, 500, 999, 1000):
+        line = structs.replace(
+            a_dosage(
+                amount,
+                times=times,
+                days=max(interval, Decimal(1)),
+                route=MUSCLE if injected else ORAL,
+            ),
+            days=Decimal(lasting),
+        )
+        draft = an_injection(line) if injected else a_draft(line)
+        given = _given_in_two_weeks(amount, interval, lasting)
+        said = about_orders(see_orders(record(), draft))
+        if given * 2 <= regimen:
+            assert said, (amount, given, regimen)
+        if state != "mild" and injected and given * 2 <= regimen:
+            assert said - {"ORD-07.published", "ORD-07.tenth"}, (amount, given, regimen)
+
+
+def test_doses_given_and_other_orders_of_the_episode_count_together() -> None:
+    seldom = an_injection(a_dosage(route=MUSCLE, days=91))
+    weekly = an_injection(a_dosage(route=MUSCLE, days=7), name="weekly")
+    assert "ORD-16" in about_orders(see_orders(a_record(), seldom))
+    assert "ORD-16" not in about_orders(see_orders(a_record(), weekly, seldom))
+    given = [a_dose_given(ago=one, amount=1000, source=f"given/{one}") for one in (1, 3, 5)]
+    assert "ORD-16" not in about_orders(see_orders(a_record(medications=given), seldom))
+
+
+def test_what_maintains_a_treatment_is_not_taken_for_its_beginning() -> None:
+    seldom = an_injection(a_dosage(800, route=MUSCLE, days=91))
+    for days, expected in ((13, True), (14, False)):
+        given = [a_dose_given(ago=days, amount=100)]
+        record = a_record(level=a_level(150, ago=30), medications=given)
+        assert ("ORD-16" in about_orders(see_orders(record, seldom))) is expected
+
+
+def test_a_weekly_course_with_signs_of_the_nerves_is_a_warning_and_no_alarm() -> None:
+    record = a_record(problems=[SEIZURE])
+    for days, indicator in ((7, "warning"), (14, "critical")):
+        seen = see_orders(record, an_injection(a_dosage(route=MUSCLE, days=days)))
+        (card,) = [
+            one for one in seen.outcomes if isinstance(one, Recommend) and one.card == "ORD-16"
+        ]
+        assert card.indicator == indicator
+
+
+def test_schedules_of_adults_match_no_child() -> None:
+    assert any(one.adults for one in G.file.published_schedules)
+    for one in G.file.published_schedules:
+        assert one.source in G.file.sources

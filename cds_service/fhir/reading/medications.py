@@ -74,7 +74,7 @@ def read_drug(sent: wire.Drug, context: Context, resource: Raw | bytes) -> tuple
             ended=ended or _last_dose(dosages),
             doses=tuple(map(_dose, dosages)),
             resource=bytes(resource) if sort is _ORDER else b"",
-            dosages=_lines(resource) if sort is _ORDER and status in _IN_FORCE else (),
+            dosages=_lines(sort, status, resource),
         ),
     )
 
@@ -138,8 +138,11 @@ _AMOUNTS = tuple(
 )
 
 
-def _lines(resource: Raw | bytes) -> tuple[DraftDosage, ...]:
-    """All that its lines say; "the line" is unclear where the order says what may change it."""
+def _lines(sort: _Sort, status: str, resource: Raw | bytes) -> tuple[DraftDosage, ...]:
+    """All that the lines of an order in force say; "the line" is unclear where the order says what
+    may change it."""
+    if sort is not _ORDER or status not in _IN_FORCE:
+        return ()
     members = loose.members(loose.decode(bytes(resource)))
     changed = loose.says_something(members.get("modifierExtension"))
     return read_dosages(members, ("the line",) if changed else ())

@@ -229,6 +229,8 @@ SPEAKING = (
     "ORD-06.other",
     "ORD-07",
     "ORD-07.tenth",
+    "ORD-07.published",
+    "ORD-16",
     "ORD-08",
     "ORD-09",
     "ORD-10.allergy",

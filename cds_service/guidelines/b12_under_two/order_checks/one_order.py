@@ -9,6 +9,7 @@ from msgspec import structs
 from cds_service.clinical import Medication
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
+from cds_service.guidelines.b12_under_two.order_checks.course import Course
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order, unread
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, alone
 from cds_service.guidelines.b12_under_two.prescribing import (
@@ -24,7 +25,7 @@ from cds_service.guidelines.b12_under_two.tables.order import (
     SilenceFacts,
 )
 from cds_service.guidelines.b12_under_two.therapy import route_of
-from cds_service.guidelines.b12_under_two.words import named
+from cds_service.guidelines.b12_under_two.words import named, shown_dose
 from cds_service.guidelines.engine import Choice, Note
 from cds_service.guidelines.tables import Match, Reasoning, Row, all_matches
 
@@ -60,6 +61,7 @@ class OrderChecks:
         self._of_b12 = of_b12
         self.facts, self.a, self.g = regimens.facts, regimens.a, regimens.g
         self._regimens, self._cards, self._why = regimens, cards, why
+        self._course = Course(self.facts, self.a, self.g, of_b12)
         self._child = self._facts_of_the_child()
 
     def vitamin_b12(self, order: Order, others: Sequence[Order]) -> list[Said]:
@@ -126,10 +128,19 @@ class OrderChecks:
         self, order: Order, repeated: tuple[str, ...], elsewhere: Sequence[Medication]
     ) -> OrderFacts:
         return structs.replace(
-            dose_facts(self._child, order),
+            self._amounts(order),
             unclear=order.dosing.problems,
             repeated=repeated,
             elsewhere=(treatment.medication_names(elsewhere),) if elsewhere else (),
+        )
+
+    def _amounts(self, order: Order) -> OrderFacts:
+        course = self._course
+        return structs.replace(
+            dose_facts(self._child, order),
+            share=course.share(order),
+            published=tuple([one.name for one in course.published(order)]),
+            weekly_course=course.is_weekly(order),
         )
 
     def _running_beside(self, order: Order) -> tuple[list[Medication], list[Medication]]:
@@ -162,11 +173,15 @@ class OrderChecks:
 
     def _is_wrong(self, order: Order) -> bool:
         """Whether a card asks to change or remove it, whatever stands beside it."""
-        asked, tables = dose_facts(self._child, order), self.g.tables
+        asked, tables = self._amounts(order), self.g.tables
         questions = (
             tables.order_danger, tables.order_way, tables.order_excess, tables.order_shortage,
         )  # fmt: skip
-        return any(all_matches(one, asked).fired for one in questions)
+        return any(
+            row.then.correction != "none"
+            for one in questions
+            for row in all_matches(one, asked).fired
+        )
 
     def _amended(self, order: Order, rule: str, correction: Correction) -> tuple[Choice, ...]:
         """``order`` put right so that no other is left beside it: it goes where another is right
@@ -214,7 +229,18 @@ class OrderChecks:
         excess = why.first(tables.order_excess, asked, order.name)
         shortage = why.first(tables.order_shortage, asked, order.name)
         values = {"weight": self._weight_in_words()} if asked.needs_weight else {}
-        return [*self._say(excess, order, values), *self._say(shortage, order, values)]
+        return [
+            *self._say(excess, order, values),
+            *self._say(shortage, order, {**values, **self._course_in_words(order, asked)}),
+        ]
+
+    def _course_in_words(self, order: Order, asked: OrderFacts) -> Mapping[str, object]:
+        given = self._course.given(order)
+        return {
+            "schedule": "; ".join(asked.published),
+            "given": shown_dose(given) if given is not None else "-",
+            "regimen": shown_dose(self._course.regimen(order)),
+        }
 
     def _weight_in_words(self) -> str:
         weight = self.facts.weight
