@@ -397,7 +397,8 @@ class Schedule(Struct, frozen=True, forbid_unknown_fields=True):
     """The first phase of a schedule that was published for children, never suggested by itself.
 
     ``least`` to ``most`` micrograms are given ``times`` in every ``days`` days (0: once) by one of
-    ``ways``, for ``lasting`` days or more, from ``from_month`` up to before ``to_month``; ``substance`` is "" where any will do.
+    ``ways``, for ``lasting`` days or more, from ``from_month`` up to before ``to_month``;
+    ``substance`` is "" where any will do.
     It is for a deficiency of one of ``severities``, of ``signs`` only where it says so. A schedule
     of ``adults`` is kept to be named and matches no child; that of the ``formulary`` is its weekly
     course of injections.
