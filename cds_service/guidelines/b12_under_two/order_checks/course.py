@@ -49,21 +49,29 @@ class Course:
             began is not None and (on - began).days >= TWO_WEEKS
         ):
             return None
-        active = [as_order(one, order.weight_kg, self._g) for one in therapy.active]
-        sources = {one.draft.source for one in self._of_b12}
-        orders = [*self._of_b12, *(one for one in active if one.draft.source not in sources)]
-        if order.draft.source not in {one.draft.source for one in orders}:
-            orders.append(order)
-        counted = [one for one in orders if one.injected or not order.injected]
-        amounts = [one.dosing.within(TWO_WEEKS) for one in counted]
-        amounts += [
-            _given(one)
-            for one in therapy.running
-            if one.kind == "administration"
-            and not (order.injected and route_of(one, self._g) in ("oral", "other"))
+        counted = [one for one in self._orders(order) if one.injected or not order.injected]
+        amounts = [
+            *(one.dosing.within(TWO_WEEKS) for one in counted),
+            *map(_given, self._administered(order)),
         ]
         known = [one for one in amounts if one is not None]
         return sum(known, Decimal(0)) if len(known) == len(amounts) else None
+
+    def _orders(self, order: Order) -> list[Order]:
+        """``order``, the drafts beside it and the active orders, each once."""
+        active = [as_order(one, order.weight_kg, self._g) for one in self._facts.therapy.active]
+        drafts = (
+            list(self._of_b12)
+            if any(one is order for one in self._of_b12)
+            else [*self._of_b12, order]
+        )
+        sources = {one.draft.source for one in drafts}
+        return [*drafts, *(one for one in active if one.draft.source not in sources)]
+
+    def _administered(self, order: Order) -> list[Medication]:
+        given = [one for one in self._facts.therapy.running if one.kind == "administration"]
+        swallowed = ("oral", "other") if order.injected else ()
+        return [one for one in given if route_of(one, self._g) not in swallowed]
 
     def share(self, order: Order) -> Decimal | None:
         given = self.given(order)
