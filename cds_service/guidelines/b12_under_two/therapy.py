@@ -18,7 +18,8 @@ Route = Literal["oral", "parenteral", "other", "unknown"]
 class Therapy(Struct, frozen=True):
     """Vitamin B12 treatment on the record. ``start`` is day 0 of the current episode; ``given``
     says that doses were recorded as given in it; ``running`` are the active orders and the doses
-    given that are still within one episode of today."""
+    given that are still within one episode of today; ``named`` are the active orders that have
+    only a name of B12."""
 
     active: tuple[Medication, ...] = ()
     start: date | None = None
@@ -27,6 +28,7 @@ class Therapy(Struct, frozen=True):
     on_hold: bool = False
     earlier: date | None = None
     looks_like_b12: tuple[str, ...] = ()
+    named: tuple[Medication, ...] = ()
     unknown: int = 0
     folic_acid_alone: str = ""
     requirement_level: str = ""
@@ -82,7 +84,7 @@ class _Found:
         self._given: list[date] = []
         self._spans: list[tuple[date, date]] = []
         self._routes: list[Route] = []
-        self._names: list[str] = []
+        self._named: list[Medication] = []
         self._unknown = self._ended = 0
         self._folic = self._requirement = ""
 
@@ -113,7 +115,7 @@ class _Found:
                 medication.text or medication.codes[0].display or self._g.file.names.folic_acid[0]
             )
         elif names_b12((medication.text, *(code.display for code in medication.codes)), self._g):
-            self._names.append(medication.text or medication.codes[0].display)
+            self._named.append(medication)
 
     def _add_b12(self, medication: Medication, *, active: bool) -> None:
         self._ended += medication.kind == "order" and not active
@@ -163,7 +165,8 @@ class _Found:
             route=self._route(),
             on_hold=bool(active) and all(one.status == "on-hold" for one in active),
             earlier=episode.before if active or given else episode.last,
-            looks_like_b12=tuple(self._names),
+            looks_like_b12=tuple(one.text or one.codes[0].display for one in self._named),
+            named=tuple(self._named),
             unknown=self._unknown,
             folic_acid_alone="" if active else self._folic,
             given=given,
