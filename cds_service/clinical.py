@@ -131,6 +131,7 @@ class Medication(Struct, frozen=True):
     (a reference nobody resolved) has neither ``codes`` nor ``text``: it is unknown, not absent.
     ``authored`` is when it was ordered or given (start of the period for a statement).
     ``resource`` is the order as sent, kept only for orders, so that an update can carry it whole.
+    ``dosages`` are its lines as those of a draft are read, only of orders in force.
     """
 
     kind: Literal["order", "statement", "administration"]
@@ -143,6 +144,7 @@ class Medication(Struct, frozen=True):
     ended: Moment | None = None
     doses: tuple[Dose, ...] = ()
     resource: bytes = b""
+    dosages: tuple[DraftDosage, ...] = ()
 
 
 class DoseAmount(Struct, frozen=True, gc=False):

@@ -196,7 +196,7 @@ class KnownAnswers:
     def start(self) -> None:
         """Asks every case now, then one after another for as long as the process lives."""
         if self._cases:
-            Thread(target=self._run, name="known answers", daemon=True).start()
+            Thread(target=self._run, name="known_answers", daemon=True).start()
 
     def stop(self) -> None:
         self._ended.set()

@@ -6,7 +6,7 @@ never taken for no dose, nor an unknown rhythm for none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TypeVar
 
@@ -24,8 +24,22 @@ from cds_service.fhir.loose import Json
 from cds_service.fhir.timings import Line
 
 _T = TypeVar("_T")
+_LINES = editions.names("", "lines")
 _NO_DOSE: tuple[DoseAmount | None, DoseAmount | None] = (None, None)
 _NO_ROUTE: tuple[tuple[Code, ...], str] = ((), "")
+
+
+def read_dosages(
+    sent: Mapping[str, Json], unclear: tuple[str, ...] = ()
+) -> tuple[DraftDosage, ...]:
+    """The lines of an order, in their sequence where every one has its place in it."""
+    lines = next(filter(None, (loose.many(sent.get(name)) for name in _LINES)), [])
+    dosages = [read_dosage(line, unclear) for line in lines]
+    if unclear and not dosages:
+        dosages = [DraftDosage(unclear=unclear)]
+    if all(dosage.sequence is not None for dosage in dosages):
+        dosages.sort(key=lambda dosage: dosage.sequence or 0)
+    return tuple(dosages)
 
 
 def read_dosage(sent: Json, unclear: tuple[str, ...] = ()) -> DraftDosage:

@@ -16,9 +16,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 import msgspec
 from msgspec import Raw
 
-from cds_service.clinical import Basket, Draft, DraftDosage, Edition, TestOrder
+from cds_service.clinical import Basket, Draft, Edition, TestOrder
 from cds_service.fhir import elements, loose, wire
-from cds_service.fhir.dosages import read_dosage
+from cds_service.fhir.dosages import read_dosages
 from cds_service.fhir.editions import DRUGS, SUBJECTS, TYPES, edition_of, names
 from cds_service.fhir.elements import Moments, Unreadable, last_two_segments
 from cds_service.fhir.gather import UNDECODABLE, Answer
@@ -32,7 +32,6 @@ _Find: TypeAlias = Callable[[str], Product | None]
 
 _DRUGS = TYPES["MedicationRequest"] - TYPES["MedicationStatement"]
 _TESTS = TYPES["ServiceRequest"]
-_LINES = names("", "lines")
 _DATES = tuple(
     dict.fromkeys((*names("MedicationRequest", "when"), *names("ServiceRequest", "when")))
 )
@@ -286,7 +285,7 @@ def _draft(entry: Entry, find_product: _Find, *, is_selected: bool) -> Draft:
         begun=kind != "drug" or product is not None,
         codes=codes,
         text=text,
-        dosages=_dosages(sent, modified) if kind == "drug" else (),
+        dosages=read_dosages(sent, modified) if kind == "drug" else (),
         test=test,
         edition=_edition(entry),
     )
@@ -374,17 +373,6 @@ def _identity(sent: Json) -> Product:
     except Unreadable:
         return (), ""
     return elements.codes(concept), elements.text(concept)
-
-
-def _dosages(sent: Mapping[str, Json], modified: tuple[str, ...]) -> tuple[DraftDosage, ...]:
-    """The lines, in their sequence where every one has its place in it."""
-    lines = next(filter(None, (loose.many(sent.get(name)) for name in _LINES)), [])
-    dosages = [read_dosage(line, modified) for line in lines]
-    if modified and not dosages:
-        dosages = [DraftDosage(unclear=modified)]
-    if all(dosage.sequence is not None for dosage in dosages):
-        dosages.sort(key=lambda dosage: dosage.sequence or 0)
-    return tuple(dosages)
 
 
 def _edition(entry: Entry) -> Edition:

@@ -40,6 +40,7 @@ COBALAMIN_C = "order-sign-oral-in-cobalamin-c"
 ADEQUATE = "order-sign-empty-basket-adequate-level"
 FOLIC = "order-select-folic-acid-alone"
 ORAL_TABLET = ("309593", "Vitamin B 12 1 MG Oral Tablet")
+SMALL_TABLET = ("309595", "Vitamin B 12 0.1 MG Oral Tablet")
 INSTANCE = "4bdde6f8-d742-4582-af1e-54377c69a2db"
 #: What an update of a draft may touch; a medication of its own goes when another is named.
 MEDICATION = {
@@ -148,7 +149,9 @@ def bare(story: str, **more: Any) -> Json:
     return own(draft, story)
 
 
-def chosen(story: str, drug: tuple[str, str], pieces: int = 1, times: int = 1, **more: Any) -> Json:
+def chosen(
+    story: str, drug: tuple[str, str], pieces: float = 1, times: int = 1, **more: Any
+) -> Json:
     code, name = drug
     return bare(
         story,
@@ -623,7 +626,7 @@ def test_the_same_treatment_is_suggested_as_in_the_chart() -> None:
         (MILD, "ORD-04", partial(chosen, drug=ORAL_TABLET, pieces=3, times=2)),
         (MILD, "ORD-03", partial(chosen, drug=("244190", "Vitamin B 12 2 MG Oral Tablet"))),
         (MILD, "ORD-03", partial(chosen, drug=ORAL_TABLET, pieces=2)),
-        (MILD, "ORD-07", partial(chosen, drug=("309595", "Vitamin B 12 0.1 MG Oral Tablet"))),
+        (MILD, "ORD-07", partial(chosen, drug=SMALL_TABLET, pieces=0.25)),
         (CROHN, "ORD-01", partial(chosen, drug=ORAL_TABLET)),
         (CROHN, "ORD-01", partial(chosen, drug=("237779", "Vitamin B 12 1 MG Sublingual Tablet"))),
         (HYPOTONIA, "ORD-02", partial(chosen, drug=ORAL_TABLET)),

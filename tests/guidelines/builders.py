@@ -290,6 +290,11 @@ def a_dosage(
     )
 
 
+def in_force(*lines: DraftDosage, **but: Any) -> Medication:
+    """An active order of today, with its lines as those of a draft."""
+    return an_order(**{"ago": 0, "amount": None, "dosages": lines, **but})
+
+
 def a_draft(
     *dosages: DraftDosage, code: Code | None = ORAL_SOLUTION, text: str | None = None,
     name: str = "draft", **but: Any,
@@ -511,6 +516,8 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "B12-04": lambda: a_record(level=a_level(150, None)),
     "STAT-08": lambda: a_record(level=a_level(5000), problems=[CROHN]),
     "DUP-01": lambda: a_record(medications=[an_order(ago=None)]),
+    "ORD-03.active": lambda: a_record(medications=[in_force(a_dosage(1500))]),
+    "ORD-04.active": lambda: a_record(medications=[in_force(a_dosage(1000, "mg"))]),
     "DUP-01.hold": lambda: a_record(medications=[an_order(ago=3, status="on-hold")]),
     "RTE-01": lambda: a_record(problems=[COBALAMIN_C]),
     "ETI-01b": lambda: a_record(a_lab("homocysteine", 120), level=a_level(250)),
@@ -570,7 +577,9 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-06": lambda: (a_record(medications=[an_order()]), a_draft()),
     "ORD-06.other": lambda: (a_record(medications=[an_order()]), an_injection()),
     "ORD-07": lambda: (a_record(), a_draft(a_dosage(5))),
-    "ORD-07.tenth": lambda: (a_record(), a_draft(a_dosage(100))),
+    "ORD-07.tenth": lambda: (a_record(), a_draft(a_dosage(40))),
+    "ORD-07.published": lambda: (a_record(), a_draft(a_dosage(50))),
+    "ORD-16": lambda: (a_record(), a_draft(a_dosage(1000, days=7))),
     "ORD-08": lambda: (a_record(), a_draft()),
     "ORD-09": lambda: (a_record(), a_draft(a_dosage(None))),
     "ORD-10.allergy": lambda: (a_record(allergies=(an_allergy(),)), a_draft()),

@@ -490,7 +490,7 @@ def a_day_in_all_above_the_suggested_dose_is_warned_of() -> None:
 
 
 def a_lost_decimal_place_is_pointed_out() -> None:
-    assert see_orders(a_record(), a_draft(a_dosage(100))).shows("ORD-07.tenth")
+    assert see_orders(a_record(), a_draft(a_dosage(40))).shows("ORD-07.tenth")
     assert not see_orders(a_record(level=a_level(400)), a_draft(a_dosage(100))).shows(
         "ORD-07.tenth"
     )

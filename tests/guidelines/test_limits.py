@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from builders import (
     CROHN,
+    MUSCLE,
     ON,
     PRETERM,
     SEIZURE,
@@ -26,6 +27,7 @@ from builders import (
     a_record,
     a_test_order,
     a_weight,
+    an_injection,
     an_order,
     day,
     months_old,
@@ -336,7 +338,18 @@ TABLE: dict[str, tuple[str, Sees]] = {
     "regimen_end": ("1", fires("FU-12", lambda x: on_treatment(int(x), (350, 100)))),
     "requirement_dose": ("0.1", small_dose),
     "dose_excessive": ("0.1", ordered("ORD-04")),
-    "dose_tenth": ("0.1", ordered("ORD-07.tenth")),
+    "dose_tenth": (
+        "0.1",
+        lambda amount: see_orders(
+            a_record(), an_injection(a_dosage(amount, route=MUSCLE))
+        ).shows("ORD-07.tenth"),
+    ),
+    "course_scant": (
+        "0.01",
+        lambda share: see_orders(
+            a_record(), an_injection(a_dosage(share * 1000, route=MUSCLE, days=7))
+        ).shows("ORD-16"),
+    ),
 }  # fmt: skip
 
 LIMITS = {name: getattr(G.limits, name) for name in G.limits.__struct_fields__}

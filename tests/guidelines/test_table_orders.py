@@ -30,6 +30,7 @@ from builders import (
     G,
     Seen,
     a_dosage,
+    a_dose_given,
     a_draft,
     a_drafted_test,
     a_lab,
@@ -41,6 +42,7 @@ from builders import (
     an_injection,
     an_order,
     day,
+    in_force,
     injections_ordered,
     levels_drafted,
     months_old,
@@ -51,7 +53,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from cds_service.clinical import Code, Draft, DraftDosage, Medication, Record
+from cds_service.clinical import (
+    Code,
+    Draft,
+    DraftDosage,
+    Medication,
+    Record,
+    RemovedDraft,
+    RevisedDrug,
+    StoppedDrug,
+)
 from cds_service.guidelines.b12_under_two import one_action_each
 from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
@@ -86,8 +97,11 @@ def written(line: DraftDosage, record: Record | None = None, **but: object) -> s
         (a_dosage(1), {"ORD-07"}),
         (a_dosage(5), {"ORD-07"}),
         (a_dosage("5.1"), {"ORD-07.tenth"}),
-        (a_dosage(100), {"ORD-07.tenth"}),
-        (a_dosage("100.1"), set()),
+        (a_dosage(44), {"ORD-07.tenth"}),
+        (a_dosage(45), {"ORD-07.published"}),
+        (a_dosage(100), {"ORD-07.published"}),
+        (a_dosage("115.5"), {"ORD-07.published"}),
+        (a_dosage("115.6"), {"ORD-16"}),
         (a_dosage("1000.1"), {"ORD-03"}),
         (a_dosage(2000), {"ORD-03"}),
         (a_dosage("2000.1"), {"ORD-04"}),
@@ -752,7 +766,8 @@ def test_no_dose_outside_the_bounds_passes_in_silence(
         if level == 150 and daily <= 2000:
             average = single * times / days
             assert ("ORD-07" in said) is (average <= 5)
-            assert ("ORD-07.tenth" in said) is (average > 5 and single <= 100)
+            small = average > 5 and single <= 100
+            assert bool({"ORD-07.tenth", "ORD-07.published"} & said) >= small
     assert "ORD-09" not in said
     for plan in seen.revised:
         assert plan.drug.amount <= 1000
@@ -772,3 +787,170 @@ def test_a_tenfold_error_of_a_dose_of_the_guideline_is_never_silent(
     for wrong in wrongs:
         draft = (a_draft if way == ORAL else an_injection)(a_dosage(wrong, route=way))
         assert about_orders(see_orders(record, draft))
+
+
+# --- orders in force ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (a_dosage(1000), set()),
+        (a_dosage(1001), {"ORD-03.active"}),
+        (a_dosage(2000), {"ORD-03.active"}),
+        (a_dosage(2001), {"ORD-04.active"}),
+        (a_dosage(1000, "mg"), {"ORD-04.active"}),
+        (a_dosage(1, "mg", per_kg=True), {"ORD-04.active"}),
+        (a_dosage(500, times=3), {"ORD-03.active"}),
+        (a_dosage(None), set()),
+    ],
+)
+def test_an_order_in_force_is_asked_what_a_draft_is_asked_of_its_dose(
+    line: DraftDosage, expected: set[str]
+) -> None:
+    seen = see(a_record(medications=[in_force(line)]))
+    assert about_orders(seen) == expected
+
+
+def test_an_order_in_force_that_is_too_large_is_stopped_and_nothing_is_added() -> None:
+    seen = see(a_record(medications=[in_force(a_dosage(1000, "mg"))]))
+    (card,) = [one for one in seen.outcomes if isinstance(one, Recommend) and one.rule == "ORD-04"]
+    assert (card.indicator, card.main) == ("critical", True)
+    assert [[type(plan) for plan in choice.plans] for choice in card.choices] == [[StoppedDrug]]
+
+
+def test_an_order_in_force_is_checked_also_where_its_name_alone_says_what_it_is() -> None:
+    order = in_force(a_dosage(1000, "mg"), code=Code("urn:local", "7", "vitamin B12 drops"))
+    assert "ORD-04.active" in about_orders(see(a_record(medications=[order])))
+
+
+def test_an_order_in_force_is_checked_where_nothing_else_can_be_evaluated() -> None:
+    order = in_force(a_dosage(1000, "mg"))
+    seen = see(a_record(medications=[order], missing={"b12": "timeout"}))
+    assert "ORD-04.active" in about_orders(seen)
+
+
+# --- one order is left ----------------------------------------------------------------------------
+
+SEVERE = a_level(78)
+
+
+def kept(seen: Seen, rule: str) -> list[list[type]]:
+    """The plans of each choice on the cards of a rule."""
+    return [
+        [type(plan) for plan in choice.plans]
+        for one in seen.outcomes
+        if isinstance(one, Recommend) and one.rule == rule
+        for choice in one.choices
+    ]
+
+
+def test_a_wrong_draft_beside_a_right_one_is_removed() -> None:
+    drafts = (an_injection(name="right"), a_draft(name="wrong"))
+    for basket in (drafts, drafts[::-1]):
+        assert kept(see_orders(a_record(level=SEVERE), *basket), "ORD-02") == [[RemovedDraft]]
+
+
+def test_a_wrong_draft_beside_a_right_active_order_is_removed_and_the_active_one_stays() -> None:
+    record = a_record(level=SEVERE, medications=[injections_ordered(ago=0)])
+    seen = see_orders(record, a_draft())
+    assert kept(seen, "ORD-02") == [[RemovedDraft]]
+    assert kept(seen, "ORD-06") == []
+
+
+def test_of_two_wrong_drafts_the_first_is_changed_and_the_other_goes() -> None:
+    seen = see_orders(a_record(level=SEVERE), a_draft(name="one"), a_draft(name="two"))
+    assert kept(seen, "ORD-02") == [[RevisedDrug, RemovedDraft], [RemovedDraft]]
+
+
+def test_a_wrong_draft_beside_a_wrong_active_order_is_changed_and_the_active_one_stopped() -> None:
+    record = a_record(level=SEVERE, medications=[in_force(a_dosage())])
+    assert kept(see_orders(record, a_draft()), "ORD-02") == [[RevisedDrug, StoppedDrug]]
+
+
+def test_a_wrong_draft_alone_is_changed() -> None:
+    assert kept(see_orders(a_record(level=SEVERE), a_draft()), "ORD-02") == [[RevisedDrug]]
+
+
+# --- the first two weeks of a course --------------------------------------------------------------
+
+#: State of the child: its record, and the micrograms that its regimen gives by injection in two
+#: weeks: seven on alternate days, or one a week. By mouth it is seven daily and four more.
+STATES = {
+    "mild": (lambda: a_record(), 2000),
+    "severe": (lambda: a_record(level=SEVERE), 2000),
+    "seizures": (lambda: a_record(problems=[SEIZURE]), 7000),
+}
+BY_MOUTH_IN_TWO_WEEKS = 11_000
+
+
+def _given_in_two_weeks(amount: int, every: Decimal, lasting: int) -> Decimal:
+    """Counted dose by dose."""
+    at, total = Decimal(0), Decimal(0)
+    while at < min(lasting, 14):
+        total += amount
+        at += every
+    return total
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("injected", [True, False], ids=["injected", "by mouth"])
+@pytest.mark.parametrize("lasting", [1, 7, 14, 90])
+@pytest.mark.parametrize("every", ["0.5", "1", "2", "3", "3.5", "7", "14", "30", "91"])
+def test_no_order_of_half_the_regimen_or_less_passes_as_right(
+    state: str, injected: bool, lasting: int, every: str
+) -> None:
+    record, by_injection = STATES[state]
+    regimen = by_injection if injected else BY_MOUTH_IN_TWO_WEEKS
+    interval = Decimal(every)
+    times = 1 / interval if interval < 1 else Decimal(1)
+    for amount in (2, 5, 50, 100, 250, 400, 500, 999, 1000):
+        line = structs.replace(
+            a_dosage(
+                amount,
+                times=times,
+                days=max(interval, Decimal(1)),
+                route=MUSCLE if injected else ORAL,
+            ),
+            days=Decimal(lasting),
+        )
+        draft = an_injection(line) if injected else a_draft(line)
+        given = _given_in_two_weeks(amount, interval, lasting)
+        said = about_orders(see_orders(record(), draft))
+        if given * 2 <= regimen:
+            assert said, (amount, given, regimen)
+        if state != "mild" and injected and given * 2 <= regimen:
+            assert said - {"ORD-07.published", "ORD-07.tenth"}, (amount, given, regimen)
+
+
+def test_doses_given_and_other_orders_of_the_episode_count_together() -> None:
+    seldom = an_injection(a_dosage(route=MUSCLE, days=91))
+    weekly = an_injection(a_dosage(route=MUSCLE, days=7), name="weekly")
+    assert "ORD-16" in about_orders(see_orders(a_record(), seldom))
+    assert "ORD-16" not in about_orders(see_orders(a_record(), weekly, seldom))
+    given = [a_dose_given(ago=one, amount=1000, source=f"given/{one}") for one in (1, 3, 5)]
+    assert "ORD-16" not in about_orders(see_orders(a_record(medications=given), seldom))
+
+
+def test_what_maintains_a_treatment_is_not_taken_for_its_beginning() -> None:
+    seldom = an_injection(a_dosage(800, route=MUSCLE, days=91))
+    for days, expected in ((13, True), (14, False)):
+        given = [a_dose_given(ago=days, amount=100)]
+        record = a_record(level=a_level(150, ago=30), medications=given)
+        assert ("ORD-16" in about_orders(see_orders(record, seldom))) is expected
+
+
+def test_a_weekly_course_with_signs_of_the_nerves_is_a_warning_and_no_alarm() -> None:
+    record = a_record(problems=[SEIZURE])
+    for days, indicator in ((7, "warning"), (14, "critical")):
+        seen = see_orders(record, an_injection(a_dosage(route=MUSCLE, days=days)))
+        (card,) = [
+            one for one in seen.outcomes if isinstance(one, Recommend) and one.card == "ORD-16"
+        ]
+        assert card.indicator == indicator
+
+
+def test_schedules_of_adults_match_no_child() -> None:
+    assert any(one.adults for one in G.file.published_schedules)
+    for one in G.file.published_schedules:
+        assert one.source in G.file.sources

@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 
 from msgspec import Raw
 
-from cds_service.clinical import Dose, Medication, Moment
-from cds_service.fhir import editions, elements, wire
+from cds_service.clinical import Dose, DraftDosage, Medication, Moment
+from cds_service.fhir import editions, elements, loose, wire
+from cds_service.fhir.dosages import read_dosages
 from cds_service.fhir.elements import Unreadable
 from cds_service.fhir.reading.context import Context, source_of, status_of
 from cds_service.fhir.reading.products import Product, decode_medication
@@ -38,6 +39,8 @@ _SORTS: Mapping[str | None, _Sort] = {
     "MedicationStatement": _sort("statement", "MedicationStatement"),
     "MedicationAdministration": _sort("administration", "MedicationAdministration"),
 }
+#: Statuses, in the words of any version, of an order that is carried out or may be at once.
+_IN_FORCE = frozenset({"active", "on-hold"})
 #: Nothing was given or taken, so nobody asks when.
 _NEVER_WAS = frozenset({"not-done", "not-taken", "entered-in-error", "intended", "draft"})
 
@@ -71,6 +74,7 @@ def read_drug(sent: wire.Drug, context: Context, resource: Raw | bytes) -> tuple
             ended=ended or _last_dose(dosages),
             doses=tuple(map(_dose, dosages)),
             resource=bytes(resource) if sort is _ORDER else b"",
+            dosages=_lines(sort, status, resource),
         ),
     )
 
@@ -132,6 +136,16 @@ _AMOUNTS = tuple(
     for name in editions.names("", "dose")
     if "." not in name and not name.endswith("Range")
 )
+
+
+def _lines(sort: _Sort, status: str, resource: Raw | bytes) -> tuple[DraftDosage, ...]:
+    """All that the lines of an order in force say; "the line" is unclear where the order says what
+    may change it."""
+    if sort is not _ORDER or status not in _IN_FORCE:
+        return ()
+    members = loose.members(loose.decode(bytes(resource)))
+    changed = loose.says_something(members.get("modifierExtension"))
+    return read_dosages(members, ("the line",) if changed else ())
 
 
 def _dose(sent: wire.Dosage) -> Dose:

@@ -172,6 +172,7 @@ def _cannot_evaluate(
     """Without B12 results or the problem list nothing is recommended; what is known to be
     dangerous is still said."""
     outcomes = treatment.running_treatment(facts, g, why)
+    outcomes += order_checks.check_active(facts, a, g, why)
     if a.cause == "inborn":
         outcomes.append(treatment.recommend("RTE-01", facts, a, g, why))
     elif a.suspected:
@@ -192,7 +193,10 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
     )
     why.row(g.tables.duplication, "DUP-01", ordered)
     why.row(g.tables.duplication, "DUP-04", ordered)
-    dangers = treatment.running_treatment(facts, g, why)
+    dangers = [
+        *treatment.running_treatment(facts, g, why),
+        *order_checks.check_active(facts, a, g, why),
+    ]
     if g.tables.route[row].then.kind != "follow up":
         return [treatment.recommend(row, facts, a, g, why), *dangers]
     outcomes = follow_up.follow_up(facts, a, g, why)

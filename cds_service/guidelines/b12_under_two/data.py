@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -105,6 +106,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     requirement_dose: Limit
     dose_excessive: Limit
     dose_tenth: Limit
+    course_scant: Limit
     dose_suggested: Limit
 
 
@@ -416,6 +418,8 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     no_weight: str
     low_platelets: str
     stop_other: str
+    stop_this: str
+    and_end_others: str
     remove: str
     change_drug: str
     change_drug_and_dose: str
@@ -756,6 +760,34 @@ class Codes(Struct, frozen=True):
     severity_severe: CodeList
 
 
+class Schedule(Struct, frozen=True, forbid_unknown_fields=True):
+    """The first phase of a schedule that was published for children, never suggested by itself.
+
+    ``least`` to ``most`` micrograms are given ``times`` in every ``days`` days (0: once) by one of
+    ``ways``, for ``lasting`` days or more, from ``from_month`` up to before ``to_month``;
+    ``substance`` is "" where any will do.
+    It is for a deficiency of one of ``severities``, of ``signs`` only where it says so. A schedule
+    of ``adults`` is kept to be named and matches no child; that of the ``formulary`` is its weekly
+    course of injections.
+    """
+
+    name: str
+    source: str
+    ways: tuple[str, ...]
+    least: Decimal
+    most: Decimal
+    times: Decimal
+    days: Decimal
+    lasting: Decimal
+    severities: tuple[str, ...]
+    substance: str = ""
+    from_month: int = 1
+    to_month: int = 24
+    signs: bool = False
+    adults: bool = False
+    formulary: bool = False
+
+
 class File(GuidelineFile, frozen=True):
     """``guideline.toml``, whole."""
 
@@ -775,6 +807,7 @@ class File(GuidelineFile, frozen=True):
     explain: Explain
     describe: Describe
     told_in_words: Mapping[str, tuple[str, ...]]
+    published_schedules: tuple[Schedule, ...]
 
 
 class Guideline(Struct, frozen=True):

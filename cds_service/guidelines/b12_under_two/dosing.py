@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from math import ceil
 from typing import Literal, NamedTuple
 
 from msgspec import Struct, structs
@@ -55,7 +56,9 @@ class Line(Struct, frozen=True):
 
     ``low`` and ``high`` are the ends of a single dose, ``day`` the most on one day,
     ``average_low`` and ``average_high`` what is given a day on average (a single dose counts
-    for one day), ``days`` how long it lasts. ``problems`` say why something is ``None``.
+    for one day), ``days`` how long it lasts. ``times`` doses are given in every ``span`` days, a
+    single dose in 0; ``count`` is how many there are in all. ``problems`` say why something is
+    ``None``.
     """
 
     low: Decimal | None = None
@@ -68,6 +71,17 @@ class Line(Struct, frozen=True):
     ways: frozenset[Way] = frozenset()
     needs_weight: bool = False
     problems: tuple[Message, ...] = ()
+    times: Decimal | None = None
+    span: Decimal | None = None
+    count: int | None = None
+
+    def within(self, days: Decimal) -> Decimal | None:
+        """The most micrograms it gives in its first ``days`` days."""
+        if self.high is None or self.times is None or self.span is None:
+            return None
+        lasting = days if self.days is None else min(days, self.days)
+        doses = doses_within(self.times, self.span, lasting)
+        return self.high * (doses if self.count is None else min(doses, self.count))
 
 
 class Dosing(Struct, frozen=True):
@@ -94,6 +108,20 @@ class Dosing(Struct, frozen=True):
     per_kg_in_mg: bool
     needs_weight: bool
     problems: tuple[Message, ...]
+
+    def within(self, days: Decimal) -> Decimal | None:
+        """The most micrograms given in the first ``days`` days, later lines after earlier ones."""
+        always, turns = _by_turn(self.lines)
+        amounts = [line.within(days) for line in always]
+        for turn in turns:
+            if days <= 0:
+                break
+            amounts += [line.within(days) for line in turn]
+            days = (
+                days - _longest(turn) if all(one.days is not None for one in turn) else Decimal(0)
+            )
+        known = [one for one in amounts if one is not None]
+        return sum(known, Decimal(0)) if amounts and len(known) == len(amounts) else None
 
     def in_words(self) -> Message:
         """The dose for a card: "500 to 1000 µg, up to 2000 µg a day"."""
@@ -123,6 +151,12 @@ def shown_dose(amount: Decimal, places: int = 4) -> Decimal | Message:
         return amount
     least = Decimal(1).scaleb(-places)
     return round(amount, places) if amount >= least else say(Orders.less_than, amount=least)
+
+
+def doses_within(times: Decimal, span: Decimal, days: Decimal) -> int:
+    """How many doses fall in the first ``days`` days, the first at once, of ``times`` in every
+    ``span`` days; a single dose has a span of 0."""
+    return max(1, ceil(times)) if not span else ceil(days * times / span)
 
 
 def understand(
@@ -267,7 +301,17 @@ def _line(dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideli
         ways,
         reckoner.needs_weight,
         tuple(dict.fromkeys(problems)),
+        *_rhythm(dosage, schedule),
     )
+
+
+def _rhythm(
+    dosage: DraftDosage, schedule: Schedule | None
+) -> tuple[Decimal | None, Decimal | None, int | None]:
+    """How often for certain; of what is given as needed nobody knows."""
+    if schedule is None or dosage.as_needed:
+        return None, None, dosage.count
+    return max(schedule.times, schedule.most_times), schedule.days, dosage.count
 
 
 def _ends(dosage: DraftDosage, reckoner: _Reckoner) -> tuple[Decimal | None, Decimal | None]:

@@ -18,9 +18,10 @@ Route = Literal["oral", "parenteral", "other", "unknown"]
 class Therapy(Struct, frozen=True):
     """Vitamin B12 treatment on the record. ``start`` is day 0 of the current episode; ``given``
     says that doses were recorded as given in it; ``running`` are the active orders and the doses
-    given that are still within one episode of today. ``looks_like_b12`` names the orders in force
-    whose words alone say vitamin B12, ``unknown`` counts those of a drug nobody can identify;
-    ``given_like_b12`` and ``unknown_given`` say the same of doses within one episode of today."""
+    given that are still within one episode of today. ``named`` are the orders in force whose words
+    alone say vitamin B12 and ``looks_like_b12`` their names, ``unknown`` counts those of a drug no
+    one can identify; ``given_like_b12`` and ``unknown_given`` say the same of doses within one
+    episode of today."""
 
     active: tuple[Medication, ...] = ()
     start: date | None = None
@@ -29,6 +30,7 @@ class Therapy(Struct, frozen=True):
     on_hold: bool = False
     earlier: date | None = None
     looks_like_b12: tuple[str, ...] = ()
+    named: tuple[Medication, ...] = ()
     unknown: int = 0
     given_like_b12: tuple[str, ...] = ()
     unknown_given: int = 0
@@ -79,6 +81,12 @@ class _Episode(NamedTuple):
     current: bool = False
 
 
+def _name_of(medication: Medication) -> str:
+    """The name it was sent with; "" where it has none."""
+    names = (medication.text, *(code.display for code in medication.codes))
+    return next((one for one in names if one), "")
+
+
 class _Found:
     """What the medications of a record say about treatment with B12, one after another."""
 
@@ -89,7 +97,7 @@ class _Found:
         self._given: list[date] = []
         self._spans: list[tuple[date, date]] = []
         self._routes: list[Route] = []
-        self._names: list[str] = []
+        self._named: list[Medication] = []
         self._given_names: list[str] = []
         self._unknown = self._unknown_given = self._ended = 0
         self._folic = self._requirement = ""
@@ -131,16 +139,15 @@ class _Found:
         """An active order of something else, folic acid or what has a name of B12; or such a dose
         given."""
         names = (medication.text, *(code.display for code in medication.codes))
-        name = medication.text or next((one for one in names if one), "")
         if not active:
             if self._is_given(medication) and names_b12(names, self._g):
-                self._given_names.append(name)
+                self._given_names.append(_name_of(medication))
         elif self._g.codes.folic_acid.any_of(medication.codes) is not None:
             self._folic = (
                 medication.text or medication.codes[0].display or self._g.file.names.folic_acid[0]
             )
         elif names_b12(names, self._g):
-            self._names.append(name)
+            self._named.append(medication)
 
     def _add_b12(self, medication: Medication, *, active: bool) -> None:
         self._ended += medication.kind == "order" and not active
@@ -190,7 +197,8 @@ class _Found:
             route=self._route(),
             on_hold=bool(active) and all(one.status == "on-hold" for one in active),
             earlier=episode.before if active or given else episode.last,
-            looks_like_b12=tuple(self._names),
+            looks_like_b12=tuple(_name_of(one) for one in self._named),
+            named=tuple(self._named),
             unknown=self._unknown,
             given_like_b12=tuple(self._given_names),
             unknown_given=self._unknown_given,

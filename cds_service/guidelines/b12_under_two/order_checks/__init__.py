@@ -8,6 +8,7 @@ from cds_service.clinical import Basket
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders
 from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.order_checks.active import check_active
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.one_order import OrderChecks
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, is_live, read_order
@@ -18,7 +19,7 @@ from cds_service.guidelines.engine import CannotTell, Outcome
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import say
 
-__all__ = ["check_orders", "may_concern_b12"]
+__all__ = ["check_active", "check_orders", "may_concern_b12"]
 
 
 def check_orders(
@@ -37,7 +38,7 @@ def check_orders(
     unknown = [one for one in orders if one.kind == "unknown"]
     regimens = Regimens(facts, a, g)
     cards = Cards(regimens)
-    one_by_one = OrderChecks(regimens, cards, why)
+    one_by_one = OrderChecks(regimens, cards, why, of_b12)
     whole = BasketChecks(regimens, cards, why, orders)
     said = _recognised(orders, of_b12, one_by_one)
     first = next((one for one in of_b12 if one.draft.selected), None)

@@ -9,9 +9,11 @@ from msgspec import structs
 from cds_service.clinical import Medication
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.data import Orders, Texts
+from cds_service.guidelines.b12_under_two.dosing import shown_dose
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
-from cds_service.guidelines.b12_under_two.order_checks.reading import Order, unread
-from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
+from cds_service.guidelines.b12_under_two.order_checks.course import Course
+from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order, unread
+from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, alone
 from cds_service.guidelines.b12_under_two.prescribing import (
     must_not_inject_muscle,
     preservative_matters,
@@ -27,7 +29,7 @@ from cds_service.guidelines.b12_under_two.tables.order import (
 from cds_service.guidelines.b12_under_two.therapy import route_of
 from cds_service.guidelines.b12_under_two.words import NEEDS, named
 from cds_service.guidelines.engine import Choice, Note
-from cds_service.guidelines.tables import Match, Reasoning, Row
+from cds_service.guidelines.tables import Match, Reasoning, Row, all_matches
 from cds_service.language import Listed, Message, Words, say
 
 _WHERE: Mapping[Correction, Message] = {
@@ -36,12 +38,34 @@ _WHERE: Mapping[Correction, Message] = {
 }
 
 
-class OrderChecks:
-    """Checks the orders of one call, one after the other."""
+def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
+    """What ``order`` is and how much it gives, beside what is known of the child."""
+    drug, dosing = order.drug, order.dosing
+    return structs.replace(
+        child,
+        kind=drug.kind,
+        substance=drug.substance,
+        preservative_free=drug.preservative_free,
+        ways=order.ways,
+        single=dosing.single_high,
+        day=dosing.day_most,
+        average=dosing.average_high,
+        per_kg_in_mg=dosing.per_kg_in_mg,
+        needs_weight=dosing.needs_weight,
+    )
 
-    def __init__(self, regimens: Regimens, cards: Cards, why: Reasoning) -> None:
+
+class OrderChecks:
+    """Checks the orders of one call, one after the other; ``of_b12`` are all of them that are of
+    vitamin B12, selected or not."""
+
+    def __init__(
+        self, regimens: Regimens, cards: Cards, why: Reasoning, of_b12: Sequence[Order]
+    ) -> None:
+        self._of_b12 = of_b12
         self.facts, self.a, self.g = regimens.facts, regimens.a, regimens.g
         self._regimens, self._cards, self._why = regimens, cards, why
+        self._course = Course(self.facts, self.a, self.g, of_b12)
         self._child = self._facts_of_the_child()
 
     def vitamin_b12(self, order: Order, others: Sequence[Order]) -> list[Said]:
@@ -112,21 +136,20 @@ class OrderChecks:
     def _facts_of(
         self, order: Order, repeated: tuple[str, ...], elsewhere: Sequence[Medication]
     ) -> OrderFacts:
-        drug, dosing = order.drug, order.dosing
         return structs.replace(
-            self._child,
-            kind=drug.kind,
-            substance=drug.substance,
-            preservative_free=drug.preservative_free,
-            ways=order.ways,
-            single=dosing.single_high,
-            day=dosing.day_most,
-            average=dosing.average_high,
-            per_kg_in_mg=dosing.per_kg_in_mg,
-            needs_weight=dosing.needs_weight,
-            unclear=dosing.problems,
+            self._amounts(order),
+            unclear=order.dosing.problems,
             repeated=repeated,
             elsewhere=(treatment.medication_names(elsewhere),) if elsewhere else (),
+        )
+
+    def _amounts(self, order: Order) -> OrderFacts:
+        course = self._course
+        return structs.replace(
+            dose_facts(self._child, order),
+            share=course.share(order),
+            published=tuple([one.name for one in course.published(order)]),
+            weekly_course=course.is_weekly(order),
         )
 
     def _running_beside(self, order: Order) -> tuple[list[Medication], list[Medication]]:
@@ -146,12 +169,55 @@ class OrderChecks:
             (elsewhere if apart else same).append(one)
         return same, elsewhere
 
+    # --- one order is left ------------------------------------------------------------------------
+
+    def _others(self, order: Order) -> tuple[list[Order], list[Medication]]:
+        """The other drafts and active orders of vitamin B12, these also by their name alone."""
+        drafts = [one for one in self._of_b12 if one is not order]
+        therapy = self.facts.therapy
+        active = [
+            one for one in (*therapy.active, *therapy.named) if one.source != order.draft.source
+        ]
+        return drafts, active
+
+    def _is_wrong(self, order: Order) -> bool:
+        """Whether a card asks to change or remove it, whatever stands beside it."""
+        asked, tables = self._amounts(order), self.g.tables
+        questions = (
+            tables.order_danger, tables.order_way, tables.order_excess, tables.order_shortage,
+        )  # fmt: skip
+        return any(
+            row.then.correction != "none"
+            for one in questions
+            for row in all_matches(one, asked).fired
+        )
+
+    def _amended(self, order: Order, rule: str, correction: Correction) -> tuple[Choice, ...]:
+        """``order`` put right so that no other is left beside it: it goes where another is right
+        or stands before it; otherwise the others go with its change."""
+        if correction in ("none", "removed"):
+            return self._regimens.correct(order, correction, rule)
+        drafts, active = self._others(order)
+        running = [as_order(one, self.facts.weight.kg, self.g) for one in active]
+        right = any(not self._is_wrong(one) for one in (*drafts, *running))
+        earlier = drafts and self._of_b12[0] is not order
+        if right or earlier:
+            return self._regimens.correct(order, "removed", rule)
+        return tuple(
+            alone(choice, drafts, active)
+            for choice in self._regimens.correct(order, correction, rule)
+        )
+
     # --- the questions ----------------------------------------------------------------------------
+
+    def _speak(self, row: Row[Answer], order: Order, values: Mapping[str, object]) -> Said:
+        choices = self._amended(order, row.rule, row.then.correction)
+        return self._cards.speak(row.rule, row.then, order, values, choices)
 
     def _say(
         self, match: Match[OrderFacts, Answer], order: Order, values: Mapping[str, object]
     ) -> list[Said]:
-        return [self._cards.speak(row.rule, row.then, order, values) for row in match.fired]
+        return [self._speak(row, order, values) for row in match.fired]
 
     def _dangers(self, order: Order, asked: OrderFacts) -> list[Said]:
         """A form or a drug that harms this child, also in a combination."""
@@ -172,7 +238,18 @@ class OrderChecks:
         excess = why.first(tables.order_excess, asked, order.called)
         shortage = why.first(tables.order_shortage, asked, order.called)
         values = {"weight": self._weight_in_words()} if asked.needs_weight else {}
-        return [*self._say(excess, order, values), *self._say(shortage, order, values)]
+        return [
+            *self._say(excess, order, values),
+            *self._say(shortage, order, {**values, **self._course_in_words(order, asked)}),
+        ]
+
+    def _course_in_words(self, order: Order, asked: OrderFacts) -> Mapping[str, object]:
+        given = self._course.given(order)
+        return {
+            "schedule": Listed(asked.published, "semicolon"),
+            "given": shown_dose(given) if given is not None else "-",
+            "regimen": shown_dose(self._course.regimen(order)),
+        }
 
     def _weight_in_words(self) -> Message:
         weight = self.facts.weight
@@ -187,7 +264,7 @@ class OrderChecks:
         facts, g, why = self.facts, self.g, self._why
         asked = structs.replace(asked, may_bleed=must_not_inject_muscle(facts, g, why))
         for row in why.all(g.tables.order_injection, asked, order.called).fired:
-            yield self._cards.speak(row.rule, row.then, order, self._injected_in_words(row))
+            yield self._speak(row, order, self._injected_in_words(row))
         asked = structs.replace(asked, preservative_harms=preservative_matters(facts, g, why))
         match = why.all(g.tables.order_preservative, asked, order.called)
         yield from self._say(match, order, {})
@@ -211,7 +288,7 @@ class OrderChecks:
         if not match.fired:
             return []
         names = Listed(asked.elsewhere)
-        stops = treatment.stop_orders(elsewhere)
+        stops = () if self._is_wrong(order) else treatment.stop_orders(elsewhere)
         choices = [Choice("ORD-06", say(Orders.stop_other, names=names), stops)] if stops else []
         return [
             self._cards.speak(row.rule, row.then, order, {"other": names}, choices)

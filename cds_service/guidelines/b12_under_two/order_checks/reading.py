@@ -7,7 +7,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from cds_service.clinical import Draft
+from cds_service.clinical import Draft, Medication
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders
 from cds_service.guidelines.b12_under_two.dosing import Dosing, shown_dose, understand
 from cds_service.guidelines.b12_under_two.products import (
@@ -113,6 +113,21 @@ def read_order(draft: Draft, weight_kg: Decimal | None, g: Guideline) -> Order:
     if drug.kind == "b12":
         return Order(draft, drug, say(Orders.unnamed_b12), g.file.orders.unnamed_b12, weight_kg, g)
     return Order(draft, drug, say(Orders.unnamed), g.file.orders.unnamed, weight_kg, g)
+
+
+def as_order(one: Medication, weight_kg: Decimal | None, g: Guideline) -> Order:
+    """An order of the record, to be asked what a draft is asked."""
+    draft = Draft(
+        "drug",
+        one.source,
+        one.resource,
+        status=one.status,
+        intent=one.intent,
+        codes=one.codes,
+        text=one.text,
+        dosages=one.dosages,
+    )
+    return read_order(draft, weight_kg, g)
 
 
 def unread(count: int, weight_kg: Decimal | None, g: Guideline) -> Order:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from cds_service.clinical import Code, PlannedDrug, RemovedDraft, RevisedDrug
+from msgspec import structs
+
+from cds_service.clinical import Code, Medication, PlannedDrug, RemovedDraft, RevisedDrug
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
@@ -18,7 +20,7 @@ from cds_service.guidelines.b12_under_two.tables.order import Correction
 from cds_service.guidelines.b12_under_two.words import NEEDS
 from cds_service.guidelines.engine import Choice, Note, Recommend
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Message, say
+from cds_service.language import Listed, Message, say
 
 _Part = Literal["medication", "dosage"]
 _PARTS: dict[Correction, tuple[_Part, ...]] = {
@@ -45,6 +47,22 @@ def _changing(parts: tuple[_Part, ...], drug: PlannedDrug) -> Message:
     if "dosage" not in parts:
         return say(Orders.change_drug, drug=drug.name)
     return say(Orders.change_drug_and_dose, drug=drug.name)
+
+
+def alone(choice: Choice, drafts: Sequence[Order], active: Sequence[Medication]) -> Choice:
+    """``choice`` with the other drafts removed and the active orders stopped: one order is left."""
+    removed = [RemovedDraft(one.draft.source, one.name) for one in drafts if one.draft.source]
+    stopped = treatment.stop_orders(active)
+    if not removed and not stopped:
+        return choice
+    ended = [*(one.name for one in removed), *(one.name for one in stopped)]
+    names = Listed(tuple(dict.fromkeys(ended)))
+    return structs.replace(
+        choice,
+        label=say(Orders.and_end_others, change=choice.label, names=names),
+        plans=(*choice.plans, *removed, *stopped),
+        alone=choice.label,
+    )
 
 
 class Regimens:

@@ -76,10 +76,13 @@ class OrderFacts(Struct, frozen=True):
 
     ``ways`` are all it may go by. Amounts are micrograms: ``single`` is the largest single dose,
     ``day`` the most on one day, ``average`` what is given a day on average; each ``None`` where
-    it is not known. ``unclear`` says what could not be understood of it, ``gaps`` what is needed
-    to judge it and is not there. ``repeated`` names the same drug ordered once more by the same
-    way, ``elsewhere`` by another: words or messages, which rows only ask whether there are.
-    ``may_bleed`` and ``preservative_harms`` are known only of what is injected.
+    it is not known. ``share`` is what the first two weeks give of the recommended regimen, known
+    only of what begins a treatment; ``published`` are the schedules that it follows, and
+    ``weekly_course`` says that it is the formulary's of weekly injections. ``unclear`` says what
+    could not be understood of it, ``gaps`` what is needed to judge it and is not there.
+    ``repeated`` names the same drug ordered once more by the same way, ``elsewhere`` by another:
+    words or messages, which rows only ask whether there are. ``may_bleed`` and
+    ``preservative_harms`` are known only of what is injected.
     """
 
     kind: Kind = "b12"
@@ -89,6 +92,9 @@ class OrderFacts(Struct, frozen=True):
     single: Decimal | None = None
     day: Decimal | None = None
     average: Decimal | None = None
+    share: Decimal | None = None
+    published: tuple[str, ...] = ()
+    weekly_course: bool = False
     per_kg_in_mg: bool = False
     needs_weight: bool = False
     unclear: tuple[Any, ...] = ()
@@ -242,6 +248,7 @@ def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answe
     """Where a unit was probably confused, the dose that was meant is not known to be small."""
     f = OrderFacts
     plausible = not_(_excessive(limits))
+    scant = all_of(plausible, meets(f.share, limits.course_scant), none(f.published))
     maintenance = all_of(plausible, f.deficient, meets(f.average, limits.requirement_dose))
     return Table.of(
         "order",
@@ -256,10 +263,40 @@ def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answe
             ),
             Row("ORD-07", maintenance, Answer("ORD-07", "dose", shows_level=True)),
             Row(
+                "ORD-16",
+                all_of(
+                    scant,
+                    f.deficient,
+                    any_of(some(f.signs), is_one_of(f.severity, "severe")),
+                    not_(all_of(f.weekly_course, some(f.signs))),
+                ),
+                Answer("ORD-16", "dose", "critical", shows_level=True),
+                part="pressing",
+            ),
+            Row(
+                "ORD-07",
+                all_of(
+                    plausible,
+                    f.deficient,
+                    some(f.published),
+                    any_of(meets(f.single, limits.dose_tenth), meets(f.share, limits.course_scant)),
+                ),
+                Answer("ORD-07.published"),
+                part="published",
+            ),
+            Row(
                 "ORD-07",
                 all_of(plausible, f.deficient, meets(f.single, limits.dose_tenth)),
                 Answer("ORD-07.tenth", "dose", shows_level=True),
                 part="tenth",
+            ),
+            Row(
+                "ORD-16",
+                all_of(
+                    scant,
+                    any_of(f.deficient, all_of(is_one_of(f.status, "borderline"), some(f.signs))),
+                ),
+                Answer("ORD-16", "dose", shows_level=True),
             ),
         ),
         words,

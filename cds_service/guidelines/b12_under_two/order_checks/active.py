@@ -1,0 +1,65 @@
+"""Orders in force against the table ORD: what endangers the child whoever wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import structs
+
+from cds_service.clinical import Medication
+from cds_service.guidelines.b12_under_two import treatment
+from cds_service.guidelines.b12_under_two.assessment import Assessment
+from cds_service.guidelines.b12_under_two.data import Guideline, Orders
+from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.order_checks.cards import Cards
+from cds_service.guidelines.b12_under_two.order_checks.one_order import dose_facts
+from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
+from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
+from cds_service.guidelines.b12_under_two.tables.order import Answer, OrderFacts
+from cds_service.guidelines.engine import Choice, Note, Recommend
+from cds_service.guidelines.tables import Reasoning
+from cds_service.language import say
+
+
+def check_active(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Recommend]:
+    """The cards of the active orders whose dose is too large, by the same rows as a draft's.
+
+    An order is only ever stopped: what replaces it stands on the card in words, so that no two
+    cards together order vitamin B12 twice. An order recognised by its name alone is asked too.
+    """
+    orders = [*facts.therapy.active, *facts.therapy.named]
+    if not orders:
+        return []
+    regimens = Regimens(facts, a, g)
+    cards = Cards(regimens)
+    spoken = []
+    for one in orders:
+        order = as_order(one, facts.weight.kg, g)
+        if order.kind not in ("b12", "unknown"):
+            continue
+        asked = dose_facts(OrderFacts(status=a.status.name, deficient=a.status.deficient), order)
+        for row in why.first(g.tables.order_excess, asked, order.called).fired:
+            answer = Answer(f"{row.then.card}.active", indicator=row.then.indicator)
+            said = cards.speak(
+                row.rule,
+                answer,
+                order,
+                {},
+                _stop(row.rule, one),
+                notes=_instead(regimens, order, orders, g),
+            )
+            spoken.append(structs.replace(said.card, main=True, about=""))
+    return spoken
+
+
+def _stop(rule: str, one: Medication) -> list[Choice]:
+    plans = treatment.stop_orders([one])
+    names = treatment.medication_names([one])
+    return [Choice(rule, say(Orders.stop_this, names=names), plans)] if plans else []
+
+
+def _instead(
+    regimens: Regimens, order: Order, orders: Sequence[Medication], g: Guideline
+) -> list[Note]:
+    """The regimen that would replace it; none where another order is left."""
+    return regimens.notes(order, "instead") if len(orders) == 1 else []

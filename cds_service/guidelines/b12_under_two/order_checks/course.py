@@ -1,0 +1,137 @@
+"""What the first two weeks of a course give, beside the regimen and beside published schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from cds_service.clinical import Medication, Phase, convert
+from cds_service.guidelines.b12_under_two.assessment import Assessment
+from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Schedule
+from cds_service.guidelines.b12_under_two.dosing import Line, doses_within
+from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
+from cds_service.guidelines.b12_under_two.therapy import route_of
+
+#: The days that are compared (policy), and those of each unit of a period.
+TWO_WEEKS = Decimal(14)
+_DAYS: Mapping[str, Decimal] = {
+    "d": Decimal(1), "wk": Decimal(7), "mo": Decimal(30), "a": Decimal(365),
+}  # fmt: skip
+#: How far a dose may be from a published one.
+_LEAST, _MOST = Decimal("0.9"), Decimal("1.1")
+
+
+class Course:
+    """The course that the drafts in ``of_b12`` begin or belong to, in micrograms."""
+
+    def __init__(self, facts: Facts, a: Assessment, g: Guideline, of_b12: Sequence[Order]) -> None:
+        self._facts, self._a, self._g = facts, a, g
+        self._of_b12 = of_b12
+
+    def regimen(self, order: Order) -> Decimal:
+        """What the recommended regimen for this child and the route of ``order`` gives in two
+        weeks."""
+        doses = self._g.file.doses
+        dose = doses.oral_regimen
+        if order.injected:
+            signs = bool(self._facts.neurological)
+            dose = doses.neurological_injections if signs else doses.weekly_injections
+        return _of_regimen(dose)
+
+    def given(self, order: Order) -> Decimal | None:
+        """All that is ordered or was given in the first two weeks of a treatment that begins;
+        ``None`` where it cannot be told, or where no treatment begins. Beside injections what is
+        swallowed does not count: it is not what they are indicated for."""
+        therapy, on = self._facts.therapy, self._facts.on
+        began = therapy.start
+        if self._facts.age.under_one_month or (
+            began is not None and (on - began).days >= TWO_WEEKS
+        ):
+            return None
+        counted = [one for one in self._orders(order) if one.injected or not order.injected]
+        amounts = [
+            *(one.dosing.within(TWO_WEEKS) for one in counted),
+            *map(_given, self._administered(order)),
+        ]
+        known = [one for one in amounts if one is not None]
+        return sum(known, Decimal(0)) if len(known) == len(amounts) else None
+
+    def _orders(self, order: Order) -> list[Order]:
+        """``order``, the drafts beside it and the active orders, each once."""
+        active = [as_order(one, order.weight_kg, self._g) for one in self._facts.therapy.active]
+        drafts = (
+            list(self._of_b12)
+            if any(one is order for one in self._of_b12)
+            else [*self._of_b12, order]
+        )
+        sources = {one.draft.source for one in drafts}
+        return [*drafts, *(one for one in active if one.draft.source not in sources)]
+
+    def _administered(self, order: Order) -> list[Medication]:
+        given = [one for one in self._facts.therapy.running if one.kind == "administration"]
+        swallowed = ("oral", "other") if order.injected else ()
+        return [one for one in given if route_of(one, self._g) not in swallowed]
+
+    def share(self, order: Order) -> Decimal | None:
+        given = self.given(order)
+        return None if given is None else given / self.regimen(order)
+
+    def published(self, order: Order) -> list[Schedule]:
+        """The schedules for a child of this age and state that ``order`` follows."""
+        signs = bool(self._facts.neurological)
+        return [
+            one
+            for one in self._followed(order)
+            if self._a.severity in one.severities and (one.signs or not signs)
+        ]
+
+    def is_weekly(self, order: Order) -> bool:
+        """Whether it is the formulary's course of weekly injections, for whatever child."""
+        return any(one.formulary for one in self._followed(order))
+
+    def _followed(self, order: Order) -> Iterable[Schedule]:
+        age, lines = self._facts.age, order.dosing.lines
+        if not lines:
+            return
+        for one in self._g.file.published_schedules:
+            aged = one.from_month <= age.youngest and age.oldest < one.to_month
+            named = one.substance in ("", order.drug.substance)
+            if aged and named and not one.adults and _follows(lines[0], order, one):
+                yield one
+
+
+def _follows(line: Line, order: Order, schedule: Schedule) -> bool:
+    """Whether the first line has its route, dose (within a tenth), frequency and duration."""
+    if line.high is None or line.low is None or line.times is None or line.span is None:
+        return False
+    if line.days is not None and line.days < schedule.lasting:
+        return False
+    by_its_way = bool(order.ways) and set(order.ways) <= set(schedule.ways)
+    fits = schedule.least * _LEAST <= line.low and line.high <= schedule.most * _MOST
+    return by_its_way and fits and line.times * schedule.days == schedule.times * line.span
+
+
+def _given(one: Medication) -> Decimal | None:
+    amounts = [convert(dose.amount, "ug") if dose.amount else None for dose in one.doses]
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal(0)) if known and len(known) == len(amounts) else None
+
+
+def _of_regimen(dose: Dose) -> Decimal:
+    """What its phases give in two weeks, one after the other."""
+    left, doses = TWO_WEEKS, 0
+    for phase in dose.phases:
+        if left <= 0:
+            break
+        lasts = min(left, _lasting(phase))
+        span = phase.period * _DAYS[phase.period_unit]
+        doses += min(
+            doses_within(Decimal(phase.frequency), Decimal(span), lasts), phase.count or 99
+        )
+        left -= lasts
+    return dose.amount * doses
+
+
+def _lasting(phase: Phase) -> Decimal:
+    return Decimal(phase.duration) * _DAYS[phase.duration_unit]
