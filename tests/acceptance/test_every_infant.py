@@ -77,7 +77,8 @@ def suggested(
             if suggestion["isRecommended"] or not recommended:
                 for action in suggestion["actions"]:
                     resource = action.get("resource", {})
-                    if resource.get("resourceType") == kind:
+                    # What is stopped stays as it was.
+                    if resource.get("resourceType") == kind and resource["status"] != "stopped":
                         yield resource
 
 
@@ -149,6 +150,8 @@ def _silences(infant: Infant) -> Iterator[str]:
     if infant["b12"] in NO_LEVEL and infant["sign"] in NEUROLOGICAL and not treated:
         yield "silence over a neurological sign without a level"
     below_300 = infant["b12"] in LOW | BORDERLINE
+    if infant["drafts"] == "empty" and treated:
+        return  # signing nothing of it while vitamin B12 is given
     for kind in ("sign", "therapy"):
         if below_300 and infant[kind] in UNREAD[kind]:
             yield f"silence over a {kind} that was not understood"
