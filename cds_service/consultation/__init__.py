@@ -130,7 +130,7 @@ def respond(service: Service, asked: Request, examined: Examined, occasion: Occa
 def _spoken(service: Service, examined: Examined, occasion: Occasion) -> Sequence[Spoken]:
     """The outcomes that cards are made of."""
     notes = service.guideline.data_notes(examined.evaluation, examined.record)
-    return speaking(examined.evaluation.outcomes, notes, occasion.unseen)
+    return speaking(examined.evaluation.outcomes, service.stationery, notes, occasion.unseen)
 
 
 def _worded(

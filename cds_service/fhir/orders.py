@@ -15,11 +15,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from uuid import UUID, uuid5
 
 import msgspec
 from msgspec import Struct
 
+from cds_service import named_uuid
 from cds_service.clinical import (
     Code,
     Phase,
@@ -53,7 +53,7 @@ Resource = Mapping[str, Any]
 
 #: Identifiers that are URIs, which a UUID is as "urn:uuid:...".
 _OF_URIS = "urn:ietf:rfc:3986"
-_NAMESPACE = UUID("0b6d3b52-6f0f-5c57-9b0e-4c1f7a5d2a61")
+_NAMESPACE = bytes.fromhex("0b6d3b526f0f5c579b0e4c1f7a5d2a61")
 
 
 class Order(Struct, frozen=True):
@@ -87,8 +87,7 @@ def write(plan: Written, patient_id: str, language: Language, call: str = "") ->
         resource = _service_request(plan, patient_id, language)
     else:
         resource = _task(plan, patient_id, language)
-    content = _encode([call, resource]).decode()
-    name = f"urn:uuid:{uuid5(_NAMESPACE, content)}"
+    name = f"urn:uuid:{named_uuid(_NAMESPACE, _encode((call, patient_id, plan)))}"
     return Order(
         {**resource, "identifier": [{"system": _OF_URIS, "value": name}]},
         if_none_exist=f"identifier={_OF_URIS}|{name}",

@@ -177,13 +177,14 @@ class Language:
         quote: Callable[[str], str] | None = None,
     ) -> str:
         """A template with its values in it, each passed through ``quote``."""
-        written = []
-        for literal, name in _parts(template):
-            written.append(literal)
-            if name is not None:
-                words = self.text(values[name])
-                written.append(words if quote is None else quote(words))
-        return "".join(written)
+        names, text = _template(template)
+        if not names:
+            return text
+        written = {}
+        for name in names:
+            words = self.text(values[name])
+            written[name] = words if quote is None else quote(words)
+        return text.format_map(written)
 
     def worded(
         self,
@@ -234,12 +235,13 @@ class Language:
         if isinstance(value, Message):
             return self.identity_of(value.id, value.values, dates=dates)
         if isinstance(value, Listed):
-            return "\x1d".join([value.by, *[self.identity(one) for one in value.items]])
+            items = [self.identity(one, dates=dates) for one in value.items]
+            return "\x1d".join([value.by, *items])
+        if isinstance(value, Decimal):
+            return number(value)
         if isinstance(value, date) and not dates:
             return ""
-        if isinstance(value, Struct):
-            return repr(value)
-        return number(value) if isinstance(value, Decimal) else str(value)
+        return repr(value) if isinstance(value, Struct) else str(value)
 
     def identity_of(self, text_id: str, values: Mapping[str, object], *, dates: bool = True) -> str:
         """The `identity` of the message of these parts."""
@@ -282,13 +284,14 @@ _WRITERS: Mapping[type, Callable[[Language, Any], str]] = {
 
 
 @lru_cache(maxsize=4096)
-def _parts(text: str) -> tuple[tuple[str, str | None], ...]:
-    """What stands before each value of a text, and the value's name; after the last, no name."""
-    return tuple([(literal, name) for literal, name, _, _ in string.Formatter().parse(text)])
-
-
-@lru_cache(maxsize=4096)
 def placeholders(text: str) -> frozenset[str]:
     """The names of the values that a text wants. Raises `ValueError` for a brace that opens or
     closes nothing."""
-    return frozenset(name for _, name in _parts(text) if name is not None)
+    return frozenset(name for _, name, _, _ in string.Formatter().parse(text) if name is not None)
+
+
+@lru_cache(maxsize=4096)
+def _template(text: str) -> tuple[tuple[str, ...], str]:
+    """The names of a text's values, and the text; one without values as it is shown."""
+    names = tuple(sorted(placeholders(text)))
+    return names, text if names else text.format()
