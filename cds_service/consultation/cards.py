@@ -480,6 +480,8 @@ _BLOCK = re.compile(r"#|>|\||\d*[-+*.)=_](?: |$)|[-*_=]{2}").match
 
 
 def _is_harmless(value: str) -> bool:
+    if value.isalnum():  # a word, as most are
+        return len(value) <= _LONGEST_VALUE
     return (
         len(value) <= _LONGEST_VALUE
         and _SAFE(value) is not None
