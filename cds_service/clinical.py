@@ -67,7 +67,7 @@ class Interval(Struct, frozen=True, gc=False):
 Interpretation = Literal["", "low", "normal", "high"]
 
 
-class Measurement(Struct, frozen=True):
+class Measurement(Struct, frozen=True, gc=False):
     """One result or vital sign of this patient.
 
     ``status`` is FHIR's ("final", "preliminary", ...); ``value`` is the quantity, ``interval``
@@ -94,7 +94,7 @@ class Measurement(Struct, frozen=True):
     unread_range: bool = False
 
 
-class Problem(Struct, frozen=True):
+class Problem(Struct, frozen=True, gc=False):
     """A condition on the record. Empty ``clinical_status`` or ``certainty``: not stated.
 
     ``clinical_status`` is active, recurrence, relapse, inactive, remission or resolved;
@@ -115,7 +115,7 @@ class Problem(Struct, frozen=True):
     abatement: Moment | None = None
 
 
-class Dose(Struct, frozen=True):
+class Dose(Struct, frozen=True, gc=False):
     """One dosage line of a medication as sent: route codes, amount, and the sender's own text."""
 
     route: tuple[Code, ...] = ()
@@ -124,7 +124,7 @@ class Dose(Struct, frozen=True):
     text: str = ""
 
 
-class Medication(Struct, frozen=True):
+class Medication(Struct, frozen=True, gc=False):
     """A medication ordered, stated or given.
 
     ``kind`` is "order", "statement" or "administration". An identity that could not be had
@@ -177,7 +177,7 @@ class Schedule(Struct, frozen=True, gc=False):
     most_a_day: Decimal
 
 
-class DraftDosage(Struct, frozen=True):
+class DraftDosage(Struct, frozen=True, gc=False):
     """One dosage line of a drafted order.
 
     ``low`` and ``high`` are the ends of the dose (the same when it is one number), both ``None``
@@ -242,7 +242,7 @@ class Basket(Struct, frozen=True):
     sent: bool = True
 
 
-class Procedure(Struct, frozen=True):
+class Procedure(Struct, frozen=True, gc=False):
     codes: tuple[Code, ...]
     text: str
     status: str
@@ -250,7 +250,7 @@ class Procedure(Struct, frozen=True):
     performed: Moment | None = None
 
 
-class Allergy(Struct, frozen=True):
+class Allergy(Struct, frozen=True, gc=False):
     """An allergy or intolerance; ``codes`` holds the substance and the reaction substances."""
 
     codes: tuple[Code, ...]
@@ -260,7 +260,7 @@ class Allergy(Struct, frozen=True):
     certainty: str = ""
 
 
-class TestOrder(Struct, frozen=True):
+class TestOrder(Struct, frozen=True, gc=False):
     """A laboratory order already on the record; ``due`` is when the sample is wanted."""
 
     codes: tuple[Code, ...]
@@ -328,7 +328,7 @@ class Record(Struct, frozen=True):
 # --- what a guideline would have ordered --------------------------------------------------------
 
 
-class Phase(Struct, frozen=True, forbid_unknown_fields=True):
+class Phase(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """One stretch of a regimen: ``frequency`` times per ``period`` for ``duration``.
 
     ``period_unit`` and ``duration_unit`` are d, wk or mo; ``count`` is the number of doses.
@@ -343,7 +343,7 @@ class Phase(Struct, frozen=True, forbid_unknown_fields=True):
     text: str
 
 
-class PlannedDrug(Struct, frozen=True):
+class PlannedDrug(Struct, frozen=True, gc=False):
     """A medication to prescribe: ``amount`` at each time, phase after phase; ``unit`` is a
     canonical UCUM mass or volume of `UNITS`.
 
@@ -365,7 +365,7 @@ class PlannedDrug(Struct, frozen=True):
     purpose: Literal["treatment", "maintenance"] = "treatment"
 
 
-class PlannedTest(Struct, frozen=True):
+class PlannedTest(Struct, frozen=True, gc=False):
     """A laboratory test to order, its sample wanted on ``due``."""
 
     codes: tuple[Code, ...]
@@ -377,7 +377,7 @@ class PlannedTest(Struct, frozen=True):
     note: Words = ""
 
 
-class PlannedTask(Struct, frozen=True):
+class PlannedTask(Struct, frozen=True, gc=False):
     """Something for a person to do about this patient (here: see to the mother)."""
 
     description: Words
@@ -385,7 +385,7 @@ class PlannedTask(Struct, frozen=True):
     reasons: tuple[str, ...] = ()
 
 
-class StoppedDrug(Struct, frozen=True):
+class StoppedDrug(Struct, frozen=True, gc=False):
     """An order of the record to be stopped; ``resource`` is the whole order as it was sent."""
 
     resource: bytes
@@ -393,7 +393,7 @@ class StoppedDrug(Struct, frozen=True):
     name: str
 
 
-class RevisedDrug(Struct, frozen=True):
+class RevisedDrug(Struct, frozen=True, gc=False):
     """A draft as it was sent with only ``parts`` of it taken from ``drug``; a changed medication
     takes what was to be dispensed of the old one with it."""
 
@@ -402,7 +402,7 @@ class RevisedDrug(Struct, frozen=True):
     parts: frozenset[Literal["medication", "dosage", "route"]]
 
 
-class RemovedDraft(Struct, frozen=True):
+class RemovedDraft(Struct, frozen=True, gc=False):
     """A draft to be taken out of the basket; ``name`` is what its writer called it."""
 
     source: str

@@ -17,7 +17,7 @@ from cds_service.errors import ServiceError
 Indicator = Literal["info", "warning", "critical"]
 
 
-class _Wire(Struct, frozen=True, rename="camel", omit_defaults=True):
+class _Wire(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     pass
 
 

@@ -7,7 +7,6 @@ The services that can be called are in ``services``, what a call is answered for
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -130,7 +129,7 @@ def respond(service: Service, asked: Request, examined: Examined, occasion: Occa
 def _spoken(service: Service, examined: Examined, occasion: Occasion) -> Sequence[Spoken]:
     """The outcomes that cards are made of."""
     notes = service.guideline.data_notes(examined.evaluation, examined.record)
-    return speaking(examined.evaluation.outcomes, notes, occasion.unseen)
+    return speaking(examined.evaluation.outcomes, service.stationery, notes, occasion.unseen)
 
 
 def _worded(
@@ -146,7 +145,7 @@ def _worded(
     cards = build_cards(
         spoken,
         service.stationery,
-        partial(orders.write, patient_id=patient_id, language=service.language, call=call),
+        orders.Writer(patient_id, service.language, call).write,
         call=repr((call, service.id, occasion.arm)),
         closing=g.closing(occasion.on, as_of_is_set=occasion.as_of_is_set),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cds_service import EXTENSIONS
 from cds_service.cdshooks.response import Card, Response
 from cds_service.clinical import Record
-from cds_service.consultation.cards import RULES_EXTENSION, Spoken, Stationery, digest
+from cds_service.consultation.cards import RULES_EXTENSION, Spoken, digest
 from cds_service.consultation.occasion import Examined
 from cds_service.fhir.gather import Answer
 from cds_service.guidelines.engine import (
@@ -114,7 +114,7 @@ def kept(
     same in whatever language it was given."""
     evaluation, record = examined.evaluation, examined.record
     about, account = service.guideline.wording.about, response.extension[EVALUATION_EXTENSION]
-    outcomes, words, original = evaluation.outcomes, service.stationery, service.language.original
+    outcomes, original = evaluation.outcomes, service.language.original
     return audit.Evaluation(
         guideline=about.id,
         edition=about.edition,
@@ -123,7 +123,7 @@ def kept(
         fired=tuple([qualified(about.id, rule) for rule in account["ruleIds"]]),
         cards=tuple(
             [
-                _kept_card(about.id, one, card, words)
+                _kept_card(about.id, one, card)
                 for one, card in zip(spoken, response.cards, strict=True)
             ]
         ),
@@ -152,7 +152,7 @@ def _rule_outcome(guideline: str, outcome: Outcome, language: Language) -> audit
     return audit.RuleOutcome(rule, "cannot tell", missing=missing)
 
 
-def _kept_card(guideline: str, spoken: Spoken, card: Card, words: Stationery) -> audit.Card:
+def _kept_card(guideline: str, spoken: Spoken, card: Card) -> audit.Card:
     outcome = spoken.outcome
     choices = outcome.choices if isinstance(outcome, Recommend) else ()
     topic = card.source.topic
@@ -162,7 +162,7 @@ def _kept_card(guideline: str, spoken: Spoken, card: Card, words: Stationery) ->
         outcome.card,
         topic.code if topic else "",
         card.indicator,
-        digest(spoken, words),
+        digest(spoken),
         tuple(
             [
                 audit.Suggested(made.uuid, qualified(guideline, choice.rule), choice.recommended)

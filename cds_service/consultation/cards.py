@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from hashlib import sha1, sha256
+from hashlib import sha256
 from typing import Any, Literal, NamedTuple, Protocol
 
 from msgspec import Struct, structs
 
-from cds_service import EXTENSIONS
+from cds_service import EXTENSIONS, named_uuid
 from cds_service.cdshooks.response import Action, Card, Coding, Link, Source, Suggestion
 from cds_service.clinical import (
     Plan,
@@ -121,17 +121,45 @@ def _frame(name: str, text: CardText, words: Wording, language: Language) -> _Fr
     )
 
 
+class Act:
+    """What one action of a suggestion does, in words, and what says the same in any language
+    (`Language.identity`, without its dates). Choices that order the same thing share one."""
+
+    __slots__ = ("identity", "plan", "words")
+
+    def __init__(self, plan: Plan, language: Language) -> None:
+        self.plan = plan
+        self.words = described(plan)
+        self.identity = f"{_kind(plan)}\0{language.identity(self.words, dates=False)}"
+
+
+class Offered(NamedTuple):
+    """A choice with what its label is in any language, and its acts."""
+
+    choice: Choice
+    label: str
+    acts: tuple[Act, ...]
+
+
 class Spoken(NamedTuple):
-    """An outcome that becomes a card, what the actions of each of its choices do, and its ``own``
-    notes: those it has whatever else the answer says."""
+    """An outcome that becomes a card, and what it says: by ids and values, in any language.
+
+    ``texts`` are those of the card itself, ``notes`` one for each note. The first ``own`` of them
+    the outcome has whatever else the answer says.
+    """
 
     outcome: Recommend | CannotTell
-    actions: tuple[tuple[Words, ...], ...]
-    own: tuple[Note, ...]
+    texts: tuple[str, ...]
+    notes: tuple[str, ...]
+    own: int
+    offered: tuple[Offered, ...]
 
 
 def speaking(
-    outcomes: Iterable[Outcome], data_notes: Sequence[Note] = (), unseen: Container[str] = ()
+    outcomes: Iterable[Outcome],
+    words: Stationery,
+    data_notes: Sequence[Note] = (),
+    unseen: Container[str] = (),
 ) -> list[Spoken]:
     """The outcomes that become cards, most urgent first and the main one first among its equals.
 
@@ -139,19 +167,55 @@ def speaking(
     """
     found = [one for one in outcomes if not isinstance(one, NotIndicated) and one.card]
     found.sort(key=lambda one: (-INDICATORS.index(one.indicator), not getattr(one, "main", True)))
-    own = [one.notes for one in found]
+    own = [len(one.notes) for one in found]
     if found and data_notes:
         first = next((index for index, one in enumerate(found) if one.rule not in unseen), 0)
         told = found[first]
         found[first] = structs.replace(told, notes=(*told.notes, *data_notes))
-    return [
-        Spoken(
-            one,
-            tuple([tuple([described(plan) for plan in it.plans]) for it in _choices(one)]),
-            notes,
-        )
-        for one, notes in zip(found, own, strict=True)
+    acts: dict[Plan, Act] = {}
+    return [_spoken(one, words, count, acts) for one, count in zip(found, own, strict=True)]
+
+
+def _spoken(
+    outcome: Recommend | CannotTell, words: Stationery, own: int, acts: dict[Plan, Act]
+) -> Spoken:
+    language, frame = words.language, words.frames[outcome.card]
+    texts = [
+        language.identity_of(one, outcome.values)
+        for one in (frame.summary, frame.advice, frame.why)
+        if one
     ]
+    return Spoken(
+        outcome,
+        (outcome.card, frame.authority, *texts),
+        tuple([_identity_of_note(one, language) for one in outcome.notes]),
+        own,
+        tuple(
+            [
+                Offered(
+                    one,
+                    language.identity(one.label),
+                    tuple([_act(plan, acts, language) for plan in one.plans]),
+                )
+                for one in _choices(outcome)
+            ]
+        ),
+    )
+
+
+def _act(plan: Plan, acts: dict[Plan, Act], language: Language) -> Act:
+    found = acts.get(plan)
+    if found is None:
+        found = acts[plan] = Act(plan, language)
+    return found
+
+
+def _identity_of_note(note: Note, language: Language) -> str:
+    said = f"{note.section}\0{language.identity(note.text)}"
+    if note.values and isinstance(note.text, str):
+        names = sorted(placeholders(note.text))
+        said = "\0".join([said, *[language.identity(note.values[name]) for name in names]])
+    return said
 
 
 def _choices(outcome: Recommend | CannotTell) -> tuple[Choice, ...]:
@@ -172,39 +236,78 @@ def build_cards(
     call gets the same uuids from every worker, and no other call any of them. ``closing`` stands on
     every card.
     """
-    last = [_line(note, words.language) for note in closing]
-    return _identified(
-        [_card(one, words, write, last) for one in spoken], spoken, call, words.language
-    )
+    language = words.language
+    last = [_line(note, language) for note in closing]
+    actions: dict[Act, Action] = {}
+    made = []
+    equals: dict[str, int] = {}
+    for one in spoken:
+        for offered in one.offered:
+            for act in offered.acts:
+                if act not in actions:
+                    actions[act] = _action(act, language, write)
+        identity = _identity(one, actions, call)
+        number = equals[identity] = equals.get(identity, 0) + 1
+        made.append(_card(one, words, actions, _uuid(f"{identity}|{number}"), last))
+    return tuple(made)
 
 
-def _card(spoken: Spoken, words: Stationery, write: Write, closing: Sequence[str]) -> Card:
-    """The card, whose uuids are given by `_identified`."""
+def _card(
+    spoken: Spoken,
+    words: Stationery,
+    actions: Mapping[Act, Action],
+    uuid: str,
+    closing: Sequence[str],
+) -> Card:
     outcome, language = spoken.outcome, words.language
     frame, choices = words.frames[outcome.card], _choices(outcome)
     selection = outcome.selection if isinstance(outcome, Recommend) and choices else ""
     rules: dict[str, Any] = {
-        "ruleIds": list(dict.fromkeys([outcome.rule, *(one.rule for one in choices)]))
+        "ruleIds": list(dict.fromkeys([outcome.rule, *[one.rule for one in choices]]))
     }
     if isinstance(outcome, Recommend) and outcome.about:
         rules["order"] = outcome.about
     return Card(
-        uuid="",
-        summary=_summary(language, frame.summary, outcome.values),
-        indicator=outcome.indicator,
-        source=frame.source,
-        detail=_detail(outcome, frame, words, closing),
-        suggestions=tuple(
+        uuid,
+        _summary(language, frame.summary, outcome.values),
+        outcome.indicator,
+        frame.source,
+        _detail(outcome, frame, words, closing),
+        tuple(
             [
-                _suggestion(choice, said, language, write)
-                for choice, said in zip(choices, spoken.actions, strict=True)
+                Suggestion(
+                    plain(language.text(one.choice.label)),
+                    _uuid(f"{uuid}|{index}"),
+                    one.choice.recommended,
+                    tuple([actions[act] for act in one.acts]),
+                )
+                for index, one in enumerate(spoken.offered)
             ]
         ),
-        selection_behavior=selection,
-        override_reasons=words.override_reasons,
-        links=frame.links,
-        extension={RULES_EXTENSION: rules},
+        selection,
+        words.override_reasons,
+        frame.links,
+        {RULES_EXTENSION: rules},
     )
+
+
+def _identity(spoken: Spoken, actions: Mapping[Act, Action], call: str) -> str:
+    """What tells a card of this call apart, in whatever language it is: its rule, the draft it is
+    about, its own texts and notes, and what its suggestions do.
+
+    What the answer says besides may stand on any card and counts for nothing. What is to be
+    created has an identifier, which follows from all of it, and what is changed is named.
+    """
+    outcome = spoken.outcome
+    about = outcome.about if isinstance(outcome, Recommend) else ""
+    said = [call, outcome.rule, about, *spoken.texts, "notes", *spoken.notes[: spoken.own]]
+    for offered in spoken.offered:
+        said += ("offered", offered.label)
+        for act in offered.acts:
+            action = actions[act]
+            once = action.extension.get(IF_NONE_EXIST, action.resource_id)
+            said += (act.identity, once)
+    return "\0".join(said)
 
 
 def _detail(
@@ -258,65 +361,15 @@ def _summary(language: Language, text: str, values: Mapping[str, object]) -> str
     return f"\u200b{summary[: SUMMARY_LIMIT - 1]}" if _BLOCK(summary) else summary
 
 
-def _identified(
-    cards: Sequence[Card], spoken: Sequence[Spoken], call: str, language: Language
-) -> tuple[Card, ...]:
-    """The cards with their uuids, which follow from the call, the patient and what is said.
-
-    A card about a draft is told apart by the draft's id, and every card by its own words and by
-    what its suggestions do; what the answer says besides may stand on any card and counts for
-    nothing. Cards that agree in all of it are numbered, so that no two ever share one.
-    """
-    found = []
-    equals: dict[str, int] = {}
-    for card, said in zip(cards, spoken, strict=True):
-        outcome = said.outcome
-        offers = [(one.label, [_said(act) for act in one.actions]) for one in card.suggestions]
-        about = outcome.about if isinstance(outcome, Recommend) else ""
-        own = [(note.section, _line(note, language)) for note in said.own]
-        content = (outcome.rule, outcome.card, about, card.summary, own, offers)
-        identity = repr((call, content))
-        number = equals[identity] = equals.get(identity, 0) + 1
-        identity += f"|{number}"
-        suggestions = [
-            structs.replace(one, uuid=_uuid(f"{identity}|{index}"))
-            for index, one in enumerate(card.suggestions)
-        ]
-        found.append(structs.replace(card, uuid=_uuid(identity), suggestions=tuple(suggestions)))
-    return tuple(found)
-
-
-def _said(action: Action) -> tuple[object, ...]:
-    """What tells an action apart; what is to be created has an identifier, which follows from all
-    of it, and what is changed is named in the words."""
-    return action.type, action.description, action.resource_id, action.extension
-
-
 def _uuid(name: str) -> str:
-    """A version 5 UUID of ``name`` in this program's namespace: the same from every worker."""
-    digest = bytearray(sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return named_uuid(_NAMESPACE, name.encode("utf-8", "surrogatepass"))
 
 
 _NAMESPACE = bytes.fromhex("5d0f5f5e7a0e5c439d103c3cbd6f1f0b")
 
 
-def _suggestion(
-    choice: Choice, said: Sequence[Words], language: Language, write: Write
-) -> Suggestion:
-    actions = zip(choice.plans, said, strict=True)
-    return Suggestion(
-        label=plain(language.text(choice.label)),
-        uuid="",
-        actions=tuple([_action(plan, words, language, write) for plan, words in actions]),
-        is_recommended=choice.recommended,
-    )
-
-
-def _action(plan: Plan, words: Words, language: Language, write: Write) -> Action:
+def _action(act: Act, language: Language, write: Write) -> Action:
+    plan, words = act.plan, act.words
     if isinstance(plan, RemovedDraft):
         return Action("delete", language.text(words), resource_id=plan.source)
     order = write(plan)
@@ -393,28 +446,17 @@ def changes_of(plan: RevisedDrug) -> Listed:
 # --- the same answer ----------------------------------------------------------------------------
 
 
-def digest(spoken: Spoken, words: Stationery) -> str:
+def digest(spoken: Spoken) -> str:
     """The same as long as an answer says the same, whatever call it answers and in whatever
     language: of the ids of its texts and the values they name.
 
     The dates of its orders are left out: they move with the day, the advice does not. So is what
     closes every card: that names the edition and the site's settings.
     """
-    outcome, language = spoken.outcome, words.language
-    frame = words.frames[outcome.card]
-    said = [outcome.indicator, outcome.card, frame.authority]
-    for lead in (frame.summary, frame.advice, frame.why):
-        if lead:
-            said.append(language.identity_of(lead, outcome.values))
-    for note in outcome.notes:
-        said += (note.section, language.identity(note.text))
-        if note.values and isinstance(note.text, str):
-            names = sorted(placeholders(note.text))
-            said += [language.identity(note.values[name]) for name in names]
-    for choice, actions in zip(_choices(outcome), spoken.actions, strict=True):
-        said.append(language.identity(choice.label))
-        for plan, action in zip(choice.plans, actions, strict=True):
-            said += (_kind(plan), language.identity(action, dates=False))
+    said = [spoken.outcome.indicator, *spoken.texts, *spoken.notes]
+    for offered in spoken.offered:
+        said.append(offered.label)
+        said += [act.identity for act in offered.acts]
     return sha256("\0".join(said).encode()).hexdigest()[:32]
 
 
@@ -438,6 +480,8 @@ _BLOCK = re.compile(r"#|>|\||\d*[-+*.)=_](?: |$)|[-*_=]{2}").match
 
 
 def _is_harmless(value: str) -> bool:
+    if value.isalnum():  # a word, as most are
+        return len(value) <= _LONGEST_VALUE
     return (
         len(value) <= _LONGEST_VALUE
         and _SAFE(value) is not None

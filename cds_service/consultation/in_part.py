@@ -42,8 +42,12 @@ def _is_of_a_part(plan: Plan) -> bool:
     return isinstance(plan, RevisedDrug) and is_partial(plan.draft.resource)
 
 
+def _has_a_part(outcome: Recommend) -> bool:
+    return any(_is_of_a_part(plan) for choice in outcome.choices for plan in choice.plans)
+
+
 def _held_back(outcome: Outcome) -> Outcome:
-    if not isinstance(outcome, Recommend):
+    if not isinstance(outcome, Recommend) or not _has_a_part(outcome):
         return outcome
     choices = tuple([_beside_an_empty_draft(one) for one in outcome.choices])
     held = [one for one in choices if any(map(_is_of_a_part, one.plans))]

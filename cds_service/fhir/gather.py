@@ -91,10 +91,11 @@ def gather(
     searches: list[_Search] = []
     for need in needs:
         sent = prefetch.get(need.key)
-        if sent is not None and bytes(sent) == b"null":
+        raw = bytes(sent) if sent is not None else None
+        if raw == b"null":
             answers[need.key] = _LOOKED_AND_FOUND_NOTHING
             continue
-        first, absent = _first_page(need, sent, max_entries)
+        first, absent = _first_page(need, raw, max_entries)
         if first is not None and first.next is None:
             answers[need.key] = _answer((first,), "", "prefetch")
         elif server is None:
@@ -119,11 +120,11 @@ def gather(
 _LOOKED_AND_FOUND_NOTHING = Answer("empty", origin="prefetch")
 
 
-def _first_page(need: Need, sent: Raw | None, most: int) -> tuple[_Page | None, str]:
+def _first_page(need: Need, sent: bytes | None, most: int) -> tuple[_Page | None, str]:
     """What the client sent, if it answers the need, and what is lacking where more is."""
     if sent is None:
         return None, "not sent"
-    page = _read_page(bytes(sent), need)
+    page = _read_page(sent, need)
     if page is None:
         return None, f"what was sent is not {need.kind} data"
     if len(page.resources) > most:
@@ -190,20 +191,25 @@ class _Search:
         return _answer(pages, problem if done else problem or too_late, self._origin)
 
 
-def _in_one_order(came: tuple[Raw | bytes, str]) -> tuple[bytes, str]:
-    """By their bytes: servers send entries as they please, and no answer may hang on it."""
-    resource, address = came
-    return bytes(resource), address
+def _in_one_order(pages: tuple[_Page, ...]) -> tuple[tuple[Raw | bytes, ...], tuple[str, ...]]:
+    """The resources and their addresses by their bytes: servers send entries as they please, and
+    no answer may hang on it."""
+    if len(pages) == 1 and len(pages[0].resources) < 2:
+        return tuple(pages[0].resources), tuple(pages[0].addresses)
+    came = sorted(
+        [
+            (bytes(resource), address)
+            for page in pages
+            for resource, address in zip(page.resources, page.addresses, strict=True)
+        ]
+    )
+    return tuple([resource for resource, _ in came]), tuple([address for _, address in came])
 
 
 def _answer(pages: tuple[_Page, ...], problem: str, origin: Origin) -> Answer:
     """What the pages hold together; ``problem`` is what went wrong while getting them."""
     problem = problem or next((page.problem for page in pages if page.problem), "")
-    came = [pair for page in pages for pair in zip(page.resources, page.addresses, strict=True)]
-    if len(came) > 1:
-        came.sort(key=_in_one_order)
-    resources = tuple([resource for resource, _ in came])
-    addresses = tuple([address for _, address in came])
+    resources, addresses = _in_one_order(pages)
     total = pages[0].total if pages else None
     if not problem and total is not None and total > len(resources):
         problem = f"only {len(resources)} of {total} results came"

@@ -15,11 +15,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from uuid import UUID, uuid5
 
 import msgspec
 from msgspec import Struct
 
+from cds_service import named_uuid
 from cds_service.clinical import (
     Code,
     Phase,
@@ -53,7 +53,7 @@ Resource = Mapping[str, Any]
 
 #: Identifiers that are URIs, which a UUID is as "urn:uuid:...".
 _OF_URIS = "urn:ietf:rfc:3986"
-_NAMESPACE = UUID("0b6d3b52-6f0f-5c57-9b0e-4c1f7a5d2a61")
+_NAMESPACE = bytes.fromhex("0b6d3b526f0f5c579b0e4c1f7a5d2a61")
 
 
 class Order(Struct, frozen=True):
@@ -70,43 +70,97 @@ class Order(Struct, frozen=True):
 
 
 def write(plan: Written, patient_id: str, language: Language, call: str = "") -> Order:
-    """The order for ``plan``, its subject ``Patient/{patient_id}``, in ``language``.
+    """The order for ``plan``, see `Writer`."""
+    return Writer(patient_id, language, call).write(plan)
+
+
+class Writer:
+    """Writes the orders of one answer, their subject ``Patient/{patient_id}``, in ``language``.
 
     ``call`` names the call that it answers: the same advice in the same call gets the same
     identifier, wherever it stands, and never that of another call, patient or order.
     """
-    if isinstance(plan, StoppedDrug):
-        changed = revisions.stopped(plan)
-        return Order(changed.resource, left_out=changed.left_out)
-    if isinstance(plan, RevisedDrug):
-        changed = _revised(plan, patient_id, language)
-        return Order(changed.resource, left_out=changed.left_out)
-    if isinstance(plan, PlannedDrug):
-        resource = _medication_request(plan, patient_id, language)
-    elif isinstance(plan, PlannedTest):
-        resource = _service_request(plan, patient_id, language)
-    else:
-        resource = _task(plan, patient_id, language)
-    content = _encode([call, resource]).decode()
-    name = f"urn:uuid:{uuid5(_NAMESPACE, content)}"
-    return Order(
-        {**resource, "identifier": [{"system": _OF_URIS, "value": name}]},
-        if_none_exist=f"identifier={_OF_URIS}|{name}",
-    )
 
+    def __init__(self, patient_id: str, language: Language, call: str = "") -> None:
+        self._patient_id, self._language, self._call = patient_id, language, call
+        # What all orders of an answer have in common is made once, and changed by nobody.
+        self._subject = {"reference": f"Patient/{patient_id}"}
+        self._references: dict[tuple[str, ...], list[dict[str, str]]] = {}
 
-def _medication_request(plan: PlannedDrug, patient_id: str, language: Language) -> Resource:
-    resource = {
-        "resourceType": "MedicationRequest",
-        "status": "draft",
-        "intent": "order",
-        "priority": plan.priority,
-        "medicationCodeableConcept": _concept(plan.codes, language.text(plan.name)),
-        "subject": {"reference": f"Patient/{patient_id}"},
-        "authoredOn": plan.authored.isoformat(),
-        "dosageInstruction": _dosages(plan, WRITING["R4"], language),
-    }
-    return _with(resource, plan.reasons, language.text(plan.note))
+    def write(self, plan: Written) -> Order:
+        if isinstance(plan, StoppedDrug):
+            changed = revisions.stopped(plan)
+            return Order(changed.resource, left_out=changed.left_out)
+        if isinstance(plan, RevisedDrug):
+            changed = _revised(plan, self._patient_id, self._language)
+            return Order(changed.resource, left_out=changed.left_out)
+        if isinstance(plan, PlannedTest):
+            resource = self._service_request(plan)
+        elif isinstance(plan, PlannedDrug):
+            resource = self._medication_request(plan)
+        else:
+            resource = self._task(plan)
+        content = _encode((self._call, self._patient_id, plan))
+        name = f"urn:uuid:{named_uuid(_NAMESPACE, content)}"
+        resource["identifier"] = [{"system": _OF_URIS, "value": name}]
+        return Order(resource, if_none_exist=f"identifier={_OF_URIS}|{name}")
+
+    def _medication_request(self, plan: PlannedDrug) -> dict[str, Any]:
+        language = self._language
+        resource = {
+            "resourceType": "MedicationRequest",
+            "status": "draft",
+            "intent": "order",
+            "priority": plan.priority,
+            "medicationCodeableConcept": _concept(plan.codes, language.text(plan.name)),
+            "subject": self._subject,
+            "authoredOn": plan.authored.isoformat(),
+            "dosageInstruction": _dosages(plan, WRITING["R4"], language),
+        }
+        return self._with(resource, plan)
+
+    def _service_request(self, plan: PlannedTest) -> dict[str, Any]:
+        resource = {
+            "resourceType": "ServiceRequest",
+            "status": "draft",
+            "intent": "order",
+            "priority": plan.priority,
+            "code": _concept(plan.codes, self._language.text(plan.name)),
+            "subject": self._subject,
+            "occurrenceDateTime": plan.due.isoformat(),
+            "authoredOn": plan.authored.isoformat(),
+        }
+        return self._with(resource, plan)
+
+    def _task(self, plan: PlannedTask) -> dict[str, Any]:
+        resource: dict[str, Any] = {
+            "resourceType": "Task",
+            "status": "requested",
+            "intent": "proposal",
+            "description": self._language.text(plan.description),
+            "for": self._subject,
+            "authoredOn": plan.authored.isoformat(),
+        }
+        references = self._references_to(plan.reasons)
+        if references:
+            resource["reasonReference"] = references[0]
+        return resource
+
+    def _with(self, resource: dict[str, Any], plan: PlannedDrug | PlannedTest) -> dict[str, Any]:
+        """With the reasons of the plan and its note."""
+        references = self._references_to(plan.reasons)
+        if references:
+            resource["reasonReference"] = references
+        if plan.note:
+            resource["note"] = [{"text": self._language.text(plan.note)}]
+        return resource
+
+    def _references_to(self, sources: tuple[str, ...]) -> list[dict[str, str]]:
+        found = self._references.get(sources)
+        if found is None:
+            found = [{"reference": source} for source in sources if _REFERENCE(source)]
+            self._references[sources] = found
+        return found
 
 
 def _dosages(plan: PlannedDrug, how: Writing, language: Language) -> list[Resource]:
@@ -144,35 +198,6 @@ def _repeat(phase: Phase, how: Writing, language: Language) -> Resource:
     }
 
 
-def _service_request(plan: PlannedTest, patient_id: str, language: Language) -> Resource:
-    resource = {
-        "resourceType": "ServiceRequest",
-        "status": "draft",
-        "intent": "order",
-        "priority": plan.priority,
-        "code": _concept(plan.codes, language.text(plan.name)),
-        "subject": {"reference": f"Patient/{patient_id}"},
-        "occurrenceDateTime": plan.due.isoformat(),
-        "authoredOn": plan.authored.isoformat(),
-    }
-    return _with(resource, plan.reasons, language.text(plan.note))
-
-
-def _task(plan: PlannedTask, patient_id: str, language: Language) -> Resource:
-    resource: dict[str, Any] = {
-        "resourceType": "Task",
-        "status": "requested",
-        "intent": "proposal",
-        "description": language.text(plan.description),
-        "for": {"reference": f"Patient/{patient_id}"},
-        "authoredOn": plan.authored.isoformat(),
-    }
-    reasons = _references(plan.reasons)
-    if reasons:
-        resource["reasonReference"] = reasons[0]
-    return resource
-
-
 def _revised(plan: RevisedDrug, patient_id: str, language: Language) -> revisions.Revision:
     how, drug = WRITING[plan.draft.edition], plan.drug
     medication = _concept(drug.codes, language.text(drug.name))
@@ -194,19 +219,6 @@ def _revised(plan: RevisedDrug, patient_id: str, language: Language) -> revision
 
 def _concept(codes: tuple[Code, ...], text: str) -> Resource:
     return {"coding": codes, "text": text} if codes else {"text": text}
-
-
-def _with(resource: dict[str, Any], reasons: Iterable[str], note: str) -> Resource:
-    references = _references(reasons)
-    if references:
-        resource["reasonReference"] = references
-    if note:
-        resource["note"] = [{"text": note}]
-    return resource
-
-
-def _references(sources: Iterable[str]) -> list[dict[str, str]]:
-    return [{"reference": source} for source in sources if _REFERENCE(source)]
 
 
 def check(plans: Iterable[tuple[str, Plan]], language: Language) -> None:

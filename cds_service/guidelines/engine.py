@@ -58,11 +58,13 @@ class Limit(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def value(self) -> Decimal:
-        return next(
-            side
-            for side in (self.below, self.at_most, self.at_least, self.above)
-            if side is not None
-        )
+        if self.below is not None:
+            return self.below
+        if self.at_least is not None:
+            return self.at_least
+        if self.at_most is not None:
+            return self.at_most
+        return Decimal("NaN") if self.above is None else self.above
 
     @property
     def side(self) -> Side:
@@ -217,7 +219,7 @@ Section = Literal["finding", "advice", "why", "safety", "follow_up", "missing"]
 SECTIONS: tuple[Section, ...] = ("finding", "advice", "why", "safety", "follow_up", "missing")
 
 
-class Note(Struct, frozen=True):
+class Note(Struct, frozen=True, gc=False):
     """A sentence of a card: a message.
 
     A ``text`` that is a string is a template of the guideline's data, filled in with ``values``;
@@ -229,7 +231,7 @@ class Note(Struct, frozen=True):
     values: Mapping[str, object] = {}
 
 
-class Choice(Struct, frozen=True):
+class Choice(Struct, frozen=True, gc=False):
     """One thing the clinician can accept: a label and the orders that come with it.
 
     ``alone`` is the label where its first drug is ordered without the rest, if that is another.
@@ -242,7 +244,7 @@ class Choice(Struct, frozen=True):
     alone: Words = ""
 
 
-class Recommend(Struct, frozen=True):
+class Recommend(Struct, frozen=True, gc=False):
     """A rule has something to say. ``card`` names its text, ``values`` fill it in.
 
     ``about`` is the drafted order it speaks of ("MedicationRequest/1"), if it is about one.
@@ -259,14 +261,14 @@ class Recommend(Struct, frozen=True):
     about: str = ""
 
 
-class NotIndicated(Struct, frozen=True):
+class NotIndicated(Struct, frozen=True, gc=False):
     """Everything needed was known, and there is nothing to say."""
 
     rule: str
     reason: Words
 
 
-class CannotTell(Struct, frozen=True):
+class CannotTell(Struct, frozen=True, gc=False):
     """Facts are missing. With ``card`` it is said to the clinician, otherwise to the client."""
 
     rule: str

@@ -27,7 +27,8 @@ from cds_service.guidelines.engine import Limit, Side, convert, read_toml
 
 F = TypeVar("F", bound=Struct)
 R = TypeVar("R")
-Test = Callable[[Any], bool]
+#: Whether facts meet a condition: by whether what it gives is true.
+Test = Callable[[Any], object]
 
 #: A condition as plain data, for exports: `Table.exported` says in which form.
 Exported = dict[str, object]
@@ -146,7 +147,7 @@ class Holds(Condition, frozen=True):
         get = attrgetter(self.fact)
         if self.negated:
             return lambda facts: (value := get(facts)) is not None and not value
-        return lambda facts: bool(get(facts))
+        return get
 
     def seen(self, facts: object) -> Iterator[Seen]:
         value = getattr(facts, self.fact)
@@ -174,7 +175,7 @@ class Unknown(Condition, frozen=True):
 class Named(Condition, frozen=True):
     """A condition that needs more than one comparison: a named function of the facts."""
 
-    function: Test
+    function: Callable[[Any], bool]
 
     @property
     def name(self) -> str:
@@ -502,7 +503,7 @@ class Table(Struct, Generic[F, R], frozen=True):
         return tuple([row for row, test in zip(self.rows, self._tests, strict=True) if test(facts)])
 
     def row_holds(self, row: str, facts: F) -> bool:
-        return self._tests[self._places[row]](facts)
+        return bool(self._tests[self._places[row]](facts))
 
     def why(self, row: Row[R], facts: F) -> tuple[Seen, ...]:
         """What decided that this row holds, or does not."""
@@ -603,7 +604,7 @@ def read_words(file: Path) -> TableWords:
 State = Literal["fired", "no", "not reached"]
 
 
-class Match(Struct, Generic[F, R], frozen=True):
+class Match(Struct, Generic[F, R], frozen=True, gc=False):
     """A table asked about facts: the rows that fired, and for each of the others why it did not.
 
     ``asked`` are the ids that were asked where single rows were, else empty: all of them.
@@ -645,12 +646,12 @@ class Match(Struct, Generic[F, R], frozen=True):
 def first_match(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
     """The first row that holds; none only where the table is not complete."""
     place = table.place(facts)
-    return Match(table, facts, () if place is None else (table.rows[place],), about=about)
+    return Match(table, facts, () if place is None else (table.rows[place],), (), about)
 
 
 def all_matches(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
     """Every row that holds, in order; there may be none."""
-    return Match(table, facts, table.holding(facts), about=about)
+    return Match(table, facts, table.holding(facts), (), about)
 
 
 def one_row(table: Table[F, R], row: str, facts: F, about: str = "") -> Match[F, R]:
@@ -676,16 +677,21 @@ class Reasoning:
 
     def first(self, table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
         """Asks a table for the first row that holds, and keeps the answer."""
-        return self.keep(first_match(table, facts, about))
+        place = table.place(facts)
+        match = Match(table, facts, () if place is None else (table.rows[place],), (), about)
+        self._asked.append(match)
+        return match
 
     def all(self, table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
         """Asks a table for every row that holds, and keeps the answer."""
-        return self.keep(all_matches(table, facts, about))
+        match = Match(table, facts, table.holding(facts), (), about)
+        self._asked.append(match)
+        return match
 
     def row(self, table: Table[F, R], row: str, facts: F, about: str = "") -> bool:
         """Asks one row of a table whose rows stand for themselves, and keeps the answer."""
         place = table._places[row]  # not by one_row: most of what is asked is asked by row
-        held = table._tests[place](facts)
+        held = bool(table._tests[place](facts))
         self._asked.append(Match(table, facts, (table.rows[place],) if held else (), (row,), about))
         return held
 

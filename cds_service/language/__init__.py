@@ -27,7 +27,7 @@ from cds_service.errors import CatalogueError
 # --- what is to be said ---------------------------------------------------------------------------
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """A text by its id ("texts.level"), and the values that it names."""
 
     id: str
@@ -38,35 +38,35 @@ class Message(Struct, frozen=True):
         return hash(self.id)
 
 
-class Amount(Struct, frozen=True):
+class Amount(Struct, frozen=True, gc=False):
     """So much of something; ``unit`` is UCUM ("ug", "pg/mL"), or as it was sent."""
 
     value: Decimal
     unit: str
 
 
-class Dated(Struct, frozen=True):
+class Dated(Struct, frozen=True, gc=False):
     """A date that may be known by its month or year only: every day from ``first`` to ``last``."""
 
     first: date
     last: date
 
 
-class Listed(Struct, frozen=True):
+class Listed(Struct, frozen=True, gc=False):
     """Several things in one text, in the order given; ``by`` names what stands between them."""
 
     items: tuple[Value, ...]
     by: Literal["comma", "semicolon", "conjunction", "alternative"] = "comma"
 
 
-class Rounded(Struct, frozen=True):
+class Rounded(Struct, frozen=True, gc=False):
     """A number with so many ``places``, the last ones even where they are zero."""
 
     value: float
     places: int = 0
 
 
-class Percent(Struct, frozen=True):
+class Percent(Struct, frozen=True, gc=False):
     """A share of 1 in whole percent."""
 
     share: float
@@ -177,13 +177,16 @@ class Language:
         quote: Callable[[str], str] | None = None,
     ) -> str:
         """A template with its values in it, each passed through ``quote``."""
-        written = []
-        for literal, name in _parts(template):
-            written.append(literal)
-            if name is not None:
-                words = self.text(values[name])
-                written.append(words if quote is None else quote(words))
-        return "".join(written)
+        names, text = _template(template)
+        if not names:
+            return text
+        written = {}
+        for name in names:
+            value = values[name]
+            words = value if isinstance(value, str) else self.text(value)
+            harmless = quote is None or isinstance(value, _HARMLESS)
+            written[name] = words if harmless or quote is None else quote(words)
+        return text.format_map(written)
 
     def worded(
         self,
@@ -207,7 +210,9 @@ class Language:
         return self._named("format.amount", number=number(value.value), unit=self.unit(value.unit))
 
     def _listed(self, value: Listed) -> str:
-        return self.texts[f"list.{value.by}"].join([self.text(one) for one in value.items])
+        return self.texts[f"list.{value.by}"].join(
+            [one if isinstance(one, str) else self.text(one) for one in value.items]
+        )
 
     def _percent(self, value: Percent) -> str:
         return self._named("format.percent", number=f"{value.share * 100:.0f}")
@@ -234,19 +239,25 @@ class Language:
         if isinstance(value, Message):
             return self.identity_of(value.id, value.values, dates=dates)
         if isinstance(value, Listed):
-            return "\x1d".join([value.by, *[self.identity(one) for one in value.items]])
+            items = [
+                one if isinstance(one, str) else self.identity(one, dates=dates)
+                for one in value.items
+            ]
+            return "\x1d".join([value.by, *items])
+        if isinstance(value, Decimal):
+            return number(value)
         if isinstance(value, date) and not dates:
             return ""
-        if isinstance(value, Struct):
-            return repr(value)
-        return number(value) if isinstance(value, Decimal) else str(value)
+        return repr(value) if isinstance(value, Struct) else str(value)
 
     def identity_of(self, text_id: str, values: Mapping[str, object], *, dates: bool = True) -> str:
         """The `identity` of the message of these parts."""
         original = self.original
-        known = original._identities.get(text_id) or original._identified(text_id)
-        found = [known[0]]
-        for name in known[1]:
+        text, names = original._identities.get(text_id) or original._identified(text_id)
+        if not names:
+            return text
+        found = [text]
+        for name in names:
             value = values[name]
             found.append(value if isinstance(value, str) else self.identity(value, dates=dates))
         return "\x1e".join(found)
@@ -262,8 +273,18 @@ class Language:
 
 def number(value: Decimal) -> str:
     """A number without an exponent or needless zeros."""
-    return f"{value.normalize():f}"
+    written = str(value)
+    if "E" in written or len(written) > _LONGEST_NUMBER:
+        return f"{value.normalize():f}"
+    return written.rstrip("0").rstrip(".") if "." in written else written
 
+
+#: No number of a card is longer; what is gets as many digits as `decimal` calculates with.
+_LONGEST_NUMBER = 20
+
+
+#: What is digits and signs between them, which no way of quoting changes.
+_HARMLESS = (Decimal, date)
 
 #: How each kind of value is written; one that is not among them is written as Python does.
 _WRITERS: Mapping[type, Callable[[Language, Any], str]] = {
@@ -282,13 +303,14 @@ _WRITERS: Mapping[type, Callable[[Language, Any], str]] = {
 
 
 @lru_cache(maxsize=4096)
-def _parts(text: str) -> tuple[tuple[str, str | None], ...]:
-    """What stands before each value of a text, and the value's name; after the last, no name."""
-    return tuple([(literal, name) for literal, name, _, _ in string.Formatter().parse(text)])
-
-
-@lru_cache(maxsize=4096)
 def placeholders(text: str) -> frozenset[str]:
     """The names of the values that a text wants. Raises `ValueError` for a brace that opens or
     closes nothing."""
-    return frozenset(name for _, name in _parts(text) if name is not None)
+    return frozenset(name for _, name, _, _ in string.Formatter().parse(text) if name is not None)
+
+
+@lru_cache(maxsize=4096)
+def _template(text: str) -> tuple[tuple[str, ...], str]:
+    """The names of a text's values, and the text; one without values as it is shown."""
+    names = tuple(sorted(placeholders(text)))
+    return names, text if names else text.format()

@@ -470,7 +470,11 @@ class Seen(NamedTuple):
         words = WORDS if self.guideline is G else stationery_of(Front(self.guideline))
         patient, language = self.record.patient.id, words.language
         return build_cards(
-            speaking(self.outcomes, b12.data_notes(self.evaluation, self.record, self.guideline)),
+            speaking(
+                self.outcomes,
+                words,
+                b12.data_notes(self.evaluation, self.record, self.guideline),
+            ),
             words,
             partial(orders.write, patient_id=patient, language=language, call="call"),
             call="a test",

@@ -161,7 +161,7 @@ def every_note(values: list[str], *, numbered: bool) -> str:
         Note("finding", text, filled(text, f"x{number}" * numbered + next(following)))
         for number, text in enumerate(NOTES)
     )
-    told = speaking([Recommend("MAT-01", "MAT-01", "info", {}, notes=notes)])
+    told = speaking([Recommend("MAT-01", "MAT-01", "info", {}, notes=notes)], WORDS)
     (made,) = build_cards(told, WORDS, dict, call="c")
     return made.detail
 
@@ -204,7 +204,7 @@ def test_no_card_says_more_than_its_text(values: list[str]) -> None:
             Recommend(rule, name, "info", said, choices=(removed,), selection="any", main=False)
         )
     for made, name in zip(
-        build_cards(speaking(outcomes), WORDS, dict, call="c"), CARDS, strict=True
+        build_cards(speaking(outcomes, WORDS), WORDS, dict, call="c"), CARDS, strict=True
     ):
         assert len(made.summary) <= SUMMARY_LIMIT
         assert "\n" not in made.summary

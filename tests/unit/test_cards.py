@@ -57,7 +57,7 @@ def recommend(rule: str = "MAT-01", indicator: Indicator = "info", **but: object
 
 
 def cards(*outcomes: Any, data_notes: Sequence[Note] = (), **but: Any) -> tuple[Card, ...]:
-    return build_cards(speaking(outcomes, data_notes), WORDS, nothing, call="call", **but)
+    return build_cards(speaking(outcomes, WORDS, data_notes), WORDS, nothing, call="call", **but)
 
 
 def test_the_most_urgent_card_comes_first_and_the_main_one_first_among_equals() -> None:
@@ -108,7 +108,7 @@ def test_a_summary_of_exactly_the_limit_is_left_alone() -> None:
 
 def test_identities_follow_from_the_call_and_what_is_said_alone() -> None:
     one, same = cards(recommend()), cards(recommend())
-    (other,) = build_cards(speaking([recommend()]), WORDS, nothing, call="another call")
+    (other,) = build_cards(speaking([recommend()], WORDS), WORDS, nothing, call="another call")
     assert one[0].uuid == same[0].uuid != other.uuid
     assert re.fullmatch(
         r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", other.uuid
@@ -156,7 +156,7 @@ def test_cards_that_agree_in_all_are_numbered() -> None:
 def test_suggestions_that_create_other_orders_have_identities_of_their_own() -> None:
     def suggested(if_none_exist: str) -> str:
         made = build_cards(
-            speaking([recommend(choices=(Choice("DOSE-A", "choice", (INJECTION,)),))]),
+            speaking([recommend(choices=(Choice("DOSE-A", "choice", (INJECTION,)),))], WORDS),
             WORDS,
             lambda _: Order({"resourceType": "Basic"}, if_none_exist),
             call="call",
@@ -283,7 +283,7 @@ def test_stopping_an_order_is_an_update_of_it() -> None:
 
 
 def digests(*outcomes: Any, words: Stationery = WORDS, **but: Any) -> list[str]:
-    return [digest(one, words) for one in speaking(outcomes, **but)]
+    return [digest(one) for one in speaking(outcomes, words, **but)]
 
 
 def in_another_language() -> Stationery:
@@ -310,8 +310,33 @@ DRUG_OF_TODAY = Recommend(
 
 def test_a_digest_is_the_same_in_every_language() -> None:
     other = in_another_language()
-    assert build_cards(speaking([DRUG_OF_TODAY]), other, nothing, call="c") != cards(DRUG_OF_TODAY)
+    assert build_cards(speaking([DRUG_OF_TODAY], other), other, nothing, call="c") != cards(
+        DRUG_OF_TODAY
+    )
     assert digests(DRUG_OF_TODAY, words=other) == digests(DRUG_OF_TODAY)
+
+
+def test_identities_are_the_same_in_every_language() -> None:
+    other = in_another_language()
+    (turned,) = build_cards(speaking([DRUG_OF_TODAY], other), other, nothing, call="call")
+    (card,) = cards(DRUG_OF_TODAY)
+    assert turned.detail != card.detail
+    assert turned.uuid == card.uuid
+    assert turned.suggestions[0].uuid == card.suggestions[0].uuid
+
+
+def test_what_two_suggestions_order_alike_is_written_once() -> None:
+    (choice,) = DRUG_OF_TODAY.choices
+    twice = structs.replace(DRUG_OF_TODAY, choices=(choice, structs.replace(choice, label="Two")))
+    written: list[Plan] = []
+
+    def write(plan: Plan) -> Order:
+        written.append(plan)
+        return nothing(plan)
+
+    (card,) = build_cards(speaking([twice], WORDS), WORDS, write, call="call")
+    assert written == list(choice.plans)
+    assert [one.actions for one in card.suggestions] == [card.suggestions[0].actions] * 2
 
 
 def test_a_digest_leaves_out_on_which_day_a_test_is_due() -> None:
@@ -357,7 +382,7 @@ def test_a_digest_changes_with_what_was_missing_and_with_a_sites_words() -> None
 def written_as(plan: Plan, order: Order) -> Action:
     choices = (Choice("DOSE-A", "choice", (plan,)),)
     (card,) = build_cards(
-        speaking([recommend(choices=choices)]), WORDS, lambda _: order, call="call"
+        speaking([recommend(choices=choices)], WORDS), WORDS, lambda _: order, call="call"
     )
     return card.suggestions[0].actions[0]
 

@@ -29,7 +29,7 @@ from cds_service.consultation.services import guidelines_of
 from cds_service.errors import GuidelineError
 from cds_service.fhir import orders
 from cds_service.fhir.drafts import open_drafts, read_basket
-from cds_service.language import house
+from cds_service.language import Language, house, say
 
 DAY = date(2026, 3, 15)
 B12 = Code("http://loinc.org", "2132-9", "Vitamin B12")
@@ -423,6 +423,17 @@ def test_the_same_advice_in_the_same_call_has_one_identifier(plan: Written) -> N
         orders.write(plan, "p2", house.language(), "call 1"),
     ]
     assert again not in {one.if_none_exist for one in others}
+
+
+def test_an_identifier_is_the_same_in_every_language() -> None:
+    """It follows from the plan, as ids and values, and not from the words of the resource."""
+    english = house.language()
+    turned = {name: f"x {text}" for name, text in english.texts.items()}
+    told = drug(name=say(house.Action.remove, name="drops"))
+    found = [orders.write(told, "p1", one, "call 1") for one in (english, Language("xx", turned))]
+    texts = [one.resource["medicationCodeableConcept"]["text"] for one in found]
+    assert texts[1] == f"x {texts[0]}"
+    assert found[0].if_none_exist == found[1].if_none_exist
 
 
 def test_orders_that_differ_have_identifiers_of_their_own() -> None:

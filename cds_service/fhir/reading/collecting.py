@@ -85,7 +85,8 @@ class Collector:
             of_kind = [
                 thing for _, _, things in self._found.get(kind, {}).values() for thing in things
             ]
-            of_kind.sort(key=_by_date_and_id)
+            if len(of_kind) > 1:
+                of_kind.sort(key=_by_date_and_id)
             found += of_kind
         return tuple(found)
 
@@ -184,15 +185,17 @@ def _by_date_and_id(
 ) -> tuple[float, str]:
     """What does not say when comes last. No answer may hang on the order of a Bundle, in which
     servers put what they please: twins are told in this order, whichever came first."""
-    match thing:
-        case Measurement(when=when) | Medication(authored=when) | Procedure(performed=when):
-            pass
-        case Problem():
-            when = thing.onset or thing.recorded
-        case TestOrder():
-            when = thing.authored or thing.due
-        case _:
-            when = None
+    when = None
+    if isinstance(thing, Measurement):
+        when = thing.when
+    elif isinstance(thing, Problem):
+        when = thing.onset or thing.recorded
+    elif isinstance(thing, Medication):
+        when = thing.authored
+    elif isinstance(thing, Procedure):
+        when = thing.performed
+    elif isinstance(thing, TestOrder):
+        when = thing.authored or thing.due
     return when.instant if when is not None else math.inf, thing.source
 
 

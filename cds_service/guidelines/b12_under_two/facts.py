@@ -41,7 +41,7 @@ from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Words
 
 
-class Finding(Struct, frozen=True):
+class Finding(Struct, frozen=True, gc=False):
     """A problem that counts. ``possible`` when it is provisional or its status is unclear."""
 
     name: str
@@ -279,8 +279,9 @@ def _sort_measurements(record: Record, g: Guideline) -> _Measured:
     birth = record.patient.birth
     before_birth = 0
     for measured in record.measurements:
-        kinds = (g.kinds.get((code.system, code.code)) for code in measured.codes)
-        kind = next((one for one in kinds if one is not None), None)
+        kind = None
+        for code in measured.codes:
+            kind = kind or g.kinds.get((code.system, code.code))
         if kind is None:
             continue
         when = measured.when

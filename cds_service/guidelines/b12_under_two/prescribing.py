@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
-from cds_service.clinical import Phase, PlannedDrug
+from cds_service.clinical import Phase, PlannedDrug, PlannedTest
 from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.age import days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment, Status, recent
@@ -16,14 +16,13 @@ from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
 from cds_service.guidelines.b12_under_two.words import (
     named,
-    number,
     shown_unit,
     shown_weight,
     test_notes,
 )
 from cds_service.guidelines.engine import Choice, Indicator, Note, most_urgent
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Listed, Message, say
+from cds_service.language import Listed, Message, number, say
 
 
 def read_safety(facts: Facts, a: Assessment | None, g: Guideline) -> SafetyFacts:
@@ -88,7 +87,7 @@ class Prescriber:
         self.subcutaneous = self.minds("SAF-03")
         self.preservative_free = self.minds("SAF-04")
         self.notes: list[Note] = []
-        self._tests_noted = False
+        self._tests: dict[bool, tuple[PlannedTest, ...]] = {}
 
     def minds(self, rule: str) -> bool:
         """Whether a row of the table SAF holds for this child."""
@@ -208,12 +207,47 @@ class Prescriber:
         return texts.way_subcutaneous if self.subcutaneous else texts.way_intramuscular
 
     def _phases(self, dose: Dose, amount: Decimal) -> tuple[Phase, ...]:
-        return tuple([_filled(one, dose, amount, self._way, self.facts) for one in dose.phases])
+        """The phases of a dose with their texts in words."""
+        weight = self.facts.weight
+        values = {
+            "amount": number(amount),
+            "per_kg": number(dose.amount),
+            "kg": shown_weight(weight.kg) if weight.kg else "-",
+            "date": weight.on or "-",
+            "route": self._way,
+        }
+        return tuple(
+            [
+                Phase(
+                    one.frequency,
+                    one.period,
+                    one.period_unit,
+                    one.duration,
+                    one.duration_unit,
+                    one.count,
+                    one.text.format_map(values),
+                )
+                for one in dose.phases
+            ]
+        )
 
     def _choice(
         self, dose: Dose, drug: PlannedDrug, recommended: bool, *, parenteral: bool
     ) -> Choice:
         """The drug with the tests that go with it."""
+        tests = self._tests_with(parenteral=parenteral)
+        label = dose.label.format(
+            substance=drug.substance, amount=number(drug.amount), route=self._way
+        )
+        label = label[0].upper() + label[1:]
+        whole = say(Texts.label_with_tests, label=label) if tests else label
+        return Choice(dose.rule, whole, (drug, *tests), recommended, alone=label)
+
+    def _tests_with(self, *, parenteral: bool) -> tuple[PlannedTest, ...]:
+        """The tests that go with a drug by injection, or with any other: the same for each."""
+        known = self._tests.get(parenteral)
+        if known is not None:
+            return known
         facts, g = self.facts, self.g
         wanted = monitoring.baseline(facts, self.a, g, self.why)
         wanted += monitoring.during_treatment(facts, self.a, g, self.why, parenteral=parenteral)
@@ -226,35 +260,10 @@ class Prescriber:
             urgent=self.neuro,
             before_dose=parenteral,
         )
-        if not self._tests_noted:
-            self._tests_noted = True
+        if not self._tests:
             self.notes += test_notes(tests, already)
-        label = dose.label.format(
-            substance=drug.substance, amount=number(drug.amount), route=self._way
-        )
-        label = label[0].upper() + label[1:]
-        whole = say(Texts.label_with_tests, label=label) if tests else label
-        return Choice(dose.rule, whole, (drug, *tests), recommended, alone=label)
-
-
-def _filled(phase: Phase, dose: Dose, amount: Decimal, way: str, facts: Facts) -> Phase:
-    """The phase with its text in words; ``way`` is how an injection is given."""
-    kg = facts.weight.kg
-    return Phase(
-        phase.frequency,
-        phase.period,
-        phase.period_unit,
-        phase.duration,
-        phase.duration_unit,
-        phase.count,
-        phase.text.format(
-            amount=number(amount),
-            per_kg=number(dose.amount),
-            kg=shown_weight(kg) if kg else "-",
-            date=facts.weight.on or "-",
-            route=way,
-        ),
-    )
+        self._tests[parenteral] = tests
+        return tests
 
 
 def reasons_of(facts: Facts, status: Status) -> tuple[str, ...]:

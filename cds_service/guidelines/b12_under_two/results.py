@@ -44,7 +44,7 @@ LAB_UNITS: dict[LabName, str] = {
 }  # fmt: skip
 
 
-class Weight(Struct, frozen=True):
+class Weight(Struct, frozen=True, gc=False):
     """The weight a dose may rest on: ``kg`` is ``None`` when stale or missing (see ``rule``)."""
 
     rule: str
@@ -57,7 +57,7 @@ class Weight(Struct, frozen=True):
     rejected: tuple[str, ...] = ()
 
 
-class Level(Struct, frozen=True):
+class Level(Struct, frozen=True, gc=False):
     """One B12 result in pg/mL. ``low`` and ``high`` bound it; equal for a plain number."""
 
     rule: str
@@ -77,7 +77,7 @@ class Level(Struct, frozen=True):
         return self.high if self.low is not None and self.low == self.high else None
 
 
-class Lab(Struct, frozen=True):
+class Lab(Struct, frozen=True, gc=False):
     """One laboratory result in the unit of ``LAB_UNITS``; ``high``/``low`` as the lab flags it.
     ``unread`` when its range or flag was sent and could not be read, so that it is never normal."""
 
@@ -441,10 +441,9 @@ def _against_range(
 ) -> _Ranged:
     """ "<0.9" against a range up to 0.4 tells nothing, neither does ">0.3"."""
     unit, mass = LAB_UNITS[name], _molar_mass(name, g)
-    lower, upper = (
-        convert(end, unit, molar_mass=mass) if end is not None else None
-        for end in (measured.reference_low, measured.reference_high)
-    )
+    low, high = measured.reference_low, measured.reference_high
+    lower = convert(low, unit, molar_mass=mass) if low is not None else None
+    upper = convert(high, unit, molar_mass=mass) if high is not None else None
     below, above = comparator in ("<", "<="), comparator in (">", ">=")
     too_high = upper is not None and number > upper and not below
     in_range = upper is not None and number <= upper and not above

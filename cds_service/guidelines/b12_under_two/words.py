@@ -20,7 +20,7 @@ from cds_service.guidelines.b12_under_two.tables.cause import Cause
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
 from cds_service.guidelines.b12_under_two.tables.status import StatusName
 from cds_service.guidelines.engine import Choice, Note
-from cds_service.language import Amount, Listed, Message, Value, Words, say
+from cds_service.language import Amount, Listed, Message, Value, Words, number, say
 
 #: What a card calls each status, severity and cause.
 STATUSES: Mapping[StatusName, Message] = {
@@ -64,11 +64,6 @@ NEEDS: Mapping[str, Message] = {
     "administrations": say(Texts.need_administrations),
     "orders": say(Texts.need_orders),
 }
-
-
-def number(value: Decimal) -> str:
-    """A number without an exponent or needless zeros."""
-    return f"{value.normalize():f}"
 
 
 def shown_weight(kg: Decimal) -> str:
