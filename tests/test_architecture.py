@@ -118,8 +118,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.doses": ("clinical errors guidelines.checks guidelines.engine", "msgspec"),
     "guidelines.workbench": ("clinical", "msgspec"),
     "guidelines.guideline": (
-        "clinical guidelines.engine guidelines.explain guidelines.overrides guidelines.tables"
-        " guidelines.workbench",
+        "clinical guidelines.checks guidelines.engine guidelines.explain guidelines.overrides"
+        " guidelines.tables guidelines.workbench",
         "msgspec",
     ),
     "guidelines.registry": ("guidelines", ""),
@@ -134,10 +134,6 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.tables.duplication": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables.dose": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables.follow_up": (_B12, "msgspec"),
-    "guidelines.b12_under_two.unconverted": (
-        f"{_B12} guidelines.explain guidelines.describe",
-        "msgspec",
-    ),
     "guidelines.b12_under_two.data": (_B12, "msgspec"),
     "guidelines.b12_under_two.workbench": (_B12, "msgspec"),
     "guidelines.b12_under_two.front": (_B12, "msgspec"),
@@ -152,6 +148,12 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.products": (_B12, "msgspec"),
     "guidelines.b12_under_two.dosing": (_B12, "msgspec"),
     "guidelines.b12_under_two.order_checks": (_B12, "msgspec"),
+    "guidelines.b12_under_two.order_checks.cards": (_B12, "msgspec"),
+    "guidelines.b12_under_two.order_checks.one_order": (_B12, "msgspec"),
+    "guidelines.b12_under_two.order_checks.reading": (_B12, "msgspec"),
+    "guidelines.b12_under_two.order_checks.regimens": (_B12, "msgspec"),
+    "guidelines.b12_under_two.order_checks.whole_basket": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.order": (_B12, "msgspec"),
     "guidelines.b12_under_two.results": (_B12, "msgspec"),
     "guidelines.b12_under_two.therapy": (_B12, "msgspec"),
     "guidelines.b12_under_two.words": (_B12, "msgspec"),

@@ -170,6 +170,7 @@ class CodeList(Struct, frozen=True):
     codes: tuple[CodeRow, ...]
     _decisive: _Index
     _named: _Index
+    _displays: Mapping[tuple[str, str], str]
 
     @classmethod
     def of(cls, name: str, rows: Iterable[CodeRow]) -> CodeList:
@@ -179,11 +180,20 @@ class CodeList(Struct, frozen=True):
             codes,
             _Index.of(row for row in codes if row.verified),
             _Index.of(row for row in codes if not row.verified),
+            {
+                (row.system, row.code): row.display
+                for row in reversed(codes)
+                if row.verified and not row.code.endswith("*")
+            },
         )
 
     def decides(self, code: Code) -> bool:
         """Whether ``code`` belongs to this list by a verified row."""
         return self._decisive.has(code.system, code.code)
+
+    def display_of(self, code: Code) -> str:
+        """What the verified row of this very code calls it; "" where a family decides."""
+        return self._displays.get((code.system, code.code.upper()), "")
 
     def mentions(self, code: Code) -> bool:
         """Whether only an unverified row has ``code``: to be named to people, never decisive."""

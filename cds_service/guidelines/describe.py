@@ -22,6 +22,7 @@ from cds_service.guidelines.tables import (
     AnyOf,
     Condition,
     Holds,
+    Includes,
     IsOneOf,
     Meets,
     Named,
@@ -281,6 +282,8 @@ def _comparison(condition: Condition, table: Table[Any, Any], of: Struct) -> str
             return f"*{facts[fact]}* {_side(side)} {number}"
         case IsOneOf(fact=fact, names=names):
             return f"*{facts[fact]}*: {listed(names)}"
+        case Includes(fact=fact, names=names):
+            return f"*{facts[fact]}* include {listed(names)}"
         case Holds(fact=fact, negated=negated):
             yes, no = ("yes", "no") if _kind(fact, table).yes_or_no else ("some", "none")
             return f"*{facts[fact]}*: {no if negated else yes}"

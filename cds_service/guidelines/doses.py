@@ -3,12 +3,14 @@ checked of them when it loads."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 from msgspec import Struct
 
-from cds_service.clinical import Code, Phase
+from cds_service.clinical import Code, Phase, Plan, PlannedDrug, PlannedTest
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.checks import SLIP, entries
 from cds_service.guidelines.engine import Limit
@@ -53,6 +55,31 @@ class Test(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def codes(self) -> tuple[Code, ...]:
         return self.site_codings + self.codings
+
+
+def specimens(
+    doses: Struct, products: Struct, routes: Struct, tests: Struct
+) -> Iterator[tuple[str, Plan]]:
+    """One of every order these can make, for nobody, named by where it stands in the data."""
+    day = date(2026, 1, 1)
+    for dose_name, dose in entries(doses):
+        for product_name, product in entries(products):
+            for _, route in entries(routes):
+                drug = PlannedDrug(
+                    product.codes,
+                    product.name,
+                    route,
+                    dose.amount,
+                    dose.unit,
+                    dose.phases,
+                    day,
+                    "routine",
+                    ("Observation/example",),
+                    "note",
+                )
+                yield f"doses.{dose_name} of products.{product_name}", drug
+    for name, test in entries(tests):
+        yield f"tests.{name}", PlannedTest(test.codes, test.name, day, day)
 
 
 # --- checks ---------------------------------------------------------------------------------

@@ -1,19 +1,139 @@
-"""What the rest of the program may ask of a guideline, whichever it is."""
+"""What the rest of the program may ask of a guideline, whichever it is, and what the files of all
+of them have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from cds_service.clinical import Basket, Need, Plan, Record
-from cds_service.guidelines.engine import Note, Outcome, Wording
+from cds_service.clinical import Basket, Code, Need, Plan, Record
+from cds_service.guidelines.checks import entries
+from cds_service.guidelines.engine import (
+    About,
+    CardText,
+    Link,
+    Note,
+    Outcome,
+    Rule,
+    Source,
+    Statement,
+    Wording,
+)
 from cds_service.guidelines.explain import Account
 from cds_service.guidelines.overrides import Changes
-from cds_service.guidelines.tables import Reasoning
+from cds_service.guidelines.tables import Reasoning, TableWords
 from cds_service.guidelines.workbench import Chart, Desk
+
+# --- its file -------------------------------------------------------------------------------
+
+
+class Offer(Struct, frozen=True, forbid_unknown_fields=True):
+    """A CDS Hooks service that a guideline offers, in the words of discovery.
+
+    ``hook`` is "patient-view", which asks about the chart, or "order-select" or "order-sign",
+    which ask about orders being written and about to be signed.
+    """
+
+    hook: str
+    title: str
+    description: str
+    usage_requirements: str
+
+
+class GuidelineFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """The sections that every guideline's file has; a guideline adds its own. ``rules`` may be
+    filled in from the words of its tables, see `rules_of`."""
+
+    guideline: About
+    offers: tuple[Offer, ...]
+    cards: Mapping[str, CardText]
+    links: Mapping[str, Link]
+    override_reasons: tuple[Code, ...]
+    rules: Mapping[str, Rule]
+    statements: Mapping[str, Statement]
+    sources: Mapping[str, Source]
+
+    @property
+    def wording(self) -> Wording:
+        return Wording(
+            self.guideline,
+            self.cards,
+            self.rules,
+            self.statements,
+            self.sources,
+            self.links,
+            self.override_reasons,
+        )
+
+
+def rules_of(words: Iterable[TableWords]) -> dict[str, Rule]:
+    """Every row in words, in the order in which it is published and tried."""
+    return {
+        rule: Rule(one.title.replace(" ", "_"), row.condition, row.result, row.source)
+        for one in words
+        for rule, row in one.rows.items()
+    }
+
+
+class ClosingTexts(Protocol):
+    """The sentences that may end every card."""
+
+    @property
+    def as_of(self) -> str:
+        """With {date}."""
+
+    @property
+    def local_settings(self) -> str:
+        """With {names}."""
+
+    @property
+    def review(self) -> str:
+        """With {status} and {edition}."""
+
+
+def closing_notes(
+    texts: ClosingTexts, about: About, local: Sequence[str], on: date, *, as_of_is_set: bool
+) -> tuple[Note, ...]:
+    """What every card ends with: that somebody chose the date, what the site changed, and how far
+    the guideline was reviewed."""
+    told: list[tuple[str, dict[str, object]]] = []
+    if as_of_is_set:
+        told.append((texts.as_of, {"date": on}))
+    if local:
+        told.append((texts.local_settings, {"names": ", ".join(local)}))
+    told.append((texts.review, {"status": about.review_status, "edition": about.edition}))
+    return tuple(Note("missing", text, values) for text, values in told)
+
+
+def inventory(file: GuidelineFile, codes: Struct, orders: int) -> Iterator[str]:
+    """In lines for a person what a guideline's data hold, ``orders`` being valid FHIR."""
+    sections = ((name, getattr(file, name, None)) for name in _SECTIONS)
+    counted = [_counted(len(one.__struct_fields__), name) for name, one in sections if one]
+    yield f"{', '.join(counted)}: the {orders} orders they can make are valid FHIR R4"
+    words = (("rules", file.rules), ("cards", file.cards), ("statements", file.statements),
+             ("sources", file.sources))  # fmt: skip
+    told = ", ".join(_counted(len(one), name) for name, one in words)
+    yield f"{told}: every name leads somewhere"
+    lists = [one for _, one in entries(codes)]
+    rows = [row for one in lists for row in one.codes]
+    verified = sum(row.verified for row in rows)
+    yield (
+        f"{_counted(len(lists), 'code lists')} with {_counted(len(rows), 'codes')}: {verified}"
+        f" decide, {len(rows) - verified} are unverified and only named to people"
+    )
+
+
+_SECTIONS = ("limits", "doses", "products", "tests")
+
+
+def _counted(number: int, things: str) -> str:
+    return f"{number} {things.removesuffix('s') if number == 1 else things}"
+
+
+# --- its judgement --------------------------------------------------------------------------
 
 _Facts = TypeVar("_Facts")
 
@@ -31,19 +151,6 @@ class Evaluation(Struct, Generic[_Facts], frozen=True):
     facts: _Facts
     unusable: tuple[str, ...] = ()
     basket: Basket | None = None
-
-
-class Offer(Struct, frozen=True, forbid_unknown_fields=True):
-    """A CDS Hooks service that a guideline offers, in the words of discovery.
-
-    ``hook`` is "patient-view", which asks about the chart, or "order-select" or "order-sign",
-    which ask about orders being written and about to be signed.
-    """
-
-    hook: str
-    title: str
-    description: str
-    usage_requirements: str
 
 
 _Evaluation = TypeVar("_Evaluation", bound=Evaluation[Any])

@@ -17,10 +17,10 @@ from decimal import Decimal
 from operator import attrgetter
 from pathlib import Path
 from types import MemberDescriptorType
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.engine import Limit, Side, convert, read_toml
@@ -116,6 +116,24 @@ class IsOneOf(Condition, frozen=True):
 
     def exported(self, limits: Struct) -> Exported:
         return {"fact": self.fact, "names": msgspec.to_builtins(self.names)}
+
+
+class Includes(Condition, frozen=True):
+    """A list that has at least one of some names."""
+
+    fact: str
+    names: tuple[object, ...]
+
+    def compiled(self) -> Test:
+        get, names = attrgetter(self.fact), frozenset(self.names)
+        return lambda facts: (value := get(facts)) is not None and not names.isdisjoint(value)
+
+    def seen(self, facts: object) -> Iterator[Seen]:
+        value = getattr(facts, self.fact)
+        yield Seen(self.fact, value, self.names, any(one in self.names for one in value or ()))
+
+    def exported(self, limits: Struct) -> Exported:
+        return {"fact": self.fact, "includes": msgspec.to_builtins(self.names)}
 
 
 class Holds(Condition, frozen=True):
@@ -327,6 +345,11 @@ def is_one_of(fact: object, *names: object) -> Condition:
     return IsOneOf(_name(fact), names)
 
 
+def includes(fact: object, *names: object) -> Condition:
+    """A list that has at least one of the names."""
+    return Includes(_name(fact), names)
+
+
 def some(fact: object) -> Condition:
     """A text or list that is not empty."""
     return Holds(_name(fact))
@@ -372,11 +395,20 @@ otherwise: Condition = Otherwise()
 
 
 class Row(Struct, Generic[R], frozen=True):
-    """One row: its rule id, the condition, and what follows where it holds."""
+    """One row: its rule id, the condition, and what follows where it holds.
+
+    A rule of several rows is published in one sentence; ``part`` tells its rows apart ("" is one
+    of them), and ``id`` is what a single one of them is asked by.
+    """
 
     rule: str
     when: Condition | bool | None
     then: R
+    part: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.rule}.{self.part}" if self.part else self.rule
 
 
 class RowWords(Struct, frozen=True, forbid_unknown_fields=True):
@@ -431,14 +463,14 @@ class Table(Struct, Generic[F, R], frozen=True):
         complete: bool = True,
     ) -> Table[F, R]:
         """Raises `GuidelineError` where rows, facts and words do not fit each other."""
-        kept = tuple(Row(one.rule, _condition(one.when), one.then) for one in rows)
+        kept = tuple(structs.replace(one, when=_condition(one.when)) for one in rows)
         _check(name, facts, kept, words, ends=first and complete)
         tests = tuple(condition_of(one).compiled() for one in kept)
-        places = {one.rule: place for place, one in enumerate(kept)}
+        places = {one.id: place for place, one in enumerate(kept)}
         return cls(name, facts, kept, first, words, tests, places, complete)
 
-    def __getitem__(self, rule: str) -> Row[R]:
-        return self.rows[self._places[rule]]
+    def __getitem__(self, row: str) -> Row[R]:
+        return self.rows[self._places[row]]
 
     def place(self, facts: F) -> int | None:
         """The place of the first row that holds; of a complete table there always is one."""
@@ -453,8 +485,8 @@ class Table(Struct, Generic[F, R], frozen=True):
         """Every row that holds, in order."""
         return tuple([row for row, test in zip(self.rows, self._tests, strict=True) if test(facts)])
 
-    def row_holds(self, rule: str, facts: F) -> bool:
-        return self._tests[self._places[rule]](facts)
+    def row_holds(self, row: str, facts: F) -> bool:
+        return self._tests[self._places[row]](facts)
 
     def why(self, row: Row[R], facts: F) -> tuple[Seen, ...]:
         """What decided that this row holds, or does not."""
@@ -466,8 +498,9 @@ class Table(Struct, Generic[F, R], frozen=True):
         A row's ``when`` is one of ``{"all": [...]}``, ``{"any": [...]}``, ``{"not": ...}``,
         ``{"otherwise": True}``; a number on a ``side`` of a limit (``fact``, ``side``, ``limit``
         by its name in ``limits``, ``value`` and ``unit``); a fact that is one of some ``names``;
-        a fact that ``is`` "some" (yes, or not empty), "none" (known to be neither) or "unknown";
-        or ``{"function": ...}``, what no comparison says.
+        a list that ``includes`` one of some names; a fact that ``is`` "some" (yes, or not
+        empty), "none" (known to be neither) or "unknown"; or ``{"function": ...}``, what no
+        comparison says.
         """
         return {
             "table": self.name,
@@ -476,6 +509,7 @@ class Table(Struct, Generic[F, R], frozen=True):
             "facts": dict(self.words.facts),
             "rows": [
                 {
+                    "id": row.id,
                     "rule": row.rule,
                     **msgspec.to_builtins(self.words.rows[row.rule]),
                     "when": condition_of(row).exported(limits),
@@ -501,15 +535,17 @@ def _check(
     def refuse(what: str, problem: str, cure: str) -> GuidelineError:
         return GuidelineError(f"the table {name}", what, problem, cure)
 
-    ids = [row.rule for row in rows]
-    for rule in ids:
+    ids = [row.id for row in rows]
+    rules = list(dict.fromkeys(row.rule for row in rows))
+    for rule in rules:
         if rule not in words.rows:
             raise refuse(rule, "has no words", "write its condition, result and source")
-        if ids.count(rule) > 1:
-            raise refuse(rule, "stands there twice", "give every row an id of its own")
-    if ids != list(words.rows):
+    for one in ids:
+        if ids.count(one) > 1:
+            raise refuse(one, "stands there twice", "give every row an id of its own")
+    if rules != list(words.rows):
         raise refuse("the rows", "are published in another order than they are tried in",
-                     f"write the words in the order {', '.join(ids)}")  # fmt: skip
+                     f"write the words in the order {', '.join(rules)}")  # fmt: skip
     if ends and not isinstance(rows[-1].when, Otherwise):
         raise refuse(rows[-1].rule, "does not take every child that is left",
                      "let the last row hold otherwise")  # fmt: skip
@@ -580,7 +616,7 @@ class Match(Struct, Generic[F, R], frozen=True):
         """Every row that was looked at, or would have been: what became of it, and why."""
         reached = True
         for row in self.table.rows:
-            if self.asked and row.rule not in self.asked:
+            if self.asked and row.id not in self.asked:
                 continue
             if not reached:
                 yield row, "not reached", ()
@@ -593,8 +629,7 @@ class Match(Struct, Generic[F, R], frozen=True):
 def first_match(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
     """The first row that holds; none only where the table is not complete."""
     place = table.place(facts)
-    fired = () if place is None else (table.rows[place],)
-    return Match(table, facts, fired, about=about)
+    return Match(table, facts, () if place is None else (table.rows[place],), about=about)
 
 
 def all_matches(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
@@ -602,22 +637,13 @@ def all_matches(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
     return Match(table, facts, table.holding(facts), about=about)
 
 
-def one_row(table: Table[F, R], rule: str, facts: F, about: str = "") -> Match[F, R]:
-    """One row of a table whose rows stand for themselves."""
-    fired = (table[rule],) if table.row_holds(rule, facts) else ()
-    return Match(table, facts, fired, (rule,), about)
+def one_row(table: Table[F, R], row: str, facts: F, about: str = "") -> Match[F, R]:
+    """One row, by its id, of a table whose rows stand for themselves."""
+    fired = (table[row],) if table.row_holds(row, facts) else ()
+    return Match(table, facts, fired, (row,), about)
 
 
 # --- the account of an evaluation -----------------------------------------------------------------
-
-
-class Step(NamedTuple):
-    """One rule asked in the old form, whether it held, and what was seen."""
-
-    rule: str
-    fired: bool
-    because: str
-    values: tuple[object, ...]
 
 
 class Reasoning:
@@ -630,7 +656,7 @@ class Reasoning:
     __slots__ = ("_asked",)
 
     def __init__(self) -> None:
-        self._asked: list[Match[Any, Any] | Step] = []
+        self._asked: list[Match[Any, Any]] = []
 
     def first(self, table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
         """Asks a table for the first row that holds, and keeps the answer."""
@@ -640,38 +666,20 @@ class Reasoning:
         """Asks a table for every row that holds, and keeps the answer."""
         return self.keep(all_matches(table, facts, about))
 
-    def row(self, table: Table[F, R], rule: str, facts: F, about: str = "") -> bool:
+    def row(self, table: Table[F, R], row: str, facts: F, about: str = "") -> bool:
         """Asks one row of a table whose rows stand for themselves, and keeps the answer."""
-        return bool(self.keep(one_row(table, rule, facts, about)).fired)
+        return bool(self.keep(one_row(table, row, facts, about)).fired)
 
     def keep(self, match: Match[F, R]) -> Match[F, R]:
         """Keeps an answer that was had before, in its place."""
         self._asked.append(match)
         return match
 
-    def holds(self, rule: str, condition: bool, because: str, *values: object) -> bool:
-        """Note that ``rule`` was asked; ``because`` is formatted only if somebody reads it."""
-        self._asked.append(Step(rule, condition, because, values))
-        return condition
-
     def fired(self) -> tuple[str, ...]:
         """Every rule that held, each once, in the order asked."""
-        found: dict[str, None] = {}
-        for one in self._asked:
-            if isinstance(one, Step):
-                if one.fired:
-                    found[one.rule] = None
-            else:
-                for row in one.fired:
-                    found[row.rule] = None
-        return tuple(found)
+        return tuple(dict.fromkeys([row.rule for one in self._asked for row in one.fired]))
 
     @property
     def matches(self) -> Iterator[Match[Any, Any]]:
         """Every table that was asked, in order, as often as it was asked."""
-        return (one for one in self._asked if isinstance(one, Match))
-
-    @property
-    def steps(self) -> Iterator[Step]:
-        """Every rule that was asked in the old form, in order, as often as it was asked."""
-        return (one for one in self._asked if isinstance(one, Step))
+        return iter(self._asked)

@@ -417,6 +417,18 @@ def test_a_result_is_entered_in_units_that_the_service_converts_alike() -> None:
         assert len(seen) == 1, seen
 
 
+def test_a_code_that_a_site_withdrew_is_still_offered_to_be_tried(tmp_path: Path) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(
+        '[[codes.b12_level]]\nsystem = "http://loinc.org"\ncode = "2132-9"\n'
+        'display = "B12"\nverified = "no"\n',
+        encoding="utf-8",
+    )
+    site = create_app(Settings(guideline_overrides=file), load_services(file)).test_client()
+    told = json.loads(site.get("/workbench/setup").data)
+    assert told["desk"]["controls"][0]["units"][0]["coding"]["code"] == "2132-9"
+
+
 def test_the_stories_to_begin_with_are_there() -> None:
     told = json.loads(client().get("/workbench/setup").data)
     offered = json.loads(client().get("/samples").data)["samples"]

@@ -67,7 +67,13 @@ class Limits(Struct, frozen=True):
 
 LIMITS = Limits()
 WORDING = Wording(
-    About("toy", "Toy", "Toy", "1", "Unreviewed.", "https://example.org", "toy"), {}, {}, {}, {}, {}, ()
+    About("toy", "Toy", "Toy", "1", "Unreviewed.", "https://example.org", "toy"),
+    {},
+    {},
+    {},
+    {},
+    {},
+    (),
 )
 f = Order
 

@@ -31,6 +31,7 @@ from cds_service.guidelines.b12_under_two.tables import FOLDER
 from cds_service.guidelines.tables import (
     Condition,
     Holds,
+    Includes,
     IsOneOf,
     Meets,
     Named,
@@ -110,6 +111,9 @@ def values_of(table: Table[Any, Any], fact: str) -> tuple[object, ...]:
     for part in parts:
         if isinstance(part, IsOneOf):
             found |= dict.fromkeys(part.names)
+        elif isinstance(part, Includes):
+            found |= dict.fromkeys((name,) for name in part.names)
+            found[part.names] = None
     return tuple(found)
 
 
@@ -159,10 +163,10 @@ def answers_as_it_reads(name: str, asked: Iterable[Combination]) -> set[str]:
     reached = set()
     for values in asked:
         facts = table.facts(**dict(zip(names, values, strict=True)))
-        holding = (row["rule"] for row in rows if meant(row["when"], facts, named))
+        holding = (row["id"] for row in rows if meant(row["when"], facts, named))
         held = list(islice(holding, 1) if table.first else holding)
         assert held or not table.complete or not table.first, f"no row takes {facts}"
-        told = [row.rule for row in ask(table, facts).fired]
+        told = [row.id for row in ask(table, facts).fired]
         assert told == held, f"{facts} is answered by {told}, and the rows say {held}"
         reached.update(told)
     return reached
@@ -197,6 +201,8 @@ def test_what_is_tried_lies_around_every_limit_and_has_every_name(name: str) -> 
         elif isinstance(part, IsOneOf):
             assert set(part.names) <= set(tried[part.fact])
             assert set(tried[part.fact]) - set(part.names), f"{part.fact} is always {part.names}"
+        elif isinstance(part, Includes):
+            assert {(name,) for name in part.names} < set(tried[part.fact])
         elif isinstance(part, Unknown):
             assert None in tried[part.fact]
         elif isinstance(part, Holds):
@@ -207,7 +213,11 @@ def test_what_is_tried_lies_around_every_limit_and_has_every_name(name: str) -> 
 
 
 def rows_of(name: str) -> list[str]:
-    """The rules of a table, each once, in the order in which they are tried."""
+    return [row.id for row in TABLES[name].rows]
+
+
+def rules_of(name: str) -> list[str]:
+    """The rules of a table, each once however many rows it has."""
     return list(dict.fromkeys(row.rule for row in TABLES[name].rows))
 
 
@@ -220,9 +230,9 @@ def test_rows_are_tried_in_the_order_of_the_file_of_words(name: str) -> None:
         tried.append(rule)
         return answer
 
-    last = table.rows[-1].rule
+    last = table.rows[-1]
     spies = tuple(
-        lambda _, rule=row.rule: told(rule, rule == last)  # type: ignore[misc]
+        lambda _, row=row: told(row.rule, row is last)  # type: ignore[misc]
         for row in table.rows
     )
     spied = structs.replace(table, _tests=spies)
@@ -233,7 +243,7 @@ def test_rows_are_tried_in_the_order_of_the_file_of_words(name: str) -> None:
 
 
 def test_the_page_has_every_table_in_the_order_tried() -> None:
-    tried = [rule for name in TABLES for rule in rows_of(name)]
+    tried = [rule for name in TABLES for rule in rules_of(name)]
     page = describe(G, lambda need: "")
     cells = [line.partition("</a>")[2].partition(" |")[0] for line in page.splitlines()
              if line.startswith('| <a id="')]  # fmt: skip
@@ -244,5 +254,5 @@ def test_the_explanation_has_every_table_in_the_order_tried() -> None:
     seen = see(a_record())
     account = account_for(seen.evaluation, seen.record, G)
     told = [row.rule for table in account.tables for row in table.rows]
-    tried = [rule for name in TABLES for rule in rows_of(name)]
+    tried = [rule for name in TABLES for rule in rules_of(name)]
     assert [rule for rule in told if rule in tried] == tried

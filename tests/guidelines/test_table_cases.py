@@ -3,8 +3,8 @@
 Beside each table's module lies ``NAME.cases.toml``. ``[usual]`` are facts that every case has
 unless it says otherwise; a fact left out of both is as its struct leaves it, and ``"unknown"`` is
 the unknown where a fact can be that (a status may be called so). A case names the row that answers
-(``row``; of a table whose rows stand for themselves ``rows``, all that hold) and says in ``tells``
-what it is about.
+by its id (``row``; where there may be none or several ``rows``, all that hold) and says in
+``tells`` what it is about.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from builders import G
 from cds_service.guidelines.b12_under_two.tables import FOLDER, NAMES
 from cds_service.guidelines.tables import (
     Condition,
+    Includes,
     IsOneOf,
     Meets,
     Named,
@@ -72,7 +73,7 @@ CASES = [case for name in NAMES for case in _cases(name, FOLDER / f"{name}.cases
 def test_a_case_comes_out_as_written(case: Case) -> None:
     table = TABLES[case.table]
     ask = first_match if table.first else all_matches
-    assert [row.rule for row in ask(table, case.facts).fired] == case.rows
+    assert [row.id for row in ask(table, case.facts).fired] == case.rows
 
 
 def test_no_two_cases_of_a_table_tell_the_same() -> None:
@@ -84,15 +85,15 @@ def test_no_two_cases_of_a_table_tell_the_same() -> None:
 def test_every_row_fires_in_one_case_and_not_in_another(name: str) -> None:
     cases = [case for case in CASES if case.table == name]
     for row in TABLES[name].rows:
-        assert any(row.rule in case.rows for case in cases), f"no case where {row.rule} fires"
-        assert any(row.rule not in case.rows for case in cases), f"{row.rule} always fires"
+        assert any(row.id in case.rows for case in cases), f"no case where {row.id} fires"
+        assert any(row.id not in case.rows for case in cases), f"{row.id} always fires"
 
 
 def _comparisons(name: str) -> Iterator[tuple[str, Condition]]:
     for row in TABLES[name].rows:
         assert isinstance(row.when, Condition)
         for part in row.when.parts():
-            yield row.rule, part
+            yield row.id, part
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -114,8 +115,10 @@ def test_every_limit_has_a_case_below_on_and_above_it(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_a_row_asks_for_is_in_a_case(name: str) -> None:
     for rule, part in _comparisons(name):
-        if isinstance(part, IsOneOf):
+        if isinstance(part, IsOneOf | Includes):
             values = [getattr(case.facts, part.fact) for case in CASES if case.table == name]
+            if isinstance(part, Includes):
+                values = [one for value in values for one in value]
             for one in part.names:
                 assert one in values, f"{rule}: no case where {part.fact} is {one}"
 
@@ -123,7 +126,7 @@ def test_every_name_a_row_asks_for_is_in_a_case(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_fact_a_row_reads_is_both_ways_in_the_cases(name: str) -> None:
     for rule, part in _comparisons(name):
-        if isinstance(part, Meets | IsOneOf | Otherwise):
+        if isinstance(part, Meets | IsOneOf | Includes | Otherwise):
             continue
         ways = {bool(next(part.seen(case.facts)).holds) for case in CASES if case.table == name}
         what = part.name if isinstance(part, Named) else getattr(part, "fact", part)
@@ -132,6 +135,6 @@ def test_every_fact_a_row_reads_is_both_ways_in_the_cases(name: str) -> None:
 
 def test_what_is_published_is_what_is_tried() -> None:
     """The rows of the tables, the rules of the file and the words have one order."""
-    tried = [row.rule for table in TABLES.values() for row in table.rows]
+    tried = list(dict.fromkeys(row.rule for table in TABLES.values() for row in table.rows))
     published = [rule for rule in G.file.rules if rule in tried]
     assert published == tried

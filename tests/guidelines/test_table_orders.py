@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from builders import (
@@ -53,6 +54,9 @@ from msgspec import structs
 from cds_service.clinical import Code, Draft, DraftDosage, Medication, Record
 from cds_service.guidelines.b12_under_two import one_action_each
 from cds_service.guidelines.b12_under_two.age import add_months
+from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
+from cds_service.guidelines.b12_under_two.order_checks import reading
+from cds_service.guidelines.b12_under_two.products import Drug
 from cds_service.guidelines.engine import CannotTell, NotIndicated, Recommend
 
 NO_STRENGTH = Code(RXNORM, "11248", "vitamin B12 Chewable Tablet")
@@ -481,6 +485,24 @@ def test_a_basket_without_vitamin_b12_is_spoken_of_when_it_is_signed() -> None:
     seen = see_orders(a_record(), iron())
     assert cards(seen) == {"RTE-07"}
     assert seen.drugs
+
+
+@pytest.mark.parametrize("signing", [True, False])
+def test_the_dosage_of_another_drug_is_not_worked_out(
+    signing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It costs time, and nobody asks for it."""
+    understood: list[str] = []
+
+    def spy(dosages: object, drug: Drug, *rest: Any) -> Dosing:
+        understood.append(drug.kind)
+        return understand(dosages, drug, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(reading, "understand", spy)
+    see_orders(a_record(), iron(), signing=signing)
+    assert not understood
+    see_orders(a_record(), iron(), a_draft(), signing=signing)
+    assert understood == ["b12"]
 
 
 def test_a_keystroke_of_another_order_is_left_alone() -> None:

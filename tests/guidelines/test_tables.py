@@ -23,6 +23,7 @@ from cds_service.guidelines.tables import (
     any_of,
     first_match,
     holds,
+    includes,
     is_one_of,
     known,
     meets,
@@ -98,6 +99,18 @@ def test_names_are_compared_whole() -> None:
     assert not true_of(one, route="parenteral")
     assert true_of(two, route="parenteral")
     assert not true_of(two)
+
+
+def test_a_list_includes_a_name_or_does_not() -> None:
+    one, two = includes(Child.names, "seizure"), includes(Child.names, "seizure", "tremor")
+    assert true_of(one, names=("ataxia", "seizure"))
+    assert not true_of(one, names=("tremor",))
+    assert true_of(two, names=("tremor",))
+    assert not true_of(two)
+
+
+def test_a_list_that_is_unknown_includes_nothing() -> None:
+    assert not true_of(includes(Child.names, "seizure"), names=None)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -225,3 +238,41 @@ def test_a_table_that_need_not_answer_may_have_none() -> None:
     why = Reasoning()
     why.first(table, Child())
     assert why.fired() == ()
+
+
+PARTS = (
+    Row("EX-01", all_of(meets(Child.level, limit(below=200)), Child.sign), "pressing", part="sign"),
+    Row("EX-01", meets(Child.level, limit(below=200)), "low"),
+    Row("EX-03", otherwise, "nothing"),
+)
+PARTED = TableWords(
+    title="example",
+    question="Which?",
+    facts={"level": "level", "sign": "sign"},
+    rows={rule: WORDS.rows[rule] for rule in ("EX-01", "EX-03")},
+)
+
+
+def test_a_rule_of_several_rows_is_published_once_and_answers_by_any_of_them() -> None:
+    table = Table.of("example", Child, PARTS, PARTED, first=True)
+    pressing = first_match(table, Child(level=Decimal(150), sign=True))
+    assert (pressing.rule, pressing.result) == ("EX-01", "pressing")
+    low = first_match(table, Child(level=Decimal(150)))
+    assert (low.rule, low.row.id, low.result) == ("EX-01", "EX-01", "low")
+    assert [row.id for row in table.rows] == ["EX-01.sign", "EX-01", "EX-03"]
+
+
+def test_one_row_of_such_a_rule_is_asked_by_its_id() -> None:
+    table = Table.of("example", Child, PARTS, PARTED, first=False)
+    why = Reasoning()
+    assert not why.row(table, "EX-01.sign", Child(level=Decimal(150)))
+    assert why.row(table, "EX-01", Child(level=Decimal(150)))
+    assert [row.id for match in why.matches for row, _, _ in match.rows()] == [
+        "EX-01.sign", "EX-01",
+    ]  # fmt: skip
+    assert why.fired() == ("EX-01",)
+
+
+def test_two_rows_of_one_id_stop_the_start() -> None:
+    with pytest.raises(GuidelineError, match="stands there twice"):
+        Table.of("example", Child, (PARTS[1], *PARTS[1:]), PARTED, first=True)

@@ -37,6 +37,7 @@ from cds_service.guidelines.b12_under_two.facts import Facts, read_facts
 from cds_service.guidelines.b12_under_two.loading import load
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts
+from cds_service.guidelines.b12_under_two.tables.order import BasketFacts
 from cds_service.guidelines.engine import (
     INDICATORS,
     CannotTell,
@@ -93,7 +94,7 @@ def evaluate_orders(
     if not facts.age.covered:
         outcome = _outside(facts.age.rule, facts, g)
         if isinstance(outcome, NotIndicated):
-            older = why.holds("ORD-15", facts.age.rule == "AGE-04", "age: {}", facts.age.rule)
+            older = why.row(g.tables.order_basket, "ORD-15", BasketFacts(age_rule=facts.age.rule))
             outcome = NotIndicated("ORD-15", g.file.rules["ORD-15"].result) if older else outcome
         else:
             spoken = order_checks.may_concern_b12(basket, g)

@@ -13,17 +13,11 @@ from cds_service.guidelines.codelists import CodeList, Lists
 from cds_service.guidelines.doses import Dose as Dose
 from cds_service.guidelines.doses import Test as Test
 from cds_service.guidelines.engine import (
-    About,
-    CardText,
     Constant,
     Limit,
-    Link,
-    Rule,
-    Source,
-    Statement,
     Wording,
 )
-from cds_service.guidelines.guideline import Offer
+from cds_service.guidelines.guideline import GuidelineFile
 
 if TYPE_CHECKING:
     from cds_service.guidelines.b12_under_two.tables import Tables
@@ -397,11 +391,9 @@ class Codes(Struct, frozen=True):
     severity_severe: CodeList
 
 
-class File(Struct, frozen=True, forbid_unknown_fields=True):
+class File(GuidelineFile, frozen=True):
     """``guideline.toml``, whole."""
 
-    guideline: About
-    offers: tuple[Offer, ...]
     limits: Limits
     constants: Constants
     products: Products
@@ -412,13 +404,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     feeding: Feeding
     answers: Answers
     names: Names
-    cards: Mapping[str, CardText]
     texts: Texts
-    links: Mapping[str, Link]
-    override_reasons: tuple[Code, ...]
-    rules: Mapping[str, Rule]
-    statements: Mapping[str, Statement]
-    sources: Mapping[str, Source]
     told_in_words: Mapping[str, tuple[str, ...]]
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 from cds_service.clinical import Need
 from cds_service.guidelines import describe as kit
-from cds_service.guidelines.b12_under_two import unconverted
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.loading import FOLDER, SPEAKING
 from cds_service.guidelines.describe import authority, codings, fields, grid
@@ -23,7 +22,7 @@ def describe(g: Guideline, prefetch_template: Callable[[Need], str]) -> str:
         ("Tests", _tests(g)),
         ("Cards", kit.cards(SPEAKING, wording)),
         ("Sentences of the cards", kit.texts(file.texts, wording)),
-        ("Decision tables", _decision_tables(g)),
+        ("Decision tables", kit.decision_tables(g.tables, file.limits, wording)),
         ("Statements of the guideline", kit.statements(wording)),
         ("Code lists", kit.code_lists(g.codes, FOLDER / "codes")),
         ("Bibliography", kit.bibliography(wording)),
@@ -121,8 +120,3 @@ def _tests(g: Guideline) -> Iterator[str]:
         for name, one in fields(g.file.tests)
     ]
     yield from grid(("test", "name", "codes", "counts as the same", "authority"), rows)
-
-
-def _decision_tables(g: Guideline) -> Iterator[str]:
-    yield from kit.decision_tables(g.tables, g.file.limits, g.wording)
-    yield from unconverted.described(g)

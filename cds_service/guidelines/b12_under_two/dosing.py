@@ -14,25 +14,29 @@ from msgspec import Struct, structs
 
 from cds_service.clinical import UNITS, DoseAmount, DraftDosage, Quantity, Schedule, convert
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.products import Drug, Form, form_of, has_phrase
+from cds_service.guidelines.b12_under_two.products import (
+    BY_MOUTH,
+    INJECTED,
+    Drug,
+    Form,
+    Way,
+    Words,
+    form_of,
+    has,
+    has_phrase,
+    words_of,
+)
 from cds_service.guidelines.b12_under_two.words import shown_dose
-
-Way = Literal[
-    "oral", "sublingual", "nasal", "intramuscular", "subcutaneous", "intravenous", "parenteral"
-]  # fmt: skip
 
 _NO_STRENGTH = "the strength of the product is not known"
 
-_ALL_WAYS: tuple[Way, ...] = (
-    "oral", "sublingual", "nasal", "intramuscular", "subcutaneous", "intravenous", "parenteral",
-)  # fmt: skip
-INJECTED: frozenset[Way] = frozenset({"intramuscular", "subcutaneous", "intravenous", "parenteral"})
+_INJECTED: frozenset[Way] = frozenset(INJECTED)
 #: The routes that suit each product. An injection is also swallowed, in practice.
 _SUITABLE: dict[str, frozenset[Way]] = {
     "oral": frozenset({"oral", "sublingual"}),
     "sublingual": frozenset({"oral", "sublingual"}),
     "nasal": frozenset({"nasal"}),
-    "parenteral": INJECTED | {"oral"},
+    "parenteral": _INJECTED | {"oral"},
 }
 
 
@@ -98,8 +102,8 @@ def understand(
     dosages: Sequence[DraftDosage], drug: Drug, weight_kg: Decimal | None, g: Guideline
 ) -> Dosing:
     """What ``dosages`` of ``drug`` give a child of ``weight_kg``."""
-    dosages = _in_turn(dosages, g)
-    lines = tuple(_line(one, drug, weight_kg, g) for one in dosages)
+    dosages = _in_turn(dosages)
+    lines = tuple([_line(one, drug, weight_kg, g) for one in dosages])
     singles = [one for line in lines for one in (line.low, line.high) if one is not None]
     average_low, average_high = _most_intensive(lines)
     ways = [line.ways for line in lines] or [_ways_of(drug)]
@@ -136,7 +140,7 @@ def _per_kg_in_mg(dosages: Sequence[DraftDosage]) -> bool:
     return any(amount.per_kg and _is_mg(amount) for one in dosages for amount in _amounts(one))
 
 
-def _in_turn(dosages: Sequence[DraftDosage], g: Guideline) -> Sequence[DraftDosage]:
+def _in_turn(dosages: Sequence[DraftDosage]) -> Sequence[DraftDosage]:
     """Lines without numbers that say "then ..." follow one another; some FHIR versions and
     clients have no numbers."""
     first, *later = dosages or (None,)
@@ -314,7 +318,7 @@ class _Reckoner:
     def _of_pieces(self, amount: DoseAmount) -> Decimal | None:
         """Pieces of the product's own form, at the strength of one."""
         drug = self.drug
-        piece = form_of(amount.thing, self.g)
+        piece = form_of(amount.thing, self.g) if amount.thing else ""
         if amount.thing and not piece:
             self.problems.append(f"the unit of the dose, {amount.written}, is not known here")
             return None
@@ -428,53 +432,53 @@ def _with_maxima(given: _Given, dosage: DraftDosage, reckoner: _Reckoner) -> _Gi
 # --- the route --------------------------------------------------------------------------------
 
 
-def route_of_line(dosage: DraftDosage, drug: Drug, g: Guideline) -> tuple[frozenset[Way], str]:
+def route_of_line(
+    dosage: DraftDosage, drug: Drug, g: Guideline
+) -> tuple[frozenset[Way], str]:  # fmt: skip
     """The ways this line may go by, and what is wrong with what is said of them.
 
     By the codes of the route, otherwise by its text and the names of its codes, otherwise by the
     product. Where they contradict each other, all of them may be meant.
     """
-    texts = [one for one in (dosage.route_text, *(code.display for code in dosage.route)) if one]
     of_product = _ways_of(drug)
-    said, contradiction = _said_ways(dosage, texts, g)
-    if contradiction:
-        return said, contradiction
-    stated = bool(dosage.route or dosage.route_text)
-    if "route" in dosage.unclear or (stated and not said) or _negated(texts, g):
-        return said or of_product, "the route cannot be understood"
+    said, problem = _ways_said(dosage, g)
+    if problem:
+        return said or of_product, problem
     if not said:
         return of_product, "" if of_product else "the route is not given"
-    problem = _unfit_route(said, drug)
-    return (said | of_product, problem) if problem else (said, "")
+    if drug.way and not said <= _SUITABLE[drug.way]:
+        product = "product to inject" if drug.way == "parenteral" else f"{drug.way} product"
+        return said | of_product, f"the route, {_listed(said)}, does not fit the {product}"
+    return said, ""
 
 
-def _unfit_route(said: frozenset[Way], drug: Drug) -> str:
-    """Why the product cannot go by the route that was said, "" if it can."""
-    if not drug.way or said <= _SUITABLE[drug.way]:
-        return ""
-    product = "product to inject" if drug.way == "parenteral" else f"{drug.way} product"
-    return f"the route, {_listed(said)}, does not fit the {product}"
+def _ways_said(dosage: DraftDosage, g: Guideline) -> tuple[frozenset[Way], str]:
+    """The ways that codes and texts say, none where nothing is said, and what is wrong with it."""
+    coded = _coded_ways(dosage, g)
+    if len(coded) > 1:
+        return coded, "the codes of the route contradict each other"
+    texts = dict.fromkeys((dosage.route_text, *(code.display for code in dosage.route)))
+    read = [words_of(text) for text in texts if text]
+    said, against = _joined(coded, [_written_ways(words, g) for words in read])
+    if against:
+        named = f"the route is given as {_listed(said)} and as {_listed(against)}"
+        return said | against, named
+    stated = bool(dosage.route or dosage.route_text)
+    negated = any(has(words, g.file.names.negations) for words in read)
+    unclear = "route" in dosage.unclear or negated or (stated and not said)
+    return said, "the route cannot be understood" if unclear else ""
 
 
-def _negated(texts: Iterable[str], g: Guideline) -> bool:
-    return any(has_phrase(text, g.file.names.negations) for text in texts)
-
-
-def _said_ways(
-    dosage: DraftDosage, texts: Iterable[str], g: Guideline
-) -> tuple[frozenset[Way], str]:
-    """The ways that codes and words of the route say together, and how they contradict."""
-    said = _coded_ways(dosage, g)
-    if len(said) > 1:
-        return said, "the codes of the route contradict each other"
-    for text in texts:
-        written = _written_ways(text, g)
+def _joined(
+    said: frozenset[Way], texts: Iterable[frozenset[Way]]
+) -> tuple[frozenset[Way], frozenset[Way]]:
+    """What codes and texts say together, and the first that contradicts what was said before."""
+    for written in texts:
         both = _agreed(said, written)
         if not both and said and written:
-            named = f"the route is given as {_listed(said)} and as {_listed(written)}"
-            return said | written, named
+            return said, written
         said = both or said
-    return said, ""
+    return said, frozenset()
 
 
 def _agreed(said: frozenset[Way], written: frozenset[Way]) -> frozenset[Way]:
@@ -482,7 +486,7 @@ def _agreed(said: frozenset[Way], written: frozenset[Way]) -> frozenset[Way]:
     if not said or not written:
         return said | written
     together = said | written
-    if "parenteral" in together and together <= INJECTED:
+    if "parenteral" in together and together <= _INJECTED:
         return together - {"parenteral"} or together
     return said & written
 
@@ -509,13 +513,13 @@ def _coded_ways(dosage: DraftDosage, g: Guideline) -> frozenset[Way]:
     return frozenset(ways)
 
 
-def _written_ways(text: str, g: Guideline) -> frozenset[Way]:
-    """Every way that the text names; none when it says what not to do."""
-    if not text or _negated((text,), g):
+def _written_ways(words: Words, g: Guideline) -> frozenset[Way]:
+    """Every way that a text names; none when it says what not to do."""
+    if has(words, g.file.names.negations):
         return frozenset()
     routes = g.file.names.routes
-    found = {way for way in _ALL_WAYS if has_phrase(text, getattr(routes, way))}
-    if found & (INJECTED - {"parenteral"}):
+    found = {way for way in (*BY_MOUTH, *INJECTED) if has(words, getattr(routes, way))}
+    if found & (_INJECTED - {"parenteral"}):
         found.discard("parenteral")
     return frozenset(found)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from cds_service.clinical import Moment, Record
-from cds_service.guidelines.b12_under_two import Evaluation, unconverted, words
+from cds_service.guidelines.b12_under_two import Evaluation, words
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.results import LAB_UNITS, Level
@@ -18,16 +18,12 @@ from cds_service.guidelines.explain import written as as_text
 
 def account_for(evaluation: Evaluation, record: Record, g: Guideline) -> Account:
     asked = asked_of(evaluation.reasoning.matches)
-    unconverted.add_steps(asked, evaluation.reasoning)
 
     def why_not(table: str) -> str:
         return _why_not_asked(table, evaluation)
 
-    tables = [
-        *unconverted.tables(asked, g, why_not),
-        *table_accounts(g.tables, asked, why_not),
-    ]
-    return Account(tuple(_facts(evaluation, record, g)), tuple(tables))
+    tables = tuple(table_accounts(g.tables, asked, why_not))
+    return Account(tuple(_facts(evaluation, record, g)), tables)
 
 
 def explain(evaluation: Evaluation, record: Record, g: Guideline) -> str:

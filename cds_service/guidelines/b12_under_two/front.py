@@ -7,7 +7,7 @@ from datetime import date
 
 from msgspec import Struct
 
-from cds_service.clinical import Basket, Need, Plan, PlannedDrug, PlannedTask, PlannedTest, Record
+from cds_service.clinical import Basket, Need, Plan, PlannedTask, Record
 from cds_service.guidelines.b12_under_two import (
     Evaluation,
     data_notes,
@@ -17,9 +17,10 @@ from cds_service.guidelines.b12_under_two import (
 )
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.loading import FOLDER, ID, load
+from cds_service.guidelines.doses import specimens
 from cds_service.guidelines.engine import Note, Wording
 from cds_service.guidelines.explain import Account
-from cds_service.guidelines.guideline import Known, Offer
+from cds_service.guidelines.guideline import Known, Offer, closing_notes, inventory
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.workbench import Chart, Desk
 
@@ -60,62 +61,16 @@ class Front(Struct, frozen=True):
         return data_notes(evaluation, record, self.data)
 
     def closing(self, on: date, *, as_of_is_set: bool) -> tuple[Note, ...]:
-        texts, about = self.data.file.texts, self.data.file.guideline
-        notes = []
-        if as_of_is_set:
-            notes.append(Note("missing", texts.as_of, {"date": on}))
-        if self.local:
-            notes.append(Note("missing", texts.local_settings, {"names": ", ".join(self.local)}))
-        status, edition = about.review_status, about.edition
-        notes.append(Note("missing", texts.review, {"status": status, "edition": edition}))
-        return tuple(notes)
+        file = self.data.file
+        return closing_notes(file.texts, file.guideline, self.local, on, as_of_is_set=as_of_is_set)
 
     def specimens(self) -> Iterator[tuple[str, Plan]]:
-        file, day = self.data.file, date(2026, 1, 1)
-        products, routes = file.products, file.routes
-        for dose_name in file.doses.__struct_fields__:
-            dose = getattr(file.doses, dose_name)
-            for product_name in products.__struct_fields__:
-                product = getattr(products, product_name)
-                for route in routes.__struct_fields__:
-                    drug = PlannedDrug(
-                        product.codes,
-                        product.name,
-                        getattr(routes, route),
-                        dose.amount,
-                        dose.unit,
-                        dose.phases,
-                        day,
-                        "routine",
-                        ("Observation/example",),
-                        "note",
-                    )
-                    yield f"doses.{dose_name} of products.{product_name}", drug
-        for name in file.tests.__struct_fields__:
-            test = getattr(file.tests, name)
-            yield f"tests.{name}", PlannedTest(test.codes, test.name, day, day)
-        yield "texts.mother", PlannedTask(file.texts.mother, day)
+        file = self.data.file
+        yield from specimens(file.doses, file.products, file.routes, file.tests)
+        yield "texts.mother", PlannedTask(file.texts.mother, date(2026, 1, 1))
 
     def inventory(self, orders: int) -> Iterator[str]:
-        file, codes = self.data.file, self.data.codes
-        lists = [getattr(codes, name) for name in codes.__struct_fields__]
-        rows = [row for one in lists for row in one.codes]
-        verified = sum(row.verified for row in rows)
-        yield (
-            f"{len(file.limits.__struct_fields__)} limits,"
-            f" {len(file.doses.__struct_fields__)} doses,"
-            f" {len(file.products.__struct_fields__)} products,"
-            f" {len(file.tests.__struct_fields__)} tests:"
-            f" the {orders} orders they can make are valid FHIR R4"
-        )
-        yield (
-            f"{len(file.rules)} rules, {len(file.cards)} cards, {len(file.statements)} statements,"
-            f" {len(file.sources)} sources: every name leads somewhere"
-        )
-        yield (
-            f"{len(lists)} code lists with {len(rows)} codes: {verified} decide,"
-            f" {len(rows) - verified} are unverified and only named to people"
-        )
+        return inventory(self.data.file, self.data.codes, orders)
 
     # What shows how it judges is imported when somebody looks: a call needs none of it.
 

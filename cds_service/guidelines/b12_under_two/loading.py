@@ -93,15 +93,7 @@ def _loaded(
     data: dict[str, Any], path: Path, lists: dict[str, CodeList], local: tuple[str, ...]
 ) -> Guideline:
     file = convert(data, File, path)
-    wording = Wording(
-        file.guideline,
-        file.cards,
-        file.rules,
-        file.statements,
-        file.sources,
-        file.links,
-        file.override_reasons,
-    )
+    wording = file.wording
     _check(file, wording, path)
     codes = named_lists(lists, Codes)
     kinds = {
@@ -117,9 +109,9 @@ def _loaded(
 
 def _read_file() -> dict[str, Any]:
     """The guideline's file, with the words of its tables."""
-    data = read_toml(FILE)
-    return data | {
-        "rules": data["rules"] | {name: structs.asdict(one) for name, one in rules().items()}
+    return {
+        **read_toml(FILE),
+        "rules": {name: structs.asdict(one) for name, one in rules().items()},
     }
 
 

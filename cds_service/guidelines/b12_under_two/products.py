@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
 from msgspec import Struct, structs
@@ -25,6 +25,12 @@ Substance = Literal[
 ]  # fmt: skip
 Form = Literal["", "tablet", "drop", "spray", "ampoule", "liquid"]
 ProductWay = Literal["", "oral", "sublingual", "nasal", "parenteral"]
+#: How a drug goes in, as far as an order says it: "parenteral" is by injection, no place named.
+Way = Literal[
+    "oral", "sublingual", "nasal", "intramuscular", "subcutaneous", "intravenous", "parenteral"
+]  # fmt: skip
+BY_MOUTH: tuple[Way, ...] = ("oral", "sublingual", "nasal")
+INJECTED: tuple[Way, ...] = ("intramuscular", "subcutaneous", "intravenous", "parenteral")
 
 _SUBSTANCES: tuple[Substance, ...] = (
     "cyanocobalamin", "hydroxocobalamin", "methylcobalamin", "adenosylcobalamin",
@@ -68,12 +74,12 @@ class Drug(Struct, frozen=True):
 def recognise(codes: Sequence[Code], text: str, g: Guideline) -> Drug:
     """The drug that ``codes`` and ``text`` (what its writer called it) name together."""
     listed = [found for code in codes if (found := _listed(code, g)) is not None]
-    names = [one for one in dict.fromkeys((text, *(code.display for code in codes))) if one.strip()]
-    read = [_Name(name, g) for name in names]
+    names = dict.fromkeys((text, *(code.display for code in codes)))
+    read = {name: _Name(name, g) for name in names if name.strip()}
     coded = {one.kind for one in listed}
     if len(coded) > 1:
         return Drug("unknown", doubts=("its codes are of different drugs",))
-    claim = _claim(coded, read)
+    claim = _claim(coded, read.values())
     if claim.kind not in ("b12", "combination"):
         unnamed = claim.kind == "unknown" and not claim.doubts and codes
         doubts = ("it has a code that is not known here and no name",) if unnamed else claim.doubts
@@ -90,7 +96,7 @@ class _Claim(NamedTuple):
     doubts: tuple[str, ...] = ()
 
 
-def _claim(coded: set[Kind], read: Sequence[_Name]) -> _Claim:
+def _claim(coded: set[Kind], read: Collection[_Name]) -> _Claim:
     said = {one.kind for one in read} - {"other"}
     if coded or len(said) > 1:
         said.discard("unknown")
@@ -114,23 +120,23 @@ def _by(kind: Kind, coded: set[Kind]) -> Literal["code", "name", ""]:
 
 
 def _cobalamin(
-    claim: _Claim, listed: Sequence[_Listed], read: Sequence[_Name], g: Guideline
+    claim: _Claim, listed: Sequence[_Listed], read: Mapping[str, _Name], g: Guideline
 ) -> Drug:
     """A drug with B12; its strengths only where it is B12 alone and nothing contradicts that."""
-    doubts = claim.doubts
+    doubts, names = claim.doubts, read.values()
     substances: set[Substance] = {one.substance for one in listed if one.substance}
-    substances |= {substance for one in read for substance in one.substances}
+    substances |= {substance for one in names for substance in one.substances}
     if len(substances) > 1:
         doubts = (*doubts, f"it is named as {' and '.join(sorted(substances))}")
-    trusted = [_Name(one.display, g) for one in listed if one.display]
-    product = _Settled((*trusted, *read))
+    trusted = [read.get(one.display) or _Name(one.display, g) for one in listed if one.display]
+    product = _Settled((*trusted, *names))
     drug = Drug(
         claim.kind,
         claim.by,
         substances.pop() if len(substances) == 1 else "",
         product.way,
         product.form,
-        preservative_free=any(one.preservative_free for one in read),
+        preservative_free=any(one.preservative_free for one in names),
         doubts=doubts,
     )
     if claim.kind != "b12" or not claim.certain:
@@ -147,19 +153,19 @@ def _cobalamin(
 def names_b12(names: Iterable[str], g: Guideline) -> bool:
     """Whether one of ``names`` has a name of vitamin B12 as a whole word."""
     b12 = _all_names(g)
-    return any(_has(_words(_plain(name)), b12) for name in names if name)
+    return any(has(words_of(name), b12) for name in names if name)
 
 
 def form_of(thing: str, g: Guideline) -> Form:
     """The form that the name of something counted means ("tab" is a tablet); "" if none."""
-    line = _words(_plain(thing))
-    found = [form for form in _PIECES if _has(line, getattr(g.file.names.forms, form))]
+    line = words_of(thing)
+    found = [form for form in _PIECES if has(line, getattr(g.file.names.forms, form))]
     return found[0] if len(found) == 1 else ""
 
 
 def has_phrase(text: str, phrases: tuple[str, ...]) -> bool:
     """Whether ``text`` has one of ``phrases`` as whole words, however it is written."""
-    return _has(_words(_plain(text)), phrases)
+    return has(words_of(text), phrases)
 
 
 # --- codes ------------------------------------------------------------------------------------
@@ -174,6 +180,7 @@ class _Listed(NamedTuple):
 
 
 def _listed(code: Code, g: Guideline) -> _Listed | None:
+    """What a verified row says of ``code``; ``None`` when none does."""
     lists: tuple[tuple[Kind, CodeList], ...] = (
         ("b12", g.codes.b12_therapy),
         ("combination", g.codes.multivitamin_with_b12),
@@ -182,13 +189,12 @@ def _listed(code: Code, g: Guideline) -> _Listed | None:
     )
     for kind, one in lists:
         if one.decides(code):
-            display = next((row.display for row in one.verified if row.system == code.system
-                            and row.code == code.code.upper()), "")  # fmt: skip
+            display = one.display_of(code)
             if g.codes.cyanocobalamin.decides(code):
                 return _Listed(kind, "cyanocobalamin", display)
             if g.codes.hydroxocobalamin.decides(code):
                 return _Listed(kind, "hydroxocobalamin", display)
-            named = _substances(_words(_plain(display)), g)
+            named = _substances(words_of(display), g)
             return _Listed(kind, next(iter(named)) if len(named) == 1 else "", display)
     return None
 
@@ -207,6 +213,8 @@ _NEXT_INGREDIENT = re.compile(r"\s/\s|[+&]")
 
 def _plain(text: str) -> str:
     """In one spelling: compatible characters, small letters, no accents, "u" for both micros."""
+    if text.isascii():
+        return text.lower()
     folded = unicodedata.normalize("NFKC", text).casefold()
     plain = "".join(
         sign for sign in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(sign)
@@ -214,17 +222,22 @@ def _plain(text: str) -> str:
     return plain.replace("\u03bc", "u").replace("\u2019", "'")
 
 
-class _Words(NamedTuple):
+class Words(NamedTuple):
     """The words of a text: each, and all in order with a blank before and after every one."""
 
     each: frozenset[str]
     line: str
 
 
-def _words(plain: str) -> _Words:
+def words_of(text: str) -> Words:
+    """In one spelling, however the text is written."""
+    return _words(_plain(text))
+
+
+def _words(plain: str) -> Words:
     """With "b 12" and "b-12" as "b12"."""
     words = _WORD.findall(_B12.sub("b12", plain))
-    return _Words(frozenset(words), f" {' '.join(words)} ")
+    return Words(frozenset(words), f" {' '.join(words)} ")
 
 
 @lru_cache(maxsize=256)
@@ -234,9 +247,15 @@ def _phrases(phrases: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]
     return frozenset(one for one in phrases if " " not in one), longer
 
 
-def _has(words: _Words, phrases: tuple[str, ...]) -> bool:
+def has(words: Words, phrases: tuple[str, ...]) -> bool:
+    """Whether one of ``phrases`` is among the words, or stands in their line."""
     single, longer = _phrases(phrases)
-    return not words.each.isdisjoint(single) or any(one in words.line for one in longer)
+    if not words.each.isdisjoint(single):
+        return True
+    for one in longer:  # noqa: SIM110 - a generator doubles the time, and this is hot
+        if one in words.line:
+            return True
+    return False
 
 
 def _all_names(g: Guideline) -> tuple[str, ...]:
@@ -244,48 +263,69 @@ def _all_names(g: Guideline) -> tuple[str, ...]:
     return (*b12.unspecified, *(name for one in _SUBSTANCES for name in getattr(b12, one)))
 
 
-def _substances(words: _Words, g: Guideline) -> frozenset[Substance]:
-    return frozenset(one for one in _SUBSTANCES if _has(words, getattr(g.file.names.b12, one)))
+def _substances(words: Words, g: Guideline) -> frozenset[Substance]:
+    return frozenset(one for one in _SUBSTANCES if has(words, getattr(g.file.names.b12, one)))
 
 
 class _Name:
-    """One name of a drug, read by itself."""
+    """One name of a drug, read by itself and as far as anybody asks."""
 
     def __init__(self, name: str, g: Guideline) -> None:
-        names, plain = g.file.names, _plain(name)
-        words = _words(plain)
-        self.substances = _substances(words, g)
-        self.forms = _forms(words, g)
-        self.form: Form = next(iter(self.forms)) if len(self.forms) == 1 else ""
-        self.ways = frozenset(way for way in _WAYS if _has(words, getattr(names.ways, way)))
-        if not self.forms and "parenteral" in self.ways:
-            self.form = "liquid"
-            self.forms = frozenset({self.form})
-        self.preservative_free = _has(words, names.preservative_free) and not any(
-            f" {no} {phrase} " in words.line
-            for phrase in names.preservative_free
-            for no in ("not", "non")
-        )
-        self.strengths = _Strengths(_B12.sub("b12 ", plain), self.form, g)
-        self.kind = self._kind(plain, words, g)
+        self._g, self._plain = g, _plain(name)
+        self._words = _words(self._plain)
 
-    def _kind(self, plain: str, words: _Words, g: Guideline) -> Kind:
-        names, b12 = g.file.names, _all_names(g)
-        if not _has(words, b12):
-            if _has(words, names.combination):
+    @property
+    def substances(self) -> frozenset[Substance]:
+        return _substances(self._words, self._g)
+
+    @cached_property
+    def ways(self) -> frozenset[ProductWay]:
+        ways = self._g.file.names.ways
+        return frozenset([way for way in _WAYS if has(self._words, getattr(ways, way))])
+
+    @cached_property
+    def forms(self) -> frozenset[Form]:
+        forms = _forms(self._words, self._g)
+        return forms or frozenset[Form]({"liquid"} if "parenteral" in self.ways else ())
+
+    @property
+    def form(self) -> Form:
+        return next(iter(self.forms)) if len(self.forms) == 1 else ""
+
+    @property
+    def preservative_free(self) -> bool:
+        phrases = self._g.file.names.preservative_free
+        return has(self._words, phrases) and not any(
+            f" {no} {phrase} " in self._words.line for phrase in phrases for no in ("not", "non")
+        )
+
+    @cached_property
+    def strengths(self) -> _Strengths:
+        return _Strengths(_B12.sub("b12 ", self._plain), self.form, self._g)
+
+    @property
+    def kind(self) -> Kind:
+        words, names, b12 = self._words, self._g.file.names, _all_names(self._g)
+        if not has(words, b12):
+            if has(words, names.combination):
                 return "combination"
-            folic = _has(words, names.folic_acid) and not _has(words, names.no_medicine)
+            folic = has(words, names.folic_acid) and not has(words, names.no_medicine)
             return "folic acid" if folic else "other"
-        if _has(words, names.no_medicine) or not _has(_words(_TWO_READINGS.sub(" ", plain)), b12):
+        if has(words, names.no_medicine) or not self._surely_has(b12):
             return "unknown"
-        others = (*names.companions, *names.combination, *names.folic_acid)
-        if _has(words, others) or self._another_ingredient(g):
+        others = (names.companions, names.combination, names.folic_acid)
+        if any(has(words, one) for one in others) or self._another_ingredient():
             return "combination"
         return "b12"
 
-    def _another_ingredient(self, g: Guideline) -> bool:
+    def _surely_has(self, b12: tuple[str, ...]) -> bool:
+        """Also without what can be read in two ways."""
+        rest = _TWO_READINGS.sub(" ", self._plain)
+        return rest == self._plain or has(_words(rest), b12)
+
+    def _another_ingredient(self) -> bool:
         """Whether a part after "+", "&" or " / " names something that is neither B12 nor plain."""
-        names = g.file.names
+        names = self._g.file.names
         parts = _NEXT_INGREDIENT.split(_BRAND.sub(" ", self.strengths.rest))
         if len(parts) == 1:
             return False
@@ -294,18 +334,18 @@ class _Name:
             plain_words.update(*(getattr(group, field) for field in group.__struct_fields__))
         for part in parts:
             words = _words(part)
-            if not _has(words, _all_names(g)) and any(
+            if not has(words, _all_names(self._g)) and any(
                 not word.isdigit() and word not in plain_words for word in words.each
             ):
                 return True
         return False
 
 
-def _forms(words: _Words, g: Guideline) -> frozenset[Form]:
+def _forms(words: Words, g: Guideline) -> frozenset[Form]:
     """The pieces that the words name, otherwise whether it is measured."""
     forms = g.file.names.forms
-    pieces = frozenset(form for form in _PIECES if _has(words, getattr(forms, form)))
-    liquid = frozenset[Form]({"liquid"} if _has(words, forms.liquid) else ())
+    pieces = frozenset(form for form in _PIECES if has(words, getattr(forms, form)))
+    liquid = frozenset[Form]({"liquid"} if has(words, forms.liquid) else ())
     return pieces or liquid
 
 

@@ -129,9 +129,7 @@ def desk(g: Guideline) -> Desk:
 def _result(one: _Result, g: Guideline) -> ResultControl:
     codes: CodeList = getattr(g.codes, one.list)
     units = tuple(
-        ControlUnit(
-            unit.unit, _factor(unit, g), next(it for it in codes.verified if it.code == unit.code)
-        )
+        ControlUnit(unit.unit, _factor(unit, g), _coding(codes, code=unit.code))
         for unit in one.units
     )
     marks = _marks(one.marks, g)
@@ -151,8 +149,13 @@ def _marks(lines: tuple[_Line, ...], g: Guideline) -> tuple[Mark, ...]:
 
 def _problem(one: _Problem, g: Guideline) -> ProblemControl:
     codes: CodeList = getattr(g.codes, one.list)
-    coding: Code = next(it for it in codes.verified if it.display == one.display)
-    return ProblemControl(one.key, one.title, coding)
+    return ProblemControl(one.key, one.title, _coding(codes, display=one.display))
+
+
+def _coding(codes: CodeList, *, code: str = "", display: str = "") -> Code:
+    """The row of that code or display, also where a site withdrew it."""
+    row = next(it for it in codes.codes if it.code == code or it.display == display)
+    return Code(row.system, row.code, row.display)
 
 
 # --- the chart ----------------------------------------------------------------------------------

@@ -44,6 +44,23 @@ from cds_service.guidelines.b12_under_two.tables.monitoring import (
     monitoring_table,
 )
 from cds_service.guidelines.b12_under_two.tables.mother import Mother, MotherFacts, mother_table
+from cds_service.guidelines.b12_under_two.tables.order import (
+    Answer,
+    BasketFacts,
+    OrderFacts,
+    Silence,
+    SilenceFacts,
+    basket_table,
+    danger_table,
+    excess_table,
+    injection_table,
+    preservative_table,
+    shortage_table,
+    silence_table,
+    twice_table,
+    unclear_table,
+    way_table,
+)
 from cds_service.guidelines.b12_under_two.tables.result import (
     Reading,
     RemarkFacts,
@@ -71,6 +88,7 @@ from cds_service.guidelines.b12_under_two.tables.weight import (
     weight_table,
 )
 from cds_service.guidelines.engine import Rule
+from cds_service.guidelines.guideline import rules_of
 from cds_service.guidelines.tables import Table, TableWords, read_words
 
 FOLDER = Path(__file__).parent
@@ -99,6 +117,16 @@ NAMES = (
     "follow_up_baseline",
     "follow_up_response",
     "follow_up_checks",
+    "order_danger",
+    "order_way",
+    "order_excess",
+    "order_shortage",
+    "order_injection",
+    "order_preservative",
+    "order_twice",
+    "order_unclear",
+    "order_silence",
+    "order_basket",
 )
 
 
@@ -126,6 +154,16 @@ class Tables(Struct, frozen=True):
     follow_up_baseline: Table[ResponseFacts, None]
     follow_up_response: Table[ResponseFacts, Follow | None]
     follow_up_checks: Table[CheckFacts, Follow]
+    order_danger: Table[OrderFacts, Answer]
+    order_way: Table[OrderFacts, Answer]
+    order_excess: Table[OrderFacts, Answer]
+    order_shortage: Table[OrderFacts, Answer]
+    order_injection: Table[OrderFacts, Answer]
+    order_preservative: Table[OrderFacts, Answer]
+    order_twice: Table[OrderFacts, Answer]
+    order_unclear: Table[OrderFacts, Answer]
+    order_silence: Table[SilenceFacts, Silence]
+    order_basket: Table[BasketFacts, Answer | None]
 
     def __iter__(self) -> Iterator[Table]:  # type: ignore[type-arg]
         return (getattr(self, name) for name in self.__struct_fields__)
@@ -139,11 +177,7 @@ def words() -> Mapping[str, TableWords]:
 
 def rules() -> dict[str, Rule]:
     """Every row in words, in the order in which it is published and tried."""
-    return {
-        rule: Rule(one.title.replace(" ", "_"), row.condition, row.result, row.source)
-        for one in words().values()
-        for rule, row in one.rows.items()
-    }
+    return rules_of(words().values())
 
 
 def make_tables(limits: Limits) -> Tables:
@@ -171,4 +205,14 @@ def make_tables(limits: Limits) -> Tables:
         follow_up_baseline=baseline_table(limits, said["follow_up_baseline"]),
         follow_up_response=response_table(limits, said["follow_up_response"]),
         follow_up_checks=checks_table(limits, said["follow_up_checks"]),
+        order_danger=danger_table(said["order_danger"]),
+        order_way=way_table(said["order_way"]),
+        order_excess=excess_table(limits, said["order_excess"]),
+        order_shortage=shortage_table(limits, said["order_shortage"]),
+        order_injection=injection_table(said["order_injection"]),
+        order_preservative=preservative_table(said["order_preservative"]),
+        order_twice=twice_table(said["order_twice"]),
+        order_unclear=unclear_table(said["order_unclear"]),
+        order_silence=silence_table(said["order_silence"]),
+        order_basket=basket_table(said["order_basket"]),
     )

@@ -11,8 +11,8 @@ from cds_service.guidelines.tables import Row, Table, TableWords, all_of, any_of
 class DuplicationFacts(Struct, frozen=True):
     """How many orders are in force and how many are not (any more); ``route`` is that of the
     orders in force. ``injections`` when the child would be injected if it were not treated.
-    ``draft_repeats`` when an order being written is of the same route, which the order checks
-    find out."""
+    ``draft_repeats`` when an order being written repeats one in force, or another being written,
+    by the same route, which the order checks find out."""
 
     active: int = 0
     draft_repeats: bool = False
@@ -29,7 +29,7 @@ def duplication_table(words: TableWords) -> Table[DuplicationFacts, None]:
         DuplicationFacts,
         (
             Row("DUP-01", some(f.active), None),
-            Row("DUP-02", all_of(some(f.active), f.draft_repeats), None),
+            Row("DUP-02", f.draft_repeats, None),
             Row(
                 "DUP-03",
                 all_of(

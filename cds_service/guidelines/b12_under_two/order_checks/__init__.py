@@ -1,0 +1,87 @@
+"""Checks of the orders being written (table ORD), and what is missing among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cds_service.clinical import Basket
+from cds_service.guidelines.b12_under_two.assessment import Assessment
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
+from cds_service.guidelines.b12_under_two.order_checks.one_order import OrderChecks
+from cds_service.guidelines.b12_under_two.order_checks.reading import Order, is_live, read_order
+from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
+from cds_service.guidelines.b12_under_two.order_checks.whole_basket import BasketChecks
+from cds_service.guidelines.b12_under_two.products import recognise
+from cds_service.guidelines.engine import CannotTell, Outcome
+from cds_service.guidelines.tables import Reasoning
+
+__all__ = ["check_orders", "may_concern_b12"]
+
+
+def check_orders(
+    basket: Basket, facts: Facts, a: Assessment, g: Guideline, why: Reasoning, *, signing: bool
+) -> list[Outcome]:
+    """What is to be said about the orders being written.
+
+    Every selected order of vitamin B12 is checked in the light of the whole basket. A deficient,
+    untreated child whose basket holds no vitamin B12 is spoken of when the orders are signed, or
+    while nothing else is being written.
+    """
+    if not basket.sent:  # nobody said which orders are being written: not the same as none
+        return [CannotTell("ORD-09", ("the orders being written",))]
+    orders = [read_order(one, facts.weight.kg, g) for one in basket.drafts if is_live(one)]
+    of_b12 = [one for one in orders if one.kind == "b12"]
+    unknown = [one for one in orders if one.kind == "unknown"]
+    regimens = Regimens(facts, a, g)
+    cards = Cards(regimens)
+    one_by_one = OrderChecks(regimens, cards, why)
+    whole = BasketChecks(regimens, cards, why, orders)
+    said = _recognised(orders, of_b12, one_by_one)
+    first = next((one for one in of_b12 if one.draft.selected), None)
+    if first is not None:
+        said += whole.levels(first, said)
+    outcomes: list[Outcome] = [one.card for one in said]
+    if not of_b12:
+        unseen = len(unknown) + basket.unreadable
+        outcomes += whole.without_b12(basket, unseen, signing=signing)
+    outcomes += [one.card for one in _unrecognised(unknown, basket.unreadable, one_by_one)]
+    return outcomes or [whole.why_silent(checked=first is not None)]
+
+
+def _recognised(
+    orders: Sequence[Order], of_b12: Sequence[Order], one_by_one: OrderChecks
+) -> list[Said]:
+    """What is said of each selected order that has vitamin B12. Of two that repeat each other it
+    is the later one that is one too many, or the selected one."""
+    said: list[Said] = []
+    for order in orders:
+        if order.draft.selected and order.kind == "combination":
+            said += one_by_one.combination(order)
+    for place, order in enumerate(of_b12):
+        if order.draft.selected:
+            aside = [one for one in of_b12[place + 1 :] if not one.draft.selected]
+            said += one_by_one.vitamin_b12(order, [*of_b12[:place], *aside])
+    return said
+
+
+def _unrecognised(
+    unknown: Sequence[Order], unreadable: int, one_by_one: OrderChecks
+) -> Iterator[Said]:
+    """What is said of the orders that may be of vitamin B12."""
+    for order in unknown:
+        if order.draft.selected:
+            yield from one_by_one.unidentified(order)
+    if unreadable:
+        yield from one_by_one.unread(unreadable)
+
+
+def may_concern_b12(basket: Basket, g: Guideline) -> bool:
+    """Whether a selected order is one of vitamin B12, or one that nobody can identify or read."""
+    return basket.unreadable > 0 or any(
+        one.selected
+        and is_live(one)
+        and recognise(one.codes, one.text, g).kind in ("b12", "unknown")
+        for one in basket.drafts
+    )

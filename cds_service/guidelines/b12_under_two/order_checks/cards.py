@@ -1,0 +1,98 @@
+"""What the card of one order says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from cds_service.clinical import PlannedDrug, RevisedDrug
+from cds_service.guidelines.b12_under_two.order_checks.reading import Order
+from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
+from cds_service.guidelines.b12_under_two.tables.order import Answer
+from cds_service.guidelines.b12_under_two.words import card_values, finding_notes
+from cds_service.guidelines.engine import Choice, Indicator, Note, Recommend, most_urgent
+
+
+class Said(NamedTuple):
+    """A card and the answer it stands for."""
+
+    card: Recommend
+    answer: Answer
+
+
+class Cards:
+    """Writes the cards of one call; what they all say of the child is worked out once."""
+
+    def __init__(self, regimens: Regimens) -> None:
+        self._facts, self._a, self._g = regimens.facts, regimens.a, regimens.g
+        self._regimens = regimens
+
+    @cached_property
+    def _values(self) -> Mapping[str, object]:
+        return card_values(self._facts, self._a, (), self._g)
+
+    @cached_property
+    def _findings(self) -> list[Note]:
+        return finding_notes(self._facts, self._a, self._g)
+
+    def speak(
+        self,
+        rule: str,
+        answer: Answer,
+        order: Order,
+        values: Mapping[str, object],
+        choices: Iterable[Choice] | None = None,
+        indicator: Indicator | None = None,
+        *,
+        notes: Iterable[Note] = (),
+        selection: Literal["at-most-one", "any"] = "at-most-one",
+    ) -> Said:
+        """The card of a row that fired. Without ``choices`` it offers the row's own correction;
+        ``indicator`` and that of the answer are what it has at the least."""
+        if choices is None:
+            choices = self._regimens.correct(order, answer.correction, rule)
+        choices = tuple(choices)
+        urgency = (self._g.file.cards[answer.card].indicator, answer.indicator, indicator)
+        card = Recommend(
+            rule,
+            answer.card,
+            most_urgent(*[one for one in urgency if one is not None]),
+            {
+                **self._values_with(choices),
+                "order": order.name,
+                "dose": order.dose_in_words,
+                "way": order.ways_in_words,
+                **values,
+            },
+            tuple(self._notes(answer, order, choices, notes)),
+            choices,
+            selection,
+            about=order.draft.source,
+        )
+        return Said(card, answer)
+
+    def _values_with(self, choices: tuple[Choice, ...]) -> Mapping[str, object]:
+        """Only the drugs of the choices make a difference to what every card may name."""
+        if any(isinstance(plan, PlannedDrug) for choice in choices for plan in choice.plans):
+            return card_values(self._facts, self._a, choices, self._g)
+        return self._values
+
+    def _notes(
+        self, answer: Answer, order: Order, choices: tuple[Choice, ...], notes: Iterable[Note]
+    ) -> Iterable[Note]:
+        texts = self._g.file.texts
+        regimens = any(
+            isinstance(plan, RevisedDrug) and "dosage" in plan.parts
+            for choice in choices
+            for plan in choice.plans
+        )
+        if self._a.status.level is not None and (regimens or answer.shows_level):
+            yield from self._findings
+        if order.kind == "b12":
+            yield Note("finding", texts.draft_read, order.reading)
+            if order.drug.by == "name":
+                yield Note("finding", texts.draft_by_name, {"name": order.name})
+        yield from notes
+        if regimens:
+            yield from self._regimens.notes(order, texts.draft_instead)

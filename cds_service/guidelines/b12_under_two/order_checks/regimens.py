@@ -1,0 +1,170 @@
+"""What the guideline would order for this child, and how a drafted order becomes that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+from cds_service.clinical import Code, PlannedDrug, RemovedDraft, RevisedDrug
+from cds_service.guidelines.b12_under_two import treatment
+from cds_service.guidelines.b12_under_two.assessment import Assessment
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.order_checks.reading import Order
+from cds_service.guidelines.b12_under_two.prescribing import Prescriber, safety_notes
+from cds_service.guidelines.b12_under_two.tables.order import Correction
+from cds_service.guidelines.engine import Choice, Note, Recommend
+from cds_service.guidelines.tables import Reasoning
+
+_Part = Literal["medication", "dosage"]
+_PARTS: dict[Correction, tuple[_Part, ...]] = {
+    "product": ("medication",),
+    "product and dose": ("medication", "dosage"),
+    "product and dose, or removed": ("medication", "dosage"),
+}
+_PART_IN_WORDS: dict[_Part, str] = {"dosage": "the dose", "medication": "the drug"}
+
+
+class Regimen(NamedTuple):
+    """A drug as the guideline would order it, and what is said of its safety."""
+
+    drug: PlannedDrug
+    safety: tuple[Note, ...]
+
+
+def drug_of(choice: Choice) -> PlannedDrug | None:
+    return next((one for one in choice.plans if isinstance(one, PlannedDrug)), None)
+
+
+class Regimens:
+    """What the chart's card would order for one child, worked out once and when first asked for.
+
+    ``absent`` names the facts that every dose rests on and that are not there.
+    """
+
+    def __init__(self, facts: Facts, a: Assessment, g: Guideline) -> None:
+        self.facts, self.a, self.g = facts, a, g
+        self._regimens: dict[bool, Regimen | None] = {}
+        self.absent = tuple(
+            [
+                need.name
+                for need in g.needs
+                if need.importance == "required" and need.key in facts.missing
+            ]
+        )
+
+    @cached_property
+    def _route(self) -> str:
+        """The row of the route table that would answer if the child were not treated."""
+        return treatment.choose_route(
+            self.facts, self.a, self.g, Reasoning(), ignoring_treatment=True
+        )
+
+    def chart_card(self, why: Reasoning) -> Recommend | None:
+        """The card that the chart gets, where it is one of treatment or of a specialist's; none
+        without the facts that every dose rests on."""
+        asks_for = self.g.tables.route[self._route].then.kind
+        if self.absent and asks_for != "specialist":
+            return None
+        pressing = asks_for == "clarify" and bool(self.facts.neurological)
+        if not (self.a.status.deficient or asks_for == "specialist" or pressing):
+            return None
+        card = treatment.recommend(self._route, self.facts, self.a, self.g, why)
+        return card if isinstance(card, Recommend) else None
+
+    def like(self, order: Order) -> Regimen | None:
+        """What would be ordered, injected where ``order`` is; none where nothing would be."""
+        if order.injected not in self._regimens:
+            self._regimens[order.injected] = self._choose(injected=order.injected)
+        return self._regimens[order.injected]
+
+    def notes(self, order: Order, opening: str) -> list[Note]:
+        """The regimen in words, its drug named, and the safety of it; nothing if there is none."""
+        regimen = self.like(order)
+        if regimen is None:
+            return []
+        drug, safety = regimen
+        first, *later = drug.phases
+        row = self.g.file.texts.dose_table_row
+        return [
+            Note("advice", opening, {"drug": drug.name, "text": first.text}),
+            *(Note("advice", row, {"text": phase.text}) for phase in later),
+            *safety,
+        ]
+
+    def _choose(self, *, injected: bool) -> Regimen | None:
+        card = self.chart_card(Reasoning())
+        offered = sorted(card.choices, key=lambda one: not one.recommended) if card else []
+        drugs = [(drug, one) for one in offered if (drug := drug_of(one)) is not None]
+        if card is None or not drugs:
+            return None
+        drug, choice = drugs[0]
+        notes: Iterable[Note] = card.notes
+        if injected and drug.route == self.g.file.routes.oral:
+            prescriber = Prescriber(self.facts, self.a, self.g, Reasoning())
+            choice = prescriber.injection(self.g.file.doses.weekly_injections, recommended=True)
+            drug = drug_of(choice) or drug
+            notes, _ = safety_notes(
+                self._route, [choice], card.indicator, prescriber, allergic=False
+            )
+        return Regimen(drug, tuple([one for one in notes if one.section == "safety"]))
+
+    # --- ways to put an order right ---------------------------------------------------------------
+
+    def correct(self, order: Order, correction: Correction, rule: str) -> tuple[Choice, ...]:
+        """``order`` put right; nothing where it cannot be changed or nothing would be ordered."""
+        if correction == "none" or not order.draft.source:
+            return ()
+        if correction == "removed":
+            return self._removed(order, rule)
+        if correction == "under the skin":
+            return self._rerouted(order, rule, self.g.file.routes.subcutaneous)
+        if correction == "into the muscle":
+            return self._rerouted(order, rule, self.g.file.routes.intramuscular)
+        if correction == "dose":
+            return self._changed(order, rule, self._parts_of_a_dose(order))
+        if correction == "product and dose, or removed" and order.kind != "b12":
+            return self._removed(order, rule)  # a combination does not treat
+        changed = self._changed(order, rule, _PARTS[correction])
+        if not changed and correction == "product and dose, or removed":
+            return self._removed(order, rule)
+        return changed
+
+    def _removed(self, order: Order, rule: str) -> tuple[Choice, ...]:
+        plan = RemovedDraft(order.draft.source, order.name)
+        return (Choice(rule, f"Remove this order: {order.name}", (plan,)),)
+
+    def _changed(self, order: Order, rule: str, parts: tuple[_Part, ...]) -> tuple[Choice, ...]:
+        """The order changed in ``parts`` to what is recommended for this child, if anything is."""
+        regimen = self.like(order)
+        if regimen is None:
+            return ()
+        drug = regimen.drug
+        to_inject = drug.route != self.g.file.routes.oral and not order.injected
+        if to_inject and "medication" not in parts:
+            parts = ("medication", *parts)  # what is swallowed cannot be injected
+        plan = RevisedDrug(order.draft, drug, frozenset(parts))
+        what = " and ".join([_PART_IN_WORDS[one] for one in parts])
+        label = f"Change {what}: {drug.name}" if "medication" in parts else f"Change {what}"
+        return (Choice(rule, label, (plan,), recommended=True),)
+
+    def _rerouted(self, order: Order, rule: str, route: Code) -> tuple[Choice, ...]:
+        """The order as it is, by another route; not one whose dose stands in words alone, which
+        would still say the old route."""
+        if order.dosing.average_high is None:
+            return ()
+        drug = PlannedDrug(
+            order.draft.codes, order.name, route, Decimal(0), "ug", (), self.facts.on, "routine"
+        )
+        plan = RevisedDrug(order.draft, drug, frozenset({"route"}))
+        label = f"Change the route: {route.display.lower()}"
+        return (Choice(rule, label, (plan,), recommended=True),)
+
+    def _parts_of_a_dose(self, order: Order) -> tuple[_Part, ...]:
+        """Another product too where one piece of it is too much, or is one to swallow whole:
+        infants are given a liquid."""
+        drug = order.drug
+        strong = drug.per_unit is not None and self.g.limits.dose_suggested.holds(drug.per_unit)
+        return ("medication", "dosage") if strong or drug.form == "tablet" else ("dosage",)

@@ -1,0 +1,189 @@
+"""The basket as a whole against the table ORD: what its orders lack, and why it gets no card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+
+from msgspec import structs
+
+from cds_service.clinical import Basket, PlannedDrug, RevisedDrug
+from cds_service.guidelines.b12_under_two import monitoring, treatment
+from cds_service.guidelines.b12_under_two.age import add_months
+from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
+from cds_service.guidelines.b12_under_two.order_checks.reading import Order, is_empty
+from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, drug_of
+from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
+from cds_service.guidelines.b12_under_two.tables.order import (
+    Answer,
+    BasketFacts,
+    Check,
+    Silence,
+    SilenceFacts,
+)
+from cds_service.guidelines.b12_under_two.words import test_notes
+from cds_service.guidelines.engine import Choice, Note, NotIndicated, Outcome, Recommend
+from cds_service.guidelines.tables import Reasoning, first_match, one_row
+
+_WHY_SILENT: Mapping[Silence, str] = {
+    "agrees": "the order agrees with the guideline",
+    "treated already": "vitamin B12 is ordered or given already",
+    "another order is written": "another order is being written; treatment is advised when orders"
+    " are signed",
+    "none is called for": "no order of vitamin B12 is being written, and none is called for here",
+}
+_WITH_FOLIC_ACID_ALONE = ("ORD-13", "ORD-13.borderline")
+
+
+class BasketChecks:
+    """Checks the basket of one call; ``orders`` are all that order a drug."""
+
+    def __init__(
+        self, regimens: Regimens, cards: Cards, why: Reasoning, orders: Sequence[Order]
+    ) -> None:
+        self.facts, self.a, self.g = regimens.facts, regimens.a, regimens.g
+        self._regimens, self._cards, self._why = regimens, cards, why
+        self._folate = next(
+            (one for one in orders if one.kind == "folic acid" and one.draft.selected), None
+        )
+        self._facts = BasketFacts(
+            b12=any(one.kind == "b12" for one in orders),
+            folic_acid=self._folate is not None,
+            treated=self.facts.therapy.current,
+            deficient=self.a.status.deficient,
+            status=self.a.status.name,
+        )
+
+    def why_silent(self, *, checked: bool) -> NotIndicated:
+        """Nothing is said of the basket; ``checked``: of an order of vitamin B12 in it."""
+        asked = SilenceFacts(
+            checked=checked, treated=self._facts.treated, deficient=self._facts.deficient
+        )
+        match = first_match(self.g.tables.order_silence, asked)
+        return NotIndicated(match.rule, _WHY_SILENT[match.result])
+
+    # --- the levels that go with a treatment ------------------------------------------------------
+
+    def levels(self, order: Order, said: Sequence[Said]) -> list[Said]:
+        """The levels of one and three months, with the tests that go with them, where nobody has
+        ordered them and no card asks not to give the order."""
+        facts, g, why = self.facts, self.g, self._why
+        lacking = self._without_a_level()
+        asked = structs.replace(
+            self._facts,
+            lacking=tuple(lacking),
+            refused=any(one.answer.refuses for one in said),
+        )
+        fired = why.keep(one_row(g.tables.order_basket, "ORD-08", asked, order.name)).fired
+        if not fired or fired[0].then is None:
+            return []
+        wanted = self._wanted(order, list(lacking.values()))
+        tests, already = monitoring.plan_tests(wanted, facts, g, why, before_dose=order.injected)
+        notes = test_notes(tests, already, g)
+        if any(one.due == facts.on for one in tests):
+            notes.append(Note("advice", g.file.texts.baseline_first))
+        said_of = {"windows": " and ".join(lacking)}
+        choices = monitoring.test_choices("ORD-08", tests)
+        return [
+            self._cards.speak(
+                "ORD-08", fired[0].then, order, said_of, choices, notes=notes, selection="any"
+            )
+        ]
+
+    def _without_a_level(self) -> dict[Check, date]:
+        """The checks still to come without an order of a level, and when each is due."""
+        facts, g, constants = self.facts, self.g, self.g.file.constants
+        start = facts.therapy.start if facts.therapy.current else None
+        start = start or facts.on
+        due: dict[Check, date] = {
+            "one month": add_months(start, int(constants.one_month_check.value)),
+            "three months": add_months(start, int(constants.three_month_check.value)),
+        }
+        return {
+            check: day
+            for check, day in due.items()
+            if day >= facts.on and not monitoring.is_ordered(g.file.tests.b12, day, facts, g)
+        }
+
+    def _wanted(self, order: Order, due: Sequence[date]) -> list[monitoring.Wanted]:
+        """The levels, and what else goes with a first treatment."""
+        facts, a, g, why = self.facts, self.a, self.g, self._why
+        wanted: list[monitoring.Wanted] = [("b12", day) for day in due]
+        if facts.therapy.current:
+            return wanted
+        if a.status.deficient:
+            wanted += monitoring.baseline(facts, a, g, why)
+            during = monitoring.during_treatment(facts, a, g, why, parenteral=order.injected)
+            wanted += [one for one in during if one[0] != "b12"]
+        elif a.status.level is None and facts.preliminary is None:
+            wanted.append(("b12", facts.on))
+        return wanted
+
+    # --- no vitamin B12 among the orders ----------------------------------------------------------
+
+    def without_b12(self, basket: Basket, unseen: int, *, signing: bool) -> Iterator[Outcome]:
+        """Folic acid alone, or the treatment itself: a basket without vitamin B12, ``unseen``
+        orders of which may be of it."""
+        running = DuplicationFacts(active=len(self.facts.therapy.active))
+        self._why.row(self.g.tables.duplication, "DUP-01", running)
+        alone = [one_row(self.g.tables.order_basket, row, self._facts)
+                 for row in _WITH_FOLIC_ACID_ALONE]  # fmt: skip
+        answer = next((row.then for match in alone for row in match.fired), None)
+        due = answer is not None or signing or _nothing_is_written(basket)
+        speaks = due and not self._facts.treated
+        advice = self._treatment(basket, unseen) if speaks else None
+        for match in alone:
+            self._why.keep(match)
+        if answer is not None and self._folate is not None:
+            yield self._with_folic_acid(self._folate, answer, advice)
+        elif advice is not None:
+            yield advice
+        elif speaks and self._facts.deficient and self._regimens.absent:
+            yield treatment.cannot_evaluate(self._regimens.absent, self.facts, self.a, self.g)
+
+    def _with_folic_acid(
+        self, folate: Order, answer: Answer, advice: Recommend | None
+    ) -> Recommend:
+        choices = advice.choices if advice is not None else ()
+        indicator = advice.indicator if advice is not None else None
+        notes = self._notes_beside_folic_acid(advice)
+        said = self._cards.speak("ORD-13", answer, folate, {}, choices, indicator, notes=notes)
+        return said.card
+
+    def _notes_beside_folic_acid(self, advice: Recommend | None) -> list[Note]:
+        if advice is None:
+            return []
+        drug = next((one for choice in advice.choices if (one := drug_of(choice))), None)
+        if drug is None:
+            return list(advice.notes)
+        values = {"drug": drug.name, "text": "as follows"}
+        return [Note("advice", self.g.file.texts.draft_regimen, values), *advice.notes]
+
+    def _treatment(self, basket: Basket, unseen: int) -> Recommend | None:
+        """The treatment card of the chart, its order written into the order just begun."""
+        card = self._regimens.chart_card(self._why)
+        if card is None:
+            return None
+        empty = [one for one in basket.drafts if one.selected and is_empty(one) and one.source]
+        if len(empty) == 1:
+            everything = frozenset({"medication", "dosage", "route"})
+
+            def begun(choice: Choice) -> Choice:
+                plans = tuple(
+                    RevisedDrug(empty[0], plan, everything)  # type: ignore[arg-type]
+                    if isinstance(plan, PlannedDrug)
+                    else plan
+                    for plan in choice.plans
+                )
+                return structs.replace(choice, plans=plans)
+
+            card = structs.replace(card, choices=tuple([begun(one) for one in card.choices]))
+        if unseen:
+            note = Note("safety", self.g.file.texts.drafts_unknown, {"count": unseen})
+            card = structs.replace(card, notes=(*card.notes, note))
+        return card
+
+
+def _nothing_is_written(basket: Basket) -> bool:
+    """Nothing is selected, or nothing but an order whose drug is not chosen yet."""
+    return all(is_empty(one) for one in basket.drafts if one.selected)

@@ -1,0 +1,398 @@
+"""Table ORD: what is to be said of the orders being written.
+
+Of an order of vitamin B12 the table asks eight questions, each with rows of its own, so that one
+answer never hides another: does it harm this child, does it go by the right way, is it too much,
+is it too little, may it be injected there, does its preservative harm, is it there twice, and was
+everything understood. The ninth is whether there is anything to say, the last what the orders
+lack as a whole.
+
+A rule of several rows has a card for each; what follows from a row is an `Answer`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+
+from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.products import (
+    BY_MOUTH,
+    INJECTED,
+    Kind,
+    Substance,
+    Way,
+)
+from cds_service.guidelines.b12_under_two.tables.cause import Cause
+from cds_service.guidelines.b12_under_two.tables.severity import Severity
+from cds_service.guidelines.b12_under_two.tables.status import StatusName
+from cds_service.guidelines.engine import Indicator
+from cds_service.guidelines.tables import (
+    Condition,
+    Row,
+    Table,
+    TableWords,
+    all_of,
+    any_of,
+    includes,
+    is_one_of,
+    meets,
+    none,
+    not_,
+    some,
+)
+
+#: How an order is put right: taken out of the basket; given another product, another dose, or
+#: both ("or removed" where the product cannot be changed); or given by another route.
+Correction = Literal[
+    "none", "removed", "product", "dose", "product and dose", "product and dose, or removed",
+    "under the skin", "into the muscle",
+]  # fmt: skip
+Check = Literal["one month", "three months"]
+Silence = Literal["agrees", "treated already", "another order is written", "none is called for"]
+
+
+class Answer(Struct, frozen=True):
+    """What follows from a row that has a card.
+
+    ``indicator`` is what the card has at the least. ``refuses`` says that it asks not to give the
+    order at all, so that nothing goes with it; ``shows_level`` that it rests on the level.
+    """
+
+    card: str
+    correction: Correction = "none"
+    indicator: Indicator | None = None
+    refuses: bool = False
+    shows_level: bool = False
+
+
+#: What follows from DUP-02, which is asked before ORD-06: the order is one too many.
+REPEATED = Answer("ORD-06", "removed", refuses=True)
+
+
+class OrderFacts(Struct, frozen=True):
+    """One order being written, and what of the child bears on it.
+
+    ``ways`` are all it may go by. Amounts are micrograms: ``single`` is the largest single dose,
+    ``day`` the most on one day, ``average`` what is given a day on average; each ``None`` where
+    it is not known. ``unclear`` says what could not be understood of it, ``gaps`` what is needed
+    to judge it and is not there. ``repeated`` names the same drug ordered once more by the same
+    way, ``elsewhere`` by another. ``may_bleed`` and ``preservative_harms`` are known only of what
+    is injected.
+    """
+
+    kind: Kind = "b12"
+    substance: Substance = ""
+    preservative_free: bool = False
+    ways: tuple[Way, ...] = ()
+    single: Decimal | None = None
+    day: Decimal | None = None
+    average: Decimal | None = None
+    per_kg_in_mg: bool = False
+    needs_weight: bool = False
+    unclear: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    status: StatusName = "unknown"
+    deficient: bool = False
+    severity: Severity | None = None
+    cause: Cause = "unknown"
+    signs: tuple[str, ...] = ()
+    reactions: tuple[str, ...] = ()
+    leber: tuple[str, ...] = ()
+    may_bleed: bool | None = None
+    preservative_harms: bool | None = None
+    gaps: tuple[str, ...] = ()
+
+
+class SilenceFacts(Struct, frozen=True):
+    """What was said of one order, or of the basket, by the cards; ``checked`` says that there was
+    vitamin B12 to check."""
+
+    said: tuple[str, ...] = ()
+    checked: bool = False
+    treated: bool = False
+    deficient: bool = False
+
+
+class BasketFacts(Struct, frozen=True):
+    """The orders being written as a whole, and what of the child bears on them.
+
+    ``b12`` says that vitamin B12 is among them, ``folic_acid`` that folic acid is selected,
+    ``refused`` that a card asks not to give what is ordered. ``lacking`` are the checks after it
+    for which nobody has ordered a level. ``age_rule`` is the row of the age table.
+    """
+
+    b12: bool = False
+    folic_acid: bool = False
+    refused: bool = False
+    lacking: tuple[Check, ...] = ()
+    treated: bool = False
+    deficient: bool = False
+    status: StatusName = "unknown"
+    age_rule: str = ""
+
+
+def danger_table(words: TableWords) -> Table[OrderFacts, Answer]:
+    """After a reaction no cobalamin is given, so that which one it is no longer matters."""
+    f = OrderFacts
+    cyanocobalamin = all_of(
+        is_one_of(f.kind, "b12", "combination"), is_one_of(f.substance, "", "cyanocobalamin")
+    )
+    return Table.of(
+        "order",
+        OrderFacts,
+        (
+            Row(
+                "ORD-10",
+                some(f.reactions),
+                Answer("ORD-10.allergy", "removed", refuses=True),
+                part="allergy",
+            ),
+            Row(
+                "ORD-10",
+                all_of(none(f.reactions), cyanocobalamin, some(f.leber)),
+                Answer("ORD-10.leber", "product and dose, or removed"),
+                part="leber",
+            ),
+            Row(
+                "ORD-10",
+                all_of(
+                    none(f.reactions),
+                    cyanocobalamin,
+                    is_one_of(f.kind, "b12"),
+                    is_one_of(f.cause, "inborn"),
+                ),
+                Answer("ORD-10.inborn", "removed", refuses=True),
+                part="inborn",
+            ),
+        ),
+        words,
+        first=False,
+    )
+
+
+def way_table(words: TableWords) -> Table[OrderFacts, Answer]:
+    """A sign of the nerves is explained by nothing else than a level known to be adequate."""
+    f = OrderFacts
+    by_mouth = includes(f.ways, *BY_MOUTH)
+    unexplained = all_of(some(f.signs), not_(is_one_of(f.status, "adequate", "probably adequate")))
+    return Table.of(
+        "order",
+        OrderFacts,
+        (
+            Row(
+                "ORD-02",
+                all_of(by_mouth, is_one_of(f.cause, "inborn")),
+                Answer("ORD-02.inborn", "removed", refuses=True, shows_level=True),
+                part="inborn",
+            ),
+            Row(
+                "ORD-02",
+                all_of(by_mouth, any_of(unexplained, is_one_of(f.severity, "severe"))),
+                Answer("ORD-02", "product and dose", shows_level=True),
+            ),
+            Row(
+                "ORD-01",
+                all_of(by_mouth, is_one_of(f.cause, "malabsorption", "mixed")),
+                Answer("ORD-01", "product and dose", shows_level=True),
+            ),
+        ),
+        words,
+        first=True,
+        complete=False,
+    )
+
+
+def excess_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]:
+    f = OrderFacts
+    return Table.of(
+        "order",
+        OrderFacts,
+        (
+            Row("ORD-04", _excessive(limits), Answer("ORD-04", "dose")),
+            Row(
+                "ORD-03",
+                any_of(meets(f.single, limits.dose_suggested), meets(f.day, limits.dose_suggested)),
+                Answer("ORD-03", "dose"),
+            ),
+        ),
+        words,
+        first=True,
+        complete=False,
+    )
+
+
+def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]:
+    """Where a unit was probably confused, the dose that was meant is not known to be small."""
+    f = OrderFacts
+    plausible = not_(_excessive(limits))
+    maintenance = all_of(plausible, f.deficient, meets(f.average, limits.requirement_dose))
+    return Table.of(
+        "order",
+        OrderFacts,
+        (
+            Row("ORD-05", all_of(plausible, f.needs_weight), Answer("ORD-05", "dose")),
+            Row(
+                "ORD-07",
+                all_of(maintenance, any_of(some(f.signs), is_one_of(f.severity, "severe"))),
+                Answer("ORD-07", "dose", "critical", shows_level=True),
+                part="pressing",
+            ),
+            Row("ORD-07", maintenance, Answer("ORD-07", "dose", shows_level=True)),
+            Row(
+                "ORD-07",
+                all_of(plausible, f.deficient, meets(f.single, limits.dose_tenth)),
+                Answer("ORD-07.tenth", "dose", shows_level=True),
+                part="tenth",
+            ),
+        ),
+        words,
+        first=True,
+        complete=False,
+    )
+
+
+def injection_table(words: TableWords) -> Table[OrderFacts, Answer]:
+    f = OrderFacts
+    vein = includes(f.ways, "intravenous")
+    return Table.of(
+        "order",
+        OrderFacts,
+        (
+            Row(
+                "ORD-11",
+                all_of(f.may_bleed, includes(f.ways, "intramuscular", "parenteral")),
+                Answer("ORD-11", "under the skin"),
+            ),
+            Row(
+                "ORD-11",
+                all_of(vein, f.may_bleed),
+                Answer("ORD-11.vein", "under the skin"),
+                part="vein, may bleed",
+            ),
+            Row(
+                "ORD-11",
+                all_of(vein, none(f.may_bleed)),
+                Answer("ORD-11.vein", "into the muscle"),
+                part="vein",
+            ),
+        ),
+        words,
+        first=False,
+    )
+
+
+def preservative_table(words: TableWords) -> Table[OrderFacts, Answer]:
+    f = OrderFacts
+    return Table.of(
+        "order",
+        OrderFacts,
+        (
+            Row(
+                "ORD-12",
+                all_of(
+                    includes(f.ways, *INJECTED), f.preservative_harms, none(f.preservative_free)
+                ),
+                Answer("ORD-12", "product"),
+            ),
+        ),
+        words,
+        first=False,
+    )
+
+
+def twice_table(words: TableWords) -> Table[OrderFacts, Answer]:
+    """DUP-02 is asked before: what is there twice by the same way is spoken of alone."""
+    f = OrderFacts
+    return Table.of(
+        "order",
+        OrderFacts,
+        (Row("ORD-06", all_of(none(f.repeated), some(f.elsewhere)), Answer("ORD-06.other")),),
+        words,
+        first=False,
+    )
+
+
+def unclear_table(words: TableWords) -> Table[OrderFacts, Answer]:
+    """A combination is worth a word only where the child needs treatment, which it is not."""
+    f = OrderFacts
+    return Table.of(
+        "order",
+        OrderFacts,
+        (
+            Row(
+                "ORD-09",
+                any_of(
+                    is_one_of(f.kind, "unknown"),
+                    all_of(is_one_of(f.kind, "b12"), any_of(some(f.unclear), some(f.gaps))),
+                    all_of(
+                        is_one_of(f.kind, "combination"),
+                        any_of(f.deficient, is_one_of(f.status, "borderline"), some(f.signs)),
+                    ),
+                ),
+                Answer("ORD-09"),
+            ),
+        ),
+        words,
+        first=False,
+    )
+
+
+def silence_table(words: TableWords) -> Table[SilenceFacts, Silence]:
+    """Asked of each order of vitamin B12, and of the basket for the reason."""
+    f = SilenceFacts
+    silent = none(f.said)
+    return Table.of(
+        "order",
+        SilenceFacts,
+        (
+            Row("ORD-14", all_of(silent, f.checked), "agrees"),
+            Row("ORD-14", all_of(silent, f.treated), "treated already", part="treated"),
+            Row("ORD-14", all_of(silent, f.deficient), "another order is written", part="later"),
+            Row("ORD-14", silent, "none is called for", part="not called for"),
+        ),
+        words,
+        first=True,
+        complete=False,
+    )
+
+
+def basket_table(words: TableWords) -> Table[BasketFacts, Answer | None]:
+    f = BasketFacts
+    alone = all_of(f.folic_acid, none(f.b12), none(f.treated))
+    return Table.of(
+        "order",
+        BasketFacts,
+        (
+            Row(
+                "ORD-08",
+                all_of(f.b12, none(f.refused), some(f.lacking)),
+                Answer("ORD-08", shows_level=True),
+            ),
+            Row(
+                "ORD-13",
+                all_of(alone, f.deficient),
+                Answer("ORD-13", shows_level=True),
+            ),
+            Row(
+                "ORD-13",
+                all_of(alone, is_one_of(f.status, "borderline")),
+                Answer("ORD-13.borderline", shows_level=True),
+                part="borderline",
+            ),
+            Row("ORD-15", is_one_of(f.age_rule, "AGE-04"), None),
+        ),
+        words,
+        first=False,
+    )
+
+
+def _excessive(limits: Limits) -> Condition:
+    f = OrderFacts
+    return any_of(
+        f.per_kg_in_mg,
+        meets(f.single, limits.dose_excessive),
+        meets(f.day, limits.dose_excessive),
+    )
