@@ -139,6 +139,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.front": (_B12, "msgspec"),
     "guidelines.b12_under_two.facts": (_B12, "msgspec"),
     "guidelines.b12_under_two.assessment": (_B12, "msgspec"),
+    "guidelines.b12_under_two.meanings": (_B12, "msgspec"),
+    "guidelines.b12_under_two.tables.signs": (_B12, "msgspec"),
     "guidelines.b12_under_two.treatment": (_B12, "msgspec"),
     "guidelines.b12_under_two.monitoring": (_B12, "msgspec"),
     "guidelines.b12_under_two.follow_up": (_B12, "msgspec"),

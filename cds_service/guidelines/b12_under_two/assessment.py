@@ -6,6 +6,7 @@ guideline's sentence.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from msgspec import Struct, structs
@@ -17,6 +18,7 @@ from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
 from cds_service.guidelines.b12_under_two.tables.cause import Cause, CauseFacts
 from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
 from cds_service.guidelines.b12_under_two.tables.severity import Severity, SeverityFacts
+from cds_service.guidelines.b12_under_two.tables.signs import SignFacts
 from cds_service.guidelines.b12_under_two.tables.status import (
     Diagnosis,
     Metabolites,
@@ -24,7 +26,7 @@ from cds_service.guidelines.b12_under_two.tables.status import (
     StatusName,
 )
 from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts
-from cds_service.guidelines.engine import Limit
+from cds_service.guidelines.engine import Indicator, Limit
 from cds_service.guidelines.tables import Match, Reasoning, Table, first_match, one_row
 
 _DEFICIENT: frozenset[StatusName] = frozenset(
@@ -57,11 +59,31 @@ class Status(Struct, frozen=True):
         return self.name == "unknown" and self.level is not None
 
 
+class Signs(Struct, frozen=True):
+    """What of a child suggests a deficiency, whatever its level.
+
+    ``rule`` and ``alarm`` are what the table SIGN says of it where no level is usable, "" and
+    ``None`` without a sign. ``suggestive`` names every suggestive sign with its value,
+    ``beyond`` those that no other fact of the severity table names. ``low_lines`` are the low
+    blood cell lines, ``metabolites`` the raised ones of the last month.
+    """
+
+    rule: str = ""
+    alarm: Indicator | None = None
+    suggestive: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
+    low_lines: tuple[str, ...] = ()
+    macrocytosis: bool = False
+    severe_anaemia: bool = False
+    metabolites: tuple[Lab, ...] = ()
+
+
 class Assessment(Struct, frozen=True):
     """``unavailable`` names blood values without a recent result; ``untreated_since`` is set only
     past the limit, ``same_day`` when there are neurological signs as well."""
 
     status: Status
+    signs: Signs
     cause: Cause
     causes: tuple[Finding, ...]
     severity: Severity | None
@@ -176,15 +198,22 @@ def disagreement(
     return False, asked
 
 
-def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> Status:
-    """The status of the level, from the table STAT."""
+def assess_status(
+    facts: Facts, cause: Cause, g: Guideline, why: Reasoning, *, suggested: bool
+) -> Status:
+    """The status of the level, from the table STAT; ``suggested`` when signs ask for a level."""
     limits, therapy = g.limits, facts.therapy
     level, flags = chosen_level(facts)
     neuro = bool(facts.neurological)
     discordant, pairs = disagreement(facts, level, g.tables.result_remarks)
     metabolites: Metabolites = "none"
     high: tuple[Lab, ...] = ()
-    asked = StatusFacts(signs=neuro, risk=at_risk(cause), diagnosis=_diagnosis(facts, level, g))
+    asked = StatusFacts(
+        signs=neuro,
+        suggested=suggested,
+        risk=at_risk(cause),
+        diagnosis=_diagnosis(facts, level, g),
+    )
     if level is not None:
         sampled = level.when.first
         metabolites, high = metabolite_evidence(facts, sampled, limits, both_normal=neuro)
@@ -279,11 +308,81 @@ def _names(findings: tuple[Finding, ...]) -> tuple[str, ...]:
     return tuple([one.name for one in findings])
 
 
+# --- signs ----------------------------------------------------------------------------------------
+
+
+def find_signs(
+    facts: Facts, cause: Cause, g: Guideline
+) -> tuple[Signs, Match[SignFacts, Indicator]]:
+    """What suggests a deficiency, and what the table SIGN says of it."""
+    limits = g.limits
+    hemoglobin = recent(facts, "hemoglobin", limits.labs_recent)
+    mcv = recent(facts, "mcv", limits.labs_recent, above=True)
+    lines = _low_lines(facts, hemoglobin, limits)
+    severe = hemoglobin is not None and limits.hemoglobin_severe.holds(hemoglobin.value)
+    macrocytosis = [*_names(facts.megaloblastic), *_large_cells(mcv)]
+    several = [*_names(facts.pancytopenia), *_two_lines(lines, limits)]
+    _, metabolites = metabolite_evidence(facts, facts.on, limits)
+    raised = " and ".join(f"{g.file.names.labs[one.name]} {one.written}" for one in metabolites)
+    #: Each a sign of its own, whatever it is recorded by.
+    known = [
+        *_one_sign(_names(facts.failure_to_thrive)),
+        *_one_sign(macrocytosis),
+        *_one_sign(several),
+        *([f"haemoglobin {hemoglobin.written}"] if hemoglobin is not None and severe else []),
+    ]
+    beyond = [
+        *_one_sign([raised] if raised else []),
+        *_names((*facts.suggestive, *facts.worded.suggestive)),
+    ]
+    firm = bool(known or beyond)
+    beyond += _names((*facts.weak_signs, *facts.worded.weak))
+    if known or beyond or facts.neurological:
+        beyond += _one_sign(_names(facts.feeding_trouble))
+    suggestive = tuple(dict.fromkeys([*known, *beyond]))
+    asked = SignFacts(
+        neurological=_names(facts.neurological),
+        worded=_names(facts.worded.neurological),
+        screening=facts.screening,
+        hemoglobin=hemoglobin.value if hemoglobin is not None else None,
+        count=len(suggestive),
+        firm=firm,
+        cause=at_risk(cause),
+        mother_unknown=cause == "nutritional possible",
+        suggestive=suggestive,
+    )
+    match = first_match(g.tables.signs, asked)
+    signs = Signs(
+        rule=match.rule if match.fired else "",
+        alarm=match.result if match.fired else None,
+        suggestive=suggestive,
+        beyond=tuple(dict.fromkeys(beyond)),
+        low_lines=tuple(lines),
+        macrocytosis=bool(macrocytosis),
+        severe_anaemia=severe,
+        metabolites=metabolites,
+    )
+    return signs, match
+
+
+def _one_sign(names: Sequence[str]) -> list[str]:
+    """Several names of one sign, as one."""
+    return [" and ".join(dict.fromkeys(names))] if names else []
+
+
+def _large_cells(mcv: Lab | None) -> list[str]:
+    return [f"MCV {mcv.written}"] if mcv is not None and mcv.high else []
+
+
+def _two_lines(lines: Sequence[str], limits: Limits) -> list[str]:
+    return list(lines) if limits.lines_affected.holds(len(lines)) else []
+
+
 # --- severity -----------------------------------------------------------------------------------
 
 
 def grade_severity(
-    facts: Facts, status: Status, g: Guideline, why: Reasoning
+    facts: Facts, status: Status, signs: Signs, g: Guideline, why: Reasoning
 ) -> tuple[Severity, str, str]:
     """(severity, rule, what it rests on), from the table SEV."""
     limits, level = g.limits, status.level
@@ -302,6 +401,8 @@ def grade_severity(
         failure_to_thrive=_names(facts.failure_to_thrive),
         megaloblastic=_names(facts.megaloblastic),
         mcv_high=mcv is not None and mcv.high,
+        b12_anemia=_names(facts.b12_deficiency_anemia),
+        suggestive=signs.beyond,
     )
     match = why.first(g.tables.severity, asked)
     return match.result, match.rule, _rests_on(match.rule, asked, hemoglobin, mcv, lines, limits)
@@ -343,12 +444,12 @@ def _rests_on(
         return f"below {limits.b12_severe}"
     if rule == "SEV-04":
         return "graded severe by a clinician"
-    moderate = [*asked.failure_to_thrive, *asked.megaloblastic]
+    moderate = [*asked.failure_to_thrive, *asked.megaloblastic, *asked.b12_anemia]
     if hemoglobin is not None and limits.hemoglobin_anaemia.holds(hemoglobin.value):
         moderate.append(f"haemoglobin {hemoglobin.written}")
     if mcv is not None and mcv.high:
         moderate.append(f"MCV {mcv.written} above the laboratory's range")
-    return ", ".join(moderate)
+    return ", ".join(dict.fromkeys([*moderate, *asked.suggestive]))
 
 
 # --- urgency --------------------------------------------------------------------------------------
@@ -377,11 +478,14 @@ def untreated_since(facts: Facts, status: Status, g: Guideline) -> date | None:
 
 def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
     cause, causes = find_cause(facts, g, why)
-    status = assess_status(facts, cause, g, why)
+    signs, presenting = find_signs(facts, cause, g)
+    status = assess_status(facts, cause, g, why, suggested=signs.alarm is not None)
+    if status.name == "unknown at risk":
+        why.keep(presenting)
     severity: Severity | None = None
     rule = because = ""
     if status.deficient:
-        severity, rule, because = grade_severity(facts, status, g, why)
+        severity, rule, because = grade_severity(facts, status, signs, g, why)
     since = untreated_since(facts, status, g)
     urgent = why.all(
         g.tables.urgency,
@@ -394,6 +498,7 @@ def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
     fired = {row.rule for row in urgent.fired}
     return Assessment(
         status,
+        signs,
         cause,
         causes,
         severity,

@@ -61,6 +61,17 @@ def baseline(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning)
     return wanted
 
 
+def missing_now(facts: Facts, wanted: Iterable[TestName], g: Guideline) -> list[Wanted]:
+    """Those of the tests that have no usable result of the last month, for today."""
+    lab_of = dict(_BASELINE)
+    return [
+        (test, facts.on)
+        for test in wanted
+        if test not in lab_of
+        or recent(facts, lab_of[test], g.limits.labs_recent, above=True) is None
+    ]
+
+
 def checks(start: date, g: Guideline) -> tuple[date, date]:
     """The days of the one- and the three-month check of a treatment that began on ``start``."""
     constants = g.file.constants
@@ -178,20 +189,29 @@ def test_choices(rule: str, planned: Iterable[PlannedTest]) -> tuple[Choice, ...
 def maternal_task(
     facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning
 ) -> tuple[str, PlannedTask] | None:
-    """(rule, task): the mother of a breast-fed infant is assessed and treated too."""
+    """(rule, task): the mother of a breast-fed infant is assessed and treated too, or seen to
+    before anything is wrong."""
     status = assessment.status
     asked = MotherFacts(
         band=facts.age.band,
         breast_fed=facts.breast_fed,
         concerned=status.concerned,
         at_risk=status.name == "unknown at risk",
+        formula_fed=facts.formula_fed,
+        adequate=status.name == "adequate",
+        maternal=facts.maternal,
+        vegan_child=facts.vegan.child,
     )
     match = why.all(g.tables.mother, asked)
     if not match.fired or match.result == "nothing":
         return None
     sources = (status.level.source,) if status.level and status.level.source else ()
-    return match.rule, PlannedTask(g.file.texts.mother, facts.on, sources)
+    texts = g.file.texts
+    described = {"prevent": texts.prevention_mother, "prevent in the child": texts.prevention_child}
+    text = described.get(match.result, texts.mother)
+    return match.rule, PlannedTask(text, facts.on, sources)
 
 
 def task_choice(rule: str, task: PlannedTask) -> Choice:
-    return Choice(rule, "Create a task: assess the mother's vitamin B12", (task,))
+    whose = "check the child's" if rule == "PRE-02" else "assess the mother's"
+    return Choice(rule, f"Create a task: {whose} vitamin B12", (task,))

@@ -15,6 +15,7 @@ from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
 from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, Regimen
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
 from cds_service.guidelines.b12_under_two.words import (
+    formula_explains_nothing,
     named,
     number,
     shown_unit,
@@ -138,6 +139,8 @@ class Prescriber:
         facts, texts, doses = self.facts, self.g.file.texts, self.g.file.doses
         if "conditions" in facts.incomplete:
             return None  # "mild" is not known while part of the problem list is missing
+        if formula_explains_nothing(facts, self.a):
+            return None  # what a healthy child needs, this one gets already
         label, kg = {"label": texts.maintenance_label}, facts.weight.kg
         name = self._asked_for("daily requirement")
         if name is None:
@@ -228,6 +231,8 @@ class Prescriber:
         )
         label = label[0].upper() + label[1:]
         added = g.file.texts.with_tests if tests else ""
+        # An active order that is vitamin B12 by its name may be one: no second is recommended.
+        recommended = recommended and not facts.therapy.looks_like_b12
         return Choice(dose.rule, label + added, (drug, *tests), recommended, alone=label)
 
 
@@ -357,12 +362,16 @@ class _SafetyNotes:
         if p.minds("SAF-08"):
             self._say(texts.renal, name=named(facts.renal))
         if p.minds("SAF-09"):
-            self._say(texts.nitrous_oxide)
+            if facts.nitrous_oxide:
+                names = ", ".join(facts.nitrous_oxide)
+                self._say(texts.nitrous_oxide_planned, "warning", names=names)
+            else:
+                self._say(texts.nitrous_oxide)
 
     def of_other_orders(self) -> None:
         """Orders that may be vitamin B12 too."""
         therapy, texts = self.p.facts.therapy, self.p.g.file.texts
         for name in therapy.looks_like_b12:
-            self._say(texts.looks_like_b12, name=name)
+            self._say(texts.looks_like_b12, "warning", name=name)
         if therapy.unknown:
             self._say(texts.medication_unknown, count=therapy.unknown)

@@ -221,6 +221,18 @@ def read_levels(
     return tuple(levels), preliminary, tuple(unusable)
 
 
+def is_low(measured: Measurement, on: date, g: Guideline) -> bool:
+    """Whether a result would be deficient or flagged low, whoever it is about."""
+    if measured.when is None:
+        return False
+    facts = structs.replace(_result(measured, on, g), about_another=False)
+    match = first_match(g.tables.result, facts)
+    if match.result in (None, "unusable"):
+        return False
+    level = _level(measured, measured.when, facts, match.rule, match.result, g)
+    return level.verdict in ("deficient", "low")
+
+
 def _result(measured: Measurement, on: date, g: Guideline) -> ResultFacts:
     value, when = measured.value, measured.when
     form: Literal["number", "range", "words"] | None = None

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from cds_service.clinical import Medication, StoppedDrug
-from cds_service.guidelines.b12_under_two import monitoring
+from cds_service.guidelines.b12_under_two import monitoring, words
 from cds_service.guidelines.b12_under_two.age import add_months, days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment, at_risk
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline
@@ -59,6 +59,8 @@ def choose_route(
         set_aside=ignoring_treatment,
         lasting=bool(facts.malabsorption_permanent),
         unplaced=a.status.unplaced,
+        worded=bool(facts.worded.neurological),
+        alarmed=a.signs.alarm == "warning",
     )
     return why.first(g.tables.route, asked).rule
 
@@ -96,6 +98,7 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
         notes=(
             *finding_notes(facts, a, g),
             *urgency,
+            *_sign_notes(advice, facts, a, g),
             *safety,
             *offer.notes,
             *dose_notes(offer.choices, prescriber),
@@ -111,7 +114,11 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
 def _worth_repeating(facts: Facts, a: Assessment) -> bool:
     """A known cause, or anything that a deficiency explains."""
     symptomatic = (
-        facts.neurological or facts.failure_to_thrive or facts.anemia or facts.megaloblastic
+        facts.neurological
+        or facts.failure_to_thrive
+        or facts.anemia
+        or facts.megaloblastic
+        or a.signs.suggestive
     )
     return at_risk(a.cause) or bool(symptomatic)
 
@@ -122,11 +129,14 @@ def _offer(route: str, advice: Advice, p: Prescriber, *, allergic: bool, leber: 
         return _Offer(indicator)
     if advice.kind == "treat" and not allergic:
         return _treatment(advice, indicator, p, leber=leber)
+    if advice.kind == "choose" and not allergic:
+        return _Offer(indicator, _unselected(advice, p))
     if advice.kind == "clarify":
         return _clarification(route, advice, indicator, p, allergic=allergic)
-    urgent = p.neuro or advice.injects  # an allergy may have withheld the treatment
     wanted = _tests_without_treatment(advice, p)
-    warns = advice.tests == "open question" and p.neuro
+    warns = advice.tests == "open question" and (p.neuro or p.a.signs.alarm == "warning")
+    # an allergy may have withheld the treatment
+    urgent = p.neuro or advice.injects or advice.kind == "choose" or warns
     return _tests(route, wanted, "warning" if warns else indicator, p, urgent=urgent)
 
 
@@ -154,12 +164,19 @@ def _clarification(
     """Tests; with a neurological sign treatment after sampling, offered and not recommended."""
     facts, a = p.facts, p.a
     wanted = monitoring.clarify(facts, a, p.g, p.why)
-    indicator = most_urgent(indicator, "warning" if at_risk(a.cause) else "info")
-    tests = _tests(route, wanted, "critical" if p.neuro else indicator, p, urgent=p.neuro)
-    if not p.neuro or allergic or facts.age.under_one_month:
+    worded = bool(facts.worded.neurological)
+    indicator = most_urgent(indicator, "warning" if at_risk(a.cause) or worded else "info")
+    urgent = p.neuro or worded
+    tests = _tests(route, wanted, "critical" if p.neuro else indicator, p, urgent=urgent)
+    if not urgent or allergic or facts.age.under_one_month:
         return tests
+    return _Offer(tests.indicator, _unselected(advice, p))
+
+
+def _unselected(advice: Advice, p: Prescriber) -> tuple[Choice, ...]:
+    """The regimens of the row, offered and not recommended."""
     found = [p.offer(one, recommended=False) for one in advice.regimens]
-    return _Offer(tests.indicator, tuple([one for one in found if one is not None]))
+    return tuple([one for one in found if one is not None])
 
 
 def _tests(
@@ -188,13 +205,42 @@ def _tests_without_treatment(advice: Advice, p: Prescriber) -> list[monitoring.W
         return [] if current else [("b12", on)]
     if advice.tests == "repeat":
         return [("b12", add_months(on, int(g.file.constants.adequate_repeat.value)))]
-    metabolites: list[monitoring.Wanted] = [("mma", on), ("homocysteine", on)]
+    metabolites = monitoring.missing_now(facts, ("mma", "homocysteine"), g)
     if status.name == "adequate with signs":
         return metabolites
     if status.unplaced:
         return [("b12", on), *metabolites]
     level_too: list[monitoring.Wanted] = [] if facts.preliminary else [("b12", on)]
-    return [*level_too, *metabolites, ("blood_count", on)]
+    return [*level_too, *metabolites, *monitoring.missing_now(facts, ("blood_count",), g)]
+
+
+def _sign_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
+    """What the signs of a child ask for that its level does not say, and what rests on words."""
+    texts, signs = g.file.texts, a.signs
+    notes: list[Note] = []
+    if a.status.name == "unknown at risk":
+        raised = [one.name for one in signs.metabolites]
+        if raised:
+            values = words.shown_labs(signs.metabolites, g)
+            notes.append(Note("finding", texts.metabolites_known, {"values": values}))
+        if signs.severe_anaemia and len(raised) == _BOTH:
+            notes.append(Note("advice", texts.treat_severe_anaemia))
+        if facts.malabsorption_permanent:
+            notes.append(Note("advice", texts.lasting_cause))
+    if facts.screening and not a.status.deficient and advice.kind != "nothing":
+        names = ", ".join(facts.screening)
+        notes.append(Note("finding", texts.screening_positive, {"names": names}))
+    worded = facts.worded.neurological
+    if worded and a.status.concerned:
+        notes.append(Note("advice", texts.neurological_words, {"names": words.named(worded)}))
+    in_words = (*worded, *facts.worded.suggestive, *facts.worded.weak)
+    if in_words:
+        notes.append(Note("finding", texts.by_words, {"names": words.named(in_words)}))
+    return notes
+
+
+#: Methylmalonic acid and homocysteine.
+_BOTH = 2
 
 
 def _urgency_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
@@ -229,7 +275,7 @@ def _card_of(
     route: str, advice: Advice, facts: Facts, a: Assessment, *, allergic: bool, leber: bool
 ) -> str:
     """The text that fits: the row's own, unless a fact turns its advice round."""
-    if allergic and (advice.kind == "treat" or _offers_on_signs(advice, facts)):
+    if allergic and (advice.kind in ("treat", "choose") or _offers_on_signs(advice, facts)):
         return "SAF-05.new"
     if leber and advice.kind == "treat" and not advice.injects:
         return "SAF-01.new"
@@ -242,6 +288,10 @@ def _card_of(
             return "RTE-10.signs"
         if a.status.unplaced:
             return "RTE-10.unplaced"
+        if facts.screening:
+            return "RTE-10.screening"
+        if a.signs.suggestive and not facts.neurological:
+            return "RTE-10.suggestive"
     return route
 
 

@@ -11,7 +11,7 @@ from cds_service.guidelines.b12_under_two.assessment import Assessment, recent
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
 from cds_service.guidelines.b12_under_two.monitoring import potassium_low
-from cds_service.guidelines.b12_under_two.results import Level
+from cds_service.guidelines.b12_under_two.results import Lab, Level
 from cds_service.guidelines.engine import Choice, Note
 
 
@@ -86,10 +86,12 @@ def shown_unit(written: str) -> str:
 
 def shown_metabolites(a: Assessment, g: Guideline) -> str:
     """The raised metabolites by name."""
-    return ", ".join(
-        f"{g.file.names.labs[one.name]} {shown_unit(one.written)}"
-        for one in a.status.high_metabolites
-    )
+    return shown_labs(a.status.high_metabolites, g)
+
+
+def shown_labs(labs: Sequence[Lab], g: Guideline) -> str:
+    """Laboratory values by name."""
+    return ", ".join(f"{g.file.names.labs[one.name]} {shown_unit(one.written)}" for one in labs)
 
 
 def headline_level(facts: Facts, a: Assessment, g: Guideline) -> str:
@@ -138,6 +140,9 @@ def card_values(
         else "deficient",
         "signs": named(facts.neurological) or "none recorded",
         "cause": causes or "not documented",
+        "suggestive": shown_unit(", ".join(_plain_case(one) for one in a.signs.suggestive)),
+        "screening": ", ".join(facts.screening),
+        "worded": named(facts.worded.neurological),
         "severity": a.severity or "",
         "because": a.severity_because,
         "lasting": named(facts.malabsorption_permanent),
@@ -158,7 +163,7 @@ def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
         *_metabolite_notes(a, g),
         *_severity_notes(a, g),
         *_problem_notes(facts, a, g),
-        _cause_note(a, g),
+        _cause_note(facts, a, g),
     ]
 
 
@@ -224,7 +229,15 @@ def _severity_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
 
 
 def _problem_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
-    signs = (*facts.neurological, *facts.failure_to_thrive, *facts.megaloblastic, *facts.anemia)
+    signs = (
+        *facts.neurological,
+        *facts.failure_to_thrive,
+        *facts.megaloblastic,
+        *facts.anemia,
+        *facts.suggestive,
+        *facts.weak_signs,
+        *facts.feeding_trouble,
+    )
     if signs and a.severity != "severe":
         yield Note("finding", g.file.texts.problems, {"names": named(signs)})
     if facts.malabsorption_possible:
@@ -232,13 +245,22 @@ def _problem_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
         yield Note("finding", g.file.texts.possible_malabsorption, {"names": names})
 
 
-def _cause_note(a: Assessment, g: Guideline) -> Note:
+def _cause_note(facts: Facts, a: Assessment, g: Guideline) -> Note:
     texts = g.file.texts
+    if formula_explains_nothing(facts, a):
+        young = g.limits.formula_age.holds(facts.age.youngest)
+        return Note("finding", texts.formula_fed_young if young else texts.formula_fed)
     if a.cause == "unknown":
         return Note("finding", texts.cause_unknown)
     if a.cause == "nutritional possible":
         return Note("finding", texts.cause_possible)
     return Note("finding", texts.cause, {"cause": a.cause, "names": named(a.causes)})
+
+
+def formula_explains_nothing(facts: Facts, a: Assessment) -> bool:
+    """An infant on formula has a low level and no known cause: its diet is not a likely one."""
+    infant = facts.age.band in ("infant", "either")
+    return infant and facts.formula_fed and a.cause == "unknown" and a.status.concerned
 
 
 def test_notes(tests: Sequence[PlannedTest], already: Sequence[str], g: Guideline) -> list[Note]:

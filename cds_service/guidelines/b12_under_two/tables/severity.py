@@ -28,7 +28,8 @@ Severity = Literal["severe", "moderate", "mild"]
 
 class SeverityFacts(Struct, frozen=True):
     """``hemoglobin`` is g/dL, ``level`` the upper bound of the B12 result in pg/mL, and
-    ``level_is_below`` says that it was reported as below that. ``lines_low`` counts cell lines."""
+    ``level_is_below`` says that it was reported as below that. ``lines_low`` counts cell lines.
+    ``suggestive`` are signs that suggest a deficiency, other than those before it."""
 
     signs: tuple[str, ...] = ()
     hemoglobin: Decimal | None = None
@@ -40,6 +41,8 @@ class SeverityFacts(Struct, frozen=True):
     failure_to_thrive: tuple[str, ...] = ()
     megaloblastic: tuple[str, ...] = ()
     mcv_high: bool = False
+    b12_anemia: tuple[str, ...] = ()
+    suggestive: tuple[str, ...] = ()
 
 
 def severity_table(limits: Limits, words: TableWords) -> Table[SeverityFacts, Severity]:
@@ -77,6 +80,8 @@ def severity_table(limits: Limits, words: TableWords) -> Table[SeverityFacts, Se
                     some(f.megaloblastic),
                     meets(f.hemoglobin, limits.hemoglobin_anaemia),
                     f.mcv_high,
+                    some(f.b12_anemia),
+                    some(f.suggestive),
                 ),
                 "moderate",
             ),
