@@ -95,9 +95,11 @@ def mthfr_deficiency_is_left_out() -> None:
     assert "RTE-07" in see(a_record(problems=[icd("E72.12")])).rules
 
 
-def fatigue_and_unspecified_development_count_as_neurological() -> None:
+def fatigue_and_unspecified_development_are_weak_signs() -> None:
     for code in ("R53.83", "R62.50"):
-        assert "RTE-03" in see(a_record(problems=[icd(code)])).rules
+        seen = see(a_record(problems=[icd(code)]))
+        assert "RTE-06" in seen.rules
+        assert seen.indicator == "warning"
 
 
 def possible_malabsorption_is_named_and_chooses_no_route() -> None:
@@ -117,8 +119,10 @@ def no_hydroxocobalamin_order_carries_the_ingredient_cyanocobalamin() -> None:
             assert not row.verified
 
 
-def nitrous_oxide_is_a_sentence() -> None:
-    assert see(a_record()).says("planned procedures are not checked")
+def nitrous_oxide_is_a_sentence_and_a_warning_where_it_is_planned() -> None:
+    assert see(a_record()).says("Avoid nitrous oxide")
+    gas = an_operation(Code("urn:site", "1", "Sedation with nitrous oxide"), status="preparation")
+    assert see(a_record(procedures=(gas,))).says("Nitrous oxide planned")
 
 
 def a_level_of_the_first_day_of_treatment_silences_nobody() -> None:
@@ -576,10 +580,10 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     thrombophilia_does_not_spare_the_muscle,
     a_coma_scale_is_no_coma,
     mthfr_deficiency_is_left_out,
-    fatigue_and_unspecified_development_count_as_neurological,
+    fatigue_and_unspecified_development_are_weak_signs,
     possible_malabsorption_is_named_and_chooses_no_route,
     no_hydroxocobalamin_order_carries_the_ingredient_cyanocobalamin,
-    nitrous_oxide_is_a_sentence,
+    nitrous_oxide_is_a_sentence_and_a_warning_where_it_is_planned,
     a_level_of_the_first_day_of_treatment_silences_nobody,
     an_expired_low_level_that_nobody_treated_is_measured_again,
     an_order_on_hold_is_warned_about_and_not_doubled,

@@ -209,7 +209,8 @@ class _Problems:
             code = next(iter(problem.codes), Code("", ""))
             found = _finding(problem, code, self._g)
             self._worded.setdefault(meaning, []).append(found)
-            return
+            if not mentioned:
+                return
         if problem.codes and not mentioned:
             return
         if problem.codes:
