@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 from cds_service.commands import known_guidelines
 
 if TYPE_CHECKING:
+    from cds_service.guidelines.guideline import Guideline
     from cds_service.settings import Settings
 
 
@@ -21,21 +23,14 @@ def check(overrides: str | None, show: bool) -> None:
     """Check guideline data, code lists, a site's overrides and the settings."""
     from cds_service.consultation import check_orders, load_services
     from cds_service.consultation.services import guidelines_of
-    from cds_service.settings import SETTINGS, read_settings
+    from cds_service.settings import read_settings
 
     settings = read_settings(os.environ)
     path = Path(overrides) if overrides else settings.guideline_overrides
     services = load_services(path, known_guidelines())
     for g in guidelines_of(services):
-        about, local = g.wording.about, g.local
-        click.echo(f"Guideline {about.id}, edition {about.edition}")
-        for line in g.inventory(check_orders(g)):
-            click.echo(f"  {line}")
-        click.echo(f"  local settings from {path}:" if path else "  no local settings")
-        for name in local:
-            click.echo(f"    {name}")
-        if path and not local:
-            click.echo("    none: the file changes nothing")
+        for line in _told(g, check_orders(g), path):
+            click.echo(line)
     if settings.clients_file:
         _check_clients(settings)
     if settings.trials:
@@ -47,14 +42,30 @@ def check(overrides: str | None, show: bool) -> None:
         tried = guidelines_of(load_services(settings.challenger, known_guidelines()))
         changed = [name for g in tried for name in g.local]
         click.echo(f"Challenger: {', '.join(changed) or 'changes nothing'}.")
+    _tell_settings(show)
+    click.echo("Nothing to object to.")
+
+
+def _told(g: Guideline, orders: int, path: Path | None) -> Iterator[str]:
+    """What one guideline holds, and what a site's file at ``path`` changes of it."""
+    yield f"Guideline {g.wording.about.id}, edition {g.wording.about.edition}"
+    yield from (f"  {line}" for line in g.inventory(orders))
+    yield f"  local settings from {path}:" if path else "  no local settings"
+    yield from (f"    {name}" for name in g.local)
+    if path and not g.local:
+        yield "    none: the file changes nothing"
+
+
+def _tell_settings(each: bool) -> None:
+    """Which settings are given; with ``each`` also what every one is."""
+    from cds_service.settings import SETTINGS
+
     given = [name for name in SETTINGS if os.environ.get(name, "").strip()]
     click.echo(f"Settings: {', '.join(given) or 'all at their defaults'}.")
-    if show:
-        for name, setting in SETTINGS.items():
-            value, plain = os.environ.get(name, "").strip(), setting.default.replace("`", "")
-            value = "(set, not shown)" if value and setting.secret else value
-            click.echo(f"  {name} = {value or f'(default: {plain})'}")
-    click.echo("Nothing to object to.")
+    for name, setting in SETTINGS.items() if each else ():
+        value, plain = os.environ.get(name, "").strip(), setting.default.replace("`", "")
+        value = "(set, not shown)" if value and setting.secret else value
+        click.echo(f"  {name} = {value or f'(default: {plain})'}")
 
 
 def _check_clients(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from msgspec import Struct, structs
 
@@ -144,69 +144,113 @@ class Restraint(Struct, frozen=True):
         kept = done.evaluation
         if kept is None:
             return done
-        covering = [one for one in self.trials if one.covers(client, service.id)]
-        whole = any(not one.rule for one in covering)
-        rules = {one.rule for one in covering}
-        before: Mapping[audit.Content, datetime] = {}
-        if self.respect is not None and kept.cards and not whole:
-            before = self.respect.already(client, patient)
-        shown: list[Card] = []
-        kept_cards: list[audit.Card] = []
-        withheld: list[dict[str, Any]] = []
-        unsaid = {one.rule for one in kept.rules if one.outcome == "cannot tell"}
+        tried = frozenset([one.rule for one in self.trials if one.covers(client, service.id)])
+        whole = "" in tried
+        # A service in trial shows nothing anyway.
+        before = self._overridden(client, patient) if kept.cards and not whole else {}
+        unsaid = _unsaid(kept)
+        judged = []
         for card, own in zip(done.response.cards, kept.cards, strict=True):
             at = before.get(own.content)
-            why, until = "", None
-            if whole or own.rule in rules:
-                why = IN_TRIAL
-            elif at is not None and own.rule not in unsaid:
-                until = self.respect.until(service.hook, card, at) if self.respect else None
-                why = OVERRIDDEN if until is not None else ""
-            kept_cards.append(structs.replace(own, hidden=why) if why else own)
-            if why:
-                withheld.append(_entry(card, why, at, until))
-                metrics.withheld.labels(own.rule, why).inc()
+            if tried & {"", own.rule}:
+                judged.append(_Judged(card, own, at, None, IN_TRIAL))
             else:
-                shown.append(card if at is None else _marked(card, at))
-        if not (withheld or whole or before):
+                until = None if own.rule in unsaid else self._rests(service.hook, card, at)
+                why = OVERRIDDEN if until is not None else ""
+                judged.append(_Judged(card, own, at, until, why))
+        if not (whole or before or any(one.why for one in judged)):
             return done
-        account = dict(done.response.extension[EVALUATION_EXTENSION])
-        if whole:
-            account.update(outcome="in trial", trial=f"This service is {_TRIAL}")
-        elif withheld and not shown:
-            tried = all(one["because"] == IN_TRIAL for one in withheld)
-            account["outcome"] = "in trial" if tried else "advice withheld"
-        if withheld:
-            account["withheld"] = withheld
-        extension = {**done.response.extension, EVALUATION_EXTENSION: account}
-        return structs.replace(
-            done,
-            response=Response(cards=shown, extension=extension),
-            log={
-                **done.log,
-                "outcome": account["outcome"],
-                "cards": [unqualified(one.rule) for one in kept_cards if not one.hidden],
-                "withheld": [unqualified(one.rule) for one in kept_cards if one.hidden],
-            },
-            evaluation=structs.replace(kept, outcome=account["outcome"], cards=tuple(kept_cards)),
-        )
+        return _held_back(done, kept, judged, whole=whole)
+
+    def _overridden(self, client: str, patient: str) -> Mapping[audit.Content, datetime]:
+        """What was overridden before for this patient, and when, where that is respected."""
+        return self.respect.already(client, patient) if self.respect else {}
+
+    def _rests(self, hook: str, card: Card, at: datetime | None) -> datetime | None:
+        """Until when ``card`` rests that was overridden ``at``, if it was and does."""
+        return self.respect.until(hook, card, at) if self.respect and at is not None else None
 
 
-def _entry(card: Card, why: str, at: datetime | None, until: datetime | None) -> dict[str, Any]:
+class _Judged(NamedTuple):
+    """A card as it would be shown and as it is kept; when it was overridden before, until when it
+    rests for that, and ``why`` it is not shown, "" when it is."""
+
+    card: Card
+    own: audit.Card
+    at: datetime | None
+    until: datetime | None = None
+    why: str = ""
+
+
+def _unsaid(kept: audit.Evaluation) -> frozenset[str]:
+    """The rules that could not tell: what they say is never withheld as said before."""
+    return frozenset([one.rule for one in kept.rules if one.outcome == "cannot tell"])
+
+
+def _held_back(
+    done: Consultation, kept: audit.Evaluation, judged: Sequence[_Judged], *, whole: bool
+) -> Consultation:
+    """``done`` with those cards only that are shown; ``whole`` when its service is in trial."""
+    shown = [one for one in judged if not one.why]
+    withheld = [one for one in judged if one.why]
+    for one in withheld:
+        metrics.withheld.labels(one.own.rule, one.why).inc()
+    account = dict(done.response.extension[EVALUATION_EXTENSION])
+    account.update(_said_of(shown, withheld, whole=whole))
+    return structs.replace(
+        done,
+        response=Response(
+            cards=[_marked(one) for one in shown],
+            extension={**done.response.extension, EVALUATION_EXTENSION: account},
+        ),
+        log={
+            **done.log,
+            "outcome": account["outcome"],
+            "cards": [unqualified(one.own.rule) for one in shown],
+            "withheld": [unqualified(one.own.rule) for one in withheld],
+        },
+        evaluation=structs.replace(
+            kept,
+            outcome=account["outcome"],
+            cards=tuple([structs.replace(one.own, hidden=one.why) for one in judged]),
+        ),
+    )
+
+
+def _said_of(
+    shown: Sequence[_Judged], withheld: Sequence[_Judged], *, whole: bool
+) -> dict[str, Any]:
+    """What the account of the answer says otherwise, and besides."""
+    said: dict[str, Any] = {}
+    if whole:
+        said.update(outcome="in trial", trial=f"This service is {_TRIAL}")
+    elif withheld and not shown:
+        tried = all(one.why == IN_TRIAL for one in withheld)
+        said["outcome"] = "in trial" if tried else "advice withheld"
+    if withheld:
+        said["withheld"] = [_entry(one) for one in withheld]
+    return said
+
+
+def _entry(judged: _Judged) -> dict[str, Any]:
     """What the account says of a card that is not shown."""
-    topic = card.source.topic
+    topic = judged.card.source.topic
     entry: dict[str, Any] = {
-        "ruleIds": card.extension[RULES_EXTENSION]["ruleIds"],
+        "ruleIds": judged.card.extension[RULES_EXTENSION]["ruleIds"],
         "topic": topic.code if topic else "",
-        "indicator": card.indicator,
-        "because": why,
+        "indicator": judged.card.indicator,
+        "because": judged.why,
     }
-    if until is not None and at is not None:
-        entry.update(overriddenAt=_written(at), until=_written(until))
+    if judged.until is not None and judged.at is not None:
+        entry.update(overriddenAt=_written(judged.at), until=_written(judged.until))
     return entry
 
 
-def _marked(card: Card, at: datetime) -> Card:
+def _marked(judged: _Judged) -> Card:
+    """The card, with the moment when it was overridden before if it was."""
+    card, at = judged.card, judged.at
+    if at is None:
+        return card
     rules = {**card.extension[RULES_EXTENSION], "overriddenBefore": _written(at)}
     return structs.replace(card, extension={**card.extension, RULES_EXTENSION: rules})
 

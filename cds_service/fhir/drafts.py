@@ -303,26 +303,22 @@ def _named_medication(
     sent: Mapping[str, Json],
 ) -> tuple[Json, wire.Reference | None]:
     """The concept as sent and the reference; R5 has both in one member."""
-    concepts: list[Json] = []
     pointers: list[Json] = []
-    for name in DRUGS:
-        said = sent.get(name)
-        if name.endswith("CodeableConcept"):
-            concepts.append(said)
-        elif name.endswith("Reference"):
-            pointers.append(said)
-        else:
-            concept, pointer = _concept_or_reference(said)
-            concepts.append(concept)
-            pointers.append(pointer)
-    concept = next(filter(loose.says_something, concepts), None)
-    if concept is not None:
-        return concept, None
+    for name in [one for one in DRUGS if one in sent]:
+        concept, pointer = _concept_or_reference(name, sent[name])
+        if loose.says_something(concept):
+            return concept, None
+        pointers.append(pointer)
     return None, loose.reference(next(filter(loose.says_something, pointers), None))
 
 
-def _concept_or_reference(sent: Json) -> tuple[Json, Json]:
-    """What a CodeableReference holds; what has no such form is taken for a concept."""
+def _concept_or_reference(name: str, sent: Json) -> tuple[Json, Json]:
+    """What the member holds; in a CodeableReference, what has no such form is taken for a
+    concept."""
+    if name.endswith("CodeableConcept"):
+        return sent, None
+    if name.endswith("Reference"):
+        return None, sent
     given = loose.one(sent)
     if not isinstance(given, dict) or not ("concept" in given or "reference" in given):
         return given, None

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from cds_service.clinical import Edition
 
-#: Newest use first: where a resource says something in two versions' words, R4's count.
+#: In the order in which they count where a resource says something in two versions' words.
 EDITIONS: tuple[Edition, ...] = ("R4", "R4B", "R5", "STU3", "DSTU2")
 
 Part: TypeAlias = Literal["about", "when", "noted", "due", "ended", "lines", "dose", "reasons"]
@@ -317,8 +317,7 @@ PERIOD_UNITS = tuple(dict.fromkeys(WRITING[one].period_unit for one in EDITIONS)
 
 #: Types that only an older version has, and where both have one, the later of the two.
 _OLD_TYPES = {shape.type: shape.editions[0] for shape in SHAPES if shape.type != shape.kind}
-_DRUGS = frozenset(DRUGS)
-_DRUG_OF_R5 = _DRUGS - frozenset(_EITHER.split())
+_DRUG_OF_R5 = frozenset(DRUGS) - frozenset(_EITHER.split())
 _DOSE_OF_OLD = frozenset(_DOSE_OF_STU3.split())
 
 
@@ -335,7 +334,7 @@ def edition_of(
         return _OLD_TYPES[of_type]
     if of_type != "MedicationRequest":
         return "R4"
-    if naming and _DRUGS.isdisjoint(naming):
+    if naming and set(naming).isdisjoint(DRUGS):
         return None
     if naming and _DRUG_OF_R5.issuperset(naming):
         return "R5"

@@ -34,7 +34,7 @@ _plain_number = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?").fullmatch
 
 def says_something(sent: Json) -> bool:
     """Whether there is any value in it, however deep: ``{"coding": [{}]}`` says nothing."""
-    if not isinstance(sent, dict | list):
+    if not isinstance(sent, (dict, list)):
         return sent is not None and sent != ""
     waiting: list[Json] = [sent]
     while waiting:

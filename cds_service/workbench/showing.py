@@ -211,29 +211,36 @@ def _nested(tokens: Sequence[Token]) -> list[Any]:
             inside += _nested(token.children or [])
         elif token.nesting == -1:
             open_.pop()
-        elif token.hidden:
-            open_.append(inside)  # the paragraphs of a tight list
         elif token.nesting == 1:
-            element: list[Any] = [token.tag, []]
-            address = str(token.attrGet("href") or "")
-            if token.tag not in _KNOWN or (token.tag == "a" and not _to_the_web(address)):
-                open_.append(inside)
-                continue
-            if token.tag == "a":
-                element.append(address)
-            inside.append(element)
-            open_.append(element[1])
-        elif token.type == "softbreak":
-            inside.append(" ")
-        elif token.type == "code_inline":
-            inside.append(["code", [token.content]])
-        elif token.type in ("fence", "code_block"):
-            inside.append(["pre", [token.content]])
-        elif token.tag in ("br", "hr"):
-            inside.append([token.tag, []])
-        elif token.content:  # text, and the words of a picture
-            inside.append(token.content)
+            open_.append(_opened(token, inside))
+        else:
+            inside += _leaf(token)
     return root
+
+
+def _opened(token: Token, inside: list[Any]) -> list[Any]:
+    """Where what stands in an element goes: into it, or, where it is none we know, ``inside``."""
+    address = str(token.attrGet("href") or "")
+    is_link = token.tag == "a"
+    # Hidden are the paragraphs of a tight list.
+    if token.hidden or token.tag not in _KNOWN or (is_link and not _to_the_web(address)):
+        return inside
+    children: list[Any] = []
+    inside.append([token.tag, children, address] if is_link else [token.tag, children])
+    return children
+
+
+def _leaf(token: Token) -> list[Any]:
+    """A token without others in it, as it stands in the tree."""
+    if token.type == "softbreak":
+        return [" "]
+    if token.type == "code_inline":
+        return [["code", [token.content]]]
+    if token.type in ("fence", "code_block"):
+        return [["pre", [token.content]]]
+    if token.tag in ("br", "hr"):
+        return [[token.tag, []]]
+    return [token.content] if token.content else []  # text, and the words of a picture
 
 
 def _to_the_web(address: str) -> bool:

@@ -25,7 +25,8 @@ from cds_service.app import create_app
 from cds_service.consultation import load_services
 from cds_service.guidelines.b12_under_two.loading import FILE, FOLDER
 from cds_service.guidelines.codelists import load_code_lists
-from cds_service.guidelines.engine import OVERRIDABLE, placeholders, read_toml
+from cds_service.guidelines.engine import placeholders, read_toml
+from cds_service.guidelines.overrides import OVERRIDABLE
 from cds_service.settings import Settings
 
 Json = dict[str, Any]
@@ -137,7 +138,7 @@ def services(words: Words) -> Sequence[Any]:
 NO_WORDS = {"limits", "policy"}
 IDS = {
     "system", "code", "source", "substance", "rule", "period_unit", "duration_unit", "indicator",
-    "statement", "evidence", "links", "topic", "same_as", "amount",
+    "statement", "evidence", "links", "topic", "same_as", "amount", "unit",
 }  # fmt: skip
 
 
@@ -155,7 +156,7 @@ def leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def test_everything_that_a_site_may_rename_is_renamed() -> None:
-    own, other = (services(words)[0].guideline for words in ("own", "renamed"))
+    own, other = (services(words)[0].guideline.data for words in ("own", "renamed"))
     for section in set(OVERRIDABLE) - NO_WORDS - {"codes"}:
         before, after = (
             dict(leaves(to_builtins(getattr(g.file, section)), section)) for g in (own, other)

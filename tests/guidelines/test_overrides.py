@@ -380,6 +380,18 @@ REFUSED = {
         f"[limits]\nweight_floor_6_to_12_months = {{ at_least = 17, {LOCAL} }}\n",
         "limits.weight_floor_6_to_12_months", "is not below",
     ),
+    "windows of plausible weights that overlap": (
+        f"[limits]\nweight_band_1_month = {{ below = 6, {LOCAL} }}\n",
+        "limits.weight_band_1_month", "is not below limits.weight_band_6_months",
+    ),
+    "windows of plausible weights out of order": (
+        f"[limits]\nweight_band_6_months = {{ below = 13, {LOCAL} }}\n",
+        "limits.weight_band_6_months", "is not below limits.weight_band_12_months",
+    ),
+    "ages for which a weight stays current that overlap": (
+        f"[limits]\nweight_age_3_months = {{ below = 12, {LOCAL} }}\n",
+        "limits.weight_age_3_months", "is not below limits.weight_age_12_months",
+    ),
     "a suggested dose that its own check calls excessive": (
         f"[limits]\ndose_excessive = {{ above = 500, {LOCAL} }}\n",
         "limits.dose_suggested", "is not below limits.dose_excessive",
@@ -560,7 +572,7 @@ def test_a_name_that_stands_only_in_the_data_stops_loading(section: str) -> None
 
 
 def test_numbers_of_the_file_are_exact() -> None:
-    file = convert(read_toml(loading.FILE), loading.File, loading.FILE)
+    file = convert({**read_toml(loading.FILE), "rules": {}}, loading.File, loading.FILE)
     assert file.doses.infant_daily.amount == Decimal("0.3")
     assert file.constants.b12_molar_mass.value == Decimal("1355.37")
 
