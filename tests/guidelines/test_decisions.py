@@ -33,6 +33,7 @@ from builders import (
     a_weight,
     an_allergy,
     an_injection,
+    an_operation,
     an_order,
     breast_feeding,
     day,

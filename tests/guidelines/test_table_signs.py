@@ -39,7 +39,8 @@ from builders import (
     see,
 )
 
-from cds_service.clinical import Code, Procedure, TestOrder
+from cds_service import clinical
+from cds_service.clinical import Code, Procedure
 
 MICROCEPHALY = Code(ICD10CM, "Q02", "Microcephaly")
 GLOSSITIS = Code(SNOMED, "45534005", "Glossitis")
@@ -415,8 +416,10 @@ def test_a_vegan_toddler_with_an_adequate_level_is_told_about_the_supplement() -
 GAS = Code("http://www.whocc.no/atc", "N01AX13", "nitrous oxide")
 
 
-def planned(text: str = "Dental care under nitrous oxide", status: str = "active") -> TestOrder:
-    return TestOrder((), text, status, "ServiceRequest/1", days_ago(-7))
+def planned(
+    text: str = "Dental care under nitrous oxide", status: str = "active"
+) -> clinical.TestOrder:
+    return clinical.TestOrder((), text, status, "ServiceRequest/1", days_ago(-7))
 
 
 def test_planned_nitrous_oxide_is_a_warning_line_and_never_a_card() -> None:

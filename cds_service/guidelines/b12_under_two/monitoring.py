@@ -198,6 +198,7 @@ def maternal_task(
         concerned=status.concerned,
         at_risk=status.name == "unknown at risk",
         formula_fed=facts.formula_fed,
+        treated=facts.therapy.current,
         adequate=status.name == "adequate",
         maternal=facts.maternal,
         vegan_child=facts.vegan.child,

@@ -35,6 +35,7 @@ class MotherFacts(Struct, frozen=True):
     concerned: bool = False
     at_risk: bool = False
     formula_fed: bool = False
+    treated: bool = False
     adequate: bool = False
     maternal: tuple[str, ...] = ()
     vegan_child: bool = False
@@ -43,14 +44,15 @@ class MotherFacts(Struct, frozen=True):
 def mother_table(words: TableWords) -> Table[MotherFacts, Mother]:
     f = MotherFacts
     infant = is_one_of(f.band, "infant", "either")
-    on_formula = all_of(infant, f.concerned, f.formula_fed)
+    on_formula = all_of(infant, f.concerned, f.formula_fed, none(f.treated))
     rows: tuple[Row[Mother], ...] = (
         Row(
             "MAT-01",
             all_of(
                 infant,
                 any_of(
-                    all_of(f.concerned, any_of(f.breast_fed, unknown(f.breast_fed), f.formula_fed)),
+                    all_of(f.concerned, any_of(f.breast_fed, unknown(f.breast_fed))),
+                    on_formula,
                     all_of(f.at_risk, f.breast_fed),
                 ),
             ),
