@@ -509,6 +509,9 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "STAT-08": lambda: a_record(level=a_level(5000), problems=[CROHN]),
     "DUP-01": lambda: a_record(medications=[an_order(ago=None)]),
     "DUP-01.hold": lambda: a_record(medications=[an_order(ago=3, status="on-hold")]),
+    "DUP-01.named": lambda: a_record(
+        medications=[an_order(Code("urn:site", "77"), text="Vitamin B12 drops")]
+    ),
     "RTE-01": lambda: a_record(problems=[COBALAMIN_C]),
     "RTE-02": lambda: a_record(birth=day(20)),
     "RTE-03": lambda: a_record(problems=[SEIZURE]),

@@ -39,6 +39,7 @@ from builders import (
 
 from cds_service.clinical import Code, Medication, Record
 from cds_service.errors import GuidelineError
+from cds_service.guidelines.b12_under_two.growth import Weighing, curves, deviation_of
 from cds_service.guidelines.b12_under_two.loading import ID, load
 from cds_service.guidelines.engine import Limit
 from cds_service.guidelines.overrides import read_changes
@@ -117,6 +118,27 @@ def suggestive(count: int) -> Record:
     """A child without a level and with so many signs that suggest a deficiency."""
     codes = ("Q02", "K14.0", "R53.83")
     return a_record(measured=(), problems=[Code(ICD10CM, one) for one in codes[:count]])
+
+
+def falls(*, lost: Decimal = Decimal(2), apart: int = 60, ago: int = 5) -> bool:
+    """Whether a child whose weight fell by so many standard deviations, as the sex has it of which
+    it fell less, is seen to fall."""
+    birth = months_old(10)
+    before = Weighing(day(ago + apart), Decimal(8), "8 kg")
+
+    def fell(kg: Decimal) -> Decimal:
+        now = Weighing(day(ago), kg, "")
+        return min(
+            deviation_of(before, birth, table) - deviation_of(now, birth, table)
+            for table in curves()
+        )
+
+    low, high = Decimal(3), Decimal(12)  # the heaviest weight that is such a fall
+    while high - low > Decimal("1e-9"):
+        middle = (low + high) / 2
+        low, high = (middle, high) if fell(middle) >= lost else (low, middle)
+    weights = (a_weight(8, ago=ago + apart), a_weight(low, ago=ago))
+    return see(a_record(*weights, birth=birth)).evaluation.facts.growth_fall is not None
 
 
 def gestation(weeks: Decimal, age_in_days: int) -> Record:
@@ -278,6 +300,9 @@ TABLE: dict[str, tuple[str, Sees]] = {
         fires("FU-10", lambda x: on_treatment(int(x), problems=[a_problem(SEIZURE, 100)])),
     ),
     "suggestive_signs": ("1", fires("SIGN-04", lambda x: suggestive(int(x)))),
+    "growth_fall": ("0.01", lambda x: falls(lost=x)),
+    "growth_span": ("1", lambda x: falls(apart=int(x))),
+    "growth_recent": ("1", lambda x: falls(ago=int(x))),
     "formula_age": (
         "1",
         lambda x: see(a_record(breast_feeding("formula fed"), birth=months_old(int(x)))).says(

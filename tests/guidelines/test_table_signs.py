@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from builders import (
     MACROCYTIC,
     ON,
     PANCYTOPENIA,
+    PRETERM,
     SEIZURE,
     SNOMED,
     Seen,
@@ -27,6 +30,7 @@ from builders import (
     a_record,
     a_screening,
     a_test_order,
+    a_weight,
     an_allergy,
     an_operation,
     an_order,
@@ -41,6 +45,7 @@ from builders import (
 
 from cds_service import clinical
 from cds_service.clinical import Code, Procedure
+from cds_service.guidelines.b12_under_two.growth import Weighing, curves, deviation_of
 
 MICROCEPHALY = Code(ICD10CM, "Q02", "Microcephaly")
 GLOSSITIS = Code(SNOMED, "45534005", "Glossitis")
@@ -264,7 +269,7 @@ def test_with_words_allergy_and_leber_still_rule() -> None:
 def test_suggestive_words_ask_for_a_level(text: str) -> None:
     seen = unmeasured(in_words(text))
     assert "SIGN-05" in seen.rules
-    assert seen.says(f"Recognised by words only, without a known code: {text[0].lower()}")
+    assert seen.says(f"Recognised by words only, without a known code: {text}")
 
 
 def test_an_order_that_is_b12_by_its_name_only_holds_a_second_back() -> None:
@@ -343,8 +348,6 @@ def test_on_formula_diet_is_not_a_likely_cause(text: str) -> None:
 
 
 def test_on_formula_the_requirement_is_not_offered() -> None:
-    from builders import a_weight
-
     assert "DOSE-B" in see(a_record(a_weight(7))).doses
     assert "DOSE-B" not in see(a_record(a_weight(7), breast_feeding("formula fed"))).doses
 
@@ -455,3 +458,45 @@ def test_a_normal_level_with_signs_asks_for_what_was_given_elsewhere() -> None:
 def test_a_test_that_is_ordered_is_not_ordered_twice() -> None:
     seen = unmeasured(FAILURE_TO_THRIVE, test_orders=(a_test_order("2132-9"),))
     assert "Vitamin B12" not in {name for name, _ in seen.tests}
+
+
+# --- failure to thrive that only the weights show -------------------------------------------------
+
+
+def test_a_fall_across_two_centile_spaces_is_a_sign_and_said_to_be_calculated() -> None:
+    weights = (a_weight(8, ago=60), a_weight("6.8", ago=5))
+    seen = unmeasured(measured=weights, birth=months_old(8))
+    assert {"STAT-12", "SIGN-05"} <= seen.rules
+    assert seen.says("as calculated: 8 kg on 2026-01-14, 6.8 kg on 2026-03-10")
+    low = see(a_record(*weights, birth=months_old(8)))
+    assert {"SEV-05", "RTE-06"} <= low.rules
+
+
+@pytest.mark.parametrize(
+    ("weights", "but"),
+    [
+        ((a_weight(8, ago=60), a_weight("8.3", ago=5)), {}),
+        ((a_weight(8, ago=32), a_weight("6.8", ago=5)), {}),
+        ((a_weight(8, ago=160), a_weight("6.8", ago=61)), {}),
+        ((a_weight(8, ago=60), a_weight("6.8", ago=5)), {"problems": (PRETERM,)}),
+        ((a_weight(8, ago=60), a_weight("6.8", ago=5, code="3142-7")), {}),
+        ((a_weight("6.8", ago=60), a_weight(8, ago=5)), {}),
+    ],
+    ids=["less", "under four weeks", "old", "preterm", "stated", "a gain"],
+)
+def test_other_weights_are_no_sign(weights: tuple[Any, ...], but: dict[str, Any]) -> None:
+    assert unmeasured(*but.get("problems", ()), measured=weights, birth=months_old(8)).silent
+
+
+@pytest.mark.parametrize(
+    ("month", "kg", "deviations"),
+    [(0, "3.35", 0), (6, "6.36", -2), (6, "5.68", -3), (12, "11.98", 2), (24, "7.59", -4)],
+)
+def test_a_weight_of_the_standard_lies_where_the_standard_has_it(
+    month: int, kg: str, deviations: int
+) -> None:
+    birth = months_old(24)
+    at = birth + timedelta(days=round(month * 30.4375))
+    boys = curves()[0]
+    found = deviation_of(Weighing(at, Decimal(kg), ""), birth, boys)
+    assert abs(found - deviations) < Decimal("0.1")

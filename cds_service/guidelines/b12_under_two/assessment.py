@@ -324,9 +324,10 @@ def find_signs(
     several = [*_names(facts.pancytopenia), *_two_lines(lines, limits)]
     _, metabolites = metabolite_evidence(facts, facts.on, limits)
     raised = " and ".join(f"{g.file.names.labs[one.name]} {one.written}" for one in metabolites)
+    calculated = _calculated(facts)
     #: Each a sign of its own, whatever it is recorded by.
     known = [
-        *_one_sign(_names(facts.failure_to_thrive)),
+        *_one_sign([*_names(facts.failure_to_thrive), *calculated]),
         *_one_sign(macrocytosis),
         *_one_sign(several),
         *([f"haemoglobin {hemoglobin.written}"] if hemoglobin is not None and severe else []),
@@ -336,10 +337,11 @@ def find_signs(
         *_names((*facts.suggestive, *facts.worded.suggestive)),
     ]
     firm = bool(known or beyond)
+    beyond += calculated
     beyond += _names((*facts.weak_signs, *facts.worded.weak))
     if known or beyond or facts.neurological:
         beyond += _one_sign(_names(facts.feeding_trouble))
-    suggestive = tuple(dict.fromkeys([*known, *beyond]))
+    suggestive = tuple(dict.fromkeys([*known, *(one for one in beyond if one not in calculated)]))
     asked = SignFacts(
         neurological=_names(facts.neurological),
         worded=_names(facts.worded.neurological),
@@ -363,6 +365,15 @@ def find_signs(
         metabolites=metabolites,
     )
     return signs, match
+
+
+def _calculated(facts: Facts) -> list[str]:
+    """Failure to thrive that only the weights show."""
+    fall = facts.growth_fall
+    if fall is None:
+        return []
+    course = f"{fall.before.written} to {fall.now.written}"
+    return [f"weight across two centile spaces, calculated ({course})"]
 
 
 def _one_sign(names: Sequence[str]) -> list[str]:

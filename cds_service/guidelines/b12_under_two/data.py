@@ -61,6 +61,9 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     homocysteine_high: Limit
     labs_recent: Limit
     suggestive_signs: Limit
+    growth_fall: Limit
+    growth_span: Limit
+    growth_recent: Limit
     formula_age: Limit
     nitrous_oxide_recent: Limit
     hemoglobin_severe: Limit
@@ -227,6 +230,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     screening_positive: str
     formula_fed: str
     formula_fed_young: str
+    growth_fall: str
     prevention_mother: str
     prevention_child: str
     urgent_untreated: str

@@ -22,6 +22,7 @@ from cds_service.clinical import (
 )
 from cds_service.guidelines.b12_under_two.age import Age, completed_months, is_ahead, read_age
 from cds_service.guidelines.b12_under_two.data import Guideline, Product
+from cds_service.guidelines.b12_under_two.growth import Fall, fall_of
 from cds_service.guidelines.b12_under_two.meanings import (
     Meaning,
     is_of_the_mother,
@@ -81,6 +82,7 @@ class Facts(Struct, frozen=True):
 
     ``suggestive`` and ``weak_signs`` are signs that suggest a deficiency, ``feeding_trouble`` one
     beside another sign only; ``screening`` names what of the newborn screening was high.
+    ``growth_fall`` is failure to thrive that only the weights show, as calculated.
     ``maternal`` is what is recorded of the mother that may leave her without vitamin B12, and
     ``nitrous_oxide`` where it is planned or was given in the last month.
     """
@@ -136,6 +138,7 @@ class Facts(Struct, frozen=True):
     maternal: tuple[str, ...]
     vegan: Vegan
     nitrous_oxide: tuple[str, ...]
+    growth_fall: Fall | None
 
 
 # --- problems ---------------------------------------------------------------------------------
@@ -407,7 +410,7 @@ def _screening(
             continue
         if measured.interpretation == "high" or _above_range(measured):
             code = measured.codes[0]
-            high.append(code.display or code.code)
+            high.append((code.display or code.code).split(" [")[0])
     return tuple(dict.fromkeys([*high, *(one.name for one in worded.screening)]))
 
 
@@ -456,6 +459,24 @@ def _nitrous_oxide(record: Record, on: date, g: Guideline) -> tuple[str, ...]:
         if (planned or recent) and names_nitrous_oxide(drug.codes, drug.text, g):
             found.append(drug.text or drug.codes[0].display)
     return tuple(dict.fromkeys(one or "nitrous oxide" for one in found))
+
+
+def _growth_fall(
+    record: Record,
+    weight: Weight,
+    problems: _Problems,
+    measured: Mapping[str, list[Measurement]],
+    on: date,
+    g: Guideline,
+) -> Fall | None:
+    """Failure to thrive that only the weights show; not of a preterm child, whose curve is another,
+    nor without an exact date of birth."""
+    birth = record.patient.birth
+    weeks = _gestation(measured.get("gestational_age", ()))
+    early = weeks is not None and g.limits.preterm_birth.holds(weeks)
+    if birth is None or birth.first != birth.last or early or problems.of("preterm", lasting=True):
+        return None
+    return fall_of(weight.weighed, birth.first, on, g.limits)
 
 
 def _lately(when: Moment | None, on: date, g: Guideline) -> bool:
@@ -589,6 +610,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         maternal=_maternal(measured, problems.worded, diets, on, g),
         vegan=diets.vegan,
         nitrous_oxide=_nitrous_oxide(record, on, g),
+        growth_fall=_growth_fall(record, weight, problems, measured, on, g),
     )
 
 

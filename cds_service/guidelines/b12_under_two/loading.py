@@ -182,6 +182,7 @@ SPEAKING = (
     "STAT-08",
     "DUP-01",
     "DUP-01.hold",
+    "DUP-01.named",
     "RTE-01",
     "RTE-02",
     "RTE-03",

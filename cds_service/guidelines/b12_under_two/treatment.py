@@ -231,11 +231,13 @@ def _sign_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> li
         names = ", ".join(facts.screening)
         notes.append(Note("finding", texts.screening_positive, {"names": names}))
     worded = facts.worded.neurological
-    if worded and a.status.concerned:
-        notes.append(Note("advice", texts.neurological_words, {"names": words.named(worded)}))
+    if worded and a.status.concerned and advice.kind != "choose":
+        names = ", ".join(one.name for one in worded)
+        notes.append(Note("advice", texts.neurological_words, {"names": names}))
     in_words = (*worded, *facts.worded.suggestive, *facts.worded.weak)
     if in_words:
-        notes.append(Note("finding", texts.by_words, {"names": words.named(in_words)}))
+        names = ", ".join(dict.fromkeys(one.name for one in in_words))
+        notes.append(Note("finding", texts.by_words, {"names": names}))
     return notes
 
 
@@ -279,6 +281,8 @@ def _card_of(
         return "SAF-05.new"
     if leber and advice.kind == "treat" and not advice.injects:
         return "SAF-01.new"
+    if facts.therapy.looks_like_b12 and advice.kind == "treat" and not facts.neurological:
+        return "DUP-01.named"
     if _offers_on_signs(advice, facts):
         return "RTE-02" if facts.age.under_one_month else "RTE-08.signs"
     if advice.kind == "clarify" and a.status.level is None:

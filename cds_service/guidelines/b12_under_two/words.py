@@ -142,7 +142,8 @@ def card_values(
         "cause": causes or "not documented",
         "suggestive": shown_unit(", ".join(_plain_case(one) for one in a.signs.suggestive)),
         "screening": ", ".join(facts.screening),
-        "worded": named(facts.worded.neurological),
+        "worded": ", ".join(one.name for one in facts.worded.neurological),
+        "named": ", ".join(facts.therapy.looks_like_b12),
         "severity": a.severity or "",
         "because": a.severity_because,
         "lasting": named(facts.malabsorption_permanent),
@@ -161,7 +162,7 @@ def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
     return [
         *_level_notes(facts, a, g),
         *_metabolite_notes(a, g),
-        *_severity_notes(a, g),
+        *_severity_notes(facts, a, g),
         *_problem_notes(facts, a, g),
         _cause_note(facts, a, g),
     ]
@@ -218,9 +219,11 @@ def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
         yield Note("finding", texts.homocysteine_unspecific)
 
 
-def _severity_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
+def _severity_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
     if a.severity is None:
         return
+    if facts.worded.neurological and a.severity != "severe":
+        return  # not known while words may be a neurological sign
     because = a.severity_because or "no sign of a worse grade"
     yield Note("finding", g.file.texts.severity, {"severity": a.severity, "because": because})
     if a.severity == "mild" and a.unavailable:
@@ -229,6 +232,15 @@ def _severity_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
 
 
 def _problem_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
+    fall = facts.growth_fall
+    if fall is not None:
+        values = {
+            "before": fall.before.written,
+            "before_date": fall.before.on,
+            "now": fall.now.written,
+            "now_date": fall.now.on,
+        }
+        yield Note("finding", g.file.texts.growth_fall, values)
     signs = (
         *facts.neurological,
         *facts.failure_to_thrive,
