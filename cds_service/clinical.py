@@ -16,6 +16,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from cds_service.language import Words
+
 
 class Code(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """One coding: a code of one system. ``display`` is what the sender called it.
@@ -354,7 +356,7 @@ class PlannedDrug(Struct, frozen=True):
     authored: date
     priority: Literal["routine", "urgent", "asap", "stat"]
     reasons: tuple[str, ...] = ()
-    note: str = ""
+    note: Words = ""
     substance: str = ""
     purpose: Literal["treatment", "maintenance"] = "treatment"
 
@@ -368,13 +370,13 @@ class PlannedTest(Struct, frozen=True):
     authored: date
     priority: Literal["routine", "urgent", "asap", "stat"] = "routine"
     reasons: tuple[str, ...] = ()
-    note: str = ""
+    note: Words = ""
 
 
 class PlannedTask(Struct, frozen=True):
     """Something for a person to do about this patient (here: see to the mother)."""
 
-    description: str
+    description: Words
     authored: date
     reasons: tuple[str, ...] = ()
 

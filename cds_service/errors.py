@@ -175,3 +175,14 @@ class GuidelineError(StartupError):
         self.name = name
         self.problem = problem
         self.cure = cure
+
+
+class CatalogueError(StartupError):
+    """A text ``name`` of a catalogue ``file`` that cannot be used."""
+
+    def __init__(self, file: object, name: str, problem: str, cure: str) -> None:
+        super().__init__(f"{file}: {name}: {problem}. {cure}")
+        self.file = str(file)
+        self.name = name
+        self.problem = problem
+        self.cure = cure

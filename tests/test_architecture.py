@@ -19,9 +19,9 @@ PACKAGE = Path(__file__).parents[1] / "cds_service"
 _READING = "clinical fhir.gather fhir.reading fhir.editions fhir.wire fhir.elements"
 # What lies directly in guidelines/ is the kit that every guideline is made with.
 _KIT = (
-    "clinical errors guidelines.engine guidelines.tables guidelines.codelists guidelines.overrides"
-    " guidelines.checks guidelines.doses guidelines.guideline guidelines.workbench"
-    " guidelines.explain guidelines.describe"
+    "clinical errors language guidelines.engine guidelines.tables guidelines.codelists"
+    " guidelines.overrides guidelines.checks guidelines.doses guidelines.guideline"
+    " guidelines.workbench guidelines.explain guidelines.describe"
 )
 _B12 = f"{_KIT} guidelines.b12_under_two"
 
@@ -30,8 +30,11 @@ _B12 = f"{_KIT} guidelines.b12_under_two"
 ALLOWED: dict[str, tuple[str, str]] = {
     # module                               of ours                                   libraries
     "": ("", ""),
-    "clinical": ("", "msgspec"),
+    "clinical": ("language", "msgspec"),
     "errors": ("", "msgspec"),
+    "language": ("errors", "msgspec"),
+    "language.catalogues": ("errors language", ""),
+    "language.house": ("errors language", "msgspec"),
     "settings": ("errors trust.addresses", "msgspec"),
     "trust": ("", ""),
     "trust.addresses": ("errors", ""),
@@ -43,13 +46,13 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "cdshooks.request": ("errors", "msgspec"),
     "cdshooks.response": ("errors", "msgspec"),
     "cdshooks.feedback": ("errors", "msgspec"),
-    "telemetry": ("", ""),
-    "telemetry.log": ("", "msgspec"),
-    "telemetry.metrics": ("", "prometheus_client"),
     "store": ("", ""),
-    "store.audit": ("", "msgspec"),
+    "store.log": ("", "msgspec"),
+    "store.metrics": ("", "prometheus_client"),
+    "store.audit": ("language", "msgspec"),
     "store.keeping": (
-        "errors cdshooks.feedback telemetry store.audit store.database store.migrations",
+        "errors cdshooks.feedback store.audit store.database store.log store.metrics"
+        " store.migrations",
         "msgspec",
     ),
     "store.database": (
@@ -58,9 +61,9 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "store.reports": ("", ""),
     "store.reports.figures": ("cdshooks.feedback store.audit", "msgspec"),
-    "store.reports.words": ("store.reports.figures", ""),
+    "store.reports.words": ("language store.reports.figures", ""),
     "store.reports.page": (
-        "store.audit store.reports.figures store.reports.words",
+        "language store.audit store.reports.figures store.reports.words",
         "jinja2 msgspec",
     ),
     "store.migrations": ("", ""),
@@ -103,9 +106,9 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "fhir.trail": ("", ""),
-    "fhir.orders": ("clinical errors fhir.editions", "msgspec fhir.resources pydantic"),
+    "fhir.orders": ("clinical errors fhir.editions language", "msgspec fhir.resources pydantic"),
     "guidelines": ("", ""),
-    "guidelines.engine": ("clinical errors", "msgspec"),
+    "guidelines.engine": ("clinical errors language", "msgspec"),
     "guidelines.tables": ("errors guidelines.engine", "msgspec"),
     "guidelines.explain": ("guidelines.engine guidelines.tables", "msgspec"),
     "guidelines.describe": (
@@ -119,7 +122,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.workbench": ("clinical", "msgspec"),
     "guidelines.guideline": (
         "clinical guidelines.checks guidelines.engine guidelines.explain guidelines.overrides"
-        " guidelines.tables guidelines.workbench",
+        " guidelines.tables guidelines.workbench language",
         "msgspec",
     ),
     "guidelines.registry": ("guidelines", ""),
@@ -179,46 +182,50 @@ ALLOWED: dict[str, tuple[str, str]] = {
         " consultation.services",
         "",
     ),
-    "consultation.cards": ("clinical errors guidelines.engine cdshooks", "msgspec"),
+    "consultation.cards": ("clinical errors guidelines.engine cdshooks language", "msgspec"),
     "consultation.occasion": (
         "clinical cdshooks fhir.gather guidelines.guideline store.audit",
         "msgspec",
     ),
     "consultation.services": (
         "clinical consultation.cards fhir.orders guidelines.guideline guidelines.overrides"
-        " guidelines.registry",
+        " guidelines.registry language",
         "msgspec",
     ),
     "consultation.account": (
         "clinical cdshooks consultation.cards consultation.occasion fhir.gather"
-        " guidelines.engine guidelines.guideline store.audit",
+        " guidelines.engine guidelines.guideline language store.audit consultation.services",
         "",
     ),
     "consultation.restraint": (
-        "cdshooks consultation errors settings store.audit telemetry.metrics",
+        "cdshooks consultation errors language settings store.audit store.metrics",
         "msgspec",
     ),
-    "consultation.challenger": ("cdshooks consultation store telemetry", "msgspec"),
-    "consultation.cases": ("errors cdshooks consultation fhir.bundles fhir.gather", "msgspec"),
+    "consultation.challenger": ("cdshooks consultation store", "msgspec"),
+    "consultation.cases": (
+        "errors cdshooks consultation fhir.bundles fhir.gather language",
+        "msgspec",
+    ),
     "workbench": ("", ""),
     "workbench.samples": ("", "msgspec"),
     "workbench.pages": (
-        "errors settings cdshooks consultation clinical guidelines.guideline web.intake workbench",
+        "errors settings cdshooks consultation clinical guidelines.guideline language web.intake"
+        " workbench",
         "msgspec flask",
     ),
     "workbench.showing": (
-        "clinical cdshooks consultation fhir.gather guidelines",
+        "clinical cdshooks consultation fhir.gather guidelines language",
         "msgspec markdown_it",
     ),
     "web": ("", ""),
     "web.accounts": (
-        "errors cdshooks consultation store telemetry trust.callers",
+        "errors cdshooks consultation store trust.callers",
         "",
     ),
     "web.edge": ("", ""),
     "web.intake": ("errors settings cdshooks.request", ""),
     "web.views": (
-        "errors settings trust.addresses trust.callers cdshooks consultation store telemetry web",
+        "errors settings trust.addresses trust.callers cdshooks consultation store web",
         "msgspec flask werkzeug",
     ),
     "app": (
@@ -228,7 +235,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "commands": ("guidelines.guideline guidelines.registry", "click"),
     "commands.serving": ("app consultation errors settings store.keeping", "click granian"),
     "commands.evaluating": (
-        "cdshooks commands consultation errors guidelines settings",
+        "cdshooks commands consultation errors guidelines language settings",
         "click fhir.resources pydantic",
     ),
     "commands.checking": (
@@ -236,7 +243,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "click",
     ),
     "commands.keeping": (
-        "commands consultation errors fhir settings store",
+        "commands consultation errors fhir language settings store",
         "click msgspec",
     ),
     "commands.trying": (
@@ -270,7 +277,7 @@ ONLY = {
         "store.migrations.versions.v0001_first",
         "store.migrations.versions.v0002_qualified_rules",
     },
-    "prometheus_client": {"telemetry.metrics"},
+    "prometheus_client": {"store.metrics"},
 }
 
 # What a reader sees first: modules and packages side by side. More is a house nobody oversees.

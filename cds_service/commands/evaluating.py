@@ -13,6 +13,7 @@ import click
 
 from cds_service.commands import BadInput, known_guidelines
 from cds_service.errors import ServiceError
+from cds_service.language import Message, house, say
 
 if TYPE_CHECKING:
     from cds_service.consultation.cases import Case
@@ -50,13 +51,13 @@ def evaluate(
     from cds_service.consultation.cases import NO_SERVER, in_words, read_case
     from cds_service.settings import read_settings
 
-    settings = read_settings(os.environ)
+    settings, today = read_settings(os.environ), date.today()
     services = load_services(settings.guideline_overrides, known_guidelines())
     services = _by(guideline, services) if guideline else services
     try:
         case = read_case(_content(file), services, hook, patient)
-        on, because = _date_of(case, as_of.date() if as_of else None, settings)
-        occasion = Occasion(on, bool(because), NO_SERVER, one_action=settings.one_action)
+        on, evaluated = _date_of(case, as_of.date() if as_of else None, settings, today)
+        occasion = Occasion(on, on != today, NO_SERVER, one_action=settings.one_action)
         response = consult(case.service, case.asked, None, occasion).response
     except ServiceError as error:
         raise BadInput(f"{file}: {error.text}") from None
@@ -66,15 +67,19 @@ def evaluate(
         for problem in problems:
             click.echo(problem, err=True)
         return
-    about = case.service.guideline.wording.about
-    click.echo(f"{case.origin[0].upper()}{case.origin[1:]}, evaluated as of {on}{because}.")
-    click.echo(f"Guideline {about.id}, edition {about.edition}. {about.review_status}\n")
-    click.echo(in_words(response))
+    about, language = case.service.guideline.wording.about, case.service.language
+    edition = say(
+        house.Case.guideline, id=about.id, edition=about.edition, status=about.review_status
+    )
+    click.echo(language.fill(evaluated))
+    click.echo(f"{language.fill(edition)}\n")
+    click.echo(in_words(response, language))
     if explain:
         click.echo(f"\n{_explained(case, on)}")
     if validate:
-        click.echo(f"\nValidation of {len(case.resources)} resources with the R4B models:")
-        for problem in problems or ["nothing to object to"]:
+        count = len(case.resources)
+        click.echo(f"\n{language.fill(say(house.Case.validation, count=count))}")
+        for problem in problems or [language.fill(say(house.Case.valid))]:
             click.echo(f"  {problem}")
 
 
@@ -96,17 +101,19 @@ def _content(file: str) -> bytes:
         raise BadInput(f"{file}: cannot be read ({error.strerror}).") from None
 
 
-def _date_of(case: Case, as_of: date | None, settings: Settings) -> tuple[date, str]:
-    """The date of evaluation, and in words why it is not today ("" when it is)."""
-    today = date.today()
-    for on, why in (
-        (as_of, " (--as-of)"),
-        (settings.as_of, " (CDS_AS_OF)"),
-        (case.written, ", the date of the Bundle's timestamp"),
-    ):
-        if on is not None:
-            return on, why if on != today else ""
-    return today, ""
+def _date_of(
+    case: Case, as_of: date | None, settings: Settings, today: date
+) -> tuple[date, Message]:
+    """The date of evaluation, and what says so and why it is not ``today``."""
+    origin = case.origin
+    on = as_of or settings.as_of or case.written or today
+    if on == today:
+        return on, say(house.Case.evaluated, origin=origin, date=on)
+    if as_of is not None:
+        return on, say(house.Case.evaluated_as_asked, origin=origin, date=on)
+    if settings.as_of is not None:
+        return on, say(house.Case.evaluated_as_set, origin=origin, date=on)
+    return on, say(house.Case.evaluated_as_written, origin=origin, date=on)
 
 
 def _explained(case: Case, on: date) -> str:

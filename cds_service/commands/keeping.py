@@ -101,6 +101,7 @@ def show(name: str, as_json: bool, comments: bool) -> None:
     """Explain the consultation ID: its name in the log, its hookInstance, or the uuid of a card."""
     import msgspec
 
+    from cds_service.language import house
     from cds_service.store.audit import in_words
 
     with _database() as database:
@@ -117,7 +118,7 @@ def show(name: str, as_json: bool, comments: bool) -> None:
         if as_json:
             click.echo(msgspec.json.encode(one))
         else:
-            click.echo("\n".join(in_words(one)) + "\n")
+            click.echo("\n".join(in_words(one, house.language())) + "\n")
 
 
 @audit.command()
@@ -184,6 +185,7 @@ def report(
 
     import msgspec
 
+    from cds_service.language import house
     from cds_service.store.reports import page, words
     from cds_service.store.reports.figures import Selection, make_report
 
@@ -202,14 +204,14 @@ def report(
             for guideline in guidelines_of(load_services(guidelines=known_guidelines()))
             for name, rule in guideline.wording.rules.items()
         }
-        Path(html).write_text(page.as_html(made, meanings), encoding="utf-8")
+        Path(html).write_text(page.as_html(made, meanings, house.language()), encoding="utf-8")
         click.echo(f"{html} written.", err=bool(form))
     if form == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(made)))
     elif form == "csv":
         click.echo(words.as_csv(made), nl=False)
     elif not html:
-        click.echo("\n".join(words.in_words(made)))
+        click.echo("\n".join(words.in_words(made, house.language())))
 
 
 @contextmanager

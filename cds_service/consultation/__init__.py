@@ -6,7 +6,7 @@ The services that can be called are in ``services``, what a call is answered for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +20,7 @@ from cds_service.consultation.account import (
     kept,
     loggable,
 )
-from cds_service.consultation.cards import build_cards
+from cds_service.consultation.cards import Spoken, build_cards, speaking
 from cds_service.consultation.occasion import Consultation, Examined, Occasion
 from cds_service.consultation.services import Service, check_orders, load_services
 from cds_service.fhir import orders
@@ -123,18 +123,32 @@ def _evaluate(
 
 def respond(service: Service, asked: Request, examined: Examined, occasion: Occasion) -> Response:
     """The evaluation as cards, and the account of it that goes with every answer."""
+    return _worded(service, asked, examined, occasion, _spoken(service, examined, occasion))
+
+
+def _spoken(service: Service, examined: Examined, occasion: Occasion) -> Sequence[Spoken]:
+    """The outcomes that cards are made of."""
+    notes = service.guideline.data_notes(examined.evaluation, examined.record)
+    return speaking(examined.evaluation.outcomes, notes, occasion.unseen)
+
+
+def _worded(
+    service: Service,
+    asked: Request,
+    examined: Examined,
+    occasion: Occasion,
+    spoken: Sequence[Spoken],
+) -> Response:
     g, evaluation, record = service.guideline, examined.evaluation, examined.record
     arm = f"|{occasion.arm}" if occasion.arm else ""
     cards = build_cards(
-        evaluation.outcomes,
+        spoken,
         service.stationery,
-        partial(orders.write, patient_id=asked.context.patient_id),
+        partial(orders.write, patient_id=asked.context.patient_id, language=service.language),
         call=f"{asked.hook_instance}|{service.id}{arm}",
-        data_notes=g.data_notes(evaluation, record),
         closing=g.closing(occasion.on, as_of_is_set=occasion.as_of_is_set),
-        unseen=occasion.unseen,
     )
-    account = account_of(evaluation, record, g, spoke=bool(cards))
+    account = account_of(evaluation, record, service, spoke=bool(cards))
     if occasion.as_of_is_set:
         account["asOf"] = occasion.on.isoformat()
     return Response(cards=cards, extension={EVALUATION_EXTENSION: account})
@@ -144,13 +158,12 @@ def _answered(
     service: Service, asked: Request, examined: Examined, occasion: Occasion
 ) -> Consultation:
     begun = perf_counter()
-    response = respond(service, asked, examined, occasion)
+    spoken = _spoken(service, examined, occasion)
+    response = _worded(service, asked, examined, occasion, spoken)
     durations = {**examined.durations, "cards": (perf_counter() - begun) * 1000}
-    g = service.guideline
-    closing = len(g.closing(occasion.on, as_of_is_set=occasion.as_of_is_set))
     return Consultation(
         response,
         loggable(response, examined.evidence),
-        kept(g, examined, response, durations, closing),
+        kept(service, examined, spoken, response, durations),
         examined.evidence,
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cds_service import EXTENSIONS
 from cds_service.cdshooks.response import Card, Response
 from cds_service.clinical import Record
-from cds_service.consultation.cards import RULES_EXTENSION, digest, speaking
+from cds_service.consultation.cards import RULES_EXTENSION, Spoken, Stationery, digest
 from cds_service.consultation.occasion import Examined
 from cds_service.fhir.gather import Answer
 from cds_service.guidelines.engine import (
@@ -17,17 +17,22 @@ from cds_service.guidelines.engine import (
     Outcome,
     Recommend,
 )
-from cds_service.guidelines.guideline import Evaluation, Guideline
+from cds_service.guidelines.guideline import Evaluation
+from cds_service.language import Language, Listed, Words, house, say
 from cds_service.store import audit
 from cds_service.store.audit import qualified
+
+if TYPE_CHECKING:
+    from cds_service.consultation.services import Service
 
 EVALUATION_EXTENSION = f"{EXTENSIONS}.evaluation"
 
 
 def account_of(
-    evaluation: Evaluation[Any], record: Record, g: Guideline, *, spoke: bool
+    evaluation: Evaluation[Any], record: Record, service: Service, *, spoke: bool
 ) -> dict[str, Any]:
     """What was evaluated, so that no cards never means that nothing was looked at."""
+    g, language = service.guideline, service.language
     about = g.wording.about
     outcomes = evaluation.outcomes
     silent = all(isinstance(one, NotIndicated) for one in outcomes)
@@ -43,36 +48,44 @@ def account_of(
         account["outcome"] = "advice"
     elif silent and not partly:
         account["outcome"] = "nothing to say"
-    reasons = [f"{one.rule}: {one.reason}" for one in outcomes if isinstance(one, NotIndicated)]
-    if not spoke and evaluation.unusable:
-        reasons.append(f"unusable result: {', '.join(evaluation.unusable)}")
     foreign, basket = record.foreign, evaluation.basket
     if basket is not None:
         foreign += basket.foreign
         account["orders"] = len(basket.drafts)
     told = {
-        "because": reasons,
-        "missing": list(_missing(evaluation, record)),
+        "because": [language.text(one) for one in _because(evaluation, spoke=spoke)],
+        "missing": [language.text(one) for one in _missing(evaluation, record)],
         "otherPatientsRecordsIgnored": foreign,
         "localSettings": list(g.local),
     }
     return {**account, **{name: value for name, value in told.items() if value}}
 
 
-def _missing(evaluation: Evaluation[Any], record: Record) -> Iterator[str]:
-    yield from (f"{key}: {why}" for key, why in record.missing.items())
-    yield from (f"{key}: possibly incomplete" for key in sorted(record.incomplete))
-    yield from (f"{key}: {count} not readable" for key, count in record.unreadable.items())
+def _because(evaluation: Evaluation[Any], *, spoke: bool) -> Iterator[Words]:
+    for one in evaluation.outcomes:
+        if isinstance(one, NotIndicated):
+            yield say(house.Account.because, rule=one.rule, reason=one.reason)
+    if not spoke and evaluation.unusable:
+        yield say(house.Account.unusable, results=Listed(evaluation.unusable))
+
+
+def _missing(evaluation: Evaluation[Any], record: Record) -> Iterator[Words]:
+    for key, why in record.missing.items():
+        yield say(house.Account.missing, need=key, reason=why)
+    for key in sorted(record.incomplete):
+        yield say(house.Account.incomplete, need=key)
+    for key, count in record.unreadable.items():
+        yield say(house.Account.unreadable, need=key, count=count)
     yield from _lacking(evaluation.outcomes)
     basket = evaluation.basket
     if basket is not None:
         if not basket.sent:
-            yield "draftOrders: not sent"
+            yield say(house.Account.no_basket)
         if basket.unreadable:
-            yield f"draftOrders: {basket.unreadable} not readable"
+            yield say(house.Account.unreadable_drafts, count=basket.unreadable)
 
 
-def _lacking(outcomes: Iterable[Outcome]) -> list[str]:
+def _lacking(outcomes: Iterable[Outcome]) -> list[Words]:
     return [fact for one in outcomes if isinstance(one, CannotTell) for fact in one.missing]
 
 
@@ -91,33 +104,34 @@ def loggable(response: Response, evidence: Mapping[str, Answer]) -> dict[str, An
 
 
 def kept(
-    g: Guideline,
+    service: Service,
     examined: Examined,
+    spoken: Iterable[Spoken],
     response: Response,
     durations: Mapping[str, float],
-    closing: int,
 ) -> audit.Evaluation:
-    """What is kept of an answer; ``closing`` is how many paragraphs end every card."""
+    """What is kept of an answer whose cards are those of the outcomes that are ``spoken``: the
+    same in whatever language it was given."""
     evaluation, record = examined.evaluation, examined.record
-    about, account = g.wording.about, response.extension[EVALUATION_EXTENSION]
-    outcomes = evaluation.outcomes
+    about, account = service.guideline.wording.about, response.extension[EVALUATION_EXTENSION]
+    outcomes, words, original = evaluation.outcomes, service.stationery, service.language.original
     return audit.Evaluation(
         guideline=about.id,
         edition=about.edition,
         outcome=account["outcome"],
-        rules=tuple([_rule_outcome(about.id, one) for one in outcomes]),
+        rules=tuple([_rule_outcome(about.id, one, original) for one in outcomes]),
         fired=tuple([qualified(about.id, rule) for rule in account["ruleIds"]]),
         cards=tuple(
             [
-                _kept_card(about.id, outcome, card, closing)
-                for outcome, card in zip(speaking(outcomes), response.cards, strict=True)
+                _kept_card(about.id, one, card, words)
+                for one, card in zip(spoken, response.cards, strict=True)
             ]
         ),
         missing=(
             *record.missing,
             *sorted(record.incomplete),
             *record.unreadable,
-            *_lacking(outcomes),
+            *(original.text(one) for one in _lacking(outcomes)),
         ),
         needs={
             key: f"{answer.state} {answer.origin}" if answer.origin else answer.state
@@ -127,18 +141,19 @@ def kept(
     )
 
 
-def _rule_outcome(guideline: str, outcome: Outcome) -> audit.RuleOutcome:
+def _rule_outcome(guideline: str, outcome: Outcome, language: Language) -> audit.RuleOutcome:
     rule = qualified(guideline, outcome.rule)
     if isinstance(outcome, Recommend):
         return audit.RuleOutcome(rule, "recommended")
     if isinstance(outcome, NotIndicated):
-        return audit.RuleOutcome(rule, "not indicated", because=outcome.reason)
-    return audit.RuleOutcome(rule, "cannot tell", missing=outcome.missing)
+        because = language.text(outcome.reason)
+        return audit.RuleOutcome(rule, "not indicated", because=because)
+    missing = tuple([language.text(one) for one in outcome.missing])
+    return audit.RuleOutcome(rule, "cannot tell", missing=missing)
 
 
-def _kept_card(
-    guideline: str, outcome: Recommend | CannotTell, card: Card, closing: int
-) -> audit.Card:
+def _kept_card(guideline: str, spoken: Spoken, card: Card, words: Stationery) -> audit.Card:
+    outcome = spoken.outcome
     choices = outcome.choices if isinstance(outcome, Recommend) else ()
     topic = card.source.topic
     return audit.Card(
@@ -147,7 +162,7 @@ def _kept_card(
         outcome.card,
         topic.code if topic else "",
         card.indicator,
-        digest(card, closing),
+        digest(spoken, words),
         tuple(
             [
                 audit.Suggested(made.uuid, qualified(guideline, choice.rule), choice.recommended)

@@ -1,14 +1,13 @@
-"""Outcomes to cards: wording, order, suggestions, links, override reasons."""
+"""Outcomes to cards: order, sections, suggestions, links, override reasons, in one language."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from functools import lru_cache
 from hashlib import sha1, sha256
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service import EXTENSIONS
 from cds_service.cdshooks.response import Action, Card, Coding, Link, Source, Suggestion
@@ -34,120 +33,134 @@ from cds_service.guidelines.engine import (
     Recommend,
     Section,
     Wording,
-    placeholders,
+    text_id,
 )
+from cds_service.language import Language, Listed, Message, Words, house, placeholders, say
 
 #: The standard wants fewer than 140 characters.
 SUMMARY_LIMIT = 139
 RULES_EXTENSION = f"{EXTENSIONS}.rules"
 
-_HEADINGS: dict[Section, str] = {
-    "finding": "",
-    "advice": "**What to do**:",
-    "why": "**Why**:",
-    "safety": "**Safety**:",
-    "follow_up": "**Follow-up**:",
-    "missing": "**Not known or not used**:",
+#: What was found stands first and needs no heading.
+_HEADINGS: Mapping[Section, Message] = {
+    "advice": say(house.Card.advice),
+    "why": say(house.Card.why),
+    "safety": say(house.Card.safety),
+    "follow_up": say(house.Card.follow_up),
+    "missing": say(house.Card.missing),
 }
 
 Write = Callable[[Written], Mapping[str, Any]]
 
 
 class _Frame(Struct, frozen=True):
-    """What every card of one text has in common, whoever the patient is."""
+    """What every card of one text has in common, whoever the patient is.
 
-    text: CardText
+    ``summary``, ``advice`` and ``why`` are ids of texts, "" for none. ``authority`` is what is
+    quoted of the guideline in whatever language, ``quotation`` in the one of the card.
+    """
+
+    summary: str
+    advice: str
+    why: str
+    authority: str
     quotation: str
     source: Source
     links: tuple[Link, ...]
 
 
 class Stationery:
-    """A guideline's words made ready once: card frames and override reasons."""
+    """A guideline's words in one language made ready once: card frames and override reasons."""
 
-    def __init__(self, words: Wording) -> None:
-        self.frames = {name: _frame(name, text, words) for name, text in words.cards.items()}
+    def __init__(self, words: Wording, language: Language) -> None:
+        self.language = language
+        self.headings = {name: language.fill(one) for name, one in _HEADINGS.items()}
+        self.frames = {
+            name: _frame(name, text, words, language) for name, text in words.cards.items()
+        }
         self.override_reasons = tuple(
             Coding(one.system, one.code, one.display) for one in words.override_reasons
         )
 
 
-def _frame(name: str, text: CardText, words: Wording) -> _Frame:
-    quotation = ""
+def _frame(name: str, text: CardText, words: Wording, language: Language) -> _Frame:
+    authority = quotation = ""
     if text.statement:
-        evidence = "; ".join(words.sources[one].label for one in text.evidence)
-        quotation = f"> Guideline {text.statement}: {words.statements[text.statement].text}"
-        quotation += f"\n>\n> Evidence: {evidence}." if evidence else ""
+        said = words.statements[text.statement].text
+        lines = [say(house.Card.quotation, statement=text.statement, text=said)]
+        if text.evidence:
+            sources = Listed(tuple(words.sources[one].label for one in text.evidence), "semicolon")
+            lines.append(say(house.Card.evidence, sources=sources))
+        authority = " ".join([language.identity(one) for one in lines])
+        quotation = "> " + "\n>\n> ".join([language.fill(one) for one in lines])
     topic = text.topic or words.about.topic_prefix + re.sub(r"[^A-Za-z0-9]", "", name)
     rule = words.rules[name.partition(".")[0]]
     return _Frame(
-        text,
+        text_id(name, "summary"),
+        text_id(name, "advice"),
+        text_id(name, "why") if text.why else "",
+        authority,
         quotation,
         Source(words.about.label, topic=Coding(words.about.topic_system, topic, rule.result)),
         tuple(Link(words.links[one].label, words.links[one].url, "absolute") for one in text.links),
     )
 
 
+class Spoken(NamedTuple):
+    """An outcome that becomes a card, and what the actions of each of its choices do."""
+
+    outcome: Recommend | CannotTell
+    actions: tuple[tuple[Words, ...], ...]
+
+
+def speaking(
+    outcomes: Iterable[Outcome], data_notes: Sequence[Note] = (), unseen: Container[str] = ()
+) -> list[Spoken]:
+    """The outcomes that become cards, most urgent first and the main one first among its equals.
+
+    ``data_notes`` (what was missing) are said by the first only whose rule is not ``unseen``.
+    """
+    found = [one for one in outcomes if not isinstance(one, NotIndicated) and one.card]
+    found.sort(key=lambda one: (-INDICATORS.index(one.indicator), not getattr(one, "main", True)))
+    if found and data_notes:
+        first = next((index for index, one in enumerate(found) if one.rule not in unseen), 0)
+        told = found[first]
+        found[first] = structs.replace(told, notes=(*told.notes, *data_notes))
+    return [
+        Spoken(
+            one,
+            tuple([tuple([_described(plan) for plan in it.plans]) for it in _choices(one)]),
+        )
+        for one in found
+    ]
+
+
+def _choices(outcome: Recommend | CannotTell) -> tuple[Choice, ...]:
+    return outcome.choices if isinstance(outcome, Recommend) else ()
+
+
 def build_cards(
-    outcomes: Iterable[Outcome],
+    spoken: Iterable[Spoken],
     words: Stationery,
     write: Write,
     *,
     call: str,
-    data_notes: Sequence[Note] = (),
     closing: Sequence[Note] = (),
-    unseen: Container[str] = (),
 ) -> tuple[Card, ...]:
-    """The cards, most urgent first and the main one first among its equals.
+    """The cards of the outcomes that are `speaking`, in their order.
 
     ``write`` makes a resource of a plan; ``call`` names the call, so that the same call gets the
-    same uuids from every worker. ``data_notes`` (what was missing) stand on the first card only
-    whose rule is not ``unseen``, ``closing`` on every card.
+    same uuids from every worker. ``closing`` stands on every card.
     """
-    last = [_fill(note.text, note.values) for note in closing]
-    spoken = speaking(outcomes)
-    first = next((index for index, one in enumerate(spoken) if one.rule not in unseen), 0)
-    return tuple(
-        [
-            _card(one, words, write, call, data_notes if index == first else (), last)
-            for index, one in enumerate(spoken)
-        ]
-    )
-
-
-def speaking(outcomes: Iterable[Outcome]) -> list[Recommend | CannotTell]:
-    """The outcomes that become cards, in the order of the cards."""
-    found = [one for one in outcomes if not isinstance(one, NotIndicated) and one.card]
-    found.sort(key=lambda one: (-INDICATORS.index(one.indicator), not getattr(one, "main", True)))
-    return found
-
-
-def digest(card: Card, closing: int) -> str:
-    """The same as long as a card says the same, whatever call it answers.
-
-    The dates of its orders are left out: they move with the day, the words do not. So are the
-    ``closing`` paragraphs that stand on every card: they name the edition and the site's settings.
-    """
-    said = [card.indicator, card.summary, card.detail.rsplit("\n\n", closing)[0]]
-    for one in card.suggestions:
-        said.append(one.label)
-        said += [_DATE.sub("", f"{act.type} {act.description}") for act in one.actions]
-    return sha256("\0".join(said).encode()).hexdigest()[:32]
-
-
-_DATE = re.compile(r"\b\d{4}-\d\d-\d\d\b")
+    last = [_line(note, words.language) for note in closing]
+    return tuple([_card(one, words, write, call, last) for one in spoken])
 
 
 def _card(
-    outcome: Recommend | CannotTell,
-    words: Stationery,
-    write: Write,
-    call: str,
-    data_notes: Sequence[Note],
-    closing: Sequence[str],
+    spoken: Spoken, words: Stationery, write: Write, call: str, closing: Sequence[str]
 ) -> Card:
-    frame = words.frames[outcome.card]
-    choices = outcome.choices if isinstance(outcome, Recommend) else ()
+    outcome, language = spoken.outcome, words.language
+    frame, choices = words.frames[outcome.card], _choices(outcome)
     selection = outcome.selection if isinstance(outcome, Recommend) and choices else ""
     identity = f"{call}|{outcome.rule}|{outcome.card}"
     rules: dict[str, Any] = {
@@ -158,13 +171,13 @@ def _card(
         rules["order"] = outcome.about
     return Card(
         uuid=_uuid(identity),
-        summary=_summary(frame.text.summary, outcome.values),
+        summary=_summary(language, frame.summary, outcome.values),
         indicator=outcome.indicator,
         source=frame.source,
-        detail=_detail(outcome, frame, data_notes, closing),
+        detail=_detail(outcome, frame, words, closing),
         suggestions=tuple(
-            _suggestion(choice, write, f"{identity}|{index}")
-            for index, choice in enumerate(choices)
+            _suggestion(choice, said, language, write, f"{identity}|{index}")
+            for index, (choice, said) in enumerate(zip(choices, spoken.actions, strict=True))
         ),
         selection_behavior=selection,
         override_reasons=words.override_reasons,
@@ -174,20 +187,21 @@ def _card(
 
 
 def _detail(
-    outcome: Recommend | CannotTell,
-    frame: _Frame,
-    data_notes: Sequence[Note],
-    closing: Sequence[str],
+    outcome: Recommend | CannotTell, frame: _Frame, words: Stationery, closing: Sequence[str]
 ) -> str:
     """Section by section: its heading, the rule's own sentence, then a line a note."""
+    language = words.language
     lines: dict[Section, dict[str, None]] = {}
-    for note in (*outcome.notes, *data_notes):
-        lines.setdefault(note.section, {})[_fill(note.text, note.values)] = None
+    for note in outcome.notes:
+        lines.setdefault(note.section, {})[_line(note, language)] = None
     paragraphs = []
-    leads = {"advice": frame.text.advice, "why": frame.text.why}
+    leads = {"advice": frame.advice, "why": frame.why}
     for name in SECTIONS:
         lead = leads.get(name)
-        opening = f"{_HEADINGS[name]} {_fill(lead, outcome.values)}" if lead else _HEADINGS[name]
+        opening = words.headings.get(name, "")
+        if lead:
+            sentence = language.filled(language.texts[lead], outcome.values, escape)
+            opening = f"{opening} {sentence}"
         if name in lines:
             bullets = "- " + "\n- ".join(lines[name])
             paragraphs.append(f"{opening}\n\n{bullets}" if opening else bullets)
@@ -197,6 +211,30 @@ def _detail(
         paragraphs.append(frame.quotation)
     paragraphs += closing
     return "\n\n".join(paragraphs)
+
+
+def _line(note: Note, language: Language) -> str:
+    """A note in Markdown, its values as plain words."""
+    if isinstance(note.text, Message):
+        return language.fill(note.text, escape)
+    return language.filled(note.text, note.values, escape)
+
+
+def _summary(language: Language, text: str, values: Mapping[str, object]) -> str:
+    """One line under the limit: a long name is cut before the sentence that says what to do."""
+    template = language.texts[text]
+    words = language.worded(placeholders(template), values, plain)
+    summary = " ".join(template.format_map(words).split())
+    while len(summary) > SUMMARY_LIMIT:
+        longest = max(words, key=lambda name: len(words[name]), default="")
+        over = len(summary) - SUMMARY_LIMIT
+        if not longest or len(words[longest]) <= over + 8:
+            summary = summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
+            break
+        words[longest] = words[longest][: len(words[longest]) - over - 1].rstrip() + "…"
+        summary = " ".join(template.format_map(words).split())
+    summary = summary[0].upper() + summary[1:]
+    return f"\u200b{summary[: SUMMARY_LIMIT - 1]}" if _BLOCK(summary) else summary
 
 
 def _uuid(name: str) -> str:
@@ -211,72 +249,89 @@ def _uuid(name: str) -> str:
 _NAMESPACE = bytes.fromhex("5d0f5f5e7a0e5c439d103c3cbd6f1f0b")
 
 
-def _suggestion(choice: Choice, write: Write, identity: str) -> Suggestion:
+def _suggestion(
+    choice: Choice, said: Sequence[Words], language: Language, write: Write, identity: str
+) -> Suggestion:
+    actions = zip(choice.plans, map(language.text, said), strict=True)
     return Suggestion(
-        label=plain(choice.label),
+        label=plain(language.text(choice.label)),
         uuid=_uuid(identity),
-        actions=tuple(_action(plan, write) for plan in choice.plans),
+        actions=tuple([_action(plan, description, write) for plan, description in actions]),
         is_recommended=choice.recommended,
     )
 
 
-def _action(plan: Plan, write: Write) -> Action:
+def _action(plan: Plan, description: str, write: Write) -> Action:
     if isinstance(plan, RemovedDraft):
-        return Action("delete", _described(plan), resource_id=plan.source)
-    changes = isinstance(plan, StoppedDrug | RevisedDrug)
-    return Action("update" if changes else "create", _described(plan), write(plan))
+        return Action("delete", description, resource_id=plan.source)
+    return Action(_kind(plan), description, write(plan))
 
 
-def _described(plan: Plan) -> str:
+def _kind(plan: Plan) -> Literal["create", "update", "delete"]:
+    if isinstance(plan, RemovedDraft):
+        return "delete"
+    return "update" if isinstance(plan, StoppedDrug | RevisedDrug) else "create"
+
+
+def _described(plan: Plan) -> Words:
     """The action in words, whole: some clients show nothing else."""
     if isinstance(plan, PlannedDrug):
-        return f"Prescribe {plan.name}: {'; '.join(phase.text for phase in plan.phases)}"
+        phases = Listed(tuple([phase.text for phase in plan.phases]), "semicolon")
+        return say(house.Action.prescribe, name=plan.name, phases=phases)
     if isinstance(plan, PlannedTest):
-        return f"Order {plan.name} for {plan.due}"
+        return say(house.Action.test, name=plan.name, due=plan.due)
     if isinstance(plan, PlannedTask):
         return plan.description
     if isinstance(plan, RevisedDrug):
         return _revision(plan)
     if isinstance(plan, RemovedDraft):
-        return f"Remove the order of {plain(plan.name)}"
-    return f"Stop {plain(plan.name)}"
+        return say(house.Action.remove, name=plain(plan.name))
+    return say(house.Action.stop, name=plain(plan.name))
 
 
-def _revision(plan: RevisedDrug) -> str:
+def _revision(plan: RevisedDrug) -> Message:
     """What an order becomes, each changed part in words."""
     drug, parts = plan.drug, plan.parts
-    changes = [drug.name] if "medication" in parts else []
+    made: list[Words] = [drug.name] if "medication" in parts else []
     if "dosage" in parts:
-        changes += [phase.text for phase in drug.phases]
+        made += [phase.text for phase in drug.phases]
     elif "route" in parts:
-        changes.append(f"route {drug.route.display}")
-    name = plain(plan.draft.text)
-    return f"Change the order{f' of {name}' if name else ''} to: {'; '.join(changes)}"
+        made.append(say(house.Action.route, route=drug.route.display))
+    name, changes = plain(plan.draft.text), Listed(tuple(made), "semicolon")
+    if name:
+        return say(house.Action.change_named, name=name, changes=changes)
+    return say(house.Action.change, changes=changes)
 
 
-def _summary(text: str, values: Mapping[str, object]) -> str:
-    """One line under the limit: a long name is cut before the sentence that says what to do."""
-    words = {name: plain(str(values[name])) for name in _names(text)}
-    summary = " ".join(text.format_map(words).split())
-    while len(summary) > SUMMARY_LIMIT:
-        longest = max(words, key=lambda name: len(words[name]), default="")
-        over = len(summary) - SUMMARY_LIMIT
-        if not longest or len(words[longest]) <= over + 8:
-            summary = summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
-            break
-        words[longest] = words[longest][: len(words[longest]) - over - 1].rstrip() + "…"
-        summary = " ".join(text.format_map(words).split())
-    summary = summary[0].upper() + summary[1:]
-    return f"\u200b{summary[: SUMMARY_LIMIT - 1]}" if _BLOCK(summary) else summary
+# --- the same answer ----------------------------------------------------------------------------
 
 
-_names = lru_cache(maxsize=1024)(placeholders)
+def digest(spoken: Spoken, words: Stationery) -> str:
+    """The same as long as an answer says the same, whatever call it answers and in whatever
+    language: of the ids of its texts and the values they name.
+
+    The dates of its orders are left out: they move with the day, the advice does not. So is what
+    closes every card: that names the edition and the site's settings.
+    """
+    outcome, language = spoken.outcome, words.language
+    frame = words.frames[outcome.card]
+    said = [outcome.indicator, outcome.card, frame.authority]
+    for lead in (frame.summary, frame.advice, frame.why):
+        if lead:
+            said.append(language.identity_of(lead, outcome.values))
+    for note in outcome.notes:
+        said += (note.section, language.identity(note.text))
+        if note.values and isinstance(note.text, str):
+            names = sorted(placeholders(note.text))
+            said += [language.identity(note.values[name]) for name in names]
+    for choice, actions in zip(_choices(outcome), spoken.actions, strict=True):
+        said.append(language.identity(choice.label))
+        for plan, action in zip(choice.plans, actions, strict=True):
+            said += (_kind(plan), language.identity(action, dates=False))
+    return sha256("\0".join(said).encode()).hexdigest()[:32]
 
 
-def _fill(text: str, values: Mapping[str, object]) -> str:
-    """A text of the guideline with a record's values in it, each as plain words."""
-    names = _names(text)
-    return text.format_map({name: escape(str(values[name])) for name in names}) if names else text
+# --- words of a record ----------------------------------------------------------------------------
 
 
 _LONGEST_VALUE = 400

@@ -6,7 +6,7 @@ record of a patient, which becomes such a request. Both go the way of every othe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
@@ -26,9 +26,12 @@ from cds_service.consultation.account import EVALUATION_EXTENSION
 from cds_service.errors import BadRequest
 from cds_service.fhir.bundles import open_bundle
 from cds_service.fhir.gather import UNDECODABLE
+from cds_service.language import Language, Listed, Message, house, say
 
 if TYPE_CHECKING:
     from cds_service.consultation.services import Service
+
+    Fill = Callable[[Message], str]
 
 #: Why a request that names a FHIR server is still answered from its prefetch.
 NO_SERVER = "a file is evaluated without any FHIR server"
@@ -37,11 +40,11 @@ _members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 class Case(Struct, frozen=True):
-    """``origin`` says what the file is, ``written`` the date it gives itself."""
+    """``origin`` says what the file is, ``written`` is the date it gives itself."""
 
     service: Service
     asked: Request
-    origin: str
+    origin: Message
     written: date | None
     resources: tuple[Raw, ...]
 
@@ -92,7 +95,7 @@ def read_case(
             None,
             bundle.answers(service.needs, chosen),
         ),
-        f"a FHIR Bundle ({bundle.type}, {len(bundle.entries)} resources)",
+        say(house.Case.bundle, type=bundle.type, count=len(bundle.entries)),
         bundle.written,
         tuple(entry.resource for entry in bundle.entries),
     )
@@ -122,7 +125,8 @@ def _request(content: bytes, services: Sequence[Service], hook: str, limits: Lim
         except BadRequest:
             if bytes(value) != b"null":
                 resources.append(value)
-    return Case(service, asked, f"a CDS Hooks request ({service.hook})", None, tuple(resources))
+    origin = say(house.Case.request, hook=service.hook)
+    return Case(service, asked, origin, None, tuple(resources))
 
 
 def _service(services: Sequence[Service], hook: str) -> Service:
@@ -136,51 +140,62 @@ def _service(services: Sequence[Service], hook: str) -> Service:
 # --- the answer in words ------------------------------------------------------------------------
 
 
-def in_words(response: Response) -> str:
+def in_words(response: Response, language: Language) -> str:
     """Every card as a clinician would read it, then what was evaluated."""
     cards = response.cards
-    parts = [_card(card, f"Card {number} of {len(cards)}") for number, card in enumerate(cards, 1)]
+    parts = [_card(card, number, len(cards), language.fill) for number, card in enumerate(cards, 1)]
     account = response.extension[EVALUATION_EXTENSION]
     if not cards:
-        parts.append(_no_card(account))
-    parts.append(_evaluation(account))
+        parts.append(_no_card(account, language.fill))
+    parts.append(_evaluation(account, language.fill))
     return "\n\n".join(parts)
 
 
-def _card(card: Card, number: str) -> str:
-    lines = [_ruled(f"{number} · {card.indicator.upper()}"), card.summary, "", card.detail]
+def _card(card: Card, number: int, count: int, fill: Fill) -> str:
+    title = say(house.Case.card, number=number, count=count, indicator=card.indicator.upper())
+    lines = [_ruled(fill(title)), card.summary, "", card.detail]
     if card.suggestions:
-        how = "at most one" if card.selection_behavior == "at-most-one" else "any of them"
-        lines += ["", f"Suggestions (accept {how}):"]
+        one = card.selection_behavior == "at-most-one"
+        lines += ["", fill(say(house.Case.accept_one if one else house.Case.accept_any))]
     for suggestion in card.suggestions:
-        mark = " (recommended)" if suggestion.is_recommended else ""
-        lines.append(f"  [ ] {suggestion.label}{mark}")
-        lines += (f"        {action.type}: {action.description}" for action in suggestion.actions)
+        best = suggestion.is_recommended
+        text = say(
+            house.Case.recommended if best else house.Case.suggestion, label=suggestion.label
+        )
+        lines.append(f"  {fill(text)}")
+        for action in suggestion.actions:
+            told = say(house.Case.action, type=action.type, description=action.description)
+            lines.append(f"        {fill(told)}")
     if card.links:
-        lines += ["", "To read:"]
-        lines += (f"  {link.label}: {link.url}" for link in card.links)
-    lines += ["", f"Source: {card.source.label}"]
+        lines += ["", fill(say(house.Case.to_read))]
+        for link in card.links:
+            lines.append(f"  {fill(say(house.Case.link, label=link.label, url=link.url))}")
+    lines += ["", fill(say(house.Case.source, label=card.source.label))]
     return "\n".join(lines)
 
 
-def _no_card(account: Mapping[str, Any]) -> str:
-    if account["outcome"] == "nothing to say":
-        lines = ["Nothing to say: the case was evaluated, and there is no card."]
-    else:
-        lines = ["Not evaluated, and no card. This is not an all-clear."]
-    return "\n".join([*lines, *(f"  because {one}" for one in account.get("because", ()))])
+def _no_card(account: Mapping[str, Any], fill: Fill) -> str:
+    silent = account["outcome"] == "nothing to say"
+    lines = [fill(say(house.Case.nothing_to_say if silent else house.Case.not_evaluated))]
+    for reason in account.get("because", ()):
+        lines.append(f"  {fill(say(house.Case.because, reason=reason))}")
+    return "\n".join(lines)
 
 
-def _evaluation(account: Mapping[str, Any]) -> str:
-    rows = [
-        ("outcome", account["outcome"]),
-        ("rules that fired", ", ".join(account["ruleIds"])),
-        ("missing", "; ".join(account.get("missing", ()))),
-        ("other patients' records ignored", account.get("otherPatientsRecordsIgnored", "")),
-        ("local settings", ", ".join(account.get("localSettings", ()))),
+def _evaluation(account: Mapping[str, Any], fill: Fill) -> str:
+    fired = Listed(tuple(account["ruleIds"]))
+    missing = Listed(tuple(account.get("missing", ())), "semicolon")
+    local = Listed(tuple(account.get("localSettings", ())))
+    foreign = account.get("otherPatientsRecordsIgnored", 0)
+    rows = [(say(house.Case.outcome, outcome=account["outcome"]), True)]
+    rows += [
+        (say(house.Case.fired, rules=fired), bool(fired.items)),
+        (say(house.Case.missing, facts=missing), bool(missing.items)),
+        (say(house.Case.foreign, count=foreign), bool(foreign)),
+        (say(house.Case.local, names=local), bool(local.items)),
     ]
-    lines = [f"  {name}: {value}" for name, value in rows if value]
-    return "\n".join([_ruled("Evaluation"), *lines])
+    told = [f"  {fill(row)}" for row, holds in rows if holds]
+    return "\n".join([_ruled(fill(say(house.Case.evaluation))), *told])
 
 
 def _ruled(title: str) -> str:

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from cds_service.store import audit
-from cds_service.telemetry import metrics
-from cds_service.telemetry.log import log_line
+from cds_service.store import audit, metrics
+from cds_service.store.log import log_line
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request

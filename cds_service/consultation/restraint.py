@@ -25,10 +25,10 @@ from cds_service.consultation.account import EVALUATION_EXTENSION
 from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.consultation.occasion import Consultation
 from cds_service.errors import SettingsError
+from cds_service.language import Language, house, say
 from cds_service.settings import Trial
-from cds_service.store import audit
+from cds_service.store import audit, metrics
 from cds_service.store.audit import qualified, unqualified
-from cds_service.telemetry import metrics
 
 if TYPE_CHECKING:
     from cds_service.consultation.services import Service
@@ -37,10 +37,6 @@ IN_TRIAL = "in trial"
 OVERRIDDEN = "overridden before"
 #: How long a call waits to learn what was overridden before.
 LOOK_UP_S = 0.05
-_TRIAL = (
-    "in trial: what was worked out is recorded and not shown. It is not advice, and no card does"
-    " not mean that there is nothing to say."
-)
 
 
 def checked_trials(
@@ -160,7 +156,7 @@ class Restraint(Struct, frozen=True):
                 judged.append(_Judged(card, own, at, until, why))
         if not (whole or before or any(one.why for one in judged)):
             return done
-        return _held_back(done, kept, judged, whole=whole)
+        return _held_back(done, kept, judged, service.language, whole=whole)
 
     def _overridden(self, client: str, patient: str) -> Mapping[audit.Content, datetime]:
         """What was overridden before for this patient, and when, where that is respected."""
@@ -188,7 +184,12 @@ def _unsaid(kept: audit.Evaluation) -> frozenset[str]:
 
 
 def _held_back(
-    done: Consultation, kept: audit.Evaluation, judged: Sequence[_Judged], *, whole: bool
+    done: Consultation,
+    kept: audit.Evaluation,
+    judged: Sequence[_Judged],
+    language: Language,
+    *,
+    whole: bool,
 ) -> Consultation:
     """``done`` with those cards only that are shown; ``whole`` when its service is in trial."""
     shown = [one for one in judged if not one.why]
@@ -196,7 +197,7 @@ def _held_back(
     for one in withheld:
         metrics.withheld.labels(one.own.rule, one.why).inc()
     account = dict(done.response.extension[EVALUATION_EXTENSION])
-    account.update(_said_of(shown, withheld, whole=whole))
+    account.update(_said_of(shown, withheld, language, whole=whole))
     return structs.replace(
         done,
         response=Response(
@@ -218,12 +219,12 @@ def _held_back(
 
 
 def _said_of(
-    shown: Sequence[_Judged], withheld: Sequence[_Judged], *, whole: bool
+    shown: Sequence[_Judged], withheld: Sequence[_Judged], language: Language, *, whole: bool
 ) -> dict[str, Any]:
     """What the account of the answer says otherwise, and besides."""
     said: dict[str, Any] = {}
     if whole:
-        said.update(outcome="in trial", trial=f"This service is {_TRIAL}")
+        said.update(outcome="in trial", trial=language.fill(say(house.Account.in_trial)))
     elif withheld and not shown:
         tried = all(one.why == IN_TRIAL for one in withheld)
         said["outcome"] = "in trial" if tried else "advice withheld"

@@ -13,6 +13,7 @@ from cds_service.fhir import orders
 from cds_service.guidelines.guideline import Guideline, Known
 from cds_service.guidelines.overrides import read_changes
 from cds_service.guidelines.registry import GUIDELINES, UNNAMED
+from cds_service.language import Language, house
 
 
 class Service(Struct, frozen=True):
@@ -26,6 +27,11 @@ class Service(Struct, frozen=True):
     needs: tuple[Need, ...]
     guideline: Guideline
     stationery: Stationery
+
+    @property
+    def language(self) -> Language:
+        """In which it answers: the service's own texts and the guideline's."""
+        return self.stationery.language
 
 
 def load_services(
@@ -44,7 +50,7 @@ def load_services(
         if g.local and changed is not None:
             with changed.named():
                 check_orders(g)
-        stationery = Stationery(g.wording)
+        stationery = stationery_of(g)
         services += (
             Service(
                 f"{g.wording.about.id}-{offer.hook}",
@@ -71,8 +77,13 @@ def services_of(services: Sequence[Service], g: Guideline) -> tuple[Service, ...
     return tuple([one for one in services if one.guideline.wording.about.id == g.wording.about.id])
 
 
+def stationery_of(g: Guideline) -> Stationery:
+    """The guideline's words made ready, beside the service's own texts."""
+    return Stationery(g.wording, house.language().joined(g.texts, g.wording.about.id))
+
+
 def check_orders(g: Guideline) -> int:
     """Builds one of every order the guideline can suggest as FHIR R4; returns how many."""
     specimens = list(g.specimens())
-    orders.check(specimens)
+    orders.check(specimens, stationery_of(g).language)
     return len(specimens)

@@ -33,9 +33,16 @@ from cds_service.clinical import (
 )
 from cds_service.errors import GuidelineError
 from cds_service.fhir.editions import DRUGS, WRITING, Writing
+from cds_service.language import Language, Message, house, say
 
 UCUM = "http://unitsofmeasure.org"
-_UNIT_NAMES = {"d": "days", "wk": "weeks", "mo": "months"}
+#: What a duration is counted in, in words, and the one day in which a dose may be given once.
+_UNITS: Mapping[str, Message] = {
+    "d": say(house.Order.days),
+    "wk": say(house.Order.weeks),
+    "mo": say(house.Order.months),
+    "day": say(house.Order.day),
+}
 _REFERENCE = re.compile(r"[A-Za-z]+/[A-Za-z0-9\-.]{1,64}").fullmatch
 _local_references = re.compile(rb'"#[^"]*"').findall
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -45,45 +52,45 @@ _decode_items = msgspec.json.Decoder(list[Raw]).decode
 Resource = Mapping[str, Any]
 
 
-def write(plan: Written, patient_id: str) -> Resource:
-    """The resource for ``plan``, its subject ``Patient/{patient_id}``."""
+def write(plan: Written, patient_id: str, language: Language) -> Resource:
+    """The resource for ``plan`` with the subject ``Patient/{patient_id}``, in ``language``."""
     if isinstance(plan, PlannedDrug):
-        return _medication_request(plan, patient_id)
+        return _medication_request(plan, patient_id, language)
     if isinstance(plan, PlannedTest):
-        return _service_request(plan, patient_id)
+        return _service_request(plan, patient_id, language)
     if isinstance(plan, PlannedTask):
-        return _task(plan, patient_id)
+        return _task(plan, patient_id, language)
     if isinstance(plan, RevisedDrug):
-        return _revised(plan, patient_id)
+        return _revised(plan, patient_id, language)
     return _stopped(plan)
 
 
-def _medication_request(plan: PlannedDrug, patient_id: str) -> Resource:
+def _medication_request(plan: PlannedDrug, patient_id: str, language: Language) -> Resource:
     resource = {
         "resourceType": "MedicationRequest",
         "status": "draft",
         "intent": "order",
         "priority": plan.priority,
-        "medicationCodeableConcept": _concept(plan.codes, plan.name),
+        "medicationCodeableConcept": _concept(plan.codes, language.text(plan.name)),
         "subject": {"reference": f"Patient/{patient_id}"},
         "authoredOn": plan.authored.isoformat(),
-        "dosageInstruction": _dosages(plan, WRITING["R4"]),
+        "dosageInstruction": _dosages(plan, WRITING["R4"], language),
     }
-    return _with(resource, plan.reasons, plan.note)
+    return _with(resource, plan.reasons, language.text(plan.note))
 
 
-def _dosages(plan: PlannedDrug, how: Writing) -> list[Resource]:
+def _dosages(plan: PlannedDrug, how: Writing, language: Language) -> list[Resource]:
     """One line a phase, in the shape of a FHIR version; DSTU2 has them in their order only."""
-    unit = plan.unit.replace("u", "µ")
+    unit = language.unit(plan.unit)
     dose = {"value": plan.amount, "unit": unit, "system": UCUM, "code": plan.unit}
-    day = {"value": 1, "unit": "day", "system": UCUM, "code": "d"}
+    day = {"value": 1, "unit": language.fill(_UNITS["day"]), "system": UCUM, "code": "d"}
     most = {"numerator": dose, "denominator": day}
     deep = how.dose == "doseAndRate"
     return [
         {
             **({"sequence": number} if how.has_sequence else {}),
-            "text": phase.text,
-            "timing": {"repeat": _repeat(phase, how)},
+            "text": language.text(phase.text),
+            "timing": {"repeat": _repeat(phase, how, language)},
             "route": _concept((plan.route,), plan.route.display),
             how.dose: [{"doseQuantity": dose}] if deep else dose,
             "maxDosePerPeriod": [most] if how.maxima else most,
@@ -92,11 +99,11 @@ def _dosages(plan: PlannedDrug, how: Writing) -> list[Resource]:
     ]
 
 
-def _repeat(phase: Phase, how: Writing) -> Resource:
+def _repeat(phase: Phase, how: Writing, language: Language) -> Resource:
     return {
         how.bounds: {
             "value": phase.duration,
-            "unit": _UNIT_NAMES[phase.duration_unit],
+            "unit": language.fill(_UNITS[phase.duration_unit]),
             "system": UCUM,
             "code": phase.duration_unit,
         },
@@ -107,26 +114,26 @@ def _repeat(phase: Phase, how: Writing) -> Resource:
     }
 
 
-def _service_request(plan: PlannedTest, patient_id: str) -> Resource:
+def _service_request(plan: PlannedTest, patient_id: str, language: Language) -> Resource:
     resource = {
         "resourceType": "ServiceRequest",
         "status": "draft",
         "intent": "order",
         "priority": plan.priority,
-        "code": _concept(plan.codes, plan.name),
+        "code": _concept(plan.codes, language.text(plan.name)),
         "subject": {"reference": f"Patient/{patient_id}"},
         "occurrenceDateTime": plan.due.isoformat(),
         "authoredOn": plan.authored.isoformat(),
     }
-    return _with(resource, plan.reasons, plan.note)
+    return _with(resource, plan.reasons, language.text(plan.note))
 
 
-def _task(plan: PlannedTask, patient_id: str) -> Resource:
+def _task(plan: PlannedTask, patient_id: str, language: Language) -> Resource:
     resource: dict[str, Any] = {
         "resourceType": "Task",
         "status": "requested",
         "intent": "proposal",
-        "description": plan.description,
+        "description": language.text(plan.description),
         "for": {"reference": f"Patient/{patient_id}"},
         "authoredOn": plan.authored.isoformat(),
     }
@@ -146,7 +153,7 @@ def _stopped(plan: StoppedDrug) -> Resource:
 _NOTHING = (b"null", b"[]", b"{}")
 
 
-def _revised(plan: RevisedDrug, patient_id: str) -> Resource:
+def _revised(plan: RevisedDrug, patient_id: str, language: Language) -> Resource:
     """The whole draft byte for byte, but for what is revised and what FHIR would refuse.
 
     A resource we suggest must be one a server can save, whatever a form left undone: a missing
@@ -164,9 +171,9 @@ def _revised(plan: RevisedDrug, patient_id: str) -> Resource:
     for name, value in _required(how, patient_id).items():
         revised.setdefault(name, value)
     if "medication" in parts:
-        revised = _with_medication(revised, drug, how)
+        revised = _with_medication(revised, drug, how, language)
     if "dosage" in parts:
-        revised["dosageInstruction"] = _dosages(drug, how)
+        revised["dosageInstruction"] = _dosages(drug, how, language)
     elif "route" in parts:
         route = _concept((drug.route,), drug.route.display)
         lines = _items_of(revised.get("dosageInstruction")) or [Raw(b"{}")]
@@ -194,9 +201,11 @@ _OF_THE_SUPPLY = frozenset({
 })  # fmt: skip
 
 
-def _with_medication(sent: Mapping[str, Any], drug: PlannedDrug, how: Writing) -> dict[str, Any]:
+def _with_medication(
+    sent: Mapping[str, Any], drug: PlannedDrug, how: Writing, language: Language
+) -> dict[str, Any]:
     """With another medication, and without what was to be dispensed of the old one."""
-    medication = _concept(drug.codes, drug.name)
+    medication = _concept(drug.codes, language.text(drug.name))
     if not how.drug.endswith("CodeableConcept"):  # R5
         medication = {"concept": medication}
     revised: dict[str, Any] = {}
@@ -281,7 +290,7 @@ def _references(sources: Iterable[str]) -> list[dict[str, str]]:
     return [{"reference": source} for source in sources if _REFERENCE(source)]
 
 
-def check(plans: Iterable[tuple[str, Plan]]) -> None:
+def check(plans: Iterable[tuple[str, Plan]], language: Language) -> None:
     """Refuse what the R4B models refuse; ``plans`` are named by where they stand in the data."""
     from fhir.resources.R4B import medicationrequest, servicerequest, task
     from pydantic import ValidationError
@@ -295,7 +304,7 @@ def check(plans: Iterable[tuple[str, Plan]]) -> None:
     for name, plan in plans:
         if isinstance(plan, RemovedDraft):
             continue
-        resource = _encode(write(plan, "example"))
+        resource = _encode(write(plan, "example", language))
         try:
             models[type(plan)].model_validate_json(resource)
         except ValidationError as error:

@@ -1,9 +1,9 @@
 """What every guideline is made of: limits, rules and texts as data, and outcomes.
 
-A guideline is a folder: ``guideline.toml`` and ``codes/*.csv`` hold the numbers, codes and words,
-Python functions hold the logic. The file is read into a type that names every limit, dose and
-text the functions use, so a name that stands only in the data or only in the code stops the
-service at start, with the file, the name and the cure.
+A guideline is a folder: ``guideline.toml`` and ``codes/*.csv`` hold the numbers and codes,
+``texts/`` the words, Python functions the logic. The files are read into types that name every
+limit, dose and text the functions use, so a name that stands only in the data or only in the code
+stops the service at start, with the file, the name and the cure.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service.clinical import Code, Plan
 from cds_service.errors import GuidelineError
+from cds_service.language import Words, ids_of
+from cds_service.language.catalogues import check_ids, flattened, path_of, read_catalogue
 
 Indicator = Literal["info", "warning", "critical"]
 INDICATORS: tuple[Indicator, ...] = ("info", "warning", "critical")
@@ -139,6 +141,15 @@ class CardText(Struct, frozen=True, forbid_unknown_fields=True):
     topic: str = ""
 
 
+#: The members of a `CardText` that are texts.
+CARD_TEXTS = ("summary", "advice", "why")
+
+
+def text_id(card: str, member: str) -> str:
+    """The id of a text of a card."""
+    return f"cards.{card}.{member}"
+
+
 class Link(Struct, frozen=True, forbid_unknown_fields=True):
     label: str
     url: str
@@ -172,6 +183,33 @@ class Wording(Struct, frozen=True):
     override_reasons: tuple[Code, ...]
 
 
+def texts_in_force(cards: Mapping[str, CardText], texts: Struct) -> dict[str, str]:
+    """The texts of cards and those that cards may carry beside, by their ids."""
+    found = {
+        text_id(name, member): getattr(card, member)
+        for name, card in cards.items()
+        for member in CARD_TEXTS
+    }
+    found |= dict(zip(ids_of(type(texts)), structs.astuple(texts), strict=True))
+    return {name: text for name, text in found.items() if text}
+
+
+def with_texts(data: Mapping[str, Any], folder: Path, *schemas: type[Struct]) -> dict[str, Any]:
+    """``data`` with the texts of the catalogue in ``folder`` in their places: those of each card of
+    ``data``, and the tables of ``schemas``. Raises `CatalogueError`."""
+    tables = read_catalogue(folder)
+    texts, cards = dict(flattened(tables)), data["cards"]
+    may = [text_id(name, "why") for name in cards]
+    wanted = [
+        *(text_id(name, member) for name in cards for member in ("summary", "advice")),
+        *(name for name in may if name in texts),
+        *(name for schema in schemas for name in ids_of(schema)),
+    ]
+    check_ids(path_of(folder), wanted, texts)
+    worded = {name: card | tables["cards"].get(name, {}) for name, card in cards.items()}
+    return {**data, **tables, "cards": worded}
+
+
 # --- outcomes --------------------------------------------------------------------------------
 
 Section = Literal["finding", "advice", "why", "safety", "follow_up", "missing"]
@@ -179,10 +217,14 @@ SECTIONS: tuple[Section, ...] = ("finding", "advice", "why", "safety", "follow_u
 
 
 class Note(Struct, frozen=True):
-    """A sentence of a card: a text of the guideline data and the values it names."""
+    """A sentence of a card: a message.
+
+    A ``text`` that is a string is a template of the guideline's data, filled in with ``values``;
+    a message has its own.
+    """
 
     section: Section
-    text: str
+    text: Words
     values: Mapping[str, object] = {}
 
 
@@ -193,10 +235,10 @@ class Choice(Struct, frozen=True):
     """
 
     rule: str
-    label: str
+    label: Words
     plans: tuple[Plan, ...]
     recommended: bool = False
-    alone: str = ""
+    alone: Words = ""
 
 
 class Recommend(Struct, frozen=True):
@@ -220,14 +262,14 @@ class NotIndicated(Struct, frozen=True):
     """Everything needed was known, and there is nothing to say."""
 
     rule: str
-    reason: str
+    reason: Words
 
 
 class CannotTell(Struct, frozen=True):
     """Facts are missing. With ``card`` it is said to the clinician, otherwise to the client."""
 
     rule: str
-    missing: tuple[str, ...]
+    missing: tuple[Words, ...]
     card: str = ""
     indicator: Indicator = "info"
     values: Mapping[str, object] = {}

@@ -26,6 +26,7 @@ from cds_service.guidelines.explain import Account
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.tables import Reasoning, TableWords
 from cds_service.guidelines.workbench import Chart, Desk
+from cds_service.language import Listed, say
 
 # --- its file -------------------------------------------------------------------------------
 
@@ -78,34 +79,27 @@ def rules_of(words: Iterable[TableWords]) -> dict[str, Rule]:
     }
 
 
-class ClosingTexts(Protocol):
-    """The sentences that may end every card."""
+class Texts(Struct):
+    """What ends every card is said by every guideline, each in words of its own: its table of
+    texts has these too."""
 
-    @property
-    def as_of(self) -> str:
-        """With {date}."""
-
-    @property
-    def local_settings(self) -> str:
-        """With {names}."""
-
-    @property
-    def review(self) -> str:
-        """With {status} and {edition}."""
+    as_of: str
+    local_settings: str
+    review: str
 
 
 def closing_notes(
-    texts: ClosingTexts, about: About, local: Sequence[str], on: date, *, as_of_is_set: bool
+    about: About, local: Sequence[str], on: date, *, as_of_is_set: bool
 ) -> tuple[Note, ...]:
     """What every card ends with: that somebody chose the date, what the site changed, and how far
     the guideline was reviewed."""
-    told: list[tuple[str, dict[str, object]]] = []
+    told = []
     if as_of_is_set:
-        told.append((texts.as_of, {"date": on}))
+        told.append(say(Texts.as_of, date=on))
     if local:
-        told.append((texts.local_settings, {"names": ", ".join(local)}))
-    told.append((texts.review, {"status": about.review_status, "edition": about.edition}))
-    return tuple(Note("missing", text, values) for text, values in told)
+        told.append(say(Texts.local_settings, names=Listed(tuple(local))))
+    told.append(say(Texts.review, status=about.review_status, edition=about.edition))
+    return tuple(Note("missing", one) for one in told)
 
 
 def inventory(file: GuidelineFile, codes: Struct, orders: int) -> Iterator[str]:
@@ -166,6 +160,10 @@ class GuidelineOf(Protocol[_Evaluation]):
     @property
     def wording(self) -> Wording:
         """What cards say in its name, and what it is called."""
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """Its texts as they are in force, by their ids, in the language they were written in."""
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -195,10 +195,13 @@ class AllOf(Condition, frozen=True):
     conditions: tuple[Condition, ...]
 
     def compiled(self) -> Test:
-        tests = tuple(one.compiled() for one in self.conditions)
+        tests = tuple(one.compiled() for one in _flat(self))
         if len(tests) == 2:
             first, second = tests
             return lambda facts: first(facts) and second(facts)
+        if len(tests) == 3:
+            first, second, third = tests
+            return lambda facts: first(facts) and second(facts) and third(facts)
 
         def all_hold(facts: object) -> bool:
             for test in tests:  # noqa: SIM110 - a generator doubles the time, and this is hot
@@ -226,10 +229,13 @@ class AnyOf(Condition, frozen=True):
     conditions: tuple[Condition, ...]
 
     def compiled(self) -> Test:
-        tests = tuple(one.compiled() for one in self.conditions)
+        tests = tuple(one.compiled() for one in _flat(self))
         if len(tests) == 2:
             first, second = tests
             return lambda facts: first(facts) or second(facts)
+        if len(tests) == 3:
+            first, second, third = tests
+            return lambda facts: first(facts) or second(facts) or third(facts)
 
         def any_holds(facts: object) -> bool:
             for test in tests:  # noqa: SIM110 - a generator doubles the time, and this is hot
@@ -251,6 +257,15 @@ class AnyOf(Condition, frozen=True):
 
     def exported(self, limits: Struct) -> Exported:
         return {"any": [one.exported(limits) for one in self.conditions]}
+
+
+def _flat(joined: AllOf | AnyOf) -> Iterator[Condition]:
+    """The conditions of a join, with those of any join of its kind inside it."""
+    for one in joined.conditions:
+        if isinstance(one, AllOf | AnyOf) and type(one) is type(joined):
+            yield from _flat(one)
+        else:
+            yield one
 
 
 class Not(Condition, frozen=True):
@@ -668,7 +683,10 @@ class Reasoning:
 
     def row(self, table: Table[F, R], row: str, facts: F, about: str = "") -> bool:
         """Asks one row of a table whose rows stand for themselves, and keeps the answer."""
-        return bool(self.keep(one_row(table, row, facts, about)).fired)
+        place = table._places[row]  # not by one_row: most of what is asked is asked by row
+        held = table._tests[place](facts)
+        self._asked.append(Match(table, facts, (table.rows[place],) if held else (), (row,), about))
+        return held
 
     def keep(self, match: Match[F, R]) -> Match[F, R]:
         """Keeps an answer that was had before, in its place."""

@@ -1,1 +1,1 @@
-"""What is kept of the calls: their accounts, the store that keeps them, and the reports of them."""
+"""What is written down of the calls: logged, counted, kept, and reported."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
+
+from cds_service.language import Instant, Language, Listed, Message, Rounded, Words, say
+from cds_service.language.house import Kept as K
 
 
 def qualified(guideline: str, rule: str) -> str:
@@ -138,58 +140,108 @@ class Pseudonyms(Struct, frozen=True):
         return "Pseudonyms(...)"
 
 
-def in_words(kept: Mapping[str, Any]) -> Iterator[str]:
+# --- for a person to read -----------------------------------------------------------------------
+
+
+def in_words(kept: Mapping[str, Any], language: Language) -> Iterator[str]:
     """A kept consultation, as `database.Database.consultation` returns it, for a person to read."""
-    yield f"Consultation {kept['id']}, {_at(kept['at'])}, by version {kept['version']}"
-    hook, instance = kept["hook"], kept["hook_instance"]
-    yield f"  service {kept['service']}, hook {hook}{f', instance {instance}' if instance else ''}"
-    for what in ("client", "patient", "asked_by", "fhir_server"):
-        if kept[what]:
-            yield f"  {what.replace('_', ' ')}: {kept[what]}"
-    yield f"  answered {kept['status']} in {kept['ms']} ms{_spent(kept['durations'])}"
+    for depth, line in _lines(kept):
+        yield "  " * depth + language.text(line)
+
+
+#: How far a line is moved in, and what it says.
+_Line = tuple[int, Words]
+
+
+def _lines(kept: Mapping[str, Any]) -> Iterator[_Line]:
+    at = Instant(kept["at"])
+    yield 0, say(K.consultation, id=kept["id"], at=at, version=kept["version"])
+    service, hook, instance = kept["service"], kept["hook"], kept["hook_instance"]
+    if instance:
+        yield 1, say(K.service_instance, service=service, hook=hook, instance=instance)
+    else:
+        yield 1, say(K.service, service=service, hook=hook)
+    for name, text in (
+        ("client", say(K.client, name=kept["client"])),
+        ("patient", say(K.patient, name=kept["patient"])),
+        ("asked_by", say(K.asked_by, name=kept["asked_by"])),
+        ("fhir_server", say(K.fhir_server, name=kept["fhir_server"])),
+    ):
+        if kept[name]:
+            yield 1, text
+    yield 1, _answered(kept)
     if kept["problem"]:
-        yield f"  refused: {kept['problem']}"
+        yield 1, say(K.refused, problem=kept["problem"])
     if kept["outcome"] is not None:
-        yield from _evaluation_in_words(kept)
+        yield from _evaluated(kept)
         for card in kept["cards"]:
-            yield from _card_in_words(card)
+            yield from _shown(card)
 
 
-def _evaluation_in_words(kept: Mapping[str, Any]) -> Iterator[str]:
-    yield f"  {kept['guideline']}, edition {kept['edition']}, as of {kept['as_of']}"
+def _answered(kept: Mapping[str, Any]) -> Message:
+    status, ms = kept["status"], str(kept["ms"])
+    stages = [
+        say(K.stage, stage=stage, ms=Rounded(spent, 2))
+        for stage, spent in (kept["durations"] or {}).items()
+    ]
+    if stages:
+        return say(K.answered_in_stages, status=status, ms=ms, stages=Listed(tuple(stages)))
+    return say(K.answered, status=status, ms=ms)
+
+
+def _evaluated(kept: Mapping[str, Any]) -> Iterator[_Line]:
+    guideline, edition = kept["guideline"], kept["edition"]
+    yield 1, say(K.guideline, guideline=guideline, edition=edition, on=kept["as_of"])
     if kept["arm"] != "live":
-        yield f"  not in force, only tried: {kept['arm']}"
+        yield 1, say(K.tried, arm=kept["arm"])
     if kept["overrides"]:
-        yield f"  with this site's settings {kept['overrides'][:12]}:"
-        yield from (f"    {line}" for line in kept["overrides_text"].splitlines())
-    yield f"  outcome: {kept['outcome']}"
+        yield 1, say(K.settings, digest=kept["overrides"][:12])
+        yield from ((2, line) for line in kept["overrides_text"].splitlines())
+    yield 1, say(K.outcome, outcome=kept["outcome"])
     for rule in kept["rules"]:
-        why = rule.get("because") or ", ".join(rule.get("missing", ()))
-        yield f"  {rule['rule']}: {rule['outcome']}{f' ({why})' if why else ''}"
-    yield f"  rules that held: {', '.join(kept['fired']) or 'none'}"
-    yield f"  missing: {', '.join(kept['missing']) or 'nothing'}"
-    yield "  needs: " + ", ".join(f"{key} {state}" for key, state in kept["needs"].items())
+        name, outcome = rule["rule"], rule["outcome"]
+        because = rule.get("because") or Listed(tuple(rule.get("missing", ())))
+        if isinstance(because, str) or because.items:
+            yield 1, say(K.rule_because, rule=name, outcome=outcome, because=because)
+        else:
+            yield 1, say(K.rule, rule=name, outcome=outcome)
+    fired, missing = Listed(tuple(kept["fired"])), Listed(tuple(kept["missing"]))
+    yield 1, say(K.fired, rules=fired) if fired.items else say(K.no_rule)
+    yield 1, say(K.missing, facts=missing) if missing.items else say(K.nothing_missing)
+    needs = [say(K.need, need=key, state=state) for key, state in kept["needs"].items()]
+    yield 1, say(K.needs, needs=Listed(tuple(needs)))
 
 
-def _card_in_words(card: Mapping[str, Any]) -> Iterator[str]:
-    shown = "" if card["shown"] else f", not shown: {card['hidden']}"
-    yield f"  card {card['uuid']}: {card['indicator']}, {card['text']} by {card['rule']}{shown}"
+def _shown(card: Mapping[str, Any]) -> Iterator[_Line]:
+    uuid, indicator, text, rule = (card[each] for each in ("uuid", "indicator", "text", "rule"))
+    if card["shown"]:
+        yield 1, say(K.card, uuid=uuid, indicator=indicator, text=text, rule=rule)
+    else:
+        hidden = str(card["hidden"])
+        yield (
+            1,
+            say(
+                K.card_not_shown,
+                uuid=uuid,
+                indicator=indicator,
+                text=text,
+                rule=rule,
+                hidden=hidden,
+            ),
+        )
     for one in card["suggestions"]:
-        best = ", recommended" if one["recommended"] else ""
-        yield f"    suggestion {one['uuid']} by {one['rule']}{best}"
+        if one["recommended"]:
+            yield 2, say(K.suggestion_recommended, uuid=one["uuid"], rule=one["rule"])
+        else:
+            yield 2, say(K.suggestion, uuid=one["uuid"], rule=one["rule"])
     for item in card["feedback"]:
+        at, outcome = Instant(item["outcome_at"]), item["outcome"]
         reasons = [one["display"] or one["code"] for one in item["reasons"]]
-        details = [*item["accepted"], *reasons, *([item["comment"]] if item["comment"] else ())]
-        said = f": {'; '.join(details)}" if details else ""
-        yield f"    {item['outcome']} {_at(item['outcome_at'])}{said}"
+        details = (*item["accepted"], *reasons, *([item["comment"]] if item["comment"] else ()))
+        if details:
+            listed = Listed(details, "semicolon")
+            yield 2, say(K.feedback_detailed, outcome=outcome, at=at, details=listed)
+        else:
+            yield 2, say(K.feedback, outcome=outcome, at=at)
     if not card["feedback"]:
-        yield "    no feedback"
-
-
-def _at(moment: datetime) -> str:
-    return moment.isoformat(" ", "seconds")
-
-
-def _spent(durations: Mapping[str, float] | None) -> str:
-    spent = ", ".join(f"{stage} {ms:.2f}" for stage, ms in (durations or {}).items())
-    return f" ({spent})" if spent else ""
+        yield 2, say(K.no_feedback)

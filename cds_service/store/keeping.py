@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from cds_service.errors import SchemaError, SettingsError, Unavailable
+from cds_service.store import metrics
 from cds_service.store.audit import Call, Content, Kept, Pseudonyms
+from cds_service.store.log import log_line
 from cds_service.store.migrations import VERSION
-from cds_service.telemetry import metrics
-from cds_service.telemetry.log import log_line
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.feedback import Feedback

@@ -12,9 +12,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cds_service.errors import ServiceError
+from cds_service.store import metrics
 from cds_service.store.audit import Call
-from cds_service.telemetry import metrics
-from cds_service.telemetry.log import log_line
+from cds_service.store.log import log_line
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request

@@ -24,8 +24,8 @@ from cds_service.cdshooks.request import Request, parse_request
 from cds_service.cdshooks.response import encode, encode_outcome
 from cds_service.consultation.occasion import Occasion
 from cds_service.errors import BadRequest, MethodNotAllowed, NotFound, ServiceError
-from cds_service.telemetry import metrics
-from cds_service.telemetry.log import log_line
+from cds_service.store import metrics
+from cds_service.store.log import log_line
 from cds_service.trust.addresses import ApprovedFhirServer, Refused, approve_fhir_server
 from cds_service.web import accounts
 from cds_service.web.accounts import Accounts, Arrival

@@ -26,6 +26,7 @@ from cds_service.consultation import Occasion, examine, respond
 from cds_service.consultation.cases import read_case
 from cds_service.consultation.services import guidelines_of, services_of
 from cds_service.errors import BadRequest, Forbidden, NotFound
+from cds_service.language import house, say
 from cds_service.web.intake import json_body, limits_of
 from cds_service.workbench import samples
 
@@ -201,7 +202,7 @@ class SampleInfants:
         for name, story in self._stories.items():
             entry: dict[str, Any] = {"name": name, "tells": story.tells, "storyDate": story.as_of}
             if samples.shifted(story, on) is None:
-                entry["notToday"] = "no birth date gives this child's age on this day"
+                entry["notToday"] = house.language().fill(say(house.Workbench.not_today))
             else:
                 entry["toldOn"] = on
                 entry["request"] = f"/samples/{name}/request.json"

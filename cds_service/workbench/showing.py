@@ -22,6 +22,7 @@ from cds_service.clinical import Medication, Moment, Need, Problem
 from cds_service.consultation import EVALUATION_EXTENSION
 from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.consultation.services import guidelines_of, services_of
+from cds_service.language import Language, Listed, house, say
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request
@@ -95,7 +96,7 @@ def explained(
         "details": {card.uuid: markdown_tree(card.detail) for card in response.cards},
         "facts": account.facts,
         "tables": account.tables,
-        "chart": _chart(record, g.chart(evaluation, record)),
+        "chart": _chart(record, g.chart(evaluation, record), service.language),
     }
     if any(answer.origin == "server" for answer in examined.evidence.values()):
         told["prefetch"] = _as_prefetch(service.needs, examined.evidence)
@@ -132,21 +133,21 @@ def _as_prefetch(needs: Sequence[Need], evidence: Mapping[str, Answer]) -> Json:
 # --- the chart ------------------------------------------------------------------------------------
 
 
-def _chart(record: Record, chart: Chart) -> Json:
+def _chart(record: Record, chart: Chart, language: Language) -> Json:
     birth = record.patient.birth
     return {
-        "born": _moment(birth),
+        "born": _moment(birth, language),
         "plots": chart.plots,
-        "problems": [_problem(one) for one in record.problems],
-        "medications": [_medication(one) for one in record.medications],
+        "problems": [_problem(one, language) for one in record.problems],
+        "medications": [_medication(one, language) for one in record.medications],
         "tests": [
-            {"name": _name(one.text, one.codes), "status": one.status, "source": one.source,
-             "day": _moment(one.due or one.authored)}
+            {"name": _name(one.text, one.codes, language), "status": one.status,
+             "source": one.source, "day": _moment(one.due or one.authored, language)}
             for one in record.test_orders
         ],
         "procedures": [
-            {"name": _name(one.text, one.codes), "day": _moment(one.performed),
-             "source": one.source}
+            {"name": _name(one.text, one.codes, language),
+             "day": _moment(one.performed, language), "source": one.source}
             for one in record.procedures
         ],
         "lists": chart.lists,
@@ -154,34 +155,38 @@ def _chart(record: Record, chart: Chart) -> Json:
     }  # fmt: skip
 
 
-def _name(text: str, codes: Sequence[Code]) -> str:
-    return text or next((one.display or one.code for one in codes), "not named")
+def _name(text: str, codes: Sequence[Code], language: Language) -> str:
+    coded = next((one.display or one.code for one in codes), "")
+    return text or coded or language.fill(say(house.Workbench.not_named))
 
 
-def _moment(moment: Moment | None) -> str:
+def _moment(moment: Moment | None, language: Language) -> str:
     if moment is None:
         return ""
-    first, last = moment.first.isoformat(), moment.last.isoformat()
-    return first if first == last else f"{first} to {last}"
+    if moment.first == moment.last:
+        return language.text(moment.first)
+    return language.fill(say(house.Workbench.range, first=moment.first, last=moment.last))
 
 
-def _problem(problem: Problem) -> Json:
+def _problem(problem: Problem, language: Language) -> Json:
     return {
-        "name": _name(problem.text, problem.codes),
+        "name": _name(problem.text, problem.codes, language),
         "status": problem.clinical_status,
         "certainty": problem.certainty,
-        "day": _moment(problem.onset or problem.recorded),
+        "day": _moment(problem.onset or problem.recorded, language),
         "source": problem.source,
     }
 
 
-def _medication(medication: Medication) -> Json:
+def _medication(medication: Medication, language: Language) -> Json:
     return {
-        "name": _name(medication.text, medication.codes),
+        "name": _name(medication.text, medication.codes, language),
         "kind": medication.kind,
         "status": medication.status,
-        "day": _moment(medication.authored),
-        "dose": "; ".join(one.text for one in medication.doses if one.text),
+        "day": _moment(medication.authored, language),
+        "dose": language.text(
+            Listed(tuple(one.text for one in medication.doses if one.text), "semicolon")
+        ),
         "source": medication.source,
     }
 
@@ -253,17 +258,20 @@ def _to_the_web(address: str) -> bool:
 def guideline_page(frame: str, g: Guideline, prefetch_template: Callable[[Need], str]) -> bytes:
     """The guideline's description and the README beside its data, as one page in ``frame``."""
     readme = g.readme
-    in_force = "No local settings: the guideline is in force as it ships."
+    language = house.language()
+    in_force = say(house.Workbench.no_local_settings)
     if g.local:
-        in_force = f"Local settings in force: {', '.join(f'`{name}`' for name in g.local)}."
+        names = Listed(tuple(f"`{name}`" for name in g.local))
+        in_force = say(house.Workbench.local_settings, names=names)
     described = g.describe(prefetch_template)
     described = re.sub(r"\]\([^)#]*README\.md\)", "](#contradictions)", described)
     described = re.sub(r"(?<![\w\[#-])(C-\d+)(?!\w)", _linked_contradiction, described)
     readme = re.sub(r"^\| (C-\d+) \|", _named_contradiction, readme, flags=re.M)
     readme = readme.replace("## Contradictions", '<a id="contradictions"></a>\n\n## Contradictions')
-    readme = re.sub(r"^# .*$", "## About this guideline", readme, count=1, flags=re.M)
+    about = f"## {language.fill(say(house.Workbench.about))}"
+    readme = re.sub(r"^# .*$", about, readme, count=1, flags=re.M)
     first, _, rest = described.partition("\n## ")
-    body = f"{first}\n{in_force}\n\n## {rest}\n\n{readme}"
+    body = f"{first}\n{language.fill(in_force)}\n\n## {rest}\n\n{readme}"
     shown = _page.render(body)
     page = frame.replace("{{edition}}", escape(g.wording.about.edition))
     return page.replace("{{guideline}}", shown).encode()
@@ -307,8 +315,10 @@ class _Page(RendererHTML):
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         env["tables"] = env.get("tables", 0) + 1
-        label = f"Table {env['tables']}"
-        return f'<div class="scroll" role="region" tabindex="0" aria-label="{label}"><table>'
+        label = house.language().fill(say(house.Workbench.table, number=env["tables"]))
+        return (
+            f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}"><table>'
+        )
 
     def table_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         return "</table></div>"

@@ -277,7 +277,7 @@ def test_a_case_not_evaluated_is_never_called_silence() -> None:
     from cds_service.cdshooks.response import Response
 
     account = {"outcome": "not evaluated", "ruleIds": ["AGE-02"], "missing": ["date of birth"]}
-    said = in_words(Response(cards=(), extension={EXTENSION: account}))
+    said = in_words(Response(cards=(), extension={EXTENSION: account}), SERVICE.language)
     assert "not an all-clear" in said
     assert "Nothing to say" not in said
 

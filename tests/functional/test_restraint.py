@@ -174,6 +174,20 @@ def test_whoever_is_not_sure_shows_everything() -> None:
         assert set(hidden(done).values()) == {""}
 
 
+def test_what_was_kept_of_the_same_cards_before_digests_had_ids_silences_nothing() -> None:
+    """Their digests then were of the cards as they were shown."""
+    service, done = judged(TWO_CARDS)
+    assert done.evaluation is not None
+    then = ("2db1f3b863e8b48200108c6e1143f178", "7ea9bd223fcef2c5ac69ff9a2ede87e5")
+    told = {
+        one.content._replace(digest=digest): NOW
+        for one, digest in zip(done.evaluation.cards, then, strict=True)
+    }
+    respect = Respect(Told(told), WINDOWS, {""}, lambda: NOW)
+    shown = Restraint((), respect).hold_back(done, service, "", "p").response.cards
+    assert tuple(shown) == done.response.cards
+
+
 @pytest.mark.parametrize("indicator", ["info", "warning"])
 def test_an_indicator_without_a_window_is_always_shown(indicator: str) -> None:
     service, done = judged(TWO_CARDS)

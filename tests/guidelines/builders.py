@@ -42,15 +42,17 @@ from cds_service.clinical import (
     StoppedDrug,
     TestOrder,
 )
-from cds_service.consultation.cards import Stationery, build_cards
+from cds_service.consultation.cards import build_cards, speaking
+from cds_service.consultation.services import stationery_of
 from cds_service.fhir import orders
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two.age import add_months
+from cds_service.guidelines.b12_under_two.front import Front
 from cds_service.guidelines.engine import CannotTell, Choice, NotIndicated, Outcome, Recommend
 
 ON = date(2026, 3, 15)
 G = b12.load()
-WORDS = Stationery(G.wording)
+WORDS = stationery_of(Front(G))
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
@@ -461,12 +463,13 @@ class Seen(NamedTuple):
 
     @property
     def cards(self) -> tuple[Card, ...]:
+        words = WORDS if self.guideline is G else stationery_of(Front(self.guideline))
+        patient, language = self.record.patient.id, words.language
         return build_cards(
-            self.outcomes,
-            WORDS if self.guideline is G else Stationery(self.guideline.wording),
-            partial(orders.write, patient_id=self.record.patient.id),
+            speaking(self.outcomes, b12.data_notes(self.evaluation, self.record, self.guideline)),
+            words,
+            partial(orders.write, patient_id=patient, language=language),
             call="a test",
-            data_notes=b12.data_notes(self.evaluation, self.record, self.guideline),
         )
 
     @property

@@ -23,9 +23,9 @@ from msgspec import to_builtins
 
 from cds_service.app import create_app
 from cds_service.consultation import load_services
-from cds_service.guidelines.b12_under_two.loading import FILE, FOLDER
+from cds_service.guidelines.b12_under_two.loading import FOLDER, read_own
 from cds_service.guidelines.codelists import load_code_lists
-from cds_service.guidelines.engine import placeholders, read_toml
+from cds_service.guidelines.engine import placeholders
 from cds_service.guidelines.overrides import OVERRIDABLE
 from cds_service.settings import Settings
 
@@ -125,7 +125,7 @@ def services(words: Words) -> Sequence[Any]:
     """The services with the guideline's own words, with a mark in each text, or renamed."""
     if words == "own":
         return load_services()
-    data = read_toml(FILE)
+    data = read_own()
     own = {"texts": {name: marked(name, text) for name, text in data["texts"].items()}}
     with TemporaryDirectory() as folder:
         file = Path(folder) / "site.toml"

@@ -13,7 +13,7 @@ from cds_service.clinical import Code, Record
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.b12_under_two import loading
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.engine import convert, read_toml
+from cds_service.guidelines.engine import convert
 from cds_service.guidelines.overrides import Changes, read_changes
 
 LOCAL = 'source = "local: the ward, 2026"'
@@ -80,7 +80,7 @@ def test_a_changed_dose_is_ordered_and_told(site: Path) -> None:
 
 def test_a_number_is_not_changed_while_a_card_still_tells_the_old_one(site: Path) -> None:
     """Of the words a dose or limit is told in, each by itself is missed."""
-    told = read_toml(loading.FILE)["told_in_words"]
+    told = loading.read_own()["told_in_words"]
     oral = told["doses.oral_regimen"]
     assert len(oral) == 5
     error = refusal(site, f"[doses.oral_regimen]\namount = 500\n{LOCAL}\n")
@@ -118,7 +118,7 @@ NOT_A_SETTING = {
 
 def test_every_number_in_words_is_known_to_be_one() -> None:
     """Whoever writes a number into a card says which entry it repeats, or that it repeats none."""
-    data = read_toml(loading.FILE)
+    data = loading.read_own()
     words = {f"texts.{name}": text for name, text in data["texts"].items()}
     for name, card in data["cards"].items():
         words |= {f"cards.{name}.{part}": card.get(part, "") for part in ("summary", "advice")}
@@ -546,7 +546,7 @@ def test_a_dose_in_another_unit_is_refused(site: Path) -> None:
 
 
 def own_file_without(section: str, name: str) -> dict[str, object]:
-    data = read_toml(loading.FILE)
+    data = loading.read_own()
     del data[section][name]
     return data
 
@@ -564,7 +564,7 @@ def test_a_name_that_stands_only_in_the_code_stops_loading(section: str, name: s
 
 @pytest.mark.parametrize("section", ["texts", "limits", "doses", "products", "tests", "policy"])
 def test_a_name_that_stands_only_in_the_data_stops_loading(section: str) -> None:
-    data = read_toml(loading.FILE)
+    data = loading.read_own()
     data[section]["nobody_asks_for_this"] = "x"
     with pytest.raises(GuidelineError) as caught:
         convert(data, loading.File, loading.FILE)
@@ -572,7 +572,7 @@ def test_a_name_that_stands_only_in_the_data_stops_loading(section: str) -> None
 
 
 def test_numbers_of_the_file_are_exact() -> None:
-    file = convert({**read_toml(loading.FILE), "rules": {}}, loading.File, loading.FILE)
+    file = convert(loading.read_own(), loading.File, loading.FILE)
     assert file.doses.infant_daily.amount == Decimal("0.3")
     assert file.constants.b12_molar_mass.value == Decimal("1355.37")
 

@@ -51,7 +51,7 @@ def _renamed(name: str, text: str) -> str:
 
 def _file_of_other_words() -> str:
     """Every name, label and text of the guideline, replaced."""
-    data = read_toml(loading.FILE)
+    data = loading.read_own()
     lines: list[str] = []
 
     def say(**words: str) -> None:

@@ -2,11 +2,13 @@
 
 Over every combination of the values that its rows tell apart, each table answers as its rows read,
 at each limit and on either side of it, for every name, and for what is unknown. Of more than `MOST`
-combinations `make test` takes a sample, always the same one; `make prove` takes them all.
+combinations `make test` takes a sample, always the same one, of as many as CDS_TEST_COMBINATIONS
+says; `make prove` takes them all.
 """
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
@@ -42,7 +44,7 @@ from cds_service.guidelines.tables import (
     first_match,
 )
 
-MOST, SAMPLE = 20_000, 5_000
+MOST, SAMPLE = 20_000, int(os.environ.get("CDS_TEST_COMBINATIONS", "5000"))
 #: Of more combinations than these `make prove` takes a sample as well, of so many.
 FAR_TOO_MANY = 2_000_000
 

@@ -28,6 +28,7 @@ from cds_service.fhir import elements, orders
 from cds_service.fhir.dosages import read_dosage
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two.products import form_of, recognise
+from cds_service.language import house
 
 G = b12.load()
 LONG = 150_000
@@ -105,6 +106,8 @@ def test_a_long_chain_of_contained_resources_is_followed_once() -> None:
     )
     draft = Draft("drug", "MedicationRequest/1", json.dumps(sent).encode())
     began = time.perf_counter()
-    written = orders.write(RevisedDrug(draft, drug, frozenset({"medication"})), "p")
+    written = orders.write(
+        RevisedDrug(draft, drug, frozenset({"medication"})), "p", house.language()
+    )
     assert time.perf_counter() - began < PATIENCE_S
     assert [json.loads(bytes(one)) for one in written["contained"]] == [kept]

@@ -22,8 +22,16 @@ from markdown_it.token import Token
 
 from cds_service.app import create_app
 from cds_service.clinical import RemovedDraft
-from cds_service.consultation.cards import SUMMARY_LIMIT, Stationery, build_cards, escape, plain
+from cds_service.consultation.cards import (
+    SUMMARY_LIMIT,
+    build_cards,
+    escape,
+    plain,
+    speaking,
+)
+from cds_service.consultation.services import stationery_of
 from cds_service.guidelines import b12_under_two as b12
+from cds_service.guidelines.b12_under_two.front import Front
 from cds_service.guidelines.engine import Choice, Note, Recommend, placeholders
 from cds_service.settings import Settings
 
@@ -110,7 +118,7 @@ DANGEROUS = {
 }  # fmt: skip
 
 G = b12.load()
-WORDS = Stationery(G.wording)
+WORDS = stationery_of(Front(G))
 NOTES = [
     text
     for name in G.file.texts.__struct_fields__
@@ -153,9 +161,8 @@ def every_note(values: list[str], *, numbered: bool) -> str:
         Note("finding", text, filled(text, f"x{number}" * numbered + next(following)))
         for number, text in enumerate(NOTES)
     )
-    (made,) = build_cards(
-        [Recommend("MAT-01", "MAT-01", "info", {}, notes=notes)], WORDS, dict, call="c"
-    )
+    told = speaking([Recommend("MAT-01", "MAT-01", "info", {}, notes=notes)])
+    (made,) = build_cards(told, WORDS, dict, call="c")
     return made.detail
 
 
@@ -196,7 +203,9 @@ def test_no_card_says_more_than_its_text(values: list[str]) -> None:
         outcomes.append(
             Recommend(rule, name, "info", said, choices=(removed,), selection="any", main=False)
         )
-    for made, name in zip(build_cards(outcomes, WORDS, dict, call="c"), CARDS, strict=True):
+    for made, name in zip(
+        build_cards(speaking(outcomes), WORDS, dict, call="c"), CARDS, strict=True
+    ):
         assert len(made.summary) <= SUMMARY_LIMIT
         assert "\n" not in made.summary
         (suggestion,) = made.suggestions

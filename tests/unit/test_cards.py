@@ -1,18 +1,22 @@
 """Cards: wording, order, identity. The guideline's own words are tested with the stories."""
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from msgspec import structs
 
-from cds_service.cdshooks.response import Action
+from cds_service.cdshooks.response import Action, Card
 from cds_service.clinical import (
     Code,
     Draft,
     Phase,
     Plan,
     PlannedDrug,
+    PlannedTest,
     RemovedDraft,
     RevisedDrug,
     StoppedDrug,
@@ -22,9 +26,13 @@ from cds_service.consultation.cards import (
     SUMMARY_LIMIT,
     Stationery,
     build_cards,
+    digest,
     escape,
+    speaking,
 )
+from cds_service.consultation.services import stationery_of
 from cds_service.guidelines import b12_under_two as b12
+from cds_service.guidelines.b12_under_two.front import Front
 from cds_service.guidelines.engine import (
     CannotTell,
     Choice,
@@ -33,9 +41,10 @@ from cds_service.guidelines.engine import (
     NotIndicated,
     Recommend,
 )
+from cds_service.language import Language, house, say
 
 GUIDELINE = b12.load()
-WORDS = Stationery(GUIDELINE.wording)
+WORDS = stationery_of(Front(GUIDELINE))
 
 
 def nothing(plan: Plan) -> dict[str, object]:
@@ -46,8 +55,8 @@ def recommend(rule: str = "MAT-01", indicator: Indicator = "info", **but: object
     return Recommend(rule, rule, indicator, {}, **but)  # type: ignore[arg-type]
 
 
-def cards(*outcomes: object, **but: object) -> tuple[object, ...]:
-    return build_cards(outcomes, WORDS, nothing, call="call", **but)  # type: ignore[arg-type]
+def cards(*outcomes: Any, data_notes: Sequence[Note] = (), **but: Any) -> tuple[Card, ...]:
+    return build_cards(speaking(outcomes, data_notes), WORDS, nothing, call="call", **but)
 
 
 def test_the_most_urgent_card_comes_first_and_the_main_one_first_among_equals() -> None:
@@ -88,7 +97,7 @@ def test_a_long_name_never_makes_a_summary_too_long() -> None:
 
 
 def test_a_summary_of_exactly_the_limit_is_left_alone() -> None:
-    shortest = len(WORDS.frames["IN-03"].text.summary.format(names=""))
+    shortest = len(WORDS.language.texts[WORDS.frames["IN-03"].summary].format(names=""))
     (card,) = cards(
         CannotTell("IN-03", (), "IN-03", values={"names": "x" * (SUMMARY_LIMIT - shortest)})
     )
@@ -98,7 +107,7 @@ def test_a_summary_of_exactly_the_limit_is_left_alone() -> None:
 
 def test_identities_follow_from_call_and_rule_alone() -> None:
     one, same = cards(recommend()), cards(recommend())
-    (other,) = build_cards([recommend()], WORDS, nothing, call="another call")
+    (other,) = build_cards(speaking([recommend()]), WORDS, nothing, call="another call")
     assert one[0].uuid == same[0].uuid != other.uuid
     assert re.fullmatch(
         r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", other.uuid
@@ -212,3 +221,78 @@ def test_an_order_without_a_name_is_changed_all_the_same() -> None:
 def test_stopping_an_order_is_an_update_of_it() -> None:
     made = action(StoppedDrug(b"{}", "MedicationRequest/m1", "drops"))
     assert (made.type, made.description) == ("update", "Stop drops")
+
+
+# --- the same answer ----------------------------------------------------------------------------
+
+
+def digests(*outcomes: Any, words: Stationery = WORDS, **but: Any) -> list[str]:
+    return [digest(one, words) for one in speaking(outcomes, **but)]
+
+
+def in_another_language() -> Stationery:
+    """The same words backwards, the names of their values as they are."""
+    english = WORDS.language
+    turned = {
+        name: "".join(reversed(re.findall(r"\{\w+\}|[^{}]", text)))
+        for name, text in english.texts.items()
+    }
+    return Stationery(GUIDELINE.wording, Language("xx", turned, english))
+
+
+DRUG_OF_TODAY = Recommend(
+    "RTE-07",
+    "MAT-01",
+    "warning",
+    {},
+    notes=(Note("missing", "Weight of {day}.", {"day": date(2026, 3, 1)}),
+           Note("safety", say(house.Account.because, rule="a", reason=Decimal("1.0")))),
+    choices=(Choice("DOSE-A", "Order a test", (
+        PlannedTest((), "Vitamin B12", date(2026, 4, 15), date(2026, 3, 15)),)),),
+)  # fmt: skip
+
+
+def test_a_digest_is_the_same_in_every_language() -> None:
+    other = in_another_language()
+    assert build_cards(speaking([DRUG_OF_TODAY]), other, nothing, call="c") != cards(DRUG_OF_TODAY)
+    assert digests(DRUG_OF_TODAY, words=other) == digests(DRUG_OF_TODAY)
+
+
+def test_a_digest_leaves_out_on_which_day_a_test_is_due() -> None:
+    (choice,) = DRUG_OF_TODAY.choices
+    later = structs.replace(choice.plans[0], due=date(2026, 4, 16), authored=date(2026, 3, 16))
+    moved = structs.replace(DRUG_OF_TODAY, choices=(structs.replace(choice, plans=(later,)),))
+    assert digests(moved) == digests(DRUG_OF_TODAY)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"indicator": "info"},
+        {"card": "MAT-02"},
+        {"notes": DRUG_OF_TODAY.notes[:1]},
+        {"notes": DRUG_OF_TODAY.notes[::-1]},
+        {"notes": (Note("missing", "Weight of {day}.", {"day": date(2026, 3, 2)}),
+                   DRUG_OF_TODAY.notes[1])},
+        {"notes": (DRUG_OF_TODAY.notes[0],
+                   Note("why", say(house.Account.because, rule="a", reason=Decimal("1.0"))))},
+        {"notes": (DRUG_OF_TODAY.notes[0],
+                   Note("safety", say(house.Account.because, rule="a", reason=Decimal("1.1"))))},
+        {"choices": ()},
+        {"choices": (structs.replace(DRUG_OF_TODAY.choices[0], label="Order it"),)},
+        {"choices": (structs.replace(DRUG_OF_TODAY.choices[0], plans=(
+            PlannedTest((), "Ferritin", date(2026, 4, 15), date(2026, 3, 15)),)),)},
+        {"choices": (structs.replace(DRUG_OF_TODAY.choices[0], plans=(
+            StoppedDrug(b"{}", "MedicationRequest/1", "drops"),)),)},
+    ],
+)  # fmt: skip
+def test_a_digest_changes_with_anything_the_answer_says(changes: Any) -> None:
+    assert digests(structs.replace(DRUG_OF_TODAY, **changes)) != digests(DRUG_OF_TODAY)
+
+
+def test_a_digest_changes_with_what_was_missing_and_with_a_sites_words() -> None:
+    missing = [Note("missing", "Weights were missing.")]
+    assert digests(DRUG_OF_TODAY, data_notes=missing) != digests(DRUG_OF_TODAY)
+    told = {**WORDS.language.texts, WORDS.frames["MAT-01"].advice: "Other words."}
+    site = Stationery(GUIDELINE.wording, Language("en", told))
+    assert digests(DRUG_OF_TODAY, words=site) != digests(DRUG_OF_TODAY)

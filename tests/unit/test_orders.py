@@ -29,6 +29,7 @@ from cds_service.consultation.services import guidelines_of
 from cds_service.errors import GuidelineError
 from cds_service.fhir import orders
 from cds_service.fhir.drafts import open_drafts, read_basket
+from cds_service.language import house
 
 DAY = date(2026, 3, 15)
 B12 = Code("http://loinc.org", "2132-9", "Vitamin B12")
@@ -38,7 +39,7 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 
 def written(plan: Written) -> dict[str, Any]:
     """The resource as a client receives it."""
-    return dict(json.loads(encode(orders.write(plan, "p1"))))
+    return dict(json.loads(encode(orders.write(plan, "p1", house.language()))))
 
 
 def drug(**but: Any) -> PlannedDrug:
@@ -86,7 +87,7 @@ def test_a_prescription_carries_structured_timing_dose_and_route() -> None:
 
 
 def test_a_dose_keeps_its_decimals() -> None:
-    body = encode(orders.write(drug(amount=Decimal("2.2")), "p1"))
+    body = encode(orders.write(drug(amount=Decimal("2.2")), "p1", house.language()))
     assert b'"value":2.2,' in body
 
 
@@ -124,7 +125,9 @@ def test_stopping_an_order_changes_its_status_and_nothing_else() -> None:
         b'{"resourceType":"MedicationRequest","id":"m1","status":"active","x":{"y":[1.10,null]},'
         b'"subject":{"reference":"Patient/p1"},"dosageInstruction":[{"text":"\\u00b5g"}]}'
     )
-    body = encode(orders.write(StoppedDrug(sent, "MedicationRequest/m1", "drops"), "p1"))
+    body = encode(
+        orders.write(StoppedDrug(sent, "MedicationRequest/m1", "drops"), "p1", house.language())
+    )
     assert b'"x":{"y":[1.10,null]}' in body
     assert json.loads(body) == {**json.loads(sent), "status": "stopped"}
 
@@ -137,7 +140,7 @@ def test_every_order_of_the_guideline_is_valid() -> None:
 def test_an_order_that_the_models_refuse_stops_the_service_by_name() -> None:
     bad = drug(name="")
     with pytest.raises(GuidelineError, match=r"doses\.broken"):
-        orders.check([("doses.broken", bad)])
+        orders.check([("doses.broken", bad)], house.language())
 
 
 # --- drafts changed ----------------------------------------------------------------------------
@@ -174,7 +177,9 @@ def draft_of(sent: bytes | dict[str, Any]) -> Draft:
 
 
 def revised(sent: bytes | dict[str, Any], *parts: Any) -> bytes:
-    return encode(orders.write(RevisedDrug(draft_of(sent), NEW, frozenset(parts)), "p1"))
+    return encode(
+        orders.write(RevisedDrug(draft_of(sent), NEW, frozenset(parts)), "p1", house.language())
+    )
 
 
 def changed(sent: bytes | dict[str, Any], *parts: Any) -> dict[str, Any]:
@@ -300,7 +305,10 @@ def test_a_bare_order_becomes_one_that_can_be_saved() -> None:
         "dosageInstruction": written(NEW)["dosageInstruction"],
     }
     plan = RevisedDrug(draft_of(bare), NEW, frozenset({"medication", "dosage"}))
-    orders.check([("revised", plan), ("removed", RemovedDraft("MedicationRequest/d1", "x"))])
+    orders.check(
+        [("revised", plan), ("removed", RemovedDraft("MedicationRequest/d1", "x"))],
+        house.language(),
+    )
 
 
 def test_an_order_of_stu3_is_written_as_one() -> None:

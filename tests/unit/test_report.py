@@ -10,6 +10,7 @@ from kept import accepted, card, overridden
 from msgspec import structs
 
 from cds_service.cdshooks.feedback import Feedback, Reason
+from cds_service.language import Span, house
 from cds_service.store.audit import Card
 from cds_service.store.reports import page, words
 from cds_service.store.reports.figures import (
@@ -24,6 +25,7 @@ from cds_service.store.reports.figures import (
     times,
 )
 
+ENGLISH = house.language()
 SHOWN = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 DAY = timedelta(hours=24)
 LATER = SHOWN + timedelta(days=3)
@@ -87,13 +89,13 @@ def test_the_interval_is_wilsons(count: int, of: int, low: float, high: float) -
 
 def test_nothing_of_nothing_is_no_rate() -> None:
     assert (rate(0, 0).rate, rate(0, 0).low, rate(0, 0).high) == (None, None, None)
-    assert words.percent(rate(0, 0)) == "–"
+    assert ENGLISH.text(words.percent(rate(0, 0))) == "–"
 
 
 @pytest.mark.parametrize(("of", "said"), [(9, "too few"), (10, "0 %"), (11, "0 %")])
 def test_below_ten_cards_no_rate_is_said(of: int, said: str) -> None:
-    assert words.percent(rate(0, of)) == said
-    assert words.interval(rate(0, of))
+    assert ENGLISH.text(words.percent(rate(0, of))) == said
+    assert ENGLISH.text(words.interval(rate(0, of)))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,7 @@ def test_quartiles_lie_between_what_was_seen(seconds: list[float], expected: Tim
     [(59, "59 s"), (60, "1.0 min"), (599, "10.0 min"), (600, "10 min"), (3600, "1.0 h")],
 )
 def test_times_are_told_in_a_unit_that_fits(seconds: float, said: str) -> None:
-    assert words.duration(seconds) == said
+    assert ENGLISH.text(Span(seconds)) == said
 
 
 # --- what counts as what ------------------------------------------------------------------------
@@ -279,8 +281,8 @@ def test_a_challenger_is_compared_card_by_card_with_the_answer_to_the_same_call(
         "RTE-04": (0, 0, 1, 0, 0),
         "NEW": (0, 0, 0, 0, 1),
     }
-    assert "challenger 2026.2 beside live" in "\n".join(words.in_words(found))
-    assert "beside the live one" in page.as_html(found, {})
+    assert "challenger 2026.2 beside live" in "\n".join(words.in_words(found, ENGLISH))
+    assert "beside the live one" in page.as_html(found, {}, ENGLISH)
 
 
 def test_of_several_answers_to_one_call_the_nearest_in_time_is_compared() -> None:
@@ -298,17 +300,17 @@ def test_of_several_answers_to_one_call_the_nearest_in_time_is_compared() -> Non
 
 def test_no_card_at_all_is_said() -> None:
     for found in (report(), report(call()), report(NOT_SHOWN[0])):
-        assert "No card was shown." in "\n".join(words.in_words(found))
-        assert "No card was shown." in page.as_html(found, {})
+        assert "No card was shown." in "\n".join(words.in_words(found, ENGLISH))
+        assert "No card was shown." in page.as_html(found, {}, ENGLISH)
         assert words.as_csv(found).startswith("group,name,shown,counted")
 
 
 def test_cards_too_young_to_count_are_said() -> None:
     found = report(call(card("a")), answer(accepted("a")), at=SHOWN + timedelta(hours=1))
-    text = "\n".join(words.in_words(found))
+    text = "\n".join(words.in_words(found, ENGLISH))
     assert "1 of the 1 cards shown are younger than 24 hours" in text
     assert "1 of them are answered already" in text
-    assert "not yet counted" in page.as_html(found, {})
+    assert "not yet counted" in page.as_html(found, {}, ENGLISH)
 
 
 HOSTILE = '=cmd|"</script><script>alert(1)</script>\n\x1b[31m\u202e' + "x" * 300
@@ -320,9 +322,9 @@ def test_what_a_client_sent_does_nothing_wherever_it_is_shown() -> None:
     said = answer(overridden("a", reasons=reasons), client=HOSTILE)
     found = report(shown, said, call(card("b", hidden=HOSTILE), client=HOSTILE))
     assert verdicts(found) == (0, 1, 0)
-    shown_page = page.as_html(found, {"RTE-07": HOSTILE})
+    shown_page = page.as_html(found, {"RTE-07": HOSTILE}, ENGLISH)
     assert "<script" not in shown_page
-    text = "\n".join(words.in_words(found))
+    text = "\n".join(words.in_words(found, ENGLISH))
     assert "\x1b" not in text + shown_page
     assert "\u202e" not in text + shown_page
     assert not [cell for cell in words.as_csv(found).split(",") if cell.strip('"').startswith("=")]

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from cds_service.cdshooks.feedback import Reason
 from cds_service.consultation import load_services
+from cds_service.language import house
 from cds_service.store.reports.figures import Answer, Call, Report, Rows, Selection, make_report
 from cds_service.store.reports.page import as_html
 
@@ -70,7 +71,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> It
     rules = load_services()[0].guideline.wording.rules
     file = tmp_path / "report.html"
     meanings = {name: rule.result for name, rule in rules.items()}
-    file.write_text(as_html(a_report(), meanings), encoding="utf-8")
+    file.write_text(as_html(a_report(), meanings, house.language()), encoding="utf-8")
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=True
     )

@@ -170,7 +170,7 @@ class Answers(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Texts(Struct, frozen=True, forbid_unknown_fields=True):
-    """Every sentence a card may carry beside its rule's own; see ``guideline.toml``."""
+    """Every sentence a card may carry beside its rule's own, in ``texts/en.toml``."""
 
     level: str
     level_converted: str

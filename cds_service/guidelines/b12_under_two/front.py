@@ -18,7 +18,7 @@ from cds_service.guidelines.b12_under_two import (
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.loading import FOLDER, ID, load
 from cds_service.guidelines.doses import specimens
-from cds_service.guidelines.engine import Note, Wording
+from cds_service.guidelines.engine import Note, Wording, texts_in_force
 from cds_service.guidelines.explain import Account
 from cds_service.guidelines.guideline import Known, Offer, closing_notes, inventory
 from cds_service.guidelines.overrides import Changes
@@ -33,6 +33,10 @@ class Front(Struct, frozen=True):
     @property
     def wording(self) -> Wording:
         return self.data.wording
+
+    @property
+    def texts(self) -> dict[str, str]:
+        return texts_in_force(self.data.file.cards, self.data.file.texts)
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -61,8 +65,8 @@ class Front(Struct, frozen=True):
         return data_notes(evaluation, record, self.data)
 
     def closing(self, on: date, *, as_of_is_set: bool) -> tuple[Note, ...]:
-        file = self.data.file
-        return closing_notes(file.texts, file.guideline, self.local, on, as_of_is_set=as_of_is_set)
+        about = self.data.file.guideline
+        return closing_notes(about, self.local, on, as_of_is_set=as_of_is_set)
 
     def specimens(self) -> Iterator[tuple[str, Plan]]:
         file = self.data.file

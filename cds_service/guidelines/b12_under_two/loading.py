@@ -9,7 +9,7 @@ from msgspec import structs
 
 from cds_service.clinical import Code, Need
 from cds_service.errors import GuidelineError
-from cds_service.guidelines.b12_under_two.data import Codes, File, Guideline
+from cds_service.guidelines.b12_under_two.data import Codes, File, Guideline, Texts
 from cds_service.guidelines.b12_under_two.tables import make_tables, rules
 from cds_service.guidelines.checks import (
     check_cards,
@@ -32,7 +32,7 @@ from cds_service.guidelines.doses import (
     check_phases,
     check_texts,
 )
-from cds_service.guidelines.engine import Wording, convert, read_toml
+from cds_service.guidelines.engine import Wording, convert, read_toml, with_texts
 from cds_service.guidelines.overrides import (
     Changes,
     apply_overrides,
@@ -79,13 +79,13 @@ LABS = tuple(
 def load(changes: Changes | None = None) -> Guideline:
     """The guideline, checked whole; with a site's ``changes`` on top, checked the same way."""
     if changes is None:
-        return _loaded(_read_file(), FILE, load_code_lists(FOLDER / "codes"), ())
+        return _loaded(read_own(), FILE, load_code_lists(FOLDER / "codes"), ())
     with changes.named():
         lists, added = override_codes(load_code_lists(FOLDER / "codes"), changes)
         check_code_lists(lists, FOLDER / "codes")
-        data, changed = apply_overrides(_read_file(), changes)
+        data, changed = apply_overrides(read_own(), changes)
         g = _loaded(data, changes.path, lists, (*changed, *added))
-        _check_changes(g.file, convert(_read_file(), File, FILE), changes.path)
+        _check_changes(g.file, convert(read_own(), File, FILE), changes.path)
         check_told(data, changes, changed)
     return g
 
@@ -108,10 +108,10 @@ def _loaded(
     return Guideline(file, codes, local, kinds, wording, _needs(codes), look_up_in(judged), tables)
 
 
-def _read_file() -> dict[str, Any]:
-    """The guideline's file, with the words of its tables."""
+def read_own() -> dict[str, Any]:
+    """The guideline's file, with its texts and the words of its tables."""
     return {
-        **read_toml(FILE),
+        **with_texts(read_toml(FILE), FOLDER, Texts),
         "rules": {name: structs.asdict(one) for name, one in rules().items()},
     }
 

@@ -7,66 +7,83 @@ table with the same numbers, so that nothing is told by colour or shape alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from math import log
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
+from cds_service.language import (
+    Amount,
+    Language,
+    Listed,
+    Message,
+    Percent,
+    Span,
+    Value,
+    Words,
+    house,
+    id_of,
+    say,
+)
 from cds_service.store.audit import unqualified
 from cds_service.store.reports.figures import FEW, Line, Rate, Report
 from cds_service.store.reports.words import (
-    ALIKE,
-    HEADING,
     MOST,
     TITLES,
+    VERDICTS,
+    around,
     clean,
-    duration,
+    hours,
     interval,
     kind,
     most_overridden,
     notes,
     percent,
     period,
-    spread,
     withheld,
 )
 
-VERDICTS = ("accepted", "overridden", "ignored")
 #: The plots' width in their own units, and where the scale of 0 to 100 % begins and ends.
 _WIDTH, _LEFT, _RIGHT = 860, 300, 835
 #: How many of these a bar is wide.
 _BAR = 160
 
 
-def as_html(report: Report, meanings: Mapping[str, str]) -> str:
+def as_html(report: Report, meanings: Mapping[str, str], language: Language) -> str:
     """The page; ``meanings`` says in words what a rule of the guideline does."""
     rules = report.by["rule"]
     enough = [one for one in rules if one.counted >= FEW]
     return (
-        _environment()
+        _environment(language)
         .get_template("page.html")
         .render(
-            heading=HEADING,
             report=report,
             meanings=meanings,
             verdicts=VERDICTS,
             titles=TITLES,
             few=FEW,
             most=MOST,
-            alike=ALIKE,
+            hours=hours(report),
             rules=sorted(rules, key=lambda one: (-one.counted, one.name)),
-            rules_plot=_rules_plot(enough, meanings),
+            rules_plot=_rules_plot(enough, meanings, language),
             rules_too_few=len(rules) - len(enough),
             most_overridden=most_overridden(report),
-            reasons_plot=_reasons_plot(report),
-            times_plot=_curves(report.seconds),
+            reasons_plot=_reasons_plot(report, language),
+            times_plot=_curves(report.seconds, language),
             withheld=withheld(report),
         )
     )
 
 
-def _environment() -> Environment:
+def _environment(language: Language) -> Environment:
     """Escapes every value, and fails on a name that nothing was given for."""
+
+    def told(value: object) -> str:
+        """One line without characters that do something, in which no number is parted from its
+        %."""
+        return clean(language.text(value)).replace(" %", "\N{NO-BREAK SPACE}%")
+
     made = Environment(
         loader=PackageLoader(__package__, "."),
         autoescape=True,
@@ -74,23 +91,25 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["kind"] = kind
+    made.globals |= {
+        "Page": house.Page,
+        "R": house.Report,
+        "kind": kind,
+        "say": lambda text, **values: language.fill(Message(id_of(text), values)),
+    }
     made.filters |= {
-        "duration": duration,
+        "around": around,
+        "in_words": language.text,
         "interval": interval,
+        "listed": lambda items: Listed(tuple(map(clean, items))),
         "notes": notes,
         "percent": percent,
         "period": period,
         "pieces": _pieces,
-        "shown": _shown,
-        "spread": spread,
+        "shown": told,
+        "span": Span,
     }
     return made
-
-
-def _shown(text: object) -> str:
-    """One line without characters that do something, in which no number is parted from its %."""
-    return clean(str(text)).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 # --- plots --------------------------------------------------------------------------------------
@@ -103,8 +122,9 @@ class _Piece(Struct, frozen=True):
 
 
 class _Key(Struct, frozen=True):
-    """A name in the legend, its dot ``middle`` high."""
+    """A verdict in the legend by its ``name`` in words, its dot ``middle`` high."""
 
+    verdict: str
     name: str
     dot: str
     middle: str
@@ -122,7 +142,7 @@ class _Grid(Struct, frozen=True):
     kind: str
     x: str
     y: str
-    name: str
+    name: Value
 
 
 class _Dot(Struct, frozen=True):
@@ -136,7 +156,7 @@ class _Dot(Struct, frozen=True):
 
 
 class _Row(Struct, frozen=True):
-    name: str
+    name: Words
     x: str
     y: str
     dots: tuple[_Dot, ...]
@@ -146,7 +166,7 @@ class _Dots(Struct, frozen=True):
     """Rates as dots with their intervals, on a scale of 0 to 100 %."""
 
     height: str
-    label: str
+    label: Listed
     legend: tuple[_Key, ...]
     grid: tuple[_Grid, ...]
     rows: tuple[_Row, ...]
@@ -162,7 +182,7 @@ class _Curves(Struct, frozen=True):
     """The share of answers given by each moment, from a second to the longest, in steps."""
 
     height: str
-    label: str
+    label: Listed
     legend: tuple[_Key, ...]
     grid: tuple[_Grid, ...]
     curves: tuple[_Curve, ...]
@@ -170,7 +190,7 @@ class _Curves(Struct, frozen=True):
 
 
 #: What a row of dots tells: its name, and rates by what they are of.
-_Rates = tuple[str, Sequence[tuple[str, Rate]]]
+_Rates = tuple[Words, Sequence[tuple[str, Rate]]]
 
 
 def _pieces(line: Line) -> Iterator[_Piece]:
@@ -189,7 +209,9 @@ def _rate(line: Line, verdict: str) -> Rate:
     return found
 
 
-def _rules_plot(enough: Sequence[Line], meanings: Mapping[str, str]) -> _Dots | None:
+def _rules_plot(
+    enough: Sequence[Line], meanings: Mapping[str, str], language: Language
+) -> _Dots | None:
     """The rules with ``enough`` cards, those overridden most first."""
     if not enough:
         return None
@@ -199,11 +221,16 @@ def _rules_plot(enough: Sequence[Line], meanings: Mapping[str, str]) -> _Dots | 
     return _dots(
         [
             (
-                f"{_short(_named(one.name, meanings, several))} ({one.counted})",
-                [(verdict, _rate(one, verdict)) for verdict in VERDICTS[:2]],
+                say(
+                    house.Page.rule_label,
+                    rule=_short(_named(one.name, meanings, several)),
+                    count=one.counted,
+                ),
+                [(verdict, _rate(one, verdict)) for verdict in ("accepted", "overridden")],
             )
             for one in by_rate
-        ]
+        ],
+        language,
     )
 
 
@@ -211,32 +238,39 @@ def _named(rule: str, meanings: Mapping[str, str], several: bool) -> str:
     return f"{rule if several else unqualified(rule)} {meanings.get(rule, '')}"
 
 
-def _reasons_plot(report: Report) -> _Dots | None:
+def _reasons_plot(report: Report, language: Language) -> _Dots | None:
     if not report.without_reason.of:
         return None
     rows: list[_Rates] = [
         (_short(one.display or one.code, 38), [("overridden", one.cards)])
         for one in report.reasons[:MOST]
     ]
-    return _dots([*rows, ("no reason given", [("ignored", report.without_reason)])])
+    none = say(house.Report.no_reason)
+    return _dots([*rows, (none, [("ignored", report.without_reason)])], language)
 
 
-def _dots(rows: Sequence[_Rates]) -> _Dots:
+def _dots(rows: Sequence[_Rates], language: Language) -> _Dots:
     kinds = list(dict.fromkeys(name for _, rates in rows for name, _ in rates))
     with_legend = len(kinds) > 1 and "ignored" not in kinds
     top = 26 if with_legend else 4
     step = 30 if max(len(rates) for _, rates in rows) > 1 else 24
     bottom = top + step * len(rows)
     told = [
-        f"{clean(name)}: {verdict} {percent(rate)} ({interval(rate)})"
+        say(
+            house.Page.dot_label,
+            name=name,
+            verdict=VERDICTS[verdict],
+            percent=percent(rate),
+            interval=interval(rate),
+        )
         for name, rates in rows
         for verdict, rate in rates
         if rate.rate is not None
     ]
     return _Dots(
         f"{bottom + 24:.0f}",
-        "; ".join(told),
-        tuple(_legend(kinds, 14)) if with_legend else (),
+        Listed(tuple(told), "semicolon"),
+        tuple(_legend(kinds, 14, language)) if with_legend else (),
         tuple(_scale(top, bottom)),
         tuple(_row(one, top + step * (index + 0.5)) for index, one in enumerate(rows)),
     )
@@ -256,17 +290,18 @@ def _row(row: _Rates, middle: float) -> _Row:
 def _scale(top: float, bottom: float) -> Iterator[_Grid]:
     for share in range(0, 101, 20):
         x = _x(share / 100)
-        yield _Grid(x, x, f"{top}", f"{bottom}", "tick", x, f"{bottom + 16}", f"{share} %")
+        yield _Grid(x, x, f"{top}", f"{bottom}", "tick", x, f"{bottom + 16}", Percent(share / 100))
 
 
 def _x(share: float) -> str:
     return f"{_LEFT + share * (_RIGHT - _LEFT):.1f}"
 
 
-def _legend(names: Sequence[str], at: float) -> Iterator[_Key]:
+def _legend(verdicts: Sequence[str], at: float, language: Language) -> Iterator[_Key]:
     x = float(_LEFT)
-    for name in names:
-        yield _Key(name, f"{x + 5:.0f}", f"{at - 4:.0f}", f"{x + 16:.0f}", f"{at:.0f}")
+    for verdict in verdicts:
+        name = language.text(VERDICTS[verdict])
+        yield _Key(verdict, name, f"{x + 5:.0f}", f"{at - 4:.0f}", f"{x + 16:.0f}", f"{at:.0f}")
         x += 30 + 8 * len(name)
 
 
@@ -276,20 +311,21 @@ def _short(name: str, most: int = 34) -> str:
 
 
 #: Where the scale of time may end, in seconds.
-_ENDS = (
-    (1, "1 s"),
-    (10, "10 s"),
-    (60, "1 min"),
-    (600, "10 min"),
-    (3600, "1 h"),
-    (36000, "10 h"),
-    *((86400 * days, f"{days} d") for days in (4, 30, 365)),
+_ENDS = tuple(
+    (count * length, Amount(Decimal(count), unit))
+    for unit, length, counts in (
+        ("s", 1, (1, 10)),
+        ("min", 60, (1, 10)),
+        ("h", 3600, (1, 10)),
+        ("d", 86400, (4, 30, 365)),
+    )
+    for count in counts
 )
 #: Where the curves begin, and the heights of all and of none.
 _START, _TOP, _BOTTOM = 60, 30, 230
 
 
-def _curves(seconds: Mapping[str, Sequence[float]]) -> _Curves | None:
+def _curves(seconds: Mapping[str, Sequence[float]], language: Language) -> _Curves | None:
     drawn = {name: found for name, found in seconds.items() if found}
     if not drawn:
         return None
@@ -297,8 +333,14 @@ def _curves(seconds: Mapping[str, Sequence[float]]) -> _Curves | None:
     last = next((end for end, _ in _ENDS if end >= longest), longest)
     return _Curves(
         f"{_BOTTOM + 28:.0f}",
-        "; ".join(f"{name}: {len(found)} answers" for name, found in drawn.items()),
-        tuple(_legend(list(drawn), 16)),
+        Listed(
+            tuple(
+                say(house.Page.curve_label, name=VERDICTS[name], count=len(found))
+                for name, found in drawn.items()
+            ),
+            "semicolon",
+        ),
+        tuple(_legend(list(drawn), 16, language)),
         (*_shares(), *_moments(last)),
         tuple(_Curve(name, _path(found, last)) for name, found in drawn.items()),
     )
@@ -308,7 +350,9 @@ def _shares() -> Iterator[_Grid]:
     for share in (0, 25, 50, 75, 100):
         y = _height(share / 100)
         left, right = f"{_START}", f"{_RIGHT}"
-        yield _Grid(left, right, f"{y}", f"{y}", "label", f"{_START - 8}", f"{y + 4}", f"{share} %")
+        yield _Grid(
+            left, right, f"{y}", f"{y}", "label", f"{_START - 8}", f"{y + 4}", Percent(share / 100)
+        )
 
 
 def _moments(last: float) -> Iterator[_Grid]:

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from io import StringIO
 
+from cds_service.language import (
+    Language,
+    Listed,
+    Message,
+    Percent,
+    Rounded,
+    Span,
+    Value,
+    Words,
+    say,
+)
+from cds_service.language.house import Report as R
 from cds_service.store.reports.figures import (
     FEW,
     CardLine,
@@ -18,18 +32,22 @@ from cds_service.store.reports.figures import (
 )
 
 #: The dimensions in words, in the order they are shown.
-TITLES = {
-    "rule": "By rule",
-    "indicator": "By urgency",
-    "hook": "By hook",
-    "client": "By client",
-    "week": "By week (Monday, UTC)",
-    "edition": "By edition of the guideline",
+TITLES: Mapping[str, Message] = {
+    "rule": say(R.by_rule),
+    "indicator": say(R.by_indicator),
+    "hook": say(R.by_hook),
+    "client": say(R.by_client),
+    "week": say(R.by_week),
+    "edition": say(R.by_edition),
 }
-#: The title of every form of the report.
-HEADING = "What is taken and what is overridden"
+VERDICTS: Mapping[str, Message] = {
+    "accepted": say(R.accepted),
+    "overridden": say(R.overridden),
+    "ignored": say(R.ignored),
+}
 #: How many lines stand under what is listed by number.
 MOST = 15
+_NONE = say(R.none)
 
 
 # --- pieces that the page needs too -------------------------------------------------------------
@@ -41,61 +59,62 @@ def clean(text: str) -> str:
     return visible if len(visible) <= 200 else f"{visible[:200]}…"
 
 
-def percent(rate: Rate) -> str:
+def percent(rate: Rate) -> Value:
     if rate.rate is None:
-        return "–"
-    return "too few" if rate.too_few else f"{rate.rate * 100:.0f} %"
+        return _NONE
+    return say(R.too_few) if rate.too_few else Percent(rate.rate)
 
 
-def interval(rate: Rate) -> str:
+def interval(rate: Rate) -> Value:
     if rate.low is None or rate.high is None:
         return ""
-    return f"{rate.low * 100:.0f}–{rate.high * 100:.0f}"
+    return say(R.interval, low=Rounded(rate.low * 100), high=Rounded(rate.high * 100))
 
 
-def duration(seconds: float) -> str:
-    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= length:
-            value = seconds / length
-            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def spread(times: Times | None) -> str:
-    if times is None:
-        return "–"
+def around(times: Times) -> Message:
+    """What stands around a median: the quartiles, or of how few answers it is."""
     if times.count < 4:
-        return f"{duration(times.median)} (of {times.count})"
-    lower, upper = duration(times.lower_quartile), duration(times.upper_quartile)
-    return f"{duration(times.median)} ({lower} to {upper})"
+        return say(R.of_few, count=times.count)
+    lower, upper = Span(times.lower_quartile), Span(times.upper_quartile)
+    return say(R.quartiles, lower=lower, upper=upper)
 
 
-def kind(dimension: str, line: Line) -> str:
+def spread(times: Times | None) -> Message:
+    if times is None:
+        return _NONE
+    return say(R.spread, median=Span(times.median), around=around(times))
+
+
+def kind(dimension: str, line: Line) -> Words:
     """The name of a line; a week is also told by its Monday."""
-    return f"{line.name} ({monday(line.name)})" if dimension == "week" else clean(line.name)
+    if dimension == "week":
+        return say(R.week, week=line.name, monday=monday(line.name))
+    return clean(line.name)
 
 
-def period(report: Report) -> str:
+def hours(report: Report) -> Decimal:
+    """After how many hours without an answer a card counts as ignored."""
+    return Decimal(f"{report.ignored_after_hours:g}")
+
+
+def period(report: Report) -> Message:
     """What the report is about, and when it was made."""
     chosen = report.selection
-    since = f" from {chosen.since:%Y-%m-%d %H:%M}" if chosen.since else ""
-    until = f" before {chosen.until:%Y-%m-%d %H:%M}" if chosen.until else ""
-    asked = f"Calls{since}{until}" if since or until else "All calls that are kept"
-    only = ", ".join(map(clean, (*chosen.services, *chosen.clients)))
-    of_them = f" of {only}" if only else ""
-    found = (
-        f"the first {report.first:%Y-%m-%d %H:%M}, the last {report.last:%Y-%m-%d %H:%M}"
-        if report.first and report.last
-        else "none"
-    )
-    return f"{asked}{of_them}: {found}. Made at {report.made_at:%Y-%m-%d %H:%M}. Times are UTC."
+    calls = _calls_asked(chosen.since, chosen.until)
+    if only := tuple(map(clean, (*chosen.services, *chosen.clients))):
+        calls = say(R.calls_of, calls=calls, names=Listed(only))
+    found = say(R.no_call)
+    if report.first and report.last:
+        found = say(R.first_and_last, first=report.first, last=report.last)
+    return say(R.period, calls=calls, found=found, made=report.made_at)
 
 
-#: What is meant where a challenger's cards are called alike.
-ALIKE = (
-    "Alike means word for word and dose for dose. Reworded means the same rule, urgency and"
-    " suggestions, but another dose or other words; changed, not even that."
-)
+def _calls_asked(since: datetime | None, until: datetime | None) -> Message:
+    if since and until:
+        return say(R.calls_between, since=since, until=until)
+    if since:
+        return say(R.calls_since, since=since)
+    return say(R.calls_until, until=until) if until else say(R.all_calls)
 
 
 def withheld(report: Report) -> list[Unshown]:
@@ -109,209 +128,216 @@ def most_overridden(report: Report) -> list[CardLine]:
     return [one for one in report.cards if one.line.overridden.count][:MOST]
 
 
-def notes(report: Report) -> Iterator[str]:
+def notes(report: Report) -> Iterator[Message]:
     """How to read the figures, and what is odd about them."""
-    hours = f"{report.ignored_after_hours:g} hours"
-    yield (
-        "Counted is each card shown, once, however often the same call was answered; what was"
-        " suppressed or only tried is listed apart."
-    )
-    yield (
-        "Ignored means that no feedback has come although the card was shown more than"
-        f" {hours} before this report. CDS Hooks leaves it to the client whether it sends feedback,"
-        " so a client that never does looks as if it ignored everything. No answer is no rejection."
-    )
+    yield say(R.counted_is)
+    yield say(R.ignored_is, hours=hours(report))
     if report.silent_clients:
-        yield (
-            f"No feedback at all came from {', '.join(map(clean, report.silent_clients))}, so"
-            " nothing is known of what became of its cards. Rates of all clients that do send"
-            " feedback stand beside those of all."
-        )
-    young = report.all.shown - report.all.counted
+        yield say(R.silent, clients=Listed(tuple(map(clean, report.silent_clients))))
+    shown = report.all.shown
+    young, answered = shown - report.all.counted, report.answered_not_counted
     if young:
-        yield (
-            f"{young} of the {report.all.shown} cards shown are younger than {hours} and not yet"
-            f" counted; {report.answered_not_counted} of them are answered already. Counting those"
-            " alone would flatter the advice."
-        )
-    yield (
-        "In brackets stands the 95 % interval in percent (Wilson score): the rate might be anywhere"
-        f' in it. Below {FEW} cards it is "too few" to say a rate. Cards of one child are not'
-        " independent of each other, so the true uncertainty is somewhat larger; and among many"
-        " lines one or two stand out by chance."
-    )
-    yield (
-        "A card without a suggestion cannot be accepted, only overridden or ignored. A card"
-        f" answered both ways counts as accepted ({report.both_ways} here)."
-    )
-    yield (
-        "Time to answer runs from showing (the service's clock) to the first answer (the client's"
-        " clock)."
-        + (
-            f" {report.before_shown} answers are dated before their card was shown, so those clocks"
-            " differ; they count as answers and are left out of the times."
-            if report.before_shown
-            else ""
-        )
-    )
+        yield say(R.young, young=young, shown=shown, hours=hours(report), answered=answered)
+    yield say(R.interval_is, few=FEW)
+    yield say(R.accepted_is, count=report.both_ways)
+    odd = report.before_shown
+    yield say(R.time_is_odd, count=odd) if odd else say(R.time_is)
     if report.unknown_cards:
-        yield (
-            f"{report.unknown_cards} items of feedback are about no card shown in this selection:"
-            " shown outside of it, long forgotten, never shown, or another client's. They are not"
-            " counted."
-        )
+        yield say(R.unknown_cards, count=report.unknown_cards)
     if report.shown_again:
-        yield f"{report.shown_again} times a card was shown again in answer to the same call."
+        yield say(R.shown_again, count=report.shown_again)
 
 
 # --- plain text ---------------------------------------------------------------------------------
 
 
-def in_words(report: Report) -> Iterator[str]:
+def in_words(report: Report, language: Language) -> Iterator[str]:
     """The report for a terminal."""
-    yield HEADING
+    for line in _lines(report, language):
+        yield language.text(line)
+
+
+def _lines(report: Report, language: Language) -> Iterator[Words]:
+    yield say(R.heading)
     yield period(report)
     yield ""
     yield from _table(
-        ("Calls", "calls", "with a card", "nothing to say", "not evaluated", "hidden", "refused"),
+        language,
+        (
+            say(R.head_calls),
+            say(R.calls),
+            say(R.with_a_card),
+            say(R.nothing_to_say),
+            say(R.not_evaluated),
+            say(R.hidden),
+            say(R.refused),
+        ),
         [
             (
                 one.name,
-                str(one.calls),
+                one.calls,
                 _cell(one.with_card),
-                str(one.nothing_to_say),
-                str(one.not_evaluated),
-                str(one.nothing_shown),
-                str(one.refused),
+                one.nothing_to_say,
+                one.not_evaluated,
+                one.nothing_shown,
+                one.refused,
             )
             for one in report.calls
         ],
     )
     if not report.all.shown:
-        yield "No card was shown."
+        yield say(R.no_card)
     else:
         if report.patients is not None:
-            yield f"The cards are about {report.patients} different children."
+            yield say(R.children, count=report.patients)
             yield ""
-        yield from _answers(report)
-    yield from _not_shown(report)
-    yield "How to read this:"
+        yield from _answers(report, language)
+    yield from _not_shown(report, language)
+    yield say(R.how_to_read)
     for note in notes(report):
-        yield f"- {note}"
+        yield f"- {language.fill(note)}"
 
 
-def _answers(report: Report) -> Iterator[str]:
-    all_cards = [_line("all clients", report.all)]
+def _answers(report: Report, language: Language) -> Iterator[str]:
+    all_cards = [_line(say(R.all_clients), report.all)]
     if report.silent_clients and report.heard.shown:
-        all_cards.append(_line("clients that send feedback", report.heard))
-    yield from _table(_head("All cards"), all_cards)
+        all_cards.append(_line(say(R.heard), report.heard))
+    yield from _table(language, _head(say(R.all_cards)), all_cards)
     for dimension, title in TITLES.items():
-        lines = report.by[dimension]
-        yield from _table(_head(title), [_line(kind(dimension, one), one) for one in lines])
-    most = most_overridden(report)
+        lines = [_line(kind(dimension, one), one) for one in report.by[dimension]]
+        yield from _table(language, _head(title), lines)
     yield from _table(
-        ("Overridden most often", "urgency", "rule", "overridden", "of", "most frequent reason"),
+        language,
+        (
+            say(R.head_overridden),
+            say(R.urgency),
+            say(R.rule),
+            say(R.overridden),
+            say(R.of),
+            say(R.most_frequent_reason),
+        ),
         [
             (
                 one.text,
                 one.indicator,
                 one.rule,
                 _cell(one.line.overridden),
-                str(one.line.counted),
-                f"{clean(one.reason)} ({one.reason_count})" if one.reason else "–",
+                one.line.counted,
+                say(R.reason, reason=clean(one.reason), count=one.reason_count)
+                if one.reason
+                else _NONE,
             )
-            for one in most
+            for one in most_overridden(report)
         ],
     )
-    reasons = [(clean(one.display or one.code), _cell(one.cards)) for one in report.reasons[:MOST]]
+    reasons: list[Sequence[Value]] = [
+        (clean(one.display or one.code), _cell(one.cards)) for one in report.reasons[:MOST]
+    ]
     if report.without_reason.of:
-        reasons.append(("(no reason given)", _cell(report.without_reason)))
-        reasons.append(("(with a comment; see audit show)", str(report.with_comment)))
-    yield from _table(("Reasons of overriding", "cards"), reasons)
+        reasons.append((say(R.no_reason_in_list), _cell(report.without_reason)))
+        reasons.append((say(R.with_comment), report.with_comment))
+    yield from _table(language, (say(R.head_reasons), say(R.cards)), reasons)
     yield from _table(
-        ("Suggestions", "recommended", "offered", "taken"),
+        language,
+        (say(R.head_suggestions), say(R.recommended), say(R.offered), say(R.taken)),
         [
-            (one.rule, "yes" if one.recommended else "no", str(one.taken.of), _cell(one.taken))
+            (
+                one.rule,
+                say(R.yes) if one.recommended else say(R.no),
+                one.taken.of,
+                _cell(one.taken),
+            )
             for one in report.suggestions
         ],
     )
     yield from _table(
-        ("Time to answer", "answers", "median (quartiles)"),
+        language,
+        (say(R.head_times), say(R.answers), say(R.median_and_quartiles)),
         [
-            (name, str(found.count if found else 0), spread(found))
+            (VERDICTS.get(name, name), found.count if found else 0, spread(found))
             for name, found in report.times.items()
         ],
     )
 
 
-def _not_shown(report: Report) -> Iterator[str]:
+def _not_shown(report: Report, language: Language) -> Iterator[Words]:
     yield from _table(
-        ("Evaluated, not shown", "why", "rule", "urgency", "cards"),
+        language,
+        (say(R.head_not_shown), say(R.why), say(R.rule), say(R.urgency), say(R.cards)),
         [
-            (
-                one.text,
-                clean(one.why),
-                one.rule,
-                one.indicator,
-                str(one.cards),
-            )
+            (one.text, clean(one.why), one.rule, one.indicator, one.cards)
             for one in withheld(report)
         ],
     )
     for one in report.comparisons:
-        title = f"{one.arm} {one.edition} beside live".replace("  ", " ")
+        title = say(R.beside_live_unnamed, arm=one.arm)
+        if one.edition:
+            title = say(R.beside_live, arm=one.arm, edition=one.edition)
         if not one.calls:
-            yield f"{title}: none of its {one.without_live} calls was also answered live."
+            yield say(R.none_beside_live, title=title, count=one.without_live)
             yield ""
             continue
-        yield f"{title}: {one.calls} calls answered by both, alike {_cell(one.agreeing)}"
+        yield say(R.answered_by_both, title=title, count=one.calls, alike=_cell(one.agreeing))
         if one.without_live:
-            yield f"({one.without_live} more have no live answer to compare.)"
-        yield ALIKE
+            yield say(R.more_without_live, count=one.without_live)
+        yield say(R.alike_means)
         yield from _table(
-            ("Card", "rule", "alike", "reworded", "changed", "only live", f"only {one.arm}"),
+            language,
+            (
+                say(R.head_card),
+                say(R.rule),
+                say(R.alike),
+                say(R.reworded),
+                say(R.changed),
+                say(R.only_live),
+                say(R.only_other, arm=one.arm),
+            ),
             [
                 (
                     card.text,
                     card.rule,
-                    str(card.same),
-                    str(card.reworded),
-                    str(card.changed),
-                    str(card.only_live),
-                    str(card.only_other),
+                    card.same,
+                    card.reworded,
+                    card.changed,
+                    card.only_live,
+                    card.only_other,
                 )
                 for card in one.cards
             ],
         )
 
 
-def _head(title: str) -> tuple[str, ...]:
-    return (title, "shown", "counted", "accepted", "overridden", "ignored", "time to answer")
+def _head(title: Message) -> tuple[Message, ...]:
+    return (title, say(R.shown), say(R.counted), *VERDICTS.values(), say(R.time_to_answer))
 
 
-def _line(name: str, line: Line) -> tuple[str, ...]:
+def _line(name: Words, line: Line) -> tuple[Value, ...]:
+    accepted = _cell(line.accepted)
     return (
         name,
-        str(line.shown),
-        str(line.counted),
-        _cell(line.accepted) if line.with_suggestion or not line.counted else "nothing to accept",
+        line.shown,
+        line.counted,
+        accepted if line.with_suggestion or not line.counted else say(R.nothing_to_accept),
         _cell(line.overridden),
         _cell(line.ignored),
         spread(line.time),
     )
 
 
-def _cell(rate: Rate) -> str:
+def _cell(rate: Rate) -> Message:
     if rate.rate is None:
-        return "–"
-    return f"{rate.count}: {percent(rate)} ({interval(rate)})"
+        return _NONE
+    return say(R.rate, count=rate.count, percent=percent(rate), interval=interval(rate))
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def _table(
+    language: Language, head: Sequence[Value], rows: Sequence[Sequence[Value]]
+) -> Iterator[str]:
     if not rows:
         return
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    for index, row in enumerate((head, *rows)):
+    written = [[language.text(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*written, strict=True)]
+    for index, row in enumerate(written):
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         if index == 0:
             yield "  ".join("─" * width for width in widths)
@@ -330,7 +356,8 @@ _COLUMNS = (
 
 
 def as_csv(report: Report) -> str:
-    """Every line of the report in one table: counts, the ends of the intervals, seconds."""
+    """Every line of the report in one table for programs, the same in every language: counts, the
+    ends of the intervals, seconds."""
     written = StringIO()
     table = csv.DictWriter(written, _COLUMNS, restval="", lineterminator="\r\n")
     table.writeheader()

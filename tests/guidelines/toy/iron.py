@@ -64,6 +64,8 @@ from cds_service.guidelines.engine import (
     Wording,
     convert,
     read_toml,
+    texts_in_force,
+    with_texts,
 )
 from cds_service.guidelines.guideline import (
     Evaluation,
@@ -101,6 +103,7 @@ from cds_service.guidelines.workbench import (
     Point,
     ResultControl,
 )
+from cds_service.language import Listed, say
 
 ID = "iron-toy"
 FOLDER = Path(__file__).parent
@@ -224,7 +227,7 @@ def load(changes: Changes | None = None) -> Iron:
 
 def _read_file() -> dict[str, Any]:
     rules = {name: structs.asdict(one) for name, one in rules_of(WORDS.values()).items()}
-    return {**read_toml(FILE), "rules": rules}
+    return {**with_texts(read_toml(FILE), FOLDER, Texts), "rules": rules}
 
 
 def _loaded(
@@ -273,6 +276,10 @@ class Iron(Struct, frozen=True):
     tables: Tables
 
     @property
+    def texts(self) -> Mapping[str, str]:
+        return texts_in_force(self.file.cards, self.file.texts)
+
+    @property
     def offers(self) -> tuple[Offer, ...]:
         return self.file.offers
 
@@ -294,7 +301,7 @@ class Iron(Struct, frozen=True):
             rule,
             self.wording.cards[rule].indicator,
             {"level": facts.newest.value.written},
-            notes=(Note("safety", self.file.texts.drops),),
+            notes=(Note("safety", say(Texts.drops)),),
             choices=(Choice(rule, name, plans, recommended=True),),
         )
 
@@ -360,12 +367,11 @@ class Iron(Struct, frozen=True):
 
     def data_notes(self, evaluation: Evaluation[Facts], record: Record) -> tuple[Note, ...]:
         names = {need.key: need.name for need in self.needs}
-        missing = ", ".join(names[key] for key in record.missing)
-        return (Note("missing", self.file.texts.not_available, {"names": missing}),) * bool(missing)
+        missing = Listed(tuple(names[key] for key in record.missing))
+        return (Note("missing", say(Texts.not_available, names=missing)),) * bool(missing.items)
 
     def closing(self, on: date, *, as_of_is_set: bool) -> tuple[Note, ...]:
-        texts, about = self.file.texts, self.wording.about
-        return closing_notes(texts, about, self.local, on, as_of_is_set=as_of_is_set)
+        return closing_notes(self.wording.about, self.local, on, as_of_is_set=as_of_is_set)
 
     def specimens(self) -> Iterator[tuple[str, Plan]]:
         return specimens(self.file.doses, self.file.products, self.file.routes, self.file.tests)

@@ -1,0 +1,290 @@
+"""Words by id, and the one place where numbers, units, dates and lists become text.
+
+Whatever is decided is handed on as `Message`: the id of a text and the values it names. A
+`Language` has the texts of one language and makes words of messages. So no decision depends on
+how it is worded, and a language is a file.
+
+A text is named by its place in a schema, ``say(Texts.level, value=...)``: the type checker knows
+the name, the catalogue is compared with the schema at start (``catalogues``), and a test compares
+the values given with those the text names.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache, lru_cache
+from hashlib import sha256
+from types import MemberDescriptorType
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+from cds_service.errors import CatalogueError
+
+# --- what is to be said ---------------------------------------------------------------------------
+
+
+class Message(Struct, frozen=True):
+    """A text by its id ("texts.level"), and the values that it names."""
+
+    id: str
+    values: Mapping[str, Value] = {}
+
+
+class Amount(Struct, frozen=True):
+    """So much of something; ``unit`` is UCUM ("ug", "pg/mL"), or as it was sent."""
+
+    value: Decimal
+    unit: str
+
+
+class Dated(Struct, frozen=True):
+    """A date that may be known by its month or year only: every day from ``first`` to ``last``."""
+
+    first: date
+    last: date
+
+
+class Listed(Struct, frozen=True):
+    """Several things in one text, in the order given; ``by`` names what stands between them."""
+
+    items: tuple[Value, ...]
+    by: Literal["comma", "semicolon", "conjunction"] = "comma"
+
+
+class Rounded(Struct, frozen=True):
+    """A number with so many ``places``, the last ones even where they are zero."""
+
+    value: float
+    places: int = 0
+
+
+class Percent(Struct, frozen=True):
+    """A share of 1 in whole percent."""
+
+    share: float
+
+
+class Span(Struct, frozen=True):
+    """A stretch of time in the unit that suits its length."""
+
+    seconds: float
+
+
+class Instant(Struct, frozen=True):
+    """A moment to the second, with its distance from UTC; a bare ``datetime`` is shown to the
+    minute, in the clock that the text names."""
+
+    at: datetime
+
+
+#: What a text can name. A string is a record's or somebody's own words, which no language changes.
+Value: TypeAlias = (
+    "str | int | Decimal | date | datetime"
+    " | Amount | Dated | Listed | Rounded | Percent | Span | Instant | Message"
+)
+
+#: What stands for itself where a person reads: a message, or words that no language changes.
+Words: TypeAlias = str | Message
+
+
+def say(text: str, /, **values: Value) -> Message:
+    """The message of a text named by its place in the schema, ``say(Texts.level, value=...)``."""
+    return Message(id_of(text), values)
+
+
+@cache
+def id_of(text: object) -> str:
+    """The id of a text given as the attribute of its schema: ``Texts.level`` is "texts.level"."""
+    if not isinstance(text, MemberDescriptorType):
+        raise TypeError(f"{text!r} is not the attribute of a schema, such as Texts.level")
+    return f"{_table(text.__objclass__)}.{text.__name__}"
+
+
+def ids_of(schema: type[Struct]) -> tuple[str, ...]:
+    """The ids of every text of a schema."""
+    return tuple([f"{_table(schema)}.{name}" for name in schema.__struct_fields__])
+
+
+def _table(schema: type) -> str:
+    """A schema is called as its table in the catalogue, but for the capital."""
+    return schema.__name__.lower()
+
+
+# --- one language ---------------------------------------------------------------------------------
+
+#: How long each unit of a `Span` is in seconds, the longest first, and the text that has it.
+_SPANS = ((86400, "format.days"), (3600, "format.hours"), (60, "format.minutes"))
+
+
+class Language:
+    """The texts of one language, and how it writes numbers, units, dates and lists.
+
+    ``tag`` is its BCP 47 tag, which is the locale of its numbers and dates too. ``texts`` are
+    templates by id, the names of their values in braces. ``original`` is the language in which
+    they were written first, as they are in force: this one unless given.
+    """
+
+    def __init__(
+        self, tag: str, texts: Mapping[str, str], original: Language | None = None
+    ) -> None:
+        self.tag = tag
+        self.texts = texts
+        self.original = original or self
+        self._identities: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+    def joined(
+        self, texts: Mapping[str, str], file: str, originals: Mapping[str, str] | None = None
+    ) -> Language:
+        """With the ``texts`` of ``file`` too, whose ``originals`` are those of the other language
+        unless this is the original. None may have the id of one that is there: that raises
+        `CatalogueError`."""
+        for name in texts:
+            if name in self.texts:
+                raise CatalogueError(
+                    file, name, "is the id of a text of the service itself", "rename its table"
+                )
+        original = None
+        if self.original is not self:
+            original = self.original.joined(texts if originals is None else originals, file)
+        return Language(self.tag, {**self.texts, **texts}, original)
+
+    # --- words ------------------------------------------------------------------------------------
+
+    def text(self, value: object) -> str:
+        """A value in plain words, whatever `Value` it is."""
+        if isinstance(value, str):
+            return value
+        writer = _WRITERS.get(type(value))
+        return str(value) if writer is None else writer(self, value)
+
+    def fill(self, message: Message, quote: Callable[[str], str] | None = None) -> str:
+        """A message in words, each of its values passed through ``quote``: what is nested in it
+        is plain words by then."""
+        return self.filled(self.texts[message.id], message.values, quote)
+
+    def filled(
+        self,
+        template: str,
+        values: Mapping[str, object],
+        quote: Callable[[str], str] | None = None,
+    ) -> str:
+        """A template with its values in it, each passed through ``quote``."""
+        written = []
+        for literal, name in _parts(template):
+            written.append(literal)
+            if name is not None:
+                words = self.text(values[name])
+                written.append(words if quote is None else quote(words))
+        return "".join(written)
+
+    def worded(
+        self,
+        names: frozenset[str],
+        values: Mapping[str, object],
+        quote: Callable[[str], str] | None = None,
+    ) -> dict[str, str]:
+        """The values called ``names`` in words, each passed through ``quote``."""
+        if quote is None:
+            return {name: self.text(values[name]) for name in names}
+        return {name: quote(self.text(values[name])) for name in names}
+
+    def unit(self, code: str) -> str:
+        """A UCUM unit as people write it; any other as it is."""
+        return self.texts.get(f"unit.{code}", code)
+
+    def _named(self, text_id: str, **values: str) -> str:
+        return self.texts[text_id].format_map(values)
+
+    def _amount(self, value: Amount) -> str:
+        return self._named("format.amount", number=number(value.value), unit=self.unit(value.unit))
+
+    def _listed(self, value: Listed) -> str:
+        return self.texts[f"list.{value.by}"].join([self.text(one) for one in value.items])
+
+    def _percent(self, value: Percent) -> str:
+        return self._named("format.percent", number=f"{value.share * 100:.0f}")
+
+    def _span(self, value: Span) -> str:
+        seconds = value.seconds
+        for length, text_id in _SPANS:
+            if seconds >= length:
+                count = seconds / length
+                return self._named(text_id, number=f"{count:.{int(count < 10)}f}")
+        return self._named("format.seconds", number=f"{seconds:.0f}")
+
+    # --- what stays the same in every language ----------------------------------------------------
+
+    def identity(self, value: object, *, dates: bool = True) -> str:
+        """The same for the same ids and values, whatever language shows them.
+
+        Of a message also the original text as it is in force, since an id whose words were
+        rewritten no longer says the same; and only of the values which that text names, less
+        those that are dates unless ``dates`` count.
+        """
+        if isinstance(value, str):
+            return value
+        if isinstance(value, Message):
+            return self.identity_of(value.id, value.values, dates=dates)
+        if isinstance(value, Listed):
+            return "\x1d".join([value.by, *[self.identity(one) for one in value.items]])
+        if isinstance(value, date) and not dates:
+            return ""
+        if isinstance(value, Struct):
+            return repr(value)
+        return number(value) if isinstance(value, Decimal) else str(value)
+
+    def identity_of(self, text_id: str, values: Mapping[str, object], *, dates: bool = True) -> str:
+        """The `identity` of the message of these parts."""
+        original = self.original
+        known = original._identities.get(text_id) or original._identified(text_id)
+        found = [known[0]]
+        for name in known[1]:
+            value = values[name]
+            found.append(value if isinstance(value, str) else self.identity(value, dates=dates))
+        return "\x1e".join(found)
+
+    def _identified(self, text_id: str) -> tuple[str, tuple[str, ...]]:
+        """What stands for a text wherever it is said, and the names of its values in order."""
+        text = self.texts[text_id]
+        words = sha256(text.encode()).hexdigest()[:16]
+        known = f"{text_id} {words}", tuple(sorted(placeholders(text)))
+        self._identities[text_id] = known
+        return known
+
+
+def number(value: Decimal) -> str:
+    """A number without an exponent or needless zeros."""
+    return f"{value.normalize():f}"
+
+
+#: How each kind of value is written; one that is not among them is written as Python does.
+_WRITERS: Mapping[type, Callable[[Language, Any], str]] = {
+    Message: Language.fill,
+    Amount: Language._amount,
+    Listed: Language._listed,
+    Percent: Language._percent,
+    Span: Language._span,
+    Decimal: lambda _, value: number(value),
+    Dated: lambda _, value: str(value.last.isoformat()),
+    date: lambda _, value: str(value.isoformat()),
+    datetime: lambda _, value: f"{value:%Y-%m-%d %H:%M}",
+    Instant: lambda _, value: str(value.at.isoformat(" ", "seconds")),
+    Rounded: lambda _, value: f"{value.value:.{value.places}f}",
+}
+
+
+@lru_cache(maxsize=4096)
+def _parts(text: str) -> tuple[tuple[str, str | None], ...]:
+    """What stands before each value of a text, and the value's name; after the last, no name."""
+    return tuple([(literal, name) for literal, name, _, _ in string.Formatter().parse(text)])
+
+
+@lru_cache(maxsize=4096)
+def placeholders(text: str) -> frozenset[str]:
+    """The names of the values that a text wants. Raises `ValueError` for a brace that opens or
+    closes nothing."""
+    return frozenset(name for _, name in _parts(text) if name is not None)

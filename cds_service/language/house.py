@@ -1,0 +1,347 @@
+"""The service's own texts: what is said in nobody's guideline.
+
+Each struct is the schema of a table of ``texts/en.toml``. Whoever says one of its texts names it
+here, ``say(house.Card.why)``; a guideline has schemas of its own for its texts.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from msgspec import Struct
+
+from cds_service.language import Language, ids_of
+from cds_service.language.catalogues import (
+    ORIGINAL,
+    check_ids,
+    check_translation,
+    flattened,
+    path_of,
+    read_catalogue,
+)
+
+
+class List(Struct):
+    """What stands between the items of a `language.Listed`."""
+
+    comma: str
+    semicolon: str
+    conjunction: str
+
+
+class Format(Struct):
+    """How numbers are written with what they count."""
+
+    amount: str
+    percent: str
+    days: str
+    hours: str
+    minutes: str
+    seconds: str
+
+
+class Card(Struct):
+    """The headings of a card's sections, and the guideline's own sentence below them."""
+
+    advice: str
+    why: str
+    safety: str
+    follow_up: str
+    missing: str
+    quotation: str
+    evidence: str
+
+
+class Action(Struct):
+    """What an action of a suggestion does, whole: some clients show nothing else."""
+
+    prescribe: str
+    test: str
+    remove: str
+    stop: str
+    change: str
+    change_named: str
+    route: str
+
+
+class Order(Struct):
+    """What orders count in."""
+
+    day: str
+    days: str
+    weeks: str
+    months: str
+
+
+class Account(Struct):
+    """What the account of a call says beside the codes of its outcome."""
+
+    because: str
+    unusable: str
+    missing: str
+    incomplete: str
+    unreadable: str
+    no_basket: str
+    unreadable_drafts: str
+    in_trial: str
+
+
+class Case(Struct):
+    """The answer to a case in plain text."""
+
+    bundle: str
+    request: str
+    evaluated: str
+    evaluated_as_asked: str
+    evaluated_as_set: str
+    evaluated_as_written: str
+    guideline: str
+    card: str
+    accept_one: str
+    accept_any: str
+    suggestion: str
+    recommended: str
+    action: str
+    to_read: str
+    link: str
+    source: str
+    nothing_to_say: str
+    not_evaluated: str
+    because: str
+    evaluation: str
+    outcome: str
+    fired: str
+    missing: str
+    foreign: str
+    local: str
+    validation: str
+    valid: str
+
+
+class Report(Struct):
+    """The report of what became of the cards, in a terminal and as a page."""
+
+    heading: str
+    none: str
+    too_few: str
+    interval: str
+    rate: str
+    spread: str
+    quartiles: str
+    of_few: str
+    week: str
+    period: str
+    all_calls: str
+    calls_since: str
+    calls_until: str
+    calls_between: str
+    calls_of: str
+    first_and_last: str
+    no_call: str
+    by_rule: str
+    by_indicator: str
+    by_hook: str
+    by_client: str
+    by_week: str
+    by_edition: str
+    all_cards: str
+    all_clients: str
+    heard: str
+    no_card: str
+    children: str
+    nothing_to_accept: str
+    yes: str
+    no: str
+    no_reason: str
+    no_reason_in_list: str
+    with_comment: str
+    reason: str
+    calls: str
+    shown: str
+    counted: str
+    accepted: str
+    overridden: str
+    ignored: str
+    time_to_answer: str
+    urgency: str
+    rule: str
+    of: str
+    most_frequent_reason: str
+    cards: str
+    recommended: str
+    offered: str
+    taken: str
+    answers: str
+    median_and_quartiles: str
+    why: str
+    alike: str
+    reworded: str
+    changed: str
+    only_live: str
+    only_other: str
+    with_a_card: str
+    nothing_to_say: str
+    not_evaluated: str
+    hidden: str
+    refused: str
+    head_calls: str
+    head_overridden: str
+    head_reasons: str
+    head_suggestions: str
+    head_times: str
+    head_not_shown: str
+    head_card: str
+    beside_live: str
+    beside_live_unnamed: str
+    none_beside_live: str
+    answered_by_both: str
+    more_without_live: str
+    alike_means: str
+    how_to_read: str
+    counted_is: str
+    ignored_is: str
+    silent: str
+    young: str
+    interval_is: str
+    accepted_is: str
+    time_is: str
+    time_is_odd: str
+    unknown_cards: str
+    shown_again: str
+
+
+class Page(Struct):
+    """What only the page of the report says."""
+
+    language: str
+    cards_shown: str
+    in_answer_to: str
+    of: str
+    of_counted: str
+    half_of_them: str
+    leaves_out: str
+    young: str
+    divided: str
+    not_yet_counted: str
+    taken_and_overridden: str
+    rules_plot: str
+    rules_caption: str
+    rules_caption_some: str
+    most_overridden: str
+    first_by_number: str
+    card: str
+    nothing_overridden: str
+    why_overridden: str
+    reasons_plot: str
+    reasons_caption: str
+    reasons: str
+    reason: str
+    code: str
+    rarer_reasons: str
+    with_comment: str
+    how_fast: str
+    times_plot: str
+    times_caption: str
+    answer: str
+    lower_quartile: str
+    median: str
+    upper_quartile: str
+    suggestions: str
+    suggestion: str
+    asked: str
+    hook: str
+    all_hidden: str
+    children: str
+    not_shown: str
+    would_be: str
+    held_back: str
+    why_not_shown: str
+    beside_live: str
+    beside_live_unnamed: str
+    without_live: str
+    answered_by_both: str
+    card_by_card: str
+    how_to_read: str
+    dot_label: str
+    curve_label: str
+    rule_label: str
+
+
+class Kept(Struct):
+    """What is kept of a call, told to a person."""
+
+    consultation: str
+    service: str
+    service_instance: str
+    client: str
+    patient: str
+    asked_by: str
+    fhir_server: str
+    answered: str
+    answered_in_stages: str
+    stage: str
+    refused: str
+    guideline: str
+    tried: str
+    settings: str
+    outcome: str
+    rule: str
+    rule_because: str
+    fired: str
+    no_rule: str
+    missing: str
+    nothing_missing: str
+    needs: str
+    need: str
+    card: str
+    card_not_shown: str
+    suggestion: str
+    suggestion_recommended: str
+    feedback: str
+    feedback_detailed: str
+    no_feedback: str
+
+
+class Workbench(Struct):
+    """What the workbench is told beside its own page."""
+
+    not_today: str
+    not_named: str
+    range: str
+    no_local_settings: str
+    local_settings: str
+    about: str
+    table: str
+
+
+#: Every table of the catalogue but "unit", which has UCUM units as people write them.
+TABLES: tuple[type[Struct], ...] = (
+    List,
+    Format,
+    Card,
+    Action,
+    Order,
+    Account,
+    Case,
+    Report,
+    Page,
+    Kept,
+    Workbench,
+)
+_HERE = Path(__file__).parent
+
+
+@cache
+def language(tag: str = ORIGINAL) -> Language:
+    """The service's own texts in one language. Raises `CatalogueError`."""
+    originals = dict(flattened(read_catalogue(_HERE)))
+    units = [name for name in originals if name.startswith("unit.")]
+    check_ids(
+        path_of(_HERE), [*units, *(one for table in TABLES for one in ids_of(table))], originals
+    )
+    if tag == ORIGINAL:
+        return Language(tag, originals)
+    texts = dict(flattened(read_catalogue(_HERE, tag)))
+    check_translation(path_of(_HERE, tag), texts, originals)
+    return Language(tag, texts, Language(ORIGINAL, originals))

@@ -1,0 +1,250 @@
+"""Messages into words, and catalogues that are refused with file, id and cure."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from msgspec import Struct
+
+from cds_service.errors import CatalogueError
+from cds_service.language import (
+    Amount,
+    Dated,
+    Instant,
+    Language,
+    Listed,
+    Message,
+    Percent,
+    Rounded,
+    Span,
+    Value,
+    house,
+    id_of,
+    ids_of,
+    placeholders,
+    say,
+)
+from cds_service.language.catalogues import (
+    check_ids,
+    check_translation,
+    flattened,
+    read_catalogue,
+)
+
+ENGLISH = house.language()
+
+
+class Texts(Struct):
+    level: str
+    stop: str
+
+
+WORDS = ENGLISH.joined(
+    {"texts.level": "**{value}** on {date}", "texts.stop": "Stop {name}, {{whole}}"}, "a test"
+)
+
+
+# --- messages -----------------------------------------------------------------------------------
+
+
+def test_a_text_is_named_by_its_place_in_a_schema() -> None:
+    said = say(Texts.level, value="x", date=date(2026, 3, 15))
+    assert said == Message("texts.level", {"value": "x", "date": date(2026, 3, 15)})
+    assert ids_of(Texts) == ("texts.level", "texts.stop")
+
+
+@pytest.mark.parametrize("no_text", ["texts.level", Texts, len])
+def test_nothing_else_is_a_text(no_text: object) -> None:
+    with pytest.raises(TypeError):
+        id_of(no_text)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("as it was sent", "as it was sent"),
+        (3, "3"),
+        (Decimal("1000"), "1000"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("0.30"), "0.3"),
+        (date(2026, 3, 5), "2026-03-05"),
+        (datetime(2026, 3, 5, 9, 30, 59, tzinfo=UTC), "2026-03-05 09:30"),
+        (Instant(datetime(2026, 3, 5, 9, 30, 59, tzinfo=UTC)), "2026-03-05 09:30:59+00:00"),
+        (Dated(date(2026, 3, 1), date(2026, 3, 31)), "2026-03-31"),
+        (Amount(Decimal("1.50"), "ug"), "1.5 µg"),
+        (Amount(Decimal(142), "pg/mL"), "142 pg/mL"),
+        (Listed(()), ""),
+        (Listed(("a", Decimal("1.0"), say(Texts.stop, name="b"))), "a, 1, Stop b, {whole}"),
+        (Listed(("a", "b"), "semicolon"), "a; b"),
+        (Listed(("a", "b"), "conjunction"), "a and b"),
+        (Rounded(1.005, 1), "1.0"),
+        (Rounded(41.7), "42"),
+        (Percent(0.125), "12 %"),
+        (Percent(1), "100 %"),
+        (Span(0), "0 s"),
+        (Span(59.9), "60 s"),
+        (Span(60), "1.0 min"),
+        (Span(599), "10.0 min"),
+        (Span(600), "10 min"),
+        (Span(3599), "60 min"),
+        (Span(3600), "1.0 h"),
+        (Span(86399), "24 h"),
+        (Span(86400), "1.0 d"),
+        (Span(864000), "10 d"),
+    ],
+)
+def test_each_kind_of_value_is_written_in_one_place(value: Value, words: str) -> None:
+    assert WORDS.text(value) == words
+
+
+def test_what_is_nested_is_quoted_once_as_plain_words() -> None:
+    inner = say(Texts.level, value="*x*", date=date(2026, 3, 15))
+    said = WORDS.fill(say(Texts.stop, name=inner), lambda words: f"<{words}>")
+    assert said == "Stop <***x*** on 2026-03-15>, {whole}"
+
+
+def test_a_unit_that_is_not_listed_is_written_as_it_is() -> None:
+    assert (ENGLISH.unit("ug"), ENGLISH.unit("furlong")) == ("µg", "furlong")
+
+
+# --- the same in every language -----------------------------------------------------------------
+
+GERMAN = Language(
+    "de",
+    {"texts.level": "{value} am {date}", "texts.stop": "{name} absetzen"},
+    Language("en", {"texts.level": "**{value}** on {date}", "texts.stop": "Stop {name}"}),
+)
+PLAIN = GERMAN.original
+
+
+def test_an_identity_is_the_same_in_every_language() -> None:
+    said = say(Texts.stop, name=say(Texts.level, value=Decimal("1.0"), date=date(2026, 3, 15)))
+    assert GERMAN.fill(said) != PLAIN.fill(said)
+    assert GERMAN.identity(said) == PLAIN.identity(said)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (say(Texts.stop, name="a"), say(Texts.stop, name="b")),
+        (say(Texts.stop, name=Decimal("1")), say(Texts.stop, name=Decimal("1.1"))),
+        (Amount(Decimal(1), "ug"), Amount(Decimal(1), "mg")),
+        (Dated(date(2026, 1, 1), date(2026, 1, 31)), Dated(date(2026, 1, 2), date(2026, 1, 31))),
+        (Listed(("a", "b")), Listed(("b", "a"))),
+        (Listed(("a", "b")), Listed(("a", "b"), "semicolon")),
+        (Message("texts.stop", {"name": "a"}), Message("texts.level", {"value": "a", "date": ""})),
+    ],
+)
+def test_an_identity_changes_with_any_value(one: Value, other: Value) -> None:
+    assert PLAIN.identity(one) != PLAIN.identity(other)
+    assert PLAIN.identity(one) == PLAIN.identity(one)
+
+
+def test_an_identity_changes_with_the_words_in_force_and_not_with_what_they_leave_out() -> None:
+    said = Message("texts.stop", {"name": "a", "day": 1})
+    assert PLAIN.identity(said) == PLAIN.identity(Message("texts.stop", {"name": "a", "day": 2}))
+    reworded = Language("en", {"texts.stop": "Please stop {name}"})
+    assert reworded.identity(said) != PLAIN.identity(said)
+
+
+def test_equal_numbers_are_one_value_however_they_were_written() -> None:
+    assert PLAIN.identity(Decimal("1.0")) == PLAIN.identity(Decimal("1"))
+
+
+# --- catalogues ---------------------------------------------------------------------------------
+
+
+def catalogue(folder: Path, text: str, tag: str = "en") -> Path:
+    (folder / "texts").mkdir(exist_ok=True)
+    (folder / "texts" / f"{tag}.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_catalogue_is_read_by_dotted_ids(tmp_path: Path) -> None:
+    tables = read_catalogue(
+        catalogue(tmp_path, '[cards."RTE-08.signs"]\nadvice = "Give {drug}."\n[texts]\na = "b"\n')
+    )
+    assert dict(flattened(tables)) == {
+        "cards.RTE-08.signs.advice": "Give {drug}.",
+        "texts.a": "b",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "problem"),
+    [
+        ("[texts", "the file", "is not TOML"),
+        ("[texts]\na = 1", "texts.a", "is not a text"),
+        ("[texts]\na = ['b']", "texts.a", "is not a text"),
+        ("[texts]\na = ''", "texts.a", "is empty"),
+        ("[texts]\na = 'an open { brace'", "texts.a", "a brace that opens or closes nothing"),
+        ("[texts]\na = 'a closed } brace'", "texts.a", "a brace that opens or closes nothing"),
+        ("[texts]\na = '{}'", "texts.a", "only the name of a value"),
+        ("[texts]\na = '{0}'", "texts.a", "only the name of a value"),
+        ("[texts]\na = '{value.real}'", "texts.a", "only the name of a value"),
+        ("[texts]\na = '{value:>9}'", "texts.a", "only the name of a value"),
+        ("[texts]\na = '{value!r}'", "texts.a", "only the name of a value"),
+    ],
+)
+def test_what_is_no_catalogue_is_named_with_the_cure(
+    tmp_path: Path, text: str, name: str, problem: str
+) -> None:
+    with pytest.raises(CatalogueError) as refused:
+        read_catalogue(catalogue(tmp_path, text))
+    error = refused.value
+    assert error.file == str(tmp_path / "texts" / "en.toml")
+    assert (error.name, problem in error.problem, bool(error.cure)) == (name, True, True)
+
+
+def test_a_catalogue_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match=r"texts/fr\.toml: the file: cannot be read"):
+        read_catalogue(tmp_path, "fr")
+
+
+ORIGINALS = {"texts.a": "One {value}", "texts.b": "Two"}
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        ({"texts.a": "Un {value}"}, "texts.b: is missing"),
+        ({**ORIGINALS, "texts.c": "Trois"}, "texts.c: is a text that nothing says"),
+        ({**ORIGINALS, "texts.b": "Deux {value}"}, "texts.b: uses {value}, which this text is not"),
+    ],
+)
+def test_a_translation_is_whole_and_names_nothing_more(texts: dict[str, str], said: str) -> None:
+    with pytest.raises(CatalogueError) as refused:
+        check_translation("fr.toml", texts, ORIGINALS)
+    assert str(refused.value).startswith(f"fr.toml: {said}")
+
+
+def test_a_translation_may_leave_a_value_out_and_turn_the_order(tmp_path: Path) -> None:
+    check_translation("fr.toml", {"texts.a": "Un", "texts.b": "Deux"}, ORIGINALS)
+
+
+def test_a_schema_and_its_catalogue_have_the_same_texts() -> None:
+    check_ids("x.toml", ids_of(Texts), {"texts.level": "a", "texts.stop": "b"})
+    with pytest.raises(CatalogueError, match=r"x\.toml: texts\.stop: is missing"):
+        check_ids("x.toml", ids_of(Texts), {"texts.level": "a"})
+    with pytest.raises(CatalogueError, match=r"x\.toml: texts\.more: is a text that nothing says"):
+        check_ids("x.toml", (), {"texts.more": "a"})
+
+
+def test_no_text_takes_the_id_of_another() -> None:
+    with pytest.raises(CatalogueError, match=r"a guideline: card\.why: is the id of a text of"):
+        ENGLISH.joined({"card.why": "Because"}, "a guideline")
+
+
+def test_a_brace_that_is_meant_as_such_is_written_twice() -> None:
+    assert placeholders("{{a}} {b}") == {"b"}
+    assert Language("en", {"x.y": "{{a}}"}).fill(Message("x.y")) == "{a}"
+
+
+def test_a_text_joined_to_a_translation_keeps_its_original() -> None:
+    joined = GERMAN.joined({"more.a": "Eins"}, "more", {"more.a": "One"})
+    assert joined.fill(Message("more.a")) == "Eins"
+    assert joined.original.fill(Message("more.a")) == "One"
+    assert joined.identity(Message("more.a")) == joined.original.identity(Message("more.a"))
