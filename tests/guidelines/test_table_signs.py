@@ -21,6 +21,7 @@ from builders import (
     PRETERM,
     SEIZURE,
     SNOMED,
+    VEGAN,
     Seen,
     a_diet,
     a_lab,
@@ -405,6 +406,13 @@ def test_the_mothers_own_low_level_is_a_reason() -> None:
 def test_a_vegan_diet_of_the_mother_in_words_is_a_reason() -> None:
     diet = a_measurement(Code(LOINC, "81663-7", "Diet"), text="Vegane Ernährung", about="Mutter")
     assert "PRE-01" in see(a_record(breast_feeding(), diet, level=a_level(400))).rules
+
+
+def test_a_diet_that_words_call_the_mothers_is_not_the_childs() -> None:
+    hers = a_measurement(Code(LOINC, "81663-7", "Diet of mother"), concepts=(VEGAN,))
+    seen = see(a_record(breast_feeding(), hers, level=a_level(400), birth=months_old(15)))
+    assert "PRE-01" in seen.rules
+    assert "ETI-03" not in seen.rules
 
 
 def test_a_vegan_toddler_with_an_adequate_level_is_told_about_the_supplement() -> None:

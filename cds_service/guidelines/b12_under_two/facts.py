@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -25,6 +25,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline, Product
 from cds_service.guidelines.b12_under_two.growth import Fall, fall_of
 from cds_service.guidelines.b12_under_two.meanings import (
     Meaning,
+    is_called_the_mothers,
     is_of_the_mother,
     meaning_of,
     names_nitrous_oxide,
@@ -345,8 +346,9 @@ def _read_diets(diets: Iterable[Measurement], on: date, g: Guideline) -> _Diets:
         if measured.about and not hers:
             continue
         code = g.codes.diet_plant_based.any_of(measured.concepts)
-        if code is None:
-            in_words = worded_diet(measured, g) if hers else in_words
+        hers_in_words = not hers and is_called_the_mothers(measured, g)
+        if code is None or hers_in_words:
+            in_words = (worded_diet(measured, g) or in_words) if hers or hers_in_words else in_words
             continue
         name = code.display or code.code
         vegan["mother" if hers else "child"] |= g.codes.diet_vegan.decides(code)
@@ -441,24 +443,31 @@ def _maternal(
 def _nitrous_oxide(record: Record, on: date, g: Guideline) -> tuple[str, ...]:
     """Where nitrous oxide is ordered or planned, or was given within the last month."""
     found = [
-        one.text or one.codes[0].display
-        for one in record.test_orders
-        if one.status in ("active", "draft", "on-hold")
-        and names_nitrous_oxide(one.codes, one.text, g)
+        text or next((code.display for code in codes), "") or "nitrous oxide"
+        for codes, text in _planned_or_recent(record, on, g)
+        if names_nitrous_oxide(codes, text, g)
     ]
+    return tuple(dict.fromkeys(found))
+
+
+def _planned_or_recent(
+    record: Record, on: date, g: Guideline
+) -> Iterator[tuple[tuple[Code, ...], str]]:
+    """Codes and name of what is ordered or planned, or was done or given within the last month."""
+    for order in record.test_orders:
+        if order.status in _PLANNED:
+            yield order.codes, order.text
     for procedure in record.procedures:
-        planned = procedure.status in ("preparation", "in-progress", "on-hold")
-        recent = procedure.status in ("completed", "stopped", "") and _lately(
-            procedure.performed, on, g
-        )
-        if (planned or recent) and names_nitrous_oxide(procedure.codes, procedure.text, g):
-            found.append(procedure.text or procedure.codes[0].display)
+        done = procedure.status in ("completed", "stopped", "")
+        if procedure.status in _PLANNED or (done and _lately(procedure.performed, on, g)):
+            yield procedure.codes, procedure.text
     for drug in record.medications:
-        planned = drug.kind == "order" and drug.status in ("active", "on-hold", "draft")
-        recent = drug.status in ("completed", "in-progress") and _lately(drug.authored, on, g)
-        if (planned or recent) and names_nitrous_oxide(drug.codes, drug.text, g):
-            found.append(drug.text or drug.codes[0].display)
-    return tuple(dict.fromkeys(one or "nitrous oxide" for one in found))
+        given = drug.status in ("completed", "in-progress") and _lately(drug.authored, on, g)
+        if given or (drug.kind == "order" and drug.status in _PLANNED):
+            yield drug.codes, drug.text
+
+
+_PLANNED = frozenset({"active", "draft", "on-hold", "preparation", "in-progress"})
 
 
 def _growth_fall(

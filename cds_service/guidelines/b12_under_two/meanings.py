@@ -41,6 +41,12 @@ def is_of_the_mother(about: str, g: Guideline) -> bool:
     return bool(about) and has_phrase(about, g.file.names.mother.words)
 
 
+def is_called_the_mothers(measured: Measurement, g: Guideline) -> bool:
+    """Whether the words of a result say that it is the mother's, though it names nobody."""
+    said = (measured.text, *(code.display for code in (*measured.codes, *measured.concepts)))
+    return any(is_of_the_mother(one, g) for one in said)
+
+
 def worded_diet(measured: Measurement, g: Guideline) -> str:
     """A vegan diet by its words; "" if none."""
     said = (measured.text, *(code.display for code in measured.concepts))

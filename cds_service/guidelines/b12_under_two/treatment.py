@@ -288,14 +288,21 @@ def _card_of(
     if advice.kind == "clarify" and a.status.level is None:
         return "RTE-08.diagnosis"
     if advice.tests == "open question":
-        if a.status.name == "adequate with signs":
-            return "RTE-10.signs"
-        if a.status.unplaced:
-            return "RTE-10.unplaced"
-        if facts.screening:
-            return "RTE-10.screening"
-        if a.signs.suggestive and not facts.neurological:
-            return "RTE-10.suggestive"
+        return _card_of_a_question(route, facts, a)
+    return route
+
+
+def _card_of_a_question(route: str, facts: Facts, a: Assessment) -> str:
+    """What asks for a test: the signs beside a normal level, a level that cannot be placed, the
+    screening, what suggests a deficiency, or else a neurological sign or a cause."""
+    if a.status.name == "adequate with signs":
+        return "RTE-10.signs"
+    if a.status.unplaced:
+        return "RTE-10.unplaced"
+    if facts.screening:
+        return "RTE-10.screening"
+    if a.signs.suggestive and not facts.neurological:
+        return "RTE-10.suggestive"
     return route
 
 
