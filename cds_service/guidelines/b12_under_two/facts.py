@@ -334,13 +334,17 @@ class _Diets(NamedTuple):
     vegan: Vegan
 
 
+def _stands(measured: Measurement, on: date, g: Guideline) -> bool:
+    """Final, dated, and not ahead of today."""
+    when = measured.when
+    return measured.status in FINAL and when is not None and not is_ahead(when, on, g.limits)
+
+
 def _read_diets(diets: Iterable[Measurement], on: date, g: Guideline) -> _Diets:
     mother = child = in_words = ""
     vegan = {"mother": False, "child": False}
     for measured in diets:
-        if measured.status not in FINAL or measured.when is None:
-            continue
-        if is_ahead(measured.when, on, g.limits):
+        if not _stands(measured, on, g):
             continue
         hers = is_of_the_mother(measured.about, g)
         if measured.about and not hers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from msgspec import Struct, structs
@@ -216,17 +216,10 @@ def _tests_without_treatment(advice: Advice, p: Prescriber) -> list[monitoring.W
 
 def _sign_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
     """What the signs of a child ask for that its level does not say, and what rests on words."""
-    texts, signs = g.file.texts, a.signs
+    texts = g.file.texts
     notes: list[Note] = []
     if a.status.name == "unknown at risk":
-        raised = [one.name for one in signs.metabolites]
-        if raised:
-            values = words.shown_labs(signs.metabolites, g)
-            notes.append(Note("finding", texts.metabolites_known, {"values": values}))
-        if signs.severe_anaemia and len(raised) == _BOTH:
-            notes.append(Note("advice", texts.treat_severe_anaemia))
-        if facts.malabsorption_permanent:
-            notes.append(Note("advice", texts.lasting_cause))
+        notes += _unmeasured_notes(facts, a, g)
     if facts.screening and not a.status.deficient and advice.kind != "nothing":
         names = ", ".join(facts.screening)
         notes.append(Note("finding", texts.screening_positive, {"names": names}))
@@ -239,6 +232,18 @@ def _sign_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> li
         names = ", ".join(dict.fromkeys(one.name for one in in_words))
         notes.append(Note("finding", texts.by_words, {"names": names}))
     return notes
+
+
+def _unmeasured_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
+    """What is known without a level, and what does not wait for one."""
+    texts, raised = g.file.texts, a.signs.metabolites
+    if raised:
+        values = words.shown_labs(raised, g)
+        yield Note("finding", texts.metabolites_known, {"values": values})
+    if a.signs.severe_anaemia and len(raised) == _BOTH:
+        yield Note("advice", texts.treat_severe_anaemia)
+    if facts.malabsorption_permanent:
+        yield Note("advice", texts.lasting_cause)
 
 
 #: Methylmalonic acid and homocysteine.
