@@ -134,9 +134,9 @@ def objections(infant: Infant, answer: Json) -> Iterator[str]:
     on_the_screen = infant["drafts"] not in ("chart", "empty")
     if drugs and not known_low and not on_the_screen and infant["therapy"] == "none":
         yield "a drug is suggested without a level"
-    if infant["platelets"] == "49" or infant["cause"] == "haemophilia":
-        if any(ROUTES["IM"] in json.dumps(one.get("dosageInstruction", ())) for one in drugs):
-            yield "an intramuscular injection is suggested to a child who bleeds"
+    bleeds = infant["platelets"] == "49" or infant["cause"] == "haemophilia"
+    if bleeds and any(ROUTES["IM"] in str(one.get("dosageInstruction", ())) for one in drugs):
+        yield "an intramuscular injection is suggested to a child who bleeds"
     if not cards:
         yield from _silences(infant)
 
@@ -184,9 +184,9 @@ def afterwards(infant: Infant, request: Json, answer: Json) -> Iterator[str]:
         yield f"accepted, it turns from {before} to {after}"
     if len(running(done)) > max(1, len(running(request))):
         yield "accepted, two orders of vitamin B12 are left"
-    if infant["drafts"] != "chart" and len(running(request)) > 1 < len(running(done)):
-        if any(True for _ in suggested(answer, recommended=True)):
-            yield "accepted, two orders of vitamin B12 stay"
+    several = len(running(request)) > 1 and len(running(done)) > 1
+    if several and next(suggested(answer, recommended=True), None) is not None:
+        yield "accepted, two orders of vitamin B12 stay"
 
 
 def _found(chosen: list[Infant]) -> dict[str, list[Infant]]:

@@ -109,20 +109,35 @@ def test_a_sign_in_a_malformed_problem_still_counts_as_possible(broken: dict[str
     assert not drugs(alone)
 
 
-@pytest.mark.parametrize(
-    "allergy",
-    [
-        {"code": {"text": "Hydroxocobalamin - anaphylaxis"}},
-        {"code": {"coding": [{"system": "urn:local", "code": "7", "display": "Vitamin B12"}]}},
-        {"code": {"coding": [{"system": RXNORM, "code": "11248"}]}, "clinicalStatus": 7},
-    ],
-    ids=["text", "local code", "unreadable"],
-)
-def test_an_allergy_that_is_hard_to_read_still_withholds_the_dose(allergy: dict[str, Any]) -> None:
-    sent = {"resourceType": "AllergyIntolerance", "patient": {"reference": "Patient/p1"}, **allergy}
-    answer = ask(allergies=bundle(sent))
+def an_allergy(**but: Any) -> dict[str, Any]:
+    return {"resourceType": "AllergyIntolerance", "patient": {"reference": "Patient/p1"}, **but}
+
+
+def test_an_allergy_that_is_hard_to_read_still_withholds_the_dose() -> None:
+    code = {"coding": [{"system": RXNORM, "code": "11248"}]}
+    answer = ask(allergies=bundle(an_allergy(code=code, clinicalStatus=7)))
     assert "SAF-05" in rules(answer)
     assert not drugs(answer)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"text": "Hydroxocobalamin - anaphylaxis"},
+        {"coding": [{"system": "urn:local", "code": "7", "display": "Vitamin B12"}]},
+    ],
+    ids=["text", "local code"],
+)
+def test_an_allergy_by_its_name_only_is_warned_of_and_preselects_nothing(
+    code: dict[str, Any],
+) -> None:
+    answer = ask(allergies=bundle(an_allergy(code=code)))
+    assert "SAF-05b" in rules(answer)
+    assert answer["cards"][0]["indicator"] == "warning"
+    assert "recorded by name only" in answer["cards"][0]["detail"]
+    offered = answer["cards"][0]["suggestions"]
+    assert offered
+    assert not any(one.get("isRecommended") for one in offered)
 
 
 def test_an_allergy_of_nobody_makes_the_card_ask() -> None:
@@ -140,7 +155,9 @@ def test_an_order_that_is_hard_to_read_is_named_before_another_is_added() -> Non
         },
         "dosageInstruction": "x",
     }
-    assert "looks like vitamin B12" in ask(meds=bundle(order))["cards"][0]["detail"]
+    card = ask(meds=bundle(order))["cards"][0]
+    assert "An active order is vitamin B12 by its name only" in card["detail"]
+    assert not any(one.get("isRecommended") for one in card["suggestions"])
 
 
 @pytest.mark.parametrize(

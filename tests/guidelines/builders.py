@@ -207,6 +207,12 @@ def a_problem(code: Code | None, ago: int | None = 20, **but: Any) -> Problem:
     )
 
 
+def a_screening(code: str = "53160-8", **but: Any) -> Measurement:
+    """Propionylcarnitine of the newborn screening, flagged high."""
+    told = {"value": quantity("7.2", "umol/L"), "interpretation": "high", **but}
+    return a_measurement(Code(LOINC, code, "Propionylcarnitine (C3) in DBS"), **told)
+
+
 def an_order(
     code: Code = CYANOCOBALAMIN, *, ago: int | None = 10, status: str = "active",
     route: Code | None = ORAL, amount: Number | None = 1000, **but: Any,
@@ -523,6 +529,9 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "ORD-03.active": lambda: a_record(medications=[in_force(a_dosage(1500))]),
     "ORD-04.active": lambda: a_record(medications=[in_force(a_dosage(1000, "mg"))]),
     "DUP-01.hold": lambda: a_record(medications=[an_order(ago=3, status="on-hold")]),
+    "DUP-01.named": lambda: a_record(
+        medications=[an_order(Code("urn:site", "77"), text="Vitamin B12 drops")]
+    ),
     "RTE-01": lambda: a_record(problems=[COBALAMIN_C]),
     "ETI-01b": lambda: a_record(a_lab("homocysteine", 120), level=a_level(250)),
     "ETI-01c": lambda: a_record(a_lab("methylmalonate", 25), level=a_level(400)),
@@ -531,6 +540,7 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "RTE-03": lambda: a_record(problems=[SEIZURE]),
     "RTE-04": lambda: a_record(level=a_level(80)),
     "RTE-05": lambda: a_record(problems=[CROHN]),
+    "RTE-05b": lambda: a_record(problems=[a_problem(None, text="Krampfanfälle")]),
     "RTE-06": lambda: a_record(problems=[FAILURE_TO_THRIVE]),
     "RTE-07": a_record,
     "RTE-08": lambda: a_record(level=a_level(250)),
@@ -539,6 +549,8 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "RTE-09": lambda: a_record(level=a_level(400), procedures=(an_operation(ILEECTOMY),)),
     "RTE-10": lambda: a_record(measured=(a_diet(),)),
     "RTE-10.signs": lambda: a_record(level=a_level(400), problems=[SEIZURE]),
+    "RTE-10.suggestive": lambda: a_record(measured=(), problems=[FAILURE_TO_THRIVE]),
+    "RTE-10.screening": lambda: a_record(measured=(a_screening(),)),
     "RTE-10.unplaced": lambda: a_record(level=a_level(250, comparator="<")),
     "RTE-11b": lambda: a_record(
         a_lab("methylmalonate", "0.2"), level=a_level(250), problems=[CROHN]
@@ -551,6 +563,12 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "DUP-03": lambda: a_record(problems=[CROHN], medications=[an_order(ago=3)]),
     "MAT-01": lambda: a_record(breast_feeding()),
     "MAT-01.unknown": a_record,
+    "MAT-01.unmeasured": lambda: a_record(
+        measured=(breast_feeding(),), problems=[FAILURE_TO_THRIVE]
+    ),
+    "MAT-01.formula": lambda: a_record(breast_feeding("formula fed")),
+    "PRE-01": lambda: a_record(breast_feeding(), a_diet(about="mother"), level=a_level(400)),
+    "PRE-02": lambda: a_record(a_diet(), level=a_level(400), birth=TODDLER),
     "MAT-02": lambda: a_record(breast_feeding(), birth=TODDLER),
     "FU-00": lambda: on_treatment(5),
     "FU-02": lambda: on_treatment(40, (350, 30)),

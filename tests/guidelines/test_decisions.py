@@ -13,11 +13,14 @@ import pytest
 from builders import (
     B12_DEFICIENCY,
     CROHN,
+    FAILURE_TO_THRIVE,
     HEMOPHILIA,
     ICD10CM,
     LEBER,
+    MACROCYTIC,
     MUSCLE,
     ORAL,
+    PRETERM,
     RXNORM,
     SEIZURE,
     SNOMED,
@@ -31,9 +34,11 @@ from builders import (
     a_level,
     a_problem,
     a_record,
+    a_screening,
     a_weight,
     an_allergy,
     an_injection,
+    an_operation,
     an_order,
     breast_feeding,
     day,
@@ -96,9 +101,11 @@ def mthfr_deficiency_is_left_out() -> None:
     assert "RTE-07" in see(a_record(problems=[icd("E72.12")])).rules
 
 
-def fatigue_and_unspecified_development_count_as_neurological() -> None:
+def fatigue_and_unspecified_development_are_weak_signs() -> None:
     for code in ("R53.83", "R62.50"):
-        assert "RTE-03" in see(a_record(problems=[icd(code)])).rules
+        seen = see(a_record(problems=[icd(code)]))
+        assert "RTE-06" in seen.rules
+        assert seen.indicator == "warning"
 
 
 def possible_malabsorption_is_named_and_chooses_no_route() -> None:
@@ -118,8 +125,10 @@ def no_hydroxocobalamin_order_carries_the_ingredient_cyanocobalamin() -> None:
             assert not row.verified
 
 
-def nitrous_oxide_is_a_sentence() -> None:
-    assert see(a_record()).says("planned procedures are not checked")
+def nitrous_oxide_is_a_sentence_and_a_warning_where_it_is_planned() -> None:
+    assert see(a_record()).says("Avoid nitrous oxide")
+    gas = an_operation(Code("urn:site", "1", "Sedation with nitrous oxide"), status="preparation")
+    assert see(a_record(procedures=(gas,))).says("Nitrous oxide planned")
 
 
 def a_level_of_the_first_day_of_treatment_silences_nobody() -> None:
@@ -589,6 +598,113 @@ def a_suspected_inborn_error_stands_before_routes_and_follow_up() -> None:
     assert see(a_record(extreme, level=a_level(150, ago=200))).shows("ETI-01b")
 
 
+def signs_of_two_strengths_ask_for_a_level() -> None:
+    alone = see(a_record(measured=(), problems=[icd("Q02")]))
+    assert "SIGN-05" in alone.rules
+    assert alone.indicator == "info"
+    two = see(a_record(measured=(), problems=[FAILURE_TO_THRIVE, icd("Q02")]))
+    assert "SIGN-04" in two.rules
+    assert two.indicator == "warning"
+    breast_fed = see(a_record(measured=(breast_feeding(),), problems=[icd("Q02")]))
+    assert "SIGN-04" in breast_fed.rules
+
+
+def one_sign_recorded_in_several_ways_counts_once() -> None:
+    large = a_lab("mcv", 100)
+    recorded_twice = see(a_record(measured=(large,), problems=[icd("D53.9"), MACROCYTIC]))
+    assert "SIGN-05" in recorded_twice.rules
+    raised = (a_lab("methylmalonate", 3), a_lab("homocysteine", 20))
+    assert "SIGN-05" in see(a_record(measured=raised)).rules
+    assert see(a_record(measured=(), problems=[icd("R11.10")])).silent
+
+
+def a_suggestive_sign_makes_a_deficiency_moderate() -> None:
+    for record in (
+        a_record(problems=[icd("Q02")]),
+        a_record(a_lab("methylmalonate", 3)),
+    ):
+        seen = see(record)
+        assert {"SEV-05", "RTE-06"} <= seen.rules
+        assert "DOSE-B" not in seen.doses
+
+
+def apnoea_is_neurological_from_one_month() -> None:
+    assert "RTE-03" in see(a_record(problems=[icd("R06.81")])).rules
+    born_with = a_problem(icd("R06.81"), ago=(day(0) - months_old(6)).days - 10)
+    assert "RTE-03" not in see(a_record(problems=[born_with])).rules
+
+
+def neurological_words_hold_back_and_choose_nothing() -> None:
+    for text, held in (("Krampfanfälle", True), ("keine Krampfanfälle", False)):
+        seen = see(a_record(problems=[a_problem(None, text=text)]))
+        assert ("RTE-05b" in seen.rules) is held
+        assert seen.doses["DOSE-D" if held else "DOSE-A"] is not held
+    running = see(on_treatment(5, problems=[a_problem(None, text="Krampfanfälle")]))
+    assert not running.stopped
+
+
+def a_name_beside_an_unknown_code_holds_back_too() -> None:
+    local = Code("urn:site", "S1", "Epilepsy")
+    assert "RTE-05b" in see(a_record(problems=[local])).rules
+
+
+def an_order_that_is_b12_by_its_name_holds_a_second_back() -> None:
+    named = an_order(Code("urn:site", "77", ""), text="Vitamin B12 drops")
+    assert see(a_record(medications=[named])).doses == {"DOSE-A": False}
+
+
+def on_formula_the_mother_and_the_bowel_are_asked_for() -> None:
+    fed = see(a_record(breast_feeding("formula fed"), a_weight(7)))
+    assert fed.says("diet is not a likely cause")
+    assert "DOSE-B" not in fed.doses
+    assert fed.shows("MAT-01.formula")
+    assert not see(on_treatment(5, measurements=(breast_feeding("formula fed"),))).tasks
+
+
+def prevention_is_for_vegans_and_what_words_say_of_the_mother() -> None:
+    vegan = a_record(breast_feeding(), a_diet(about="mother"), level=a_level(400))
+    assert see(vegan).shows("PRE-01")
+    in_words = a_problem(None, text="Mother: coeliac disease")
+    seen = see(a_record(breast_feeding(), level=a_level(400), problems=[in_words]))
+    assert seen.shows("PRE-01")
+    assert not seen.drugs
+    assert see(a_record(breast_feeding(), level=a_level(400))).silent
+
+
+def a_screening_counts_by_flag_range_or_words() -> None:
+    assert "SIGN-02" in see(a_record(measured=(a_screening(),))).rules
+    assert see(a_record(measured=(a_screening(interpretation=""),))).silent
+    assert see(a_record(measured=(), problems=[icd("P09")])).silent
+
+
+def a_fall_across_the_centiles_is_calculated() -> None:
+    weights = (a_weight(8, ago=60), a_weight("6.8", ago=5))
+    seen = see(a_record(measured=weights, birth=months_old(8)))
+    assert seen.says("as calculated")
+    assert see(a_record(measured=weights, birth=months_old(8), problems=[PRETERM])).silent
+
+
+def no_word_and_no_weak_sign_backs_a_raised_metabolite() -> None:
+    raised = a_lab("methylmalonate", "0.9", interpretation="high")
+    for problem, backs in (
+        (FAILURE_TO_THRIVE, True),
+        (icd("Q02"), True),
+        (icd("R53.83"), False),
+        (icd("R11.10"), False),
+        (a_problem(None, text="Gedeihstörung"), False),
+    ):
+        seen = see(a_record(raised, level=a_level(250), problems=[problem]))
+        assert ("STAT-03" in seen.rules) is backs
+
+
+def suggestive_signs_and_metabolites_leave_an_adequate_level_alone() -> None:
+    raised = (a_lab("methylmalonate", 3), a_lab("homocysteine", 20), a_lab("mcv", 100))
+    for level, rule in ((299, "STAT-03"), (300, "STAT-08")):
+        seen = see(a_record(*raised, level=a_level(level), problems=[FAILURE_TO_THRIVE]))
+        assert rule in seen.rules
+        assert seen.silent is (level >= 300)
+
+
 #: One function an entry, in the order of the README; an entry without one fails below.
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
@@ -597,10 +713,10 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     thrombophilia_does_not_spare_the_muscle,
     a_coma_scale_is_no_coma,
     mthfr_deficiency_is_left_out,
-    fatigue_and_unspecified_development_count_as_neurological,
+    fatigue_and_unspecified_development_are_weak_signs,
     possible_malabsorption_is_named_and_chooses_no_route,
     no_hydroxocobalamin_order_carries_the_ingredient_cyanocobalamin,
-    nitrous_oxide_is_a_sentence,
+    nitrous_oxide_is_a_sentence_and_a_warning_where_it_is_planned,
     a_level_of_the_first_day_of_treatment_silences_nobody,
     an_expired_low_level_that_nobody_treated_is_measured_again,
     an_order_on_hold_is_warned_about_and_not_doubled,
@@ -652,6 +768,19 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     nobody_is_told_with_every_keystroke,
     the_worst_count_and_the_lowest_level_of_a_month_grade_severity,
     a_suspected_inborn_error_stands_before_routes_and_follow_up,
+    signs_of_two_strengths_ask_for_a_level,
+    one_sign_recorded_in_several_ways_counts_once,
+    a_suggestive_sign_makes_a_deficiency_moderate,
+    apnoea_is_neurological_from_one_month,
+    neurological_words_hold_back_and_choose_nothing,
+    a_name_beside_an_unknown_code_holds_back_too,
+    an_order_that_is_b12_by_its_name_holds_a_second_back,
+    on_formula_the_mother_and_the_bowel_are_asked_for,
+    prevention_is_for_vegans_and_what_words_say_of_the_mother,
+    a_screening_counts_by_flag_range_or_words,
+    a_fall_across_the_centiles_is_calculated,
+    no_word_and_no_weak_sign_backs_a_raised_metabolite,
+    suggestive_signs_and_metabolites_leave_an_adequate_level_alone,
 )
 
 

@@ -130,7 +130,7 @@ def lengthened(record: Record) -> Record:
 
     def long(one: object, *names: str) -> object:
         fields = {name: getattr(one, name) for name in one.__struct_fields__}  # type: ignore[attr-defined]
-        return type(one)(**{**fields, **dict.fromkeys(names, LONG)})
+        return type(one)(**{**fields, **{name: f"{LONG}{fields[name]}" for name in names}})
 
     def relabelled(one: object) -> object:
         codes = tuple(Code(c.system, c.code, LONG) for c in one.codes)  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from builders import (
     CROHN,
+    ICD10CM,
     MUSCLE,
     ON,
     PRETERM,
@@ -28,7 +29,9 @@ from builders import (
     a_test_order,
     a_weight,
     an_injection,
+    an_operation,
     an_order,
+    breast_feeding,
     day,
     months_old,
     on_treatment,
@@ -36,8 +39,9 @@ from builders import (
     see_orders,
 )
 
-from cds_service.clinical import Medication, Record
+from cds_service.clinical import Code, Medication, Record
 from cds_service.errors import GuidelineError
+from cds_service.guidelines.b12_under_two.growth import Weighing, curves, deviation_of
 from cds_service.guidelines.b12_under_two.loading import ID, load
 from cds_service.guidelines.engine import Limit
 from cds_service.guidelines.overrides import read_changes
@@ -135,6 +139,33 @@ def cell_lines(x: Decimal) -> Record:
         a_lab("leukocytes", 3, interpretation="low"),
     )
     return a_record(*found[: int(x)])
+
+
+def suggestive(count: int) -> Record:
+    """A child without a level and with so many signs that suggest a deficiency."""
+    codes = ("Q02", "K14.0", "R53.83")
+    return a_record(measured=(), problems=[Code(ICD10CM, one) for one in codes[:count]])
+
+
+def falls(*, lost: Decimal = Decimal(2), apart: int = 60, ago: int = 5) -> bool:
+    """Whether a child whose weight fell by so many standard deviations, as the sex has it of which
+    it fell less, is seen to fall."""
+    birth = months_old(10)
+    before = Weighing(day(ago + apart), Decimal(8), "8 kg")
+
+    def fell(kg: Decimal) -> Decimal:
+        now = Weighing(day(ago), kg, "")
+        return min(
+            deviation_of(before, birth, table) - deviation_of(now, birth, table)
+            for table in curves()
+        )
+
+    low, high = Decimal(3), Decimal(12)  # the heaviest weight that is such a fall
+    while high - low > Decimal("1e-9"):
+        middle = (low + high) / 2
+        low, high = (middle, high) if fell(middle) >= lost else (low, middle)
+    weights = (a_weight(8, ago=ago + apart), a_weight(low, ago=ago))
+    return see(a_record(*weights, birth=birth)).evaluation.facts.growth_fall is not None
 
 
 def gestation(weeks: Decimal, age_in_days: int) -> Record:
@@ -334,6 +365,22 @@ TABLE: dict[str, tuple[str, Sees]] = {
     "neuro_review": (
         "1",
         fires("FU-10", lambda x: on_treatment(int(x), problems=[a_problem(SEIZURE, 100)])),
+    ),
+    "suggestive_signs": ("1", fires("SIGN-04", lambda x: suggestive(int(x)))),
+    "growth_fall": ("0.01", lambda x: falls(lost=x)),
+    "growth_span": ("1", lambda x: falls(apart=int(x))),
+    "growth_recent": ("1", lambda x: falls(ago=int(x))),
+    "formula_age": (
+        "1",
+        lambda x: see(a_record(breast_feeding("formula fed"), birth=months_old(int(x)))).says(
+            "Ask first for the mother's deficiency in pregnancy"
+        ),
+    ),
+    "nitrous_oxide_recent": (
+        "1",
+        lambda x: see(
+            a_record(procedures=(an_operation(Code("urn:site", "1", "Nitrous oxide"), int(x)),))
+        ).says("tell the anaesthetist"),
     ),
     "regimen_end": ("1", fires("FU-12", lambda x: on_treatment(int(x), (350, 100)))),
     "requirement_dose": ("0.1", small_dose),

@@ -201,8 +201,9 @@ def test_a_withdrawn_code_decides_nothing_and_is_named(site: Path) -> None:
         'display = "Seizure"\nverified = "no"\n'
     )
     seen = seen_with(site, text, a_record(problems=[SEIZURE]))
-    assert "RTE-07" in seen.rules
-    assert seen.says("Not evaluated, code not verified: Seizure")
+    assert "RTE-03" not in seen.rules
+    assert seen.doses == {"DOSE-D": False}  # by the words alone, which choose nothing
+    assert seen.says("code not verified: Seizure")
 
 
 def test_a_changed_card_and_text_are_shown(site: Path) -> None:

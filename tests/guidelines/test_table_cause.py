@@ -218,7 +218,7 @@ def test_a_status_nobody_can_read_is_not_an_absence() -> None:
 
 
 def test_a_problem_without_a_code_is_not_guessed_but_counted() -> None:
-    seen = see(a_record(problems=[a_problem(None, text="seizures every day")]))
+    seen = see(a_record(problems=[a_problem(None, text="strange spells")]))
     assert "RTE-07" in seen.rules
     assert seen.says("1 problem(s) without a code were not evaluated")
 

@@ -351,7 +351,7 @@ def test_renal_impairment_is_told_what_the_label_says() -> None:
     assert seen.says("aluminium and cyanide")
 
 
-def test_nitrous_oxide_is_mentioned_and_not_evaluated() -> None:
+def test_nitrous_oxide_is_mentioned_with_every_treatment() -> None:
     seen = see(a_record())
     assert "SAF-09" in seen.rules
     assert seen.says("Avoid nitrous oxide")
@@ -365,8 +365,8 @@ def test_a_diagnosis_does_not_change_what_is_safe() -> None:
 def test_an_uncoded_order_that_names_b12_is_warned_about() -> None:
     named = an_order(Code("urn:site", "77", ""), text="Vitamin B12 drops")
     seen = see(a_record(medications=[named]))
-    assert seen.doses["DOSE-A"]
-    assert seen.says("looks like vitamin B12 by its name only (Vitamin B12 drops)")
+    assert seen.doses == {"DOSE-A": False}
+    assert seen.says("An active order is vitamin B12 by its name only (Vitamin B12 drops)")
     other = see(a_record(medications=[an_order(Code("urn:site", "78"), text="Vitamin B complex")]))
     assert not other.says("by its name only")
 

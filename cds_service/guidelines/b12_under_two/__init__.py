@@ -50,7 +50,7 @@ from cds_service.guidelines.engine import (
     most_urgent,
 )
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Listed, Message, Words, say
+from cds_service.language import Listed, Message, Value, Words, say
 
 __all__ = [
     "Evaluation",
@@ -147,9 +147,19 @@ def _mother(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[O
     if mother is None:
         return []
     row, task = mother
-    card = row if facts.breast_fed else "MAT-01.unknown"
+    card = _mothers_card(row, facts, a)
     indicator = g.file.cards[row].indicator
-    return [Recommend(row, card, indicator, {}, choices=(monitoring.task_choice(row, task),))]
+    values: dict[str, Value] = {"maternal": Listed(facts.maternal)}
+    return [Recommend(row, card, indicator, values, choices=(monitoring.task_choice(row, task),))]
+
+
+def _mothers_card(row: str, facts: Facts, a: Assessment) -> str:
+    """Other words where feeding or level is not known, and on formula."""
+    if row != "MAT-01":
+        return row
+    if not facts.breast_fed:
+        return "MAT-01.formula" if facts.formula_fed else "MAT-01.unknown"
+    return row if a.status.concerned else "MAT-01.unmeasured"
 
 
 def _outside(rule: str, facts: Facts, g: Guideline) -> Outcome:

@@ -6,7 +6,7 @@ guideline's sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple
@@ -16,11 +16,12 @@ from msgspec import Struct, structs
 from cds_service.guidelines.b12_under_two.age import completed_months, days_since, within
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
-from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
+from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level, shown_unit
 from cds_service.guidelines.b12_under_two.tables.blood import anaemia_limit, cell_volume_limit
 from cds_service.guidelines.b12_under_two.tables.cause import Cause, CauseFacts
 from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
 from cds_service.guidelines.b12_under_two.tables.severity import Severity, SeverityFacts
+from cds_service.guidelines.b12_under_two.tables.signs import SignFacts
 from cds_service.guidelines.b12_under_two.tables.status import (
     Diagnosis,
     Metabolites,
@@ -28,7 +29,7 @@ from cds_service.guidelines.b12_under_two.tables.status import (
     StatusName,
 )
 from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts
-from cds_service.guidelines.engine import Limit
+from cds_service.guidelines.engine import Indicator, Limit
 from cds_service.guidelines.tables import Match, Reasoning, Table, first_match, one_row
 from cds_service.language import Amount, Listed, Message, Value, say
 
@@ -71,12 +72,34 @@ Suspicion = Literal["", "ETI-01b", "ETI-01c", "ETI-01d"]
 _SUSPICIONS: tuple[Suspicion, ...] = ("ETI-01b", "ETI-01c", "ETI-01d")
 
 
+class Signs(Struct, frozen=True):
+    """What of a child suggests a deficiency, whatever its level.
+
+    ``rule`` and ``alarm`` are what the table SIGN says of it where no level is usable, "" and
+    ``None`` without a sign. ``suggestive`` names every suggestive sign with its value,
+    ``beyond`` those that no other fact of the severity table names. ``backing`` when there is a
+    sign by a code or a number beside the metabolites, so that these convince. ``low_lines`` are
+    the low blood cell lines, ``metabolites`` the raised ones of the last month.
+    """
+
+    rule: str = ""
+    alarm: Indicator | None = None
+    suggestive: tuple[Value, ...] = ()
+    beyond: tuple[Value, ...] = ()
+    backing: bool = False
+    low_lines: tuple[Message, ...] = ()
+    macrocytosis: bool = False
+    severe_anaemia: bool = False
+    metabolites: tuple[Lab, ...] = ()
+
+
 class Assessment(Struct, frozen=True):
     """``causes`` are problems and diets, ``suspicion`` is what the metabolites make a question of.
     ``unavailable`` names blood values without a recent result; ``untreated_since`` is set only
     past the limit, ``same_day`` when there are neurological signs as well."""
 
     status: Status
+    signs: Signs
     cause: Cause
     causes: tuple[Finding | Message, ...]
     severity: Severity | None
@@ -211,14 +234,14 @@ def _together(found: Evidence, *, both_normal: bool) -> tuple[Metabolites, tuple
     return ("normal" if normal and not found.grey and not found.unread else "none"), ()
 
 
-def convincing(facts: Facts, high: tuple[Lab, ...], cause: Cause, limits: Limits) -> bool:
-    """Whether raised metabolites make an unclear level a deficiency.
+def convincing(facts: Facts, high: tuple[Lab, ...], *, backed: bool, limits: Limits) -> bool:
+    """Whether raised metabolites make an unclear level a deficiency; ``backed`` by a sign or a
+    cause.
 
     In an infant a methylmalonate that only the laboratory's range calls high needs a sign or a
     cause beside it; homocysteine alone needs to be above the limit as well, and a sign, a cause
     or the laboratory's flag.
     """
-    backed = at_risk(cause) or _has_sign(facts, limits)
     for lab in high:
         value = _reaching(lab) or lab.value
         if lab.name == "methylmalonate":
@@ -228,21 +251,6 @@ def convincing(facts: Facts, high: tuple[Lab, ...], cause: Cause, limits: Limits
         elif limits.homocysteine_high.holds(value) and (backed or lab.flagged):
             return True
     return False
-
-
-def _has_sign(facts: Facts, limits: Limits) -> bool:
-    """Anything on record, or in the blood count, that a deficiency explains."""
-    if facts.neurological or facts.failure_to_thrive or facts.megaloblastic or facts.pancytopenia:
-        return True
-    worst = lowest(facts, "hemoglobin", limits.labs_recent)
-    if worst is not None and limits.hemoglobin_severe.holds(worst.value):
-        return True
-    mcv = recent(facts, "mcv", limits.labs_recent, above=True)
-    if mcv is not None:
-        large = cell_volume_limit(months_at(facts, mcv), limits, flagged=mcv.high)
-        if large is not None and large.holds(_reaching(mcv) or mcv.value):
-            return True
-    return limits.lines_affected.holds(len(_low_lines(facts, worst, limits)))
 
 
 # --- status -------------------------------------------------------------------------------------
@@ -287,22 +295,38 @@ def disagreement(
     return False, asked
 
 
-def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> Status:
-    """The status of the level, from the table STAT."""
+class Weighed(NamedTuple):
+    """What the metabolites beside a level say together, the raised ones, and whether these
+    convince."""
+
+    evidence: Evidence = Evidence()
+    together: Metabolites = "none"
+    high: tuple[Lab, ...] = ()
+    convincing: bool = False
+
+
+def _weigh(facts: Facts, sampled: date, limits: Limits, *, backed: bool) -> Weighed:
+    """The metabolites around a sample; with a neurological sign only two normal ones are."""
+    found = metabolites_of(facts, sampled, limits)
+    together, high = _together(found, both_normal=bool(facts.neurological))
+    return Weighed(found, together, high, convincing(facts, high, backed=backed, limits=limits))
+
+
+def assess_status(facts: Facts, cause: Cause, signs: Signs, g: Guideline, why: Reasoning) -> Status:
+    """The status of the level, from the table STAT; signs may ask for a level."""
     limits, therapy = g.limits, facts.therapy
     level, flags = chosen_level(facts)
-    neuro = bool(facts.neurological)
     discordant, pairs = disagreement(facts, level, g.tables.result_remarks)
-    metabolites: Metabolites = "none"
-    high: tuple[Lab, ...] = ()
-    found = Evidence()
-    convinced = False
-    asked = StatusFacts(signs=neuro, risk=at_risk(cause), diagnosis=_diagnosis(facts, level, g))
+    weighed = Weighed()
+    asked = StatusFacts(
+        signs=bool(facts.neurological),
+        suggested=signs.alarm is not None,
+        risk=at_risk(cause),
+        diagnosis=_diagnosis(facts, level, g),
+    )
     if level is not None:
         sampled = level.when.first
-        found = metabolites_of(facts, sampled, limits)
-        metabolites, high = _together(found, both_normal=neuro)
-        convinced = convincing(facts, high, cause, limits)
+        weighed = _weigh(facts, sampled, limits, backed=at_risk(cause) or signs.backing)
         newest = facts.levels[0]
         asked = structs.replace(
             asked,
@@ -311,9 +335,11 @@ def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> S
             days=days_since(level.when, facts.on),
             verdict=level.verdict,
             softened=discordant and _follows_a_deficient_one(facts, level, limits),
-            metabolites=metabolites,
-            convincing=convinced,
-            firm_metabolite=any(one.flagged or one.name == "methylmalonate" for one in high),
+            metabolites=weighed.together,
+            convincing=weighed.convincing,
+            firm_metabolite=any(
+                one.flagged or one.name == "methylmalonate" for one in weighed.high
+            ),
             treated_since=any(day >= sampled for day in therapy.dates),
             newest_days=days_since(newest.when, facts.on),
             newest_unplaced=newest.verdict == "indeterminate",
@@ -324,17 +350,38 @@ def assess_status(facts: Facts, cause: Cause, g: Guideline, why: Reasoning) -> S
             why.keep(pair)
         flags = (*flags, "discordant") if discordant else flags
     why.keep(match)
+    return _status_of(match, level, flags, weighed, facts)
+
+
+def _status_of(
+    match: Match[StatusFacts, StatusName],
+    level: Level | None,
+    flags: tuple[str, ...],
+    weighed: Weighed,
+    facts: Facts,
+) -> Status:
+    """The status that a row gives, with the result it rests on and what is said of that."""
     rule, name = match.rule, match.result
     if rule == "STAT-01":
         return Status(rule, name, level, flags=flags)
     if rule == "STAT-09":
         return Status(rule, name, facts.levels[0])
     if rule == "STAT-11":
-        name = name if asked.diagnosis == "B12" else "borderline"
+        name = name if match.facts.diagnosis == "B12" else "borderline"
         return Status(rule, name, None, flags=("diagnosis_only",))
     if rule in ("STAT-12", "STAT-13"):
         return Status(rule, name, None)
-    return Status(rule, name, level, metabolites, high, flags, found.grey, found.unread, convinced)
+    return Status(
+        rule,
+        name,
+        level,
+        weighed.together,
+        weighed.high,
+        flags,
+        weighed.evidence.grey,
+        weighed.evidence.unread,
+        weighed.convincing,
+    )
 
 
 def _follows_a_deficient_one(facts: Facts, level: Level, limits: Limits) -> bool:
@@ -444,25 +491,119 @@ def _names(findings: tuple[Finding, ...]) -> tuple[str, ...]:
     return tuple([one.name for one in findings])
 
 
+# --- signs ----------------------------------------------------------------------------------------
+
+
+def find_signs(
+    facts: Facts, cause: Cause, g: Guideline
+) -> tuple[Signs, Match[SignFacts, Indicator]]:
+    """What suggests a deficiency, and what the table SIGN says of it."""
+    limits = g.limits
+    newest = recent(facts, "hemoglobin", limits.labs_recent)
+    worst = lowest(facts, "hemoglobin", limits.labs_recent)
+    lines = _low_lines(facts, worst, limits)
+    severe = worst is not None and limits.hemoglobin_severe.holds(worst.value)
+    macrocytosis: list[Value] = [*_names(facts.megaloblastic), *_large_cells(facts, limits)]
+    _, metabolites = metabolite_evidence(facts, facts.on, limits)
+    calculated = _calculated(facts)
+    #: Each a sign of its own, whatever it is recorded by.
+    known = [
+        *_one_sign([*_names(facts.failure_to_thrive), *calculated]),
+        *_one_sign(macrocytosis),
+        *_one_sign([*_names(facts.pancytopenia), *_two_lines(lines, limits)]),
+        *([_haemoglobin_in_words(worst, newest)] if worst is not None and severe else []),
+    ]
+    beyond: list[Value] = [
+        *_one_sign(_valued(metabolites, g)),
+        *_names((*facts.suggestive, *facts.worded.suggestive)),
+    ]
+    firm = bool(known or beyond)
+    beyond += calculated
+    beyond += _names((*facts.weak_signs, *facts.worded.weak))
+    if known or beyond or facts.neurological:
+        beyond += _one_sign(_names(facts.feeding_trouble))
+    suggestive = tuple(dict.fromkeys([*known, *(one for one in beyond if one not in calculated)]))
+    asked = SignFacts(
+        neurological=_names(facts.neurological),
+        worded=_names(facts.worded.neurological),
+        screening=facts.screening,
+        hemoglobin=worst.value if worst is not None else None,
+        count=len(suggestive),
+        firm=firm,
+        cause=at_risk(cause),
+        mother_unknown=cause == "nutritional possible",
+        suggestive=suggestive,
+    )
+    match = first_match(g.tables.signs, asked)
+    signs = Signs(
+        rule=match.rule if match.fired else "",
+        alarm=match.result if match.fired else None,
+        suggestive=suggestive,
+        beyond=tuple(dict.fromkeys(beyond)),
+        backing=bool(known or facts.suggestive or facts.neurological),
+        low_lines=tuple(lines),
+        macrocytosis=bool(macrocytosis),
+        severe_anaemia=severe,
+        metabolites=metabolites,
+    )
+    return signs, match
+
+
+def _calculated(facts: Facts) -> list[Message]:
+    """Failure to thrive that only the weights show."""
+    fall = facts.growth_fall
+    if fall is None:
+        return []
+    return [say(Texts.weight_falls, before=fall.before.written, now=fall.now.written)]
+
+
+def _valued(labs: Iterable[Lab], g: Guideline) -> list[Message]:
+    """Laboratory values by name, each with its value as people write it."""
+    names = g.file.names.labs
+    return [
+        say(Texts.lab_value, name=names[one.name], value=shown_unit(one.written)) for one in labs
+    ]
+
+
+def _one_sign(names: Sequence[Value]) -> list[Value]:
+    """Several names of one sign, as one."""
+    once = tuple(dict.fromkeys(names))
+    return [Listed(once, "conjunction") if len(once) > 1 else once[0]] if once else []
+
+
+def _large_cells(facts: Facts, limits: Limits) -> list[Message]:
+    """A cell volume that is high for the age at sampling, with its value."""
+    mcv = recent(facts, "mcv", limits.labs_recent, above=True)
+    if mcv is None:
+        return []
+    large = cell_volume_limit(months_at(facts, mcv), limits, flagged=mcv.high)
+    if large is None or not large.holds(_reaching(mcv) or mcv.value):
+        return []
+    return [say(Texts.mcv, value=mcv.written)]
+
+
+def _two_lines(lines: Sequence[Message], limits: Limits) -> list[Message]:
+    return list(lines) if limits.lines_affected.holds(len(lines)) else []
+
+
 # --- severity -----------------------------------------------------------------------------------
 
 
 def grade_severity(
-    facts: Facts, status: Status, g: Guideline, why: Reasoning
+    facts: Facts, status: Status, signs: Signs, g: Guideline, why: Reasoning
 ) -> tuple[Severity, str, Value]:
     """(severity, rule, what it rests on), from the table SEV."""
     limits, level = g.limits, lowest_level(facts, status, g.limits)
     hemoglobin = recent(facts, "hemoglobin", limits.labs_recent)
     worst = lowest(facts, "hemoglobin", limits.labs_recent)
     mcv = recent(facts, "mcv", limits.labs_recent, above=True)
-    lines = _low_lines(facts, worst, limits)
     deficiencies = (*facts.deficiency, *facts.deficiency_nonspecific)
     asked = SeverityFacts(
         signs=_names(facts.neurological),
         hemoglobin=hemoglobin.value if hemoglobin is not None else None,
         hemoglobin_months=months_at(facts, hemoglobin),
         lowest_hemoglobin=worst.value if worst is not None else None,
-        lines_low=len(lines),
+        lines_low=len(signs.low_lines),
         pancytopenia=_names(facts.pancytopenia),
         level=level.high if level is not None else None,
         level_is_below=level is not None and level.rule == "B12-07",
@@ -472,12 +613,14 @@ def grade_severity(
         mcv=_reaching(mcv),
         mcv_flagged=mcv is not None and mcv.high,
         mcv_months=months_at(facts, mcv),
+        b12_anemia=_names(facts.b12_deficiency_anemia),
+        suggestive=signs.beyond,
     )
     match = why.first(g.tables.severity, asked)
     if match.rule == "SEV-03" and level is not None:
         return match.result, match.rule, _low_level_in_words(level, status, limits)
     if match.rule == "SEV-02":
-        because = _low_counts_in_words(asked, hemoglobin, worst, lines, limits)
+        because = _low_counts_in_words(asked, hemoglobin, worst, signs.low_lines, limits)
     else:
         because = _rests_on(match.rule, asked, hemoglobin, mcv, limits)
     return match.result, match.rule, because
@@ -540,7 +683,7 @@ def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[Mes
             lines.append(say(Texts.haemoglobin, value=hemoglobin.written))
     platelets = lowest(facts, "platelets", limits.labs_recent)
     if platelets is not None and limits.platelets_two_lines.holds(platelets.value):
-        lines.append(say(Texts.platelets, value=platelets.written))
+        lines.append(say(Texts.platelets, value=shown_unit(platelets.written)))
     whites = [one for name in _WHITE_CELLS for one in _in_window(facts, name, limits.labs_recent)]
     if any(one.low and one.comparator not in (">", ">=") for one in whites):
         lines.append(say(Texts.white_cells_low))
@@ -554,14 +697,19 @@ def _low_counts_in_words(
     asked: SeverityFacts,
     newest: Lab | None,
     worst: Lab | None,
-    lines: list[Message],
+    lines: tuple[Message, ...],
     limits: Limits,
 ) -> Value:
     """The counts that make it severe; of two haemoglobins that differ both are shown."""
     if worst is None or not limits.hemoglobin_severe.holds(worst.value):
         if asked.pancytopenia:
             return Listed(asked.pancytopenia)
-        return Listed(tuple(lines), "conjunction")
+        return Listed(lines, "conjunction")
+    return _haemoglobin_in_words(worst, newest)
+
+
+def _haemoglobin_in_words(worst: Lab, newest: Lab | None) -> Message:
+    """The lowest haemoglobin of the month, and the newest where it is another."""
     if newest is None or newest is worst:
         return say(Texts.haemoglobin, value=worst.written)
     return say(
@@ -580,13 +728,14 @@ def _rests_on(
         return Listed(asked.signs)
     if rule == "SEV-04":
         return say(Texts.graded_severe)
-    moderate: list[Value] = [*asked.failure_to_thrive, *asked.megaloblastic]
+    moderate: list[Value] = [*asked.failure_to_thrive, *asked.megaloblastic, *asked.b12_anemia]
     by_age = anaemia_limit(asked.hemoglobin_months, limits)
     if hemoglobin is not None and by_age is not None and by_age.holds(hemoglobin.value):
         moderate.append(say(Texts.haemoglobin, value=hemoglobin.written))
     large = cell_volume_limit(asked.mcv_months, limits, flagged=asked.mcv_flagged)
     if mcv is not None and asked.mcv is not None and large is not None and large.holds(asked.mcv):
         moderate.append(say(Texts.mcv_high, value=mcv.written))
+    moderate = list(dict.fromkeys([*moderate, *asked.suggestive]))
     return Listed(tuple(moderate)) if moderate else ""
 
 
@@ -616,12 +765,15 @@ def untreated_since(facts: Facts, status: Status, g: Guideline) -> date | None:
 
 def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
     cause, causes, suspicion = find_cause(facts, g, why)
-    status = assess_status(facts, cause, g, why)
+    signs, presenting = find_signs(facts, cause, g)
+    status = assess_status(facts, cause, signs, g, why)
+    if status.name == "unknown at risk":
+        why.keep(presenting)
     severity: Severity | None = None
     rule = ""
     because: Value = ""
     if status.deficient:
-        severity, rule, because = grade_severity(facts, status, g, why)
+        severity, rule, because = grade_severity(facts, status, signs, g, why)
     since = untreated_since(facts, status, g)
     urgent = why.all(
         g.tables.urgency,
@@ -634,6 +786,7 @@ def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
     fired = {row.rule for row in urgent.fired}
     return Assessment(
         status,
+        signs,
         cause,
         causes,
         severity,

@@ -67,6 +67,12 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     homocysteine_severe: Limit
     homocysteine_extreme: Limit
     labs_recent: Limit
+    suggestive_signs: Limit
+    growth_fall: Limit
+    growth_span: Limit
+    growth_recent: Limit
+    formula_age: Limit
+    nitrous_oxide_recent: Limit
     hemoglobin_severe: Limit
     hemoglobin_two_lines: Limit
     hemoglobin_anaemia: Limit
@@ -166,12 +172,12 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Feeding(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whole written answers (lower case) that state how a child is fed, and the words by which
-    the mother is named as the person whose diet it is."""
+    """Whole written answers (lower case) that state how a child is fed; ``formula`` are those that
+    say formula and nothing of the breast."""
 
     breast_fed: tuple[str, ...]
     not_breast_fed: tuple[str, ...]
-    mother: tuple[str, ...]
+    formula: tuple[str, ...]
 
 
 class Answers(Struct, frozen=True, forbid_unknown_fields=True):
@@ -244,6 +250,17 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     folate_alone: str
     renal: str
     nitrous_oxide: str
+    nitrous_oxide_planned: str
+    by_words: str
+    neurological_words: str
+    metabolites_known: str
+    treat_severe_anaemia: str
+    screening_positive: str
+    formula_fed: str
+    formula_fed_young: str
+    growth_fall: str
+    prevention_mother: str
+    prevention_child: str
     urgent_untreated: str
     urgent_same_day: str
     already_treated: str
@@ -344,6 +361,11 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     platelets: str
     white_cells_low: str
     mcv_high: str
+    mcv: str
+    weight_falls: str
+    mothers_level: str
+    nitrous_oxide_gas: str
+    check_child: str
     mothers_diet: str
     childs_diet: str
     tests_on: str
@@ -670,6 +692,26 @@ class RouteNames(Struct, frozen=True, forbid_unknown_fields=True):
     parenteral: tuple[str, ...]
 
 
+class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
+    """Words of problems that are signs. ``not_now`` makes a name one that denies, tells of the
+    past or is of somebody else; a ``marker`` counts beside a word of ``screening``."""
+
+    neurological: tuple[str, ...]
+    suggestive: tuple[str, ...]
+    weak: tuple[str, ...]
+    screening: tuple[str, ...]
+    marker: tuple[str, ...]
+    not_now: tuple[str, ...]
+
+
+class MotherNames(Struct, frozen=True, forbid_unknown_fields=True):
+    """How the mother is named, and what of hers may leave her without vitamin B12."""
+
+    words: tuple[str, ...]
+    vegan: tuple[str, ...]
+    causes: tuple[str, ...]
+
+
 class Names(Struct, frozen=True, forbid_unknown_fields=True):
     """Names as people write them, found as whole words: small letters, without accents, "B 12"
     and "B-12" as "b12". ``labs`` is what a card calls the laboratory values.
@@ -692,6 +734,9 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     forms: FormNames
     ways: WayNames
     routes: RouteNames
+    signs: SignNames
+    mother: MotherNames
+    nitrous_oxide: tuple[str, ...]
     labs: Mapping[str, str]
 
 
@@ -732,6 +777,17 @@ class Codes(Struct, frozen=True):
     inborn: CodeList
     neurological: CodeList
     movement_disorder: CodeList
+    apnoea: CodeList
+    apnoea_otherwise: CodeList
+    suggestive_sign: CodeList
+    weak_sign: CodeList
+    feeding_trouble: CodeList
+    newborn_screening: CodeList
+    b12_deficiency_anemia: CodeList
+    necrotising_enterocolitis: CodeList
+    bowel_resection: CodeList
+    diet_vegan: CodeList
+    nitrous_oxide: CodeList
     failure_to_thrive: CodeList
     anemia: CodeList
     megaloblastic_anemia: CodeList

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -21,8 +21,18 @@ from cds_service.clinical import (
     TestOrder,
     convert,
 )
-from cds_service.guidelines.b12_under_two.age import Age, is_ahead, read_age
-from cds_service.guidelines.b12_under_two.data import Guideline, Product
+from cds_service.guidelines.b12_under_two.age import Age, completed_months, is_ahead, read_age
+from cds_service.guidelines.b12_under_two.data import Guideline, Product, Texts
+from cds_service.guidelines.b12_under_two.growth import Fall, fall_of
+from cds_service.guidelines.b12_under_two.meanings import (
+    Meaning,
+    is_called_the_mothers,
+    is_of_the_mother,
+    meaning_of,
+    names_nitrous_oxide,
+    plain_answer,
+    worded_diet,
+)
 from cds_service.guidelines.b12_under_two.products import has_phrase, names_b12
 from cds_service.guidelines.b12_under_two.results import (
     FINAL,
@@ -31,6 +41,7 @@ from cds_service.guidelines.b12_under_two.results import (
     LabName,
     Level,
     Weight,
+    is_low,
     read_lab,
     read_levels,
     read_weight,
@@ -38,7 +49,7 @@ from cds_service.guidelines.b12_under_two.results import (
 from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
 from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Words
+from cds_service.language import Words, say
 
 
 class Finding(Struct, frozen=True, gc=False):
@@ -51,8 +62,33 @@ class Finding(Struct, frozen=True, gc=False):
     severe: bool
 
 
+class Worded(Struct, frozen=True):
+    """Problems without a known code by what their words mean. Words hold back, warn and ask for a
+    test; they never choose a dose."""
+
+    neurological: tuple[Finding, ...] = ()
+    suggestive: tuple[Finding, ...] = ()
+    weak: tuple[Finding, ...] = ()
+    screening: tuple[Finding, ...] = ()
+    mother: tuple[Finding, ...] = ()
+
+
+class Vegan(NamedTuple):
+    """Who is recorded to eat no food of animals at all."""
+
+    mother: bool
+    child: bool
+
+
 class Facts(Struct, frozen=True):
-    """Everything the decision tables look at, for one patient on one date."""
+    """Everything the decision tables look at, for one patient on one date.
+
+    ``suggestive`` and ``weak_signs`` are signs that suggest a deficiency, ``feeding_trouble`` one
+    beside another sign only; ``screening`` names what of the newborn screening was high.
+    ``growth_fall`` is failure to thrive that only the weights show, as calculated.
+    ``maternal`` is what is recorded of the mother that may leave her without vitamin B12, and
+    ``nitrous_oxide`` where it is planned or was given in the last month.
+    """
 
     on: date
     patient: Patient
@@ -97,6 +133,17 @@ class Facts(Struct, frozen=True):
     unreadable: int
     foreign: int
     before_birth: int
+    suggestive: tuple[Finding, ...]
+    weak_signs: tuple[Finding, ...]
+    feeding_trouble: tuple[Finding, ...]
+    screening: tuple[str, ...]
+    worded: Worded
+    b12_deficiency_anemia: tuple[Finding, ...]
+    formula_fed: bool
+    maternal: tuple[Words, ...]
+    vegan: Vegan
+    nitrous_oxide: tuple[Words, ...]
+    growth_fall: Fall | None
 
 
 # --- problems ---------------------------------------------------------------------------------
@@ -143,6 +190,7 @@ class _Problems:
         self._procedures: dict[str, list[tuple[Procedure, Code]]] = {}
         self.uncoded = 0
         self.unverified: list[str] = []
+        self._worded: dict[Meaning, list[Finding]] = {}
         for problem in record.problems:
             self._sort_in(problem)
         for procedure in record.procedures:
@@ -162,8 +210,16 @@ class _Problems:
                 lists.setdefault(name, code)
         for name, code in lists.items():
             self._problems.setdefault(name, []).append((problem, code))
-        undecided = not problem.codes or (mentioned and not lists)
-        if not undecided or not counts(problem, self._on, lasting=False, in_remission=False):
+        if lists or not counts(problem, self._on, lasting=False, in_remission=False):
+            return
+        meaning = meaning_of((problem.text, *(code.display for code in problem.codes)), self._g)
+        if meaning is not None:
+            code = next(iter(problem.codes), Code("", ""))
+            found = _finding(problem, code, self._g)
+            self._worded.setdefault(meaning, []).append(found)
+            if not mentioned:
+                return
+        if problem.codes and not mentioned:
             return
         if problem.codes:
             first = problem.codes[0]
@@ -184,6 +240,25 @@ class _Problems:
                 if counts(problem, self._on, lasting=lasting, in_remission=in_remission)
             ]
         )
+
+    def apnoea(self, birth: Moment | None, age: Age) -> tuple[Finding, ...]:
+        """Apnoea and brief resolved events from one month of age. What is coded as apnoea of the
+        newborn or of sleep as well, or began before, is no sign."""
+        if age.under_one_month or birth is None:
+            return ()
+        otherwise = {one.source for one in self.of("apnoea_otherwise", lasting=True)}
+        return tuple(
+            [
+                one
+                for one in self.of("apnoea")
+                if one.source not in otherwise
+                and (one.onset is None or completed_months(birth.first, one.onset.last) >= 1)
+            ]
+        )
+
+    @property
+    def worded(self) -> Worded:
+        return Worded(**{meaning: tuple(found) for meaning, found in self._worded.items()})
 
     def procedures(self, name: str) -> tuple[Finding, ...]:
         if name not in self._procedures:
@@ -210,17 +285,31 @@ def _done(procedure: Procedure, on: date) -> bool:
 
 def _breast_fed(answers: Iterable[Measurement], problems: _Problems, g: Guideline) -> bool | None:
     """The newest answer that tells; ``None`` when it is not known."""
-    breast_fed: bool | None = None
-    newest = float("-inf")
+    newest = _newest_feeding(answers, g)
+    if newest is not None:
+        return _feeding_answer(newest, g)
+    return True if problems.of("breast_fed") else None
+
+
+def _newest_feeding(answers: Iterable[Measurement], g: Guideline) -> Measurement | None:
+    """The newest answer that tells how the child is fed."""
+    newest: Measurement | None = None
+    at = float("-inf")
     for measured in answers:
         if measured.status not in FINAL or measured.about or measured.when is None:
             continue
-        answer = _feeding_answer(measured, g)
-        if answer is not None and measured.when.instant >= newest:
-            breast_fed, newest = answer, measured.when.instant
-    if breast_fed is None and problems.of("breast_fed"):
-        return True
-    return breast_fed
+        if _feeding_answer(measured, g) is not None and measured.when.instant >= at:
+            newest, at = measured, measured.when.instant
+    return newest
+
+
+def _formula_fed(answers: Iterable[Measurement], g: Guideline) -> bool:
+    """The newest answer is that the child gets formula and no breast milk."""
+    newest = _newest_feeding(answers, g)
+    if newest is None or _feeding_answer(newest, g):
+        return False
+    said = (newest.text, *(code.display for code in newest.concepts))
+    return any(plain_answer(one) in g.file.feeding.formula for one in said)
 
 
 def _feeding_answer(measured: Measurement, g: Guideline) -> bool | None:
@@ -231,35 +320,48 @@ def _feeding_answer(measured: Measurement, g: Guideline) -> bool | None:
         return False
     answer: bool | None = None
     for text in (measured.text, *(code.display for code in measured.concepts)):
-        plain = " ".join(text.lower().split())
+        plain = plain_answer(text)
         if plain in g.file.feeding.breast_fed:
             answer = True
-        elif plain in g.file.feeding.not_breast_fed:
+        elif plain in g.file.feeding.not_breast_fed or plain in g.file.feeding.formula:
             answer = False
     return answer
 
 
 class _Diets(NamedTuple):
-    """Plant-based diets by name; "" when none is known."""
+    """Plant-based diets by name; "" when none is known. ``mother_in_words`` is hers as far as
+    words alone tell."""
 
     mother: str
     child: str
+    mother_in_words: str
+    vegan: Vegan
+
+
+def _stands(measured: Measurement, on: date, g: Guideline) -> bool:
+    """Final, dated, and not ahead of today."""
+    when = measured.when
+    return measured.status in FINAL and when is not None and not is_ahead(when, on, g.limits)
 
 
 def _read_diets(diets: Iterable[Measurement], on: date, g: Guideline) -> _Diets:
-    mother = child = ""
+    mother = child = in_words = ""
+    vegan = {"mother": False, "child": False}
     for measured in diets:
-        if measured.status not in FINAL or measured.when is None:
+        if not _stands(measured, on, g):
+            continue
+        hers = is_of_the_mother(measured.about, g)
+        if measured.about and not hers:
             continue
         code = g.codes.diet_plant_based.any_of(measured.concepts)
-        if code is None or is_ahead(measured.when, on, g.limits):
+        hers_in_words = not hers and is_called_the_mothers(measured, g)
+        if code is None or hers_in_words:
+            in_words = (worded_diet(measured, g) or in_words) if hers or hers_in_words else in_words
             continue
         name = code.display or code.code
-        if not measured.about:
-            child = name
-        elif not set(g.file.feeding.mother).isdisjoint(measured.about.lower().split()):
-            mother = name
-    return _Diets(mother, child)
+        vegan["mother" if hers else "child"] |= g.codes.diet_vegan.decides(code)
+        mother, child = (name, child) if hers else (mother, name)
+    return _Diets(mother, child, in_words, Vegan(**vegan))
 
 
 # --- all of it ----------------------------------------------------------------------------------
@@ -308,6 +410,98 @@ def _read_labs(
     return labs
 
 
+def _screening(
+    found: Iterable[Measurement], worded: Worded, on: date, g: Guideline
+) -> tuple[str, ...]:
+    """What of the newborn screening was high, by the laboratory's flag or range, or by words."""
+    high = []
+    for measured in found:
+        unusable = measured.status not in FINAL or measured.about or measured.when is None
+        if unusable or (measured.when is not None and is_ahead(measured.when, on, g.limits)):
+            continue
+        if measured.interpretation == "high" or _above_range(measured):
+            code = measured.codes[0]
+            high.append((code.display or code.code).split(" [")[0])
+    return tuple(dict.fromkeys([*high, *(one.name for one in worded.screening)]))
+
+
+def _above_range(measured: Measurement) -> bool:
+    """Whether a number is above the upper end of its range, both in one unit as written."""
+    value, upper = measured.value, measured.reference_high
+    if value is None or upper is None or value.comparator in ("<", "<="):
+        return False
+    return value.unit == upper.unit and value.value > upper.value
+
+
+def _maternal(
+    measured: Mapping[str, list[Measurement]], worded: Worded, diets: _Diets, on: date, g: Guideline
+) -> tuple[Words, ...]:
+    """What is recorded of the mother that may leave her without vitamin B12: her vegan diet, her
+    own low level, or a disease or diet in words."""
+    found: list[Words] = []
+    if diets.vegan.mother:
+        found.append(diets.mother)
+    for one in measured.get("b12_level", ()):
+        if is_of_the_mother(one.about, g) and is_low(one, on, g):
+            written = one.value.written if one.value is not None else one.text
+            found.append(say(Texts.mothers_level, value=written))
+    in_words = [diets.mother_in_words] if diets.mother_in_words else []
+    return tuple(dict.fromkeys([*found, *in_words, *(one.name for one in worded.mother)]))
+
+
+def _nitrous_oxide(record: Record, on: date, g: Guideline) -> tuple[Words, ...]:
+    """Where nitrous oxide is ordered or planned, or was given within the last month."""
+    found: list[Words] = [
+        text or next((code.display for code in codes), "") or say(Texts.nitrous_oxide_gas)
+        for codes, text in _planned_or_recent(record, on, g)
+        if names_nitrous_oxide(codes, text, g)
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _planned_or_recent(
+    record: Record, on: date, g: Guideline
+) -> Iterator[tuple[tuple[Code, ...], str]]:
+    """Codes and name of what is ordered or planned, or was done or given within the last month."""
+    for order in record.test_orders:
+        if order.status in _PLANNED:
+            yield order.codes, order.text
+    for procedure in record.procedures:
+        done = procedure.status in ("completed", "stopped", "")
+        if procedure.status in _PLANNED or (done and _lately(procedure.performed, on, g)):
+            yield procedure.codes, procedure.text
+    for drug in record.medications:
+        given = drug.status in ("completed", "in-progress") and _lately(drug.authored, on, g)
+        if given or (drug.kind == "order" and drug.status in _PLANNED):
+            yield drug.codes, drug.text
+
+
+_PLANNED = frozenset({"active", "draft", "on-hold", "preparation", "in-progress"})
+
+
+def _growth_fall(
+    record: Record,
+    weight: Weight,
+    problems: _Problems,
+    measured: Mapping[str, list[Measurement]],
+    on: date,
+    g: Guideline,
+) -> Fall | None:
+    """Failure to thrive that only the weights show; not of a preterm child, whose curve is another,
+    nor without an exact date of birth."""
+    birth = record.patient.birth
+    weeks = _gestation(measured.get("gestational_age", ()))
+    early = weeks is not None and g.limits.preterm_birth.holds(weeks)
+    if birth is None or birth.first != birth.last or early or problems.of("preterm", lasting=True):
+        return None
+    return fall_of(weight.weighed, birth.first, on, g.limits)
+
+
+def _lately(when: Moment | None, on: date, g: Guideline) -> bool:
+    """Within the last month, or on a day nobody wrote down."""
+    return when is None or g.limits.nitrous_oxide_recent.holds((on - when.last).days)
+
+
 def _gestation(found: Iterable[Measurement]) -> Decimal | None:
     weeks = None
     for measured in found:
@@ -318,6 +512,28 @@ def _gestation(found: Iterable[Measurement]) -> Decimal | None:
 
 def _as_possible(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple([structs.replace(one, possible=True) for one in findings])
+
+
+def _resected_enterocolitis(problems: _Problems) -> tuple[Finding, ...]:
+    """Necrotising enterocolitis for which a part of the bowel was taken out, over or not."""
+    inflamed = problems.of("necrotising_enterocolitis", lasting=True)
+    resected = (
+        *problems.of("bowel_resection", lasting=True),
+        *problems.procedures("bowel_resection"),
+    )
+    return (*inflamed, *resected) if inflamed and resected else ()
+
+
+def _possible_malabsorption(
+    problems: _Problems, counted: tuple[Finding, ...]
+) -> tuple[Finding, ...]:
+    """What fits many histories and is not counted as a cause."""
+    sources = {one.source for one in counted}
+    found = (
+        *problems.of("malabsorption_possible"),
+        *problems.procedures("malabsorption_possible"),
+    )
+    return tuple([one for one in found if one.source not in sources])
 
 
 def _malabsorption(problems: _Problems, permanent: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -348,9 +564,11 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     problems = _Problems(record, on, g)
     therapy = read_therapy(record, on, g)
     neurological, paradoxical = _neurological(problems, therapy, g)
+    neurological += problems.apnoea(record.patient.birth, age)
     permanent = (
         *problems.of("malabsorption_permanent", lasting=True),
         *problems.procedures("malabsorption_permanent"),
+        *_resected_enterocolitis(problems),
     )
     reactions = _reactions(record, problems, g)
     diets = _read_diets(measured.get("diet", ()), on, g)
@@ -373,10 +591,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         pancytopenia=problems.of("pancytopenia"),
         malabsorption=_malabsorption(problems, permanent),
         malabsorption_permanent=permanent,
-        malabsorption_possible=(
-            *problems.of("malabsorption_possible"),
-            *problems.procedures("malabsorption_possible"),
-        ),
+        malabsorption_possible=_possible_malabsorption(problems, permanent),
         inborn=problems.of("inborn", lasting=True),
         dietary=problems.of("dietary_deficiency"),
         deficiency=problems.of("b12_deficiency"),
@@ -406,6 +621,17 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         unreadable=sum(record.unreadable.values()),
         foreign=record.foreign,
         before_birth=before_birth,
+        suggestive=problems.of("suggestive_sign"),
+        weak_signs=problems.of("weak_sign"),
+        feeding_trouble=problems.of("feeding_trouble"),
+        screening=_screening(measured.get("newborn_screening", ()), problems.worded, on, g),
+        worded=problems.worded,
+        b12_deficiency_anemia=problems.of("b12_deficiency_anemia"),
+        formula_fed=_formula_fed(measured.get("breastfeeding_status", ()), g),
+        maternal=_maternal(measured, problems.worded, diets, on, g),
+        vegan=diets.vegan,
+        nitrous_oxide=_nitrous_oxide(record, on, g),
+        growth_fall=_growth_fall(record, weight, problems, measured, on, g),
     )
 
 
@@ -445,7 +671,7 @@ def _reactions(record: Record, problems: _Problems, g: Guideline) -> _Reactions:
     the metal, or of something else in the product."""
     coded = [one.name for one in problems.of("cobalamin_reaction", lasting=True)]
     named: list[str] = []
-    for allergy in filter(_stands, record.allergies):
+    for allergy in filter(_allergy_stands, record.allergies):
         code = g.codes.cobalamin_substance.any_of(
             allergy.codes
         ) or g.codes.cobalamin_reaction.any_of(allergy.codes)
@@ -458,7 +684,7 @@ def _reactions(record: Record, problems: _Problems, g: Guideline) -> _Reactions:
     return _Reactions(tuple(coded), tuple(named))
 
 
-def _stands(allergy: Allergy) -> bool:
+def _allergy_stands(allergy: Allergy) -> bool:
     refuted = allergy.certainty in ("entered-in-error", "refuted")
     return not refuted and allergy.clinical_status not in ("inactive", "resolved")
 

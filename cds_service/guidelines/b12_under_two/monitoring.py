@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -14,7 +14,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline, Test, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.results import LabName
 from cds_service.guidelines.b12_under_two.tables.monitoring import MonitoringFacts
-from cds_service.guidelines.b12_under_two.tables.mother import MotherFacts
+from cds_service.guidelines.b12_under_two.tables.mother import Mother, MotherFacts
 from cds_service.guidelines.engine import Choice
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Message, say
@@ -206,20 +206,32 @@ def test_choices(rule: str, planned: Iterable[PlannedTest]) -> tuple[Choice, ...
 def maternal_task(
     facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning
 ) -> tuple[str, PlannedTask] | None:
-    """(rule, task): the mother of a breast-fed infant is assessed and treated too."""
+    """(rule, task): the mother of a breast-fed infant is assessed and treated too, or seen to
+    before anything is wrong."""
     status = assessment.status
     asked = MotherFacts(
         band=facts.age.band,
         breast_fed=facts.breast_fed,
         concerned=status.concerned,
         at_risk=status.name == "unknown at risk",
+        formula_fed=facts.formula_fed,
+        treated=facts.therapy.current,
+        adequate=status.name == "adequate",
+        maternal=facts.maternal,
+        vegan_child=facts.vegan.child,
     )
     match = why.all(g.tables.mother, asked)
     if not match.fired or match.result == "nothing":
         return None
     sources = (status.level.source,) if status.level and status.level.source else ()
-    return match.rule, PlannedTask(say(Texts.mother), facts.on, sources)
+    texts: Mapping[Mother, Message] = {
+        "prevent": say(Texts.prevention_mother),
+        "prevent in the child": say(Texts.prevention_child),
+    }
+    text = texts.get(match.result, say(Texts.mother))
+    return match.rule, PlannedTask(text, facts.on, sources)
 
 
 def task_choice(rule: str, task: PlannedTask) -> Choice:
-    return Choice(rule, say(Texts.assess_mother), (task,))
+    text = say(Texts.check_child if rule == "PRE-02" else Texts.assess_mother)
+    return Choice(rule, text, (task,))

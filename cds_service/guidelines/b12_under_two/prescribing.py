@@ -12,11 +12,12 @@ from cds_service.guidelines.b12_under_two.age import days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment, Status, recent
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Product, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
+from cds_service.guidelines.b12_under_two.results import shown_unit
 from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, Regimen
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
 from cds_service.guidelines.b12_under_two.words import (
+    formula_explains_nothing,
     named,
-    shown_unit,
     shown_weight,
     test_notes,
 )
@@ -141,6 +142,8 @@ class Prescriber:
         facts, doses = self.facts, self.g.file.doses
         if "conditions" in facts.incomplete:
             return None  # "mild" is not known while part of the problem list is missing
+        if formula_explains_nothing(facts, self.a):
+            return None  # what a healthy child needs, this one gets already
         label, kg = say(Texts.maintenance_label), facts.weight.kg
         name = self._asked_for("daily requirement")
         if name is None:
@@ -241,6 +244,8 @@ class Prescriber:
         )
         label = label[0].upper() + label[1:]
         whole = say(Texts.label_with_tests, label=label) if tests else label
+        # An active order that is vitamin B12 by its name may be one: no second is recommended.
+        recommended = recommended and not self.facts.therapy.looks_like_b12
         return Choice(dose.rule, whole, (drug, *tests), recommended, alone=label)
 
     def _tests_with(self, *, parenteral: bool) -> tuple[PlannedTest, ...]:
@@ -375,13 +380,17 @@ class _SafetyNotes:
         if p.minds("SAF-08"):
             self._say(say(Texts.renal, name=named(facts.renal)))
         if p.minds("SAF-09"):
-            self._say(say(Texts.nitrous_oxide))
+            if facts.nitrous_oxide:
+                names = Listed(facts.nitrous_oxide)
+                self._say(say(Texts.nitrous_oxide_planned, names=names), "warning")
+            else:
+                self._say(say(Texts.nitrous_oxide))
 
     def of_other_orders(self) -> None:
         """Orders and doses that may be vitamin B12 too."""
         therapy = self.p.facts.therapy
         for name in therapy.looks_like_b12:
-            self._say(say(Texts.looks_like_b12, name=name))
+            self._say(say(Texts.looks_like_b12, name=name), "warning")
         if therapy.unknown:
             self._say(say(Texts.medication_unknown, count=therapy.unknown))
         for name in therapy.given_like_b12:

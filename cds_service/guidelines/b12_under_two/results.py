@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 from cds_service.clinical import UNITS, Interval, Measurement, Moment, Quantity, convert
 from cds_service.guidelines.b12_under_two.age import Age, completed_months, days_since, is_ahead
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits, Texts
+from cds_service.guidelines.b12_under_two.growth import Weighing
 from cds_service.guidelines.b12_under_two.tables.result import (
     STANDING,
     Property,
@@ -55,6 +56,7 @@ class Weight(Struct, frozen=True, gc=False):
     estimated: bool = False
     disagrees: bool = False
     rejected: tuple[str, ...] = ()
+    weighed: tuple[Weighing, ...] = ()
 
 
 class Level(Struct, frozen=True, gc=False):
@@ -105,6 +107,15 @@ class _Weighed(NamedTuple):
     estimated: bool
 
 
+def shown_unit(written: str) -> str:
+    """A value as sent, its unit as people write it."""
+    return (
+        written.replace("umol/L", "µmol/L")
+        .replace("10*9/L", "×10⁹/L")
+        .replace("10*3/uL", "×10³/µL")
+    )
+
+
 def read_weight(
     found: Sequence[tuple[str, Measurement]], birth: Moment | None, age: Age, on: date,
     g: Guideline, why: Reasoning,
@@ -120,8 +131,15 @@ def read_weight(
     rule = why.first(g.tables.weight, WeightFacts(days, age.youngest)).rule
     if latest is None:
         return Weight(rule, rejected=rejected)
+    weighed = _course(usable)
     if rule != "WT-04":
-        return Weight(rule, on=latest.when.last, source=latest.measured.source, rejected=rejected)
+        return Weight(
+            rule,
+            on=latest.when.last,
+            source=latest.measured.source,
+            rejected=rejected,
+            weighed=weighed,
+        )
     same_day = [one.kg for one in usable if one.when.last == latest.when.last]
     apart = (max(same_day) - min(same_day)) / min(same_day) * 100
     disagrees = g.limits.weight_disagreement.holds(apart)
@@ -133,8 +151,21 @@ def read_weight(
     written = used.measured.value.written if used.measured.value is not None else ""
     return Weight(
         rule, used.kg, latest.when.last, used.measured.source, written, used.estimated, disagrees,
-        rejected,
+        rejected, weighed,
     )  # fmt: skip
+
+
+def _course(usable: Iterable[_Weighed]) -> tuple[Weighing, ...]:
+    """The weights that were measured on a known day, in their order."""
+    return tuple(
+        [
+            Weighing(one.when.last, one.kg, one.measured.value.written)
+            for one in usable
+            if not one.estimated
+            and one.when.first == one.when.last
+            and one.measured.value is not None
+        ]
+    )
 
 
 def _weights_that_count(
@@ -241,6 +272,18 @@ def _only_ahead(facts: ResultFacts, g: Guideline) -> bool:
         return False
     today = first_match(g.tables.result, structs.replace(facts, ahead=0))
     return today.result != "unusable"
+
+
+def is_low(measured: Measurement, on: date, g: Guideline) -> bool:
+    """Whether a result would be deficient or flagged low, whoever it is about."""
+    if measured.when is None:
+        return False
+    facts = structs.replace(_result(measured, on, g), about_another=False)
+    match = first_match(g.tables.result, facts)
+    if match.result in (None, "unusable"):
+        return False
+    level = _level(measured, measured.when, facts, match.rule, match.result, g)
+    return level.verdict in ("deficient", "low")
 
 
 def _result(measured: Measurement, on: date, g: Guideline) -> ResultFacts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from msgspec import Struct, structs
@@ -23,7 +23,13 @@ from cds_service.guidelines.b12_under_two.tables.dose import Regimen
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.route import Advice, RouteFacts
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
-from cds_service.guidelines.b12_under_two.words import card_values, finding_notes, named, test_notes
+from cds_service.guidelines.b12_under_two.words import (
+    card_values,
+    finding_notes,
+    named,
+    shown_labs,
+    test_notes,
+)
 from cds_service.guidelines.engine import (
     CannotTell,
     Choice,
@@ -57,6 +63,8 @@ def choose_route(
         lasting=bool(facts.malabsorption_permanent),
         unplaced=a.status.unplaced,
         suspicion=a.suspicion,
+        worded=bool(facts.worded.neurological),
+        alarmed=a.signs.alarm == "warning",
     )
     return why.first(g.tables.route, asked).rule
 
@@ -91,14 +99,16 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
         allergic=allergic and prescriber.safety.concerned,
     )
     urgency = _urgency_notes(facts, a)
+    suspected = a.suspicion if advice.kind == "suspected" else ""
     return Recommend(
-        rule=a.suspicion or route if advice.kind == "suspected" else route,
-        card=_card_of(route, advice, facts, a, allergic=allergic, leber=leber),
+        rule=suspected or route,
+        card=suspected or _card_of(route, advice, facts, a, allergic=allergic, leber=leber),
         indicator="critical" if urgency else indicator,
         values=card_values(facts, a, offer.choices, g),
         notes=(
             *finding_notes(facts, a, g),
             *urgency,
+            *_sign_notes(advice, facts, a, g),
             *safety,
             *offer.notes,
             *dose_notes(offer.choices, prescriber),
@@ -121,7 +131,11 @@ def _left_open(choices: Iterable[Choice]) -> tuple[Choice, ...]:
 def _worth_repeating(facts: Facts, a: Assessment) -> bool:
     """A known cause, or anything that a deficiency explains."""
     symptomatic = (
-        facts.neurological or facts.failure_to_thrive or facts.anemia or facts.megaloblastic
+        facts.neurological
+        or facts.failure_to_thrive
+        or facts.anemia
+        or facts.megaloblastic
+        or a.signs.suggestive
     )
     return at_risk(a.cause) or bool(symptomatic)
 
@@ -135,11 +149,14 @@ def _offer(route: str, advice: Advice, p: Prescriber, *, allergic: bool, leber: 
         return _suspected(route, p, allergic=allergic)
     if advice.kind == "treat" and not allergic:
         return _treatment(advice, indicator, p, leber=leber)
+    if advice.kind == "choose" and not allergic:
+        return _Offer(indicator, _unselected(advice, p))
     if advice.kind == "clarify":
         return _clarification(route, advice, indicator, p, allergic=allergic)
-    urgent = p.neuro or advice.injects  # an allergy may have withheld the treatment
     wanted = _tests_without_treatment(advice, p)
-    warns = advice.tests == "open question" and p.neuro
+    warns = advice.tests == "open question" and (p.neuro or p.a.signs.alarm == "warning")
+    # an allergy may have withheld the treatment
+    urgent = p.neuro or advice.injects or advice.kind == "choose" or warns
     return _tests(route, wanted, "warning" if warns else indicator, p, urgent=urgent)
 
 
@@ -232,12 +249,19 @@ def _clarification(
     """Tests; with a neurological sign treatment after sampling, offered and not recommended."""
     facts, a = p.facts, p.a
     wanted = monitoring.clarify(facts, a, p.g, p.why)
-    indicator = most_urgent(indicator, "warning" if at_risk(a.cause) else "info")
-    tests = _tests(route, wanted, "critical" if p.neuro else indicator, p, urgent=p.neuro)
-    if not p.neuro or allergic or facts.age.under_one_month:
+    worded = bool(facts.worded.neurological)
+    indicator = most_urgent(indicator, "warning" if at_risk(a.cause) or worded else "info")
+    urgent = p.neuro or worded
+    tests = _tests(route, wanted, "critical" if p.neuro else indicator, p, urgent=urgent)
+    if not urgent or allergic or facts.age.under_one_month:
         return tests
+    return _Offer(tests.indicator, _unselected(advice, p))
+
+
+def _unselected(advice: Advice, p: Prescriber) -> tuple[Choice, ...]:
+    """The regimens of the row, offered and not recommended."""
     found = [p.offer(one, recommended=False) for one in advice.regimens]
-    return _Offer(tests.indicator, tuple([one for one in found if one is not None]))
+    return tuple([one for one in found if one is not None])
 
 
 def _tests(
@@ -277,6 +301,39 @@ def _tests_without_treatment(advice: Advice, p: Prescriber) -> list[monitoring.W
     return [*level_too, *monitoring.without_result(others, facts, g)]
 
 
+def _sign_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
+    """What the signs of a child ask for that its level does not say, and what rests on words."""
+    notes: list[Note] = []
+    if a.status.name == "unknown at risk":
+        notes += _unmeasured_notes(facts, a, g)
+    if facts.screening and not a.status.deficient and advice.kind != "nothing":
+        positive = say(Texts.screening_positive, names=Listed(facts.screening))
+        notes.append(Note("finding", positive))
+    worded = tuple([one.name for one in facts.worded.neurological])
+    if worded and a.status.concerned and advice.kind != "choose":
+        notes.append(Note("advice", say(Texts.neurological_words, names=Listed(worded))))
+    suggestive = [one.name for one in (*facts.worded.suggestive, *facts.worded.weak)]
+    in_words = tuple(dict.fromkeys([*worded, *suggestive]))
+    if in_words:
+        notes.append(Note("finding", say(Texts.by_words, names=Listed(in_words))))
+    return notes
+
+
+def _unmeasured_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
+    """What is known without a level, and what does not wait for one."""
+    raised = a.signs.metabolites
+    if raised:
+        yield Note("finding", say(Texts.metabolites_known, values=shown_labs(raised, g)))
+    if a.signs.severe_anaemia and len(raised) == _BOTH:
+        yield Note("advice", say(Texts.treat_severe_anaemia))
+    if facts.malabsorption_permanent:
+        yield Note("advice", say(Texts.lasting_cause))
+
+
+#: Methylmalonic acid and homocysteine.
+_BOTH = 2
+
+
 def _urgency_notes(facts: Facts, a: Assessment) -> list[Note]:
     """What has waited so long that it is critical."""
     since = a.untreated_since
@@ -309,21 +366,32 @@ def _card_of(
     route: str, advice: Advice, facts: Facts, a: Assessment, *, allergic: bool, leber: bool
 ) -> str:
     """The text that fits: the row's own, unless a fact turns its advice round."""
-    if advice.kind == "suspected":
-        return a.suspicion
-    if allergic and (advice.kind == "treat" or _offers_on_signs(advice, facts)):
+    if allergic and (advice.kind in ("treat", "choose") or _offers_on_signs(advice, facts)):
         return "SAF-05.new"
     if leber and advice.kind == "treat" and not advice.injects:
         return "SAF-01.new"
+    if facts.therapy.looks_like_b12 and advice.kind == "treat" and not facts.neurological:
+        return "DUP-01.named"
     if _offers_on_signs(advice, facts):
         return "RTE-02" if facts.age.under_one_month else "RTE-08.signs"
     if advice.kind == "clarify" and a.status.level is None:
         return "RTE-08.diagnosis"
     if advice.tests == "open question":
-        if a.status.name == "adequate with signs":
-            return "RTE-10.signs"
-        if a.status.unplaced:
-            return "RTE-10.unplaced"
+        return _card_of_a_question(route, facts, a)
+    return route
+
+
+def _card_of_a_question(route: str, facts: Facts, a: Assessment) -> str:
+    """What asks for a test: the signs beside a normal level, a level that cannot be placed, the
+    screening, what suggests a deficiency, or else a neurological sign or a cause."""
+    if a.status.name == "adequate with signs":
+        return "RTE-10.signs"
+    if a.status.unplaced:
+        return "RTE-10.unplaced"
+    if facts.screening:
+        return "RTE-10.screening"
+    if a.signs.suggestive and not facts.neurological:
+        return "RTE-10.suggestive"
     return route
 
 

@@ -15,7 +15,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
 from cds_service.guidelines.b12_under_two.monitoring import potassium_low
-from cds_service.guidelines.b12_under_two.results import Lab, Level
+from cds_service.guidelines.b12_under_two.results import Lab, Level, shown_unit
 from cds_service.guidelines.b12_under_two.tables.cause import Cause
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
 from cds_service.guidelines.b12_under_two.tables.status import StatusName
@@ -90,6 +90,13 @@ def _plain_case(name: str) -> str:
     return name if proper else name[0].lower() + name[1:]
 
 
+def _in_a_sentence(sign: Value) -> Value:
+    """A sign as it stands inside a sentence, whatever is said of it."""
+    if isinstance(sign, Listed):
+        return Listed(tuple([_in_a_sentence(one) for one in sign.items]), sign.by)
+    return _plain_case(sign) if isinstance(sign, str) else sign
+
+
 _EPONYMS = frozenset({"Leber", "West", "Crohn", "Biermer", "Leigh", "Hirschsprung"})
 
 
@@ -112,21 +119,12 @@ def shown_level(level: Level) -> Value:
     return level.written
 
 
-def shown_unit(written: str) -> str:
-    """A value as sent, its unit as people write it."""
-    return (
-        written.replace("umol/L", "µmol/L")
-        .replace("10*9/L", "×10⁹/L")
-        .replace("10*3/uL", "×10³/µL")
-    )
-
-
 def shown_metabolites(a: Assessment, g: Guideline) -> Listed:
     """The raised metabolites by name."""
-    return _valued(a.status.high_metabolites, g)
+    return shown_labs(a.status.high_metabolites, g)
 
 
-def _valued(labs: Iterable[Lab], g: Guideline) -> Listed:
+def shown_labs(labs: Iterable[Lab], g: Guideline) -> Listed:
     """Laboratory values by name, each with its value as people write it."""
     return Listed(
         tuple(
@@ -145,7 +143,7 @@ def shown_extremes(facts: Facts, a: Assessment, g: Guideline) -> Listed:
     if homocysteine is None and a.suspicion == "ETI-01b":
         homocysteine = recent(facts, "homocysteine", window, above=True)
     found = (homocysteine, recent(facts, "methylmalonate", window, above=True))
-    return _valued([one for one in found if one is not None], g)
+    return shown_labs([one for one in found if one is not None], g)
 
 
 def headline_level(facts: Facts, a: Assessment, g: Guideline) -> Message:
@@ -192,6 +190,10 @@ def card_values(
         else say(Texts.verdict_deficient),
         "signs": named(facts.neurological) or say(Texts.none_recorded),
         "cause": named(a.causes) or say(Texts.not_documented),
+        "suggestive": Listed(tuple([_in_a_sentence(one) for one in a.signs.suggestive])),
+        "screening": Listed(facts.screening),
+        "worded": Listed(tuple([one.name for one in facts.worded.neurological])),
+        "named": Listed(facts.therapy.looks_like_b12),
         "severity": SEVERITIES[a.severity] if a.severity else "",
         "because": a.severity_because,
         "lasting": named(facts.malabsorption_permanent),
@@ -224,9 +226,9 @@ def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
     return [
         *_level_notes(facts, a, g),
         *_metabolite_notes(a, g),
-        *_severity_notes(a, g),
+        *_severity_notes(facts, a, g),
         *_problem_notes(facts, a),
-        _cause_note(a),
+        _cause_note(facts, a, g),
     ]
 
 
@@ -296,18 +298,20 @@ def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
         adults = say(Texts.metabolites_adult_range, limit=usual, homocysteine=homocysteine)
         yield Note("finding", adults)
     if status.grey_metabolites:
-        grey = _valued(status.grey_metabolites, g)
+        grey = shown_labs(status.grey_metabolites, g)
         yield Note("finding", say(Texts.metabolites_grey, values=grey))
     if status.unread_metabolites:
-        unread = _valued(status.unread_metabolites, g)
+        unread = shown_labs(status.unread_metabolites, g)
         yield Note("finding", say(Texts.metabolites_unread, values=unread))
     if status.rule == "STAT-06":
         yield Note("advice", say(Texts.functional_specialist))
 
 
-def _severity_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
+def _severity_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
     if a.severity is None or (a.suspected and a.severity == "mild"):
         return  # nothing about a child with a suspected inborn error is called mild
+    if facts.worded.neurological and a.severity != "severe":
+        return  # not known while words may be a neurological sign
     because = a.severity_because or say(Texts.no_worse_sign)
     severity = SEVERITIES[a.severity]
     yield Note("finding", say(Texts.severity, severity=severity, because=because))
@@ -317,7 +321,25 @@ def _severity_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
 
 
 def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:
-    signs = (*facts.neurological, *facts.failure_to_thrive, *facts.megaloblastic, *facts.anemia)
+    fall = facts.growth_fall
+    if fall is not None:
+        course = say(
+            Texts.growth_fall,
+            before=fall.before.written,
+            before_date=fall.before.on,
+            now=fall.now.written,
+            now_date=fall.now.on,
+        )
+        yield Note("finding", course)
+    signs = (
+        *facts.neurological,
+        *facts.failure_to_thrive,
+        *facts.megaloblastic,
+        *facts.anemia,
+        *facts.suggestive,
+        *facts.weak_signs,
+        *facts.feeding_trouble,
+    )
     if signs and a.severity != "severe":
         yield Note("finding", say(Texts.problems, names=named(signs)))
     if facts.malabsorption_possible:
@@ -325,12 +347,21 @@ def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:
         yield Note("finding", say(Texts.possible_malabsorption, names=names))
 
 
-def _cause_note(a: Assessment) -> Note:
+def _cause_note(facts: Facts, a: Assessment, g: Guideline) -> Note:
+    if formula_explains_nothing(facts, a):
+        young = g.limits.formula_age.holds(facts.age.youngest)
+        return Note("finding", say(Texts.formula_fed_young if young else Texts.formula_fed))
     if a.cause == "unknown":
         return Note("finding", say(Texts.cause_unknown))
     if a.cause == "nutritional possible":
         return Note("finding", say(Texts.cause_possible))
     return Note("finding", say(Texts.cause, cause=CAUSES[a.cause], names=named(a.causes)))
+
+
+def formula_explains_nothing(facts: Facts, a: Assessment) -> bool:
+    """An infant on formula has a low level and no known cause: its diet is not a likely one."""
+    infant = facts.age.band in ("infant", "either")
+    return infant and facts.formula_fed and a.cause == "unknown" and a.status.concerned
 
 
 def test_notes(tests: Sequence[PlannedTest], already: Sequence[Message]) -> list[Note]:

@@ -75,6 +75,8 @@ from cds_service.guidelines.b12_under_two.tables.severity import (
     SeverityFacts,
     severity_table,
 )
+from cds_service.guidelines.b12_under_two.tables.signs import SignFacts as PresentingFacts
+from cds_service.guidelines.b12_under_two.tables.signs import presenting_table
 from cds_service.guidelines.b12_under_two.tables.status import (
     StatusFacts,
     StatusName,
@@ -87,7 +89,7 @@ from cds_service.guidelines.b12_under_two.tables.weight import (
     weighing_table,
     weight_table,
 )
-from cds_service.guidelines.engine import Rule
+from cds_service.guidelines.engine import Indicator, Rule
 from cds_service.guidelines.guideline import rules_of
 from cds_service.guidelines.tables import Table, TableWords, read_words
 
@@ -102,6 +104,7 @@ NAMES = (
     "weight",
     "result",
     "result_remarks",
+    "signs",
     "status",
     "cause",
     "severity",
@@ -139,6 +142,7 @@ class Tables(Struct, frozen=True):
     weight: Table[WeightFacts, None]
     result: Table[ResultFacts, Reading | None]
     result_remarks: Table[RemarkFacts, None]
+    signs: Table[PresentingFacts, Indicator]
     status: Table[StatusFacts, StatusName]
     cause: Table[CauseFacts, None]
     severity: Table[SeverityFacts, Severity]
@@ -190,6 +194,7 @@ def make_tables(limits: Limits) -> Tables:
         weight=weight_table(limits, said["weight"]),
         result=result_table(limits, said["result"]),
         result_remarks=remarks_table(limits, said["result_remarks"]),
+        signs=presenting_table(limits, said["signs"]),
         status=status_table(limits, said["status"]),
         cause=cause_table(limits, said["cause"]),
         severity=severity_table(limits, said["severity"]),

@@ -28,7 +28,8 @@ class RouteFacts(Struct, frozen=True):
     or given now; ``set_aside`` asks what would be right if there were no treatment. ``lasting``
     is a cause of malabsorption that never passes, ``unplaced`` a current result on neither side
     of the limits. ``suspicion`` is the row of the table ETI that suspects an inborn error from the
-    metabolites."""
+    metabolites. ``worded`` when words without a code say a neurological sign, ``alarmed`` when
+    the signs of a child without a usable level are a warning."""
 
     cause: Cause = "unknown"
     status: StatusName = "unknown"
@@ -41,17 +42,21 @@ class RouteFacts(Struct, frozen=True):
     lasting: bool = False
     unplaced: bool = False
     suspicion: str = ""
+    worded: bool = False
+    alarmed: bool = False
 
 
 class Advice(Struct, frozen=True):
     """What a row asks for.
 
-    ``regimens`` are offered in this order: to ``treat`` the first one is recommended, to
-    ``clarify`` none, and only with neurological signs. ``tests`` are those of a card that orders
-    nothing else.
+    ``regimens`` are offered in this order: to ``treat`` the first one is recommended, to ``choose``
+    none, and to ``clarify`` none, and only with neurological signs. ``tests`` are those of a card
+    that orders nothing else.
     """
 
-    kind: Literal["treat", "suspected", "clarify", "test", "specialist", "follow up", "nothing"]
+    kind: Literal[
+        "treat", "suspected", "choose", "clarify", "test", "specialist", "follow up", "nothing"
+    ]
     regimens: tuple[Regimen, ...] = ()
     tests: Literal["baseline", "level", "open question", "repeat"] = "baseline"
 
@@ -96,6 +101,11 @@ def route_table(words: TableWords) -> Table[RouteFacts, Advice]:
             Advice("treat", ("weekly injections",)),
         ),
         Row(
+            "RTE-05b",
+            all_of(f.deficient, f.worded),
+            Advice("choose", ("alternate-day injections",)),
+        ),
+        Row(
             "RTE-06",
             all_of(f.deficient, is_one_of(f.severity, "moderate")),
             Advice("treat", ("oral regimen", "weekly injections")),
@@ -108,7 +118,12 @@ def route_table(words: TableWords) -> Table[RouteFacts, Advice]:
         ),
         Row(
             "RTE-09",
-            all_of(f.lasting, without_deficiency, not_(f.signs)),
+            all_of(
+                f.lasting,
+                without_deficiency,
+                not_(f.signs),
+                not_(all_of(f.alarmed, is_one_of(f.status, "unknown at risk"))),
+            ),
             Advice("test", tests="level"),
         ),
         Row(

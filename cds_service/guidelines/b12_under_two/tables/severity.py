@@ -7,7 +7,7 @@ Severe: neurological signs, haemoglobin under 7 g/dL, two affected cell lines, a
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -31,7 +31,8 @@ class SeverityFacts(Struct, frozen=True):
     """``hemoglobin`` is the newest in g/dL and ``hemoglobin_months`` the age at its sample,
     ``lowest_hemoglobin`` the lowest of the last month. ``mcv`` is fL, ``mcv_flagged`` by the
     laboratory. ``level`` is the upper bound of the B12 result in pg/mL, and
-    ``level_is_below`` says that it was reported as below that. ``lines_low`` counts cell lines."""
+    ``level_is_below`` says that it was reported as below that. ``lines_low`` counts cell lines.
+    ``suggestive`` are signs that suggest a deficiency, other than those before it."""
 
     signs: tuple[str, ...] = ()
     hemoglobin: Decimal | None = None
@@ -47,6 +48,8 @@ class SeverityFacts(Struct, frozen=True):
     mcv: Decimal | None = None
     mcv_flagged: bool = False
     mcv_months: int | None = None
+    b12_anemia: tuple[str, ...] = ()
+    suggestive: tuple[Any, ...] = ()
 
 
 def severity_table(limits: Limits, words: TableWords) -> Table[SeverityFacts, Severity]:
@@ -84,6 +87,8 @@ def severity_table(limits: Limits, words: TableWords) -> Table[SeverityFacts, Se
                     some(f.megaloblastic),
                     anaemia(f.hemoglobin, f.hemoglobin_months, limits),
                     macrocytosis(f.mcv, f.mcv_flagged, f.mcv_months, limits),
+                    some(f.b12_anemia),
+                    some(f.suggestive),
                 ),
                 "moderate",
             ),

@@ -50,6 +50,7 @@ class StatusFacts(Struct, frozen=True):
     unknown without one; ``sample_day`` the day of its sample counted from the first dose, at most
     0 before it. ``softened`` when a result within two weeks was deficient and this one is not.
     ``convincing`` when raised metabolites turn an unclear level into a deficiency.
+    ``suggested`` when signs, words or the newborn screening ask for a level.
     ``treated_since`` when B12 was ordered or given on or after its day. ``newest_days`` and
     ``newest_unplaced`` are of the newest result, which may be another."""
 
@@ -64,6 +65,7 @@ class StatusFacts(Struct, frozen=True):
     signs: bool = False
     risk: bool = False
     treated_since: bool = False
+    suggested: bool = False
     newest_days: int | None = None
     newest_unplaced: bool = False
     diagnosis: Diagnosis | None = None
@@ -124,7 +126,7 @@ def status_table(limits: Limits, words: TableWords) -> Table[StatusFacts, Status
             ),
             Row("STAT-10", old_deficient, "deficient (old result)"),
             Row("STAT-11", known(f.diagnosis), "deficient (diagnosis only)"),
-            Row("STAT-12", any_of(f.signs, f.risk, never_treated), "unknown at risk"),
+            Row("STAT-12", any_of(f.signs, f.suggested, f.risk, never_treated), "unknown at risk"),
             Row("STAT-13", otherwise, "unknown"),
         ),
         words,

@@ -1,0 +1,68 @@
+"""What words mean that stand where no known code does: signs, the mother's facts, nitrous oxide.
+
+Words hold back, warn and ask for a test; they never choose a dose and never make a child deficient
+or adequate. A name that denies, tells of the past, or is of somebody else means nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from cds_service.clinical import Code, Measurement
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.products import has_phrase
+
+Meaning = Literal["neurological", "suggestive", "weak", "screening", "mother"]
+
+_SIGNS: tuple[Literal["neurological", "suggestive", "weak"], ...] = (
+    "neurological", "suggestive", "weak",
+)  # fmt: skip
+
+
+def meaning_of(names: Iterable[str], g: Guideline) -> Meaning | None:
+    """What a problem's names mean, the gravest first."""
+    said = [one for one in names if one]
+    signs, mother = g.file.names.signs, g.file.names.mother
+    if any(has_phrase(one, mother.words) and has_phrase(one, mother.causes) for one in said):
+        return "mother"
+    if any(has_phrase(one, signs.screening) and has_phrase(one, signs.marker) for one in said):
+        return "screening"
+    if any(has_phrase(one, signs.not_now) for one in said):
+        return None
+    for meaning in _SIGNS:
+        if any(has_phrase(one, getattr(signs, meaning)) for one in said):
+            return meaning
+    return None
+
+
+def is_of_the_mother(about: str, g: Guideline) -> bool:
+    """Whether the person a result is about is called the mother."""
+    return bool(about) and has_phrase(about, g.file.names.mother.words)
+
+
+def is_called_the_mothers(measured: Measurement, g: Guideline) -> bool:
+    """Whether the words of a result say that it is the mother's, though it names nobody."""
+    said = (measured.text, *(code.display for code in (*measured.codes, *measured.concepts)))
+    return any(is_of_the_mother(one, g) for one in said)
+
+
+def worded_diet(measured: Measurement, g: Guideline) -> str:
+    """A vegan diet by its words; "" if none."""
+    said = (measured.text, *(code.display for code in measured.concepts))
+    vegan = g.file.names.mother.vegan
+    return next((one for one in said if one and has_phrase(one, vegan)), "")
+
+
+def plain_answer(text: str) -> str:
+    """An answer as the lists of answers write it."""
+    return " ".join(text.lower().split())
+
+
+def names_nitrous_oxide(codes: Iterable[Code], text: str, g: Guideline) -> bool:
+    """Whether codes or names say nitrous oxide."""
+    given = tuple(codes)
+    if g.codes.nitrous_oxide.any_of(given) is not None:
+        return True
+    said = (text, *(code.display for code in given))
+    return any(has_phrase(one, g.file.names.nitrous_oxide) for one in said if one)

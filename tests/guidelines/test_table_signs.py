@@ -1,0 +1,521 @@
+"""Table SIGN, words without a code, what is asked of the mother, formula, and the screening."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from builders import (
+    BREAST_FED,
+    CROHN,
+    FAILURE_TO_THRIVE,
+    FOLIC_ACID,
+    ICD10CM,
+    LEBER,
+    LOINC,
+    MACROCYTIC,
+    ON,
+    PANCYTOPENIA,
+    PRETERM,
+    SEIZURE,
+    SNOMED,
+    VEGAN,
+    Seen,
+    a_diet,
+    a_lab,
+    a_level,
+    a_measurement,
+    a_problem,
+    a_record,
+    a_screening,
+    a_test_order,
+    a_weight,
+    an_allergy,
+    an_operation,
+    an_order,
+    breast_feeding,
+    day,
+    days_ago,
+    months_old,
+    on_treatment,
+    quantity,
+    see,
+)
+
+from cds_service import clinical
+from cds_service.clinical import Code, Procedure
+from cds_service.guidelines.b12_under_two.data import Texts
+from cds_service.guidelines.b12_under_two.growth import Weighing, curves, deviation_of
+from cds_service.language import say
+
+MICROCEPHALY = Code(ICD10CM, "Q02", "Microcephaly")
+GLOSSITIS = Code(SNOMED, "45534005", "Glossitis")
+FATIGUE = Code(ICD10CM, "R53.83", "Other fatigue")
+UNSPECIFIED = Code(ICD10CM, "R62.50", "Unspecified lack of expected development")
+IRRITABILITY = Code(ICD10CM, "R45.4", "Irritability and anger")
+VOMITING = Code(ICD10CM, "R11.10", "Vomiting, unspecified")
+APNOEA = Code(ICD10CM, "R06.81", "Apnea, not elsewhere classified")
+EVENT = Code(ICD10CM, "R68.13", "Apparent life threatening event in infant (ALTE)")
+NEC_3 = Code(ICD10CM, "P77.3", "Stage 3 necrotizing enterocolitis in newborn")
+NEC = Code(ICD10CM, "P77.9", "Necrotizing enterocolitis in newborn, unspecified")
+PARTS_MISSING = Code(ICD10CM, "Z90.49", "Acquired absence of other specified parts")
+ANEMIC = a_lab("hemoglobin", "6.2")
+RAISED = (a_lab("methylmalonate", "3.5"), a_lab("homocysteine", 45))
+
+
+def unmeasured(*problems: object, measured: tuple[Any, ...] = (), **but: Any) -> Seen:
+    """A child without any level."""
+    return see(a_record(measured=measured, problems=problems, **but))  # type: ignore[arg-type]
+
+
+def in_words(text: str) -> Any:
+    return a_problem(None, text=text)
+
+
+# --- no silence on a child whose signs suggest a deficiency ---------------------------------------
+
+
+def test_failure_to_thrive_with_macrocytic_anaemia_and_raised_metabolites_is_measured() -> None:
+    seen = unmeasured(
+        FAILURE_TO_THRIVE, MACROCYTIC, measured=(ANEMIC, *RAISED, breast_feeding(BREAST_FED))
+    )
+    assert {"STAT-12", "SIGN-03", "RTE-10", "MAT-01"} <= seen.rules
+    assert seen.indicator == "warning"
+    assert [name for name, _ in seen.tests] == ["Vitamin B12"]
+    assert seen.says("Metabolites are there and raised: methylmalonate 3.5 µmol/L, homocysteine 45")
+    assert seen.says("Do not wait for the level to treat the severe anaemia")
+    assert not seen.drugs
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [FAILURE_TO_THRIVE, MICROCEPHALY, GLOSSITIS, MACROCYTIC, PANCYTOPENIA, IRRITABILITY, FATIGUE,
+     UNSPECIFIED],
+    ids=lambda one: one.display,
+)  # fmt: skip
+def test_one_suggestive_sign_alone_is_information(problem: Code) -> None:
+    seen = unmeasured(problem)
+    assert {"STAT-12", "SIGN-05", "RTE-10"} <= seen.rules
+    assert seen.indicator == "info"
+    assert ("Vitamin B12", 0) in seen.tests
+
+
+@pytest.mark.parametrize("problem", [FATIGUE, IRRITABILITY, UNSPECIFIED], ids=lambda one: one.code)
+def test_a_weak_sign_stays_information_whatever_the_cause(problem: Code) -> None:
+    assert unmeasured(problem, measured=(breast_feeding(),)).indicator == "info"
+    seen = unmeasured(problem, CROHN)
+    assert "SIGN-05" in seen.rules
+    assert "SIGN-04" not in seen.rules
+
+
+@pytest.mark.parametrize(
+    ("problems", "measured"),
+    [
+        ((FAILURE_TO_THRIVE, MICROCEPHALY), ()),
+        ((FATIGUE, IRRITABILITY), ()),
+        ((FAILURE_TO_THRIVE, VOMITING), ()),
+        ((FAILURE_TO_THRIVE,), (breast_feeding(),)),
+        ((GLOSSITIS, CROHN), ()),
+        ((FAILURE_TO_THRIVE,), (RAISED[0],)),
+    ],
+    ids=["two", "two weak ones", "with vomiting", "breast-fed", "a cause", "a raised metabolite"],
+)
+def test_two_signs_or_one_with_a_reason_are_a_warning(
+    problems: tuple[Code, ...], measured: tuple[Any, ...]
+) -> None:
+    seen = unmeasured(*problems, measured=measured)
+    assert {"STAT-12", "SIGN-04"} <= seen.rules
+    assert seen.indicator == "warning"
+
+
+def test_vomiting_alone_is_no_sign() -> None:
+    assert unmeasured(VOMITING).silent
+    assert unmeasured(a_problem(Code(ICD10CM, "R63.39"))).silent
+
+
+@pytest.mark.parametrize("code", ["R68.12", "R10.83"])
+def test_a_fussy_infant_and_colic_are_no_signs(code: str) -> None:
+    assert unmeasured(Code(ICD10CM, code, "Fussy infant (baby)")).silent
+    assert "SEV-06" in see(a_record(problems=[Code(ICD10CM, code, "Colic")])).rules
+
+
+def test_very_low_haemoglobin_alone_is_a_warning_whatever_the_cells() -> None:
+    small = (ANEMIC, a_lab("mcv", 70, reference_high=quantity(86, "fL")))
+    seen = unmeasured(measured=small)
+    assert {"STAT-12", "SIGN-03"} <= seen.rules
+    assert seen.indicator == "warning"
+    assert unmeasured(measured=(a_lab("hemoglobin", 7),)).silent
+
+
+def test_what_was_measured_within_the_month_is_not_ordered_again() -> None:
+    fresh = unmeasured(FAILURE_TO_THRIVE, measured=RAISED)
+    assert {name for name, _ in fresh.tests} == {"Vitamin B12", "Blood count"}
+    old = (a_lab("methylmalonate", "3.5", ago=31), a_lab("homocysteine", 45, ago=31))
+    assert len(unmeasured(FAILURE_TO_THRIVE, measured=old).tests) == 4
+
+
+def test_an_old_level_answers_no_neurological_sign() -> None:
+    old = a_record(level=a_level(400, ago=200), birth=months_old(20), problems=[SEIZURE])
+    seen = see(old)
+    assert {"STAT-12", "SIGN-01"} <= seen.rules
+    assert seen.indicator == "warning"
+    assert ("Vitamin B12", 0) in seen.tests
+
+
+def test_a_lasting_cause_does_not_make_signs_information() -> None:
+    seen = unmeasured(FAILURE_TO_THRIVE, procedures=(an_operation(Code(SNOMED, "51346007")),))
+    assert "RTE-10" in seen.rules
+    assert seen.indicator == "warning"
+    assert seen.says("supplemented for life")
+
+
+@pytest.mark.parametrize(
+    "problem", [MICROCEPHALY, GLOSSITIS, FATIGUE, IRRITABILITY, UNSPECIFIED], ids=lambda x: x.code
+)
+def test_a_suggestive_sign_makes_a_deficiency_moderate_and_no_emergency(problem: Code) -> None:
+    seen = see(a_record(level=a_level(190), problems=[problem]))
+    assert {"SEV-05", "RTE-06"} <= seen.rules
+    assert seen.indicator == "warning"
+    assert seen.doses["DOSE-A"] is True
+
+
+@pytest.mark.parametrize(
+    "code",
+    [Code(ICD10CM, "D51.9"), Code(SNOMED, "267517008"), Code(SNOMED, "234360003")],
+    ids=lambda one: one.code,
+)
+def test_a_diagnosis_that_says_anaemia_is_moderate(code: Code) -> None:
+    assert {"SEV-05", "RTE-06"} <= see(a_record(problems=[code])).rules
+
+
+def test_a_transfusion_hides_no_severe_anaemia_of_a_child_without_a_level() -> None:
+    transfused = (a_lab("hemoglobin", "5.5", ago=4), a_lab("hemoglobin", "11.5", ago=1))
+    seen = unmeasured(measured=transfused)
+    assert "SIGN-03" in seen.rules
+    assert seen.indicator == "warning"
+    assert seen.says("5.5 g/dL on")
+    assert seen.says("11.5 g/dL later")
+
+
+# --- apnoea ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [APNOEA, EVENT, Code(SNOMED, "1023001", "Apnea")])
+def test_apnoea_is_neurological_from_one_month_on(code: Code) -> None:
+    assert "RTE-03" in see(a_record(problems=[code])).rules
+    at_birth = a_problem(code, ago=(ON - months_old(6)).days - 20)
+    assert "RTE-07" in see(a_record(problems=[at_birth])).rules
+    assert "SIGN-01" not in unmeasured(code, birth=day(20)).rules
+
+
+def test_an_apnoea_of_one_month_to_the_day_counts() -> None:
+    birth = months_old(6)
+    for months, counts in ((1, True), (0, False)):
+        ago = (ON - birth).days - (31 if months else 29)
+        seen = see(a_record(birth=birth, problems=[a_problem(APNOEA, ago=ago)]))
+        assert ("RTE-03" in seen.rules) is counts
+
+
+@pytest.mark.parametrize("code", ["P28.4", "P28.40", "G47.33"])
+def test_apnoea_of_the_newborn_or_of_sleep_is_no_sign(code: str) -> None:
+    other = Code(ICD10CM, code, "Apnea")
+    both = a_problem(APNOEA, codes=(APNOEA, other))
+    assert unmeasured(other).silent
+    assert unmeasured(both).silent
+
+
+# --- words without a code -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["Krampfanfälle", "seizures every day", "Convulsiones", "Muskelhypotonie", "BRUE"]
+)
+def test_neurological_words_hold_back_and_choose_nothing(text: str) -> None:
+    deficient = see(a_record(problems=[in_words(text)]))
+    assert "RTE-05b" in deficient.rules
+    assert deficient.indicator == "warning"
+    assert deficient.doses == {"DOSE-D": False}
+    borderline = see(a_record(level=a_level(250), problems=[in_words(text)]))
+    assert borderline.indicator == "warning"
+    assert borderline.doses == {"DOSE-D": False}
+    assert unmeasured(in_words(text)).indicator == "warning"
+    assert see(a_record(level=a_level(400), problems=[in_words(text)])).silent
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["No seizures", "Febrile seizures", "Family history of epilepsy", "Mother has epilepsy",
+     "Keine Krampfanfälle", "Z. n. Krampfanfall", "sin convulsiones"],
+)  # fmt: skip
+def test_what_is_denied_past_or_of_somebody_else_is_no_sign(text: str) -> None:
+    assert unmeasured(in_words(text)).silent
+    assert "RTE-07" in see(a_record(problems=[in_words(text)])).rules
+
+
+def test_an_injection_that_a_known_fact_calls_for_stays_beside_words() -> None:
+    seen = see(a_record(level=a_level(80), problems=[in_words("Krampfanfälle")]))
+    assert seen.doses == {"DOSE-E": True}
+    assert seen.says("recorded in words only")
+
+
+def test_words_bring_no_injection_in_place_of_a_running_order() -> None:
+    seen = see(on_treatment(5, problems=[in_words("Krampfanfälle")]))
+    assert "DUP-03" not in seen.rules
+    assert not seen.stopped
+
+
+def test_with_words_allergy_and_leber_still_rule() -> None:
+    words = in_words("Krampfanfälle")
+    allergic = see(a_record(problems=[words], allergies=(an_allergy(),)))
+    assert allergic.shows("SAF-05.new")
+    assert not allergic.drugs
+    leber = see(a_record(problems=[words, LEBER]))
+    assert {drug.substance for drug in leber.drugs} == {"hydroxocobalamin"}
+
+
+@pytest.mark.parametrize(
+    "text", ["Glossitis", "Knuckle hyperpigmentation", "Gedeihstörung", "Developmental concern"]
+)
+def test_suggestive_words_ask_for_a_level(text: str) -> None:
+    seen = unmeasured(in_words(text))
+    assert "SIGN-05" in seen.rules
+    assert seen.says(f"Recognised by words only, without a known code: {text}")
+
+
+def test_an_order_that_is_b12_by_its_name_only_holds_a_second_back() -> None:
+    named = an_order(Code("urn:site", "77", ""), text="Vitamin B12 drops")
+    seen = see(a_record(medications=[named]))
+    assert seen.doses == {"DOSE-A": False}
+    assert seen.indicator == "warning"
+    assert seen.says("vitamin B12 by its name only (Vitamin B12 drops)")
+    assert see(a_record(problems=[SEIZURE], medications=[named])).doses == {"DOSE-D": False}
+
+
+# --- newborn screening ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["53160-8", "53163-2"])
+def test_a_positive_screening_without_a_level_is_confirmed_today(code: str) -> None:
+    seen = unmeasured(measured=(a_screening(code),), birth=day(12))
+    assert {"STAT-12", "SIGN-02"} <= seen.rules
+    assert seen.indicator == "warning"
+    assert seen.shows("RTE-10.screening")
+    assert {"Vitamin B12", "Methylmalonate", "Homocysteine"} <= {name for name, _ in seen.tests}
+
+
+def test_a_screening_above_its_range_is_positive_and_one_inside_is_not() -> None:
+    upper = quantity(6, "umol/L")
+    above = a_screening(interpretation="", reference_high=upper)
+    inside = a_screening(interpretation="", value=upper, reference_high=upper)
+    assert "SIGN-02" in unmeasured(measured=(above,)).rules
+    assert unmeasured(measured=(inside,)).silent
+    assert unmeasured(measured=(a_screening(interpretation="normal"),)).silent
+    assert unmeasured(measured=(a_screening(about="twin"),)).silent
+
+
+def test_a_screening_in_words_counts_by_its_marker() -> None:
+    assert "SIGN-02" in unmeasured(in_words("Newborn screening positive: C3 high")).rules
+    assert unmeasured(in_words("Newborn screening positive: TSH")).silent
+
+
+# --- bowel ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["active", "resolved"])
+@pytest.mark.parametrize(
+    "codes", [(NEC_3,), (NEC, PARTS_MISSING)], ids=["stage III", "with a resection"]
+)
+def test_enterocolitis_that_took_the_bowel_is_malabsorption(
+    codes: tuple[Code, ...], status: str
+) -> None:
+    problems = [a_problem(one, clinical_status=status) for one in codes]
+    seen = see(a_record(problems=problems))
+    assert {"ETI-02", "RTE-05"} <= seen.rules
+    assert not seen.says("not counted as a cause")
+    assert "RTE-09" in see(a_record(level=a_level(400), problems=problems)).rules
+
+
+@pytest.mark.parametrize("code", [NEC, PARTS_MISSING, Code(ICD10CM, "P77.2", "Stage 2")])
+def test_enterocolitis_of_less_or_a_resection_alone_is_only_possible(code: Code) -> None:
+    seen = see(a_record(problems=[code]))
+    assert "RTE-07" in seen.rules
+    assert seen.says("Possible malabsorption, not counted as a cause")
+
+
+# --- formula and the mother -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["Formula fed", "Säuglingsnahrung", "Lactancia artificial"])
+def test_on_formula_diet_is_not_a_likely_cause(text: str) -> None:
+    seen = see(a_record(breast_feeding(text), birth=months_old(8)))
+    assert "RTE-07" in seen.rules
+    assert seen.says("diet is not a likely cause. Look for malabsorption and an inborn error")
+    assert not seen.says("consider diet")
+    assert seen.doses == {"DOSE-A": True}
+    assert {"Methylmalonate", "Homocysteine"} <= {name for name, _ in seen.tests}
+    assert seen.shows("MAT-01.formula")
+    assert seen.tasks
+
+
+def test_on_formula_the_requirement_is_not_offered() -> None:
+    assert "DOSE-B" in see(a_record(a_weight(7))).doses
+    assert "DOSE-B" not in see(a_record(a_weight(7), breast_feeding("formula fed"))).doses
+
+
+def test_breast_and_formula_is_breast_fed() -> None:
+    seen = see(a_record(breast_feeding("breastfed and formula fed")))
+    assert seen.shows("MAT-01")
+    assert not seen.says("diet is not a likely cause")
+
+
+def test_a_toddler_on_formula_eats_other_things_too() -> None:
+    seen = see(a_record(breast_feeding("formula fed"), birth=months_old(15)))
+    assert not seen.says("diet is not a likely cause")
+    assert "MAT-03" in seen.rules
+
+
+# --- prevention -----------------------------------------------------------------------------------
+
+
+def test_a_vegan_mother_of_a_breast_fed_child_with_an_adequate_level_is_seen_to() -> None:
+    record = a_record(breast_feeding(), a_diet(about="mother"), level=a_level(400))
+    seen = see(record)
+    assert "PRE-01" in seen.rules
+    assert seen.indicator == "info"
+    assert [task.description for task in seen.tasks] == [say(Texts.prevention_mother)]
+    assert see(a_record(breast_feeding(), level=a_level(400))).silent
+
+
+@pytest.mark.parametrize("vegetarian", ["vegetarian"])
+def test_a_vegetarian_mother_is_no_reason_yet(vegetarian: str) -> None:
+    code = Code("http://terminology.hl7.org/CodeSystem/diet", vegetarian, "Vegetarian")
+    assert see(a_record(breast_feeding(), a_diet(code, about="mother"), level=a_level(400))).silent
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Mother vegan", "Maternal vitamin B12 deficiency", "Mutter Zöliakie", "Madre con celiaquía",
+     "Mother: gastric bypass"],
+)  # fmt: skip
+def test_the_mothers_facts_are_read_in_words(text: str) -> None:
+    seen = see(a_record(breast_feeding(), level=a_level(400), problems=[in_words(text)]))
+    assert "PRE-01" in seen.rules
+    assert "ETI-03" not in seen.rules
+
+
+def test_the_mothers_own_low_level_is_a_reason() -> None:
+    low = a_level(120, about="mother")
+    seen = see(a_record(breast_feeding(), low, level=a_level(400)))
+    assert "PRE-01" in seen.rules
+    assert seen.says("120 pg/mL")
+    fine = a_level(400, about="mother")
+    assert see(a_record(breast_feeding(), fine, level=a_level(400))).silent
+
+
+def test_a_vegan_diet_of_the_mother_in_words_is_a_reason() -> None:
+    diet = a_measurement(Code(LOINC, "81663-7", "Diet"), text="Vegane Ernährung", about="Mutter")
+    assert "PRE-01" in see(a_record(breast_feeding(), diet, level=a_level(400))).rules
+
+
+def test_a_diet_that_words_call_the_mothers_is_not_the_childs() -> None:
+    hers = a_measurement(Code(LOINC, "81663-7", "Diet of mother"), concepts=(VEGAN,))
+    seen = see(a_record(breast_feeding(), hers, level=a_level(400), birth=months_old(15)))
+    assert "PRE-01" in seen.rules
+    assert "ETI-03" not in seen.rules
+
+
+def test_a_vegan_toddler_with_an_adequate_level_is_told_about_the_supplement() -> None:
+    seen = see(a_record(a_diet(), level=a_level(400), birth=months_old(15)))
+    assert "PRE-02" in seen.rules
+    assert seen.indicator == "info"
+    assert see(a_record(a_diet(), level=a_level(400), birth=months_old(8))).silent
+
+
+# --- nitrous oxide --------------------------------------------------------------------------------
+
+GAS = Code("http://www.whocc.no/atc", "N01AX13", "nitrous oxide")
+
+
+def planned(
+    text: str = "Dental care under nitrous oxide", status: str = "active"
+) -> clinical.TestOrder:
+    return clinical.TestOrder((), text, status, "ServiceRequest/1", days_ago(-7))
+
+
+def test_planned_nitrous_oxide_is_a_warning_line_and_never_a_card() -> None:
+    seen = see(a_record(level=a_level(250), test_orders=(planned(),)))
+    assert seen.indicator == "warning"
+    assert seen.says("Nitrous oxide planned or given in the last 30 days (Dental care under")
+    assert see(a_record(level=a_level(400), test_orders=(planned(),))).silent
+    assert not see(a_record(test_orders=(planned(status="completed"),))).says("tell the anaesth")
+
+
+@pytest.mark.parametrize("text", ["Lachgassedierung"[:7], "Protoxyde d'azote", "Óxido nitroso"])
+def test_nitrous_oxide_is_read_in_other_languages(text: str) -> None:
+    assert see(a_record(test_orders=(planned(text),))).says("tell the anaesthetist")
+
+
+def test_nitrous_oxide_by_its_code_and_as_a_medication() -> None:
+    by_code = Procedure((GAS,), "", "preparation", "Procedure/1")
+    assert see(a_record(procedures=(by_code,))).says("tell the anaesthetist")
+    given = an_order(GAS, ago=20, kind="administration", status="completed")
+    assert see(a_record(medications=[given])).says("tell the anaesthetist")
+    assert not see(a_record(medications=[an_order(FOLIC_ACID)])).says("tell the anaesthetist")
+
+
+# --- a normal level can mislead -------------------------------------------------------------------
+
+
+def test_a_normal_level_with_signs_asks_for_what_was_given_elsewhere() -> None:
+    seen = see(a_record(level=a_level(400), problems=[SEIZURE]))
+    assert "STAT-07" in seen.rules
+    assert seen.says("given elsewhere before the sample")
+
+
+def test_a_test_that_is_ordered_is_not_ordered_twice() -> None:
+    seen = unmeasured(FAILURE_TO_THRIVE, test_orders=(a_test_order("2132-9"),))
+    assert "Vitamin B12" not in {name for name, _ in seen.tests}
+
+
+# --- failure to thrive that only the weights show -------------------------------------------------
+
+
+def test_a_fall_across_two_centile_spaces_is_a_sign_and_said_to_be_calculated() -> None:
+    weights = (a_weight(8, ago=60), a_weight("6.8", ago=5))
+    seen = unmeasured(measured=weights, birth=months_old(8))
+    assert {"STAT-12", "SIGN-05"} <= seen.rules
+    assert seen.says("as calculated: 8 kg on 2026-01-14, 6.8 kg on 2026-03-10")
+    low = see(a_record(*weights, birth=months_old(8)))
+    assert {"SEV-05", "RTE-06"} <= low.rules
+
+
+@pytest.mark.parametrize(
+    ("weights", "but"),
+    [
+        ((a_weight(8, ago=60), a_weight("8.3", ago=5)), {}),
+        ((a_weight(8, ago=32), a_weight("6.8", ago=5)), {}),
+        ((a_weight(8, ago=160), a_weight("6.8", ago=61)), {}),
+        ((a_weight(8, ago=60), a_weight("6.8", ago=5)), {"problems": (PRETERM,)}),
+        ((a_weight(8, ago=60), a_weight("6.8", ago=5, code="3142-7")), {}),
+        ((a_weight("6.8", ago=60), a_weight(8, ago=5)), {}),
+    ],
+    ids=["less", "under four weeks", "old", "preterm", "stated", "a gain"],
+)
+def test_other_weights_are_no_sign(weights: tuple[Any, ...], but: dict[str, Any]) -> None:
+    assert unmeasured(*but.get("problems", ()), measured=weights, birth=months_old(8)).silent
+
+
+@pytest.mark.parametrize(
+    ("month", "kg", "deviations"),
+    [(0, "3.35", 0), (6, "6.36", -2), (6, "5.68", -3), (12, "11.98", 2), (24, "7.59", -4)],
+)
+def test_a_weight_of_the_standard_lies_where_the_standard_has_it(
+    month: int, kg: str, deviations: int
+) -> None:
+    birth = months_old(24)
+    at = birth + timedelta(days=round(month * 30.4375))
+    boys = curves()[0]
+    found = deviation_of(Weighing(at, Decimal(kg), ""), birth, boys)
+    assert abs(found - deviations) < Decimal("0.1")
