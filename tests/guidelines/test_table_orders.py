@@ -12,6 +12,7 @@ from builders import (
     FOLIC_ACID,
     HEMOPHILIA,
     HYDROXOCOBALAMIN,
+    KIT,
     LEBER,
     MULTIVITAMIN,
     MUSCLE,
@@ -39,6 +40,7 @@ from builders import (
     a_test_order,
     a_weight,
     an_allergy,
+    an_antidote,
     an_injection,
     an_order,
     day,
@@ -954,3 +956,80 @@ def test_schedules_of_adults_match_no_child() -> None:
     assert any(one.adults for one in G.file.published_schedules)
     for one in G.file.published_schedules:
         assert one.source in G.file.sources
+
+
+# --- the antidote of cyanide ----------------------------------------------------------------------
+
+CYANOKIT = "Hydroxocobalamin 5 g powder for infusion (Cyanokit)"
+
+
+def kit(**but: Any) -> Draft:
+    line = a_dosage(70, "mg", per_kg=True, route=VEIN)
+    return a_draft(line, **{"code": None, "text": CYANOKIT, **but})
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        kit(),
+        kit(text="Cyanokit"),
+        kit(text="hydroxocobalamin 5000 MG Injection"),
+        kit(text="Hydroxocobalamin 2.5 g vial"),
+        kit(code=KIT, text=""),
+        a_draft(a_dosage(70, "mg", per_kg=True, route=None), code=None, text=CYANOKIT),
+        an_antidote(),
+        an_antidote(50),
+        an_antidote(150),
+    ],
+)
+@pytest.mark.parametrize("level", [78, 150, 250, 500, None])
+def test_an_antidote_is_recognised_and_nothing_is_changed(draft: Draft, level: int | None) -> None:
+    record = a_record(level=a_level(level)) if level else a_record(measured=())
+    seen = see_orders(record, draft)
+    assert about_orders(seen) == {"ORD-18"}
+    assert not seen.revised
+    cards = [one for one in seen.outcomes if isinstance(one, Recommend) and one.rule == "ORD-18"]
+    assert [(one.indicator, one.choices) for one in cards] == [("info", ())]
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        kit(dosages=(a_dosage(70, "mg", per_kg=True, route=MUSCLE),)),
+        kit(text="Hydroxocobalamin 1 mg/mL injection"),
+        kit(text="Hydroxocobalamin 0.5 g injection"),
+        kit(text="Cyanocobalamin 5 g powder"),
+        an_antidote(49),
+        an_antidote(151),
+        an_antidote(strength=1),
+        an_antidote(dosages=(a_dosage(70, "mg", per_kg=True, route=VEIN),)),
+    ],
+)
+def test_what_is_no_antidote_is_judged_as_ever(draft: Draft) -> None:
+    said = about_orders(see_orders(a_record(), draft))
+    assert "ORD-04" in said
+    assert "ORD-18" not in said
+
+
+def test_a_reaction_to_cobalamin_is_said_of_an_antidote_which_stays() -> None:
+    seen = see_orders(a_record(allergies=(an_allergy(),)), kit())
+    assert about_orders(seen) == {"ORD-10.allergy", "ORD-18"}
+    assert kept(seen, "ORD-10") == []
+
+
+def test_an_antidote_is_no_treatment_and_levels_after_it_are_not_used() -> None:
+    given = a_dose_given(KIT, ago=10, route=VEIN, text=CYANOKIT)
+    before = see(a_record(level=a_level(150, ago=11), medications=[given]))
+    assert before.shows("RTE-07")
+    after = see(a_record(level=a_level(5000, ago=5), medications=[given]))
+    assert after.shows("B12-04")
+    assert not {"STAT-01", "STAT-10", "DUP-01", "RTE-11"} & after.rules
+
+
+def test_an_antidote_in_force_is_said_and_nothing_is_stopped() -> None:
+    order = in_force(a_dosage(70, "mg", per_kg=True, route=VEIN), code=KIT, text=CYANOKIT)
+    seen = see(a_record(medications=[order]))
+    assert "ORD-18" in about_orders(seen)
+    assert "ORD-04" not in about_orders(seen)
+    assert "DUP-01" not in seen.rules
+    assert kept(seen, "ORD-18") == []

@@ -90,6 +90,10 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     dose_excessive: Limit
     dose_tenth: Limit
     course_scant: Limit
+    antidote_least: Limit
+    antidote_most: Limit
+    antidote_strength: Limit
+    antidote_effect: Limit
     dose_suggested: Limit
 
 
@@ -247,6 +251,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     stale_result: str
     expired_result: str
     before_birth: str
+    after_antidote: str
     preliminary: str
     draft_read: str
     draft_by_name: str
@@ -411,6 +416,7 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     name_open: str
     substances_differ: str
     kind_b12: str
+    kind_antidote: str
     kind_combination: str
     kind_folic_acid: str
     kind_other: str
@@ -644,13 +650,16 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     ``companions`` are other active substances, ``combination`` names of medicines that have B12
     among others, ``no_medicine`` words that make a name with B12 something else (a test, a
     strain), ``plain`` words that name no substance, ``preservative_free`` phrases that say so,
-    ``negations`` words that turn round what is said of a route.
+    ``negations`` words that turn round what is said of a route. ``antidote`` names the antidote of
+    cyanide, ``antidote_contents`` what is in it.
     """
 
     b12: SubstanceNames
     companions: tuple[str, ...]
     combination: tuple[str, ...]
     folic_acid: tuple[str, ...]
+    antidote: tuple[str, ...]
+    antidote_contents: tuple[str, ...]
     no_medicine: tuple[str, ...]
     plain: tuple[str, ...]
     preservative_free: tuple[str, ...]
@@ -713,6 +722,7 @@ class Codes(Struct, frozen=True):
     b12_therapy: CodeList
     hydroxocobalamin: CodeList
     cyanocobalamin: CodeList
+    antidote: CodeList
     multivitamin_with_b12: CodeList
     b12_combination: CodeList
     folic_acid: CodeList

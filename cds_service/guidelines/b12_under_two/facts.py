@@ -21,7 +21,7 @@ from cds_service.clinical import (
     convert,
 )
 from cds_service.guidelines.b12_under_two.age import Age, is_ahead, read_age
-from cds_service.guidelines.b12_under_two.data import Guideline, Product
+from cds_service.guidelines.b12_under_two.data import Guideline, Product, Texts
 from cds_service.guidelines.b12_under_two.products import names_b12
 from cds_service.guidelines.b12_under_two.results import (
     FINAL,
@@ -37,7 +37,7 @@ from cds_service.guidelines.b12_under_two.results import (
 from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
 from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Words
+from cds_service.language import Words, say
 
 
 class Finding(Struct, frozen=True):
@@ -342,7 +342,8 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     for name in not_b12:
         why.row(g.tables.result_remarks, "B12-05", RemarkFacts(another_test=True), name)
     problems = _Problems(record, on, g)
-    therapy = read_therapy(record, on, g)
+    therapy = read_therapy(record, weight.kg, on, g)
+    levels, preliminary, after = _without_antidote(levels, preliminary, therapy, g)
     neurological, paradoxical = _neurological(problems, therapy, g)
     permanent = (
         *problems.of("malabsorption_permanent", lasting=True),
@@ -356,7 +357,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         weight=weight,
         levels=levels,
         preliminary=preliminary,
-        unusable=unusable,
+        unusable=(*unusable, *after),
         not_b12=not_b12,
         labs=_read_labs(measured, on, g),
         gestation_weeks=_gestation(measured.get("gestational_age", ())),
@@ -400,6 +401,32 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         foreign=record.foreign,
         before_birth=before_birth,
     )
+
+
+def _without_antidote(
+    levels: tuple[Level, ...], preliminary: Level | None, therapy: Therapy, g: Guideline
+) -> tuple[tuple[Level, ...], Level | None, tuple[Words, ...]]:
+    """The levels that an antidote of cyanide cannot have raised, a preliminary one among them,
+    and the others by name."""
+    given = [one.authored for one in therapy.antidotes if one.authored is not None]
+    if not given:
+        return levels, preliminary, ()
+
+    def raised(level: Level) -> bool:
+        return any(
+            level.when.last >= one.first
+            and g.limits.antidote_effect.holds((level.when.first - one.last).days)
+            for one in given
+        )
+
+    every = [*levels, *([preliminary] if preliminary else [])]
+    told = tuple(
+        say(Texts.after_antidote, written=one.written, date=one.when.last)
+        for one in every
+        if raised(one)
+    )
+    stands = preliminary if preliminary is not None and not raised(preliminary) else None
+    return tuple(one for one in levels if not raised(one)), stands, told
 
 
 def _neurological(

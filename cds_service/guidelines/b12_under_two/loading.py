@@ -242,6 +242,7 @@ SPEAKING = (
     "ORD-07.tenth",
     "ORD-07.published",
     "ORD-16",
+    "ORD-18",
     "ORD-08",
     "ORD-09",
     "ORD-10.allergy",

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal, NamedTuple
+from decimal import Decimal
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from cds_service.clinical import Medication, Record, convert
+from cds_service.guidelines.b12_under_two.antidote import was_antidote
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
-from cds_service.guidelines.b12_under_two.products import ProductWay, names_b12, recognise
-
-Route = Literal["oral", "parenteral", "other", "unknown"]
+from cds_service.guidelines.b12_under_two.products import ProductWay, Route, names_b12, recognise
 
 
 class Therapy(Struct, frozen=True):
     """Vitamin B12 treatment on the record. ``start`` is day 0 of the current episode; ``given``
-    says that doses were recorded as given in it; ``running`` are the active orders and the doses
+    says
+    that doses were recorded as given in it; ``running`` are the active orders and the doses
     given that are still within one episode of today; ``named`` are the active orders that have
-    only a name of B12."""
+    only a name of B12. ``antidotes``, ordered or given against cyanide, are none of it."""
 
     active: tuple[Medication, ...] = ()
     start: date | None = None
@@ -36,6 +37,7 @@ class Therapy(Struct, frozen=True):
     running: tuple[Medication, ...] = ()
     ended_orders: int = 0
     dates: tuple[date, ...] = ()
+    antidotes: tuple[Medication, ...] = ()
 
     @property
     def is_active(self) -> bool:
@@ -56,9 +58,9 @@ _BY_FORM: Mapping[ProductWay, Route] = {
 _NOT_GIVEN = frozenset({"not-done", "entered-in-error", "unknown", "not-given"})
 
 
-def read_therapy(record: Record, on: date, g: Guideline) -> Therapy:
+def read_therapy(record: Record, weight_kg: Decimal | None, on: date, g: Guideline) -> Therapy:
     """The current episode of B12 treatment; a gap over the limit starts a new one."""
-    found = _Found(on, g)
+    found = _Found(weight_kg, on, g)
     for medication in record.medications:
         found.add(medication)
     return found.therapy()
@@ -77,8 +79,9 @@ class _Episode(NamedTuple):
 class _Found:
     """What the medications of a record say about treatment with B12, one after another."""
 
-    def __init__(self, on: date, g: Guideline) -> None:
-        self._on, self._g = on, g
+    def __init__(self, weight_kg: Decimal | None, on: date, g: Guideline) -> None:
+        self._weight_kg, self._on, self._g = weight_kg, on, g
+        self._antidotes: list[Medication] = []
         self._active: list[Medication] = []
         self._administered: list[Medication] = []
         self._given: list[date] = []
@@ -94,6 +97,10 @@ class _Found:
             self._unknown += medication.status in _IN_FORCE
             return
         if medication.intent in _NOT_AN_ORDER:
+            return
+        if was_antidote(medication, self._weight_kg, self._g):
+            if medication.status not in _NOT_GIVEN | _NOT_ORDERED:
+                self._antidotes.append(medication)
             return
         if codes.multivitamin_with_b12.any_of(medication.codes) is not None:
             return
@@ -173,6 +180,7 @@ class _Found:
             running=(*active, *self._administered),
             ended_orders=self._ended,
             requirement_level=self._requirement,
+            antidotes=tuple(self._antidotes),
             dates=tuple(day for span in sorted(self._spans) for day in span),
         )
 

@@ -97,6 +97,16 @@ class OrderChecks:
         reasons = [say(Orders.does_not_treat)]
         return self._dangers(order, asked) or self._unclear(order, asked, reasons)
 
+    def antidote(self, order: Order) -> list[Said]:
+        """An antidote of cyanide: neither judged nor changed, but for a reaction to it."""
+        asked = structs.replace(self._child, kind=order.kind, substance=order.drug.substance)
+        danger = self._why.all(self.g.tables.order_danger, asked, order.called)
+        match = self._why.first(self.g.tables.order_antidote, order.antidote_facts, order.called)
+        return [
+            self._cards.speak(row.rule, row.then, order, {}, ())
+            for row in (*danger.fired, *match.fired)
+        ]
+
     def unidentified(self, order: Order) -> list[Said]:
         """An order that may be of vitamin B12."""
         doubts = order.drug.doubts or (say(Orders.medication_unread),)

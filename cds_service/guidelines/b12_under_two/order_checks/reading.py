@@ -8,6 +8,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from cds_service.clinical import Draft, Medication
+from cds_service.guidelines.b12_under_two.antidote import antidote_facts, is_antidote
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders
 from cds_service.guidelines.b12_under_two.dosing import Dosing, shown_dose, understand
 from cds_service.guidelines.b12_under_two.products import (
@@ -18,6 +19,7 @@ from cds_service.guidelines.b12_under_two.products import (
     Way,
     recognise,
 )
+from cds_service.guidelines.b12_under_two.tables.order import AntidoteFacts
 from cds_service.language import Listed, Message, Words, say
 
 _IN_WORDS: dict[Way, Message] = {
@@ -50,7 +52,16 @@ class Order(Struct, frozen=True, dict=True):
 
     @property
     def kind(self) -> Kind:
-        return self.drug.kind
+        """What it is of; ordered as the antidote of cyanide it is no order of vitamin B12."""
+        return "antidote" if self.drug.kind == "b12" and self._is_antidote else self.drug.kind
+
+    @cached_property
+    def antidote_facts(self) -> AntidoteFacts:
+        return antidote_facts(self.drug, self.draft.dosages, self.weight_kg, self.g)
+
+    @cached_property
+    def _is_antidote(self) -> bool:
+        return is_antidote(self.antidote_facts, self.g)
 
     @cached_property
     def dosing(self) -> Dosing:

@@ -46,10 +46,12 @@ from cds_service.guidelines.b12_under_two.tables.monitoring import (
 from cds_service.guidelines.b12_under_two.tables.mother import Mother, MotherFacts, mother_table
 from cds_service.guidelines.b12_under_two.tables.order import (
     Answer,
+    AntidoteFacts,
     BasketFacts,
     OrderFacts,
     Silence,
     SilenceFacts,
+    antidote_table,
     basket_table,
     danger_table,
     excess_table,
@@ -117,6 +119,7 @@ NAMES = (
     "follow_up_baseline",
     "follow_up_response",
     "follow_up_checks",
+    "order_antidote",
     "order_danger",
     "order_way",
     "order_excess",
@@ -154,6 +157,7 @@ class Tables(Struct, frozen=True):
     follow_up_baseline: Table[ResponseFacts, None]
     follow_up_response: Table[ResponseFacts, Follow | None]
     follow_up_checks: Table[CheckFacts, Follow]
+    order_antidote: Table[AntidoteFacts, Answer]
     order_danger: Table[OrderFacts, Answer]
     order_way: Table[OrderFacts, Answer]
     order_excess: Table[OrderFacts, Answer]
@@ -205,6 +209,7 @@ def make_tables(limits: Limits) -> Tables:
         follow_up_baseline=baseline_table(limits, said["follow_up_baseline"]),
         follow_up_response=response_table(limits, said["follow_up_response"]),
         follow_up_checks=checks_table(limits, said["follow_up_checks"]),
+        order_antidote=antidote_table(limits, said["order_antidote"]),
         order_danger=danger_table(said["order_danger"]),
         order_way=way_table(said["order_way"]),
         order_excess=excess_table(limits, said["order_excess"]),

@@ -112,6 +112,23 @@ class OrderFacts(Struct, frozen=True):
     gaps: tuple[Any, ...] = ()
 
 
+class AntidoteFacts(Struct, frozen=True):
+    """Whether hydroxocobalamin is ordered, or was given, as the antidote of cyanide.
+
+    ``kit`` says that its code or name is the antidote's; ``ways`` are all it may go by. ``low`` to
+    ``high`` are milligrams per kilogram of one dose, ``strength`` milligrams in one millilitre,
+    each ``None`` where it is not known. ``once`` says that no second dose is ordered.
+    """
+
+    kit: bool = False
+    substance: Substance = ""
+    ways: tuple[Way, ...] = ()
+    low: Decimal | None = None
+    high: Decimal | None = None
+    strength: Decimal | None = None
+    once: bool = False
+
+
 class SilenceFacts(Struct, frozen=True):
     """What was said of one order, or of the basket, by the cards; ``checked`` says that there was
     vitamin B12 to check."""
@@ -138,6 +155,36 @@ class BasketFacts(Struct, frozen=True):
     deficient: bool = False
     status: StatusName = "unknown"
     age_rule: str = ""
+
+
+def antidote_table(limits: Limits, words: TableWords) -> Table[AntidoteFacts, Answer]:
+    """A kit without a route goes into the vein; by another way it is no antidote."""
+    f = AntidoteFacts
+    another_way = includes(f.ways, *BY_MOUTH, "intramuscular", "subcutaneous")
+    return Table.of(
+        "order",
+        AntidoteFacts,
+        (
+            Row("ORD-18", all_of(f.kit, not_(another_way)), Answer("ORD-18")),
+            Row(
+                "ORD-18",
+                all_of(
+                    is_one_of(f.substance, "hydroxocobalamin"),
+                    includes(f.ways, "intravenous"),
+                    not_(another_way),
+                    f.once,
+                    meets(f.strength, limits.antidote_strength),
+                    meets(f.low, limits.antidote_least),
+                    meets(f.high, limits.antidote_most),
+                ),
+                Answer("ORD-18"),
+                part="dose",
+            ),
+        ),
+        words,
+        first=True,
+        complete=False,
+    )
 
 
 def danger_table(words: TableWords) -> Table[OrderFacts, Answer]:
