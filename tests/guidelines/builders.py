@@ -595,6 +595,10 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-11.vein": lambda: (a_record(problems=[CROHN]), an_injection(a_dosage(route=VEIN, days=7))),
     "ORD-12": lambda: (a_record(birth=NEWBORN), an_injection()),
     "ORD-13": lambda: (a_record(), a_draft(a_dosage(1, "mg"), code=FOLIC_ACID)),
+    "ORD-13.unknown": lambda: (
+        a_record(measured=(), problems=[SEIZURE]),
+        a_draft(a_dosage(1, "mg"), code=FOLIC_ACID),
+    ),
     "ORD-13.borderline": lambda: (
         a_record(level=a_level(250)),
         a_draft(a_dosage(1, "mg"), code=FOLIC_ACID),

@@ -14,12 +14,14 @@ from builders import (
     HYDROXOCOBALAMIN,
     KIT,
     LEBER,
+    MACROCYTIC,
     MULTIVITAMIN,
     MUSCLE,
     ON,
     ORAL,
     ORAL_SOLUTION,
     ORDERED,
+    PANCYTOPENIA,
     PRETERM,
     RXNORM,
     SEIZURE,
@@ -573,6 +575,31 @@ def test_folic_acid_alone_brings_the_treatment_with_it(signing: bool) -> None:
         assert "ORD-13" not in cards(see_orders(a_record(), folate, beside, signing=signing))
     for other in (a_record(level=ADEQUATE), a_record(medications=[an_order()])):
         assert "ORD-13" not in cards(see_orders(other, folate, signing=signing))
+
+
+@pytest.mark.parametrize("signing", [True, False])
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (a_record(measured=(), problems=[SEIZURE]), True),
+        (a_record(measured=(), problems=[MACROCYTIC]), True),
+        (a_record(measured=(), problems=[PANCYTOPENIA]), True),
+        (a_record(measured=(a_lab("hemoglobin", 9), a_lab("platelets", 90))), True),
+        (a_record(measured=(a_lab("hemoglobin", 9),)), False),
+        (a_record(measured=()), False),
+        (a_record(level=a_level(150, ago=400), problems=[SEIZURE]), True),
+    ],
+)
+def test_folic_acid_alone_waits_for_a_level_nobody_knows(
+    record: Record, expected: bool, signing: bool
+) -> None:
+    folate = a_draft(a_dosage(1, "mg"), code=FOLIC_ACID)
+    seen = see_orders(record, folate, signing=signing)
+    assert seen.shows("ORD-13.unknown") is expected
+    if expected:
+        assert seen.outcome("ORD-13.unknown").indicator == "warning"
+        assert "Vitamin B12" in {name for name, _ in seen.tests}
+        assert not see_orders(record, folate, a_draft()).shows("ORD-13.unknown")
 
 
 def test_a_multivitamin_is_no_treatment() -> None:

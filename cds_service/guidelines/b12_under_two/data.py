@@ -388,6 +388,8 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     incomplete: str
     weight_too_old: str
     no_weight: str
+    large_red_cells: str
+    two_lines_low: str
     low_platelets: str
     stop_other: str
     stop_this: str

@@ -253,6 +253,7 @@ SPEAKING = (
     "ORD-12",
     "ORD-13",
     "ORD-13.borderline",
+    "ORD-13.unknown",
 )
 
 

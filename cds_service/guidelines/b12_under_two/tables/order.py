@@ -144,7 +144,8 @@ class BasketFacts(Struct, frozen=True):
 
     ``b12`` says that vitamin B12 is among them, ``folic_acid`` that folic acid is selected,
     ``refused`` that a card asks not to give what is ordered. ``lacking`` are the checks after it
-    for which nobody has ordered a level. ``age_rule`` is the row of the age table.
+    for which nobody has ordered a level. ``macrocytic`` and ``two_lines_low`` tell of the blood.
+    ``age_rule`` is the row of the age table.
     """
 
     b12: bool = False
@@ -154,6 +155,9 @@ class BasketFacts(Struct, frozen=True):
     treated: bool = False
     deficient: bool = False
     status: StatusName = "unknown"
+    signs: tuple[str, ...] = ()
+    macrocytic: bool = False
+    two_lines_low: bool = False
     age_rule: str = ""
 
 
@@ -465,6 +469,16 @@ def basket_table(words: TableWords) -> Table[BasketFacts, Answer | None]:
                 all_of(alone, is_one_of(f.status, "borderline")),
                 Answer("ORD-13.borderline", shows_level=True),
                 part="borderline",
+            ),
+            Row(
+                "ORD-13",
+                all_of(
+                    alone,
+                    is_one_of(f.status, "unknown", "unknown at risk"),
+                    any_of(some(f.signs), f.macrocytic, f.two_lines_low),
+                ),
+                Answer("ORD-13.unknown"),
+                part="unknown",
             ),
             Row("ORD-15", is_one_of(f.age_rule, "AGE-04"), None),
         ),
