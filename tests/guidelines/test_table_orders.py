@@ -140,10 +140,10 @@ def test_the_dose_of_a_treatment_by_mouth(line: DraftDosage, expected: set[str])
 @pytest.mark.parametrize(
     ("code", "count", "expected"),
     [
-        (TABLET, 1, set()),
+        (TABLET, 1, {"ORD-19"}),
         (TABLET, 2, {"ORD-03"}),
         (TABLET, 3, {"ORD-04"}),
-        (NO_STRENGTH, 1, {"ORD-09"}),
+        (NO_STRENGTH, 1, {"ORD-09", "ORD-19"}),
     ],
 )
 def test_tablets_count_by_their_strength(code: Code, count: int, expected: set[str]) -> None:
@@ -1060,3 +1060,41 @@ def test_an_antidote_in_force_is_said_and_nothing_is_stopped() -> None:
     assert "ORD-04" not in about_orders(seen)
     assert "DUP-01" not in seen.rules
     assert kept(seen, "ORD-18") == []
+
+
+# --- a form that suits the age --------------------------------------------------------------------
+
+SPRAY = "vitamin B12 0.5 MG/ACTUAT Nasal Spray"
+
+
+def a_spray(**but: Any) -> Draft:
+    line = a_dosage(1, "1", thing="spray", days=7, route=None)
+    return a_draft(line, **{"code": None, "text": SPRAY, **but})
+
+
+def test_a_spray_for_the_nose_and_a_solid_form_become_the_liquid() -> None:
+    for draft in (a_spray(), a_draft(code=TABLET)):
+        seen = see_orders(a_record(), draft)
+        assert about_orders(seen) - {"ORD-16"} == {"ORD-19"} or about_orders(seen) == {"ORD-16"}
+        assert [one.drug.name for one in seen.revised]
+
+
+def test_an_unfit_form_is_one_card_with_what_else_changes_the_order() -> None:
+    seen = see_orders(a_record(problems=[CROHN]), a_draft(code=TABLET))
+    assert about_orders(seen) == {"ORD-01"}
+    (card,) = [one for one in seen.outcomes if isinstance(one, Recommend) and one.rule == "ORD-01"]
+    assert "orders.unfit_form" in {getattr(note.text, "id", "") for note in card.notes}
+
+
+@pytest.mark.parametrize(
+    ("draft", "expected"),
+    [
+        (a_draft(a_dosage(text="crush and give in milk"), code=TABLET), "info"),
+        (a_draft(a_dosage(text="one tablet"), code=TABLET), "warning"),
+        (a_draft(text="vitamin B12 1 MG Oral Tablet, crushed", code=TABLET), "info"),
+    ],
+)
+def test_a_solid_form_that_is_dispersed_is_only_pointed_out(draft: Draft, expected: str) -> None:
+    seen = see_orders(a_record(), draft)
+    (card,) = [one for one in seen.outcomes if isinstance(one, Recommend) and one.rule == "ORD-19"]
+    assert card.indicator == expected

@@ -390,6 +390,9 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     no_weight: str
     large_red_cells: str
     two_lines_low: str
+    unfit_form: str
+    a_nasal_spray: str
+    a_solid_form: str
     low_platelets: str
     stop_other: str
     stop_this: str
@@ -652,7 +655,8 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     ``companions`` are other active substances, ``combination`` names of medicines that have B12
     among others, ``no_medicine`` words that make a name with B12 something else (a test, a
     strain), ``plain`` words that name no substance, ``preservative_free`` phrases that say so,
-    ``negations`` words that turn round what is said of a route. ``antidote`` names the antidote of
+    ``negations`` words that turn round what is said of a route. ``crushing`` words that
+    make a solid form fit. ``antidote`` names the antidote of
     cyanide, ``antidote_contents`` what is in it.
     """
 
@@ -660,6 +664,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     companions: tuple[str, ...]
     combination: tuple[str, ...]
     folic_acid: tuple[str, ...]
+    crushing: tuple[str, ...]
     antidote: tuple[str, ...]
     antidote_contents: tuple[str, ...]
     no_medicine: tuple[str, ...]

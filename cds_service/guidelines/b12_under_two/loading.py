@@ -243,6 +243,8 @@ SPEAKING = (
     "ORD-07.published",
     "ORD-16",
     "ORD-18",
+    "ORD-19",
+    "ORD-19.prepared",
     "ORD-08",
     "ORD-09",
     "ORD-10.allergy",

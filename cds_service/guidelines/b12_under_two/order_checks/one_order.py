@@ -46,6 +46,8 @@ def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
         kind=drug.kind,
         substance=drug.substance,
         preservative_free=drug.preservative_free,
+        form=drug.form,
+        crushed=order.crushed,
         ways=order.ways,
         single=dosing.single_high,
         day=dosing.day_most,
@@ -85,6 +87,7 @@ class OrderChecks:
             *self._twice(order, asked, elsewhere),
             *self._unclear(order, asked, (*asked.unclear, *asked.gaps)),
         ]
+        said = self._with_form(order, asked, said)
         cards = tuple([one.answer.card for one in said])
         self._why.first(
             self.g.tables.order_silence, SilenceFacts(said=cards, checked=True), order.called
@@ -192,7 +195,8 @@ class OrderChecks:
         """Whether a card asks to change or remove it, whatever stands beside it."""
         asked, tables = self._amounts(order), self.g.tables
         questions = (
-            tables.order_danger, tables.order_way, tables.order_excess, tables.order_shortage,
+            tables.order_danger, tables.order_way, tables.order_form, tables.order_excess,
+            tables.order_shortage,
         )  # fmt: skip
         return any(
             row.then.correction != "none"
@@ -240,6 +244,23 @@ class OrderChecks:
         signs = "" if excluded else named(self.facts.neurological)
         reason = signs or say(Texts.severe_deficiency, because=self.a.severity_because)
         return self._say(match, order, {"reason": reason})
+
+    def _with_form(self, order: Order, asked: OrderFacts, said: list[Said]) -> list[Said]:
+        """A form that does not suit the age: a card of its own, or a line on the one that changes
+        the order for another reason."""
+        match = self._why.first(self.g.tables.order_form, asked, order.called)
+        for row in match.fired:
+            nasal = "nasal" in asked.ways
+            form = say(Orders.a_nasal_spray if nasal else Orders.a_solid_form)
+            changing = [one for one in said if one.answer.correction != "none"]
+            if not changing:
+                return [*said, self._speak(row, order, {"form": form})]
+            if row.then.correction != "none" and changing[0].answer.correction != "removed":
+                first, answer = changing[0]
+                note = Note("advice", say(Orders.unfit_form, form=form))
+                told = Said(structs.replace(first, notes=(*first.notes, note)), answer)
+                return [told if one is changing[0] else one for one in said]
+        return said
 
     def _dose(self, order: Order, asked: OrderFacts) -> list[Said]:
         tables, why = self.g.tables, self._why

@@ -17,6 +17,7 @@ from cds_service.guidelines.b12_under_two.products import (
     Drug,
     Kind,
     Way,
+    has_phrase,
     recognise,
 )
 from cds_service.guidelines.b12_under_two.tables.order import AntidoteFacts
@@ -74,6 +75,12 @@ class Order(Struct, frozen=True, dict=True):
     @cached_property
     def injected(self) -> bool:
         return not self.dosing.ways.isdisjoint(INJECTED)
+
+    @cached_property
+    def crushed(self) -> bool:
+        """Whether its name or its lines ask to crush or disperse it."""
+        said = (self.draft.text, *(one.text for one in self.draft.dosages))
+        return any(has_phrase(text, self.g.file.names.crushing) for text in said)
 
     @property
     def by_mouth(self) -> bool:

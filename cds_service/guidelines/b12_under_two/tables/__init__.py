@@ -55,6 +55,7 @@ from cds_service.guidelines.b12_under_two.tables.order import (
     basket_table,
     danger_table,
     excess_table,
+    form_table,
     injection_table,
     preservative_table,
     shortage_table,
@@ -122,6 +123,7 @@ NAMES = (
     "order_antidote",
     "order_danger",
     "order_way",
+    "order_form",
     "order_excess",
     "order_shortage",
     "order_injection",
@@ -160,6 +162,7 @@ class Tables(Struct, frozen=True):
     order_antidote: Table[AntidoteFacts, Answer]
     order_danger: Table[OrderFacts, Answer]
     order_way: Table[OrderFacts, Answer]
+    order_form: Table[OrderFacts, Answer]
     order_excess: Table[OrderFacts, Answer]
     order_shortage: Table[OrderFacts, Answer]
     order_injection: Table[OrderFacts, Answer]
@@ -212,6 +215,7 @@ def make_tables(limits: Limits) -> Tables:
         order_antidote=antidote_table(limits, said["order_antidote"]),
         order_danger=danger_table(said["order_danger"]),
         order_way=way_table(said["order_way"]),
+        order_form=form_table(said["order_form"]),
         order_excess=excess_table(limits, said["order_excess"]),
         order_shortage=shortage_table(limits, said["order_shortage"]),
         order_injection=injection_table(said["order_injection"]),

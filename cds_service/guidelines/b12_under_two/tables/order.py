@@ -20,6 +20,7 @@ from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.b12_under_two.products import (
     BY_MOUTH,
     INJECTED,
+    Form,
     Kind,
     Substance,
     Way,
@@ -74,7 +75,8 @@ REPEATED = Answer("ORD-06", "removed", refuses=True)
 class OrderFacts(Struct, frozen=True):
     """One order being written, and what of the child bears on it.
 
-    ``ways`` are all it may go by. Amounts are micrograms: ``single`` is the largest single dose,
+    ``ways`` are all it may go by; ``crushed`` says that its words ask to crush or disperse it.
+    Amounts are micrograms: ``single`` is the largest single dose,
     ``day`` the most on one day, ``average`` what is given a day on average; each ``None`` where
     it is not known. ``share`` is what the first two weeks give of the recommended regimen, known
     only of what begins a treatment; ``published`` are the schedules that it follows, and
@@ -88,6 +90,8 @@ class OrderFacts(Struct, frozen=True):
     kind: Kind = "b12"
     substance: Substance = ""
     preservative_free: bool = False
+    form: Form = ""
+    crushed: bool = False
     ways: tuple[Way, ...] = ()
     single: Decimal | None = None
     day: Decimal | None = None
@@ -255,6 +259,31 @@ def way_table(words: TableWords) -> Table[OrderFacts, Answer]:
                 all_of(by_mouth, is_one_of(f.cause, "malabsorption", "mixed")),
                 Answer("ORD-01", "product and dose", shows_level=True),
             ),
+        ),
+        words,
+        first=True,
+        complete=False,
+    )
+
+
+def form_table(words: TableWords) -> Table[OrderFacts, Answer]:
+    """What no infant is given: a spray for the nose, or what is swallowed whole."""
+    f = OrderFacts
+    nasal = includes(f.ways, "nasal")
+    solid = all_of(is_one_of(f.form, "tablet"), not_(includes(f.ways, *INJECTED)))
+    under_the_tongue = all_of(includes(f.ways, "sublingual"), not_(includes(f.ways, "oral")))
+    excused = any_of(f.crushed, all_of(under_the_tongue, some(f.published)))
+    return Table.of(
+        "order",
+        OrderFacts,
+        (
+            Row(
+                "ORD-19",
+                all_of(solid, not_(nasal), excused),
+                Answer("ORD-19.prepared"),
+                part="prepared",
+            ),
+            Row("ORD-19", any_of(nasal, solid), Answer("ORD-19", "product and dose")),
         ),
         words,
         first=True,
