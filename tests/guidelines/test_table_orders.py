@@ -1098,3 +1098,38 @@ def test_a_solid_form_that_is_dispersed_is_only_pointed_out(draft: Draft, expect
     seen = see_orders(a_record(), draft)
     (card,) = [one for one in seen.outcomes if isinstance(one, Recommend) and one.rule == "ORD-19"]
     assert card.indicator == expected
+
+
+# --- words and structure --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "differs"),
+    [
+        ("1000 mg by mouth once daily", True),
+        ("1000 mcg by mouth once daily", False),
+        ("1 mg (1 mL) once daily", False),
+        ("1,000 micrograms daily", False),
+        ("1.000 µg täglich", False),
+        ("1 mL of 1 mg/mL daily", False),
+        ("give 100 mcg daily", True),
+        ("0.1 mg daily", True),
+        ("1 g daily", True),
+        ("once daily", False),
+    ],
+)
+def test_words_that_state_another_dose_than_the_structure_are_a_warning(
+    words: str, differs: bool
+) -> None:
+    seen = see_orders(a_record(level=ADEQUATE), a_draft(a_dosage(text=words)))
+    cards = [one for one in seen.outcomes if isinstance(one, Recommend) and one.rule == "ORD-09"]
+    assert [one.indicator for one in cards] == (["warning"] if differs else [])
+
+
+def test_a_dose_that_cannot_be_read_is_a_warning_for_a_deficient_child() -> None:
+    for level, expected in ((150, "warning"), (500, "info")):
+        seen = see_orders(a_record(level=a_level(level)), a_draft(a_dosage(None)))
+        (card,) = [
+            one for one in seen.outcomes if isinstance(one, Recommend) and one.rule == "ORD-09"
+        ]
+        assert card.indicator == expected

@@ -438,6 +438,7 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     as_needed: str
     ends_reversed: str
     dose_unclear: str
+    words_differ: str
     dose_in_words: str
     one_end: str
     not_above_zero: str

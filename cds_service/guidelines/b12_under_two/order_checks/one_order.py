@@ -149,6 +149,7 @@ class OrderChecks:
     ) -> OrderFacts:
         return structs.replace(
             self._amounts(order),
+            contradicts=order.dosing.contradicts,
             unclear=order.dosing.problems,
             repeated=repeated,
             elsewhere=(treatment.medication_names(elsewhere),) if elsewhere else (),
@@ -326,7 +327,7 @@ class OrderChecks:
 
     def _unclear(self, order: Order, asked: OrderFacts, reasons: Sequence[Words]) -> list[Said]:
         """What could not be worked out is said, it never passes for checked."""
-        match = self._why.all(self.g.tables.order_unclear, asked, order.called)
+        match = self._why.first(self.g.tables.order_unclear, asked, order.called)
         if not match.fired:
             return []
         notes = [Note("advice", say(Texts.draft_not_checked, reason=one)) for one in reasons]

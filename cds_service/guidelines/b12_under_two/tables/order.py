@@ -42,6 +42,7 @@ from cds_service.guidelines.tables import (
     none,
     not_,
     some,
+    unknown,
 )
 
 #: How an order is put right: taken out of the basket; given another product, another dose, or
@@ -76,15 +77,15 @@ class OrderFacts(Struct, frozen=True):
     """One order being written, and what of the child bears on it.
 
     ``ways`` are all it may go by; ``crushed`` says that its words ask to crush or disperse it.
-    Amounts are micrograms: ``single`` is the largest single dose,
-    ``day`` the most on one day, ``average`` what is given a day on average; each ``None`` where
-    it is not known. ``share`` is what the first two weeks give of the recommended regimen, known
-    only of what begins a treatment; ``published`` are the schedules that it follows, and
-    ``weekly_course`` says that it is the formulary's of weekly injections. ``unclear`` says what
-    could not be understood of it, ``gaps`` what is needed to judge it and is not there.
-    ``repeated`` names the same drug ordered once more by the same way, ``elsewhere`` by another:
-    words or messages, which rows only ask whether there are. ``may_bleed`` and
-    ``preservative_harms`` are known only of what is injected.
+    Amounts are micrograms: ``single`` is the largest single dose, ``day`` the most on one day,
+    ``average`` what is given a day on average; each ``None`` where it is not known. ``share`` is
+    what the first two weeks give of the recommended regimen, known only of what begins a
+    treatment; ``published`` are the schedules that it follows, and ``weekly_course`` says that it
+    is the formulary's of weekly injections. ``contradicts`` says that its words state another dose
+    than its structure. ``unclear`` says what could not be understood of it, ``gaps`` what is
+    needed to judge it and is not there. ``repeated`` names the same drug ordered once more by the
+    same way, ``elsewhere`` by another: words or messages, which rows only ask whether there are.
+    ``may_bleed`` and ``preservative_harms`` are known only of what is injected.
     """
 
     kind: Kind = "b12"
@@ -101,6 +102,7 @@ class OrderFacts(Struct, frozen=True):
     weekly_course: bool = False
     per_kg_in_mg: bool = False
     needs_weight: bool = False
+    contradicts: bool = False
     unclear: tuple[Any, ...] = ()
     repeated: tuple[Any, ...] = ()
     elsewhere: tuple[str, ...] = ()
@@ -435,10 +437,20 @@ def twice_table(words: TableWords) -> Table[OrderFacts, Answer]:
 def unclear_table(words: TableWords) -> Table[OrderFacts, Answer]:
     """A combination is worth a word only where the child needs treatment, which it is not."""
     f = OrderFacts
+    unread = all_of(
+        is_one_of(f.kind, "b12"), f.deficient, some(f.unclear), unknown(f.single), unknown(f.day)
+    )
     return Table.of(
         "order",
         OrderFacts,
         (
+            Row(
+                "ORD-09",
+                all_of(is_one_of(f.kind, "b12"), f.contradicts),
+                Answer("ORD-09", indicator="warning"),
+                part="contradicts",
+            ),
+            Row("ORD-09", unread, Answer("ORD-09", indicator="warning"), part="no dose"),
             Row(
                 "ORD-09",
                 any_of(
@@ -453,7 +465,8 @@ def unclear_table(words: TableWords) -> Table[OrderFacts, Answer]:
             ),
         ),
         words,
-        first=False,
+        first=True,
+        complete=False,
     )
 
 
