@@ -57,6 +57,11 @@ def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
     )
 
 
+def _is_of_a_small_dose(said: Said) -> bool:
+    """Whether the regimen, ordered in a form that suits, mends it too; an alarm stands."""
+    return said.card.rule in ("ORD-07", "ORD-16") and said.card.indicator != "critical"
+
+
 class OrderChecks:
     """Checks the orders of one call, one after the other; ``of_b12`` are all of them that are of
     vitamin B12, selected or not."""
@@ -254,8 +259,9 @@ class OrderChecks:
             nasal = "nasal" in asked.ways
             form = say(Orders.a_nasal_spray if nasal else Orders.a_solid_form)
             changing = [one for one in said if one.answer.correction != "none"]
-            if not changing:
-                return [*said, self._speak(row, order, {"form": form})]
+            if all(_is_of_a_small_dose(one) for one in changing):
+                others = [one for one in said if one not in changing]
+                return [*others, self._speak(row, order, {"form": form})]
             if row.then.correction != "none" and changing[0].answer.correction != "removed":
                 first, answer = changing[0]
                 note = Note("advice", say(Orders.unfit_form, form=form))
