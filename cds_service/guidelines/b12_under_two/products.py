@@ -152,7 +152,7 @@ def _cobalamin(
         product.way,
         product.form,
         preservative_free=any(one.preservative_free for one in names),
-        kit=any(one.kit for one in listed) or any(one.kit for one in names),
+        kit=_is_kit(listed, names),
         doubts=doubts,
     )
     if claim.kind != "b12" or not claim.certain:
@@ -164,6 +164,10 @@ def _cobalamin(
         drops_per_ml=product.drops_per_ml,
         doubts=(*doubts, *product.doubts),
     )
+
+
+def _is_kit(listed: Iterable[_Listed], names: Iterable[_Name]) -> bool:
+    return any(one.kit for one in listed) or any(one.kit for one in names)
 
 
 def names_b12(names: Iterable[str], g: Guideline) -> bool:
