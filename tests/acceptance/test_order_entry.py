@@ -626,7 +626,7 @@ def test_the_same_treatment_is_suggested_as_in_the_chart() -> None:
         (MILD, "ORD-04", partial(chosen, drug=ORAL_TABLET, pieces=3, times=2)),
         (MILD, "ORD-03", partial(chosen, drug=("244190", "Vitamin B 12 2 MG Oral Tablet"))),
         (MILD, "ORD-03", partial(chosen, drug=ORAL_TABLET, pieces=2)),
-        (MILD, "ORD-07", partial(chosen, drug=SMALL_TABLET, pieces=0.25)),
+        (MILD, "ORD-19", partial(chosen, drug=SMALL_TABLET, pieces=0.25)),
         (CROHN, "ORD-01", partial(chosen, drug=ORAL_TABLET)),
         (CROHN, "ORD-01", partial(chosen, drug=("237779", "Vitamin B 12 1 MG Sublingual Tablet"))),
         (HYPOTONIA, "ORD-02", partial(chosen, drug=ORAL_TABLET)),

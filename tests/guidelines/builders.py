@@ -93,6 +93,7 @@ ORAL_SOLUTION = Code(RXNORM, "1423423", "vitamin B12 1 MG/ML Oral Solution")
 TABLET = Code(RXNORM, "309593", "vitamin B12 1 MG Oral Tablet")
 VIAL = Code(RXNORM, "309594", "vitamin B12 1 MG/ML Injectable Solution")
 VEIN = Code(SNOMED, "47625008", "Intravenous route")
+KIT = Code("http://www.whocc.no/atc", "V03AB33", "hydroxocobalamin")
 MULTIVITAMIN = Code(RXNORM, "876858", "multivitamin drops")
 
 _LABS = {
@@ -323,6 +324,15 @@ def a_draft(
 def an_injection(*dosages: DraftDosage, code: Code = HYDROXOCOBALAMIN, **but: Any) -> Draft:
     """A drafted injection, by default hydroxocobalamin 1000 µg into the muscle once a week."""
     return a_draft(*(dosages or (a_dosage(route=MUSCLE, days=7),)), code=code, **but)
+
+
+def an_antidote(
+    value: Number = 70, unit: str = "mg", *, strength: Number = 25, **but: Any
+) -> Draft:
+    """A drafted single infusion of hydroxocobalamin, by default 70 mg/kg."""
+    line = a_dosage(value, unit, times=None, route=VEIN, per_kg=True, count=1)
+    name = f"hydroxocobalamin {strength} mg/mL solution for infusion"
+    return a_draft(line, **{"code": None, "text": name, **but})
 
 
 def a_drafted_test(code: str, *, due_in: int | None = 0) -> Draft:
@@ -602,6 +612,9 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-07.tenth": lambda: (a_record(), a_draft(a_dosage(40))),
     "ORD-07.published": lambda: (a_record(), a_draft(a_dosage(50))),
     "ORD-16": lambda: (a_record(), a_draft(a_dosage(1000, days=7))),
+    "ORD-19": lambda: (a_record(), a_draft(code=TABLET)),
+    "ORD-19.prepared": lambda: (a_record(), a_draft(a_dosage(text="crush"), code=TABLET)),
+    "ORD-18": lambda: (a_record(), an_antidote()),
     "ORD-08": lambda: (a_record(), a_draft()),
     "ORD-09": lambda: (a_record(), a_draft(a_dosage(None))),
     "ORD-10.allergy": lambda: (a_record(allergies=(an_allergy(),)), a_draft()),
@@ -619,6 +632,10 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-11.vein": lambda: (a_record(problems=[CROHN]), an_injection(a_dosage(route=VEIN, days=7))),
     "ORD-12": lambda: (a_record(birth=NEWBORN), an_injection()),
     "ORD-13": lambda: (a_record(), a_draft(a_dosage(1, "mg"), code=FOLIC_ACID)),
+    "ORD-13.unknown": lambda: (
+        a_record(measured=(), problems=[SEIZURE]),
+        a_draft(a_dosage(1, "mg"), code=FOLIC_ACID),
+    ),
     "ORD-13.borderline": lambda: (
         a_record(level=a_level(250)),
         a_draft(a_dosage(1, "mg"), code=FOLIC_ACID),

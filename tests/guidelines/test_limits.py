@@ -11,12 +11,14 @@ import pytest
 from builders import (
     CROHN,
     ICD10CM,
+    KIT,
     MUSCLE,
     ON,
     PRETERM,
     SEIZURE,
     THROMBOCYTOPENIA,
     TREMOR,
+    VEIN,
     G,
     a_diet,
     a_dosage,
@@ -28,6 +30,7 @@ from builders import (
     a_record,
     a_test_order,
     a_weight,
+    an_antidote,
     an_injection,
     an_operation,
     an_order,
@@ -39,7 +42,7 @@ from builders import (
     see_orders,
 )
 
-from cds_service.clinical import Code, Medication, Record
+from cds_service.clinical import Code, Draft, Medication, Record
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.b12_under_two.growth import Weighing, curves, deviation_of
 from cds_service.guidelines.b12_under_two.loading import ID, load
@@ -200,6 +203,11 @@ def refused_dose(x: Decimal, folder: Path) -> bool:
 def ordered(card: str) -> Sees:
     """Whether an order of so many micrograms a day for a deficient child brings up ``card``."""
     return lambda amount: see_orders(a_record(), a_draft(a_dosage(amount))).shows(card)
+
+
+def antidote(build: Callable[[Decimal], Draft]) -> Sees:
+    """Whether the draft is taken for the antidote of cyanide."""
+    return lambda x: see_orders(a_record(), build(x)).shows("ORD-18")
 
 
 TABLE: dict[str, tuple[str, Sees]] = {
@@ -390,6 +398,15 @@ TABLE: dict[str, tuple[str, Sees]] = {
         lambda amount: see_orders(
             a_record(), an_injection(a_dosage(amount, route=MUSCLE))
         ).shows("ORD-07.tenth"),
+    ),
+    "antidote_least": ("0.1", antidote(lambda x: an_antidote(x))),
+    "antidote_most": ("0.1", antidote(lambda x: an_antidote(x))),
+    "antidote_strength": ("0.1", antidote(lambda x: an_antidote(strength=x))),
+    "antidote_effect": (
+        "1",
+        silent("STAT-02", lambda x: a_record(
+            level=a_level(150, ago=5), medications=[a_dose_given(KIT, ago=5 + int(x), route=VEIN)]
+        )),
     ),
     "course_scant": (
         "0.01",

@@ -12,13 +12,16 @@ from builders import (
     FOLIC_ACID,
     HEMOPHILIA,
     HYDROXOCOBALAMIN,
+    KIT,
     LEBER,
+    MACROCYTIC,
     MULTIVITAMIN,
     MUSCLE,
     ON,
     ORAL,
     ORAL_SOLUTION,
     ORDERED,
+    PANCYTOPENIA,
     PRETERM,
     RXNORM,
     SEIZURE,
@@ -39,6 +42,7 @@ from builders import (
     a_test_order,
     a_weight,
     an_allergy,
+    an_antidote,
     an_injection,
     an_order,
     day,
@@ -136,10 +140,10 @@ def test_the_dose_of_a_treatment_by_mouth(line: DraftDosage, expected: set[str])
 @pytest.mark.parametrize(
     ("code", "count", "expected"),
     [
-        (TABLET, 1, set()),
+        (TABLET, 1, {"ORD-19"}),
         (TABLET, 2, {"ORD-03"}),
         (TABLET, 3, {"ORD-04"}),
-        (NO_STRENGTH, 1, {"ORD-09"}),
+        (NO_STRENGTH, 1, {"ORD-09", "ORD-19"}),
     ],
 )
 def test_tablets_count_by_their_strength(code: Code, count: int, expected: set[str]) -> None:
@@ -573,6 +577,31 @@ def test_folic_acid_alone_brings_the_treatment_with_it(signing: bool) -> None:
         assert "ORD-13" not in cards(see_orders(other, folate, signing=signing))
 
 
+@pytest.mark.parametrize("signing", [True, False])
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (a_record(measured=(), problems=[SEIZURE]), True),
+        (a_record(measured=(), problems=[MACROCYTIC]), True),
+        (a_record(measured=(), problems=[PANCYTOPENIA]), True),
+        (a_record(measured=(a_lab("hemoglobin", 9), a_lab("platelets", 90))), True),
+        (a_record(measured=(a_lab("hemoglobin", 9),)), False),
+        (a_record(measured=()), False),
+        (a_record(level=a_level(150, ago=400), problems=[SEIZURE]), True),
+    ],
+)
+def test_folic_acid_alone_waits_for_a_level_nobody_knows(
+    record: Record, expected: bool, signing: bool
+) -> None:
+    folate = a_draft(a_dosage(1, "mg"), code=FOLIC_ACID)
+    seen = see_orders(record, folate, signing=signing)
+    assert seen.shows("ORD-13.unknown") is expected
+    if expected:
+        assert seen.outcome("ORD-13.unknown").indicator == "warning"
+        assert "Vitamin B12" in {name for name, _ in seen.tests}
+        assert not see_orders(record, folate, a_draft()).shows("ORD-13.unknown")
+
+
 def test_a_multivitamin_is_no_treatment() -> None:
     drops = a_draft(a_dosage(1, "mL"), code=MULTIVITAMIN)
     assert cards(see_orders(a_record(), drops)) == {"RTE-07", "ORD-09"}
@@ -954,3 +983,174 @@ def test_schedules_of_adults_match_no_child() -> None:
     assert any(one.adults for one in G.file.published_schedules)
     for one in G.file.published_schedules:
         assert one.source in G.file.sources
+
+
+# --- the antidote of cyanide ----------------------------------------------------------------------
+
+CYANOKIT = "Hydroxocobalamin 5 g powder for infusion (Cyanokit)"
+
+
+def kit(**but: Any) -> Draft:
+    line = a_dosage(70, "mg", per_kg=True, route=VEIN)
+    return a_draft(line, **{"code": None, "text": CYANOKIT, **but})
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        kit(),
+        kit(text="Cyanokit"),
+        kit(text="hydroxocobalamin 5000 MG Injection"),
+        kit(text="Hydroxocobalamin 2.5 g vial"),
+        kit(code=KIT, text=""),
+        a_draft(a_dosage(70, "mg", per_kg=True, route=None), code=None, text=CYANOKIT),
+        an_antidote(),
+        an_antidote(50),
+        an_antidote(150),
+    ],
+)
+@pytest.mark.parametrize("level", [78, 150, 250, 500, None])
+def test_an_antidote_is_recognised_and_nothing_is_changed(draft: Draft, level: int | None) -> None:
+    record = a_record(level=a_level(level)) if level else a_record(measured=())
+    seen = see_orders(record, draft)
+    assert about_orders(seen) == {"ORD-18"}
+    assert not seen.revised
+    cards = [one for one in seen.outcomes if isinstance(one, Recommend) and one.rule == "ORD-18"]
+    assert [(one.indicator, one.choices) for one in cards] == [("info", ())]
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        kit(dosages=(a_dosage(70, "mg", per_kg=True, route=MUSCLE),)),
+        kit(text="Hydroxocobalamin 1 mg/mL injection"),
+        kit(text="Hydroxocobalamin 0.5 g injection"),
+        kit(text="Cyanocobalamin 5 g powder"),
+        an_antidote(49),
+        an_antidote(151),
+        an_antidote(strength=1),
+        an_antidote(dosages=(a_dosage(70, "mg", per_kg=True, route=VEIN),)),
+    ],
+)
+def test_what_is_no_antidote_is_judged_as_ever(draft: Draft) -> None:
+    said = about_orders(see_orders(a_record(), draft))
+    assert "ORD-04" in said
+    assert "ORD-18" not in said
+
+
+def test_a_reaction_to_cobalamin_is_said_of_an_antidote_which_stays() -> None:
+    seen = see_orders(a_record(allergies=(an_allergy(),)), kit())
+    assert about_orders(seen) == {"ORD-10.allergy", "ORD-18"}
+    assert kept(seen, "ORD-10") == []
+
+
+def test_an_antidote_is_no_treatment_and_levels_after_it_are_not_used() -> None:
+    given = a_dose_given(KIT, ago=10, route=VEIN, text=CYANOKIT)
+    before = see(a_record(level=a_level(150, ago=11), medications=[given]))
+    assert before.shows("RTE-07")
+    after = see(a_record(level=a_level(5000, ago=5), medications=[given]))
+    assert after.shows("B12-04")
+    assert not {"STAT-01", "STAT-10", "DUP-01", "RTE-11"} & after.rules
+
+
+def test_an_antidote_in_force_is_said_and_nothing_is_stopped() -> None:
+    order = in_force(a_dosage(70, "mg", per_kg=True, route=VEIN), code=KIT, text=CYANOKIT)
+    seen = see(a_record(medications=[order]))
+    assert "ORD-18" in about_orders(seen)
+    assert "ORD-04" not in about_orders(seen)
+    assert "DUP-01" not in seen.rules
+    assert kept(seen, "ORD-18") == []
+
+
+# --- a form that suits the age --------------------------------------------------------------------
+
+SPRAY = "vitamin B12 0.5 MG/ACTUAT Nasal Spray"
+
+
+def a_spray(**but: Any) -> Draft:
+    line = a_dosage(1, "1", thing="spray", days=7, route=None)
+    return a_draft(line, **{"code": None, "text": SPRAY, **but})
+
+
+def test_a_spray_for_the_nose_and_a_solid_form_become_the_liquid() -> None:
+    for draft in (a_spray(), a_draft(code=TABLET)):
+        seen = see_orders(a_record(), draft)
+        assert about_orders(seen) == {"ORD-19"}
+        assert [one.drug.name for one in seen.revised]
+
+
+def test_an_unfit_form_is_one_card_with_what_else_changes_the_order() -> None:
+    seen = see_orders(a_record(problems=[CROHN]), a_draft(code=TABLET))
+    assert about_orders(seen) == {"ORD-01"}
+    (card,) = [one for one in seen.outcomes if isinstance(one, Recommend) and one.rule == "ORD-01"]
+    assert "orders.unfit_form" in {getattr(note.text, "id", "") for note in card.notes}
+
+
+@pytest.mark.parametrize(
+    ("draft", "expected"),
+    [
+        (a_draft(a_dosage(text="crush and give in milk"), code=TABLET), "info"),
+        (a_draft(a_dosage(text="one tablet"), code=TABLET), "warning"),
+        (a_draft(text="vitamin B12 1 MG Oral Tablet, crushed", code=TABLET), "info"),
+    ],
+)
+def test_a_solid_form_that_is_dispersed_is_only_pointed_out(draft: Draft, expected: str) -> None:
+    seen = see_orders(a_record(), draft)
+    (card,) = [one for one in seen.outcomes if isinstance(one, Recommend) and one.rule == "ORD-19"]
+    assert card.indicator == expected
+
+
+# --- words and structure --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "differs"),
+    [
+        ("1000 mg by mouth once daily", True),
+        ("1000 mcg by mouth once daily", False),
+        ("1 mg (1 mL) once daily", False),
+        ("1,000 micrograms daily", False),
+        ("1.000 µg täglich", False),
+        ("1 mL of 1 mg/mL daily", False),
+        ("give 100 mcg daily", True),
+        ("0.1 mg daily", True),
+        ("1 g daily", True),
+        ("once daily", False),
+    ],
+)
+def test_words_that_state_another_dose_than_the_structure_are_a_warning(
+    words: str, differs: bool
+) -> None:
+    seen = see_orders(a_record(level=ADEQUATE), a_draft(a_dosage(text=words)))
+    cards = [one for one in seen.outcomes if isinstance(one, Recommend) and one.rule == "ORD-09"]
+    assert [one.indicator for one in cards] == (["warning"] if differs else [])
+
+
+def test_a_dose_that_cannot_be_read_is_a_warning_for_a_deficient_child() -> None:
+    for level, expected in ((150, "warning"), (500, "info")):
+        seen = see_orders(a_record(level=a_level(level)), a_draft(a_dosage(None)))
+        (card,) = [
+            one for one in seen.outcomes if isinstance(one, Recommend) and one.rule == "ORD-09"
+        ]
+        assert card.indicator == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "keeps"),
+    [
+        ("hydroxocobalamin 1 mg/mL injection", a_dosage(route=MUSCLE, days=7), True),
+        ("hydroxocobalamin 1 mg/mL injection", a_dosage(1, "mL", route=MUSCLE, days=7), False),
+        ("hydroxocobalamin 0.5 mg/mL injection", a_dosage(2, "mL", route=MUSCLE, days=7), False),
+        ("hydroxocobalamin 5 mg/mL injection", a_dosage("0.2", "mL", route=MUSCLE, days=7), False),
+    ],
+)
+def test_a_dose_in_millilitres_does_not_outlive_its_product(
+    name: str, line: DraftDosage, keeps: bool
+) -> None:
+    """The product without a preservative has no strength in its name: the dose is written anew."""
+    record = a_record(birth=day(40), problems=[PRETERM, CROHN])
+    seen = see_orders(record, a_draft(line, code=None, text=name))
+    parts = [plan.parts for plan in seen.revised]
+    assert about_orders(seen) == {"ORD-12"}
+    assert parts
+    assert all(("dosage" not in one) is keeps for one in parts)

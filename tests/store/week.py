@@ -203,7 +203,9 @@ class _Week:
 
     def _visits(self, day: date) -> list[_Visit]:
         number = (day - FIRST_DAY).days
-        names = sorted(self._stories)
+        names = sorted(
+            name for name, story in self._stories.items() if samples.shifted(story, day) is not None
+        )
         visits = []
         for child in range(number, CHILDREN, DAYS):
             opened = datetime.combine(day, datetime.min.time(), UTC) + timedelta(

@@ -133,10 +133,12 @@ def _decide(
         why.row(g.tables.inputs, row, inputs)
     assessment = assess(facts, g, why)
     if why.row(g.tables.inputs, "IN-03", inputs):
-        return _cannot_evaluate(absent, facts, assessment, g, why), assessment
+        told = _cannot_evaluate(absent, facts, assessment, g, why)
+        return [*told, *order_checks.active_antidotes(facts, assessment, g, why)], assessment
     outcomes = list(_main(facts, assessment, g, why))
     outcomes += _unsettled_results(facts, assessment, g)
     outcomes += _mother(facts, assessment, g, why)
+    outcomes += order_checks.active_antidotes(facts, assessment, g, why)
     spoken: list[Outcome] = [one for one in outcomes if not isinstance(one, NotIndicated)]
     return spoken or outcomes, assessment
 

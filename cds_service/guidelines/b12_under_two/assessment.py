@@ -670,6 +670,19 @@ def _low_level_in_words(level: Level, status: Status, limits: Limits) -> Message
     )
 
 
+def is_macrocytic(facts: Facts, g: Guideline) -> bool:
+    """By a problem on record, or by a recent MCV above its range."""
+    mcv = recent(facts, "mcv", g.limits.labs_recent, above=True)
+    return bool(facts.megaloblastic) or (mcv is not None and mcv.high)
+
+
+def has_two_low_lines(facts: Facts, g: Guideline) -> bool:
+    """By a problem on record, or by recent counts."""
+    hemoglobin = recent(facts, "hemoglobin", g.limits.labs_recent)
+    lines = len(_low_lines(facts, hemoglobin, g.limits))
+    return bool(facts.pancytopenia) or g.limits.lines_affected.holds(lines)
+
+
 def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[Message]:
     """The blood cell lines that are low, each with its worst value of the last month.
 

@@ -113,6 +113,10 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     dose_excessive: Limit
     dose_tenth: Limit
     course_scant: Limit
+    antidote_least: Limit
+    antidote_most: Limit
+    antidote_strength: Limit
+    antidote_effect: Limit
     dose_suggested: Limit
 
 
@@ -293,6 +297,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     stale_result: str
     expired_result: str
     before_birth: str
+    after_antidote: str
     preliminary: str
     draft_read: str
     draft_by_name: str
@@ -438,6 +443,11 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     incomplete: str
     weight_too_old: str
     no_weight: str
+    large_red_cells: str
+    two_lines_low: str
+    unfit_form: str
+    a_nasal_spray: str
+    a_solid_form: str
     low_platelets: str
     stop_other: str
     stop_this: str
@@ -466,6 +476,7 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     name_open: str
     substances_differ: str
     kind_b12: str
+    kind_antidote: str
     kind_combination: str
     kind_folic_acid: str
     kind_other: str
@@ -482,6 +493,7 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     as_needed: str
     ends_reversed: str
     dose_unclear: str
+    words_differ: str
     dose_in_words: str
     one_end: str
     not_above_zero: str
@@ -719,7 +731,9 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     ``companions`` are other active substances, ``combination`` names of medicines that have B12
     among others, ``no_medicine`` words that make a name with B12 something else (a test, a
     strain), ``plain`` words that name no substance, ``preservative_free`` phrases that say so,
-    ``negations`` words that turn round what is said of a route.
+    ``negations`` words that turn round what is said of a route. ``crushing`` words that
+    make a solid form fit. ``antidote`` names the antidote of
+    cyanide, ``antidote_contents`` what is in it.
     """
 
     b12: SubstanceNames
@@ -727,6 +741,9 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     combination: tuple[str, ...]
     folic_acid: tuple[str, ...]
     cobalt: tuple[str, ...]
+    crushing: tuple[str, ...]
+    antidote: tuple[str, ...]
+    antidote_contents: tuple[str, ...]
     no_medicine: tuple[str, ...]
     plain: tuple[str, ...]
     preservative_free: tuple[str, ...]
@@ -803,6 +820,7 @@ class Codes(Struct, frozen=True):
     b12_therapy: CodeList
     hydroxocobalamin: CodeList
     cyanocobalamin: CodeList
+    antidote: CodeList
     multivitamin_with_b12: CodeList
     b12_combination: CodeList
     folic_acid: CodeList

@@ -6,6 +6,7 @@ unknown or contradictory is a problem that is said, and what does not depend on 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from math import ceil
@@ -13,7 +14,15 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct, structs
 
-from cds_service.clinical import UNITS, DoseAmount, DraftDosage, Quantity, Schedule, convert
+from cds_service.clinical import (
+    UNITS,
+    DoseAmount,
+    DraftDosage,
+    Quantity,
+    Schedule,
+    convert,
+    dose_unit,
+)
 from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders
 from cds_service.guidelines.b12_under_two.products import (
     BY_MOUTH,
@@ -93,7 +102,8 @@ class Dosing(Struct, frozen=True):
     when alternatives are given, or when route and product contradict each other.
 
     ``per_kg_in_mg``: some dose is written in milligrams or grams per kg. ``needs_weight``: some
-    dose is per kg and there is no weight; this alone is no problem. ``problems`` say what was
+    dose is per kg and there is no weight; this alone is no problem. ``contradicts``: the words of
+    a line state another dose than it has. ``problems`` say what was
     not understood; without any, and with no weight needed, the order was understood whole.
     """
 
@@ -107,6 +117,7 @@ class Dosing(Struct, frozen=True):
     ways: frozenset[Way]
     per_kg_in_mg: bool
     needs_weight: bool
+    contradicts: bool
     problems: tuple[Message, ...]
 
     def within(self, days: Decimal) -> Decimal | None:
@@ -168,7 +179,12 @@ def understand(
     singles = [one for line in lines for one in (line.low, line.high) if one is not None]
     average_low, average_high = _most_intensive(lines)
     ways = [line.ways for line in lines] or [_ways_of(drug)]
-    problems = [*drug.doubts, *(_told(lines) if lines else (say(Doubts.no_dose),))]
+    differ = [
+        one
+        for line, sent in zip(lines, dosages, strict=True)
+        if (one := _differs(line, sent, drug))
+    ]
+    problems = [*drug.doubts, *differ, *(_told(lines) if lines else (say(Doubts.no_dose),))]
     return Dosing(
         lines,
         min(singles, default=None),
@@ -180,8 +196,44 @@ def understand(
         frozenset[Way]().union(*ways),
         _per_kg_in_mg(dosages),
         any(line.needs_weight for line in lines),
+        bool(differ),
         tuple(dict.fromkeys(problems)),
     )
+
+
+#: A mass in words, not that of a strength ("1 mg/mL") nor of a kilogram.
+_STATED = re.compile(
+    r"(?<![\d.,])(\d{1,12}(?:[.,]\d{1,6})?)[-\s\u00a0\u202f]{0,2}([^\W\d_]{1,20})(?!\s*(?:/|per\b))"
+).finditer
+
+
+def _differs(line: Line, sent: DraftDosage, drug: Drug) -> Message | None:
+    """That the words of a line state a dose, and none that it has."""
+    if line.high is None:
+        return None
+    stated = {line.low, line.high, line.day, line.average_high, drug.per_unit, drug.per_ml}
+    for amount, _ in sent.maxima:
+        if amount.unit in UNITS:
+            stated.add(convert(Quantity(amount.value, amount.unit, amount.written), "ug"))
+    for found in _STATED(sent.text):
+        readings = {mass for one in _readings(found[1]) if (mass := _micrograms(one, found[2]))}
+        if readings and readings.isdisjoint(stated):
+            return say(Doubts.words_differ, words=sent.text, dose=shown_dose(line.high))
+    return None
+
+
+def _readings(number: str) -> tuple[Decimal, ...]:
+    """What a number can mean: a comma or a point before three digits may stand for thousands."""
+    plain = number.replace(",", ".")
+    whole, _, rest = plain.partition(".")
+    return (Decimal(plain), Decimal(whole + rest)) if len(rest) == 3 else (Decimal(plain),)
+
+
+def _micrograms(value: Decimal, unit: str) -> Decimal | None:
+    known = dose_unit(unit)
+    if known is None or known.per_kg or known.unit not in UNITS:
+        return None
+    return convert(Quantity(value, known.unit, unit), "ug")
 
 
 def _most_intensive(lines: Sequence[Line]) -> tuple[Decimal | None, Decimal | None]:

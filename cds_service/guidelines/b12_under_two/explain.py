@@ -14,9 +14,9 @@ from cds_service.guidelines.b12_under_two import Evaluation, words
 from cds_service.guidelines.b12_under_two.age import Age, Band
 from cds_service.guidelines.b12_under_two.data import Explain, Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
+from cds_service.guidelines.b12_under_two.products import Route
 from cds_service.guidelines.b12_under_two.results import LAB_UNITS, Lab, Level
 from cds_service.guidelines.b12_under_two.tables.result import Verdict
-from cds_service.guidelines.b12_under_two.therapy import Route
 from cds_service.guidelines.explain import Account, Fact, asked_of, table_accounts, worded
 from cds_service.guidelines.explain import written as as_text
 from cds_service.language import Amount, Language, Listed, Message, Value, Words, house, say

@@ -562,7 +562,8 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     for name in not_b12:
         why.row(g.tables.result_remarks, "B12-05", RemarkFacts(another_test=True), name)
     problems = _Problems(record, on, g)
-    therapy = read_therapy(record, on, g)
+    therapy = read_therapy(record, weight.kg, on, g)
+    levels, preliminary, after = _without_antidote(levels, preliminary, therapy, g)
     neurological, paradoxical = _neurological(problems, therapy, g)
     neurological += problems.apnoea(record.patient.birth, age)
     permanent = (
@@ -579,7 +580,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         weight=weight,
         levels=levels,
         preliminary=preliminary,
-        unusable=unusable,
+        unusable=(*unusable, *after),
         not_b12=not_b12,
         labs=_read_labs(measured, on, g),
         gestation_weeks=_gestation(measured.get("gestational_age", ())),
@@ -633,6 +634,32 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         nitrous_oxide=_nitrous_oxide(record, on, g),
         growth_fall=_growth_fall(record, weight, problems, measured, on, g),
     )
+
+
+def _without_antidote(
+    levels: tuple[Level, ...], preliminary: Level | None, therapy: Therapy, g: Guideline
+) -> tuple[tuple[Level, ...], Level | None, tuple[Words, ...]]:
+    """The levels that an antidote of cyanide cannot have raised, a preliminary one among them,
+    and the others by name."""
+    given = [one.authored for one in therapy.antidotes if one.authored is not None]
+    if not given:
+        return levels, preliminary, ()
+
+    def raised(level: Level) -> bool:
+        return any(
+            level.when.last >= one.first
+            and g.limits.antidote_effect.holds((level.when.first - one.last).days)
+            for one in given
+        )
+
+    every = [*levels, *([preliminary] if preliminary else [])]
+    told = tuple(
+        say(Texts.after_antidote, written=one.written, date=one.when.last)
+        for one in every
+        if raised(one)
+    )
+    stands = preliminary if preliminary is not None and not raised(preliminary) else None
+    return tuple(one for one in levels if not raised(one)), stands, told
 
 
 def _neurological(

@@ -267,6 +267,9 @@ SPEAKING = (
     "ORD-07.tenth",
     "ORD-07.published",
     "ORD-16",
+    "ORD-18",
+    "ORD-19",
+    "ORD-19.prepared",
     "ORD-08",
     "ORD-09",
     "ORD-10.allergy",
@@ -279,6 +282,7 @@ SPEAKING = (
     "ORD-12",
     "ORD-13",
     "ORD-13.borderline",
+    "ORD-13.unknown",
 )
 
 

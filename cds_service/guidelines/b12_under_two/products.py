@@ -20,7 +20,7 @@ from cds_service.guidelines.b12_under_two.data import Doubts, Guideline
 from cds_service.guidelines.codelists import CodeList
 from cds_service.language import Listed, Message, say
 
-Kind = Literal["b12", "combination", "folic acid", "other", "unknown"]
+Kind = Literal["b12", "antidote", "combination", "folic acid", "other", "unknown"]
 Substance = Literal[
     "", "cyanocobalamin", "hydroxocobalamin", "methylcobalamin", "adenosylcobalamin"
 ]  # fmt: skip
@@ -30,6 +30,8 @@ ProductWay = Literal["", "oral", "sublingual", "nasal", "parenteral"]
 Way = Literal[
     "oral", "sublingual", "nasal", "intramuscular", "subcutaneous", "intravenous", "parenteral"
 ]  # fmt: skip
+#: How treatment on the record goes in; "other" is under the tongue or into the nose.
+Route = Literal["oral", "parenteral", "other", "unknown"]
 BY_MOUTH: tuple[Way, ...] = ("oral", "sublingual", "nasal")
 INJECTED: tuple[Way, ...] = ("intramuscular", "subcutaneous", "intravenous", "parenteral")
 
@@ -40,6 +42,7 @@ _PIECES: tuple[Form, ...] = ("tablet", "drop", "spray", "ampoule")
 _WAYS: tuple[ProductWay, ...] = ("oral", "sublingual", "nasal", "parenteral")
 _KINDS: Mapping[Kind, Message] = {
     "b12": say(Doubts.kind_b12),
+    "antidote": say(Doubts.kind_antidote),
     "combination": say(Doubts.kind_combination),
     "folic acid": say(Doubts.kind_folic_acid),
     "other": say(Doubts.kind_other),
@@ -52,7 +55,8 @@ _USUAL_WAY: dict[Form, ProductWay] = {"tablet": "oral", "drop": "oral", "ampoule
 class Drug(Struct, frozen=True):
     """What is known of a drug.
 
-    ``kind`` is "b12" for B12 alone, "combination" for B12 with other active substances,
+    ``kind`` is "b12" for B12 alone (also in the ``kit`` against cyanide, whose route decides
+    whether an order is one of the antidote), "combination" for B12 with other active substances,
     "folic acid" for folic acid without B12, "unknown" when nothing names it or what names it
     contradicts itself. ``by`` says what it was recognised by. ``substance`` is "" when several
     or none are named. ``way`` is how the product is given as far as its form tells.
@@ -71,6 +75,7 @@ class Drug(Struct, frozen=True):
     per_ml: Decimal | None = None
     drops_per_ml: Decimal | None = None
     preservative_free: bool = False
+    kit: bool = False
     doubts: tuple[Message, ...] = ()
 
     @property
@@ -147,6 +152,7 @@ def _cobalamin(
         product.way,
         product.form,
         preservative_free=any(one.preservative_free for one in names),
+        kit=_is_kit(listed, names),
         doubts=doubts,
     )
     if claim.kind != "b12" or not claim.certain:
@@ -158,6 +164,10 @@ def _cobalamin(
         drops_per_ml=product.drops_per_ml,
         doubts=(*doubts, *product.doubts),
     )
+
+
+def _is_kit(listed: Iterable[_Listed], names: Iterable[_Name]) -> bool:
+    return any(one.kit for one in listed) or any(one.kit for one in names)
 
 
 def names_b12(names: Iterable[str], g: Guideline) -> bool:
@@ -187,6 +197,7 @@ class _Listed(NamedTuple):
     kind: Kind
     substance: Substance
     display: str
+    kit: bool = False
 
 
 def _listed(code: Code, g: Guideline) -> _Listed | None:
@@ -197,6 +208,8 @@ def _listed(code: Code, g: Guideline) -> _Listed | None:
         ("combination", g.codes.b12_combination),
         ("folic acid", g.codes.folic_acid),
     )
+    if g.codes.antidote.decides(code):
+        return _Listed("b12", "hydroxocobalamin", g.codes.antidote.display_of(code), kit=True)
     for kind, one in lists:
         if one.decides(code):
             display = one.display_of(code)
@@ -307,6 +320,17 @@ class _Name:
         phrases = self._g.file.names.preservative_free
         return has(self._words, phrases) and not any(
             f" {no} {phrase} " in self._words.line for phrase in phrases for no in ("not", "non")
+        )
+
+    @property
+    def kit(self) -> bool:
+        """Whether it names the antidote of cyanide: as such, or by so many grams in one."""
+        names = self._g.file.names
+        if has(self._words, names.antidote):
+            return True
+        return "hydroxocobalamin" in self.substances and any(
+            re.search(rf"(?<! \d)(?<! \d\d) {one} ", self._words.line)
+            for one in names.antidote_contents
         )
 
     @cached_property

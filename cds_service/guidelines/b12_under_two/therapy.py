@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal, NamedTuple
+from decimal import Decimal
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from cds_service.clinical import Medication, Record, convert
+from cds_service.guidelines.b12_under_two.antidote import was_antidote
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
-from cds_service.guidelines.b12_under_two.products import ProductWay, names_b12, recognise
-
-Route = Literal["oral", "parenteral", "other", "unknown"]
+from cds_service.guidelines.b12_under_two.products import ProductWay, Route, names_b12, recognise
 
 
 class Therapy(Struct, frozen=True):
@@ -21,7 +21,7 @@ class Therapy(Struct, frozen=True):
     given that are still within one episode of today. ``named`` are the orders in force whose words
     alone say vitamin B12 and ``looks_like_b12`` their names, ``unknown`` counts those of a drug no
     one can identify; ``given_like_b12`` and ``unknown_given`` say the same of doses within one
-    episode of today."""
+    episode of today. ``antidotes``, ordered or given against cyanide, are none of it."""
 
     active: tuple[Medication, ...] = ()
     start: date | None = None
@@ -40,6 +40,7 @@ class Therapy(Struct, frozen=True):
     running: tuple[Medication, ...] = ()
     ended_orders: int = 0
     dates: tuple[date, ...] = ()
+    antidotes: tuple[Medication, ...] = ()
 
     @property
     def is_active(self) -> bool:
@@ -63,9 +64,9 @@ _BY_FORM: Mapping[ProductWay, Route] = {
 _NOT_GIVEN = frozenset({"not-done", "entered-in-error", "unknown", "not-given"})
 
 
-def read_therapy(record: Record, on: date, g: Guideline) -> Therapy:
+def read_therapy(record: Record, weight_kg: Decimal | None, on: date, g: Guideline) -> Therapy:
     """The current episode of B12 treatment; a gap over the limit starts a new one."""
-    found = _Found(on, g)
+    found = _Found(weight_kg, on, g)
     for medication in record.medications:
         found.add(medication)
     return found.therapy()
@@ -90,8 +91,9 @@ def _name_of(medication: Medication) -> str:
 class _Found:
     """What the medications of a record say about treatment with B12, one after another."""
 
-    def __init__(self, on: date, g: Guideline) -> None:
-        self._on, self._g = on, g
+    def __init__(self, weight_kg: Decimal | None, on: date, g: Guideline) -> None:
+        self._weight_kg, self._on, self._g = weight_kg, on, g
+        self._antidotes: list[Medication] = []
         self._active: list[Medication] = []
         self._administered: list[Medication] = []
         self._given: list[date] = []
@@ -108,6 +110,10 @@ class _Found:
             self._add_unknown(medication)
             return
         if medication.intent in _NOT_AN_ORDER:
+            return
+        if was_antidote(medication, self._weight_kg, self._g):
+            if medication.status not in _NOT_GIVEN | _NEVER_WAS:
+                self._antidotes.append(medication)
             return
         if codes.multivitamin_with_b12.any_of(medication.codes) is not None:
             return
@@ -207,6 +213,7 @@ class _Found:
             running=(*active, *self._administered),
             ended_orders=self._ended,
             requirement_level=self._requirement,
+            antidotes=tuple(self._antidotes),
             dates=tuple(day for span in sorted(self._spans) for day in span),
         )
 

@@ -8,18 +8,18 @@ from cds_service.clinical import Basket
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders
 from cds_service.guidelines.b12_under_two.facts import Facts
-from cds_service.guidelines.b12_under_two.order_checks.active import check_active
+from cds_service.guidelines.b12_under_two.order_checks.active import active_antidotes, check_active
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.one_order import OrderChecks
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, is_live, read_order
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.order_checks.whole_basket import BasketChecks
-from cds_service.guidelines.b12_under_two.products import recognise
+from cds_service.guidelines.b12_under_two.products import Kind, recognise
 from cds_service.guidelines.engine import CannotTell, Outcome
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import say
 
-__all__ = ["check_active", "check_orders", "may_concern_b12"]
+__all__ = ["active_antidotes", "check_active", "check_orders", "may_concern_b12"]
 
 
 def check_orders(
@@ -34,8 +34,7 @@ def check_orders(
     if not basket.sent:  # nobody said which orders are being written: not the same as none
         return [CannotTell("ORD-09", (say(Orders.orders_being_written),))]
     orders = [read_order(one, facts.weight.kg, g) for one in basket.drafts if is_live(one)]
-    of_b12 = [one for one in orders if one.kind == "b12"]
-    unknown = [one for one in orders if one.kind == "unknown"]
+    of_b12, unknown = _of("b12", orders), _of("unknown", orders)
     regimens = Regimens(facts, a, g)
     cards = Cards(regimens)
     one_by_one = OrderChecks(regimens, cards, why, of_b12)
@@ -45,11 +44,15 @@ def check_orders(
     if first is not None:
         said += whole.levels(first, said)
     outcomes: list[Outcome] = [one.card for one in said]
-    if not of_b12:
+    if not of_b12 and not _of("antidote", orders):
         unseen = len(unknown) + basket.unreadable
         outcomes += whole.without_b12(basket, unseen, signing=signing)
     outcomes += [one.card for one in _unrecognised(unknown, basket.unreadable, one_by_one)]
     return outcomes or [whole.why_silent(checked=first is not None)]
+
+
+def _of(kind: Kind, orders: Sequence[Order]) -> list[Order]:
+    return [one for one in orders if one.kind == kind]
 
 
 def _recognised(
@@ -61,6 +64,8 @@ def _recognised(
     for order in orders:
         if order.draft.selected and order.kind == "combination":
             said += one_by_one.combination(order)
+        if order.draft.selected and order.kind == "antidote":
+            said += one_by_one.antidote(order)
     for place, order in enumerate(of_b12):
         if order.draft.selected:
             aside = [one for one in of_b12[place + 1 :] if not one.draft.selected]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import structs
 
@@ -50,6 +50,19 @@ def check_active(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> l
             )
             spoken.append(structs.replace(said.card, main=True, about=""))
     return spoken
+
+
+def active_antidotes(
+    facts: Facts, a: Assessment, g: Guideline, why: Reasoning
+) -> Iterator[Recommend]:
+    """The cards of the active orders of the antidote of cyanide: no treatment, and not judged."""
+    for one in facts.therapy.antidotes:
+        if one.kind == "order" and one.status in ("active", "on-hold"):
+            order = as_order(one, facts.weight.kg, g)
+            match = why.first(g.tables.order_antidote, order.antidote_facts, order.called)
+            for row in match.fired:
+                said = Cards(Regimens(facts, a, g)).speak(row.rule, row.then, order, {}, ())
+                yield structs.replace(said.card, about="")
 
 
 def _stop(rule: str, one: Medication) -> list[Choice]:

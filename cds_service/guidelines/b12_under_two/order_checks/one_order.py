@@ -46,6 +46,8 @@ def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
         kind=drug.kind,
         substance=drug.substance,
         preservative_free=drug.preservative_free,
+        form=drug.form,
+        crushed=order.crushed,
         ways=order.ways,
         single=dosing.single_high,
         day=dosing.day_most,
@@ -53,6 +55,11 @@ def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
         per_kg_in_mg=dosing.per_kg_in_mg,
         needs_weight=dosing.needs_weight,
     )
+
+
+def _is_of_a_small_dose(said: Said) -> bool:
+    """Whether the regimen, ordered in a form that suits, mends it too; an alarm stands."""
+    return said.card.rule in ("ORD-07", "ORD-16") and said.card.indicator != "critical"
 
 
 class OrderChecks:
@@ -85,6 +92,7 @@ class OrderChecks:
             *self._twice(order, asked, elsewhere),
             *self._unclear(order, asked, (*asked.unclear, *asked.gaps)),
         ]
+        said = self._with_form(order, asked, said)
         cards = tuple([one.answer.card for one in said])
         self._why.first(
             self.g.tables.order_silence, SilenceFacts(said=cards, checked=True), order.called
@@ -96,6 +104,16 @@ class OrderChecks:
         asked = structs.replace(self._child, kind=order.kind, substance=order.drug.substance)
         reasons = [say(Orders.does_not_treat)]
         return self._dangers(order, asked) or self._unclear(order, asked, reasons)
+
+    def antidote(self, order: Order) -> list[Said]:
+        """An antidote of cyanide: neither judged nor changed, but for a reaction to it."""
+        asked = structs.replace(self._child, kind=order.kind, substance=order.drug.substance)
+        danger = self._why.all(self.g.tables.order_danger, asked, order.called)
+        match = self._why.first(self.g.tables.order_antidote, order.antidote_facts, order.called)
+        return [
+            self._cards.speak(row.rule, row.then, order, {}, ())
+            for row in (*danger.fired, *match.fired)
+        ]
 
     def unidentified(self, order: Order) -> list[Said]:
         """An order that may be of vitamin B12."""
@@ -138,6 +156,7 @@ class OrderChecks:
     ) -> OrderFacts:
         return structs.replace(
             self._amounts(order),
+            contradicts=order.dosing.contradicts,
             unclear=order.dosing.problems,
             repeated=repeated,
             elsewhere=(treatment.medication_names(elsewhere),) if elsewhere else (),
@@ -184,7 +203,8 @@ class OrderChecks:
         """Whether a card asks to change or remove it, whatever stands beside it."""
         asked, tables = self._amounts(order), self.g.tables
         questions = (
-            tables.order_danger, tables.order_way, tables.order_excess, tables.order_shortage,
+            tables.order_danger, tables.order_way, tables.order_form, tables.order_excess,
+            tables.order_shortage,
         )  # fmt: skip
         return any(
             row.then.correction != "none"
@@ -232,6 +252,24 @@ class OrderChecks:
         signs = "" if excluded else named(self.facts.neurological)
         reason = signs or say(Texts.severe_deficiency, because=self.a.severity_because)
         return self._say(match, order, {"reason": reason})
+
+    def _with_form(self, order: Order, asked: OrderFacts, said: list[Said]) -> list[Said]:
+        """A form that does not suit the age: a card of its own, or a line on the one that changes
+        the order for another reason."""
+        match = self._why.first(self.g.tables.order_form, asked, order.called)
+        for row in match.fired:
+            nasal = "nasal" in asked.ways
+            form = say(Orders.a_nasal_spray if nasal else Orders.a_solid_form)
+            changing = [one for one in said if one.answer.correction != "none"]
+            if all(_is_of_a_small_dose(one) for one in changing):
+                others = [one for one in said if one not in changing]
+                return [*others, self._speak(row, order, {"form": form})]
+            if row.then.correction != "none" and changing[0].answer.correction != "removed":
+                first, answer = changing[0]
+                note = Note("advice", say(Orders.unfit_form, form=form))
+                told = Said(structs.replace(first, notes=(*first.notes, note)), answer)
+                return [told if one is changing[0] else one for one in said]
+        return said
 
     def _dose(self, order: Order, asked: OrderFacts) -> list[Said]:
         tables, why = self.g.tables, self._why
@@ -297,7 +335,7 @@ class OrderChecks:
 
     def _unclear(self, order: Order, asked: OrderFacts, reasons: Sequence[Words]) -> list[Said]:
         """What could not be worked out is said, it never passes for checked."""
-        match = self._why.all(self.g.tables.order_unclear, asked, order.called)
+        match = self._why.first(self.g.tables.order_unclear, asked, order.called)
         if not match.fired:
             return []
         notes = [Note("advice", say(Texts.draft_not_checked, reason=one)) for one in reasons]

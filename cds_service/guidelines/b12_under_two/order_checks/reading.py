@@ -8,6 +8,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from cds_service.clinical import Draft, Medication
+from cds_service.guidelines.b12_under_two.antidote import antidote_facts, is_antidote
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders
 from cds_service.guidelines.b12_under_two.dosing import Dosing, shown_dose, understand
 from cds_service.guidelines.b12_under_two.products import (
@@ -16,8 +17,10 @@ from cds_service.guidelines.b12_under_two.products import (
     Drug,
     Kind,
     Way,
+    has_phrase,
     recognise,
 )
+from cds_service.guidelines.b12_under_two.tables.order import AntidoteFacts
 from cds_service.language import Listed, Message, Words, say
 
 _IN_WORDS: dict[Way, Message] = {
@@ -50,7 +53,16 @@ class Order(Struct, frozen=True, dict=True):
 
     @property
     def kind(self) -> Kind:
-        return self.drug.kind
+        """What it is of; ordered as the antidote of cyanide it is no order of vitamin B12."""
+        return "antidote" if self.drug.kind == "b12" and self._is_antidote else self.drug.kind
+
+    @cached_property
+    def antidote_facts(self) -> AntidoteFacts:
+        return antidote_facts(self.drug, self.draft.dosages, self.weight_kg, self.g)
+
+    @cached_property
+    def _is_antidote(self) -> bool:
+        return is_antidote(self.antidote_facts, self.g)
 
     @cached_property
     def dosing(self) -> Dosing:
@@ -63,6 +75,12 @@ class Order(Struct, frozen=True, dict=True):
     @cached_property
     def injected(self) -> bool:
         return not self.dosing.ways.isdisjoint(INJECTED)
+
+    @cached_property
+    def crushed(self) -> bool:
+        """Whether its name or its lines ask to crush or disperse it."""
+        said = (self.draft.text, *(one.text for one in self.draft.dosages))
+        return any(has_phrase(text, self.g.file.names.crushing) for text in said)
 
     @property
     def by_mouth(self) -> bool:

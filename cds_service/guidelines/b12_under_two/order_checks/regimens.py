@@ -9,13 +9,14 @@ from typing import Literal, NamedTuple
 
 from msgspec import structs
 
-from cds_service.clinical import Code, Medication, PlannedDrug, RemovedDraft, RevisedDrug
+from cds_service.clinical import UNITS, Code, Medication, PlannedDrug, RemovedDraft, RevisedDrug
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order
 from cds_service.guidelines.b12_under_two.prescribing import Prescriber, safety_notes
+from cds_service.guidelines.b12_under_two.products import recognise
 from cds_service.guidelines.b12_under_two.tables.order import Correction
 from cds_service.guidelines.b12_under_two.words import NEEDS
 from cds_service.guidelines.engine import Choice, Note, Recommend
@@ -174,8 +175,27 @@ class Regimens:
         to_inject = drug.route != self.g.file.routes.oral and not order.injected
         if to_inject and "medication" not in parts:
             parts = ("medication", *parts)  # what is swallowed cannot be injected
+        if "dosage" not in parts and self._is_counted_otherwise(order, drug):
+            parts = (*parts, "dosage")
         plan = RevisedDrug(order.draft, drug, frozenset(parts))
         return (Choice(rule, _changing(parts, drug), (plan,), recommended=True),)
+
+    def _is_counted_otherwise(self, order: Order, drug: PlannedDrug) -> bool:
+        """Whether a dose stands in millilitres or pieces that hold something else of the new
+        product: kept, it would be another dose."""
+        ends = [one for line in order.draft.dosages for one in (line.low, line.high)]
+        amounts = [*ends, *(one for line in order.draft.dosages for one, _ in line.maxima)]
+        by_mass = all(
+            one is None or UNITS.get(one.unit or "", ("",))[0] == "mass" for one in amounts
+        )
+        if by_mass:
+            return False
+        new = recognise(drug.codes, "", self.g)
+        in_volume = all(
+            one is None or UNITS.get(one.unit or "", ("",))[0] in ("mass", "volume")
+            for one in amounts
+        )
+        return not in_volume or new.per_ml is None or new.per_ml != order.drug.per_ml
 
     def _rerouted(self, order: Order, rule: str, route: Code) -> tuple[Choice, ...]:
         """The order as it is, by another route; not one whose dose stands in words alone, which

@@ -10,6 +10,7 @@ from msgspec import structs
 from cds_service.clinical import Basket, PlannedDrug, RevisedDrug
 from cds_service.guidelines.b12_under_two import monitoring, treatment
 from cds_service.guidelines.b12_under_two.age import add_months
+from cds_service.guidelines.b12_under_two.assessment import has_two_low_lines, is_macrocytic
 from cds_service.guidelines.b12_under_two.data import Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, is_empty
@@ -36,7 +37,7 @@ _WHY_SILENT: Mapping[Silence, Message] = {
 _CHECKS: Mapping[Check, Message] = {
     "one month": say(Orders.check_one_month), "three months": say(Orders.check_three_months),
 }  # fmt: skip
-_WITH_FOLIC_ACID_ALONE = ("ORD-13", "ORD-13.borderline")
+_WITH_FOLIC_ACID_ALONE = ("ORD-13", "ORD-13.borderline", "ORD-13.unknown")
 
 
 class BasketChecks:
@@ -56,6 +57,9 @@ class BasketChecks:
             treated=self.facts.therapy.current,
             deficient=self.a.status.deficient,
             status=self.a.status.name,
+            signs=tuple([one.name for one in self.facts.neurological]),
+            macrocytic=is_macrocytic(self.facts, self.g),
+            two_lines_low=has_two_low_lines(self.facts, self.g),
         )
 
     def why_silent(self, *, checked: bool) -> NotIndicated:
@@ -151,8 +155,25 @@ class BasketChecks:
         choices = advice.choices if advice is not None else ()
         indicator = advice.indicator if advice is not None else None
         notes = self._notes_beside_folic_acid(advice)
-        said = self._cards.speak("ORD-13", answer, folate, {}, choices, indicator, notes=notes)
+        values: Mapping[str, object] = {}
+        if answer.card == "ORD-13.unknown":
+            values = {"reasons": self._why_measure()}
+            choices = choices or self._measured_first()
+        said = self._cards.speak("ORD-13", answer, folate, values, choices, indicator, notes=notes)
         return said.card
+
+    def _why_measure(self) -> Listed:
+        asked = self._facts
+        blood = [(asked.macrocytic, say(Orders.large_red_cells)),
+                 (asked.two_lines_low, say(Orders.two_lines_low))]  # fmt: skip
+        return Listed((*asked.signs, *(text for holds, text in blood if holds)))
+
+    def _measured_first(self) -> tuple[Choice, ...]:
+        """The level and the metabolites of today, where nobody has ordered them."""
+        today = self.facts.on
+        wanted: list[monitoring.Wanted] = [("b12", today), ("mma", today), ("homocysteine", today)]
+        tests, _ = monitoring.plan_tests(wanted, self.facts, self.g, self._why, before_dose=False)
+        return tuple(monitoring.test_choices("ORD-13", tests))
 
     def _notes_beside_folic_acid(self, advice: Recommend | None) -> list[Note]:
         if advice is None:

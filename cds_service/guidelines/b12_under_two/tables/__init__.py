@@ -46,13 +46,16 @@ from cds_service.guidelines.b12_under_two.tables.monitoring import (
 from cds_service.guidelines.b12_under_two.tables.mother import Mother, MotherFacts, mother_table
 from cds_service.guidelines.b12_under_two.tables.order import (
     Answer,
+    AntidoteFacts,
     BasketFacts,
     OrderFacts,
     Silence,
     SilenceFacts,
+    antidote_table,
     basket_table,
     danger_table,
     excess_table,
+    form_table,
     injection_table,
     preservative_table,
     shortage_table,
@@ -120,8 +123,10 @@ NAMES = (
     "follow_up_baseline",
     "follow_up_response",
     "follow_up_checks",
+    "order_antidote",
     "order_danger",
     "order_way",
+    "order_form",
     "order_excess",
     "order_shortage",
     "order_injection",
@@ -158,8 +163,10 @@ class Tables(Struct, frozen=True):
     follow_up_baseline: Table[ResponseFacts, None]
     follow_up_response: Table[ResponseFacts, Follow | None]
     follow_up_checks: Table[CheckFacts, Follow]
+    order_antidote: Table[AntidoteFacts, Answer]
     order_danger: Table[OrderFacts, Answer]
     order_way: Table[OrderFacts, Answer]
+    order_form: Table[OrderFacts, Answer]
     order_excess: Table[OrderFacts, Answer]
     order_shortage: Table[OrderFacts, Answer]
     order_injection: Table[OrderFacts, Answer]
@@ -210,8 +217,10 @@ def make_tables(limits: Limits) -> Tables:
         follow_up_baseline=baseline_table(limits, said["follow_up_baseline"]),
         follow_up_response=response_table(limits, said["follow_up_response"]),
         follow_up_checks=checks_table(limits, said["follow_up_checks"]),
+        order_antidote=antidote_table(limits, said["order_antidote"]),
         order_danger=danger_table(said["order_danger"]),
         order_way=way_table(said["order_way"]),
+        order_form=form_table(said["order_form"]),
         order_excess=excess_table(limits, said["order_excess"]),
         order_shortage=shortage_table(limits, said["order_shortage"]),
         order_injection=injection_table(said["order_injection"]),

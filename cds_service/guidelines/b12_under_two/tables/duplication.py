@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from cds_service.guidelines.b12_under_two.therapy import Route
+from cds_service.guidelines.b12_under_two.products import Route
 from cds_service.guidelines.tables import Row, Table, TableWords, all_of, any_of, is_one_of, some
 
 

@@ -20,6 +20,7 @@ from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.b12_under_two.products import (
     BY_MOUTH,
     INJECTED,
+    Form,
     Kind,
     Substance,
     Way,
@@ -41,6 +42,7 @@ from cds_service.guidelines.tables import (
     none,
     not_,
     some,
+    unknown,
 )
 
 #: How an order is put right: taken out of the basket; given another product, another dose, or
@@ -74,20 +76,23 @@ REPEATED = Answer("ORD-06", "removed", refuses=True)
 class OrderFacts(Struct, frozen=True):
     """One order being written, and what of the child bears on it.
 
-    ``ways`` are all it may go by. Amounts are micrograms: ``single`` is the largest single dose,
-    ``day`` the most on one day, ``average`` what is given a day on average; each ``None`` where
-    it is not known. ``share`` is what the first two weeks give of the recommended regimen, known
-    only of what begins a treatment; ``published`` are the schedules that it follows, and
-    ``weekly_course`` says that it is the formulary's of weekly injections. ``unclear`` says what
-    could not be understood of it, ``gaps`` what is needed to judge it and is not there.
-    ``repeated`` names the same drug ordered once more by the same way, ``elsewhere`` by another:
-    words or messages, which rows only ask whether there are. ``may_bleed`` and
-    ``preservative_harms`` are known only of what is injected.
+    ``ways`` are all it may go by; ``crushed`` says that its words ask to crush or disperse it.
+    Amounts are micrograms: ``single`` is the largest single dose, ``day`` the most on one day,
+    ``average`` what is given a day on average; each ``None`` where it is not known. ``share`` is
+    what the first two weeks give of the recommended regimen, known only of what begins a
+    treatment; ``published`` are the schedules that it follows, and ``weekly_course`` says that it
+    is the formulary's of weekly injections. ``contradicts`` says that its words state another dose
+    than its structure. ``unclear`` says what could not be understood of it, ``gaps`` what is
+    needed to judge it and is not there. ``repeated`` names the same drug ordered once more by the
+    same way, ``elsewhere`` by another: words or messages, which rows only ask whether there are.
+    ``may_bleed`` and ``preservative_harms`` are known only of what is injected.
     """
 
     kind: Kind = "b12"
     substance: Substance = ""
     preservative_free: bool = False
+    form: Form = ""
+    crushed: bool = False
     ways: tuple[Way, ...] = ()
     single: Decimal | None = None
     day: Decimal | None = None
@@ -97,6 +102,7 @@ class OrderFacts(Struct, frozen=True):
     weekly_course: bool = False
     per_kg_in_mg: bool = False
     needs_weight: bool = False
+    contradicts: bool = False
     unclear: tuple[Any, ...] = ()
     repeated: tuple[Any, ...] = ()
     elsewhere: tuple[str, ...] = ()
@@ -114,6 +120,23 @@ class OrderFacts(Struct, frozen=True):
     gaps: tuple[Any, ...] = ()
 
 
+class AntidoteFacts(Struct, frozen=True):
+    """Whether hydroxocobalamin is ordered, or was given, as the antidote of cyanide.
+
+    ``kit`` says that its code or name is the antidote's; ``ways`` are all it may go by. ``low`` to
+    ``high`` are milligrams per kilogram of one dose, ``strength`` milligrams in one millilitre,
+    each ``None`` where it is not known. ``once`` says that no second dose is ordered.
+    """
+
+    kit: bool = False
+    substance: Substance = ""
+    ways: tuple[Way, ...] = ()
+    low: Decimal | None = None
+    high: Decimal | None = None
+    strength: Decimal | None = None
+    once: bool = False
+
+
 class SilenceFacts(Struct, frozen=True):
     """What was said of one order, or of the basket, by the cards; ``checked`` says that there was
     vitamin B12 to check."""
@@ -129,7 +152,8 @@ class BasketFacts(Struct, frozen=True):
 
     ``b12`` says that vitamin B12 is among them, ``folic_acid`` that folic acid is selected,
     ``refused`` that a card asks not to give what is ordered. ``lacking`` are the checks after it
-    for which nobody has ordered a level. ``age_rule`` is the row of the age table.
+    for which nobody has ordered a level. ``macrocytic`` and ``two_lines_low`` tell of the blood.
+    ``age_rule`` is the row of the age table.
     """
 
     b12: bool = False
@@ -139,7 +163,40 @@ class BasketFacts(Struct, frozen=True):
     treated: bool = False
     deficient: bool = False
     status: StatusName = "unknown"
+    signs: tuple[str, ...] = ()
+    macrocytic: bool = False
+    two_lines_low: bool = False
     age_rule: str = ""
+
+
+def antidote_table(limits: Limits, words: TableWords) -> Table[AntidoteFacts, Answer]:
+    """A kit without a route goes into the vein; by another way it is no antidote."""
+    f = AntidoteFacts
+    another_way = includes(f.ways, *BY_MOUTH, "intramuscular", "subcutaneous")
+    return Table.of(
+        "order",
+        AntidoteFacts,
+        (
+            Row("ORD-18", all_of(f.kit, not_(another_way)), Answer("ORD-18")),
+            Row(
+                "ORD-18",
+                all_of(
+                    is_one_of(f.substance, "hydroxocobalamin"),
+                    includes(f.ways, "intravenous"),
+                    not_(another_way),
+                    f.once,
+                    meets(f.strength, limits.antidote_strength),
+                    meets(f.low, limits.antidote_least),
+                    meets(f.high, limits.antidote_most),
+                ),
+                Answer("ORD-18"),
+                part="dose",
+            ),
+        ),
+        words,
+        first=True,
+        complete=False,
+    )
 
 
 def danger_table(words: TableWords) -> Table[OrderFacts, Answer]:
@@ -218,6 +275,31 @@ def way_table(words: TableWords) -> Table[OrderFacts, Answer]:
                 all_of(by_mouth, is_one_of(f.cause, "malabsorption", "mixed")),
                 Answer("ORD-01", "product and dose", shows_level=True),
             ),
+        ),
+        words,
+        first=True,
+        complete=False,
+    )
+
+
+def form_table(words: TableWords) -> Table[OrderFacts, Answer]:
+    """What no infant is given: a spray for the nose, or what is swallowed whole."""
+    f = OrderFacts
+    nasal = includes(f.ways, "nasal")
+    solid = all_of(is_one_of(f.form, "tablet"), not_(includes(f.ways, *INJECTED)))
+    under_the_tongue = all_of(includes(f.ways, "sublingual"), not_(includes(f.ways, "oral")))
+    excused = any_of(f.crushed, all_of(under_the_tongue, some(f.published)))
+    return Table.of(
+        "order",
+        OrderFacts,
+        (
+            Row(
+                "ORD-19",
+                all_of(solid, not_(nasal), excused),
+                Answer("ORD-19.prepared"),
+                part="prepared",
+            ),
+            Row("ORD-19", any_of(nasal, solid), Answer("ORD-19", "product and dose")),
         ),
         words,
         first=True,
@@ -369,10 +451,20 @@ def twice_table(words: TableWords) -> Table[OrderFacts, Answer]:
 def unclear_table(words: TableWords) -> Table[OrderFacts, Answer]:
     """A combination is worth a word only where the child needs treatment, which it is not."""
     f = OrderFacts
+    unread = all_of(
+        is_one_of(f.kind, "b12"), f.deficient, some(f.unclear), unknown(f.single), unknown(f.day)
+    )
     return Table.of(
         "order",
         OrderFacts,
         (
+            Row(
+                "ORD-09",
+                all_of(is_one_of(f.kind, "b12"), f.contradicts),
+                Answer("ORD-09", indicator="warning"),
+                part="contradicts",
+            ),
+            Row("ORD-09", unread, Answer("ORD-09", indicator="warning"), part="no dose"),
             Row(
                 "ORD-09",
                 any_of(
@@ -387,7 +479,8 @@ def unclear_table(words: TableWords) -> Table[OrderFacts, Answer]:
             ),
         ),
         words,
-        first=False,
+        first=True,
+        complete=False,
     )
 
 
@@ -432,6 +525,16 @@ def basket_table(words: TableWords) -> Table[BasketFacts, Answer | None]:
                 all_of(alone, is_one_of(f.status, "borderline")),
                 Answer("ORD-13.borderline", shows_level=True),
                 part="borderline",
+            ),
+            Row(
+                "ORD-13",
+                all_of(
+                    alone,
+                    is_one_of(f.status, "unknown", "unknown at risk"),
+                    any_of(some(f.signs), f.macrocytic, f.two_lines_low),
+                ),
+                Answer("ORD-13.unknown"),
+                part="unknown",
             ),
             Row("ORD-15", is_one_of(f.age_rule, "AGE-04"), None),
         ),
