@@ -20,9 +20,9 @@ from cds_service.clinical import (
     Interval,
     Moment,
     Quantity,
-    canonical_unit,
 )
 from cds_service.fhir import wire
+from cds_service.fhir.units import units_of
 
 UCUM = "http://unitsofmeasure.org"
 ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
@@ -249,7 +249,14 @@ def quantity(amount: wire.Amount | None) -> Quantity | None:
     number, shown = _number(sent)
     unit, comparator = unit or amount.code, amount.comparator or ""
     written = f"{shown} {unit[:40]}" if unit else shown
-    return Quantity(number, _unit(amount), _compared(comparator) + written, comparator)
+    units = _units(amount)
+    return Quantity(
+        number,
+        units[0] if units else None,
+        _compared(comparator) + written,
+        comparator,
+        units[1] if len(units) > 1 else None,
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -290,29 +297,31 @@ def _plainly(number: Decimal) -> str:
     return shown
 
 
-def _unit(amount: wire.Amount) -> str | None:
-    """The canonical unit; ``None`` when it is missing, unknown or contradicts itself.
+def _units(amount: wire.Amount) -> tuple[str, ...]:
+    """What the unit may mean; nothing when it is missing, unknown or contradicts itself.
 
     The code decides. The text beside it only stands in for a missing code, one of another system
-    than UCUM, or one of no system that is not UCUM's, but must not name a different unit.
+    than UCUM, or one of no system that is not UCUM's, but must not name a different unit. A text
+    that can be read in two ways ("G/L") contradicts neither.
     """
     code, text = amount.code, amount.unit
-    if code in UNITS and amount.system == UCUM and (text == code or not text):
-        return code
-    by_text = canonical_unit(amount.unit) if amount.unit else None
-    by_code = canonical_unit(amount.code, coded=True) if amount.code else None
-    if not amount.code or _is_local(amount.code, amount.system, by_code):
+    if code and code in UNITS and amount.system == UCUM and (text == code or not text):
+        return (code,)
+    by_text = units_of(text) if text else ()
+    by_code = units_of(code, coded=True) if code else ()
+    if not code or _is_local(code, amount.system, by_code):
         return by_text
-    if by_code is None or by_text is None or by_code == by_text:
+    if not by_code or not by_text:
         return by_code
-    return by_code if UNITS[by_code] == UNITS[by_text] else None
+    same = {UNITS[unit] for unit in by_text}
+    return tuple(unit for unit in by_code if UNITS[unit] in same)
 
 
-def _is_local(code: str, system: str | None, known: str | None) -> bool:
+def _is_local(code: str, system: str | None, known: tuple[str, ...]) -> bool:
     """Whether a code is the sender's own: of another system, or of none and not UCUM's either."""
     if system:
         return _system(system) != UCUM
-    return known is None and not is_ucum(code)
+    return not known and not is_ucum(code)
 
 
 #: A term of UCUM: units with their prefixes and powers, annotations, joined by "." and "/". Also

@@ -93,6 +93,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Constants(Struct, frozen=True, forbid_unknown_fields=True):
     b12_molar_mass: Constant
+    hemoglobin_molar_mass: Constant
     homocysteine_molar_mass: Constant
     preterm_assumed: Constant
     one_month_check: Constant

@@ -436,4 +436,7 @@ def _in_unit(name: LabName, value: Quantity, g: Guideline) -> Decimal | None:
 
 
 def _molar_mass(name: LabName, g: Guideline) -> Decimal | None:
-    return g.file.constants.homocysteine_molar_mass.value if name == "homocysteine" else None
+    constants = g.file.constants
+    if name == "hemoglobin":
+        return constants.hemoglobin_molar_mass.value
+    return constants.homocysteine_molar_mass.value if name == "homocysteine" else None
