@@ -287,7 +287,8 @@ class Need(Struct, frozen=True):
     Discovery prints it as a prefetch template, gathering turns it into a query for what the
     client did not send, the documentation prints it as a table row.
 
-    ``kind`` is the FHIR resource type. ``asked`` are the codes the query names; ``kept`` the
+    ``kind`` is the FHIR resource type. ``asked`` are the codes the query names (without a system
+    where countries use several addresses for it); ``kept`` the
     codes a resource must carry to be read (a superset: some are kept only to say that they
     cannot be used). Both empty: every resource of the kind. Importance: without an
     *indispensable* need nothing can be said (412); without a *required* one nothing can be

@@ -25,26 +25,44 @@ from cds_service.fhir import wire
 from cds_service.fhir.units import units_of
 
 UCUM = "http://unitsofmeasure.org"
+SNOMED = "http://snomed.info/sct"
 ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD_10 = "http://hl7.org/fhir/sid/icd-10"
+ICD_10_GM = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
+JLAC10 = "http://medis.or.jp/CodeSystem/master-JLAC10-17digits"
 
-#: Code systems by the other names they go by (object identifiers: HL7's registry). ICD-10 and
-#: ICD-10-CM are two systems: the same code can mean different things in them.
+#: Code systems by the other names they go by: object identifiers (HL7's registry), and addresses
+#: read in public files of the countries that use them. ICD-10, ICD-10-GM and ICD-10-CM are three
+#: systems: the same code can mean different things in them. A code of dm+d, and of any national
+#: extension, is a SNOMED CT identifier.
 _SYSTEMS = {
     name: url
-    for url, oid in {
-        "http://loinc.org": "2.16.840.1.113883.6.1",
-        "http://snomed.info/sct": "2.16.840.1.113883.6.96",
-        ICD_10_CM: "2.16.840.1.113883.6.90",
-        "http://hl7.org/fhir/sid/icd-10": "2.16.840.1.113883.6.3",
-        "http://www.nlm.nih.gov/research/umls/rxnorm": "2.16.840.1.113883.6.88",
-        "http://hl7.org/fhir/sid/ndc": "2.16.840.1.113883.6.69",
-        "http://www.whocc.no/atc": "2.16.840.1.113883.6.73",
-        UCUM: "2.16.840.1.113883.6.8",
+    for url, others in {
+        "http://loinc.org": "urn:oid:2.16.840.1.113883.6.1",
+        SNOMED: "urn:oid:2.16.840.1.113883.6.96 http://dmd.nhs.uk",
+        ICD_10_CM: "urn:oid:2.16.840.1.113883.6.90",
+        # of Norway and the Netherlands: translations of the WHO's
+        ICD_10: "urn:oid:2.16.840.1.113883.6.3 urn:oid:2.16.578.1.12.4.1.1.7110"
+        " http://hl7.org/fhir/sid/icd-10-nl urn:oid:2.16.840.1.113883.6.3.2",
+        ICD_10_GM: "http://fhir.de/CodeSystem/dimdi/icd-10-gm urn:oid:1.2.276.0.76.5.409",
+        "http://www.nlm.nih.gov/research/umls/rxnorm": "urn:oid:2.16.840.1.113883.6.88",
+        "http://hl7.org/fhir/sid/ndc": "urn:oid:2.16.840.1.113883.6.69",
+        "http://www.whocc.no/atc": "urn:oid:2.16.840.1.113883.6.73"
+        " http://fhir.de/CodeSystem/bfarm/atc http://fhir.de/CodeSystem/dimdi/atc"
+        " urn:oid:2.16.578.1.12.4.1.1.7180",
+        # of Denmark, Norway (with its own codes, NOR...) and Sweden
+        "http://npu-terminology.org": "urn:oid:1.2.208.176.2.1 urn:oid:1.2.208.176.9.1"
+        " http://www.npu-terminology.org urn:oid:2.16.578.1.12.4.1.1.7280 urn:oid:1.2.752.108.1",
+        JLAC10: "urn:oid:1.2.392.200119.4.504"
+        " http://jpfhir.jp/fhir/clins/CodeSystem/JP_CLINS_ObsLabResult_CoreLabo_CS"
+        " http://jpfhir.jp/fhir/clins/CodeSystem/JLAC10/JP_CLINS_ObsLabResult_CoreLabo_CS",
+        "http://standardterms.edqm.eu": "urn:oid:0.4.0.127.0.16.1.1.2.1",
+        UCUM: "urn:oid:2.16.840.1.113883.6.8",
     }.items()
-    for name in (url, f"urn:oid:{oid}")
+    for name in (url, *others.split())
 }
 #: Those that need no other name and whose codes are compared as they are written.
-_PLAIN_SYSTEMS = frozenset(_SYSTEMS.values()) - {ICD_10_CM}
+_PLAIN_SYSTEMS = frozenset(_SYSTEMS.values()) - {ICD_10_CM, ICD_10, ICD_10_GM, JLAC10}
 
 _INTERPRETATION_SYSTEMS = {
     "",
@@ -173,6 +191,10 @@ def _system(written: str) -> str:
     plain = written.rstrip("/")
     if plain.startswith("https:"):
         plain = "http:" + plain[6:]
+    elif plain[:1].isdigit():
+        plain = f"urn:oid:{plain}"
+    if plain.startswith(f"{SNOMED}/"):  # a national edition
+        return SNOMED
     return _SYSTEMS.get(plain, written)
 
 
@@ -194,9 +216,20 @@ def codes(concept: wire.Concept | None) -> tuple[Code, ...]:
 def _code(coding: wire.Coding, code: str) -> Code:
     system = coding.system
     system = (_SYSTEMS.get(system) or _system(system)) if system else ""
-    if system == ICD_10_CM and len(code) > 3 and "." not in code:
-        code = f"{code[:3]}.{code[3:]}"  # "D513", as billing systems write it
+    if system in _ICD_10:
+        code = code.rstrip(_ICD_MARKS)
+        if len(code) > 3 and "." not in code:
+            code = f"{code[:3]}.{code[3:]}"  # "D513", as billing systems write it
+    elif system == JLAC10 and len(code) == _JLAC10_DIGITS:
+        code = code[:_JLAC10_MATTERS]
     return Code(system, code, coding.display or "")
+
+
+_ICD_10 = frozenset({ICD_10_CM, ICD_10, ICD_10_GM})
+#: Dagger, asterisk and the like, which say how codes are paired; "-" stands for digits left out.
+_ICD_MARKS = "+*!#†‡-. "
+#: Analyte, identification and material; how it was measured and put follows.
+_JLAC10_DIGITS, _JLAC10_MATTERS = 17, 12
 
 
 def text(concept: wire.Concept | None) -> str:

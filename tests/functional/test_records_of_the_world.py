@@ -169,3 +169,151 @@ def test_homocysteine_counts_in_whatever_unit(service: FlaskClient, written: Jso
 def test_a_weight_in_words_is_a_weight(service: FlaskClient, written: Json) -> None:
     answer = ask(service, weight=bundle(result("29463-7", written)))
     assert "WT-04" in rules(answer)
+
+
+# --- codes -------------------------------------------------------------------------------------
+
+NPU = "http://npu-terminology.org"
+DANISH, NORWEGIAN = "urn:oid:1.2.208.176.2.1", "urn:oid:2.16.578.1.12.4.1.1.7280"
+JLAC10 = "urn:oid:1.2.392.200119.4.504"
+ICD_10, ICD_10_GM = "http://hl7.org/fhir/sid/icd-10", "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
+DAGGER_GM = "http://fhir.de/CodeSystem/dimdi/icd-10-gm"
+ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
+
+
+@pytest.mark.parametrize(
+    ("code", "system"),
+    [
+        ("59260-0", LOINC), ("93846-4", LOINC), ("30350-3", LOINC), ("1107511000000100", SNOMED),
+        ("1022431000000105", "http://snomed.info/sct/83821000000107"), ("NPU28309", NPU),
+        ("NPU02319", DANISH), ("NOR05172", NORWEGIAN), ("2A030000001930101", JLAC10),
+        ("2A030000001999901", "http://medis.or.jp/CodeSystem/master-JLAC10-17digits"),
+    ],
+)  # fmt: skip
+def test_haemoglobin_is_read_under_the_code_of_each_country(
+    service: FlaskClient, code: str, system: str
+) -> None:
+    answer = ask(service, labs=bundle(result(code, quantity(6.4, "g/dL", "g/dL"), system)))
+    assert "SEV-02" in rules(answer)
+
+
+@pytest.mark.parametrize(
+    ("code", "system"),
+    [
+        ("1108041000000107", SNOMED), ("1022651000000100", SNOMED), ("NPU03568", NPU),
+        ("2A050000001930101", JLAC10),
+    ],
+)  # fmt: skip
+def test_platelets_are_read_under_the_code_of_each_country(
+    service: FlaskClient, code: str, system: str
+) -> None:
+    few = result(code, quantity(30, "10*9/L", "10*9/L"), system)
+    assert "SAF-03" in rules(ask(service, conditions=SEIZURE, labs=bundle(few)))
+
+
+@pytest.mark.parametrize("code", ["10346-5", "4548-4"])
+def test_what_only_sounds_like_haemoglobin_is_none(service: FlaskClient, code: str) -> None:
+    answer = ask(service, labs=bundle(result(code, quantity(6.4, "g/dL", "g/dL"))))
+    assert "SEV-02" not in rules(answer)
+
+
+def test_potassium_of_urine_is_not_that_of_serum(service: FlaskClient) -> None:
+    anaemia = result("718-7", quantity(5.5, "g/dL", "g/dL"))
+    serum = result("3H015000002326101", quantity(2.5, "mmol/L", "mmol/L"), JLAC10)
+    urine = result("3H015000000126101", quantity(2.5, "mmol/L", "mmol/L"), JLAC10)
+    assert "2.5 mmol/L" in said(ask(service, labs=bundle(anaemia, serum)))
+    assert "2.5 mmol/L" not in said(ask(service, labs=bundle(anaemia, urine)))
+
+
+@pytest.mark.parametrize("system", [NPU, DANISH, NORWEGIAN])
+def test_a_level_under_the_nordic_code_is_a_level(service: FlaskClient, system: str) -> None:
+    level = result("NPU01700", quantity(90, "pmol/L"), system)
+    answer = ask(service, b12=bundle(level))
+    assert "STAT-02" in rules(answer)
+    assert "90 pmol/L" in said(answer)
+
+
+@pytest.mark.parametrize("code", ["27113001", "162763007"])
+def test_a_weight_under_a_snomed_code_is_a_weight(service: FlaskClient, code: str) -> None:
+    weight = result(code, quantity(6.8, "kilogram", "kg"), SNOMED)
+    assert "WT-04" in rules(ask(service, weight=bundle(weight)))
+
+
+@pytest.mark.parametrize(
+    ("code", "system"),
+    [
+        ("G40.4", ICD_10_GM), ("G40.9", ICD_10), ("G40.01", DAGGER_GM), ("G404", ICD_10_GM),
+        ("R56.8", ICD_10_GM), ("P90", ICD_10), ("G40.909", ICD_10_CM), ("84757009", SNOMED),
+        ("G41.9", "urn:oid:2.16.578.1.12.4.1.1.7110"), ("R40.2", "http://hl7.org/fhir/sid/icd-10-nl"),
+    ],
+)  # fmt: skip
+def test_a_seizure_counts_in_the_classification_of_each_country(
+    service: FlaskClient, code: str, system: str
+) -> None:
+    answer = ask(service, conditions=bundle(condition(code, system)))
+    assert "No neurological sign" not in said(answer)
+    assert "SEV-06" not in rules(answer)
+
+
+@pytest.mark.parametrize("code", ["R56.0", "I10", "J06.9"])
+def test_another_diagnosis_is_no_seizure(service: FlaskClient, code: str) -> None:
+    answer = ask(service, conditions=bundle(condition(code, ICD_10_GM)))
+    assert "SEV-06" in rules(answer)
+
+
+@pytest.mark.parametrize(
+    ("code", "system"),
+    [("K50.9", ICD_10), ("K50.80", ICD_10_GM), ("K90.0", ICD_10), ("E84.1†", ICD_10_GM),
+     ("K86.83", ICD_10_GM)],
+)  # fmt: skip
+def test_malabsorption_counts_in_the_classification_of_each_country(
+    service: FlaskClient, code: str, system: str
+) -> None:
+    answer = ask(service, conditions=bundle(condition(code, system)))
+    plain = ask(service, conditions=bundle(condition("34000006")))
+    assert rules(answer) == rules(plain)
+    assert rules(answer) != rules(ask(service))
+
+
+def test_a_code_means_what_its_own_classification_says(service: FlaskClient) -> None:
+    """K86.81: exocrine insufficiency in the American ICD-10-CM, a stone in the German one."""
+    stone = ask(service, conditions=bundle(condition("K86.81", ICD_10_GM)))
+    insufficiency = ask(service, conditions=bundle(condition("K86.81", ICD_10_CM)))
+    assert rules(stone) == rules(ask(service))
+    assert rules(insufficiency) != rules(stone)
+
+
+def running(system: str, code: str) -> Json:
+    return {
+        "resourceType": "MedicationRequest",
+        "id": "m1",
+        "status": "active",
+        "intent": "order",
+        "subject": SUBJECT,
+        "authoredOn": "2026-11-01",
+        "medicationCodeableConcept": {"coding": [{"system": system, "code": code}]},
+        "dosageInstruction": [{"text": "1x"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("system", "code"),
+    [
+        ("http://fhir.de/CodeSystem/bfarm/atc", "B03BA01"),
+        ("http://fhir.de/CodeSystem/dimdi/atc", "B03BA03"),
+        ("urn:oid:2.16.578.1.12.4.1.1.7180", "B03BA03"), ("https://dmd.nhs.uk", "327529002"),
+        (SNOMED, "24856311000001103"),
+    ],
+)  # fmt: skip
+def test_a_running_treatment_counts_whatever_its_code_is_called(
+    service: FlaskClient, system: str, code: str
+) -> None:
+    answer = ask(service, meds=bundle(running(system, code)))
+    american = running("http://www.nlm.nih.gov/research/umls/rxnorm", "309594")
+    assert rules(answer) == rules(ask(service, meds=bundle(american)))
+    assert not any(
+        action["type"] == "create" and action["resource"]["resourceType"] == "MedicationRequest"
+        for card in answer["cards"]
+        for suggestion in card.get("suggestions", [])
+        for action in suggestion["actions"]
+    )

@@ -23,6 +23,7 @@ Json = dict[str, Any]
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
+NPU = "http://npu-terminology.org"  # asked for without a system: it has several addresses
 UCUM = "http://unitsofmeasure.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
@@ -261,7 +262,7 @@ def test_the_guideline_reads_a_result_under_whatever_key_it_came(key: str, code:
 
 
 def test_the_guideline_keeps_every_code_it_asks_for_under_every_key() -> None:
-    asked = {(code.system, code.code) for need in MEASURED for code in need.asked}
+    asked = {(code.system or NPU, code.code) for need in MEASURED for code in need.asked}
     assert len(MEASURED) == 4
     for need in MEASURED:
         assert asked <= need.kept
@@ -668,7 +669,37 @@ def test_icd_10_codes_without_their_point_get_it() -> None:
     found = problem(code={"coding": [{"system": icd, "code": "D513", "display": "dietary"}]})
     assert found.codes == (Code("http://hl7.org/fhir/sid/icd-10-cm", "D51.3", "dietary"),)
     who = problem(code={"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "D513"}]})
-    assert who.codes == (Code("http://hl7.org/fhir/sid/icd-10", "D513"),)
+    assert who.codes == (Code("http://hl7.org/fhir/sid/icd-10", "D51.3"),)
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "known"),
+    [
+        ("http://fhir.de/CodeSystem/dimdi/icd-10-gm", "G40.4", ("icd-10-gm", "G40.4")),
+        ("http://fhir.de/CodeSystem/bfarm/icd-10-gm", "G404", ("icd-10-gm", "G40.4")),
+        ("http://fhir.de/CodeSystem/bfarm/icd-10-gm", "G32.0*", ("icd-10-gm", "G32.0")),
+        ("http://hl7.org/fhir/sid/icd-10", "E84.1†", ("icd-10", "E84.1")),
+        ("urn:oid:2.16.578.1.12.4.1.1.7110", "A051", ("icd-10", "A05.1")),
+        ("http://hl7.org/fhir/sid/icd-10-nl", "K50.9", ("icd-10", "K50.9")),
+        ("http://fhir.de/CodeSystem/bfarm/atc", "B03BA01", ("atc", "B03BA01")),
+        ("urn:oid:2.16.578.1.12.4.1.1.7180", "B03BA03", ("atc", "B03BA03")),
+        ("https://dmd.nhs.uk", "327529002", ("sct", "327529002")),
+        ("https://dmd.nhs.uk/", "327529002", ("sct", "327529002")),
+        ("http://snomed.info/sct/83821000000107", "27113001", ("sct", "27113001")),
+        ("2.16.840.1.113883.6.1", "2132-9", ("loinc.org", "2132-9")),
+        ("urn:oid:2.16.578.1.12.4.1.1.7280", "NOR05172", ("npu-terminology.org", "NOR05172")),
+        ("urn:oid:1.2.208.176.2.1", "NPU01700", ("npu-terminology.org", "NPU01700")),
+        ("urn:oid:1.2.392.200119.4.504", "2A030000001930101", ("-17digits", "2A0300000019")),
+        ("urn:oid:1.2.392.200119.4.504", "3H015000000126101", ("-17digits", "3H0150000001")),
+        ("https://twcore.mohw.gov.tw/CodeSystem/nhi", "09129C", ("/nhi", "09129C")),
+    ],
+)  # fmt: skip
+def test_a_code_is_known_by_whatever_name_its_system_goes(
+    system: str, code: str, known: tuple[str, str]
+) -> None:
+    (found,) = problem(code={"coding": [{"system": system, "code": code}]}).codes
+    assert found.system.endswith(known[0])
+    assert found.code == known[1]
 
 
 # --- medications -----------------------------------------------------------------------------
