@@ -77,7 +77,9 @@ class Measurement(Struct, frozen=True):
     a range, ``concepts`` and ``text`` a coded or written answer; at most one kind is present.
     ``withheld`` is true when the sender says why there is no value. ``about`` names somebody
     else the result is about (``Observation.focus``: the mother, a fetus); such a result is never
-    this patient's. ``source`` is its address in the record ("Observation/123").
+    this patient's. ``source`` is its address in the record ("Observation/123"). ``unclear`` names
+    what was sent about it and could not be understood ("flag", "range"): such a result is never
+    normal by it.
     """
 
     codes: tuple[Code, ...]
@@ -93,6 +95,7 @@ class Measurement(Struct, frozen=True):
     reference_high: Quantity | None = None
     withheld: bool = False
     about: str = ""
+    unclear: tuple[str, ...] = ()
 
 
 class Problem(Struct, frozen=True):

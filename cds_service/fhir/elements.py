@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from cds_service.clinical import (
     UNITS,
@@ -64,7 +64,7 @@ _SYSTEMS = {
 #: Those that need no other name and whose codes are compared as they are written.
 _PLAIN_SYSTEMS = frozenset(_SYSTEMS.values()) - {ICD_10_CM, ICD_10, ICD_10_GM, JLAC10}
 
-_INTERPRETATION_SYSTEMS = {
+_INTERPRETATION_SYSTEMS = frozenset({
     "",
     "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
     "http://hl7.org/fhir/v3/ObservationInterpretation",
@@ -72,10 +72,16 @@ _INTERPRETATION_SYSTEMS = {
     "http://hl7.org/fhir/v2/0078",
     "http://hl7.org/fhir/ValueSet/observation-interpretation",
     "urn:oid:2.16.840.1.113883.5.83",
-}
-#: "<" and ">" are left out: they say that the value is off the instrument's scale.
+})  # fmt: skip
+#: "<" and ">" say that the value is off the instrument's scale, the last ones how it has changed:
+#: they are understood and say neither low nor high. "A" says abnormal, and not in what way.
 _INTERPRETATIONS: Mapping[str, Interpretation] = {
-    "L": "low", "LL": "low", "LU": "low", "N": "normal", "H": "high", "HH": "high", "HU": "high",
+    "L": "low", "LL": "low", "LU": "low", "LX": "low", "N": "normal", "H": "high", "HH": "high",
+    "HU": "high", "HX": "high", "<": "", ">": "", "B": "", "D": "", "U": "", "W": "",
+}  # fmt: skip
+#: Below, within and above reference range, as the Netherlands and Denmark send them.
+_SNOMED_INTERPRETATIONS: Mapping[str, Interpretation] = {
+    "281300000": "low", "281301001": "normal", "281302008": "high",
 }  # fmt: skip
 
 CLINICAL_STATUS = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
@@ -387,34 +393,90 @@ def interval(sent: wire.Range | None) -> Interval | None:
     return Interval(low, high) if low is not None or high is not None else None
 
 
+class ReferenceRange(NamedTuple):
+    """Low and high of the range that is normal; ``understood`` is false where one was sent that
+    cannot be read or told from others."""
+
+    low: Quantity | None = None
+    high: Quantity | None = None
+    understood: bool = True
+
+
 def reference_range(
-    ranges: list[wire.ReferenceRange] | None,
-) -> tuple[Quantity | None, Quantity | None]:
-    """Low and high of the only range given; several, special or empty ones tell nothing."""
-    if not ranges or len(ranges) != 1:
-        return None, None
-    only = ranges[0]
-    kind = only.type or only.meaning
-    if kind is not None and kind.coding and all(c.code != "normal" for c in kind.coding):
-        return None, None
-    low, high = quantity(only.low), quantity(only.high)
+    ranges: list[wire.ReferenceRange] | None, value: Quantity | None = None
+) -> ReferenceRange:
+    """The range typed normal, or else the only one without a type; in the unit of ``value`` where
+    it has none of its own."""
+    if not ranges:
+        return ReferenceRange()
+    normal, untyped = [], []
+    for one in ranges:
+        kind = one.type or one.meaning
+        if kind is None or not kind.coding:
+            untyped.append(one)
+        elif any(coding.code == "normal" for coding in kind.coding):
+            normal.append(one)
+    read = {_range_of(one, value) for one in normal or untyped} - {ReferenceRange()}
+    if len(read) > 1:
+        return ReferenceRange(understood=False)
+    return read.pop() if read else ReferenceRange()
+
+
+def _range_of(sent: wire.ReferenceRange, value: Quantity | None) -> ReferenceRange:
+    low, high = _end(sent.low, value), _end(sent.high, value)
+    if low is None and high is None:
+        return ReferenceRange(understood=not sent.text)
     if low is not None and high is not None and low.value == high.value == 0:
-        return None, None  # how some systems write "no range"
-    return low, high
+        return ReferenceRange()  # how some systems write "no range"
+    if not all(_compares(end, value) for end in (low, high) if end is not None):
+        return ReferenceRange(understood=False)
+    return ReferenceRange(low, high)
 
 
-def interpretation(sent: wire.Concept | list[wire.Concept]) -> Interpretation:
-    """Low, normal or high if the codes agree on one of them."""
-    found: Interpretation = ""
-    for concept in sent if isinstance(sent, list) else (sent,):
-        for coding in concept.coding or ():
-            meaning = _INTERPRETATIONS.get(coding.code or "")
-            if meaning is None or (coding.system or "") not in _INTERPRETATION_SYSTEMS:
-                continue
-            if found and found != meaning:
-                return ""
-            found = meaning
-    return found
+def _end(sent: wire.Amount | None, value: Quantity | None) -> Quantity | None:
+    end = quantity(sent)
+    if end is None or sent is None or sent.unit or sent.code or value is None:
+        return end
+    return Quantity(end.value, value.unit, end.written, end.comparator, value.also)
+
+
+_CONCENTRATIONS = frozenset({"mass concentration", "substance concentration"})
+
+
+def _compares(end: Quantity, value: Quantity | None) -> bool:
+    """Whether an end of a range is of the dimension of the value, as far as that is known."""
+    if value is None or value.unit is None:
+        return True
+    if end.unit is None:
+        return False
+    kinds = {UNITS[unit][0] for unit in (end.unit, end.also) if unit}
+    other = {UNITS[unit][0] for unit in (value.unit, value.also) if unit}
+    return bool(kinds & other) or (kinds | other) <= _CONCENTRATIONS
+
+
+def interpretation(sent: wire.Concept | list[wire.Concept]) -> tuple[Interpretation, bool]:
+    """Low, normal or high if the codes agree on one of them, and whether it was understood."""
+    meanings: set[Interpretation] = set()
+    understood = True
+    for concept in listed(sent):
+        known = {
+            meaning for coding in concept.coding or () if (meaning := _meaning(coding)) is not None
+        }
+        understood = understood and (bool(known) or not (concept.coding or concept.text))
+        meanings |= known
+    meanings.discard("")
+    if len(meanings) > 1:
+        return "", False
+    return (meanings.pop() if meanings else ""), understood
+
+
+def _meaning(coding: wire.Coding) -> Interpretation | None:
+    system = _system(coding.system) if coding.system else ""
+    if system == SNOMED:
+        return _SNOMED_INTERPRETATIONS.get(coding.code or "")
+    if system.replace("https:", "http:").rstrip("/") not in _INTERPRETATION_SYSTEMS:
+        return None
+    return _INTERPRETATIONS.get(coding.code or "")
 
 
 def status(sent: wire.Concept | str | None, known: Sequence[str]) -> tuple[str, bool]:

@@ -317,3 +317,59 @@ def test_a_running_treatment_counts_whatever_its_code_is_called(
         for suggestion in card.get("suggestions", [])
         for action in suggestion["actions"]
     )
+
+
+# --- flags and ranges --------------------------------------------------------------------------
+
+BORDERLINE = bundle(b12(250))
+
+
+def mma(value: float, **but: Any) -> Json:
+    return bundle(result("13964-2", quantity(value, "umol/L", "umol/L"), **but))
+
+
+def limit(value: float, kind: str = "", unit: str = "umol/L") -> Json:
+    made: Json = {"high": quantity(value, unit, unit)}
+    return made | ({"type": {"coding": [{"code": kind}]}} if kind else {})
+
+
+def flag(system: str, code: str) -> Json:
+    return {"interpretation": [{"coding": [{"system": system, "code": code}]}]}
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        flag(SNOMED, "281302008"),
+        {"referenceRange": [limit(0.32, "normal"), limit(1, "treatment")]},
+        {"referenceRange": [limit(0.32, unit="")]},
+        {"referenceRange": [limit(0.32), limit(1, "treatment")]},
+    ],
+)
+def test_a_raised_metabolite_is_raised_by_flag_and_by_the_normal_range(
+    service: FlaskClient, but: Json
+) -> None:
+    raised = ask(service, b12=BORDERLINE, labs=mma(0.35, **but))
+    plain = ask(service, b12=BORDERLINE, labs=mma(0.35, referenceRange=[limit(0.32)]))
+    assert rules(raised) == rules(plain)
+    assert rules(raised) != rules(ask(service, b12=BORDERLINE))
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        flag("urn:local", "7"),
+        {"interpretation": [{"text": "verhoogd"}]},
+        {"referenceRange": [{"text": "0,1-0,3"}]},
+        {"referenceRange": [limit(1, unit="blips")]},
+        {"referenceRange": [limit(0.3, "normal"), limit(1, "normal")]},
+        {**flag("urn:local", "7"), "referenceRange": [limit(1)]},
+    ],
+)
+def test_beside_a_flag_or_range_that_was_not_understood_no_metabolite_is_normal(
+    service: FlaskClient, but: Json
+) -> None:
+    answer = ask(service, b12=BORDERLINE, labs=mma(0.25, **but))
+    normal = ask(service, b12=BORDERLINE, labs=mma(0.25, referenceRange=[limit(1)]))
+    assert "STAT-04" in rules(normal)
+    assert "STAT-04" not in rules(answer)

@@ -493,6 +493,10 @@ LOW = {"value": 200, "unit": "pg/mL"}
 HIGH = {"value": 900, "unit": "pg/mL"}
 
 
+NORMAL: Json = {"coding": [{"code": "normal"}]}
+OTHER: Json = {"coding": [{"code": "treatment"}]}
+
+
 @pytest.mark.parametrize(
     ("ranges", "low", "high"),
     [
@@ -500,7 +504,15 @@ HIGH = {"value": 900, "unit": "pg/mL"}
         ([{"high": HIGH}], None, "900 pg/mL"),
         ([{"low": LOW, "type": {"coding": [{"code": "normal"}]}}], "200 pg/mL", None),
         ([{"low": LOW, "type": {"coding": [{"code": "therapeutic"}]}}], None, None),
-        ([{"low": LOW}, {"low": LOW}], None, None),
+        ([{"low": LOW}, {"low": LOW}], "200 pg/mL", None),
+        ([{"low": LOW}, {"high": HIGH}], None, None),
+        ([{"low": LOW, "type": NORMAL}, {"high": HIGH, "type": OTHER}], "200 pg/mL", None),
+        ([{"high": HIGH}, {"low": LOW, "type": NORMAL}], "200 pg/mL", None),
+        ([{"high": HIGH}, {"low": LOW, "type": OTHER}], None, "900 pg/mL"),
+        ([{"low": LOW, "type": NORMAL}, {"high": HIGH, "type": NORMAL}], None, None),
+        ([{"low": {"value": 200}}], "200", None),
+        ([{"low": {"value": 200, "unit": "fL"}}], None, None),
+        ([{"low": {"value": 200, "unit": "blips"}}], None, None),
         ([{"text": "200-900"}], None, None),
         ([{"low": {"value": 0}, "high": {"value": 0}}], None, None),
         ([], None, None),
@@ -512,6 +524,50 @@ def test_a_reference_range_is_used_when_there_is_one(
     found = measured(referenceRange=ranges)
     assert (found.reference_low and found.reference_low.written) == low
     assert (found.reference_high and found.reference_high.written) == high
+
+
+def test_a_range_without_a_unit_is_in_that_of_the_value() -> None:
+    found = measured(referenceRange=[{"low": {"value": 200}, "high": {"value": 900}}])
+    assert found.reference_low == Quantity(Decimal(200), "pg/mL", "200")
+    assert found.unclear == ()
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        [{"text": "200-900"}],
+        [{"low": {"value": 200, "unit": "blips"}}],
+        [{"low": {"value": 200, "unit": "fL"}}],
+        [{"low": LOW}, {"high": HIGH}],
+        [{"low": LOW, "type": NORMAL}, {"high": HIGH, "type": NORMAL}],
+    ],
+)
+def test_a_range_that_was_not_understood_is_told(ranges: list[Json]) -> None:
+    assert measured(referenceRange=ranges).unclear == ("range",)
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "meaning", "unclear"),
+    [
+        (SNOMED, "281302008", "high", ()), (SNOMED, "281300000", "low", ()),
+        (SNOMED, "281301001", "normal", ()), (SNOMED, "394844007", "", ("flag",)),
+        ("urn:oid:2.16.840.1.113883.6.96", "281302008", "high", ()),
+        (INTERPRETATION, "HX", "high", ()), (INTERPRETATION, "A", "", ("flag",)),
+        (INTERPRETATION, ">", "", ()), ("urn:local", "H", "", ("flag",)),
+        (SNOMED, "H", "", ("flag",)),
+    ],
+)  # fmt: skip
+def test_a_flag_is_understood_or_told(
+    system: str, code: str, meaning: str, unclear: tuple[str, ...]
+) -> None:
+    found = measured(interpretation=[{"coding": [{"system": system, "code": code}]}])
+    assert (found.interpretation, found.unclear) == (meaning, unclear)
+
+
+def test_a_flag_in_words_alone_is_not_understood() -> None:
+    assert measured(interpretation=[{"text": "te hoog"}]).unclear == ("flag",)
+    known = {"coding": [{"system": INTERPRETATION, "code": "H"}], "text": "te hoog"}
+    assert measured(interpretation=[known]).unclear == ()
 
 
 @pytest.mark.parametrize(

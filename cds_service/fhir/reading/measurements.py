@@ -69,7 +69,11 @@ def _measure(
         if sent.value_quantity is not None
         else _other_answer(sent)
     )
-    low, high = elements.reference_range(sent.reference_range)
+    normal = elements.reference_range(sent.reference_range, value)
+    flag, understood = (
+        elements.interpretation(sent.interpretation) if sent.interpretation else ("", True)
+    )
+    unclear = () if understood else ("flag",)
     return Measurement(
         codes,
         status,
@@ -79,11 +83,12 @@ def _measure(
         interval,
         concepts,
         text,
-        elements.interpretation(sent.interpretation) if sent.interpretation else "",
-        low,
-        high,
+        flag,
+        normal.low,
+        normal.high,
         sent.data_absent_reason is not None,
         about,
+        unclear if normal.understood else (*unclear, "range"),
     )
 
 

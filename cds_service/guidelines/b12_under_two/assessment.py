@@ -119,16 +119,24 @@ def metabolite_evidence(
             if not _tells(lab, limit):
                 continue
             seen += 1
-            if lab.high if lab.flagged else limit.holds(lab.value):
+            if _is_high(lab, limit):
                 high.append(lab)
             break
     normal = seen >= (2 if both_normal else 1)
     return ("high" if high else "normal" if normal else "none"), tuple(high)
 
 
+def _is_high(lab: Lab, limit: Limit) -> bool:
+    if lab.flagged and not lab.unclear:
+        return lab.high
+    return lab.high or limit.holds(lab.value)
+
+
 def _tells(lab: Lab, limit: Limit) -> bool:
     """Whether a result says on which side of the limit it is: "below 0.9" does not say whether it
-    is below 0.4."""
+    is below 0.4. Beside a flag or range that was not understood no value is normal."""
+    if lab.unclear:
+        return _is_high(lab, limit)
     if lab.flagged:
         return True
     if lab.comparator in ("<", "<="):

@@ -78,7 +78,11 @@ class Level(Struct, frozen=True):
 
 
 class Lab(Struct, frozen=True):
-    """One laboratory result in the unit of ``LAB_UNITS``; ``high``/``low`` as the lab flags it."""
+    """One laboratory result in the unit of ``LAB_UNITS``; ``high``/``low`` as the lab flags it.
+
+    ``unclear`` when a flag or a range was sent that could not be understood: what is not high by
+    the rest of it is not normal either.
+    """
 
     value: Decimal
     written: str
@@ -89,6 +93,7 @@ class Lab(Struct, frozen=True):
     low: bool
     flagged: bool
     name: LabName
+    unclear: bool = False
 
 
 # --- weight -----------------------------------------------------------------------------------
@@ -401,6 +406,7 @@ def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> La
         low=flag == "low" or ranged.low,
         flagged=flag != "" or ranged.tells,
         name=name,
+        unclear=bool(measured.unclear),
     )
 
 
