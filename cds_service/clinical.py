@@ -78,8 +78,8 @@ class Measurement(Struct, frozen=True):
     ``withheld`` is true when the sender says why there is no value. ``about`` names somebody
     else the result is about (``Observation.focus``: the mother, a fetus); such a result is never
     this patient's. ``source`` is its address in the record ("Observation/123"). ``unclear`` names
-    what was sent about it and could not be understood ("flag", "range"): such a result is never
-    normal by it.
+    what was sent about it and could not be understood ("date", "flag", "range"): such a result is
+    never normal by it.
     """
 
     codes: tuple[Code, ...]

@@ -137,11 +137,19 @@ def moment(written: str | None) -> Moment | None:
     return _read_unusual_moment(written)
 
 
+#: Earlier is no date of a patient, but how some systems write that they have none (0001-01-01).
+_FIRST_YEAR = 1900
+
+
 class Moments(dict[str | None, Moment | None]):
-    """The times of one record, each read once: the results of one sample share theirs."""
+    """The times of one record, each read once: the results of one sample share theirs. One of a
+    year in which no patient lived is none."""
 
     def __missing__(self, written: str | None) -> Moment | None:
-        found = self[written] = moment(written)
+        found = moment(written)
+        if found is not None and found.first.year < _FIRST_YEAR:
+            found = None
+        self[written] = found
         return found
 
 

@@ -373,3 +373,52 @@ def test_beside_a_flag_or_range_that_was_not_understood_no_metabolite_is_normal(
     normal = ask(service, b12=BORDERLINE, labs=mma(0.25, referenceRange=[limit(1)]))
     assert "STAT-04" in rules(normal)
     assert "STAT-04" not in rules(answer)
+
+
+# --- dates and statuses ------------------------------------------------------------------------
+
+
+def level(value: float, day: str, name: str = "l1", **but: Any) -> Json:
+    value_sent = quantity(value, "pg/mL", "pg/mL")
+    return {**result("2132-9", value_sent, effectiveDateTime=day, **but), "id": name}
+
+
+@pytest.mark.parametrize(
+    ("day", "shown"), [("2026", "2026"), ("2026-11", "2026-11"), ("2026-11-20", "2026-11-20")]
+)
+def test_a_date_is_shown_as_it_is_recorded(service: FlaskClient, day: str, shown: str) -> None:
+    answer = ask(service, b12=bundle(level(142, day)))
+    summary = answer["cards"][0]["summary"]
+    assert f"({shown})" in summary
+    assert f"on {shown} " in said(answer)
+    assert "2026-12-31" not in said(answer)
+    assert "2026-11-30" not in said(answer)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01T00:00:00Z", "0001-01-01", "1753-01-01", "yesterday"])
+def test_a_low_level_with_an_impossible_date_is_said_and_not_used(
+    service: FlaskClient, day: str
+) -> None:
+    answer = ask(service, b12=bundle(level(142, day)))
+    assert "142 pg/mL (impossible date)" in said(answer)
+    assert not [rule for rule in rules(answer) if rule.startswith(("DOSE", "SEV"))]
+
+
+def test_a_level_of_unknown_status_is_said_and_not_used(service: FlaskClient) -> None:
+    answer = ask(service, b12=bundle(level(90, "2026-11-20", status="unknown")))
+    assert "90 pg/mL (status: unknown)" in said(answer)
+    assert "B12-04" in rules(answer)
+    assert not [rule for rule in rules(answer) if rule.startswith(("DOSE", "SEV"))]
+
+
+@pytest.mark.parametrize(
+    ("partial", "counts"), [("2026-11", True), ("2026", True), ("2026-10", False), ("2025", False)]
+)
+def test_of_two_results_of_which_either_may_be_newer_the_lower_counts(
+    service: FlaskClient, partial: str, counts: bool
+) -> None:
+    both = bundle(level(350, "2026-11-15", "l2"), level(150, partial))
+    answer = ask(service, b12=both)
+    assert (not {"STAT-02", "STAT-10"}.isdisjoint(rules(answer))) is counts
+    if counts:
+        assert "150 pg/mL" in answer["cards"][0]["summary"]

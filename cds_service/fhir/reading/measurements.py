@@ -28,9 +28,12 @@ def read_observation(
     moments = context.moments
     # Of a period it is its end that counts, and nothing when that is open.
     when = _WHEN.of(sent, moments)[1] or _ISSUED.of(sent, moments)[1]
+    unclear = () if when is not None or not _WHEN.are_unread(sent, moments) else ("date",)
     about = _about(sent.focus, context.owner) if sent.focus else ""
     source, status = source_of(sent), sent.status or ""
-    return tuple([_measure(result, codes, status, when, source, about) for result, codes in wanted])
+    return tuple(
+        [_measure(result, codes, status, when, source, about, unclear) for result, codes in wanted]
+    )
 
 
 def _measure(
@@ -40,6 +43,7 @@ def _measure(
     when: Moment | None,
     source: str,
     about: str,
+    unclear: tuple[str, ...],
 ) -> Measurement:
     if sent.modifier_extension:
         raise Unreadable
@@ -73,7 +77,8 @@ def _measure(
     flag, understood = (
         elements.interpretation(sent.interpretation) if sent.interpretation else ("", True)
     )
-    unclear = () if understood else ("flag",)
+    if not understood:
+        unclear = (*unclear, "flag")
     return Measurement(
         codes,
         status,

@@ -332,6 +332,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     final_result: str
     start_of_order: str
     no_value: str
+    value_of_status: str
+    value_undated: str
     flagged_low: str
     recorded_by_code: str
     check_one_month: str

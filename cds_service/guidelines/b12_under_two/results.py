@@ -210,7 +210,7 @@ def read_levels(
         reading, when = match.result, measured.when
         if reading == "unusable":
             written = measured.value.written if measured.value is not None else measured.text
-            unusable.append(written or say(Texts.no_value))
+            unusable.append(_why_unusable(measured, written or say(Texts.no_value)))
         elif match.rule == "B12-02" and not measured.about:
             early = _as_if_final(measured, facts, g)
             preliminary = preliminary if early is None else early
@@ -222,9 +222,16 @@ def read_levels(
                 level = structs.replace(level, mismatch=mismatch) if mismatch else level
             levels.append(level)
     levels.sort(key=lambda one: one.when.instant, reverse=True)
-    if len(levels) > 1 and levels[0].when.instant == levels[1].when.instant:
+    if any(_may_be_newer(one, levels[0]) for one in levels[1:]):
         levels = _lowest_first(levels)
     return tuple(levels), preliminary, tuple(unusable)
+
+
+def _why_unusable(measured: Measurement, written: Words) -> Words:
+    """The result as sent, with what is wrong with it where that is not its value."""
+    if measured.status not in FINAL:
+        return say(Texts.value_of_status, value=written, status=measured.status or "-")
+    return say(Texts.value_undated, value=written) if "date" in measured.unclear else written
 
 
 def _result(measured: Measurement, on: date, g: Guideline) -> ResultFacts:
@@ -363,15 +370,26 @@ def _pg(quantity: Quantity, g: Guideline) -> Decimal | None:
     return convert(quantity, "pg/mL", molar_mass=g.file.constants.b12_molar_mass.value)
 
 
+def _may_be_newer(one: Level, newest: Level) -> bool:
+    """Of the same moment as the newest, or, where one of both is dated by its month or year only,
+    of a stretch that it shares with it."""
+    mine, other = one.when, newest.when
+    if mine.instant == other.instant:
+        return True
+    partial = mine.first < mine.last or other.first < other.last
+    return partial and mine.first <= other.last and other.first <= mine.last
+
+
 def _lowest_first(levels: list[Level]) -> list[Level]:
-    """Of results of the same moment the lowest counts."""
+    """Of results of which any may be the newest the lowest counts."""
     order = {"deficient": 0, "low": 1, "indeterminate": 2, "borderline": 3, "adequate": 4}
-    newest = levels[0].when.instant
-    same = [one for one in levels if one.when.instant == newest]
+    newest = levels[0]
+    same = [one for one in levels if _may_be_newer(one, newest)]
+    rest = [one for one in levels if not _may_be_newer(one, newest)]
     same.sort(key=lambda one: (order[one.verdict], one.high or Decimal("Infinity")))
     first = same[0]
     tied = structs.replace(first, tie=True)
-    return [tied, *same[1:], *levels[len(same) :]]
+    return [tied, *same[1:], *rest]
 
 
 # --- other results ----------------------------------------------------------------------------
@@ -406,7 +424,7 @@ def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> La
         low=flag == "low" or ranged.low,
         flagged=flag != "" or ranged.tells,
         name=name,
-        unclear=bool(measured.unclear),
+        unclear=not {"flag", "range"}.isdisjoint(measured.unclear),
     )
 
 
