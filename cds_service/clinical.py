@@ -132,7 +132,8 @@ class Medication(Struct, frozen=True):
     """A medication ordered, stated or given.
 
     ``kind`` is "order", "statement" or "administration". An identity that could not be had
-    (a reference nobody resolved) has neither ``codes`` nor ``text``: it is unknown, not absent.
+    (a reference nobody resolved) has no ``codes``, and at most the ``text`` that its order calls it
+    by: ``unresolved``. It is unknown, not absent, whatever it is called.
     ``authored`` is when it was ordered or given (start of the period for a statement).
     ``resource`` is the order as sent, kept only for orders, so that an update can carry it whole.
     """
@@ -147,6 +148,7 @@ class Medication(Struct, frozen=True):
     ended: Moment | None = None
     doses: tuple[Dose, ...] = ()
     resource: bytes = b""
+    unresolved: bool = False
 
 
 class DoseAmount(Struct, frozen=True, gc=False):

@@ -4,6 +4,7 @@ said of a deficient infant must not hang on how the unit, the code, the flag or 
 
 from __future__ import annotations
 
+import codecs
 import json
 from datetime import date
 from typing import Any
@@ -422,3 +423,102 @@ def test_of_two_results_of_which_either_may_be_newer_the_lower_counts(
     assert (not {"STAT-02", "STAT-10"}.isdisjoint(rules(answer))) is counts
     if counts:
         assert "150 pg/mL" in answer["cards"][0]["summary"]
+
+
+# --- drugs by name -------------------------------------------------------------------------------
+
+
+def draft(name: str, milligrams: float, **but: Any) -> Json:
+    return {
+        "resourceType": "MedicationRequest",
+        "id": "d1",
+        "status": "draft",
+        "intent": "order",
+        "subject": SUBJECT,
+        "medicationCodeableConcept": {"text": name},
+        "authoredOn": "2026-11-22",
+        "dosageInstruction": [
+            {
+                "text": "1日1回",
+                "route": {"coding": [{"system": SNOMED, "code": "26643006"}]},
+                "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}},
+                "doseAndRate": [{"doseQuantity": quantity(milligrams, "mg", "mg")}],
+            }
+        ],
+        **but,
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["メコバラミン錠500μg", "Vibeden 1 mg/ml", "甲钴胺片", "시아노코발라민정", "витаминB12",
+             "Κυανοκοβαλαμίνη", "فيتامين ب12", "विटामिन बी12"]
+)  # fmt: skip
+def test_an_order_named_in_another_script_is_checked(service: FlaskClient, name: str) -> None:
+    answer = ask(service, "order-sign", drafts=(draft(name, 500),))
+    assert any(card["indicator"] == "critical" for card in answer["cards"])
+    assert not [
+        action
+        for card in answer["cards"]
+        for suggestion in card.get("suggestions", [])
+        for action in suggestion["actions"]
+        if action["type"] == "create" and action["resource"]["resourceType"] == "MedicationRequest"
+    ]
+
+
+@pytest.mark.parametrize("name", ["アセトアミノフェン錠", "亚叶酸钙片", "витамин В6"])
+def test_another_drug_in_another_script_is_not_checked(service: FlaskClient, name: str) -> None:
+    answer = ask(service, "order-sign", drafts=(draft(name, 500),))
+    assert not any(card["indicator"] == "critical" for card in answer["cards"])
+
+
+@pytest.mark.parametrize("display", ["Drops 1 mg/mL", "Paracetamol", "Vitamin B12 drops", ""])
+def test_a_drug_that_cannot_be_found_stays_unidentified_whatever_it_is_called(
+    service: FlaskClient, display: str
+) -> None:
+    order = running("", "")
+    del order["medicationCodeableConcept"]
+    order["medicationReference"] = {"reference": "Medication/gone"}
+    if display:
+        order["medicationReference"]["display"] = display
+    answer = ask(service, meds=bundle(order))
+    assert "could not be identified" in said(answer)
+
+
+# --- odd but valid -----------------------------------------------------------------------------
+
+
+def test_a_body_may_begin_with_the_mark_of_its_encoding(service: FlaskClient) -> None:
+    body = codecs.BOM_UTF8 + json.dumps(asked()).encode()
+    path = f"/cds-services/{SERVICES['patient-view'].id}"
+    answer = service.post(path, data=body, content_type="application/json")
+    assert answer.status_code == 200
+    assert "STAT-02" in rules(dict(json.loads(answer.data)))
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"identifier": {"system": "urn:ssn", "value": "1"}},
+        {"reference": "#p", "display": "Baby"},
+        {"display": "Baby"},
+    ],
+)
+def test_a_result_whose_patient_is_not_referred_to_is_said_and_not_used(
+    service: FlaskClient, subject: Json
+) -> None:
+    sent = result("2132-9", quantity(90, "pg/mL", "pg/mL"), subject=subject)
+    answer = ask(service, b12=bundle(sent))
+    assert answer["cards"]
+    assert "DOSE-A" not in rules(answer)
+
+
+def test_the_same_result_sent_twice_is_one(service: FlaskClient) -> None:
+    twice = ask(service, b12=bundle(level(150, "2026-11-20"), level(150, "2026-11-20")))
+    assert "Several results" not in said(twice)
+    assert rules(twice) == rules(ask(service, b12=bundle(level(150, "2026-11-20"))))
+
+
+@pytest.mark.parametrize("system", ["urn:oid:2.16.840.1.113883.6.1", "2.16.840.1.113883.6.1"])
+def test_a_system_may_go_by_its_object_identifier(service: FlaskClient, system: str) -> None:
+    low = result("2132-9", quantity(150, "pg/mL", "pg/mL"), system)
+    assert "STAT-02" in rules(ask(service, b12=bundle(low)))

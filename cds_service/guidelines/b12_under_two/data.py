@@ -643,7 +643,8 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     ``companions`` are other active substances, ``combination`` names of medicines that have B12
     among others, ``no_medicine`` words that make a name with B12 something else (a test, a
     strain), ``plain`` words that name no substance, ``preservative_free`` phrases that say so,
-    ``negations`` words that turn round what is said of a route.
+    ``negations`` words that turn round what is said of a route. In scripts without blanks a name is
+    found within a word; ``false_friends`` are longer names that hold one and mean something else.
     """
 
     b12: SubstanceNames
@@ -654,6 +655,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     plain: tuple[str, ...]
     preservative_free: tuple[str, ...]
     negations: tuple[str, ...]
+    false_friends: tuple[str, ...]
     forms: FormNames
     ways: WayNames
     routes: RouteNames

@@ -88,9 +88,10 @@ class _Found:
 
     def add(self, medication: Medication) -> None:
         codes = self._g.codes
-        if not medication.codes and not medication.text:
+        if medication.unresolved or not (medication.codes or medication.text):
             self._unknown += medication.status in _IN_FORCE
-            return
+            if not medication.text:
+                return
         if medication.intent in _NOT_AN_ORDER:
             return
         if codes.multivitamin_with_b12.any_of(medication.codes) is not None:
