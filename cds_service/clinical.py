@@ -79,7 +79,8 @@ class Measurement(Struct, frozen=True):
     else the result is about (``Observation.focus``: the mother, a fetus); such a result is never
     this patient's. ``source`` is its address in the record ("Observation/123"). ``unclear`` names
     what was sent about it and could not be understood ("date", "flag", "range"): such a result is
-    never normal by it.
+    never normal by it. ``name`` is what the sender calls it, kept only where no code of a system
+    known here says what was measured: it decides nothing.
     """
 
     codes: tuple[Code, ...]
@@ -96,6 +97,7 @@ class Measurement(Struct, frozen=True):
     withheld: bool = False
     about: str = ""
     unclear: tuple[str, ...] = ()
+    name: str = ""
 
 
 class Problem(Struct, frozen=True):

@@ -212,6 +212,14 @@ def _system(written: str) -> str:
     return _SYSTEMS.get(plain, written)
 
 
+def is_known(system: str) -> bool:
+    """Whether a code of this system, as `codes` gives it, means the same everywhere."""
+    return system in _KNOWN_SYSTEMS
+
+
+_KNOWN_SYSTEMS = frozenset(_SYSTEMS.values())
+
+
 def codes(concept: wire.Concept | None) -> tuple[Code, ...]:
     if concept is None:
         return ()

@@ -522,3 +522,62 @@ def test_the_same_result_sent_twice_is_one(service: FlaskClient) -> None:
 def test_a_system_may_go_by_its_object_identifier(service: FlaskClient, system: str) -> None:
     low = result("2132-9", quantity(150, "pg/mL", "pg/mL"), system)
     assert "STAT-02" in rules(ask(service, b12=bundle(low)))
+
+
+# --- names alone -------------------------------------------------------------------------------
+
+
+def under_a_local_code(name: str, **but: Any) -> Json:
+    made = result("09129C", quantity(90, "pg/mL", "pg/mL"), "urn:local:tests", **but)
+    made["code"]["coding"][0]["display"] = name
+    return made
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["維生素B12免疫分析", "Vitamin B12", "ビタミンB12", "P-Vit. B12 (Kobalamin)", "витаминB12"],
+)
+@pytest.mark.parametrize("need", ["b12", "labs"])
+def test_a_level_under_a_local_code_is_named_and_not_used(
+    service: FlaskClient, name: str, need: str
+) -> None:
+    answer = ask(service, **{"b12": bundle(), need: bundle(under_a_local_code(name))})
+    shown = said(answer).replace("\\", "")
+    assert f"{name} 90 pg/mL (a code not known here)" in shown
+    assert not [rule for rule in rules(answer) if rule.startswith(("DOSE", "SEV"))]
+
+
+def test_a_level_without_any_code_is_named_too(service: FlaskClient) -> None:
+    sent = result("x", quantity(90, "pg/mL", "pg/mL"))
+    sent["code"] = {"text": "Vitamin B12 in serum"}
+    assert "Vitamin B12 in serum 90 pg/mL" in said(ask(service, b12=bundle(sent)))
+
+
+@pytest.mark.parametrize("name", ["維生素B6", "Vitamin B1", "Haemoglobin A1c", "鐵蛋白"])
+def test_another_result_under_a_local_code_says_nothing(service: FlaskClient, name: str) -> None:
+    answer = ask(service, b12=bundle(under_a_local_code(name)))
+    assert answer["cards"] == []
+
+
+@pytest.mark.parametrize("but", [{"status": "entered-in-error"}, {"status": "cancelled"}])
+def test_a_level_under_a_local_code_that_is_none_says_nothing(
+    service: FlaskClient, but: Json
+) -> None:
+    answer = ask(service, b12=bundle(under_a_local_code("Vitamin B12", **but)))
+    assert answer["cards"] == []
+
+
+@pytest.mark.parametrize("member", ["occurenceDateTime", "effectiveDateTime"])
+def test_a_dose_given_counts_in_the_spelling_of_either_version(
+    service: FlaskClient, member: str
+) -> None:
+    given = {
+        "resourceType": "MedicationAdministration",
+        "id": "a1",
+        "status": "completed",
+        "medication": {"concept": {"coding": [{"system": SNOMED, "code": "1217427007"}]}},
+        "subject": SUBJECT,
+        member: "2026-11-21T10:00:00Z",
+        "dosage": {"dose": quantity(1000, "ug", "ug")},
+    }
+    assert "RTE-11" in rules(ask(service, administrations=bundle(given)))

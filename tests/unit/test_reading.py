@@ -222,16 +222,27 @@ def test_a_code_system_is_known_by_its_other_names(system: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "coding",
-    [
-        {"system": LOINC, "code": "16695-9"}, {"system": "urn:local", "code": "2132-9"},
-        {"code": "2132-9"}, {"system": LOINC}, {"system": LOINC, "code": "2132-9 "}, {},
-        {"system": "http://LOINC.org", "code": "2132-9"},
-    ],
-)  # fmt: skip
+    "coding", [{"system": LOINC, "code": "16695-9"}, {"system": LOINC, "code": "2132-9 "}]
+)
 def test_a_result_without_a_kept_code_is_not_read(coding: Json) -> None:
     record = read(b12=[result(code={"coding": [coding], "text": "Vitamin B12"})])
     assert (record.measurements, record.unreadable) == ((), {})
+
+
+@pytest.mark.parametrize(
+    "coding",
+    [
+        {"system": "urn:local", "code": "2132-9"}, {"code": "2132-9"}, {"system": LOINC}, {},
+        {"system": "http://LOINC.org", "code": "2132-9"},
+    ],
+)  # fmt: skip
+def test_of_a_result_under_a_code_that_nobody_knows_the_name_is_kept(coding: Json) -> None:
+    found = measured(code={"coding": [coding], "text": "Vitamin B12"})
+    assert found.name == "Vitamin B12"
+    assert Code(LOINC, "2132-9") not in found.codes
+    assert measured().name == ""
+    nameless = read(b12=[result(code={"coding": [coding]})])
+    assert nameless.measurements == ()
 
 
 def test_all_codings_of_a_result_stay_with_it() -> None:

@@ -23,7 +23,10 @@ def read_observation(
         codes = elements.codes(result.code)
         if not kept or carries(codes, kept):
             wanted.append((result, codes))
-    if not wanted:
+    name = "" if wanted else _name_alone(sent)
+    if name:
+        wanted.append((sent, elements.codes(sent.code)))
+    elif not wanted:
         return ()
     moments = context.moments
     # Of a period it is its end that counts, and nothing when that is open.
@@ -32,8 +35,22 @@ def read_observation(
     about = _about(sent.focus, context.owner) if sent.focus else ""
     source, status = source_of(sent), sent.status or ""
     return tuple(
-        [_measure(result, codes, status, when, source, about, unclear) for result, codes in wanted]
+        [
+            _measure(result, codes, status, when, source, about, unclear, name)
+            for result, codes in wanted
+        ]
     )
+
+
+def _name_alone(sent: wire.Observation) -> str:
+    """What a result is called, where only a name says what was measured."""
+    if any(elements.is_known(code.system) for code in elements.codes(sent.code)):
+        return ""
+    return elements.text(sent.code)[:_LONGEST_NAME]
+
+
+#: A name is kept for every result under a code that nobody knows.
+_LONGEST_NAME = 200
 
 
 def _measure(
@@ -44,6 +61,7 @@ def _measure(
     source: str,
     about: str,
     unclear: tuple[str, ...],
+    name: str,
 ) -> Measurement:
     if sent.modifier_extension:
         raise Unreadable
@@ -94,6 +112,7 @@ def _measure(
         sent.data_absent_reason is not None,
         about,
         unclear if normal.understood else (*unclear, "range"),
+        name,
     )
 
 

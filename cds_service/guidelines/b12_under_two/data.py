@@ -334,6 +334,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     no_value: str
     value_of_status: str
     value_undated: str
+    value_of_unknown_code: str
     flagged_low: str
     recorded_by_code: str
     check_one_month: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from cds_service.clinical import (
     convert,
 )
 from cds_service.guidelines.b12_under_two.age import Age, is_ahead, read_age
-from cds_service.guidelines.b12_under_two.data import Guideline, Product
+from cds_service.guidelines.b12_under_two.data import Guideline, Product, Texts
 from cds_service.guidelines.b12_under_two.products import names_b12
 from cds_service.guidelines.b12_under_two.results import (
     FINAL,
@@ -34,10 +34,10 @@ from cds_service.guidelines.b12_under_two.results import (
     read_levels,
     read_weight,
 )
-from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
+from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT, RemarkFacts
 from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Words
+from cds_service.language import Words, say
 
 
 class Finding(Struct, frozen=True):
@@ -289,6 +289,15 @@ def _sort_measurements(record: Record, g: Guideline) -> _Measured:
     return _Measured(by_kind, before_birth)
 
 
+def _by_name_alone(record: Record, g: Guideline) -> Iterator[Words]:
+    """Results that only a name says to be of vitamin B12: said, never used."""
+    for one in record.measurements:
+        if one.name and not one.about and one.status not in NO_RESULT and names_b12([one.name], g):
+            written = one.value.written if one.value is not None else one.text
+            value = written or say(Texts.no_value)
+            yield say(Texts.value_of_unknown_code, value=value, name=one.name)
+
+
 def _read_labs(
     measured: Mapping[str, list[Measurement]], on: date, g: Guideline
 ) -> dict[LabName, tuple[Lab, ...]]:
@@ -356,7 +365,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         weight=weight,
         levels=levels,
         preliminary=preliminary,
-        unusable=unusable,
+        unusable=(*unusable, *_by_name_alone(record, g)),
         not_b12=not_b12,
         labs=_read_labs(measured, on, g),
         gestation_weeks=_gestation(measured.get("gestational_age", ())),
