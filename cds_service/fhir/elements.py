@@ -425,6 +425,8 @@ def reference_range(
     it has none of its own."""
     if not ranges:
         return ReferenceRange()
+    if len(ranges) == 1 and ranges[0].type is None and ranges[0].meaning is None:
+        return _range_of(ranges[0], value)  # the usual case, without a set
     normal, untyped = [], []
     for one in ranges:
         kind = one.type or one.meaning
