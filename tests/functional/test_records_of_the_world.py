@@ -105,6 +105,7 @@ def said(answer: Json) -> str:
 # --- units -------------------------------------------------------------------------------------
 
 SEIZURE = bundle(condition("91175000"))
+FAILURE_TO_THRIVE = bundle(condition("36440009"))
 
 
 @pytest.mark.parametrize(
@@ -158,10 +159,10 @@ def test_few_platelets_keep_the_needle_out_of_the_muscle_however_they_are_counte
 def test_homocysteine_counts_in_whatever_unit(service: FlaskClient, written: Json) -> None:
     labs = bundle(result("13965-9", written))
     plain = bundle(result("13965-9", quantity(25, "umol/L", "umol/L")))
-    borderline = bundle(b12(250))
-    answer = ask(service, b12=borderline, labs=labs)
-    assert rules(answer) == rules(ask(service, b12=borderline, labs=plain))
-    assert rules(answer) != rules(ask(service, b12=borderline))
+    sent = {"b12": bundle(b12(250)), "conditions": FAILURE_TO_THRIVE}
+    answer = ask(service, **sent, labs=labs)
+    assert rules(answer) == rules(ask(service, **sent, labs=plain))
+    assert rules(answer) != rules(ask(service, **sent))
 
 
 @pytest.mark.parametrize(
@@ -350,10 +351,11 @@ def flag(system: str, code: str) -> Json:
 def test_a_raised_metabolite_is_raised_by_flag_and_by_the_normal_range(
     service: FlaskClient, but: Json
 ) -> None:
-    raised = ask(service, b12=BORDERLINE, labs=mma(0.35, **but))
-    plain = ask(service, b12=BORDERLINE, labs=mma(0.35, referenceRange=[limit(0.32)]))
+    sent = {"b12": BORDERLINE, "conditions": FAILURE_TO_THRIVE}
+    raised = ask(service, **sent, labs=mma(0.35, **but))
+    plain = ask(service, **sent, labs=mma(0.35, referenceRange=[limit(0.32)]))
     assert rules(raised) == rules(plain)
-    assert rules(raised) != rules(ask(service, b12=BORDERLINE))
+    assert rules(raised) != rules(ask(service, **sent))
 
 
 @pytest.mark.parametrize(
