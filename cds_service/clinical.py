@@ -48,13 +48,16 @@ class Quantity(Struct, frozen=True, gc=False):
 
     ``unit`` is the canonical UCUM unit of ``UNITS``, or ``None`` when the sender gave none, one
     that is not known here, or two that contradict each other; ``written`` is what was sent, for
-    people ("142 pg/mL"). A quantity whose ``unit`` is ``None`` decides nothing.
+    people ("142 pg/mL"). A quantity whose ``unit`` is ``None`` decides nothing. ``also`` is another
+    unit that what was sent may mean ("G/L": gram or giga per litre): the dimension that is asked
+    for decides.
     """
 
     value: Decimal
     unit: str | None
     written: str
     comparator: str = ""
+    also: str | None = None
 
 
 class Interval(Struct, frozen=True, gc=False):
@@ -74,8 +77,10 @@ class Measurement(Struct, frozen=True, gc=False):
     a range, ``concepts`` and ``text`` a coded or written answer; at most one kind is present.
     ``withheld`` is true when the sender says why there is no value. ``about`` names somebody
     else the result is about (``Observation.focus``: the mother, a fetus); such a result is never
-    this patient's. ``source`` is its address in the record ("Observation/123").
-    ``unread_range`` when a range or flag was sent that could not be read.
+    this patient's. ``source`` is its address in the record ("Observation/123"). ``unclear`` names
+    what was sent about it and could not be understood ("date", "flag", "range"): such a result is
+    never normal by it. ``name`` is what the sender calls it, kept only where no code of a system
+    known here says what was measured: it decides nothing.
     """
 
     codes: tuple[Code, ...]
@@ -91,7 +96,8 @@ class Measurement(Struct, frozen=True, gc=False):
     reference_high: Quantity | None = None
     withheld: bool = False
     about: str = ""
-    unread_range: bool = False
+    unclear: tuple[str, ...] = ()
+    name: str = ""
 
 
 class Problem(Struct, frozen=True, gc=False):
@@ -128,7 +134,8 @@ class Medication(Struct, frozen=True, gc=False):
     """A medication ordered, stated or given.
 
     ``kind`` is "order", "statement" or "administration". An identity that could not be had
-    (a reference nobody resolved) has neither ``codes`` nor ``text``: it is unknown, not absent.
+    (a reference nobody resolved) has no ``codes``, and at most the ``text`` that its order calls it
+    by: ``unresolved``. It is unknown, not absent, whatever it is called.
     ``authored`` is when it was ordered or given (start of the period for a statement).
     ``resource`` is the order as sent, kept only for orders, so that an update can carry it whole.
     ``dosages`` are its lines as those of a draft are read, only of orders in force.
@@ -145,6 +152,7 @@ class Medication(Struct, frozen=True, gc=False):
     doses: tuple[Dose, ...] = ()
     resource: bytes = b""
     dosages: tuple[DraftDosage, ...] = ()
+    unresolved: bool = False
 
 
 class DoseAmount(Struct, frozen=True, gc=False):
@@ -288,7 +296,8 @@ class Need(Struct, frozen=True):
     Discovery prints it as a prefetch template, gathering turns it into a query for what the
     client did not send, the documentation prints it as a table row.
 
-    ``kind`` is the FHIR resource type. ``asked`` are the codes the query names; ``kept`` the
+    ``kind`` is the FHIR resource type. ``asked`` are the codes the query names (without a system
+    where countries use several addresses for it); ``kept`` the
     codes a resource must carry to be read (a superset: some are kept only to say that they
     cannot be used). Both empty: every resource of the kind. Importance: without an
     *indispensable* need nothing can be said (412); without a *required* one nothing can be
@@ -429,10 +438,12 @@ UNITS: Mapping[str, tuple[Dimension, Decimal]] = {
         "mass concentration": {
             "pg/mL": "1", "ng/L": "1", "ng/dL": "10", "ng/mL": "1e3", "ug/L": "1e3",
             "ug/dL": "1e4", "ug/mL": "1e6", "mg/L": "1e6", "mg/dL": "1e7", "g/L": "1e9",
-            "g/dL": "1e10",
+            "mg/mL": "1e9", "g/dL": "1e10",
         },
         "substance concentration": {
-            "pmol/L": "1", "nmol/L": "1e3", "umol/L": "1e6", "mmol/L": "1e9",
+            "pmol/L": "1", "nmol/L": "1e3", "umol/L": "1e6", "mmol/L": "1e9", "mol/L": "1e12",
+            "pmol/dL": "10", "nmol/dL": "1e4", "umol/dL": "1e7", "mmol/dL": "1e10",
+            "fmol/mL": "1", "pmol/mL": "1e3", "nmol/mL": "1e6", "umol/mL": "1e9",
         },
         "equivalents": {"meq/L": "1"},
         "mass": {
@@ -441,7 +452,8 @@ UNITS: Mapping[str, tuple[Dimension, Decimal]] = {
         },
         "number concentration": {
             "10*9/L": "1", "10*3/uL": "1", "10*12/L": "1e3", "10*6/uL": "1e3", "/uL": "1e-3",
-            "/mm3": "1e-3", "10*6/L": "1e-3",
+            "/mm3": "1e-3", "10*6/L": "1e-3", "/nL": "1", "10*6/mL": "1", "10*2/uL": "1e-1",
+            "10*4/uL": "10", "10*5/uL": "100", "10*3/L": "1e-6", "/mL": "1e-6", "/L": "1e-9",
         },
         "volume": {"uL": "1e-3", "mL": "1", "L": "1e3"},
         "entitic volume": {"fL": "1", "um3": "1"},
@@ -450,46 +462,6 @@ UNITS: Mapping[str, tuple[Dimension, Decimal]] = {
     }.items()
     for unit, factor in factors.items()
 }  # fmt: skip
-
-#: Spellings seen in the field. Concentrations and counts in any case; mass only as listed, since
-#: "Mg" or "G" could mean something else.
-_ALIASES = {
-    "pound": "[lb_av]", "pounds": "[lb_av]", "ounce": "[oz_av]", "ounces": "[oz_av]",
-    "mcg": "ug", "Kg": "kg", "KG": "kg", "kgs": "kg", "lb": "[lb_av]", "lbs": "[lb_av]",
-    "lb_av": "[lb_av]", "oz": "[oz_av]", "oz_av": "[oz_av]", "grams": "g", "gram": "g",
-    "ml": "mL", "ML": "mL", "l": "L", "ul": "uL", "weeks": "wk", "week": "wk", "wks": "wk",
-    "days": "d", "day": "d", "mcg/L": "ug/L", "mcg/dL": "ug/dL", "mcg/mL": "ug/mL",
-}  # fmt: skip
-_COUNT_ALIASES = {
-    "x10^9/l": "10*9/L", "10^9/l": "10*9/L", "10e9/l": "10*9/L", "x10*9/l": "10*9/L",
-    "10^3/ul": "10*3/uL", "x10^3/ul": "10*3/uL", "10e3/ul": "10*3/uL", "x10e3/ul": "10*3/uL",
-    "x10*3/ul": "10*3/uL", "k/ul": "10*3/uL", "k/mm3": "10*3/uL", "10*3/mm3": "10*3/uL",
-    "thou/ul": "10*3/uL", "g/l": "g/L", "fl": "fL", "meq/l": "meq/L",
-}  # fmt: skip
-_ANY_CASE = {
-    unit.lower(): unit
-    for unit, (dimension, _) in UNITS.items()
-    if dimension.endswith("concentration") or dimension == "equivalents"
-} | _COUNT_ALIASES
-_CODED_ALIASES = {"mcg"}
-
-
-def canonical_unit(written: str, *, coded: bool = False) -> str | None:
-    """The UCUM unit that ``written`` means, or ``None`` when it is not one known here.
-
-    ``coded`` says that it stood where a UCUM code belongs: there only UCUM and the case variants
-    of concentrations are accepted, no colloquial spelling ("lb" is not a UCUM code).
-    """
-    if written in UNITS:
-        return written
-    plain = unicodedata.normalize("NFKC", written).replace("\u03bc", "u").replace(" ", "")
-    plain = plain.replace("litre", "L").replace("liter", "L")
-    if plain in UNITS:
-        return plain
-    found = _ANY_CASE.get(plain.lower())
-    if found is None and (not coded or plain in _CODED_ALIASES):
-        found = _ALIASES.get(plain) or _ANY_CASE.get(plain.lower().replace("mcg", "ug"))
-    return found
 
 
 class DoseUnit(Struct, frozen=True, gc=False):
@@ -588,14 +560,21 @@ def convert(quantity: Quantity, to: str, *, molar_mass: Decimal | None = None) -
         return None
     if quantity.unit == to:
         return quantity.value
-    dimension, factor = UNITS[quantity.unit]
+    found = _in_unit(quantity.value, quantity.unit, to, molar_mass)
+    if found is None and quantity.also is not None:
+        return _in_unit(quantity.value, quantity.also, to, molar_mass)
+    return found
+
+
+def _in_unit(value: Decimal, unit: str, to: str, molar_mass: Decimal | None) -> Decimal | None:
+    dimension, factor = UNITS[unit]
     wanted, divisor = UNITS[to]
     if dimension == wanted:
-        return quantity.value * factor / divisor
+        return value * factor / divisor
     if molar_mass is not None:
         # 1 pmol/L of a substance of M g/mol is M pg/L, a thousandth of that in pg/mL
         if dimension == "substance concentration" and wanted == "mass concentration":
-            return quantity.value * factor * molar_mass / 1000 / divisor
+            return value * factor * molar_mass / 1000 / divisor
         if dimension == "mass concentration" and wanted == "substance concentration":
-            return quantity.value * factor * 1000 / molar_mass / divisor
+            return value * factor * 1000 / molar_mass / divisor
     return None

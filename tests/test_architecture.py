@@ -74,8 +74,9 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "store.migrations.versions.v0002_qualified_rules": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
+    "fhir.units": ("clinical", ""),
     "fhir.editions": ("clinical", "msgspec"),
-    "fhir.elements": ("clinical fhir.wire", ""),
+    "fhir.elements": ("clinical fhir.wire fhir.units", ""),
     "fhir.reading": (
         "clinical errors fhir.gather fhir.reading fhir.editions fhir.wire fhir.elements",
         "msgspec",

@@ -6,6 +6,7 @@ record of a patient, which becomes such a request. Both go the way of every othe
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,7 @@ def read_case(
 
     ``hook`` is the request's own unless given; ``patient`` chooses one of several in a Bundle.
     """
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
         content.decode()
         members = _members(content)

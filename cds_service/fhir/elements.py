@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from cds_service.clinical import (
     UNITS,
@@ -20,33 +20,51 @@ from cds_service.clinical import (
     Interval,
     Moment,
     Quantity,
-    canonical_unit,
 )
 from cds_service.fhir import wire
+from cds_service.fhir.units import units_of
 
 UCUM = "http://unitsofmeasure.org"
+SNOMED = "http://snomed.info/sct"
 ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD_10 = "http://hl7.org/fhir/sid/icd-10"
+ICD_10_GM = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
+JLAC10 = "http://medis.or.jp/CodeSystem/master-JLAC10-17digits"
 
-#: Code systems by the other names they go by (object identifiers: HL7's registry). ICD-10 and
-#: ICD-10-CM are two systems: the same code can mean different things in them.
+#: Code systems by the other names they go by: object identifiers (HL7's registry), and addresses
+#: read in public files of the countries that use them. ICD-10, ICD-10-GM and ICD-10-CM are three
+#: systems: the same code can mean different things in them. A code of dm+d, and of any national
+#: extension, is a SNOMED CT identifier.
 _SYSTEMS = {
     name: url
-    for url, oid in {
-        "http://loinc.org": "2.16.840.1.113883.6.1",
-        "http://snomed.info/sct": "2.16.840.1.113883.6.96",
-        ICD_10_CM: "2.16.840.1.113883.6.90",
-        "http://hl7.org/fhir/sid/icd-10": "2.16.840.1.113883.6.3",
-        "http://www.nlm.nih.gov/research/umls/rxnorm": "2.16.840.1.113883.6.88",
-        "http://hl7.org/fhir/sid/ndc": "2.16.840.1.113883.6.69",
-        "http://www.whocc.no/atc": "2.16.840.1.113883.6.73",
-        UCUM: "2.16.840.1.113883.6.8",
+    for url, others in {
+        "http://loinc.org": "urn:oid:2.16.840.1.113883.6.1",
+        SNOMED: "urn:oid:2.16.840.1.113883.6.96 http://dmd.nhs.uk",
+        ICD_10_CM: "urn:oid:2.16.840.1.113883.6.90",
+        # of Norway and the Netherlands: translations of the WHO's
+        ICD_10: "urn:oid:2.16.840.1.113883.6.3 urn:oid:2.16.578.1.12.4.1.1.7110"
+        " http://hl7.org/fhir/sid/icd-10-nl urn:oid:2.16.840.1.113883.6.3.2",
+        ICD_10_GM: "http://fhir.de/CodeSystem/dimdi/icd-10-gm urn:oid:1.2.276.0.76.5.409",
+        "http://www.nlm.nih.gov/research/umls/rxnorm": "urn:oid:2.16.840.1.113883.6.88",
+        "http://hl7.org/fhir/sid/ndc": "urn:oid:2.16.840.1.113883.6.69",
+        "http://www.whocc.no/atc": "urn:oid:2.16.840.1.113883.6.73"
+        " http://fhir.de/CodeSystem/bfarm/atc http://fhir.de/CodeSystem/dimdi/atc"
+        " urn:oid:2.16.578.1.12.4.1.1.7180",
+        # of Denmark, Norway (with its own codes, NOR...) and Sweden
+        "http://npu-terminology.org": "urn:oid:1.2.208.176.2.1 urn:oid:1.2.208.176.9.1"
+        " http://www.npu-terminology.org urn:oid:2.16.578.1.12.4.1.1.7280 urn:oid:1.2.752.108.1",
+        JLAC10: "urn:oid:1.2.392.200119.4.504"
+        " http://jpfhir.jp/fhir/clins/CodeSystem/JP_CLINS_ObsLabResult_CoreLabo_CS"
+        " http://jpfhir.jp/fhir/clins/CodeSystem/JLAC10/JP_CLINS_ObsLabResult_CoreLabo_CS",
+        "http://standardterms.edqm.eu": "urn:oid:0.4.0.127.0.16.1.1.2.1",
+        UCUM: "urn:oid:2.16.840.1.113883.6.8",
     }.items()
-    for name in (url, f"urn:oid:{oid}")
+    for name in (url, *others.split())
 }
 #: Those that need no other name and whose codes are compared as they are written.
-_PLAIN_SYSTEMS = frozenset(_SYSTEMS.values()) - {ICD_10_CM}
+_PLAIN_SYSTEMS = frozenset(_SYSTEMS.values()) - {ICD_10_CM, ICD_10, ICD_10_GM, JLAC10}
 
-_INTERPRETATION_SYSTEMS = {
+_INTERPRETATION_SYSTEMS = frozenset({
     "",
     "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
     "http://hl7.org/fhir/v3/ObservationInterpretation",
@@ -54,10 +72,16 @@ _INTERPRETATION_SYSTEMS = {
     "http://hl7.org/fhir/v2/0078",
     "http://hl7.org/fhir/ValueSet/observation-interpretation",
     "urn:oid:2.16.840.1.113883.5.83",
-}
-#: "<" and ">" are left out: they say that the value is off the instrument's scale.
+})  # fmt: skip
+#: "<" and ">" say that the value is off the instrument's scale, the last ones how it has changed:
+#: they are understood and say neither low nor high. "A" says abnormal, and not in what way.
 _INTERPRETATIONS: Mapping[str, Interpretation] = {
-    "L": "low", "LL": "low", "LU": "low", "N": "normal", "H": "high", "HH": "high", "HU": "high",
+    "L": "low", "LL": "low", "LU": "low", "LX": "low", "N": "normal", "H": "high", "HH": "high",
+    "HU": "high", "HX": "high", "<": "", ">": "", "B": "", "D": "", "U": "", "W": "",
+}  # fmt: skip
+#: Below, within and above reference range, as the Netherlands and Denmark send them.
+_SNOMED_INTERPRETATIONS: Mapping[str, Interpretation] = {
+    "281300000": "low", "281301001": "normal", "281302008": "high",
 }  # fmt: skip
 
 CLINICAL_STATUS = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
@@ -113,11 +137,19 @@ def moment(written: str | None) -> Moment | None:
     return _read_unusual_moment(written)
 
 
+#: Earlier is no date of a patient, but how some systems write that they have none (0001-01-01).
+_FIRST_YEAR = 1900
+
+
 class Moments(dict[str | None, Moment | None]):
-    """The times of one record, each read once: the results of one sample share theirs."""
+    """The times of one record, each read once: the results of one sample share theirs. One of a
+    year in which no patient lived is none."""
 
     def __missing__(self, written: str | None) -> Moment | None:
-        found = self[written] = moment(written)
+        found = moment(written)
+        if found is not None and found.first.year < _FIRST_YEAR:
+            found = None
+        self[written] = found
         return found
 
 
@@ -173,7 +205,19 @@ def _system(written: str) -> str:
     plain = written.rstrip("/")
     if plain.startswith("https:"):
         plain = "http:" + plain[6:]
+    elif plain[:1].isdigit():
+        plain = f"urn:oid:{plain}"
+    if plain.startswith(f"{SNOMED}/"):  # a national edition
+        return SNOMED
     return _SYSTEMS.get(plain, written)
+
+
+def is_known(system: str) -> bool:
+    """Whether a code of this system, as `codes` gives it, means the same everywhere."""
+    return system in _KNOWN_SYSTEMS
+
+
+_KNOWN_SYSTEMS = frozenset(_SYSTEMS.values())
 
 
 def codes(concept: wire.Concept | None) -> tuple[Code, ...]:
@@ -194,9 +238,20 @@ def codes(concept: wire.Concept | None) -> tuple[Code, ...]:
 def _code(coding: wire.Coding, code: str) -> Code:
     system = coding.system
     system = (_SYSTEMS.get(system) or _system(system)) if system else ""
-    if system == ICD_10_CM and len(code) > 3 and "." not in code:
-        code = f"{code[:3]}.{code[3:]}"  # "D513", as billing systems write it
+    if system in _ICD_10:
+        code = code.rstrip(_ICD_MARKS)
+        if len(code) > 3 and "." not in code:
+            code = f"{code[:3]}.{code[3:]}"  # "D513", as billing systems write it
+    elif system == JLAC10 and len(code) == _JLAC10_DIGITS:
+        code = code[:_JLAC10_MATTERS]
     return Code(system, code, coding.display or "")
+
+
+_ICD_10 = frozenset({ICD_10_CM, ICD_10, ICD_10_GM})
+#: Dagger, asterisk and the like, which say how codes are paired; "-" stands for digits left out.
+_ICD_MARKS = "+*!#†‡-. "
+#: Analyte, identification and material; how it was measured and put follows.
+_JLAC10_DIGITS, _JLAC10_MATTERS = 17, 12
 
 
 def text(concept: wire.Concept | None) -> str:
@@ -249,7 +304,14 @@ def quantity(amount: wire.Amount | None) -> Quantity | None:
     number, shown = _number(sent)
     unit, comparator = unit or amount.code, amount.comparator or ""
     written = f"{shown} {unit[:40]}" if unit else shown
-    return Quantity(number, _unit(amount), _compared(comparator) + written, comparator)
+    units = _units(amount)
+    return Quantity(
+        number,
+        units[0] if units else None,
+        _compared(comparator) + written,
+        comparator,
+        units[1] if len(units) > 1 else None,
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -290,29 +352,31 @@ def _plainly(number: Decimal) -> str:
     return shown
 
 
-def _unit(amount: wire.Amount) -> str | None:
-    """The canonical unit; ``None`` when it is missing, unknown or contradicts itself.
+def _units(amount: wire.Amount) -> tuple[str, ...]:
+    """What the unit may mean; nothing when it is missing, unknown or contradicts itself.
 
     The code decides. The text beside it only stands in for a missing code, one of another system
-    than UCUM, or one of no system that is not UCUM's, but must not name a different unit.
+    than UCUM, or one of no system that is not UCUM's, but must not name a different unit. A text
+    that can be read in two ways ("G/L") contradicts neither.
     """
     code, text = amount.code, amount.unit
-    if code in UNITS and amount.system == UCUM and (text == code or not text):
-        return code
-    by_text = canonical_unit(amount.unit) if amount.unit else None
-    by_code = canonical_unit(amount.code, coded=True) if amount.code else None
-    if not amount.code or _is_local(amount.code, amount.system, by_code):
+    if code and code in UNITS and amount.system == UCUM and (text == code or not text):
+        return (code,)
+    by_text = units_of(text) if text else ()
+    by_code = units_of(code, coded=True) if code else ()
+    if not code or _is_local(code, amount.system, by_code):
         return by_text
-    if by_code is None or by_text is None or by_code == by_text:
+    if not by_code or not by_text:
         return by_code
-    return by_code if UNITS[by_code] == UNITS[by_text] else None
+    same = {UNITS[unit] for unit in by_text}
+    return tuple(unit for unit in by_code if UNITS[unit] in same)
 
 
-def _is_local(code: str, system: str | None, known: str | None) -> bool:
+def _is_local(code: str, system: str | None, known: tuple[str, ...]) -> bool:
     """Whether a code is the sender's own: of another system, or of none and not UCUM's either."""
     if system:
         return _system(system) != UCUM
-    return known is None and not is_ucum(code)
+    return not known and not is_ucum(code)
 
 
 #: A term of UCUM: units with their prefixes and powers, annotations, joined by "." and "/". Also
@@ -345,34 +409,92 @@ def interval(sent: wire.Range | None) -> Interval | None:
     return Interval(low, high) if low is not None or high is not None else None
 
 
+class ReferenceRange(NamedTuple):
+    """Low and high of the range that is normal; ``understood`` is false where one was sent that
+    cannot be read or told from others."""
+
+    low: Quantity | None = None
+    high: Quantity | None = None
+    understood: bool = True
+
+
 def reference_range(
-    ranges: list[wire.ReferenceRange] | None,
-) -> tuple[Quantity | None, Quantity | None]:
-    """Low and high of the only range given; several, special or empty ones tell nothing."""
-    if not ranges or len(ranges) != 1:
-        return None, None
-    only = ranges[0]
-    kind = only.type or only.meaning
-    if kind is not None and kind.coding and all(c.code != "normal" for c in kind.coding):
-        return None, None
-    low, high = quantity(only.low), quantity(only.high)
+    ranges: list[wire.ReferenceRange] | None, value: Quantity | None = None
+) -> ReferenceRange:
+    """The range typed normal, or else the only one without a type; in the unit of ``value`` where
+    it has none of its own."""
+    if not ranges:
+        return ReferenceRange()
+    if len(ranges) == 1 and ranges[0].type is None and ranges[0].meaning is None:
+        return _range_of(ranges[0], value)  # the usual case, without a set
+    normal, untyped = [], []
+    for one in ranges:
+        kind = one.type or one.meaning
+        if kind is None or not kind.coding:
+            untyped.append(one)
+        elif any(coding.code == "normal" for coding in kind.coding):
+            normal.append(one)
+    read = {_range_of(one, value) for one in normal or untyped} - {ReferenceRange()}
+    if len(read) > 1:
+        return ReferenceRange(understood=False)
+    return read.pop() if read else ReferenceRange()
+
+
+def _range_of(sent: wire.ReferenceRange, value: Quantity | None) -> ReferenceRange:
+    low, high = _end(sent.low, value), _end(sent.high, value)
+    if low is None and high is None:
+        return ReferenceRange(understood=not sent.text)
     if low is not None and high is not None and low.value == high.value == 0:
-        return None, None  # how some systems write "no range"
-    return low, high
+        return ReferenceRange()  # how some systems write "no range"
+    if not all(_compares(end, value) for end in (low, high) if end is not None):
+        return ReferenceRange(understood=False)
+    return ReferenceRange(low, high)
 
 
-def interpretation(sent: wire.Concept | list[wire.Concept]) -> Interpretation:
-    """Low, normal or high if the codes agree on one of them."""
-    found: Interpretation = ""
-    for concept in sent if isinstance(sent, list) else (sent,):
-        for coding in concept.coding or ():
-            meaning = _INTERPRETATIONS.get(coding.code or "")
-            if meaning is None or (coding.system or "") not in _INTERPRETATION_SYSTEMS:
-                continue
-            if found and found != meaning:
-                return ""
-            found = meaning
-    return found
+def _end(sent: wire.Amount | None, value: Quantity | None) -> Quantity | None:
+    end = quantity(sent)
+    if end is None or sent is None or sent.unit or sent.code or value is None:
+        return end
+    return Quantity(end.value, value.unit, end.written, end.comparator, value.also)
+
+
+_CONCENTRATIONS = frozenset({"mass concentration", "substance concentration"})
+
+
+def _compares(end: Quantity, value: Quantity | None) -> bool:
+    """Whether an end of a range is of the dimension of the value, as far as that is known."""
+    if value is None or value.unit is None:
+        return True
+    if end.unit is None:
+        return False
+    kinds = {UNITS[unit][0] for unit in (end.unit, end.also) if unit}
+    other = {UNITS[unit][0] for unit in (value.unit, value.also) if unit}
+    return bool(kinds & other) or (kinds | other) <= _CONCENTRATIONS
+
+
+def interpretation(sent: wire.Concept | list[wire.Concept]) -> tuple[Interpretation, bool]:
+    """Low, normal or high if the codes agree on one of them, and whether it was understood."""
+    meanings: set[Interpretation] = set()
+    understood = True
+    for concept in listed(sent):
+        known = {
+            meaning for coding in concept.coding or () if (meaning := _meaning(coding)) is not None
+        }
+        understood = understood and (bool(known) or not (concept.coding or concept.text))
+        meanings |= known
+    meanings.discard("")
+    if len(meanings) > 1:
+        return "", False
+    return (meanings.pop() if meanings else ""), understood
+
+
+def _meaning(coding: wire.Coding) -> Interpretation | None:
+    system = _system(coding.system) if coding.system else ""
+    if system == SNOMED:
+        return _SNOMED_INTERPRETATIONS.get(coding.code or "")
+    if system.replace("https:", "http:").rstrip("/") not in _INTERPRETATION_SYSTEMS:
+        return None
+    return _INTERPRETATIONS.get(coding.code or "")
 
 
 def status(sent: wire.Concept | str | None, known: Sequence[str]) -> tuple[str, bool]:

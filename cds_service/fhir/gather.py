@@ -68,7 +68,9 @@ def prefetch_template(need: Need) -> str:
 def _query(need: Need, patient: str) -> str:
     if need.kind == "Patient":
         return f"Patient/{patient}"
-    codes = ",".join(f"{code.system}|{code.code}" for code in need.asked)
+    codes = ",".join(
+        f"{code.system}|{code.code}" if code.system else code.code for code in need.asked
+    )
     return f"{need.kind}?patient={patient}{'&code=' if codes else ''}{codes}&_count=200"
 
 

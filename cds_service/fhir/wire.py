@@ -63,6 +63,7 @@ class ReferenceRange(Wire):
     high: Amount | None = None
     type: Concept | None = None
     meaning: Concept | None = None
+    text: str | None = None
 
 
 class Result(Wire):

@@ -25,7 +25,13 @@ SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
+ICD10GM = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
 ATC = "http://www.whocc.no/atc"
+NPU = "http://npu-terminology.org"
+JLAC10 = "http://medis.or.jp/CodeSystem/master-JLAC10-17digits"
+EDQM = "http://standardterms.edqm.eu"
+DUTCH_ROUTE = "urn:oid:2.16.840.1.113883.2.4.4.9"
 DIET = "http://terminology.hl7.org/CodeSystem/diet"
 DIET_STU3 = "http://hl7.org/fhir/diet"
 ROUTE = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"
@@ -38,6 +44,16 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
         (LOINC, r"(LA)?[1-9][0-9]{0,6}-[0-9]", "digits, a hyphen and a check digit"),
         (RXNORM, r"[1-9][0-9]{0,7}", "up to 8 digits"),
         (ICD10CM, r"[A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,4})?", "a letter, two characters, a dot, more"),
+        (ICD10, r"[A-Z][0-9]{2}(\.[0-9]{1,2})?", "a letter, two digits, a dot, more"),
+        (ICD10GM, r"[A-Z][0-9]{2}(\.[0-9]{1,2})?", "a letter, two digits, a dot, more"),
+        (NPU, r"(NPU|NOR|DNK|SWE)[0-9]{5}", "three capital letters and five digits"),
+        (
+            JLAC10,
+            r"[0-9][A-Z][0-9]{10}",
+            "the first twelve signs: analyte, identification, material",
+        ),
+        (EDQM, r"[0-9]{8}", "eight digits"),
+        (DUTCH_ROUTE, r"[0-9]{1,3}", "up to three digits"),
         (ATC, r"[A-Z][0-9]{2}([A-Z]([A-Z]([0-9]{2})?)?)?", "as B03BA01 or a part of it"),
         (DIET, r"[a-z-]+", "small letters"),
         (DIET_STU3, r"[a-z-]+", "small letters"),
@@ -46,7 +62,9 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
 }
 
 #: Systems whose rows may end in ``*``: every code that begins so belongs to the list.
-_FAMILIES = frozenset({ICD10CM, ATC})
+_FAMILIES = frozenset({ICD10CM, ICD10, ICD10GM, ATC})
+#: They occur with and without their dot, and in small letters.
+_DOTTED = frozenset({ICD10CM, ICD10, ICD10GM})
 
 COLUMNS = ("system", "code", "display", "verified", "evidence")
 
@@ -117,7 +135,7 @@ class CodeRow(NamedTuple):
 
 
 class _Index(NamedTuple):
-    """Exact codes, and families by (system, beginning); ICD-10-CM without dots."""
+    """Exact codes, and families by (system, beginning); ICD-10 of any country without dots."""
 
     exact: frozenset[tuple[str, str]]
     families: frozenset[tuple[str, str]]
@@ -157,8 +175,8 @@ LONGEST_CODE = 64
 
 @lru_cache(maxsize=4096)
 def _plain(system: str, code: str) -> str:
-    """As compared: ICD-10-CM occurs with and without its dot, and in small letters."""
-    if system == ICD10CM:
+    """As compared."""
+    if system in _DOTTED:
         return code.replace(".", "").upper()
     return code.upper() if system == ATC else code
 
@@ -379,7 +397,7 @@ def _row(cells: Sequence[str], path: Path | str, where: str) -> CodeRow:
     plain = code
     if code.endswith("*"):
         if system not in _FAMILIES:
-            raise refuse(f"{code} is a family", "only ICD-10-CM and ATC codes have families")
+            raise refuse(f"{code} is a family", "only ICD-10 and ATC codes have families")
         plain = code[:-1]
     problem = check_digit_problem(system, plain)
     if problem is not None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
 from hashlib import sha256
@@ -246,7 +246,7 @@ class Language:
             return "\x1d".join([value.by, *items])
         if isinstance(value, Decimal):
             return number(value)
-        if isinstance(value, date) and not dates:
+        if isinstance(value, date | Dated) and not dates:
             return ""
         return repr(value) if isinstance(value, Struct) else str(value)
 
@@ -286,6 +286,19 @@ _LONGEST_NUMBER = 20
 #: What is digits and signs between them, which no way of quoting changes.
 _HARMLESS = (Decimal, date)
 
+
+def _as_recorded(first: date, last: date) -> str:
+    """A month or a year as far as it is known, never a day that nobody wrote; of other stretches
+    their last day."""
+    begins = first.day == 1
+    if begins and first.month == 1 and (last.year, last.month, last.day) == (first.year, 12, 31):
+        return f"{first.year:04}"
+    is_month = (first.year, first.month) == (last.year, last.month)
+    if begins and is_month and (last + timedelta(days=1)).day == 1:
+        return f"{first.year:04}-{first.month:02}"
+    return last.isoformat()
+
+
 #: How each kind of value is written; one that is not among them is written as Python does.
 _WRITERS: Mapping[type, Callable[[Language, Any], str]] = {
     Message: Language.fill,
@@ -294,7 +307,7 @@ _WRITERS: Mapping[type, Callable[[Language, Any], str]] = {
     Percent: Language._percent,
     Span: Language._span,
     Decimal: lambda _, value: number(value),
-    Dated: lambda _, value: str(value.last.isoformat()),
+    Dated: lambda _, value: _as_recorded(value.first, value.last),
     date: lambda _, value: str(value.isoformat()),
     datetime: lambda _, value: f"{value:%Y-%m-%d %H:%M}",
     Instant: lambda _, value: str(value.at.isoformat(" ", "seconds")),

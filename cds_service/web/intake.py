@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore
@@ -50,7 +51,8 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def json_body(environ: WSGIEnvironment, limit: int) -> bytes:
-    """The body, if it claims to be JSON of any kind (FHIR's included) or claims nothing.
+    """The body, if it claims to be JSON of any kind (FHIR's included) or claims nothing; without
+    the mark that some clients put before UTF-8.
 
     Read here because Werkzeug cuts a chunked body at the limit without a word.
     """
@@ -76,4 +78,4 @@ def json_body(environ: WSGIEnvironment, limit: int) -> bytes:
         raise TooLarge(f"The body is larger than {limit} bytes.")
     if length and len(body) < size:
         raise BadRequest("The body is shorter than its Content-Length.")
-    return body
+    return body.removeprefix(codecs.BOM_UTF8)

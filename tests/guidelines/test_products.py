@@ -65,6 +65,18 @@ IS_B12 = (
     ("hydroxocobalamin w/ preservative", HYDROXO), ("hydroxocobalamin + diluent", HYDROXO),
     ("mecobalamin 1 MG Oral Capsule", METHYL), ("méthylcobalamine", METHYL),
     ("metilcobalamina", METHYL), ("Methylcobalamin 500 mcg", METHYL),
+    ("メコバラミン錠500μg", METHYL), ("ﾒｺﾊﾞﾗﾐﾝ錠500µg", METHYL), ("メチコバール錠500μg", METHYL),
+    ("シアノコバラミン注射液1000μg", CYANO), ("ヒドロキソコバラミン注1000μg", HYDROXO),
+    ("ビタミンB12錠", ""), ("ビタミンＢ１２", ""), ("コバマミドカプセル", ADENOSYL),
+    ("甲钴胺片", METHYL), ("注射用甲钴胺", METHYL), ("维生素B12注射液", ""), ("維生素B12", ""),
+    ("氰钴胺片", CYANO), ("羟钴胺注射液", HYDROXO), ("腺苷钴胺片", ADENOSYL),
+    ("메코발라민정500마이크로그램", METHYL), ("시아노코발라민주사", CYANO), ("비타민B12", ""),
+    ("히드록소코발라민주", HYDROXO), ("Κυανοκοβαλαμίνη 1 mg", CYANO), ("Βιταμίνη Β12", ""),
+    ("витаминB12", ""), ("سيانوكوبالامين 1 mg", CYANO), ("فيتامين ب12", ""),
+    ("विटामिन बी12", ""), ("विटामिन बी 12", ""), ("فيتامين ب 12", ""),
+    ("ميثيل كوبالامين", ""), ("मिथाइलकोबालामिन कैप्सूल", METHYL), ("सायनोकोबालामिन", CYANO),
+    ("Vibeden 1 mg/ml", HYDROXO), ("Behepan 1 mg tabletter", CYANO), ("BETOLVEX 1MG/ML", CYANO),
+    ("Neo-Cytamen 1000 micrograms/ml", ""), ("Methycobal 500mcg", METHYL),
     ("cobamamide", ADENOSYL), ("adenosylcobalamin", ADENOSYL), ("dibencozide", ADENOSYL),
 )  # fmt: skip
 
@@ -90,6 +102,53 @@ NEAR_MISSES = (
     "precyanocobalamin", "vitamin C 12", "folinic acid", "leucovorin 5 MG Oral Tablet",
     "calcium folinate", "folliculin", "iron 12 mg", "ferrous sulfate", "Bifidobacterium B1",
 )  # fmt: skip
+
+
+#: By language: what a name of vitamin B12 or folic acid could be taken for.
+FALSE_FRIENDS = {
+    "Japanese": "ビタミンB1 ビタミンB6錠 ビタミンB2 ビタミンB120 塩化コバルト ホリナート "
+    "レボホリナートカルシウム アセトアミノフェン錠500mg シアン化カリウム",
+    "Chinese": "维生素B1片 维生素B6 亚叶酸钙 亞葉酸鈣 四氢叶酸 氯化钴 氰化钾 "
+    "对乙酰氨基酚片 維生素D3",
+    "Korean": "비타민B1 비타민B6정 염화코발트 폴리네이트 엽산길항제 아세트아미노펜정",
+    "Greek": "Βιταμίνη_Β1 Βιταμίνη_Β6 κοβάλτιο παρακεταμόλη",
+    "Russian": "витаминB1 витамин_В6 кобальт кальция_фолинат парацетамол",
+    "Arabic": "فيتامين_ب1 فيتامين_ب6 كوبالت باراسيتامول",
+    "Hindi": "विटामिन_बी1 विटामिन_बी6 कोबाल्ट पैरासिटामोल",
+    "Nordic": "Vibramycin Behenate Betolvin Triobenzon",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text", [one.replace("_", " ") for some in FALSE_FRIENDS.values() for one in some.split()]
+)
+def test_a_false_friend_of_another_language_is_another_drug(text: str) -> None:
+    assert named(text) == Drug("other", "name")
+    assert not names_b12([text], G)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["葉酸錠5mg", "叶酸片", "フォリアミン錠", "엽산정", "φολικό οξύ 5 mg", "حمض الفوليك",
+     "फोलिक एसिड", "Φολικό Οξύ", "фолиевая кислота"],
+)  # fmt: skip
+def test_folic_acid_is_recognised_in_any_script(text: str) -> None:
+    assert named(text).kind == "folic acid"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TrioBe",
+        "ノイロビタン錠",
+        "マルチビタミンB12",
+        "复合维生素B12片",
+        "ビタミンB1・B6・B12配合錠",
+        "メコバラミン・葉酸錠",
+    ],
+)
+def test_a_combination_is_one_in_any_script(text: str) -> None:
+    assert named(text).kind == "combination"
 
 
 @pytest.mark.parametrize("text", NEAR_MISSES)
@@ -477,8 +536,10 @@ def test_every_name_is_written_as_it_is_compared_and_stands_once_in_its_list() -
     for where, phrase in found:
         folded = unicodedata.normalize("NFKD", phrase.casefold())
         bare = "".join(sign for sign in folded if not unicodedata.combining(sign))
-        assert bare == phrase, where
-        assert all(word.isalnum() for word in phrase.split(" ")), where
+        if max(phrase) < "\u0590":  # other scripts have no capitals, and their signs are letters
+            assert bare == phrase, where
+        kinds = {unicodedata.category(sign)[0] for word in phrase.split(" ") for sign in word}
+        assert kinds <= {"L", "M", "N"}, where
 
 
 def test_no_name_of_a_cobalamin_has_a_blank_or_means_two() -> None:

@@ -37,7 +37,13 @@ def read(*results: Measurement) -> Read:
     return Read(level.rule, level.verdict, seen)
 
 
-@pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "registered", "unknown"])
+def test_a_result_of_unknown_status_is_said_and_not_used() -> None:
+    seen = see(a_record(level=a_level(status="unknown")))
+    assert "B12-04" in seen.rules
+    assert "STAT-02" not in seen.rules
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "registered"])
 def test_a_result_that_does_not_stand_is_ignored(status: str) -> None:
     seen = see(a_record(level=a_level(status=status)))
     assert "B12-01" in seen.rules

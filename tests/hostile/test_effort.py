@@ -20,12 +20,12 @@ from cds_service.clinical import (
     Phase,
     PlannedDrug,
     RevisedDrug,
-    canonical_unit,
     dose_unit,
 )
 from cds_service.consultation.cards import escape, plain
 from cds_service.fhir import elements, orders
 from cds_service.fhir.dosages import read_dosage
+from cds_service.fhir.units import canonical_unit
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two.products import form_of, recognise
 from cds_service.language import house

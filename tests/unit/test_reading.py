@@ -23,6 +23,7 @@ Json = dict[str, Any]
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
+NPU = "http://npu-terminology.org"  # asked for without a system: it has several addresses
 UCUM = "http://unitsofmeasure.org"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
@@ -221,16 +222,27 @@ def test_a_code_system_is_known_by_its_other_names(system: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "coding",
-    [
-        {"system": LOINC, "code": "16695-9"}, {"system": "urn:local", "code": "2132-9"},
-        {"code": "2132-9"}, {"system": LOINC}, {"system": LOINC, "code": "2132-9 "}, {},
-        {"system": "http://LOINC.org", "code": "2132-9"},
-    ],
-)  # fmt: skip
+    "coding", [{"system": LOINC, "code": "16695-9"}, {"system": LOINC, "code": "2132-9 "}]
+)
 def test_a_result_without_a_kept_code_is_not_read(coding: Json) -> None:
     record = read(b12=[result(code={"coding": [coding], "text": "Vitamin B12"})])
     assert (record.measurements, record.unreadable) == ((), {})
+
+
+@pytest.mark.parametrize(
+    "coding",
+    [
+        {"system": "urn:local", "code": "2132-9"}, {"code": "2132-9"}, {"system": LOINC}, {},
+        {"system": "http://LOINC.org", "code": "2132-9"},
+    ],
+)  # fmt: skip
+def test_of_a_result_under_a_code_that_nobody_knows_the_name_is_kept(coding: Json) -> None:
+    found = measured(code={"coding": [coding], "text": "Vitamin B12"})
+    assert found.name == "Vitamin B12"
+    assert Code(LOINC, "2132-9") not in found.codes
+    assert measured().name == ""
+    nameless = read(b12=[result(code={"coding": [coding]})])
+    assert nameless.measurements == ()
 
 
 def test_all_codings_of_a_result_stay_with_it() -> None:
@@ -261,7 +273,7 @@ def test_the_guideline_reads_a_result_under_whatever_key_it_came(key: str, code:
 
 
 def test_the_guideline_keeps_every_code_it_asks_for_under_every_key() -> None:
-    asked = {(code.system, code.code) for need in MEASURED for code in need.asked}
+    asked = {(code.system or NPU, code.code) for need in MEASURED for code in need.asked}
     assert len(MEASURED) == 4
     for need in MEASURED:
         assert asked <= need.kept
@@ -492,6 +504,10 @@ LOW = {"value": 200, "unit": "pg/mL"}
 HIGH = {"value": 900, "unit": "pg/mL"}
 
 
+NORMAL: Json = {"coding": [{"code": "normal"}]}
+OTHER: Json = {"coding": [{"code": "treatment"}]}
+
+
 @pytest.mark.parametrize(
     ("ranges", "low", "high"),
     [
@@ -499,7 +515,15 @@ HIGH = {"value": 900, "unit": "pg/mL"}
         ([{"high": HIGH}], None, "900 pg/mL"),
         ([{"low": LOW, "type": {"coding": [{"code": "normal"}]}}], "200 pg/mL", None),
         ([{"low": LOW, "type": {"coding": [{"code": "therapeutic"}]}}], None, None),
-        ([{"low": LOW}, {"low": LOW}], None, None),
+        ([{"low": LOW}, {"low": LOW}], "200 pg/mL", None),
+        ([{"low": LOW}, {"high": HIGH}], None, None),
+        ([{"low": LOW, "type": NORMAL}, {"high": HIGH, "type": OTHER}], "200 pg/mL", None),
+        ([{"high": HIGH}, {"low": LOW, "type": NORMAL}], "200 pg/mL", None),
+        ([{"high": HIGH}, {"low": LOW, "type": OTHER}], None, "900 pg/mL"),
+        ([{"low": LOW, "type": NORMAL}, {"high": HIGH, "type": NORMAL}], None, None),
+        ([{"low": {"value": 200}}], "200", None),
+        ([{"low": {"value": 200, "unit": "fL"}}], None, None),
+        ([{"low": {"value": 200, "unit": "blips"}}], None, None),
         ([{"text": "200-900"}], None, None),
         ([{"low": {"value": 0}, "high": {"value": 0}}], None, None),
         ([], None, None),
@@ -511,6 +535,50 @@ def test_a_reference_range_is_used_when_there_is_one(
     found = measured(referenceRange=ranges)
     assert (found.reference_low and found.reference_low.written) == low
     assert (found.reference_high and found.reference_high.written) == high
+
+
+def test_a_range_without_a_unit_is_in_that_of_the_value() -> None:
+    found = measured(referenceRange=[{"low": {"value": 200}, "high": {"value": 900}}])
+    assert found.reference_low == Quantity(Decimal(200), "pg/mL", "200")
+    assert found.unclear == ()
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        [{"text": "200-900"}],
+        [{"low": {"value": 200, "unit": "blips"}}],
+        [{"low": {"value": 200, "unit": "fL"}}],
+        [{"low": LOW}, {"high": HIGH}],
+        [{"low": LOW, "type": NORMAL}, {"high": HIGH, "type": NORMAL}],
+    ],
+)
+def test_a_range_that_was_not_understood_is_told(ranges: list[Json]) -> None:
+    assert measured(referenceRange=ranges).unclear == ("range",)
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "meaning", "unclear"),
+    [
+        (SNOMED, "281302008", "high", ()), (SNOMED, "281300000", "low", ()),
+        (SNOMED, "281301001", "normal", ()), (SNOMED, "394844007", "", ("flag",)),
+        ("urn:oid:2.16.840.1.113883.6.96", "281302008", "high", ()),
+        (INTERPRETATION, "HX", "high", ()), (INTERPRETATION, "A", "", ("flag",)),
+        (INTERPRETATION, ">", "", ()), ("urn:local", "H", "", ("flag",)),
+        (SNOMED, "H", "", ("flag",)),
+    ],
+)  # fmt: skip
+def test_a_flag_is_understood_or_told(
+    system: str, code: str, meaning: str, unclear: tuple[str, ...]
+) -> None:
+    found = measured(interpretation=[{"coding": [{"system": system, "code": code}]}])
+    assert (found.interpretation, found.unclear) == (meaning, unclear)
+
+
+def test_a_flag_in_words_alone_is_not_understood() -> None:
+    assert measured(interpretation=[{"text": "te hoog"}]).unclear == ("flag",)
+    known = {"coding": [{"system": INTERPRETATION, "code": "H"}], "text": "te hoog"}
+    assert measured(interpretation=[known]).unclear == ()
 
 
 @pytest.mark.parametrize(
@@ -668,7 +736,37 @@ def test_icd_10_codes_without_their_point_get_it() -> None:
     found = problem(code={"coding": [{"system": icd, "code": "D513", "display": "dietary"}]})
     assert found.codes == (Code("http://hl7.org/fhir/sid/icd-10-cm", "D51.3", "dietary"),)
     who = problem(code={"coding": [{"system": "http://hl7.org/fhir/sid/icd-10", "code": "D513"}]})
-    assert who.codes == (Code("http://hl7.org/fhir/sid/icd-10", "D513"),)
+    assert who.codes == (Code("http://hl7.org/fhir/sid/icd-10", "D51.3"),)
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "known"),
+    [
+        ("http://fhir.de/CodeSystem/dimdi/icd-10-gm", "G40.4", ("icd-10-gm", "G40.4")),
+        ("http://fhir.de/CodeSystem/bfarm/icd-10-gm", "G404", ("icd-10-gm", "G40.4")),
+        ("http://fhir.de/CodeSystem/bfarm/icd-10-gm", "G32.0*", ("icd-10-gm", "G32.0")),
+        ("http://hl7.org/fhir/sid/icd-10", "E84.1†", ("icd-10", "E84.1")),
+        ("urn:oid:2.16.578.1.12.4.1.1.7110", "A051", ("icd-10", "A05.1")),
+        ("http://hl7.org/fhir/sid/icd-10-nl", "K50.9", ("icd-10", "K50.9")),
+        ("http://fhir.de/CodeSystem/bfarm/atc", "B03BA01", ("atc", "B03BA01")),
+        ("urn:oid:2.16.578.1.12.4.1.1.7180", "B03BA03", ("atc", "B03BA03")),
+        ("https://dmd.nhs.uk", "327529002", ("sct", "327529002")),
+        ("https://dmd.nhs.uk/", "327529002", ("sct", "327529002")),
+        ("http://snomed.info/sct/83821000000107", "27113001", ("sct", "27113001")),
+        ("2.16.840.1.113883.6.1", "2132-9", ("loinc.org", "2132-9")),
+        ("urn:oid:2.16.578.1.12.4.1.1.7280", "NOR05172", ("npu-terminology.org", "NOR05172")),
+        ("urn:oid:1.2.208.176.2.1", "NPU01700", ("npu-terminology.org", "NPU01700")),
+        ("urn:oid:1.2.392.200119.4.504", "2A030000001930101", ("-17digits", "2A0300000019")),
+        ("urn:oid:1.2.392.200119.4.504", "3H015000000126101", ("-17digits", "3H0150000001")),
+        ("https://twcore.mohw.gov.tw/CodeSystem/nhi", "09129C", ("/nhi", "09129C")),
+    ],
+)  # fmt: skip
+def test_a_code_is_known_by_whatever_name_its_system_goes(
+    system: str, code: str, known: tuple[str, str]
+) -> None:
+    (found,) = problem(code={"coding": [{"system": system, "code": code}]}).codes
+    assert found.system.endswith(known[0])
+    assert found.code == known[1]
 
 
 # --- medications -----------------------------------------------------------------------------

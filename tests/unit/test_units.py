@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pint import Quantity as Measured
 from ucumvert import PintUcumRegistry
 
-from cds_service.clinical import UNITS, DoseUnit, Quantity, canonical_unit, convert, dose_unit
+from cds_service.clinical import UNITS, DoseUnit, Quantity, convert, dose_unit
+from cds_service.fhir.units import canonical_unit, units_of
 
 COBALAMIN = Decimal("1355.37")  # g/mol
 UCUM = PintUcumRegistry()
@@ -72,6 +73,93 @@ def test_a_canonical_unit_is_read_as_itself_coded_or_not(unit: str) -> None:
 )  # fmt: skip
 def test_spellings_of_the_field_are_understood_as_text(written: str, unit: str) -> None:
     assert canonical_unit(written) == unit
+
+
+CELLS = {
+    "10*9/L": "G/L Gpt/l Giga/L 10#9/L 10**9/L 10^9/l 10⁹/L ×10⁹/L 10*9.L-1 10^9·L⁻¹ x10E9/L"
+    " E9/L e9/l 10'9/L x10(9)/L 1000/uL 1000/µl 1,000/uL /nL /nl {#}/nL {cells}/nL cells/nL"
+    " /nanoliter"
+    " 10*6/mL 10*9{cells}/L Tsd/µl Tsd./µL tys/µl тыс/мкл 千/μL 1000/mm3 1000/cumm K/mcL x10*9/L",
+    "10*12/L": "T/L Tpt/l 10*12/l Mio/µl Mio./µl млн/мкл",
+    "10*6/L": "/uL {#}/uL {cells}/uL 1/uL cells/µL cells/mcL /cumm Zellen/µl 个/uL /mm3"
+    " /mm^3",
+    "10*4/uL": "10*4/uL 10^4/µL 万/μL 10*4/mm3",
+    "10*5/uL": "lakh/cumm lakhs/cumm",
+    "/L": "/L {cells}/L 1/L",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("written", "unit"), [(one, unit) for unit, some in CELLS.items() for one in some.split()]
+)
+def test_counts_are_understood_as_they_are_spelt(written: str, unit: str) -> None:
+    as_count = [one for one in units_of(written) if UNITS[one][0] == "number concentration"]
+    assert [UNITS[one] for one in as_count] == [UNITS[unit]]
+
+
+@pytest.mark.parametrize(
+    ("written", "unit"),
+    [
+        ("gm/dL", "g/dL"), ("gms/dl", "g/dL"), ("g%", "g/dL"), ("gm%", "g/dL"), ("G/DL", "g/dL"),
+        ("mmol/l", "mmol/L"), ("mmol.L-1", "mmol/L"), ("mmol·L⁻¹", "mmol/L"),
+        ("mmol/L{Hb}", "mmol/L"), ("nmol/mL", "nmol/mL"), ("nmol/ml", "nmol/mL"),
+        ("mcmol/L", "umol/L"), ("micromol/L", "umol/L"), ("fmol/mL", "fmol/mL"),
+        ("pmol/dL", "pmol/dL"), ("pmol/ml", "pmol/mL"), ("umol/mL", "umol/mL"), ("mcg/L", "ug/L"),
+        ("{µmol/L}", "umol/L"), ("µmol{creatinine-free}/L", None), ("{pg/mL}", "pg/mL"),
+        ("g.L-1", "g/L"), ("µm³", "um3"), ("femtoliter", "fL"),
+        ("picograms per milliliter", "pg/mL"), ("Gramm pro Deziliter", "g/dL"),
+        ("nanogram/litre", "ng/L"), ("г/л", "g/L"), ("ммоль/л", "mmol/L"), ("пмоль/л", "pmol/L"),
+        ("пг/мл", "pg/mL"), ("фл", "fL"), ("10*9/л", "10*9/L"), ("mg/100", None),
+        ("mmol/mol", None), ("umol/mmol{creat}", None), ("mmol/L{tetramer}", None),
+        ("10*-9/L", None), ("кл/мкл", None), ("10⁻⁹/L", None), ("m/L", None), ("/min", None),
+        ("/{HPF}", None),
+        ("{unit}", None), ("{#}", None), ("{}", None), ("{{mg}}", None), ("100/uL", None),
+        ("mol", None), ("斤", None), ("g/kg", None),
+    ],
+)  # fmt: skip
+def test_concentrations_are_understood_or_are_no_units(written: str, unit: str | None) -> None:
+    assert canonical_unit(written) == unit
+
+
+WEIGHTS = (
+    "kilogram kilograms Kilogramm kilogramme kilogrammes kilogramo kilogramos chilogrammo"
+    " chilogrammi quilograma quilogramas kilo kilos кг килограмм килограммов 公斤 千克 キログラム"
+    " 킬로그램 ㎏ कि.ग्रा"
+)
+
+
+@pytest.mark.parametrize("written", WEIGHTS.split())
+def test_a_weight_in_words_is_one_where_no_code_stands(written: str) -> None:
+    assert canonical_unit(written) == (None if "." in written else "kg")
+    assert canonical_unit(written, coded=True) is None or written == "㎏"
+
+
+def test_what_can_be_read_in_two_ways_is_told_as_both_and_decided_by_what_is_asked() -> None:
+    assert units_of("G/L") == units_of("G/l") == units_of("{G/L}") == ("g/L", "10*9/L")
+    assert units_of("g/L") == units_of("g/l") == ("g/L",)
+    either = Quantity(Decimal(49), "g/L", "49 G/L", also="10*9/L")
+    assert convert(either, "10*9/L") == 49
+    assert convert(either, "g/dL") == Decimal("4.9")
+    assert convert(either, "fL") is None
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_of_ucum_with_an_annotation_is_the_unit_as_in_ucum(unit: str) -> None:
+    annotated = f"{unit}{{note}}"
+    assert canonical_unit(annotated, coded=True) == unit
+    assert of_ucum(annotated) == of_ucum(unit)
+
+
+@pytest.mark.parametrize("code", ["10*9.L-1", "g.L-1", "mmol.dL-1", "1/uL", "{#}/uL", "{cells}/uL"])
+def test_another_way_to_write_a_unit_in_ucum_is_worth_the_same_there(code: str) -> None:
+    unit = canonical_unit(code, coded=True)
+    assert unit is not None
+    ratio = of_ucum(code).to(of_ucum(unit).units) / of_ucum(unit)
+    assert float(ratio.magnitude) == pytest.approx(1)
+
+
+def test_haemoglobin_converts_as_a_monomer() -> None:
+    assert convert(quantity("4.0", "mmol/L"), "g/dL", molar_mass=Decimal(16110)) == Decimal("6.444")
 
 
 @pytest.mark.parametrize("written", ["lb", "lbs", "oz", "Kg", "KG", "grams", "weeks", "ml", "l"])

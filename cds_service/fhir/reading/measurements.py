@@ -23,14 +23,34 @@ def read_observation(
         codes = elements.codes(result.code)
         if not kept or carries(codes, kept):
             wanted.append((result, codes))
-    if not wanted:
+    name = "" if wanted else _name_alone(sent)
+    if name:
+        wanted.append((sent, elements.codes(sent.code)))
+    elif not wanted:
         return ()
     moments = context.moments
     # Of a period it is its end that counts, and nothing when that is open.
     when = _WHEN.of(sent, moments)[1] or _ISSUED.of(sent, moments)[1]
+    unclear = () if when is not None or not _WHEN.are_unread(sent, moments) else ("date",)
     about = _about(sent.focus, context.owner) if sent.focus else ""
     source, status = source_of(sent), sent.status or ""
-    return tuple([_measure(result, codes, status, when, source, about) for result, codes in wanted])
+    return tuple(
+        [
+            _measure(result, codes, status, when, source, about, unclear, name)
+            for result, codes in wanted
+        ]
+    )
+
+
+def _name_alone(sent: wire.Observation) -> str:
+    """What a result is called, where only a name says what was measured."""
+    if any(elements.is_known(code.system) for code in elements.codes(sent.code)):
+        return ""
+    return elements.text(sent.code)[:_LONGEST_NAME]
+
+
+#: A name is kept for every result under a code that nobody knows.
+_LONGEST_NAME = 200
 
 
 def _measure(
@@ -40,6 +60,8 @@ def _measure(
     when: Moment | None,
     source: str,
     about: str,
+    unclear: tuple[str, ...],
+    name: str,
 ) -> Measurement:
     if sent.modifier_extension:
         raise Unreadable
@@ -69,11 +91,12 @@ def _measure(
         if sent.value_quantity is not None
         else _other_answer(sent)
     )
-    low, high = elements.reference_range(sent.reference_range)
-    flag = elements.interpretation(sent.interpretation) if sent.interpretation else ""
-    unread = bool(sent.interpretation and not flag) or bool(
-        sent.reference_range and low is None and high is None
+    normal = elements.reference_range(sent.reference_range, value)
+    flag, understood = (
+        elements.interpretation(sent.interpretation) if sent.interpretation else ("", True)
     )
+    if not understood:
+        unclear = (*unclear, "flag")
     return Measurement(
         codes,
         status,
@@ -84,11 +107,12 @@ def _measure(
         concepts,
         text,
         flag,
-        low,
-        high,
+        normal.low,
+        normal.high,
         sent.data_absent_reason is not None,
         about,
-        unread,
+        unclear if normal.understood else (*unclear, "range"),
+        name,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Raw
 
-from cds_service.clinical import Dose, DraftDosage, Medication, Moment
+from cds_service.clinical import Code, Dose, DraftDosage, Medication, Moment
 from cds_service.fhir import editions, elements, loose, wire
 from cds_service.fhir.dosages import read_dosages
 from cds_service.fhir.elements import Unreadable
@@ -48,7 +48,7 @@ _NEVER_WAS = frozenset({"not-done", "not-taken", "entered-in-error", "intended",
 def read_drug(sent: wire.Drug, context: Context, resource: Raw | bytes) -> tuple[Medication, ...]:
     if sent.do_not_perform:
         raise Unreadable  # an order not to give something has no place in the record
-    codes, text = _product_of(sent, context)
+    codes, text, resolved = _product_of(sent, context)
     if codes and not context.wants(codes):
         return ()
     sort, moments = _SORTS.get(sent.resource_type, _ORDER), context.moments
@@ -75,6 +75,7 @@ def read_drug(sent: wire.Drug, context: Context, resource: Raw | bytes) -> tuple
             doses=tuple(map(_dose, dosages)),
             resource=bytes(resource) if sort is _ORDER else b"",
             dosages=_lines(sort, status, resource),
+            unresolved=not resolved,
         ),
     )
 
@@ -97,22 +98,29 @@ def _names_a_drug(sent: wire.Drug) -> bool:
     return named.count(None) < len(named)
 
 
-def _product_of(sent: wire.Drug, context: Context) -> Product:
-    """Codes and words for the medication; neither when only an unresolved reference names it."""
+class _Identity(NamedTuple):
+    """Codes and words for a medication, and whether more than the words of its order name it."""
+
+    codes: tuple[Code, ...] = ()
+    text: str = ""
+    resolved: bool = True
+
+
+def _product_of(sent: wire.Drug, context: Context) -> _Identity:
     concept, pointed = sent.medication_codeable_concept, sent.medication_reference
     if concept is None and pointed is None and sent.medication is not None:  # R5
         concept, pointed = sent.medication.concept, _reference_in(sent.medication)
     if concept is not None:
-        return elements.codes(concept), elements.text(concept)
+        return _Identity(elements.codes(concept), elements.text(concept))
     if pointed is None:
-        return (), ""
+        return _Identity()
     written, found = pointed.reference or "", None
     if written.startswith("#"):
         found = _contained(sent, written[1:])
     elif written:
         found = context.find_product(written)
     codes, text = found or ((), "")
-    return codes, text or pointed.display or ""
+    return _Identity(codes, text or pointed.display or "", resolved=bool(codes or text))
 
 
 def _reference_in(medication: wire.MedicationRef) -> wire.Reference:

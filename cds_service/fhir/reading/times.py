@@ -32,6 +32,11 @@ class Times:
                     return found
         return _NEVER
 
+    def are_unread(self, sent: wire.Wire, moments: Moments) -> bool:
+        """Whether a time was sent here and none of them can be read."""
+        said = any(getattr(sent, member) is not None for member, _ in self._members)
+        return said and self.of(sent, moments) == _NEVER
+
     def begun(self, sent: wire.Wire, moments: Moments) -> Moment | None:
         """The beginning, or the end where only that is known."""
         first, last = self.of(sent, moments)

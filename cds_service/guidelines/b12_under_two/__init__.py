@@ -272,7 +272,7 @@ def _early_result(facts: Facts, a: Assessment, g: Guideline) -> list[Outcome]:
             {
                 "level": words.shown_level(early),
                 "written": early.written,
-                "date": early.when.last,
+                "date": words.recorded(early.when),
             },
         )
     ]
@@ -363,7 +363,7 @@ def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[No
     told += _flagged(facts)
     early = facts.preliminary
     if early is not None:
-        told.append(say(Texts.preliminary, written=early.written, date=early.when.last))
+        told.append(say(Texts.preliminary, written=early.written, date=words.recorded(early.when)))
     told += _old_results(evaluation, g)
     return tuple(Note("missing", one) for one in told)
 
@@ -394,7 +394,7 @@ def _old_results(evaluation: Evaluation, g: Guideline) -> Iterator[Message]:
         yield say(
             Texts.stale_result if stale else Texts.expired_result,
             written=level.written,
-            date=level.when.last,
+            date=words.recorded(level.when),
         )
 
 

@@ -180,7 +180,7 @@ class Evidence(NamedTuple):
 def standing_of(facts: Facts, lab: Lab, limits: Limits) -> Standing | None:
     """What a metabolite says by the laboratory's own range or flag, without either by the limits
     for the age at sampling; ``None`` where it could be on either side."""
-    if lab.flagged:
+    if lab.flagged and (lab.high or not lab.unread):
         return "high" if lab.high else "normal"
     infant = not limits.toddler_age.holds(months_at(facts, lab) or 0)
     if lab.name == "methylmalonate":

@@ -122,6 +122,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Constants(Struct, frozen=True, forbid_unknown_fields=True):
     b12_molar_mass: Constant
+    hemoglobin_molar_mass: Constant
     homocysteine_molar_mass: Constant
     preterm_assumed: Constant
     one_month_check: Constant
@@ -393,6 +394,9 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     start_of_order: str
     no_value: str
     value_dated: str
+    value_of_status: str
+    value_undated: str
+    value_of_unknown_code: str
     flagged_low: str
     recorded_by_code: str
     check_one_month: str
@@ -732,8 +736,9 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     among others, ``no_medicine`` words that make a name with B12 something else (a test, a
     strain), ``plain`` words that name no substance, ``preservative_free`` phrases that say so,
     ``negations`` words that turn round what is said of a route. ``crushing`` words that
-    make a solid form fit. ``antidote`` names the antidote of
-    cyanide, ``antidote_contents`` what is in it.
+    make a solid form fit. ``antidote`` names the antidote of cyanide, ``antidote_contents`` what
+    is in it. In scripts without blanks a name is found within a word; ``false_friends`` are longer
+    names that hold one and mean something else.
     """
 
     b12: SubstanceNames
@@ -748,6 +753,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     plain: tuple[str, ...]
     preservative_free: tuple[str, ...]
     negations: tuple[str, ...]
+    false_friends: tuple[str, ...]
     forms: FormNames
     ways: WayNames
     routes: RouteNames

@@ -46,7 +46,7 @@ from cds_service.guidelines.b12_under_two.results import (
     read_levels,
     read_weight,
 )
-from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
+from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT, RemarkFacts
 from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Words, say
@@ -395,6 +395,15 @@ def _sort_measurements(record: Record, g: Guideline) -> _Measured:
     return _Measured(by_kind, before_birth)
 
 
+def _by_name_alone(record: Record, g: Guideline) -> Iterator[Words]:
+    """Results that only a name says to be of vitamin B12: said, never used."""
+    for one in record.measurements:
+        if one.name and not one.about and one.status not in NO_RESULT and names_b12([one.name], g):
+            written = one.value.written if one.value is not None else one.text
+            value = written or say(Texts.no_value)
+            yield say(Texts.value_of_unknown_code, value=value, name=one.name)
+
+
 def _read_labs(
     measured: Mapping[str, list[Measurement]], on: date, g: Guideline
 ) -> dict[LabName, tuple[Lab, ...]]:
@@ -580,7 +589,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         weight=weight,
         levels=levels,
         preliminary=preliminary,
-        unusable=(*unusable, *after),
+        unusable=(*unusable, *after, *_by_name_alone(record, g)),
         not_b12=not_b12,
         labs=_read_labs(measured, on, g),
         gestation_weeks=_gestation(measured.get("gestational_age", ())),

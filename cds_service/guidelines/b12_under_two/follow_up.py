@@ -310,7 +310,7 @@ def _values(facts: Facts, a: Assessment, course: Course, g: Guideline) -> dict[s
         "day": course.day,
         "before": words.shown_value(before) if before else say(Texts.unknown_level),
         "after": words.shown_value(after) if after else say(Texts.no_level),
-        "after_date": after.when.last if after else "-",
+        "after_date": words.recorded(after.when) if after else "-",
         "movements": words.named(facts.paradoxical),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from cds_service.guidelines.checks import (
     named_sources,
 )
 from cds_service.guidelines.codelists import (
+    JLAC10,
+    NPU,
     CodeList,
     check_code_lists,
     load_code_lists,
@@ -289,11 +292,20 @@ SPEAKING = (
 def _needs(lists: Codes, texts: Texts) -> tuple[Need, ...]:
     """What the guideline reads about a patient."""
 
+    def verified(*names: str) -> Iterator[Code]:
+        return (code for name in names for code in getattr(lists, name).verified)
+
     def codes(*names: str) -> tuple[Code, ...]:
-        return tuple(code for name in names for code in getattr(lists, name).verified)
+        """As a server can be asked for them: a JLAC10 row is only a part of its codes, and NPU
+        codes, which no other system has, stand under another address in every country."""
+        return tuple(
+            structs.replace(code, system="") if code.system == NPU else code
+            for code in verified(*names)
+            if code.system != JLAC10
+        )
 
     def kept(*names: str) -> frozenset[tuple[str, str]]:
-        return frozenset((code.system, code.code) for code in codes(*names))
+        return frozenset((code.system, code.code) for code in verified(*names))
 
     # Whatever a result was sent under, it is read as what its code says.
     measured = kept(*MEASURED)

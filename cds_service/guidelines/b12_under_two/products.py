@@ -170,6 +170,16 @@ def _is_kit(listed: Iterable[_Listed], names: Iterable[_Name]) -> bool:
     return any(one.kit for one in listed) or any(one.kit for one in names)
 
 
+@lru_cache(maxsize=4)
+def _false_friends(names: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(_plain(one)) for one in names))
+
+
+def _without(plain: str, false_friends: tuple[str, ...]) -> str:
+    """Without what holds another name within a script that has no blanks."""
+    return plain if plain.isascii() else _false_friends(false_friends).sub(" ", plain)
+
+
 def names_b12(names: Iterable[str], g: Guideline) -> bool:
     """Whether one of ``names`` has a name of vitamin B12 as a whole word."""
     b12 = _all_names(g)
@@ -224,8 +234,28 @@ def _listed(code: Code, g: Guideline) -> _Listed | None:
 
 # --- words ------------------------------------------------------------------------------------
 
-_WORD = re.compile(r"[^\W_]+")
-_B12 = re.compile(r"\b[bв][\s.\-\u2010-\u2014]*12\b")
+#: Scripts written without blanks between words, each a run of its own; and the signs of Indic and
+#: Thai vowels, which are part of a word though no letters.
+_HAN = r"\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff"
+_RUNS = (r"\u3041-\u309f", r"\u30a0-\u30ff", _HAN, r"\uac00-\ud7a3")
+_UNSPACED = "".join(_RUNS)
+_VOWELS = r"\u0900-\u0903\u093a-\u094f\u0962\u0963\u0980-\u0dff\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+_ASCII_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(
+    "|".join(f"[{run}]+" for run in _RUNS) + rf"|(?:(?![{_UNSPACED}])[^\W_]|[{_VOWELS}])+"
+)
+#: Where one word ends and another begins without a blank: at the edge of an unspaced script, and
+#: between a Latin and another letter ("витаминB12").
+_EDGE = re.compile(
+    rf"(?<=[{_UNSPACED}])(?=[^\W_])(?![{_UNSPACED}])|(?<=[^\W_])(?<![{_UNSPACED}])(?=[{_UNSPACED}])"
+    r"|(?<=[a-z])(?=[\u0370-\u052f\u0590-\u0fff])|(?<=[\u0370-\u052f\u0590-\u0fff])(?=[a-z])"
+)
+_is_unspaced = re.compile(f"[{_UNSPACED}]+").fullmatch
+#: Accents of Latin, Greek and Cyrillic, points of Hebrew and Arabic: left out. What other scripts
+#: put on a letter makes another letter of it.
+_ACCENTS = re.compile(r"[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670]")
+_MICRO = re.compile(r"(?<![\u0370-\u03ff])\u03bc(?![\u0370-\u03ff])")
+_B12 = re.compile(r"\b(?:[bвβب]|बी)[\s.\-\u2010-\u2014]*12\b")
 #: "vitamin B 12 mg" may be twelve milligrams of another B vitamin, "B 12.5" twelve and a half.
 _TWO_READINGS = re.compile(
     r"\b[bв](?:\s+12\s*(?:%|(?:mcg|[umn]?g|[um]?l|iu|ui|units?|hours?|hrs?|h)\b)|[\s.\-]*12[.,]\d)"
@@ -239,10 +269,9 @@ def _plain(text: str) -> str:
     if text.isascii():
         return text.lower()
     folded = unicodedata.normalize("NFKC", text).casefold()
-    plain = "".join(
-        sign for sign in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(sign)
-    )
-    return plain.replace("\u03bc", "u").replace("\u2019", "'")
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", folded))
+    plain = unicodedata.normalize("NFC", bare).replace("\u2019", "'")
+    return _EDGE.sub(" ", _MICRO.sub("u", plain))
 
 
 class Words(NamedTuple):
@@ -259,26 +288,37 @@ def words_of(text: str) -> Words:
 
 def _words(plain: str) -> Words:
     """With "b 12" and "b-12" as "b12"."""
-    words = _WORD.findall(_B12.sub("b12", plain))
+    found = _ASCII_WORD if plain.isascii() else _WORD
+    words = found.findall(_B12.sub("b12", plain))
     return Words(frozenset(words), f" {' '.join(words)} ")
 
 
+class _Phrases(NamedTuple):
+    """Phrases of one word; longer ones with a blank before and after; and those of a script that
+    is written without blanks, which are found within a word."""
+
+    single: frozenset[str]
+    longer: tuple[str, ...]
+    within: tuple[str, ...]
+
+
 @lru_cache(maxsize=256)
-def _phrases(phrases: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Those of one word, and the longer ones with a blank before and after."""
-    longer = tuple(f" {one} " for one in phrases if " " in one)
-    return frozenset(one for one in phrases if " " not in one), longer
+def _phrases(phrases: tuple[str, ...]) -> _Phrases:
+    spelt = [one if one.isascii() else words_of(one).line.strip() for one in phrases]
+    within = tuple(one for one in spelt if _is_unspaced(one))
+    longer = tuple(f" {one} " for one in spelt if " " in one)
+    return _Phrases(frozenset(spelt).difference(within), longer, within)
 
 
 def has(words: Words, phrases: tuple[str, ...]) -> bool:
     """Whether one of ``phrases`` is among the words, or stands in their line."""
-    single, longer = _phrases(phrases)
+    single, longer, within = _phrases(phrases)
     if not words.each.isdisjoint(single):
         return True
-    for one in longer:  # noqa: SIM110 - a generator doubles the time, and this is hot
+    for one in longer:
         if one in words.line:
             return True
-    return False
+    return bool(within) and not words.line.isascii() and any(one in words.line for one in within)
 
 
 def _all_names(g: Guideline) -> tuple[str, ...]:
@@ -294,7 +334,7 @@ class _Name:
     """One name of a drug, read by itself and as far as anybody asks."""
 
     def __init__(self, name: str, g: Guideline) -> None:
-        self._g, self._plain = g, _plain(name)
+        self._g, self._plain = g, _without(_plain(name), g.file.names.false_friends)
         self._words = _words(self._plain)
 
     @property

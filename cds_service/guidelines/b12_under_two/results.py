@@ -81,7 +81,10 @@ class Level(Struct, frozen=True, gc=False):
 
 class Lab(Struct, frozen=True, gc=False):
     """One laboratory result in the unit of ``LAB_UNITS``; ``high``/``low`` as the lab flags it.
-    ``unread`` when its range or flag was sent and could not be read, so that it is never normal."""
+
+    ``unread`` when a flag or a range was sent that could not be understood: what is not high by
+    the rest of it is not normal either.
+    """
 
     value: Decimal
     written: str
@@ -241,7 +244,11 @@ def read_levels(
         if reading == "unusable":
             written = measured.value.written if measured.value is not None else measured.text
             later = _only_ahead(facts, g)
-            (ahead if later else unusable).append(_with_date(written, when, shown=later))
+            words = written or say(Texts.no_value)
+            if later and when is not None:
+                ahead.append(say(Texts.value_dated, value=words, date=when.first))
+            else:
+                unusable.append(_why_unusable(measured, words))
         elif match.rule == "B12-02" and not measured.about:
             early = _as_if_final(measured, facts, g)
             preliminary = preliminary if early is None else early
@@ -253,17 +260,9 @@ def read_levels(
                 level = structs.replace(level, mismatch=mismatch) if mismatch else level
             levels.append(level)
     levels.sort(key=lambda one: one.when.instant, reverse=True)
-    if len(levels) > 1 and levels[0].when.instant == levels[1].when.instant:
+    if any(_may_be_newer(one, levels[0]) for one in levels[1:]):
         levels = _lowest_first(levels)
     return tuple(levels), preliminary, tuple(unusable), tuple(ahead)
-
-
-def _with_date(written: str, when: Moment | None, *, shown: bool) -> Words:
-    """A result as sent, with its date where that is what is wrong with it."""
-    words = written or say(Texts.no_value)
-    if not shown or when is None:
-        return words
-    return say(Texts.value_dated, value=words, date=when.first)
 
 
 def _only_ahead(facts: ResultFacts, g: Guideline) -> bool:
@@ -284,6 +283,13 @@ def is_low(measured: Measurement, on: date, g: Guideline) -> bool:
         return False
     level = _level(measured, measured.when, facts, match.rule, match.result, g)
     return level.verdict in ("deficient", "low")
+
+
+def _why_unusable(measured: Measurement, written: Words) -> Words:
+    """The result as sent, with what is wrong with it where that is not its value."""
+    if measured.status not in FINAL:
+        return say(Texts.value_of_status, value=written, status=measured.status or "-")
+    return say(Texts.value_undated, value=written) if "date" in measured.unclear else written
 
 
 def _result(measured: Measurement, on: date, g: Guideline) -> ResultFacts:
@@ -422,15 +428,26 @@ def _pg(quantity: Quantity, g: Guideline) -> Decimal | None:
     return convert(quantity, "pg/mL", molar_mass=g.file.constants.b12_molar_mass.value)
 
 
+def _may_be_newer(one: Level, newest: Level) -> bool:
+    """Of the same moment as the newest, or, where one of both is dated by its month or year only,
+    of a stretch that it shares with it."""
+    mine, other = one.when, newest.when
+    if mine.instant == other.instant:
+        return True
+    partial = mine.first < mine.last or other.first < other.last
+    return partial and mine.first <= other.last and other.first <= mine.last
+
+
 def _lowest_first(levels: list[Level]) -> list[Level]:
-    """Of results of the same moment the lowest counts."""
+    """Of results of which any may be the newest the lowest counts."""
     order = {"deficient": 0, "low": 1, "indeterminate": 2, "borderline": 3, "adequate": 4}
-    newest = levels[0].when.instant
-    same = [one for one in levels if one.when.instant == newest]
+    newest = levels[0]
+    same = [one for one in levels if _may_be_newer(one, newest)]
+    rest = [one for one in levels if not _may_be_newer(one, newest)]
     same.sort(key=lambda one: (order[one.verdict], one.high or Decimal("Infinity")))
     first = same[0]
     tied = structs.replace(first, tie=True)
-    return [tied, *same[1:], *levels[len(same) :]]
+    return [tied, *same[1:], *rest]
 
 
 # --- other results ----------------------------------------------------------------------------
@@ -465,7 +482,7 @@ def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> La
         low=flag == "low" or ranged.low,
         flagged=flag != "" or ranged.tells,
         name=name,
-        unread=(measured.unread_range or ranged.unread) and flag == "",
+        unread=ranged.unread or not {"flag", "range"}.isdisjoint(measured.unclear),
     )
 
 
@@ -503,4 +520,7 @@ def _in_unit(name: LabName, value: Quantity, g: Guideline) -> Decimal | None:
 
 
 def _molar_mass(name: LabName, g: Guideline) -> Decimal | None:
-    return g.file.constants.homocysteine_molar_mass.value if name == "homocysteine" else None
+    constants = g.file.constants
+    if name == "hemoglobin":
+        return constants.hemoglobin_molar_mass.value
+    return constants.homocysteine_molar_mass.value if name == "homocysteine" else None

@@ -106,9 +106,10 @@ class _Found:
 
     def add(self, medication: Medication) -> None:
         codes = self._g.codes
-        if not medication.codes and not medication.text:
+        if medication.unresolved or not (medication.codes or medication.text):
             self._add_unknown(medication)
-            return
+            if not medication.text:
+                return
         if medication.intent in _NOT_AN_ORDER:
             return
         if was_antidote(medication, self._weight_kg, self._g):

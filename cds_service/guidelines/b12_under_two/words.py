@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
 
-from cds_service.clinical import PlannedDrug, PlannedTest
+from cds_service.clinical import Moment, PlannedDrug, PlannedTest
 from cds_service.guidelines.b12_under_two.assessment import (
     Assessment,
     extreme_homocysteine,
@@ -20,7 +20,7 @@ from cds_service.guidelines.b12_under_two.tables.cause import Cause
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
 from cds_service.guidelines.b12_under_two.tables.status import StatusName
 from cds_service.guidelines.engine import Choice, Note
-from cds_service.language import Amount, Listed, Message, Value, Words, number, say
+from cds_service.language import Amount, Dated, Listed, Message, Value, Words, number, say
 
 #: What a card calls each status, severity and cause.
 STATUSES: Mapping[StatusName, Message] = {
@@ -69,6 +69,11 @@ NEEDS: Mapping[str, Message] = {
 def shown_weight(kg: Decimal) -> str:
     """A weight as a scale shows it; the dose is worked out from the weight as sent."""
     return number(kg.quantize(Decimal("0.01")))
+
+
+def recorded(when: Moment) -> date | Dated:
+    """The day, or as much as is recorded of it."""
+    return when.last if when.first == when.last else Dated(when.first, when.last)
 
 
 def named(findings: Sequence[Finding | Message]) -> Value:
@@ -153,7 +158,7 @@ def headline_level(facts: Facts, a: Assessment, g: Guideline) -> Message:
         if facts.deficiency and "diagnosis_only" in status.flags:
             return say(Texts.headline_diagnosis)
         return say(Texts.headline_none)
-    shown, day = shown_level(level), level.when.last
+    shown, day = shown_level(level), recorded(level.when)
     if status.name == "deficient (functional)":
         high = shown_metabolites(a, g)
         return say(Texts.headline_functional, level=shown, date=day, metabolites=high)
@@ -250,7 +255,7 @@ def _level_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
             yield Note("finding", text)
     if "discordant" in status.flags:
         others = tuple(
-            say(Texts.level_on, level=shown_level(one), date=one.when.last)
+            say(Texts.level_on, level=shown_level(one), date=recorded(one.when))
             for one in _disagreeing(facts, level)
         )
         yield Note("finding", say(Texts.discordant, others=Listed(others)))
@@ -258,7 +263,7 @@ def _level_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
 
 def _level_said(level: Level, status: StatusName, g: Guideline) -> Message:
     """The result, where it was sent, and what it is taken for."""
-    value, sent, day = shown_level(level), level.written, level.when.last
+    value, sent, day = shown_level(level), level.written, recorded(level.when)
     source = level.source or say(Texts.a_result)
     name = STATUSES[status]
     if level.rule == "B12-09":

@@ -30,9 +30,9 @@ from cds_service.guidelines.tables import (
 
 #: FHIR's statuses of a result that stands.
 STANDING = ("final", "amended", "corrected")
-#: Those of what is no result, yet or any more. A status that is none of FHIR's makes a result
-#: unusable, which is said; these are passed over.
-NO_RESULT = ("registered", "cancelled", "entered-in-error", "unknown")
+#: Those of what is no result, yet or any more. A status that is none of FHIR's, or "unknown" beside
+#: an answer, makes a result unusable, which is said; these are passed over.
+NO_RESULT = ("registered", "cancelled", "entered-in-error")
 
 Verdict = Literal["deficient", "borderline", "adequate", "low", "indeterminate"]
 #: What a result is to be read as; ``None`` where nothing is said of it, "unusable" where that is.
@@ -72,7 +72,15 @@ def result_table(limits: Limits, words: TableWords) -> Table[ResultFacts, Readin
         ResultFacts,
         (
             Row("B12-02", is_one_of(f.status, "preliminary"), None),
-            Row("B12-01", any_of(is_one_of(f.status, *NO_RESULT), f.about_another), None),
+            Row(
+                "B12-01",
+                any_of(
+                    is_one_of(f.status, *NO_RESULT),
+                    f.about_another,
+                    all_of(is_one_of(f.status, "unknown"), unknown(f.form)),
+                ),
+                None,
+            ),
             Row(
                 "B12-04",
                 any_of(
