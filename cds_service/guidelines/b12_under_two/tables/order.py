@@ -464,7 +464,7 @@ def unclear_table(words: TableWords) -> Table[OrderFacts, Answer]:
                 Answer("ORD-09", indicator="warning"),
                 part="contradicts",
             ),
-            Row("ORD-09", unread, Answer("ORD-09", indicator="warning"), part="no dose"),
+            Row("ORD-09", unread, Answer("ORD-09", indicator="warning"), part="unread"),
             Row(
                 "ORD-09",
                 any_of(
