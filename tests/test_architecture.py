@@ -175,6 +175,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.tables.order": (_B12, "msgspec"),
     "guidelines.b12_under_two.results": (_B12, "msgspec"),
     "guidelines.b12_under_two.therapy": (_B12, "msgspec"),
+    "guidelines.b12_under_two.unread": (_B12, ""),
+    "guidelines.b12_under_two.silence": (_B12, ""),
     "guidelines.b12_under_two.words": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables.blood": (_B12, ""),

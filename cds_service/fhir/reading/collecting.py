@@ -203,7 +203,9 @@ class Collector:
         if getattr(sent, "status", None) in _IS_NOTHING:
             return
         if isinstance(thing, Medication) and thing.unresolved:
-            self.unread.append(_unread(need, "drug not found", sent))
+            source = f"{sent.resource_type}/{sent.id or '(no id)'}"
+            name = thing.text[:_LONGEST_NAME]
+            self.unread.append(Unread(need.key, "drug not found", name, source=source))
             return
         codes = thing.codes if thing is not None else elements.codes(sent.code)
         if not any(elements.is_known(one.system) for one in codes):
@@ -259,7 +261,7 @@ def _unread(need: Need, reason: Reason, sent: Any) -> Unread:
     except (AttributeError, TypeError):
         return Unread(need.key, reason)
     kind, identity = getattr(sent, "resource_type", ""), getattr(sent, "id", "")
-    source = f"{kind}/{identity}" if kind and identity else ""
+    source = f"{kind}/{identity or '(no id)'}" if kind else ""
     return Unread(need.key, reason, name[:_LONGEST_NAME], code.system, code.code, source)
 
 

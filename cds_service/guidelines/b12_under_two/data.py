@@ -217,13 +217,16 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     unit_mismatch: str
     below_laboratory_range: str
     discordant: str
+    overtaken: str
     newer_unusable: str
     homocysteine_unspecific: str
     severity: str
     mild_unknown: str
+    mild_unread: str
     problems: str
     cause: str
     cause_unknown: str
+    cause_unread: str
     cause_possible: str
     age_partial: str
     no_corrected_age: str
@@ -287,11 +290,24 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     draw_before_dose: str
     mother: str
     possible_malabsorption: str
-    uncoded_problems: str
-    unverified_code: str
+    unread: str
+    unread_named: str
+    unread_counted: str
+    unread_more: str
+    reason_code_system: str
+    reason_no_code: str
+    reason_code: str
+    reason_unit: str
+    reason_value: str
+    reason_status: str
+    reason_date: str
+    reason_flag: str
+    reason_range: str
+    reason_kind: str
+    reason_drug: str
+    reason_undecodable: str
     not_available: str
     incomplete: str
-    unreadable: str
     foreign: str
     unusable_result: str
     not_a_b12_test: str
@@ -383,6 +399,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     to_stop: str
     label_with_tests: str
     not_measured: str
+    not_all_read: str
     way_subcutaneous: str
     way_intramuscular: str
     without_preservative: str
@@ -603,8 +620,6 @@ class Explain(Struct, frozen=True, forbid_unknown_fields=True):
     kidneys: str
     preterm: str
     reactions: str
-    uncoded: str
-    unverified: str
     no_problem: str
     possible: str
     since: str
@@ -621,7 +636,7 @@ class Explain(Struct, frozen=True, forbid_unknown_fields=True):
     route_parenteral: str
     route_other: str
     route_unknown: str
-    unreadable: str
+    unread: str
     foreign: str
     between: str
 

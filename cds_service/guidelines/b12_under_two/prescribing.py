@@ -372,7 +372,9 @@ class _SafetyNotes:
         if p.minds("SAF-06"):
             low = monitoring.potassium_low(facts, p.g)
             potassium = recent(facts, "potassium", p.g.limits.labs_recent)
-            value = shown_unit(potassium.written) if potassium else say(Texts.not_measured)
+            unread = facts.not_all_read("labs")
+            none = say(Texts.not_all_read if unread else Texts.not_measured)
+            value = shown_unit(potassium.written) if potassium else none
             text = say(Texts.potassium_low if low else Texts.potassium_watch, value=value)
             self._say(text, "warning" if low else "info")
         if p.minds("SAF-07"):

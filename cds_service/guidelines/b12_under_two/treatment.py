@@ -378,6 +378,8 @@ def _card_of(
         return "RTE-08.diagnosis"
     if advice.tests == "open question":
         return _card_of_a_question(route, facts, a)
+    if route == "RTE-07" and facts.not_all_read("conditions", "labs", "procedures"):
+        return "RTE-07.unread"
     return route
 
 
@@ -387,7 +389,9 @@ def _card_of_a_question(route: str, facts: Facts, a: Assessment) -> str:
     if a.status.name == "adequate with signs":
         return "RTE-10.signs"
     if a.status.unplaced:
-        return "RTE-10.unplaced"
+        level = a.status.level
+        overtaken = level is not None and level.overtaken
+        return "RTE-10.overtaken" if overtaken else "RTE-10.unplaced"
     if facts.screening:
         return "RTE-10.screening"
     if a.signs.suggestive and not facts.neurological:
@@ -460,10 +464,13 @@ def cannot_evaluate(
     if "conditions" in facts.missing and a.severity != "severe":
         shown = structs.replace(a, severity=None)  # no sign is known to be absent
     notes = finding_notes(facts, shown, g) if a.status.level is not None else []
+    lacking = (one.key for one in g.needs if one.key in facts.missing)
+    required = {one.key for one in g.needs if one.importance == "required"}
+    unread = all(facts.not_all_read(key) for key in lacking if key in required)
     return CannotTell(
         "IN-03",
         absent,
-        "IN-03",
+        "IN-03.unread" if unread else "IN-03",
         most_urgent(g.file.cards["IN-03"].indicator, "warning" if alarming else "info"),
         {"names": Listed(absent, "conjunction")},
         tuple(notes),
