@@ -72,6 +72,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "store.migrations.versions": ("", ""),
     "store.migrations.versions.v0001_first": ("", "alembic sqlalchemy"),
     "store.migrations.versions.v0002_qualified_rules": ("", "alembic sqlalchemy"),
+    "store.migrations.versions.v0003_unread": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
     "fhir.units": ("clinical", ""),
@@ -292,12 +293,14 @@ ONLY = {
         "store.database",
         "store.migrations.versions.v0001_first",
         "store.migrations.versions.v0002_qualified_rules",
+        "store.migrations.versions.v0003_unread",
     },
     "alembic": {
         "store.database",
         "store.migrations.env",
         "store.migrations.versions.v0001_first",
         "store.migrations.versions.v0002_qualified_rules",
+        "store.migrations.versions.v0003_unread",
     },
     "prometheus_client": {"store.metrics"},
 }

@@ -41,6 +41,7 @@ from cds_service.clinical import (
     Schedule,
     StoppedDrug,
     TestOrder,
+    Unread,
 )
 from cds_service.consultation.cards import build_cards, speaking
 from cds_service.consultation.services import stationery_of
@@ -562,6 +563,14 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "RTE-10.suggestive": lambda: a_record(measured=(), problems=[FAILURE_TO_THRIVE]),
     "RTE-10.screening": lambda: a_record(measured=(a_screening(),)),
     "RTE-10.unplaced": lambda: a_record(level=a_level(250, comparator="<")),
+    "RTE-10.overtaken": lambda: a_record(a_level(78, None, ago=2), level=a_level(450, ago=90)),
+    "RTE-07.unread": lambda: a_record(unread=(Unread("conditions", "code system", "Anfall"),)),
+    "IN-03.unread": lambda: a_record(
+        missing={"conditions": "unreadable"}, unread=(Unread("conditions", "undecodable"),)
+    ),
+    "IN-05": lambda: a_record(
+        level=a_level(450), unread=(Unread("meds", "drug not found", "Drops"),)
+    ),
     "RTE-11b": lambda: a_record(
         a_lab("methylmalonate", "0.2"), level=a_level(250), problems=[CROHN]
     ),

@@ -132,10 +132,7 @@ class Collector:
             usable += 1
             if things:
                 _keep(found, (sent.resource_type, sent.id), (resource, address, things))
-                if not _is_understood(things[0]):
-                    self._name_unknown(need, sent, things[0])
-            elif need.kept:
-                self._name_unknown(need, sent)
+            self._name_unknown(need, sent, things)
         return usable > 0 or beside == len(answer.resources)
 
     def _is_beside(self, need: Need, resource_type: str | None) -> bool:
@@ -197,9 +194,12 @@ class Collector:
         self.foreign += 1
         self.unread.append(Unread(need.key, "another patient"))
 
-    def _name_unknown(self, need: Need, sent: Any, thing: Any = None) -> None:
+    def _name_unknown(self, need: Need, sent: Any, things: tuple[Any, ...]) -> None:
         """What has no code that anybody knows here. One of a system known here was understood,
         whether or not it was asked for: it is something else."""
+        thing = next(iter(things), None)
+        if thing is not None and _is_understood(thing):
+            return
         if getattr(sent, "status", None) in _IS_NOTHING:
             return
         if isinstance(thing, Medication) and thing.unresolved:

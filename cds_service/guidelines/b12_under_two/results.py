@@ -275,11 +275,14 @@ def _only_ahead(facts: ResultFacts, g: Guideline) -> bool:
     return today.result != "unusable"
 
 
+def is_unusable(measured: Measurement, on: date, g: Guideline) -> bool:
+    """Whether a B12 result is there and cannot be used."""
+    return first_match(g.tables.result, _result(measured, on, g)).result == "unusable"
+
+
 def cannot_be_used(measured: Measurement, on: date, g: Guideline) -> bool:
-    """Whether a B12 result has an answer that nobody can use, other than by its date alone."""
-    facts = _result(measured, on, g)
-    unusable = first_match(g.tables.result, facts).result == "unusable"
-    return unusable and not _only_ahead(facts, g)
+    """The same, unless it is for a date in the future alone."""
+    return is_unusable(measured, on, g) and not _only_ahead(_result(measured, on, g), g)
 
 
 def is_low(measured: Measurement, on: date, g: Guideline) -> bool:

@@ -372,15 +372,21 @@ def _card_of(
         return "SAF-01.new"
     if facts.therapy.looks_like_b12 and advice.kind == "treat" and not facts.neurological:
         return "DUP-01.named"
-    if _offers_on_signs(advice, facts):
-        return "RTE-02" if facts.age.under_one_month else "RTE-08.signs"
-    if advice.kind == "clarify" and a.status.level is None:
-        return "RTE-08.diagnosis"
+    if advice.kind == "clarify":
+        return _card_of_clarifying(route, advice, facts, a)
     if advice.tests == "open question":
         return _card_of_a_question(route, facts, a)
-    if route == "RTE-07" and facts.not_all_read("conditions", "labs", "procedures"):
-        return "RTE-07.unread"
-    return route
+    unread = route == "RTE-07" and facts.not_all_read("conditions", "labs", "procedures")
+    return "RTE-07.unread" if unread else route
+
+
+def _card_of_clarifying(route: str, advice: Advice, facts: Facts, a: Assessment) -> str:
+    """Signs do not wait for metabolites, and a diagnosis alone has no level to speak of."""
+    if _offers_on_signs(advice, facts):
+        return "RTE-02" if facts.age.under_one_month else "RTE-08.signs"
+    if a.status.level is None:
+        return "RTE-08.diagnosis"
+    return _card_of_a_question(route, facts, a) if advice.tests == "open question" else route
 
 
 def _card_of_a_question(route: str, facts: Facts, a: Assessment) -> str:

@@ -13,8 +13,9 @@ from datetime import date
 from cds_service.clinical import Allergy, Measurement, Medication, Problem, Reason, Record, Unread
 from cds_service.guidelines.b12_under_two.age import is_ahead
 from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.meanings import names_nitrous_oxide
 from cds_service.guidelines.b12_under_two.products import recognise
-from cds_service.guidelines.b12_under_two.results import FINAL, LAB_UNITS, as_compared
+from cds_service.guidelines.b12_under_two.results import FINAL, LAB_UNITS, as_compared, is_unusable
 from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT
 
 #: Under which need a kind of result is asked for.
@@ -71,6 +72,9 @@ def _understood_by_name(record: Record, g: Guideline) -> Iterator[tuple[str, str
         named = bool(one.text) and not getattr(one, "unresolved", False)
         if named and recognise(one.codes, one.text, g).kind != "unknown":
             yield one.source, one.text
+    for procedure in record.procedures:
+        if names_nitrous_oxide(procedure.codes, procedure.text, g):
+            yield procedure.source, procedure.text
     for problem in record.problems:
         if problem.certainty in ("refuted", "entered-in-error"):
             yield problem.source, problem.text
@@ -80,7 +84,8 @@ def _reasons(kind: str, measured: Measurement, on: date, g: Guideline) -> Iterat
     """Why a result of a known kind was not used, or its flag or range was not."""
     if measured.about or measured.status in NO_RESULT or _is_awaited(measured):
         return
-    reason = _reason(kind, measured, on, g)
+    used = kind == "b12_level" and not is_unusable(measured, on, g)
+    reason = None if used else _reason(kind, measured, on, g)
     if reason is not None:
         yield reason
     elif kind in LAB_UNITS or kind == "b12_level":
@@ -105,13 +110,10 @@ def _reason(kind: str, measured: Measurement, on: date, g: Guideline) -> Reason 
         return "status"
     if measured.when is None or is_ahead(measured.when, on, g.limits):
         return "date"
-    if measured.value is None:
-        in_words = kind == "b12_level" and (measured.interval or measured.text or measured.concepts)
-        return None if in_words else "value"
-    number = as_compared(kind, measured.value, g)
-    if number is None:
+    number = as_compared(kind, measured.value, g) if measured.value is not None else None
+    if measured.value is not None and number is None:
         return "unit"
-    return "value" if number < 0 else None
+    return "value" if number is None or number < 0 or kind == "b12_level" else None
 
 
 def _written(kind: str, measured: Measurement, g: Guideline) -> str:
