@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cds_service.commands import known_guidelines
+from cds_service.commands import BadInput, known_guidelines
 
 if TYPE_CHECKING:
+    from cds_service.consultation import Service
     from cds_service.guidelines.guideline import Guideline
     from cds_service.settings import Settings
 
@@ -31,6 +32,8 @@ def check(overrides: str | None, show: bool) -> None:
     for g in guidelines_of(services):
         for line in _told(g, check_orders(g), path):
             click.echo(line)
+    for line in _known(services):
+        click.echo(line)
     if settings.clients_file:
         _check_clients(settings)
     if settings.trials:
@@ -54,6 +57,21 @@ def _told(g: Guideline, orders: int, path: Path | None) -> Iterator[str]:
     yield from (f"    {name}" for name in g.local)
     if path and not g.local:
         yield "    none: the file changes nothing"
+
+
+def _known(services: Sequence[Service]) -> Iterator[str]:
+    """Whether the infants whose right answers are known are answered so, and which of them the
+    site's changes answer differently. Raises `BadInput` on a wrong answer."""
+    from cds_service.consultation import load_services
+    from cds_service.consultation.known_answers import KnownAnswers
+
+    known = KnownAnswers(services, lambda: load_services(guidelines=known_guidelines()))
+    found = known.ask()
+    if found.wrong:
+        raise BadInput(f"Wrong answers about {', '.join(found.wrong)}: do not use this release.")
+    yield f"Known answers: {len(known)} invented infants, answered as accepted."
+    for name in found.changed_by_site:
+        yield f"  {name}: answered differently by the local settings"
 
 
 def _tell_settings(each: bool) -> None:
