@@ -10,8 +10,8 @@ the same settings as `cds-service serve`, all on one core; the load comes from a
   full      Flask, and fhir.resources parsing and validating every resource: the obvious way
 
 Rounds are short and interleaved, and the best counts. The result is the ratio to `bare` in the
-same run; absolute times on a shared machine mean little. "busy" is the share of the round in which the
-server's worker was on its core; far below 100 % the load was too weak to trust the requests/s.
+same run; absolute times on a shared machine mean little. "busy" is the share of the round in which
+the server's worker was on its core; far below 100 % the load was too weak to trust the requests/s.
 "cpu us" is the CPU time per request, which a weak load does not flatter and other processes
 hardly affect; the ratio after it is that of bare to the server.
 All traffic stays on the loopback interface; every loop is bounded. Linux only (/proc, affinity).

@@ -490,7 +490,9 @@ def _check_restraint(settings: Settings) -> None:
         )
     if respect and not (settings.pseudonym_key or settings.plain_ids or settings.demo):
         raise SettingsError(
-            name, "patients cannot be recognised without a key", "Set CDS_PSEUDONYM_KEY, or remove it."
+            name,
+            "patients cannot be recognised without a key",
+            "Set CDS_PSEUDONYM_KEY, or remove it.",
         )
     for asked, what in (
         (respect, name),

@@ -38,13 +38,17 @@ def passages(name: str, text: str) -> Iterator[Passage]:
     elif name.endswith(".md"):
         found = iter([Passage(1, _not_prose_in_markdown.sub(_emptied, text))])
     elif name.endswith((".css", ".js")):
-        found = (Passage(_line(text, one), one[0]) for one in _written_in_script.finditer(text))
+        found = (
+            Passage(_line(text, one), one[0].strip("`"))
+            for one in _written_in_script.finditer(text)
+        )
     else:
         found = iter([Passage(1, text)])
     for one in found:
         if " " in one.text.strip():  # a single word is a name or a code
-            words = re.sub(r"^[ \t]*(?:(?:#|//|\*) ?)?", "", one.text.strip("`"), flags=re.M)
-            yield Passage(one.line, re.sub(r"``[^`]*``|`[^`]*`", _emptied, words))
+            code = r"``[^`]*``|`[^`]*`" if name.endswith(".md") else r"``[^`]*``|`[^`]*`|\{[^{}]*\}"
+            words = re.sub(r"^[ \t]*(?:(?:#|//|\*) ?)?", "", one.text, flags=re.M)
+            yield Passage(one.line, re.sub(code, _emptied, words))
 
 
 _not_prose_in_markdown = re.compile(r"^(```|~~~).*?^\1|^>[^\n]*", re.M | re.S)
@@ -142,7 +146,7 @@ def test_every_kind_of_file_is_read(name: str, text: str, line: int) -> None:
     [
         ("a.md", "```\na list is no answer\n```\n\n> The card is no answer.\n\nSee `is no x`."),
         ("a.py", "stands = told and beside  # See ``stands``.\n"),
-        ("a.py", 'x = a["stands"]\n'),
+        ("a.py", 'x = a["stands"], f"one {told} two"\n'),
         ("a.js", 'told.stands = beside["stands"];'),
         ("a.css", "p { color: red; }"),
     ],

@@ -272,9 +272,9 @@ def test_feedback_is_said_to_be_taken_only_when_it_was(visit: Open, status: int)
     cards(page).first.locator("[data-suggestion]").first.click()
     taken = cards(page).first.locator(".outcome")
     if status == 200:
-        expect(taken).to_have_text("Accepted. The service has taken the feedback.")
+        expect(taken).to_have_text("Accepted. The service accepted the feedback.")
     else:
-        expect(taken).to_have_text("Accepted. The service did not take the feedback: No.")
+        expect(taken).to_have_text("Accepted. The service did not accept the feedback: No.")
 
 
 # --- what if -------------------------------------------------------------------------------------
