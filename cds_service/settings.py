@@ -21,7 +21,7 @@ from cds_service import PROGRAM
 from cds_service.errors import SettingsError
 from cds_service.trust.addresses import Refused, is_loopback, normal_base_address
 
-#: Whether there is anything of that name is known only when all is loaded.
+#: Whether anything of that name exists is known only after loading.
 _is_trial_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
 _is_rule = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9-]{0,63}/)?[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
 
@@ -440,7 +440,7 @@ _is_not_ours = re.compile(
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings in ``environment``; `SettingsError` names the variable, problem and cure."""
+    """The settings in ``environment``; `SettingsError` names the variable, the problem and the fix."""
     values: dict[str, Any] = {}
     for name, text in environment.items():
         if not name.startswith("CDS_") or _is_not_ours(name):

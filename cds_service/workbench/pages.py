@@ -1,8 +1,8 @@
 """The workbench: a page that plays an EHR over this service, and shows the reasoning behind it.
 
 The page is plain files, sent as they are. Its calls go to the same CDS Hooks addresses as any
-client's; only the reasoning, other dates than today, and a Bundle made into a request are asked of
-addresses of its own. The code that shows them is imported on first use, so that a service without
+client's; the reasoning, dates other than today, and a Bundle made into a request have
+addresses of their own. The code that shows them is imported on first use, so that a service without
 them starts as fast as before. The sample infants are served here too, to the workbench and to users
 of the demo.
 """

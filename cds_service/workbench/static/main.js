@@ -26,7 +26,7 @@ const state = {
 
 // --- asking the service --------------------------------------------------------------------------
 
-// What is asked of each control: nothing.
+// What each control is set to: nothing.
 const noEdits = () => Object.fromEntries(state.setup.desk.controls.map((one) => [one.key ?? one.kind, null]));
 
 const serviceOf = (hook) => state.setup.services.find((one) => one.hook === hook);
