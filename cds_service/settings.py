@@ -440,7 +440,7 @@ _is_not_ours = re.compile(
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings in ``environment``; `SettingsError` names the variable, the problem and the fix."""
+    """The settings in ``environment``; `SettingsError` names variable, problem and fix."""
     values: dict[str, Any] = {}
     for name, text in environment.items():
         if not name.startswith("CDS_") or _is_not_ours(name):
