@@ -3,6 +3,7 @@ code the docstrings, comments and texts. ``prose.toml`` has the rules; `make che
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import tokenize
@@ -67,23 +68,28 @@ def _emptied(code: re.Match[str]) -> str:
 
 
 def _of_python(text: str) -> Iterator[Passage]:
-    """Comments and strings; those that follow each other are one passage."""
-    line, kind, words = 0, 0, ""
+    """Strings, and comments; comments on lines that follow each other are one passage."""
+    tree = ast.parse(text)
+    parts = {
+        id(part) for one in ast.walk(tree) if isinstance(one, ast.JoinedStr) for part in one.values
+    }
+    for one in ast.walk(tree):
+        if isinstance(one, ast.JoinedStr):
+            words = [
+                str(part.value) if isinstance(part, ast.Constant) else "§" for part in one.values
+            ]
+            yield Passage(one.lineno, "".join(words))
+        elif isinstance(one, ast.Constant) and isinstance(one.value, str) and id(one) not in parts:
+            yield Passage(one.lineno, one.value)
+    begun, last, said = 0, 0, ""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type in {tokenize.NL, tokenize.INDENT, tokenize.DEDENT}:
-            continue
-        if words and token.type != kind:
-            yield Passage(line, words)
-            words = ""
-        if token.type in {tokenize.COMMENT, tokenize.STRING}:
-            line, kind = line if words else token.start[0], token.type
-            words += "\n" if words and kind == tokenize.COMMENT else ""
-            words += _quotes.sub(r"\2", token.string) if kind == tokenize.STRING else token.string
-    if words:
-        yield Passage(line, words)
-
-
-_quotes = re.compile(r"^\w*(\"\"\"|'''|\"|')(.*)\1$", re.S)
+        if token.type == tokenize.COMMENT:
+            line = token.start[0]
+            if line != last + 1:
+                yield Passage(begun, said)
+                begun, said = line, ""
+            last, said = line, f"{said}{token.string}\n"
+    yield Passage(begun, said)
 
 
 class Rule(NamedTuple):
