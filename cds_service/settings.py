@@ -455,7 +455,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _setting(name: str) -> Setting:
-    """The setting of that ``name``; for any other, the one that was probably meant is named."""
+    """The setting of that ``name``; for any other, the most similar name is suggested."""
     if name not in SETTINGS:
         near = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.0)[0]
         raise SettingsError(name, "is not a setting", f"Did you mean {near}?")

@@ -288,7 +288,7 @@ _HARMLESS = (Decimal, date)
 
 
 def _as_recorded(first: date, last: date) -> str:
-    """A month or a year as far as it is known, never a day that nobody wrote; of other stretches
+    """A month or a year as far as it is known, never a day that no one wrote; of other stretches
     their last day."""
     begins = first.day == 1
     if begins and first.month == 1 and (last.year, last.month, last.day) == (first.year, 12, 31):
