@@ -40,17 +40,17 @@ def check(overrides: str | None, show: bool) -> None:
         from cds_service.app import make_restraint
 
         make_restraint(settings, services, None)
-        click.echo(f"Trials: {len(settings.trials)}, of what is there.")
+        click.echo(f"Trials: {len(settings.trials)}, all of existing names.")
     if settings.challenger:
         tried = guidelines_of(load_services(settings.challenger, known_guidelines()))
         changed = [name for g in tried for name in g.local]
         click.echo(f"Challenger: {', '.join(changed) or 'changes nothing'}.")
     _tell_settings(show)
-    click.echo("Nothing to object to.")
+    click.echo("No problems found.")
 
 
 def _told(g: Guideline, orders: int, path: Path | None) -> Iterator[str]:
-    """What one guideline holds, and what a site's file at ``path`` changes of it."""
+    """What one guideline contains, and what a site's file at ``path`` changes in it."""
     yield f"Guideline {g.wording.about.id}, edition {g.wording.about.edition}"
     yield from (f"  {line}" for line in g.inventory(orders))
     yield f"  local settings from {path}:" if path else "  no local settings"
@@ -75,7 +75,7 @@ def _known(services: Sequence[Service]) -> Iterator[str]:
 
 
 def _tell_settings(each: bool) -> None:
-    """Which settings are given; with ``each`` also what every one is."""
+    """Which settings are given; with ``each`` also the value of every one."""
     from cds_service.settings import SETTINGS
 
     given = [name for name in SETTINGS if os.environ.get(name, "").strip()]
@@ -91,7 +91,7 @@ def _check_clients(settings: Settings) -> None:
     from cds_service.trust.clients import read_clients
 
     assert settings.clients_file is not None  # noqa: S101
-    make_door(settings)  # reads the keys that lie in files
+    make_door(settings)  # reads the keys that are in files
     clients = read_clients(settings.clients_file, plain_http=settings.demo)
     click.echo(f"Clients: {len(clients)} in {settings.clients_file}")
     for client in clients:

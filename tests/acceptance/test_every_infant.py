@@ -130,6 +130,8 @@ def objections(infant: Infant, answer: Json) -> Iterator[str]:
     no_cyanocobalamin = infant["cause"] in ("Leber", "cobalamin C") or suspected_inborn(infant)
     if no_cyanocobalamin and any(CYANOCOBALAMIN.search(str(one)) for one in drugs):
         yield "cyanocobalamin is suggested"
+    if infant["allergy"] == "cyanocobalamin" and any(map(is_b12, drugs)):
+        yield "cobalamin is suggested after a reaction to it"
     # A low level of more than half a year ago that was never treated still counts.
     known_low = (
         infant["b12"] in LOW | BORDERLINE | {"80 a year ago"}
@@ -321,6 +323,7 @@ def _answer(indicator: str, *drugs: Json, summary: str = "") -> Json:
     [
         ({"cause": "Leber"}, _answer("warning", _drug(ORAL, "by mouth")), "cyanocobalamin"),
         ({"homocysteine": "120"}, _answer("critical", _drug(ORAL, "by mouth")), "cyanocobalamin"),
+        ({"allergy": "cyanocobalamin"}, _answer("critical", _drug("317106", "IM")), "a reaction"),
         ({"platelets": "49"}, _answer("critical", _drug("317106", "IM")), "bleeds"),
         ({"b12": "none"}, _answer("warning", _drug("317106", "IM")), "without a level"),
         ({"b12": "80"}, _answer("critical", summary="mild deficiency"), "mild"),

@@ -93,8 +93,8 @@ def test_one_high_metabolite_outweighs_a_normal_one() -> None:
         (a_lab("methylmalonate", "1.25", interpretation="high"), "STAT-05"),
         (a_lab("methylmalonate", "1.26", interpretation="high"), "STAT-03"),
         (a_lab("methylmalonate", "0.5", interpretation="normal"), "STAT-04"),
-        (a_lab("methylmalonate", "0.2", unread_range=True), "STAT-05"),
-        (a_lab("methylmalonate", "1.3", unread_range=True), "STAT-03"),
+        (a_lab("methylmalonate", "0.2", unclear=("range",)), "STAT-05"),
+        (a_lab("methylmalonate", "1.3", unclear=("range",)), "STAT-03"),
         (a_lab("methylmalonate", 1260, "nmol/L"), "STAT-03"),
         (a_lab("methylmalonate", 1250, "nmol/L"), "STAT-05"),
         (a_lab("methylmalonate", "0.41"), "STAT-05"),
@@ -160,7 +160,7 @@ def test_what_is_usual_for_the_age_or_early_is_said_and_repeated() -> None:
 
 
 def test_a_flag_nobody_could_read_is_named_and_never_normal() -> None:
-    labs = (a_lab("methylmalonate", "0.2", unread_range=True), a_lab("homocysteine", 5))
+    labs = (a_lab("methylmalonate", "0.2", unclear=("range",)), a_lab("homocysteine", 5))
     seen = see(a_record(*labs, level=a_level(250)))
     assert status(seen)[0] == "STAT-05"
     assert seen.says("could not be read")

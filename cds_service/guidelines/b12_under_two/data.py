@@ -428,6 +428,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     dose_and_day: str
     dose_range_and_day: str
     dose_a_day: str
+    other_card_first: str
     less_than: str
     reading: str
     reading_on_average: str
