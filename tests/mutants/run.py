@@ -1,7 +1,7 @@
 """Mutation testing of the arithmetic of the medicine: doses, units, age, schedules, grading.
 
 ``make mutants`` makes small changes in the modules of `MODULES`, one at a time and each in a copy
-of the project, and runs the tests named beside the module. A mutant that no test notices survives.
+of the project, and runs the tests listed for the module. A mutant that no test notices survives.
 Mutants are drawn at random, always in the same order for a seed, until the time is up; the share
 that was killed comes with its 95 % interval (Wilson). What survived is printed as a diff, to be
 judged by a person: a mistake that needs a test, or a change that changes nothing.
