@@ -1,5 +1,5 @@
-# The service in a container: the wheel is built once and installed beside the locked requirements,
-# nothing else. It runs as a user without rights and writes only below /var/lib/cds-service.
+# The service in a container: the wheel is built once and installed with the locked requirements,
+# nothing else. It runs as an unprivileged user and writes only below /var/lib/cds-service.
 #
 #   docker build -t b12-cds-service . && docker run --rm --read-only --tmpfs /tmp \
 #     -v cds-store:/var/lib/cds-service -p 127.0.0.1:8080:8080 -e CDS_OPEN=true b12-cds-service

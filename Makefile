@@ -13,20 +13,21 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
         --no-header --no-emit-index-url $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test prove test-servers fuzz check format docs bench lock clean
+.PHONY: help demo install test prove mutants test-servers fuzz check format docs bench lock clean
 
 help:
 	@echo "make demo         the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
 	@echo "make test         all tests that need nothing but Python (ARGS=... goes to pytest)"
 	@echo "make prove        the decision tables over every combination of their facts, some minutes"
+	@echo "make mutants      small mistakes in the arithmetic of the medicine, found by the tests or not; an hour"
 	@echo "make fuzz         the fuzzers for some five minutes, with new examples every time"
 	@echo "make test-servers against HAPI FHIR and other real servers (needs Java 17, Maven, npm)"
-	@echo "make check        format, lint, types, at most 15 ways through a function, generated documents, guideline data"
-	@echo "make format       put the code into the house's format"
-	@echo "make docs         write the generated documents anew"
-	@echo "make bench        this service beside bare Flask, a floor, and Flask + fhir.resources"
+	@echo "make check        format, lint, types, at most 15 paths through a function, spelling, wording, generated documents, guideline data"
+	@echo "make format       format the code"
+	@echo "make docs         rewrite the generated documents"
+	@echo "make bench        this service compared with bare Flask, a floor, and Flask + fhir.resources"
 	@echo "make install      only set up $(VENV), with the development tools"
-	@echo "make lock         resolve requirements/*.txt anew (needs uv; LOCK_ARGS=--upgrade for newer versions)"
+	@echo "make lock         resolve requirements/*.txt again (needs uv; LOCK_ARGS=--upgrade for newer versions)"
 	@echo "make clean        remove $(VENV) and every cache"
 
 demo: $(VENV)/.runtime
@@ -40,6 +41,10 @@ test: $(VENV)/.dev
 prove: $(VENV)/.dev
 	$(RUN)/python -m pytest -n auto --dist worksteal -m long $(ARGS)
 
+# At most an hour, or as many as ARGS="--minutes 10" says.
+mutants: $(VENV)/.dev $(VENV)/.mutants
+	$(VENV)/mutants/bin/python tests/mutants/run.py --python $(abspath $(RUN)/python) $(ARGS)
+
 fuzz: $(VENV)/.dev
 	$(RUN)/python -m pytest -n auto --hypothesis-profile=fuzz tests/hostile/test_fuzz.py $(ARGS)
 # HAPI FHIR runs for as long as the command behind it.
@@ -50,6 +55,8 @@ test-servers: $(VENV)/.dev
 check: $(VENV)/.dev
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
+	$(RUN)/codespell
+	$(RUN)/python -m pytest --quiet tests/test_prose.py
 	$(RUN)/mypy
 	$(RUN)/python -m pytest --quiet \
 	  tests/test_architecture.py::test_no_function_has_more_ways_than_a_reader_can_follow
@@ -71,26 +78,33 @@ bench: $(VENV)/.dev
 # The three sets share one resolution: runtime first, the others held to what it chose.
 lock:
 	@command -v $(UV) >/dev/null || { \
-	  echo "make lock needs uv: install it with pip, or say UV=/path/to/uv"; exit 1; }
+	  echo "make lock needs uv: install it with pip, or set UV=/path/to/uv"; exit 1; }
 	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
 	$(LOCK) --group build --output-file requirements/build.txt
 	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt \
 	  --constraint requirements/build.txt --output-file requirements/dev.txt
+	$(LOCK) --group mutants --output-file requirements/mutants.txt
 
 clean:
 	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	  echo "Python 3.11 or newer is needed; choose one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@echo "setting up $(VENV) (once; about half a minute)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "Python's venv module is missing (Debian and Ubuntu: the package python3-venv)"; exit 1; }
 
-# A stamp is written last, so an interrupted set-up is taken up again.
+# A stamp is written last, so an interrupted set-up is resumed.
 $(VENV)/.runtime: pyproject.toml requirements/build.txt requirements/runtime.txt | $(VENV)/bin/python
 	@$(PIP) install --quiet --require-hashes -r requirements/build.txt -r requirements/runtime.txt
 	@$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.mutants: requirements/mutants.txt | $(VENV)/bin/python
+	@$(PYTHON) -m venv $(VENV)/mutants
+	@$(VENV)/mutants/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes \
+	  -r requirements/mutants.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt

@@ -1,4 +1,4 @@
-"""`make bench`: this service beside the ceiling and beside the obvious way, in one run.
+"""`make bench`: this service compared with the ceiling and with the obvious way, in one run.
 
 Four servers answer the same patient-view request, each as one worker of the same server with
 the same settings as `cds-service serve`, all on one core; the load comes from another:
@@ -9,11 +9,11 @@ the same settings as `cds-service serve`, all on one core; the load comes from a
   service   `cds-service serve --demo`: everything on
   full      Flask, and fhir.resources parsing and validating every resource: the obvious way
 
-Rounds are short and interleaved, the best counts, and a ratio to `bare` in the same run is the
-result: absolute times on a shared machine are not. "busy" is the share of the round in which the
-server's worker was on its core; far below 100 % the load was too weak to trust the requests/s.
-"cpu us" is what a request took of that core, which a weak load does not flatter and neighbours
-change little; the ratio after it is that of bare to the server.
+Rounds are short and interleaved, and the best counts. The result is the ratio to `bare` in the
+same run; absolute times on a shared machine mean little. "busy" is the share of the round in which
+the server's worker was on its core; far below 100 % the load was too weak to trust the requests/s.
+"cpu us" is the CPU time per request, which a weak load does not flatter and other processes
+hardly affect; the ratio after it is that of bare to the server.
 All traffic stays on the loopback interface; every loop is bounded. Linux only (/proc, affinity).
 """
 
@@ -225,7 +225,7 @@ def cpu_s(pid: int) -> float:
 
 
 def is_right(name: str, answer: bytes) -> bool:
-    """Whether the answer is the one expected: a card that offers a treatment, but for two."""
+    """Whether the answer is the one expected: a card that offers a treatment, except for two."""
     head, _, body = answer.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/1.1 200"):
         return False
@@ -273,7 +273,7 @@ def start(name: str, message: bytes, folder: str, log: Path) -> Server:
     if not is_right(name, answer):
         stop(server)
         raise SystemExit(f"{name} answered wrongly:\n{answer[:3000].decode(errors='replace')}")
-    # The server forks helpers too; the worker is the one that works.
+    # The server forks helpers too; the worker is the busiest process.
     family = [process.pid, *children(process.pid)]
     before = {pid: cpu_s(pid) for pid in family}
     throughput(server, message)
@@ -330,7 +330,7 @@ def _received(connection: socket.socket) -> bytes:
 def throughput(server: Server, message: bytes) -> tuple[float, float]:
     """Requests per second over several connections, and the worker's share of its core.
 
-    Answers are told apart by their length alone: the same request on the same day must give the
+    Answers are compared by their length alone: the same request on the same day must give the
     same bytes, so another length is an error, and the client stays far cheaper than the server.
     """
     expected = len(server.answer)

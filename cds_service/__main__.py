@@ -28,7 +28,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, help=f"An open {ABOUT}.")
 @click.version_option(package_name=PROGRAM)
 def main() -> None:
-    """Without a command it tells which there are."""
+    """Without a command it lists those available."""
 
 
 for _command in (serve, evaluate, check, describe, db, audit, feedback, key, token, samples):

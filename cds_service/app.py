@@ -1,4 +1,4 @@
-"""Puts the service together."""
+"""Assembles the service."""
 
 from __future__ import annotations
 
@@ -92,16 +92,16 @@ def create_app(
     add_routes(app, views, settings)
     if settings.demo:
         add_samples(app, SampleInfants(sample_stories(settings), today))
-    # It asks nobody who they are, so it is there for open mode only.
+    # It does not ask who the caller is, so it exists in open mode only.
     if settings.workbench and settings.clients_file is None and services:
-        anybody = door.authenticate(None, ())
+        anyone = door.authenticate(None, ())
         workbench = Workbench(
             settings,
             services,
             front_for_programs=views.front,
             turns=turns,
             today=today,
-            server_for=lambda asked: fhir_server_for(asked, anybody, settings.demo, connect),
+            server_for=lambda asked: fhir_server_for(asked, anyone, settings.demo, connect),
             prefetch_template=prefetch_template,
         )
         add_workbench(app, workbench)
@@ -109,10 +109,10 @@ def create_app(
 
 
 def make_door(settings: Settings, use_token: UseToken = _no_store) -> Door:
-    """Where callers are let in: unasked in open mode, else the clients of the register."""
+    """Where callers are admitted: anyone in open mode, otherwise the clients of the register."""
     if settings.clients_file is None:
         return OpenDoor(settings.fhir_servers)
-    # What verifies signatures takes a sixth of a second to load, and open mode needs none of it.
+    # What verifies signatures takes a sixth of a second to load, and open mode does not need it.
     from cds_service.trust.clients import read_clients
     from cds_service.trust.keys import key_sets
 
@@ -150,7 +150,7 @@ def make_restraint(
 def _challenger(
     settings: Settings, guidelines: Sequence[Known], store: Store | None
 ) -> Challenger | None:
-    """The guideline that is tried beside the one in force, if any."""
+    """The guideline that is tried alongside the one in force, if any."""
     if settings.challenger is None or store is None:
         return None
     from cds_service.consultation.challenger import ARM, Challenger

@@ -15,7 +15,7 @@ class ServiceError(Exception):
 
     ``issue`` is a code of FHIR's issue-type value set, ``text`` what went wrong and what helps,
     ``expression`` the member of the request at fault ("context.patientId"), if it is one.
-    ``headers`` go with the answer; ``log`` is for our log alone, and is never answered.
+    ``headers`` go with the answer; ``log`` is only for our log, and is never sent.
     """
 
     status = 500
@@ -39,7 +39,7 @@ class BadRequest(ServiceError):
 
 
 class Unauthorized(ServiceError):
-    """Nobody we know. Every reason gets the same answer; which it was is for our log."""
+    """An unknown caller. Every refusal gets the same answer; the reason is only in our log."""
 
     status = 401
     issue = "login"
@@ -61,7 +61,7 @@ class NotFound(ServiceError):
 
 
 class MethodNotAllowed(ServiceError):
-    """``allow`` are the methods this path has, as they stand in the header of that name."""
+    """``allow`` are the methods this path has, as in the header of that name."""
 
     status = 405
     issue = "not-supported"
@@ -72,7 +72,7 @@ class MethodNotAllowed(ServiceError):
 
 
 class DataUnavailable(ServiceError):
-    """Indispensable data could be had neither from the prefetch nor from the FHIR server.
+    """Indispensable data was available neither from the prefetch nor from the FHIR server.
 
     ``issue`` is "not-found", "timeout", "security" or another transient or processing code.
     """
@@ -92,34 +92,36 @@ class UnsupportedMediaType(ServiceError):
 
 
 class TooManyCalls(ServiceError):
-    """``seconds`` is how long the client had better wait."""
+    """``seconds`` is how long the client should wait."""
 
     status = 429
     issue = "throttled"
 
     def __init__(self, seconds: int, client: str) -> None:
-        super().__init__(f"Too many calls; the next one is welcome in {seconds} s.")
+        super().__init__(f"Too many calls; try again in {seconds} s.")
         self.headers = {"Retry-After": str(seconds)}
         self.log = {"client": client}
 
 
 class Busy(ServiceError):
-    """Too many callers have begun a body and not ended it."""
+    """Too many callers have begun a body and not finished it."""
 
     status = 503
     issue = "transient"
     headers: Mapping[str, str] = {"Retry-After": "5"}
 
     def __init__(self) -> None:
-        super().__init__("The service waits for too many other callers; send it again later.")
+        super().__init__(
+            "The service is waiting for too many other callers; send this again later."
+        )
 
 
 class Unavailable(ServiceError):
-    """The database did not do its part; it may later. ``problem`` is for the log and health."""
+    """The database is not working; it may later. ``problem`` is for the log and health."""
 
     status = 503
     issue = "transient"
-    #: The longest pause the store makes between two tries.
+    #: The longest pause between two attempts of the store.
     headers: Mapping[str, str] = {"Retry-After": "5"}
 
     def __init__(self, problem: str) -> None:
@@ -128,11 +130,11 @@ class Unavailable(ServiceError):
 
 
 class StartupError(Exception):
-    """The program refuses to start; the message says which part, what is wrong and the cure."""
+    """The program refuses to start; the message says which part, what is wrong and the fix."""
 
 
 class SettingsError(StartupError):
-    """A setting (an environment variable or an option of the command line) that cannot be."""
+    """A setting (an environment variable or a command-line option) that cannot be used."""
 
     def __init__(self, name: str, problem: str, cure: str) -> None:
         super().__init__(f"{name}: {problem}. {cure}")
@@ -156,10 +158,10 @@ class SchemaError(StartupError):
 
     def __init__(self, found: str | None, needed: str) -> None:
         if found is not None and found > needed:
-            problem = f"the database is of version {found}, newer than this program's {needed}"
+            problem = f"the database has version {found}, newer than this program's {needed}"
             cure = "Install the newer program, or name another database."
         else:
-            there = f"the database is of version {found}" if found else "the database has no tables"
+            there = f"the database has version {found}" if found else "the database has no tables"
             problem = f"{there}, this program needs version {needed}"
             cure = "Run cds-service db upgrade."
         super().__init__(f"CDS_DATABASE_URL: {problem}. {cure}")

@@ -21,7 +21,7 @@ from cds_service import PROGRAM
 from cds_service.errors import SettingsError
 from cds_service.trust.addresses import Refused, is_loopback, normal_base_address
 
-#: Whether there is anything of that name is known only when all is loaded.
+#: Whether anything of that name exists is known only after loading.
 _is_trial_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
 _is_rule = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9-]{0,63}/)?[A-Za-z0-9][A-Za-z0-9-]{0,63}").fullmatch
 
@@ -29,7 +29,7 @@ DEFAULT_DATABASE = f"sqlite:///{PROGRAM}.sqlite"
 
 
 class Trial(Struct, frozen=True):
-    """What is evaluated and recorded but not shown; "" stands for any client, service or rule.
+    """What is evaluated and recorded but not shown; "" means any client, service or rule.
 
     A ``rule`` may be named with its guideline ("a-guideline/RTE-09") or without.
     """
@@ -79,7 +79,7 @@ class Settings(Struct, frozen=True):
 class Setting(NamedTuple):
     """One variable: the field it fills, how its text is read, its default and meaning in words.
 
-    What is ``secret`` is shown to nobody.
+    A ``secret`` value is never shown.
     """
 
     field: str
@@ -169,7 +169,7 @@ def _origins(name: str, text: str) -> tuple[str, ...]:
                 " without a path; or * for any.",
             )
     if "*" in origins and len(origins) > 1:
-        raise SettingsError(name, "names * beside others", "Keep either * or the others.")
+        raise SettingsError(name, "names both * and others", "Keep either * or the others.")
     return origins
 
 
@@ -209,7 +209,7 @@ def _trials(name: str, text: str) -> tuple[Trial, ...]:
         if not good or len(trial) != len(pairs):
             raise SettingsError(
                 name,
-                f"{written!r} is no trial",
+                f"{written!r} is not a trial",
                 "Write client:NAME, service:ID or rule:ID, and joined with + what must all hold.",
             )
         trials.append(Trial(**trial))
@@ -264,14 +264,14 @@ SETTINGS: Mapping[str, Setting] = {
         "guideline_overrides",
         _file,
         "none",
-        "A TOML file with this site's own limits, products, codes and texts. Its tables stand under"
-        " the id of the guideline they change; a file that names none changes the first.",
+        "A TOML file with this site's own limits, products, codes and texts. Its tables go"
+        " under the id of the guideline they change; a file that names none changes the first.",
     ),
     "CDS_OPEN": Setting(
         "open",
         _flag,
         "`false`",
-        "`true` allows callers from other machines although nobody has to say who they are.",
+        "`true` allows callers from other machines without asking who they are.",
     ),
     "CDS_DEMO": Setting(
         "demo",
@@ -291,7 +291,7 @@ SETTINGS: Mapping[str, Setting] = {
         "fhir_deadline",
         _milliseconds,
         "`400`",
-        "Milliseconds after which answers of the FHIR server are no longer waited for.",
+        "Milliseconds to wait for answers from the FHIR server.",
     ),
     "CDS_MAX_BODY_BYTES": Setting(
         "max_body_bytes",
@@ -304,57 +304,57 @@ SETTINGS: Mapping[str, Setting] = {
         _flag,
         "`false`",
         "`true` for clients that apply one action of a suggestion and drop the others, as the"
-        " public CDS Hooks sandbox and some EHRs do: what goes with a drug is suggested on a card"
-        " of its own, one action each.",
+        " public CDS Hooks sandbox and some EHRs do: whatever accompanies a"
+        " drug is suggested on separate cards, one action each.",
     ),
     "CDS_WORKBENCH": Setting(
         "workbench",
         _flag,
         "`true`",
-        "`false` takes the workbench away, the page at `/` that plays an EHR. With"
-        " `CDS_CLIENTS_FILE` there is none.",
+        "`false` turns off the workbench, the page at `/` that plays an EHR. It is also off with"
+        " `CDS_CLIENTS_FILE`.",
     ),
     "CDS_CLIENTS_FILE": Setting(
         "clients_file",
         _file,
         "none",
-        "A TOML file with the register of clients. With it discovery, calls and feedback need a"
-        " registered client's token, and each client may name its own FHIR servers only;"
+        "A TOML file with the register of clients. With it, discovery, calls and feedback need a"
+        " registered client's token, and each client may name only its own FHIR servers;"
         " `CDS_PUBLIC_URL` is then required. See [docs/security.md](docs/security.md).",
     ),
     "CDS_CALLS_PER_MINUTE": Setting(
         "calls_per_minute",
         _whole_number(1, 1_000_000),
         "`6000`",
-        "Calls of one registered client that one worker process answers in a minute; more get 429"
-        " with `Retry-After`. Nobody is counted in open mode.",
+        "Calls of one registered client that one worker process answers in a minute; further"
+        " calls get 429 with `Retry-After`. There is no limit in open mode.",
     ),
     "CDS_FHIR_AT_ONCE": Setting(
         "fhir_at_once",
         _whole_number(1, 256),
         "`32`",
-        "Queries of one client to FHIR servers that one worker process has under way; one more"
+        "Queries of one client to FHIR servers that one worker process runs at once; one more"
         " waits, within the deadline. In open mode all callers share them.",
     ),
     "CDS_MAX_HEADER_BYTES": Setting(
         "max_header_bytes",
         _whole_number(8_192, 1_000_000),
         "`32768`",
-        "The head of a request (its line and headers together) that is accepted in any case; one"
-        " of twice the size is refused in any case (431), as are more than 100 headers.",
+        "The size of a request's head (request line and headers) that is always accepted; twice"
+        " the size is always refused (431), as are more than 100 headers.",
     ),
     "CDS_MAX_NESTING": Setting(
         "max_nesting",
         _whole_number(16, 500),
         "`64`",
-        "How deep objects and arrays of drafted orders may stand in each other. What else is sent"
-        " may go as deep as the decoder, several hundred.",
+        "How deeply objects and arrays may be nested in drafted orders. The rest of a request may"
+        " be as deep as the decoder allows, several hundred.",
     ),
     "CDS_MAX_ENTRIES": Setting(
         "max_entries",
         _whole_number(100, 1_000_000),
         "`5000`",
-        "Entries of one Bundle, in the prefetch or all pages of a FHIR server's answer.",
+        "Entries of one Bundle, in the prefetch or over all pages of a FHIR server's answer.",
     ),
     "CDS_MAX_DRAFTS": Setting(
         "max_drafts",
@@ -366,7 +366,7 @@ SETTINGS: Mapping[str, Setting] = {
         "max_text",
         _whole_number(512, 100_000),
         "`8192`",
-        "Characters of any text that is read outside the resources: ids, references, addresses and"
+        "Characters in any text outside the resources: ids, references, addresses and"
         " the access token.",
     ),
     "CDS_DATABASE_URL": Setting(
@@ -383,8 +383,8 @@ SETTINGS: Mapping[str, Setting] = {
         _key,
         "none",
         "The key that ids of patients and users are hashed with before they are kept, at least 16"
-        " characters, the same for all replicas. Without it they are not kept at all, and what"
-        " needs to know one patient again does not work.",
+        " characters, the same for all replicas. Without it they are not kept at all, and"
+        " features that must recognise a patient do not work.",
         secret=True,
     ),
     "CDS_PLAIN_IDS": Setting(
@@ -403,9 +403,9 @@ SETTINGS: Mapping[str, Setting] = {
         "respect_info_hours",
         _whole_number(0, 2_160),
         "`0` (off)",
-        "Hours for which a card of information that was overridden for a patient is not shown to"
-        " the same client again, while not a word of it changes. Needs `CDS_CLIENTS_FILE` and"
-        " patients to be known again. See [docs/trials.md](docs/trials.md).",
+        "Hours for which an info card that was overridden for a patient is not shown to the same"
+        " client again, unless any of it changes. Needs `CDS_CLIENTS_FILE` and a way to recognise"
+        " patients. See [docs/trials.md](docs/trials.md).",
     ),
     "CDS_RESPECT_WARNING_HOURS": Setting(
         "respect_warning_hours",
@@ -419,9 +419,9 @@ SETTINGS: Mapping[str, Setting] = {
         _trials,
         "none",
         "What is evaluated and recorded but not shown: `client:NAME`, `service:ID` or `rule:ID`,"
-        " separated by commas or spaces; `+` joins what must all hold, as in"
-        " `client:north+rule:RTE-09`. A rule of two guidelines is named with its own, as"
-        " `rule:GUIDELINE/RTE-09`.",
+        " separated by commas or spaces; `+` joins conditions that must all"
+        " hold, as in `client:north+rule:RTE-09`. Where two guidelines share a rule id, name the"
+        " guideline too: `rule:GUIDELINE/RTE-09`.",
     ),
     "CDS_CHALLENGER_OVERRIDES": Setting(
         "challenger",
@@ -433,14 +433,14 @@ SETTINGS: Mapping[str, Setting] = {
 }
 
 #: Not settings: what Kubernetes says about every service of a namespace, here one called "cds",
-#: and what this project's own tests are told.
+#: and what this project's own tests read.
 _is_not_ours = re.compile(
     r"CDS_(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_\w+)?)|CDS_TEST_\w+|CDS_REQUIRE_ALL_TESTS"
 ).fullmatch
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The settings in ``environment``; `SettingsError` names the variable, problem and cure."""
+    """The settings in ``environment``; `SettingsError` names variable, problem and fix."""
     values: dict[str, Any] = {}
     for name, text in environment.items():
         if not name.startswith("CDS_") or _is_not_ours(name):
@@ -455,7 +455,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _setting(name: str) -> Setting:
-    """The setting of that ``name``; for any other, the one that was probably meant is named."""
+    """The setting of that ``name``; for any other, the most similar name is suggested."""
     if name not in SETTINGS:
         near = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.0)[0]
         raise SettingsError(name, "is not a setting", f"Did you mean {near}?")
@@ -470,7 +470,7 @@ def _check_date(settings: Settings) -> None:
     if settings.as_of and not settings.demo:
         raise SettingsError(
             "CDS_AS_OF",
-            "another date than today is for the demo only",
+            "a date other than today is for the demo only",
             "Remove it, or set CDS_DEMO=true.",
         )
 
@@ -499,18 +499,20 @@ def _check_encryption(settings: Settings) -> None:
 
 
 def _check_restraint(settings: Settings) -> None:
-    """Refuses to respect answers that anybody could give, or that cannot be told apart."""
+    """Refuses to respect answers that anyone could give, or that cannot be kept apart."""
     respect = settings.respect_info_hours or settings.respect_warning_hours
     name = "CDS_RESPECT_INFO_HOURS" if settings.respect_info_hours else "CDS_RESPECT_WARNING_HOURS"
     if respect and not (settings.clients_file or settings.demo):
         raise SettingsError(
             name,
-            "anybody could silence advice by overriding it, since clients are not authenticated",
+            "anyone could silence advice by overriding it, since clients are not authenticated",
             "Register clients in CDS_CLIENTS_FILE, or remove it.",
         )
     if respect and not (settings.pseudonym_key or settings.plain_ids or settings.demo):
         raise SettingsError(
-            name, "no patient is known again without a key", "Set CDS_PSEUDONYM_KEY, or remove it."
+            name,
+            "patients cannot be recognised without a key",
+            "Set CDS_PSEUDONYM_KEY, or remove it.",
         )
     for asked, what in (
         (respect, name),
@@ -524,19 +526,19 @@ def _check_restraint(settings: Settings) -> None:
 
 
 def _check_with_clients(settings: Settings) -> None:
-    """Refuses to ask callers who they are and let somebody in without all the same."""
+    """Refuses to ask callers who they are and yet let others in unasked."""
     if not settings.clients_file:
         return
     if not settings.public_url:
         raise SettingsError(
             "CDS_PUBLIC_URL",
-            "it is missing, so nobody can tell for whom a client's token was made",
+            "it is missing, so a client's token cannot be checked for its audience",
             "Set it to the address clients call, such as https://cds.example.org.",
         )
     if not settings.database_url:
         raise SettingsError(
             "CDS_DATABASE_URL",
-            "it is none, so nobody could tell a token that was used before",
+            "it is none, so a token that was used before could not be recognised",
             "Name a database; all processes that answer the same clients need the same one.",
         )
     if settings.open:
@@ -558,11 +560,11 @@ _CHECKS = (_check_date, _check_with_clients, _check_ids, _check_restraint, _chec
 
 
 def check_address(settings: Settings, host: str) -> None:
-    """Refuses to listen where strangers could call although nobody is asked who they are."""
+    """Refuses to listen where strangers could call without being asked who they are."""
     if not (settings.open or settings.clients_file or is_loopback(host)):
         raise SettingsError(
             "CDS_OPEN",
-            f"anybody who reaches {host} could call, since clients are not authenticated",
+            f"anyone who reaches {host} could call, since clients are not authenticated",
             "Listen on 127.0.0.1, register clients in CDS_CLIENTS_FILE, or set CDS_OPEN=true if"
             " the network keeps strangers out.",
         )

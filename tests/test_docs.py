@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import unquote
 
 import click
 import pytest
+from project_files import FILES, ROOT, text_of
 
 from cds_service.__main__ import main
 from cds_service.settings import describe_settings
-
-ROOT = Path(__file__).parents[1]
-MADE_FOLDERS = {"build", "dist", "__pycache__", "node_modules"}
-KEPT_DOT_FOLDERS = {".ci", ".github"}
 
 # Set by whoever runs the tests, read by no service.
 TEST_VARIABLES = {
@@ -28,6 +23,7 @@ TEST_VARIABLES = {
     "CDS_TEST_COMBINATIONS",
     "CDS_TEST_DEPLOYMENT",
     "CDS_TEST_HAPI",
+    "CDS_TEST_INFANTS",
     "CDS_TEST_POSTGRESQL",
     "CDS_TEST_R4_EXAMPLES",
     "CDS_TEST_SERVERS",
@@ -35,28 +31,9 @@ TEST_VARIABLES = {
 }
 
 
-def project_files() -> Iterator[Path]:
-    """What belongs to the project, found without git: a source archive has none."""
-    for folder, folders, files in os.walk(ROOT):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if name not in MADE_FOLDERS
-            and not name.endswith(".egg-info")
-            and (not name.startswith(".") or name in KEPT_DOT_FOLDERS)
-        )
-        # A worktree of git has a file of this name where a clone has a folder.
-        yield from (Path(folder, name) for name in sorted(files) if name != ".git")
-
-
-FILES = {str(file.relative_to(ROOT)): file for file in project_files()}
 MARKDOWN = sorted(name for name in FILES if name.endswith(".md"))
 # What people read to use the service; the glossary and the changelog explain, they don't instruct.
 MANUALS = [n for n in MARKDOWN if n in {"README.md", "DEVELOPERS.md"} or n.startswith("docs/")]
-
-
-def text_of(name: str) -> str:
-    return FILES[name].read_text(encoding="utf-8")
 
 
 def prose_of(name: str) -> str:
@@ -189,7 +166,8 @@ def test_every_address_in_the_documents_exists() -> None:
 def test_every_dependency_says_why_it_is_there() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))
     groups = project["dependency-groups"]
-    asked = [*project["project"]["dependencies"], *groups["build"], *groups["dev"]]
+    told = project["project"]["dependencies"]
+    asked = [*told, *groups["build"], *groups["dev"], *groups["mutants"]]
     names = {re.split(r"[\[<>=~ ]", one)[0] for one in asked if isinstance(one, str)}
     section = text_of("DEVELOPERS.md").partition("\n## Dependencies")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| ([\w.-]+) \|", section, flags=re.M)) - {"package"} == names

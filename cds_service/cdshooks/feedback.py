@@ -1,11 +1,11 @@
-"""What became of cards, as the clients report it.
+"""What happened to cards, as the clients report it.
 
 Read by the standard, and as real clients write it:
 
 * ``overrideReasons`` (Epic) is read like ``overrideReason``; either may be one object or several.
 * an override without any reason is valid, and a reason may lack its system or its display.
 * instead of a reason Epic sends an ``extension``: it is kept as sent, and its words are the reason.
-* ``card`` is whatever name the card went out with; ids and spellings are not looked into.
+* ``card`` is the name the card was sent with; ids and spellings are not examined.
 * ``null`` for an optional member means that it is not there; unknown members are ignored.
 
 One bad item refuses the whole batch, naming the item: the client learns that nothing was stored.
@@ -45,7 +45,7 @@ class Feedback(Struct, frozen=True):
     comment: str = ""
     extension: str = ""
 
-    def __repr__(self) -> str:  # a comment may tell about a patient
+    def __repr__(self) -> str:  # a comment may identify a patient
         return f"Feedback({self.outcome})"
 
 
@@ -90,7 +90,7 @@ _at_path = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
 def parse_feedback(body: bytes) -> tuple[Feedback, ...]:
-    """The items of a batch; `BadRequest` names the first one that cannot be taken."""
+    """The items of a batch; `BadRequest` names the first one that cannot be accepted."""
     try:
         if not body.isascii():
             body.decode()
@@ -180,7 +180,7 @@ def _name(text: str, at: str) -> str:
 
 
 def _clean(text: str | None) -> str:
-    """Text as sent, but for NUL, which PostgreSQL does not hold."""
+    """Text as sent, except for NUL, which PostgreSQL cannot store."""
     return (text or "").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
@@ -194,7 +194,7 @@ def _moment(text: str, at: str) -> datetime:
 
 
 def _reason_words(extension: Any, depth: int = 4) -> Iterator[str]:
-    """Epic's category, title and display, wherever in its extension they stand."""
+    """Epic's category, title and display, wherever in its extension they are."""
     if isinstance(extension, list):
         inner = extension
     elif isinstance(extension, dict):

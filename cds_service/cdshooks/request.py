@@ -1,14 +1,14 @@
 """The body of a CDS Hooks call, read as far as this program uses it.
 
-Members that are not named here are ignored wherever they stand, also their ``extension``.
+Members that are not named here are ignored wherever they are, as is ``extension``.
 What the standard requires and a safe answer needs is required; for the rest this is lenient:
 
 * ``hookInstance`` should be a UUID; any printable text of up to 128 characters is accepted.
 * ``context.patientId`` may carry a ``Patient/`` prefix, and ``_`` besides FHIR's own characters.
-* of ``fhirAuthorization`` only ``access_token`` is required, only ``patient`` read besides it;
-  clients fill ``scope`` and ``expires_in`` with what they like.
+* of ``fhirAuthorization`` only ``access_token`` is required, and only ``patient`` is also read;
+  clients fill ``scope`` and ``expires_in`` as they like.
 * ``context.draftOrders`` may be missing, though the standard requires it; at ``order-select`` so
-  may ``context.selections``, and one selection may stand without its list. Other hooks have none.
+  may ``context.selections``, and one selection may be sent without a list. Other hooks have none.
 * ``null`` for an optional member means that it is not there.
 """
 
@@ -23,7 +23,7 @@ from cds_service.errors import BadRequest, TooLarge
 
 
 class Context(Struct, frozen=True):
-    """Who looks at whom: ``user_id`` as sent ("Practitioner/1"), the others bare FHIR ids.
+    """Who looks at which patient: ``user_id`` as sent ("Practitioner/1"), the others bare FHIR ids.
 
     ``draft_orders`` is undecoded JSON, an object; ``selections`` are references as sent. Both are
     ``None`` when not sent, and for hooks that have no such member: all orders are signed, so
@@ -38,9 +38,9 @@ class Context(Struct, frozen=True):
 
 
 class Authorization(Struct, frozen=True):
-    """The right to read from the FHIR server, for the time of this call only.
+    """The right to read from the FHIR server, for this call only.
 
-    ``patient`` is the bare id of the only patient it is good for, ``None`` when not limited.
+    ``patient`` is the bare id of the only patient it is valid for, ``None`` when not limited.
     """
 
     access_token: str
@@ -218,7 +218,7 @@ _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def _is_deeper(valid: bytes, most: int) -> bool:
-    """Whether in JSON that was found valid more than ``most`` objects and arrays stand open."""
+    """Whether in JSON that was found valid objects and arrays are nested deeper than ``most``."""
     if valid.count(b"{") + valid.count(b"[") <= most:
         return False
     depth = 0

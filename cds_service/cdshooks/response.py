@@ -1,7 +1,7 @@
-"""The answer to a CDS Hooks call, written as the standard wants it.
+"""The answer to a CDS Hooks call, written as the standard requires.
 
 Attributes without a value are left out, never sent as null or empty; only ``cards`` is always
-there. Empty is ``()``, ``""``, ``None`` or ``{}`` as the defaults show.
+present. Empty is ``()``, ``""``, ``None`` or ``{}`` as the defaults show.
 """
 
 from __future__ import annotations

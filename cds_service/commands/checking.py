@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cds_service.commands import known_guidelines
+from cds_service.commands import BadInput, known_guidelines
 
 if TYPE_CHECKING:
+    from cds_service.consultation import Service
     from cds_service.guidelines.guideline import Guideline
     from cds_service.settings import Settings
 
@@ -31,23 +32,25 @@ def check(overrides: str | None, show: bool) -> None:
     for g in guidelines_of(services):
         for line in _told(g, check_orders(g), path):
             click.echo(line)
+    for line in _known(services):
+        click.echo(line)
     if settings.clients_file:
         _check_clients(settings)
     if settings.trials:
         from cds_service.app import make_restraint
 
         make_restraint(settings, services, None)
-        click.echo(f"Trials: {len(settings.trials)}, of what is there.")
+        click.echo(f"Trials: {len(settings.trials)}, all of existing names.")
     if settings.challenger:
         tried = guidelines_of(load_services(settings.challenger, known_guidelines()))
         changed = [name for g in tried for name in g.local]
         click.echo(f"Challenger: {', '.join(changed) or 'changes nothing'}.")
     _tell_settings(show)
-    click.echo("Nothing to object to.")
+    click.echo("No problems found.")
 
 
 def _told(g: Guideline, orders: int, path: Path | None) -> Iterator[str]:
-    """What one guideline holds, and what a site's file at ``path`` changes of it."""
+    """What one guideline contains, and what a site's file at ``path`` changes in it."""
     yield f"Guideline {g.wording.about.id}, edition {g.wording.about.edition}"
     yield from (f"  {line}" for line in g.inventory(orders))
     yield f"  local settings from {path}:" if path else "  no local settings"
@@ -56,8 +59,23 @@ def _told(g: Guideline, orders: int, path: Path | None) -> Iterator[str]:
         yield "    none: the file changes nothing"
 
 
+def _known(services: Sequence[Service]) -> Iterator[str]:
+    """Whether the infants whose right answers are known are answered so, and which of them the
+    site's changes answer differently. Raises `BadInput` on a wrong answer."""
+    from cds_service.consultation import load_services
+    from cds_service.consultation.known_answers import KnownAnswers
+
+    known = KnownAnswers(services, lambda: load_services(guidelines=known_guidelines()))
+    found = known.ask()
+    if found.wrong:
+        raise BadInput(f"Wrong answers about {', '.join(found.wrong)}: do not use this release.")
+    yield f"Known answers: {len(known)} invented infants, answered as accepted."
+    for name in found.changed_by_site:
+        yield f"  {name}: answered differently by the local settings"
+
+
 def _tell_settings(each: bool) -> None:
-    """Which settings are given; with ``each`` also what every one is."""
+    """Which settings are given; with ``each`` also the value of every one."""
     from cds_service.settings import SETTINGS
 
     given = [name for name in SETTINGS if os.environ.get(name, "").strip()]
@@ -73,7 +91,7 @@ def _check_clients(settings: Settings) -> None:
     from cds_service.trust.clients import read_clients
 
     assert settings.clients_file is not None  # noqa: S101
-    make_door(settings)  # reads the keys that lie in files
+    make_door(settings)  # reads the keys that are in files
     clients = read_clients(settings.clients_file, plain_http=settings.demo)
     click.echo(f"Clients: {len(clients)} in {settings.clients_file}")
     for client in clients:

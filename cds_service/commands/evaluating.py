@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file")
 @click.option("--hook", default="", help="Instead of the request's own; patient-view for a Bundle.")
-@click.option("--patient", default="", metavar="ID", help="Which patient of a Bundle of several.")
-@click.option("--guideline", default="", metavar="ID", help="Instead of the first there is.")
+@click.option(
+    "--patient", default="", metavar="ID", help="Which patient, if the Bundle has several."
+)
+@click.option("--guideline", default="", metavar="ID", help="Instead of the first one.")
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Evaluate on this date.")
-@click.option("--explain", is_flag=True, help="Print what is known, and every rule with its why.")
+@click.option(
+    "--explain", is_flag=True, help="Print what is known, and every rule with its reason."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the exact response.")
 @click.option("--validate", is_flag=True, help="Also list what is not valid FHIR (R4B models).")
 def evaluate(
@@ -43,7 +47,7 @@ def evaluate(
     """Print the cards for FILE ("-" for standard input).
 
     FILE is a CDS Hooks request, or a FHIR Bundle with the whole record of a patient: what is not
-    in it is known not to be there. No FHIR server is asked. A Bundle is evaluated on the date of
+    in it is known to be absent. No FHIR server is asked. A Bundle is evaluated on the date of
     its timestamp if it has one, anything else today, unless --as-of or CDS_AS_OF says otherwise.
     """
     from cds_service.cdshooks.response import encode
@@ -84,7 +88,7 @@ def evaluate(
 
 
 def _by(guideline: str, services: Sequence[Service]) -> tuple[Service, ...]:
-    """Those of ``services`` that this guideline stands behind."""
+    """Those of ``services`` that belong to this guideline."""
     own = tuple([one for one in services if one.guideline.wording.about.id == guideline])
     if not own:
         known = ", ".join(dict.fromkeys(one.guideline.wording.about.id for one in services))
@@ -104,7 +108,7 @@ def _content(file: str) -> bytes:
 def _date_of(
     case: Case, as_of: date | None, settings: Settings, today: date
 ) -> tuple[date, Message]:
-    """The date of evaluation, and what says so and why it is not ``today``."""
+    """The date of evaluation, and the message that states it and why it is not ``today``."""
     origin = case.origin
     on = as_of or settings.as_of or case.written or today
     if on == today:
@@ -138,7 +142,7 @@ def _validation(case: Case) -> Iterator[str]:
         try:
             model = get_fhir_model_class(str(kind))
         except (KeyError, LookupError):
-            yield f"{name}: is no FHIR resource"
+            yield f"{name}: is not a FHIR resource"
             continue
         try:
             model.model_validate_json(bytes(raw))

@@ -1,4 +1,4 @@
-"""Looking after and reading what is kept: ``db``, ``audit``, ``feedback``."""
+"""Maintaining and reading what is kept: ``db``, ``audit``, ``feedback``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def db() -> None:
-    """Look after the database named by CDS_DATABASE_URL."""
+    """Maintain the database named by CDS_DATABASE_URL."""
 
 
 @db.command()
@@ -29,9 +29,9 @@ def upgrade() -> None:
     with _database() as database:
         before, now = database.upgrade()
     if before == now:
-        click.echo(f"The database is of version {now} already.")
+        click.echo(f"The database already has version {now}.")
     else:
-        click.echo(f"The database is of version {now} now ({before or 'no tables'} before).")
+        click.echo(f"The database now has version {now} (before: {before or 'no tables'}).")
 
 
 @db.command()
@@ -53,7 +53,7 @@ def prune(days: int | None) -> None:
 
 
 class _Moment(click.ParamType[datetime]):
-    """A day, or a moment with its zone; a day without more is by UTC."""
+    """A day, or a moment with its zone; a day alone is in UTC."""
 
     name = "day or moment"
 
@@ -77,7 +77,7 @@ class _Moment(click.ParamType[datetime]):
 
 
 def _selecting(command: Callable[..., None]) -> Callable[..., None]:
-    """Options for which of what is kept a command is about."""
+    """Options that select which records a command is about."""
     for option in (
         click.option("--client", "clients", multiple=True, help="Only this client; repeatable."),
         click.option("--service", "services", multiple=True, help="Only this service; repeatable."),
@@ -95,7 +95,7 @@ def audit() -> None:
 
 @audit.command()
 @click.argument("name", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="Print all that is kept, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything that is kept, as JSON.")
 @click.option("--comments", is_flag=True, help="Also what clinicians wrote; it may name a patient.")
 def show(name: str, as_json: bool, comments: bool) -> None:
     """Explain the consultation ID: its name in the log, its hookInstance, or the uuid of a card."""
@@ -109,7 +109,7 @@ def show(name: str, as_json: bool, comments: bool) -> None:
         names = database.find(name)
         found = [database.consultation(one) for one in names]
     if not found:
-        raise click.ClickException(f"{name}: no consultation or card of this name is kept.")
+        raise click.ClickException(f"{name}: no consultation or card with this name is kept.")
     for one in found:
         if not comments:
             for item in (item for card in one["cards"] for item in card["feedback"]):
@@ -124,7 +124,7 @@ def show(name: str, as_json: bool, comments: bool) -> None:
 @audit.command()
 @_selecting
 @click.option(
-    "--to", type=click.Path(dir_okay=False), help="Into this file instead of standard output."
+    "--to", type=click.Path(dir_okay=False), help="Write to this file instead of standard output."
 )
 def export(
     since: datetime | None,
@@ -133,7 +133,7 @@ def export(
     clients: tuple[str, ...],
     to: str | None,
 ) -> None:
-    """Write what is kept as FHIR R4, one resource a line (NDJSON).
+    """Write what is kept as FHIR R4, one resource per line (NDJSON).
 
     Each call is an AuditEvent, each answer a GuidanceResponse, each item of feedback that was
     received in that time a Provenance. Nothing is repeated from one day's export to the next.
@@ -155,7 +155,7 @@ def export(
 
 @click.group()
 def feedback() -> None:
-    """Look at what became of the cards."""
+    """Look at what happened to the cards."""
 
 
 @feedback.command()
@@ -166,7 +166,7 @@ def feedback() -> None:
     default=24.0,
     show_default=True,
     metavar="HOURS",
-    help="A card unanswered for so long counts as ignored; a younger one does not count yet.",
+    help="A card unanswered for this long counts as ignored; a younger one does not count yet.",
 )
 @click.option("--json", "form", flag_value="json", help="Print every figure as JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Print one table for a spreadsheet.")
@@ -180,7 +180,7 @@ def report(
     form: str | None,
     html: str | None,
 ) -> None:
-    """What is taken, overridden and ignored: by rule, urgency, hook, client, week and edition."""
+    """Accepted, overridden and ignored cards: by rule, urgency, hook, client, week, edition."""
     from datetime import UTC, timedelta
 
     import msgspec
@@ -216,7 +216,7 @@ def report(
 
 @contextmanager
 def _database() -> Iterator[Database]:
-    """The database of the settings, for a command; what keeps it from working in a sentence."""
+    """The database of the settings, for a command; its errors become one sentence."""
     from cds_service.errors import Unavailable
     from cds_service.settings import read_settings
 

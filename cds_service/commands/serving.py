@@ -18,8 +18,8 @@ from cds_service.errors import SettingsError
 if TYPE_CHECKING:
     from cds_service.settings import Settings
 
-#: Requests a worker has in hand. Most only wait for their bodies: `web/intake.py` says how many
-#: may, and how many calls are worked on at once.
+#: Requests a worker handles. Most only wait for their bodies: `web/intake.py` limits how many
+#: may, and how many calls are processed at once.
 _THREADS = 64
 #: Milliseconds a caller has for sending the head of a request.
 _HEAD_MS = 10_000
@@ -60,7 +60,7 @@ def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -
         from cds_service.app import create, work
         from cds_service.store.keeping import check_database
 
-        # What would stop a worker stops the program here, before it listens.
+        # Anything that would stop a worker stops the program here, before it listens.
         create()
         if settings.database_url:
             check_database(settings.database_url)
@@ -90,7 +90,7 @@ def _greeting(settings: Settings, base: str) -> str:
 
 
 def _how_to_try(settings: Settings, base: str) -> str:
-    """What somebody who sees the demo for the first time can do with it."""
+    """What a newcomer can do with the demo."""
     from cds_service.app import sample_stories
     from cds_service.consultation import load_services
 
@@ -99,15 +99,14 @@ def _how_to_try(settings: Settings, base: str) -> str:
         lines.append("Clients are registered: every call needs a token (cds-service token).")
     elif settings.workbench:
         lines.append(f"Open {base}/ in a browser: it plays the EHR and shows the reasoning.")
-    lines.append(f"A CDS Hooks client is given {base}/cds-services.")
+    lines.append(f"Give a CDS Hooks client the address {base}/cds-services.")
     stories = sample_stories(settings)
     if stories:
         service = load_services()[0]
         begins = [one.story for one in service.guideline.desk().stories]
         story = next((name for name in begins if name in stories), min(stories))
         lines += [
-            f"{len(stories)} sample infants, told as if today were the day of their story:"
-            f" {base}/samples",
+            f"{len(stories)} sample infants, with their dates moved to today: {base}/samples",
         ]
         if settings.clients_file is None:
             lines += [
@@ -117,7 +116,7 @@ def _how_to_try(settings: Settings, base: str) -> str:
                 "        -H 'Content-Type: application/json' --data-binary @-",
             ]
     else:
-        lines.append("No sample infants here: say where with --samples.")
+        lines.append("No sample infants here: name their folder with --samples.")
     return "\n".join(lines)
 
 
@@ -132,7 +131,7 @@ def listen(
 ) -> None:
     """Serves what ``create`` makes in each worker; the benchmark serves others the same way.
 
-    ``greeting`` is what to say besides once it listens, given its address.
+    ``greeting`` is what else to print once it listens, given its address.
     """
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings

@@ -1,4 +1,4 @@
-"""What it takes to try the service out: ``key``, ``token``, ``samples``."""
+"""What is needed to try the service: ``key``, ``token``, ``samples``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: How long a FHIR server may take for all the resources of one sample infant.
 _TRANSACTION_S = 60.0
-#: How long one that is still starting may take to say what it can do.
+#: How long a server that is still starting may take to return its metadata.
 _METADATA_S = 10.0
 
 
@@ -31,7 +31,7 @@ _METADATA_S = 10.0
 def key(name: str, alg: str) -> None:
     """Make a key pair: NAME.pem to sign tokens with, NAME.json for the register of clients.
 
-    For tests, and for clients that have no key yet. Existing files are never overwritten.
+    For tests, and for clients without a key. Existing files are never overwritten.
     """
     import msgspec
 
@@ -52,21 +52,21 @@ def key(name: str, alg: str) -> None:
                 out.write(content)
         except OSError as error:
             raise click.ClickException(f"{path}: {error.strerror}.") from None
-    click.echo(f"{private} is secret: whoever has it can call as this client.")
-    click.echo(f'{public} is for the register beside it: jwks_file = "{public.name}"')
+    click.echo(f"{private} is secret: anyone who has it can call as this client.")
+    click.echo(f'{public} is for the register next to it: jwks_file = "{public.name}"')
 
 
 @click.command()
 @click.option("--key", "pem", required=True, type=click.Path(exists=True, dir_okay=False))
 @click.option("--issuer", required=True, help="The client's issuer in the register.")
-@click.option("--audience", required=True, help="The address the token is for: that of the call.")
-@click.option("--seconds", default=300, show_default=True, help="How long the token is good.")
-@click.option("--jku", default="", help="Where the keys are, as some clients say.")
+@click.option("--audience", required=True, help="The address that will be called.")
+@click.option("--seconds", default=300, show_default=True, help="How long the token is valid.")
+@click.option("--jku", default="", help="Where the keys are, which some clients state.")
 @click.option("--tenant", default="", help="The tenant, if the client has several.")
 def token(pem: str, issuer: str, audience: str, seconds: int, jku: str, tenant: str) -> None:
-    """Print a signed token, good for one call.
+    """Print a signed token, valid for one call.
 
-    What an EHR does for each call; here to try client authentication and to test a register.
+    An EHR does this for each call; use it to try client authentication and to test a register.
     """
     from time import time
 
@@ -76,7 +76,7 @@ def token(pem: str, issuer: str, audience: str, seconds: int, jku: str, tenant: 
         signing = read_key(Path(pem).read_bytes())
     except (OSError, ValueError, TypeError):
         raise click.ClickException(
-            f"{pem}: no private key of ES384 or RS384 without a password. Make one with"
+            f"{pem}: not a private key of ES384 or RS384 without a password. Make one with"
             " cds-service key."
         ) from None
     click.echo(make_token(signing, issuer, audience, int(time()), seconds, jku=jku, tenant=tenant))
@@ -84,12 +84,12 @@ def token(pem: str, issuer: str, audience: str, seconds: int, jku: str, tenant: 
 
 @click.group()
 def samples() -> None:
-    """The sample infants, for a FHIR test server to hold."""
+    """The sample infants, for a FHIR test server."""
 
 
 @samples.command()
 @click.option("--fhir", "address", required=True, metavar="URL", help="The server's base address.")
-@click.option("--delete", is_flag=True, help="Take away what was loaded.")
+@click.option("--delete", is_flag=True, help="Delete what was loaded.")
 @click.option(
     "--samples",
     "folder",
@@ -97,7 +97,9 @@ def samples() -> None:
     help="Folder of the sample infants; otherwise the checkout's.",
 )
 @click.option(
-    "--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Tell the stories as if today were this day."
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Move the stories to this day instead of today.",
 )
 @click.option(
     "--wait",
@@ -108,10 +110,10 @@ def samples() -> None:
     help="How long to wait for a server that is still starting.",
 )
 def load(address: str, delete: bool, folder: str | None, as_of: datetime | None, wait: int) -> None:
-    """Put every sample infant on an R4 test server, told as if today were the day of its story.
+    """Put every sample infant on an R4 test server, with its dates moved to today.
 
-    Each story is one transaction of resources under ids of their own, so loading again changes
-    nothing but the dates. Never load them onto a server with real patients.
+    Each story is one transaction of resources with their own ids, so loading again changes
+    only the dates. Never load them onto a server with real patients.
     """
     server, told = _server_at(address), _stories_in(folder)
     _await(server, wait)
@@ -128,7 +130,7 @@ def load(address: str, delete: bool, folder: str | None, as_of: datetime | None,
 
 
 def _server_at(address: str) -> ApprovedFhirServer:
-    """The server of ``--fhir``. Whoever types the address has listed it."""
+    """The server of ``--fhir``. Typing the address counts as listing it."""
     from cds_service.trust.addresses import Refused, approve_fhir_server, normal_base_address
 
     base = normal_base_address(address)
@@ -145,12 +147,12 @@ def _stories_in(folder: str | None) -> dict[str, Story]:
     where = Path(folder) if folder else find_folder(Path(__file__).parents[1])
     told = stories(where) if where else {}
     if not told:
-        raise BadInput("No sample infants here: say where with --samples.")
+        raise BadInput("No sample infants here: name their folder with --samples.")
     return told
 
 
 def _await(server: ApprovedFhirServer, seconds: int) -> None:
-    """Waits up to ``seconds`` until ``server`` says what it can do; with 0 it is not asked."""
+    """Waits up to ``seconds`` until ``server`` returns its metadata; with 0 it is not asked."""
     from cds_service.fhir.server import FhirServer
 
     ends = monotonic() + seconds
@@ -161,8 +163,8 @@ def _await(server: ApprovedFhirServer, seconds: int) -> None:
 
 
 class _Loading:
-    """Stories put on ``server`` as told ``on`` a day, or, without one, taken away again; and what
-    became of each. ``left_out`` and ``refused`` hold the names of stories under the reason."""
+    """Stories put on ``server`` with their dates moved to ``on``, or, without it, deleted; and what
+    happened to each. ``left_out`` and ``refused`` hold the names of stories under the reason."""
 
     def __init__(self, server: ApprovedFhirServer, on: date | None) -> None:
         self._server, self._on = server, on
@@ -204,7 +206,7 @@ class _Loading:
     def account(self) -> Iterator[str]:
         """What was done, and what was not and why, in lines."""
         if self._on is not None:
-            yield f"Told as if today were the day of each story: {self._on}."
+            yield f"Dates moved so that each story happens on {self._on}."
         done = len(self._done)
         yield f"{done} of {self._taken} stories on {self._server.url}: {self._counted()}."
         for what, found in (("Left out", self.left_out), ("Refused", self.refused)):

@@ -164,12 +164,19 @@ class KnownAnswers:
         state = "wrong" if wrong else "right" if done else "checking"
         return State(state, wrong, _named(found, "local"))
 
+    def ask(self) -> State:
+        """Asks every case, and neither counts nor logs what came."""
+        with self._lock:
+            for name in self._cases:
+                self._verdicts[name] = self._verdict(name)
+        return self.state
+
     def check(self, names: Iterable[str] | None = None) -> State:
-        """Asks every case, or those of ``names``; what is found wrong is logged and counted."""
+        """Asks every case, or those of ``names``. What came is counted, and logged where it is
+        another than before."""
         with self._lock:
             for name in names if names is not None else self._cases:
-                service, case = self._cases[name]
-                verdict = self._verdict(name, service, case)
+                verdict = self._verdict(name)
                 metrics.known_answer(verdict)
                 if verdict != self._verdicts.get(name, "right"):
                     log_line({"level": _LEVEL[verdict], "known_answer": name, "is": verdict})
@@ -177,7 +184,8 @@ class KnownAnswers:
             metrics.known_answers_wrong.set(len(_named(self._verdicts, "wrong")))
         return self.state
 
-    def _verdict(self, name: str, service: Service, case: KnownCase) -> Verdict:
+    def _verdict(self, name: str) -> Verdict:
+        service, case = self._cases[name]
         decision = _or_none(service, case)
         if decision is not None and decision == accepted(case):
             return "right"

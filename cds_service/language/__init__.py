@@ -1,8 +1,8 @@
 """Words by id, and the one place where numbers, units, dates and lists become text.
 
-Whatever is decided is handed on as `Message`: the id of a text and the values it names. A
+Every decision is passed on as a `Message`: the id of a text and the values it names. A
 `Language` has the texts of one language and makes words of messages. So no decision depends on
-how it is worded, and a language is a file.
+its wording, and a language is a file.
 
 A text is named by its place in a schema, ``say(Texts.level, value=...)``: the type checker knows
 the name, the catalogue is compared with the schema at start (``catalogues``), and a test compares
@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from cds_service.errors import CatalogueError
 
-# --- what is to be said ---------------------------------------------------------------------------
+# --- messages -----------------------------------------------------------------------------------
 
 
 class Message(Struct, frozen=True, gc=False):
@@ -53,7 +53,7 @@ class Dated(Struct, frozen=True, gc=False):
 
 
 class Listed(Struct, frozen=True, gc=False):
-    """Several things in one text, in the order given; ``by`` names what stands between them."""
+    """Several things in one text, in the order given; ``by`` names what separates them."""
 
     items: tuple[Value, ...]
     by: Literal["comma", "semicolon", "conjunction", "alternative"] = "comma"
@@ -85,13 +85,13 @@ class Instant(Struct, frozen=True):
     at: datetime
 
 
-#: What a text can name. A string is a record's or somebody's own words, which no language changes.
+#: What a text can name. A string is from a record or a person, and no language changes it.
 Value: TypeAlias = (
     "str | int | Decimal | date | datetime"
     " | Amount | Dated | Listed | Rounded | Percent | Span | Instant | Message"
 )
 
-#: What stands for itself where a person reads: a message, or words that no language changes.
+#: What a person reads as it is: a message, or words that no language changes.
 Words: TypeAlias = str | Message
 
 
@@ -114,7 +114,7 @@ def ids_of(schema: type[Struct]) -> tuple[str, ...]:
 
 
 def _table(schema: type) -> str:
-    """A schema is called as its table in the catalogue, but for the capital."""
+    """A schema is named after its table in the catalogue, except for the capital."""
     return schema.__name__.lower()
 
 
@@ -263,7 +263,7 @@ class Language:
         return "\x1e".join(found)
 
     def _identified(self, text_id: str) -> tuple[str, tuple[str, ...]]:
-        """What stands for a text wherever it is said, and the names of its values in order."""
+        """What represents a text wherever it is used, and the names of its values in order."""
         text = self.texts[text_id]
         words = sha256(text.encode()).hexdigest()[:16]
         known = f"{text_id} {words}", tuple(sorted(placeholders(text)))
@@ -288,7 +288,7 @@ _HARMLESS = (Decimal, date)
 
 
 def _as_recorded(first: date, last: date) -> str:
-    """A month or a year as far as it is known, never a day that nobody wrote; of other stretches
+    """A month or a year as far as it is known, never a day that no one wrote; of other stretches
     their last day."""
     begins = first.day == 1
     if begins and first.month == 1 and (last.year, last.month, last.day) == (first.year, 12, 31):

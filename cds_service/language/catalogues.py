@@ -1,8 +1,8 @@
 """Catalogues: the texts of one language in a file, read and checked before anything starts.
 
 A catalogue is TOML: a table is a schema or a card, an entry one text. Its id is the dotted name,
-"texts.level" or "cards.RTE-08.signs.advice". Everything refused is a `CatalogueError` with the
-file, the id and the cure.
+"texts.level" or "cards.RTE-08.signs.advice". Every refusal is a `CatalogueError` with the
+file, the id and the fix.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from cds_service.errors import CatalogueError
 from cds_service.language import placeholders
 
-#: Beside whatever a catalogue is for: a folder with a file for each language.
+#: Next to whatever a catalogue is for: a folder with a file for each language.
 FOLDER = "texts"
 #: The language in which every text is written first.
 ORIGINAL = "en"
@@ -33,7 +33,7 @@ def read_catalogue(folder: Path, tag: str = ORIGINAL) -> dict[str, Any]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CatalogueError(
-            path, "the file", f"cannot be read ({error.strerror})", "check its path and rights"
+            path, "the file", f"cannot be read ({error.strerror})", "check its path and permissions"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError(
@@ -54,33 +54,33 @@ def flattened(tables: Mapping[str, Any], above: str = "") -> Iterator[tuple[str,
 
 
 def check_text(file: object, name: str, text: object) -> None:
-    """Refuse what is no text, one that says nothing, and one whose braces are wrong."""
+    """Refuse what is not a text, an empty text, and one whose braces are wrong."""
     if not isinstance(text, str):
         raise CatalogueError(file, name, "is not a text", "write it in quotation marks")
     if not text:
-        raise CatalogueError(file, name, "is empty", "write what it shall say")
+        raise CatalogueError(file, name, "is empty", "write the text")
     try:
         names = placeholders(text)
     except ValueError as error:
         raise CatalogueError(
             file, name, f"has a brace that opens or closes nothing ({error})",
-            "write a brace that is meant as such twice",
+            "write a literal brace twice",
         ) from None  # fmt: skip
     for one in sorted(names):
         if not one.isidentifier() or f"{{{one}}}" not in text:
             raise CatalogueError(
-                file, name, f"has {{{one}...}}, where only the name of a value can stand",
-                "write {name}, or a brace that is meant as such twice",
+                file, name, f"has {{{one}...}}, where only the name of a value is allowed",
+                "write {name}, or a literal brace twice",
             )  # fmt: skip
 
 
 def check_ids(file: object, ids: Iterable[str], texts: Mapping[str, str]) -> None:
-    """Refuse a catalogue without a text for each of ``ids``, or with one that nothing says."""
+    """Refuse a catalogue without a text for each of ``ids``, or with one that nothing uses."""
     wanted = frozenset(ids)
     for name in sorted(wanted - texts.keys()):
         raise CatalogueError(file, name, "is missing", "write this text")
     for name in sorted(texts.keys() - wanted):
-        raise CatalogueError(file, name, "is a text that nothing says", "take it out")
+        raise CatalogueError(file, name, "is a text that nothing uses", "remove it")
 
 
 def check_translation(file: object, texts: Mapping[str, str], originals: Mapping[str, str]) -> None:

@@ -1,6 +1,6 @@
-"""The service's own texts: what is said in nobody's guideline.
+"""The service's own texts: those that belong to no guideline.
 
-Each struct is the schema of a table of ``texts/en.toml``. Whoever says one of its texts names it
+Each struct is the schema of a table of ``texts/en.toml``. Code that uses one of its texts names it
 here, ``say(house.Card.why)``; a guideline has schemas of its own for its texts.
 """
 
@@ -23,7 +23,7 @@ from cds_service.language.catalogues import (
 
 
 class List(Struct):
-    """What stands between the items of a `language.Listed`."""
+    """What separates the items of a `language.Listed`."""
 
     comma: str
     semicolon: str
@@ -55,7 +55,7 @@ class Card(Struct):
 
 
 class Action(Struct):
-    """What an action of a suggestion does, whole: some clients show nothing else."""
+    """What an action of a suggestion does, in full: some clients show nothing else."""
 
     prescribe: str
     test: str
@@ -103,7 +103,7 @@ class Order(Struct):
 
 
 class Account(Struct):
-    """What the account of a call says beside the codes of its outcome."""
+    """What the account of a call says besides the codes of its outcome."""
 
     because: str
     unusable: str
@@ -117,7 +117,7 @@ class Account(Struct):
 
 
 class Reasoning(Struct):
-    """How a conclusion was reached: what was seen, and what became of each rule."""
+    """How a conclusion was reached: what was seen, and the result of each rule."""
 
     unknown: str
     yes: str
@@ -153,7 +153,7 @@ class Reasoning(Struct):
 
 
 class Described(Struct):
-    """What the page of a guideline says beside its data."""
+    """What the page of a guideline says besides its data."""
 
     without_indispensable: str
     without_required: str
@@ -274,7 +274,7 @@ class Case(Struct):
 
 
 class Report(Struct):
-    """The report of what became of the cards, in a terminal and as a page."""
+    """The report of what happened to the cards, in a terminal and as a page."""
 
     heading: str
     none: str
@@ -423,7 +423,7 @@ class Page(Struct):
 
 
 class Kept(Struct):
-    """What is kept of a call, told to a person."""
+    """What is kept of a call, in words."""
 
     consultation: str
     service: str
@@ -459,7 +459,7 @@ class Kept(Struct):
 
 
 class Workbench(Struct):
-    """What the workbench is told beside its own page."""
+    """What the workbench shows besides its own page."""
 
     not_today: str
     not_named: str
@@ -470,7 +470,7 @@ class Workbench(Struct):
     table: str
 
 
-#: Every table of the catalogue but "unit", which has UCUM units as people write them.
+#: Every table of the catalogue except "unit", which has UCUM units as people write them.
 TABLES: tuple[type[Struct], ...] = (
     List,
     Format,

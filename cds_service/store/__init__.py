@@ -1,1 +1,1 @@
-"""What is written down of the calls: logged, counted, kept, and reported."""
+"""What is recorded of calls: logged, counted, kept, and reported."""

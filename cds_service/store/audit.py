@@ -23,7 +23,7 @@ def qualified(guideline: str, rule: str) -> str:
 
 
 def unqualified(rule: str) -> str:
-    """The id of a rule in its own guideline, as it stands on its card."""
+    """The id of a rule in its own guideline, as shown on its card."""
     return rule.rpartition("/")[2]
 
 
@@ -65,7 +65,7 @@ class Card(Struct, frozen=True):
 
 
 class RuleOutcome(Struct, frozen=True, omit_defaults=True):
-    """What one decision table said: why nothing is to be said, or which facts it lacked."""
+    """What one decision table concluded: why it says nothing, or which facts were missing."""
 
     rule: str
     outcome: Literal["recommended", "not indicated", "cannot tell"]
@@ -74,12 +74,12 @@ class RuleOutcome(Struct, frozen=True, omit_defaults=True):
 
 
 class Evaluation(Struct, frozen=True):
-    """What came of a call that was evaluated.
+    """The result of a call that was evaluated.
 
-    ``fired`` are the rules that held on the way, ``missing`` the needs and facts that lacked,
+    ``fired`` are the rules that held on the way, ``missing`` the needs and facts that were missing,
     ``needs`` each need's state and where it came from, ``durations`` milliseconds by stage.
-    ``unread`` counts what was sent and not used, by "need: reason". ``arm``
-    tells a guideline that is only tried from the one in force ("live").
+    ``unread`` counts what was sent and not used, by "need: reason". ``arm`` distinguishes a
+    guideline that is only tried from the one in force ("live").
     """
 
     guideline: str
@@ -121,9 +121,9 @@ class Kept(Struct, frozen=True):
 
 
 class Pseudonyms(Struct, frozen=True):
-    """Makes ids unreadable: equal ids stay equal, and only who has the key can try one out.
+    """Makes ids unreadable: equal ids stay equal, and only a holder of the key can test one.
 
-    Without a key nothing is made of an id at all, and with ``plain`` it is kept as it is.
+    Without a key an id is not kept at all, and with ``plain`` it is kept as it is.
     """
 
     key: bytes = b""
@@ -151,7 +151,7 @@ def in_words(kept: Mapping[str, Any], language: Language) -> Iterator[str]:
         yield "  " * depth + language.text(line)
 
 
-#: How far a line is moved in, and what it says.
+#: How far a line is indented, and what it says.
 _Line = tuple[int, Words]
 
 

@@ -34,13 +34,13 @@ from cds_service.store.reports.figures import LIVE, Answer, Call, Rows, Selectio
 WAIT_S = 2
 _PATIENT_WAIT_S = 30
 _READ_ONLY = {"cds_read_only": True}
-#: Rows read at a time, so that a long report holds up nobody.
+#: Rows read at a time, so that a long report does not hold up others.
 _PAGE = 500
 _is_uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
 
 
 class _Moment(sa.types.TypeDecorator[datetime]):
-    """A moment in UTC; SQLite knows no zones."""
+    """A moment in UTC; SQLite does not know zones."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -266,7 +266,7 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, read_only: bool = False) -> Iterator[Connection]:
-        """A transaction; whatever keeps the database from doing its part is `Unavailable`."""
+        """A transaction; anything that keeps the database from working is `Unavailable`."""
         try:
             self._notice_exchange()
             with self._engine.connect() as connection:
@@ -280,7 +280,7 @@ class Database:
             raise Unavailable(_in_words(error)) from None
 
     def _notice_exchange(self) -> None:
-        """SQLite goes on writing into a file that was deleted or replaced, for nobody."""
+        """SQLite goes on writing into a file that was deleted or replaced, to no effect."""
         if self._file is None:
             return
         try:
@@ -309,7 +309,7 @@ class Database:
             return _version(connection)
 
     def prepare(self) -> None:
-        """Makes sure of the schema: an SQLite file is made and brought up to date on the way."""
+        """Ensures the schema: an SQLite file is made and brought up to date if needed."""
         version = self.version()
         if version == VERSION:
             return
@@ -402,7 +402,7 @@ class Database:
         )
 
     def use_token(self, issuer: str, jti: str, expires: datetime) -> bool:
-        """Whether this token was never used before; of several that ask at once, one is told so."""
+        """Whether this token was never used before; of several that ask at once, one gets true."""
         token = sha256(f"{len(issuer)}|{issuer}|{jti}".encode()).hexdigest()
         row = {"token": token, "expires": expires}
         with self._transaction() as connection:
@@ -418,9 +418,9 @@ class Database:
     ) -> dict[audit.Content, datetime]:
         """What was shown for ``patient`` and last answered with an override since then, and when.
 
-        ``patient`` is as it is kept. A report whose card cannot be told from another's, since a
-        client gave two calls one ``hookInstance``, says nothing. The client's clock may bring a
-        moment forward, never put it off.
+        ``patient`` is as it is kept. A report whose card cannot be identified, since a client
+        gave two calls one ``hookInstance``, says nothing. The client's clock may bring a
+        moment forward, never postpone it.
         """
         same_client = feedback.c.client.is_not_distinct_from(consultations.c.client)
         columns = (cards.c.rule, cards.c.text, cards.c.topic, cards.c.indicator, cards.c.digest)
@@ -469,7 +469,7 @@ class Database:
     # --- reading it back, and forgetting ---------------------------------------------------------
 
     def find(self, name: str) -> list[str]:
-        """The consultations that ``name`` stands for: an id, a hook instance, or a card's uuid."""
+        """The consultations that ``name`` refers to: an id, a hook instance, or a card's uuid."""
         by_card = sa.select(cards.c.consultation).where(cards.c.uuid == name)
         found = (
             sa.select(consultations.c.id)
@@ -544,7 +544,7 @@ class Database:
             yield from page
 
     def rows(self, chosen: Selection) -> Rows:
-        """What a report counts. All of it is held at once, some 2 KB a call."""
+        """What a report counts. All of it is in memory at once, about 2 KB per call."""
         calls: list[Call] = []
         answers: dict[str, Answer] = {}
         page: list[dict[str, Any]] = []
@@ -604,7 +604,7 @@ class Database:
 
 
 def _when(answer: tuple[datetime, bool]) -> tuple[datetime, bool]:
-    """Later is greater; of one moment's answers the one that is no override."""
+    """Later is greater; of answers at the same moment, one that is not an override."""
     return answer[0], not answer[1]
 
 
@@ -669,13 +669,13 @@ def _rows(
 
 
 def _asked(call: audit.Call, pseudonyms: Pseudonyms) -> dict[str, Any]:
-    """What every call has, whatever became of it, with its ids made unreadable."""
+    """What every call has, whatever its result, with its ids made unreadable."""
     client = call.client
     return {
         "client": client,
         "service": call.service,
         "hook": call.hook,
-        # Anything but a UUID might say who the patient is.
+        # Anything but a UUID might identify the patient.
         "hook_instance": call.hook_instance
         if _is_uuid(call.hook_instance)
         else pseudonyms.of("hookInstance", client, call.hook_instance),

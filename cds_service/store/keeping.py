@@ -1,8 +1,8 @@
-"""Keeps consultations without making anybody wait, feedback and used tokens before they count.
+"""Keeps consultations without delaying callers, and feedback and used tokens before they count.
 
 A consultation is put into a queue and written by a background thread, many in one go. When the
-database does not do its part they wait; when too many wait they are lost, counted and logged, and
-the cards are answered all the same. Feedback and tokens are written while the caller waits, or
+database does not work they wait; when too many wait they are lost, counted and logged, and the
+cards are answered anyway. Feedback and tokens are written while the caller waits, or
 `Unavailable` is raised.
 
 The thread also does what is slow before the first write: importing SQLAlchemy, opening the
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from cds_service.cdshooks.feedback import Feedback
     from cds_service.store.database import Database, Stored
 
-#: Calls that may wait for the database, some 2 KB each; more are lost.
+#: Calls that may wait for the database, about 2 KB each; more are lost.
 CAPACITY = 10_000
 _BATCH = 500
-#: Calls arrive singly: a moment's patience makes one write of many.
+#: Calls arrive singly: a short wait turns many into one write.
 _GATHER_S = 0.05
 #: Slow imports wait until the first card is out, or this long.
 _START_S = 1.0
@@ -51,12 +51,12 @@ _LOOKING = 4
 _OPENING = "still being opened"
 #: The server gives a worker ten seconds to end.
 _DRAIN_S = 6.0
-#: A token is remembered a little longer than it is good for: clocks differ.
+#: A token is remembered a little longer than it is valid: clocks differ.
 _TOKEN_MARGIN = timedelta(minutes=5)
 
 
 class Health(Struct, frozen=True):
-    """How the database does, how many consultations wait for it and how many were lost."""
+    """The state of the database, how many consultations wait for it and how many were lost."""
 
     state: Literal["ok", "opening", "unavailable"]
     waiting: int
@@ -184,14 +184,14 @@ class Store:
         looking = Thread(target=look, name="look-up", daemon=True)
         try:
             looking.start()
-        except RuntimeError:  # no more threads to be had
+        except RuntimeError:  # no more threads available
             self._looking.release()
             return None
         looking.join(patience)
         return found[0] if found else None
 
     def health(self) -> Health:
-        """How the last writing went, at most some seconds ago; nobody waits for the database."""
+        """How the last writing went, at most some seconds ago; no call waits for the database."""
         waiting, lost = self._queue.qsize(), self._lost
         if self._problem == _OPENING:
             return Health("opening", waiting, lost)
@@ -370,7 +370,7 @@ def check_database(url: str) -> None:
         return
     except sqlite3.DatabaseError:
         raise SettingsError(
-            "CDS_DATABASE_URL", f"{path} is no SQLite database", "Name another file."
+            "CDS_DATABASE_URL", f"{path} is not an SQLite database", "Name another file."
         ) from None
     if version > VERSION:
         raise SchemaError(version, VERSION)

@@ -13,7 +13,7 @@ import msgspec
 
 def log_line(line: Mapping[str, Any]) -> None:
     written = msgspec.json.encode({"time": strftime("%Y-%m-%dT%H:%M:%SZ", gmtime()), **line})
-    # When nobody reads the log any more, calls are answered all the same.
+    # When the log is no longer read, calls are answered anyway.
     with suppress(OSError):
         # One write for a whole line: lines of several threads and workers do not mix.
         os.write(1, written + b"\n")

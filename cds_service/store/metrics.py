@@ -29,7 +29,7 @@ _cards = Counter("cds_cards", "Cards by rule and indicator.", ["rule", "indicato
 withheld = Counter("cds_cards_withheld", "Cards that were not shown.", ["rule", "because"])
 override_lookups = Counter(
     "cds_override_lookups",
-    "Times it was looked up what was overridden for a patient; unknown shows every card.",
+    "Look-ups of what was overridden for a patient; unknown shows every card.",
     ["result"],
 )
 challenged = Counter(
@@ -37,7 +37,7 @@ challenged = Counter(
 )
 _needs = Counter(
     "cds_needs_missing",
-    "Needs that could not be had, by the state they stayed in.",
+    "Needs that were not available, by the state they remained in.",
     ["need", "state"],
 )
 _unread = Counter(
@@ -57,7 +57,7 @@ feedback_unknown = Counter("cds_feedback_unknown_card", "Items of feedback on no
 feedback_refused = Counter("cds_feedback_refused", "Batches of feedback refused.", ["status"])
 turned_away = Counter(
     "cds_turned_away",
-    "Callers not heard, by status: 401 unknown, 429 too many calls, 503 no store to ask.",
+    "Callers refused, by status: 401 unknown, 429 too many calls, 503 no store to ask.",
     ["status"],
 )
 _known_answers = Counter(
@@ -76,7 +76,7 @@ waiting = Gauge(
 )
 unavailable = Gauge(
     "cds_store_unavailable",
-    "Workers for whom the database does not do its part.",
+    "Workers whose database does not work.",
     multiprocess_mode="livesum",
 )
 
@@ -132,7 +132,7 @@ def exposition() -> bytes:
 
 
 def _forget_dead(folder: Path) -> None:
-    """What a worker that is gone had waiting counts no longer; what it counted does."""
+    """What a stopped worker had waiting no longer counts; what it counted still does."""
     for file in folder.glob("gauge_live*_*.db"):
         pid = re.search(r"_(\d+)\.db$", file.name)
         if pid and not Path(f"/proc/{pid[1]}").exists() and not _alive(int(pid[1])):

@@ -1,1 +1,1 @@
-"""Whom the service hears and whom it asks: callers, their keys, and the addresses it may call."""
+"""Who may call the service and what it may call: callers, their keys, and addresses."""

@@ -2,7 +2,7 @@
 
 A request chooses the address this program would send queries and a token to, so only addresses
 the operator has listed are called. Base addresses are compared whole, after normalisation: a
-tenant below a listed base is another base, to be listed itself.
+tenant below a listed base is a different base, which must be listed too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class BaseAddress(NamedTuple):
 
 
 class ApprovedFhirServer:
-    """A base address that may be called for ``client`` ("" for anybody, in open mode). Only
+    """A base address that may be called for ``client`` ("" for any caller, in open mode). Only
     `approve_fhir_server` makes one."""
 
     __slots__ = ("client", "url")
@@ -60,7 +60,7 @@ def approve_fhir_server(
     """``url`` as a server that may be called: one ``listed``, in the demo also any on loopback.
 
     Without encryption only loopback is called, in the demo also a listed server. A token is not
-    asked for: in open mode an approved server without access control is read without one.
+    required: in open mode an approved server without access control is read without one.
     """
     base = normal_base_address(url)
     if isinstance(base, Refused):
@@ -110,7 +110,7 @@ def _normal_base_address(url: str) -> BaseAddress | Refused:
 
 
 def _normal_host(host: str) -> str:
-    """As it stands in a URL: a name as it is, an IPv6 address in brackets; "" if it is neither."""
+    """As in a URL: a name as it is, an IPv6 address in brackets; "" if it is neither."""
     if ":" not in host:
         return host if _is_host_name(host) else ""
     try:

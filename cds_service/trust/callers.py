@@ -1,11 +1,11 @@
 """Who is calling.
 
-A `Caller` is made here alone: by `Guard` from a registered client's token, or by `OpenDoor` where
-nobody is asked. Every reason to refuse a token gets the same answer; which it was is in our log.
+A `Caller` is made only here: by `Guard` from a registered client's token, or by `OpenDoor` where
+no token is needed. Every refusal gets the same answer; the reason is only in our log.
 
-A token is a signed statement, good for one call: who made it (``iss``), for whom (``aud``), when
+A token is a signed statement, valid for one call: who made it (``iss``), for what (``aud``), when
 (``iat``, ``exp``, ``nbf``), its number (``jti``). It is read with its signature unchecked only to
-find the client whose keys check it; what it says there is believed only after that.
+find the client whose keys check it; its content is trusted only after that.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _is_printable = re.compile(r"[\x20-\x7e]{1,256}").fullmatch
 
 
 class Caller:
-    """Whoever made this call: a registered client, or anybody (``name`` "") in open mode."""
+    """The maker of this call: a registered client, or any caller (``name`` "") in open mode."""
 
     __slots__ = ("fhir_servers", "name")
 
@@ -58,17 +58,17 @@ class Door(Protocol):
 
 
 class OpenDoor:
-    """Lets everybody in, and asks nobody who they are."""
+    """Admits every caller, without asking who they are."""
 
     def __init__(self, fhir_servers: Collection[str]) -> None:
-        self._anybody = Caller("", fhir_servers, _SEAL)
+        self._anyone = Caller("", fhir_servers, _SEAL)
 
     def authenticate(self, authorization: str | None, audiences: Collection[str]) -> Caller:
-        return self._anybody
+        return self._anyone
 
 
 class Rejected(Exception):
-    """Why a token is refused, in fixed words for our log: nothing of the token."""
+    """Why a token is refused, in fixed words for our log: nothing from the token."""
 
 
 class Keys(Protocol):
@@ -97,7 +97,7 @@ class _Claims(Struct):
 
 
 class Guard:
-    """Lets registered clients in, each with a token of its own for every call."""
+    """Admits registered clients, each with a new token for every call."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class Guard:
             _check_claims(claims, client, audiences, self._now())
         except Rejected as why:
             raise Unauthorized(str(why), name) from None
-        # Before it is used up, so that the same token is good for the call repeated later.
+        # Before it is used up, so that the same token is valid when the call is repeated later.
         wait = self._calls[name].wait(self._now())
         if wait:
             raise TooManyCalls(wait, name)

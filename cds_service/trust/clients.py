@@ -6,7 +6,7 @@
     jwks_url     = "https://ehr.north.example.org/jwks.json"
     fhir_servers = ["https://fhir.north.example.org/r4"]
 
-Read once at start. A register that is wrong in one entry is refused whole, by the entry's name.
+Read once at start. A register with one invalid entry is refused as a whole, naming the entry.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _is_printable = re.compile(r"[\x21-\x7e]{1,500}").fullmatch
 class Client(Struct, frozen=True):
     """One registered client.
 
-    ``name`` stands in our log and records. ``issuer`` is the ``iss`` of its tokens. Its keys are
+    ``name`` appears in our log and records. ``issuer`` is the ``iss`` of its tokens. Its keys are
     read from ``jwks_file``, else fetched from ``jwks_url``, which is also the only ``jku`` its
     tokens may name. ``audiences`` are accepted besides our own addresses, ``tenants`` the only
     ones accepted when there are any.
@@ -59,14 +59,14 @@ class _File(Struct, forbid_unknown_fields=True):
 
 
 def read_clients(file: Path, *, plain_http: bool = False) -> tuple[Client, ...]:
-    """The clients in ``file``; `ClientsError` names the entry, the problem and the cure.
+    """The clients in ``file``; `ClientsError` names the entry, the problem and the fix.
 
     ``plain_http`` allows addresses without encryption beyond loopback, for tests.
     """
     try:
         if file.stat().st_mode & stat.S_IWOTH:
             raise ClientsError(
-                file, "", "every user of this machine may write it", f"Run chmod o-w {file}."
+                file, "", "every user of this machine can write to it", f"Run chmod o-w {file}."
             )
         text = file.read_text(encoding="utf-8")
         written = msgspec.convert(tomllib.loads(text), _File)
@@ -77,14 +77,17 @@ def read_clients(file: Path, *, plain_http: bool = False) -> tuple[Client, ...]:
     except UnicodeDecodeError:
         raise ClientsError(file, "", "it is not UTF-8 text", "Save it as UTF-8.") from None
     except tomllib.TOMLDecodeError as error:
-        raise ClientsError(file, "", f"it is not TOML ({error})", "Mend that line.") from None
+        raise ClientsError(file, "", f"it is not TOML ({error})", "Correct that line.") from None
     except msgspec.ValidationError:
         raise ClientsError(
             file, "", "it is not a list of clients", "Write each under its own [[clients]]."
         ) from None
     if not written.clients:
         raise ClientsError(
-            file, "", "it registers nobody", "Add a [[clients]] entry, or unset CDS_CLIENTS_FILE."
+            file,
+            "",
+            "it registers no client",
+            "Add a [[clients]] entry, or unset CDS_CLIENTS_FILE.",
         )
     clients: list[Client] = []
     for number, table in enumerate(written.clients, 1):
@@ -114,7 +117,7 @@ class _Reader:
         try:
             entry = msgspec.convert(table, _Entry)
         except msgspec.ValidationError as error:
-            # it speaks of names and types in a file of the operator's, so it may be shown
+            # it names only names and types in the operator's own file, so it may be shown
             raise self.wrong(str(error), "See docs/security.md for what an entry holds.") from None
         if not _is_name(entry.name):
             raise self.wrong(
@@ -136,7 +139,7 @@ class _Reader:
         if path is not None and not path.is_file():
             raise self.wrong(
                 f"there is no file {entry.jwks_file!r}",
-                "jwks_file is looked for beside the clients file; mend the path.",
+                "jwks_file is looked for next to the clients file; correct the path.",
             )
         if entry.jwks_url:
             self.address("jwks_url", entry.jwks_url)

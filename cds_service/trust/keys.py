@@ -1,6 +1,6 @@
 """The keys of clients: fetched or read, kept, changed; and made, for tests.
 
-Where a client's keys are is known from the register alone; nothing of a token is ever fetched.
+The location of a client's keys comes only from the register; no address in a token is ever fetched.
 Imported only where clients are authenticated: its libraries take a sixth of a second to load.
 """
 
@@ -29,7 +29,7 @@ from cds_service.trust.callers import ALGORITHMS, Rejected
 if TYPE_CHECKING:
     from cds_service.trust.clients import Client
 
-#: A key that the client took back is refused after this time at the latest, while its address
+#: A key that the client withdrew is refused after this time at the latest, while its address
 #: answers; when it does not, keys are kept this long and no longer.
 FRESH_S = 600
 KEPT_S = 3600
@@ -48,7 +48,7 @@ Keys = Mapping[tuple[str, str], PublicKey]
 
 
 class BadKeySet(Exception):
-    """Why a key set cannot be used; nothing of its content."""
+    """Why a key set cannot be used; nothing from its content."""
 
 
 class KeySet:
@@ -84,14 +84,14 @@ class KeySet:
         wanted = (kid, algorithm)
         problem = ""
         wants_new = self._age() >= FRESH_S or wanted not in self._keys
-        # While one thread fetches, the others go on with the keys there are, if any are good.
+        # While one thread fetches, the others continue with the present keys, if any are valid.
         if wants_new and self._lock.acquire(blocking=self._age() >= KEPT_S):
             try:
                 problem = self._refresh()
             finally:
                 self._lock.release()
         if self._age() >= KEPT_S:
-            raise Rejected(f"the client's keys cannot be had{problem}")
+            raise Rejected(f"the client's keys are not available{problem}")
         if wanted not in self._keys:
             raise Rejected(f"the client has no such key (kid) for this algorithm{problem}")
         return self._keys[wanted]
@@ -161,13 +161,13 @@ def key_sets(register: Path, clients: Sequence[Client]) -> dict[str, KeySet]:
 
 
 def _parse(raw: bytes) -> Keys:
-    """The keys of a JWK set that can verify our algorithms; what else it holds is passed over."""
+    """The keys of a JWK set that can verify our algorithms; anything else in it is ignored."""
     try:
         sent = json.loads(raw)["keys"]
         if not isinstance(sent, list) or not all(isinstance(one, dict) for one in sent):
             raise TypeError
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise BadKeySet("what came is not a JWK set") from None
+        raise BadKeySet("the answer is not a JWK set") from None
     if len(sent) > MOST_KEYS:
         raise BadKeySet(f"there are more than {MOST_KEYS} keys")
     keys: dict[tuple[str, str], PublicKey] = {}
@@ -177,7 +177,7 @@ def _parse(raw: bytes) -> Keys:
         if not isinstance(kid, str) or algorithm is None or not _is_for_us(one, algorithm):
             continue
         if "d" in one:
-            raise BadKeySet("it holds a private key, so anybody could sign")
+            raise BadKeySet("it holds a private key, so anyone could sign")
         key = _public_key(one)
         if key is None:
             continue
@@ -224,7 +224,7 @@ def make_key(algorithm: str) -> bytes:
 
 
 def read_key(pem: bytes) -> PrivateKey:
-    """Raises `ValueError` for what is no private key of ES384 or RS384."""
+    """Raises `ValueError` for anything that is not a private key of ES384 or RS384."""
     key = serialization.load_pem_private_key(pem, password=None)
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size == 384:
         return key

@@ -1,7 +1,7 @@
-"""Asking other machines: the only place of this program that opens a connection.
+"""Asking other machines: the only place in this program that opens a connection.
 
-No redirect is followed, nothing of the environment (proxy, netrc) is used, no cookie is kept. One
-deadline holds for connecting, for the headers and for the body, however slowly they drip.
+No redirect is followed, nothing from the environment (proxy, netrc) is used, no cookie is kept. One
+deadline covers connecting, for the headers and for the body, however slowly they drip.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Got(NamedTuple):
 
 
 class NoAnswer(Exception):
-    """Why there is no whole answer. Nothing of the cause is kept: its text holds the address."""
+    """Why there is no whole answer. Nothing of the cause is kept: its text contains the address."""
 
     def __init__(self, why: Why) -> None:
         super().__init__(why)
@@ -100,7 +100,7 @@ def _send(
         url,
         data=sent,
         headers=headers,
-        timeout=Timeout(total=seconds),  # type: ignore[arg-type] # its types know numbers only
+        timeout=Timeout(total=seconds),  # type: ignore[arg-type] # its types allow numbers only
         stream=True,
         allow_redirects=False,
     )
@@ -125,8 +125,8 @@ def _session() -> requests.Session:
 
 # --- the deadline of a whole answer ----------------------------------------------------------
 #
-# A socket's own timeout begins anew with every byte. Here the time that was left when the answer
-# began is all there is for it.
+# A socket's own timeout starts again with every byte. Here the whole answer must arrive in the
+# time that was left when it began.
 
 
 class _Until(io.RawIOBase):

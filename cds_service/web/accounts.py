@@ -1,6 +1,6 @@
-"""The account of a call, whatever became of it: kept, counted and logged.
+"""The account of a call, whatever its result: kept, counted and logged.
 
-The log gets one line a call, without patient data; who was turned away is not kept in the store.
+The log gets one line per call, without patient data; refused callers are not kept in the store.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Arrival(NamedTuple):
 
 
 class Accounts:
-    """Gives account of every call; without a ``store`` none is kept."""
+    """Accounts for every call; without a ``store`` nothing is kept."""
 
     def __init__(self, store: Store | None, challenger: Challenger | None) -> None:
         self._store = store
@@ -57,13 +57,13 @@ class Accounts:
 
 
 def turned_away(error: ServiceError, what: str) -> None:
-    """Counts and logs who was not heard when calling ``what``."""
+    """Counts and logs a caller refused when calling ``what``."""
     metrics.turned_away.labels(str(error.status)).inc()
     log_line({"level": "warning", "status": error.status, "for": what, **error.log})
 
 
 def feedback_stored(service: Service, started: float, stored: Stored) -> Mapping[str, int]:
-    """Counts and logs what became of a batch of feedback, and says so."""
+    """Counts and logs the result of a batch of feedback, and returns it."""
     for item in stored.new:
         metrics.feedback.labels(service.id, item.outcome).inc()
     metrics.feedback_repeated.inc(stored.repeated)
@@ -131,7 +131,7 @@ def _log_call(call: Call, result: Consultation | ServiceError, kept: Mapping[str
     }
     if call.client:
         line["client"] = call.client
-    # Anything else a client sends as its hookInstance might say who the patient is.
+    # Anything else a client sends as its hookInstance might identify the patient.
     if _is_uuid(call.hook_instance):
         line["hookInstance"] = call.hook_instance
     if isinstance(result, ServiceError):

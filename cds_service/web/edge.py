@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-#: What every answer says: it is data, for this caller alone, to be kept and shown nowhere.
+#: The headers of every answer: it is data, for this caller only, not to be kept or shown elsewhere.
 _GUARDS = [
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
@@ -20,11 +20,11 @@ _GUARDED = frozenset(name.lower() for name, _ in _GUARDS)
 
 
 class Edge:
-    """What stands before routing: one spelling of each path, preflight, CORS and security headers.
+    """What happens before routing: one spelling of each path, preflight, CORS and security headers.
 
     The public CDS Hooks sandbox calls ``/cds-services//id`` when its user typed a trailing slash,
-    and a redirect would end a preflight, so every spelling is served where it stands. CORS is
-    written out here because Flask-Cors took 50 to 65 us a call, half of what Flask itself takes.
+    and a redirect would end a preflight, so every spelling is served as it is. CORS is
+    implemented here because Flask-Cors took 50 to 65 us a call, half of what Flask itself takes.
     """
 
     def __init__(self, app: WSGIApplication, origins: Sequence[str], demo: bool) -> None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from cds_service.settings import Settings
 
-#: Bodies a worker waits for at once, a few less than it has threads: a caller that never ends its
-#: body holds one for as long as it likes, and the others must still be answered.
+#: Bodies a worker waits for at once, a few less than it has threads: a caller that never finishes
+#: its body holds one for as long as it likes, and the others must still be answered.
 _READ_AT_ONCE = 60
 _reading = BoundedSemaphore(_READ_AT_ONCE)
 #: Calls a worker works on at once: many would take turns on one core and make every call late.
@@ -54,7 +54,7 @@ def json_body(environ: WSGIEnvironment, limit: int) -> bytes:
     """The body, if it claims to be JSON of any kind (FHIR's included) or claims nothing; without
     the mark that some clients put before UTF-8.
 
-    Read here because Werkzeug cuts a chunked body at the limit without a word.
+    Read here because Werkzeug silently cuts a chunked body at the limit.
     """
     kind = environ.get("CONTENT_TYPE") or "application/json"
     if kind != "application/json" and "json" not in kind.partition(";")[0].lower():

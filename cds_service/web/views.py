@@ -1,6 +1,6 @@
 """What is answered at which address: `ROUTES` lists them all.
 
-Each view is a method of `Views`: find the service, let the caller in, parse, call, give account,
+Each view is a method of `Views`: find the service, admit the caller, parse, call, account for it,
 answer; nothing is decided here.
 """
 
@@ -89,7 +89,7 @@ class Views:
         base = f"{settings.public_url}/cds-services"
         self._discovery_url = (base,)
         self._call_url = {id_: (f"{base}/{id_}",) for id_ in self._by_id}
-        # Clients disagree whose address a token for feedback names.
+        # Clients disagree about which address a token for feedback names.
         self._feedback_url = {
             id_: (f"{url}/feedback", url) for id_, (url,) in self._call_url.items()
         }
@@ -101,8 +101,8 @@ class Views:
         return Response(_HEALTHY, content_type=_JSON)
 
     def readiness(self) -> Response:
-        """Every guideline is loaded and checked by now, and cards need no store. Only a wrong
-        answer to a case whose right answer is known makes the service unready."""
+        """A process that gets here has loaded and checked every guideline, and cards need no store.
+        Only a wrong answer to a case whose right answer is known makes the service unready."""
         state: dict[str, Any] = {"status": "ok", "services": list(self._by_id)}
         status = 200
         if self._store is not None:
@@ -162,11 +162,11 @@ class Views:
     def _find(self, service_id: str) -> Service:
         service = self._by_id.get(service_id)
         if service is None:
-            raise NotFound("There is no CDS service of this id; see /cds-services.")
+            raise NotFound("There is no CDS service with this id; see /cds-services.")
         return service
 
     def _let_in(self, audiences: tuple[str, ...], what: str) -> Caller:
-        """Whoever calls one of ``audiences``; one turned away is not kept in the store."""
+        """The caller of one of ``audiences``; a refused one is not kept in the store."""
         try:
             return self._door.authenticate(request.environ.get("HTTP_AUTHORIZATION"), audiences)
         except ServiceError as error:

@@ -1,10 +1,10 @@
 """The workbench: a page that plays an EHR over this service, and shows the reasoning behind it.
 
 The page is plain files, sent as they are. Its calls go to the same CDS Hooks addresses as any
-client's; only the reasoning, other dates than today, and a Bundle made into a request are asked of
-addresses of its own. What shows them is imported when somebody looks, so that a service without
-onlookers starts as fast as ever. The sample infants are handed out here too, to the workbench and
-to whoever tries the demo.
+client's; the reasoning, dates other than today, and a Bundle made into a request have
+addresses of their own. The code that shows them is imported on first use, so that a service without
+them starts as fast as before. The sample infants are served here too, to the workbench and to users
+of the demo.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Workbench:
-    """What the workbench is sent and told; the answer of each address is a method."""
+    """What the workbench is sent; the answer of each address is a method."""
 
     def __init__(
         self,
@@ -98,11 +98,11 @@ class Workbench:
         """The guideline that the address names, or the first."""
         name = request.args.get("guideline", next(iter(self._guidelines)))
         if name not in self._guidelines:
-            raise NotFound("There is no guideline of this id; see /workbench/setup.")
+            raise NotFound("There is no guideline with this id; see /workbench/setup.")
         return self._guidelines[name]
 
     def _guideline_page(self, g: Guideline) -> bytes:
-        """Made when somebody reads it: rendering takes longer than starting."""
+        """Made on first reading: rendering takes longer than starting."""
         from cds_service.workbench.showing import guideline_page
 
         name = g.wording.about.id
@@ -144,7 +144,7 @@ class Workbench:
         settings = self._settings
         service = self._by_id.get(service_id)
         if service is None:
-            raise NotFound("There is no CDS service of this id; see /cds-services.")
+            raise NotFound("There is no CDS service with this id; see /cds-services.")
         _refuse_other_pages(settings.public_url)
         now = self._today()
         on = _date_asked(now)
@@ -173,7 +173,7 @@ class Workbench:
         return _json(request_of(case.asked))
 
 
-#: Every address of the workbench but the front page, which it shares, with what answers there.
+#: Every address of the workbench but the front page, which it shares, with its answer.
 ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
     ("GET", "/guideline", Workbench.guideline_to_read),
     ("GET", "/workbench/<name>", Workbench.part),
@@ -191,7 +191,7 @@ def add_workbench(app: Flask, workbench: Workbench) -> None:
 
 
 class SampleInfants:
-    """Lists the stories and hands them out, told as if ``today`` were their day."""
+    """Lists the stories and serves them, with their dates moved to ``today``."""
 
     def __init__(self, stories: Mapping[str, samples.Story], today: Callable[[], date]) -> None:
         self._stories = stories
@@ -213,10 +213,10 @@ class SampleInfants:
 
     def sample(self, name: str, part: str) -> Response:
         if name not in self._stories:
-            raise NotFound("There is no sample of this name; see /samples.")
+            raise NotFound("There is no sample with this name; see /samples.")
         told = samples.shifted(self._stories[name], self._today())
         if told is None:
-            raise NotFound("This story cannot be told on this day; see /samples.")
+            raise NotFound("This story cannot be moved to this day; see /samples.")
         return _sample(told.request if part == "request" else told.patient)
 
 
@@ -253,9 +253,9 @@ def _json(value: object) -> Response:
 
 
 def _refuse_other_pages(public_url: str) -> None:
-    """What is told here holds a record, which no page of another origin shall read in passing.
+    """The answers here contain a record, which no page of another origin may read.
 
-    Browsers say where a request comes from, and no script can say otherwise for them. Not all say
+    Browsers say where a request comes from, and no script can change that. Not all send
     `Sec-Fetch-Site`, and none over plain HTTP beyond loopback; a POST has its `Origin` in all.
     """
     sent = request.headers

@@ -1,18 +1,18 @@
-"""The sample infants, told as if today were the day of their story.
+"""The sample infants, with their dates moved so that their story happens today.
 
 Each story has a date, and its ages and intervals hold on that date only. `shifted` moves a story
 to another day: every date moves by the same number of days, so every interval that the guideline
-counts in days stays what it is. Ages count in calendar months, whose lengths differ, so the birth
-date is then set so that the child has the same age in completed months, and stands as many days
-before or after its nearest monthly birthday (as near as the calendar allows: nobody born in a 30-
+counts in days stays the same. Ages count in calendar months, whose lengths differ, so the birth
+date is then set so that the child has the same age in completed months, and is as many days
+before or after its nearest monthly birthday (as near as the calendar allows: no one born in a 30-
 day month has a 31st). In the first month of life age counts in days. Nothing is left before birth
 that was not before it.
 
 An incomplete birth date is a whole month or year; it is moved to the one in which the youngest
 and the oldest child it can mean fall into the same age groups, on the day of the story and on
-every other date of the record. On some days there is none (on
-31 December nobody born this year can be one), nor is a child of 29 days under a month old at the
-end of February; such a story is not told on such a day.
+every other date of the record. On some days that is impossible (on
+31 December no child born this year is one year old, and at the end of February a child of 29 days
+is not under a month old); such a story is left out on such a day.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import msgspec
 from msgspec import Struct
 
 #: Ages in completed months at which the guideline's age groups begin, and in days at which a child
-#: is no newborn any more. They place incomplete birth dates only.
+#: is no longer a newborn. They place incomplete birth dates only.
 AGE_GROUPS = (1, 12, 24)
 NEWBORN_DAYS = 28
 
@@ -37,7 +37,7 @@ _NEAR = 5  # months differ by at most three days in length, twice
 
 
 class Story(Struct, frozen=True):
-    """``tells`` is the story in a sentence, ``as_of`` its date, ``fhir_version`` what its record
+    """``tells`` has the story in a sentence, ``as_of`` its date, ``fhir_version`` what its record
     is written in; the rest is JSON."""
 
     name: str
@@ -80,7 +80,7 @@ def stories(folder: Path) -> dict[str, Story]:
 
 
 def shifted(story: Story, to: date) -> Story | None:
-    """The story as it is told on ``to``; ``None`` on a day on which it cannot be told."""
+    """The story moved to ``to``; ``None`` for a day to which it cannot be moved."""
     if to == story.as_of:
         return story
     days = to - story.as_of

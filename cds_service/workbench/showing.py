@@ -58,7 +58,7 @@ def setup(services: Sequence[Service], g: Guideline, *, on: date, as_of_is_set: 
         "guidelines": [
             {"id": one.wording.about.id, "title": one.wording.about.title} for one in all_of_them
         ],
-        # The first is shown where none is named.
+        # The first is shown if none is named.
         "named": "" if about.id == all_of_them[0].wording.about.id else f"?guideline={about.id}",
         "desk": g.desk(),
         # The need under which a whole kind of resource is sent.
@@ -224,7 +224,7 @@ def _nested(tokens: Sequence[Token]) -> list[Any]:
 
 
 def _opened(token: Token, inside: list[Any]) -> list[Any]:
-    """Where what stands in an element goes: into it, or, where it is none we know, ``inside``."""
+    """Where the content of an element goes: into it, or, if the element is unknown, ``inside``."""
     address = str(token.attrGet("href") or "")
     is_link = token.tag == "a"
     # Hidden are the paragraphs of a tight list.
@@ -236,7 +236,7 @@ def _opened(token: Token, inside: list[Any]) -> list[Any]:
 
 
 def _leaf(token: Token) -> list[Any]:
-    """A token without others in it, as it stands in the tree."""
+    """A token without others in it, as it is in the tree."""
     if token.type == "softbreak":
         return [" "]
     if token.type == "code_inline":
@@ -256,7 +256,7 @@ def _to_the_web(address: str) -> bool:
 
 
 def guideline_page(frame: str, service: Service, prefetch_template: Callable[[Need], str]) -> bytes:
-    """The description of a service's guideline, and the README beside its data, as one page in
+    """The description of a service's guideline, and the README next to its data, as one page in
     ``frame``."""
     g, language = service.guideline, service.language
     readme = g.readme
@@ -287,7 +287,7 @@ def _named_contradiction(match: re.Match[str]) -> str:
 
 
 class _Page(RendererHTML):
-    """HTML of our own documents: of the HTML in them only anchors and line breaks stay, all else is
+    """HTML of our own documents: only anchors and line breaks in them remain HTML, all else is
     text."""
 
     _stays = re.compile(r'<a id="[a-z0-9-]+">|</a>|<br>').fullmatch

@@ -130,7 +130,13 @@ def objections(infant: Infant, answer: Json) -> Iterator[str]:
     no_cyanocobalamin = infant["cause"] in ("Leber", "cobalamin C") or suspected_inborn(infant)
     if no_cyanocobalamin and any(CYANOCOBALAMIN.search(str(one)) for one in drugs):
         yield "cyanocobalamin is suggested"
-    known_low = infant["b12"] in LOW | BORDERLINE or infant["cause"] == "vegan's anaemia"
+    if infant["allergy"] == "cyanocobalamin" and any(map(is_b12, drugs)):
+        yield "cobalamin is suggested after a reaction to it"
+    # A low level of more than half a year ago that was never treated still counts.
+    known_low = (
+        infant["b12"] in LOW | BORDERLINE | {"80 a year ago"}
+        or infant["cause"] == "vegan's anaemia"
+    )
     on_the_screen = infant["drafts"] not in ("chart", "empty")
     if drugs and not known_low and not on_the_screen and infant["therapy"] == "none":
         yield "a drug is suggested without a level"
@@ -241,8 +247,9 @@ WORSE: dict[str, tuple[tuple[str, str], ...]] = {
     "mother": (("unknown", "vegan mother"),),
     "cause": (("none", "Crohn's"), ("none", "cobalamin C"), ("none", "Leber")),
 }  # fmt: skip
-#: A result that is there need not be ordered, and another diagnosis may need other tests.
-NO_FEWER_TESTS = {"sign", "allergy"}
+#: A result that is there need not be ordered, another diagnosis may need other tests, and what is
+#: not given to an allergic child needs no follow-up.
+NO_FEWER_TESTS = {"sign"}
 
 
 def weaker(before: Json, after: Json, kind: str) -> Iterator[str]:
@@ -265,7 +272,10 @@ def pairs(chosen: list[Infant]) -> Iterator[tuple[str, Infant, Infant]]:
     for number, infant in enumerate(chosen):
         steps = [(kind, *step) for kind, found in WORSE.items() for step in found]
         kind, base, worse = steps[number % len(steps)]
-        yield kind, {**infant, kind: base}, {**infant, kind: worse}
+        # From 50 µmol/L a suspected inborn error is critical, unless the level is low: then
+        # the deficiency explains the homocysteine, and is graded by itself.
+        if (kind, infant["homocysteine"]) != ("b12", "60"):
+            yield kind, {**infant, kind: base}, {**infant, kind: worse}
 
 
 def _weaker(chosen: list[Infant]) -> dict[str, list[Infant]]:
@@ -313,6 +323,7 @@ def _answer(indicator: str, *drugs: Json, summary: str = "") -> Json:
     [
         ({"cause": "Leber"}, _answer("warning", _drug(ORAL, "by mouth")), "cyanocobalamin"),
         ({"homocysteine": "120"}, _answer("critical", _drug(ORAL, "by mouth")), "cyanocobalamin"),
+        ({"allergy": "cyanocobalamin"}, _answer("critical", _drug("317106", "IM")), "a reaction"),
         ({"platelets": "49"}, _answer("critical", _drug("317106", "IM")), "bleeds"),
         ({"b12": "none"}, _answer("warning", _drug("317106", "IM")), "without a level"),
         ({"b12": "80"}, _answer("critical", summary="mild deficiency"), "mild"),

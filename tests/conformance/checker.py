@@ -1,6 +1,6 @@
 """What is wrong with a response, judged by the standard alone: a client's point of view.
 
-Knows nothing of the service under test. Each problem is a sentence that begins with its place.
+It does not know the service under test. Each problem is a sentence that begins with its place.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}")
 _TOPIC = re.compile(r"[A-Za-z0-9]{1,100}")
 _REVERSE_DOMAIN = re.compile(r"[a-z][a-z0-9-]*(\.[A-Za-z0-9][A-Za-z0-9_-]*){2,}")
 _HTML = re.compile(r"<[A-Za-z/!]")
-#: Types whose subject stands under another name than ``subject``.
+#: Types whose subject has a name other than ``subject``.
 _SUBJECT = {
     "AllergyIntolerance": "patient",
     "MedicationOrder": "patient",
@@ -57,7 +57,7 @@ def _response(response: Any, patient_id: str) -> Iterator[str]:
             uuids.append(card.get("uuid"))
             uuids += [s.get("uuid") for s in _objects(card.get("suggestions"))]
     if len(set(map(str, uuids))) < len(uuids):
-        yield "cards: a uuid stands twice"
+        yield "cards: a uuid is used twice"
 
 
 def _empty(value: Any, place: str) -> Iterator[str]:
@@ -86,7 +86,7 @@ def _extension(holder: Mapping[str, Any], place: str) -> Iterator[str]:
         return
     for name in extension:
         if not _REVERSE_DOMAIN.fullmatch(name):
-            yield f"{place}.extension: {name} is no reverse-domain name"
+            yield f"{place}.extension: {name} is not a reverse-domain name"
 
 
 def _card(card: Any, place: str, patient_id: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ from cds_service.settings import Settings
 STORIES = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
 PATIENCE_S = 60.0
 
-#: A client may prefetch more than it was asked for: another child's result, a code nobody asks for.
+#: A client may prefetch more than it was asked for: another child's result, a code not asked for.
 #: A FHIR server that is asked for what is needed never sends them.
 UNASKED = {
     "twin-result-in-the-bundle": "Patient/twin-result-in-the-bundle-twin",
@@ -102,7 +102,7 @@ class Story:
 
 
 def without_unasked(story: Story) -> Json:
-    """The story's prefetch without what nobody asked for."""
+    """The story's prefetch without what was not asked for."""
     marker = UNASKED.get(story.name)
     if marker is None:
         prefetch: Json = story.request["prefetch"]

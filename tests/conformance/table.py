@@ -20,9 +20,9 @@ INTRODUCTION = """\
 Written by `python tests/conformance/table.py` from `tests/conformance/requirements.toml` and the
 tests that name a requirement; `make docs` does it.
 
-The standard is CDS Hooks 2.0 (https://cds-hooks.hl7.org/2.0/), the section its anchor there.
-*client*: the standard obliges or frees the client, and the service has to cope with it. *field*:
-real clients show it. What is not tested says why.
+The standard is CDS Hooks 2.0 (https://cds-hooks.hl7.org/2.0/), the section is its anchor there.
+*client*: the standard obliges or permits the client, and the service has to cope. *field*: real
+clients do it. What is not tested has a reason.
 
 """
 
@@ -57,7 +57,7 @@ def problems(
 ) -> list[str]:
     """What keeps the table from being true."""
     found = [
-        f"{name}: a test names it, but it is no requirement"
+        f"{name}: a test names it, but it is not a requirement"
         for name in tested
         if name not in required
     ]

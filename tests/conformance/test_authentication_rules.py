@@ -113,7 +113,7 @@ def test_expired_and_premature_tokens_are_refused(registered: FlaskClient) -> No
 
 
 @pytest.mark.requirement("CH-125")
-def test_a_token_is_good_for_one_call(registered: FlaskClient) -> None:
+def test_a_token_is_valid_for_one_call(registered: FlaskClient) -> None:
     token = NORTH.token()
     assert [status(registered, token) for _ in range(3)] == [200, 401, 401]
 

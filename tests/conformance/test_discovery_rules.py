@@ -59,7 +59,7 @@ def parameters(template: str) -> list[tuple[str, str]]:
         {"Authorization": "Bearer x.y.z"},
     ],
 )
-def test_discovery_answers_whoever_asks(client: FlaskClient, headers: dict[str, str]) -> None:
+def test_discovery_answers_every_caller(client: FlaskClient, headers: dict[str, str]) -> None:
     answer = client.get("/cds-services", headers=headers)
     assert (answer.status_code, answer.content_type) == (200, "application/json")
     assert isinstance(json.loads(answer.data)["services"], list)

@@ -204,7 +204,7 @@ def test_a_replay_changes_nothing_and_a_new_report_is_added(played: Played) -> N
 
 
 @pytest.mark.requirement("CH-112")
-def test_a_card_nobody_reports_on_has_no_feedback_and_is_no_override(played: Played) -> None:
+def test_a_card_not_reported_has_no_feedback_and_is_not_overridden(played: Played) -> None:
     played.send(overridden(card="another"))
     assert played.kept() == []
 

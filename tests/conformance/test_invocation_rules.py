@@ -141,7 +141,9 @@ def test_an_authorization_without_a_server_is_refused(story: Story) -> None:
 
 @pytest.mark.requirement("CH-37")
 @pytest.mark.parametrize("name", sorted(AUTHORIZATION))
-def test_a_flaw_in_the_authorization_is_no_crash(story: Story, fhir: FhirStub, name: str) -> None:
+def test_a_flaw_in_the_authorization_does_not_crash(
+    story: Story, fhir: FhirStub, name: str
+) -> None:
     for flawed in (without(AUTHORIZATION, name), {**AUTHORIZATION, name: ["x"]}):
         answer = story.post(fhirServer=fhir.url, fhirAuthorization=flawed)
         assert answer.status_code == (400 if name == "access_token" else 200)
@@ -194,7 +196,7 @@ def test_a_patient_prefix_makes_no_difference(story: Story) -> None:
 
 @pytest.mark.requirement("CH-44")
 @pytest.mark.parametrize("name", ["dstu2-shaped-record", "stu3-shaped-record"])
-def test_other_fhir_versions_are_no_crash(load_story: Callable[[str], Story], name: str) -> None:
+def test_other_fhir_versions_do_not_crash(load_story: Callable[[str], Story], name: str) -> None:
     assert load_story(name).post().status_code == 200
     order = {"resourceType": "MedicationOrder", "id": "o", "dateWritten": "2026"}
     assert load_story(name).with_prefetch(meds=searchset([order])).status_code == 200
@@ -228,7 +230,7 @@ def test_order_hooks_take_every_user_and_ignore_what_they_do_not_know(
         {"resourceType": "Unheard", "id": "o"},
     ],
 )
-def test_orders_of_any_kind_and_version_are_no_crash(
+def test_orders_of_any_kind_and_version_do_not_crash(
     load_story: Callable[[str], Story], name: str, order: Json
 ) -> None:
     told = load_story(name)
@@ -324,7 +326,7 @@ def test_the_next_page_is_read(story: Story, fhir: FhirStub) -> None:
 
 
 @pytest.mark.requirement("CH-55")
-def test_a_patient_without_a_date_of_birth_is_no_missing_patient(story: Story) -> None:
+def test_a_patient_without_a_date_of_birth_is_not_missing(story: Story) -> None:
     patient = without(story.request["prefetch"]["patient"], "birthDate")
     assert story.with_prefetch(patient=patient).status_code == 200
 
@@ -357,7 +359,9 @@ def test_an_absolute_reference_to_the_patient_is_the_patients(story: Story) -> N
     "value", ["123", 7, True, [], [1], {}, {"resourceType": "Basic"}, "Patient/1"]
 )
 @pytest.mark.parametrize("key", ["patient", "b12", "meds", "unknown"])
-def test_a_value_that_is_no_resource_counts_as_absent(story: Story, key: str, value: Any) -> None:
+def test_a_value_that_is_not_a_resource_counts_as_absent(
+    story: Story, key: str, value: Any
+) -> None:
     answer = story.with_prefetch(**{key: value})
     assert answer.status_code == (412 if key == "patient" else 200)
 
@@ -377,7 +381,7 @@ def test_every_reading_carries_the_token_and_asks_for_fhir(story: Story, fhir: F
 
 @pytest.mark.requirement("CH-60")
 @pytest.mark.parametrize("status", [401, 403, 404, 410, 429, 500, 503])
-def test_a_refusing_server_means_that_data_cannot_be_had(
+def test_a_refusing_server_means_that_data_is_unavailable(
     story: Story, fhir: FhirStub, status: int
 ) -> None:
     for kind in ("Patient", "Observation"):

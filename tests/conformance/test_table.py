@@ -29,7 +29,7 @@ def test_the_page_is_up_to_date() -> None:
         ({"A": {**COMPLETE, "reason": ""}}, {}, "needs strength"),
         ({"A": {"strength": "must", "section": "x"}}, {"A": ["t"]}, "needs strength"),
         ({"A": {**COMPLETE, "strength": "shall"}}, {"A": ["t"]}, "its strength is none of"),
-        ({}, {"A": ["t"]}, "it is no requirement"),
+        ({}, {"A": ["t"]}, "it is not a requirement"),
     ],
 )
 def test_a_table_that_is_not_true_is_noticed(

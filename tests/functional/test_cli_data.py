@@ -64,6 +64,16 @@ def test_check_names_what_a_site_changed(tmp_path: Path, by_option: bool) -> Non
     assert "limits.b12_severe.below" in done.stdout
 
 
+def test_check_names_the_known_infants_whom_a_site_answers_differently(tmp_path: Path) -> None:
+    assert "invented infants, answered as accepted" in cli("check").stdout
+    site = tmp_path / "site.toml"
+    site.write_text('[limits.b12_adequate]\nat_least = 320\nsource = "local: laboratory, 2026"\n')
+    done = cli("check", "--overrides", site)
+    assert done.returncode == 0
+    changed = [one for one in done.stdout.splitlines() if "answered differently" in one]
+    assert [one.split(":")[0].strip() for one in changed] == ["b12-under-two/exactly-three-hundred"]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

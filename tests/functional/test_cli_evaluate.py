@@ -178,7 +178,7 @@ def test_validate_lists_what_is_not_fhir_and_evaluates_all_the_same() -> None:
     assert "118 pg/mL" in said
     assert "Observation/hypotonia-regression-severe-b12-1: category" in said
     sound = answered(SEVERE / "patient.json", "--validate")
-    assert "nothing to object to" in sound
+    assert "no problems found" in sound
 
 
 # --- Bundles ------------------------------------------------------------------------------------

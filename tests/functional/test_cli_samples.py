@@ -201,7 +201,7 @@ def test_a_story_that_the_day_cannot_tell_says_so() -> None:
     assert "no birth date" in listed["birth-year-only"]["notToday"]
     answer = demo.get("/samples/birth-year-only/request.json")
     assert answer.status_code == 404
-    assert "cannot be told" in answer.get_json()["issue"][0]["details"]["text"]
+    assert "cannot be moved to this day" in answer.get_json()["issue"][0]["details"]["text"]
 
 
 @pytest.mark.parametrize("path", ["/samples/nobody/request.json", "/samples/../request.json"])

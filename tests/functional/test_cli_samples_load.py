@@ -186,7 +186,7 @@ def test_an_address_that_is_none_is_refused(base: str) -> None:
 def test_a_folder_without_stories_is_refused(tmp_path: Path) -> None:
     result = load("http://127.0.0.1:9/fhir", "--samples", str(tmp_path))
     assert result.exit_code != 0
-    assert "say where with --samples" in result.output
+    assert "name their folder with --samples" in result.output
 
 
 def test_a_server_that_is_still_starting_is_waited_for(target: Target) -> None:

@@ -26,6 +26,7 @@ from builders import (
     RXNORM,
     SEIZURE,
     SHOWN,
+    SNOMED,
     TABLET,
     THROMBOCYTOPENIA,
     VEIN,
@@ -358,6 +359,57 @@ def test_cyanocobalamin_injections_in_an_inborn_error() -> None:
     record = a_record(problems=[COBALAMIN_C])
     assert "ORD-10.inborn" in cards(see_orders(record, an_injection(code=VIAL)))
     assert "ORD-10.inborn" not in cards(see_orders(record, an_injection()))
+
+
+FORBIDDING: tuple[tuple[str, Record], ...] = (
+    ("allergy", a_record(allergies=(an_allergy(),), problems=[HEMOPHILIA])),
+    ("allergy", a_record(allergies=(an_allergy(),), problems=[SEIZURE], birth=day(10))),
+    ("leber", a_record(problems=[LEBER, HEMOPHILIA])),
+    ("leber", a_record(problems=[LEBER, SEIZURE, CROHN], birth=day(20))),
+    ("inborn", a_record(problems=[COBALAMIN_C, HEMOPHILIA], birth=day(20))),
+    ("suspected", a_record(a_lab("homocysteine", 120), problems=[HEMOPHILIA, SEIZURE])),
+    ("suspected", a_record(a_lab("homocysteine", 120), problems=[HEMOPHILIA], birth=day(10))),
+)
+
+
+@pytest.mark.parametrize(("danger", "record"), FORBIDDING)
+@pytest.mark.parametrize(
+    "draft",
+    [
+        an_injection(a_dosage(route=MUSCLE, days=2), code=VIAL),
+        an_injection(a_dosage(route=VEIN, days=90), code=VIAL),
+        an_injection(a_dosage(4, route=MUSCLE, days=2), code=VIAL),
+        a_draft(a_dosage(1000, "mg")),
+        a_draft(a_dosage(2)),
+        a_draft(a_dosage(1000), code=TABLET),
+        a_draft(a_dosage(500, route=Code(SNOMED, "46713006")), code=None, text="vitamin B12 spray"),
+    ],
+)
+def test_no_card_suggests_what_another_card_forbids(
+    danger: str, record: Record, draft: Draft
+) -> None:
+    seen = see_orders(record, draft)
+    refusing = seen.outcome(f"ORD-10.{danger}") if danger != "inborn" or draft.codes else None
+    assert refusing is None or refusing.indicator == "critical"
+    assert seen.removed or seen.revised
+    substances = {one.substance for one in seen.drugs}
+    for plan in seen.revised:
+        assert "medication" in plan.parts
+        substances.add(plan.drug.substance)
+    allowed = set() if danger in ("allergy", "inborn") else {"hydroxocobalamin"}
+    assert substances <= allowed
+
+
+def test_a_card_that_can_offer_nothing_points_to_the_one_that_forbids() -> None:
+    record = a_record(allergies=(an_allergy(),), problems=[HEMOPHILIA])
+    seen = see_orders(record, an_injection(code=VIAL))
+    bleeding = seen.outcome("ORD-11")
+    assert isinstance(bleeding, Recommend)
+    assert not bleeding.choices
+    assert seen.says("Another card says that this drug is not to be given to this child")
+    assert not see_orders(a_record(problems=[HEMOPHILIA]), an_injection(code=VIAL)).says(
+        "Another card"
+    )
 
 
 @pytest.mark.parametrize(

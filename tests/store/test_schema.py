@@ -152,7 +152,7 @@ def test_a_newer_database_is_left_alone(url: str) -> None:
 def test_a_file_that_cannot_be_used_is_refused_with_the_cure(tmp_path: Path) -> None:
     other = tmp_path / "notes.sqlite"
     other.write_text("Not a database at all, but longer than a header of a hundred bytes. " * 3)
-    with pytest.raises(SettingsError, match=r"CDS_DATABASE_URL: .* is no SQLite database"):
+    with pytest.raises(SettingsError, match=r"CDS_DATABASE_URL: .* is not an SQLite database"):
         check_database(f"sqlite:///{other}")
     with pytest.raises(SettingsError, match="cannot be written"):
         check_database(f"sqlite:///{tmp_path}/no/such/folder.sqlite")

@@ -55,7 +55,7 @@ def test_a_register_is_read_whole(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         (GOOD, "", "not a list of clients"),
-        (GOOD, "clients = []", "registers nobody"),
+        (GOOD, "clients = []", "registers no client"),
         (GOOD, "clients = 1", "not a list of clients"),
         (GOOD, "[[client]]", "not a list of clients"),
         (GOOD, "[[clients]", "is not TOML"),
@@ -113,7 +113,7 @@ def test_plain_http_is_for_loopback_and_for_tests(tmp_path: Path) -> None:
 def test_a_register_that_everybody_may_write_is_refused(tmp_path: Path) -> None:
     file = written(tmp_path, GOOD)
     file.chmod(0o666)
-    with pytest.raises(ClientsError, match="every user of this machine may write it"):
+    with pytest.raises(ClientsError, match="every user of this machine can write to it"):
         read_clients(file)
     file.chmod(0o664)
     assert read_clients(file)
@@ -160,7 +160,7 @@ def test_a_key_file_that_cannot_be_used_stops_the_start(
         ({"CDS_OPEN": "true"}, "CDS_OPEN: callers cannot be let in unasked"),
         ({"CDS_FHIR_SERVERS": "https://a.example"}, "CDS_FHIR_SERVERS: it is for open mode"),
         ({"CDS_PUBLIC_URL": "http://cds.example.org"}, "CDS_PUBLIC_URL: is not the https"),
-        ({"CDS_AS_OF": "2026-01-15"}, "CDS_AS_OF: another date"),
+        ({"CDS_AS_OF": "2026-01-15"}, "CDS_AS_OF: a date other than"),
         ({"CDS_CLIENTS_FILE": "/no/such.toml"}, "CDS_CLIENTS_FILE: there is no file"),
     ],
 )

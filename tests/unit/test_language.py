@@ -217,7 +217,7 @@ ORIGINALS = {"texts.a": "One {value}", "texts.b": "Two"}
     ("texts", "said"),
     [
         ({"texts.a": "Un {value}"}, "texts.b: is missing"),
-        ({**ORIGINALS, "texts.c": "Trois"}, "texts.c: is a text that nothing says"),
+        ({**ORIGINALS, "texts.c": "Trois"}, "texts.c: is a text that nothing uses"),
         ({**ORIGINALS, "texts.b": "Deux {value}"}, "texts.b: uses {value}, which this text is not"),
     ],
 )
@@ -235,7 +235,7 @@ def test_a_schema_and_its_catalogue_have_the_same_texts() -> None:
     check_ids("x.toml", ids_of(Texts), {"texts.level": "a", "texts.stop": "b"})
     with pytest.raises(CatalogueError, match=r"x\.toml: texts\.stop: is missing"):
         check_ids("x.toml", ids_of(Texts), {"texts.level": "a"})
-    with pytest.raises(CatalogueError, match=r"x\.toml: texts\.more: is a text that nothing says"):
+    with pytest.raises(CatalogueError, match=r"x\.toml: texts\.more: is a text that nothing uses"):
         check_ids("x.toml", (), {"texts.more": "a"})
 
 

@@ -281,8 +281,8 @@ def test_a_challenger_is_compared_card_by_card_with_the_answer_to_the_same_call(
         "RTE-04": (0, 0, 1, 0, 0),
         "NEW": (0, 0, 0, 0, 1),
     }
-    assert "challenger 2026.2 beside live" in "\n".join(words.in_words(found, ENGLISH))
-    assert "beside the live one" in page.as_html(found, {}, ENGLISH)
+    assert "challenger 2026.2 compared with live" in "\n".join(words.in_words(found, ENGLISH))
+    assert "compared with the live one" in page.as_html(found, {}, ENGLISH)
 
 
 def test_of_several_answers_to_one_call_the_nearest_in_time_is_compared() -> None:

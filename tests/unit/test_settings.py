@@ -80,7 +80,7 @@ def test_an_empty_value_is_no_value() -> None:
         ({"CDS_FHIR_SERVERS": "http://fhir.example.org/r4"}, "not encrypted"),
         ({"CDS_ALLOWED_ORIGINS": "https://a.example/app"}, "not an origin"),
         ({"CDS_ALLOWED_ORIGINS": "null"}, "not an origin"),
-        ({"CDS_ALLOWED_ORIGINS": "* https://a.example"}, "beside others"),
+        ({"CDS_ALLOWED_ORIGINS": "* https://a.example"}, "both * and others"),
         ({"CDS_PUBLIC_URL": "http://cds.example.org"}, "not the https address"),
     ],
 )

@@ -254,8 +254,8 @@ def test_dismissing_sends_the_reason(visit: Open) -> None:
 
 
 def _feedback_is_told_as_it_was_answered(page: Page, status: int) -> None:
-    """Holds with a service that takes feedback and with one that refuses it."""
-    said = "has taken" if 200 <= status < 300 else "did not take"
+    """Holds with a service that accepts feedback and with one that refuses it."""
+    said = "accepted" if 200 <= status < 300 else "did not accept"
     expect(cards(page).first.locator(".outcome")).to_contain_text(f"The service {said}")
     entry = page.locator("#talk details").filter(has_text="/feedback")
     expect(entry.locator(".status")).to_have_text(str(status))
@@ -272,9 +272,9 @@ def test_feedback_is_said_to_be_taken_only_when_it_was(visit: Open, status: int)
     cards(page).first.locator("[data-suggestion]").first.click()
     taken = cards(page).first.locator(".outcome")
     if status == 200:
-        expect(taken).to_have_text("Accepted. The service has taken the feedback.")
+        expect(taken).to_have_text("Accepted. The service accepted the feedback.")
     else:
-        expect(taken).to_have_text("Accepted. The service did not take the feedback: No.")
+        expect(taken).to_have_text("Accepted. The service did not accept the feedback: No.")
 
 
 # --- what if -------------------------------------------------------------------------------------

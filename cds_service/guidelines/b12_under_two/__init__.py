@@ -79,7 +79,7 @@ def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
     facts = read_facts(record, on, g, why)
     outcomes, assessment = _decide(facts, record, g, why)
     return Evaluation(
-        _one_main(outcomes),
+        words.never_mild(_one_main(outcomes)),
         why,
         facts,
         (*facts.unusable, *facts.ahead),
@@ -110,11 +110,12 @@ def evaluate_orders(
             outcome = structs.replace(outcome, card=facts.age.rule if spoken else "")
         return Evaluation((outcome,), why, facts, facts.unusable, basket, unread=facts.unread)
     assessment = assess(facts, g, why)
-    outcomes = order_checks.check_orders(basket, facts, assessment, g, why, signing=signing)
-    if all(isinstance(one, NotIndicated) for one in outcomes):
+    checked = order_checks.check_orders(basket, facts, assessment, g, why, signing=signing)
+    if all(isinstance(one, NotIndicated) for one in checked):
         unread = silence.unread_among_orders(facts, basket, g, signing=signing)
-        outcomes = _spoken_of(unread, outcomes, g, why)
-    return Evaluation(tuple(outcomes), why, facts, facts.unusable, basket, facts.unread, assessment)
+        checked = _spoken_of(unread, checked, g, why)
+    outcomes = words.never_mild(checked)
+    return Evaluation(outcomes, why, facts, facts.unusable, basket, facts.unread, assessment)
 
 
 def _spoken_of(

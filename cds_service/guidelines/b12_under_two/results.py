@@ -244,13 +244,8 @@ def read_levels(
         match = why.first(g.tables.result, facts, measured.source)
         reading, when = match.result, measured.when
         if reading == "unusable":
-            written = measured.value.written if measured.value is not None else measured.text
             later = _only_ahead(facts, g)
-            words = written or say(Texts.no_value)
-            if later and when is not None:
-                ahead.append(say(Texts.value_dated, value=words, date=when.first))
-            else:
-                unusable.append(_why_unusable(measured, words))
+            (ahead if later else unusable).append(_why_unusable(measured, later=later))
         elif match.rule == "B12-02" and not measured.about:
             early = _as_if_final(measured, facts, g)
             preliminary = preliminary if early is None else early
@@ -297,8 +292,13 @@ def is_low(measured: Measurement, on: date, g: Guideline) -> bool:
     return level.verdict in ("deficient", "low")
 
 
-def _why_unusable(measured: Measurement, written: Words) -> Words:
-    """The result as sent, with what is wrong with it where that is not its value."""
+def _why_unusable(measured: Measurement, *, later: bool) -> Words:
+    """The result as sent, with what is wrong with it where that is not its value; ``later`` when
+    that is its date in the future."""
+    value = measured.value
+    written: Words = (value.written if value is not None else measured.text) or say(Texts.no_value)
+    if later and measured.when is not None:
+        return say(Texts.value_dated, value=written, date=measured.when.first)
     if measured.status not in FINAL:
         return say(Texts.value_of_status, value=written, status=measured.status or "-")
     return say(Texts.value_undated, value=written) if "date" in measured.unclear else written

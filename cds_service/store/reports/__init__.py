@@ -1,1 +1,1 @@
-"""What became of the cards: the figures, and three ways to show them."""
+"""What happened to the cards: the figures, and three ways to show them."""

@@ -1,10 +1,10 @@
-"""What was taken and what was overridden, in figures, from what was kept.
+"""What was accepted and what was overridden, in figures, from what was kept.
 
 Pure: rows go in, a `Report` comes out, and the moment it is made at is an argument.
 
 What is counted is a *card shown*: one uuid of one client and service, however often the same call
 was answered. What was evaluated without being shown (suppressed, shadow, challenger) is counted
-elsewhere and never here. CDS Hooks lets clients keep feedback to themselves, and nobody reports a
+elsewhere and never here. CDS Hooks lets clients keep feedback to themselves, and none reports a
 card that was ignored; so *ignored* means that no answer has come although the card was shown longer
 ago than a stated time. A younger card is not counted yet, whether answered or not: counting only
 the answered ones would flatter the advice. A card answered both ways counts as accepted, since many
@@ -26,7 +26,7 @@ from cds_service.cdshooks.feedback import Feedback, Reason
 from cds_service.store.audit import Card
 
 LIVE = "live"
-#: Of fewer cards no rate is said: around one half, the interval covers half of all possible rates.
+#: Fewer cards get no rate: around one half, the interval covers half of all possible rates.
 FEW = 10
 #: Two-sided 95 %.
 _Z = 1.959963984540054
@@ -187,7 +187,7 @@ class CardComparison(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """An arm beside the live one: the calls both answered, and their cards one by one."""
+    """An arm compared with the live one: the calls both answered, and their cards one by one."""
 
     arm: str
     edition: str
@@ -199,7 +199,7 @@ class Comparison(Struct, frozen=True):
 
 class Report(Struct, frozen=True):
     """All figures. ``heard`` are the cards of clients that sent any feedback on a card shown,
-    ``silent_clients`` the others, of whom nothing is known but what they were shown; ``times`` and
+    ``silent_clients`` the others, of which only what they were shown is known; ``times`` and
     ``seconds`` are by outcome."""
 
     made_at: datetime
@@ -330,7 +330,7 @@ _Key = tuple[str | None, str, str]
 def make_report(
     rows: Rows, selection: Selection, made_at: datetime, ignored_after: timedelta
 ) -> Report:
-    """Every figure of the report on ``rows``, as it stands at ``made_at``."""
+    """Every figure of the report on ``rows``, as of ``made_at``."""
     shown = _shown(rows)
     old = [one for one in shown if made_at - one.call.at >= ignored_after]
     counted = set(map(id, old))
@@ -569,7 +569,7 @@ def _unshown(calls: Iterable[Call]) -> tuple[Unshown, ...]:
 
 
 def _comparisons(calls: Sequence[Call]) -> Iterator[Comparison]:
-    """Every other arm beside the live one, by edition.
+    """Every other arm compared with the live one, by edition.
 
     Two arms answered the same call when client, service and hook instance are the same; of several
     times that one was answered, those nearest in time belong together.
@@ -620,12 +620,12 @@ def _comparison(
 
 
 def _alike(found: Mapping[str, int]) -> int:
-    """Less the more differs: what differs most is read first."""
+    """Less for larger differences: what differs most is read first."""
     return -sum(count for what, count in found.items() if what != "same")
 
 
 def _matched(live: Iterable[Card], other: Iterable[Card]) -> Iterator[tuple[Card, str]]:
-    """Every card of both sides once, and how it fares: cards on one topic belong together."""
+    """Every card of both sides once, and how it compares: cards on one topic belong together."""
     left: dict[str, list[Card]] = defaultdict(list)
     for card in other:
         left[card.topic or card.text].append(card)

@@ -1,7 +1,7 @@
-"""A report as one page that holds all it needs: no script, no request, light and dark, printable.
+"""A report as one self-contained page: no script, no request, light and dark, printable.
 
-What stands on it is in ``page.html``; here is measured what it draws. Every plot stands beside a
-table with the same numbers, so that nothing is told by colour or shape alone.
+Its content is in ``page.html``; this measures what it draws. Every plot is next to a table with
+the same numbers, so that nothing depends on colour or shape alone.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _environment(language: Language) -> Environment:
     """Escapes every value, and fails on a name that nothing was given for."""
 
     def told(value: object) -> str:
-        """One line without characters that do something, in which no number is parted from its
+        """One line without active characters, in which no number is separated from its
         %."""
         return clean(language.text(value)).replace(" %", "\N{NO-BREAK SPACE}%")
 
@@ -133,7 +133,7 @@ class _Key(Struct, frozen=True):
 
 
 class _Grid(Struct, frozen=True):
-    """A line of the grid, and the ``name`` of its value, a "tick" below or a "label" beside."""
+    """A line of the grid, and the ``name`` of its value, a "tick" below or a "label" next to it."""
 
     x1: str
     x2: str
@@ -189,7 +189,7 @@ class _Curves(Struct, frozen=True):
     width: int = _WIDTH
 
 
-#: What a row of dots tells: its name, and rates by what they are of.
+#: What a row of dots shows: its name, and rates by what they are of.
 _Rates = tuple[Words, Sequence[tuple[str, Rate]]]
 
 
@@ -199,7 +199,7 @@ def _pieces(line: Line) -> Iterator[_Piece]:
     for verdict in VERDICTS:
         width = _BAR * _rate(line, verdict).count / line.counted
         if width:
-            # A gap between neighbours, for who sees no colours.
+            # A gap between neighbours, for readers who do not see colours.
             yield _Piece(verdict, f"{at:.1f}", f"{max(width - 1, 0.5):.1f}")
         at += width
 

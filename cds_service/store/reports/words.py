@@ -45,7 +45,7 @@ VERDICTS: Mapping[str, Message] = {
     "overridden": say(R.overridden),
     "ignored": say(R.ignored),
 }
-#: How many lines stand under what is listed by number.
+#: How many lines a list ordered by number has.
 MOST = 15
 _NONE = say(R.none)
 
@@ -54,7 +54,7 @@ _NONE = say(R.none)
 
 
 def clean(text: str) -> str:
-    """What clients sent, in one line and without characters that do something."""
+    """What clients sent, in one line and without active characters."""
     visible = "".join(one if one.isprintable() else " " for one in text)
     return visible if len(visible) <= 200 else f"{visible[:200]}…"
 
@@ -72,7 +72,7 @@ def interval(rate: Rate) -> Value:
 
 
 def around(times: Times) -> Message:
-    """What stands around a median: the quartiles, or of how few answers it is."""
+    """What accompanies a median: the quartiles, or how few answers it is based on."""
     if times.count < 4:
         return say(R.of_few, count=times.count)
     lower, upper = Span(times.lower_quartile), Span(times.upper_quartile)
@@ -86,7 +86,7 @@ def spread(times: Times | None) -> Message:
 
 
 def kind(dimension: str, line: Line) -> Words:
-    """The name of a line; a week is also told by its Monday."""
+    """The name of a line; a week is also given its Monday."""
     if dimension == "week":
         return say(R.week, week=line.name, monday=monday(line.name))
     return clean(line.name)
@@ -118,7 +118,7 @@ def _calls_asked(since: datetime | None, until: datetime | None) -> Message:
 
 
 def withheld(report: Report) -> list[Unshown]:
-    """What was held back; an arm that is compared with the live one is told there, card by card."""
+    """What was held back; an arm that is compared with the live one appears there, card by card."""
     compared = {one.arm for one in report.comparisons if one.calls}
     return [one for one in report.unshown if one.arm not in compared]
 
@@ -415,7 +415,7 @@ def _counted(name: str, rate: Rate) -> dict[str, object]:
 
 
 def _inert(value: object) -> object:
-    """Text that no spreadsheet takes for a formula."""
+    """Text that no spreadsheet treats as a formula."""
     if not isinstance(value, str):
         return value
     text = clean(value)

@@ -9,7 +9,7 @@ const TONES = {
   critical: ["Critical", "M8 8l8 8M16 8l-8 8"],
 };
 
-// Where the guideline's page tells of a rule or a statement.
+// Where the guideline's page explains a rule or a statement.
 const place = (setup, name) => `/guideline${setup.named}#${name.toLowerCase()}`;
 
 // `acts` says what can be done: accept(card, suggestion), dismiss(card, reason, comment); and
@@ -77,13 +77,13 @@ function dismissal(card, acts) {
 
 const SILENCES = {
   "nothing to say": ["No card", "Evaluated, and there is nothing to say"],
-  "advice withheld": ["Withheld", "There is advice, and it is not shown: it was overridden before. It is not an all-clear"],
-  "in trial": ["In trial", "What was worked out is recorded and not shown. It is not an all-clear"],
+  "advice withheld": ["Withheld", "There is advice, but it is not shown because it was overridden before. This is not an all-clear"],
+  "in trial": ["In trial", "The results are recorded but not shown. This is not an all-clear"],
 };
 
 function silence(told, account, setup, acts) {
   const fine = account.outcome === "nothing to say";
-  const [badge, title] = SILENCES[account.outcome] ?? ["Not evaluated", "This could not be evaluated. It is not an all-clear"];
+  const [badge, title] = SILENCES[account.outcome] ?? ["Not evaluated", "This could not be evaluated. This is not an all-clear"];
   return h("article", { class: `card ${fine ? "silent" : "warning"}` },
     h("header", {}, h("span", { class: "badge" }, badge),
       h("h3", {}, title)),
@@ -95,7 +95,7 @@ function silence(told, account, setup, acts) {
 
 // --- why -----------------------------------------------------------------------------------------
 
-// Open stays open when the card is shown anew, so that a fact can be moved and its reasons watched.
+// What is open stays open when the card is shown again, so that a fact can be moved and its reasons watched.
 function why(rules, told, setup, acts) {
   const body = h("div", { class: "why" });
   const details = h("details", { class: "because" }, h("summary", {}, "Why?"), body);

@@ -46,7 +46,7 @@ export function tree(nodes) {
   });
 }
 
-// A link that a card brought: only to the web, and in a tab that knows nothing of this one.
+// A link from a card: only to the web, and in a tab without access to this one.
 export function outward(link, address) {
   if (/^https?:\/\//i.test(address ?? "")) {
     link.href = address;

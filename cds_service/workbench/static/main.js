@@ -26,7 +26,7 @@ const state = {
 
 // --- asking the service --------------------------------------------------------------------------
 
-// What is asked of each control: nothing.
+// What each control is set to: nothing.
 const noEdits = () => Object.fromEntries(state.setup.desk.controls.map((one) => [one.key ?? one.kind, null]));
 
 const serviceOf = (hook) => state.setup.services.find((one) => one.hook === hook);
@@ -248,7 +248,7 @@ const acts = {
     else if (cards.length) {
       const critical = cards.some((one) => one.indicator === "critical");
       if (critical) state.steps.add("caught");
-      state.signing = { critical, text: `${cards.length} ${cards.length === 1 ? "card speaks" : "cards speak"} to these orders.` };
+      state.signing = { critical, text: `${cards.length} ${cards.length === 1 ? "card concerns" : "cards concern"} these orders.` };
     } else return acts.signAnyway();
     showOrders();
     showSteps();
@@ -281,7 +281,7 @@ function markStale(recordChanged = false) {
   }
 }
 
-// The button that was pressed is gone then: what became of it has the focus.
+// The button that was pressed is gone then: its result has the focus.
 function showDealt(card) {
   showAdvice();
   const shown = document.querySelector(`[data-card="${CSS.escape(card.uuid ?? "")}"] .outcome`);
@@ -293,22 +293,22 @@ async function feedback(card, said) {
   const item = { card: card.uuid, ...said, outcomeTimestamp: new Date().toISOString() };
   try {
     await send("POST", `/cds-services/${service.id}/feedback`, { feedback: [item] }, { title: "feedback" });
-    return { said: "The service has taken the feedback." };
+    return { said: "The service accepted the feedback." };
   } catch (problem) {
     if (!(problem instanceof Refused)) throw problem;
-    return { refused: true, said: `The service did not take the feedback: ${problem.message}` };
+    return { refused: true, said: `The service did not accept the feedback: ${problem.message}` };
   }
 }
 
 // --- first steps ---------------------------------------------------------------------------------
 
 const STEPS = [
-  ["open", "Open a chart", "", () => openStory(firstStory())], // told by the guideline
+  ["open", "Open a chart", "", () => openStory(firstStory())], // the guideline has the text
   ["treat", "Accept treatment", "One click puts the whole schedule and its follow-up tests into the basket.", acceptRecommended],
-  ["slip", "Make a slip", "Write milligrams where micrograms were meant.", slip],
+  ["slip", "Make a mistake", "Write milligrams where micrograms were meant.", slip],
   ["caught", "Sign: it is caught", "A thousandfold dose is stopped before it is signed.", () => acts.sign()],
-  ["mend", "Let it be mended", "The suggestion corrects the dose and nothing else.", acceptRecommended],
-  ["signed", "Sign again", "Nothing is left to object to: the orders are on the record.", () => acts.sign()],
+  ["mend", "Have it corrected", "The suggestion corrects the dose and nothing else.", acceptRecommended],
+  ["signed", "Sign again", "There are no objections left: the orders are on the record.", () => acts.sign()],
 ];
 
 async function acceptRecommended() {

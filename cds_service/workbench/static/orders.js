@@ -38,7 +38,7 @@ export function blankOrder(setup, patientId, id, on) {
   return order;
 }
 
-// The words of a dosage, made anew from its structure, so that the two never disagree.
+// The words of a dosage, rebuilt from its structure, so that the two never disagree.
 function rewrite(dosage) {
   const quantity = dosage.doseAndRate?.[0]?.doseQuantity ?? {};
   const repeat = dosage.timing?.repeat ?? {};
@@ -136,7 +136,7 @@ function phaseEditor(dosage, index, count, changed) {
     if (length.value) next.boundsDuration = { value: Number(length.value), unit: PERIODS.find(([one]) => one === lengthUnit.value)[1], system: UCUM, code: lengthUnit.value };
     if (times.value && period.value) Object.assign(next, { frequency: Number(times.value), period: Number(period.value), periodUnit: per.value });
     dosage.timing = { repeat: next };
-    delete dosage.maxDosePerPeriod; // it was worked out from the dose before
+    delete dosage.maxDosePerPeriod; // it was calculated from the earlier dose
     rewrite(dosage);
   });
   for (const one of [dose, unit, times, period, per, length, lengthUnit]) one.addEventListener("change", apply);

@@ -1,4 +1,4 @@
-// Choosing whom to play: a sample story, a file, or a patient of a FHIR server.
+// Choosing a patient: a sample story, a file, or a patient of a FHIR server.
 
 import { field, h, say } from "./dom.js";
 
@@ -22,7 +22,7 @@ function allStories(told, chosen, acts) {
   const box = h("input", { type: "search", list: "story-names", autocomplete: "off", spellcheck: "false", value: chosen ?? "" });
   box.addEventListener("change", () => {
     if (told.some((one) => one.name === box.value)) acts.story(box.value);
-    else if (box.value) say("There is no story of this name.");
+    else if (box.value) say("There is no story with this name.");
   });
   box.addEventListener("focus", () => box.select());
   return [field(`All ${told.length} stories`, box), list];

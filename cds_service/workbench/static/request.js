@@ -15,7 +15,7 @@ const dated = (one) =>
   one.effectiveDateTime ?? one.effectiveInstant ?? one.effectivePeriod?.end ?? one.effectivePeriod?.start ?? "";
 const STANDS = ["final", "amended", "corrected"];
 
-// The newest result that stands and has a number; what a control starts from and changes.
+// The newest valid result with a number; what a control starts from and changes.
 export function newest(prefetch, key) {
   const found = entries(prefetch?.[key]).filter(
     (one) => one.resourceType === "Observation" && STANDS.includes(one.status) && one.valueQuantity && !one.focus);

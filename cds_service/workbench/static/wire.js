@@ -18,7 +18,7 @@ export async function ask(path) {
   return send("GET", path);
 }
 
-// `kept: false` for what is no part of the conversation between an EHR and the service.
+// `kept: false` for what is not part of the conversation between an EHR and the service.
 export async function send(method, path, body, { kept = true, title = "" } = {}) {
   const text = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
   const exchange = { method, path, title, sent: body, began: new Date(), status: 0, received: null };
@@ -62,7 +62,7 @@ function outcomeText(outcome) {
     .join(" ");
 }
 
-// As a shell command that says the same again; a quote ends, is escaped, and begins anew.
+// As a shell command that sends the same; a quote ends, is escaped, and begins again.
 export function asCurl(exchange) {
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const address = new URL(exchange.path, location.href).href;

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import structs
 
-from cds_service.clinical import Medication
+from cds_service.clinical import Medication, Plan, PlannedDrug, RevisedDrug
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.data import Orders, Texts
 from cds_service.guidelines.b12_under_two.dosing import shown_dose
@@ -92,7 +92,7 @@ class OrderChecks:
             *self._twice(order, asked, elsewhere),
             *self._unclear(order, asked, (*asked.unclear, *asked.gaps)),
         ]
-        said = self._with_form(order, asked, said)
+        said = self._without_what_harms(asked, self._with_form(order, asked, said))
         cards = tuple([one.answer.card for one in said])
         self._why.first(
             self.g.tables.order_silence, SilenceFacts(said=cards, checked=True), order.called
@@ -187,6 +187,44 @@ class OrderChecks:
             )
             (elsewhere if apart else same).append(one)
         return same, elsewhere
+
+    # --- nothing that harms is suggested ----------------------------------------------------------
+
+    def _without_what_harms(self, asked: OrderFacts, said: Sequence[Said]) -> list[Said]:
+        """No card changes an order to a drug, or leaves it the drug, that another card forbids:
+        where one does, the order is removed or given the right substance, and nothing else."""
+        if not self._harms(asked):
+            return list(said)
+        return [self._harmless(one, asked) for one in said]
+
+    def _harmless(self, one: Said, asked: OrderFacts) -> Said:
+        choices = one.card.choices
+        kept = tuple(
+            choice
+            for choice in choices
+            if not any(self._is_forbidden(plan, asked) for plan in choice.plans)
+        )
+        if one.answer.correction in ("none", "removed") or len(kept) == len(choices) > 0:
+            return Said(structs.replace(one.card, choices=kept), one.answer)
+        note = Note("advice", say(Orders.other_card_first))
+        card = structs.replace(one.card, choices=kept, notes=(*one.card.notes, note))
+        return Said(card, one.answer)
+
+    def _is_forbidden(self, plan: Plan, asked: OrderFacts) -> bool:
+        """Whether what ``plan`` orders harms this child."""
+        if isinstance(plan, RevisedDrug):
+            substance = plan.drug.substance if "medication" in plan.parts else asked.substance
+        elif isinstance(plan, PlannedDrug):
+            substance = plan.substance
+        else:
+            return False
+        given = structs.replace(asked, kind="b12", substance=substance)
+        return self._harms(given)
+
+    def _harms(self, asked: OrderFacts) -> bool:
+        """Whether a danger asks to remove or replace it."""
+        dangers = all_matches(self.g.tables.order_danger, asked)
+        return any(row.then.correction != "none" for row in dangers.fired)
 
     # --- one order is left ------------------------------------------------------------------------
 

@@ -159,7 +159,10 @@ class BasketChecks:
         if answer.card == "ORD-13.unknown":
             values = {"reasons": self._why_measure()}
             choices = choices or self._measured_first()
-        said = self._cards.speak("ORD-13", answer, folate, values, choices, indicator, notes=notes)
+        selection = advice.selection if advice is not None else "any"
+        said = self._cards.speak(
+            "ORD-13", answer, folate, values, choices, indicator, notes=notes, selection=selection
+        )
         return said.card
 
     def _why_measure(self) -> Listed:
