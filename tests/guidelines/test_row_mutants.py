@@ -4,13 +4,15 @@ A mutant is a table with one thing wrong: a row left out or turned round, two ne
 other order, a part of a condition dropped or negated, "and" for "or", a name forgotten, a limit on
 its other side, with the other value on the limit itself, or a little off. A mutant dies when a case
 in data comes out otherwise. One that answers as the true table does over every combination of facts
-(see `test_rows`) is no mistake, and is not counted.
+that can occur together (see `test_rows` and `NEVER`) is no mistake, and is not counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from functools import cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import pytest
@@ -39,6 +41,53 @@ from cds_service.guidelines.tables import (
 
 #: Of a table with more combinations than `MOST` so many decide whether a mutant is a mistake.
 TRIED = 20_000
+
+# --- facts that never occur together -------------------------------------------------------------
+# Each says why. A row that differs on nothing else needs no case: nobody can be such a child.
+
+
+def ages_of_no_birth(facts: Any) -> bool:
+    """Completed months are counted from a day of birth that is by today."""
+    return facts.birth != "by today" and (facts.youngest, facts.oldest) != (None, None)
+
+
+def no_age_of_a_birth(facts: Any) -> bool:
+    """A child who lives and was born by today has an age."""
+    born = facts.birth == "by today" and not facts.deceased
+    return born and None in (facts.youngest, facts.oldest)
+
+
+def two_exact_ages(facts: Any) -> bool:
+    """One day of birth gives one age."""
+    return not facts.partial and facts.youngest != facts.oldest
+
+
+def older_than_the_oldest(facts: Any) -> bool:
+    """The youngest and the oldest age come from the last and the first day of one stretch."""
+    return None not in (facts.youngest, facts.oldest) and facts.youngest > facts.oldest
+
+
+def one_age_of_two(facts: Any) -> bool:
+    """Both ages at a weighing are known with its date and that of birth, or neither is."""
+    return (facts.youngest is None) != (facts.oldest is None)
+
+
+def raised_without_being_high(facts: Any) -> bool:
+    """Only a raised metabolite convinces or is firm."""
+    return facts.metabolites != "high" and (facts.convincing or facts.firm_metabolite)
+
+
+def deficient_by_another_name(facts: Any) -> bool:
+    """Whether the child is deficient is read from the status."""
+    return bool(facts.deficient != facts.status.startswith("deficient"))
+
+
+NEVER: Mapping[str, tuple[Callable[[Any], bool], ...]] = {
+    "age": (ages_of_no_birth, no_age_of_a_birth, two_exact_ages, older_than_the_oldest),
+    "weight_found": (older_than_the_oldest, one_age_of_two),
+    "status": (raised_without_being_high,),
+    "route": (deficient_by_another_name,),
+}
 
 
 class Mutant(NamedTuple):
@@ -138,13 +187,21 @@ def is_killed(mutant: Mutant) -> bool:
     return False
 
 
+@cache
+def children(name: str) -> tuple[tuple[Any, list[str]], ...]:
+    """Combinations of facts that can occur together, and what the true table answers."""
+    true, names, never = TABLES[name], list(spread(name)), NEVER.get(name, ())
+    drawn = combinations(name, MOST, TRIED * (50 if never else 1))
+    every = (true.facts(**dict(zip(names, values, strict=True))) for values in drawn)
+    can_be = (facts for facts in every if not any(one(facts) for one in never))
+    return tuple((facts, answer(true, facts)) for facts in islice(can_be, max(MOST, TRIED)))
+
+
 def is_a_mistake(mutant: Mutant) -> bool:
     """Whether it answers any combination of facts otherwise than the true table."""
-    true, names = TABLES[mutant.table], list(spread(mutant.table))
-    for values in combinations(mutant.table, MOST, TRIED):
-        facts = true.facts(**dict(zip(names, values, strict=True)))
+    for facts, right in children(mutant.table):
         try:
-            if answer(true, facts) != answer(mutant.wrong, facts):
+            if answer(mutant.wrong, facts) != right:
                 return True
         except TypeError:
             return True
@@ -178,3 +235,17 @@ def test_there_are_mistakes_of_every_kind() -> None:
 def test_a_sample_decides_only_where_there_are_too_many(name: str) -> None:
     if count_of(name) <= MOST:
         assert sum(1 for _ in combinations(name, MOST, TRIED)) == count_of(name)
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_what_never_occurs_is_in_no_case_and_leaves_children(name: str) -> None:
+    cases = [case for case in CASES if case.table == name]
+    for never in NEVER[name]:
+        assert [case.tells for case in cases if never(case.facts)] == []
+    drawn = [
+        TABLES[name].facts(**dict(zip(spread(name), values, strict=True)))
+        for values in combinations(name, MOST, TRIED)
+    ]
+    for never in NEVER[name]:
+        assert any(never(facts) for facts in drawn), f"{never.__name__} rules nothing out"
+    assert len(children(name)) > 20
