@@ -79,6 +79,8 @@ def _unread_listed(unread: Iterable[Unread]) -> list[dict[str, Any]]:
     """For each need and reason what it is by name, and how many."""
     listed: dict[tuple[str, str], list[str]] = {}
     for one in unread:
+        if one.reason == "another patient":
+            continue  # told as otherPatientsRecordsIgnored
         listed.setdefault((one.need, one.reason), []).append(one.name or one.code)
     return [
         {
