@@ -539,6 +539,9 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "DUP-01": lambda: a_record(medications=[an_order(ago=None)]),
     "ORD-03.active": lambda: a_record(medications=[in_force(a_dosage(1500))]),
     "ORD-04.active": lambda: a_record(medications=[in_force(a_dosage(1000, "mg"))]),
+    "ORD-04.per_kg.active": lambda: a_record(
+        medications=[in_force(a_dosage("0.1", "mg", per_kg=True))]
+    ),
     "DUP-01.hold": lambda: a_record(medications=[an_order(ago=3, status="on-hold")]),
     "DUP-01.named": lambda: a_record(
         medications=[an_order(Code("urn:site", "77"), text="Vitamin B12 drops")]
@@ -618,6 +621,8 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-02.inborn": lambda: (a_record(problems=[COBALAMIN_C]), a_draft()),
     "ORD-03": lambda: (a_record(), a_draft(a_dosage(1500))),
     "ORD-04": lambda: (a_record(), a_draft(a_dosage(1000, "mg"))),
+    "ORD-04.per_kg": lambda: (a_record(), a_draft(a_dosage("0.1", "mg", per_kg=True))),
+    "ORD-04.specialist": lambda: (a_record(problems=[COBALAMIN_C]), an_injection()),
     "ORD-05": lambda: (a_record(), a_draft(a_dosage("0.3", per_kg=True))),
     "ORD-06": lambda: (a_record(medications=[an_order()]), a_draft()),
     "ORD-06.other": lambda: (a_record(medications=[an_order()]), an_injection()),

@@ -112,6 +112,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     regimen_end: Limit
     requirement_dose: Limit
     dose_excessive: Limit
+    dose_specialist: Limit
     dose_tenth: Limit
     course_scant: Limit
     antidote_least: Limit
@@ -445,6 +446,11 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     dose_and_day: str
     dose_range_and_day: str
     dose_a_day: str
+    micrograms: str
+    milligrams: str
+    grams: str
+    a_day: str
+    usual_in_ml: str
     other_card_first: str
     less_than: str
     reading: str
@@ -819,6 +825,7 @@ class Codes(Struct, frozen=True):
     malabsorption_possible: CodeList
     malabsorption_permanent: CodeList
     inborn: CodeList
+    methylmalonic: CodeList
     neurological: CodeList
     movement_disorder: CodeList
     apnoea: CodeList
@@ -869,7 +876,7 @@ class Schedule(Struct, frozen=True, forbid_unknown_fields=True):
     ``substance`` is "" where any will do.
     It is for a deficiency of one of ``severities``, of ``signs`` only where it says so. A schedule
     of ``adults`` is kept to be named and matches no child; that of the ``formulary`` is its weekly
-    course of injections.
+    course of injections; one of an ``inborn`` error is for methylmalonic acidaemia alone.
     """
 
     name: str
@@ -887,6 +894,7 @@ class Schedule(Struct, frozen=True, forbid_unknown_fields=True):
     signs: bool = False
     adults: bool = False
     formulary: bool = False
+    inborn: bool = False
 
 
 class File(GuidelineFile, frozen=True):

@@ -116,6 +116,7 @@ class Facts(Struct, frozen=True):
     malabsorption_permanent: tuple[Finding, ...]
     malabsorption_possible: tuple[Finding, ...]
     inborn: tuple[Finding, ...]
+    methylmalonic: tuple[Finding, ...]
     dietary: tuple[Finding, ...]
     deficiency: tuple[Finding, ...]
     deficiency_nonspecific: tuple[Finding, ...]
@@ -616,6 +617,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         malabsorption_permanent=permanent,
         malabsorption_possible=_possible_malabsorption(problems, permanent),
         inborn=problems.of("inborn", lasting=True),
+        methylmalonic=problems.of("methylmalonic", lasting=True),
         dietary=problems.of("dietary_deficiency"),
         deficiency=problems.of("b12_deficiency"),
         deficiency_nonspecific=problems.of("b12_deficiency_nonspecific"),

@@ -190,6 +190,7 @@ _ORDERED = (
     ("requirement_dose", "dose_tenth"),
     ("dose_tenth", "dose_suggested"),
     ("dose_suggested", "dose_excessive"),
+    ("dose_excessive", "dose_specialist"),
     *((f"weight_floor_{band}", f"weight_ceiling_{band}") for band in WEIGHT_BANDS),
     ("three_month_result", "three_month_overdue"),
 )
@@ -270,6 +271,9 @@ SPEAKING = (
     "ORD-03.active",
     "ORD-04",
     "ORD-04.active",
+    "ORD-04.per_kg",
+    "ORD-04.per_kg.active",
+    "ORD-04.specialist",
     "ORD-05",
     "ORD-06",
     "ORD-06.other",
