@@ -17,7 +17,6 @@ from cds_service.guidelines.b12_under_two.words import card_values, finding_note
 from cds_service.guidelines.engine import Choice, Indicator, Note, Recommend, most_urgent
 from cds_service.language import say
 
-
 #: The card of a dose that only a specialist can judge.
 SPECIALIST = "ORD-04.specialist"
 
