@@ -542,6 +542,7 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "ORD-04.per_kg.active": lambda: a_record(
         medications=[in_force(a_dosage("0.1", "mg", per_kg=True))]
     ),
+    "ORD-16.active": lambda: a_record(medications=[in_force(a_dosage(1000, days=30))]),
     "DUP-01.hold": lambda: a_record(medications=[an_order(ago=3, status="on-hold")]),
     "DUP-01.named": lambda: a_record(
         medications=[an_order(Code("urn:site", "77"), text="Vitamin B12 drops")]

@@ -281,6 +281,7 @@ SPEAKING = (
     "ORD-07.tenth",
     "ORD-07.published",
     "ORD-16",
+    "ORD-16.active",
     "ORD-18",
     "ORD-19",
     "ORD-19.prepared",
