@@ -98,6 +98,7 @@ def test_a_number_is_not_changed_while_a_card_still_tells_the_old_one(site: Path
 NOT_A_SETTING = {
     "cards.RTE-01.advice",
     "cards.RTE-08.advice",
+    "texts.leber_course",
     "texts.potassium_inpatient",
     "cards.RTE-11b.summary",
     "cards.RTE-11b.advice",
@@ -149,6 +150,7 @@ def test_the_order_of_a_changed_dose_per_kilogram_tells_the_dose_it_was_worked_o
     site: Path,
 ) -> None:
     text = (
+        '[policy]\nfirst_line = "age_based_daily"\n'
         f"[doses.infant_daily]\namount = 0.5\n{LOCAL}\n"
         '[texts]\nmaintenance_no_weight = "x"\nmaintenance_stale_weight = "x"\n'
         'maintenance_age_unclear = "x"\n'

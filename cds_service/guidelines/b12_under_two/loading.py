@@ -220,6 +220,7 @@ SPEAKING = (
     "RTE-05",
     "RTE-06",
     "RTE-07",
+    "RTE-07.requirement",
     "RTE-08",
     "RTE-08.signs",
     "RTE-08.diagnosis",
