@@ -224,6 +224,7 @@ SPEAKING = (
     "RTE-06",
     "RTE-07",
     "RTE-07.unread",
+    "RTE-07.requirement",
     "RTE-08",
     "RTE-08.signs",
     "RTE-08.diagnosis",
