@@ -415,6 +415,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     label_with_tests: str
     not_measured: str
     not_all_read: str
+    something_unread: str
     way_subcutaneous: str
     way_intramuscular: str
     without_preservative: str
