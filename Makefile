@@ -13,12 +13,13 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
         --no-header --no-emit-index-url $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test prove test-servers fuzz check format docs bench lock clean
+.PHONY: help demo install test prove mutants test-servers fuzz check format docs bench lock clean
 
 help:
 	@echo "make demo         the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
 	@echo "make test         all tests that need nothing but Python (ARGS=... goes to pytest)"
 	@echo "make prove        the decision tables over every combination of their facts, some minutes"
+	@echo "make mutants      small mistakes in the arithmetic of the medicine, found by the tests or not; an hour"
 	@echo "make fuzz         the fuzzers for some five minutes, with new examples every time"
 	@echo "make test-servers against HAPI FHIR and other real servers (needs Java 17, Maven, npm)"
 	@echo "make check        format, lint, types, at most 15 paths through a function, spelling, wording, generated documents, guideline data"
@@ -39,6 +40,10 @@ test: $(VENV)/.dev
 
 prove: $(VENV)/.dev
 	$(RUN)/python -m pytest -n auto --dist worksteal -m long $(ARGS)
+
+# At most an hour, or as many as ARGS="--minutes 10" says.
+mutants: $(VENV)/.dev $(VENV)/.mutants
+	$(VENV)/mutants/bin/python tests/mutants/run.py --python $(abspath $(RUN)/python) $(ARGS)
 
 fuzz: $(VENV)/.dev
 	$(RUN)/python -m pytest -n auto --hypothesis-profile=fuzz tests/hostile/test_fuzz.py $(ARGS)
@@ -78,6 +83,7 @@ lock:
 	$(LOCK) --group build --output-file requirements/build.txt
 	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt \
 	  --constraint requirements/build.txt --output-file requirements/dev.txt
+	$(LOCK) --group mutants --output-file requirements/mutants.txt
 
 clean:
 	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
@@ -93,6 +99,12 @@ $(VENV)/bin/python:
 $(VENV)/.runtime: pyproject.toml requirements/build.txt requirements/runtime.txt | $(VENV)/bin/python
 	@$(PIP) install --quiet --require-hashes -r requirements/build.txt -r requirements/runtime.txt
 	@$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.mutants: requirements/mutants.txt | $(VENV)/bin/python
+	@$(PYTHON) -m venv $(VENV)/mutants
+	@$(VENV)/mutants/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes \
+	  -r requirements/mutants.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt

@@ -166,7 +166,8 @@ def test_every_address_in_the_documents_exists() -> None:
 def test_every_dependency_says_why_it_is_there() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))
     groups = project["dependency-groups"]
-    asked = [*project["project"]["dependencies"], *groups["build"], *groups["dev"]]
+    told = project["project"]["dependencies"]
+    asked = [*told, *groups["build"], *groups["dev"], *groups["mutants"]]
     names = {re.split(r"[\[<>=~ ]", one)[0] for one in asked if isinstance(one, str)}
     section = text_of("DEVELOPERS.md").partition("\n## Dependencies")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| ([\w.-]+) \|", section, flags=re.M)) - {"package"} == names

@@ -585,10 +585,14 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "FU-03": lambda: on_treatment(40, (250, 30)),
     "FU-04": lambda: on_treatment(40, (150, 30)),
     "FU-05": lambda: on_treatment(40, (150, 30), route="parenteral"),
+    "FU-05b": lambda: on_treatment(40, (250, 30), route="parenteral"),
     "FU-07": lambda: on_treatment(50),
     "FU-08": lambda: on_treatment(125, (350, 30)),
     "FU-09": lambda: on_treatment(10, problems=[a_problem(TREMOR, 5)]),
     "FU-10": lambda: on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 90)]),
+    "FU-10b": lambda: on_treatment(
+        40, (350, 30), route="parenteral", problems=[a_problem(SEIZURE, 90)]
+    ),
     "FU-10.movements": lambda: on_treatment(
         60, (350, 30), route="parenteral", problems=[a_problem(TREMOR, 50)]
     ),

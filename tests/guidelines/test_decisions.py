@@ -232,7 +232,8 @@ def low_potassium_warns_and_leaves_the_treatment_recommended() -> None:
     assert plain.doses == {"DOSE-E": True}
     assert signs.doses == {"DOSE-D": True}
     assert plain.indicator == "warning"
-    assert plain.says("correct it and start as an inpatient")
+    assert plain.says("correct it and recheck")
+    assert see(a_record(a_lab("potassium", "2.4"))).says("correct it and start as an inpatient")
 
 
 def untreated_counts_from_the_present_run() -> None:

@@ -337,6 +337,9 @@ TABLE: dict[str, tuple[str, Sees]] = {
         ),
     ),
     "potassium_low": ("0.1", fires("SAF-06", lambda x: a_record(a_lab("potassium", x)))),
+    "potassium_very_low": (
+        "0.1", fires("SAF-06b", lambda x: a_record(a_lab("potassium", x)))
+    ),
     "preterm_birth": ("1", fires("SAF-04", lambda x: gestation(x, 40))),
     "benzyl_alcohol_age": (
         "1",

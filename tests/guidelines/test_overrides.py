@@ -98,6 +98,7 @@ def test_a_number_is_not_changed_while_a_card_still_tells_the_old_one(site: Path
 NOT_A_SETTING = {
     "cards.RTE-01.advice",
     "cards.RTE-08.advice",
+    "texts.potassium_inpatient",
     "cards.RTE-11b.summary",
     "cards.RTE-11b.advice",
     "cards.DUP-01.advice",

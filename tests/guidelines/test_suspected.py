@@ -16,6 +16,7 @@ from builders import (
     an_allergy,
     an_order,
     day,
+    months_old,
     see,
     see_orders,
 )
@@ -69,6 +70,30 @@ def test_the_dose_follows_the_level(level: int, offered: bool, recommended: bool
         ]
         assert [one.rule for one in choices] == ([rule] if offered else [])
         assert [bool(one.recommended) for one in choices] == ([recommended] if offered else [])
+
+
+@pytest.mark.parametrize(("ago", "offered"), [(180, True), (181, False), (365, False)])
+def test_a_level_that_is_too_old_calls_for_no_dose_and_is_measured(ago: int, offered: bool) -> None:
+    record = a_record(a_lab("homocysteine", 120), level=a_level(80, ago=ago), birth=months_old(15))
+    seen = see(record)
+    assert seen.outcome("ETI-01b").indicator == "critical"
+    assert bool(seen.drugs) is offered
+    if not offered:
+        assert ("Vitamin B12", 0) in seen.tests
+        assert seen.says("the specialist sets the dose")
+        assert seen.says("older than half a year and calls for no dose")
+
+
+@pytest.mark.parametrize(("homocysteine", "critical"), [(9, True), (20, True), ("49.9", True)])
+@pytest.mark.parametrize("level", [200, 299, 300])
+def test_a_high_homocysteine_makes_an_extreme_methylmalonate_no_less_urgent(
+    homocysteine: str | int, critical: bool, level: int
+) -> None:
+    labs = (a_lab("methylmalonate", "10.1"), a_lab("homocysteine", homocysteine))
+    seen = see(a_record(*labs, level=a_level(level)))
+    assert (seen.outcome("ETI-01c").indicator == "critical") is critical
+    assert not seen.drugs
+    assert seen.says("ask whether hydroxocobalamin by injection")
 
 
 @pytest.mark.parametrize("comparator", [">", ">="])

@@ -13,6 +13,7 @@ from builders import (
     TREMOR,
     Seen,
     a_dose_given,
+    a_lab,
     a_level,
     a_problem,
     a_record,
@@ -299,3 +300,70 @@ def _fields(one: object) -> dict[str, object]:
 def test_the_cause_stays_in_sight_on_treatment() -> None:
     seen = see(on_treatment(40, (350, 30), problems=[CROHN]))
     assert seen.says("Cause: malabsorption (Crohn's disease)")
+
+
+@pytest.mark.parametrize("before", [150, None])
+@pytest.mark.parametrize(("level", "card"), [(199, "FU-05"), (200, "FU-05b"), (299, "FU-05b")])
+def test_on_injections_a_level_between_the_limits_asks_for_a_reason(
+    level: int, card: str, before: int | None
+) -> None:
+    if before is None or level >= before * 1.25:
+        seen = see(on_treatment(40, (level, 30), route="parenteral", before=before))
+        assert seen.outcome(card).indicator == "warning"
+        assert not seen.says("partial response")
+        ordered = {name for name, _ in seen.tests} & {"Methylmalonate", "Homocysteine"}
+        assert ordered == ({"Methylmalonate", "Homocysteine"} if card == "FU-05b" else set())
+
+
+@pytest.mark.parametrize(("ago", "again"), [(30, False), (31, True)])
+def test_on_injections_a_metabolite_of_the_month_is_not_ordered_again(
+    ago: int, again: bool
+) -> None:
+    lab = a_lab("methylmalonate", "0.2", ago=ago)
+    seen = see(on_treatment(40, (250, 30), route="parenteral", measurements=(lab,)))
+    assert (("Methylmalonate", 0) in seen.tests) is again
+    assert ("Homocysteine", 0) in seen.tests
+
+
+@pytest.mark.parametrize(
+    ("days", "day_of_level", "due"),
+    [(100, 99, 30), (100, 70, 1), (100, 69, 0), (100, 61, 0)],
+)
+def test_the_next_level_of_a_partial_response_is_not_within_a_month(
+    days: int, day_of_level: int, due: int
+) -> None:
+    seen = see(on_treatment(days, (250, day_of_level)))
+    assert seen.shows("FU-03")
+    assert [when for name, when in seen.tests if name == "Vitamin B12"] == [due]
+
+
+@pytest.mark.parametrize(
+    ("days", "level", "shown"),
+    [(27, 300, False), (28, 300, True), (40, 299, False), (40, 300, True), (40, 900, True)],
+)
+def test_signs_on_injections_at_an_adequate_level_are_for_review_not_for_more_of_the_same(
+    days: int, level: int, shown: bool
+) -> None:
+    record = on_treatment(
+        days, (level, min(days - 1, 25)), route="parenteral", problems=[a_problem(SEIZURE, 90)]
+    )
+    seen = see(record)
+    assert seen.shows("FU-10b") is shown
+    if shown:
+        assert seen.outcome("FU-10b").indicator == "warning"
+        assert not seen.drugs
+        assert seen.says("neurological and metabolic review")
+        assert seen.says("does not prove that the signs persist")
+
+
+def test_signs_on_oral_treatment_are_asked_about_not_stated() -> None:
+    seen = see(on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 90)]))
+    assert seen.outcome("FU-10").indicator == "warning"
+    assert seen.says("do they persist?")
+    assert not seen.says("signs persist on vitamin B12")
+
+
+def test_the_end_of_the_regimen_is_not_the_end_of_treatment() -> None:
+    seen = see(on_treatment(123, (350, 100)))
+    assert seen.says("Do not end vitamin B12 while the cause is open")
+    assert not seen.says("complete")

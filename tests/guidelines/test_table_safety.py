@@ -319,8 +319,25 @@ def test_where_potassium_may_fall_it_is_watched(record: Record, low: bool) -> No
     seen = see(record)
     assert {"SAF-06", "MON-04"} <= seen.rules
     assert {("Potassium", 0), ("Potassium", 1), ("Potassium", 2)} <= set(seen.tests)
-    assert seen.says("correct it and start as an inpatient") is low
+    assert seen.says("correct it and recheck") is low
     assert seen.says("potassium may fall dangerously") is not low
+
+
+@pytest.mark.parametrize(
+    ("potassium", "hemoglobin", "inpatient"),
+    [
+        ("2.4", 12, True), ("2.5", 12, False), ("2.6", 12, False), ("3.4", "6.9", True),
+        ("3.4", "7.0", False),
+    ],
+)  # fmt: skip
+def test_only_a_very_low_potassium_or_a_severe_anaemia_to_inject_starts_as_an_inpatient(
+    potassium: str, hemoglobin: int | str, inpatient: bool
+) -> None:
+    seen = see(a_record(a_lab("potassium", potassium), a_lab("hemoglobin", hemoglobin)))
+    assert ("SAF-06b" in seen.rules) is inpatient
+    assert seen.says("start as an inpatient") is inpatient
+    assert seen.says("correct it and recheck") is not inpatient
+    assert any(recommended for recommended in seen.doses.values())
 
 
 def test_low_potassium_never_takes_b12_from_a_child_with_signs() -> None:

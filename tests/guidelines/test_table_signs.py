@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from builders import (
     BREAST_FED,
+    COBALAMIN_C,
     CROHN,
     FAILURE_TO_THRIVE,
     FOLIC_ACID,
@@ -24,6 +25,7 @@ from builders import (
     VEGAN,
     Seen,
     a_diet,
+    a_draft,
     a_lab,
     a_level,
     a_measurement,
@@ -42,6 +44,7 @@ from builders import (
     on_treatment,
     quantity,
     see,
+    see_orders,
 )
 
 from cds_service import clinical
@@ -256,7 +259,7 @@ def test_what_is_denied_past_or_of_somebody_else_is_no_sign(text: str) -> None:
 
 def test_an_injection_that_a_known_fact_calls_for_stays_beside_words() -> None:
     seen = see(a_record(level=a_level(80), problems=[in_words("Krampfanfälle")]))
-    assert seen.doses == {"DOSE-E": True}
+    assert seen.doses == {"DOSE-E": True, "DOSE-D": False}
     assert seen.says("recorded in words only")
 
 
@@ -519,3 +522,53 @@ def test_a_weight_of_the_standard_lies_where_the_standard_has_it(
     boys = curves()[0]
     found = deviation_of(Weighing(at, Decimal(kg), ""), birth, boys)
     assert abs(found - deviations) < Decimal("0.1")
+
+
+# --- words hold back, beside every row that treats ------------------------------------------------
+
+
+@pytest.mark.parametrize("level", [80, 199, 200, 299])
+@pytest.mark.parametrize("extra", [(), (CROHN,)])
+def test_neurological_words_recommend_nothing_by_mouth_and_offer_the_injections(
+    level: int, extra: tuple[Code, ...]
+) -> None:
+    words = a_problem(None, text="Tremor of the limbs")
+    seen = see(a_record(level=a_level(level), problems=[words, *extra]))
+    assert seen.doses["DOSE-D"] is False
+    assert "DOSE-A" not in seen.doses
+    assert any(getattr(one, "indicator", "info") != "info" for one in seen.outcomes)
+
+
+@pytest.mark.parametrize("level", [80, 150, 250])
+@pytest.mark.parametrize("problems", [[], [SEIZURE], [CROHN]])
+def test_beside_an_order_that_is_b12_by_name_none_is_recommended_and_the_card_asks(
+    level: int, problems: list[Code]
+) -> None:
+    named = an_order(Code("", "", "Vitamin B12 drops"), amount=None)
+    seen = see(a_record(level=a_level(level), problems=problems, medications=[named]))
+    assert not any(one.choice.recommended for one in seen.offers if one.drug is not None)
+    assert seen.says("Vitamin B12 drops")
+    assert seen.says("ask before adding") or seen.says("ask first")
+
+
+# --- nothing is called mild beside a critical card ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("but", "critical"),
+    [
+        ({}, False),
+        ({"problems": [COBALAMIN_C]}, True),
+        ({"level": a_level(150, ago=91)}, True),
+        ({"level": a_level(150, ago=90)}, False),
+        ({"allergies": (an_allergy(),)}, True),
+    ],
+)
+def test_nothing_is_called_mild_beside_a_critical_card(but: dict[str, Any], critical: bool) -> None:
+    seen = see(a_record(**but))
+    worst = {getattr(one, "indicator", "") for one in seen.outcomes}
+    assert ("critical" in worst) is critical
+    assert seen.says("mild") is not critical
+    if but.get("problems"):
+        drafted = see_orders(a_record(**but), a_draft())
+        assert not drafted.says("mild")

@@ -189,4 +189,27 @@ def test_an_order_that_is_not_in_force_is_not_treatment_now(status: str) -> None
 
 def test_earlier_treatment_is_mentioned() -> None:
     seen = see(a_record(medications=[an_order(ago=200, status="completed")], birth=OLD))
-    assert seen.says("Earlier vitamin B12 treatment on record (last on 2025-08-27)")
+    assert seen.says("Deficient again after an earlier course (last on 2025-08-27): a relapse")
+    assert seen.says("Look for the cause")
+    assert set(seen.doses) == {"DOSE-A"}
+    assert seen.says("requirement-level dose is not offered")
+
+
+def test_an_earlier_course_without_a_new_deficiency_is_no_relapse() -> None:
+    ended = [an_order(ago=200, status="completed")]
+    borderline = see(a_record(level=a_level(250), medications=ended, birth=OLD))
+    assert borderline.says("Earlier vitamin B12 treatment on record (last on 2025-08-27)")
+    assert not borderline.says("relapse")
+
+
+@pytest.mark.parametrize(
+    ("ago", "again", "repeated"),
+    [(90, None, False), (91, None, True), (91, 31, True), (91, 30, False), (91, 5, False)],
+)
+def test_a_deficiency_untreated_for_three_months_is_measured_again(
+    ago: int, again: int | None, repeated: bool
+) -> None:
+    levels = [a_level(150, ago=ago), *([a_level(140, ago=again)] if again is not None else [])]
+    seen = see(a_record(measured=tuple(levels), birth=OLD))
+    assert ("URG-02" in seen.rules) is (ago > 90)
+    assert (("Vitamin B12", 0) in seen.tests) is repeated

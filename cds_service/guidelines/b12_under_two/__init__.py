@@ -78,7 +78,11 @@ def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
     facts = read_facts(record, on, g, why)
     outcomes, assessment = _decide(facts, record, g, why)
     return Evaluation(
-        _one_main(outcomes), why, facts, (*facts.unusable, *facts.ahead), assessment=assessment
+        words.never_mild(_one_main(outcomes)),
+        why,
+        facts,
+        (*facts.unusable, *facts.ahead),
+        assessment=assessment,
     )
 
 
@@ -104,8 +108,8 @@ def evaluate_orders(
             outcome = structs.replace(outcome, card=facts.age.rule if spoken else "")
         return Evaluation((outcome,), why, facts, facts.unusable, basket)
     assessment = assess(facts, g, why)
-    outcomes = order_checks.check_orders(basket, facts, assessment, g, why, signing=signing)
-    return Evaluation(tuple(outcomes), why, facts, facts.unusable, basket, assessment)
+    checked = order_checks.check_orders(basket, facts, assessment, g, why, signing=signing)
+    return Evaluation(words.never_mild(checked), why, facts, facts.unusable, basket, assessment)
 
 
 def _dated(test: TestOrder, on: date) -> TestOrder:

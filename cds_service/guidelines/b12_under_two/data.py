@@ -93,6 +93,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     platelets_injection: Limit
     platelets_recent: Limit
     potassium_low: Limit
+    potassium_very_low: Limit
     preterm_birth: Limit
     benzyl_alcohol_age: Limit
     episode_gap: Limit
@@ -202,6 +203,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     functional_specialist: str
     samples_first: str
     suspected_no_dose: str
+    suspected_old_level: str
     suspected_offered: str
     suspected_already: str
     allergy_possible: str
@@ -251,6 +253,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     allergy: str
     allergies_unknown: str
     potassium_low: str
+    potassium_inpatient: str
     potassium_watch: str
     folate_alone: str
     renal: str
@@ -271,6 +274,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     already_treated: str
     order_on_hold: str
     earlier_treatment: str
+    relapse: str
+    requirement_withheld: str
     given_treatment: str
     lasting_cause: str
     active_now: str

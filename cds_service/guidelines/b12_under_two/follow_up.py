@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -74,9 +74,10 @@ def read_course(facts: Facts) -> Course | None:
     )
 
 
-def sign_facts(facts: Facts, course: Course) -> SignFacts:
+def sign_facts(facts: Facts, course: Course, g: Guideline) -> SignFacts:
     therapy = facts.therapy
     began = [one.onset.first for one in facts.paradoxical if one.onset is not None]
+    in_time = course.after_day is not None and g.limits.response_day.holds(course.after_day)
     return SignFacts(
         day=course.day,
         active=therapy.is_active,
@@ -89,6 +90,7 @@ def sign_facts(facts: Facts, course: Course) -> SignFacts:
         ),
         movements=tuple([one.name for one in facts.paradoxical]),
         movement_days=(facts.on - min(began)).days if began else None,
+        level=_bound(course.after) if course.after is not None and in_time else None,
     )
 
 
@@ -189,7 +191,7 @@ def _rows(
     facts: Facts, course: Course, g: Guideline, why: Reasoning
 ) -> tuple[list[tuple[str, Follow]], str]:
     """(rows that answered and have a card to show, the row that judged the response)."""
-    signs = why.first(g.tables.follow_up_signs, sign_facts(facts, course))
+    signs = why.first(g.tables.follow_up_signs, sign_facts(facts, course, g))
     overdue = why.first(
         g.tables.follow_up_overdue, OverdueFacts(day=course.day, result_day=course.result_day)
     )
@@ -268,11 +270,8 @@ def _card(
             choices, selection = switch.choices, switch.selection
     elif follow.reaction and route in ("oral", "other"):
         notes.append(Note("safety", say(Texts.paradox_oral)))
-    elif follow.level is not None:
-        due = facts.on
-        if follow.level != "now":
-            due = max(due_dates(course, g)[follow.level], facts.on)
-        tests, already = monitoring.plan_tests([("b12", due)], facts, g, why, reasons=_reasons(a))
+    elif wanted := _tests_of(follow, facts, course, g):
+        tests, already = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a))
         choices = monitoring.test_choices(rule, tests)
         notes += words.test_notes((), already)
     movements = rule == "FU-10" and not facts.neurological
@@ -286,6 +285,24 @@ def _card(
         selection,
         main=True,
     )
+
+
+def _tests_of(
+    follow: Follow, facts: Facts, course: Course, g: Guideline
+) -> list[monitoring.Wanted]:
+    """What the card of a row orders; a level is not measured again within a month."""
+    if follow.metabolites:
+        both: list[monitoring.Wanted] = [("mma", facts.on), ("homocysteine", facts.on)]
+        return monitoring.without_result(both, facts, g)
+    if follow.level is None:
+        return []
+    if follow.level == "now":
+        return [("b12", facts.on)]
+    due = max(due_dates(course, g)[follow.level], facts.on)
+    if course.after is not None:
+        month = timedelta(days=int(g.limits.labs_recent.value) + 1)
+        due = max(due, course.after.when.last + month)
+    return [("b12", due)]
 
 
 def _treatment_notes(facts: Facts, course: Course) -> list[Note]:

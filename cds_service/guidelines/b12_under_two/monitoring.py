@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from cds_service.clinical import PlannedTask, PlannedTest
-from cds_service.guidelines.b12_under_two.age import add_months, within
+from cds_service.guidelines.b12_under_two.age import add_months, days_since, within
 from cds_service.guidelines.b12_under_two.assessment import Assessment, months_at, recent
 from cds_service.guidelines.b12_under_two.data import Guideline, Test, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
@@ -55,11 +55,18 @@ def baseline(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning)
     ]
     if assessment.status.name in ("deficient (diagnosis only)", "deficient (old result)"):
         wanted.insert(0, ("b12", facts.on))
+    elif assessment.untreated_since is not None and not _measured_this_month(facts, assessment, g):
+        wanted.insert(0, ("b12", facts.on))  # untreated for so long: is it lower still?
     if facts.neurological and recent(facts, "potassium", g.limits.labs_recent) is None:
         wanted.append(("potassium", facts.on))
     lacking = tuple([test for test, _ in wanted])
     why.row(g.tables.monitoring, "MON-02", MonitoringFacts(without_result=lacking))
     return wanted
+
+
+def _measured_this_month(facts: Facts, assessment: Assessment, g: Guideline) -> bool:
+    level = assessment.status.level
+    return level is not None and g.limits.labs_recent.holds(days_since(level.when, facts.on))
 
 
 def without_result(wanted: Iterable[Wanted], facts: Facts, g: Guideline) -> list[Wanted]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
+from msgspec import structs
+
 from cds_service.clinical import Phase, PlannedDrug, PlannedTest
 from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.age import days_since
@@ -144,6 +146,9 @@ class Prescriber:
             return None  # "mild" is not known while part of the problem list is missing
         if formula_explains_nothing(facts, self.a):
             return None  # what a healthy child needs, this one gets already
+        if is_relapse(facts, self.a):
+            self.notes.append(Note("advice", say(Texts.requirement_withheld)))
+            return None
         label, kg = say(Texts.maintenance_label), facts.weight.kg
         name = self._asked_for("daily requirement")
         if name is None:
@@ -271,6 +276,14 @@ class Prescriber:
         return tests
 
 
+def is_relapse(facts: Facts, a: Assessment) -> bool:
+    """Deficient again, by a level measured after an earlier course that is over."""
+    earlier, level = facts.therapy.earlier, a.status.level
+    if earlier is None or level is None or not a.status.deficient:
+        return False
+    return level.when.first > earlier
+
+
 def reasons_of(facts: Facts, status: Status) -> tuple[str, ...]:
     """The resources an order rests on: the level and the diagnosis."""
     level = [status.level.source] if status.level is not None else []
@@ -317,11 +330,14 @@ def safety_notes(
     said = _SafetyNotes(p, indicator)
     drugs = [drug for choice in choices for drug in drugs_of(choice)]
     said.of_substances(drugs, allergic=allergic)
-    if any(drug.route != p.g.file.routes.oral for drug in drugs):
+    injecting = any(drug.route != p.g.file.routes.oral for drug in drugs)
+    if injecting:
         said.of_injecting()
-    said.of_treating()
+    said.of_treating(injecting=injecting)
     if drugs:
         said.of_other_orders()
+    elif p.a.status.concerned:
+        said.of_names()
     return said.notes, said.indicator
 
 
@@ -366,14 +382,17 @@ class _SafetyNotes:
         days = asked.platelets_days if asked.platelets_exact else None
         return days is not None and self.p.g.limits.platelets_recent.holds(days)
 
-    def of_treating(self) -> None:
+    def of_treating(self, *, injecting: bool) -> None:
         """What treating a deficiency may do, or what may hide it."""
         p, facts = self.p, self.p.facts
         if p.minds("SAF-06"):
             low = monitoring.potassium_low(facts, p.g)
             potassium = recent(facts, "potassium", p.g.limits.labs_recent)
             value = shown_unit(potassium.written) if potassium else say(Texts.not_measured)
+            asked = structs.replace(p.safety, parenteral=injecting)
             text = say(Texts.potassium_low if low else Texts.potassium_watch, value=value)
+            if p.why.row(p.g.tables.safety, "SAF-06b", asked):
+                text = say(Texts.potassium_inpatient, value=value)
             self._say(text, "warning" if low else "info")
         if p.minds("SAF-07"):
             self._say(say(Texts.folate_alone, name=facts.therapy.folic_acid_alone), "warning")
@@ -386,11 +405,15 @@ class _SafetyNotes:
             else:
                 self._say(say(Texts.nitrous_oxide))
 
+    def of_names(self) -> None:
+        """Orders that are vitamin B12 by their name only."""
+        for name in self.p.facts.therapy.looks_like_b12:
+            self._say(say(Texts.looks_like_b12, name=name), "warning")
+
     def of_other_orders(self) -> None:
         """Orders and doses that may be vitamin B12 too."""
         therapy = self.p.facts.therapy
-        for name in therapy.looks_like_b12:
-            self._say(say(Texts.looks_like_b12, name=name), "warning")
+        self.of_names()
         if therapy.unknown:
             self._say(say(Texts.medication_unknown, count=therapy.unknown))
         for name in therapy.given_like_b12:

@@ -17,8 +17,10 @@ from cds_service.guidelines.b12_under_two.prescribing import (
     Prescriber,
     dose_notes,
     drugs_of,
+    is_relapse,
     safety_notes,
 )
+from cds_service.guidelines.b12_under_two.results import Level
 from cds_service.guidelines.b12_under_two.tables.dose import Regimen
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.route import Advice, RouteFacts
@@ -175,8 +177,11 @@ def _suspected(route: str, p: Prescriber, *, allergic: bool) -> _Offer:
     elif a.suspicion == "ETI-01b":
         notes.append(Note("advice", say(Texts.suspected_no_dose)))
     wanted = monitoring.baseline(facts, a, g, p.why)
-    if level is None and ("b12", facts.on) not in wanted:
-        wanted.insert(0, ("b12", facts.on))
+    if not _current(level, facts, g):
+        if level is not None:
+            notes.append(Note("advice", say(Texts.suspected_old_level)))
+        if ("b12", facts.on) not in wanted:
+            wanted.insert(0, ("b12", facts.on))
     tests = _tests(route, wanted, indicator, p, urgent=True)
     return structs.replace(tests, notes=[*notes, *tests.notes])
 
@@ -189,11 +194,18 @@ def _only_hydroxocobalamin(facts: Facts, g: Guideline) -> bool:
 
 def _dosed_by_level(facts: Facts, a: Assessment, g: Guideline) -> bool:
     """Whether a dose may be shown: not under one month, not without the facts it rests on, nor
-    where the level is adequate."""
+    where the level is adequate or too old to describe the child."""
     if a.suspicion != "ETI-01b" or facts.age.under_one_month or _lacks_a_need(facts, g):
         return False
     level = a.status.level
-    return level is not None and level.verdict in ("deficient", "low", "borderline")
+    if level is None or not _current(level, facts, g):
+        return False
+    return level.verdict in ("deficient", "low", "borderline")
+
+
+def _current(level: Level | None, facts: Facts, g: Guideline) -> bool:
+    """There is a level, and it still describes the child."""
+    return level is not None and g.limits.result_current.holds(days_since(level.when, facts.on))
 
 
 def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list[Note]]:
@@ -232,6 +244,8 @@ def _treatment(advice: Advice, indicator: Indicator, p: Prescriber, *, leber: bo
     if leber and not advice.injects:
         regimens = ("weekly injections",)
     if "daily requirement" not in regimens:
+        if p.facts.worded.neurological and regimens[0] == "weekly injections":
+            regimens = (*regimens, "alternate-day injections")  # if the words are a sign
         found = [p.offer(one, recommended=one == regimens[0]) for one in regimens]
         return _Offer(indicator, tuple([one for one in found if one is not None]))
     literal = p.g.file.policy.first_line == "age_based_daily"
@@ -285,9 +299,7 @@ def _tests_without_treatment(advice: Advice, p: Prescriber) -> list[monitoring.W
     if advice.tests == "baseline":
         return monitoring.baseline(facts, p.a, g, p.why)
     if advice.tests == "level":
-        level = status.level
-        current = level is not None and g.limits.result_current.holds(days_since(level.when, on))
-        return [] if current else [("b12", on)]
+        return [] if _current(status.level, facts, g) else [("b12", on)]
     if advice.tests == "repeat":
         return [("b12", add_months(on, int(g.file.constants.adequate_repeat.value)))]
     metabolites: list[monitoring.Wanted] = [("mma", on), ("homocysteine", on)]
@@ -350,7 +362,9 @@ def _treatment_notes(advice: Advice, facts: Facts, a: Assessment) -> list[Note]:
     """Treatment there is or was, and how long it will be needed."""
     therapy = facts.therapy
     notes: list[Note] = []
-    if therapy.earlier is not None:
+    if therapy.earlier is not None and is_relapse(facts, a):
+        notes.append(Note("finding", say(Texts.relapse, date=therapy.earlier)))
+    elif therapy.earlier is not None:
         notes.append(Note("finding", say(Texts.earlier_treatment, date=therapy.earlier)))
     if therapy.requirement_level:
         level = say(Texts.requirement_level, name=therapy.requirement_level)

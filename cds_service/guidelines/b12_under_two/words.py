@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
 
+from msgspec import structs
+
 from cds_service.clinical import Moment, PlannedDrug, PlannedTest
 from cds_service.guidelines.b12_under_two.assessment import (
     Assessment,
@@ -19,8 +21,18 @@ from cds_service.guidelines.b12_under_two.results import Lab, Level, shown_unit
 from cds_service.guidelines.b12_under_two.tables.cause import Cause
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
 from cds_service.guidelines.b12_under_two.tables.status import StatusName
-from cds_service.guidelines.engine import Choice, Note
-from cds_service.language import Amount, Dated, Listed, Message, Value, Words, number, say
+from cds_service.guidelines.engine import Choice, Note, NotIndicated, Outcome, Recommend
+from cds_service.language import (
+    Amount,
+    Dated,
+    Listed,
+    Message,
+    Value,
+    Words,
+    id_of,
+    number,
+    say,
+)
 
 #: What a card calls each status, severity and cause.
 STATUSES: Mapping[StatusName, Message] = {
@@ -323,6 +335,29 @@ def _severity_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]
     if a.severity == "mild" and a.unavailable:
         names = Listed(tuple(g.file.names.labs[name] for name in a.unavailable))
         yield Note("finding", say(Texts.mild_unknown, names=names))
+
+
+def never_mild(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
+    """The same outcomes; beside a critical card nothing about the child is called mild."""
+    told = tuple(outcomes)
+    if not any(isinstance(one, Recommend) and one.indicator == "critical" for one in told):
+        return told
+    return tuple([_without_mild(one) for one in told])
+
+
+def _without_mild(one: Outcome) -> Outcome:
+    if isinstance(one, NotIndicated):
+        return one
+    left = tuple([note for note in one.notes if not _says_mild(note.text)])
+    return one if len(left) == len(one.notes) else structs.replace(one, notes=left)
+
+
+def _says_mild(text: Words) -> bool:
+    if not isinstance(text, Message):
+        return False
+    if text.id == id_of(Texts.severity):
+        return text.values["severity"] == SEVERITIES["mild"]
+    return text.id == id_of(Texts.mild_unknown)
 
 
 def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:

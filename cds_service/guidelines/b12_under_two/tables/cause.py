@@ -71,7 +71,7 @@ def cause_table(limits: Limits, words: TableWords) -> Table[CauseFacts, None]:
             Row("ETI-01b", all_of(none(f.inborn), extreme), None),
             Row(
                 "ETI-01c",
-                all_of(unexplained, not_(extreme), alone, meets(f.mma, limits.mma_extreme)),
+                all_of(unexplained, not_(extreme), meets(f.mma, limits.mma_extreme)),
                 None,
             ),
             Row(

@@ -40,13 +40,15 @@ class Follow(Struct, frozen=True):
     """What follows from a row that has a card.
 
     ``injections`` is the dose to change to from oral treatment, ``level`` when its card orders
-    the level. ``goes_on`` says that the card tells to go on as ordered, ``success`` that it calls
-    the treatment one, ``until_settled`` that there is no card any more once the level of three
-    months is there, and ``reaction`` that the signs may be one to treatment.
+    the level, and ``metabolites`` that it orders methylmalonate and homocysteine. ``goes_on`` says
+    that the card tells to go on as ordered, ``success`` that it calls the treatment one,
+    ``until_settled`` that there is no card any more once the level of three months is there, and
+    ``reaction`` that the signs may be one to treatment.
     """
 
     injections: InjectionDose | None = None
     level: Literal["now", "three months"] | None = None
+    metabolites: bool = False
     goes_on: bool = False
     success: bool = False
     until_settled: bool = False
@@ -56,7 +58,8 @@ class Follow(Struct, frozen=True):
 class SignFacts(Struct, frozen=True):
     """Names of the neurological signs, of those that began after treatment did, and of movements
     that began in its first two weeks; ``movement_days`` is how long ago the first of these began.
-    ``day`` is the day of treatment; ``active`` says that an order is in force."""
+    ``day`` is the day of treatment; ``active`` says that an order is in force. ``level`` (pg/mL) is
+    the newest on treatment, from the day on which it shows the response."""
 
     day: int = 0
     active: bool = True
@@ -65,6 +68,7 @@ class SignFacts(Struct, frozen=True):
     new_signs: tuple[str, ...] = ()
     movements: tuple[str, ...] = ()
     movement_days: int | None = None
+    level: Decimal | None = None
 
 
 class OverdueFacts(Struct, frozen=True):
@@ -114,6 +118,17 @@ def signs_table(limits: Limits, words: TableWords) -> Table[SignFacts, Follow]:
                     all_of(by_mouth, some(f.signs), meets(f.day, limits.neuro_review)),
                 ),
                 Follow("neurological_injections"),
+            ),
+            Row(
+                "FU-10b",
+                all_of(
+                    f.active,
+                    is_one_of(f.route, "parenteral"),
+                    some(f.signs),
+                    meets(f.day, limits.neuro_review),
+                    meets(f.level, limits.b12_adequate),
+                ),
+                Follow(),
             ),
             Row("FU-09", some(f.movements), Follow(reaction=True)),
         ),
@@ -171,7 +186,8 @@ def baseline_table(limits: Limits, words: TableWords) -> Table[ResponseFacts, No
 
 def response_table(limits: Limits, words: TableWords) -> Table[ResponseFacts, Follow | None]:
     """A level of 300 pg/mL from three weeks on is a response; under 200, or not a quarter above
-    the first, is none."""
+    the first, is none. Between the limits it is a partial one by mouth; injections should do
+    more."""
     f = ResponseFacts
     in_time = meets(f.level_day, limits.response_day)
     adequate = all_of(in_time, meets(f.level, limits.b12_adequate))
@@ -185,7 +201,12 @@ def response_table(limits: Limits, words: TableWords) -> Table[ResponseFacts, Fo
             Row("FU-02", adequate, Follow(goes_on=True, until_settled=True)),
             Row(
                 "FU-03",
-                all_of(in_time, misses(f.level, limits.b12_deficient), grown),
+                all_of(
+                    in_time,
+                    misses(f.level, limits.b12_deficient),
+                    grown,
+                    not_(is_one_of(f.route, "parenteral")),
+                ),
                 Follow(level="three months", goes_on=True),
             ),
             Row(
@@ -193,7 +214,16 @@ def response_table(limits: Limits, words: TableWords) -> Table[ResponseFacts, Fo
                 all_of(in_time, known(f.level), not_(is_one_of(f.route, "parenteral"))),
                 Follow("weekly_injections"),
             ),
-            Row("FU-05", all_of(in_time, known(f.level)), Follow()),
+            Row(
+                "FU-05",
+                all_of(
+                    in_time,
+                    known(f.level),
+                    any_of(meets(f.level, limits.b12_deficient), not_(grown)),
+                ),
+                Follow(),
+            ),
+            Row("FU-05b", all_of(in_time, known(f.level)), Follow(metabolites=True)),
             Row("FU-13", otherwise, None),
         ),
         words,

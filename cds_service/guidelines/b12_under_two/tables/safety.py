@@ -28,7 +28,8 @@ from cds_service.guidelines.tables import (
 class SafetyFacts(PotassiumFacts, frozen=True):
     """``platelets`` (10*9/L) is the newest count, ``platelets_days`` its age, and
     ``platelets_exact`` that it is a number rather than below one. Weeks are counted from birth
-    (``born_at``, the gestation) and from conception. ``concerned`` says deficient or borderline.
+    (``born_at``, the gestation) and from conception. ``concerned`` says deficient or borderline,
+    ``parenteral`` that an injection is suggested.
     """
 
     leber: bool = False
@@ -46,6 +47,7 @@ class SafetyFacts(PotassiumFacts, frozen=True):
     concerned: bool = False
     folic_acid_alone: str = ""
     renal: bool = False
+    parenteral: bool = False
 
 
 def safety_table(limits: Limits, words: TableWords) -> Table[SafetyFacts, None]:
@@ -69,6 +71,24 @@ def safety_table(limits: Limits, words: TableWords) -> Table[SafetyFacts, None]:
             Row("SAF-05", some(f.reactions), None),
             Row("SAF-05b", all_of(none(f.reactions), some(f.possible_reactions)), None),
             Row("SAF-06", all_of(f.concerned, potassium_may_fall(limits)), None),
+            Row(
+                "SAF-06b",
+                all_of(
+                    f.concerned,
+                    meets(f.potassium, limits.potassium_low),
+                    any_of(
+                        meets(f.potassium, limits.potassium_very_low),
+                        all_of(
+                            f.parenteral,
+                            any_of(
+                                meets(f.hemoglobin, limits.hemoglobin_severe),
+                                f.severe_megaloblastic,
+                            ),
+                        ),
+                    ),
+                ),
+                None,
+            ),
             Row("SAF-07", all_of(f.concerned, some(f.folic_acid_alone)), None),
             Row("SAF-08", all_of(f.concerned, f.renal), None),
             Row("SAF-09", f.concerned, None),
