@@ -737,10 +737,10 @@ def by_mouth_is_for_methylmalonic_acidaemia_alone() -> None:
         assert see_orders(a_record(problems=problems), draft).shows("ORD-02.inborn") is refused
 
 
-def the_first_two_weeks_are_counted_by_every_way() -> None:
+def what_is_swallowed_hides_no_scant_injections() -> None:
     seldom = an_injection(a_dosage(1000, route=MUSCLE, days=91))
     assert see_orders(a_record(), seldom).shows("ORD-16")
-    assert not see_orders(a_record(), seldom, a_draft(name="daily")).shows("ORD-16")
+    assert see_orders(a_record(), seldom, a_draft(name="daily")).shows("ORD-16")
 
 
 def a_slow_beginning_in_force_is_said_and_not_stopped() -> None:
@@ -763,6 +763,62 @@ def a_form_that_does_not_suit_is_one_card() -> None:
 def an_unread_dose_of_a_deficient_child_is_a_warning() -> None:
     seen = see_orders(a_record(), a_draft(a_dosage(None)))
     assert seen.outcome("ORD-09").indicator == "warning"
+
+
+def an_extreme_methylmalonate_is_critical_beside_any_homocysteine() -> None:
+    for homocysteine in (5, 20, "49.9"):
+        labs = (a_lab("methylmalonate", "10.1"), a_lab("homocysteine", homocysteine))
+        seen = see(a_record(*labs, level=a_level(250)))
+        assert seen.outcome("ETI-01c").indicator == "critical"
+        assert not seen.drugs
+
+
+def an_old_level_chooses_no_dose_beside_an_extreme_homocysteine() -> None:
+    for ago, offered in ((180, True), (181, False)):
+        level = a_level(80, ago=ago)
+        seen = see(a_record(a_lab("homocysteine", 120), level=level, birth=months_old(15)))
+        assert bool(seen.drugs) is offered
+
+
+def nothing_is_mild_in_a_critical_answer() -> None:
+    assert see(a_record()).says("mild")
+    assert not see(a_record(problems=[COBALAMIN_C])).says("mild")
+
+
+def words_of_the_nerves_leave_weekly_injections_recommended() -> None:
+    tremor = a_problem(None, text="Tremor of the limbs")
+    doses = see(a_record(problems=[tremor, CROHN])).doses
+    assert (doses["DOSE-E"], doses["DOSE-D"]) == (True, False)
+
+
+def injections_that_raise_too_little_ask_for_a_reason() -> None:
+    for before in (150, None):
+        seen = see(on_treatment(40, (250, 30), route="parenteral", before=before))
+        assert seen.shows("FU-05b")
+        assert not seen.shows("FU-03")
+    signs = on_treatment(40, (400, 30), route="parenteral", problems=[a_problem(SEIZURE, 90)])
+    assert see(signs).shows("FU-10b")
+
+
+def deficient_again_after_a_course_is_a_relapse() -> None:
+    earlier = an_order(ago=300, ended=days_ago(200), status="completed")
+    seen = see(a_record(medications=[earlier], birth=OLD))
+    assert seen.says("relapse")
+    assert not seen.shows("RTE-07.requirement")
+    assert see(a_record(birth=OLD)).shows("RTE-07.requirement")
+
+
+def a_level_is_not_repeated_within_a_month() -> None:
+    seen = see(on_treatment(100, (250, 70)))
+    assert [when for name, when in seen.tests if name == "Vitamin B12"] == [1]
+
+
+def the_requirement_level_dose_has_a_card_without_a_button() -> None:
+    seen = see(a_record())
+    assert seen.outcome("RTE-07.requirement").indicator == "info"
+    assert "DOSE-B" not in seen.doses
+    urgent = see(a_record(problems=[SEIZURE]))
+    assert not urgent.shows("RTE-07.requirement")
 
 
 #: One function an entry, in the order of the README; an entry without one fails below.
@@ -841,11 +897,19 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_fall_across_the_centiles_is_calculated,
     no_word_and_no_weak_sign_backs_a_raised_metabolite,
     suggestive_signs_and_metabolites_leave_an_adequate_level_alone,
+    an_extreme_methylmalonate_is_critical_beside_any_homocysteine,
+    an_old_level_chooses_no_dose_beside_an_extreme_homocysteine,
+    nothing_is_mild_in_a_critical_answer,
+    words_of_the_nerves_leave_weekly_injections_recommended,
+    injections_that_raise_too_little_ask_for_a_reason,
+    deficient_again_after_a_course_is_a_relapse,
+    a_level_is_not_repeated_within_a_month,
+    the_requirement_level_dose_has_a_card_without_a_button,
     no_card_suggests_what_another_forbids,
     a_large_dose_is_a_multiple_of_the_usual,
     a_specialists_dose_is_not_compared,
     by_mouth_is_for_methylmalonic_acidaemia_alone,
-    the_first_two_weeks_are_counted_by_every_way,
+    what_is_swallowed_hides_no_scant_injections,
     a_slow_beginning_in_force_is_said_and_not_stopped,
     an_antidote_is_no_order_of_vitamin_b12,
     a_form_that_does_not_suit_is_one_card,

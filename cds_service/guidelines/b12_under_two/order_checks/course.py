@@ -11,6 +11,7 @@ from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Schedule
 from cds_service.guidelines.b12_under_two.dosing import Line, doses_within, shown_dose
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
+from cds_service.guidelines.b12_under_two.therapy import route_of
 
 #: The days that are compared (policy), and those of each unit of a period.
 TWO_WEEKS = Decimal(14)
@@ -40,8 +41,8 @@ class Course:
 
     def given(self, order: Order) -> Decimal | None:
         """All that is ordered or was given in the first two weeks of a treatment that begins;
-        ``None`` where it cannot be told, or where no treatment begins. By whatever way it goes, it
-        counts."""
+        ``None`` where it cannot be told, or where no treatment begins. Beside an injection only
+        what is injected counts: a dose by mouth does not make up for one that is missing."""
         therapy, on = self._facts.therapy, self._facts.on
         began = therapy.start
         if self._facts.age.under_one_month or (
@@ -49,10 +50,11 @@ class Course:
         ):
             return None
         doses = [one for one in therapy.running if one.kind == "administration"]
-        amounts = [
-            *(one.dosing.within(TWO_WEEKS) for one in self._orders(order)),
-            *map(_given, doses),
-        ]
+        orders = self._orders(order)
+        if order.injected:
+            doses = [one for one in doses if route_of(one, self.g) != "oral"]
+            orders = [one for one in orders if one.injected]
+        amounts = [*(one.dosing.within(TWO_WEEKS) for one in orders), *map(_given, doses)]
         known = [one for one in amounts if one is not None]
         return sum(known, Decimal(0)) if len(known) == len(amounts) else None
 
