@@ -312,13 +312,43 @@ class Need(Struct, frozen=True):
     kept: frozenset[tuple[str, str]] = frozenset()
 
 
+#: Why something that was sent was not used.
+Reason = Literal[
+    "code system", "no code", "code", "unit", "value", "status", "date", "flag", "range",
+    "another patient", "another kind", "drug not found", "undecodable",
+]  # fmt: skip
+
+
+class Unread(Struct, frozen=True, gc=False):
+    """Something that was sent for a need and was not used, or not all of it, and why.
+
+    ``need`` is the need's key. ``name`` is what the sender calls it ("" where it has no name or is
+    not of this patient), ``system`` and ``code`` its first coding where that is what was not
+    understood, ``source`` its address in the record. A ``reason`` of "flag" or "range": the value
+    beside it was used. "code": a code that is on a list of the guideline and not verified.
+    """
+
+    need: str
+    reason: Reason
+    name: str = ""
+    system: str = ""
+    code: str = ""
+    source: str = ""
+
+
+#: Of these nothing that this patient is told by was lost: they are not this patient's, or no
+#: clinical fact of the kind that was asked for.
+BESIDE: frozenset[Reason] = frozenset({"another patient", "another kind"})
+
+
 class Record(Struct, frozen=True):
     """All that could be read about one patient, and what could not.
 
     ``missing`` maps the key of each need that could not be had to a plain reason; its facts are
     unknown, never absent. ``incomplete`` names needs of which only a part arrived.
-    ``unreadable`` counts, by need, resources that could not be understood; ``foreign`` those of
-    other patients, which were dropped.
+    ``unread`` is the account of what was sent and not used, each with its reason. ``unreadable``
+    counts, by need, resources that could not be understood; ``foreign`` those of other patients,
+    which were dropped.
     """
 
     patient: Patient
@@ -332,6 +362,7 @@ class Record(Struct, frozen=True):
     incomplete: frozenset[str] = frozenset()
     unreadable: Mapping[str, int] = {}
     foreign: int = 0
+    unread: tuple[Unread, ...] = ()
 
 
 # --- what a guideline would have ordered --------------------------------------------------------

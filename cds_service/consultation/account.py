@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cds_service import EXTENSIONS
 from cds_service.cdshooks.response import Card, Response
-from cds_service.clinical import Record
+from cds_service.clinical import BESIDE, Record, Unread
 from cds_service.consultation.cards import RULES_EXTENSION, Spoken, digest
 from cds_service.consultation.occasion import Examined
 from cds_service.fhir.gather import Answer
@@ -52,21 +53,61 @@ def account_of(
     if basket is not None:
         foreign += basket.foreign
         account["orders"] = len(basket.drafts)
+    unread = unread_of(evaluation, record)
     told = {
-        "because": [language.text(one) for one in _because(evaluation, spoke=spoke)],
+        "because": [language.text(one) for one in _because(evaluation, unread, spoke=spoke)],
         "missing": [language.text(one) for one in _missing(evaluation, record)],
+        "unread": _unread_listed(unread),
         "otherPatientsRecordsIgnored": foreign,
         "localSettings": list(g.local),
     }
     return {**account, **{name: value for name, value in told.items() if value}}
 
 
-def _because(evaluation: Evaluation[Any], *, spoke: bool) -> Iterator[Words]:
+def unread_of(evaluation: Evaluation[Any], record: Record) -> tuple[Unread, ...]:
+    """What was sent and not used: what the guideline says of it, else what was not read, and the
+    orders being written among it."""
+    found = evaluation.unread or record.unread
+    basket = evaluation.basket
+    if basket is None:
+        return found
+    unreadable = (Unread("draftOrders", "undecodable"),) * basket.unreadable
+    return (*found, *unreadable, *(Unread("draftOrders", "another patient"),) * basket.foreign)
+
+
+def _unread_listed(unread: Iterable[Unread]) -> list[dict[str, Any]]:
+    """For each need and reason what it is by name, and how many."""
+    listed: dict[tuple[str, str], list[str]] = {}
+    for one in unread:
+        if one.reason == "another patient":
+            continue  # told as otherPatientsRecordsIgnored
+        listed.setdefault((one.need, one.reason), []).append(one.name or one.code)
+    return [
+        {
+            "need": need,
+            "reason": reason,
+            "what": sorted({name for name in names if name})[:_MOST_NAMES],
+            "count": len(names),
+        }
+        for (need, reason), names in sorted(listed.items())
+    ]
+
+
+#: An answer names so many of one need and reason, and counts them all.
+_MOST_NAMES = 20
+
+
+def _because(
+    evaluation: Evaluation[Any], unread: Iterable[Unread], *, spoke: bool
+) -> Iterator[Words]:
     for one in evaluation.outcomes:
         if isinstance(one, NotIndicated):
             yield say(house.Account.because, rule=one.rule, reason=one.reason)
     if not spoke and evaluation.unusable:
         yield say(house.Account.unusable, results=Listed(evaluation.unusable))
+    count = sum(one.reason not in BESIDE for one in unread)
+    if not spoke and count:
+        yield say(house.Account.silent_over, count=count)
 
 
 def _missing(evaluation: Evaluation[Any], record: Record) -> Iterator[Words]:
@@ -138,6 +179,7 @@ def kept(
             for key, answer in examined.evidence.items()
         },
         durations=durations,
+        unread=dict(Counter(f"{it.need}: {it.reason}" for it in unread_of(evaluation, record))),
     )
 
 

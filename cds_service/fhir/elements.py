@@ -20,6 +20,7 @@ from cds_service.clinical import (
     Interval,
     Moment,
     Quantity,
+    Reason,
 )
 from cds_service.fhir import wire
 from cds_service.fhir.units import units_of
@@ -93,7 +94,9 @@ CERTAINTY = (
 
 
 class Unreadable(Exception):
-    """The resource was decoded, but what it says cannot be relied on."""
+    """The resource was decoded, but what it says cannot be relied on; ``reason`` says why."""
+
+    reason: Reason = "undecodable"
 
 
 _TIME = re.compile(

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Raw, Struct
 
-from cds_service.clinical import Basket, Code, Need, Plan, Record
+from cds_service.clinical import Basket, Code, Need, Plan, Record, Unread
 from cds_service.guidelines.checks import entries
 from cds_service.guidelines.engine import (
     About,
@@ -154,7 +154,8 @@ class Evaluation(Struct, Generic[_Facts], frozen=True):
 
     ``facts`` are the guideline's own affair: whoever shows or keeps an evaluation does not look
     into them. ``unusable`` are results that are there and cannot be used, as they were sent, and
-    ``basket`` are the orders that were checked.
+    ``basket`` are the orders that were checked. ``unread`` is the account of what was sent and not
+    used.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -162,6 +163,7 @@ class Evaluation(Struct, Generic[_Facts], frozen=True):
     facts: _Facts
     unusable: tuple[Words, ...] = ()
     basket: Basket | None = None
+    unread: tuple[Unread, ...] = ()
 
 
 _Evaluation = TypeVar("_Evaluation", bound=Evaluation[Any])

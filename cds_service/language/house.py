@@ -110,6 +110,7 @@ class Account(Struct):
     missing: str
     incomplete: str
     unreadable: str
+    silent_over: str
     no_basket: str
     unreadable_drafts: str
     in_trial: str
@@ -445,6 +446,7 @@ class Kept(Struct):
     no_rule: str
     missing: str
     nothing_missing: str
+    unread: str
     needs: str
     need: str
     card: str

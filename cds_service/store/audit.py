@@ -77,8 +77,9 @@ class Evaluation(Struct, frozen=True):
     """The result of a call that was evaluated.
 
     ``fired`` are the rules that held on the way, ``missing`` the needs and facts that were missing,
-    ``needs`` each need's state and where it came from, ``durations`` milliseconds by stage. ``arm``
-    distinguishes a guideline that is only tried from the one in force ("live").
+    ``needs`` each need's state and where it came from, ``durations`` milliseconds by stage.
+    ``unread`` counts what was sent and not used, by "need: reason". ``arm`` distinguishes a
+    guideline that is only tried from the one in force ("live").
     """
 
     guideline: str
@@ -91,6 +92,7 @@ class Evaluation(Struct, frozen=True):
     needs: Mapping[str, str]
     durations: Mapping[str, float]
     arm: str = "live"
+    unread: Mapping[str, int] = {}
 
 
 class Call(Struct, frozen=True):
@@ -208,6 +210,9 @@ def _evaluated(kept: Mapping[str, Any]) -> Iterator[_Line]:
     fired, missing = Listed(tuple(kept["fired"])), Listed(tuple(kept["missing"]))
     yield 1, say(K.fired, rules=fired) if fired.items else say(K.no_rule)
     yield 1, say(K.missing, facts=missing) if missing.items else say(K.nothing_missing)
+    if kept["unread"]:
+        counts = (f"{of} ({count})" for of, count in sorted(kept["unread"].items()))
+        yield 1, say(K.unread, counts=Listed(tuple(counts), "semicolon"))
     needs = [say(K.need, need=key, state=state) for key, state in kept["needs"].items()]
     yield 1, say(K.needs, needs=Listed(tuple(needs)))
 

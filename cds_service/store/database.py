@@ -96,6 +96,7 @@ consultations = sa.Table(
     sa.Column("rules", _Json),
     sa.Column("fired", _Json),
     sa.Column("missing", _Json),
+    sa.Column("unread", _Json),
     sa.Column("needs", _Json),
     sa.Column("fhir_server", _text),
     sa.Column("durations", _Json),
@@ -697,6 +698,7 @@ def _evaluated(done: audit.Evaluation) -> dict[str, Any]:
         "rules": done.rules,
         "fired": done.fired,
         "missing": done.missing,
+        "unread": done.unread,
         "needs": done.needs,
         "durations": done.durations,
     }
@@ -711,6 +713,7 @@ _NOT_EVALUATED: Mapping[str, Any] = {
     "rules": None,
     "fired": None,
     "missing": None,
+    "unread": None,
     "needs": None,
     "durations": None,
 }

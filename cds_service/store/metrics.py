@@ -40,6 +40,11 @@ _needs = Counter(
     "Needs that were not available, by the state they remained in.",
     ["need", "state"],
 )
+_unread = Counter(
+    "cds_unread",
+    "What was sent and not used, by need and reason; each resource once a call.",
+    ["need", "reason"],
+)
 _stages = Histogram(
     "cds_stage_seconds",
     "Time by stage of a call; evaluate includes reading drafted orders, and total is all of it.",
@@ -79,6 +84,7 @@ unavailable = Gauge(
 _call = cache(lambda service, status, outcome: _calls.labels(service, str(status), outcome).inc)
 _card = cache(lambda rule, indicator, shown: _cards.labels(rule, indicator, shown).inc)
 _need = cache(lambda need, state: _needs.labels(need, state).inc)
+_unread_of = cache(lambda need, reason: _unread.labels(need, reason).inc)
 _stage = cache(lambda stage: _stages.labels(stage).observe)
 #: States of a need in which nothing came.
 _MISSING = ("absent", "failed")
@@ -98,6 +104,12 @@ def count_need(need: str, state: str) -> None:
     """One need of a call, counted if nothing came."""
     if state.startswith(_MISSING):
         _need(need, state)()
+
+
+def count_unread(of: str, count: int) -> None:
+    """What was sent for a need and not used for a reason: "need: reason"."""
+    need, _, reason = of.partition(": ")
+    _unread_of(need, reason)(count)
 
 
 def known_answer(result: str) -> None:

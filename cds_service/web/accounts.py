@@ -115,6 +115,8 @@ def _count(call: Call) -> None:
         metrics.count_card(card.rule, card.indicator, shown=not card.hidden)
     for need, state in done.needs.items():
         metrics.count_need(need, state)
+    for of, count in done.unread.items():
+        metrics.count_unread(of, count)
     for stage, ms in done.durations.items():
         metrics.time_stage(stage, ms / 1000)
 

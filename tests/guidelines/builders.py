@@ -41,6 +41,7 @@ from cds_service.clinical import (
     Schedule,
     StoppedDrug,
     TestOrder,
+    Unread,
 )
 from cds_service.consultation.cards import build_cards, speaking
 from cds_service.consultation.services import stationery_of
@@ -538,6 +539,9 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "DUP-01": lambda: a_record(medications=[an_order(ago=None)]),
     "ORD-03.active": lambda: a_record(medications=[in_force(a_dosage(1500))]),
     "ORD-04.active": lambda: a_record(medications=[in_force(a_dosage(1000, "mg"))]),
+    "ORD-04.per_kg.active": lambda: a_record(
+        medications=[in_force(a_dosage("0.1", "mg", per_kg=True))]
+    ),
     "DUP-01.hold": lambda: a_record(medications=[an_order(ago=3, status="on-hold")]),
     "DUP-01.named": lambda: a_record(
         medications=[an_order(Code("urn:site", "77"), text="Vitamin B12 drops")]
@@ -562,6 +566,14 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "RTE-10.suggestive": lambda: a_record(measured=(), problems=[FAILURE_TO_THRIVE]),
     "RTE-10.screening": lambda: a_record(measured=(a_screening(),)),
     "RTE-10.unplaced": lambda: a_record(level=a_level(250, comparator="<")),
+    "RTE-10.overtaken": lambda: a_record(a_level(78, None, ago=2), level=a_level(450, ago=90)),
+    "RTE-07.unread": lambda: a_record(unread=(Unread("conditions", "code system", "Anfall"),)),
+    "IN-03.unread": lambda: a_record(
+        missing={"conditions": "unreadable"}, unread=(Unread("conditions", "undecodable"),)
+    ),
+    "IN-05": lambda: a_record(
+        level=a_level(450), unread=(Unread("meds", "drug not found", "Drops"),)
+    ),
     "RTE-11b": lambda: a_record(
         a_lab("methylmalonate", "0.2"), level=a_level(250), problems=[CROHN]
     ),
@@ -609,6 +621,8 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-02.inborn": lambda: (a_record(problems=[COBALAMIN_C]), a_draft()),
     "ORD-03": lambda: (a_record(), a_draft(a_dosage(1500))),
     "ORD-04": lambda: (a_record(), a_draft(a_dosage(1000, "mg"))),
+    "ORD-04.per_kg": lambda: (a_record(), a_draft(a_dosage("0.1", "mg", per_kg=True))),
+    "ORD-04.specialist": lambda: (a_record(problems=[COBALAMIN_C]), an_injection()),
     "ORD-05": lambda: (a_record(), a_draft(a_dosage("0.3", per_kg=True))),
     "ORD-06": lambda: (a_record(medications=[an_order()]), a_draft()),
     "ORD-06.other": lambda: (a_record(medications=[an_order()]), an_injection()),

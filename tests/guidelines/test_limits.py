@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from builders import (
+    COBALAMIN_C,
     CROHN,
     ICD10CM,
     KIT,
@@ -396,6 +397,12 @@ TABLE: dict[str, tuple[str, Sees]] = {
     "regimen_end": ("1", fires("FU-12", lambda x: on_treatment(int(x), (350, 100)))),
     "requirement_dose": ("0.1", small_dose),
     "dose_excessive": ("0.1", ordered("ORD-04")),
+    "dose_specialist": (
+        "0.1",
+        lambda amount: see_orders(
+            a_record(problems=[COBALAMIN_C]), an_injection(a_dosage(amount, route=MUSCLE))
+        ).shows("ORD-04"),
+    ),
     "dose_tenth": (
         "0.1",
         lambda amount: see_orders(

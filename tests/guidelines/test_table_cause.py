@@ -27,7 +27,7 @@ from builders import (
     see,
 )
 
-from cds_service.clinical import Code
+from cds_service.clinical import Code, Unread
 
 
 def cause(seen: Seen) -> str:
@@ -218,9 +218,12 @@ def test_a_status_nobody_can_read_is_not_an_absence() -> None:
 
 
 def test_a_problem_without_a_code_is_not_guessed_but_counted() -> None:
-    seen = see(a_record(problems=[a_problem(None, text="strange spells")]))
+    spells = a_problem(None, text="strange spells")
+    unread = (Unread("conditions", "no code", spells.text, source=spells.source),)
+    seen = see(a_record(problems=[spells], unread=unread))
     assert "RTE-07" in seen.rules
-    assert seen.says("1 problem(s) without a code were not evaluated")
+    assert seen.says("Sent and not used, the problem list: strange spells (no code)")
+    assert not seen.says("is recorded")
 
 
 def test_an_unverified_code_decides_nothing_and_is_named() -> None:
@@ -230,7 +233,7 @@ def test_an_unverified_code_decides_nothing_and_is_named() -> None:
     problem = a_problem(Code(row.system, row.code, "an unverified problem"))
     seen = see(a_record(problems=[problem]))
     assert "RTE-07" in seen.rules
-    assert seen.says("Not evaluated, code not verified: an unverified problem")
+    assert seen.says("the problem list: an unverified problem (code not verified)")
 
 
 def test_a_code_of_another_system_is_another_code() -> None:

@@ -39,6 +39,7 @@ from builders import (
     a_drafted_test,
     a_lab,
     a_level,
+    a_problem,
     a_record,
     a_test_order,
     a_weight,
@@ -157,8 +158,8 @@ def test_tablets_count_by_their_strength(code: Code, count: int, expected: set[s
         (a_dosage("0.3", per_kg=True), 7, {"ORD-07"}),
         (a_dosage("0.3", per_kg=True), None, {"ORD-05"}),
         (a_dosage("0.3", "mg", per_kg=True), 7, {"ORD-04"}),
-        (a_dosage("0.0003", "mg", per_kg=True), 7, {"ORD-04"}),
-        (a_dosage("0.3", "mg", per_kg=True), None, {"ORD-04"}),
+        (a_dosage("0.0003", "mg", per_kg=True), 7, {"ORD-04.per_kg"}),
+        (a_dosage("0.3", "mg", per_kg=True), None, {"ORD-04.per_kg"}),
         (a_dosage(100, per_kg=True), 7, set()),
         (a_dosage(200, per_kg=True), 7, {"ORD-03"}),
         (a_dosage(300, per_kg=True), 7, {"ORD-04"}),
@@ -836,7 +837,7 @@ def test_no_dose_outside_the_bounds_passes_in_silence(
     usable = see(record).evaluation.facts.weight.kg
     single = value * MICROGRAMS[unit]
     if per_kg and unit in ("mg", "g"):
-        assert "ORD-04" in said
+        assert {"ORD-04", "ORD-04.per_kg"} & said
     elif per_kg and usable is None:
         assert "ORD-05" in said
     else:
@@ -870,6 +871,106 @@ def test_a_tenfold_error_of_a_dose_of_the_guideline_is_never_silent(
         assert about_orders(see_orders(record, draft))
 
 
+# --- how a dose that is too large is told -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("draft", "summary"),
+    [
+        (a_draft(a_dosage(1000, "mg")), "1000 mg, 1000 times the usual 1000 micrograms (1 mg)."),
+        (a_draft(a_dosage(1, "g")), "1000 mg, 1000 times the usual 1000 micrograms (1 mg)."),
+        (a_draft(a_dosage(25, "g")), "25 g, 25000 times the usual 1000 micrograms (1 mg)."),
+        (a_draft(a_dosage("9.9", "mg")), "9900 micrograms, 9.9 times the usual"),
+        (a_draft(a_dosage(10, "mg")), "10 mg, 10 times the usual 1000 micrograms (1 mg)."),
+        (a_draft(a_dosage(2500)), "2500 micrograms, 2.5 times the usual"),
+        (a_draft(a_dosage(900, times=3)), "2700 micrograms a day, 2.7 times the usual"),
+    ],
+)
+def test_a_dose_far_too_large_is_a_multiple_of_the_usual(draft: Draft, summary: str) -> None:
+    seen = see_orders(a_record(), draft)
+    (card,) = [one for one in seen.cards if "times the usual" in one.summary]
+    assert summary in card.summary
+    assert card.summary.endswith("Do not sign")
+    assert card.summary.count("times") == 1
+    assert "1000000" not in card.summary + card.detail
+    assert seen.says("1000 micrograms (1 mg) are 1 mL of this product.")
+
+
+def test_the_usual_dose_is_told_in_millilitres_where_the_strength_is_known() -> None:
+    strong = a_draft(a_dosage(5, "mg"), code=None, text="Vitamin B12 5000 mcg/mL oral drops")
+    assert see_orders(a_record(), strong).says("1000 micrograms (1 mg) are 0.2 mL of this product.")
+    unknown = a_draft(a_dosage(5, "mg"), code=None, text="Vitamin B12")
+    assert not see_orders(a_record(), unknown).says("of this product")
+
+
+def test_an_active_order_far_too_large_is_a_multiple_too() -> None:
+    seen = see(a_record(medications=[in_force(a_dosage(1000, "mg"))]))
+    summary = "1000 mg, 1000 times the usual 1000 micrograms (1 mg). Give no further dose"
+    assert any(one.summary.endswith(summary) for one in seen.cards)
+
+
+# --- doses of specialists -----------------------------------------------------------------------
+
+MMA = Code(SNOMED, "42393006", "Methylmalonic acidemia")
+OF_THE_DOSE = {"ORD-03", "ORD-04", "ORD-04.per_kg", "ORD-05", "ORD-07", "ORD-07.tenth", "ORD-16"}
+
+
+@pytest.mark.parametrize(
+    ("line", "compared"),
+    [
+        (a_dosage(1000, days=7, route=MUSCLE), False),
+        (a_dosage(1000, days=90, route=MUSCLE), False),
+        (a_dosage(20, "mg", route=MUSCLE), False),
+        (a_dosage("29.9", "mg", route=MUSCLE), False),
+        (a_dosage(30, "mg", route=MUSCLE), False),
+        (a_dosage("30.1", "mg", route=MUSCLE), True),
+        (a_dosage(1, "g", route=MUSCLE), True),
+        (a_dosage("0.3", "mg", per_kg=True, route=MUSCLE), False),
+        (a_dosage(4, "mg", per_kg=True, route=MUSCLE), False),
+        (a_dosage(5, "mg", per_kg=True, route=MUSCLE), True),
+    ],
+)
+def test_in_an_inborn_error_amount_and_interval_are_the_specialists(
+    line: DraftDosage, compared: bool
+) -> None:
+    coded = a_record(a_weight(7), level=a_level(80), problems=[COBALAMIN_C])
+    said = cards(see_orders(coded, an_injection(line)))
+    assert bool(said & OF_THE_DOSE) is compared
+    assert ("ORD-04.specialist" in said) is not compared
+
+
+def test_a_name_alone_lifts_no_check() -> None:
+    named = a_record(problems=[a_problem(None, text="Cobalamin C disease")])
+    said = cards(see_orders(named, an_injection(a_dosage(20, "mg", route=MUSCLE))))
+    assert "ORD-04" in said
+    assert "ORD-04.specialist" not in said
+
+
+@pytest.mark.parametrize(
+    ("line", "problems", "refused"),
+    [
+        (a_dosage("4.4", "mg", days=7), (MMA,), True),
+        (a_dosage(5, "mg", days=7), (MMA,), False),
+        (a_dosage(10, "mg", days=7), (MMA,), False),
+        (a_dosage("11.1", "mg", days=7), (MMA,), True),
+        (a_dosage(10, "mg", times=2, days=7), (MMA,), False),
+        (a_dosage(10, "mg", times=3, days=7), (MMA,), True),
+        (a_dosage(10, "mg"), (MMA,), True),
+        (a_dosage(10, "mg", days=7), (MMA, COBALAMIN_C), True),
+        (a_dosage(10, "mg", days=7), (COBALAMIN_C,), True),
+        (a_dosage(10, "mg", days=7), (MMA, SEIZURE), False),
+    ],
+)
+def test_a_published_course_by_mouth_in_methylmalonic_acidaemia(
+    line: DraftDosage, problems: tuple[Code, ...], refused: bool
+) -> None:
+    record = a_record(level=a_level(400), problems=problems)
+    draft = a_draft(line, code=None, text="Hydroxocobalamin oral solution")
+    said = cards(see_orders(record, draft))
+    assert bool({"ORD-02", "ORD-02.inborn"} & said) is refused
+    assert "ORD-04" not in said
+
+
 # --- orders in force ------------------------------------------------------------------------------
 
 
@@ -881,7 +982,7 @@ def test_a_tenfold_error_of_a_dose_of_the_guideline_is_never_silent(
         (a_dosage(2000), {"ORD-03.active"}),
         (a_dosage(2001), {"ORD-04.active"}),
         (a_dosage(1000, "mg"), {"ORD-04.active"}),
-        (a_dosage(1, "mg", per_kg=True), {"ORD-04.active"}),
+        (a_dosage(1, "mg", per_kg=True), {"ORD-04.per_kg.active"}),
         (a_dosage(500, times=3), {"ORD-03.active"}),
         (a_dosage(None), set()),
     ],
@@ -1086,7 +1187,7 @@ def test_an_antidote_is_recognised_and_nothing_is_changed(draft: Draft, level: i
 )
 def test_what_is_no_antidote_is_judged_as_ever(draft: Draft) -> None:
     said = about_orders(see_orders(a_record(), draft))
-    assert "ORD-04" in said
+    assert {"ORD-04", "ORD-04.per_kg"} & said
     assert "ORD-18" not in said
 
 

@@ -66,6 +66,7 @@ def read_record(evidence: Mapping[str, Answer], needs: Sequence[Need], patient_i
         incomplete=frozenset(incomplete),
         unreadable=collector.unreadable,
         foreign=collector.foreign,
+        unread=tuple(collector.unread),
     )
 
 

@@ -11,13 +11,16 @@ from msgspec import Raw
 
 from cds_service.clinical import (
     Allergy,
+    Code,
     Measurement,
     Medication,
     Moment,
     Need,
     Problem,
     Procedure,
+    Reason,
     TestOrder,
+    Unread,
 )
 from cds_service.fhir import elements, wire
 from cds_service.fhir.editions import MEDICATION_KINDS, TYPES
@@ -63,7 +66,8 @@ _Place: TypeAlias = tuple[Raw | bytes, str, tuple[Any, ...]]
 
 
 class Collector:
-    """What was found so far. ``unreadable`` counts by the key of a need, ``foreign`` in all."""
+    """What was found so far, and in ``unread`` what was sent and not used. ``unreadable`` counts by
+    the key of a need, ``foreign`` in all."""
 
     def __init__(self, evidence: Mapping[str, Answer], needs: Sequence[Need], owner: Owner) -> None:
         self._find_product = Products(
@@ -77,6 +81,7 @@ class Collector:
         self._moments = Moments()
         self.unreadable: dict[str, int] = {}
         self.foreign = 0
+        self.unread: list[Unread] = []
 
     def found(self, *kinds: str) -> tuple[Any, ...]:
         """What was read of these kinds, kind by kind, each by date, then by id."""
@@ -112,7 +117,7 @@ class Collector:
             if patient is not None or subject is None or subject.reference not in references:
                 mine = whose(subject, patient)
                 if mine is False:
-                    self.foreign += 1
+                    self._pass_by(need)
                     continue
             try:
                 things = read(sent, context, resource)
@@ -121,27 +126,31 @@ class Collector:
                 continue
             if mine is None or sent.modifier_extension or sent.implicit_rules:
                 if things:
-                    self._count_unreadable(need)
+                    self._count_unreadable(need, sent=sent)
                     self._salvage(need, resource, mine)
                 continue
             usable += 1
             if things:
                 _keep(found, (sent.resource_type, sent.id), (resource, address, things))
+            self._name_unknown(need, sent, things)
         return usable > 0 or beside == len(answer.resources)
 
     def _is_beside(self, need: Need, resource_type: str | None) -> bool:
         """Whether a resource of another type may stand there, as a Medication may."""
         if resource_type is None:
             self._count_unreadable(need)
+        elif resource_type in _CLINICAL:
+            self.unread.append(Unread(need.key, "another kind", resource_type))
         return resource_type == "Medication"
 
     def _refuse(
         self, need: Need, resource: Raw | bytes, mine: bool | None, sent: Any, why: Unreadable
     ) -> bool:
         """Counts what a reader could not use; true where it was understood: it orders nothing."""
-        self._count_unreadable(need)
         if getattr(sent, "do_not_perform", False):
+            self.unreadable[need.key] = self.unreadable.get(need.key, 0) + 1
             return True
+        self._count_unreadable(need, why.reason, sent)
         if not isinstance(why, Undated):
             self._salvage(need, resource, mine)
         return False
@@ -157,23 +166,50 @@ class Collector:
             named = _subject_only(resource)
             mine = self._owner.is_meant_by(named.subject or named.patient)
             if mine is False:
-                self.foreign += 1
+                self._pass_by(need)
                 return
         except UNDECODABLE:
             pass
+        coded = None
         try:
             coded = _code_only(resource)
             codes = elements.codes(coded.code)
             alone = coded.component is None
-            if alone and codes and need.kept and not carries(codes, need.kept):
+            known = any(elements.is_known(one.system) for one in codes)
+            if alone and known and need.kept and not carries(codes, need.kept):
                 return
         except UNDECODABLE:
             pass
-        self._count_unreadable(need)
+        self._count_unreadable(need, sent=coded)
         self._salvage(need, resource, mine)
 
-    def _count_unreadable(self, need: Need) -> None:
+    def _count_unreadable(
+        self, need: Need, reason: Reason = "undecodable", sent: Any = None
+    ) -> None:
         self.unreadable[need.key] = self.unreadable.get(need.key, 0) + 1
+        self.unread.append(_unread(need, reason, sent))
+
+    def _pass_by(self, need: Need) -> None:
+        """A record of another patient: counted, and nothing of it is told."""
+        self.foreign += 1
+        self.unread.append(Unread(need.key, "another patient"))
+
+    def _name_unknown(self, need: Need, sent: Any, things: tuple[Any, ...]) -> None:
+        """What has no code that anybody knows here. One of a system known here was understood,
+        whether or not it was asked for: it is something else."""
+        thing = next(iter(things), None)
+        if thing is not None and _is_understood(thing):
+            return
+        if getattr(sent, "status", None) in _IS_NOTHING:
+            return
+        if isinstance(thing, Medication) and thing.unresolved:
+            source = f"{sent.resource_type}/{sent.id or '(no id)'}"
+            name = thing.text[:_LONGEST_NAME]
+            self.unread.append(Unread(need.key, "drug not found", name, source=source))
+            return
+        codes = thing.codes if thing is not None else elements.codes(sent.code)
+        if not any(elements.is_known(one.system) for one in codes):
+            self.unread.append(_unread(need, "code system" if codes else "no code", sent))
 
     def _salvage(self, need: Need, resource: Raw | bytes, mine: bool | None) -> None:
         if mine is True and (thing := _remains_of(need.kind, resource)) is not None:
@@ -197,6 +233,36 @@ def _by_date_and_id(
     elif isinstance(thing, TestOrder):
         when = thing.authored or thing.due
     return when.instant if when is not None else math.inf, thing.source
+
+
+#: Statuses of what is no result, and of what never was.
+_IS_NOTHING = frozenset({"entered-in-error", "registered", "cancelled"})
+
+
+def _is_understood(thing: Any) -> bool:
+    """Whether a code of a system known here says what it is."""
+    return any(elements.is_known(one.system) for one in thing.codes)
+
+
+#: Types that are asked for under some need: one of them under another need was sent by mistake.
+_CLINICAL = frozenset[str]().union(*TYPES.values()) - {"Patient", "Medication"}
+#: A name of an account is for a line of a card.
+_LONGEST_NAME = 80
+
+
+def _unread(need: Need, reason: Reason, sent: Any) -> Unread:
+    """An entry of the account, as far as the resource has a name."""
+    try:
+        concept = getattr(sent, "code", None) or getattr(sent, "medication_codeable_concept", None)
+        if isinstance(concept, list):
+            concept = next(iter(concept), None)
+        code = next(iter(elements.codes(concept)), Code("", ""))
+        name = elements.text(concept)
+    except (AttributeError, TypeError):
+        return Unread(need.key, reason)
+    kind, identity = getattr(sent, "resource_type", ""), getattr(sent, "id", "")
+    source = f"{kind}/{identity or '(no id)'}" if kind else ""
+    return Unread(need.key, reason, name[:_LONGEST_NAME], code.system, code.code, source)
 
 
 def type_of(resource: Raw | bytes) -> str | None:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from cds_service.clinical import Code
+from cds_service.clinical import Code, Reason
 from cds_service.fhir import editions, wire
 from cds_service.fhir.elements import Moments, Unreadable, last_two_segments
 from cds_service.fhir.reading.products import Product
@@ -81,15 +81,21 @@ _DENIED: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 
 
+class UnknownStatus(Unreadable):
+    """A status that no version of FHIR has."""
+
+    reason: Reason = "status"
+
+
 def status_of(resource: wire.Resource) -> str:
-    """R4's word for its status, "" without one; `Unreadable` when no version has such a status.
+    """R4's word for its status, "" without one; `UnknownStatus` when no version has such a status.
 
     What an older version says beside the status ("notGiven") is in R4's word for it.
     """
     kind = resource.resource_type or ""
     status = editions.status_of(kind, resource.status)
     if status is None:
-        raise Unreadable
+        raise UnknownStatus
     if status != "entered-in-error":
         for member, denied in _DENIED.get(kind, ()):
             if getattr(resource, member):

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Raw
 
-from cds_service.clinical import Code, Dose, DraftDosage, Medication, Moment
+from cds_service.clinical import Code, Dose, DraftDosage, Medication, Moment, Reason
 from cds_service.fhir import editions, elements, loose, wire
 from cds_service.fhir.dosages import read_dosages
 from cds_service.fhir.elements import Unreadable
@@ -18,6 +18,8 @@ from cds_service.fhir.reading.times import Times
 
 class Undated(Unreadable):
     """A dose given or taken that does not say when; it was understood otherwise."""
+
+    reason: Reason = "date"
 
 
 class _Sort(NamedTuple):

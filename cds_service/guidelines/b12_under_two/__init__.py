@@ -27,6 +27,7 @@ from cds_service.guidelines.b12_under_two import (
     follow_up,
     monitoring,
     order_checks,
+    silence,
     treatment,
     words,
 )
@@ -83,6 +84,7 @@ def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
         facts,
         (*facts.unusable, *facts.ahead),
         assessment=assessment,
+        unread=facts.unread,
     )
 
 
@@ -106,10 +108,23 @@ def evaluate_orders(
         else:
             spoken = order_checks.may_concern_b12(basket, g)
             outcome = structs.replace(outcome, card=facts.age.rule if spoken else "")
-        return Evaluation((outcome,), why, facts, facts.unusable, basket)
+        return Evaluation((outcome,), why, facts, facts.unusable, basket, unread=facts.unread)
     assessment = assess(facts, g, why)
     checked = order_checks.check_orders(basket, facts, assessment, g, why, signing=signing)
-    return Evaluation(words.never_mild(checked), why, facts, facts.unusable, basket, assessment)
+    if all(isinstance(one, NotIndicated) for one in checked):
+        unread = silence.unread_among_orders(facts, basket, g, signing=signing)
+        checked = _spoken_of(unread, checked, g, why)
+    outcomes = words.never_mild(checked)
+    return Evaluation(outcomes, why, facts, facts.unusable, basket, facts.unread, assessment)
+
+
+def _spoken_of(
+    unread: CannotTell | None, outcomes: list[Outcome], g: Guideline, why: Reasoning
+) -> list[Outcome]:
+    """What is not said where something that was sent was not used, and may not be left in
+    silence."""
+    fired = why.row(g.tables.inputs, "IN-05", InputFacts(unread=unread is not None))
+    return [unread] if fired and unread is not None else outcomes
 
 
 def _dated(test: TestOrder, on: date) -> TestOrder:
@@ -144,7 +159,10 @@ def _decide(
     outcomes += _mother(facts, assessment, g, why)
     outcomes += order_checks.active_antidotes(facts, assessment, g, why)
     spoken: list[Outcome] = [one for one in outcomes if not isinstance(one, NotIndicated)]
-    return spoken or outcomes, assessment
+    if spoken:
+        return spoken, assessment
+    unread = silence.unread_at_the_chart(facts, assessment, g)
+    return _spoken_of(unread, outcomes, g, why), assessment
 
 
 def _mother(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Outcome]:
@@ -357,12 +375,15 @@ def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[No
     facts = evaluation.facts
     told: list[Message] = []
     if record.missing:
-        names = Listed(tuple(words.NEEDS.get(key, key) for key in record.missing))
-        told.append(say(Texts.not_available, names=names))
+        sent = {one.need for one in facts.unread}
+        unsent = [words.NEEDS.get(key, key) for key in record.missing if key not in sent]
+        if unsent:
+            told.append(say(Texts.not_available, names=Listed(tuple(unsent))))
     if record.incomplete:
         names = Listed(tuple(words.NEEDS.get(key, key) for key in sorted(record.incomplete)))
         told.append(say(Texts.incomplete, names=names))
-    told += _counted(facts)
+    told += silence.unread_notes(facts, g)
+    told += _counted(facts, record)
     told += _not_used(facts)
     told += _flagged(facts)
     early = facts.preliminary
@@ -380,8 +401,6 @@ def _not_used(facts: Facts) -> Iterator[Message]:
         yield say(Texts.result_ahead, written=Listed(facts.ahead))
     if facts.not_b12 and not facts.levels:
         yield say(Texts.not_a_b12_test, names=Listed(facts.not_b12))
-    if facts.unverified:
-        yield say(Texts.unverified_code, names=Listed(facts.unverified))
     if facts.weight.rejected:
         yield say(Texts.weight_rejected, weights=Listed(facts.weight.rejected))
 
@@ -402,16 +421,12 @@ def _old_results(evaluation: Evaluation, g: Guideline) -> Iterator[Message]:
         )
 
 
-def _counted(facts: Facts) -> Iterator[Message]:
-    """How many records could not be used, and why."""
-    if facts.unreadable:
-        yield say(Texts.unreadable, count=facts.unreadable)
-    if facts.foreign:
-        yield say(Texts.foreign, count=facts.foreign)
+def _counted(facts: Facts, record: Record) -> Iterator[Message]:
+    """How many records were left out, and why."""
+    if record.foreign:
+        yield say(Texts.foreign, count=record.foreign)
     if facts.before_birth:
         yield say(Texts.before_birth, count=facts.before_birth)
-    if facts.uncoded_problems:
-        yield say(Texts.uncoded_problems, count=facts.uncoded_problems)
 
 
 def _flagged(facts: Facts) -> Iterator[Message]:

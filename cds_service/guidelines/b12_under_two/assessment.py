@@ -276,7 +276,7 @@ def disagreement(
     """Whether this result and another disagree though no treatment lies between them, and what
     the row B12-12 says of each two, up to the first that do."""
     asked: list[Match[RemarkFacts, None]] = []
-    if level is None:
+    if level is None or level.overtaken:
         return False, asked
     for other in facts.levels:
         if other is level:

@@ -112,6 +112,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     regimen_end: Limit
     requirement_dose: Limit
     dose_excessive: Limit
+    dose_specialist: Limit
     dose_tenth: Limit
     course_scant: Limit
     antidote_least: Limit
@@ -219,13 +220,16 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     unit_mismatch: str
     below_laboratory_range: str
     discordant: str
+    overtaken: str
     newer_unusable: str
     homocysteine_unspecific: str
     severity: str
     mild_unknown: str
+    mild_unread: str
     problems: str
     cause: str
     cause_unknown: str
+    cause_unread: str
     cause_possible: str
     age_partial: str
     no_corrected_age: str
@@ -292,11 +296,24 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     draw_before_dose: str
     mother: str
     possible_malabsorption: str
-    uncoded_problems: str
-    unverified_code: str
+    unread: str
+    unread_named: str
+    unread_counted: str
+    unread_more: str
+    reason_code_system: str
+    reason_no_code: str
+    reason_code: str
+    reason_unit: str
+    reason_value: str
+    reason_status: str
+    reason_date: str
+    reason_flag: str
+    reason_range: str
+    reason_kind: str
+    reason_drug: str
+    reason_undecodable: str
     not_available: str
     incomplete: str
-    unreadable: str
     foreign: str
     unusable_result: str
     not_a_b12_test: str
@@ -388,6 +405,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     to_stop: str
     label_with_tests: str
     not_measured: str
+    not_all_read: str
     way_subcutaneous: str
     way_intramuscular: str
     without_preservative: str
@@ -428,6 +446,11 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     dose_and_day: str
     dose_range_and_day: str
     dose_a_day: str
+    micrograms: str
+    milligrams: str
+    grams: str
+    a_day: str
+    usual_in_ml: str
     other_card_first: str
     less_than: str
     reading: str
@@ -609,8 +632,6 @@ class Explain(Struct, frozen=True, forbid_unknown_fields=True):
     kidneys: str
     preterm: str
     reactions: str
-    uncoded: str
-    unverified: str
     no_problem: str
     possible: str
     since: str
@@ -627,7 +648,7 @@ class Explain(Struct, frozen=True, forbid_unknown_fields=True):
     route_parenteral: str
     route_other: str
     route_unknown: str
-    unreadable: str
+    unread: str
     foreign: str
     between: str
 
@@ -804,6 +825,7 @@ class Codes(Struct, frozen=True):
     malabsorption_possible: CodeList
     malabsorption_permanent: CodeList
     inborn: CodeList
+    methylmalonic: CodeList
     neurological: CodeList
     movement_disorder: CodeList
     apnoea: CodeList
@@ -854,7 +876,7 @@ class Schedule(Struct, frozen=True, forbid_unknown_fields=True):
     ``substance`` is "" where any will do.
     It is for a deficiency of one of ``severities``, of ``signs`` only where it says so. A schedule
     of ``adults`` is kept to be named and matches no child; that of the ``formulary`` is its weekly
-    course of injections.
+    course of injections; one of an ``inborn`` error is for methylmalonic acidaemia alone.
     """
 
     name: str
@@ -872,6 +894,7 @@ class Schedule(Struct, frozen=True, forbid_unknown_fields=True):
     signs: bool = False
     adults: bool = False
     formulary: bool = False
+    inborn: bool = False
 
 
 class File(GuidelineFile, frozen=True):

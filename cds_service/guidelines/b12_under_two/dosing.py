@@ -135,24 +135,43 @@ class Dosing(Struct, frozen=True):
         return sum(known, Decimal(0)) if amounts and len(known) == len(amounts) else None
 
     def in_words(self) -> Message:
-        """The dose for a card: "500 to 1000 µg, up to 2000 µg a day"."""
+        """The dose for a card: "500 to 1000 µg, up to 2000 µg a day", or in mg or g."""
         low, high, day = self.single_low, self.single_high, self.day_most
+        unit, factor = scale(max(high or Decimal(0), day or Decimal(0)))
+        most = None if day is None else shown_dose(day / factor)
         if high is None:
             return (
                 say(Orders.dose_unknown)
-                if day is None
-                else say(Orders.dose_a_day, day=shown_dose(day))
+                if most is None
+                else say(Orders.dose_a_day, day=most, unit=unit)
             )
         several = low is not None and low < high
-        ends = shown_dose(low if low is not None else high), shown_dose(high)
-        if day is None or day <= high:
+        ends = [shown_dose(one / factor) for one in (low if low is not None else high, high)]
+        if day is None or most is None or day <= high:
             if several:
-                return say(Orders.dose_range, low=ends[0], high=ends[1])
-            return say(Orders.dose, dose=ends[1])
-        most = shown_dose(day)
+                return say(Orders.dose_range, low=ends[0], high=ends[1], unit=unit)
+            return say(Orders.dose, dose=ends[1], unit=unit)
         if several:
-            return say(Orders.dose_range_and_day, low=ends[0], high=ends[1], day=most)
-        return say(Orders.dose_and_day, dose=ends[1], day=most)
+            return say(Orders.dose_range_and_day, low=ends[0], high=ends[1], day=most, unit=unit)
+        return say(Orders.dose_and_day, dose=ends[1], day=most, unit=unit)
+
+
+def scale(micrograms: Decimal) -> tuple[str, Decimal]:
+    """The unit in which an amount is shown, and how many micrograms it has: from 10,000 up a
+    number of micrograms is misread."""
+    for unit, factor in (("g", Decimal(1_000_000)), ("mg", Decimal(1000))):
+        if micrograms >= 10 * max(factor, Decimal(1000)) and micrograms.adjusted() <= 20:
+            return unit, factor
+    return "µg", Decimal(1)
+
+
+def in_full(micrograms: Decimal) -> Message:
+    """An amount with its unit in full: "1500 micrograms", "1000 mg"."""
+    unit, factor = scale(micrograms)
+    amount = shown_dose(micrograms / factor)
+    if unit == "µg":
+        return say(Orders.micrograms, amount=amount)
+    return say(Orders.milligrams if unit == "mg" else Orders.grams, amount=amount)
 
 
 def shown_dose(amount: Decimal, places: int = 4) -> Decimal | Message:

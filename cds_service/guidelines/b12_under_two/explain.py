@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import structs
 
-from cds_service.clinical import Moment, Record
+from cds_service.clinical import Moment, Record, Unread
 from cds_service.guidelines.b12_under_two import Evaluation, words
 from cds_service.guidelines.b12_under_two.age import Age, Band
 from cds_service.guidelines.b12_under_two.data import Explain, Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.products import Route
 from cds_service.guidelines.b12_under_two.results import LAB_UNITS, Lab, Level
+from cds_service.guidelines.b12_under_two.silence import unread_by_need
 from cds_service.guidelines.b12_under_two.tables.result import Verdict
 from cds_service.guidelines.explain import Account, Fact, asked_of, table_accounts, worded
 from cds_service.guidelines.explain import written as as_text
@@ -92,7 +93,7 @@ def _facts(
     yield from (Fact(say(Explain.problems), text) for text in _problems(facts))
     yield Fact(say(Explain.treatment), _treatment(facts))
     yield from _assessed(evaluation, g)
-    yield from (Fact(say(Explain.not_known), text) for text in _missing(record))
+    yield from (Fact(say(Explain.not_known), text) for text in _missing(record, facts.unread))
 
 
 def _assessed(evaluation: Evaluation, g: Guideline) -> Iterator[Fact]:
@@ -273,11 +274,7 @@ def _problems(facts: Facts) -> Iterator[Message]:
     if facts.reactions:
         told.append(say(Explain.reactions, found=Listed(facts.reactions)))
     yield from told
-    if facts.uncoded_problems:
-        yield say(Explain.uncoded, count=facts.uncoded_problems)
-    if facts.unverified:
-        yield say(Explain.unverified, names=Listed(facts.unverified))
-    if not told:
+    if not told and not any(one.need == "conditions" for one in facts.unread):
         yield say(Explain.no_problem)
 
 
@@ -318,14 +315,14 @@ def _treatment(facts: Facts) -> Message:
     return say(Explain.on_hold, treatment=told) if therapy.on_hold else told
 
 
-def _missing(record: Record) -> Iterator[Message]:
+def _missing(record: Record, unread: Iterable[Unread]) -> Iterator[Message]:
     needs = words.NEEDS
     for key, why in record.missing.items():
         yield say(house.Account.missing, need=needs.get(key, key), reason=why)
     for key in sorted(record.incomplete):
         yield say(house.Account.incomplete, need=needs.get(key, key))
-    for key, count in record.unreadable.items():
-        yield say(Explain.unreadable, need=needs.get(key, key), count=count)
+    for key, things in unread_by_need(unread):
+        yield say(Explain.unread, need=needs.get(key, key), things=things)
     if record.foreign:
         yield say(Explain.foreign, count=record.foreign)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from cds_service.clinical import (
+    BESIDE,
     Allergy,
     Code,
     Measurement,
@@ -19,6 +20,7 @@ from cds_service.clinical import (
     Procedure,
     Record,
     TestOrder,
+    Unread,
     convert,
 )
 from cds_service.guidelines.b12_under_two.age import Age, completed_months, is_ahead, read_age
@@ -41,6 +43,7 @@ from cds_service.guidelines.b12_under_two.results import (
     LabName,
     Level,
     Weight,
+    cannot_be_used,
     is_low,
     read_lab,
     read_levels,
@@ -48,6 +51,7 @@ from cds_service.guidelines.b12_under_two.results import (
 )
 from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT, RemarkFacts
 from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
+from cds_service.guidelines.b12_under_two.unread import unread_in
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Words, say
 
@@ -86,6 +90,8 @@ class Facts(Struct, frozen=True):
     ``suggestive`` and ``weak_signs`` are signs that suggest a deficiency, ``feeding_trouble`` one
     beside another sign only; ``screening`` names what of the newborn screening was high.
     ``growth_fall`` is failure to thrive that only the weights show, as calculated.
+    ``unread`` is the account of what was sent and not used; ``newer_unread`` says that one of it is
+    a B12 result that may be newer than every level that stands.
     ``maternal`` is what is recorded of the mother that may leave her without vitamin B12, and
     ``nitrous_oxide`` where it is planned or was given in the last month.
     """
@@ -110,6 +116,7 @@ class Facts(Struct, frozen=True):
     malabsorption_permanent: tuple[Finding, ...]
     malabsorption_possible: tuple[Finding, ...]
     inborn: tuple[Finding, ...]
+    methylmalonic: tuple[Finding, ...]
     dietary: tuple[Finding, ...]
     deficiency: tuple[Finding, ...]
     deficiency_nonspecific: tuple[Finding, ...]
@@ -126,12 +133,10 @@ class Facts(Struct, frozen=True):
     child_diet: str
     therapy: Therapy
     orders: tuple[TestOrder, ...]
-    uncoded_problems: int
-    unverified: tuple[str, ...]
     missing: frozenset[str]
     incomplete: frozenset[str]
-    unreadable: int
-    foreign: int
+    unread: tuple[Unread, ...]
+    newer_unread: bool
     before_birth: int
     suggestive: tuple[Finding, ...]
     weak_signs: tuple[Finding, ...]
@@ -144,6 +149,11 @@ class Facts(Struct, frozen=True):
     vegan: Vegan
     nitrous_oxide: tuple[Words, ...]
     growth_fall: Fall | None
+
+    def not_all_read(self, *needs: str) -> bool:
+        """Whether something was sent for one of ``needs`` and not used: then nothing of its kind
+        may be called absent."""
+        return any(one.need in needs and one.reason not in BESIDE for one in self.unread)
 
 
 # --- problems ---------------------------------------------------------------------------------
@@ -188,8 +198,7 @@ class _Problems:
         self._on, self._g = on, g
         self._problems: dict[str, list[tuple[Problem, Code]]] = {}
         self._procedures: dict[str, list[tuple[Procedure, Code]]] = {}
-        self.uncoded = 0
-        self.unverified: list[str] = []
+        self.unverified: list[Problem] = []
         self._worded: dict[Meaning, list[Finding]] = {}
         for problem in record.problems:
             self._sort_in(problem)
@@ -217,15 +226,8 @@ class _Problems:
             code = next(iter(problem.codes), Code("", ""))
             found = _finding(problem, code, self._g)
             self._worded.setdefault(meaning, []).append(found)
-            if not mentioned:
-                return
-        if problem.codes and not mentioned:
-            return
-        if problem.codes:
-            first = problem.codes[0]
-            self.unverified.append(problem.text or first.display or first.code)
-        else:
-            self.uncoded += 1
+        if mentioned:
+            self.unverified.append(problem)
 
     def of(
         self, name: str, *, lasting: bool = False, in_remission: bool = False
@@ -397,11 +399,19 @@ def _sort_measurements(record: Record, g: Guideline) -> _Measured:
 
 def _by_name_alone(record: Record, g: Guideline) -> Iterator[Words]:
     """Results that only a name says to be of vitamin B12: said, never used."""
-    for one in record.measurements:
-        if one.name and not one.about and one.status not in NO_RESULT and names_b12([one.name], g):
-            written = one.value.written if one.value is not None else one.text
-            value = written or say(Texts.no_value)
-            yield say(Texts.value_of_unknown_code, value=value, name=one.name)
+    for one in _named_b12(record, g):
+        written = one.value.written if one.value is not None else one.text
+        value = written or say(Texts.no_value)
+        yield say(Texts.value_of_unknown_code, value=value, name=one.name)
+
+
+def _named_b12(record: Record, g: Guideline) -> list[Measurement]:
+    """Results under a code that nobody knows, of vitamin B12 by their name."""
+    return [
+        one
+        for one in record.measurements
+        if one.name and not one.about and one.status not in NO_RESULT and names_b12([one.name], g)
+    ]
 
 
 def _read_labs(
@@ -573,6 +583,10 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     problems = _Problems(record, on, g)
     therapy = read_therapy(record, weight.kg, on, g)
     levels, preliminary, after = _without_antidote(levels, preliminary, therapy, g)
+    overtaken = _is_newer_unread(record, measured, levels, on, g)
+    if overtaken and levels and levels[0].verdict == "adequate":
+        newest = structs.replace(levels[0], verdict="indeterminate", overtaken=True)
+        levels = (newest, *levels[1:])
     neurological, paradoxical = _neurological(problems, therapy, g)
     neurological += problems.apnoea(record.patient.birth, age)
     permanent = (
@@ -603,6 +617,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         malabsorption_permanent=permanent,
         malabsorption_possible=_possible_malabsorption(problems, permanent),
         inborn=problems.of("inborn", lasting=True),
+        methylmalonic=problems.of("methylmalonic", lasting=True),
         dietary=problems.of("dietary_deficiency"),
         deficiency=problems.of("b12_deficiency"),
         deficiency_nonspecific=problems.of("b12_deficiency_nonspecific"),
@@ -624,12 +639,10 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         orders=tuple(
             one for one in record.test_orders if one.status in ("active", "draft", "on-hold")
         ),
-        uncoded_problems=problems.uncoded,
-        unverified=tuple(problems.unverified),
         missing=frozenset(record.missing),
         incomplete=record.incomplete,
-        unreadable=sum(record.unreadable.values()),
-        foreign=record.foreign,
+        unread=unread_in(record, measured, problems.unverified, on, g),
+        newer_unread=overtaken,
         before_birth=before_birth,
         suggestive=problems.of("suggestive_sign"),
         weak_signs=problems.of("weak_sign"),
@@ -643,6 +656,23 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         nitrous_oxide=_nitrous_oxide(record, on, g),
         growth_fall=_growth_fall(record, weight, problems, measured, on, g),
     )
+
+
+def _is_newer_unread(
+    record: Record,
+    measured: Mapping[str, list[Measurement]],
+    levels: Sequence[Level],
+    on: date,
+    g: Guideline,
+) -> bool:
+    """Whether a B12 result that cannot be read, or that only a name says to be one, may be newer
+    than the newest level that stands; one without a date may be."""
+    found = [one for one in measured.get("b12_level", ()) if cannot_be_used(one, on, g)]
+    found += _named_b12(record, g)
+    if not levels:
+        return bool(found)
+    newest = levels[0].when
+    return any(one.when is None or one.when.last >= newest.first for one in found)
 
 
 def _without_antidote(

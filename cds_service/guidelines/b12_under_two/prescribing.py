@@ -388,7 +388,9 @@ class _SafetyNotes:
         if p.minds("SAF-06"):
             low = monitoring.potassium_low(facts, p.g)
             potassium = recent(facts, "potassium", p.g.limits.labs_recent)
-            value = shown_unit(potassium.written) if potassium else say(Texts.not_measured)
+            unread = facts.not_all_read("labs")
+            none = say(Texts.not_all_read if unread else Texts.not_measured)
+            value = shown_unit(potassium.written) if potassium else none
             asked = structs.replace(p.safety, parenteral=injecting)
             text = say(Texts.potassium_low if low else Texts.potassium_watch, value=value)
             if p.why.row(p.g.tables.safety, "SAF-06b", asked):

@@ -60,7 +60,8 @@ class Weight(Struct, frozen=True, gc=False):
 
 
 class Level(Struct, frozen=True, gc=False):
-    """One B12 result in pg/mL. ``low`` and ``high`` bound it; equal for a plain number."""
+    """One B12 result in pg/mL. ``low`` and ``high`` bound it; equal for a plain number.
+    ``overtaken``: adequate, but one that cannot be read may be newer, so nothing is known by it."""
 
     rule: str
     verdict: Verdict
@@ -73,6 +74,7 @@ class Level(Struct, frozen=True, gc=False):
     mismatch: bool = False
     below_reference: bool = False
     tie: bool = False
+    overtaken: bool = False
 
     @property
     def number(self) -> Decimal | None:
@@ -266,6 +268,16 @@ def _only_ahead(facts: ResultFacts, g: Guideline) -> bool:
         return False
     today = first_match(g.tables.result, structs.replace(facts, ahead=0))
     return today.result != "unusable"
+
+
+def is_unusable(measured: Measurement, on: date, g: Guideline) -> bool:
+    """Whether a B12 result is there and cannot be used."""
+    return first_match(g.tables.result, _result(measured, on, g)).result == "unusable"
+
+
+def cannot_be_used(measured: Measurement, on: date, g: Guideline) -> bool:
+    """The same, unless it is for a date in the future alone."""
+    return is_unusable(measured, on, g) and not _only_ahead(_result(measured, on, g), g)
 
 
 def is_low(measured: Measurement, on: date, g: Guideline) -> bool:
@@ -510,6 +522,15 @@ def _against_range(
     too_low = lower is not None and number < lower and not above
     unread = measured.reference_high is not None and upper is None
     return _Ranged(too_high, too_low, too_high or in_range, unread)
+
+
+def as_compared(kind: str, value: Quantity, g: Guideline) -> Decimal | None:
+    """A value of any kind of result in the unit it is compared in; ``None`` if it has none."""
+    if kind == "b12_level":
+        return _pg(value, g)
+    if kind in LAB_UNITS:
+        return _in_unit(kind, value, g)
+    return convert(value, "kg")
 
 
 def _in_unit(name: LabName, value: Quantity, g: Guideline) -> Decimal | None:

@@ -386,13 +386,21 @@ def _card_of(
         return "SAF-01.new"
     if facts.therapy.looks_like_b12 and advice.kind == "treat" and not facts.neurological:
         return "DUP-01.named"
-    if _offers_on_signs(advice, facts):
-        return "RTE-02" if facts.age.under_one_month else "RTE-08.signs"
-    if advice.kind == "clarify" and a.status.level is None:
-        return "RTE-08.diagnosis"
+    if advice.kind == "clarify":
+        return _card_of_clarifying(route, advice, facts, a)
     if advice.tests == "open question":
         return _card_of_a_question(route, facts, a)
-    return route
+    unread = route == "RTE-07" and facts.not_all_read("conditions", "labs", "procedures")
+    return "RTE-07.unread" if unread else route
+
+
+def _card_of_clarifying(route: str, advice: Advice, facts: Facts, a: Assessment) -> str:
+    """Signs do not wait for metabolites, and a diagnosis alone has no level to speak of."""
+    if _offers_on_signs(advice, facts):
+        return "RTE-02" if facts.age.under_one_month else "RTE-08.signs"
+    if a.status.level is None:
+        return "RTE-08.diagnosis"
+    return _card_of_a_question(route, facts, a) if advice.tests == "open question" else route
 
 
 def _card_of_a_question(route: str, facts: Facts, a: Assessment) -> str:
@@ -401,7 +409,9 @@ def _card_of_a_question(route: str, facts: Facts, a: Assessment) -> str:
     if a.status.name == "adequate with signs":
         return "RTE-10.signs"
     if a.status.unplaced:
-        return "RTE-10.unplaced"
+        level = a.status.level
+        overtaken = level is not None and level.overtaken
+        return "RTE-10.overtaken" if overtaken else "RTE-10.unplaced"
     if facts.screening:
         return "RTE-10.screening"
     if a.signs.suggestive and not facts.neurological:
@@ -474,10 +484,13 @@ def cannot_evaluate(
     if "conditions" in facts.missing and a.severity != "severe":
         shown = structs.replace(a, severity=None)  # no sign is known to be absent
     notes = finding_notes(facts, shown, g) if a.status.level is not None else []
+    lacking = (one.key for one in g.needs if one.key in facts.missing)
+    required = {one.key for one in g.needs if one.importance == "required"}
+    unread = all(facts.not_all_read(key) for key in lacking if key in required)
     return CannotTell(
         "IN-03",
         absent,
-        "IN-03",
+        "IN-03.unread" if unread else "IN-03",
         most_urgent(g.file.cards["IN-03"].indicator, "warning" if alarming else "info"),
         {"names": Listed(absent, "conjunction")},
         tuple(notes),

@@ -77,6 +77,9 @@ NEEDS: Mapping[str, Message] = {
     "orders": say(Texts.need_orders),
 }
 
+#: Where a cause is recorded.
+OF_CAUSES = ("conditions", "feeding", "procedures")
+
 
 def shown_weight(kg: Decimal) -> str:
     """A weight as a scale shows it; the dose is worked out from the weight as sent."""
@@ -205,8 +208,10 @@ def card_values(
         "verdict": say(Texts.verdict_functional)
         if a.status.name == "deficient (functional)"
         else say(Texts.verdict_deficient),
-        "signs": named(facts.neurological) or say(Texts.none_recorded),
-        "cause": named(a.causes) or say(Texts.not_documented),
+        "signs": named(facts.neurological)
+        or say(Texts.not_all_read if facts.not_all_read("conditions") else Texts.none_recorded),
+        "cause": named(a.causes)
+        or say(Texts.not_all_read if facts.not_all_read(*OF_CAUSES) else Texts.not_documented),
         "suggestive": Listed(tuple([_in_a_sentence(one) for one in a.signs.suggestive])),
         "screening": Listed(facts.screening),
         "worded": Listed(tuple([one.name for one in facts.worded.neurological])),
@@ -262,6 +267,7 @@ def _level_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
         (level.mismatch, say(Texts.unit_mismatch)),
         (level.below_reference, say(Texts.below_laboratory_range)),
         ("newer_unusable" in status.flags, say(Texts.newer_unusable)),
+        (level.overtaken, say(Texts.overtaken)),
     ):
         if flag:
             yield Note("finding", text)
@@ -329,12 +335,16 @@ def _severity_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]
         return  # nothing about a child with a suspected inborn error is called mild
     if facts.worded.neurological and a.severity != "severe":
         return  # not known while words may be a neurological sign
-    because = a.severity_because or say(Texts.no_worse_sign)
+    unread = facts.not_all_read("conditions", "labs")
+    none = say(Texts.not_all_read if unread else Texts.no_worse_sign)
+    because = a.severity_because or none
     severity = SEVERITIES[a.severity]
     yield Note("finding", say(Texts.severity, severity=severity, because=because))
     if a.severity == "mild" and a.unavailable:
         names = Listed(tuple(g.file.names.labs[name] for name in a.unavailable))
-        yield Note("finding", say(Texts.mild_unknown, names=names))
+        unread = facts.not_all_read("labs")
+        text = say(Texts.mild_unread if unread else Texts.mild_unknown, names=names)
+        yield Note("finding", text)
 
 
 def never_mild(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
@@ -392,7 +402,8 @@ def _cause_note(facts: Facts, a: Assessment, g: Guideline) -> Note:
         young = g.limits.formula_age.holds(facts.age.youngest)
         return Note("finding", say(Texts.formula_fed_young if young else Texts.formula_fed))
     if a.cause == "unknown":
-        return Note("finding", say(Texts.cause_unknown))
+        unread = facts.not_all_read(*OF_CAUSES)
+        return Note("finding", say(Texts.cause_unread if unread else Texts.cause_unknown))
     if a.cause == "nutritional possible":
         return Note("finding", say(Texts.cause_possible))
     return Note("finding", say(Texts.cause, cause=CAUSES[a.cause], names=named(a.causes)))

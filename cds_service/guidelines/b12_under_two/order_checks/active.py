@@ -33,12 +33,15 @@ def check_active(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> l
     regimens = Regimens(facts, a, g)
     cards = Cards(regimens)
     spoken = []
+    child = OrderFacts(status=a.status.name, deficient=a.status.deficient, cause=a.cause)
     for one in orders:
         order = as_order(one, facts.weight.kg, g)
         if order.kind not in ("b12", "unknown"):
             continue
-        asked = dose_facts(OrderFacts(status=a.status.name, deficient=a.status.deficient), order)
+        asked = dose_facts(child, order)
         for row in why.first(g.tables.order_excess, asked, order.called).fired:
+            if row.then.correction == "none":
+                continue  # a specialist dose is not commented on at every view
             answer = Answer(f"{row.then.card}.active", indicator=row.then.indicator)
             said = cards.speak(
                 row.rule,

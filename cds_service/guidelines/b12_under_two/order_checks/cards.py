@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 from cds_service.clinical import PlannedDrug, RevisedDrug
-from cds_service.guidelines.b12_under_two.data import Texts
+from cds_service.guidelines.b12_under_two.data import Orders, Texts
+from cds_service.guidelines.b12_under_two.dosing import shown_dose
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.tables.order import Answer
 from cds_service.guidelines.b12_under_two.words import card_values, finding_notes
 from cds_service.guidelines.engine import Choice, Indicator, Note, Recommend, most_urgent
 from cds_service.language import say
+
+#: The card of a dose that only a specialist can judge.
+SPECIALIST = "ORD-04.specialist"
 
 
 class Said(NamedTuple):
@@ -65,6 +70,7 @@ class Cards:
                 "order": order.name,
                 "dose": order.dose_in_words,
                 "way": order.ways_in_words,
+                **_largest(order),
                 **values,
             },
             tuple(self._notes(answer, order, choices, notes)),
@@ -97,5 +103,27 @@ class Cards:
             if order.drug.by == "name":
                 yield Note("finding", say(Texts.draft_by_name, name=order.name))
         yield from notes
+        if answer.card.startswith(("ORD-03", "ORD-04")) and answer.card != SPECIALIST:
+            yield from _usual_in_ml(order)
         if regimens:
             yield from self._regimens.notes(order, "instead")
+
+
+#: The usual dose in micrograms, of which a too large one is a multiple.
+_USUAL = Decimal(1000)
+
+
+def _largest(order: Order) -> Mapping[str, object]:
+    """How large a dose is and how many times the usual one."""
+    if order.largest is None:
+        return {"large": order.dose_in_words, "times": "-"}
+    amount, large = order.largest
+    times = amount / _USUAL
+    return {"large": large, "times": shown_dose(times, 1 if times < _USUAL / 100 else 0)}
+
+
+def _usual_in_ml(order: Order) -> Iterable[Note]:
+    """What the usual dose is in millilitres of the product ordered."""
+    if order.drug.per_ml is not None:
+        ml = shown_dose(_USUAL / order.drug.per_ml, 3)
+        yield Note("advice", say(Orders.usual_in_ml, ml=ml))

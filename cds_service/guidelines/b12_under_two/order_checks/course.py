@@ -83,8 +83,15 @@ class Course:
         return [
             one
             for one in self._followed(order)
-            if self._a.severity in one.severities and (one.signs or not signs)
+            if self._a.severity in one.severities and (one.signs or not signs) and not one.inborn
         ]
+
+    def is_specialist(self, order: Order) -> bool:
+        """Whether it is a course published for methylmalonic acidaemia, in a child with nothing
+        else that is an inborn error."""
+        inborn = {one.source for one in self._facts.inborn}
+        alone = bool(inborn) and inborn <= {one.source for one in self._facts.methylmalonic}
+        return alone and any(one.inborn for one in self._followed(order))
 
     def is_weekly(self, order: Order) -> bool:
         """Whether it is the formulary's course of weekly injections, for whatever child."""

@@ -10,7 +10,7 @@ from cds_service.clinical import Medication, Plan, PlannedDrug, RevisedDrug
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.data import Orders, Texts
 from cds_service.guidelines.b12_under_two.dosing import shown_dose
-from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
+from cds_service.guidelines.b12_under_two.order_checks.cards import SPECIALIST, Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.course import Course
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order, unread
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, alone
@@ -93,6 +93,8 @@ class OrderChecks:
             *self._unclear(order, asked, (*asked.unclear, *asked.gaps)),
         ]
         said = self._without_what_harms(asked, self._with_form(order, asked, said))
+        if any(one.answer.refuses for one in said):  # nobody need ask how much of it
+            said = [one for one in said if one.answer.card != SPECIALIST]
         cards = tuple([one.answer.card for one in said])
         self._why.first(
             self.g.tables.order_silence, SilenceFacts(said=cards, checked=True), order.called
@@ -169,6 +171,7 @@ class OrderChecks:
             share=course.share(order),
             published=tuple([one.name for one in course.published(order)]),
             weekly_course=course.is_weekly(order),
+            specialist_course=course.is_specialist(order),
         )
 
     def _running_beside(self, order: Order) -> tuple[list[Medication], list[Medication]]:

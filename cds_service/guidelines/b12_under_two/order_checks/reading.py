@@ -10,7 +10,13 @@ from msgspec import Struct
 from cds_service.clinical import Draft, Medication
 from cds_service.guidelines.b12_under_two.antidote import antidote_facts, is_antidote
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders
-from cds_service.guidelines.b12_under_two.dosing import Dosing, shown_dose, understand
+from cds_service.guidelines.b12_under_two.dosing import (
+    Dosing,
+    in_full,
+    scale,
+    shown_dose,
+    understand,
+)
 from cds_service.guidelines.b12_under_two.products import (
     BY_MOUTH,
     INJECTED,
@@ -95,6 +101,16 @@ class Order(Struct, frozen=True, dict=True):
         ways = tuple([_IN_WORDS[one] for one in self.ways])
         return Listed(ways, "alternative") if ways else say(Orders.no_way)
 
+    @cached_property
+    def largest(self) -> tuple[Decimal, Message] | None:
+        """The amount by which it is too large, in micrograms and in words: the single dose, or
+        all of one day where the single dose is not."""
+        single, day = self.dosing.single_high, self.dosing.day_most
+        suggested = self.g.limits.dose_suggested
+        if single is not None and (day is None or suggested.holds(single) or day <= single):
+            return single, in_full(single)
+        return None if day is None else (day, say(Orders.a_day, dose=in_full(day)))
+
     @property
     def written(self) -> Words:
         """The doses as they were written."""
@@ -109,8 +125,9 @@ class Order(Struct, frozen=True, dict=True):
         dose, ways, average = self.dose_in_words, self.ways_in_words, self.dosing.average_high
         if average is None:
             return say(Orders.reading, dose=dose, ways=ways)
-        daily = shown_dose(average, 1)
-        return say(Orders.reading_on_average, dose=dose, average=daily, ways=ways)
+        unit, factor = scale(average)
+        daily = shown_dose(average / factor, 1)
+        return say(Orders.reading_on_average, dose=dose, average=daily, unit=unit, ways=ways)
 
 
 def is_live(draft: Draft) -> bool:

@@ -38,6 +38,7 @@ from cds_service.guidelines.tables import (
     any_of,
     includes,
     is_one_of,
+    known,
     meets,
     none,
     not_,
@@ -81,7 +82,8 @@ class OrderFacts(Struct, frozen=True):
     ``average`` what is given a day on average; each ``None`` where it is not known. ``share`` is
     what the first two weeks give of the recommended regimen, known only of what begins a
     treatment; ``published`` are the schedules that it follows, and ``weekly_course`` says that it
-    is the formulary's of weekly injections. ``contradicts`` says that its words state another dose
+    is the formulary's of weekly injections, ``specialist_course`` one published for the child's
+    inborn error. ``contradicts`` says that its words state another dose
     than its structure. ``unclear`` says what could not be understood of it, ``gaps`` what is
     needed to judge it and is not there. ``repeated`` names the same drug ordered once more by the
     same way, ``elsewhere`` by another: words or messages, which rows only ask whether there are.
@@ -100,6 +102,7 @@ class OrderFacts(Struct, frozen=True):
     share: Decimal | None = None
     published: tuple[str, ...] = ()
     weekly_course: bool = False
+    specialist_course: bool = False
     per_kg_in_mg: bool = False
     needs_weight: bool = False
     contradicts: bool = False
@@ -261,13 +264,17 @@ def way_table(words: TableWords) -> Table[OrderFacts, Answer]:
         (
             Row(
                 "ORD-02",
-                all_of(by_mouth, is_one_of(f.cause, "inborn")),
+                all_of(by_mouth, is_one_of(f.cause, "inborn"), not_(f.specialist_course)),
                 Answer("ORD-02.inborn", "removed", refuses=True, shows_level=True),
                 part="inborn",
             ),
             Row(
                 "ORD-02",
-                all_of(by_mouth, any_of(unexplained, is_one_of(f.severity, "severe"))),
+                all_of(
+                    by_mouth,
+                    not_(f.specialist_course),
+                    any_of(unexplained, is_one_of(f.severity, "severe")),
+                ),
                 Answer("ORD-02", "product and dose", shows_level=True),
             ),
             Row(
@@ -313,10 +320,27 @@ def excess_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
         "order",
         OrderFacts,
         (
-            Row("ORD-04", _excessive(limits), Answer("ORD-04", "dose")),
+            Row("ORD-04", _too_much(limits), Answer("ORD-04", "dose")),
+            Row(
+                "ORD-04",
+                all_of(f.per_kg_in_mg, not_(_inborn())),
+                Answer("ORD-04.per_kg", "dose"),
+                part="weight",
+            ),
+            Row(
+                "ORD-04",
+                all_of(_inborn(), any_of(known(f.single), known(f.day))),
+                Answer("ORD-04.specialist"),
+                part="specialist",
+            ),
             Row(
                 "ORD-03",
-                any_of(meets(f.single, limits.dose_suggested), meets(f.day, limits.dose_suggested)),
+                all_of(
+                    not_(_inborn()),
+                    any_of(
+                        meets(f.single, limits.dose_suggested), meets(f.day, limits.dose_suggested)
+                    ),
+                ),
                 Answer("ORD-03", "dose"),
             ),
         ),
@@ -327,11 +351,13 @@ def excess_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
 
 
 def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]:
-    """Where a unit was probably confused, the dose that was meant is not known to be small."""
+    """Where a unit was probably confused, the dose that was meant is not known to be small. In an
+    inborn error amount and interval are the specialist's."""
     f = OrderFacts
     plausible = not_(_excessive(limits))
-    scant = all_of(plausible, meets(f.share, limits.course_scant), none(f.published))
-    maintenance = all_of(plausible, f.deficient, meets(f.average, limits.requirement_dose))
+    compared = all_of(plausible, not_(_inborn()))
+    scant = all_of(compared, meets(f.share, limits.course_scant), none(f.published))
+    maintenance = all_of(compared, f.deficient, meets(f.average, limits.requirement_dose))
     return Table.of(
         "order",
         OrderFacts,
@@ -358,7 +384,7 @@ def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answe
             Row(
                 "ORD-07",
                 all_of(
-                    plausible,
+                    compared,
                     f.deficient,
                     some(f.published),
                     any_of(meets(f.single, limits.dose_tenth), meets(f.share, limits.course_scant)),
@@ -368,7 +394,7 @@ def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answe
             ),
             Row(
                 "ORD-07",
-                all_of(plausible, f.deficient, meets(f.single, limits.dose_tenth)),
+                all_of(compared, f.deficient, meets(f.single, limits.dose_tenth)),
                 Answer("ORD-07.tenth", "dose", shows_level=True),
                 part="tenth",
             ),
@@ -543,10 +569,29 @@ def basket_table(words: TableWords) -> Table[BasketFacts, Answer | None]:
     )
 
 
-def _excessive(limits: Limits) -> Condition:
+def _inborn() -> Condition:
+    """An inborn error recorded by code: a name alone is no cause."""
+    return is_one_of(OrderFacts.cause, "inborn")
+
+
+def _too_much(limits: Limits) -> Condition:
+    """In an inborn error a single dose is compared with what specialists give; where it is not
+    known, what is given on one day."""
     f = OrderFacts
     return any_of(
-        f.per_kg_in_mg,
-        meets(f.single, limits.dose_excessive),
-        meets(f.day, limits.dose_excessive),
+        all_of(
+            not_(_inborn()),
+            any_of(meets(f.single, limits.dose_excessive), meets(f.day, limits.dose_excessive)),
+        ),
+        all_of(
+            _inborn(),
+            any_of(
+                meets(f.single, limits.dose_specialist),
+                all_of(unknown(f.single), meets(f.day, limits.dose_specialist)),
+            ),
+        ),
     )
+
+
+def _excessive(limits: Limits) -> Condition:
+    return any_of(_too_much(limits), all_of(OrderFacts.per_kg_in_mg, not_(_inborn())))

@@ -1,0 +1,123 @@
+"""The account of what was sent and not used, completed where the guideline does not use it.
+
+Reading names what has no code of a system known here, and what it could not read at all. Here
+that is taken back of which words were understood, and added what is known by its code and has a
+unit, a status, a date, a flag or a range that nobody can use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+
+from cds_service.clinical import Allergy, Measurement, Medication, Problem, Reason, Record, Unread
+from cds_service.guidelines.b12_under_two.age import is_ahead
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.meanings import names_nitrous_oxide
+from cds_service.guidelines.b12_under_two.products import recognise
+from cds_service.guidelines.b12_under_two.results import FINAL, LAB_UNITS, as_compared, is_unusable
+from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT
+
+#: Under which need a kind of result is asked for.
+_NEEDS: Mapping[str, str] = {
+    "b12_level": "b12", "weight": "weight", "weight_estimated": "weight", "birth_weight": "weight",
+    **dict.fromkeys(LAB_UNITS, "labs"),
+}  # fmt: skip
+
+
+def unread_in(
+    record: Record,
+    measured: Mapping[str, list[Measurement]],
+    unverified: Iterable[Problem],
+    on: date,
+    g: Guideline,
+) -> tuple[Unread, ...]:
+    """Everything that was sent about this child and not used, each once. ``unverified`` are the
+    problems whose code is on a list and is not verified."""
+    understood = set(_understood_by_name(record, g))
+    found = [one for one in record.unread if (one.source, one.name) not in understood]
+    for problem in unverified:
+        code = problem.codes[0]
+        name = problem.text or code.display or code.code
+        found.append(Unread("conditions", "code", name, code.system, code.code, problem.source))
+    for kind, need in _NEEDS.items():
+        for one in measured.get(kind, ()):
+            found += [
+                Unread(need, reason, _written(kind, one, g), source=one.source)
+                for reason in _reasons(kind, one, on, g)
+            ]
+    return tuple(_once(found))
+
+
+def _once(found: Iterable[Unread]) -> Iterator[Unread]:
+    """One resource may be sent under several needs; without an id nobody can tell."""
+    seen = set()
+    for one in found:
+        if one.source and not one.source.endswith("(no id)"):
+            key = one.source, one.reason
+            if key in seen:
+                continue
+            seen.add(key)
+        yield one
+
+
+def _understood_by_name(record: Record, g: Guideline) -> Iterator[tuple[str, str]]:
+    """What its name makes another drug or substance, or of vitamin B12 by name, and problems that
+    are not this child's at all."""
+    unknown = {one.source for one in record.unread}
+    things: tuple[Medication | Allergy, ...] = (*record.medications, *record.allergies)
+    for one in things:
+        if one.source not in unknown:
+            continue
+        named = bool(one.text) and not getattr(one, "unresolved", False)
+        if named and recognise(one.codes, one.text, g).kind != "unknown":
+            yield one.source, one.text
+    for procedure in record.procedures:
+        if names_nitrous_oxide(procedure.codes, procedure.text, g):
+            yield procedure.source, procedure.text
+    for problem in record.problems:
+        if problem.certainty in ("refuted", "entered-in-error"):
+            yield problem.source, problem.text
+
+
+def _reasons(kind: str, measured: Measurement, on: date, g: Guideline) -> Iterator[Reason]:
+    """Why a result of a known kind was not used, or its flag or range was not."""
+    if measured.about or measured.status in NO_RESULT or _is_awaited(measured):
+        return
+    used = kind == "b12_level" and not is_unusable(measured, on, g)
+    reason = None if used else _reason(kind, measured, on, g)
+    if reason is not None:
+        yield reason
+    elif kind in LAB_UNITS or kind == "b12_level":
+        if "flag" in measured.unclear:
+            yield "flag"
+        if "range" in measured.unclear:
+            yield "range"
+
+
+def _is_awaited(measured: Measurement) -> bool:
+    """There is no answer yet, and whoever sent it says so."""
+    has = measured.value or measured.interval or measured.concepts or measured.text
+    return (
+        measured.withheld
+        or measured.status == "preliminary"
+        or not (has or measured.status in FINAL)
+    )
+
+
+def _reason(kind: str, measured: Measurement, on: date, g: Guideline) -> Reason | None:
+    if measured.status not in FINAL:
+        return "status"
+    if measured.when is None or is_ahead(measured.when, on, g.limits):
+        return "date"
+    number = as_compared(kind, measured.value, g) if measured.value is not None else None
+    if measured.value is not None and number is None:
+        return "unit"
+    return "value" if number is None or number < 0 or kind == "b12_level" else None
+
+
+def _written(kind: str, measured: Measurement, g: Guideline) -> str:
+    """What it is called, and its value as it was sent."""
+    name = g.file.names.labs.get(kind, "")
+    value = measured.value.written if measured.value is not None else measured.text
+    return " ".join([one for one in (name, value) if one])
