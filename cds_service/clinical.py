@@ -371,7 +371,9 @@ class Record(Struct, frozen=True):
 class Phase(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """One stretch of a regimen: ``frequency`` times per ``period`` for ``duration``.
 
-    ``period_unit`` and ``duration_unit`` are d, wk or mo; ``count`` is the number of doses.
+    ``period_unit`` and ``duration_unit`` are d, wk or mo; ``count`` is the number of doses. A phase
+    that does not follow on the one before begins ``after_months`` after day ``after_days`` of the
+    course, on ``begins``; it lasts up to ``ends``.
     """
 
     frequency: int
@@ -381,6 +383,10 @@ class Phase(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     duration_unit: Literal["d", "wk", "mo"]
     count: int
     text: str
+    after_days: int = 0
+    after_months: int = 0
+    begins: date | None = None
+    ends: date | None = None
 
 
 class PlannedDrug(Struct, frozen=True, gc=False):

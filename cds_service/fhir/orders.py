@@ -184,13 +184,20 @@ def _dosages(plan: PlannedDrug, how: Writing, language: Language) -> list[Resour
 
 
 def _repeat(phase: Phase, how: Writing, language: Language) -> Resource:
-    return {
+    """How often, and how long: by its days where the phase has a day on which it begins."""
+    bounds: Resource = {
         how.bounds: {
             "value": phase.duration,
             "unit": language.fill(_UNITS[phase.duration_unit]),
             "system": UCUM,
             "code": phase.duration_unit,
-        },
+        }
+    }
+    if phase.begins is not None and phase.ends is not None:
+        period = {"start": phase.begins.isoformat(), "end": phase.ends.isoformat()}
+        bounds = {"boundsPeriod": period}
+    return {
+        **bounds,
         "count": phase.count,
         "frequency": phase.frequency,
         "period": phase.period,

@@ -29,7 +29,8 @@ class Dose(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Product(Struct, frozen=True, forbid_unknown_fields=True):
-    """A medicine to prescribe. ``site_codings`` (a site's own) come first in every order."""
+    """A medicine to prescribe. ``site_codings`` (a site's own) come first in every order;
+    ``strength`` is in micrograms per mL."""
 
     name: str
     substance: str
@@ -37,6 +38,7 @@ class Product(Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     benzyl_alcohol: bool = False
     site_codings: tuple[Code, ...] = ()
+    strength: Decimal | None = None
 
     @property
     def codes(self) -> tuple[Code, ...]:
@@ -87,7 +89,7 @@ def specimens(
 _DAYS = {"d": 1, "wk": 7, "mo": 30}
 #: What the label of a dose may name, and the text of a phase.
 LABEL_WORDS = ("substance", "amount", "route")
-PHASE_WORDS = ("amount", "per_kg", "kg", "date", "route")
+PHASE_WORDS = ("amount", "per_kg", "kg", "date", "route", "begins")
 
 
 def check_amount(dose: Dose, name: str, most: Limit, heaviest: Decimal, path: Path) -> None:

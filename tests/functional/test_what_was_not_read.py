@@ -3,14 +3,17 @@ where it may matter."""
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import Any
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 
 from cds_service.app import create_app
-from cds_service.consultation import EVALUATION_EXTENSION, load_services
+from cds_service.cdshooks.request import parse_request
+from cds_service.consultation import EVALUATION_EXTENSION, Occasion, consult, load_services
 from cds_service.settings import Settings
 
 Json = dict[str, Any]
@@ -159,3 +162,35 @@ def test_a_blood_count_in_a_unit_nobody_knows_is_named(service: FlaskClient) -> 
     answer = ask(service, b12=low, labs=bundle(count))
     assert "haemoglobin 5 arb (unit not known)" in answer["cards"][0]["detail"]
     assert unread(answer)[0]["reason"] == "unit"
+
+
+def test_of_it_only_counts_are_kept(service: FlaskClient) -> None:
+    """The audit row and the metrics say need and reason, never what a record says."""
+    drug = order("Anfall Tropfen", "active")
+    drug |= {"medicationCodeableConcept": None, "medicationReference": {"display": "Tropfen"}}
+    patient = {"resourceType": "Patient", "id": "p1", "birthDate": "2026-03-20"}
+    sent = {
+        "b12": bundle(ADEQUATE),
+        "conditions": bundle(condition("Anfall")),
+        "meds": bundle(drug),
+    }
+    call = {
+        "hook": "patient-view",
+        "hookInstance": "3f0ab1de-8d2b-4a4c-9a2c-7d4f0f6d9a11",
+        "context": {"userId": "Practitioner/1", "patientId": "p1"},
+        "prefetch": {key: bundle() for key in KEYS} | {"patient": patient} | sent,
+    }
+    asked = parse_request(json.dumps(call).encode(), "patient-view")
+    consultation = consult(SERVICES["patient-view"], asked, None, Occasion(date(2026, 11, 22)))
+    assert [card.summary for card in consultation.response.cards] == [
+        "Sent and not understood, so not evaluated: Tropfen (drug not found)"
+    ]
+    kept = consultation.evaluation
+    assert kept.unread == {"conditions: code system": 1, "meds: drug not found": 1}
+    written = msgspec.json.encode(kept).decode() + json.dumps(consultation.log)
+    assert "Anfall" not in written
+    assert "Tropfen" not in written
+    ask(service, **sent)
+    counted = service.get("/metrics").text
+    assert 'cds_unread_total{need="conditions",reason="code system"}' in counted
+    assert "Anfall" not in counted

@@ -15,6 +15,8 @@ from functools import partial
 from math import ceil
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from cds_service.cdshooks.response import Card
 from cds_service.clinical import (
     Allergy,
@@ -391,6 +393,12 @@ def on_treatment(
 # --- what the guideline sees ----------------------------------------------------------------------
 
 
+def small_dose_first() -> b12.Guideline:
+    """The guideline of a site that puts the requirement-level dose first."""
+    policy = structs.replace(G.file.policy, first_line="age_based_daily")
+    return structs.replace(G, file=structs.replace(G.file, policy=policy))
+
+
 class Offer(NamedTuple):
     """One choice of a card and the outcome it stands on."""
 
@@ -542,6 +550,7 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "ORD-04.per_kg.active": lambda: a_record(
         medications=[in_force(a_dosage("0.1", "mg", per_kg=True))]
     ),
+    "ORD-16.active": lambda: a_record(medications=[in_force(a_dosage(1000, days=30))]),
     "DUP-01.hold": lambda: a_record(medications=[an_order(ago=3, status="on-hold")]),
     "DUP-01.named": lambda: a_record(
         medications=[an_order(Code("urn:site", "77"), text="Vitamin B12 drops")]
@@ -602,6 +611,7 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "FU-08": lambda: on_treatment(125, (350, 30)),
     "FU-09": lambda: on_treatment(10, problems=[a_problem(TREMOR, 5)]),
     "FU-10": lambda: on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 90)]),
+    "RTE-07.requirement": lambda: a_record(a_weight(7)),
     "FU-10b": lambda: on_treatment(
         40, (350, 30), route="parenteral", problems=[a_problem(SEIZURE, 90)]
     ),

@@ -42,6 +42,7 @@ from builders import (
     see,
     see_orders,
 )
+from msgspec import structs
 
 from cds_service.clinical import Code, Draft, Medication, Record
 from cds_service.errors import GuidelineError
@@ -55,6 +56,26 @@ Sees = Callable[[Decimal], bool]
 
 def fires(rule: str, build: Callable[[Decimal], Record]) -> Sees:
     return lambda x: rule in see(build(x)).rules
+
+
+def _drawn_up(x: Decimal) -> bool:
+    """Whether a dose of so many mL is divided."""
+    product = structs.replace(
+        G.file.products.hydroxocobalamin_injection, strength=Decimal(1000) / x
+    )
+    products = structs.replace(G.file.products, hydroxocobalamin_injection=product)
+    changed = structs.replace(G, file=structs.replace(G.file, products=products))
+    return see(a_record(problems=[SEIZURE]), g=changed).says("divide it between both thighs")
+
+
+def _injected_for(x: Decimal) -> bool:
+    """Whether a course of so many days is said to be long for benzyl alcohol."""
+    dose = G.file.doses.neurological_injections
+    (phase,) = dose.phases
+    shorter = structs.replace(dose, phases=(structs.replace(phase, duration=int(x)),))
+    doses = structs.replace(G.file.doses, neurological_injections=shorter)
+    changed = structs.replace(G, file=structs.replace(G.file, doses=doses))
+    return see(a_record(problems=[SEIZURE]), g=changed).says("contains benzyl alcohol")
 
 
 def silent(rule: str, build: Callable[[Decimal], Record]) -> Sees:
@@ -338,6 +359,8 @@ TABLE: dict[str, tuple[str, Sees]] = {
         ),
     ),
     "potassium_low": ("0.1", fires("SAF-06", lambda x: a_record(a_lab("potassium", x)))),
+    "injection_volume": ("0.1", _drawn_up),
+    "preserved_course": ("1", _injected_for),
     "potassium_very_low": (
         "0.1", fires("SAF-06b", lambda x: a_record(a_lab("potassium", x)))
     ),

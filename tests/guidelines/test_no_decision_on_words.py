@@ -140,6 +140,7 @@ NO_WORDS = {"limits", "policy"}
 IDS = {
     "system", "code", "source", "substance", "rule", "period_unit", "duration_unit", "indicator",
     "statement", "evidence", "links", "topic", "same_as", "amount", "unit",
+    "strength",
 }  # fmt: skip
 
 

@@ -99,6 +99,7 @@ NOT_A_SETTING = {
     "cards.ORD-19.advice",
     "cards.RTE-01.advice",
     "cards.RTE-08.advice",
+    "texts.leber_course",
     "texts.potassium_inpatient",
     "cards.RTE-11b.summary",
     "cards.RTE-11b.advice",
@@ -150,6 +151,7 @@ def test_the_order_of_a_changed_dose_per_kilogram_tells_the_dose_it_was_worked_o
     site: Path,
 ) -> None:
     text = (
+        '[policy]\nfirst_line = "age_based_daily"\n'
         f"[doses.infant_daily]\namount = 0.5\n{LOCAL}\n"
         '[texts]\nmaintenance_no_weight = "x"\nmaintenance_stale_weight = "x"\n'
         'maintenance_age_unclear = "x"\n'

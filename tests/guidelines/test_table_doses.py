@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from builders import (
     CROHN,
     FAILURE_TO_THRIVE,
+    LEBER,
+    ON,
     SEIZURE,
     G,
     a_level,
@@ -15,16 +18,20 @@ from builders import (
     a_weight,
     months_old,
     see,
+    small_dose_first,
 )
+from msgspec import structs
 
-from cds_service.clinical import Phase, PlannedDrug, Record
+from cds_service.clinical import Code, Phase, PlannedDrug, Record
+from cds_service.guidelines.b12_under_two import Guideline
+from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.prescribing import age_based_amount
 
 INFANT_DOSE = G.file.doses.infant_daily
 
 
-def drug_of(dose: str, record: Record) -> PlannedDrug:
-    (found,) = [o.drug for o in see(record).offers if o.choice.rule == dose and o.drug]
+def drug_of(dose: str, record: Record, g: Guideline = G) -> PlannedDrug:
+    (found,) = [o.drug for o in see(record, g=g).offers if o.choice.rule == dose and o.drug]
     return found
 
 
@@ -49,7 +56,7 @@ def test_dose_a_is_the_regimen_of_thirty_doses_in_four_phases() -> None:
 
 
 def test_dose_b_is_worked_out_from_the_weight() -> None:
-    drug = drug_of("DOSE-B", a_record(a_weight(6)))
+    drug = drug_of("DOSE-B", a_record(a_weight(6)), g=small_dose_first())
     assert drug.amount == Decimal("1.8")
     assert [timing(phase) for phase in drug.phases] == [(1, 1, "d", 28, "d", 28)]
     assert "0.3 µg/kg/day × 6 kg" in drug.phases[0].text
@@ -76,19 +83,31 @@ def test_dose_b_is_rounded_half_up_to_a_tenth(kg: str, micrograms: str) -> None:
 
 def test_dose_b_is_not_capped_and_its_oddity_is_said() -> None:
     seen = see(a_record(a_weight(10), birth=months_old(11)))
-    assert [one.amount for one in seen.drugs] == [1000, 3]
+    assert [one.amount for one in seen.drugs] == [1000]
+    assert seen.says("10 kg (2026-03-14) = 3 µg daily")
     assert seen.says("this infant's 3 µg fall to 1 µg on the first birthday")
 
 
-def test_dose_b_and_c_are_called_maintenance_and_never_recommended() -> None:
+def test_dose_b_and_c_are_text_on_a_card_of_their_own_without_a_button() -> None:
     for birth, dose in ((months_old(6), "DOSE-B"), (months_old(15), "DOSE-C")):
         seen = see(a_record(a_weight(7), birth=birth))
+        assert set(seen.doses) == {"DOSE-A"}
+        shown = seen.outcome("RTE-07.requirement")
+        assert (shown.rule, shown.indicator, shown.choices) == (dose, "info", ())
+        assert seen.says("The guideline's page calls this daily dose the recommended treatment")
+        assert seen.says("no treatment of an established deficiency")
+
+
+def test_where_a_site_puts_it_first_both_stand_on_one_card() -> None:
+    for birth, dose in ((months_old(6), "DOSE-B"), (months_old(15), "DOSE-C")):
+        seen = see(a_record(a_weight(7), birth=birth), g=small_dose_first())
+        assert seen.doses == {"DOSE-A": False, dose: True}
         (offer,) = [one for one in seen.offers if one.choice.rule == dose]
         assert offer.label.startswith(
             "Maintenance-level (not treatment of established deficiency) – "
         )
-        assert not offer.choice.recommended
         assert offer.outcome.selection == "at-most-one"
+        assert not seen.shows("RTE-07.requirement")
 
 
 @pytest.mark.parametrize(
@@ -109,10 +128,12 @@ def test_the_small_dose_is_offered_in_mild_deficiency_only(
 ) -> None:
     seen = see(a_record(a_weight(7), birth=months_old(months), **but))  # type: ignore[arg-type]
     assert not {"DOSE-B", "DOSE-C"} & set(seen.doses)
+    assert not {"DOSE-B", "DOSE-C"} & seen.rules
+    assert not seen.shows("RTE-07.requirement")
 
 
 def test_dose_c_is_one_microgram_a_day() -> None:
-    drug = drug_of("DOSE-C", a_record(birth=months_old(15)))
+    drug = drug_of("DOSE-C", a_record(birth=months_old(15)), g=small_dose_first())
     assert drug.amount == 1
     assert [timing(phase) for phase in drug.phases] == [(1, 1, "d", 28, "d", 28)]
 
@@ -131,6 +152,59 @@ def test_dose_e_is_five_weekly_injections_then_one_every_two_months() -> None:
         (1, 1, "wk", 35, "d", 5),
         (1, 2, "mo", 6, "mo", 3),
     ]
+
+
+@pytest.mark.parametrize(
+    ("problems", "rule"),
+    [([CROHN], "DOSE-E"), ([], "")],
+)
+def test_the_second_phase_begins_two_months_after_the_fifth_dose(
+    problems: list[Code], rule: str
+) -> None:
+    """Whatever a scheduler makes of day 35: the fifth dose is on day 28."""
+    for drug in see(a_record(problems=problems)).drugs:
+        first, *rest = drug.phases
+        assert (first.begins, first.ends) == (None, None)
+        for phase in rest if rule else ():
+            assert phase.begins == add_months(ON + timedelta(days=28), 2)
+            assert phase.ends == add_months(phase.begins, 6)
+            assert "from 2026-06-12 (2 months after the fifth dose)" in phase.text
+        if not rule:
+            assert all(phase.begins is None for phase in rest)
+
+
+@pytest.mark.parametrize("problems", [[CROHN], [SEIZURE]])
+def test_an_injection_says_its_volume_its_site_and_what_is_in_it(problems: list[Code]) -> None:
+    seen = see(a_record(problems=problems))
+    assert seen.says("Each dose is 1 mL of the product, into the anterolateral thigh")
+    assert seen.says("contains benzyl alcohol: labels name a week")
+    assert not seen.says("divide it between both thighs")
+    assert not seen.says("outside the licence in the UK")
+
+
+def test_a_weaker_product_is_divided_between_both_thighs() -> None:
+    product = structs.replace(G.file.products.hydroxocobalamin_injection, strength=Decimal(500))
+    products = structs.replace(G.file.products, hydroxocobalamin_injection=product)
+    weaker = structs.replace(G, file=structs.replace(G.file, products=products))
+    seen = see(a_record(problems=[CROHN]), g=weaker)
+    assert seen.says("Each dose is 2 mL of the product: divide it between both thighs")
+
+
+def test_a_product_without_a_known_strength_is_left_to_be_worked_out() -> None:
+    product = structs.replace(G.file.products.hydroxocobalamin_injection, strength=None)
+    products = structs.replace(G.file.products, hydroxocobalamin_injection=product)
+    other = structs.replace(G, file=structs.replace(G.file, products=products))
+    seen = see(a_record(problems=[CROHN]), g=other)
+    assert seen.says("Work out the volume by the strength of the product")
+
+
+def test_the_high_dose_by_mouth_is_called_unlicensed_in_the_uk() -> None:
+    assert see(a_record()).says("A dose this high by mouth is outside the licence in the UK")
+
+
+def test_in_lebers_disease_the_course_of_the_formulary_is_named() -> None:
+    assert see(a_record(problems=[LEBER])).says("1 mg daily for 2 weeks, then twice a week")
+    assert not see(a_record(problems=[CROHN])).says("longer course for Leber's disease")
 
 
 def test_the_fixed_dose_does_not_grow_with_the_child() -> None:

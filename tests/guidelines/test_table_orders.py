@@ -1112,6 +1112,42 @@ def test_doses_given_and_other_orders_of_the_episode_count_together() -> None:
     assert "ORD-16" not in about_orders(see_orders(a_record(), weekly, seldom))
     given = [a_dose_given(ago=one, amount=1000, source=f"given/{one}") for one in (1, 3, 5)]
     assert "ORD-16" not in about_orders(see_orders(a_record(medications=given), seldom))
+    swallowed = a_draft(a_dosage(1000), name="daily")
+    assert "ORD-16" not in about_orders(see_orders(a_record(), swallowed, seldom))
+    scant = a_draft(a_dosage(20), name="daily")
+    half = an_injection(a_dosage(500, route=MUSCLE, days=91))
+    assert "ORD-16" in about_orders(see_orders(a_record(), scant, half))
+
+
+@pytest.mark.parametrize(
+    ("days", "ago", "record", "indicator"),
+    [
+        (91, 0, {}, "warning"),
+        (91, 0, {"problems": [SEIZURE]}, "critical"),
+        (91, 0, {"level": a_level(80)}, "critical"),
+        (91, 13, {}, "warning"),
+        (91, 14, {}, None),
+        (7, 0, {}, None),
+        (7, 0, {"problems": [SEIZURE]}, "warning"),
+        (2, 0, {"problems": [SEIZURE]}, None),
+        (91, 0, {"level": a_level(400)}, None),
+        (91, 0, {"problems": [COBALAMIN_C]}, None),
+        (91, 0, {"birth": day(20)}, None),
+    ],
+)
+def test_an_order_in_force_that_begins_too_slowly_is_said_at_the_chart(
+    days: int, ago: int, record: dict[str, Any], indicator: str | None
+) -> None:
+    line = a_dosage(1000, days=days, route=MUSCLE)
+    order = in_force(line, code=HYDROXOCOBALAMIN, ago=ago, route=MUSCLE)
+    seen = see(a_record(**{"level": a_level(150, ago=20), **record, "medications": [order]}))
+    found = [
+        one.indicator
+        for one in seen.outcomes
+        if isinstance(one, Recommend) and one.card == "ORD-16.active"
+    ]
+    assert found == ([indicator] if indicator else [])
+    assert not [one for one in seen.stopped if seen.shows("ORD-16.active") and not seen.drugs]
 
 
 def test_what_maintains_a_treatment_is_not_taken_for_its_beginning() -> None:

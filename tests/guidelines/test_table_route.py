@@ -92,13 +92,15 @@ def test_moderate_deficiency_is_treated_by_mouth_with_injections_as_the_alternat
 def test_mild_deficiency_of_an_infant_is_treated_by_mouth_and_shows_the_small_dose() -> None:
     seen = see(a_record(a_weight()))
     assert main(seen) == ("RTE-07", "warning")
-    assert seen.doses == {"DOSE-A": True, "DOSE-B": False}
+    assert seen.doses == {"DOSE-A": True}
+    assert seen.outcome("RTE-07.requirement").rule == "DOSE-B"
 
 
 def test_mild_deficiency_of_a_toddler_is_treated_by_mouth_and_shows_the_small_dose() -> None:
     seen = see(a_record(birth=months_old(15)))
     assert main(seen) == ("RTE-07", "warning")
-    assert seen.doses == {"DOSE-A": True, "DOSE-C": False}
+    assert seen.doses == {"DOSE-A": True}
+    assert seen.outcome("RTE-07.requirement").rule == "DOSE-C"
 
 
 def test_a_borderline_level_asks_for_tests_only() -> None:

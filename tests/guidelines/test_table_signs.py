@@ -363,8 +363,9 @@ def test_on_formula_diet_is_not_a_likely_cause(text: str) -> None:
 
 
 def test_on_formula_the_requirement_is_not_offered() -> None:
-    assert "DOSE-B" in see(a_record(a_weight(7))).doses
-    assert "DOSE-B" not in see(a_record(a_weight(7), breast_feeding("formula fed"))).doses
+    assert see(a_record(a_weight(7))).shows("RTE-07.requirement")
+    on_formula = see(a_record(a_weight(7), breast_feeding("formula fed")))
+    assert not on_formula.shows("RTE-07.requirement")
 
 
 def test_breast_and_formula_is_breast_fed() -> None:

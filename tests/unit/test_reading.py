@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from cds_service import clinical
-from cds_service.clinical import Code, Need, Quantity, Record
+from cds_service.clinical import Code, Need, Quantity, Record, Unread
 from cds_service.errors import DataUnavailable
 from cds_service.fhir.gather import Answer
 from cds_service.fhir.reading import read_record
@@ -1150,3 +1150,43 @@ def test_whatever_comes_in_place_of_a_resource_the_reading_goes_on(value: Any) -
 @given(st.binary(max_size=60))
 def test_whatever_bytes_come_the_reading_goes_on(raw: bytes) -> None:
     assert read(b12=[raw]).unreadable == {"b12": 1}
+
+
+# --- the account of what was not used -------------------------------------------------------------
+
+LOCAL_CODE = {"system": "urn:oid:2.999.1", "code": "VB12"}
+
+
+@pytest.mark.parametrize(
+    ("key", "sent", "unread"),
+    [
+        ("b12", result(code={"coding": [LOCAL_CODE], "text": "Ferritin"}),
+         Unread("b12", "code system", "Ferritin", "urn:oid:2.999.1", "VB12", "Observation/b1")),
+        ("b12", result(code={"coding": [LOCAL_CODE]}),
+         Unread("b12", "code system", "", "urn:oid:2.999.1", "VB12", "Observation/b1")),
+        ("b12", result(code={"text": "B12"}),
+         Unread("b12", "no code", "B12", source="Observation/b1")),
+        ("b12", result(subject={"reference": "Patient/2"}), Unread("b12", "another patient")),
+        ("b12", result(subject=None, code={"coding": [LOCAL_CODE], "text": "Ferritin"}),
+         Unread("b12", "undecodable", "Ferritin", "urn:oid:2.999.1", "VB12", "Observation/b1")),
+        ("conditions", result(), Unread("conditions", "another kind", "Observation")),
+        ("meds", order(medicationCodeableConcept=None,
+                       medicationReference={"reference": "Medication/x", "display": "Drops"}),
+         Unread("meds", "drug not found", "Drops", source="MedicationRequest/o1")),
+    ],
+    ids=lambda one: one.reason if isinstance(one, Unread) else "",
+)  # fmt: skip
+def test_what_was_sent_and_not_used_is_accounted_for(key: str, sent: Json, unread: Unread) -> None:
+    assert read(**{key: [sent]}).unread == (unread,)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        result(),
+        result(code={"coding": [{"system": LOINC, "code": "1-8"}]}),
+        result(code={"coding": [LOCAL_CODE], "text": "Ferritin"}, status="entered-in-error"),
+    ],
+)
+def test_what_was_used_or_understood_or_is_nothing_is_not(sent: Json) -> None:
+    assert read(b12=[sent]).unread == ()

@@ -43,7 +43,7 @@ def call(*cards: Card, **changes: Any) -> Call:
         arm="live",
         status=200,
         outcome="advice" if cards else "nothing to say",
-        edition="2026.1",
+        edition="2026.2",
         cards=cards,
     )
     return structs.replace(one, **changes)

@@ -232,7 +232,8 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
         *order_checks.check_active(facts, a, g, why),
     ]
     if g.tables.route[row].then.kind != "follow up":
-        return [treatment.recommend(row, facts, a, g, why), *dangers]
+        small = treatment.requirement_card(row, facts, a, g, why)
+        return [treatment.recommend(row, facts, a, g, why), *dangers, *small]
     outcomes = follow_up.follow_up(facts, a, g, why)
     would_be = treatment.choose_route(facts, a, g, Reasoning(), ignoring_treatment=True)
     replacement = treatment.replace_oral(would_be, facts, a, g, why)

@@ -119,6 +119,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     antidote_most: Limit
     antidote_strength: Limit
     antidote_effect: Limit
+    injection_volume: Limit
+    preserved_course: Limit
     dose_suggested: Limit
 
 
@@ -239,6 +241,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     fixed_dose: str
     maintenance_label: str
     maintenance_dose: str
+    maintenance_fixed: str
     maintenance_no_weight: str
     maintenance_stale_weight: str
     maintenance_age_unclear: str
@@ -248,6 +251,12 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     weight_rejected: str
     weight_estimated: str
     label_discordance: str
+    injection_site: str
+    injection_site_divided: str
+    injection_site_unknown: str
+    benzyl_alcohol_course: str
+    unlicensed_by_mouth: str
+    leber_course: str
     first_injection: str
     leber: str
     leber_ask: str
@@ -406,6 +415,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     label_with_tests: str
     not_measured: str
     not_all_read: str
+    something_unread: str
     way_subcutaneous: str
     way_intramuscular: str
     without_preservative: str

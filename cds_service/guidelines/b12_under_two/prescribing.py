@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 
@@ -10,7 +11,7 @@ from msgspec import structs
 
 from cds_service.clinical import Phase, PlannedDrug, PlannedTest
 from cds_service.guidelines.b12_under_two import monitoring
-from cds_service.guidelines.b12_under_two.age import days_since
+from cds_service.guidelines.b12_under_two.age import add_months, days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment, Status, recent
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Product, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
@@ -25,7 +26,7 @@ from cds_service.guidelines.b12_under_two.words import (
 )
 from cds_service.guidelines.engine import Choice, Indicator, Note, most_urgent
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Listed, Message, number, say
+from cds_service.language import Amount, Listed, Message, number, say
 
 
 def read_safety(facts: Facts, a: Assessment | None, g: Guideline) -> SafetyFacts:
@@ -141,6 +142,15 @@ class Prescriber:
 
     def maintenance(self, *, recommended: bool) -> Choice | None:
         """The requirement-level daily dose, or a note why it cannot be worked out."""
+        found = self.requirement()
+        if found is None:
+            return None
+        dose, amount = found
+        product = self.g.file.products.ingredient
+        return self._swallowed(dose, product, amount, "maintenance", recommended)
+
+    def requirement(self) -> tuple[Dose, Decimal] | None:
+        """The requirement-level daily dose and its amount in micrograms, said in the notes."""
         facts, doses = self.facts, self.g.file.doses
         if "conditions" in facts.incomplete:
             return None  # "mild" is not known while part of the problem list is missing
@@ -176,8 +186,10 @@ class Prescriber:
             if amount > toddler:
                 anomaly = say(Texts.maintenance_anomaly, amount=amount, toddler=toddler)
                 self.notes.append(Note("advice", anomaly))
-        product = self.g.file.products.ingredient
-        return self._swallowed(dose, product, amount, "maintenance", recommended)
+        else:
+            fixed = say(Texts.maintenance_fixed, label=label, amount=amount)
+            self.notes.append(Note("advice", fixed))
+        return dose, amount
 
     def _asked_for(self, regimen: Regimen) -> DoseName | None:
         """The dose that a regimen means for this child, if it means one."""
@@ -217,27 +229,24 @@ class Prescriber:
     def _phases(self, dose: Dose, amount: Decimal) -> tuple[Phase, ...]:
         """The phases of a dose with their texts in words."""
         weight = self.facts.weight
-        values = {
+        values: dict[str, object] = {
             "amount": number(amount),
             "per_kg": number(dose.amount),
             "kg": shown_weight(weight.kg) if weight.kg else "-",
             "date": weight.on or "-",
             "route": self._way,
         }
-        return tuple(
-            [
-                Phase(
-                    one.frequency,
-                    one.period,
-                    one.period_unit,
-                    one.duration,
-                    one.duration_unit,
-                    one.count,
-                    one.text.format_map(values),
-                )
-                for one in dose.phases
-            ]
-        )
+        return tuple([self._dated(one, values) for one in dose.phases])
+
+    def _dated(self, phase: Phase, values: dict[str, object]) -> Phase:
+        """The phase in words; one that does not follow on the one before with its own days."""
+        begins = ends = None
+        if phase.after_days or phase.after_months:
+            last = self.facts.on + timedelta(days=phase.after_days)
+            begins = add_months(last, phase.after_months)
+            ends = _after(begins, phase.duration, phase.duration_unit)
+        text = phase.text.format_map({**values, "begins": begins or "-"})
+        return structs.replace(phase, text=text, begins=begins, ends=ends)
 
     def _choice(
         self, dose: Dose, drug: PlannedDrug, recommended: bool, *, parenteral: bool
@@ -308,13 +317,46 @@ def dose_notes(choices: Sequence[Choice], p: Prescriber) -> list[Note]:
     if main.route == p.g.file.routes.oral:
         if main.purpose == "treatment":
             notes.append(Note("why", say(Texts.fixed_dose)))
+            notes.append(Note("why", say(Texts.unlicensed_by_mouth)))
         if p.g.limits.trial_age.holds(p.facts.age.youngest):
             notes.append(Note("why", say(Texts.age_beyond_trial)))
     else:
+        notes += _injection_notes(main, p)
         notes.append(Note("safety", say(Texts.label_discordance)))
         notes.append(Note("safety", say(Texts.first_injection)))
         notes.append(Note("follow_up", say(Texts.draw_before_dose)))
     return notes
+
+
+def _injection_notes(drug: PlannedDrug, p: Prescriber) -> Iterator[Note]:
+    """How much is drawn up, where it goes, and what is in it."""
+    limit = p.g.limits.injection_volume
+    product = injection_product(p.facts, p.g, suspected=p.a.suspected)
+    if product.strength is None:
+        most = Amount(limit.value, limit.unit)
+        yield Note("advice", say(Texts.injection_site_unknown, limit=most))
+    else:
+        volume = drug.amount / product.strength
+        divided = limit.holds(volume)
+        text = Texts.injection_site_divided if divided else Texts.injection_site
+        yield Note("advice", say(text, volume=Amount(volume, "mL")))
+    days = sum(_days_of(phase) for phase in drug.phases)
+    contains = product.benzyl_alcohol and not p.preservative_free
+    if contains and p.g.limits.preserved_course.holds(days):
+        yield Note("safety", say(Texts.benzyl_alcohol_course))
+    if p.facts.leber:
+        yield Note("advice", say(Texts.leber_course))
+
+
+def _days_of(phase: Phase) -> int:
+    return phase.duration * {"d": 1, "wk": 7, "mo": 30}[phase.duration_unit]
+
+
+def _after(start: date, length: int, unit: str) -> date:
+    """So long after a day."""
+    if unit == "mo":
+        return add_months(start, length)
+    return start + timedelta(days=length * (7 if unit == "wk" else 1))
 
 
 def drugs_of(choice: Choice) -> list[PlannedDrug]:

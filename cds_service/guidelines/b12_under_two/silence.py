@@ -122,9 +122,10 @@ def _card(facts: Facts, g: Guideline, *, everything: bool) -> CannotTell | None:
     if not unread:
         return None
     indicator = g.file.cards["IN-05"].indicator
-    things = tuple(_all_things(unread))
-    values: dict[str, Value] = {"things": Listed(things, "semicolon")}
-    return CannotTell("IN-05", things, "IN-05", indicator, values)
+    things: Value = Listed(tuple(_all_things(unread)), "semicolon")
+    # What is lacking is kept of a call: in words of ours, never in those of a record.
+    lacking = (say(Texts.something_unread),)
+    return CannotTell("IN-05", lacking, "IN-05", indicator, {"things": things})
 
 
 def _worded(facts: Facts) -> Iterator[Finding]:

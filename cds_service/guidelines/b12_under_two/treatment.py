@@ -123,6 +123,24 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
     )
 
 
+def requirement_card(
+    route: str, facts: Facts, a: Assessment, g: Guideline, why: Reasoning
+) -> list[Recommend]:
+    """What a healthy child needs each day, as text on a card of its own, where the row of the
+    route names it, nothing is urgent, and a site has not put it first."""
+    if "daily requirement" not in g.tables.route[route].then.regimens or a.untreated_since:
+        return []
+    p = Prescriber(facts, a, g, why)
+    if p.minds("SAF-05") or p.minds("SAF-01") or g.file.policy.first_line == "age_based_daily":
+        return []
+    found = None if is_relapse(facts, a) else p.requirement()
+    if not p.notes:
+        return []
+    rule = found[0].rule if found is not None else route
+    card = "RTE-07.requirement"
+    return [Recommend(rule, card, g.file.cards[card].indicator, {}, tuple(p.notes))]
+
+
 def _left_open(choices: Iterable[Choice]) -> tuple[Choice, ...]:
     """The same choices, none that gives a drug preselected."""
     return tuple(
@@ -248,9 +266,12 @@ def _treatment(advice: Advice, indicator: Indicator, p: Prescriber, *, leber: bo
             regimens = (*regimens, "alternate-day injections")  # if the words are a sign
         found = [p.offer(one, recommended=one == regimens[0]) for one in regimens]
         return _Offer(indicator, tuple([one for one in found if one is not None]))
-    literal = p.g.file.policy.first_line == "age_based_daily"
-    requirement = p.maintenance(recommended=literal)
-    literal = literal and requirement is not None
+    if p.g.file.policy.first_line != "age_based_daily":
+        if is_relapse(p.facts, p.a):
+            p.notes.append(Note("advice", say(Texts.requirement_withheld)))
+        return _Offer(indicator, (p.oral(recommended=True),))
+    requirement = p.maintenance(recommended=True)
+    literal = requirement is not None
     regimen = p.oral(recommended=not literal)
     notes = [Note("advice", say(Texts.local_first_line))] if literal else []
     choices = (regimen, requirement) if requirement is not None else (regimen,)

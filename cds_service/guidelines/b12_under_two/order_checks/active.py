@@ -12,17 +12,19 @@ from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards
+from cds_service.guidelines.b12_under_two.order_checks.course import Course
 from cds_service.guidelines.b12_under_two.order_checks.one_order import dose_facts
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.tables.order import Answer, OrderFacts
 from cds_service.guidelines.engine import Choice, Note, Recommend
-from cds_service.guidelines.tables import Reasoning
+from cds_service.guidelines.tables import Reasoning, all_matches
 from cds_service.language import say
 
 
 def check_active(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Recommend]:
-    """The cards of the active orders whose dose is too large, by the same rows as a draft's.
+    """The cards of the active orders whose dose is too large, or that begin a treatment too
+    slowly, by the same rows as a draft's.
 
     An order is only ever stopped: what replaces it stands on the card in words, so that no two
     cards together order vitamin B12 twice. An order recognised by its name alone is asked too.
@@ -33,7 +35,14 @@ def check_active(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> l
     regimens = Regimens(facts, a, g)
     cards = Cards(regimens)
     spoken = []
-    child = OrderFacts(status=a.status.name, deficient=a.status.deficient, cause=a.cause)
+    child = OrderFacts(
+        status=a.status.name,
+        deficient=a.status.deficient,
+        severity=a.severity,
+        cause=a.cause,
+        signs=tuple([one.name for one in facts.neurological]),
+    )
+    course = Course(facts, a, g, ())
     for one in orders:
         order = as_order(one, facts.weight.kg, g)
         if order.kind not in ("b12", "unknown"):
@@ -52,7 +61,29 @@ def check_active(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> l
                 notes=_instead(regimens, order, orders, g),
             )
             spoken.append(structs.replace(said.card, main=True, about=""))
+        spoken += _scant(order, asked, course, cards, why)
     return spoken
+
+
+def _scant(
+    order: Order, asked: OrderFacts, course: Course, cards: Cards, why: Reasoning
+) -> Iterator[Recommend]:
+    """The card of an order in force with which a treatment begins too slowly; nothing is stopped,
+    since it is the only one that the child gets. Other small doses are for the follow-up."""
+    table = course.g.tables.order_shortage
+    asked = structs.replace(
+        asked,
+        share=course.share(order),
+        published=tuple([one.name for one in course.published(order)]),
+        weekly_course=course.is_weekly(order),
+    )
+    first = next(iter(all_matches(table, asked).fired), None)
+    if first is None or first.rule != "ORD-16":
+        return
+    why.first(table, asked, order.called)
+    answer = structs.replace(first.then, card="ORD-16.active", correction="none")
+    said = cards.speak(first.rule, answer, order, course.in_words(order), ())
+    yield structs.replace(said.card, main=True, about="")
 
 
 def active_antidotes(

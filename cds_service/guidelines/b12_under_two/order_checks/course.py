@@ -8,10 +8,9 @@ from decimal import Decimal
 from cds_service.clinical import Medication, Phase, convert
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Schedule
-from cds_service.guidelines.b12_under_two.dosing import Line, doses_within
+from cds_service.guidelines.b12_under_two.dosing import Line, doses_within, shown_dose
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
-from cds_service.guidelines.b12_under_two.therapy import route_of
 
 #: The days that are compared (policy), and those of each unit of a period.
 TWO_WEEKS = Decimal(14)
@@ -26,13 +25,13 @@ class Course:
     """The course that the drafts in ``of_b12`` begin or belong to, in micrograms."""
 
     def __init__(self, facts: Facts, a: Assessment, g: Guideline, of_b12: Sequence[Order]) -> None:
-        self._facts, self._a, self._g = facts, a, g
+        self._facts, self._a, self.g = facts, a, g
         self._of_b12 = of_b12
 
     def regimen(self, order: Order) -> Decimal:
         """What the recommended regimen for this child and the route of ``order`` gives in two
         weeks."""
-        doses = self._g.file.doses
+        doses = self.g.file.doses
         dose = doses.oral_regimen
         if order.injected:
             signs = bool(self._facts.neurological)
@@ -41,25 +40,25 @@ class Course:
 
     def given(self, order: Order) -> Decimal | None:
         """All that is ordered or was given in the first two weeks of a treatment that begins;
-        ``None`` where it cannot be told, or where no treatment begins. Beside injections what is
-        swallowed does not count: it is not what they are indicated for."""
+        ``None`` where it cannot be told, or where no treatment begins. By whatever way it goes, it
+        counts."""
         therapy, on = self._facts.therapy, self._facts.on
         began = therapy.start
         if self._facts.age.under_one_month or (
             began is not None and (on - began).days >= TWO_WEEKS
         ):
             return None
-        counted = [one for one in self._orders(order) if one.injected or not order.injected]
+        doses = [one for one in therapy.running if one.kind == "administration"]
         amounts = [
-            *(one.dosing.within(TWO_WEEKS) for one in counted),
-            *map(_given, self._administered(order)),
+            *(one.dosing.within(TWO_WEEKS) for one in self._orders(order)),
+            *map(_given, doses),
         ]
         known = [one for one in amounts if one is not None]
         return sum(known, Decimal(0)) if len(known) == len(amounts) else None
 
     def _orders(self, order: Order) -> list[Order]:
         """``order``, the drafts beside it and the active orders, each once."""
-        active = [as_order(one, order.weight_kg, self._g) for one in self._facts.therapy.active]
+        active = [as_order(one, order.weight_kg, self.g) for one in self._facts.therapy.active]
         drafts = (
             list(self._of_b12)
             if any(one is order for one in self._of_b12)
@@ -68,14 +67,17 @@ class Course:
         sources = {one.draft.source for one in drafts}
         return [*drafts, *(one for one in active if one.draft.source not in sources)]
 
-    def _administered(self, order: Order) -> list[Medication]:
-        given = [one for one in self._facts.therapy.running if one.kind == "administration"]
-        swallowed = ("oral", "other") if order.injected else ()
-        return [one for one in given if route_of(one, self._g) not in swallowed]
-
     def share(self, order: Order) -> Decimal | None:
         given = self.given(order)
         return None if given is None else given / self.regimen(order)
+
+    def in_words(self, order: Order) -> Mapping[str, object]:
+        """What is given in two weeks and what the regimen gives, in micrograms."""
+        given = self.given(order)
+        return {
+            "given": "-" if given is None else shown_dose(given),
+            "regimen": shown_dose(self.regimen(order)),
+        }
 
     def published(self, order: Order) -> list[Schedule]:
         """The schedules for a child of this age and state that ``order`` follows."""
@@ -101,7 +103,7 @@ class Course:
         age, lines = self._facts.age, order.dosing.lines
         if not lines:
             return
-        for one in self._g.file.published_schedules:
+        for one in self.g.file.published_schedules:
             aged = one.from_month <= age.youngest and age.oldest < one.to_month
             named = one.substance in ("", order.drug.substance)
             if aged and named and not one.adults and _follows(lines[0], order, one):

@@ -9,7 +9,6 @@ from msgspec import structs
 from cds_service.clinical import Medication, Plan, PlannedDrug, RevisedDrug
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.data import Orders, Texts
-from cds_service.guidelines.b12_under_two.dosing import shown_dose
 from cds_service.guidelines.b12_under_two.order_checks.cards import SPECIALIST, Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.course import Course
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order, unread
@@ -323,12 +322,8 @@ class OrderChecks:
         ]
 
     def _course_in_words(self, order: Order, asked: OrderFacts) -> Mapping[str, object]:
-        given = self._course.given(order)
-        return {
-            "schedule": Listed(asked.published, "semicolon"),
-            "given": shown_dose(given) if given is not None else "-",
-            "regimen": shown_dose(self._course.regimen(order)),
-        }
+        schedules = Listed(asked.published, "semicolon")
+        return {"schedule": schedules, **self._course.in_words(order)}
 
     def _weight_in_words(self) -> Message:
         weight = self.facts.weight
