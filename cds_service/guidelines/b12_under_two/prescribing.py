@@ -338,8 +338,13 @@ def _injection_notes(drug: PlannedDrug, p: Prescriber) -> Iterator[Note]:
     else:
         volume = drug.amount / product.strength
         divided = limit.holds(volume)
-        text = Texts.injection_site_divided if divided else Texts.injection_site
-        yield Note("advice", say(text, volume=Amount(volume, "mL")))
+        drawn = Amount(volume, "mL")
+        yield Note(
+            "advice",
+            say(Texts.injection_site_divided, volume=drawn)
+            if divided
+            else say(Texts.injection_site, volume=drawn),
+        )
     days = sum(_days_of(phase) for phase in drug.phases)
     contains = product.benzyl_alcohol and not p.preservative_free
     if contains and p.g.limits.preserved_course.holds(days):
