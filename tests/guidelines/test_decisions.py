@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from builders import (
     B12_DEFICIENCY,
+    COBALAMIN_C,
     CROHN,
     FAILURE_TO_THRIVE,
     HEMOPHILIA,
@@ -24,6 +25,7 @@ from builders import (
     RXNORM,
     SEIZURE,
     SNOMED,
+    TABLET,
     TREMOR,
     G,
     a_diet,
@@ -37,12 +39,14 @@ from builders import (
     a_screening,
     a_weight,
     an_allergy,
+    an_antidote,
     an_injection,
     an_operation,
     an_order,
     breast_feeding,
     day,
     days_ago,
+    in_force,
     injections_ordered,
     moment,
     months_old,
@@ -509,7 +513,8 @@ def a_lost_decimal_place_is_pointed_out() -> None:
 def milligrams_per_kilogram_are_critical_however_small() -> None:
     tiny = a_dosage("0.001", "mg", per_kg=True)
     assert (
-        see_orders(a_record(a_weight(7)), a_draft(tiny)).outcome("ORD-04").indicator == "critical"
+        see_orders(a_record(a_weight(7)), a_draft(tiny)).outcome("ORD-04.per_kg").indicator
+        == "critical"
     )
 
 
@@ -706,6 +711,60 @@ def suggestive_signs_and_metabolites_leave_an_adequate_level_alone() -> None:
         assert seen.silent is (level >= 300)
 
 
+def no_card_suggests_what_another_forbids() -> None:
+    record = a_record(allergies=(an_allergy(),), problems=[HEMOPHILIA])
+    seen = see_orders(record, an_injection())
+    assert seen.shows("ORD-11")
+    assert seen.removed
+    assert not seen.revised
+
+
+def a_large_dose_is_a_multiple_of_the_usual() -> None:
+    seen = see_orders(a_record(), a_draft(a_dosage(1000, "mg")))
+    assert seen.says("1000 mg, 1000 times the usual 1000 micrograms (1 mg)")
+
+
+def a_specialists_dose_is_not_compared() -> None:
+    record = a_record(problems=[COBALAMIN_C])
+    assert see_orders(record, an_injection()).shows("ORD-04.specialist")
+    assert see_orders(record, an_injection(a_dosage(31, "mg", route=MUSCLE))).shows("ORD-04")
+
+
+def by_mouth_is_for_methylmalonic_acidaemia_alone() -> None:
+    mma = Code("http://snomed.info/sct", "42393006", "Methylmalonic acidemia")
+    draft = a_draft(a_dosage(10, "mg", days=7), code=None, text="Hydroxocobalamin solution")
+    for problems, refused in (([mma], False), ([mma, COBALAMIN_C], True)):
+        assert see_orders(a_record(problems=problems), draft).shows("ORD-02.inborn") is refused
+
+
+def the_first_two_weeks_are_counted_by_every_way() -> None:
+    seldom = an_injection(a_dosage(1000, route=MUSCLE, days=91))
+    assert see_orders(a_record(), seldom).shows("ORD-16")
+    assert not see_orders(a_record(), seldom, a_draft(name="daily")).shows("ORD-16")
+
+
+def a_slow_beginning_in_force_is_said_and_not_stopped() -> None:
+    seen = see(a_record(medications=[in_force(a_dosage(1000, days=30))]))
+    assert seen.shows("ORD-16.active")
+    assert not seen.stopped
+
+
+def an_antidote_is_no_order_of_vitamin_b12() -> None:
+    assert see_orders(a_record(), an_antidote()).shows("ORD-18")
+
+
+def a_form_that_does_not_suit_is_one_card() -> None:
+    assert see_orders(a_record(), a_draft(code=TABLET)).shows("ORD-19")
+    seen = see_orders(a_record(problems=[SEIZURE]), a_draft(code=TABLET))
+    assert not seen.shows("ORD-19")
+    assert seen.shows("ORD-02")
+
+
+def an_unread_dose_of_a_deficient_child_is_a_warning() -> None:
+    seen = see_orders(a_record(), a_draft(a_dosage(None)))
+    assert seen.outcome("ORD-09").indicator == "warning"
+
+
 #: One function an entry, in the order of the README; an entry without one fails below.
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
@@ -782,6 +841,15 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_fall_across_the_centiles_is_calculated,
     no_word_and_no_weak_sign_backs_a_raised_metabolite,
     suggestive_signs_and_metabolites_leave_an_adequate_level_alone,
+    no_card_suggests_what_another_forbids,
+    a_large_dose_is_a_multiple_of_the_usual,
+    a_specialists_dose_is_not_compared,
+    by_mouth_is_for_methylmalonic_acidaemia_alone,
+    the_first_two_weeks_are_counted_by_every_way,
+    a_slow_beginning_in_force_is_said_and_not_stopped,
+    an_antidote_is_no_order_of_vitamin_b12,
+    a_form_that_does_not_suit_is_one_card,
+    an_unread_dose_of_a_deficient_child_is_a_warning,
 )
 
 

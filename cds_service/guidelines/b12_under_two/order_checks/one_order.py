@@ -262,7 +262,9 @@ class OrderChecks:
         right = any(not self._is_wrong(one) for one in (*drafts, *running))
         earlier = drafts and self._of_b12[0] is not order
         if right or earlier:
-            return self._regimens.correct(order, "removed", rule)
+            removed = self._regimens.correct(order, "removed", rule)
+            # Another order is right: taking this one away is all there is to do.
+            return tuple(structs.replace(one, recommended=right) for one in removed)
         return tuple(
             alone(choice, drafts, active)
             for choice in self._regimens.correct(order, correction, rule)
