@@ -82,17 +82,11 @@ def deficient_by_another_name(facts: Any) -> bool:
     return bool(facts.deficient != facts.status.startswith("deficient"))
 
 
-def risen_from_no_level(facts: Any) -> bool:
-    """The rise is one level on treatment divided by one before it."""
-    return facts.rise is not None and None in (facts.level, facts.before)
-
-
 NEVER: Mapping[str, tuple[Callable[[Any], bool], ...]] = {
     "age": (ages_of_no_birth, no_age_of_a_birth, two_exact_ages, older_than_the_oldest),
     "weight_found": (older_than_the_oldest, one_age_of_two),
     "status": (raised_without_being_high,),
     "route": (deficient_by_another_name,),
-    "follow_up_response": (risen_from_no_level,),
 }
 
 
