@@ -35,8 +35,8 @@ def run(url: str, *words: str, **variables: str) -> Result:
 
 
 def test_an_upgrade_makes_the_tables_and_says_so(url: str) -> None:
-    assert "now has version 0002 (before: no tables)" in run(url, "db", "upgrade").output
-    assert "already has version 0002" in run(url, "db", "upgrade").output
+    assert "now has version 0003 (before: no tables)" in run(url, "db", "upgrade").output
+    assert "already has version 0003" in run(url, "db", "upgrade").output
 
 
 @pytest.mark.parametrize(

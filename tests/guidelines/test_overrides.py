@@ -63,6 +63,7 @@ def test_a_changed_limit_decides(site: Path) -> None:
 ORAL_WORDS = (
     '[cards."RTE-06"]\nsummary = "{level}: 500 µg"\nadvice = "Give 500 µg by mouth:"\n'
     '[cards."RTE-07"]\nsummary = "{level}: 500 µg"\nadvice = "Give 500 µg by mouth:"\n'
+    '[cards."RTE-07.unread"]\nsummary = "{level}: 500 µg"\nadvice = "Give 500 µg by mouth:"\n'
     '[texts]\nfixed_dose = "500 µg at any weight."\n'
 )
 
@@ -82,7 +83,7 @@ def test_a_number_is_not_changed_while_a_card_still_tells_the_old_one(site: Path
     """Of the words a dose or limit is told in, each by itself is missed."""
     told = loading.read_own()["told_in_words"]
     oral = told["doses.oral_regimen"]
-    assert len(oral) == 5
+    assert len(oral) == 7
     error = refusal(site, f"[doses.oral_regimen]\namount = 500\n{LOCAL}\n")
     assert error.name == "doses.oral_regimen.amount"
     assert all(words in error.problem for words in oral)
@@ -96,7 +97,6 @@ def test_a_number_is_not_changed_while_a_card_still_tells_the_old_one(site: Path
 #: Words with a number that no setting of a site changes: when to look again, what others found
 #: or print, what is never suggested.
 NOT_A_SETTING = {
-    "cards.ORD-19.advice",
     "cards.RTE-01.advice",
     "cards.RTE-08.advice",
     "texts.leber_course",
@@ -207,7 +207,7 @@ def test_a_withdrawn_code_decides_nothing_and_is_named(site: Path) -> None:
     seen = seen_with(site, text, a_record(problems=[SEIZURE]))
     assert "RTE-03" not in seen.rules
     assert seen.doses == {"DOSE-D": False}  # by the words alone, which choose nothing
-    assert seen.says("code not verified: Seizure")
+    assert seen.says("without a known code: Seizure")
 
 
 def test_a_changed_card_and_text_are_shown(site: Path) -> None:
