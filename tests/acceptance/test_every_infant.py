@@ -272,9 +272,12 @@ def pairs(chosen: list[Infant]) -> Iterator[tuple[str, Infant, Infant]]:
     for number, infant in enumerate(chosen):
         steps = [(kind, *step) for kind, found in WORSE.items() for step in found]
         kind, base, worse = steps[number % len(steps)]
-        # From 50 µmol/L a suspected inborn error is critical, unless the level is low: then
-        # the deficiency explains the homocysteine, and is graded by itself.
-        if (kind, infant["homocysteine"]) != ("b12", "60"):
+        # Extreme metabolites suspect an inborn error, which is critical, unless the level is low:
+        # then the deficiency explains them, and is graded by itself.
+        explained = kind == "b12" and (infant["homocysteine"] == "60" or infant["mma"] == "25")
+        # In a recorded inborn error amount and interval of an order are the specialist's.
+        specialist = worse == "cobalamin C" and infant["drafts"] != "chart"
+        if not explained and not specialist:
             yield kind, {**infant, kind: base}, {**infant, kind: worse}
 
 

@@ -36,6 +36,7 @@ from cds_service.guidelines.b12_under_two.assessment import Assessment, assess, 
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, read_facts
 from cds_service.guidelines.b12_under_two.loading import load
+from cds_service.guidelines.b12_under_two.prescribing import drugs_of
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts
 from cds_service.guidelines.b12_under_two.tables.order import BasketFacts
@@ -79,7 +80,7 @@ def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
     facts = read_facts(record, on, g, why)
     outcomes, assessment = _decide(facts, record, g, why)
     return Evaluation(
-        words.never_mild(_one_main(outcomes)),
+        words.never_mild(_one_main(_one_treatment(outcomes))),
         why,
         facts,
         (*facts.unusable, *facts.ahead),
@@ -243,6 +244,25 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
     if dangers:
         outcomes = [*dangers, *follow_up.beside("a danger", outcomes, g)]
     return outcomes
+
+
+def _one_treatment(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Treatment is offered by one card of an answer, the most urgent: two that are both accepted
+    would be given twice."""
+    treating = [
+        one
+        for one in outcomes
+        if isinstance(one, Recommend) and any(drugs_of(it) for it in one.choices)
+    ]
+    treating.sort(key=lambda one: -INDICATORS.index(one.indicator))
+    return tuple(
+        structs.replace(
+            one, choices=tuple([it for it in one.choices if not drugs_of(it)])
+        )
+        if isinstance(one, Recommend) and any(one is other for other in treating[1:])
+        else one
+        for one in outcomes
+    )  # fmt: skip
 
 
 def _one_main(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:

@@ -186,6 +186,8 @@ def _suspected(route: str, p: Prescriber, *, allergic: bool) -> _Offer:
     facts, a, g = p.facts, p.a, p.g
     level = a.status.level
     indicator = g.file.cards[a.suspicion].indicator
+    if a.status.deficient and facts.age.under_one_month:  # what its own row would be
+        indicator = most_urgent(indicator, g.file.cards["RTE-02"].indicator)
     notes = [Note("advice", say(Texts.samples_first))]
     if _only_hydroxocobalamin(facts, g):
         notes.append(Note("advice", say(Texts.suspected_already, order=order_names(facts))))
