@@ -86,7 +86,7 @@ def _unread_listed(unread: Iterable[Unread]) -> list[dict[str, Any]]:
         {
             "need": need,
             "reason": reason,
-            "what": sorted({name for name in names if name})[:_MOST_NAMES],
+            **({"what": known[:_MOST_NAMES]} if (known := sorted({*names} - {""})) else {}),
             "count": len(names),
         }
         for (need, reason), names in sorted(listed.items())

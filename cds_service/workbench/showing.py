@@ -292,6 +292,10 @@ class _Page(RendererHTML):
 
     _stays = re.compile(r'<a id="[a-z0-9-]+">|</a>|<br>').fullmatch
 
+    def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        # What scrolls can be reached by the keyboard.
+        return super().fence(tokens, idx, options, env).replace("<pre>", '<pre tabindex="0">', 1)
+
     def html_inline(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         written = tokens[idx].content
         return written if self._stays(written) else escape(written)
