@@ -155,6 +155,10 @@ class Medication(Struct, frozen=True, gc=False):
     unresolved: bool = False
 
 
+#: Statuses, in R4's words, of an order that is carried out or may be at once.
+IN_FORCE = frozenset({"active", "on-hold"})
+
+
 class DoseAmount(Struct, frozen=True, gc=False):
     """How much a drafted order gives at a time.
 

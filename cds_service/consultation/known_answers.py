@@ -9,6 +9,7 @@ record, no count and no log line of a call.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,7 @@ from cds_service.consultation import consult
 from cds_service.consultation.account import EVALUATION_EXTENSION
 from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.consultation.occasion import Occasion
+from cds_service.consultation.services import guidelines_of, services_of
 from cds_service.store import metrics
 from cds_service.store.log import log_line
 
@@ -138,18 +140,23 @@ class KnownAnswers:
     def __init__(
         self, services: Sequence[Service], shipped: Callable[[], Sequence[Service]]
     ) -> None:
-        self._services = {one.id: one for one in services}
-        self._shipped = shipped
+        self._services, self._shipped = services, shipped
         self._pristine: dict[str, Service] = {}
         self._local: dict[str, Decision] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._ended = Event()
         self._lock = Lock()
-        self._cases = {
-            f"{one.guideline.wording.about.id}/{case.name}": (one, case)
-            for one in services
-            for case in one.guideline.known_cases
-            if case.hook == one.hook
+
+    @cached_property
+    def _cases(self) -> Mapping[str, tuple[Service, KnownCase]]:
+        """Each case by its name, with the service that answers it: read when first asked for, so
+        that no start waits for it."""
+        return {
+            f"{g.wording.about.id}/{case.name}": (service, case)
+            for g in guidelines_of(self._services)
+            for case in g.known_cases
+            for service in services_of(self._services, g)
+            if service.hook == case.hook
         }
 
     def __len__(self) -> int:
@@ -186,13 +193,13 @@ class KnownAnswers:
 
     def _verdict(self, name: str) -> Verdict:
         service, case = self._cases[name]
-        decision = _or_none(service, case)
-        if decision is not None and decision == accepted(case):
+        decision, right = _or_none(service, case), accepted(case)
+        if decision == right:
             return "right"
         if not service.guideline.local or decision is None:
             return "wrong"
         pristine = self._as_shipped(service)
-        if pristine is None or _or_none(pristine, case) != accepted(case):
+        if pristine is None or _or_none(pristine, case) != right:
             return "wrong"
         return "local" if self._local.setdefault(name, decision) == decision else "wrong"
 

@@ -25,11 +25,6 @@ CASES = {one.name: one for one in SERVICES[0].guideline.known_cases}
 MILD, NORMAL = "vegan-mother-low-b12-six-months", "exactly-three-hundred"
 
 
-def named(name: str) -> str:
-    hook = CASES[name].hook
-    return f"b12-under-two/{name}" if hook else ""
-
-
 def test_the_file_is_what_the_service_decides_today() -> None:
     assert known_answers.WRITTEN.read_text(encoding="utf-8") == known_answers.written()
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Raw
 
-from cds_service.clinical import Code, Dose, DraftDosage, Medication, Moment, Reason
+from cds_service.clinical import IN_FORCE, Code, Dose, DraftDosage, Medication, Moment, Reason
 from cds_service.fhir import editions, elements, loose, wire
 from cds_service.fhir.dosages import read_dosages
 from cds_service.fhir.elements import Unreadable
@@ -41,8 +41,6 @@ _SORTS: Mapping[str | None, _Sort] = {
     "MedicationStatement": _sort("statement", "MedicationStatement"),
     "MedicationAdministration": _sort("administration", "MedicationAdministration"),
 }
-#: Statuses, in the words of any version, of an order that is carried out or may be at once.
-_IN_FORCE = frozenset({"active", "on-hold"})
 #: Nothing was given or taken, so nobody asks when.
 _NEVER_WAS = frozenset({"not-done", "not-taken", "entered-in-error", "intended", "draft"})
 
@@ -151,7 +149,7 @@ _AMOUNTS = tuple(
 def _lines(sort: _Sort, status: str, resource: Raw | bytes) -> tuple[DraftDosage, ...]:
     """All that the lines of an order in force say; "the line" is unclear where the order says what
     may change it."""
-    if sort is not _ORDER or status not in _IN_FORCE:
+    if sort is not _ORDER or status not in IN_FORCE:
         return ()
     members = loose.members(loose.decode(bytes(resource)))
     changed = loose.says_something(members.get("modifierExtension"))

@@ -6,7 +6,7 @@ patient, ``evaluate`` answers: a pure function of a record, a date and the guide
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
 from msgspec import structs
@@ -249,31 +249,38 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
 def _one_treatment(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
     """Treatment is offered by one card of an answer, the most urgent: two that are both accepted
     would be given twice."""
-    treating = [
-        one
-        for one in outcomes
-        if isinstance(one, Recommend) and any(drugs_of(it) for it in one.choices)
-    ]
-    treating.sort(key=lambda one: -INDICATORS.index(one.indicator))
-    return tuple(
-        structs.replace(
+    return _first_alone(
+        outcomes,
+        lambda one: any(drugs_of(it) for it in one.choices),
+        lambda one: structs.replace(
             one, choices=tuple([it for it in one.choices if not drugs_of(it)])
-        )
-        if isinstance(one, Recommend) and any(one is other for other in treating[1:])
-        else one
-        for one in outcomes
-    )  # fmt: skip
+        ),
+    )
 
 
 def _one_main(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
     """The most urgent of those that would lead does; the others stand beside it."""
-    leading = [one for one in outcomes if isinstance(one, Recommend) and one.main]
-    leading.sort(key=lambda one: -INDICATORS.index(one.indicator))
+    return _first_alone(
+        outcomes, lambda one: one.main, lambda one: structs.replace(one, main=False)
+    )
+
+
+def _first_alone(
+    outcomes: Sequence[Outcome],
+    claims: Callable[[Recommend], bool],
+    without: Callable[[Recommend], Recommend],
+) -> tuple[Outcome, ...]:
+    """Of those that claim what one card alone may have, all but the most urgent are left without;
+    of equals the first has it."""
+    claiming = [one for one in outcomes if isinstance(one, Recommend) and claims(one)]
+    claiming.sort(key=lambda one: -INDICATORS.index(one.indicator))
+    others = {id(one) for one in claiming[1:]}
     return tuple(
-        structs.replace(one, main=False) if isinstance(one, Recommend) and one in leading[1:]
-        else one
-        for one in outcomes
-    )  # fmt: skip
+        [
+            without(one) if isinstance(one, Recommend) and id(one) in others else one
+            for one in outcomes
+        ]
+    )
 
 
 def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcome]:

@@ -43,11 +43,11 @@ from cds_service.guidelines.b12_under_two.results import (
     LabName,
     Level,
     Weight,
-    cannot_be_used,
     is_low,
     read_lab,
     read_levels,
     read_weight,
+    why_unusable,
 )
 from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT, RemarkFacts
 from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
@@ -397,12 +397,11 @@ def _sort_measurements(record: Record, g: Guideline) -> _Measured:
     return _Measured(by_kind, before_birth)
 
 
-def _by_name_alone(record: Record, g: Guideline) -> Iterator[Words]:
-    """Results that only a name says to be of vitamin B12: said, never used."""
-    for one in _named_b12(record, g):
-        written = one.value.written if one.value is not None else one.text
-        value = written or say(Texts.no_value)
-        yield say(Texts.value_of_unknown_code, value=value, name=one.name)
+def _by_name_alone(one: Measurement) -> Words:
+    """A result that only a name says to be of vitamin B12: said, never used."""
+    written = one.value.written if one.value is not None else one.text
+    value = written or say(Texts.no_value)
+    return say(Texts.value_of_unknown_code, value=value, name=one.name)
 
 
 def _named_b12(record: Record, g: Guideline) -> list[Measurement]:
@@ -576,14 +575,15 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         for one in measured.get(kind, ())
     ]
     weight = read_weight(weights, record.patient.birth, age, on, g, why)
-    levels, preliminary, unusable, ahead = read_levels(measured.get("b12_level", ()), on, g, why)
+    read = read_levels(measured.get("b12_level", ()), on, g, why)
+    named = _named_b12(record, g)
     not_b12 = tuple(_name(one) for one in measured.get("b12_not_usable", ()))
     for name in not_b12:
         why.row(g.tables.result_remarks, "B12-05", RemarkFacts(another_test=True), name)
     problems = _Problems(record, on, g)
     therapy = read_therapy(record, weight.kg, on, g)
-    levels, preliminary, after = _without_antidote(levels, preliminary, therapy, g)
-    overtaken = _is_newer_unread(record, measured, levels, on, g)
+    levels, preliminary, after = _without_antidote(read.stands, read.preliminary, therapy, g)
+    overtaken = _is_newer_unread([*read.unusable, *named], levels)
     if overtaken and levels and levels[0].verdict == "adequate":
         newest = structs.replace(levels[0], verdict="indeterminate", overtaken=True)
         levels = (newest, *levels[1:])
@@ -603,7 +603,11 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         weight=weight,
         levels=levels,
         preliminary=preliminary,
-        unusable=(*unusable, *after, *_by_name_alone(record, g)),
+        unusable=(
+            *(why_unusable(one, later=False) for one in read.unusable),
+            *after,
+            *map(_by_name_alone, named),
+        ),
         not_b12=not_b12,
         labs=_read_labs(measured, on, g),
         gestation_weeks=_gestation(measured.get("gestational_age", ())),
@@ -631,7 +635,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         preterm=problems.of("preterm", lasting=True),
         reactions=reactions.coded,
         possible_reactions=reactions.named,
-        ahead=ahead,
+        ahead=tuple([why_unusable(one, later=True) for one in read.ahead]),
         breast_fed=_breast_fed(measured.get("breastfeeding_status", ()), problems, g),
         maternal_diet=diets.mother,
         child_diet=diets.child,
@@ -641,7 +645,9 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         ),
         missing=frozenset(record.missing),
         incomplete=record.incomplete,
-        unread=unread_in(record, measured, problems.unverified, on, g),
+        unread=unread_in(
+            record, measured, (*read.unusable, *read.ahead), problems.unverified, on, g
+        ),
         newer_unread=overtaken,
         before_birth=before_birth,
         suggestive=problems.of("suggestive_sign"),
@@ -658,21 +664,13 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     )
 
 
-def _is_newer_unread(
-    record: Record,
-    measured: Mapping[str, list[Measurement]],
-    levels: Sequence[Level],
-    on: date,
-    g: Guideline,
-) -> bool:
+def _is_newer_unread(unread: Sequence[Measurement], levels: Sequence[Level]) -> bool:
     """Whether a B12 result that cannot be read, or that only a name says to be one, may be newer
     than the newest level that stands; one without a date may be."""
-    found = [one for one in measured.get("b12_level", ()) if cannot_be_used(one, on, g)]
-    found += _named_b12(record, g)
     if not levels:
-        return bool(found)
+        return bool(unread)
     newest = levels[0].when
-    return any(one.when is None or one.when.last >= newest.first for one in found)
+    return any(one.when is None or one.when.last >= newest.first for one in unread)
 
 
 def _without_antidote(

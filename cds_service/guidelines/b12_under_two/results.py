@@ -230,22 +230,28 @@ def verdict_of(pg_per_ml: Decimal, limits: Limits) -> Verdict:
     return "adequate" if limits.b12_adequate.holds(pg_per_ml) else "borderline"
 
 
-def read_levels(
-    found: Iterable[Measurement], on: date, g: Guideline, why: Reasoning
-) -> tuple[tuple[Level, ...], Level | None, tuple[Words, ...], tuple[Words, ...]]:
-    """Every level that stands, newest first; a low preliminary one; what was unusable, and what is
-    dated in the future and could be used otherwise."""
+class Levels(NamedTuple):
+    """Every level that ``stands``, newest first, and a low ``preliminary`` one. ``unusable`` are
+    the results that are there and cannot be used, and ``ahead`` those that could be but for a date
+    in the future."""
+
+    stands: tuple[Level, ...]
+    preliminary: Level | None
+    unusable: tuple[Measurement, ...]
+    ahead: tuple[Measurement, ...]
+
+
+def read_levels(found: Iterable[Measurement], on: date, g: Guideline, why: Reasoning) -> Levels:
     levels: list[Level] = []
     preliminary: Level | None = None
-    unusable: list[Words] = []
-    ahead: list[Words] = []
+    unusable: list[Measurement] = []
+    ahead: list[Measurement] = []
     for measured in found:
         facts = _result(measured, on, g)
         match = why.first(g.tables.result, facts, measured.source)
         reading, when = match.result, measured.when
         if reading == "unusable":
-            later = _only_ahead(facts, g)
-            (ahead if later else unusable).append(_why_unusable(measured, later=later))
+            (ahead if _only_ahead(facts, g) else unusable).append(measured)
         elif match.rule == "B12-02" and not measured.about:
             early = _as_if_final(measured, facts, g)
             preliminary = preliminary if early is None else early
@@ -259,7 +265,7 @@ def read_levels(
     levels.sort(key=lambda one: one.when.instant, reverse=True)
     if any(_may_be_newer(one, levels[0]) for one in levels[1:]):
         levels = _lowest_first(levels)
-    return tuple(levels), preliminary, tuple(unusable), tuple(ahead)
+    return Levels(tuple(levels), preliminary, tuple(unusable), tuple(ahead))
 
 
 def _only_ahead(facts: ResultFacts, g: Guideline) -> bool:
@@ -268,16 +274,6 @@ def _only_ahead(facts: ResultFacts, g: Guideline) -> bool:
         return False
     today = first_match(g.tables.result, structs.replace(facts, ahead=0))
     return today.result != "unusable"
-
-
-def is_unusable(measured: Measurement, on: date, g: Guideline) -> bool:
-    """Whether a B12 result is there and cannot be used."""
-    return first_match(g.tables.result, _result(measured, on, g)).result == "unusable"
-
-
-def cannot_be_used(measured: Measurement, on: date, g: Guideline) -> bool:
-    """The same, unless it is for a date in the future alone."""
-    return is_unusable(measured, on, g) and not _only_ahead(_result(measured, on, g), g)
 
 
 def is_low(measured: Measurement, on: date, g: Guideline) -> bool:
@@ -292,7 +288,7 @@ def is_low(measured: Measurement, on: date, g: Guideline) -> bool:
     return level.verdict in ("deficient", "low")
 
 
-def _why_unusable(measured: Measurement, *, later: bool) -> Words:
+def why_unusable(measured: Measurement, *, later: bool) -> Words:
     """The result as sent, with what is wrong with it where that is not its value; ``later`` when
     that is its date in the future."""
     value = measured.value

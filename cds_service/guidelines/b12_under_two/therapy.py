@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from cds_service.clinical import Medication, Record, convert
+from cds_service.clinical import IN_FORCE, Medication, Record, convert
 from cds_service.guidelines.b12_under_two.antidote import was_antidote
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
 from cds_service.guidelines.b12_under_two.products import ProductWay, Route, names_b12, recognise
@@ -52,7 +52,6 @@ class Therapy(Struct, frozen=True):
         return self.is_active or self.given
 
 
-_IN_FORCE = frozenset({"active", "on-hold"})
 #: Of orders and of what is stated to be taken: never was, or nobody knows that it was.
 _NEVER_WAS = frozenset(
     {"cancelled", "entered-in-error", "draft", "unknown", "not-taken", "intended"}
@@ -118,7 +117,7 @@ class _Found:
             return
         if codes.multivitamin_with_b12.any_of(medication.codes) is not None:
             return
-        active = medication.kind == "order" and medication.status in _IN_FORCE
+        active = medication.kind == "order" and medication.status in IN_FORCE
         if codes.b12_therapy.any_of(medication.codes) is None:
             self._add_other(medication, active=active)
         elif _is_requirement_level(medication, self._g.limits):
@@ -131,7 +130,7 @@ class _Found:
     def _add_unknown(self, medication: Medication) -> None:
         """What may have been vitamin B12: an order in force, or a dose given lately."""
         if medication.kind != "administration":
-            self._unknown += medication.status in _IN_FORCE
+            self._unknown += medication.status in IN_FORCE
         else:
             self._unknown_given += self._is_given(medication)
 

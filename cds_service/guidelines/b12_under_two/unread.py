@@ -15,7 +15,7 @@ from cds_service.guidelines.b12_under_two.age import is_ahead
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.meanings import names_nitrous_oxide
 from cds_service.guidelines.b12_under_two.products import recognise
-from cds_service.guidelines.b12_under_two.results import FINAL, LAB_UNITS, as_compared, is_unusable
+from cds_service.guidelines.b12_under_two.results import FINAL, LAB_UNITS, as_compared
 from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT
 
 #: Under which need a kind of result is asked for.
@@ -28,14 +28,19 @@ _NEEDS: Mapping[str, str] = {
 def unread_in(
     record: Record,
     measured: Mapping[str, list[Measurement]],
+    unusable: Iterable[Measurement],
     unverified: Iterable[Problem],
     on: date,
     g: Guideline,
 ) -> tuple[Unread, ...]:
-    """Everything that was sent about this child and not used, each once. ``unverified`` are the
-    problems whose code is on a list and is not verified."""
-    understood = set(_understood_by_name(record, g))
-    found = [one for one in record.unread if (one.source, one.name) not in understood]
+    """Everything that was sent about this child and not used, each once. ``unusable`` are the B12
+    results among ``measured`` that cannot be used, ``unverified`` the problems whose code is on a
+    list and is not verified."""
+    levels_used = {id(one) for one in measured.get("b12_level", ())} - {id(one) for one in unusable}
+    found = list(record.unread)
+    if found:
+        understood = set(_understood_by_name(record, g))
+        found = [one for one in found if (one.source, one.name) not in understood]
     for problem in unverified:
         code = problem.codes[0]
         name = problem.text or code.display or code.code
@@ -44,7 +49,7 @@ def unread_in(
         for one in measured.get(kind, ()):
             found += [
                 Unread(need, reason, _written(kind, one, g), source=one.source)
-                for reason in _reasons(kind, one, on, g)
+                for reason in _reasons(kind, one, on, g, used=id(one) in levels_used)
             ]
     return tuple(_once(found))
 
@@ -80,11 +85,12 @@ def _understood_by_name(record: Record, g: Guideline) -> Iterator[tuple[str, str
             yield problem.source, problem.text
 
 
-def _reasons(kind: str, measured: Measurement, on: date, g: Guideline) -> Iterator[Reason]:
+def _reasons(
+    kind: str, measured: Measurement, on: date, g: Guideline, *, used: bool
+) -> Iterator[Reason]:
     """Why a result of a known kind was not used, or its flag or range was not."""
     if measured.about or measured.status in NO_RESULT or _is_awaited(measured):
         return
-    used = kind == "b12_level" and not is_unusable(measured, on, g)
     reason = None if used else _reason(kind, measured, on, g)
     if reason is not None:
         yield reason

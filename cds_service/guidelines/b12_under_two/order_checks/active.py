@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import structs
 
-from cds_service.clinical import Medication
+from cds_service.clinical import IN_FORCE, Medication
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards
 from cds_service.guidelines.b12_under_two.order_checks.course import Course
-from cds_service.guidelines.b12_under_two.order_checks.one_order import dose_facts
+from cds_service.guidelines.b12_under_two.order_checks.one_order import amounts, child_facts
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.tables.order import Answer, OrderFacts
 from cds_service.guidelines.engine import Choice, Note, Recommend
-from cds_service.guidelines.tables import Reasoning, all_matches
+from cds_service.guidelines.tables import Reasoning, first_match
 from cds_service.language import say
 
 
@@ -35,19 +35,13 @@ def check_active(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> l
     regimens = Regimens(facts, a, g)
     cards = Cards(regimens)
     spoken = []
-    child = OrderFacts(
-        status=a.status.name,
-        deficient=a.status.deficient,
-        severity=a.severity,
-        cause=a.cause,
-        signs=tuple([one.name for one in facts.neurological]),
-    )
+    child = child_facts(facts, a, g)
     course = Course(facts, a, g, ())
     for one in orders:
         order = as_order(one, facts.weight.kg, g)
         if order.kind not in ("b12", "unknown"):
             continue
-        asked = dose_facts(child, order)
+        asked = amounts(child, order, course)
         for row in why.first(g.tables.order_excess, asked, order.called).fired:
             if row.then.correction == "none":
                 continue  # a specialist dose is not commented on at every view
@@ -70,19 +64,12 @@ def _scant(
 ) -> Iterator[Recommend]:
     """The card of an order in force with which a treatment begins too slowly; nothing is stopped,
     since it is the only one that the child gets. Other small doses are for the follow-up."""
-    table = course.g.tables.order_shortage
-    asked = structs.replace(
-        asked,
-        share=course.share(order),
-        published=tuple([one.name for one in course.published(order)]),
-        weekly_course=course.is_weekly(order),
-    )
-    first = next(iter(all_matches(table, asked).fired), None)
-    if first is None or first.rule != "ORD-16":
+    match = first_match(course.g.tables.order_shortage, asked, order.called)
+    if not match.fired or match.rule != "ORD-16":
         return
-    why.first(table, asked, order.called)
-    answer = structs.replace(first.then, card="ORD-16.active", correction="none")
-    said = cards.speak(first.rule, answer, order, course.in_words(order), ())
+    why.keep(match)
+    answer = structs.replace(match.result, card="ORD-16.active", correction="none")
+    said = cards.speak(match.rule, answer, order, course.in_words(order), ())
     yield structs.replace(said.card, main=True, about="")
 
 
@@ -91,7 +78,7 @@ def active_antidotes(
 ) -> Iterator[Recommend]:
     """The cards of the active orders of the antidote of cyanide: no treatment, and not judged."""
     for one in facts.therapy.antidotes:
-        if one.kind == "order" and one.status in ("active", "on-hold"):
+        if one.kind == "order" and one.status in IN_FORCE:
             order = as_order(one, facts.weight.kg, g)
             match = why.first(g.tables.order_antidote, order.antidote_facts, order.called)
             for row in match.fired:

@@ -8,7 +8,9 @@ from msgspec import structs
 
 from cds_service.clinical import Medication, Plan, PlannedDrug, RevisedDrug
 from cds_service.guidelines.b12_under_two import treatment
-from cds_service.guidelines.b12_under_two.data import Orders, Texts
+from cds_service.guidelines.b12_under_two.assessment import Assessment
+from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
+from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.cards import SPECIALIST, Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.course import Course
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order, unread
@@ -56,6 +58,39 @@ def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
     )
 
 
+def child_facts(facts: Facts, a: Assessment, g: Guideline) -> OrderFacts:
+    """What the table ORD asks of the child, whatever the order."""
+    gaps = []
+    for need in g.needs:
+        if need.importance == "required" and need.key in facts.missing | facts.incomplete:
+            missing = need.key in facts.missing
+            text = say(Orders.not_available if missing else Orders.incomplete, name=NEEDS[need.key])
+            gaps.append(text)
+    return OrderFacts(
+        status=a.status.name,
+        deficient=a.status.deficient,
+        severity=a.severity,
+        cause=a.cause,
+        signs=tuple([one.name for one in facts.neurological]),
+        reactions=facts.reactions,
+        suspected=a.suspected,
+        possible_reactions=facts.possible_reactions,
+        leber=tuple([one.name for one in facts.leber]),
+        gaps=tuple(gaps),
+    )
+
+
+def amounts(child: OrderFacts, order: Order, course: Course) -> OrderFacts:
+    """`dose_facts`, and what the order gives of a course."""
+    return structs.replace(
+        dose_facts(child, order),
+        share=course.share(order),
+        published=tuple([one.name for one in course.published(order)]),
+        weekly_course=course.is_weekly(order),
+        specialist_course=course.is_specialist(order),
+    )
+
+
 def _is_of_a_small_dose(said: Said) -> bool:
     """Whether the regimen, ordered in a form that suits, mends it too; an alarm stands."""
     return said.card.rule in ("ORD-07", "ORD-16") and said.card.indicator != "critical"
@@ -72,7 +107,7 @@ class OrderChecks:
         self.facts, self.a, self.g = regimens.facts, regimens.a, regimens.g
         self._regimens, self._cards, self._why = regimens, cards, why
         self._course = Course(self.facts, self.a, self.g, of_b12)
-        self._child = self._facts_of_the_child()
+        self._child = child_facts(self.facts, self.a, self.g)
 
     def vitamin_b12(self, order: Order, others: Sequence[Order]) -> list[Said]:
         """What is to be said of an order of vitamin B12 among ``others`` of it."""
@@ -129,48 +164,15 @@ class OrderChecks:
 
     # --- the facts --------------------------------------------------------------------------------
 
-    def _facts_of_the_child(self) -> OrderFacts:
-        facts, status = self.facts, self.a.status
-        gaps = []
-        for need in self.g.needs:
-            if need.importance == "required" and need.key in facts.missing | facts.incomplete:
-                missing = need.key in facts.missing
-                text = say(
-                    Orders.not_available if missing else Orders.incomplete, name=NEEDS[need.key]
-                )
-                gaps.append(text)
-        return OrderFacts(
-            status=status.name,
-            deficient=status.deficient,
-            severity=self.a.severity,
-            cause=self.a.cause,
-            signs=tuple([one.name for one in facts.neurological]),
-            reactions=facts.reactions,
-            suspected=self.a.suspected,
-            possible_reactions=facts.possible_reactions,
-            leber=tuple([one.name for one in facts.leber]),
-            gaps=tuple(gaps),
-        )
-
     def _facts_of(
         self, order: Order, repeated: tuple[str, ...], elsewhere: Sequence[Medication]
     ) -> OrderFacts:
         return structs.replace(
-            self._amounts(order),
+            amounts(self._child, order, self._course),
             contradicts=order.dosing.contradicts,
             unclear=order.dosing.problems,
             repeated=repeated,
             elsewhere=(treatment.medication_names(elsewhere),) if elsewhere else (),
-        )
-
-    def _amounts(self, order: Order) -> OrderFacts:
-        course = self._course
-        return structs.replace(
-            dose_facts(self._child, order),
-            share=course.share(order),
-            published=tuple([one.name for one in course.published(order)]),
-            weekly_course=course.is_weekly(order),
-            specialist_course=course.is_specialist(order),
         )
 
     def _running_beside(self, order: Order) -> tuple[list[Medication], list[Medication]]:
@@ -241,7 +243,7 @@ class OrderChecks:
 
     def _is_wrong(self, order: Order) -> bool:
         """Whether a card asks to change or remove it, whatever stands beside it."""
-        asked, tables = self._amounts(order), self.g.tables
+        asked, tables = amounts(self._child, order, self._course), self.g.tables
         questions = (
             tables.order_danger, tables.order_way, tables.order_form, tables.order_excess,
             tables.order_shortage,
