@@ -25,6 +25,10 @@ from loopback import Loopback, SilentHandler
 
 Json = dict[str, Any]
 
+#: Longer than any deadline: a server that takes so long is not waited for, or the test is slow
+#: and fails because the answer is there.
+HANGS_S = 60.0
+
 
 class Seen(NamedTuple):
     """One request as it arrived; ``target`` is path and query below the base, still encoded."""
@@ -71,6 +75,12 @@ class FhirStub(Loopback):
         self.extra_entries: list[Json] = []
         self.seen: list[Seen] = []
         self.connections = 0
+        #: The targets whose answers went out whole.
+        self.answered: list[str] = []
+        #: How many requests wait for each other before the first is answered; see `meet`.
+        self.party = 1
+        self._here = 0
+        self._all_here = threading.Event()
         self._faults: list[Fault] = []
         self._pages: dict[str, list[Json]] = {}
         self._lock = threading.Lock()
@@ -127,6 +137,16 @@ class FhirStub(Loopback):
         return _handler_of(self)
 
     # --- for the handler ---------------------------------------------------------------------
+
+    def meet(self) -> bool:
+        """Wait until ``party`` requests are here at once; false when too few came."""
+        if self.party == 1:
+            return True
+        with self._lock:
+            self._here += 1
+            if self._here == self.party:
+                self._all_here.set()
+        return self._all_here.wait(HANGS_S)
 
     def wait(self, seconds: float) -> bool:
         """Wait; false when the server is to stop meanwhile."""
@@ -260,6 +280,9 @@ def _handler_of(stub: FhirStub) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
 
         def _answer(self, seen: Seen, fault: Fault | None) -> None:
+            if not stub.meet():
+                self.close_connection = True
+                return
             delay_s = stub.delay_s + (fault.delay_s if fault else 0)
             if delay_s and not stub.wait(delay_s):
                 self.close_connection = True
@@ -285,7 +308,9 @@ def _handler_of(stub: FhirStub) -> type[BaseHTTPRequestHandler]:
                     if not stub.wait(fault.drip_s):
                         self.close_connection = True
                         return
+                stub.answered.append(seen.target)
             else:
+                stub.answered.append(seen.target)  # first: who asked may look at once
                 self.wfile.write(body)
             if int(headers["Content-Length"]) != len(body):
                 self.close_connection = True

@@ -32,7 +32,9 @@ from cds_service.language import house
 
 G = b12.load()
 LONG = 150_000
-PATIENCE_S = 8  # each takes a second at most; in quadratic time the slowest would take minutes
+#: Seconds of this thread's own work, however busy the machine is. Each text takes one at most; in
+#: quadratic time the slowest would take minutes.
+PATIENCE_S = 20
 
 READERS: dict[str, Callable[[str], object]] = {
     "the name of a drug": lambda text: recognise((), f"vitamin B12 {text}", G),
@@ -51,9 +53,9 @@ READERS: dict[str, Callable[[str], object]] = {
 def test_a_long_text_is_read_in_time_that_grows_with_its_length(reader: str) -> None:
     for part in (" ", "\t", "[", "000 ", "1 ", "1,", "1.", "b", "b-", "/", " / ", "1 mg/", "ml=",
                  "1 drops/", "(", "\u0301", "a", "1", "*", "www.", "://"):  # fmt: skip
-        began = time.perf_counter()
+        began = time.thread_time()
         READERS[reader](part * (LONG // len(part)))
-        assert time.perf_counter() - began < PATIENCE_S, repr(part)
+        assert time.thread_time() - began < PATIENCE_S, repr(part)
 
 
 def test_texts_too_long_to_mean_anything_are_not_remembered() -> None:
@@ -105,9 +107,9 @@ def test_a_long_chain_of_contained_resources_is_followed_once() -> None:
         "routine",
     )
     draft = Draft("drug", "MedicationRequest/1", json.dumps(sent).encode())
-    began = time.perf_counter()
+    began = time.thread_time()
     written = orders.write(
         RevisedDrug(draft, drug, frozenset({"medication"})), "p", house.language()
     ).resource
-    assert time.perf_counter() - began < PATIENCE_S
+    assert time.thread_time() - began < PATIENCE_S
     assert json.loads(bytes(written["contained"])) == [kept]

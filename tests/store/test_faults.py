@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -196,10 +195,8 @@ def test_in_trouble_calls_wait_feedback_is_refused_and_both_come_back_by_themsel
     assert store.flush()
     database.close()
     with trouble(url):  # type: ignore[attr-defined]
-        began = time.perf_counter()
-        for number in range(20):
+        for number in range(20):  # had one waited for the database, none would return in here
             store.record_consultation(call(card(f"meanwhile {number}")))
-        assert time.perf_counter() - began < 0.2
         with pytest.raises(Unavailable):
             store.record_feedback(SERVICE, None, [accepted("before")])
         with pytest.raises(Unavailable):

@@ -140,11 +140,9 @@ def test_what_waits_is_written_when_the_service_stops(url: str, database: Databa
 
 def test_recording_neither_waits_nor_grows_without_end(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/no/such/folder.sqlite", capacity=10)
-    began = time.perf_counter()
     for _ in range(25):
         store.record_consultation(call())
-    assert time.perf_counter() - began < 0.5
-    assert store.health().lost == 15
+    assert store.health().lost == 15  # had it waited for room, none would be
     store.close(patience=0.2)
     assert store.health().lost == 25
 

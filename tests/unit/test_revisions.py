@@ -344,9 +344,9 @@ def test_an_amount_that_stays_the_dose_is_not_stale() -> None:
     "text", ["1 " * 200_000, "1" * 400_000, "1 000 " * 70_000, "1.1," * 99_999]
 )
 def test_a_long_note_takes_time_that_grows_with_its_length(text: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     note_after(text)
-    assert time.perf_counter() - began < 20
+    assert time.thread_time() - began < 20
 
 
 @pytest.mark.parametrize(
