@@ -13,7 +13,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
         --no-header --no-emit-index-url $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test prove mutants test-servers fuzz check format docs bench lock clean
+.PHONY: help demo install test prove mutants test-servers fuzz check format docs bench profile lock clean
 
 help:
 	@echo "make demo         the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
@@ -26,6 +26,7 @@ help:
 	@echo "make format       format the code"
 	@echo "make docs         rewrite the generated documents"
 	@echo "make bench        this service compared with bare Flask, a floor, and Flask + fhir.resources"
+	@echo "make profile      where the time of a call goes, part by part"
 	@echo "make install      only set up $(VENV), with the development tools"
 	@echo "make lock         resolve requirements/*.txt again (needs uv; LOCK_ARGS=--upgrade for newer versions)"
 	@echo "make clean        remove $(VENV) and every cache"
@@ -74,6 +75,9 @@ docs: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(RUN)/python bench/run.py $(ARGS)
+
+profile: $(VENV)/.dev
+	$(RUN)/python bench/parts.py $(ARGS)
 
 # The three sets share one resolution: runtime first, the others held to what it chose.
 lock:
