@@ -8,6 +8,7 @@ import click
 
 from cds_service import ABOUT, PROGRAM
 from cds_service.commands.checking import check, describe
+from cds_service.commands.coding import codes
 from cds_service.commands.evaluating import evaluate
 from cds_service.commands.keeping import audit, db, feedback
 from cds_service.commands.serving import serve
@@ -31,7 +32,7 @@ def main() -> None:
     """Without a command it lists those available."""
 
 
-for _command in (serve, evaluate, check, describe, db, audit, feedback, key, token, samples):
+for _command in (serve, evaluate, check, describe, codes, db, audit, feedback, key, token, samples):
     main.add_command(_command)
 
 

@@ -70,7 +70,9 @@ def create_app(
         return settings.as_of or date.today()
 
     if services is None:
-        services = consultation.load_services(settings.guideline_overrides, guidelines)
+        services = consultation.load_services(
+            settings.guideline_overrides, guidelines, settings.code_map
+        )
     door = make_door(settings, use_token or (store.use_token if store else _no_store))
     app = Flask(__name__, static_folder=None)
     known = KnownAnswers(services, lambda: consultation.load_services(None, guidelines))
@@ -163,7 +165,8 @@ def _challenger(
         )
         return consultation.judge(service, asked, done.evidence, occasion).evaluation
 
-    return Challenger(consultation.load_services(settings.challenger, guidelines), judge, store)
+    tried = consultation.load_services(settings.challenger, guidelines, settings.code_map)
+    return Challenger(tried, judge, store)
 
 
 def create_store(settings: Settings) -> Store | None:
@@ -171,13 +174,17 @@ def create_store(settings: Settings) -> Store | None:
     if not settings.database_url:
         return None
     key = settings.pseudonym_key or (b"the demo" if settings.demo else b"")
-    overrides = settings.guideline_overrides
     return Store(
         settings.database_url,
         pseudonyms=Pseudonyms(key, settings.plain_ids),
-        overrides=overrides.read_text("utf-8") if overrides else "",
-        tried=settings.challenger.read_text("utf-8") if settings.challenger else "",
+        overrides=_whole(settings.guideline_overrides, settings.code_map),
+        tried=_whole(settings.challenger, settings.code_map) if settings.challenger else "",
     )
+
+
+def _whole(*files: Path | None) -> str:
+    """What a site changed, as it is kept with the calls it was in force for."""
+    return "\n".join(file.read_text("utf-8") for file in files if file is not None)
 
 
 def sample_stories(settings: Settings) -> dict[str, samples.Story]:

@@ -30,6 +30,24 @@ class Code(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fie
     display: str = ""
 
 
+class LocalCode(Struct, frozen=True, gc=False):
+    """A site's own code and what it means: the name of a code list, or a code known elsewhere.
+    ``where`` is its place in the site's file ("line 3")."""
+
+    code: Code
+    means: str | Code
+    where: str
+
+
+class CodeMap(Struct, frozen=True):
+    """What a site's own codes mean, from its file at ``path``; ``left_out`` counts what the file
+    has and does not call the same."""
+
+    path: str = ""
+    codes: tuple[LocalCode, ...] = ()
+    left_out: int = 0
+
+
 class Moment(Struct, frozen=True, gc=False):
     """A time as far as it is known.
 
@@ -303,7 +321,8 @@ class Need(Struct, frozen=True):
     ``kind`` is the FHIR resource type. ``asked`` are the codes the query names (without a system
     where countries use several addresses for it); ``kept`` the
     codes a resource must carry to be read (a superset: some are kept only to say that they
-    cannot be used). Both empty: every resource of the kind. Importance: without an
+    cannot be used). Both empty: every resource of the kind. ``local`` are a site's own codes that
+    have a meaning here, whatever it is. Importance: without an
     *indispensable* need nothing can be said (412); without a *required* one nothing can be
     recommended (a card says so); without an *optional* one its facts are unknown.
     """
@@ -314,6 +333,7 @@ class Need(Struct, frozen=True):
     importance: Importance
     asked: tuple[Code, ...] = ()
     kept: frozenset[tuple[str, str]] = frozenset()
+    local: frozenset[tuple[str, str]] = frozenset()
 
 
 #: Why something that was sent was not used.

@@ -51,6 +51,7 @@ class Settings(Struct, frozen=True):
     allowed_origins: tuple[str, ...] = ("*",)
     as_of: date | None = None
     guideline_overrides: Path | None = None
+    code_map: Path | None = None
     open: bool = False
     demo: bool = False
     samples: Path | None = None
@@ -127,7 +128,7 @@ def _date(name: str, text: str) -> date:
 def _file(name: str, text: str) -> Path:
     path = Path(text)
     if not path.is_file():
-        raise SettingsError(name, f"there is no file {text!r}", "Give the path of a TOML file.")
+        raise SettingsError(name, f"there is no file {text!r}", "Give the path of the file.")
     return path
 
 
@@ -266,6 +267,13 @@ SETTINGS: Mapping[str, Setting] = {
         "none",
         "A TOML file with this site's own limits, products, codes and texts. Its tables go"
         " under the id of the guideline they change; a file that names none changes the first.",
+    ),
+    "CDS_CODE_MAP": Setting(
+        "code_map",
+        _file,
+        "none",
+        "A file with this site's own codes and what they mean, CSV or a FHIR ConceptMap. See"
+        " [docs/local-codes.md](docs/local-codes.md).",
     ),
     "CDS_OPEN": Setting(
         "open",

@@ -73,6 +73,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "store.migrations.versions.v0001_first": ("", "alembic sqlalchemy"),
     "store.migrations.versions.v0002_qualified_rules": ("", "alembic sqlalchemy"),
     "store.migrations.versions.v0003_unread": ("", "alembic sqlalchemy"),
+    "store.migrations.versions.v0004_unknown_codes": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
     "fhir.units": ("clinical", ""),
@@ -101,6 +102,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         " fhir.dosages",
         "msgspec",
     ),
+    "fhir.code_map": ("clinical errors fhir.elements fhir.wire", "msgspec"),
     "fhir.gather": ("clinical errors fhir.editions fhir.server", "msgspec"),
     "fhir.server": ("clinical errors trust.addresses trust.outward", ""),
     "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
@@ -210,13 +212,14 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "consultation.services": (
-        "clinical consultation.cards fhir.orders guidelines.guideline guidelines.overrides"
-        " guidelines.registry language",
+        "clinical consultation.cards fhir.code_map fhir.orders guidelines.codelists"
+        " guidelines.guideline guidelines.overrides guidelines.registry language",
         "msgspec",
     ),
     "consultation.account": (
         "clinical cdshooks consultation.cards consultation.occasion fhir.gather"
-        " guidelines.engine guidelines.guideline language store.audit consultation.services",
+        " fhir.reading.context guidelines.engine guidelines.guideline language store.audit"
+        " consultation.services",
         "",
     ),
     "consultation.restraint": (
@@ -265,6 +268,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "app commands trust.clients consultation fhir guidelines settings",
         "click",
     ),
+    "commands.coding": ("commands consultation fhir settings", "click"),
     "commands.keeping": (
         "commands consultation errors fhir language settings store",
         "click msgspec",
@@ -294,6 +298,7 @@ ONLY = {
         "store.migrations.versions.v0001_first",
         "store.migrations.versions.v0002_qualified_rules",
         "store.migrations.versions.v0003_unread",
+        "store.migrations.versions.v0004_unknown_codes",
     },
     "alembic": {
         "store.database",
@@ -301,6 +306,7 @@ ONLY = {
         "store.migrations.versions.v0001_first",
         "store.migrations.versions.v0002_qualified_rules",
         "store.migrations.versions.v0003_unread",
+        "store.migrations.versions.v0004_unknown_codes",
     },
     "prometheus_client": {"store.metrics"},
 }

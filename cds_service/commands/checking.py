@@ -21,16 +21,19 @@ if TYPE_CHECKING:
 @click.option("--overrides", type=click.Path(), help="Instead of CDS_GUIDELINE_OVERRIDES.")
 @click.option("--settings", "show", is_flag=True, help="Also print each setting in force.")
 def check(overrides: str | None, show: bool) -> None:
-    """Check guideline data, code lists, a site's overrides and the settings."""
+    """Check guideline data, code lists, a site's overrides and codes, and the settings."""
     from cds_service.consultation import check_orders, load_services
     from cds_service.consultation.services import guidelines_of
     from cds_service.settings import read_settings
 
     settings = read_settings(os.environ)
     path = Path(overrides) if overrides else settings.guideline_overrides
-    services = load_services(path, known_guidelines())
+    services = load_services(path, known_guidelines(), settings.code_map)
     for g in guidelines_of(services):
-        for line in _told(g, check_orders(g), path):
+        for line in _told(g, check_orders(g), path, settings.code_map):
+            click.echo(line)
+    if settings.code_map:
+        for line in _mapped(services, settings.code_map):
             click.echo(line)
     for line in _known(services):
         click.echo(line)
@@ -42,21 +45,40 @@ def check(overrides: str | None, show: bool) -> None:
         make_restraint(settings, services, None)
         click.echo(f"Trials: {len(settings.trials)}, all of existing names.")
     if settings.challenger:
-        tried = guidelines_of(load_services(settings.challenger, known_guidelines()))
+        tried = guidelines_of(
+            load_services(settings.challenger, known_guidelines(), settings.code_map)
+        )
         changed = [name for g in tried for name in g.local]
         click.echo(f"Challenger: {', '.join(changed) or 'changes nothing'}.")
     _tell_settings(show)
     click.echo("No problems found.")
 
 
-def _told(g: Guideline, orders: int, path: Path | None) -> Iterator[str]:
-    """What one guideline contains, and what a site's file at ``path`` changes in it."""
+def _told(g: Guideline, orders: int, *files: Path | None) -> Iterator[str]:
+    """What one guideline contains, and what a site's ``files`` change in it."""
     yield f"Guideline {g.wording.about.id}, edition {g.wording.about.edition}"
     yield from (f"  {line}" for line in g.inventory(orders))
-    yield f"  local settings from {path}:" if path else "  no local settings"
+    given = " and ".join(str(file) for file in files if file)
+    yield f"  local settings from {given}:" if given else "  no local settings"
     yield from (f"    {name}" for name in g.local)
-    if path and not g.local:
+    if given and not g.local:
         yield "    none: the file changes nothing"
+
+
+def _mapped(services: Sequence[Service], path: Path) -> Iterator[str]:
+    """What each of a site's own codes means here."""
+    from cds_service.consultation.services import lists_of
+    from cds_service.fhir.code_map import read_code_map
+
+    code_map = read_code_map(path)
+    yield f"Code map: {len(code_map.codes)} local codes in {path}"
+    for local in code_map.codes:
+        names = ", ".join(lists_of(services, local.code))
+        meant = local.means if isinstance(local.means, str) else local.means.code
+        named = f"{local.code.system or '(no system)'}|{local.code.code}"
+        yield f"  {named}: {names or f'{meant}, which is on no code list: something else'}"
+    if code_map.left_out:
+        yield f"  {code_map.left_out} left out: not equal or equivalent to one code alone"
 
 
 def _known(services: Sequence[Service]) -> Iterator[str]:

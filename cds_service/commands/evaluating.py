@@ -56,7 +56,7 @@ def evaluate(
     from cds_service.settings import read_settings
 
     settings, today = read_settings(os.environ), date.today()
-    services = load_services(settings.guideline_overrides, known_guidelines())
+    services = load_services(settings.guideline_overrides, known_guidelines(), settings.code_map)
     services = _by(guideline, services) if guideline else services
     try:
         case = read_case(_content(file), services, hook, patient)

@@ -26,7 +26,7 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Bring the tables to this program's version; run it again as often as you like."""
-    with _database() as database:
+    with database_of_settings() as database:
         before, now = database.upgrade()
     if before == now:
         click.echo(f"The database already has version {now}.")
@@ -39,17 +39,17 @@ def upgrade() -> None:
     "--days", type=click.IntRange(1), help="Instead of CDS_RETENTION_DAYS.", metavar="DAYS"
 )
 def prune(days: int | None) -> None:
-    """Forget consultations and feedback older than CDS_RETENTION_DAYS."""
+    """Forget consultations, feedback and unknown codes older than CDS_RETENTION_DAYS."""
     from datetime import UTC, timedelta
 
     from cds_service.settings import read_settings
 
     days = days or read_settings(os.environ).retention_days
-    with _database() as database:
+    with database_of_settings() as database:
         database.check()
         forgotten = database.prune(datetime.now(UTC) - timedelta(days=days))
-    told = " and ".join(f"{count} {what}" for what, count in forgotten.items())
-    click.echo(f"Forgot {told} older than {days} days.")
+    told = ", ".join(f"{count} {what}" for what, count in forgotten.items())
+    click.echo(f"Forgot what is older than {days} days: {told}.")
 
 
 class _Moment(click.ParamType[datetime]):
@@ -104,7 +104,7 @@ def show(name: str, as_json: bool, comments: bool) -> None:
     from cds_service.language import house
     from cds_service.store.audit import in_words
 
-    with _database() as database:
+    with database_of_settings() as database:
         database.check()
         names = database.find(name)
         found = [database.consultation(one) for one in names]
@@ -144,7 +144,7 @@ def export(
     from cds_service.store.reports.figures import Selection
 
     chosen = Selection(since, until, services, clients)
-    with _database() as database, click.open_file(to or "-", "wb") as written:
+    with database_of_settings() as database, click.open_file(to or "-", "wb") as written:
         database.check()
         for row in database.consultations(chosen):
             for resource in trail.of_consultation(row):
@@ -190,7 +190,7 @@ def report(
     from cds_service.store.reports.figures import Selection, make_report
 
     chosen = Selection(since, until, services, clients)
-    with _database() as database:
+    with database_of_settings() as database:
         database.check()
         rows = database.rows(chosen)
     made = make_report(rows, chosen, datetime.now(UTC), timedelta(hours=ignored_after))
@@ -215,7 +215,7 @@ def report(
 
 
 @contextmanager
-def _database() -> Iterator[Database]:
+def database_of_settings() -> Iterator[Database]:
     """The database of the settings, for a command; its errors become one sentence."""
     from cds_service.errors import Unavailable
     from cds_service.settings import read_settings

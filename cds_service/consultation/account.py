@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cds_service import EXTENSIONS
 from cds_service.cdshooks.response import Card, Response
-from cds_service.clinical import BESIDE, Record, Unread
+from cds_service.clinical import BESIDE, Code, Need, Record, Unread
 from cds_service.consultation.cards import RULES_EXTENSION, Spoken, digest
 from cds_service.consultation.occasion import Examined
 from cds_service.fhir.gather import Answer
+from cds_service.fhir.reading.context import are_known
 from cds_service.guidelines.engine import (
     CannotTell,
     NotIndicated,
@@ -180,7 +182,32 @@ def kept(
         },
         durations=durations,
         unread=dict(Counter(f"{it.need}: {it.reason}" for it in unread_of(evaluation, record))),
+        unknown=tuple(sorted({*_unknown_codes(examined, service.needs)})[:_MOST_UNKNOWN]),
     )
+
+
+#: So many different codes of one call are counted.
+_MOST_UNKNOWN = 50
+#: No code is longer, and none has a blank: what does is no code but someone's words.
+_is_code = re.compile(r"[!-~]{1,64}").fullmatch
+_is_system = re.compile(r"[!-~]{0,200}").fullmatch
+
+
+def _unknown_codes(examined: Examined, needs: Sequence[Need]) -> Iterator[audit.UnknownCode]:
+    """The codes of a call that are not known here, also of what its name explained."""
+    sent = [
+        (one.need, Code(one.system, one.code))
+        for one in examined.record.unread
+        if one.reason == "code system"
+    ]
+    basket = examined.evaluation.basket
+    local = next((need.local for need in needs), frozenset[tuple[str, str]]())
+    for draft in basket.drafts if basket is not None else ():
+        if draft.kind == "drug" and draft.codes and not are_known(draft.codes, local):
+            sent.append(("draftOrders", draft.codes[0]))
+    for need, one in sent:
+        if _is_code(one.code) and _is_system(one.system):
+            yield audit.UnknownCode(need, one.system, one.code)
 
 
 def _rule_outcome(guideline: str, outcome: Outcome, language: Language) -> audit.RuleOutcome:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from cds_service.clinical import Need
+from cds_service.clinical import Code, CodeMap, Need
 from cds_service.consultation.cards import Stationery
 from cds_service.fhir import orders
+from cds_service.fhir.code_map import read_code_map
+from cds_service.guidelines.codelists import check_meanings
 from cds_service.guidelines.guideline import Guideline, Known
 from cds_service.guidelines.overrides import read_changes
 from cds_service.guidelines.registry import GUIDELINES, UNNAMED
@@ -35,18 +37,22 @@ class Service(Struct, frozen=True):
 
 
 def load_services(
-    overrides: Path | None = None, guidelines: Sequence[Known] = GUIDELINES
+    overrides: Path | None = None,
+    guidelines: Sequence[Known] = GUIDELINES,
+    code_map: Path | None = None,
 ) -> tuple[Service, ...]:
-    """Every service of ``guidelines``, each loaded with a site's ``overrides`` and checked.
+    """Every service of ``guidelines``, each loaded with a site's ``overrides`` and what its own
+    codes mean, and checked.
 
     The orders of a guideline as it ships are checked by its tests; a site's changes to them are
     checked here. Raises `GuidelineError` with the file, the name and the cure.
     """
     changes = read_changes(overrides, [one.id for one in guidelines], UNNAMED)
+    local = read_code_map(code_map) if code_map is not None else CodeMap()
     services: list[Service] = []
     for known in guidelines:
         changed = changes.get(known.id)
-        g = known.load(changed)
+        g = known.load(changed, local)
         if g.local and changed is not None:
             with changed.named():
                 check_orders(g)
@@ -64,12 +70,18 @@ def load_services(
             )
             for offer in g.offers
         )
+    check_meanings(local, lambda code: lists_of(services, code))
     return tuple(services)
 
 
 def guidelines_of(services: Sequence[Service]) -> tuple[Guideline, ...]:
     """The guidelines behind ``services``, each once."""
     return tuple({one.guideline.wording.about.id: one.guideline for one in services}.values())
+
+
+def lists_of(services: Sequence[Service], code: Code) -> tuple[str, ...]:
+    """The code lists that a code is on, of whichever guideline."""
+    return tuple([name for g in guidelines_of(services) for name in g.lists_of(code)])
 
 
 def services_of(services: Sequence[Service], g: Guideline) -> tuple[Service, ...]:

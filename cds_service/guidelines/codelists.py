@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 
-from cds_service.clinical import Code
+from cds_service.clinical import Code, CodeMap, LocalCode
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.engine import read_toml
 
@@ -264,6 +264,10 @@ class CodeList(Struct, frozen=True):
         )
         return CodeList.of(self.name, (*kept, *added.values()))
 
+    def rows_of(self, code: Code) -> Iterator[CodeRow]:
+        """The rows that ``code`` belongs to the list by."""
+        return (row for row in self.codes if _Index.of((row,)).has(code.system, code.code))
+
 
 # --- loading ---------------------------------------------------------------------------------
 
@@ -330,6 +334,92 @@ def check_code_lists(lists: Mapping[str, CodeList], folder: Path) -> None:
                     str(folder / f"{name}.csv"), row.code, f"is not in {wider}",
                     f"add it to {wider}.csv too, or take it out",
                 )  # fmt: skip
+
+
+# --- a site's own codes ----------------------------------------------------------------------
+
+#: Who says what a site's own code means.
+_BY_THE_SITE = ("local:code-map",)
+
+
+def with_local_codes(
+    lists: Mapping[str, CodeList], code_map: CodeMap, folder: Path
+) -> dict[str, CodeList]:
+    """``lists``, each with those of a site's own codes that mean the same as its own.
+
+    A code that means a list belongs to the wider list as well. What means no code of these lists
+    is left alone: it may be another guideline's. Refused is a code that is on a list already, and
+    one with two meanings of which it can have one only.
+    """
+    sources = read_toml(folder / "SOURCES.toml")
+    added: dict[str, dict[Code, CodeRow]] = {name: {} for name in lists}
+    for local in code_map.codes:
+        for name, one in lists.items():
+            if one.decides(local.code) or one.mentions(local.code):
+                raise GuidelineError(
+                    code_map.path, local.where, f"{_shown(local.code)} is known here, as {name}",
+                    "Delete the line: such a code needs no map.",
+                )  # fmt: skip
+        for name, row in _rows_for(local, lists, sources.get("lists", {})):
+            added[name][local.code] = row
+    for group in sources.get("exclusive", ()):
+        _refuse_two_meanings(code_map, added, [name for name in group["lists"] if name in added])
+    return {
+        name: CodeList.of(name, (*one.codes, *added[name].values())) if added[name] else one
+        for name, one in lists.items()
+    }
+
+
+def _rows_for(
+    local: LocalCode, lists: Mapping[str, CodeList], about: Mapping[str, Any]
+) -> Iterator[tuple[str, CodeRow]]:
+    system, code = local.code.system, local.code.code
+    if isinstance(local.means, str):
+        wider: str | None = local.means if local.means in lists else None
+        while wider is not None:
+            yield wider, CodeRow(system, code, code, True, _BY_THE_SITE)
+            wider = about.get(wider, {}).get("within")
+        return
+    for name, one in lists.items():
+        rows = sorted(one.rows_of(local.means), key=lambda row: not row.verified)
+        for row in rows[:1]:
+            yield name, CodeRow(system, code, row.display, row.verified, _BY_THE_SITE)
+
+
+def _refuse_two_meanings(
+    code_map: CodeMap, added: Mapping[str, Mapping[Code, CodeRow]], names: Sequence[str]
+) -> None:
+    for local in code_map.codes:
+        meant = [name for name in names if local.code in added[name]]
+        if len(meant) > 1:
+            raise GuidelineError(
+                code_map.path, local.where,
+                f"{_shown(local.code)} would mean both {meant[0]} and {meant[1]}",
+                "Keep the line that is right and delete the other.",
+            )  # fmt: skip
+
+
+def check_meanings(code_map: CodeMap, lists_of: Callable[[Code], Sequence[str]]) -> None:
+    """Refuse a meaning that no guideline knows: ``lists_of`` names the code lists, of all of them,
+    that a code is on. A code of a system known here that is on no list means something else."""
+    for local in code_map.codes:
+        if lists_of(local.code):
+            continue
+        if isinstance(local.means, str):
+            raise GuidelineError(
+                code_map.path, local.where, f"{local.means} is no code list",
+                "Take a name that cds-service codes lists shows, or write system|code.",
+            )  # fmt: skip
+        problem = check_digit_problem(local.means.system, local.means.code)
+        if problem is not None:
+            raise GuidelineError(
+                code_map.path, local.where, f"{_shown(local.means)} {problem}",
+                "Look the code up again; its system must be one that is known here.",
+            )  # fmt: skip
+
+
+def _shown(code: Code) -> str:
+    return f"{code.system}|{code.code}" if code.system else code.code
 
 
 def _refuse_shared(one: CodeList, other: CodeList, folder: Path) -> None:
@@ -422,6 +512,18 @@ def named_lists(lists: Mapping[str, CodeList], to: type[_Codes]) -> _Codes:
     for name in sorted(set(lists) - names):
         raise GuidelineError(f"codes/{name}.csv", name, "is used by no function", "remove the file")
     return to(**lists)
+
+
+def lists_with(code: Code, codes: Struct) -> tuple[str, ...]:
+    """The names of the lists of a guideline that ``code`` is on, verified or not."""
+    named: Iterator[CodeList] = (getattr(codes, name) for name in codes.__struct_fields__)
+    return tuple(one.name for one in named if one.decides(code) or one.mentions(code))
+
+
+def purposes_in(folder: Path) -> dict[str, str]:
+    """What each code list of ``folder`` is for, by name."""
+    lists = read_toml(folder / "SOURCES.toml").get("lists", {})
+    return {name: about["purpose"] for name, about in lists.items()}
 
 
 class Lists(NamedTuple):

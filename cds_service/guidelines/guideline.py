@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Raw, Struct
 
-from cds_service.clinical import Basket, Code, Need, Plan, Record, Unread
+from cds_service.clinical import Basket, Code, CodeMap, Need, Plan, Record, Unread
 from cds_service.guidelines.checks import entries
 from cds_service.guidelines.engine import (
     About,
@@ -192,6 +192,13 @@ class GuidelineOf(Protocol[_Evaluation]):
     def local(self) -> tuple[str, ...]:
         """Dotted names of what the site changed."""
 
+    def lists_of(self, code: Code) -> tuple[str, ...]:
+        """The names of its code lists that a code is on."""
+
+    @property
+    def purposes(self) -> Mapping[str, str]:
+        """What each of its code lists is for, by name."""
+
     @property
     def offers(self) -> tuple[Offer, ...]:
         """The services it offers, in the order of discovery."""
@@ -248,7 +255,8 @@ Guideline = GuidelineOf[Any]
 
 
 class Known(Struct, frozen=True):
-    """A guideline this program has, and how it is loaded: as it ships, or with a site's changes."""
+    """A guideline this program has, and how it is loaded: as it ships, or with a site's changes and
+    its own codes."""
 
     id: str
-    load: Callable[[Changes | None], Guideline]
+    load: Callable[[Changes | None, CodeMap], Guideline]

@@ -73,13 +73,23 @@ class RuleOutcome(Struct, frozen=True, omit_defaults=True):
     missing: tuple[str, ...] = ()
 
 
+class UnknownCode(NamedTuple):
+    """A code that was sent for a need and is not known here: system and code alone. Counted by day,
+    apart from the calls, so that no code can be led back to a patient."""
+
+    need: str
+    system: str
+    code: str
+
+
 class Evaluation(Struct, frozen=True):
     """The result of a call that was evaluated.
 
     ``fired`` are the rules that held on the way, ``missing`` the needs and facts that were missing,
     ``needs`` each need's state and where it came from, ``durations`` milliseconds by stage.
-    ``unread`` counts what was sent and not used, by "need: reason". ``arm`` distinguishes a
-    guideline that is only tried from the one in force ("live").
+    ``unread`` counts what was sent and not used, by "need: reason"; ``unknown`` are the codes
+    that were not known. ``arm`` distinguishes a guideline that is only tried from the one in force
+    ("live").
     """
 
     guideline: str
@@ -93,6 +103,7 @@ class Evaluation(Struct, frozen=True):
     durations: Mapping[str, float]
     arm: str = "live"
     unread: Mapping[str, int] = {}
+    unknown: tuple[UnknownCode, ...] = ()
 
 
 class Call(Struct, frozen=True):

@@ -206,6 +206,16 @@ used_tokens = sa.Table(
     sa.Column("expires", _Moment, nullable=False),
     sa.Index(None, "expires"),
 )
+#: By day and apart from the calls: no code can be led back to a patient.
+unknown_codes = sa.Table(
+    "unknown_codes",
+    tables,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("need", _text, primary_key=True),
+    sa.Column("system", _text, primary_key=True),
+    sa.Column("code", _text, primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+)
 
 
 class Stored(NamedTuple):
@@ -354,6 +364,7 @@ class Database:
                 if digest:
                     row = {"digest": digest, "text": text, "first_seen": rows[0]["at"]}
                     self._add(connection, overrides, row)
+            self._count_unknown_codes(connection, kept)
             connection.execute(self._insert(consultations).on_conflict_do_nothing(), rows)
             if card_rows:
                 connection.execute(self._insert(cards).on_conflict_do_nothing(), card_rows)
@@ -361,6 +372,48 @@ class Database:
                 connection.execute(
                     self._insert(suggestions).on_conflict_do_nothing(), suggestion_rows
                 )
+
+    def _count_unknown_codes(self, connection: Connection, kept: Sequence[audit.Kept]) -> None:
+        """Counts each call once, however often it is written; that is done before the call is."""
+        with_codes = [one for one in kept if one.call.evaluation and one.call.evaluation.unknown]
+        if not with_codes:
+            return
+        written = sa.select(consultations.c.id).where(
+            consultations.c.id.in_([one.id for one in with_codes])
+        )
+        before = set(connection.execute(written).scalars())
+        counted = Counter(
+            (datetime.fromtimestamp(one.at, UTC).date(), *code)
+            for one in with_codes
+            if one.id not in before and one.call.evaluation
+            for code in one.call.evaluation.unknown
+        )
+        if not counted:
+            return
+        insert = self._insert(unknown_codes)
+        own = list(unknown_codes.primary_key)
+        add = insert.on_conflict_do_update(
+            index_elements=own, set_={"count": unknown_codes.c.count + insert.excluded.count}
+        )
+        names = [column.name for column in own]
+        rows = [  # in one order, so that two writers wait for each other at most once
+            dict(zip(names, code, strict=True)) | {"count": count}
+            for code, count in sorted(counted.items())
+        ]
+        connection.execute(add, rows)
+
+    def unknown_codes(self) -> list[dict[str, Any]]:
+        """The codes that were not known, with how often and when last they were sent."""
+        own = unknown_codes.c
+        count = sa.func.sum(own.count).label("count")
+        last = sa.func.max(own.day).label("last")
+        found = (
+            sa.select(own.need, own.system, own.code, count, last)
+            .group_by(own.need, own.system, own.code)
+            .order_by(count.desc(), own.need, own.system, own.code)
+        )
+        with self._transaction(read_only=True) as connection:
+            return _listed(connection, found)
 
     def add_feedback(
         self, service: str, client: str | None, items: Sequence[Feedback], now: datetime
@@ -590,7 +643,14 @@ class Database:
         return {
             "consultations": self._prune(consultations, consultations.c.at, before, batch),
             "feedback": self._prune(feedback, feedback.c.received_at, before, batch),
+            "unknown codes": self._prune_unknown_codes(before),
         }
+
+    def _prune_unknown_codes(self, before: datetime) -> int:
+        """They are few: a row for each code and day."""
+        old = unknown_codes.delete().where(unknown_codes.c.day < before.astimezone(UTC).date())
+        with self._transaction() as connection:
+            return connection.execute(old).rowcount
 
     def _prune(self, table: sa.Table, moment: sa.Column[Any], before: datetime, batch: int) -> int:
         forgotten = 0

@@ -6,14 +6,15 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from kept import HOOK_INSTANCE, NOW, accepted, call, card, overridden
+from kept import HOOK_INSTANCE, NOW, accepted, call, card, evaluation, overridden
 
 from cds_service.errors import Unavailable
-from cds_service.store.audit import Pseudonyms
-from cds_service.store.database import Database, tables
+from cds_service.store.audit import Call, Kept, Pseudonyms, UnknownCode
+from cds_service.store.database import Database, tables, unknown_codes
 from cds_service.store.keeping import Store
 
 SERVICE = "b12-under-two-patient-view"
@@ -280,7 +281,11 @@ def test_what_is_too_old_is_forgotten_with_all_its_parts(store: Store, database:
     time.sleep(0.01)
     store.record_consultation(call(card("b")))
     store.record_feedback(SERVICE, None, [overridden("b")])
-    assert database.prune(before, batch=1) == {"consultations": 1, "feedback": 1}
+    assert database.prune(before, batch=1) == {
+        "consultations": 1,
+        "feedback": 1,
+        "unknown codes": 0,
+    }
     assert database.find(old) == []
     left = {name: count(database, name) for name in tables.tables}
     assert left == {
@@ -292,6 +297,46 @@ def test_what_is_too_old_is_forgotten_with_all_its_parts(store: Store, database:
         "accepted_suggestions": 0,
         "overrides": 0,
         "used_tokens": 0,
+        "unknown_codes": 0,
         "alembic_version": 1,
     }
-    assert database.prune(before) == {"consultations": 0, "feedback": 0}
+    assert database.prune(before) == {
+        "consultations": 0,
+        "feedback": 0,
+        "unknown codes": 0,
+    }
+
+
+LOCAL = UnknownCode("labs", "urn:oid:2.999.1", "HGB")
+
+
+def test_a_code_that_nobody_knew_is_counted_once_a_call_however_often_it_is_written(
+    database: Database,
+) -> None:
+    calls = [
+        Kept(f"{number:032}", NOW.timestamp() + 86400 * number, a_call(unknown=(LOCAL,)))
+        for number in range(3)
+    ]
+    for batch in (calls[:2], calls):
+        database.record(batch, Pseudonyms(), "")
+    last = (NOW + timedelta(days=2)).date()
+    assert database.unknown_codes() == [{**LOCAL._asdict(), "count": 3, "last": last}]
+    with database._transaction() as connection:
+        assert {"consultation", "patient"}.isdisjoint(unknown_codes.c.keys())
+        assert connection.execute(sa.select(unknown_codes.c.count)).scalars().all() == [1, 1, 1]
+
+
+def test_a_code_that_nobody_knew_is_forgotten_with_its_day(database: Database) -> None:
+    kept = [
+        Kept(f"{number:032}", NOW.timestamp() + 86400 * number, a_call(unknown=(LOCAL,)))
+        for number in range(3)
+    ]
+    database.record(kept, Pseudonyms(), "")
+    day = NOW.replace(hour=0, minute=0) + timedelta(days=1)
+    assert database.prune(day)["unknown codes"] == 1
+    assert database.prune(day - timedelta(seconds=1))["unknown codes"] == 0
+    assert [one["count"] for one in database.unknown_codes()] == [2]
+
+
+def a_call(**changes: Any) -> Call:
+    return Call("s", "patient-view", 200, 1.0, evaluation=evaluation(**changes))

@@ -26,7 +26,7 @@ from cds_service.fhir import elements, wire
 from cds_service.fhir.editions import MEDICATION_KINDS, TYPES
 from cds_service.fhir.elements import Moments, Unreadable
 from cds_service.fhir.gather import UNDECODABLE, Answer
-from cds_service.fhir.reading.context import Context, Owner, carries
+from cds_service.fhir.reading.context import Context, Owner, are_known, carries
 from cds_service.fhir.reading.measurements import read_observation
 from cds_service.fhir.reading.medications import Undated, read_drug
 from cds_service.fhir.reading.ordered_tests import read_test_order
@@ -100,7 +100,7 @@ class Collector:
         but nothing of this patient's that could be read, wanted or not."""
         usable = beside = 0
         types, decode, read = _KINDS[need.kind]
-        context = Context(self._owner, need.kept, self._find_product, self._moments)
+        context = Context(self._owner, need.kept, need.local, self._find_product, self._moments)
         whose, references = self._owner.whose, self._owner.references
         found = self._found.setdefault(need.kind, {})
         for resource, address in answer.each():
@@ -175,7 +175,7 @@ class Collector:
             coded = _code_only(resource)
             codes = elements.codes(coded.code)
             alone = coded.component is None
-            known = any(elements.is_known(one.system) for one in codes)
+            known = are_known(codes, need.local)
             if alone and known and need.kept and not carries(codes, need.kept):
                 return
         except UNDECODABLE:
@@ -198,7 +198,7 @@ class Collector:
         """What has no code that anybody knows here. One of a system known here was understood,
         whether or not it was asked for: it is something else."""
         thing = next(iter(things), None)
-        if thing is not None and _is_understood(thing):
+        if thing is not None and are_known(thing.codes, need.local):
             return
         if getattr(sent, "status", None) in _IS_NOTHING:
             return
@@ -208,7 +208,7 @@ class Collector:
             self.unread.append(Unread(need.key, "drug not found", name, source=source))
             return
         codes = thing.codes if thing is not None else elements.codes(sent.code)
-        if not any(elements.is_known(one.system) for one in codes):
+        if not are_known(codes, need.local):
             self.unread.append(_unread(need, "code system" if codes else "no code", sent))
 
     def _salvage(self, need: Need, resource: Raw | bytes, mine: bool | None) -> None:
@@ -237,11 +237,6 @@ def _by_date_and_id(
 
 #: Statuses of what is no result, and of what never was.
 _IS_NOTHING = frozenset({"entered-in-error", "registered", "cancelled"})
-
-
-def _is_understood(thing: Any) -> bool:
-    """Whether a code of a system known here says what it is."""
-    return any(elements.is_known(one.system) for one in thing.codes)
 
 
 #: Types that are asked for under some need: one of them under another need was sent by mistake.

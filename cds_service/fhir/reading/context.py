@@ -8,7 +8,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from cds_service.clinical import Code, Reason
-from cds_service.fhir import editions, wire
+from cds_service.fhir import editions, elements, wire
 from cds_service.fhir.elements import Moments, Unreadable, last_two_segments
 from cds_service.fhir.reading.products import Product
 
@@ -45,15 +45,23 @@ class Owner(Struct, frozen=True):
 
 
 class Context(Struct, frozen=True):
-    """Whose record, codes to keep, how to find a Medication, and the times read so far."""
+    """Whose record, codes to keep, a site's own that are known, how to find a Medication, and the
+    times read so far."""
 
     owner: Owner
     kept: Kept
+    local: Kept
     find_product: Callable[[str], Product | None]
     moments: Moments
 
     def wants(self, codes: Iterable[Code]) -> bool:
         return not self.kept or carries(codes, self.kept)
+
+
+def are_known(codes: Iterable[Code], local: Kept) -> bool:
+    """Whether one of the codes means something here: of a system that means the same everywhere,
+    or a site's own that its map explains."""
+    return any(elements.is_known(one.system) or (one.system, one.code) in local for one in codes)
 
 
 def carries(codes: Iterable[Code], kept: Kept) -> bool:

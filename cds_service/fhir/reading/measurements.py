@@ -7,7 +7,7 @@ from msgspec import Raw
 from cds_service.clinical import Code, Interval, Measurement, Moment, Quantity
 from cds_service.fhir import elements, wire
 from cds_service.fhir.elements import Unreadable, last_two_segments
-from cds_service.fhir.reading.context import Context, Owner, carries, source_of
+from cds_service.fhir.reading.context import Context, Owner, are_known, carries, source_of
 from cds_service.fhir.reading.times import Times
 
 _WHEN = Times(wire.Observation, "Observation", "when")
@@ -23,7 +23,7 @@ def read_observation(
         codes = elements.codes(result.code)
         if not kept or carries(codes, kept):
             wanted.append((result, codes))
-    name = "" if wanted else _name_alone(sent)
+    name = "" if wanted else _name_alone(sent, context)
     if name:
         wanted.append((sent, elements.codes(sent.code)))
     elif not wanted:
@@ -42,9 +42,9 @@ def read_observation(
     )
 
 
-def _name_alone(sent: wire.Observation) -> str:
+def _name_alone(sent: wire.Observation, context: Context) -> str:
     """What a result is called, where only a name says what was measured."""
-    if any(elements.is_known(code.system) for code in elements.codes(sent.code)):
+    if are_known(elements.codes(sent.code), context.local):
         return ""
     return elements.text(sent.code)[:_LONGEST_NAME]
 

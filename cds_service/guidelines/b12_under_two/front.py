@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 
 import msgspec
 from msgspec import Struct
 
-from cds_service.clinical import Basket, Need, Plan, PlannedTask, Record
+from cds_service.clinical import Basket, Code, CodeMap, Need, Plan, PlannedTask, Record
 from cds_service.guidelines.b12_under_two import (
     Evaluation,
     data_notes,
@@ -18,6 +18,7 @@ from cds_service.guidelines.b12_under_two import (
 )
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.loading import FOLDER, ID, load
+from cds_service.guidelines.codelists import lists_with, purposes_in
 from cds_service.guidelines.doses import specimens
 from cds_service.guidelines.engine import Note, Wording, texts_in_force
 from cds_service.guidelines.explain import Account
@@ -50,6 +51,13 @@ class Front(Struct, frozen=True):
     @property
     def local(self) -> tuple[str, ...]:
         return self.data.local
+
+    def lists_of(self, code: Code) -> tuple[str, ...]:
+        return lists_with(code, self.data.codes)
+
+    @property
+    def purposes(self) -> Mapping[str, str]:
+        return purposes_in(FOLDER / "codes")
 
     @property
     def offers(self) -> tuple[Offer, ...]:
@@ -118,8 +126,8 @@ class Front(Struct, frozen=True):
         return describe(self.data, prefetch_template, language)
 
 
-def _load(changes: Changes | None) -> Front:
-    return Front(load(changes))
+def _load(changes: Changes | None, code_map: CodeMap) -> Front:
+    return Front(load(changes, code_map))
 
 
 KNOWN = Known(ID, _load)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from msgspec import structs
 
-from cds_service.clinical import Code, Need
+from cds_service.clinical import Code, CodeMap, Need
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.b12_under_two.data import (
     Codes,
@@ -37,6 +38,7 @@ from cds_service.guidelines.codelists import (
     load_code_lists,
     look_up_in,
     named_lists,
+    with_local_codes,
 )
 from cds_service.guidelines.doses import (
     check_amount,
@@ -88,27 +90,40 @@ LABS = tuple(
 )
 
 
-def load(changes: Changes | None = None) -> Guideline:
-    """The guideline, checked whole; with a site's ``changes`` on top, checked the same way."""
+#: No site's own codes.
+_NO_MAP = CodeMap()
+
+
+def load(changes: Changes | None = None, code_map: CodeMap = _NO_MAP) -> Guideline:
+    """The guideline, checked whole; with a site's ``changes`` on top, checked the same way, and
+    its own codes on the lists that they mean."""
+    lists = load_code_lists(FOLDER / "codes")
     if changes is None:
-        return _loaded(read_own(), FILE, load_code_lists(FOLDER / "codes"), ())
+        return _loaded(read_own(), FILE, lists, (), code_map)
     with changes.named():
-        lists, added = override_codes(load_code_lists(FOLDER / "codes"), changes)
+        lists, added = override_codes(lists, changes)
         check_code_lists(lists, FOLDER / "codes")
         data, changed = apply_overrides(read_own(), changes)
-        g = _loaded(data, changes.path, lists, (*changed, *added))
+        g = _loaded(data, changes.path, lists, (*changed, *added), code_map)
         _check_changes(g.file, convert(read_own(), File, FILE), changes.path)
         check_told(data, changes, changed)
     return g
 
 
 def _loaded(
-    data: dict[str, Any], path: Path, lists: dict[str, CodeList], local: tuple[str, ...]
+    data: dict[str, Any],
+    path: Path,
+    lists: dict[str, CodeList],
+    local: tuple[str, ...],
+    code_map: CodeMap,
 ) -> Guideline:
     file = convert(data, File, path)
     wording = file.wording
     _check(file, wording, path)
-    codes = named_lists(lists, Codes)
+    mapped = with_local_codes(lists, code_map, FOLDER / "codes")
+    names = [f"codes.{name}" for name, one in mapped.items() if one is not lists[name]]
+    local = tuple(dict.fromkeys((*local, *names)))
+    codes = named_lists(mapped, Codes)
     kinds = {
         (code.system, code.code): name
         for name in MEASURED
@@ -118,7 +133,14 @@ def _loaded(
     judged = {name: one for name, one in entries(codes) if name not in (*MEASURED, *PROPERTIES)}
     tables = make_tables(file.limits)
     return Guideline(
-        file, codes, local, kinds, wording, _needs(codes, file.texts), look_up_in(judged), tables
+        file,
+        codes,
+        local,
+        kinds,
+        wording,
+        _needs(codes, file.texts, code_map),
+        look_up_in(judged),
+        tables,
     )
 
 
@@ -302,7 +324,15 @@ SPEAKING = (
 )
 
 
-def _needs(lists: Codes, texts: Texts) -> tuple[Need, ...]:
+#: Signs that mean themselves in a query and in an address.
+_is_plain = re.compile(r"[A-Za-z0-9._:/-]*").fullmatch
+
+
+def _is_asked_for(code: Code) -> bool:
+    return _is_plain(code.system) is not None and _is_plain(code.code) is not None
+
+
+def _needs(lists: Codes, texts: Texts, code_map: CodeMap) -> tuple[Need, ...]:
     """What the guideline reads about a patient."""
 
     def verified(*names: str) -> Iterator[Code]:
@@ -310,11 +340,12 @@ def _needs(lists: Codes, texts: Texts) -> tuple[Need, ...]:
 
     def codes(*names: str) -> tuple[Code, ...]:
         """As a server can be asked for them: a JLAC10 row is only a part of its codes, and NPU
-        codes, which no other system has, stand under another address in every country."""
+        codes, which no other system has, stand under another address in every country. A site's
+        own code with a sign that has a meaning in a query is not asked for."""
         return tuple(
             structs.replace(code, system="") if code.system == NPU else code
             for code in verified(*names)
-            if code.system != JLAC10
+            if code.system != JLAC10 and _is_asked_for(code)
         )
 
     def kept(*names: str) -> frozenset[tuple[str, str]]:
@@ -322,7 +353,8 @@ def _needs(lists: Codes, texts: Texts) -> tuple[Need, ...]:
 
     # Whatever a result was sent under, it is read as what its code says.
     measured = kept(*MEASURED)
-    return (
+    local = frozenset((one.code.system, one.code.code) for one in code_map.codes)
+    needs = (
         Need("patient", "Patient", texts.need_patient, "indispensable"),
         Need(
             "b12",
@@ -356,3 +388,4 @@ def _needs(lists: Codes, texts: Texts) -> tuple[Need, ...]:
         Need("administrations", "MedicationAdministration", texts.need_administrations, "optional"),
         Need("orders", "ServiceRequest", texts.need_orders, "optional"),
     )
+    return tuple(structs.replace(need, local=local) for need in needs) if local else needs

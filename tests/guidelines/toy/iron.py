@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 from cds_service.clinical import (
     Basket,
     Code,
+    CodeMap,
     Draft,
     Measurement,
     Need,
@@ -41,8 +42,11 @@ from cds_service.guidelines.checks import (
 from cds_service.guidelines.codelists import (
     CodeList,
     check_code_lists,
+    lists_with,
     load_code_lists,
     named_lists,
+    purposes_in,
+    with_local_codes,
 )
 from cds_service.guidelines.doses import (
     Dose,
@@ -208,8 +212,11 @@ SPEAKING = ("IRON-01", "IRON-02", "IRON-03")
 HEAVIEST_KG = Decimal(20)
 
 
-def load(changes: Changes | None = None) -> Iron:
-    lists = load_code_lists(FOLDER / "codes")
+NO_MAP = CodeMap()
+
+
+def load(changes: Changes | None = None, code_map: CodeMap = NO_MAP) -> Iron:
+    lists = with_local_codes(load_code_lists(FOLDER / "codes"), code_map, FOLDER / "codes")
     if changes is None:
         return _loaded(_read_file(), FILE, lists, ())
     with changes.named():
@@ -279,6 +286,13 @@ class Iron(Struct, frozen=True):
     @property
     def texts(self) -> Mapping[str, str]:
         return texts_in_force(self.file.cards, self.file.texts)
+
+    def lists_of(self, code: Code) -> tuple[str, ...]:
+        return lists_with(code, self.codes)
+
+    @property
+    def purposes(self) -> Mapping[str, str]:
+        return purposes_in(FOLDER / "codes")
 
     @property
     def offers(self) -> tuple[Offer, ...]:
