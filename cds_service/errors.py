@@ -91,6 +91,13 @@ class UnsupportedMediaType(ServiceError):
     issue = "not-supported"
 
 
+class Misdirected(ServiceError):
+    """The request is addressed to a host that is not this service."""
+
+    status = 421
+    issue = "security"
+
+
 class TooManyCalls(ServiceError):
     """``seconds`` is how long the client should wait."""
 

@@ -48,7 +48,8 @@ class Settings(Struct, frozen=True):
 
     public_url: str = ""
     fhir_servers: frozenset[str] = frozenset()
-    allowed_origins: tuple[str, ...] = ("*",)
+    allowed_origins: tuple[str, ...] | None = None
+    allowed_hosts: tuple[str, ...] = ()
     as_of: date | None = None
     guideline_overrides: Path | None = None
     code_map: Path | None = None
@@ -75,6 +76,15 @@ class Settings(Struct, frozen=True):
     respect_warning_hours: int = 0
     trials: tuple[Trial, ...] = ()
     challenger: Path | None = None
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Whose pages may call: unless set, any; none where a page could have FHIR servers read
+        without a token."""
+        if self.allowed_origins is not None:
+            return self.allowed_origins
+        unasked = self.fhir_servers and self.clients_file is None and not self.demo
+        return () if unasked else ("*",)
 
 
 class Setting(NamedTuple):
@@ -174,6 +184,19 @@ def _origins(name: str, text: str) -> tuple[str, ...]:
     return origins
 
 
+def _hosts(name: str, text: str) -> tuple[str, ...]:
+    hosts = tuple(dict.fromkeys(_words(text.lower())))
+    for host in hosts:
+        if host != "*" and not re.fullmatch(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?", host):
+            raise SettingsError(
+                name,
+                f"{host!r} is not the name of a host",
+                "List names such as cds.example.org, without https:// and without a port; or *"
+                " for any.",
+            )
+    return hosts
+
+
 def _public_url(name: str, text: str) -> str:
     base = normal_base_address(text)
     if isinstance(base, Refused) or not (base.secure or base.loopback):
@@ -252,8 +275,17 @@ SETTINGS: Mapping[str, Setting] = {
     "CDS_ALLOWED_ORIGINS": Setting(
         "allowed_origins",
         _origins,
-        "`*` (any)",
+        "`*` (any); none with `CDS_FHIR_SERVERS` outside the demo",
         "Origins of the web pages whose scripts may call, separated by commas or spaces.",
+    ),
+    "CDS_ALLOWED_HOSTS": Setting(
+        "allowed_hosts",
+        _hosts,
+        "the host of `CDS_PUBLIC_URL`",
+        "Names by which this service may be called, separated by commas or spaces, or `*` for any."
+        " Loopback and IP addresses are always allowed, and `/healthz` and `/readyz` answer under"
+        " any name. Others get 421, so that a page elsewhere cannot give this machine its own name"
+        " and read the answers.",
     ),
     "CDS_AS_OF": Setting(
         "as_of",

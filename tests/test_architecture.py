@@ -248,7 +248,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "errors cdshooks consultation store trust.callers",
         "",
     ),
-    "web.edge": ("", ""),
+    "web.edge": ("errors cdshooks.response trust.addresses", ""),
     "web.intake": ("errors settings cdshooks.request", ""),
     "web.views": (
         "errors settings trust.addresses trust.callers cdshooks consultation store web",

@@ -1,9 +1,18 @@
-"""The edge, before routing: one spelling of each path, preflight, CORS and security headers."""
+"""The edge, before routing: which host a request names, one spelling of each path, preflight,
+CORS and security headers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from cds_service.cdshooks.response import encode_outcome
+from cds_service.errors import Misdirected, ServiceError, UnsupportedMediaType
+from cds_service.trust.addresses import is_loopback
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -18,17 +27,52 @@ _GUARDS = [
 ]
 _GUARDED = frozenset(name.lower() for name, _ in _GUARDS)
 
+#: Asked by what watches over the service, under any name.
+_FOR_ANY_HOST = frozenset({"/healthz", "/readyz"})
+_is_address = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:.]+\]").fullmatch
+_without_port = re.compile(r"(\[[^\]]*\]|[^:]*)(?::\d*)?").fullmatch
+
+
+def is_for_us(named: Sequence[str], public_url: str) -> Callable[[str], bool]:
+    """Whether a ``Host`` header names this service: one of ``named`` ("*" for any), the host of
+    ``public_url``, loopback, or any IP address.
+
+    A page on the internet can have its own *name* lead to this machine and then read what its
+    script is answered, as if from its own server (DNS rebinding). An address cannot be led
+    elsewhere, so it is allowed: probes and containers call by address.
+    """
+    hosts = {one.lower() for one in named}
+    ours = frozenset({*hosts, (urlsplit(public_url).hostname or "").lower()} - {""})
+
+    @lru_cache(maxsize=64)
+    def check(host: str) -> bool:
+        found = _without_port(host.lower())
+        if found is None or len(host) > 255:
+            return False
+        name = found[1].removesuffix(".")
+        return name in ours or bool(_is_address(name)) or is_loopback(name)
+
+    return (lambda host: True) if "*" in hosts else check
+
 
 class Edge:
-    """What happens before routing: one spelling of each path, preflight, CORS and security headers.
+    """What happens before routing: refusing what is addressed to others, one spelling of each
+    path, preflight, CORS and security headers.
 
     The public CDS Hooks sandbox calls ``/cds-services//id`` when its user typed a trailing slash,
     and a redirect would end a preflight, so every spelling is served as it is. CORS is
     implemented here because Flask-Cors took 50 to 65 us a call, half of what Flask itself takes.
     """
 
-    def __init__(self, app: WSGIApplication, origins: Sequence[str], demo: bool) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        origins: Sequence[str],
+        demo: bool,
+        is_for_us: Callable[[str], bool] = lambda host: True,
+    ) -> None:
         self.app = app
+        self.is_for_us = is_for_us
         self.origins = frozenset(origins)
         self.demo = demo
         any_origin = "*" in self.origins
@@ -56,11 +100,32 @@ class Edge:
             sent.extend([one for one in headers if one[0].lower() not in said] if said else headers)
             return start_response(status, sent, exc_info)
 
+        refused = self._refused(environ)
+        if refused is not None:
+            start(_line(refused), [("Content-Type", "application/json")])
+            return [encode_outcome(refused)]
         answer = self.app(environ, start)
         try:
             return list(answer)  # granian sends a list in one piece, anything else in chunks
         finally:
             answer.close()  # type: ignore[attr-defined]
+
+    def _refused(self, environ: WSGIEnvironment) -> ServiceError | None:
+        """Why the request is not passed on, if it is not."""
+        host = environ.get("HTTP_HOST", "")
+        if not self.is_for_us(host) and environ["PATH_INFO"] not in _FOR_ANY_HOST:
+            return Misdirected(
+                "The Host header does not name this service; its operator lists its names in"
+                " CDS_ALLOWED_HOSTS."
+            )
+        # Without a type a page may send it anywhere, unasked: only one that it declares as JSON
+        # needs a preflight.
+        from_page = "HTTP_ORIGIN" in environ and environ["REQUEST_METHOD"] == "POST"
+        if from_page and not environ.get("CONTENT_TYPE"):
+            return UnsupportedMediaType(
+                "A request from a web page needs Content-Type: application/json."
+            )
+        return None
 
     def _preflight(
         self, environ: WSGIEnvironment, headers: list[tuple[str, str]]
@@ -77,3 +142,7 @@ class Edge:
         if self.demo and asks and allowed:
             answer.append(("Access-Control-Allow-Private-Network", "true"))
         return answer
+
+
+def _line(error: ServiceError) -> str:
+    return f"{error.status} {HTTPStatus(error.status).phrase}"

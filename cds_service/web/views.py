@@ -29,7 +29,7 @@ from cds_service.store.log import log_line
 from cds_service.trust.addresses import ApprovedFhirServer, Refused, approve_fhir_server
 from cds_service.web import accounts
 from cds_service.web.accounts import Accounts, Arrival
-from cds_service.web.edge import Edge
+from cds_service.web.edge import Edge, is_for_us
 from cds_service.web.intake import Turns, json_body, limits_of
 
 if TYPE_CHECKING:
@@ -207,7 +207,9 @@ ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
 
 def add_routes(app: Flask, views: Views, settings: Settings) -> None:
     """Makes ``app`` answer at every address of `ROUTES`, and answer errors as the views do."""
-    app.wsgi_app = Edge(app.wsgi_app, settings.allowed_origins, settings.demo)  # type: ignore[method-assign]
+    ours = is_for_us(settings.allowed_hosts, settings.public_url)
+    edge = Edge(app.wsgi_app, settings.origins, settings.demo, ours)
+    app.wsgi_app = edge  # type: ignore[method-assign]
     app.register_error_handler(ServiceError, answer_error)
     app.register_error_handler(exceptions.HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_bug)

@@ -48,7 +48,10 @@ def test_check_says_what_it_checked() -> None:
 def test_check_shows_the_settings_in_force() -> None:
     done = cli("check", "--settings", CDS_FHIR_DEADLINE_MS="700")
     assert "CDS_FHIR_DEADLINE_MS = 700" in done.stdout
-    assert "CDS_ALLOWED_ORIGINS = (default: * (any))" in done.stdout
+    assert (
+        "CDS_ALLOWED_ORIGINS = (default: * (any); none with CDS_FHIR_SERVERS outside the demo)"
+        in done.stdout
+    )
 
 
 @pytest.mark.parametrize("by_option", [True, False])

@@ -148,7 +148,7 @@ def test_callers_that_never_end_their_body_keep_nobody_else_waiting() -> None:
         return answer.status, answer.headers["Retry-After"]
 
     path = "/cds-services/b12-under-two-patient-view"
-    begun = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{{"
+    begun = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{"
     with running() as (_, port):
         stalled = []
         for count in range(1, 71):

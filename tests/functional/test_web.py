@@ -329,6 +329,63 @@ def test_only_the_demo_may_be_reached_from_public_pages_on_a_private_network() -
     assert name not in listed.options("/cds-services", headers=asks).headers
 
 
+# --- which host a request names -----------------------------------------------------------------
+
+OURS = ["localhost", "LocalHost:8080", "localhost.", "127.0.0.1:8080", "[::1]:8080", "[::1]"]
+ADDRESSES = ["10.1.2.3", "10.1.2.3:8080", "[2001:db8::1]:443"]
+LISTED = ["cds.example.org", "CDS.example.org:8443", "cds.example.org.", "ehr-network"]
+OTHERS = ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "a:b", ":8080", ""]
+
+
+@pytest.mark.parametrize("host", [*OURS, *ADDRESSES, *LISTED])
+def test_a_call_by_a_name_of_this_service_is_answered(host: str) -> None:
+    app = client(public_url="https://cds.example.org", allowed_hosts=("ehr-network",))
+    assert app.post(PATHS[2], json=ASKED, headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", [*OTHERS, "cds.example.org.evil.example", "x." * 100 + "example"])
+@pytest.mark.parametrize("path", [*PATHS, "/metrics", "/samples"])
+def test_a_page_that_gives_this_machine_its_own_name_reads_nothing(host: str, path: str) -> None:
+    app = client(public_url="https://cds.example.org", allowed_hosts=("ehr-network",), demo=True)
+    answer = app.get(path, headers={"Host": host})
+    if path in ("/healthz", "/readyz"):
+        assert answer.status_code == 200
+        return
+    assert answer.status_code == 421
+    assert answer.json["resourceType"] == "OperationOutcome"
+    assert "CDS_ALLOWED_HOSTS" in answer.text
+    assert not host or host not in answer.text
+
+
+@pytest.mark.parametrize("host", [*OURS, *ADDRESSES])
+def test_a_name_is_not_taken_for_this_service_without_being_listed(host: str) -> None:
+    assert client().post(PATHS[2], json=ASKED, headers={"Host": host}).status_code == 200
+    assert client().post(PATHS[2], json=ASKED, headers={"Host": LISTED[0]}).status_code == 421
+    anywhere = client(allowed_hosts=("*",))
+    assert anywhere.post(PATHS[2], json=ASKED, headers={"Host": LISTED[0]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "origin", "status"),
+    [
+        ("application/json", "https://a", 200),
+        ("application/fhir+json", "https://a", 200),
+        ("text/plain", "https://a", 415),
+        (None, "https://a", 415),
+        (None, "null", 415),
+        (None, None, 200),
+    ],
+)
+def test_a_page_declares_that_it_sends_json(
+    kind: str | None, origin: str | None, status: int
+) -> None:
+    """A page may send what has another type, or none, without asking in a preflight."""
+    headers = {"Origin": origin} if origin else {}
+    data = json.dumps(ASKED)
+    answer = client().post(PATHS[2], data=data, content_type=kind, headers=headers)
+    assert answer.status_code == status
+
+
 # --- security headers --------------------------------------------------------------------------
 
 

@@ -51,8 +51,9 @@ def test_what_was_acknowledged_outlives_a_kill(url: str, database: Database) -> 
                     status, _body = service.report(*batch)
                 except OSError:
                     return
-                assert status == 200
-                acknowledged.extend(batch)
+                assert status in (200, 503)  # 503: not kept in time, so not acknowledged
+                if status == 200:
+                    acknowledged.extend(batch)
 
         with ThreadPoolExecutor(4) as clients:
             working = [clients.submit(report, n) for n in range(4)]

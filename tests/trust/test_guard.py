@@ -118,7 +118,8 @@ def test_feedback_takes_a_token_for_itself_or_for_its_service(
 
 def test_the_host_a_caller_names_is_no_audience(client: FlaskClient) -> None:
     headers = {**NORTH.bearer("https://evil.example/cds-services/small"), "Host": "evil.example"}
-    assert post(client, headers).status_code == 401
+    assert post(client, headers).status_code == 421
+    assert post(client, {**headers, "Host": "10.1.2.3"}).status_code == 401
 
 
 def test_members_of_a_token_that_are_not_known_are_ignored(client: FlaskClient) -> None:

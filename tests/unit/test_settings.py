@@ -52,6 +52,22 @@ def test_nothing_is_stored_where_that_is_said() -> None:
     assert read_settings({"CDS_DATABASE_URL": "none"}).database_url == ""
 
 
+@pytest.mark.parametrize(
+    ("environment", "origins"),
+    [
+        ({}, ("*",)),
+        ({"CDS_FHIR_SERVERS": "https://fhir.example.org"}, ()),
+        ({"CDS_FHIR_SERVERS": "https://fhir.example.org", "CDS_DEMO": "true"}, ("*",)),
+        ({"CDS_FHIR_SERVERS": "https://fhir.example.org", "CDS_ALLOWED_ORIGINS": "*"}, ("*",)),
+        ({"CDS_ALLOWED_ORIGINS": "https://a.example"}, ("https://a.example",)),
+    ],
+)
+def test_no_page_may_have_fhir_servers_read_without_a_token_unless_listed(
+    environment: dict[str, str], origins: tuple[str, ...]
+) -> None:
+    assert read_settings(environment).origins == origins
+
+
 def test_an_empty_value_is_no_value() -> None:
     assert read_settings(dict.fromkeys(SETTINGS, " ")) == Settings()
 
@@ -81,6 +97,9 @@ def test_an_empty_value_is_no_value() -> None:
         ({"CDS_ALLOWED_ORIGINS": "https://a.example/app"}, "not an origin"),
         ({"CDS_ALLOWED_ORIGINS": "null"}, "not an origin"),
         ({"CDS_ALLOWED_ORIGINS": "* https://a.example"}, "both * and others"),
+        ({"CDS_ALLOWED_HOSTS": "https://cds.example.org"}, "not the name of a host"),
+        ({"CDS_ALLOWED_HOSTS": "cds.example.org:8080"}, "not the name of a host"),
+        ({"CDS_ALLOWED_HOSTS": "*.example.org"}, "not the name of a host"),
         ({"CDS_PUBLIC_URL": "http://cds.example.org"}, "not the https address"),
     ],
 )
