@@ -34,11 +34,13 @@ class Mark(Struct, frozen=True):
 
 
 class ResultControl(Struct, frozen=True, tag="result", tag_field="kind"):
-    """A slider for the newest result of the need ``key``, in its first unit from ``least`` to
-    ``most``; with ``exact`` also a field for the number."""
+    """A slider for one result under one of ``codes``, in its first unit from ``least`` to ``most``;
+    with ``exact`` also a field for the number. ``key`` names the need under which a new one is sent,
+    and the findings of the `Chart`: the address of the result that counts."""
 
     key: str
     title: str
+    codes: tuple[Code, ...]
     units: tuple[ControlUnit, ...]
     least: Decimal
     most: Decimal
@@ -139,8 +141,8 @@ class ChartList(Struct, frozen=True, rename="camel"):
 
 class Chart(Struct, frozen=True):
     """What the guideline saw in a record beside its problems, medicines, tests and procedures: its
-    plots, the most important first, lists of its own, and by each `ProblemControl` the addresses
-    of what was found."""
+    plots, the most important first, lists of its own, and by the key of each `ResultControl` and
+    `ProblemControl` the addresses of what was found."""
 
     plots: tuple[Plot, ...] = ()
     lists: tuple[ChartList, ...] = ()

@@ -6,42 +6,20 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from at_the_desk import SLIP, STORIES, cards, first_card, opened, step
 from axe import violations
 from fhir_server_stub import FhirStub
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Page, Request, expect
 
 pytestmark = pytest.mark.needs_environment("CDS_TEST_CHROMIUM")
 
-STORIES = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
-CLOVER = "/?story=vegan-mother-low-b12-six-months"
-SLIP = "/?story=order-sign-milligrams-for-micrograms"
 HEAVIEST_BYTES = 150_000
 
 Open = Callable[..., Page]
-
-
-def cards(page: Page) -> Locator:
-    return page.locator("#cards article.card")
-
-
-def first_card(page: Page) -> Locator:
-    return cards(page).first.locator("h3")
-
-
-def opened(visit: Open, path: str = CLOVER, **options: Any) -> Page:
-    page = visit(path, **options)
-    expect(cards(page).first).to_be_visible()
-    expect(page.locator("#as-recorded")).to_be_attached()
-    return page
-
-
-def step(page: Page, name: str) -> None:
-    page.locator(f"[data-step={name}]").click()
 
 
 def sent_to(requests: list[Request], end: str) -> list[Any]:
@@ -130,7 +108,7 @@ def test_an_order_is_written_by_hand_and_checked_while_it_is_written(visit: Open
     expect(first_card(page)).to_contain_text("2500 micrograms")
     order.get_by_label("Times").fill("2")
     order.get_by_label("Times").press("Tab")
-    expect(order.locator(".phases")).to_contain_text("2500 µg by mouth twice daily for 28 days")
+    expect(order.locator(".phases")).to_contain_text("2500 micrograms by mouth twice daily for 28 days")
     order.get_by_label("Route").select_option(label="Intramuscular route")
     expect(order.locator(".phases")).to_contain_text("into the muscle")
     order.get_by_label("Drug").select_option(label="Hydroxocobalamin 1 mg/mL injection")
@@ -141,7 +119,7 @@ def test_an_order_is_written_by_hand_and_checked_while_it_is_written(visit: Open
     assert dosage["doseAndRate"][0]["doseQuantity"]["value"] == 2500
     assert dosage["timing"]["repeat"]["frequency"] == 2
     assert dosage["route"]["coding"][0]["code"] == "78421000"
-    assert dosage["text"] == "2500 µg into the muscle twice daily for 28 days"
+    assert dosage["text"] == "2500 micrograms into the muscle twice daily for 28 days"
     assert last["medicationCodeableConcept"]["text"] == "Hydroxocobalamin 1 mg/mL injection"
     page.get_by_role("button", name="Remove Hydroxocobalamin").click()
     expect(page.locator("#orders .empty")).to_be_visible()
@@ -153,7 +131,7 @@ def test_the_focus_stays_in_the_field_that_was_changed(visit: Open) -> None:
     dose = page.locator("#orders .order").first.get_by_label("Dose", exact=True)
     dose.fill("100")
     dose.press("Enter")
-    expect(page.locator("#orders .phases")).to_contain_text("100 µg")
+    expect(page.locator("#orders .phases")).to_contain_text("100 micrograms")
     focused = page.evaluate("document.activeElement.closest('.field')?.textContent")
     assert focused == "Dose"
 
@@ -330,13 +308,13 @@ def test_the_unit_decides_and_the_service_converts(visit: Open) -> None:
 
 def test_age_is_moved_to_the_day_before_and_the_day_of_a_limit(visit: Open) -> None:
     page = opened(visit)
-    page.get_by_role("button", name="One day younger than 2 years").click()
+    page.get_by_role("button", name="Aged 2 years, day before").click()
     expect(first_card(page)).to_contain_text("deficient")
-    page.get_by_role("button", name="Exactly 2 years").click()
+    page.get_by_role("button", name="Aged 2 years, on the day").click()
     expect(first_card(page)).to_have_text("Evaluated, and there is nothing to say")
-    page.get_by_role("button", name="Exactly 1 year").click()
+    page.get_by_role("button", name="Aged 1 year, on the day").click()
     expect(cards(page).nth(1)).to_contain_text("1 µg")
-    page.get_by_role("button", name="One day younger than 1 month").click()
+    page.get_by_role("button", name="Aged 1 month, day before").click()
     expect(page.locator("#cards .critical")).to_have_count(1)
 
 

@@ -133,7 +133,17 @@ def _result(one: _Result, g: Guideline) -> ResultControl:
         for unit in one.units
     )
     marks = _marks(one.marks, g)
-    return ResultControl(one.key, one.title, units, one.least, one.most, one.step, marks, one.exact)
+    return ResultControl(
+        one.key,
+        one.title,
+        tuple(Code(row.system, row.code, row.display) for row in codes.codes),
+        units,
+        one.least,
+        one.most,
+        one.step,
+        marks,
+        one.exact,
+    )
 
 
 def _factor(unit: _Unit, g: Guideline) -> Decimal:
@@ -170,6 +180,8 @@ def chart(facts: Facts, record: Record, g: Guideline) -> Chart:
             ChartList(words.reactions, facts.reactions, only_if_any=True),
         ),
         findings={
+            "b12": tuple(one.source for one in facts.levels[:1]),
+            "weight": (facts.weight.source,) if facts.weight.source else (),
             "neurological": tuple(one.source for one in (*facts.neurological, *facts.paradoxical)),
             "malabsorption": tuple(one.source for one in facts.malabsorption),
         },

@@ -13,28 +13,28 @@ const TONES = {
 const place = (setup, name) => `/guideline${setup.named}#${name.toLowerCase()}`;
 
 // `acts` says what can be done: accept(card, suggestion), dismiss(card, reason, comment); and
-// remembers whether the reasons are wanted.
-export function cardsOf(told, response, setup, dealt, acts) {
-  const cards = response.cards ?? [];
+// remembers whether the reasons are wanted. Of cards that are not `current` nothing can be accepted.
+export function cardsOf({ told, response }, current, { setup, dealt }, acts) {
+  const { cards } = response;
   if (!cards.length) return [silence(told, response.extension?.[setup.extensions.evaluation] ?? {}, setup, acts)];
-  return cards.map((card, index) => cardOf(card, told, setup, dealt.get(card.uuid), acts, index === 0));
+  return cards.map((card, index) => cardOf(card, told, setup, dealt.get(card.uuid), acts, current, index === 0));
 }
 
-function cardOf(card, told, setup, done, acts, first) {
+function cardOf(card, told, setup, done, acts, current, first) {
   const [tone] = TONES[card.indicator] ?? TONES.info;
   const title = fresh("card");
   const rules = card.extension?.[setup.extensions.rules]?.ruleIds ?? [];
-  return h("article", { class: `card ${card.indicator}${done ? " done" : ""}`, "aria-labelledby": title, "data-card": card.uuid },
+  return h("article", { class: `card ${card.indicator}${done ? " done" : ""}${current ? "" : " past"}`, "aria-labelledby": title, "data-card": card.uuid },
     h("header", {}, h("span", { class: "badge" }, tone), h("h3", { id: title }, card.summary)),
     h("div", { class: "detail" }, told.details?.[card.uuid] ? tree(told.details[card.uuid]) : h("p", { class: "plain" }, card.detail ?? "")),
-    suggestionsOf(card, done, acts),
+    suggestionsOf(card, done, acts, current),
     h("p", { class: "source" }, "Source: ", card.source?.url ? outward(h("a"), card.source.url) : null, card.source?.label ?? ""),
     h("ul", { class: "links" },
       (card.links ?? []).map((one) => h("li", {}, append(outward(h("a"), one.url), one.label))),
       rules.slice(0, 1).map((rule) => h("li", {}, h("a", { href: place(setup, rule) }, `Guideline, rule ${rule}`)))),
     h("div", { class: "foot" },
       why(rules, told, setup, first ? acts : {}),
-      done ? h("p", { class: `outcome${done.refused ? " refused" : ""}`, tabindex: "-1" }, done.said) : dismissal(card, acts)));
+      done ? h("p", { class: `outcome${done.refused ? " refused-feedback" : ""}`, tabindex: "-1" }, done.said) : dismissal(card, acts)));
 }
 
 function append(element, ...children) {
@@ -42,7 +42,7 @@ function append(element, ...children) {
   return element;
 }
 
-function suggestionsOf(card, done, acts) {
+function suggestionsOf(card, done, acts, current) {
   const suggestions = card.suggestions ?? [];
   if (!suggestions.length) return null;
   const one = card.selectionBehavior === "at-most-one" && suggestions.length > 1;
@@ -50,7 +50,7 @@ function suggestionsOf(card, done, acts) {
     one && h("p", { class: "hint" }, "Choose at most one"),
     suggestions.map((suggestion) => {
       const taken = done?.accepted?.has(suggestion.uuid);
-      const closed = taken || done?.dismissed || (card.selectionBehavior === "at-most-one" && done?.accepted?.size);
+      const closed = !current || taken || done?.dismissed || (card.selectionBehavior === "at-most-one" && done?.accepted?.size);
       return h("div", { class: `suggestion${suggestion.isRecommended ? " recommended" : ""}` },
         h("button", { type: "button", class: suggestion.isRecommended ? "primary" : "", disabled: Boolean(closed),
           "data-suggestion": suggestion.uuid, onclick: () => acts.accept(card, suggestion) },

@@ -1,22 +1,24 @@
 // The chart at a glance: who, results over time, problems, treatment, feeding.
 
 import { age, written } from "./days.js";
-import { h } from "./dom.js";
+import { h, name } from "./dom.js";
 import { plot } from "./plots.js";
-import { nameOf, patientOf } from "./request.js";
+import { nameOf, patientOf, text } from "./read.js";
 
-export function chartOf(told, request, readPrefetch) {
+export function chartOf({ told, request }, { loaded }) {
   const { chart, on } = told;
-  const patient = patientOf(request.prefetch ?? readPrefetch);
+  const { patientId } = request.context;
+  const patient = patientOf(request.prefetch ?? loaded.prefetch, patientId);
+  const born = text(patient?.birthDate);
   const [first, ...others] = chart.plots;
   return [
     h("div", { class: "who" },
-      h("p", { class: "name" }, nameOf(patient) || `Patient/${request.context.patientId}`),
+      h("p", { class: "name" }, name(nameOf(patient) || `Patient/${patientId}`)),
       h("dl", { class: "facts" },
-        pair("Age", age(patient?.birthDate, on) || "not known"),
-        pair("Born", written(patient?.birthDate ?? "") || "not known"),
-        pair("Sex", patient?.gender ?? "not known"),
-        pair("Record", h("code", {}, request.context.patientId)))),
+        pair("Age", age(born, on) || "not known"),
+        pair("Born", written(born) || "not known"),
+        pair("Sex", text(patient?.gender) || "not known"),
+        pair("Record", h("code", {}, patientId)))),
     first && plot(first, on, true),
     h("div", { class: "plots" }, others.map((one) => plot(one, on, false))),
     h("div", { class: "lists" },
@@ -32,8 +34,8 @@ const pair = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value)
 
 function list(title, rows, onlyIfAny) {
   if (onlyIfAny && !rows.length) return null;
-  const items = rows.map(([name, about]) =>
-    h("li", {}, name, about.some(Boolean) && h("span", { class: "muted" }, ` ${about.filter(Boolean).join(", ")}`)));
+  const items = rows.map(([title, about]) =>
+    h("li", {}, name(title), about.some(Boolean) && h("span", { class: "muted" }, ` ${about.filter(Boolean).join(", ")}`)));
   return h("div", { class: "list" }, h("h3", {}, title),
     rows.length ? h("ul", {}, items) : h("p", { class: "muted" }, "none on record"));
 }

@@ -3,8 +3,13 @@
 const DAY_MS = 86400000;
 const ms = (day) => Date.parse(`${day.slice(0, 10)}T00:00:00Z`);
 
-export const isDay = (text) => /^\d{4}-\d\d-\d\d/.test(text ?? "") && !Number.isNaN(ms(text));
-export const add = (day, count) => new Date(ms(day) + count * DAY_MS).toISOString().slice(0, 10);
+export const isDay = (text) => typeof text === "string" && /^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(ms(text));
+
+// The days that can be written with four digits for the year.
+const [FIRST, LAST] = [Date.parse("0000-01-01T00:00:00Z"), Date.parse("9999-12-31T00:00:00Z")];
+const dayAt = (time) => new Date(Math.min(Math.max(time, FIRST), LAST)).toISOString().slice(0, 10);
+
+export const add = (day, count) => dayAt(ms(day) + count * DAY_MS);
 export const between = (from, to) => Math.round((ms(to) - ms(from)) / DAY_MS);
 
 export function addMonths(day, count) {
@@ -12,7 +17,7 @@ export function addMonths(day, count) {
   const first = new Date(Date.UTC(year, month - 1 + count, 1));
   const last = new Date(Date.UTC(first.getUTCFullYear(), first.getUTCMonth() + 1, 0)).getUTCDate();
   first.setUTCDate(Math.min(date, last));
-  return first.toISOString().slice(0, 10);
+  return dayAt(first.getTime());
 }
 
 export function age(birth, on) {

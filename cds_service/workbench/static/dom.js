@@ -25,8 +25,24 @@ export function s(tag, attributes, ...children) {
 
 export const at = (id) => document.getElementById(id);
 
+// Shows `children` in `place`. The focus stays where it was: on what is called the same now, or else on
+// the part of the page that it was in.
 export function show(place, ...children) {
+  const held = place.contains(document.activeElement) ? nameOfControl(document.activeElement) : null;
+  const which = held && same(place, held).indexOf(document.activeElement);
   place.replaceChildren(...children.flat(Infinity).filter(Boolean));
+  if (!held) return;
+  const now = same(place, held);
+  (now[which] ?? now.at(-1))?.focus({ preventScroll: true });
+  if (document.activeElement === document.body) place.closest("[tabindex]")?.focus({ preventScroll: true });
+}
+
+const same = (place, held) => [...place.querySelectorAll("a, button, input, select, textarea, summary, [tabindex]")].filter((one) => nameOfControl(one) === held);
+
+// Who a control is, whatever it says at the moment.
+function nameOfControl(one) {
+  const numbered = /-\d+$/.test(one.id) ? "" : one.id;
+  return [one.tagName, one.type ?? "", one.dataset.focus ?? (numbered || (one.labels?.[0]?.textContent ?? one.getAttribute("aria-label") ?? one.textContent))].join(" ");
 }
 
 const KNOWN = new Set(
@@ -73,6 +89,22 @@ export function field(label, control, hint) {
   return h("div", { class: "field" }, h("label", { for: control.id }, label), control,
     hint && h("p", { class: "hint", id }, hint));
 }
+
+// Says next to a control why its value cannot be used; "" takes it back.
+export function refuse(control, why) {
+  const id = `${(control.id ||= fresh("field"))}-refused`;
+  at(id)?.remove();
+  const others = (control.getAttribute("aria-describedby") ?? "").split(" ").filter((one) => one && one !== id);
+  if (why) control.after(h("p", { class: "refused", id, role: "alert" }, why));
+  control.toggleAttribute("aria-invalid", Boolean(why));
+  if (why) control.setAttribute("aria-invalid", "true");
+  const described = [...others, ...(why ? [id] : [])].join(" ");
+  if (described) control.setAttribute("aria-describedby", described);
+  else control.removeAttribute("aria-describedby");
+}
+
+// A name written by somebody, in whatever direction it is read.
+export const name = (text) => h("bdi", {}, text);
 
 export function select(options, chosen, properties) {
   const made = options.map((one) => {

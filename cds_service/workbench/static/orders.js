@@ -1,21 +1,23 @@
 // The basket: drafts that can be changed, and the days on which they are given.
 
-import { add, addMonths, daysInMonth, monthName, weekday, written } from "./days.js";
-import { field, h, select } from "./dom.js";
+import { add, addMonths, daysInMonth, isDay, monthName, weekday, written } from "./days.js";
+import { field, h, name, refuse, select } from "./dom.js";
+import { codings, conceptText, number, object, objects, text } from "./read.js";
 import { durationWords, frequencyWords, phases } from "./timing.js";
 
-const UNITS = [["ug", "µg"], ["mg", "mg"], ["mL", "mL"], ["ug/kg", "µg/kg"], ["mg/kg", "mg/kg"], ["{tablet}", "tablet"], ["[iU]", "IU"]];
+const UNITS = [["ug", "micrograms"], ["mg", "mg"], ["mL", "mL"], ["ug/kg", "micrograms/kg"], ["mg/kg", "mg/kg"], ["{tablet}", "tablet"], ["[iU]", "IU"]];
 const PERIODS = [["d", "days"], ["wk", "weeks"], ["mo", "months"]];
 const UCUM = "http://unitsofmeasure.org";
 const ROUTE_WORDS = new Map([["26643006", "by mouth"], ["78421000", "into the muscle"], ["34206005", "under the skin"]]);
 
 export const titleOf = (order) =>
-  order.medicationCodeableConcept?.text ?? order.medicationCodeableConcept?.coding?.[0]?.display
-  ?? order.code?.text ?? order.code?.coding?.[0]?.display ?? order.description
-  ?? order.medicationReference?.display ?? order.medicationReference?.reference ?? "not named";
+  conceptText(order.medicationCodeableConcept) || conceptText(order.code) || text(order.description)
+  || text(object(order.medicationReference).display) || text(object(order.medicationReference).reference) || "not named";
 
 const dueOf = (order) =>
-  order.occurrenceDateTime ?? order.occurrencePeriod?.start ?? order.executionPeriod?.start ?? "";
+  [order.occurrenceDateTime, object(order.occurrencePeriod).start, object(order.executionPeriod).start].map(text).find(Boolean) ?? "";
+
+const routeOf = (dosage) => codings(object(dosage).route)[0] ?? {};
 
 const doseOf = ({ value, unit }) => ({
   value, unit: UNITS.find(([code]) => code === unit)?.[1] ?? unit, system: UCUM, code: unit,
@@ -38,99 +40,131 @@ export function blankOrder(setup, patientId, id, on) {
   return order;
 }
 
+const quantityOf = (dosage) => object(objects(dosage.doseAndRate)[0]?.doseQuantity);
+const repeatOf = (dosage) => object(object(dosage.timing).repeat);
+
 // The words of a dosage, rebuilt from its structure, so that the two never disagree.
 function rewrite(dosage) {
-  const quantity = dosage.doseAndRate?.[0]?.doseQuantity ?? {};
-  const repeat = dosage.timing?.repeat ?? {};
-  const route = dosage.route?.coding?.[0];
-  const bounds = repeat.boundsDuration;
+  const quantity = quantityOf(dosage);
+  const repeat = repeatOf(dosage);
+  const route = routeOf(dosage);
+  const bounds = object(repeat.boundsDuration);
+  const length = text(bounds.value);
   dosage.text = [
-    dosage.sequence > 1 ? "then" : "", quantity.value ?? "", quantity.unit ?? "",
-    ROUTE_WORDS.get(route?.code) ?? (route?.display ? `by ${route.display.toLowerCase()}` : ""),
-    repeat.frequency ? frequencyWords(repeat.frequency, repeat.period, repeat.periodUnit) : "",
-    bounds ? `for ${durationWords(bounds.value, bounds.code)}` : "",
+    number(dosage.sequence) > 1 ? "then" : "", text(quantity.value), text(quantity.unit),
+    ROUTE_WORDS.get(route.code) ?? (text(route.display) ? `by ${text(route.display).toLowerCase()}` : ""),
+    number(repeat.frequency) ? frequencyWords(repeat.frequency, text(repeat.period), text(repeat.periodUnit)) : "",
+    length ? `for ${durationWords(length, text(bounds.code))}` : "",
   ].filter((one) => one !== "").join(" ");
 }
 
 // --- the basket ----------------------------------------------------------------------------------
 
-export function basketOf(basket, signed, setup, on, acts, signing) {
+export function basketOf({ basket, signed, setup, on, signing, notice }, canSign, acts) {
   const drugs = basket.filter((one) => one.resourceType === "MedicationRequest");
   const others = basket.filter((one) => one.resourceType !== "MedicationRequest");
   return [
     h("div", { class: "bar" },
       setup.desk.products.length > 0 && h("button", { type: "button", onclick: acts.write }, "Write an order"),
-      h("button", { type: "button", class: "primary", id: "sign", disabled: !basket.length, onclick: acts.sign }, "Sign the orders"),
+      h("button", { type: "button", class: "primary", id: "sign", "aria-disabled": String(!canSign), onclick: acts.sign },
+        signing?.checking ? "Being checked …" : "Sign the orders"),
       basket.length > 0 && h("button", { type: "button", class: "plain", onclick: acts.empty }, "Empty the basket")),
-    signing && h("div", { class: "objection", role: "group", "aria-label": "Signing" },
-      h("p", {}, h("strong", {}, signing.critical ? "Stopped before signing." : "Before you sign."), ` ${signing.text}`),
-      h("button", { type: "button", onclick: acts.signAnyway }, "Sign as they are")),
+    notice && h("p", { class: "objection", role: "alert" }, notice),
+    signing?.text && objectionOf(signing, acts),
     basket.length === 0 && h("p", { class: "empty" }, signed.length
       ? "The basket is empty. What was signed is on the record now."
       : "The basket is empty. Accept a suggestion, or write an order."),
     drugs.map((order) => editor(order, setup, acts)),
     others.length > 0 && h("div", { class: "order" }, h("h3", {}, "Tests and tasks"),
       h("ul", { class: "tests" }, others.map((order) => h("li", {},
-        h("span", {}, titleOf(order)), h("span", { class: "muted" }, ` ${order.resourceType === "Task" ? "task" : written(dueOf(order)) || "no date"}`),
-        h("button", { type: "button", class: "plain small", onclick: () => acts.remove(order), "aria-label": `Remove ${titleOf(order)}` }, "Remove"))))),
+        h("span", {}, name(titleOf(order))), h("span", { class: "muted" }, ` ${order.resourceType === "Task" ? "task" : written(dueOf(order)) || "no date"}`),
+        removal(order, acts))))),
     calendarOf([...signed, ...basket], on),
   ];
 }
 
+function objectionOf({ critical, text: why, turn }, acts) {
+  return h("div", { class: "objection", role: "group", "aria-label": "Signing" },
+    h("p", {}, h("strong", {}, critical ? "Stopped before signing." : "Before you sign."), ` ${why}`),
+    h("button", { type: "button", onclick: acts.cards }, "Read the cards"),
+    h("button", { type: "button", onclick: () => acts.signAnyway(turn) }, "Sign as they are"));
+}
+
+const removal = (order, acts) =>
+  h("button", { type: "button", class: "plain small", onclick: () => acts.remove(order) }, "Remove", h("span", { class: "quiet" }, ` ${titleOf(order)}`));
+
 function editor(order, setup, acts) {
   const changed = (change) => () => {
-    change();
-    acts.changed(order);
+    if (change() !== false) acts.changed(order);
   };
-  const named = order.medicationCodeableConcept?.text;
+  const named = text(object(order.medicationCodeableConcept).text);
   const product = select(
     [...(setup.desk.products.some((one) => one.name === named) ? [] : [["", `${titleOf(order)} (as written)`]]),
       ...setup.desk.products.map((one) => [one.name, one.name])],
-    named ?? "", { onchange: changed(() => {
+    named, { onchange: changed(() => {
       const one = setup.desk.products.find((it) => it.name === product.value);
-      if (one) order.medicationCodeableConcept = { coding: one.coding, text: one.name };
+      if (!one) return false;
+      order.medicationCodeableConcept = { coding: one.coding, text: one.name };
       delete order.medicationReference;
+      return true;
     }) });
-  const dosages = (order.dosageInstruction ??= [{}]);
-  const code = dosages[0].route?.coding?.[0]?.code ?? "";
-  const route = select(
-    [...(setup.desk.routes.some((one) => one.code === code) ? [] : [["", dosages[0].route?.text ?? dosages[0].route?.coding?.[0]?.display ?? "not given"]]),
+  // An order without a dosage gets one when it is changed, not by being shown.
+  const dosages = objects(order.dosageInstruction);
+  const shown = dosages.length ? dosages : [{}];
+  const kept = () => dosages.length || (order.dosageInstruction = shown);
+  const route = routeOf(shown[0]);
+  const choice = select(
+    [...(setup.desk.routes.some((one) => one.code === route.code) ? [] : [["", conceptText(shown[0].route) || "not given"]]),
       ...setup.desk.routes.map((one) => [one.code, one.display])],
-    code, { onchange: changed(() => {
-      const one = setup.desk.routes.find((it) => it.code === route.value);
-      for (const dosage of dosages) {
-        if (one) dosage.route = { coding: [one] };
+    text(route.code), { onchange: changed(() => {
+      const one = setup.desk.routes.find((it) => it.code === choice.value);
+      if (!one) return false;
+      kept();
+      for (const dosage of shown) {
+        dosage.route = { coding: [one] };
         rewrite(dosage);
       }
+      return true;
     }) });
   const details = h("details", { class: "change", open: acts.editing.has(order.id) }, h("summary", {}, "Change drug, dose, route or schedule"),
-    h("div", { class: "row" }, field("Drug", product), field("Route", route)),
-    dosages.map((dosage, index) => phaseEditor(dosage, index, dosages.length, changed)));
+    h("div", { class: "row" }, field("Drug", product), field("Route", choice)),
+    shown.map((dosage, index) => phaseEditor(dosage, index, shown.length, (change) => changed(() => change() !== false && (kept(), true)))));
   details.addEventListener("toggle", () => acts.editing[details.open ? "add" : "delete"](order.id));
   return h("div", { class: "order", "data-order": order.id },
-    h("div", { class: "order-head" }, h("h3", {}, titleOf(order)),
-      h("button", { type: "button", class: "plain small", onclick: () => acts.remove(order), "aria-label": `Remove ${titleOf(order)}` }, "Remove")),
-    h("ul", { class: "phases" }, dosages.map((dosage) => h("li", {}, dosage.text || "no dose written"))),
+    h("div", { class: "order-head" }, h("h3", {}, name(titleOf(order))), removal(order, acts)),
+    h("ul", { class: "phases" }, shown.map((dosage) => h("li", {}, name(text(dosage.text) || "no dose written")))),
     details);
 }
 
+// Why what is written in a field for a number cannot be used: "" if it can be, or is not written.
+function unusable({ validity, value }, whole) {
+  const good = !validity.badInput && (value === "" || (Number(value) > 0 && Number.isFinite(Number(value)) && (!whole || Number.isInteger(Number(value)))));
+  return good ? "" : `Write a ${whole ? "whole " : ""}number above 0, or nothing.`;
+}
+
 function phaseEditor(dosage, index, count, changed) {
-  const quantity = dosage.doseAndRate?.[0]?.doseQuantity ?? {};
-  const repeat = dosage.timing?.repeat ?? {};
-  const bounds = repeat.boundsDuration ?? {};
-  const unitCode = quantity.code ?? "";
-  const number = (value, least, properties) => h("input", { type: "number", value: value === undefined ? "" : String(value), min: String(least), step: "any", inputmode: "decimal", ...properties });
-  const dose = number(quantity.value, 0);
-  const unit = select([...(UNITS.some(([one]) => one === unitCode) ? [] : [["", quantity.unit ?? "no unit"]]), ...UNITS], unitCode);
-  const times = number(repeat.frequency, 1, { step: "1" });
-  const period = number(repeat.period, 1, { step: "1" });
-  const per = select(PERIODS, repeat.periodUnit ?? "d");
-  const length = number(bounds.value, 1, { step: "1" });
-  const lengthUnit = select(PERIODS, bounds.code ?? "d");
+  const quantity = quantityOf(dosage);
+  const repeat = repeatOf(dosage);
+  const bounds = object(repeat.boundsDuration);
+  const unitCode = text(quantity.code);
+  const amount = (value, properties) => h("input", { type: "number", value: text(value), min: "0", step: "any", inputmode: "decimal", ...properties });
+  const dose = amount(quantity.value);
+  const unit = select([...(UNITS.some(([one]) => one === unitCode) ? [] : [["", text(quantity.unit) || "no unit"]]), ...UNITS], unitCode);
+  const times = amount(repeat.frequency, { step: "1" });
+  const period = amount(repeat.period);
+  const per = select(PERIODS, text(repeat.periodUnit) || "d");
+  const length = amount(bounds.value);
+  const lengthUnit = select(PERIODS, text(bounds.code) || "d");
   const apply = changed(() => {
+    const refused = [[dose], [times, true], [period], [length]].map(([one, whole]) => {
+      const why = unusable(one, whole);
+      refuse(one, why);
+      return why;
+    });
+    if (refused.some(Boolean)) return false;
     if (dose.value !== "") {
-      const [written_, name] = UNITS.find(([one]) => one === unit.value) ?? [quantity.code, quantity.unit];
-      dosage.doseAndRate = [{ doseQuantity: { value: Number(dose.value), unit: name, ...(written_ ? { system: UCUM, code: written_ } : {}) } }];
+      const [code, said] = UNITS.find(([one]) => one === unit.value) ?? [text(quantity.code), text(quantity.unit)];
+      dosage.doseAndRate = [{ doseQuantity: { value: Number(dose.value), ...(said ? { unit: said } : {}), ...(code ? { system: UCUM, code } : {}) } }];
     } else delete dosage.doseAndRate;
     const next = {};
     if (length.value) next.boundsDuration = { value: Number(length.value), unit: PERIODS.find(([one]) => one === lengthUnit.value)[1], system: UCUM, code: lengthUnit.value };
@@ -138,6 +172,7 @@ function phaseEditor(dosage, index, count, changed) {
     dosage.timing = { repeat: next };
     delete dosage.maxDosePerPeriod; // it was calculated from the earlier dose
     rewrite(dosage);
+    return true;
   });
   for (const one of [dose, unit, times, period, per, length, lengthUnit]) one.addEventListener("change", apply);
   const label = count > 1 ? `Phase ${index + 1}` : "Dose";
@@ -164,7 +199,7 @@ export function calendarOf(orders, on) {
         }
         if (phase.given.size) legend.push(phase);
       }
-    } else if (order.resourceType === "ServiceRequest" && dueOf(order)) at(dueOf(order).slice(0, 10)).tests.push(titleOf(order));
+    } else if (order.resourceType === "ServiceRequest" && isDay(dueOf(order))) at(dueOf(order).slice(0, 10)).tests.push(titleOf(order));
   }
   if (!days.size) return null;
   const sorted = [...days.keys()].sort();

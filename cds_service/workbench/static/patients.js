@@ -2,8 +2,11 @@
 
 import { field, h, say } from "./dom.js";
 
-// `stories` are where to begin, and what is to be seen there. Only those that the demo has are shown.
-export function chooserOf(samples, stories, demo, chosen, acts) {
+let another = null; // made once: what was written in it stays
+
+// The first stories are where to begin, and say what is to be seen there. Only those that the demo has are shown.
+export function chooserOf({ samples, setup, story: chosen, opening, refusal, oddities }, acts) {
+  const { stories } = setup.desk;
   const told = samples.filter((one) => one.request);
   const named = new Map(told.map((one) => [one.name, one]));
   const first = stories.filter((one) => named.has(one.story));
@@ -11,8 +14,11 @@ export function chooserOf(samples, stories, demo, chosen, acts) {
     told.length > 0 && h("div", { class: "stories", role: "group", "aria-label": "Stories to begin with" },
       first.map(({ story, label }) => h("button", { type: "button", class: story === chosen ? "story chosen" : "story", "aria-pressed": String(story === chosen), onclick: () => acts.story(story) }, label))),
     told.length > 0 && allStories(told, chosen, acts),
-    h("p", { class: "tells", id: "tells" }, named.get(chosen)?.tells ?? ""),
-    h("details", { open: told.length === 0 }, h("summary", {}, "Another patient …"), ownPatient(demo, acts)),
+    h("p", { class: "tells", id: "tells" }, opening ? "" : (named.get(chosen)?.tells ?? "")),
+    oddities.length > 0 && h("ul", { class: "refused", role: "alert" }, oddities.map((one) => h("li", {}, one))),
+    refusal && h("p", { class: "error", role: "alert" }, refusal.text, " ",
+      refusal.again && h("button", { type: "button", class: "small", onclick: refusal.again }, "Try again")),
+    another ??= h("details", { open: told.length === 0 }, h("summary", {}, "Another patient …"), ownPatient(setup.demo, acts)),
   ];
 }
 

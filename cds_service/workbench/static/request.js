@@ -1,66 +1,72 @@
 // The request the page sends: the record as loaded, with what was asked "what if", and the orders.
 
-import { add, isDay } from "./days.js";
+import { isDay } from "./days.js";
+import { codings, copy, object, objects, patientOf, resources, text } from "./read.js";
 
-export const copy = (value) => structuredClone(value);
-export const entries = (value) =>
-  (value?.resourceType === "Bundle" ? (value.entry ?? []).map((one) => one.resource) : [value]).filter(Boolean);
+const UCUM = "http://unitsofmeasure.org";
 
-const bundle = (resources) => ({
-  resourceType: "Bundle", type: "searchset", total: resources.length,
-  entry: resources.map((resource) => ({ resource })),
+const bundle = (of) => ({
+  resourceType: "Bundle", type: "searchset", total: of.length, entry: of.map((resource) => ({ resource })),
 });
 
 const dated = (one) =>
-  one.effectiveDateTime ?? one.effectiveInstant ?? one.effectivePeriod?.end ?? one.effectivePeriod?.start ?? "";
-const STANDS = ["final", "amended", "corrected"];
+  text(one.effectiveDateTime) || text(one.effectiveInstant) || text(object(one.effectivePeriod).end) || text(object(one.effectivePeriod).start);
 
-// The newest valid result with a number; what a control starts from and changes.
-export function newest(prefetch, key) {
-  const found = entries(prefetch?.[key]).filter(
-    (one) => one.resourceType === "Observation" && STANDS.includes(one.status) && one.valueQuantity && !one.focus);
-  return found.sort((a, b) => dated(b).localeCompare(dated(a)))[0] ?? null;
+const addressOf = (one) => `${one.resourceType}/${one.id || "(no id)"}`;
+
+// The part of an Observation that a control is bound to: the component or the whole that has one of
+// its codes.
+function partOf(observation, { codes }) {
+  const coded = (one) => codings(one.code).some((it) => codes.some((code) => code.code === it.code && code.system === it.system));
+  return [...objects(observation.component), observation].find(coded) ?? null;
 }
 
-export const patientOf = (prefetch) =>
-  Object.values(prefetch ?? {}).flatMap(entries).find((one) => one.resourceType === "Patient") ?? null;
-
-export function nameOf(patient) {
-  const names = Array.isArray(patient?.name) ? patient.name : [];
-  const name = names.find((one) => one.use === "official") ?? names[0];
-  if (!name) return "";
-  return name.text ?? [...[name.given ?? []].flat(), ...[name.family ?? []].flat()].join(" ");
+// Every copy of the result that a control is bound to: `addresses` is the result that the service
+// reads for it, and its code must be one of the control's.
+function bound(prefetch, control, addresses) {
+  const found = Object.values(object(prefetch)).flatMap(resources)
+    .filter((one) => one.resourceType === "Observation" && addresses.includes(addressOf(one)) && partOf(one, control));
+  const newest = found.map(dated).sort().at(-1);
+  return found.filter((one) => dated(one) === newest).map((one) => [one, partOf(one, control)]);
 }
+
+export const recordedOf = (prefetch, control, findings) =>
+  bound(prefetch, control, object(findings)[control.key] ?? [])[0]?.[1] ?? null;
 
 function addTo(prefetch, key, resource) {
-  const bundled = prefetch[key]?.resourceType === "Bundle";
-  if (!bundled) prefetch[key] = bundle([...entries(prefetch[key]), resource]);
+  const held = prefetch[key];
+  if (object(held).resourceType !== "Bundle") prefetch[key] = bundle([...resources(held), resource]);
   else {
-    (prefetch[key].entry ??= []).push({ resource });
-    if (typeof prefetch[key].total === "number") prefetch[key].total += 1;
+    held.entry = [...objects(held.entry), { resource }];
+    if (typeof held.total === "number") held.total += 1;
   }
 }
 
 function keepOnly(prefetch, key, keep) {
-  if (prefetch[key]?.resourceType !== "Bundle") return;
-  prefetch[key].entry = (prefetch[key].entry ?? []).filter((one) => keep(one.resource ?? {}));
-  if (typeof prefetch[key].total === "number") prefetch[key].total = prefetch[key].entry.length;
+  const held = object(prefetch[key]);
+  if (held.resourceType !== "Bundle") return;
+  held.entry = objects(held.entry).filter((one) => keep(object(one.resource)));
+  if (typeof held.total === "number") held.total = held.entry.length;
 }
 
-function changeResult(prefetch, key, quantity, coding, { patientId, on }) {
-  let result = newest(prefetch, key);
-  if (!result) {
-    result = {
-      resourceType: "Observation", id: `what-if-${key}`, status: "final",
+function changeResult(prefetch, control, { value, unit }, findings, { patientId, on }) {
+  const { coding } = control.units.find((one) => one.unit === unit);
+  let targets = bound(prefetch, control, findings[control.key] ?? []);
+  if (!targets.length) {
+    const result = {
+      resourceType: "Observation", id: `what-if-${control.key}`, status: "final",
       subject: { reference: `Patient/${patientId}` }, effectiveDateTime: on,
     };
-    addTo(prefetch, key, result);
+    addTo(prefetch, control.key, result);
+    targets = [[result, result]];
   }
-  result.code = { coding: [coding] };
-  result.valueQuantity = { ...quantity, system: "http://unitsofmeasure.org" };
-  // the laboratory's own verdict was on another number
-  delete result.interpretation;
-  delete result.referenceRange;
+  for (const [observation, part] of targets) {
+    part.code = { coding: [coding] };
+    for (const name of Object.keys(part)) if (name.startsWith("value")) delete part[name];
+    part.valueQuantity = { value, unit, code: unit, system: UCUM };
+    // the laboratory's own verdict was on another number
+    for (const one of [part, observation]) for (const name of ["interpretation", "referenceRange", "dataAbsentReason"]) delete one[name];
+  }
 }
 
 function changeProblem(prefetch, answer, { key, coding }, sources, { patientId, on, today, needs }) {
@@ -81,44 +87,41 @@ function changeProblem(prefetch, answer, { key, coding }, sources, { patientId, 
   }
 }
 
-// `loaded` is the request as it came, `edits` what was asked of it, by the key of each control: a
-// result's { value, unit }, a problem's "present" or "absent", and under "age" a date of birth.
-export function build(loaded, service, edits, basket, selected, setup, on) {
+export const isEdited = (edits) => Object.values(edits).some((one) => one !== null);
+
+// `loaded` is the request as it came, `findings` what the service read in it for each control,
+// `edits` what was asked of it, by the key of each control: a result's { value, unit }, a problem's
+// "present" or "absent", and under "age" a date of birth.
+export function build(service, { loaded, findings, edits, basket, selected, setup, on }) {
   const patientId = loaded.context.patientId;
   const request = {
     hook: service.hook,
     hookInstance: uuid(),
-    context: { userId: loaded.context.userId ?? "Practitioner/example", patientId },
+    context: { userId: text(loaded.context.userId) || "Practitioner/example", patientId },
   };
-  const edited = Object.values(edits).some((one) => one !== null);
-  if (loaded.fhirServer && !edited && !loaded.changed) request.fhirServer = loaded.fhirServer;
+  if (loaded.fhirServer && !isEdited(edits) && !loaded.changed) request.fhirServer = loaded.fhirServer;
   else request.prefetch = copy(loaded.prefetch ?? {});
   const prefetch = request.prefetch;
   const about = { patientId, on, today: setup.today, needs: setup.needs };
   for (const control of setup.desk.controls) {
     const edit = edits[control.key ?? control.kind];
-    if (control.kind === "result" && edit) {
-      const { unit, coding } = control.units.find((one) => one.unit === edit.unit);
-      changeResult(prefetch, control.key, { value: edit.value, unit, code: unit }, coding, about);
-    }
-    if (control.kind === "problem") {
-      changeProblem(prefetch, edit, control, loaded.findings?.[control.key] ?? [], about);
+    if (control.kind === "result" && edit) changeResult(prefetch, control, edit, object(findings), about);
+    if (control.kind === "problem") changeProblem(prefetch, edit, control, object(findings)[control.key] ?? [], about);
+  }
+  if (edits.age) {
+    for (const held of Object.values(prefetch).flatMap(resources)) {
+      if (held.resourceType === "Patient" && (held.id === patientId || held === patientOf(prefetch, patientId))) held.birthDate = edits.age;
     }
   }
-  const patient = patientOf(prefetch);
-  if (edits.age && patient) patient.birthDate = edits.age;
   if (service.hook !== "patient-view") {
     request.context.draftOrders = {
       resourceType: "Bundle", type: "collection", entry: basket.map((resource) => ({ resource: copy(resource) })),
     };
   }
   if (service.hook === "order-select") {
-    request.context.selections = basket
-      .filter((one) => one.resourceType === "MedicationRequest" && (!selected || one.id === selected))
-      .map((one) => `${one.resourceType}/${one.id}`);
-    if (!request.context.selections.length) {
-      request.context.selections = basket.slice(0, 1).map((one) => `${one.resourceType}/${one.id}`);
-    }
+    const reference = (one) => `${one.resourceType}/${one.id}`;
+    const drugs = basket.filter((one) => one.resourceType === "MedicationRequest" && (!selected || one.id === selected));
+    request.context.selections = (drugs.length ? drugs : basket.slice(0, 1)).map(reference);
   }
   return request;
 }
@@ -130,23 +133,23 @@ export function sign(loaded, basket, on, needs) {
   for (const order of basket) {
     const signed = { ...copy(order), status: "active" };
     signed.authoredOn = isDay(signed.authoredOn) ? signed.authoredOn : on;
-    if (needs[order.resourceType]) addTo(loaded.prefetch, needs[order.resourceType], signed);
+    const need = Object.hasOwn(needs, signed.resourceType) && needs[signed.resourceType];
+    if (need) addTo(loaded.prefetch, need, signed);
   }
 }
 
 // A change to something that is on the record already, such as stopping an order.
 export function updateRecord(loaded, resource) {
-  for (const key of Object.keys(loaded.prefetch ?? {})) {
-    for (const entry of loaded.prefetch[key]?.entry ?? []) {
-      const one = entry.resource;
-      if (one?.resourceType === resource.resourceType && one.id === resource.id) {
-        entry.resource = copy(resource);
-        loaded.changed = true;
-        return true;
-      }
+  let changed = false;
+  for (const held of Object.values(object(loaded.prefetch))) {
+    for (const entry of objects(object(held).entry)) {
+      const one = object(entry.resource);
+      if (one.resourceType !== resource.resourceType || one.id !== resource.id) continue;
+      entry.resource = copy(resource);
+      loaded.changed = changed = true;
     }
   }
-  return false;
+  return changed;
 }
 
 export function uuid() {
@@ -157,5 +160,3 @@ export function uuid() {
   const hex = [...bytes].map((one) => one.toString(16).padStart(2, "0")).join("");
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
-
-export const dayBefore = (day) => add(day, -1);

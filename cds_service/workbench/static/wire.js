@@ -1,4 +1,7 @@
-// Every call the page makes goes through here and is kept, so that it can be looked at.
+// Every call the page makes goes through here and is kept, so that it can be looked at. Each ends:
+// with an answer, refused, stopped, or after twenty seconds.
+
+import { objects, text as textOf } from "./read.js";
 
 const KEPT = 40;
 const PATIENCE_MS = 20000;
@@ -8,35 +11,32 @@ let changed = () => {};
 export const onExchange = (listener) => (changed = listener);
 
 export class Refused extends Error {
-  constructor(text, exchange) {
+  // `exchange` is what was sent and received, if anything was.
+  constructor(text, exchange = null) {
     super(text);
     this.exchange = exchange;
   }
 }
 
-export async function ask(path) {
-  return send("GET", path);
-}
-
-// `kept: false` for what is not part of the conversation between an EHR and the service.
-export async function send(method, path, body, { kept = true, title = "" } = {}) {
+// `signal` stops the waiting.
+export async function send(method, path, body, { title = "", signal } = {}) {
   const text = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
   const exchange = { method, path, title, sent: body, began: new Date(), status: 0, received: null };
-  if (kept && method !== "GET") {
+  if (method !== "GET") {
     exchanges.unshift(exchange);
     exchanges.length = Math.min(exchanges.length, KEPT);
   }
   const started = performance.now();
+  const waiting = new AbortController();
+  const patience = setTimeout(() => waiting.abort(), PATIENCE_MS);
+  const stop = () => waiting.abort();
+  signal?.addEventListener("abort", stop);
   try {
-    const answer = await fetch(path, {
-      method,
-      body: text,
-      headers: text === undefined ? {} : { "Content-Type": "application/json" },
-      signal: AbortSignal.timeout(PATIENCE_MS),
-    });
+    signal?.throwIfAborted();
+    const headers = text === undefined ? {} : { "Content-Type": "application/json" };
+    const answer = await fetch(path, { method, body: text, headers, signal: waiting.signal });
     exchange.status = answer.status;
     const received = await answer.text();
-    exchange.ms = Math.round(performance.now() - started);
     try {
       exchange.received = received ? JSON.parse(received) : null;
     } catch {
@@ -46,19 +46,23 @@ export async function send(method, path, body, { kept = true, title = "" } = {})
     if (!answer.ok) throw new Refused(outcomeText(exchange.received) || `Status ${answer.status}`, exchange);
     return exchange.received;
   } catch (problem) {
-    exchange.ms ??= Math.round(performance.now() - started);
     if (problem instanceof Refused) throw problem;
-    exchange.failure =
-      problem.name === "TimeoutError" ? "No answer within 20 seconds." : "The service cannot be reached.";
+    exchange.failure = signal?.aborted ? "Stopped before there was an answer."
+      : waiting.signal.aborted ? "No answer within 20 seconds." : "The service cannot be reached.";
     throw new Refused(exchange.failure, exchange);
   } finally {
-    if (kept) changed();
+    clearTimeout(patience);
+    signal?.removeEventListener("abort", stop);
+    exchange.ms = Math.round(performance.now() - started);
+    changed();
   }
 }
 
+export const ask = (path, signal) => send("GET", path, undefined, { signal });
+
 function outcomeText(outcome) {
-  return (outcome?.issue ?? [])
-    .map((one) => [one.details?.text, one.diagnostics].filter(Boolean).join(" "))
+  return objects(outcome?.issue)
+    .map((one) => [textOf(one.details?.text), textOf(one.diagnostics)].filter(Boolean).join(" "))
     .join(" ");
 }
 
