@@ -35,8 +35,8 @@ class Mark(Struct, frozen=True):
 
 class ResultControl(Struct, frozen=True, tag="result", tag_field="kind"):
     """A slider for one result under one of ``codes``, in its first unit from ``least`` to ``most``;
-    with ``exact`` also a field for the number. ``key`` names the need under which a new one is sent,
-    and the findings of the `Chart`: the address of the result that counts."""
+    with ``exact`` also a field for the number. ``key`` names the need under which a new one is
+    sent, and the finding of the `Chart` that is changed: the address of the result that counts."""
 
     key: str
     title: str

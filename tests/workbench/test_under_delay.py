@@ -167,7 +167,9 @@ def test_of_two_actions_the_last_decides_in_whatever_order_answers_come(
         page.evaluate("releaseLastFirst()")
         expect(page.locator("#cards[aria-busy=false]")).to_be_attached()
         opens = [one for one in (first, second) if "open the" in one]
-        names = page.evaluate("[...document.querySelectorAll('.story')].map((it) => it.ariaPressed)")
+        names = page.evaluate(
+            "[...document.querySelectorAll('.story')].map((it) => it.ariaPressed)"
+        )
         chosen = names.index("true")
         stopped = "stop waiting" in (first, second)
         if opens and not stopped:

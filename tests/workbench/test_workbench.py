@@ -108,7 +108,9 @@ def test_an_order_is_written_by_hand_and_checked_while_it_is_written(visit: Open
     expect(first_card(page)).to_contain_text("2500 micrograms")
     order.get_by_label("Times").fill("2")
     order.get_by_label("Times").press("Tab")
-    expect(order.locator(".phases")).to_contain_text("2500 micrograms by mouth twice daily for 28 days")
+    expect(order.locator(".phases")).to_contain_text(
+        "2500 micrograms by mouth twice daily for 28 days"
+    )
     order.get_by_label("Route").select_option(label="Intramuscular route")
     expect(order.locator(".phases")).to_contain_text("into the muscle")
     order.get_by_label("Drug").select_option(label="Hydroxocobalamin 1 mg/mL injection")
