@@ -171,6 +171,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.order_checks.active": (_B12, "msgspec"),
     "guidelines.b12_under_two.order_checks.cards": (_B12, "msgspec"),
     "guidelines.b12_under_two.order_checks.course": (_B12, "msgspec"),
+    "guidelines.b12_under_two.order_checks.indication": (_B12, "msgspec"),
     "guidelines.b12_under_two.order_checks.one_order": (_B12, "msgspec"),
     "guidelines.b12_under_two.order_checks.reading": (_B12, "msgspec"),
     "guidelines.b12_under_two.order_checks.regimens": (_B12, "msgspec"),

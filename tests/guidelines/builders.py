@@ -640,6 +640,8 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-07.tenth": lambda: (a_record(), a_draft(a_dosage(40))),
     "ORD-07.published": lambda: (a_record(), a_draft(a_dosage(50))),
     "ORD-16": lambda: (a_record(), a_draft(a_dosage(1000, days=7))),
+    "ORD-17": lambda: (a_record(), an_injection(a_dosage(route=MUSCLE))),
+    "ORD-20": lambda: (a_record(level=a_level(400)), a_draft()),
     "ORD-19": lambda: (a_record(), a_draft(code=TABLET)),
     "ORD-19.prepared": lambda: (a_record(), a_draft(a_dosage(text="crush"), code=TABLET)),
     "ORD-18": lambda: (a_record(), an_antidote()),

@@ -753,6 +753,19 @@ def an_antidote_is_no_order_of_vitamin_b12() -> None:
     assert see_orders(a_record(), an_antidote()).shows("ORD-18")
 
 
+def many_injections_and_a_missing_reason_are_asked_about() -> None:
+    daily = an_injection(a_dosage(route=MUSCLE))
+    adequate, possible = a_level(400), a_record(breast_feeding(), level=a_level(400))
+    assert see_orders(a_record(), daily).shows("ORD-17")
+    assert not see_orders(a_record(problems=[LEBER]), daily).shows("ORD-17")
+    assert see_orders(a_record(level=adequate), a_draft()).shows("ORD-20")
+    assert see_orders(possible, a_draft()).shows("ORD-20")
+    worded = a_record(level=adequate, problems=[a_problem(None, text="Krampfanfälle")])
+    assert not see_orders(worded, a_draft()).shows("ORD-20")
+    before = a_record(a_level(150, ago=100), level=adequate)
+    assert not see_orders(before, a_draft()).shows("ORD-20")
+
+
 def a_form_that_does_not_suit_is_one_card() -> None:
     assert see_orders(a_record(), a_draft(code=TABLET)).shows("ORD-19")
     seen = see_orders(a_record(problems=[SEIZURE]), a_draft(code=TABLET))
@@ -914,6 +927,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_antidote_is_no_order_of_vitamin_b12,
     a_form_that_does_not_suit_is_one_card,
     an_unread_dose_of_a_deficient_child_is_a_warning,
+    many_injections_and_a_missing_reason_are_asked_about,
 )
 
 

@@ -441,6 +441,13 @@ TABLE: dict[str, tuple[str, Sees]] = {
             level=a_level(150, ago=5), medications=[a_dose_given(KIT, ago=5 + int(x), route=VEIN)]
         )),
     ),
+    "frequent_injections": (
+        "1",
+        lambda days: see_orders(
+            a_record(),
+            an_injection(structs.replace(a_dosage(1000, route=MUSCLE), days=Decimal(days))),
+        ).shows("ORD-17"),
+    ),
     "course_scant": (
         "0.01",
         lambda share: see_orders(

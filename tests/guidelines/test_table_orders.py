@@ -245,6 +245,7 @@ def test_the_recommended_regimens_are_right() -> None:
                 times=phase.frequency,
                 days=phase.period * {"d": 1, "wk": 7, "mo": 30}[phase.period_unit],
                 sequence=number,
+                count=phase.count,
             )
             for number, phase in enumerate(drug.phases, 1)
         ]

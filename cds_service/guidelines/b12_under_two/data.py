@@ -115,6 +115,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     dose_specialist: Limit
     dose_tenth: Limit
     course_scant: Limit
+    frequent_injections: Limit
     antidote_least: Limit
     antidote_most: Limit
     antidote_strength: Limit
@@ -488,6 +489,8 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     no_weight: str
     large_red_cells: str
     two_lines_low: str
+    for_days: str
+    without_end: str
     unfit_form: str
     a_nasal_spray: str
     a_solid_form: str

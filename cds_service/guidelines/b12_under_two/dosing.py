@@ -42,6 +42,8 @@ from cds_service.language import Listed, Message, say
 _NO_STRENGTH = say(Doubts.no_strength)
 
 _INJECTED: frozenset[Way] = frozenset(INJECTED)
+#: On alternate days: one dose in so many days.
+_ALTERNATE = 2
 #: The routes that suit each product. An injection is also swallowed, in practice.
 _SUITABLE: dict[str, frozenset[Way]] = {
     "oral": frozenset({"oral", "sublingual"}),
@@ -84,6 +86,24 @@ class Line(Struct, frozen=True):
     span: Decimal | None = None
     count: int | None = None
 
+    @property
+    def is_frequent(self) -> bool:
+        """Injected daily or on alternate days, or more often."""
+        return (
+            bool(self.ways & _INJECTED)
+            and self.times is not None
+            and bool(self.span)
+            and self.times * _ALTERNATE >= (self.span or 0)
+        )
+
+    @property
+    def lasts(self) -> Decimal | None:
+        """The days until it ends or its doses are used up."""
+        used_up = None
+        if self.count is not None and self.times and self.span is not None:
+            used_up = self.count * self.span / self.times
+        return min((one for one in (self.days, used_up) if one is not None), default=None)
+
     def within(self, days: Decimal) -> Decimal | None:
         """The most micrograms it gives in its first ``days`` days."""
         if self.high is None or self.times is None or self.span is None:
@@ -91,6 +111,12 @@ class Line(Struct, frozen=True):
         lasting = days if self.days is None else min(days, self.days)
         doses = doses_within(self.times, self.span, lasting)
         return self.high * (doses if self.count is None else min(doses, self.count))
+
+
+class Frequent(NamedTuple):
+    """Injections daily or on alternate days, for so many days; ``None`` without an end."""
+
+    days: Decimal | None
 
 
 class Dosing(Struct, frozen=True):
@@ -133,6 +159,21 @@ class Dosing(Struct, frozen=True):
             )
         known = [one for one in amounts if one is not None]
         return sum(known, Decimal(0)) if amounts and len(known) == len(amounts) else None
+
+    def frequent_injections(self) -> Frequent | None:
+        """How long it is injected daily or on alternate days; ``None`` where it is not."""
+        always, turns = _by_turn(self.lines)
+        groups = [[one for one in group if one.is_frequent] for group in (always, *turns)]
+        lines = [one for group in groups for one in group]
+        if not lines:
+            return None
+        if any(one.lasts is None for one in lines):
+            return Frequent(None)
+        alongside, *in_turn = [
+            max((one.lasts for one in group if one.lasts is not None), default=Decimal(0))
+            for group in groups
+        ]
+        return Frequent(max(alongside, sum(in_turn, Decimal(0))))
 
     def in_words(self) -> Message:
         """The dose for a card: "500 to 1000 µg, up to 2000 µg a day", or in mg or g."""

@@ -120,6 +120,7 @@ class Facts(Struct, frozen=True):
     dietary: tuple[Finding, ...]
     deficiency: tuple[Finding, ...]
     deficiency_nonspecific: tuple[Finding, ...]
+    deficiency_ever: tuple[Finding, ...]
     bleeding: tuple[Finding, ...]
     thrombocytopenia: tuple[Finding, ...]
     leber: tuple[Finding, ...]
@@ -625,6 +626,10 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         dietary=problems.of("dietary_deficiency"),
         deficiency=problems.of("b12_deficiency"),
         deficiency_nonspecific=problems.of("b12_deficiency_nonspecific"),
+        deficiency_ever=(
+            *problems.of("b12_deficiency", lasting=True),
+            *problems.of("dietary_deficiency", lasting=True),
+        ),
         bleeding=problems.of("bleeding", lasting=True),
         thrombocytopenia=problems.of("thrombocytopenia"),
         leber=(

@@ -305,6 +305,8 @@ SPEAKING = (
     "ORD-07.published",
     "ORD-16",
     "ORD-16.active",
+    "ORD-17",
+    "ORD-20",
     "ORD-18",
     "ORD-19",
     "ORD-19.prepared",

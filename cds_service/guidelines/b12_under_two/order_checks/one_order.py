@@ -13,6 +13,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.cards import SPECIALIST, Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.course import Course
+from cds_service.guidelines.b12_under_two.order_checks.indication import indications
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order, unread
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, alone
 from cds_service.guidelines.b12_under_two.prescribing import (
@@ -39,9 +40,16 @@ _WHERE: Mapping[Correction, Message] = {
 }
 
 
+#: Cards that only matter of an order that is given.
+_OF_WHAT_IS_GIVEN = frozenset({SPECIALIST, "ORD-17", "ORD-20"})
+#: A unit was probably confused.
+_CONFUSED = frozenset({"ORD-04", "ORD-04.per_kg"})
+
+
 def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
     """What ``order`` is and how much it gives, beside what is known of the child."""
     drug, dosing = order.drug, order.dosing
+    frequent = dosing.frequent_injections()
     return structs.replace(
         child,
         kind=drug.kind,
@@ -53,6 +61,8 @@ def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
         single=dosing.single_high,
         day=dosing.day_most,
         average=dosing.average_high,
+        frequent=frequent is not None,
+        frequent_days=frequent.days if frequent is not None else None,
         per_kg_in_mg=dosing.per_kg_in_mg,
         needs_weight=dosing.needs_weight,
     )
@@ -72,6 +82,8 @@ def child_facts(facts: Facts, a: Assessment, g: Guideline) -> OrderFacts:
         severity=a.severity,
         cause=a.cause,
         signs=tuple([one.name for one in facts.neurological]),
+        indications=indications(facts, a),
+        treated=facts.therapy.current,
         reactions=facts.reactions,
         suspected=a.suspected,
         possible_reactions=facts.possible_reactions,
@@ -122,13 +134,15 @@ class OrderChecks:
             *self._dangers(order, asked),
             *self._way(order, asked),
             *self._dose(order, asked),
+            *self._reason(order, asked),
             *self._injection(order, asked),
             *self._twice(order, asked, elsewhere),
             *self._unclear(order, asked, (*asked.unclear, *asked.gaps)),
         ]
         said = self._without_what_harms(asked, self._with_form(order, asked, said))
-        if any(one.answer.refuses for one in said):  # nobody need ask how much of it
-            said = [one for one in said if one.answer.card != SPECIALIST]
+        if any(one.answer.refuses or one.answer.card in _CONFUSED for one in said):
+            # Nobody need ask why it is given, or how much of it.
+            said = [one for one in said if one.answer.card not in _OF_WHAT_IS_GIVEN]
         cards = tuple([one.answer.card for one in said])
         self._why.first(
             self.g.tables.order_silence, SilenceFacts(said=cards, checked=True), order.called
@@ -324,6 +338,13 @@ class OrderChecks:
             *self._say(excess, order, values),
             *self._say(shortage, order, {**values, **self._course_in_words(order, asked)}),
         ]
+
+    def _reason(self, order: Order, asked: OrderFacts) -> list[Said]:
+        """Whether there is one, and for so many injections."""
+        days = asked.frequent_days
+        lasting = say(Orders.without_end) if days is None else say(Orders.for_days, days=days)
+        match = self._why.all(self.g.tables.order_reason, asked, order.called)
+        return self._say(match, order, {"lasting": lasting})
 
     def _course_in_words(self, order: Order, asked: OrderFacts) -> Mapping[str, object]:
         schedules = Listed(asked.published, "semicolon")

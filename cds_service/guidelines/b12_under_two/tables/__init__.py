@@ -58,6 +58,7 @@ from cds_service.guidelines.b12_under_two.tables.order import (
     form_table,
     injection_table,
     preservative_table,
+    reason_table,
     shortage_table,
     silence_table,
     twice_table,
@@ -129,6 +130,7 @@ NAMES = (
     "order_form",
     "order_excess",
     "order_shortage",
+    "order_reason",
     "order_injection",
     "order_preservative",
     "order_twice",
@@ -169,6 +171,7 @@ class Tables(Struct, frozen=True):
     order_form: Table[OrderFacts, Answer]
     order_excess: Table[OrderFacts, Answer]
     order_shortage: Table[OrderFacts, Answer]
+    order_reason: Table[OrderFacts, Answer]
     order_injection: Table[OrderFacts, Answer]
     order_preservative: Table[OrderFacts, Answer]
     order_twice: Table[OrderFacts, Answer]
@@ -223,6 +226,7 @@ def make_tables(limits: Limits) -> Tables:
         order_form=form_table(said["order_form"]),
         order_excess=excess_table(limits, said["order_excess"]),
         order_shortage=shortage_table(limits, said["order_shortage"]),
+        order_reason=reason_table(limits, said["order_reason"]),
         order_injection=injection_table(said["order_injection"]),
         order_preservative=preservative_table(said["order_preservative"]),
         order_twice=twice_table(said["order_twice"]),

@@ -1,10 +1,10 @@
 """Table ORD: what is to be said of the orders being written.
 
-Of an order of vitamin B12 the table asks eight questions, each with rows of its own, so that one
+Of an order of vitamin B12 the table asks nine questions, each with rows of its own, so that one
 answer never hides another: does it harm this child, does it go by the right way, is it too much,
-is it too little, may it be injected there, does its preservative harm, is it there twice, and was
-everything understood. The ninth is whether there is anything to say, the last what the orders
-lack as a whole.
+is it too little, is there a reason for it, may it be injected there, does its preservative harm,
+is it there twice, and was everything understood. The tenth is whether there is anything to say,
+the last what the orders lack as a whole.
 
 A rule of several rows has a card for each; what follows from a row is an `Answer`.
 """
@@ -40,6 +40,7 @@ from cds_service.guidelines.tables import (
     is_one_of,
     known,
     meets,
+    misses,
     none,
     not_,
     some,
@@ -87,7 +88,10 @@ class OrderFacts(Struct, frozen=True):
     than its structure. ``unclear`` says what could not be understood of it, ``gaps`` what is
     needed to judge it and is not there. ``repeated`` names the same drug ordered once more by the
     same way, ``elsewhere`` by another: words or messages, which rows only ask whether there are.
-    ``may_bleed`` and ``preservative_harms`` are known only of what is injected.
+    ``may_bleed`` and ``preservative_harms`` are known only of what is injected. ``frequent`` says
+    that it is injected daily or on alternate days, ``frequent_days`` for how long, unknown without
+    an end. ``indications`` are the signs, causes and deficiencies on record, ``treated`` says that
+    vitamin B12 is ordered or given already.
     """
 
     kind: Kind = "b12"
@@ -101,6 +105,8 @@ class OrderFacts(Struct, frozen=True):
     average: Decimal | None = None
     share: Decimal | None = None
     published: tuple[str, ...] = ()
+    frequent: bool = False
+    frequent_days: Decimal | None = None
     weekly_course: bool = False
     specialist_course: bool = False
     per_kg_in_mg: bool = False
@@ -114,6 +120,8 @@ class OrderFacts(Struct, frozen=True):
     severity: Severity | None = None
     cause: Cause = "unknown"
     signs: tuple[str, ...] = ()
+    indications: tuple[Any, ...] = ()
+    treated: bool = False
     reactions: tuple[str, ...] = ()
     leber: tuple[str, ...] = ()
     suspected: bool = False
@@ -410,6 +418,50 @@ def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answe
         words,
         first=True,
         complete=False,
+    )
+
+
+def reason_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]:
+    """A level that is probably adequate counts as adequate."""
+    f = OrderFacts
+    requirement = limits.requirement_dose
+    more = any_of(
+        misses(f.average, requirement),
+        all_of(
+            unknown(f.average), any_of(misses(f.single, requirement), misses(f.day, requirement))
+        ),
+    )
+    return Table.of(
+        "order",
+        OrderFacts,
+        (
+            Row(
+                "ORD-17",
+                all_of(
+                    f.frequent,
+                    any_of(
+                        unknown(f.frequent_days),
+                        meets(f.frequent_days, limits.frequent_injections),
+                    ),
+                    not_(_inborn()),
+                    none(f.leber),
+                ),
+                Answer("ORD-17"),
+            ),
+            Row(
+                "ORD-20",
+                all_of(
+                    more,
+                    is_one_of(f.status, "adequate", "probably adequate", "unknown"),
+                    none(f.indications),
+                    none(f.treated),
+                    none(f.gaps),
+                ),
+                Answer("ORD-20"),
+            ),
+        ),
+        words,
+        first=False,
     )
 
 
