@@ -3,7 +3,10 @@
 Read by the standard, and as real clients write it:
 
 * ``overrideReasons`` (Epic) is read like ``overrideReason``; either may be one object or several.
-* an override without any reason is valid, and a reason may lack its system or its display.
+* an override without any reason is valid, and a reason may lack its system or its display. An
+  ``overrideReason`` that is sent but holds no reason, comment or extension is refused, since
+  what the clinician answered would be lost.
+* a reason may also be a CodeableConcept, and may stand in ``overrideReason`` itself.
 * instead of a reason Epic sends an ``extension``: it is kept as sent, and its words are the reason.
 * ``card`` is the name the card was sent with; ids and spellings are not examined.
 * ``null`` for an optional member means that it is not there; unknown members are ignored.
@@ -49,16 +52,36 @@ class Feedback(Struct, frozen=True):
         return f"Feedback({self.outcome})"
 
 
-class _SentReason(Struct):
+class _SentCoding(Struct):
     system: str | None = None
     code: str | None = None
     display: str | None = None
 
 
-class _SentOverride(Struct, rename="camel"):
+class _SentReason(_SentCoding):
+    """A Coding, as the standard has it, or a CodeableConcept."""
+
+    coding: list[_SentCoding] | None = None
+    text: str | None = None
+
+    def reasons(self) -> list[Reason]:
+        codings = [one for one in (self, *(self.coding or ())) if one.code or one.display]
+        found = [Reason(_clean(c.system), _clean(c.code), _clean(c.display)) for c in codings]
+        text = _clean(self.text)
+        if text and text not in {one.display for one in found}:
+            found.append(Reason(display=text))
+        return found
+
+
+class _SentOverride(_SentReason, rename="camel"):
+    """The reason is in ``reason``, or its members are here."""
+
     reason: _SentReason | None = None
     user_comment: str | None = None
     extension: Raw = Raw()
+
+    def reasons(self) -> list[Reason]:
+        return [*(self.reason.reasons() if self.reason else ()), *super().reasons()]
 
 
 class _SentSuggestion(Struct):
@@ -113,7 +136,7 @@ def parse_feedback(body: bytes) -> tuple[Feedback, ...]:
 def _item(raw: Raw, at: str) -> Feedback:
     try:
         sent = _decode_item(raw)
-        overrides = [*_several(sent.override_reason), *_several(sent.override_reasons)]
+        overrides = _overrides(sent, at)
         extensions = [one for one in (sent.extension, *(o.extension for o in overrides)) if one]
         found = [_decode_any(one) for one in extensions]
     except msgspec.ValidationError as error:
@@ -154,21 +177,27 @@ def _outcome(sent: _SentItem, at: str) -> Literal["accepted", "overridden"]:
 
 def _reasons(overrides: Sequence[_SentOverride], extensions: Sequence[Any]) -> list[Reason]:
     """The reasons given, otherwise one of the words of the extensions."""
-    reasons = [
-        Reason(_clean(one.system), _clean(one.code), _clean(one.display))
-        for one in (override.reason for override in overrides)
-        if one is not None and (one.code or one.display)
-    ]
+    reasons = [reason for one in overrides for reason in one.reasons()]
     if not reasons:
         words = [word for one in extensions for word in _reason_words(one)]
         reasons = [Reason(display=" / ".join(words))] if words else []
     return reasons
 
 
-def _several(sent: _SentOverride | list[_SentOverride] | None) -> list[_SentOverride]:
-    if sent is None:
-        return []
-    return sent if isinstance(sent, list) else [sent]
+def _overrides(sent: _SentItem, at: str) -> list[_SentOverride]:
+    """What was answered to the card, each with something that was answered."""
+    found = []
+    for name, given in (
+        ("overrideReason", sent.override_reason),
+        ("overrideReasons", sent.override_reasons),
+    ):
+        for one in given if isinstance(given, list) else [given]:
+            if one is None:
+                continue
+            if not (one.reasons() or one.user_comment or one.extension):
+                raise _bad("holds neither a reason nor a comment", f"{at}.{name}")
+            found.append(one)
+    return found
 
 
 def _name(text: str, at: str) -> str:

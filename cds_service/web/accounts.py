@@ -28,12 +28,16 @@ _is_uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").f
 
 
 class Arrival(NamedTuple):
-    """Who called which service, when by `perf_counter`, and on which day."""
+    """Who called which service, when by `perf_counter`, and on which day.
+
+    ``upload`` is how many seconds the caller took to send the body: not the service's own time.
+    """
 
     service: Service
     caller: Caller
     started: float
     on: date
+    upload: float = 0.0
 
 
 class Accounts:
@@ -50,7 +54,7 @@ class Accounts:
         call = _call(arrived, asked, result)
         said = {"consultation": self._store.record_consultation(call)} if self._store else {}
         _count(call)
-        _log_call(call, result, said)
+        _log_call(call, result, {"uploadMs": round(arrived.upload * 1000, 2), **said})
         challenger = self._challenger
         if challenger is not None and asked is not None and not isinstance(result, ServiceError):
             challenger.take(asked, result, call)
@@ -84,7 +88,7 @@ def feedback_refused(service: Service, started: float, error: ServiceError) -> N
 
 
 def _call(arrived: Arrival, asked: Request | None, result: Consultation | ServiceError) -> Call:
-    service, caller, started, on = arrived
+    service, caller, started, on, upload = arrived
     failure = result if isinstance(result, ServiceError) else None
     evaluation = None if isinstance(result, ServiceError) else result.evaluation
     # Only an address that was approved is kept: one that answered, or failed to.
@@ -93,7 +97,7 @@ def _call(arrived: Arrival, asked: Request | None, result: Consultation | Servic
         service=service.id,
         hook=service.hook,
         status=failure.status if failure else 200,
-        ms=round((perf_counter() - started) * 1000, 3),
+        ms=round((perf_counter() - started - upload) * 1000, 3),
         client=caller.name or None,
         hook_instance=asked.hook_instance if asked else "",
         patient_id=asked.context.patient_id if asked else "",

@@ -128,7 +128,9 @@ class Views:
         arrived = Arrival(service, caller, started, self._today())
         asked = None
         try:
+            sending = perf_counter()
             body = json_body(request.environ, self._settings.max_body_bytes)
+            arrived = arrived._replace(upload=perf_counter() - sending)
             with self._turns:
                 asked = parse_request(body, service.hook, self._limits)
                 done = self._consulted(arrived, asked)

@@ -178,8 +178,12 @@ def test_accepted_without_suggestions_is_refused(played: Played) -> None:
         ({"userComment": "seen\0 by\nme"}, [], "seen\N{REPLACEMENT CHARACTER} by\nme"),
         ({"reason": {"code": "c", "system": "s"}, "userComment": "x"}, [("s", "c", "")], "x"),
         ({"reason": {"display": "only words"}}, [("", "", "only words")], None),
-        ({"reason": None, "userComment": None}, [], None),
-        ({}, [], None),
+        ({"code": "c", "system": "s"}, [("s", "c", "")], None),
+        (
+            {"reason": {"coding": [{"code": "c"}], "text": "t"}},
+            [("", "c", ""), ("", "", "t")],
+            None,
+        ),
         (None, [], None),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -416,12 +417,37 @@ def test_a_page_may_say_what_it_loads() -> None:
 # --- the log ---------------------------------------------------------------------------------
 
 
+def test_the_time_a_caller_takes_to_send_is_not_the_service_s_own(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            time.sleep(0.3)
+            return super().read(size)
+
+    body = json.dumps(ASKED).encode()
+    app = client()
+    capfd.readouterr()
+    begun = time.perf_counter()
+    app.post(
+        "/cds-services/small",
+        input_stream=Slow(body),
+        content_length=len(body),
+        content_type="application/json",
+    )
+    whole = (time.perf_counter() - begun) * 1000
+    line = json.loads(capfd.readouterr().out)
+    assert line["uploadMs"] >= 300
+    assert line["ms"] + line["uploadMs"] <= whole
+
+
 def test_a_call_is_logged_as_one_json_line(capfd: pytest.CaptureFixture[str]) -> None:
     app = client(Calls({"outcome": "treat", "rules": ["A1"], "cards": 1}))
     capfd.readouterr()
     app.post("/cds-services/small?q=SECRET", json=ASKED)
     line = json.loads(capfd.readouterr().out)
     assert line.pop("ms") >= 0
+    assert line.pop("uploadMs") >= 0
     assert len(line.pop("time")) == len("2026-01-15T12:00:00Z")
     assert line == {
         "level": "info",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.cdshooks.feedback import LONGEST_NAME, MOST_ITEMS, parse_feedback
+from cds_service.cdshooks.feedback import LONGEST_NAME, MOST_ITEMS, Reason, parse_feedback
 from cds_service.errors import BadRequest
 
 ITEM = {"card": "c", "outcome": "overridden", "outcomeTimestamp": "2026-01-15T09:30:00Z"}
@@ -69,6 +69,53 @@ def test_what_is_no_moment_is_refused(time: str) -> None:
 def test_the_member_at_fault_is_named(change: dict[str, Any], at: str) -> None:
     error = refused(json.dumps({"feedback": [{**ITEM, **change}]}).encode())
     assert error.expression == at
+
+
+KNOWN = Reason("https://reasons.example.org", "known", "Known already")
+CODING = {"system": KNOWN.system, "code": KNOWN.code, "display": KNOWN.display}
+
+
+@pytest.mark.parametrize(
+    ("sent", "reasons"),
+    [
+        ({"reason": CODING}, (KNOWN,)),
+        (CODING, (KNOWN,)),
+        ({"reason": {"coding": [CODING]}}, (KNOWN,)),
+        ({"coding": [CODING], "text": KNOWN.display}, (KNOWN,)),
+        ({"reason": {"coding": [CODING], "text": "Seen"}}, (KNOWN, Reason(display="Seen"))),
+        ({"reason": {"text": "Seen"}}, (Reason(display="Seen"),)),
+        ({"text": "Seen", "userComment": "by ward"}, (Reason(display="Seen"),)),
+        ([{"reason": CODING}, {"text": "Seen"}], (KNOWN, Reason(display="Seen"))),
+        ({"reason": {"code": "a"}, "coding": [CODING]}, (Reason(code="a"), KNOWN)),
+    ],
+)
+@pytest.mark.parametrize("member", ["overrideReason", "overrideReasons"])
+def test_a_reason_is_read_wherever_clients_put_it(
+    sent: Any, reasons: tuple[Reason, ...], member: str
+) -> None:
+    (item,) = parsed({**ITEM, member: sent})
+    assert item.reasons == reasons
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},
+        [{}],
+        {"reason": {}},
+        {"reason": None, "userComment": ""},
+        {"reason": {"system": KNOWN.system}},
+        {"coding": []},
+        {"reason": {"coding": [{}], "text": ""}},
+        {"reasonText": "of another standard"},
+        [CODING, {}],
+    ],
+)
+@pytest.mark.parametrize("member", ["overrideReason", "overrideReasons"])
+def test_an_answer_that_holds_nothing_readable_is_refused(sent: Any, member: str) -> None:
+    error = refused(json.dumps({"feedback": [{**ITEM, member: sent}]}).encode())
+    assert error.expression == f"feedback[0].{member}"
+    assert "neither a reason nor a comment" in error.text
 
 
 @pytest.mark.parametrize(
