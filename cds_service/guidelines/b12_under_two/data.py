@@ -932,8 +932,10 @@ class File(GuidelineFile, frozen=True):
     published_schedules: tuple[Schedule, ...]
 
 
-class Guideline(Struct, frozen=True):
+class Guideline(Struct, frozen=True, eq=False):
     """The guideline as it is in force: file, code lists, and what the site changed.
+
+    Two are equal only if they are one: so what was read with it can be remembered by it.
 
     ``kinds`` tells which measurement list a code belongs to, verified codes only; ``lists_of``
     answers for codes of problems and procedures.

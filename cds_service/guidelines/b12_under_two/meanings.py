@@ -7,11 +7,12 @@ or adequate. A name that denies, tells of the past, or is of somebody else means
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 from cds_service.clinical import Code, Measurement
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.products import has_phrase
+from cds_service.guidelines.b12_under_two.products import LONGEST_NAME, has_phrase
 
 Meaning = Literal["neurological", "suggestive", "weak", "screening", "mother"]
 
@@ -22,7 +23,14 @@ _SIGNS: tuple[Literal["neurological", "suggestive", "weak"], ...] = (
 
 def meaning_of(names: Iterable[str], g: Guideline) -> Meaning | None:
     """What a problem's names mean, the gravest first."""
-    said = [one for one in names if one]
+    said = tuple([one for one in names if one])
+    if sum(map(len, said)) > 4 * LONGEST_NAME:
+        return _meaning_of.__wrapped__(said, g)
+    return _meaning_of(said, g)
+
+
+@lru_cache(maxsize=2048)
+def _meaning_of(said: tuple[str, ...], g: Guideline) -> Meaning | None:
     signs, mother = g.file.names.signs, g.file.names.mother
     if any(has_phrase(one, mother.words) and has_phrase(one, mother.causes) for one in said):
         return "mother"

@@ -84,8 +84,23 @@ class Drug(Struct, frozen=True):
         return self.kind in ("b12", "combination") and self.substance in ("", "cyanocobalamin")
 
 
+#: What is longer is no name but a note. Only names are remembered: the same few stand in every
+#: record, and a bound on their number and length bounds the memory.
+LONGEST_NAME = 100
+_NAMES = 2048
+
+
 def recognise(codes: Sequence[Code], text: str, g: Guideline) -> Drug:
     """The drug that ``codes`` and ``text`` (what its writer called it) name together."""
+    sent = tuple(codes)
+    length = len(text) + sum([len(one.code) + len(one.display) for one in sent])
+    if length > 4 * LONGEST_NAME:
+        return _recognise.__wrapped__(sent, text, g)
+    return _recognise(sent, text, g)
+
+
+@lru_cache(maxsize=_NAMES)
+def _recognise(codes: tuple[Code, ...], text: str, g: Guideline) -> Drug:
     listed = [found for code in codes if (found := _listed(code, g)) is not None]
     names = dict.fromkeys((text, *(code.display for code in codes)))
     read = {name: _Name(name, g) for name in names if name.strip()}
@@ -188,6 +203,11 @@ def names_b12(names: Iterable[str], g: Guideline) -> bool:
 
 def form_of(thing: str, g: Guideline) -> Form:
     """The form that the name of something counted means ("tab" is a tablet); "" if none."""
+    return (_form_of if len(thing) <= LONGEST_NAME else _form_of.__wrapped__)(thing, g)
+
+
+@lru_cache(maxsize=_NAMES)
+def _form_of(thing: str, g: Guideline) -> Form:
     line = words_of(thing)
     found = [form for form in _PIECES if has(line, getattr(g.file.names.forms, form))]
     return found[0] if len(found) == 1 else ""
@@ -195,7 +215,7 @@ def form_of(thing: str, g: Guideline) -> Form:
 
 def has_phrase(text: str, phrases: tuple[str, ...]) -> bool:
     """Whether ``text`` has one of ``phrases`` as whole words, however it is written."""
-    return has(words_of(text), phrases)
+    return bool(text) and has(words_of(text), phrases)
 
 
 # --- codes ------------------------------------------------------------------------------------
@@ -283,6 +303,11 @@ class Words(NamedTuple):
 
 def words_of(text: str) -> Words:
     """In one spelling, however the text is written."""
+    return _words_of(text) if len(text) <= LONGEST_NAME else _words(_plain(text))
+
+
+@lru_cache(maxsize=_NAMES)
+def _words_of(text: str) -> Words:
     return _words(_plain(text))
 
 
@@ -321,6 +346,7 @@ def has(words: Words, phrases: tuple[str, ...]) -> bool:
     return bool(within) and not words.line.isascii() and any(one in words.line for one in within)
 
 
+@lru_cache(maxsize=4)
 def _all_names(g: Guideline) -> tuple[str, ...]:
     b12 = g.file.names.b12
     return (*b12.unspecified, *(name for one in _SUBSTANCES for name in getattr(b12, one)))
