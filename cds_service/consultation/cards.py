@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -347,18 +348,23 @@ def _line(note: Note, language: Language) -> str:
 def _summary(language: Language, text: str, values: Mapping[str, object]) -> str:
     """One line under the limit: a long name is cut before the sentence that says what to do."""
     template = language.texts[text]
-    words = language.worded(placeholders(template), values, plain)
-    summary = " ".join(template.format_map(words).split())
+    summary = " ".join(language.filled(template, values, plain).split())
+    if len(summary) > SUMMARY_LIMIT:
+        summary = _cut(template, language.worded(placeholders(template), values, plain), summary)
+    summary = summary[0].upper() + summary[1:]
+    return f"\u200b{summary[: SUMMARY_LIMIT - 1]}" if _BLOCK(summary) else summary
+
+
+def _cut(template: str, words: dict[str, str], summary: str) -> str:
+    """A summary within the limit: the longest of its values lose their ends."""
     while len(summary) > SUMMARY_LIMIT:
         longest = max(words, key=lambda name: len(words[name]), default="")
         over = len(summary) - SUMMARY_LIMIT
         if not longest or len(words[longest]) <= over + 8:
-            summary = summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
-            break
+            return summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
         words[longest] = words[longest][: len(words[longest]) - over - 1].rstrip() + "…"
         summary = " ".join(template.format_map(words).split())
-    summary = summary[0].upper() + summary[1:]
-    return f"\u200b{summary[: SUMMARY_LIMIT - 1]}" if _BLOCK(summary) else summary
+    return summary
 
 
 def _uuid(name: str) -> str:
@@ -464,6 +470,8 @@ def digest(spoken: Spoken) -> str:
 
 
 _LONGEST_VALUE = 400
+#: Names, numbers and dates are no longer: a few are in every record, and those are remembered.
+_LONGEST_NAME = 64
 #: Words and signs that mean nothing in Markdown, with single blanks between them.
 _SAFE = re.compile(
     r"(?![-+]|\d*[.)](?: |$))(?:[\w.,;:%/()+µ–-]+(?: [\w.,;:%/()+µ–-]+)*)?"
@@ -497,6 +505,11 @@ def plain(value: str) -> str:
     No markup is escaped: this is for plain text. Yet a client that takes it for Markdown or HTML
     finds no link, tag or code in it.
     """
+    return (_plain if len(value) <= _LONGEST_NAME else _plain.__wrapped__)(value)
+
+
+@lru_cache(maxsize=1024)
+def _plain(value: str) -> str:
     if _is_harmless(value):
         return value
     visible = value[: _LONGEST_VALUE + 1]
@@ -509,6 +522,11 @@ def plain(value: str) -> str:
 
 def escape(value: str) -> str:
     """Text from a record as plain words in Markdown: no markup, no line of its own, no link."""
+    return (_escaped if len(value) <= _LONGEST_NAME else _escaped.__wrapped__)(value)
+
+
+@lru_cache(maxsize=1024)
+def _escaped(value: str) -> str:
     if _is_harmless(value):
         return value
     literal = _MARKUP.sub(r"\\\g<0>", " ".join(plain(value).split()))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from operator import attrgetter
+from functools import cached_property
 from pathlib import Path
 from types import MemberDescriptorType
 from typing import Any, Generic, Literal, TypeVar
@@ -27,9 +27,6 @@ from cds_service.guidelines.engine import Limit, Side, convert, read_toml
 
 F = TypeVar("F", bound=Struct)
 R = TypeVar("R")
-#: Whether facts meet a condition: by whether what it gives is true.
-Test = Callable[[Any], object]
-
 #: A condition as plain data, for exports: `Table.exported` says in which form.
 Exported = dict[str, object]
 
@@ -51,9 +48,13 @@ class Seen(Struct, frozen=True):
 class Condition(Struct, frozen=True):
     """Something that facts meet or do not meet."""
 
-    def compiled(self) -> Test:
-        """As a plain function of the facts, made once when the guideline loads."""
+    def written(self, names: _Names) -> str:
+        """As an expression of Python about ``facts``, with ``names`` for what it compares with."""
         raise NotImplementedError
+
+    def met(self, facts: object) -> object:
+        """Whether these facts meet it, asked apart from its table."""
+        return _function([f"    return {self.written(names := _Names())}"], names)(facts)
 
     def seen(self, facts: object) -> Iterator[Seen]:
         """The comparisons that decide it for these facts."""
@@ -80,8 +81,9 @@ class Meets(Condition, frozen=True):
         """The side of the limit on which it holds."""
         return self.limit.side if self.on_side else _OTHER_SIDE[self.limit.side]
 
-    def compiled(self) -> Test:
-        return _COMPARE[self.side](attrgetter(self.fact), self.limit.value)
+    def written(self, names: _Names) -> str:
+        fact, sign = f"facts.{self.fact}", _SIGNS[self.side]
+        return f"({fact} is not None and {fact} {sign} {names.of(self.limit.value)})"
 
     def seen(self, facts: object) -> Iterator[Seen]:
         value = getattr(facts, self.fact)
@@ -104,12 +106,10 @@ class IsOneOf(Condition, frozen=True):
     fact: str
     names: tuple[object, ...]
 
-    def compiled(self) -> Test:
-        get, names = attrgetter(self.fact), self.names
-        if len(names) == 1:
-            only = names[0]
-            return lambda facts: bool(get(facts) == only)
-        return lambda facts: get(facts) in names
+    def written(self, names: _Names) -> str:
+        if len(self.names) == 1:
+            return f"(facts.{self.fact} == {names.of(self.names[0])})"
+        return f"(facts.{self.fact} in {names.of(self.names)})"
 
     def seen(self, facts: object) -> Iterator[Seen]:
         value = getattr(facts, self.fact)
@@ -125,9 +125,9 @@ class Includes(Condition, frozen=True):
     fact: str
     names: tuple[object, ...]
 
-    def compiled(self) -> Test:
-        get, names = attrgetter(self.fact), frozenset(self.names)
-        return lambda facts: (value := get(facts)) is not None and not names.isdisjoint(value)
+    def written(self, names: _Names) -> str:
+        fact, some = f"facts.{self.fact}", names.of(frozenset(self.names))
+        return f"({fact} is not None and not {some}.isdisjoint({fact}))"
 
     def seen(self, facts: object) -> Iterator[Seen]:
         value = getattr(facts, self.fact)
@@ -143,11 +143,9 @@ class Holds(Condition, frozen=True):
     fact: str
     negated: bool = False
 
-    def compiled(self) -> Test:
-        get = attrgetter(self.fact)
-        if self.negated:
-            return lambda facts: (value := get(facts)) is not None and not value
-        return get
+    def written(self, names: _Names) -> str:
+        fact = f"facts.{self.fact}"
+        return f"({fact} is not None and not {fact})" if self.negated else fact
 
     def seen(self, facts: object) -> Iterator[Seen]:
         value = getattr(facts, self.fact)
@@ -160,9 +158,8 @@ class Holds(Condition, frozen=True):
 class Unknown(Condition, frozen=True):
     fact: str
 
-    def compiled(self) -> Test:
-        get = attrgetter(self.fact)
-        return lambda facts: get(facts) is None
+    def written(self, names: _Names) -> str:
+        return f"(facts.{self.fact} is None)"
 
     def seen(self, facts: object) -> Iterator[Seen]:
         value = getattr(facts, self.fact)
@@ -181,8 +178,8 @@ class Named(Condition, frozen=True):
     def name(self) -> str:
         return self.function.__name__
 
-    def compiled(self) -> Test:
-        return self.function
+    def written(self, names: _Names) -> str:
+        return f"{names.of(self.function)}(facts)"
 
     def seen(self, facts: object) -> Iterator[Seen]:
         held = self.function(facts)
@@ -195,26 +192,12 @@ class Named(Condition, frozen=True):
 class AllOf(Condition, frozen=True):
     conditions: tuple[Condition, ...]
 
-    def compiled(self) -> Test:
-        tests = tuple(one.compiled() for one in _flat(self))
-        if len(tests) == 2:
-            first, second = tests
-            return lambda facts: first(facts) and second(facts)
-        if len(tests) == 3:
-            first, second, third = tests
-            return lambda facts: first(facts) and second(facts) and third(facts)
-
-        def all_hold(facts: object) -> bool:
-            for test in tests:  # noqa: SIM110 - a generator doubles the time, and this is hot
-                if not test(facts):
-                    return False
-            return True
-
-        return all_hold
+    def written(self, names: _Names) -> str:
+        return f"({' and '.join([one.written(names) for one in self.conditions])})"
 
     def seen(self, facts: object) -> Iterator[Seen]:
         """Everything where it holds, otherwise what does not."""
-        failed = [one for one in self.conditions if not one.compiled()(facts)]
+        failed = [one for one in self.conditions if not one.met(facts)]
         for one in failed or self.conditions:
             yield from one.seen(facts)
 
@@ -229,26 +212,12 @@ class AllOf(Condition, frozen=True):
 class AnyOf(Condition, frozen=True):
     conditions: tuple[Condition, ...]
 
-    def compiled(self) -> Test:
-        tests = tuple(one.compiled() for one in _flat(self))
-        if len(tests) == 2:
-            first, second = tests
-            return lambda facts: first(facts) or second(facts)
-        if len(tests) == 3:
-            first, second, third = tests
-            return lambda facts: first(facts) or second(facts) or third(facts)
-
-        def any_holds(facts: object) -> bool:
-            for test in tests:  # noqa: SIM110 - a generator doubles the time, and this is hot
-                if test(facts):
-                    return True
-            return False
-
-        return any_holds
+    def written(self, names: _Names) -> str:
+        return f"({' or '.join([one.written(names) for one in self.conditions])})"
 
     def seen(self, facts: object) -> Iterator[Seen]:
         """What holds, otherwise everything."""
-        held = [one for one in self.conditions if one.compiled()(facts)]
+        held = [one for one in self.conditions if one.met(facts)]
         for one in held or self.conditions:
             yield from one.seen(facts)
 
@@ -260,21 +229,11 @@ class AnyOf(Condition, frozen=True):
         return {"any": [one.exported(limits) for one in self.conditions]}
 
 
-def _flat(joined: AllOf | AnyOf) -> Iterator[Condition]:
-    """The conditions of a join, with those of any join of its kind inside it."""
-    for one in joined.conditions:
-        if isinstance(one, AllOf | AnyOf) and type(one) is type(joined):
-            yield from _flat(one)
-        else:
-            yield one
-
-
 class Not(Condition, frozen=True):
     condition: Condition
 
-    def compiled(self) -> Test:
-        test = self.condition.compiled()
-        return lambda facts: not test(facts)
+    def written(self, names: _Names) -> str:
+        return f"(not {self.condition.written(names)})"
 
     def seen(self, facts: object) -> Iterator[Seen]:
         yield from self.condition.seen(facts)
@@ -289,8 +248,8 @@ class Not(Condition, frozen=True):
 class Otherwise(Condition, frozen=True):
     """Whatever no row before it took."""
 
-    def compiled(self) -> Test:
-        return lambda facts: True
+    def written(self, names: _Names) -> str:
+        return "True"
 
     def seen(self, facts: object) -> Iterator[Seen]:
         yield from ()
@@ -312,25 +271,59 @@ _OTHER_SIDE: Mapping[Side, Side] = {
 }  # fmt: skip
 
 
-def _below(get: Callable[[Any], Any], bound: Decimal) -> Test:
-    return lambda facts: (value := get(facts)) is not None and value < bound
+_SIGNS: Mapping[Side, str] = {"below": "<", "at_most": "<=", "at_least": ">=", "above": ">"}
 
 
-def _at_most(get: Callable[[Any], Any], bound: Decimal) -> Test:
-    return lambda facts: (value := get(facts)) is not None and value <= bound
+# --- asking them --------------------------------------------------------------------------------
 
 
-def _at_least(get: Callable[[Any], Any], bound: Decimal) -> Test:
-    return lambda facts: (value := get(facts)) is not None and value >= bound
+class _Names:
+    """What written conditions compare with, by the names it has in them."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, object] = {}
+
+    def of(self, value: object) -> str:
+        name = f"value_{len(self.values)}"
+        self.values[name] = value
+        return name
 
 
-def _above(get: Callable[[Any], Any], bound: Decimal) -> Test:
-    return lambda facts: (value := get(facts)) is not None and value > bound
+def _function(lines: Iterable[str], names: _Names) -> Callable[[Any], Any]:
+    """A function of ``facts``, as `dataclasses` makes its methods: out of the names of fields and
+    of nothing that anybody sent. Closures that call each other take three times as long."""
+    made: dict[str, Any] = {}
+    exec("\n".join(["def asked(facts):", *lines]), names.values, made)  # noqa: S102
+    return made["asked"]  # type: ignore[no-any-return]
 
 
-_COMPARE: Mapping[Side, Callable[[Callable[[Any], Any], Decimal], Test]] = {
-    "below": _below, "at_most": _at_most, "at_least": _at_least, "above": _above,
-}  # fmt: skip
+class _Asked:
+    """The rows of a table as functions of its facts, each made when it is first asked."""
+
+    def __init__(self, rows: Iterable[Row[Any]]) -> None:
+        self._names = _Names()
+        self._rows = [condition_of(row).written(self._names) for row in rows]
+        self._single: dict[int, Callable[[Any], Any]] = {}
+
+    @cached_property
+    def first(self) -> Callable[[Any], int | None]:
+        """The place of the first row that holds."""
+        lines = [f"    if {one}: return {place}" for place, one in enumerate(self._rows)]
+        return _function([*lines, "    return None"], self._names)
+
+    @cached_property
+    def all(self) -> Callable[[Any], list[int]]:
+        """The places of all that hold."""
+        lines = [f"    if {one}: found.append({place})" for place, one in enumerate(self._rows)]
+        return _function(["    found = []", *lines, "    return found"], self._names)
+
+    def one(self, place: int, facts: object) -> bool:
+        """Whether the row in this place holds."""
+        test = self._single.get(place)
+        if test is None:
+            test = _function([f"    return {self._rows[place]}"], self._names)
+            self._single[place] = test
+        return bool(test(facts))
 
 
 # --- the words that conditions are written in -----------------------------------------------------
@@ -464,7 +457,7 @@ class Table(Struct, Generic[F, R], frozen=True):
     rows: tuple[Row[R], ...]
     first: bool
     words: TableWords
-    _tests: tuple[Test, ...]
+    _asked: _Asked
     _places: Mapping[str, int]
     complete: bool = True
 
@@ -482,28 +475,26 @@ class Table(Struct, Generic[F, R], frozen=True):
         """Raises `GuidelineError` where rows, facts and words do not fit each other."""
         kept = tuple(structs.replace(one, when=_condition(one.when)) for one in rows)
         _check(name, facts, kept, words, ends=first and complete)
-        tests = tuple(condition_of(one).compiled() for one in kept)
         places = {one.id: place for place, one in enumerate(kept)}
-        return cls(name, facts, kept, first, words, tests, places, complete)
+        return cls(name, facts, kept, first, words, _Asked(kept), places, complete)
 
     def __getitem__(self, row: str) -> Row[R]:
         return self.rows[self._places[row]]
 
     def place(self, facts: F) -> int | None:
         """The place of the first row that holds; of a complete table there always is one."""
-        for place, test in enumerate(self._tests):
-            if test(facts):
-                return place
-        if self.complete:
+        place = self._asked.first(facts)
+        if place is None and self.complete:
             raise LookupError(f"no row of the table {self.name} holds")
-        return None
+        return place
 
     def holding(self, facts: F) -> tuple[Row[R], ...]:
         """Every row that holds, in order."""
-        return tuple([row for row, test in zip(self.rows, self._tests, strict=True) if test(facts)])
+        places = self._asked.all(facts)
+        return tuple([self.rows[place] for place in places]) if places else ()
 
     def row_holds(self, row: str, facts: F) -> bool:
-        return bool(self._tests[self._places[row]](facts))
+        return self._asked.one(self._places[row], facts)
 
     def why(self, row: Row[R], facts: F) -> tuple[Seen, ...]:
         """What decided that this row holds, or does not."""
@@ -691,7 +682,7 @@ class Reasoning:
     def row(self, table: Table[F, R], row: str, facts: F, about: str = "") -> bool:
         """Asks one row of a table whose rows stand for themselves, and keeps the answer."""
         place = table._places[row]  # not by one_row: most of what is asked is asked by row
-        held = bool(table._tests[place](facts))
+        held = table._asked.one(place, facts)
         self._asked.append(Match(table, facts, (table.rows[place],) if held else (), (row,), about))
         return held
 

@@ -177,16 +177,21 @@ class Language:
         quote: Callable[[str], str] | None = None,
     ) -> str:
         """A template with its values in it, each passed through ``quote``."""
-        names, text = _template(template)
-        if not names:
-            return text
-        written = {}
-        for name in names:
+        fields, end = _template(template)
+        if not fields:
+            return end
+        written: list[str] = []
+        for before, name in fields:
             value = values[name]
-            words = value if isinstance(value, str) else self.text(value)
-            harmless = quote is None or isinstance(value, _HARMLESS)
-            written[name] = words if harmless or quote is None else quote(words)
-        return text.format_map(written)
+            if isinstance(value, str):
+                words = value if quote is None else quote(value)
+            elif quote is None or isinstance(value, _HARMLESS):
+                words = self.text(value)
+            else:
+                words = quote(self.text(value))
+            written += (before, words)
+        written.append(end)
+        return "".join(written)
 
     def worded(
         self,
@@ -204,7 +209,7 @@ class Language:
         return self.texts.get(f"unit.{code}", code)
 
     def _named(self, text_id: str, **values: str) -> str:
-        return self.texts[text_id].format_map(values)
+        return self.filled(self.texts[text_id], values)
 
     def _amount(self, value: Amount) -> str:
         return self._named("format.amount", number=number(value.value), unit=self.unit(value.unit))
@@ -323,7 +328,13 @@ def placeholders(text: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=4096)
-def _template(text: str) -> tuple[tuple[str, ...], str]:
-    """The names of a text's values, and the text; one without values as it is shown."""
-    names = tuple(sorted(placeholders(text)))
-    return names, text if names else text.format()
+def _template(text: str) -> tuple[tuple[tuple[str, str], ...], str]:
+    """A text taken apart: what stands before each value with the value's name, and the end."""
+    fields: list[tuple[str, str]] = []
+    before = ""
+    for literal, name, _, _ in string.Formatter().parse(text):
+        before += literal
+        if name is not None:
+            fields.append((before, name))
+            before = ""
+    return tuple(fields), before

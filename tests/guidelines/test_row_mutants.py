@@ -34,6 +34,7 @@ from cds_service.guidelines.tables import (
     Otherwise,
     Row,
     Table,
+    _Asked,
     all_matches,
     condition_of,
     first_match,
@@ -153,9 +154,10 @@ def _limit(limit: Limit, sides: dict[str, Decimal | None]) -> Limit:
 
 def _table_of(name: str, rows: tuple[Row[Any], ...]) -> Table[Any, Any]:
     """A table of other rows, not held to its words."""
-    tests = tuple(condition_of(row).compiled() for row in rows)
     places = {row.id: place for place, row in enumerate(rows)}
-    return structs.replace(TABLES[name], rows=rows, _tests=tests, _places=places, complete=False)
+    return structs.replace(
+        TABLES[name], rows=rows, _asked=_Asked(rows), _places=places, complete=False
+    )
 
 
 def mutants(name: str) -> Iterator[Mutant]:

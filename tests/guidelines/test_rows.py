@@ -39,9 +39,11 @@ from cds_service.guidelines.tables import (
     Named,
     Table,
     Unknown,
+    _Asked,
     all_matches,
     condition_of,
     first_match,
+    holds,
 )
 
 MOST, SAMPLE = 20_000, int(os.environ.get("CDS_TEST_COMBINATIONS", "5000"))
@@ -233,11 +235,11 @@ def test_rows_are_tried_in_the_order_of_the_file_of_words(name: str) -> None:
         return answer
 
     last = table.rows[-1]
-    spies = tuple(
-        lambda _, row=row: told(row.rule, row is last)  # type: ignore[misc]
+    spies = [
+        structs.replace(row, when=holds(lambda _, row=row: told(row.rule, row is last)))  # type: ignore[misc]
         for row in table.rows
-    )
-    spied = structs.replace(table, _tests=spies)
+    ]
+    spied = structs.replace(table, _asked=_Asked(spies))
     ask = first_match if table.first else all_matches
     ask(spied, None)
     published = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))["rows"]
