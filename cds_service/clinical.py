@@ -301,12 +301,17 @@ class TestOrder(Struct, frozen=True, gc=False):
     authored: Moment | None = None
 
 
+#: For reference curves only; "" where it is not known or neither.
+Sex = Literal["", "female", "male"]
+
+
 class Patient(Struct, frozen=True):
     """``birth`` is ``None`` when the date of birth is absent or cannot be read."""
 
     id: str
     birth: Moment | None
     deceased: bool = False
+    sex: Sex = ""
 
 
 Importance = Literal["indispensable", "required", "optional"]

@@ -257,6 +257,7 @@ class Patient(Wire):
     resource_type: str | None = None
     id: str | None = None
     birth_date: str | None = None
+    gender: Any = None
     deceased_boolean: bool | None = None
     deceased_date_time: str | None = None
     implicit_rules: str | None = None

@@ -835,6 +835,23 @@ def the_requirement_level_dose_has_a_card_without_a_button() -> None:
 
 
 #: One function an entry, in the order of the README; an entry without one fails below.
+def a_wasted_infants_weight_is_used_and_asked_for_again() -> None:
+    eight = months_old(8)  # girls: 3.48 kg is 6 and 4.18 kg 5 standard deviations below the median
+    for kg, used, again in (("3.4", False, False), ("3.9", True, True), ("5.5", True, False)):
+        seen = see(a_record(a_weight(kg, ago=0), birth=eight))
+        weight = seen.evaluation.facts.weight
+        assert (weight.kg is not None, seen.says("weigh the child again")) == (used, again)
+    assert see(a_record(a_weight("1.6", ago=0), birth=months_old(1))).evaluation.facts.weight.kg
+    early = see(a_record(a_weight("3.4", ago=0), birth=eight, problems=[PRETERM]))
+    assert early.evaluation.facts.weight.kg == Decimal("3.4")
+
+
+def the_unit_that_fits_is_named_and_not_used() -> None:
+    seen = see(a_record(a_weight(18, ago=0), birth=months_old(8)))
+    assert seen.says("18 lb would fit the age")
+    assert seen.evaluation.facts.weight.kg is None
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -928,6 +945,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_form_that_does_not_suit_is_one_card,
     an_unread_dose_of_a_deficient_child_is_a_warning,
     many_injections_and_a_missing_reason_are_asked_about,
+    a_wasted_infants_weight_is_used_and_asked_for_again,
+    the_unit_that_fits_is_named_and_not_used,
 )
 
 

@@ -46,7 +46,7 @@ from msgspec import structs
 
 from cds_service.clinical import Code, Draft, Medication, Record
 from cds_service.errors import GuidelineError
-from cds_service.guidelines.b12_under_two.growth import Weighing, curves, deviation_of
+from cds_service.guidelines.b12_under_two.growth import Weighing, curves, deviation_of, place_of
 from cds_service.guidelines.b12_under_two.loading import ID, load
 from cds_service.guidelines.engine import Limit
 from cds_service.guidelines.overrides import read_changes
@@ -109,8 +109,33 @@ def sampled_at(value: str, *, anaemic: bool) -> tuple[str, Sees]:
 
 
 def weighs(months: int) -> Sees:
-    """Whether a weight of today is used at that age."""
-    return fires("WT-04", lambda kg: a_record(a_weight(kg, ago=0), birth=months_old(months)))
+    """Whether a weight of today is used at that age, of a child who was born preterm."""
+    return fires(
+        "WT-04",
+        lambda kg: a_record(a_weight(kg, ago=0), problems=[PRETERM], birth=months_old(months)),
+    )
+
+
+def on_the_curve(x: Decimal) -> bool:
+    """Whether a weight that is far below the lower curve is rejected at so many months."""
+    return "WT-02" in see(a_record(a_weight("1.6", ago=0), birth=months_old(int(x)))).rules
+
+
+def beyond(side: int, *rules: str) -> Sees:
+    """Whether a weight so many deviations below or above the median of six months is spoken of."""
+
+    def sees(x: Decimal) -> bool:
+        low, high = Decimal(0), Decimal(20)
+        while high - low > Decimal("1e-9"):
+            middle = (low + high) / 2
+            place = place_of(middle, 6, 6, "")
+            reached = place.heavy >= x if side > 0 else place.light <= x
+            low, high = (low, middle) if reached else (middle, high)
+        kg = high if side < 0 else low
+        found = see(a_record(a_weight(round(kg, 6), ago=0), birth=months_old(6))).rules
+        return bool(set(rules) & set(found))
+
+    return sees
 
 
 def weighed(months: int, kg: int) -> Sees:
@@ -119,8 +144,11 @@ def weighed(months: int, kg: int) -> Sees:
 
 
 def plausible_until(kg: object) -> Sees:
-    """Whether a weight of today is used at so many months."""
-    return fires("WT-04", lambda x: a_record(a_weight(kg, ago=0), birth=months_old(int(x))))
+    """Whether a weight of today is used at so many months, of a child who was born preterm."""
+    return fires(
+        "WT-04",
+        lambda x: a_record(a_weight(kg, ago=0), problems=[PRETERM], birth=months_old(int(x))),
+    )
 
 
 def stale_until(ago: int, kg: int) -> Sees:
@@ -244,17 +272,18 @@ TABLE: dict[str, tuple[str, Sees]] = {
         "1",
         lambda x: see(a_record(birth=months_old(int(x)))).says("tried from 1 to 20 months"),
     ),
-    "weight_band_1_month": ("1", plausible_until(1)),
+    "weight_band_1_month": ("1", plausible_until("0.5")),
     "weight_band_6_months": ("1", plausible_until(2)),
     "weight_band_12_months": ("1", plausible_until("3.5")),
     "weight_floor_under_1_month": ("0.01", weighs(0)),
-    "weight_ceiling_under_1_month": ("0.01", weighs(0)),
     "weight_floor_1_to_6_months": ("0.01", weighs(3)),
-    "weight_ceiling_1_to_6_months": ("0.01", weighs(3)),
     "weight_floor_6_to_12_months": ("0.01", weighs(8)),
-    "weight_ceiling_6_to_12_months": ("0.01", weighs(8)),
     "weight_floor_12_to_24_months": ("0.01", weighs(15)),
-    "weight_ceiling_12_to_24_months": ("0.01", weighs(15)),
+    "weight_curve_age": ("1", on_the_curve),
+    "weight_rejected_low": ("0.01", beyond(-1, "WT-02")),
+    "weight_rejected_high": ("0.01", beyond(1, "WT-02")),
+    "weight_unusual_low": ("0.01", beyond(-1, "WT-02", "WT-07")),
+    "weight_unusual_high": ("0.01", beyond(1, "WT-02", "WT-07")),
     "weight_age_3_months": ("1", stale_until(8, 5)),
     "weight_age_12_months": ("1", stale_until(31, 9)),
     "weight_age_under_3_months": ("1", weighed(2, 5)),

@@ -381,9 +381,13 @@ REFUSED = {
     "a requirement in milligrams": (
         "[doses.toddler_daily]\namount = 1000\n", "doses.toddler_daily.amount", "tenfold",
     ),
-    "a lightest weight above the heaviest": (
-        f"[limits]\nweight_floor_6_to_12_months = {{ at_least = 17, {LOCAL} }}\n",
+    "a lightest weight above that of an older child": (
+        f"[limits]\nweight_floor_6_to_12_months = {{ at_least = 5, {LOCAL} }}\n",
         "limits.weight_floor_6_to_12_months", "is not below",
+    ),
+    "a weight that is rejected before it is unusual": (
+        f"[limits]\nweight_rejected_high = {{ above = 4, {LOCAL} }}\n",
+        "limits.weight_unusual_high", "is not below limits.weight_rejected_high",
     ),
     "windows of plausible weights that overlap": (
         f"[limits]\nweight_band_1_month = {{ below = 6, {LOCAL} }}\n",
@@ -589,7 +593,7 @@ def test_numbers_of_the_file_are_exact() -> None:
         f"[limits]\nbenzyl_alcohol_age = {{ below = 439, {LOCAL} }}\n",
         f"[limits]\norder_window = {{ at_most = 0, {LOCAL} }}\n",
         f"[limits]\ndose_excessive = {{ above = 1001, {LOCAL} }}\n",
-        f"[limits]\nweight_floor_6_to_12_months = {{ at_least = 15.9, {LOCAL} }}\n",
+        f"[limits]\nweight_floor_6_to_12_months = {{ at_least = 3.9, {LOCAL} }}\n",
         f"[doses.toddler_daily]\namount = 9.9\n{LOCAL}\n"
         '[texts]\nmaintenance_age_unclear = "{label}: 9.9 µg/day."\n',
         f"{ORAL_WORDS}[doses.oral_regimen]\n{LOCAL}\n{a_phase(frequency=2, count=20)}",

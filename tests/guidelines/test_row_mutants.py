@@ -73,6 +73,18 @@ def one_age_of_two(facts: Any) -> bool:
     return (facts.youngest is None) != (facts.oldest is None)
 
 
+def unknown_to_the_curves(facts: Any) -> bool:
+    """Where a weight is among the curves is known with its kg and its age, or not at all."""
+    unknown = facts.kg is None or facts.oldest is None or facts.youngest is None
+    return (facts.light is None) != unknown or (facts.heavy is None) != unknown
+
+
+def both_light_and_heavy(facts: Any) -> bool:
+    """A weight is on one side of the curves."""
+    known = facts.light is not None and facts.heavy is not None
+    return known and facts.light > 0 and facts.heavy > 0
+
+
 def raised_without_being_high(facts: Any) -> bool:
     """Only a raised metabolite convinces or is firm."""
     return facts.metabolites != "high" and (facts.convincing or facts.firm_metabolite)
@@ -85,7 +97,12 @@ def deficient_by_another_name(facts: Any) -> bool:
 
 NEVER: Mapping[str, tuple[Callable[[Any], bool], ...]] = {
     "age": (ages_of_no_birth, no_age_of_a_birth, two_exact_ages, older_than_the_oldest),
-    "weight_found": (older_than_the_oldest, one_age_of_two),
+    "weight_found": (
+        older_than_the_oldest,
+        one_age_of_two,
+        unknown_to_the_curves,
+        both_light_and_heavy,
+    ),
     "status": (raised_without_being_high,),
     "route": (deficient_by_another_name,),
 }

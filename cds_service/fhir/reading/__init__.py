@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from cds_service.clinical import Need, Patient, Record
+from cds_service.clinical import Need, Patient, Record, Sex
 from cds_service.errors import DataUnavailable
 from cds_service.fhir import elements, wire
 from cds_service.fhir.editions import MEDICATION_KINDS
@@ -103,11 +103,15 @@ def _why_not(sent: wire.Patient, patient_id: str) -> str:
     return ""
 
 
+_SEXES: dict[str, Sex] = {"female": "female", "male": "male"}
+
+
 def _patient_and_owner(sent: wire.Patient, patient_id: str, address: str) -> tuple[Patient, Owner]:
     references = {f"Patient/{patient_id}", f"urn:uuid:{patient_id}", address} - {""}
     patient = Patient(
         patient_id,
         elements.moment(sent.birth_date),
         deceased=bool(sent.deceased_boolean or sent.deceased_date_time),
+        sex=_SEXES.get(sent.gender, "") if isinstance(sent.gender, str) else "",
     )
     return patient, Owner(patient_id, frozenset(references))

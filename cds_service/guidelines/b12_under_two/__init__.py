@@ -459,6 +459,8 @@ def _counted(facts: Facts, record: Record) -> Iterator[Message]:
 
 def _flagged(facts: Facts) -> Iterator[Message]:
     """What qualifies weight and age."""
+    if facts.weight.unusual:
+        yield say(Texts.weight_unusual)
     if facts.weight.disagrees:
         yield say(Texts.weights_disagree)
     if facts.weight.estimated:

@@ -34,13 +34,14 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     weight_band_6_months: Limit
     weight_band_12_months: Limit
     weight_floor_under_1_month: Limit
-    weight_ceiling_under_1_month: Limit
     weight_floor_1_to_6_months: Limit
-    weight_ceiling_1_to_6_months: Limit
     weight_floor_6_to_12_months: Limit
-    weight_ceiling_6_to_12_months: Limit
     weight_floor_12_to_24_months: Limit
-    weight_ceiling_12_to_24_months: Limit
+    weight_curve_age: Limit
+    weight_rejected_low: Limit
+    weight_rejected_high: Limit
+    weight_unusual_low: Limit
+    weight_unusual_high: Limit
     weight_age_3_months: Limit
     weight_age_12_months: Limit
     weight_age_under_3_months: Limit
@@ -250,6 +251,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     local_first_line: str
     weights_disagree: str
     weight_rejected: str
+    weight_slip: str
+    weight_unusual: str
     weight_estimated: str
     label_discordance: str
     injection_site: str

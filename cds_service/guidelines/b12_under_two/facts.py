@@ -39,6 +39,7 @@ from cds_service.guidelines.b12_under_two.products import has_phrase, names_b12
 from cds_service.guidelines.b12_under_two.results import (
     FINAL,
     LAB_UNITS,
+    Infant,
     Lab,
     LabName,
     Level,
@@ -498,22 +499,23 @@ def _planned_or_recent(
 _PLANNED = frozenset({"active", "draft", "on-hold", "preparation", "in-progress"})
 
 
-def _growth_fall(
-    record: Record,
-    weight: Weight,
-    problems: _Problems,
-    measured: Mapping[str, list[Measurement]],
-    on: date,
-    g: Guideline,
-) -> Fall | None:
-    """Failure to thrive that only the weights show; not of a preterm child, whose curve is another,
-    nor without an exact date of birth."""
-    birth = record.patient.birth
+def _infant(
+    patient: Patient, problems: _Problems, measured: Mapping[str, list[Measurement]], g: Guideline
+) -> Infant:
+    """Whose weight it is; preterm by a problem or by the weeks of gestation."""
     weeks = _gestation(measured.get("gestational_age", ()))
     early = weeks is not None and g.limits.preterm_birth.holds(weeks)
-    if birth is None or birth.first != birth.last or early or problems.of("preterm", lasting=True):
+    preterm = early or bool(problems.of("preterm", lasting=True))
+    return Infant(patient.birth, patient.sex, preterm)
+
+
+def _growth_fall(child: Infant, weight: Weight, on: date, g: Guideline) -> Fall | None:
+    """Failure to thrive that only the weights show; not of a preterm child, whose curve is another,
+    nor without an exact date of birth."""
+    birth = child.birth
+    if birth is None or birth.first != birth.last or child.preterm:
         return None
-    return fall_of(weight.weighed, birth.first, on, g.limits)
+    return fall_of(weight.weighed, birth.first, child.sex, on, g.limits)
 
 
 def _lately(when: Moment | None, on: date, g: Guideline) -> bool:
@@ -575,13 +577,14 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         for kind in ("weight", "weight_estimated", "birth_weight")
         for one in measured.get(kind, ())
     ]
-    weight = read_weight(weights, record.patient.birth, age, on, g, why)
+    problems = _Problems(record, on, g)
+    child = _infant(record.patient, problems, measured, g)
+    weight = read_weight(weights, child, age, on, g, why)
     read = read_levels(measured.get("b12_level", ()), on, g, why)
     named = _named_b12(record, g)
     not_b12 = tuple(_name(one) for one in measured.get("b12_not_usable", ()))
     for name in not_b12:
         why.row(g.tables.result_remarks, "B12-05", RemarkFacts(another_test=True), name)
-    problems = _Problems(record, on, g)
     therapy = read_therapy(record, weight.kg, on, g)
     levels, preliminary, after = _without_antidote(read.stands, read.preliminary, therapy, g)
     overtaken = _is_newer_unread([*read.unusable, *named], levels)
@@ -665,7 +668,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         maternal=_maternal(measured, problems.worded, diets, on, g),
         vegan=diets.vegan,
         nitrous_oxide=_nitrous_oxide(record, on, g),
-        growth_fall=_growth_fall(record, weight, problems, measured, on, g),
+        growth_fall=_growth_fall(child, weight, on, g),
     )
 
 

@@ -1,5 +1,6 @@
-"""Whether the weights of a child fall across the centiles of WHO weight-for-age; data in
-``who_weight.toml``. It is calculated and said so: nobody has called it failure to thrive."""
+"""WHO weight-for-age, with its data in ``who_weight.toml``: how far a weight is from the median,
+and whether the weights of a child fall across the centiles. The fall is calculated and said so: no
+one has called it failure to thrive."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from cds_service.clinical import Sex
 from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.engine import convert, read_toml
 
@@ -28,12 +30,28 @@ class Weighing(NamedTuple):
     written: str
 
 
-class _Standard(Struct, frozen=True, forbid_unknown_fields=True):
+#: Months to the weights at each deviation, in kg.
+Curves = Mapping[str, tuple[Decimal, ...]]
+
+
+class _BothSexes(Struct, frozen=True, forbid_unknown_fields=True):
     """Months to the weights at each of ``deviations``, in kg."""
 
     deviations: tuple[Decimal, ...]
-    male: Mapping[str, tuple[Decimal, ...]]
-    female: Mapping[str, tuple[Decimal, ...]]
+    male: Curves
+    female: Curves
+
+    def of(self, sex: Sex) -> tuple[Curves, ...]:
+        """The curves of a sex; of both where it is not known."""
+        if sex == "male":
+            return (self.male,)
+        return (self.female,) if sex == "female" else (self.male, self.female)
+
+
+class _Standard(_BothSexes, frozen=True, forbid_unknown_fields=True):
+    """``extremes`` go further, at every month."""
+
+    extremes: _BothSexes
 
 
 @cache
@@ -41,9 +59,47 @@ def _standard() -> _Standard:
     return convert(read_toml(_FILE), _Standard, _FILE)
 
 
-def curves() -> tuple[Mapping[str, tuple[Decimal, ...]], ...]:
-    """The table of each sex: months to the weights at each deviation, in kg."""
-    return _standard().male, _standard().female
+def curves(sex: Sex = "") -> tuple[Curves, ...]:
+    """The curves of a sex, or of both: months to the weights at each deviation, in kg."""
+    return _standard().of(sex)
+
+
+class Place(NamedTuple):
+    """How many standard deviations a weight is below the median of the lightest curve that can be
+    the child's, and above that of the heaviest."""
+
+    light: Decimal
+    heavy: Decimal
+
+
+def place_of(kg: Decimal, youngest: int, oldest: int, sex: Sex) -> Place:
+    """Where a weight is among the extremes. Within a month the lower end is that of its beginning
+    and the upper end that of the next; of an incomplete date of birth both ages have to fit."""
+    extremes = _standard().extremes
+    last = max(map(int, extremes.male))
+    begun, ends = str(min(oldest, last)), str(min(youngest + 1, last))
+    scale, of_sex = extremes.deviations, extremes.of(sex)
+    return Place(
+        -max(_on_scale(kg, one[begun], scale) for one in of_sex),
+        min(_on_scale(kg, one[ends], scale) for one in of_sex),
+    )
+
+
+def heaviest(months: int, deviation: Decimal) -> Decimal:
+    """The weight of either sex so far above the median at so many months."""
+    extremes = _standard().extremes
+    return max(
+        _at_deviation(one[str(months)], extremes.deviations, deviation) for one in extremes.of("")
+    )
+
+
+def _at_deviation(
+    curve: Sequence[Decimal], deviations: Sequence[Decimal], wanted: Decimal
+) -> Decimal:
+    """By a straight line between the two points around it, or on from the last two."""
+    at = min(max(bisect_right(deviations, wanted), 1), len(curve) - 1)
+    share = (wanted - deviations[at - 1]) / (deviations[at] - deviations[at - 1])
+    return curve[at - 1] + (curve[at] - curve[at - 1]) * share
 
 
 class Fall(NamedTuple):
@@ -53,9 +109,11 @@ class Fall(NamedTuple):
     now: Weighing
 
 
-def fall_of(weighed: Sequence[Weighing], birth: date, on: date, limits: Limits) -> Fall | None:
+def fall_of(
+    weighed: Sequence[Weighing], birth: date, sex: Sex, on: date, limits: Limits
+) -> Fall | None:
     """The loss of two centile spaces or more up to the newest weight, over four weeks at least; by
-    the reading of either sex, since it is not known here. ``weighed`` is in order of date."""
+    the curves of both sexes where it is not known. ``weighed`` is in order of date."""
     if not weighed or not limits.growth_recent.holds((on - weighed[-1].on).days):
         return None
     now = weighed[-1]
@@ -64,16 +122,14 @@ def fall_of(weighed: Sequence[Weighing], birth: date, on: date, limits: Limits) 
             return None
         lost = min(
             deviation_of(before, birth, table) - deviation_of(now, birth, table)
-            for table in curves()
+            for table in curves(sex)
         )
         if limits.growth_fall.holds(lost):
             return Fall(before, now)
     return None
 
 
-def deviation_of(
-    weighing: Weighing, birth: date, table: Mapping[str, tuple[Decimal, ...]]
-) -> Decimal:
+def deviation_of(weighing: Weighing, birth: date, table: Curves) -> Decimal:
     """Standard deviations from the median at the age of the weighing, between the points of the
     table by straight lines."""
     months = max(Decimal((weighing.on - birth).days) / _DAYS_A_MONTH, Decimal(0))
@@ -85,8 +141,12 @@ def deviation_of(
         young + (old - young) * share
         for young, old in zip(table[str(early)], table[str(late)], strict=True)
     ]
-    deviations = _standard().deviations
-    at = min(max(bisect_right(curve, weighing.kg), 1), len(curve) - 1)
+    return _on_scale(weighing.kg, curve, _standard().deviations)
+
+
+def _on_scale(kg: Decimal, curve: Sequence[Decimal], deviations: Sequence[Decimal]) -> Decimal:
+    """The deviation of a weight by straight lines between the points, and on from the last two."""
+    at = min(max(bisect_right(curve, kg), 1), len(curve) - 1)
     low, high = curve[at - 1], curve[at]
     step = deviations[at] - deviations[at - 1]
-    return deviations[at - 1] + step * (weighing.kg - low) / (high - low)
+    return deviations[at - 1] + step * (kg - low) / (high - low)

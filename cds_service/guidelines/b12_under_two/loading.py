@@ -11,6 +11,7 @@ from msgspec import structs
 
 from cds_service.clinical import Code, CodeMap, Need
 from cds_service.errors import GuidelineError
+from cds_service.guidelines.b12_under_two import growth
 from cds_service.guidelines.b12_under_two.data import (
     Codes,
     Describe,
@@ -157,8 +158,8 @@ def _check(file: File, wording: Wording, path: Path) -> None:
     named = named_sources(limits=limits, doses=file.doses, products=file.products, tests=file.tests)
     check_rules(file.rules, file.statements, file.sources, named, path)
     check_limits(limits, _ORDERED, path)
-    heaviest_dosed = limits.weight_ceiling_6_to_12_months.value
-    heaviest = limits.weight_ceiling_12_to_24_months.value
+    furthest = limits.weight_rejected_high.value
+    heaviest_dosed, heaviest = (growth.heaviest(months, furthest) for months in (12, 24))
     for name, dose in entries(file.doses):
         check_amount(dose, name, limits.dose_suggested, heaviest_dosed, path)
         if name in TREATING and limits.dose_tenth.holds(dose.amount):
@@ -179,8 +180,6 @@ def _check_changes(file: File, shipped: File, path: Path) -> None:
     check_changed_limits(file.limits, shipped.limits, path)
     check_changed_orders(file.doses, shipped.doses, file.products, shipped.products, path)
 
-
-WEIGHT_BANDS = ("under_1_month", "1_to_6_months", "6_to_12_months", "12_to_24_months")
 
 #: Limits of which the first is below the second.
 _ORDERED = (
@@ -213,7 +212,11 @@ _ORDERED = (
     ("dose_tenth", "dose_suggested"),
     ("dose_suggested", "dose_excessive"),
     ("dose_excessive", "dose_specialist"),
-    *((f"weight_floor_{band}", f"weight_ceiling_{band}") for band in WEIGHT_BANDS),
+    ("weight_floor_under_1_month", "weight_floor_1_to_6_months"),
+    ("weight_floor_1_to_6_months", "weight_floor_6_to_12_months"),
+    ("weight_floor_6_to_12_months", "weight_floor_12_to_24_months"),
+    ("weight_unusual_low", "weight_rejected_low"),
+    ("weight_unusual_high", "weight_rejected_high"),
     ("three_month_result", "three_month_overdue"),
 )
 

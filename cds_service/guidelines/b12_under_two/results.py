@@ -13,10 +13,10 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct, structs
 
-from cds_service.clinical import UNITS, Interval, Measurement, Moment, Quantity, convert
+from cds_service.clinical import UNITS, Interval, Measurement, Moment, Quantity, Sex, convert
 from cds_service.guidelines.b12_under_two.age import Age, completed_months, days_since, is_ahead
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits, Texts
-from cds_service.guidelines.b12_under_two.growth import Weighing
+from cds_service.guidelines.b12_under_two.growth import Weighing, place_of
 from cds_service.guidelines.b12_under_two.tables.result import (
     STANDING,
     Property,
@@ -25,9 +25,9 @@ from cds_service.guidelines.b12_under_two.tables.result import (
     ResultFacts,
     Verdict,
 )
-from cds_service.guidelines.b12_under_two.tables.weight import WeighingFacts, WeightFacts
+from cds_service.guidelines.b12_under_two.tables.weight import Fate, WeighingFacts, WeightFacts
 from cds_service.guidelines.tables import Match, Reasoning, first_match
-from cds_service.language import Words, say
+from cds_service.language import Amount, Words, say
 
 LabName = Literal[
     "hemoglobin", "mcv", "platelets", "leukocytes", "neutrophils", "reticulocytes", "potassium",
@@ -46,7 +46,8 @@ LAB_UNITS: dict[LabName, str] = {
 
 
 class Weight(Struct, frozen=True, gc=False):
-    """The weight a dose may rest on: ``kg`` is ``None`` when stale or missing (see ``rule``)."""
+    """The weight a dose may rest on: ``kg`` is ``None`` when stale or missing (see ``rule``).
+    ``unusual`` when it is so far from the median that the child should be weighed again."""
 
     rule: str
     kg: Decimal | None = None
@@ -55,8 +56,9 @@ class Weight(Struct, frozen=True, gc=False):
     written: str = ""
     estimated: bool = False
     disagrees: bool = False
-    rejected: tuple[str, ...] = ()
+    rejected: tuple[Words, ...] = ()
     weighed: tuple[Weighing, ...] = ()
+    unusual: bool = False
 
 
 class Level(Struct, frozen=True, gc=False):
@@ -110,6 +112,15 @@ class _Weighed(NamedTuple):
     kg: Decimal
     measured: Measurement
     estimated: bool
+    unusual: bool
+
+
+class Infant(NamedTuple):
+    """Of whom a weight is: what says how heavy the child can be."""
+
+    birth: Moment | None
+    sex: Sex
+    preterm: bool
 
 
 def shown_unit(written: str) -> str:
@@ -122,14 +133,14 @@ def shown_unit(written: str) -> str:
 
 
 def read_weight(
-    found: Sequence[tuple[str, Measurement]], birth: Moment | None, age: Age, on: date,
+    found: Sequence[tuple[str, Measurement]], child: Infant, age: Age, on: date,
     g: Guideline, why: Reasoning,
 ) -> Weight:  # fmt: skip
     """The newest plausible weight, if it is recent enough for the child's age to dose by.
 
     ``found`` pairs each measurement with its list: weight, weight_estimated or birth_weight.
     """
-    usable, rejected = _weights_that_count(found, birth, on, g, why)
+    usable, rejected = _weights_that_count(found, child, on, g, why)
     usable.sort(key=lambda one: (one.when.instant, -one.kg))
     latest = usable[-1] if usable else None
     days = days_since(latest.when, on) if latest is not None else None
@@ -156,7 +167,7 @@ def read_weight(
     written = used.measured.value.written if used.measured.value is not None else ""
     return Weight(
         rule, used.kg, latest.when.last, used.measured.source, written, used.estimated, disagrees,
-        rejected, weighed,
+        rejected, weighed, used.unusual,
     )  # fmt: skip
 
 
@@ -174,38 +185,40 @@ def _course(usable: Iterable[_Weighed]) -> tuple[Weighing, ...]:
 
 
 def _weights_that_count(
-    found: Iterable[tuple[str, Measurement]], birth: Moment | None, on: date,
+    found: Iterable[tuple[str, Measurement]], child: Infant, on: date,
     g: Guideline, why: Reasoning,
-) -> tuple[list[_Weighed], tuple[str, ...]]:  # fmt: skip
+) -> tuple[list[_Weighed], tuple[Words, ...]]:  # fmt: skip
     """The weights that count, and how those were written that were rejected as implausible."""
     table = g.tables.weight_found
     usable: list[_Weighed] = []
-    rejected: list[str] = []
-    asked: list[Match[WeighingFacts, None]] = []
+    rejected: list[Words] = []
+    asked: list[Match[WeighingFacts, Fate]] = []
     for kind, measured in found:
-        facts = _weighing(measured, birth, on, at_birth=kind == "birth_weight")
+        facts = _weighing(measured, child, on, at_birth=kind == "birth_weight")
         match = first_match(table, facts, measured.source)
         asked.append(match)
-        if match.fired:
-            if match.rule == "WT-02" and measured.value is not None:
-                rejected.append(measured.value.written)
-        elif measured.when is not None and facts.kg is not None:
-            estimated = kind == "weight_estimated"
-            usable.append(_Weighed(measured.when, facts.kg, measured, estimated))
+        fate = match.result if match.fired else None
+        if fate == "rejected" and measured.value is not None:
+            rejected.append(_with_slip(measured.value, facts, child.sex, g.limits))
+        elif fate in (None, "unusual") and measured.when is not None and facts.kg is not None:
+            estimated, unusual = kind == "weight_estimated", fate == "unusual"
+            usable.append(_Weighed(measured.when, facts.kg, measured, estimated, unusual))
     asked.sort(key=lambda match: match.rule if match.fired else "")
     for match in asked:
         why.keep(match)
     return usable, tuple(rejected)
 
 
-def _weighing(
-    measured: Measurement, birth: Moment | None, on: date, *, at_birth: bool
-) -> WeighingFacts:
-    value, when = measured.value, measured.when
+def _weighing(measured: Measurement, child: Infant, on: date, *, at_birth: bool) -> WeighingFacts:
+    value, when, birth = measured.value, measured.when, child.birth
     oldest = youngest = None
     if when is not None and birth is not None:
         oldest = completed_months(birth.first, max(when.last, birth.first))
         youngest = completed_months(min(birth.last, when.first), when.first)
+    kg = convert(value, "kg") if value is not None else None
+    place = None
+    if kg is not None and youngest is not None and oldest is not None:
+        place = place_of(kg, youngest, oldest, child.sex)
     return WeighingFacts(
         status=measured.status,
         about_another=bool(measured.about),
@@ -213,12 +226,35 @@ def _weighing(
         number=value is not None,
         comparator=value.comparator if value is not None else "",
         ahead=(when.first - on).days if when is not None else None,
-        kg=convert(value, "kg") if value is not None else None,
+        kg=kg,
         youngest=youngest,
         oldest=oldest,
+        light=place.light if place is not None else None,
+        heavy=place.heavy if place is not None else None,
+        preterm=child.preterm,
         at_birth=at_birth,
         age=days_since(birth, on) if birth is not None else None,
     )
+
+
+#: The units between which a weight is mistaken, as people write them.
+_SLIPS = {"kg": "kg", "g": "g", "[lb_av]": "lb"}
+
+
+def _with_slip(value: Quantity, facts: WeighingFacts, sex: Sex, limits: Limits) -> Words:
+    """A rejected weight as it was sent, with the unit in which its number would fit the age."""
+    if facts.kg is None or facts.youngest is None or facts.oldest is None:
+        return value.written
+    for unit, shown in _SLIPS.items():
+        meant = convert(structs.replace(value, unit=unit, also=None), "kg")
+        if unit == value.unit or meant is None:
+            continue
+        place = place_of(meant, facts.youngest, facts.oldest, sex)
+        light = limits.weight_unusual_low.holds(place.light)
+        if not light and not limits.weight_unusual_high.holds(place.heavy):
+            other = Amount(value.value, shown)
+            return say(Texts.weight_slip, written=value.written, other=other)
+    return value.written
 
 
 # --- the B12 level ----------------------------------------------------------------------------

@@ -88,6 +88,7 @@ from cds_service.guidelines.b12_under_two.tables.status import (
 )
 from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts, urgency_table
 from cds_service.guidelines.b12_under_two.tables.weight import (
+    Fate,
     WeighingFacts,
     WeightFacts,
     weighing_table,
@@ -145,7 +146,7 @@ class Tables(Struct, frozen=True):
 
     inputs: Table[InputFacts, None]
     age: Table[AgeFacts, bool]
-    weight_found: Table[WeighingFacts, None]
+    weight_found: Table[WeighingFacts, Fate]
     weight: Table[WeightFacts, None]
     result: Table[ResultFacts, Reading | None]
     result_remarks: Table[RemarkFacts, None]

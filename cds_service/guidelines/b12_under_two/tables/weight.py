@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -25,11 +26,16 @@ from cds_service.guidelines.tables import (
     unknown,
 )
 
+#: What becomes of a weight that a row speaks of.
+Fate = Literal["ignored", "rejected", "unusual"]
+
 
 class WeighingFacts(Struct, frozen=True):
     """One weight on record. ``ahead`` are the days from today to the earliest day it can be of,
     unknown without a date. ``kg`` is unknown in a unit that is not; ``youngest`` and ``oldest``
-    are completed months at the weighing, unknown without a date of birth. ``age`` is days today.
+    are completed months at the weighing, unknown without a date of birth. ``light`` and ``heavy``
+    are standard deviations of WHO weight-for-age, below the lightest and above the heaviest median
+    that can be the child's. ``age`` is days today.
     """
 
     status: str = "final"
@@ -41,12 +47,15 @@ class WeighingFacts(Struct, frozen=True):
     kg: Decimal | None = None
     youngest: int | None = None
     oldest: int | None = None
+    light: Decimal | None = None
+    heavy: Decimal | None = None
+    preterm: bool = False
     at_birth: bool = False
     age: int | None = None
 
 
-def weighing_table(limits: Limits, words: TableWords) -> Table[WeighingFacts, None]:
-    """A weight counts where no row holds."""
+def weighing_table(limits: Limits, words: TableWords) -> Table[WeighingFacts, Fate]:
+    """A weight counts where no row holds, and where it is only unusual."""
     f = WeighingFacts
     unclear = any_of(
         not_(is_one_of(f.status, *STANDING)),
@@ -57,19 +66,28 @@ def weighing_table(limits: Limits, words: TableWords) -> Table[WeighingFacts, No
         unknown(f.ahead),
         meets(f.ahead, limits.dated_ahead),
     )
+    on_the_curve = all_of(not_(f.preterm), meets(f.youngest, limits.weight_curve_age))
     implausible = any_of(
         unknown(f.kg),
         unknown(f.oldest),
-        _outside(f.oldest, limits),
-        _outside(f.youngest, limits),
+        all_of(on_the_curve, meets(f.light, limits.weight_rejected_low)),
+        all_of(
+            not_(on_the_curve), any_of(_too_light(f.oldest, limits), _too_light(f.youngest, limits))
+        ),
+        meets(f.heavy, limits.weight_rejected_high),
+    )
+    unusual = any_of(
+        all_of(on_the_curve, meets(f.light, limits.weight_unusual_low)),
+        meets(f.heavy, limits.weight_unusual_high),
     )
     return Table.of(
         "weight_found",
         WeighingFacts,
         (
-            Row("WT-01", unclear, None),
-            Row("WT-02", implausible, None),
-            Row("WT-03", all_of(f.at_birth, misses(f.age, limits.birth_weight_age)), None),
+            Row("WT-01", unclear, "ignored"),
+            Row("WT-02", implausible, "rejected"),
+            Row("WT-03", all_of(f.at_birth, misses(f.age, limits.birth_weight_age)), "ignored"),
+            Row("WT-07", unusual, "unusual"),
         ),
         words,
         first=True,
@@ -77,35 +95,21 @@ def weighing_table(limits: Limits, words: TableWords) -> Table[WeighingFacts, No
     )
 
 
-def _outside(months: int | None, limits: Limits) -> Condition:
-    """Lighter or heavier than is plausible at so many months."""
+def _too_light(months: int | None, limits: Limits) -> Condition:
+    """Lighter than is plausible at so many months, where the lower curves do not hold."""
+    one, six, twelve = (
+        limits.weight_band_1_month,
+        limits.weight_band_6_months,
+        limits.weight_band_12_months,
+    )
     return any_of(
         *(
-            all_of(
-                during,
-                any_of(misses(WeighingFacts.kg, floor), misses(WeighingFacts.kg, ceiling)),
-            )
-            for during, floor, ceiling in (
-                (
-                    _between(months, None, limits.weight_band_1_month),
-                    limits.weight_floor_under_1_month,
-                    limits.weight_ceiling_under_1_month,
-                ),
-                (
-                    _between(months, limits.weight_band_1_month, limits.weight_band_6_months),
-                    limits.weight_floor_1_to_6_months,
-                    limits.weight_ceiling_1_to_6_months,
-                ),
-                (
-                    _between(months, limits.weight_band_6_months, limits.weight_band_12_months),
-                    limits.weight_floor_6_to_12_months,
-                    limits.weight_ceiling_6_to_12_months,
-                ),
-                (
-                    _between(months, limits.weight_band_12_months, None),
-                    limits.weight_floor_12_to_24_months,
-                    limits.weight_ceiling_12_to_24_months,
-                ),
+            all_of(during, misses(WeighingFacts.kg, floor))
+            for during, floor in (
+                (_between(months, None, one), limits.weight_floor_under_1_month),
+                (_between(months, one, six), limits.weight_floor_1_to_6_months),
+                (_between(months, six, twelve), limits.weight_floor_6_to_12_months),
+                (_between(months, twelve, None), limits.weight_floor_12_to_24_months),
             )
         )
     )
