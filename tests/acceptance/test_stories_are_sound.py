@@ -232,7 +232,7 @@ def test_what_is_expected_is_complete_and_does_not_contradict_itself(story: str)
     assert expected["tells"].endswith((".", ".)"))
     assert expected["fires"]
     assert len(set(expected["fires"])) == len(expected["fires"])
-    assert all(re.fullmatch(r"[A-Z]+(12)?-\d\db?", rule) for rule in expected["fires"])
+    assert all(re.fullmatch(r"[A-Z]+(12)?-\d\d[bcd]?", rule) for rule in expected["fires"])
     assert expected["silent"] == (expected["indicator"] is None)
     if expected["silent"]:
         assert not expected["offers"]

@@ -104,7 +104,8 @@ _LABS = {
     "leukocytes": ("6690-2", "10*9/L"), "neutrophils": ("751-8", "10*9/L"),
     "potassium": ("2823-3", "mmol/L"), "folate": ("2284-8", "ng/mL"),
     "ferritin": ("2276-4", "ng/mL"), "methylmalonate": ("13964-2", "umol/L"),
-    "homocysteine": ("13965-9", "umol/L"), "gestational_age": ("76516-4", "wk"),
+    "homocysteine": ("13965-9", "umol/L"), "holotranscobalamin": ("72160-5", "pmol/L"),
+    "gestational_age": ("76516-4", "wk"),
 }  # fmt: skip
 
 Number = Decimal | int | str
@@ -571,6 +572,9 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "RTE-08.diagnosis": lambda: a_record(measured=(), problems=[B_VITAMINS]),
     "RTE-09": lambda: a_record(level=a_level(400), procedures=(an_operation(ILEECTOMY),)),
     "RTE-10": lambda: a_record(measured=(a_diet(),)),
+    "RTE-10.metabolites": lambda: a_record(
+        a_lab("methylmalonate", 3), level=a_level(400), problems=[FAILURE_TO_THRIVE]
+    ),
     "RTE-10.signs": lambda: a_record(level=a_level(400), problems=[SEIZURE]),
     "RTE-10.suggestive": lambda: a_record(measured=(), problems=[FAILURE_TO_THRIVE]),
     "RTE-10.screening": lambda: a_record(measured=(a_screening(),)),

@@ -703,12 +703,13 @@ def no_word_and_no_weak_sign_backs_a_raised_metabolite() -> None:
         assert ("STAT-03" in seen.rules) is backs
 
 
-def suggestive_signs_and_metabolites_leave_an_adequate_level_alone() -> None:
+def suggestive_signs_and_metabolites_ask_beside_an_adequate_level() -> None:
     raised = (a_lab("methylmalonate", 3), a_lab("homocysteine", 20), a_lab("mcv", 100))
-    for level, rule in ((299, "STAT-03"), (300, "STAT-08")):
+    for level, rule in ((299, "STAT-03"), (300, "STAT-07b")):
         seen = see(a_record(*raised, level=a_level(level), problems=[FAILURE_TO_THRIVE]))
         assert rule in seen.rules
-        assert seen.silent is (level >= 300)
+        assert bool(seen.doses) is (level < 300)
+        assert not seen.silent
 
 
 def no_card_suggests_what_another_forbids() -> None:
@@ -852,6 +853,33 @@ def the_unit_that_fits_is_named_and_not_used() -> None:
     assert seen.evaluation.facts.weight.kg is None
 
 
+def one_raised_metabolite_of_a_newborn_is_for_the_specialist() -> None:
+    raised = a_lab("homocysteine", 20)
+    for record in (
+        a_record(measured=(raised,), birth=day(20)),
+        a_record(raised, level=a_level(450), birth=day(20)),
+    ):
+        seen = see(record)
+        assert seen.indicator == "warning"
+        assert seen.shows("ETI-01d")
+        assert not seen.doses
+    assert see(a_record(raised, level=a_level(450), birth=months_old(1))).silent
+
+
+def low_holotranscobalamin_is_a_sign_and_no_level() -> None:
+    low = a_lab("holotranscobalamin", 39)
+    assert {"STAT-12", "SIGN-05"} <= see(a_record(measured=(low,))).rules
+    assert see(a_record(low, level=a_level(450))).silent
+    # it backs no metabolite, so the level stays borderline
+    unclear = a_lab("methylmalonate", "0.9", interpretation="high")
+    assert "STAT-05" in see(a_record(low, unclear, level=a_level(250))).rules
+
+
+def a_very_high_level_beside_a_sign_is_asked_about() -> None:
+    for problems, shown in (([], False), ([FAILURE_TO_THRIVE], True)):
+        assert see(a_record(level=a_level(2500), problems=problems)).shows("STAT-08") is shown
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -926,7 +954,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_screening_counts_by_flag_range_or_words,
     a_fall_across_the_centiles_is_calculated,
     no_word_and_no_weak_sign_backs_a_raised_metabolite,
-    suggestive_signs_and_metabolites_leave_an_adequate_level_alone,
+    suggestive_signs_and_metabolites_ask_beside_an_adequate_level,
     an_extreme_methylmalonate_is_critical_beside_any_homocysteine,
     an_old_level_chooses_no_dose_beside_an_extreme_homocysteine,
     nothing_is_mild_in_a_critical_answer,
@@ -947,6 +975,9 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     many_injections_and_a_missing_reason_are_asked_about,
     a_wasted_infants_weight_is_used_and_asked_for_again,
     the_unit_that_fits_is_named_and_not_used,
+    one_raised_metabolite_of_a_newborn_is_for_the_specialist,
+    low_holotranscobalamin_is_a_sign_and_no_level,
+    a_very_high_level_beside_a_sign_is_asked_about,
 )
 
 

@@ -325,6 +325,9 @@ TABLE: dict[str, tuple[str, Sees]] = {
         fires("STAT-03", lambda x: a_record(a_lab("homocysteine", x), level=a_level(250),
                                             problems=[CROHN])),
     ),
+    "holotranscobalamin_low": (
+        "0.1", fires("SIGN-05", lambda x: a_record(measured=(a_lab("holotranscobalamin", x),))),
+    ),
     "mma_high_toddler": (
         "0.01",
         fires("STAT-03", lambda x: a_record(a_lab("methylmalonate", x), level=a_level(250),

@@ -573,3 +573,33 @@ def test_nothing_is_called_mild_beside_a_critical_card(but: dict[str, Any], crit
     if but.get("problems"):
         drafted = see_orders(a_record(**but), a_draft())
         assert not drafted.says("mild")
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "flag", "sign"),
+    [
+        ("39.9", None, "", True), ("40", None, "", False), ("22", None, "", True),
+        ("38", "35", "", False), ("34.9", "35", "", True), ("50", "57", "", True),
+        ("38", None, "normal", False), ("60", None, "low", True),
+    ],
+)  # fmt: skip
+def test_holotranscobalamin_is_low_by_its_laboratory_or_else_by_the_limit(
+    value: str, low: str | None, flag: str, *, sign: bool
+) -> None:
+    lower = quantity(low, "pmol/L") if low is not None else None
+    lab = a_lab("holotranscobalamin", value, interpretation=flag, reference_low=lower)
+    seen = see(a_record(measured=(lab,)))
+    assert ("SIGN-05" in seen.rules) is sign
+    assert seen.says(f"holotranscobalamin {value} pmol/L") is sign
+
+
+def test_low_holotranscobalamin_beside_another_sign_is_a_warning() -> None:
+    low = a_lab("holotranscobalamin", 22)
+    seen = see(a_record(measured=(low,), problems=[FAILURE_TO_THRIVE]))
+    assert "SIGN-04" in seen.rules
+    assert seen.indicator == "warning"
+
+
+def test_low_holotranscobalamin_of_long_ago_or_above_a_bound_is_no_sign() -> None:
+    for but in ({"ago": 31}, {"comparator": ">"}):
+        assert see(a_record(measured=(a_lab("holotranscobalamin", 22, **but),))).silent

@@ -336,7 +336,7 @@ def _high_without_treatment(facts: Facts, a: Assessment, g: Guideline) -> list[O
         return []
     if facts.therapy.current or not g.limits.b12_high.holds(level.high):
         return []
-    if not (facts.neurological or at_risk(a.cause)):
+    if not (a.signs.backing or at_risk(a.cause)):
         return []
     indicator = g.file.cards["STAT-08"].indicator
     return [Recommend("STAT-08", "STAT-08", indicator, words.card_values(facts, a, (), g))]

@@ -340,6 +340,7 @@ def assess_status(facts: Facts, cause: Cause, signs: Signs, g: Guideline, why: R
             firm_metabolite=any(
                 one.flagged or one.name == "methylmalonate" for one in weighed.high
             ),
+            suggestive=signs.backing,
             treated_since=any(day >= sampled for day in therapy.dates),
             newest_days=days_since(newest.when, facts.on),
             newest_unplaced=newest.verdict == "indeterminate",
@@ -438,15 +439,16 @@ def _extremes(facts: Facts, g: Guideline) -> dict[str, Any]:
     current = level is not None and limits.result_current.holds(days_since(level.when, facts.on))
     return {
         "homocysteine": _reaching(extreme_homocysteine(facts, limits)),
-        "homocysteine_high": _is_high(facts, homocysteine, limits),
+        "homocysteine_high": is_high(facts, homocysteine, limits),
         "mma": _reaching(mma) if mma is not None and mma.comparator not in ("<", "<=") else None,
-        "mma_high": _is_high(facts, mma, limits),
+        "mma_high": is_high(facts, mma, limits),
         "under_one_month": facts.age.under_one_month,
         "level_deficient": current and level is not None and level.verdict == "deficient",
     }
 
 
-def _is_high(facts: Facts, lab: Lab | None, limits: Limits) -> bool:
+def is_high(facts: Facts, lab: Lab | None, limits: Limits) -> bool:
+    """Whether there is a metabolite, and it is raised."""
     return lab is not None and standing_of(facts, lab, limits) == "high"
 
 
@@ -515,6 +517,7 @@ def find_signs(
     ]
     beyond: list[Value] = [
         *_one_sign(_valued(metabolites, g)),
+        *_valued(_low_holotranscobalamin(facts, limits), g),
         *_names((*facts.suggestive, *facts.worded.suggestive)),
     ]
     firm = bool(known or beyond)
@@ -555,6 +558,15 @@ def _calculated(facts: Facts) -> list[Message]:
     if fall is None:
         return []
     return [say(Texts.weight_falls, before=fall.before.written, now=fall.now.written)]
+
+
+def _low_holotranscobalamin(facts: Facts, limits: Limits) -> tuple[Lab, ...]:
+    """The newest, where it is low by the laboratory's flag or range, else by the limit."""
+    lab = recent(facts, "holotranscobalamin", limits.labs_recent)
+    if lab is None:
+        return ()
+    low = lab.low or (not lab.placed and limits.holotranscobalamin_low.holds(lab.value))
+    return (lab,) if low else ()
 
 
 def _valued(labs: Iterable[Lab], g: Guideline) -> list[Message]:

@@ -60,6 +60,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     discordance_window: Limit
     metabolite_window: Limit
     mma_high: Limit
+    holotranscobalamin_low: Limit
     mma_high_toddler: Limit
     mma_grey: Limit
     mma_extreme: Limit
@@ -827,6 +828,7 @@ class Codes(Struct, frozen=True):
     ferritin: CodeList
     methylmalonate: CodeList
     homocysteine: CodeList
+    holotranscobalamin: CodeList
     gestational_age: CodeList
     breastfeeding_status: CodeList
     diet: CodeList

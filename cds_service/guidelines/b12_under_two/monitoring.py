@@ -81,10 +81,12 @@ def without_result(wanted: Iterable[Wanted], facts: Facts, g: Guideline) -> list
 
 
 def repeated_metabolites(facts: Facts, assessment: Assessment, g: Guideline) -> list[Wanted]:
-    """In four weeks, the metabolites that are neither normal nor convincingly raised."""
+    """In four weeks, the metabolites that are neither normal nor convincingly raised, and those
+    that are followed beside an adequate level."""
     status = assessment.status
     unclear = [*status.grey_metabolites]
-    if status.name == "borderline" and not status.convincing:
+    followed = status.name == "adequate with signs" and not facts.neurological
+    if followed or (status.name == "borderline" and not status.convincing):
         unclear += status.high_metabolites
     later = facts.on + timedelta(weeks=int(g.file.constants.borderline_repeat.value))
     names = {one.name for one in unclear}

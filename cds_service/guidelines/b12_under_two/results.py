@@ -32,6 +32,7 @@ from cds_service.language import Amount, Words, say
 LabName = Literal[
     "hemoglobin", "mcv", "platelets", "leukocytes", "neutrophils", "reticulocytes", "potassium",
     "folate", "ferritin", "methylmalonate", "homocysteine",
+    "holotranscobalamin",
 ]  # fmt: skip
 
 #: Results that stand. Any other status ("preliminary", "unknown", "entered-in-error") does not.
@@ -42,6 +43,7 @@ LAB_UNITS: dict[LabName, str] = {
     "hemoglobin": "g/dL", "mcv": "fL", "platelets": "10*9/L", "leukocytes": "10*9/L",
     "neutrophils": "10*9/L", "reticulocytes": "%", "potassium": "mmol/L", "folate": "ng/mL",
     "ferritin": "ng/mL", "methylmalonate": "umol/L", "homocysteine": "umol/L",
+    "holotranscobalamin": "pmol/L",
 }  # fmt: skip
 
 
@@ -86,6 +88,7 @@ class Level(Struct, frozen=True, gc=False):
 class Lab(Struct, frozen=True, gc=False):
     """One laboratory result in the unit of ``LAB_UNITS``; ``high``/``low`` as the lab flags it.
 
+    ``placed`` when a flag or the lower end of its range says whether it is low.
     ``unread`` when a flag or a range was sent that could not be understood: what is not high by
     the rest of it is not normal either.
     """
@@ -100,6 +103,7 @@ class Lab(Struct, frozen=True, gc=False):
     flagged: bool
     name: LabName
     unread: bool = False
+    placed: bool = False
 
 
 # --- weight -----------------------------------------------------------------------------------
@@ -526,17 +530,20 @@ def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> La
         low=flag == "low" or ranged.low,
         flagged=flag != "" or ranged.tells,
         name=name,
+        placed=flag != "" or ranged.tells_low,
         unread=ranged.unread or not {"flag", "range"}.isdisjoint(measured.unclear),
     )
 
 
 class _Ranged(NamedTuple):
     """Where a value lies by the laboratory's range; ``tells`` that its upper end decides,
-    ``unread`` that the end is in a unit nobody can convert."""
+    ``tells_low`` that it has a lower one, ``unread`` that the upper end is in a unit nobody can
+    convert."""
 
     high: bool
     low: bool
     tells: bool
+    tells_low: bool
     unread: bool
 
 
@@ -553,7 +560,7 @@ def _against_range(
     in_range = upper is not None and number <= upper and not above
     too_low = lower is not None and number < lower and not above
     unread = measured.reference_high is not None and upper is None
-    return _Ranged(too_high, too_low, too_high or in_range, unread)
+    return _Ranged(too_high, too_low, too_high or in_range, lower is not None, unread)
 
 
 def as_compared(kind: str, value: Quantity, g: Guideline) -> Decimal | None:

@@ -430,7 +430,7 @@ def _card_of_a_question(route: str, facts: Facts, a: Assessment) -> str:
     """What asks for a test: the signs beside a normal level, a level that cannot be placed, the
     screening, what suggests a deficiency, or else a neurological sign or a cause."""
     if a.status.name == "adequate with signs":
-        return "RTE-10.signs"
+        return "RTE-10.signs" if facts.neurological else "RTE-10.metabolites"
     if a.status.unplaced:
         level = a.status.level
         overtaken = level is not None and level.overtaken

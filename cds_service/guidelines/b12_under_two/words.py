@@ -12,6 +12,7 @@ from cds_service.clinical import Moment, PlannedDrug, PlannedTest
 from cds_service.guidelines.b12_under_two.assessment import (
     Assessment,
     extreme_homocysteine,
+    is_high,
     recent,
 )
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
@@ -160,9 +161,11 @@ def shown_extremes(facts: Facts, a: Assessment, g: Guideline) -> Listed:
         return Listed(())
     window = g.limits.labs_recent
     homocysteine = extreme_homocysteine(facts, g.limits)
-    if homocysteine is None and a.suspicion == "ETI-01b":
+    if homocysteine is None and a.suspicion != "ETI-01c":
         homocysteine = recent(facts, "homocysteine", window, above=True)
-    found = (homocysteine, recent(facts, "methylmalonate", window, above=True))
+    found = [homocysteine, recent(facts, "methylmalonate", window, above=True)]
+    if a.suspicion == "ETI-01d":
+        found = [one for one in found if is_high(facts, one, g.limits)]
     return shown_labs([one for one in found if one is not None], g)
 
 
@@ -226,6 +229,7 @@ def card_values(
         "reactions": Listed(facts.reactions),
         "possible_reactions": Listed(facts.possible_reactions),
         "extremes": shown_extremes(facts, a, g),
+        "metabolites": shown_metabolites(a, g),
         "deficient": g.limits.b12_deficient.value,
         "adequate": g.limits.b12_adequate.value,
     }

@@ -16,7 +16,6 @@ from cds_service.guidelines.tables import (
     all_of,
     any_of,
     meets,
-    misses,
     none,
     not_,
     some,
@@ -57,7 +56,7 @@ def cause_table(limits: Limits, words: TableWords) -> Table[CauseFacts, None]:
     )
     possible = all_of(f.breast_fed, not_(nutritional))
     unexplained = all_of(none(f.inborn), none(f.level_deficient))
-    alone = all_of(f.mma_high, none(f.homocysteine_high))
+    raised = any_of(f.mma_high, f.homocysteine_high)
     extreme = any_of(
         meets(f.homocysteine, limits.homocysteine_extreme),
         all_of(meets(f.homocysteine, limits.homocysteine_severe), none(f.level_deficient)),
@@ -79,9 +78,9 @@ def cause_table(limits: Limits, words: TableWords) -> Table[CauseFacts, None]:
                 all_of(
                     unexplained,
                     not_(extreme),
-                    alone,
+                    raised,
                     f.under_one_month,
-                    misses(f.mma, limits.mma_extreme),
+                    not_(meets(f.mma, limits.mma_extreme)),
                 ),
                 None,
             ),

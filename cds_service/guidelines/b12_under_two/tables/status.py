@@ -50,6 +50,7 @@ class StatusFacts(Struct, frozen=True):
     unknown without one; ``sample_day`` the day of its sample counted from the first dose, at most
     0 before it. ``softened`` when a result within two weeks was deficient and this one is not.
     ``convincing`` when raised metabolites turn an unclear level into a deficiency.
+    ``suggestive`` when a code or a number tells a sign of either strength beside the metabolites.
     ``suggested`` when signs, words or the newborn screening ask for a level.
     ``treated_since`` when B12 was ordered or given on or after its day. ``newest_days`` and
     ``newest_unplaced`` are of the newest result, which may be another."""
@@ -63,6 +64,7 @@ class StatusFacts(Struct, frozen=True):
     convincing: bool = False
     firm_metabolite: bool = False
     signs: bool = False
+    suggestive: bool = False
     risk: bool = False
     treated_since: bool = False
     suggested: bool = False
@@ -112,6 +114,11 @@ def status_table(limits: Limits, words: TableWords) -> Table[StatusFacts, Status
             Row(
                 "STAT-07",
                 all_of(adequate, f.signs, is_one_of(f.metabolites, "high", "none")),
+                "adequate with signs",
+            ),
+            Row(
+                "STAT-07b",
+                all_of(adequate, f.suggestive, is_one_of(f.metabolites, "high"), f.convincing),
                 "adequate with signs",
             ),
             Row("STAT-08", adequate, "adequate"),
