@@ -6,7 +6,7 @@ Read by the standard, and as real clients write it:
 * an override without any reason is valid, and a reason may lack its system or its display. An
   ``overrideReason`` that is sent but holds no reason, comment or extension is refused, since
   what the clinician answered would be lost.
-* a reason may also be a CodeableConcept, and may stand in ``overrideReason`` itself.
+* a reason may also be a CodeableConcept, and may be in ``overrideReason`` itself.
 * instead of a reason Epic sends an ``extension``: it is kept as sent, and its words are the reason.
 * ``card`` is the name the card was sent with; ids and spellings are not examined.
 * ``null`` for an optional member means that it is not there; unknown members are ignored.

@@ -47,7 +47,7 @@ export function isCurrent(hook = desk.hook) {
 
 export const cardsOf = (hook = desk.hook) => (isCurrent(hook) ? desk.asked[hook].answer.response.cards : []);
 
-// The answer, or null if there is none, or none that still counts.
+// The answer, or null without one that still counts.
 export async function ask(hook = desk.hook) {
   const service = serviceOf(hook);
   if (!service || !desk.loaded) return null;
@@ -122,7 +122,7 @@ export function look(hook) {
 
 // --- opening a child -----------------------------------------------------------------------------
 
-// `fetched(signal)` brings the request; whoever is opened last is shown, and until then nobody.
+// `fetched(signal)` brings the request; the last one opened is shown, and until then no child.
 async function open(label, story, fetched) {
   desk.opening?.stop.abort();
   const opening = (desk.opening = { label, stop: new AbortController() });
@@ -267,7 +267,7 @@ export function dismiss(card, reason, comment) {
 
 // What was done with a card is shown at once, and what the service said to it when it has said it.
 async function deal(service, card, done, words, feedback) {
-  const { dealt } = desk; // of this child, whoever is open when the answer comes
+  const { dealt } = desk; // of this child, whichever child is open when the answer comes
   dealt.set(card.uuid, { ...done, said: `${words}; sending feedback …` });
   changed("orders", "advice", "dealt");
   const item = { card: card.uuid, ...feedback, outcomeTimestamp: new Date().toISOString() };

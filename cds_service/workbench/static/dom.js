@@ -103,7 +103,7 @@ export function refuse(control, why) {
   else control.removeAttribute("aria-describedby");
 }
 
-// A name written by somebody, in whatever direction it is read.
+// A name that someone wrote, in whatever direction it is read.
 export const name = (text) => h("bdi", {}, text);
 
 export function select(options, chosen, properties) {

@@ -52,7 +52,7 @@ let done = 0;
 
 export const restart = () => (done = 0);
 
-// `acted` is told which step was taken, when it is over.
+// `acted` receives the step that was taken, when it is over.
 export function guideOf(acted) {
   while (done < STEPS.length && HAPPENED[STEPS[done].name]()) done += 1;
   return STEPS.map(({ name, title, text, act, can }, index) => {

@@ -1,4 +1,4 @@
-// The workbench: what of the desk is shown where, and what happens when somebody acts.
+// The workbench: what of the desk is shown where, and what happens when someone acts.
 
 import { cardsOf } from "./cards.js";
 import { chartOf } from "./chart.js";

@@ -16,7 +16,7 @@ function inDays(duration) {
   return Math.min(Math.max(value, 0) * (LENGTH[text(code)] ?? LENGTH[NAMED[text(unit)]] ?? 1), LONGEST);
 }
 
-// A positive number, or what holds where there is none.
+// A positive number, or what holds without one.
 const positive = (value, otherwise) => (number(value) > 0 ? value : otherwise);
 
 // [{ number, text, dose, start, end, open, given: Map(day -> times) }]; phases that follow one
