@@ -329,7 +329,7 @@ def placeholders(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _template(text: str) -> tuple[tuple[tuple[str, str], ...], str]:
-    """A text taken apart: what stands before each value with the value's name, and the end."""
+    """A text taken apart: what comes before each value with the value's name, and the end."""
     fields: list[tuple[str, str]] = []
     before = ""
     for literal, name, _, _ in string.Formatter().parse(text):
