@@ -15,9 +15,9 @@ _OPTIONS = {
 }
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: Page, within: str = "html") -> list[str]:
     page.evaluate(Path(os.environ["CDS_TEST_AXE"]).read_text(encoding="utf-8"))
-    found = page.evaluate("options => axe.run(document, options)", _OPTIONS)
+    found = page.evaluate("([within, options]) => axe.run(within, options)", [within, _OPTIONS])
     assert found["passes"]
     return [
         f"{one['id']}: {node['html'][:150]} {node['any'][0]['message'] if node['any'] else ''}"

@@ -123,7 +123,7 @@ function reasons(rules, told, setup) {
     sentences.length > 0 && h("h4", {}, "The guideline says"),
     sentences.map((name) => h("blockquote", {}, h("a", { href: place(setup, name) }, name), " ", setup.statements[name])),
     h("h4", {}, "On these facts"),
-    h("div", { class: "scroll", role: "region", tabindex: "0", "aria-label": "Facts used" }, factTable(known)),
+    h("div", { class: "scroll", role: "group", tabindex: "0", "aria-label": "Facts used" }, factTable(known)),
     h("h4", {}, "What was missing"),
     missing.length ? h("ul", {}, missing.map((one) => h("li", {}, one.text))) : h("p", {}, "Nothing that was asked for."),
     h("h4", {}, "Every rule, and why it fired or not"),

@@ -15,7 +15,7 @@ export function chooserOf({ samples, setup, story: chosen, opening, refusal, odd
       first.map(({ story, label }) => h("button", { type: "button", class: story === chosen ? "story chosen" : "story", "aria-pressed": String(story === chosen), onclick: () => acts.story(story) }, label))),
     told.length > 0 && allStories(told, chosen, acts),
     h("p", { class: "tells", id: "tells" }, opening ? "" : (named.get(chosen)?.tells ?? "")),
-    oddities.length > 0 && h("ul", { class: "refused", role: "alert" }, oddities.map((one) => h("li", {}, one))),
+    oddities.length > 0 && h("div", { class: "refused", role: "alert" }, h("ul", {}, oddities.map((one) => h("li", {}, one)))),
     refusal && h("p", { class: "error", role: "alert" }, refusal.text, " ",
       refusal.again && h("button", { type: "button", class: "small", onclick: refusal.again }, "Try again")),
     another ??= h("details", { open: told.length === 0 }, h("summary", {}, "Another patient …"), ownPatient(setup.demo, acts)),

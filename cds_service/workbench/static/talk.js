@@ -43,7 +43,7 @@ function exchangeOf(exchange, key, open) {
 }
 
 const pretty = (value) => (typeof value === "string" ? value : JSON.stringify(value ?? null, null, 2));
-const block = (value, label) => h("pre", { tabindex: "0", role: "region", "aria-label": label }, pretty(value));
+const block = (value, label) => h("pre", { tabindex: "0", role: "group", "aria-label": label }, pretty(value));
 
 function copying(label, text) {
   return h("button", { type: "button", class: "small", onclick: async () => {
