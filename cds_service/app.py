@@ -161,7 +161,7 @@ def _challenger(
         service: consultation.Service, asked: Request, done: consultation.Consultation, on: date
     ) -> Evaluation | None:
         occasion = consultation.Occasion(
-            on, settings.as_of is not None, one_action=settings.one_action, arm=ARM
+            on, settings.as_of is not None, one_action=done.one_action, arm=ARM
         )
         return consultation.judge(service, asked, done.evidence, occasion).evaluation
 

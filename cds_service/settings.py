@@ -58,7 +58,7 @@ class Settings(Struct, frozen=True):
     samples: Path | None = None
     fhir_deadline: float = 0.4
     max_body_bytes: int = 5_000_000
-    one_action: bool = False
+    one_action: bool | None = None
     workbench: bool = True
     clients_file: Path | None = None
     calls_per_minute: int = 6_000
@@ -342,10 +342,11 @@ SETTINGS: Mapping[str, Setting] = {
     "CDS_ONE_ACTION": Setting(
         "one_action",
         _flag,
-        "`false`",
+        "`false`; `true` for the public CDS Hooks sandbox in the demo",
         "`true` for clients that apply one action of a suggestion and drop the others, as the"
         " public CDS Hooks sandbox and some EHRs do: whatever accompanies a"
-        " drug is suggested on separate cards, one action each.",
+        " drug is suggested on separate cards, one action each. A client's `one_action` in the"
+        " register comes first.",
     ),
     "CDS_WORKBENCH": Setting(
         "workbench",

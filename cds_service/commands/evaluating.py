@@ -61,7 +61,7 @@ def evaluate(
     try:
         case = read_case(_content(file), services, hook, patient)
         on, evaluated = _date_of(case, as_of.date() if as_of else None, settings, today)
-        occasion = Occasion(on, on != today, NO_SERVER, one_action=settings.one_action)
+        occasion = Occasion(on, on != today, NO_SERVER, one_action=bool(settings.one_action))
         response = consult(case.service, case.asked, None, occasion).response
     except ServiceError as error:
         raise BadInput(f"{file}: {error.text}") from None

@@ -167,4 +167,5 @@ def _answered(
         loggable(response, examined.evidence),
         kept(service, examined, spoken, response, durations),
         examined.evidence,
+        occasion.one_action,
     )

@@ -49,10 +49,12 @@ class Examined(Struct, frozen=True):
 class Consultation(Struct, frozen=True):
     """One answered call: the response, and what may be logged and kept of it (no patient data).
 
-    ``evidence`` is what was gathered for it, to be judged again or let go.
+    ``evidence`` is what was gathered for it, and ``one_action`` how its client applies it, to be
+    judged again or let go.
     """
 
     response: Response
     log: Mapping[str, Any] = {}
     evaluation: audit.Evaluation | None = None
     evidence: Mapping[str, Answer] = {}
+    one_action: bool = False

@@ -39,15 +39,26 @@ _is_printable = re.compile(r"[\x20-\x7e]{1,256}").fullmatch
 
 
 class Caller:
-    """The maker of this call: a registered client, or any caller (``name`` "") in open mode."""
+    """The maker of this call: a registered client, or any caller (``name`` "") in open mode.
 
-    __slots__ = ("fhir_servers", "name")
+    ``one_action`` whether it applies one action of a suggestion only, ``None`` where nothing is
+    registered about that.
+    """
 
-    def __init__(self, name: str, fhir_servers: Collection[str], seal: object) -> None:
+    __slots__ = ("fhir_servers", "name", "one_action")
+
+    def __init__(
+        self,
+        name: str,
+        fhir_servers: Collection[str],
+        seal: object,
+        one_action: bool | None = None,
+    ) -> None:
         if seal is not _SEAL:
             raise TypeError("a Caller is made by a guard only")
         self.name = name
         self.fhir_servers = fhir_servers
+        self.one_action = one_action
 
 
 class Door(Protocol):
@@ -115,7 +126,8 @@ class Guard:
         self._now = now
         self._calls = {client.name: _Calls(calls_per_minute) for client in clients}
         self._callers = {
-            client.name: Caller(client.name, client.fhir_servers, _SEAL) for client in clients
+            client.name: Caller(client.name, client.fhir_servers, _SEAL, client.one_action)
+            for client in clients
         }
 
     def authenticate(self, authorization: str | None, audiences: Collection[str]) -> Caller:
@@ -140,6 +152,20 @@ class Guard:
         if not self._use_token(client.issuer, claims.jti, ceil(claims.exp) + LEEWAY_S):
             raise Unauthorized("the token was used before", name)
         return self._callers[name]
+
+
+def calls_itself(origin: str, authorization: str | None, caller_origin: str | None) -> bool:
+    """Whether a caller says that it is the web application published at ``origin``: as the page
+    that calls, or as the issuer of its token, which a copy on another machine names too.
+
+    Nothing of it is checked, so it may decide how an answer is written, never who is trusted.
+    """
+    if caller_origin == origin:
+        return True
+    try:
+        return _read(_bearer(authorization))[1].iss == origin
+    except Rejected:
+        return False
 
 
 def _bearer(authorization: str | None) -> str:

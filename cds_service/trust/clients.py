@@ -32,7 +32,8 @@ class Client(Struct, frozen=True):
     ``name`` appears in our log and records. ``issuer`` is the ``iss`` of its tokens. Its keys are
     read from ``jwks_file``, else fetched from ``jwks_url``, which is also the only ``jku`` its
     tokens may name. ``audiences`` are accepted besides our own addresses, ``tenants`` the only
-    ones accepted when there are any.
+    ones accepted when there are any. ``one_action`` whether it applies one action of a suggestion
+    only, where its entry says so.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Client(Struct, frozen=True):
     jwks_file: Path | None = None
     audiences: frozenset[str] = frozenset()
     tenants: frozenset[str] = frozenset()
+    one_action: bool | None = None
 
 
 class _Entry(Struct, forbid_unknown_fields=True):
@@ -52,6 +54,7 @@ class _Entry(Struct, forbid_unknown_fields=True):
     jwks_file: str = ""
     audiences: list[str] = []
     tenants: list[str] = []
+    one_action: bool | None = None
 
 
 class _File(Struct, forbid_unknown_fields=True):
@@ -151,6 +154,7 @@ class _Reader:
             path,
             frozenset(entry.audiences),
             frozenset(entry.tenants),
+            entry.one_action,
         )
 
     def address(self, member: str, url: str) -> str:

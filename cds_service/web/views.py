@@ -27,6 +27,7 @@ from cds_service.errors import BadRequest, MethodNotAllowed, NotFound, ServiceEr
 from cds_service.store import metrics
 from cds_service.store.log import log_line
 from cds_service.trust.addresses import ApprovedFhirServer, Refused, approve_fhir_server
+from cds_service.trust.callers import calls_itself
 from cds_service.web import accounts
 from cds_service.web.accounts import Accounts, Arrival
 from cds_service.web.edge import Edge, is_for_us
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     Connect = Callable[[ApprovedFhirServer, str | None], object]
 
 _JSON = "application/json"
+#: The public CDS Hooks sandbox, https://github.com/cds-hooks/sandbox: its page, and the issuer of
+#: its tokens wherever it runs.
+SANDBOX = "https://sandbox.cds-hooks.org"
 _encode_json = msgspec.json.encode
 _HEALTHY = _encode_json({"status": "ok"})
 
@@ -186,13 +190,24 @@ class Views:
             settings.as_of is not None,
             no_server,
             settings.max_entries,
-            settings.one_action,
+            self._applies_one_action(caller),
             unseen,
         )
         done = self._consult(service, asked, server, occasion)
         if restraint is None:
             return done
         return restraint.hold_back(done, service, caller.name, asked.context.patient_id)
+
+    def _applies_one_action(self, caller: Caller) -> bool:
+        """Whether this client applies one action of a suggestion and drops the others."""
+        if caller.one_action is not None:
+            return caller.one_action
+        if self._settings.one_action is not None:
+            return self._settings.one_action
+        sent = request.environ
+        return self._settings.demo and calls_itself(
+            SANDBOX, sent.get("HTTP_AUTHORIZATION"), sent.get("HTTP_ORIGIN")
+        )
 
 
 #: Every address, with what answers there.

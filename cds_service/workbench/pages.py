@@ -155,7 +155,9 @@ class Workbench:
             server, no_server = None, "the workbench reads FHIR servers in the demo only"
             if settings.demo:
                 server, no_server = self._server_for(asked)
-            occasion = Occasion(on, moved, no_server, settings.max_entries, settings.one_action)
+            occasion = Occasion(
+                on, moved, no_server, settings.max_entries, bool(settings.one_action)
+            )
             examined = examine(service, asked, server, occasion)
             response = respond(service, asked, examined, occasion)
             return _json(explained(service, asked, examined, response, on))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from base64 import urlsafe_b64encode as b64encode
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -100,6 +101,42 @@ def test_the_consultation_is_given_the_date_it_is_asked_for() -> None:
     assert (calls.occasion.on, calls.occasion.as_of_is_set) == (date(2026, 1, 15), True)
     client(calls).post("/cds-services/small", json=ASKED)
     assert (calls.occasion.on, calls.occasion.as_of_is_set) == (date.today(), False)  # noqa: DTZ011, TID251
+
+
+SANDBOX = {"Origin": "https://sandbox.cds-hooks.org"}
+
+
+def issued_by(issuer: str) -> dict[str, str]:
+    """A token as a copy of the sandbox sends it from elsewhere: what it says is not checked."""
+    claims = {"iss": issuer, "aud": "a", "exp": 1, "iat": 1, "jti": "1"}
+    header = {"alg": "ES384", "typ": "JWT", "kid": "1"}
+    parts = (b64encode(json.dumps(one).encode()).decode().rstrip("=") for one in (header, claims))
+    return {"Authorization": f"Bearer {'.'.join(parts)}.AAAA", "Origin": "http://localhost:8081"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "demo", "setting", "one_action"),
+    [
+        (SANDBOX, True, None, True),
+        (issued_by(SANDBOX["Origin"]), True, None, True),
+        (SANDBOX, True, False, False),
+        (SANDBOX, False, None, False),
+        (issued_by(SANDBOX["Origin"]), False, None, False),
+        ({"Origin": "https://sandbox.cds-hooks.org.example"}, True, None, False),
+        (issued_by("https://ehr.example.org"), True, None, False),
+        ({"Authorization": "Bearer no.token.here"}, True, None, False),
+        ({}, True, None, False),
+        ({}, True, True, True),
+        ({}, False, True, True),
+    ],
+)
+def test_the_demo_knows_the_public_sandbox_which_applies_one_action(
+    headers: dict[str, str], demo: bool, setting: bool | None, one_action: bool
+) -> None:
+    calls = Calls()
+    app = client(calls, demo=demo, one_action=setting)
+    assert app.post("/cds-services/small", json=ASKED, headers=headers).status_code == 200
+    assert calls.occasion.one_action is one_action
 
 
 @pytest.mark.parametrize(

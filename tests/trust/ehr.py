@@ -132,13 +132,15 @@ def register(folder: Path, ehrs: Iterable[Ehr]) -> Path:
 
 
 class Calls:
-    """Stands in for the consultation and keeps with which FHIR server it was called."""
+    """Stands in for the consultation and keeps with which FHIR server and how it was called."""
 
     def __init__(self) -> None:
         self.servers: list[Any] = []
+        self.occasions: list[Any] = []
 
     def __call__(self, service: Any, asked: Any, server: Any, occasion: Any) -> Consultation:
         self.servers.append(server)
+        self.occasions.append(occasion)
         return Consultation(Response((Card("u1", "Seen", "info", Source("Test")),)), {})
 
 

@@ -25,6 +25,7 @@ issuer       = "https://ehr.north.example.org"
 jwks_url     = "https://ehr.north.example.org/jwks.json"
 fhir_servers = ["HTTPS://FHIR.north.example.org:443/r4/"]
 audiences    = ["cds"]
+one_action   = true
 tenants      = ["a", "b"]
 """
 
@@ -46,6 +47,7 @@ def test_a_register_is_read_whole(tmp_path: Path) -> None:
             jwks_url="https://ehr.north.example.org/jwks.json",
             audiences=frozenset({"cds"}),
             tenants=frozenset({"a", "b"}),
+            one_action=True,
         ),
         Client(name="south", issuer="s", jwks_file=tmp_path / "south.json"),
     )
@@ -78,6 +80,7 @@ def test_a_register_is_read_whole(tmp_path: Path) -> None:
         ('["cds"]', '[""]', "clients.north: audiences"),
         ('["cds"]', '"cds"', "clients.north: .*audiences"),
         ('["a", "b"]', '["a", 1]', "clients.north: .*tenants"),
+        ("= true", '= "yes"', "clients.north: .*one_action"),
         (GOOD, GOOD + GOOD, "clients.north: client 1 has the same name"),
         (
             GOOD,

@@ -122,6 +122,21 @@ def test_the_host_a_caller_names_is_no_audience(client: FlaskClient) -> None:
     assert post(client, {**headers, "Host": "10.1.2.3"}).status_code == 401
 
 
+@pytest.mark.parametrize("setting", [None, False, True])
+@pytest.mark.parametrize("registered", [None, False, True])
+def test_how_many_actions_a_client_applies_is_its_own_property(
+    registered: bool | None, setting: bool | None, tmp_path: Path
+) -> None:
+    """The register comes before the setting, and what a request says of itself before neither."""
+    known = {} if registered is None else {"one_action": registered}
+    east, calls = Ehr("east", **known), Calls()
+    client = service(register(tmp_path, [east]), consult=calls, one_action=setting)
+    headers = {**east.bearer(), "Origin": "https://sandbox.cds-hooks.org"}
+    assert post(client, headers).status_code == 200
+    (occasion,) = calls.occasions
+    assert occasion.one_action is bool(setting if registered is None else registered)
+
+
 def test_members_of_a_token_that_are_not_known_are_ignored(client: FlaskClient) -> None:
     headers = NORTH.bearer(sub="Practitioner/1", tenant="any", azp="x", scope=["a"])
     assert post(client, headers).status_code == 200
