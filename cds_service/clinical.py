@@ -402,7 +402,7 @@ class Phase(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
     ``period_unit`` and ``duration_unit`` are d, wk or mo; ``count`` is the number of doses. A phase
     that does not follow on the one before begins ``after_months`` after day ``after_days`` of the
-    course, on ``begins``; it lasts up to ``ends``.
+    course, on ``begins``; it lasts up to ``ends``. ``then`` follows, which ``text`` says too.
     """
 
     frequency: int
@@ -412,6 +412,7 @@ class Phase(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     duration_unit: Literal["d", "wk", "mo"]
     count: int
     text: str
+    then: str = ""
     after_days: int = 0
     after_months: int = 0
     begins: date | None = None
@@ -422,8 +423,9 @@ class PlannedDrug(Struct, frozen=True, gc=False):
     """A medication to prescribe: ``amount`` at each time, phase after phase; ``unit`` is a
     canonical UCUM mass or volume of `UNITS`.
 
-    ``substance`` is the active one, where the guideline knows it; ``purpose`` is "maintenance"
-    for what only meets the daily requirement.
+    ``substance`` is the active one and ``strength`` how much of it, in ``unit``, one mL holds,
+    where the guideline knows it; ``purpose`` is "maintenance" for what only meets the daily
+    requirement.
     """
 
     codes: tuple[Code, ...]
@@ -437,6 +439,7 @@ class PlannedDrug(Struct, frozen=True, gc=False):
     reasons: tuple[str, ...] = ()
     note: Words = ""
     substance: str = ""
+    strength: Decimal | None = None
     purpose: Literal["treatment", "maintenance"] = "treatment"
 
 

@@ -164,6 +164,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.age": (_B12, "msgspec"),
     "guidelines.b12_under_two.loading": (_B12, "msgspec"),
     "guidelines.b12_under_two.prescribing": (_B12, "msgspec"),
+    "guidelines.b12_under_two.giving": (_B12, ""),
     "guidelines.b12_under_two.products": (_B12, "msgspec"),
     "guidelines.b12_under_two.dosing": (_B12, "msgspec"),
     "guidelines.b12_under_two.antidote": (_B12, ""),
@@ -207,7 +208,11 @@ ALLOWED: dict[str, tuple[str, str]] = {
         " language",
         "msgspec",
     ),
-    "consultation.cards": ("clinical errors guidelines.engine cdshooks language", "msgspec"),
+    "consultation.cards": (
+        "clinical errors guidelines.engine cdshooks language consultation.detail",
+        "msgspec",
+    ),
+    "consultation.detail": ("guidelines.engine language", ""),
     "consultation.occasion": (
         "clinical cdshooks fhir.gather guidelines.guideline store.audit",
         "msgspec",

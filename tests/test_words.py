@@ -293,7 +293,8 @@ def test_every_text_is_given_the_values_it_names() -> None:
 def test_every_text_of_the_service_is_said_somewhere() -> None:
     said = {id_ for one in SAID for id_ in one.ids}
     by_kind = {*(f"list.{one}" for one in house.List.__struct_fields__),
-               *(f"format.{one}" for one in house.Format.__struct_fields__)}  # fmt: skip
+               *(f"format.{one}" for one in house.Format.__struct_fields__),
+               *(f"month.{one}" for one in house.Month.__struct_fields__)}  # fmt: skip
     known = {id_ for table in house.TABLES for id_ in ids_of(table)}
     assert known - said - by_kind == set()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple, Protocol
@@ -22,9 +24,9 @@ from cds_service.clinical import (
     StoppedDrug,
     Written,
 )
+from cds_service.consultation.detail import compose
 from cds_service.guidelines.engine import (
     INDICATORS,
-    SECTIONS,
     CannotTell,
     CardText,
     Choice,
@@ -36,7 +38,16 @@ from cds_service.guidelines.engine import (
     Wording,
     text_id,
 )
-from cds_service.language import Language, Listed, Message, Words, house, placeholders, say
+from cds_service.language import (
+    Amount,
+    Language,
+    Listed,
+    Message,
+    Words,
+    house,
+    placeholders,
+    say,
+)
 
 #: The standard wants fewer than 140 characters.
 SUMMARY_LIMIT = 139
@@ -45,14 +56,26 @@ RULES_EXTENSION = f"{EXTENSIONS}.rules"
 #: CRD know the same under a name of theirs, which is not one that CDS Hooks wants.
 IF_NONE_EXIST = f"{EXTENSIONS}.if-none-exist"
 
-#: What was found stands first and needs no heading.
-_HEADINGS: Mapping[Section, Message] = {
+#: How each part of a card begins.
+_LABELS: Mapping[Section, Message] = {
+    "give": say(house.Card.give),
     "advice": say(house.Card.advice),
+    "ordered": say(house.Card.ordered),
+    "usual": say(house.Card.usual),
     "why": say(house.Card.why),
+    "before": say(house.Card.before),
+    "ask": say(house.Card.ask),
     "safety": say(house.Card.safety),
     "follow_up": say(house.Card.follow_up),
+    "course": say(house.Card.course),
+    "finding": say(house.Card.finding),
+    "background": say(house.Card.background),
     "missing": say(house.Card.missing),
+    "position": say(house.Card.position),
+    "source": say(house.Card.source),
 }
+#: What about one order may be said of another one too: the same change to both.
+_OF_EACH_ORDER: frozenset[Section] = frozenset({"give", "advice", "ordered", "usual"})
 
 
 class Order(Protocol):
@@ -72,15 +95,14 @@ Write = Callable[[Written], Order]
 class _Frame(Struct, frozen=True):
     """What every card of one text has in common, whoever the patient is.
 
-    ``summary``, ``advice`` and ``why`` are ids of texts, "" for none. ``authority`` is what is
-    quoted of the guideline in whatever language, ``quotation`` in the one of the card.
+    ``summary``, ``advice`` and ``why`` are ids of texts, "" for none. ``evidence`` are the sources
+    it rests on, as they are named in whatever language.
     """
 
     summary: str
     advice: str
     why: str
-    authority: str
-    quotation: str
+    evidence: tuple[str, ...]
     source: Source
     links: tuple[Link, ...]
 
@@ -90,33 +112,21 @@ class Stationery:
 
     def __init__(self, words: Wording, language: Language) -> None:
         self.language = language
-        self.headings = {name: language.fill(one) for name, one in _HEADINGS.items()}
-        self.frames = {
-            name: _frame(name, text, words, language) for name, text in words.cards.items()
-        }
+        self.labels = {name: language.fill(one) for name, one in _LABELS.items()}
+        self.frames = {name: _frame(name, text, words) for name, text in words.cards.items()}
         self.override_reasons = tuple(
             Coding(one.system, one.code, one.display) for one in words.override_reasons
         )
 
 
-def _frame(name: str, text: CardText, words: Wording, language: Language) -> _Frame:
-    authority = quotation = ""
-    if text.statement:
-        said = words.statements[text.statement].text
-        lines = [say(house.Card.quotation, statement=text.statement, text=said)]
-        if text.evidence:
-            sources = Listed(tuple(words.sources[one].label for one in text.evidence), "semicolon")
-            lines.append(say(house.Card.evidence, sources=sources))
-        authority = " ".join([language.identity(one) for one in lines])
-        quotation = "> " + "\n>\n> ".join([language.fill(one) for one in lines])
+def _frame(name: str, text: CardText, words: Wording) -> _Frame:
     topic = text.topic or words.about.topic_prefix + re.sub(r"[^A-Za-z0-9]", "", name)
     rule = words.rules[name.partition(".")[0]]
     return _Frame(
         text_id(name, "summary"),
-        text_id(name, "advice"),
+        text_id(name, "advice") if text.advice else "",
         text_id(name, "why") if text.why else "",
-        authority,
-        quotation,
+        tuple(words.sources[one].label for one in text.evidence),
         Source(words.about.label, topic=Coding(words.about.topic_system, topic, rule.result)),
         tuple(Link(words.links[one].label, words.links[one].url, "absolute") for one in text.links),
     )
@@ -146,7 +156,7 @@ class Spoken(NamedTuple):
     """An outcome that becomes a card, and what it says: by ids and values, in any language.
 
     ``texts`` are those of the card itself, ``notes`` one for each note. The first ``own`` of them
-    the outcome has whatever else the answer says.
+    the outcome has whatever else the answer says. ``unseen`` where the caller is not shown it.
     """
 
     outcome: Recommend | CannotTell
@@ -154,6 +164,7 @@ class Spoken(NamedTuple):
     notes: tuple[str, ...]
     own: int
     offered: tuple[Offered, ...]
+    unseen: bool = False
 
 
 def speaking(
@@ -174,7 +185,10 @@ def speaking(
         told = found[first]
         found[first] = structs.replace(told, notes=(*told.notes, *data_notes))
     acts: dict[Plan, Act] = {}
-    return [_spoken(one, words, count, acts) for one, count in zip(found, own, strict=True)]
+    return [
+        _spoken(one, words, count, acts)._replace(unseen=one.rule in unseen)
+        for one, count in zip(found, own, strict=True)
+    ]
 
 
 def _spoken(
@@ -188,7 +202,7 @@ def _spoken(
     ]
     return Spoken(
         outcome,
-        (outcome.card, frame.authority, *texts),
+        (outcome.card, *frame.evidence, *texts),
         tuple([_identity_of_note(one, language) for one in outcome.notes]),
         own,
         tuple(
@@ -229,15 +243,18 @@ def build_cards(
     write: Write,
     *,
     call: str,
+    once: Sequence[Note] = (),
     closing: Sequence[Note] = (),
 ) -> tuple[Card, ...]:
     """The cards of the outcomes that are `speaking`, in their order.
 
     ``write`` makes a resource of a plan; ``call`` names the call and the patient, so that the same
-    call gets the same uuids from every worker, and no other call any of them. ``closing`` stands on
-    every card.
+    call gets the same uuids from every worker, and no other call any of them. ``once`` ends the
+    first card that is seen, ``closing`` every card. What one card says, no later one says again.
     """
     language = words.language
+    first = next((one for one in spoken if not one.unseen), None)
+    told = _Told()
     last = [_line(note, language) for note in closing]
     actions: dict[Act, Action] = {}
     made = []
@@ -249,7 +266,9 @@ def build_cards(
                     actions[act] = _action(act, language, write)
         identity = _identity(one, actions, call)
         number = equals[identity] = equals.get(identity, 0) + 1
-        made.append(_card(one, words, actions, _uuid(f"{identity}|{number}"), last))
+        ends = [_line(note, language) for note in (once if one is first else ())]
+        detail = _detail(one, words, told, ends, last)
+        made.append(_card(one, words, actions, _uuid(f"{identity}|{number}"), detail))
     return tuple(made)
 
 
@@ -258,7 +277,7 @@ def _card(
     words: Stationery,
     actions: Mapping[Act, Action],
     uuid: str,
-    closing: Sequence[str],
+    detail: str,
 ) -> Card:
     outcome, language = spoken.outcome, words.language
     frame, choices = words.frames[outcome.card], _choices(outcome)
@@ -273,7 +292,7 @@ def _card(
         _summary(language, frame.summary, outcome.values),
         outcome.indicator,
         frame.source,
-        _detail(outcome, frame, words, closing),
+        detail,
         tuple(
             [
                 Suggestion(
@@ -311,31 +330,60 @@ def _identity(spoken: Spoken, actions: Mapping[Act, Action], call: str) -> str:
     return "\0".join(said)
 
 
+class _Told:
+    """What the cards of one answer have said so far, by what is the same in any language."""
+
+    def __init__(self) -> None:
+        self._facts: set[str] = set()
+        self._sources: set[str] = set()
+
+    def is_new(self, fact: str, *, section: Section, about: str) -> bool:
+        """Whether ``fact`` is to be said; what is to be done with an order, of each order."""
+        key = f"{about}\0{fact}" if section in _OF_EACH_ORDER else fact
+        if key in self._facts:
+            return False
+        self._facts.add(key)
+        return True
+
+    def new_sources(self, names: Iterable[str]) -> tuple[str, ...]:
+        found = tuple([one for one in names if one not in self._sources])
+        self._sources.update(found)
+        return found
+
+
 def _detail(
-    outcome: Recommend | CannotTell, frame: _Frame, words: Stationery, closing: Sequence[str]
+    spoken: Spoken,
+    words: Stationery,
+    told: _Told,
+    once: Sequence[str],
+    closing: Sequence[str],
 ) -> str:
-    """Section by section: its heading, the rule's own sentence, then a line a note."""
-    language = words.language
+    """What the card says beside its summary: the rule's own sentences and the notes, section by
+    section, each fact where it is said first."""
+    outcome, language = spoken.outcome, words.language
+    frame = words.frames[outcome.card]
+    about = outcome.about if isinstance(outcome, Recommend) else ""
+    told = _Told() if spoken.unseen else told
     lines: dict[Section, dict[str, None]] = {}
-    for note in outcome.notes:
-        lines.setdefault(note.section, {})[_line(note, language)] = None
-    paragraphs = []
-    leads = {"advice": frame.advice, "why": frame.why}
-    for name in SECTIONS:
-        lead = leads.get(name)
-        opening = words.headings.get(name, "")
-        if lead:
-            sentence = language.filled(language.texts[lead], outcome.values, escape)
-            opening = f"{opening} {sentence}"
-        if name in lines:
-            bullets = "- " + "\n- ".join(lines[name])
-            paragraphs.append(f"{opening}\n\n{bullets}" if opening else bullets)
-        elif lead:
-            paragraphs.append(opening)
-    if frame.quotation:
-        paragraphs.append(frame.quotation)
-    paragraphs += closing
-    return "\n\n".join(paragraphs)
+
+    def add(section: Section, fact: str, sentence: str) -> None:
+        if told.is_new(fact, section=section, about=about):
+            lines.setdefault(section, {})[sentence] = None
+
+    def lead(section: Section, text: str) -> None:
+        if text:
+            sentence = language.filled(language.texts[text], outcome.values, escape)
+            add(section, sentence, sentence)
+
+    lead("advice", frame.advice)
+    for note, said in zip(outcome.notes, spoken.notes, strict=True):
+        add(note.section, said.partition("\0")[2], _line(note, language))
+    lead("why", frame.why)
+    sources = Listed(told.new_sources(frame.evidence), "semicolon")
+    if sources.items:
+        lines["source"] = {escape(language.text(sources)): None}
+    parts = {name: tuple(one) for name, one in lines.items()}
+    return compose(parts, words.labels, language, once, closing)
 
 
 def _line(note: Note, language: Language) -> str:
@@ -346,25 +394,53 @@ def _line(note: Note, language: Language) -> str:
 
 
 def _summary(language: Language, text: str, values: Mapping[str, object]) -> str:
-    """One line under the limit: a long name is cut before the sentence that says what to do."""
+    """One line under the limit: long names are cut before the sentence that says what to do, and a
+    number never is."""
     template = language.texts[text]
     summary = " ".join(language.filled(template, values, plain).split())
     if len(summary) > SUMMARY_LIMIT:
-        summary = _cut(template, language.worded(placeholders(template), values, plain), summary)
+        summary = _fitting(language, template, values, summary)
     summary = summary[0].upper() + summary[1:]
     return f"\u200b{summary[: SUMMARY_LIMIT - 1]}" if _BLOCK(summary) else summary
 
 
-def _cut(template: str, words: dict[str, str], summary: str) -> str:
-    """A summary within the limit: the longest of its values lose their ends."""
+def _fitting(language: Language, template: str, values: Mapping[str, object], summary: str) -> str:
+    """A summary within the limit: the longest of its names lose their ends."""
+    words = language.worded(placeholders(template), values, plain)
+    names = [name for name in words if not _has_number(values[name])]
     while len(summary) > SUMMARY_LIMIT:
-        longest = max(words, key=lambda name: len(words[name]), default="")
+        longest = max(names, key=lambda name: len(words[name]), default="")
         over = len(summary) - SUMMARY_LIMIT
-        if not longest or len(words[longest]) <= over + 8:
-            return summary[: SUMMARY_LIMIT - 1].rstrip() + "…"
-        words[longest] = words[longest][: len(words[longest]) - over - 1].rstrip() + "…"
+        if not longest or len(words[longest]) <= _SHORTEST:
+            return _cut(summary, SUMMARY_LIMIT)
+        words[longest] = _cut(words[longest], max(_SHORTEST, len(words[longest]) - over))
         summary = " ".join(template.format_map(words).split())
     return summary
+
+
+#: No name is cut to less than this.
+_SHORTEST = 12
+
+
+def _has_number(value: object) -> bool:
+    """Whether an amount or a number is said, which a cut would change."""
+    if isinstance(value, Message):
+        return any(map(_has_number, value.values.values()))
+    if isinstance(value, Listed):
+        return any(map(_has_number, value.items))
+    return isinstance(value, Amount | Decimal | int | date)
+
+
+def _cut(words: str, most: int) -> str:
+    """At most so many characters, cut where a word ends and no bracket is open."""
+    if len(words) <= most:
+        return words
+    room = words[: most - 1]
+    kept = room[: room.rindex(" ")] if " " in room and not words[most - 1].isspace() else room
+    if kept.count("(") > kept.count(")"):
+        kept = kept[: kept.rindex("(")]
+    kept = kept.rstrip(" ,;:(")
+    return f"{kept or room.rstrip()}…"
 
 
 def _uuid(name: str) -> str:

@@ -175,10 +175,11 @@ def _card(name: str, card: CardText, wording: Wording, language: Language) -> It
         say(Described.card_of_rule, rule=rule, indicator=indicator, summary=summary)
     )
     yield ""
-    yield f"> {plain(card.advice)}"
+    said = [plain(card.advice)] if card.advice else []
     if card.why:
-        yield ">"
-        yield f"> {language.fill(say(Described.why, reason=plain(card.why)))}"
+        said.append(language.fill(say(Described.why, reason=plain(card.why))))
+    if said:
+        yield "> " + "\n>\n> ".join(said)
     rests: list[Words] = []
     if card.statement:
         rests.append(say(Described.statement_cited, statement=cited(card.statement, wording)))

@@ -89,7 +89,7 @@ def specimens(
 _DAYS = {"d": 1, "wk": 7, "mo": 30}
 #: What the label of a dose may name, and the text of a phase.
 LABEL_WORDS = ("substance", "amount", "route")
-PHASE_WORDS = ("amount", "per_kg", "kg", "date", "route", "begins")
+PHASE_WORDS = ("amount", "per_kg", "kg", "date", "route", "begins", "then")
 
 
 def check_amount(dose: Dose, name: str, most: Limit, heaviest: Decimal, path: Path) -> None:

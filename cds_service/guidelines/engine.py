@@ -135,7 +135,7 @@ class CardText(Struct, frozen=True, forbid_unknown_fields=True):
 
     indicator: Indicator
     summary: str
-    advice: str
+    advice: str = ""
     why: str = ""
     statement: str = ""
     evidence: tuple[str, ...] = ()
@@ -202,9 +202,9 @@ def with_texts(data: Mapping[str, Any], folder: Path, *schemas: type[Struct]) ->
     ``data``, and the tables of ``schemas``. Raises `CatalogueError`."""
     tables = read_catalogue(folder)
     texts, cards = dict(flattened(tables)), data["cards"]
-    may = [text_id(name, "why") for name in cards]
+    may = [text_id(name, member) for name in cards for member in ("advice", "why")]
     wanted = [
-        *(text_id(name, member) for name in cards for member in ("summary", "advice")),
+        *(text_id(name, "summary") for name in cards),
         *(name for name in may if name in texts),
         *(name for schema in schemas for name in ids_of(schema)),
     ]
@@ -215,8 +215,21 @@ def with_texts(data: Mapping[str, Any], folder: Path, *schemas: type[Struct]) ->
 
 # --- outcomes --------------------------------------------------------------------------------
 
-Section = Literal["finding", "advice", "why", "safety", "follow_up", "missing"]
-SECTIONS: tuple[Section, ...] = ("finding", "advice", "why", "safety", "follow_up", "missing")
+#: The labelled parts of a card. Above the rule stands what decides the next hour: what to give or
+#: to do, what was ordered and what is usual, the value or sign that chose it, what comes before the
+#: first dose, what to ask, what endangers the child, when to test again. Below it stand the whole
+#: course, what else was found, what is worth knowing, what was missing or not used, where this
+#: service departs from the guideline, and the sources.
+Section = Literal[
+    "give", "advice", "ordered", "usual", "why", "before", "ask", "safety", "follow_up",
+    "course", "finding", "background", "missing", "position", "source",
+]  # fmt: skip
+ABOVE: tuple[Section, ...] = (
+    "advice", "ordered", "usual", "give", "why", "safety", "before", "ask", "follow_up",
+)  # fmt: skip
+BELOW: tuple[Section, ...] = (
+    "course", "finding", "background", "missing", "position", "source",
+)  # fmt: skip
 
 
 class Note(Struct, frozen=True, gc=False):

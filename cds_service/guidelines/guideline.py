@@ -80,7 +80,7 @@ def rules_of(words: Iterable[TableWords]) -> dict[str, Rule]:
 
 
 class Texts(Struct):
-    """What ends every card is said by every guideline, each in words of its own: its table of
+    """What ends the cards is said by every guideline, each in words of its own: its table of
     texts has these too."""
 
     as_of: str
@@ -88,16 +88,14 @@ class Texts(Struct):
     review: str
 
 
-def closing_notes(
-    about: About, local: Sequence[str], on: date, *, as_of_is_set: bool
-) -> tuple[Note, ...]:
-    """What every card ends with: that somebody chose the date, what the site changed, and how far
-    the guideline was reviewed."""
-    told = []
-    if as_of_is_set:
-        told.append(say(Texts.as_of, date=on))
-    if local:
-        told.append(say(Texts.local_settings, names=Listed(tuple(local))))
+def closing_notes(on: date, *, as_of_is_set: bool) -> tuple[Note, ...]:
+    """What every card ends with: that the operator chose the date."""
+    return (Note("missing", say(Texts.as_of, date=on)),) if as_of_is_set else ()
+
+
+def review_notes(about: About, local: Sequence[str]) -> tuple[Note, ...]:
+    """What an answer says once: what the site changed, and how far the guideline was reviewed."""
+    told = [say(Texts.local_settings, names=Listed(tuple(local)))] if local else []
     told.append(say(Texts.review, status=about.review_status, edition=about.edition))
     return tuple(Note("missing", one) for one in told)
 
@@ -218,7 +216,10 @@ class GuidelineOf(Protocol[_Evaluation]):
         """What was missing, left out or not used: said once, on the first card."""
 
     def closing(self, on: date, *, as_of_is_set: bool) -> tuple[Note, ...]:
-        """What every card ends with; ``as_of_is_set`` when somebody chose the date."""
+        """What every card ends with; ``as_of_is_set`` when the operator chose the date."""
+
+    def review(self) -> tuple[Note, ...]:
+        """What an answer says once: how far the guideline was reviewed, and a site's changes."""
 
     def specimens(self) -> Iterator[tuple[str, Plan]]:
         """One of every order it can suggest, for nobody, named by where it stands in the data."""

@@ -212,7 +212,26 @@ class Language:
         return self.filled(self.texts[text_id], values)
 
     def _amount(self, value: Amount) -> str:
-        return self._named("format.amount", number=number(value.value), unit=self.unit(value.unit))
+        return self._named("format.amount", number=grouped(value.value), unit=self.unit(value.unit))
+
+    def _date(self, value: date) -> str:
+        month = self.texts[f"month.{_MONTHS[value.month - 1]}"]
+        return self._named("format.date", day=str(value.day), month=month, year=f"{value.year:04}")
+
+    def _dated(self, value: Dated) -> str:
+        """A month or a year as far as it is known, never a day that no one wrote; of other
+        stretches their last day."""
+        first, last = value.first, value.last
+        begins = first.day == 1
+        if begins and first.month == 1 and (last.year, last.month, last.day) == (
+            first.year, 12, 31,
+        ):  # fmt: skip
+            return f"{first.year:04}"
+        is_month = (first.year, first.month) == (last.year, last.month)
+        if begins and is_month and (last + timedelta(days=1)).day == 1:
+            month = self.texts[f"month.{_MONTHS[first.month - 1]}"]
+            return self._named("format.month", month=month, year=f"{first.year:04}")
+        return self._date(last)
 
     def _listed(self, value: Listed) -> str:
         return self.texts[f"list.{value.by}"].join(
@@ -284,24 +303,26 @@ def number(value: Decimal) -> str:
     return written.rstrip("0").rstrip(".") if "." in written else written
 
 
+def grouped(value: Decimal) -> str:
+    """A `number` that people read: from 10 000 up a thin blank before every three digits."""
+    written = number(value)
+    whole, point, rest = written.partition(".")
+    if len(whole.lstrip("-")) < _LONG or not whole.lstrip("-").isdigit():
+        return written
+    return f"{int(whole):,}".replace(",", "\u202f") + point + rest
+
+
+#: So many digits before the point are grouped.
+_LONG = 5
+#: The ids of the months' names.
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
 #: No number of a card is longer; what is gets as many digits as `decimal` calculates with.
 _LONGEST_NUMBER = 20
 
 
 #: What is digits and signs between them, which no way of quoting changes.
 _HARMLESS = (Decimal, date)
-
-
-def _as_recorded(first: date, last: date) -> str:
-    """A month or a year as far as it is known, never a day that no one wrote; of other stretches
-    their last day."""
-    begins = first.day == 1
-    if begins and first.month == 1 and (last.year, last.month, last.day) == (first.year, 12, 31):
-        return f"{first.year:04}"
-    is_month = (first.year, first.month) == (last.year, last.month)
-    if begins and is_month and (last + timedelta(days=1)).day == 1:
-        return f"{first.year:04}-{first.month:02}"
-    return last.isoformat()
 
 
 #: How each kind of value is written; one that is not among them is written as Python does.
@@ -311,9 +332,9 @@ _WRITERS: Mapping[type, Callable[[Language, Any], str]] = {
     Listed: Language._listed,
     Percent: Language._percent,
     Span: Language._span,
-    Decimal: lambda _, value: number(value),
-    Dated: lambda _, value: _as_recorded(value.first, value.last),
-    date: lambda _, value: str(value.isoformat()),
+    Decimal: lambda _, value: grouped(value),
+    Dated: Language._dated,
+    date: Language._date,
     datetime: lambda _, value: f"{value:%Y-%m-%d %H:%M}",
     Instant: lambda _, value: str(value.at.isoformat(" ", "seconds")),
     Rounded: lambda _, value: f"{value.value:.{value.places}f}",

@@ -40,18 +40,46 @@ class Format(Struct):
     hours: str
     minutes: str
     seconds: str
+    date: str
+    month: str
+
+
+class Month(Struct):
+    """The months as a date names them."""
+
+    jan: str
+    feb: str
+    mar: str
+    apr: str
+    may: str
+    jun: str
+    jul: str
+    aug: str
+    sep: str
+    oct: str
+    nov: str
+    dec: str
 
 
 class Card(Struct):
-    """The headings of a card's sections, and the guideline's own sentence below them."""
+    """The labels of a card's lines, and how many found no room."""
 
+    give: str
     advice: str
+    ordered: str
+    usual: str
     why: str
+    before: str
+    ask: str
     safety: str
     follow_up: str
+    course: str
+    finding: str
+    background: str
     missing: str
-    quotation: str
-    evidence: str
+    position: str
+    source: str
+    more: str
 
 
 class Action(Struct):
@@ -474,6 +502,7 @@ class Workbench(Struct):
 TABLES: tuple[type[Struct], ...] = (
     List,
     Format,
+    Month,
     Card,
     Action,
     Stale,

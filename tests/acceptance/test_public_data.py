@@ -163,7 +163,7 @@ def test_the_dose_by_weight_rests_on_the_last_weight_of_the_record(name: str) ->
     by_weight = [
         float(amount)
         for card in answer(name, 150)["cards"]
-        for amount in re.findall(r"µg/kg/day × .* = ([\d.]+) µg daily", card["detail"])
+        for amount in re.findall(r"/kg/day × .* = ([\d.]+) micrograms daily", card["detail"])
     ]
     weights = {
         one["effectiveDateTime"]: one["valueQuantity"]["value"]

@@ -277,7 +277,7 @@ def test_a_dose_by_weight_is_the_expected_amount(name: str) -> None:
     """As text on a card of its own, never as an order."""
     assert "DOSE-B" not in {dose_id(one) for one in new_prescriptions(name)}
     told = [card["detail"] for card in answer_to(name)["cards"]]
-    by_weight = [Decimal(one) for one in re.findall(r"= ([\d.]+)\sµg daily", "".join(told))]
+    by_weight = [Decimal(one) for one in re.findall(r"= ([\d.]+) micrograms daily", "".join(told))]
     expected = story_of(name).expected.get("weight_based_dose_ug")
     assert by_weight == ([] if expected is None else [Decimal(expected)])
 
@@ -493,7 +493,7 @@ def test_no_dose_is_more_than_the_most_that_is_suggested(name: str) -> None:
             assert (daily["numerator"]["code"], daily["denominator"]["code"]) == ("ug", "d")
             assert amount <= daily["numerator"]["value"] <= MOST_UG
             assert daily["denominator"]["value"] == 1
-            assert f"{amount.normalize():f} µg by " in step["text"]
+            assert f"{amount.normalize():f} micrograms by " in step["text"]
 
 
 #: Words in the text of a dosage line that tell the way, and the routes they go with.

@@ -119,6 +119,11 @@ def day(ago: int) -> date:
     return ON - timedelta(days=ago)
 
 
+def in_words(on: date) -> str:
+    """A day as cards say it."""
+    return f"{on.day} {on:%b %Y}"
+
+
 def moment(first: date, last: date | None = None) -> Moment:
     """A date; with ``last`` a partial one or a period."""
     at = datetime(first.year, first.month, first.day, tzinfo=UTC).timestamp()
@@ -512,8 +517,20 @@ class Seen(NamedTuple):
         return self.cards[0].indicator
 
     def says(self, text: str) -> bool:
-        """Whether any card has ``text``, markup and line breaks aside."""
-        spoken = " ".join(f"{card.summary} {card.detail}" for card in self.cards)
+        """Whether any card has ``text``, markup and line breaks aside, or a note that found no
+        room on its card."""
+        language = (WORDS if self.guideline is G else stationery_of(Front(self.guideline))).language
+        spoken = " ".join(
+            [
+                *(f"{card.summary} {card.detail}" for card in self.cards),
+                *(
+                    language.text(note.text)
+                    for one in self.outcomes
+                    if not isinstance(one, NotIndicated)
+                    for note in one.notes
+                ),
+            ]
+        )
         return _MARKUP.sub("", text) in _MARKUP.sub("", spoken)
 
 

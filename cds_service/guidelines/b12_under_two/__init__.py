@@ -80,7 +80,7 @@ def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
     facts = read_facts(record, on, g, why)
     outcomes, assessment = _decide(facts, record, g, why)
     return Evaluation(
-        words.never_mild(_one_main(_one_treatment(outcomes))),
+        _one_main(_one_treatment(outcomes)),
         why,
         facts,
         (*facts.unusable, *facts.ahead),
@@ -115,8 +115,7 @@ def evaluate_orders(
     if all(isinstance(one, NotIndicated) for one in checked):
         unread = silence.unread_among_orders(facts, basket, g, signing=signing)
         checked = _spoken_of(unread, checked, g, why)
-    outcomes = words.never_mild(checked)
-    return Evaluation(outcomes, why, facts, facts.unusable, basket, facts.unread, assessment)
+    return Evaluation(tuple(checked), why, facts, facts.unusable, basket, facts.unread, assessment)
 
 
 def _spoken_of(

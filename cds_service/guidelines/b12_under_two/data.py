@@ -215,6 +215,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     allergy_possible: str
     result_ahead: str
     level: str
+    level_plain: str
     level_converted: str
     level_below: str
     level_above: str
@@ -239,9 +240,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     age_partial: str
     no_corrected_age: str
     age_beyond_trial: str
-    dose_table_row: str
     alternative: str
-    fixed_dose: str
     maintenance_label: str
     maintenance_dose: str
     maintenance_fixed: str
@@ -256,9 +255,6 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     weight_unusual: str
     weight_estimated: str
     label_discordance: str
-    injection_site: str
-    injection_site_divided: str
-    injection_site_unknown: str
     benzyl_alcohol_course: str
     unlicensed_by_mouth: str
     leber_course: str
@@ -337,9 +333,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     after_antidote: str
     preliminary: str
     draft_read: str
+    draft_reading: str
     draft_by_name: str
-    draft_instead: str
-    draft_regimen: str
     draft_not_checked: str
     drafts_unknown: str
     baseline_first: str
@@ -377,14 +372,43 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     headline_diagnosis: str
     headline_functional: str
     headline_discordant: str
-    headline_potassium: str
+    headline_old: str
+    headline_oral: str
+    headline_oral_unmeasured: str
+    headline_injected: str
+    headline_injected_unmeasured: str
+    headline_specialist: str
+    headline_graded: str
+    short_intramuscular: str
+    short_subcutaneous: str
+    then_less_often: str
+    course: str
+    course_then: str
+    bleeding_label: str
+    product: str
+    product_without_preservative: str
+    give_oral: str
+    give_oral_unmeasured: str
+    give_injected: str
+    give_divided: str
+    give_unmeasured: str
+    interval_daily: str
+    interval_alternate: str
+    interval_twice_weekly: str
+    interval_weekly: str
+    interval_months: str
+    interval_other: str
+    stretch: str
+    stretch_from: str
+    check_levels: str
+    samples_today: str
+    other_samples: str
     untreated: str
     b12_value: str
     no_current_level: str
     unknown_level: str
     no_level: str
     level_on: str
-    a_result: str
     verdict_functional: str
     verdict_deficient: str
     none_recorded: str
@@ -393,7 +417,6 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     intramuscular: str
     metabolites_high: str
     metabolites_normal: str
-    no_worse_sign: str
     below_limit: str
     below_limit_before: str
     graded_severe: str
@@ -456,6 +479,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     """What is said of an order being written, beside the sentences of its cards."""
 
     dose_unknown: str
+    in_micrograms: str
     dose: str
     dose_range: str
     dose_and_day: str
@@ -469,6 +493,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     other_card_first: str
     less_than: str
     reading: str
+    reading_daily: str
     reading_on_average: str
     nothing_written: str
     by_mouth: str
@@ -507,7 +532,6 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     change_drug_and_dose: str
     change_dose: str
     change_route: str
-    as_follows: str
     check_one_month: str
     check_three_months: str
     agrees: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -269,17 +269,17 @@ def _card(
             notes += switch.notes
             choices, selection = switch.choices, switch.selection
     elif follow.reaction and route in ("oral", "other"):
-        notes.append(Note("safety", say(Texts.paradox_oral)))
+        notes.append(Note("background", say(Texts.paradox_oral)))
     elif wanted := _tests_of(follow, facts, course, g):
         tests, already = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a))
         choices = monitoring.test_choices(rule, tests)
-        notes += words.test_notes((), already)
+        notes += words.test_notes((), already, g, before=False)
     movements = rule == "FU-10" and not facts.neurological
     return Recommend(
         rule,
         "FU-10.movements" if movements else rule,
         indicator,
-        _values(facts, a, course, g),
+        _values(facts, a, course, g, choices),
         tuple(notes),
         choices,
         selection,
@@ -318,10 +318,12 @@ def _treatment_notes(facts: Facts, course: Course) -> list[Note]:
     return []
 
 
-def _values(facts: Facts, a: Assessment, course: Course, g: Guideline) -> dict[str, Value]:
+def _values(
+    facts: Facts, a: Assessment, course: Course, g: Guideline, choices: Sequence[Choice] = ()
+) -> dict[str, Value]:
     before, after = course.before, course.after
     return {
-        **words.card_values(facts, a, (), g),
+        **words.card_values(facts, a, choices, g),
         "order": treatment.order_names(facts),
         "start": course.start,
         "day": course.day,

@@ -22,7 +22,14 @@ from cds_service.guidelines.codelists import lists_with, purposes_in
 from cds_service.guidelines.doses import specimens
 from cds_service.guidelines.engine import Note, Wording, texts_in_force
 from cds_service.guidelines.explain import Account
-from cds_service.guidelines.guideline import Known, KnownCase, Offer, closing_notes, inventory
+from cds_service.guidelines.guideline import (
+    Known,
+    KnownCase,
+    Offer,
+    closing_notes,
+    inventory,
+    review_notes,
+)
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.workbench import Chart, Desk
 from cds_service.language import Language
@@ -78,8 +85,10 @@ class Front(Struct, frozen=True):
         return data_notes(evaluation, record, self.data)
 
     def closing(self, on: date, *, as_of_is_set: bool) -> tuple[Note, ...]:
-        about = self.data.file.guideline
-        return closing_notes(about, self.local, on, as_of_is_set=as_of_is_set)
+        return closing_notes(on, as_of_is_set=as_of_is_set)
+
+    def review(self) -> tuple[Note, ...]:
+        return review_notes(self.data.file.guideline, self.local)
 
     def specimens(self) -> Iterator[tuple[str, Plan]]:
         file = self.data.file

@@ -15,6 +15,7 @@ from cds_service.guidelines.b12_under_two.age import add_months, days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment, Status, recent
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Product, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
+from cds_service.guidelines.b12_under_two.giving import given
 from cds_service.guidelines.b12_under_two.results import shown_unit
 from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, Regimen
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
@@ -24,9 +25,9 @@ from cds_service.guidelines.b12_under_two.words import (
     shown_weight,
     test_notes,
 )
-from cds_service.guidelines.engine import Choice, Indicator, Note, most_urgent
+from cds_service.guidelines.engine import Choice, Indicator, Note, Section, most_urgent
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Amount, Listed, Message, number, say
+from cds_service.language import Listed, Message, number, say
 
 
 def read_safety(facts: Facts, a: Assessment | None, g: Guideline) -> SafetyFacts:
@@ -137,6 +138,7 @@ class Prescriber:
             priority="stat" if self.neuro else "urgent",
             reasons=self.reasons,
             substance=product.substance,
+            strength=product.strength,
         )
         return self._choice(dose, drug, recommended, parenteral=True)
 
@@ -157,7 +159,7 @@ class Prescriber:
         if formula_explains_nothing(facts, self.a):
             return None  # what a healthy child needs, this one gets already
         if is_relapse(facts, self.a):
-            self.notes.append(Note("advice", say(Texts.requirement_withheld)))
+            self.notes.append(Note("background", say(Texts.requirement_withheld)))
             return None
         label, kg = say(Texts.maintenance_label), facts.weight.kg
         name = self._asked_for("daily requirement")
@@ -185,7 +187,7 @@ class Prescriber:
             toddler = doses.toddler_daily.amount
             if amount > toddler:
                 anomaly = say(Texts.maintenance_anomaly, amount=amount, toddler=toddler)
-                self.notes.append(Note("advice", anomaly))
+                self.notes.append(Note("position", anomaly))
         else:
             fixed = say(Texts.maintenance_fixed, label=label, amount=amount)
             self.notes.append(Note("advice", fixed))
@@ -216,6 +218,7 @@ class Prescriber:
             priority="stat" if self.neuro else "routine",
             reasons=self.reasons,
             substance=product.substance,
+            strength=product.strength,
             purpose=purpose,
         )
         return self._choice(dose, drug, recommended, parenteral=False)
@@ -233,7 +236,7 @@ class Prescriber:
             "amount": number(amount),
             "per_kg": number(dose.amount),
             "kg": shown_weight(weight.kg) if weight.kg else "-",
-            "date": weight.on or "-",
+            "date": _in_words(weight.on),
             "route": self._way,
         }
         return tuple([self._dated(one, values) for one in dose.phases])
@@ -245,7 +248,8 @@ class Prescriber:
             last = self.facts.on + timedelta(days=phase.after_days)
             begins = add_months(last, phase.after_months)
             ends = _after(begins, phase.duration, phase.duration_unit)
-        text = phase.text.format_map({**values, "begins": begins or "-"})
+        told = {**values, "begins": _in_words(begins), "then": phase.then}
+        text = phase.text.format_map(told)
         return structs.replace(phase, text=text, begins=begins, ends=ends)
 
     def _choice(
@@ -280,7 +284,7 @@ class Prescriber:
             before_dose=parenteral,
         )
         if not self._tests:
-            self.notes += test_notes(tests, already)
+            self.notes += test_notes(tests, already, self.g, before=parenteral)
         self._tests[parenteral] = tests
         return tests
 
@@ -306,51 +310,43 @@ def dose_notes(choices: Sequence[Choice], p: Prescriber) -> list[Note]:
     if not drugs:
         return []
     main = next((one for one in drugs if one[0].recommended), drugs[0])[1]
-    notes = [Note("advice", say(Texts.dose_table_row, text=phase.text)) for phase in main.phases]
+    notes = [Note("give", given(main, p.g))]
+    if main.phases[-1].then:
+        notes.append(Note("course", say(Texts.course_then, what=main.phases[-1].then)))
     notes += [
-        Note("advice", say(Texts.alternative, label=choice.label))
+        Note("finding", say(Texts.alternative, label=choice.label))
         for choice, drug in drugs
         if drug is not main and drug.purpose == "treatment"
     ]
     if p.neuro:
-        notes.append(Note("follow_up", say(Texts.expected_response)))
+        notes.append(Note("background", say(Texts.expected_response)))
     if main.route == p.g.file.routes.oral:
         if main.purpose == "treatment":
-            notes.append(Note("why", say(Texts.fixed_dose)))
-            notes.append(Note("why", say(Texts.unlicensed_by_mouth)))
+            notes.append(Note("background", say(Texts.unlicensed_by_mouth)))
         if p.g.limits.trial_age.holds(p.facts.age.youngest):
-            notes.append(Note("why", say(Texts.age_beyond_trial)))
+            notes.append(Note("background", say(Texts.age_beyond_trial)))
     else:
         notes += _injection_notes(main, p)
-        notes.append(Note("safety", say(Texts.label_discordance)))
-        notes.append(Note("safety", say(Texts.first_injection)))
-        notes.append(Note("follow_up", say(Texts.draw_before_dose)))
     return notes
 
 
 def _injection_notes(drug: PlannedDrug, p: Prescriber) -> Iterator[Note]:
-    """How much is drawn up, where it goes, and what is in it."""
-    limit = p.g.limits.injection_volume
+    """What is worth knowing of an injection."""
     product = injection_product(p.facts, p.g, suspected=p.a.suspected)
-    if product.strength is None:
-        most = Amount(limit.value, limit.unit)
-        yield Note("advice", say(Texts.injection_site_unknown, limit=most))
-    else:
-        volume = drug.amount / product.strength
-        divided = limit.holds(volume)
-        drawn = Amount(volume, "mL")
-        yield Note(
-            "advice",
-            say(Texts.injection_site_divided, volume=drawn)
-            if divided
-            else say(Texts.injection_site, volume=drawn),
-        )
     days = sum(_days_of(phase) for phase in drug.phases)
     contains = product.benzyl_alcohol and not p.preservative_free
     if contains and p.g.limits.preserved_course.holds(days):
-        yield Note("safety", say(Texts.benzyl_alcohol_course))
+        yield Note("background", say(Texts.benzyl_alcohol_course))
     if p.facts.leber:
-        yield Note("advice", say(Texts.leber_course))
+        yield Note("position", say(Texts.leber_course))
+    yield Note("position", say(Texts.label_discordance))
+    yield Note("background", say(Texts.first_injection))
+    yield Note("background", say(Texts.draw_before_dose))
+
+
+def _in_words(day: date | None) -> str:
+    """A day in the words of a phase, which are those of the guideline's own language."""
+    return "-" if day is None else f"{day.day} {day:%b %Y}"
 
 
 def _days_of(phase: Phase) -> int:
@@ -395,9 +391,12 @@ class _SafetyNotes:
         self.p, self.indicator = p, indicator
         self.notes: list[Note] = []
 
-    def _say(self, text: Message, at_least: Indicator = "info") -> None:
-        self.notes.append(Note("safety", text))
+    def _say(self, text: Message, at_least: Indicator = "info", part: Section = "safety") -> None:
+        self.notes.append(Note(part, text))
         self.indicator = most_urgent(self.indicator, at_least)
+
+    def _ask(self, text: Message) -> None:
+        self.notes.append(Note("ask", text))
 
     def of_substances(self, drugs: Sequence[PlannedDrug], *, allergic: bool) -> None:
         """Whether cobalamin, and cyanocobalamin, may be given at all."""
@@ -408,18 +407,19 @@ class _SafetyNotes:
             possible = Listed(facts.possible_reactions)
             self._say(say(Texts.allergy_possible, names=possible), "warning")
         elif drugs and "allergies" in facts.missing | facts.incomplete:
-            self._say(say(Texts.allergies_unknown))
+            self._ask(say(Texts.allergies_unknown))
         if drugs and facts.leber:
             self._say(say(Texts.leber, name=named(facts.leber)), "warning")
         elif any(drug.substance == "cyanocobalamin" for drug in drugs):
-            self._say(say(Texts.leber_ask))
+            self._ask(say(Texts.leber_ask))
 
     def of_injecting(self) -> None:
         p = self.p
         if p.subcutaneous:
             self._say(say(Texts.bleeding), "warning")
+            self._say(say(Texts.bleeding_label), part="position")
         elif not self._counted():
-            self._say(say(Texts.platelets_unknown))
+            self._say(say(Texts.platelets_unknown), part="before")
         if p.preservative_free:
             self._say(say(Texts.preservative_free))
 
@@ -446,13 +446,13 @@ class _SafetyNotes:
         if p.minds("SAF-07"):
             self._say(say(Texts.folate_alone, name=facts.therapy.folic_acid_alone), "warning")
         if p.minds("SAF-08"):
-            self._say(say(Texts.renal, name=named(facts.renal)))
+            self._say(say(Texts.renal, name=named(facts.renal)), part="background")
         if p.minds("SAF-09"):
             if facts.nitrous_oxide:
                 names = Listed(facts.nitrous_oxide)
                 self._say(say(Texts.nitrous_oxide_planned, names=names), "warning")
             else:
-                self._say(say(Texts.nitrous_oxide))
+                self._say(say(Texts.nitrous_oxide), part="background")
 
     def of_names(self) -> None:
         """Orders that are vitamin B12 by their name only."""
@@ -464,8 +464,8 @@ class _SafetyNotes:
         therapy = self.p.facts.therapy
         self.of_names()
         if therapy.unknown:
-            self._say(say(Texts.medication_unknown, count=therapy.unknown))
+            self._ask(say(Texts.medication_unknown, count=therapy.unknown))
         for name in therapy.given_like_b12:
-            self._say(say(Texts.given_by_name, name=name))
+            self._ask(say(Texts.given_by_name, name=name))
         if therapy.unknown_given:
-            self._say(say(Texts.given_unknown, count=therapy.unknown_given))
+            self._ask(say(Texts.given_unknown, count=therapy.unknown_given))

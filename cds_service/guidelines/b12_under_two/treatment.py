@@ -188,7 +188,7 @@ def _suspected(route: str, p: Prescriber, *, allergic: bool) -> _Offer:
     indicator = g.file.cards[a.suspicion].indicator
     if a.status.deficient and facts.age.under_one_month:  # what its own row would be
         indicator = most_urgent(indicator, g.file.cards["RTE-02"].indicator)
-    notes = [Note("advice", say(Texts.samples_first))]
+    notes = [Note("before", say(Texts.samples_first))]
     if _only_hydroxocobalamin(facts, g):
         notes.append(Note("advice", say(Texts.suspected_already, order=order_names(facts))))
     elif not allergic and level is not None and _dosed_by_level(facts, a, g):
@@ -199,7 +199,7 @@ def _suspected(route: str, p: Prescriber, *, allergic: bool) -> _Offer:
     wanted = monitoring.baseline(facts, a, g, p.why)
     if not _current(level, facts, g):
         if level is not None:
-            notes.append(Note("advice", say(Texts.suspected_old_level)))
+            notes.append(Note("background", say(Texts.suspected_old_level)))
         if ("b12", facts.on) not in wanted:
             wanted.insert(0, ("b12", facts.on))
     tests = _tests(route, wanted, indicator, p, urgent=True)
@@ -233,7 +233,7 @@ def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list
     facts, doses = p.facts, p.g.file.doses
     dose = doses.neurological_injections if p.neuro else doses.weekly_injections
     choice = p.injection(dose, recommended=recommended)
-    notes = [] if recommended else [Note("advice", say(Texts.suspected_offered))]
+    notes = [] if recommended else [Note("background", say(Texts.suspected_offered))]
     if facts.therapy.active:
         replaced, said = _in_place_of(choice, facts)
         return replaced, [*notes, said]
@@ -270,12 +270,12 @@ def _treatment(advice: Advice, indicator: Indicator, p: Prescriber, *, leber: bo
         return _Offer(indicator, tuple([one for one in found if one is not None]))
     if p.g.file.policy.first_line != "age_based_daily":
         if is_relapse(p.facts, p.a):
-            p.notes.append(Note("advice", say(Texts.requirement_withheld)))
+            p.notes.append(Note("background", say(Texts.requirement_withheld)))
         return _Offer(indicator, (p.oral(recommended=True),))
     requirement = p.maintenance(recommended=True)
     literal = requirement is not None
     regimen = p.oral(recommended=not literal)
-    notes = [Note("advice", say(Texts.local_first_line))] if literal else []
+    notes = [Note("position", say(Texts.local_first_line))] if literal else []
     choices = (regimen, requirement) if requirement is not None else (regimen,)
     return _Offer(indicator, choices, notes=notes)
 
@@ -313,7 +313,7 @@ def _tests(
         wanted, p.facts, p.g, p.why, reasons=p.reasons, urgent=urgent
     )
     choices = monitoring.test_choices(route, tests)
-    return _Offer(indicator, choices, "any", test_notes((), already))
+    return _Offer(indicator, choices, "any", test_notes((), already, p.g, before=False))
 
 
 def _tests_without_treatment(advice: Advice, p: Prescriber) -> list[monitoring.Wanted]:
@@ -346,7 +346,7 @@ def _sign_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> li
         notes.append(Note("finding", positive))
     worded = tuple([one.name for one in facts.worded.neurological])
     if worded and a.status.concerned and advice.kind != "choose":
-        notes.append(Note("advice", say(Texts.neurological_words, names=Listed(worded))))
+        notes.append(Note("safety", say(Texts.neurological_words, names=Listed(worded))))
     suggestive = [one.name for one in (*facts.worded.suggestive, *facts.worded.weak)]
     in_words = tuple(dict.fromkeys([*worded, *suggestive]))
     if in_words:
@@ -358,11 +358,11 @@ def _unmeasured_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Not
     """What is known without a level, and what does not wait for one."""
     raised = a.signs.metabolites
     if raised:
-        yield Note("finding", say(Texts.metabolites_known, values=shown_labs(raised, g)))
+        yield Note("why", say(Texts.metabolites_known, values=shown_labs(raised, g)))
     if a.signs.severe_anaemia and len(raised) == _BOTH:
         yield Note("advice", say(Texts.treat_severe_anaemia))
     if facts.malabsorption_permanent:
-        yield Note("advice", say(Texts.lasting_cause))
+        yield Note("course", say(Texts.lasting_cause))
 
 
 #: Methylmalonic acid and homocysteine.
@@ -375,7 +375,7 @@ def _urgency_notes(facts: Facts, a: Assessment) -> list[Note]:
     if since is None:
         return []
     waited = say(Texts.urgent_untreated, date=since, days=(facts.on - since).days)
-    notes = [Note("finding", waited)]
+    notes = [Note("safety", waited)]
     if a.same_day:
         notes.append(Note("advice", say(Texts.urgent_same_day)))
     return notes
@@ -386,14 +386,14 @@ def _treatment_notes(advice: Advice, facts: Facts, a: Assessment) -> list[Note]:
     therapy = facts.therapy
     notes: list[Note] = []
     if therapy.earlier is not None and is_relapse(facts, a):
-        notes.append(Note("finding", say(Texts.relapse, date=therapy.earlier)))
+        notes.append(Note("ask", say(Texts.relapse, date=therapy.earlier)))
     elif therapy.earlier is not None:
         notes.append(Note("finding", say(Texts.earlier_treatment, date=therapy.earlier)))
     if therapy.requirement_level:
         level = say(Texts.requirement_level, name=therapy.requirement_level)
         notes.append(Note("finding", level))
     if facts.malabsorption_permanent and a.status.deficient:
-        notes.append(Note("advice", say(Texts.lasting_cause)))
+        notes.append(Note("course", say(Texts.lasting_cause)))
     if advice.kind == "specialist" and therapy.active:
         notes.append(Note("finding", say(Texts.active_now, order=order_names(facts))))
     return notes

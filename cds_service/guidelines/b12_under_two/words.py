@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
 
-from msgspec import structs
-
 from cds_service.clinical import Moment, PlannedDrug, PlannedTest
 from cds_service.guidelines.b12_under_two.assessment import (
     Assessment,
@@ -17,12 +15,16 @@ from cds_service.guidelines.b12_under_two.assessment import (
 )
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
-from cds_service.guidelines.b12_under_two.monitoring import potassium_low
+from cds_service.guidelines.b12_under_two.giving import headline
 from cds_service.guidelines.b12_under_two.results import Lab, Level, shown_unit
 from cds_service.guidelines.b12_under_two.tables.cause import Cause
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
 from cds_service.guidelines.b12_under_two.tables.status import StatusName
-from cds_service.guidelines.engine import Choice, Note, NotIndicated, Outcome, Recommend
+from cds_service.guidelines.engine import (
+    Choice,
+    Note,
+    Section,
+)
 from cds_service.language import (
     Amount,
     Dated,
@@ -30,7 +32,6 @@ from cds_service.language import (
     Message,
     Value,
     Words,
-    id_of,
     number,
     say,
 )
@@ -176,14 +177,16 @@ def headline_level(facts: Facts, a: Assessment, g: Guideline) -> Message:
         if facts.deficiency and "diagnosis_only" in status.flags:
             return say(Texts.headline_diagnosis)
         return say(Texts.headline_none)
-    shown, day = shown_level(level), recorded(level.when)
+    shown = shown_level(level)
     if status.name == "deficient (functional)":
-        high = shown_metabolites(a, g)
-        return say(Texts.headline_functional, level=shown, date=day, metabolites=high)
+        names = tuple([g.file.names.labs[one.name] for one in status.high_metabolites])
+        return say(Texts.headline_functional, level=shown, metabolites=Listed(names))
     others = _disagreeing(facts, level)
     if "discordant" in status.flags and others:
         return say(Texts.headline_discordant, level=shown, other=shown_level(others[0]))
-    return say(Texts.headline, level=shown, date=day)
+    if status.name == "deficient (old result)":
+        return say(Texts.headline_old, level=shown, date=recorded(level.when))
+    return say(Texts.headline, level=shown)
 
 
 def _disagreeing(facts: Facts, level: Level) -> list[Level]:
@@ -207,7 +210,8 @@ def card_values(
         "level": headline_level(facts, a, g),
         "value": shown_value(level) if level else say(Texts.no_current_level),
         "untreated": say(Texts.untreated, days=(facts.on - since).days) if since else "",
-        "potassium": _low_potassium(facts, g),
+        "treatment": _treatment(choices, g),
+        "graded": _graded(a),
         "verdict": say(Texts.verdict_functional)
         if a.status.name == "deficient (functional)"
         else say(Texts.verdict_deficient),
@@ -240,11 +244,24 @@ def shown_value(level: Level) -> Message:
     return say(Texts.b12_value, level=shown_level(level))
 
 
-def _low_potassium(facts: Facts, g: Guideline) -> Words:
-    potassium = recent(facts, "potassium", g.limits.labs_recent)
-    if potassium is None or not potassium_low(facts, g):
-        return ""
-    return say(Texts.headline_potassium, value=potassium.written)
+def _treatment(choices: Sequence[Choice], g: Guideline) -> Message:
+    """The drug of the choice that is recommended, or else of the first, as a headline says it."""
+    drugs = [
+        (not choice.recommended, plan)
+        for choice in choices
+        for plan in choice.plans
+        if isinstance(plan, PlannedDrug)
+    ]
+    if not drugs:
+        return say(Texts.headline_specialist)
+    return headline(min(drugs, key=lambda one: one[0])[1], g)
+
+
+def _graded(a: Assessment) -> Words:
+    """That nothing is worse, beside a level that says all: one that is neither old nor
+    contradicted, nor low for its metabolites alone."""
+    plain = a.status.name == "deficient" and a.status.level is not None
+    return say(Texts.headline_graded) if plain else ""
 
 
 def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
@@ -263,9 +280,9 @@ def _level_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
     if level is None:
         if "diagnosis_only" in status.flags:
             names = named((*facts.deficiency, *facts.deficiency_nonspecific))
-            yield Note("finding", say(Texts.diagnosis_only, names=names))
+            yield Note("why", say(Texts.diagnosis_only, names=names))
         return
-    yield Note("finding", _level_said(level, status.name, g))
+    yield Note("why", _level_said(level, status.name))
     for flag, text in (
         (level.tie, say(Texts.tie)),
         (level.mismatch, say(Texts.unit_mismatch)),
@@ -283,39 +300,35 @@ def _level_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
         yield Note("finding", say(Texts.discordant, others=Listed(others)))
 
 
-def _level_said(level: Level, status: StatusName, g: Guideline) -> Message:
-    """The result, where it was sent, and what it is taken for."""
+def _level_said(level: Level, status: StatusName) -> Message:
+    """The result, and what it is taken for."""
     value, sent, day = shown_level(level), level.written, recorded(level.when)
-    source = level.source or say(Texts.a_result)
     name = STATUSES[status]
     if level.rule == "B12-09":
-        return say(Texts.level_low_flag, date=day, source=source, status=name)
+        return say(Texts.level_low_flag, date=day, status=name)
     if level.rule == "B12-10":
-        return say(
-            Texts.level_range, value=value, written=sent, date=day, source=source, status=name
-        )
+        return say(Texts.level_range, value=value, written=sent, date=day, status=name)
     if level.rule in ("B12-07", "B12-08"):
         return say(
             Texts.level_below if level.rule == "B12-07" else Texts.level_above,
-            value=value, written=sent, date=day, source=source, status=name,
+            value=value, written=sent, date=day, status=name,
         )  # fmt: skip
-    deficient, adequate = g.limits.b12_deficient.value, g.limits.b12_adequate.value
     if level.converted:
-        return say(
-            Texts.level_converted, value=value, written=sent, date=day, source=source,
-            status=name, deficient=deficient, adequate=adequate,
-        )  # fmt: skip
-    return say(
-        Texts.level, value=value, date=day, source=source, status=name,
-        deficient=deficient, adequate=adequate,
-    )  # fmt: skip
+        return say(Texts.level_converted, value=value, written=sent, date=day, status=name)
+    if status in _PLAIN:
+        return say(Texts.level_plain, value=value, date=day)
+    return say(Texts.level, value=value, date=day, status=name)
+
+
+#: What a number and a headline say without another word.
+_PLAIN: tuple[StatusName, ...] = ("deficient", "borderline", "adequate")
 
 
 def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
     status = a.status
     high = status.high_metabolites
     if high:
-        yield Note("finding", say(Texts.metabolites_high, values=shown_metabolites(a, g)))
+        yield Note("why", say(Texts.metabolites_high, values=shown_metabolites(a, g)))
     elif status.metabolites != "none":
         yield Note("finding", say(Texts.metabolites_normal))
     if any(one.name == "homocysteine" for one in high):
@@ -339,39 +352,16 @@ def _severity_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]
         return  # nothing about a child with a suspected inborn error is called mild
     if facts.worded.neurological and a.severity != "severe":
         return  # not known while words may be a neurological sign
-    unread = facts.not_all_read("conditions", "labs")
-    none = say(Texts.not_all_read if unread else Texts.no_worse_sign)
-    because = a.severity_because or none
-    severity = SEVERITIES[a.severity]
-    yield Note("finding", say(Texts.severity, severity=severity, because=because))
+    if a.severity_because:
+        section: Section = "why" if a.severity == "severe" else "finding"
+        because = _in_a_sentence(a.severity_because)
+        graded = say(Texts.severity, severity=SEVERITIES[a.severity], because=because)
+        yield Note(section, graded)
     if a.severity == "mild" and a.unavailable:
         names = Listed(tuple(g.file.names.labs[name] for name in a.unavailable))
         unread = facts.not_all_read("labs")
         text = say(Texts.mild_unread if unread else Texts.mild_unknown, names=names)
-        yield Note("finding", text)
-
-
-def never_mild(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
-    """The same outcomes; beside a critical card nothing about the child is called mild."""
-    told = tuple(outcomes)
-    if not any(isinstance(one, Recommend) and one.indicator == "critical" for one in told):
-        return told
-    return tuple([_without_mild(one) for one in told])
-
-
-def _without_mild(one: Outcome) -> Outcome:
-    if isinstance(one, NotIndicated):
-        return one
-    left = tuple([note for note in one.notes if not _says_mild(note.text)])
-    return one if len(left) == len(one.notes) else structs.replace(one, notes=left)
-
-
-def _says_mild(text: Words) -> bool:
-    if not isinstance(text, Message):
-        return False
-    if text.id == id_of(Texts.severity):
-        return text.values["severity"] == SEVERITIES["mild"]
-    return text.id == id_of(Texts.mild_unknown)
+        yield Note("missing", text)
 
 
 def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:
@@ -404,13 +394,14 @@ def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:
 def _cause_note(facts: Facts, a: Assessment, g: Guideline) -> Note:
     if formula_explains_nothing(facts, a):
         young = g.limits.formula_age.holds(facts.age.youngest)
-        return Note("finding", say(Texts.formula_fed_young if young else Texts.formula_fed))
+        return Note("ask", say(Texts.formula_fed_young if young else Texts.formula_fed))
     if a.cause == "unknown":
         unread = facts.not_all_read(*OF_CAUSES)
-        return Note("finding", say(Texts.cause_unread if unread else Texts.cause_unknown))
+        return Note("ask", say(Texts.cause_unread if unread else Texts.cause_unknown))
     if a.cause == "nutritional possible":
-        return Note("finding", say(Texts.cause_possible))
-    return Note("finding", say(Texts.cause, cause=CAUSES[a.cause], names=named(a.causes)))
+        return Note("ask", say(Texts.cause_possible))
+    section: Section = "finding" if a.cause == "nutritional" else "why"
+    return Note(section, say(Texts.cause, cause=CAUSES[a.cause], names=named(a.causes)))
 
 
 def formula_explains_nothing(facts: Facts, a: Assessment) -> bool:
@@ -419,19 +410,36 @@ def formula_explains_nothing(facts: Facts, a: Assessment) -> bool:
     return infant and facts.formula_fed and a.cause == "unknown" and a.status.concerned
 
 
-def test_notes(tests: Sequence[PlannedTest], already: Sequence[Message]) -> list[Note]:
-    """The tests that are ordered with the advice, and those that are ordered already."""
+def test_notes(
+    tests: Sequence[PlannedTest], already: Sequence[Message], g: Guideline, *, before: bool
+) -> list[Note]:
+    """The samples of today, ``before`` anything is given, the levels to come, the tests that go
+    with them, and those that are ordered already."""
     notes = []
-    if tests:
-        by_date: dict[date, list[str]] = {}
-        for test in sorted(tests, key=lambda one: one.due):
-            by_date.setdefault(test.due, []).append(test.name)
-        listed = [
-            say(Texts.tests_on, date=due, names=Listed(tuple(names)))
-            for due, names in by_date.items()
-        ]
-        ordered = say(Texts.tests_ordered, tests=Listed(tuple(listed), "semicolon"))
-        notes.append(Note("follow_up", ordered))
+    today = Listed(tuple([_plain_case(one.name) for one in tests if one.due <= one.authored]))
+    if today.items and before:
+        notes.append(Note("before", say(Texts.samples_today, names=today)))
+    elif today.items:
+        notes.append(Note("background", say(Texts.other_samples, names=today)))
+    later = sorted((test for test in tests if test.due > test.authored), key=lambda one: one.due)
+    levels = tuple([test.due for test in later if test.name == g.file.tests.b12.name])
+    if levels:
+        dates = Listed(levels, "conjunction")
+        notes.append(Note("follow_up", say(Texts.check_levels, dates=dates)))
+    others = [test for test in later if test.name != g.file.tests.b12.name]
+    if others:
+        notes.append(Note("background", _by_date(others)))
     if already:
-        notes.append(Note("follow_up", say(Texts.tests_already, tests=Listed(tuple(already)))))
+        notes.append(Note("background", say(Texts.tests_already, tests=Listed(tuple(already)))))
     return notes
+
+
+def _by_date(tests: Iterable[PlannedTest]) -> Message:
+    """Tests to come, day by day."""
+    days: dict[date, list[str]] = {}
+    for test in tests:
+        days.setdefault(test.due, []).append(_plain_case(test.name))
+    listed = [
+        say(Texts.tests_on, date=due, names=Listed(tuple(names))) for due, names in days.items()
+    ]
+    return say(Texts.tests_ordered, tests=Listed(tuple(listed), "semicolon"))

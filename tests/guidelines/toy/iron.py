@@ -79,6 +79,7 @@ from cds_service.guidelines.guideline import (
     Offer,
     closing_notes,
     inventory,
+    review_notes,
     rules_of,
 )
 from cds_service.guidelines.overrides import (
@@ -386,7 +387,10 @@ class Iron(Struct, frozen=True):
         return (Note("missing", say(Texts.not_available, names=missing)),) * bool(missing.items)
 
     def closing(self, on: date, *, as_of_is_set: bool) -> tuple[Note, ...]:
-        return closing_notes(self.wording.about, self.local, on, as_of_is_set=as_of_is_set)
+        return closing_notes(on, as_of_is_set=as_of_is_set)
+
+    def review(self) -> tuple[Note, ...]:
+        return review_notes(self.wording.about, self.local)
 
     @property
     def known_cases(self) -> Sequence[KnownCase]:

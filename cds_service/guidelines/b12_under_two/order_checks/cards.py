@@ -15,7 +15,7 @@ from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.tables.order import Answer
 from cds_service.guidelines.b12_under_two.words import card_values, finding_notes
 from cds_service.guidelines.engine import Choice, Indicator, Note, Recommend, most_urgent
-from cds_service.language import say
+from cds_service.language import Message, say
 
 #: The card of a dose that only a specialist can judge.
 SPECIALIST = "ORD-04.specialist"
@@ -97,16 +97,21 @@ class Cards:
         if self._a.status.level is not None and (regimens or answer.shows_level):
             yield from self._findings
         if order.kind == "b12":
-            yield Note(
-                "finding", say(Texts.draft_read, written=order.written, reading=order.reading)
-            )
+            yield Note("ordered", _read(order))
             if order.drug.by == "name":
-                yield Note("finding", say(Texts.draft_by_name, name=order.name))
+                yield Note("ordered", say(Texts.draft_by_name, name=order.name))
         yield from notes
         if answer.card.startswith(("ORD-03", "ORD-04")) and answer.card != SPECIALIST:
             yield from _usual_in_ml(order)
         if regimens:
             yield from self._regimens.notes(order, "instead")
+
+
+def _read(order: Order) -> Message:
+    """The order as it was read, and as it was written where that is not the same."""
+    if order.is_plain:
+        return say(Texts.draft_reading, reading=order.reading)
+    return say(Texts.draft_read, written=order.written, reading=order.reading)
 
 
 #: The usual dose in micrograms, of which a too large one is a multiple.
@@ -126,4 +131,4 @@ def _usual_in_ml(order: Order) -> Iterable[Note]:
     """What the usual dose is in millilitres of the product ordered."""
     if order.drug.per_ml is not None:
         ml = shown_dose(_USUAL / order.drug.per_ml, 3)
-        yield Note("advice", say(Orders.usual_in_ml, ml=ml))
+        yield Note("usual", say(Orders.usual_in_ml, ml=ml))

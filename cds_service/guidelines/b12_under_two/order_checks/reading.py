@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import cached_property
 
 from msgspec import Struct
 
-from cds_service.clinical import Draft, Medication
+from cds_service.clinical import DoseAmount, Draft, Medication
 from cds_service.guidelines.b12_under_two.antidote import antidote_facts, is_antidote
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders
 from cds_service.guidelines.b12_under_two.dosing import (
@@ -38,6 +39,8 @@ _IN_WORDS: dict[Way, Message] = {
     "subcutaneous": say(Orders.under_the_skin),
     "intravenous": say(Orders.into_the_vein),
 }
+#: The symbols that are misread as milligrams.
+_MICROGRAMS = re.compile(r"\b(?:[µμu]g|mcg)\b")
 #: A draft in one of these states orders nothing (any more).
 _DEAD = frozenset({"cancelled", "stopped", "completed", "ended", "entered-in-error", "revoked"})
 
@@ -114,10 +117,18 @@ class Order(Struct, frozen=True, dict=True):
     @property
     def written(self) -> Words:
         """The doses as they were written."""
-        ends = [one for line in self.draft.dosages for one in (line.low, line.high) if one]
-        return " / ".join(dict.fromkeys([one.written for one in ends])) or say(
-            Orders.nothing_written
-        )
+        written = dict.fromkeys([_MICROGRAMS.sub("micrograms", one.written) for one in self._ends])
+        return " / ".join(written) or say(Orders.nothing_written)
+
+    @property
+    def _ends(self) -> list[DoseAmount]:
+        return [one for line in self.draft.dosages for one in (line.low, line.high) if one]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every dose is written in micrograms, so that it is read as it was written."""
+        ends = self._ends
+        return bool(ends) and all(one.unit == "ug" and not one.per_kg for one in ends)
 
     @property
     def reading(self) -> Message:
@@ -125,6 +136,8 @@ class Order(Struct, frozen=True, dict=True):
         dose, ways, average = self.dose_in_words, self.ways_in_words, self.dosing.average_high
         if average is None:
             return say(Orders.reading, dose=dose, ways=ways)
+        if average == self.dosing.single_high == self.dosing.single_low:
+            return say(Orders.reading_daily, dose=dose, ways=ways)
         unit, factor = scale(average)
         daily = shown_dose(average / factor, 1)
         return say(Orders.reading_on_average, dose=dose, average=daily, unit=unit, ways=ways)

@@ -14,16 +14,19 @@ from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.giving import begun, course
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order
 from cds_service.guidelines.b12_under_two.prescribing import Prescriber, safety_notes
 from cds_service.guidelines.b12_under_two.products import recognise
 from cds_service.guidelines.b12_under_two.tables.order import Correction
 from cds_service.guidelines.b12_under_two.words import NEEDS
-from cds_service.guidelines.engine import Choice, Note, Recommend
+from cds_service.guidelines.engine import Choice, Note, Recommend, Section
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Listed, Message, say
 
 _Part = Literal["medication", "dosage"]
+#: The parts of a treatment card that are also said where its drug replaces another.
+_OF_SAFETY = ("safety", "before", "ask")
 _PARTS: dict[Correction, tuple[_Part, ...]] = {
     "product": ("medication",),
     "product and dose": ("medication", "dosage"),
@@ -114,17 +117,9 @@ class Regimens:
         if regimen is None:
             return []
         drug, safety = regimen
-        first, *later = drug.phases
-        opening = say(
-            Texts.draft_instead if place == "instead" else Texts.draft_regimen,
-            drug=drug.name,
-            text=first.text,
-        )
-        return [
-            Note("advice", opening),
-            *(Note("advice", say(Texts.dose_table_row, text=phase.text)) for phase in later),
-            *safety,
-        ]
+        section: Section = "give" if place == "instead" else "usual"
+        whole = say(Texts.course, phases=course(drug))
+        return [Note(section, begun(drug, self.g)), Note("course", whole), *safety]
 
     def _choose(self, *, injected: bool) -> Regimen | None:
         card = self.chart_card(Reasoning())
@@ -139,7 +134,7 @@ class Regimens:
             choice = prescriber.injection(self.g.file.doses.weekly_injections, recommended=True)
             drug = drug_of(choice) or drug
             notes, _ = safety_notes([choice], card.indicator, prescriber, allergic=False)
-        return Regimen(drug, tuple([one for one in notes if one.section == "safety"]))
+        return Regimen(drug, tuple([one for one in notes if one.section in _OF_SAFETY]))
 
     # --- ways to put an order right ---------------------------------------------------------------
 

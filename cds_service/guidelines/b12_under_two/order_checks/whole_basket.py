@@ -14,7 +14,7 @@ from cds_service.guidelines.b12_under_two.assessment import has_two_low_lines, i
 from cds_service.guidelines.b12_under_two.data import Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, is_empty
-from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, drug_of
+from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.order import (
     Answer,
@@ -87,9 +87,9 @@ class BasketChecks:
             return []
         wanted = self._wanted(order, list(lacking.values()))
         tests, already = monitoring.plan_tests(wanted, facts, g, why, before_dose=order.injected)
-        notes = test_notes(tests, already)
+        notes = test_notes(tests, already, g, before=order.injected)
         if any(one.due == facts.on for one in tests):
-            notes.append(Note("advice", say(Texts.baseline_first)))
+            notes.append(Note("before", say(Texts.baseline_first)))
         said_of = {"windows": Listed(tuple([_CHECKS[one] for one in lacking]), "conjunction")}
         choices = monitoring.test_choices("ORD-08", tests)
         return [
@@ -181,11 +181,7 @@ class BasketChecks:
     def _notes_beside_folic_acid(self, advice: Recommend | None) -> list[Note]:
         if advice is None:
             return []
-        drug = next((one for choice in advice.choices if (one := drug_of(choice))), None)
-        if drug is None:
-            return list(advice.notes)
-        regimen = say(Texts.draft_regimen, drug=drug.name, text=say(Orders.as_follows))
-        return [Note("advice", regimen), *advice.notes]
+        return list(advice.notes)
 
     def _treatment(self, basket: Basket, unseen: int) -> Recommend | None:
         """The treatment card of the chart, its order written into the order just begun."""

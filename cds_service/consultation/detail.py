@@ -1,0 +1,100 @@
+"""The detail of a card: labelled lines that are read in eight seconds, a rule, and what is behind
+them.
+
+Above the rule are at most 60 words, below it at most 120, and a fifth more where the language is
+not English, which is terse. What finds no room above is said below; what finds none there either is
+counted, but for what was missing or not used, which is always named.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from cds_service.guidelines.engine import ABOVE, BELOW, Section
+from cds_service.language import Language, house, say
+
+RULE = "---"
+#: How many words, and how much more of them another language may need.
+WORDS_ABOVE, WORDS_BELOW, ELSEWHERE = 60, 120, 1.2
+_WORD = re.compile(r"[\w.,/%-]+")
+
+#: What leaves the part above first, sentence by sentence, then whole; never the danger, nor the
+#: first thing to give or to do.
+_LEAVES: tuple[Section, ...] = ("ask", "follow_up", "why", "usual", "before", "advice", "ordered")
+#: What leaves the part below first.
+_FADES: tuple[Section, ...] = ("background", "source", "position", "finding", "course")
+
+#: The words that say how much was left out.
+_COUNTED = 6
+
+Lines = Mapping[Section, Sequence[str]]
+
+
+def words_in(text: str) -> int:
+    """Words as a reader of the Markdown counts them, list markers included."""
+    return len(_WORD.findall(text))
+
+
+def compose(
+    lines: Lines,
+    labels: Mapping[Section, str],
+    language: Language,
+    once: Sequence[str] = (),
+    closing: Sequence[str] = (),
+) -> str:
+    """The Markdown of the ``lines`` by their ``labels``. The paragraphs ``once`` and ``closing``
+    are the last; the latter are not counted, since only a demo has them."""
+    room = 1.0 if language.tag.partition("-")[0] == "en" else ELSEWHERE
+    above = {name: list(lines[name]) for name in ABOVE if lines.get(name)}
+    below = {name: list(lines[name]) for name in BELOW if lines.get(name)}
+    _make_room(above, below, labels, int(WORDS_ABOVE * room))
+    ends = sum(map(words_in, (RULE, *once)))
+    left_out = _fade(below, labels, int(WORDS_BELOW * room) - ends)
+    paragraphs = [_listed(above, ABOVE, labels)] if above else []
+    behind = [_listed(below, BELOW, labels)] if below else []
+    if left_out:
+        behind.append(language.fill(say(house.Card.more, count=left_out)))
+    behind += (*once, *closing)
+    if behind:
+        paragraphs += [RULE, *behind] if paragraphs else behind
+    return "\n\n".join(paragraphs)
+
+
+def _listed(
+    parts: Mapping[Section, Sequence[str]], order: Iterable[Section], labels: Mapping[Section, str]
+) -> str:
+    return "\n".join(
+        [f"- {labels[name]} {' '.join(parts[name])}" for name in order if name in parts]
+    )
+
+
+def _make_room(
+    above: dict[Section, list[str]],
+    below: dict[Section, list[str]],
+    labels: Mapping[Section, str],
+    most: int,
+) -> None:
+    """Move what is least pressing below until the rest is short enough."""
+    for least in (1, 0):
+        for name in _LEAVES:
+            while len(above.get(name, ())) > least and len(above) > 1 - least:
+                if words_in(_listed(above, ABOVE, labels)) <= most:
+                    return
+                moved = above[name].pop()
+                below.setdefault("finding", []).insert(0, moved)
+                if not above[name]:
+                    del above[name]
+
+
+def _fade(below: dict[Section, list[str]], labels: Mapping[Section, str], most: int) -> int:
+    """Leave out what is least worth knowing until the rest is short enough; how much it was."""
+    count, note = 0, 0
+    for name in _FADES:
+        while name in below and words_in(_listed(below, BELOW, labels)) > most - note:
+            note = _COUNTED
+            below[name].pop()
+            count += 1
+            if not below[name]:
+                del below[name]
+    return count

@@ -1,0 +1,147 @@
+"""A drug that is to be given, in words: in a headline, and in one line with volume and site."""
+
+from __future__ import annotations
+
+from cds_service.clinical import Phase, PlannedDrug
+from cds_service.guidelines.b12_under_two.data import Guideline, Texts
+from cds_service.language import Amount, Listed, Message, Value, Words, house, say
+
+
+def headline(drug: PlannedDrug, g: Guideline) -> Message:
+    """Drug, dose, volume, way and the first interval."""
+    substance, amount, volume = drug.substance, _dose(drug), _volume(drug)
+    if drug.route == g.file.routes.oral:
+        course = _beginning(drug)
+        if volume is None:
+            return say(
+                Texts.headline_oral_unmeasured, substance=substance, amount=amount, course=course
+            )
+        return say(
+            Texts.headline_oral, substance=substance, amount=amount, volume=volume, course=course
+        )
+    way, interval = _way(drug, g), _interval(drug.phases[0])
+    if volume is None:
+        return say(
+            Texts.headline_injected_unmeasured,
+            substance=substance,
+            amount=amount,
+            way=way,
+            interval=interval,
+        )
+    return say(
+        Texts.headline_injected,
+        substance=substance,
+        amount=amount,
+        volume=volume,
+        way=way,
+        interval=interval,
+    )
+
+
+def given(drug: PlannedDrug, g: Guideline) -> Message:
+    """The whole course in one line: product, volume, dose, way and site, how often and how long."""
+    return _given(drug, g, course(drug))
+
+
+def begun(drug: PlannedDrug, g: Guideline) -> Message:
+    """The same for the beginning of the course alone."""
+    return _given(drug, g, _beginning(drug))
+
+
+def _given(drug: PlannedDrug, g: Guideline, often: Value) -> Message:
+    product, amount, volume = _product(drug), _dose(drug), _volume(drug)
+    if drug.route == g.file.routes.oral:
+        if volume is None:
+            return say(Texts.give_oral_unmeasured, drug=product, amount=amount, course=often)
+        return say(Texts.give_oral, drug=product, amount=amount, volume=volume, course=often)
+    way, most = _way(drug, g), g.limits.injection_volume
+    if volume is None:
+        limit = Amount(most.value, most.unit)
+        return say(
+            Texts.give_unmeasured,
+            drug=product,
+            amount=amount,
+            way=way,
+            limit=limit,
+            course=often,
+        )
+    return say(
+        Texts.give_divided if most.holds(volume.value) else Texts.give_injected,
+        drug=product,
+        amount=amount,
+        volume=volume,
+        way=way,
+        course=often,
+    )
+
+
+def _way(drug: PlannedDrug, g: Guideline) -> Message:
+    subcutaneous = drug.route == g.file.routes.subcutaneous
+    return say(Texts.short_subcutaneous if subcutaneous else Texts.short_intramuscular)
+
+
+def course(drug: PlannedDrug) -> Listed:
+    """How often and how long, phase after phase."""
+    return Listed(tuple([_stretch(one) for one in drug.phases]))
+
+
+def _beginning(drug: PlannedDrug) -> Message:
+    first = _stretch(drug.phases[0])
+    return say(Texts.then_less_often, course=first) if len(drug.phases) > 1 else first
+
+
+def _product(drug: PlannedDrug) -> Words:
+    """The substance with its strength, where that is known."""
+    if drug.strength is None:
+        return drug.name
+    strength = Amount(drug.strength / 1000, "mg/mL")
+    return say(
+        Texts.product if drug.codes else Texts.product_without_preservative,
+        substance=drug.substance,
+        strength=strength,
+    )
+
+
+def _dose(drug: PlannedDrug) -> Amount:
+    return Amount(drug.amount, drug.unit)
+
+
+def _volume(drug: PlannedDrug) -> Amount | None:
+    """What is drawn up, where the strength is known."""
+    return None if drug.strength is None else Amount(drug.amount / drug.strength, "mL")
+
+
+def _stretch(phase: Phase) -> Message:
+    """How often and how long."""
+    interval = _interval(phase)
+    if phase.begins is not None:
+        return say(Texts.stretch_from, date=phase.begins, interval=interval, count=phase.count)
+    duration, unit = phase.duration, phase.duration_unit
+    if unit == "d" and duration >= _TWO_WEEKS and not duration % _WEEK:
+        duration, unit = duration // _WEEK, "wk"
+    return say(Texts.stretch, interval=interval, duration=duration, unit=_UNITS[unit])
+
+
+def _interval(phase: Phase) -> Message:
+    """How often."""
+    match phase.frequency, phase.period, phase.period_unit:
+        case 1, 1, "d":
+            return say(Texts.interval_daily)
+        case 1, 2, "d":
+            return say(Texts.interval_alternate)
+        case 1, 1, "wk":
+            return say(Texts.interval_weekly)
+        case 2, 1, "wk":
+            return say(Texts.interval_twice_weekly)
+        case 1, period, "mo":
+            return say(Texts.interval_months, period=period)
+        case times, period, unit:
+            return say(Texts.interval_other, times=times, period=period, unit=_UNITS[unit])
+
+
+_WEEK, _TWO_WEEKS = 7, 14
+_UNITS = {
+    "d": say(house.Order.days),
+    "wk": say(house.Order.weeks),
+    "mo": say(house.Order.months),
+}
