@@ -568,6 +568,13 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "ORD-04.per_kg.active": lambda: a_record(
         medications=[in_force(a_dosage("0.1", "mg", per_kg=True))]
     ),
+    "ORD-02.active": lambda: a_record(
+        problems=[COBALAMIN_C], medications=[in_force(a_dosage(), code=HYDROXOCOBALAMIN)]
+    ),
+    "ORD-10.active": lambda: a_record(
+        problems=[COBALAMIN_C], medications=[in_force(a_dosage(route=MUSCLE), code=VIAL)]
+    ),
+    "DUP-05": lambda: a_record(medications=[in_force(a_dosage()), in_force(a_dosage(500))]),
     "ORD-16.active": lambda: a_record(medications=[in_force(a_dosage(1000, days=30))]),
     "DUP-01.hold": lambda: a_record(medications=[an_order(ago=3, status="on-hold")]),
     "DUP-01.named": lambda: a_record(

@@ -16,6 +16,7 @@ from builders import (
     CROHN,
     FAILURE_TO_THRIVE,
     HEMOPHILIA,
+    HYDROXOCOBALAMIN,
     ICD10CM,
     LEBER,
     MACROCYTIC,
@@ -27,6 +28,7 @@ from builders import (
     SNOMED,
     TABLET,
     TREMOR,
+    VIAL,
     G,
     a_diet,
     a_dosage,
@@ -57,7 +59,7 @@ from builders import (
 )
 from msgspec import Raw, json, structs
 
-from cds_service.clinical import Code, DoseAmount, DraftDosage, Schedule
+from cds_service.clinical import Code, DoseAmount, DraftDosage, Medication, Schedule
 from cds_service.fhir.drafts import open_drafts, read_basket
 from cds_service.guidelines import b12_under_two
 from cds_service.guidelines.b12_under_two.dosing import understand
@@ -749,6 +751,34 @@ def a_slow_beginning_in_force_is_said_and_not_stopped() -> None:
     seen = see(a_record(medications=[in_force(a_dosage(1000, days=30))]))
     assert seen.shows("ORD-16.active")
     assert not seen.stopped
+    cobalamin_c = [COBALAMIN_C]
+    swallowed = in_force(a_dosage(), code=HYDROXOCOBALAMIN)
+    assert see(a_record(problems=cobalamin_c, medications=[swallowed])).shows("ORD-02.active")
+    wrong = in_force(a_dosage(route=MUSCLE, days=7), code=VIAL)
+    assert see(a_record(problems=cobalamin_c, medications=[wrong])).shows("ORD-10.active")
+    replaced = see(a_record(problems=[SEIZURE], medications=[in_force(a_dosage())]))
+    assert "ORD-02" in replaced.fired
+    assert replaced.shows("DUP-03")
+    assert not replaced.shows("ORD-02.active")
+
+
+def of_several_orders_in_force_one_stays() -> None:
+    swallowed, more = in_force(a_dosage(500)), in_force(a_dosage(), source="MedicationRequest/b")
+    weekly = in_force(
+        structs.replace(a_dosage(route=MUSCLE, days=7), days=Decimal(35)),
+        code=HYDROXOCOBALAMIN,
+        source="MedicationRequest/c",
+    )
+    begun = in_force(structs.replace(a_dosage(), days=Decimal(7)), source="MedicationRequest/d")
+
+    def ended(*orders: Medication) -> tuple[list[str], bool]:
+        seen = see(a_record(medications=orders))
+        (offer,) = [one for one in seen.offers if one.choice.rule == "DUP-05"]
+        return sorted(it.source for it in seen.stopped), offer.choice.recommended
+
+    assert ended(swallowed, more) == ([swallowed.source], True)
+    assert ended(swallowed, more, weekly) == (sorted([more.source, swallowed.source]), True)
+    assert ended(begun, swallowed) == ([swallowed.source], False)
 
 
 def an_antidote_is_no_order_of_vitamin_b12() -> None:
@@ -982,6 +1012,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     one_raised_metabolite_of_a_newborn_is_for_the_specialist,
     low_holotranscobalamin_is_a_sign_and_no_level,
     a_very_high_level_beside_a_sign_is_asked_about,
+    of_several_orders_in_force_one_stays,
 )
 
 

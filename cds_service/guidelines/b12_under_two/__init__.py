@@ -206,7 +206,8 @@ def _cannot_evaluate(
     """Without B12 results or the problem list nothing is recommended; what is known to be
     dangerous is still said."""
     outcomes = treatment.running_treatment(facts, g, why)
-    outcomes += order_checks.check_active(facts, a, g, why)
+    harmful, several = order_checks.check_active(facts, a, g, why)
+    outcomes += [*harmful, *several]
     if a.cause == "inborn":
         outcomes.append(treatment.recommend("RTE-01", facts, a, g, why))
     elif a.suspected:
@@ -227,22 +228,25 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
     )
     why.row(g.tables.duplication, "DUP-01", ordered)
     why.row(g.tables.duplication, "DUP-04", ordered)
-    dangers = [
-        *treatment.running_treatment(facts, g, why),
-        *order_checks.check_active(facts, a, g, why),
-    ]
+    dangers: list[Outcome] = treatment.running_treatment(facts, g, why)
     if g.tables.route[row].then.kind != "follow up":
         small = treatment.requirement_card(row, facts, a, g, why)
-        return [treatment.recommend(row, facts, a, g, why), *dangers, *small]
+        leading = treatment.recommend(row, facts, a, g, why)
+        stopped = order_checks.stopped_by([leading])
+        harmful, several = order_checks.check_active(facts, a, g, why, replaced=stopped)
+        return [leading, *dangers, *harmful, *several, *small]
     outcomes = follow_up.follow_up(facts, a, g, why)
     would_be = treatment.choose_route(facts, a, g, Reasoning(), ignoring_treatment=True)
     replacement = treatment.replace_oral(would_be, facts, a, g, why)
     if replacement is not None and not any(map(follow_up.changes_treatment, outcomes)):
         others = [one for one in outcomes if not isinstance(one, NotIndicated)]
         outcomes = [replacement, *follow_up.beside("a change", others, g)]
+    stopped = order_checks.stopped_by(outcomes)
+    harmful, several = order_checks.check_active(facts, a, g, why, replaced=stopped)
+    dangers += harmful
     if dangers:
         outcomes = [*dangers, *follow_up.beside("a danger", outcomes, g)]
-    return outcomes
+    return [*outcomes, *several]
 
 
 def _one_treatment(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:

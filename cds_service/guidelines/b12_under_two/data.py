@@ -518,6 +518,12 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     no_weight: str
     large_red_cells: str
     two_lines_low: str
+    with_dose: str
+    danger_allergy: str
+    danger_possible: str
+    danger_leber: str
+    danger_inborn: str
+    danger_suspected: str
     for_days: str
     without_end: str
     unfit_form: str

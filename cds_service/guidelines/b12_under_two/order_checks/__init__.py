@@ -8,7 +8,11 @@ from cds_service.clinical import Basket
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders
 from cds_service.guidelines.b12_under_two.facts import Facts
-from cds_service.guidelines.b12_under_two.order_checks.active import active_antidotes, check_active
+from cds_service.guidelines.b12_under_two.order_checks.active import (
+    active_antidotes,
+    check_active,
+    stopped_by,
+)
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.one_order import OrderChecks
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, is_live, read_order
@@ -19,7 +23,7 @@ from cds_service.guidelines.engine import CannotTell, Outcome
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import say
 
-__all__ = ["active_antidotes", "check_active", "check_orders", "may_concern_b12"]
+__all__ = ["active_antidotes", "check_active", "check_orders", "may_concern_b12", "stopped_by"]
 
 
 def check_orders(

@@ -2,75 +2,237 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
 
 from msgspec import structs
 
-from cds_service.clinical import IN_FORCE, Medication
+from cds_service.clinical import IN_FORCE, Medication, StoppedDrug
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
-from cds_service.guidelines.b12_under_two.data import Guideline, Orders
+from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards
-from cds_service.guidelines.b12_under_two.order_checks.course import Course
-from cds_service.guidelines.b12_under_two.order_checks.one_order import amounts, child_facts
+from cds_service.guidelines.b12_under_two.order_checks.course import TWO_WEEKS, Course
+from cds_service.guidelines.b12_under_two.order_checks.one_order import (
+    amounts,
+    child_facts,
+    is_wrong,
+)
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
+from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.order import Answer, OrderFacts
-from cds_service.guidelines.engine import Choice, Note, Recommend
+from cds_service.guidelines.b12_under_two.words import named, shown_extremes
+from cds_service.guidelines.engine import Choice, Note, Outcome, Recommend
 from cds_service.guidelines.tables import Reasoning, first_match
-from cds_service.language import say
+from cds_service.language import Listed, Message, Value, say
 
 
-def check_active(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Recommend]:
-    """The cards of the active orders whose dose is too large, or that begin a treatment too
-    slowly, by the same rows as a draft's.
+class _Running(NamedTuple):
+    """An order in force, what is understood of it and what the table asks of it; ``coded`` when
+    it is of vitamin B12 by more than its name."""
+
+    sent: Medication
+    order: Order
+    asked: OrderFacts
+    coded: bool
+
+
+def check_active(
+    facts: Facts,
+    a: Assessment,
+    g: Guideline,
+    why: Reasoning,
+    *,
+    replaced: Collection[str] = frozenset(),
+) -> tuple[list[Recommend], list[Recommend]]:
+    """The cards of the orders in force that harm this child, go by the wrong way, give too much,
+    or begin a treatment too slowly, by the same rows as a draft's; and that of several at once.
 
     An order is only ever stopped: what replaces it stands on the card in words, so that no two
     cards together order vitamin B12 twice. An order recognised by its name alone is asked too.
+    ``replaced`` are those that another card of the answer stops.
     """
-    orders = [*facts.therapy.active, *facts.therapy.named]
-    if not orders:
-        return []
-    regimens = Regimens(facts, a, g)
-    cards = Cards(regimens)
-    spoken = []
-    child = child_facts(facts, a, g)
-    course = Course(facts, a, g, ())
-    for one in orders:
+    sent = [*facts.therapy.active, *facts.therapy.named]
+    if not sent:
+        return [], []
+    child, course = child_facts(facts, a, g), Course(facts, a, g, ())
+    running = []
+    for place, one in enumerate(sent):
         order = as_order(one, facts.weight.kg, g)
-        if order.kind not in ("b12", "unknown"):
-            continue
-        asked = amounts(child, order, course)
-        for row in why.first(g.tables.order_excess, asked, order.called).fired:
+        if order.kind in ("b12", "unknown"):
+            coded = place < len(facts.therapy.active)
+            running.append(_Running(one, order, amounts(child, order, course), coded))
+    checks = _ActiveChecks(running, Regimens(facts, a, g), course, why)
+    spoken = [
+        card
+        for one in running
+        for card in (
+            *checks.harmful(one, is_replaced=one.sent.source in replaced),
+            *checks.excessive(one),
+            *checks.scant(one),
+        )
+    ]
+    return spoken, list(checks.several(replaced))
+
+
+def stopped_by(outcomes: Sequence[Outcome]) -> frozenset[str]:
+    """The orders that the choices of ``outcomes`` stop."""
+    return frozenset(
+        plan.source
+        for one in outcomes
+        if isinstance(one, Recommend)
+        for choice in one.choices
+        for plan in choice.plans
+        if isinstance(plan, StoppedDrug)
+    )
+
+
+class _ActiveChecks:
+    """Asks the rows about the orders in force of one child."""
+
+    def __init__(
+        self, running: Sequence[_Running], regimens: Regimens, course: Course, why: Reasoning
+    ) -> None:
+        self._running, self._course, self._cards = running, course, Cards(regimens)
+        self._facts, self._a, self._g = regimens.facts, regimens.a, regimens.g
+        self._regimens, self._why = regimens, why
+
+    def harmful(self, one: _Running, *, is_replaced: bool) -> Iterator[Recommend]:
+        """A drug that harms this child (ORD-10), or a way that does not treat it (ORD-02). The
+        rows answer in any case; a card is left out where another one says it already."""
+        danger = self._why.all(self._g.tables.order_danger, one.asked, one.order.called)
+        way = first_match(self._g.tables.order_way, one.asked, one.order.called)
+        by_mouth = bool(way.fired) and way.rule == "ORD-02"
+        if by_mouth:
+            self._why.keep(way)
+        if is_replaced:
+            return
+        dangers = [row for row in danger.fired if not self._is_told(one, row.then.card)]
+        for row in dangers:
+            indicator = self._g.file.cards[row.then.card].indicator
+            answer = Answer("ORD-10.active", indicator=indicator)
+            values = {"danger": self._danger(row.then.card)}
+            yield self._card(row.rule, answer, one, values)
+        injected = any(it.order.injected for it in self._running if it is not one)
+        if by_mouth and not dangers and not injected:
+            reason = named((*self._facts.inborn, *self._facts.neurological))
+            severe = say(Texts.severe_deficiency, because=self._a.severity_because)
+            yield self._card("ORD-02", Answer("ORD-02.active"), one, {"reason": reason or severe})
+
+    def _danger(self, card: str) -> Message:
+        facts = self._facts
+        match card:
+            case "ORD-10.allergy":
+                return say(Orders.danger_allergy, names=Listed(facts.reactions))
+            case "ORD-10.possible":
+                return say(Orders.danger_possible, names=Listed(facts.possible_reactions))
+            case "ORD-10.leber":
+                return say(Orders.danger_leber, names=named(facts.leber))
+            case "ORD-10.inborn":
+                return say(Orders.danger_inborn, names=named(facts.inborn))
+            case _:
+                return say(Orders.danger_suspected, names=shown_extremes(facts, self._a, self._g))
+
+    def _is_told(self, one: _Running, card: str) -> bool:
+        """Whether SAF-01, SAF-05 or SAF-05b speaks of the running treatment already."""
+        if card == "ORD-10.leber":
+            return self._g.codes.cyanocobalamin.any_of(one.sent.codes) is not None
+        return one.coded and card in ("ORD-10.allergy", "ORD-10.possible")
+
+    def _card(
+        self, rule: str, answer: Answer, one: _Running, values: Mapping[str, object]
+    ) -> Recommend:
+        said = self._cards.speak(rule, answer, one.order, values, ())
+        return structs.replace(said.card, main=True, about="")
+
+    def excessive(self, one: _Running) -> Iterator[Recommend]:
+        """What is too much is stopped, and the regimen told where it was the only order."""
+        match = self._why.first(self._g.tables.order_excess, one.asked, one.order.called)
+        for row in match.fired:
             if row.then.correction == "none":
                 continue  # a specialist dose is not commented on at every view
             answer = Answer(f"{row.then.card}.active", indicator=row.then.indicator)
-            said = cards.speak(
-                row.rule,
-                answer,
-                order,
-                {},
-                _stop(row.rule, one),
-                notes=_instead(regimens, order, orders, g),
+            instead: Sequence[Note] = (
+                self._regimens.notes(one.order, "instead") if len(self._running) == 1 else ()
             )
-            spoken.append(structs.replace(said.card, main=True, about=""))
-        spoken += _scant(order, asked, course, cards, why)
-    return spoken
+            plans = treatment.stop_orders([one.sent])
+            label = say(Orders.stop_this, names=treatment.medication_names([one.sent]))
+            choices = [Choice(row.rule, label, plans)] if plans else []
+            said = self._cards.speak(row.rule, answer, one.order, {}, choices, notes=instead)
+            yield structs.replace(said.card, main=True, about="")
+
+    def scant(self, one: _Running) -> Iterator[Recommend]:
+        """The card of an order in force with which a treatment begins too slowly; nothing is
+        stopped, since it is the only one that the child gets. Other small doses are for the
+        follow-up."""
+        match = first_match(self._g.tables.order_shortage, one.asked, one.order.called)
+        if not match.fired or match.rule != "ORD-16":
+            return
+        self._why.keep(match)
+        answer = structs.replace(match.result, card="ORD-16.active", correction="none")
+        yield self._card(match.rule, answer, one, self._course.in_words(one.order))
+
+    def several(self, replaced: Collection[str]) -> Iterator[Recommend]:
+        """More than one order in force (DUP-05): the right one stays, the others are stopped.
+
+        Of several that are right the injection stays, else what gives most in two weeks. What
+        ends earlier than another may be the first step of a course, and what is vitamin B12 by
+        its name alone is not known: then nothing is selected.
+        """
+        asked = DuplicationFacts(several=len(self._running) > 1)
+        fired = self._why.row(self._g.tables.duplication, "DUP-05", asked)
+        if not fired or all(one.sent.source in replaced for one in self._running):
+            return
+        right = [one for one in self._running if not is_wrong(one.asked, self._g)]
+        kept = max(right, key=_strength, default=None)
+        others = [one for one in self._running if one is not kept]
+        choices = []
+        plans = treatment.stop_orders([one.sent for one in others]) if kept is not None else ()
+        if kept is not None and plans:
+            sure = all(one.coded and not _may_follow(one, kept) for one in others)
+            label = say(Orders.stop_other, names=_with_doses(others))
+            choices = [Choice("DUP-05", label, plans, recommended=sure)]
+        values: dict[str, Value] = {
+            "names": _with_doses(self._running), "count": len(self._running)
+        }  # fmt: skip
+        yield Recommend(
+            "DUP-05",
+            "DUP-05",
+            self._g.file.cards["DUP-05"].indicator,
+            values,
+            (),
+            tuple(choices),
+            "any",
+        )
 
 
-def _scant(
-    order: Order, asked: OrderFacts, course: Course, cards: Cards, why: Reasoning
-) -> Iterator[Recommend]:
-    """The card of an order in force with which a treatment begins too slowly; nothing is stopped,
-    since it is the only one that the child gets. Other small doses are for the follow-up."""
-    match = first_match(course.g.tables.order_shortage, asked, order.called)
-    if not match.fired or match.rule != "ORD-16":
-        return
-    why.keep(match)
-    answer = structs.replace(match.result, card="ORD-16.active", correction="none")
-    said = cards.speak(match.rule, answer, order, course.in_words(order), ())
-    yield structs.replace(said.card, main=True, about="")
+def _strength(one: _Running) -> tuple[bool, bool, Decimal, float]:
+    within = one.order.dosing.within(TWO_WEEKS) or Decimal(0)
+    written = one.sent.authored.instant if one.sent.authored is not None else 0.0
+    return one.coded, one.order.injected, within, written
+
+
+def _with_doses(running: Sequence[_Running]) -> Listed:
+    """By name and dose: two orders of one drug are told apart."""
+    return Listed(
+        tuple(
+            [say(Orders.with_dose, name=one.order.name, dose=one.order.written) for one in running]
+        )
+    )
+
+
+def _may_follow(one: _Running, kept: _Running) -> bool:
+    """Whether it may be a later step of the course that ``kept`` begins."""
+    return kept.order.injected == one.order.injected and _lasting(one) > _lasting(kept)
+
+
+def _lasting(one: _Running) -> Decimal:
+    """For how long it is ordered; what has no end lasts longest."""
+    days = one.order.dosing.days
+    return Decimal("Infinity") if days is None else days
 
 
 def active_antidotes(
@@ -84,16 +246,3 @@ def active_antidotes(
             for row in match.fired:
                 said = Cards(Regimens(facts, a, g)).speak(row.rule, row.then, order, {}, ())
                 yield structs.replace(said.card, about="")
-
-
-def _stop(rule: str, one: Medication) -> list[Choice]:
-    plans = treatment.stop_orders([one])
-    names = treatment.medication_names([one])
-    return [Choice(rule, say(Orders.stop_this, names=names), plans)] if plans else []
-
-
-def _instead(
-    regimens: Regimens, order: Order, orders: Sequence[Medication], g: Guideline
-) -> list[Note]:
-    """The regimen that would replace it; none where another order is left."""
-    return regimens.notes(order, "instead") if len(orders) == 1 else []

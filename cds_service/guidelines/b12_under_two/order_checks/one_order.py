@@ -103,6 +103,18 @@ def amounts(child: OrderFacts, order: Order, course: Course) -> OrderFacts:
     )
 
 
+def is_wrong(asked: OrderFacts, g: Guideline) -> bool:
+    """Whether a card asks to change or remove an order, whatever stands beside it."""
+    tables = g.tables
+    questions = (
+        tables.order_danger, tables.order_way, tables.order_form, tables.order_excess,
+        tables.order_shortage,
+    )  # fmt: skip
+    return any(
+        row.then.correction != "none" for one in questions for row in all_matches(one, asked).fired
+    )
+
+
 def _is_of_a_small_dose(said: Said) -> bool:
     """Whether the regimen, ordered in a form that suits, mends it too; an alarm stands."""
     return said.card.rule in ("ORD-07", "ORD-16") and said.card.indicator != "critical"
@@ -256,17 +268,7 @@ class OrderChecks:
         return drafts, active
 
     def _is_wrong(self, order: Order) -> bool:
-        """Whether a card asks to change or remove it, whatever stands beside it."""
-        asked, tables = amounts(self._child, order, self._course), self.g.tables
-        questions = (
-            tables.order_danger, tables.order_way, tables.order_form, tables.order_excess,
-            tables.order_shortage,
-        )  # fmt: skip
-        return any(
-            row.then.correction != "none"
-            for one in questions
-            for row in all_matches(one, asked).fired
-        )
+        return is_wrong(amounts(self._child, order, self._course), self.g)
 
     def _amended(self, order: Order, rule: str, correction: Correction) -> tuple[Choice, ...]:
         """``order`` put right so that no other is left beside it: it goes where another is right

@@ -12,7 +12,8 @@ class DuplicationFacts(Struct, frozen=True):
     """How many orders are in force and how many are not (any more); ``route`` is that of the
     orders in force. ``injections`` when the child would be injected if it were not treated.
     ``draft_repeats`` when an order being written repeats one in force, or another being written,
-    by the same route, which the order checks find out."""
+    by the same route, which the order checks find out. ``several`` when more than one is in
+    force, one that is vitamin B12 by its name alone among them."""
 
     active: int = 0
     draft_repeats: bool = False
@@ -20,6 +21,7 @@ class DuplicationFacts(Struct, frozen=True):
     injections: bool = False
     signs: bool = False
     ended: int = 0
+    several: bool = False
 
 
 def duplication_table(words: TableWords) -> Table[DuplicationFacts, None]:
@@ -40,6 +42,7 @@ def duplication_table(words: TableWords) -> Table[DuplicationFacts, None]:
                 None,
             ),
             Row("DUP-04", some(f.ended), None),
+            Row("DUP-05", f.several, None),
         ),
         words,
         first=False,
