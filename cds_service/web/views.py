@@ -34,6 +34,8 @@ from cds_service.web.edge import Edge, is_for_us
 from cds_service.web.intake import Turns, json_body, limits_of
 
 if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
     from cds_service.consultation import Consultation, Service
     from cds_service.consultation.challenger import Challenger
     from cds_service.consultation.known_answers import KnownAnswers
@@ -122,26 +124,39 @@ class Views:
         return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 
     def discover(self) -> Response:
-        self._let_in(self._discovery_url, "discovery")
+        self._let_in(request.environ, self._discovery_url, "discovery")
         return Response(self._discovery, content_type=_JSON)
 
     def call(self, service_id: str) -> Response:
-        started = perf_counter()
-        service = self._find(service_id)
-        caller = self._let_in(self._call_url[service_id], service_id)
+        answered = self._answer(request.environ, self._find(service_id))
+        return Response(answered, content_type=_JSON) if isinstance(answered, bytes) else answered
+
+    def _answer(self, environ: WSGIEnvironment, service: Service) -> bytes | Response:
+        """What answers a call: the cards encoded, or a response that says what went wrong. `Edge`
+        asks for it without Flask, of whose work it needs nothing."""
+        try:
+            return self._answered(environ, service, perf_counter())
+        except ServiceError as error:
+            return answer_error(error)
+        except Exception as error:  # noqa: BLE001 - as Flask has it for every other view
+            return _answer_bug(error)
+
+    def _answered(self, environ: WSGIEnvironment, service: Service, started: float) -> bytes:
+        caller = self._let_in(environ, self._call_url[service.id], service.id)
         arrived = Arrival(service, caller, started, self._today())
         asked = None
         try:
             sending = perf_counter()
-            body = json_body(request.environ, self._settings.max_body_bytes)
+            body = json_body(environ, self._settings.max_body_bytes)
             arrived = arrived._replace(upload=perf_counter() - sending)
             with self._turns:
                 asked = parse_request(body, service.hook, self._limits)
-                done = self._consulted(arrived, asked)
-                answered = Response(encode(done.response), content_type=_JSON)
+                one_action = self._applies_one_action(caller, environ)
+                done = self._consulted(arrived, asked, one_action=one_action)
+                answered = encode(done.response)
         except ServiceError as error:
             self._accounts.call(arrived, asked, error)
-            return answer_error(error)
+            raise
         except Exception:
             self._accounts.call(arrived, asked, ServiceError("a bug"))
             raise
@@ -151,7 +166,8 @@ class Views:
     def feedback(self, service_id: str) -> Response:
         started = perf_counter()
         service = self._find(service_id)
-        caller = self._let_in(self._feedback_url[service_id], f"feedback of {service_id}")
+        audiences = self._feedback_url[service_id]
+        caller = self._let_in(request.environ, audiences, f"feedback of {service_id}")
         if self._store is None:
             raise NotFound("Feedback is not accepted: this service keeps nothing.")
         try:
@@ -171,15 +187,15 @@ class Views:
             raise NotFound("There is no CDS service with this id; see /cds-services.")
         return service
 
-    def _let_in(self, audiences: tuple[str, ...], what: str) -> Caller:
+    def _let_in(self, environ: WSGIEnvironment, audiences: tuple[str, ...], what: str) -> Caller:
         """The caller of one of ``audiences``; a refused one is not kept in the store."""
         try:
-            return self._door.authenticate(request.environ.get("HTTP_AUTHORIZATION"), audiences)
+            return self._door.authenticate(environ.get("HTTP_AUTHORIZATION"), audiences)
         except ServiceError as error:
             accounts.turned_away(error, what)
             raise
 
-    def _consulted(self, arrived: Arrival, asked: Request) -> Consultation:
+    def _consulted(self, arrived: Arrival, asked: Request, *, one_action: bool) -> Consultation:
         """The answer, without what this caller is not to see."""
         settings, restraint = self._settings, self._restraint
         service, caller = arrived.service, arrived.caller
@@ -190,7 +206,7 @@ class Views:
             settings.as_of is not None,
             no_server,
             settings.max_entries,
-            self._applies_one_action(caller),
+            one_action,
             unseen,
         )
         done = self._consult(service, asked, server, occasion)
@@ -198,15 +214,14 @@ class Views:
             return done
         return restraint.hold_back(done, service, caller.name, asked.context.patient_id)
 
-    def _applies_one_action(self, caller: Caller) -> bool:
+    def _applies_one_action(self, caller: Caller, environ: WSGIEnvironment) -> bool:
         """Whether this client applies one action of a suggestion and drops the others."""
         if caller.one_action is not None:
             return caller.one_action
         if self._settings.one_action is not None:
             return self._settings.one_action
-        sent = request.environ
         return self._settings.demo and calls_itself(
-            SANDBOX, sent.get("HTTP_AUTHORIZATION"), sent.get("HTTP_ORIGIN")
+            SANDBOX, environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_ORIGIN")
         )
 
 
@@ -224,8 +239,11 @@ ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
 
 def add_routes(app: Flask, views: Views, settings: Settings) -> None:
     """Makes ``app`` answer at every address of `ROUTES`, and answer errors as the views do."""
-    ours = is_for_us(settings.allowed_hosts, settings.public_url)
-    edge = Edge(app.wsgi_app, settings.origins, settings.demo, ours)
+    calls = {
+        f"/cds-services/{id_}": partial(views._answer, service=one)
+        for id_, one in views._by_id.items()
+    }
+    edge = Edge(app.wsgi_app, settings.origins, settings.demo, ours, calls)
     app.wsgi_app = edge  # type: ignore[method-assign]
     app.register_error_handler(ServiceError, answer_error)
     app.register_error_handler(exceptions.HTTPException, _answer_http_error)
