@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -264,6 +265,10 @@ class Database:
         self._url = make_url(url)
         self._engine = _engine(self._url, patient)
         self._insert = (sqlite if self.is_sqlite else postgresql).insert
+        self._writers = [
+            _Writer.of(table, sqlite=self.is_sqlite)
+            for table in (consultations, cards, suggestions)
+        ]
         self._file = Path(self._url.database or "") if self.is_sqlite else None
         self._seen: tuple[int, int] | None = None
 
@@ -358,20 +363,15 @@ class Database:
         """All of ``kept`` or nothing; ``local`` are the overrides in force, whole, and ``tried``
         those of the other arm."""
         live, other = (sha256(one.encode()).hexdigest() if one else None for one in (local, tried))
-        rows, card_rows, suggestion_rows = _rows(kept, pseudonyms, live, other)
+        of_tables = _rows(kept, pseudonyms, live, other)
         with self._transaction() as connection:
             for digest, text in ((live, local), (other, tried)):
                 if digest:
-                    row = {"digest": digest, "text": text, "first_seen": rows[0]["at"]}
+                    row = {"digest": digest, "text": text, "first_seen": of_tables[0][0]["at"]}
                     self._add(connection, overrides, row)
             self._count_unknown_codes(connection, kept)
-            connection.execute(self._insert(consultations).on_conflict_do_nothing(), rows)
-            if card_rows:
-                connection.execute(self._insert(cards).on_conflict_do_nothing(), card_rows)
-            if suggestion_rows:
-                connection.execute(
-                    self._insert(suggestions).on_conflict_do_nothing(), suggestion_rows
-                )
+            for writer, rows in zip(self._writers, of_tables, strict=True):
+                writer.write(connection, rows)
 
     def _count_unknown_codes(self, connection: Connection, kept: Sequence[audit.Kept]) -> None:
         """Counts each call once, however often it is written; that is done before the call is."""
@@ -692,6 +692,46 @@ def _migrate(connection: Connection, to: str = "head") -> None:
     command.upgrade(config, to)
 
 
+class _Writer(NamedTuple):
+    """How rows get into one table by the driver itself. Calls are kept all day long, and what
+    SQLAlchemy does for each of their values costs more than the database does."""
+
+    statement: str
+    values: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    at: int | None
+
+    @classmethod
+    def of(cls, table: sa.Table, *, sqlite: bool) -> _Writer:
+        names = [column.name for column in table.columns]
+        sign = "?" if sqlite else "%s"
+        statement = (
+            f"INSERT INTO {table.name} ({', '.join(names)})"  # noqa: S608 - names of our own
+            f" VALUES ({', '.join(sign for _ in names)}) ON CONFLICT DO NOTHING"
+        )
+        at = names.index("at") if sqlite and "at" in names else None
+        return cls(statement, itemgetter(*names), at)
+
+    def write(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        if not rows:
+            return
+        values = [self.values(row) for row in rows]
+        if self.at is not None:  # SQLite has no moments, only how they are written
+            values = [
+                (*one[: self.at], _written(one[self.at]), *one[self.at + 1 :]) for one in values
+            ]
+        connection.exec_driver_sql(self.statement, values)
+
+
+def _written(moment: datetime) -> str:
+    """As `_Moment` writes it into SQLite."""
+    return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _json(value: object) -> str:
+    """As `_Json` writes it."""
+    return msgspec.json.encode(value).decode()
+
+
 def _rows(
     kept: Iterable[audit.Kept],
     pseudonyms: Pseudonyms,
@@ -755,12 +795,12 @@ def _evaluated(done: audit.Evaluation) -> dict[str, Any]:
         "guideline": done.guideline,
         "edition": done.edition,
         "outcome": done.outcome,
-        "rules": done.rules,
-        "fired": done.fired,
-        "missing": done.missing,
-        "unread": done.unread,
-        "needs": done.needs,
-        "durations": done.durations,
+        "rules": _json(done.rules),
+        "fired": _json(done.fired),
+        "missing": _json(done.missing),
+        "unread": _json(done.unread),
+        "needs": _json(done.needs),
+        "durations": _json(done.durations),
     }
 
 

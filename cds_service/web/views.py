@@ -239,6 +239,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
 
 def add_routes(app: Flask, views: Views, settings: Settings) -> None:
     """Makes ``app`` answer at every address of `ROUTES`, and answer errors as the views do."""
+    ours = is_for_us(settings.allowed_hosts, settings.public_url)
     calls = {
         f"/cds-services/{id_}": partial(views._answer, service=one)
         for id_, one in views._by_id.items()
