@@ -342,7 +342,7 @@ def _high_without_treatment(facts: Facts, a: Assessment, g: Guideline) -> list[O
     if not (a.signs.backing or at_risk(a.cause)):
         return []
     indicator = g.file.cards["STAT-08"].indicator
-    return [Recommend("STAT-08", "STAT-08", indicator, words.card_values(facts, a, (), g))]
+    return [Recommend("STAT-08", "STAT-08", indicator, words.CardValues(facts, a, (), g))]
 
 
 def one_action_each(evaluation: Evaluation, g: Guideline) -> Evaluation:

@@ -16,10 +16,14 @@ _PER_MG = Decimal(1000)
 
 
 def antidote_facts(
-    drug: Drug, dosages: Sequence[DraftDosage], weight_kg: Decimal | None, g: Guideline
+    dosing: Dosing,
+    drug: Drug,
+    dosages: Sequence[DraftDosage],
+    weight_kg: Decimal | None,
+    g: Guideline,
 ) -> AntidoteFacts:
-    """What of an order tells whether it is one of the antidote."""
-    dosing = understand(dosages, drug, weight_kg, g)
+    """What of an order tells whether it is one of the antidote; ``dosing`` is what its
+    ``dosages`` come to."""
     low, high = _per_kg(dosing, dosages, drug, weight_kg, g)
     return AntidoteFacts(
         kit=drug.kit,
@@ -63,7 +67,8 @@ def was_antidote(one: Medication, weight_kg: Decimal | None, g: Guideline) -> bo
     if drug.kind != "b12" or drug.substance not in ("", "hydroxocobalamin"):
         return False
     dosages = one.dosages or tuple(map(_as_line, one.doses))
-    return is_antidote(antidote_facts(drug, dosages, weight_kg, g), g)
+    dosing = understand(dosages, drug, weight_kg, g)
+    return is_antidote(antidote_facts(dosing, drug, dosages, weight_kg, g), g)
 
 
 def _as_line(dose: Dose) -> DraftDosage:

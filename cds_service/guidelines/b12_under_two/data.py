@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, structs
 
 from cds_service.clinical import Code, Need
 from cds_service.guidelines import doses
@@ -985,7 +985,8 @@ class Guideline(Struct, frozen=True, eq=False):
     needs: tuple[Need, ...]
     lists_of: Callable[[str, str], Lists]
     tables: Tables
+    limits: Limits = UNSET  # type: ignore[assignment]
 
-    @property
-    def limits(self) -> Limits:
-        return self.file.limits
+    def __post_init__(self) -> None:
+        """``limits`` are those of the file, at hand since everything asks for them."""
+        structs.force_setattr(self, "limits", self.file.limits)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from math import ceil
 from typing import Literal, NamedTuple
 
@@ -27,11 +28,11 @@ from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders
 from cds_service.guidelines.b12_under_two.products import (
     BY_MOUTH,
     INJECTED,
+    LONGEST_NAME,
     Drug,
     Form,
     ProductWay,
     Way,
-    Words,
     form_of,
     has,
     has_phrase,
@@ -656,13 +657,13 @@ def _ways_said(dosage: DraftDosage, g: Guideline) -> tuple[frozenset[Way], Messa
     if len(coded) > 1:
         return coded, say(Doubts.routes_differ)
     texts = dict.fromkeys((dosage.route_text, *(code.display for code in dosage.route)))
-    read = [words_of(text) for text in texts if text]
-    said, against = _joined(coded, [_written_ways(words, g) for words in read])
+    read = [_ways_in(text, g) for text in texts if text]
+    said, against = _joined(coded, [one.ways for one in read])
     if against:
         named = say(Doubts.routes_said, ways=_listed(said), others=_listed(against))
         return said | against, named
     stated = bool(dosage.route or dosage.route_text)
-    negated = any(has(words, g.file.names.negations) for words in read)
+    negated = any(one.negated for one in read)
     unclear = "route" in dosage.unclear or negated or (stated and not said)
     return said, say(Doubts.route_unclear) if unclear else None
 
@@ -711,15 +712,27 @@ def _coded_ways(dosage: DraftDosage, g: Guideline) -> frozenset[Way]:
     return frozenset(ways)
 
 
-def _written_ways(words: Words, g: Guideline) -> frozenset[Way]:
-    """Every way that a text names; none when it says what not to do."""
+class _Said(NamedTuple):
+    """The ways that a text names, none when it says what not to do."""
+
+    ways: frozenset[Way]
+    negated: bool = False
+
+
+def _ways_in(text: str, g: Guideline) -> _Said:
+    return (_named_ways if len(text) <= LONGEST_NAME else _named_ways.__wrapped__)(text, g)
+
+
+@lru_cache(maxsize=512)
+def _named_ways(text: str, g: Guideline) -> _Said:
+    words = words_of(text)
     if has(words, g.file.names.negations):
-        return frozenset()
+        return _Said(frozenset(), negated=True)
     routes = g.file.names.routes
     found = {way for way in (*BY_MOUTH, *INJECTED) if has(words, getattr(routes, way))}
     if found & (_INJECTED - {"parenteral"}):
         found.discard("parenteral")
-    return frozenset(found)
+    return _Said(frozenset(found))
 
 
 def _listed(ways: Iterable[Way]) -> Listed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -229,7 +229,7 @@ def _on_hold(facts: Facts, a: Assessment, g: Guideline) -> Recommend:
         "DUP-01",
         "DUP-01.hold",
         "critical" if facts.neurological else card.indicator,
-        {**words.card_values(facts, a, (), g), "order": treatment.order_names(facts)},
+        words.CardValues(facts, a, (), g).beside({"order": treatment.order_names(facts)}),
         tuple(words.finding_notes(facts, a, g)),
         main=True,
     )
@@ -320,10 +320,9 @@ def _treatment_notes(facts: Facts, course: Course) -> list[Note]:
 
 def _values(
     facts: Facts, a: Assessment, course: Course, g: Guideline, choices: Sequence[Choice] = ()
-) -> dict[str, Value]:
+) -> Mapping[str, Value]:
     before, after = course.before, course.after
-    return {
-        **words.card_values(facts, a, choices, g),
+    others: dict[str, Value] = {
         "order": treatment.order_names(facts),
         "start": course.start,
         "day": course.day,
@@ -332,6 +331,7 @@ def _values(
         "after_date": words.recorded(after.when) if after else "-",
         "movements": words.named(facts.paradoxical),
     }
+    return words.CardValues(facts, a, choices, g).beside(others)
 
 
 def _reasons(a: Assessment) -> tuple[str, ...]:

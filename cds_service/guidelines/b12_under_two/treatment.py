@@ -26,7 +26,7 @@ from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationF
 from cds_service.guidelines.b12_under_two.tables.route import Advice, RouteFacts
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
 from cds_service.guidelines.b12_under_two.words import (
-    card_values,
+    CardValues,
     finding_notes,
     named,
     shown_labs,
@@ -106,7 +106,7 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
         rule=suspected or route,
         card=suspected or _card_of(route, advice, facts, a, allergic=allergic, leber=leber),
         indicator="critical" if urgency else indicator,
-        values=card_values(facts, a, offer.choices, g),
+        values=CardValues(facts, a, offer.choices, g),
         notes=(
             *finding_notes(facts, a, g),
             *urgency,
@@ -490,7 +490,7 @@ def switch_to_injection(
         "DUP-03",
         "DUP-03",
         indicator,
-        card_values(facts, a, choices, g),
+        CardValues(facts, a, choices, g),
         (*safety, *notes),
         tuple(choices),
         "at-most-one",

@@ -193,50 +193,116 @@ def _disagreeing(facts: Facts, level: Level) -> list[Level]:
     return [one for one in facts.levels[1:] if one.verdict != level.verdict]
 
 
-def card_values(
-    facts: Facts, a: Assessment, choices: Sequence[Choice], g: Guideline
-) -> dict[str, Value]:
-    """What summaries and advice may name."""
-    level = a.status.level
-    since = a.untreated_since
-    product = injection_product(facts, g, suspected=a.suspected)
-    routes = g.file.routes
-    subcutaneous = any(
-        isinstance(plan, PlannedDrug) and plan.route == routes.subcutaneous
-        for choice in choices
-        for plan in choice.plans
-    )
-    return {
-        "level": headline_level(facts, a, g),
-        "value": shown_value(level) if level else say(Texts.no_current_level),
-        "untreated": say(Texts.untreated, days=(facts.on - since).days) if since else "",
-        "treatment": _treatment(choices, g),
-        "graded": _graded(a),
-        "verdict": say(Texts.verdict_functional)
-        if a.status.name == "deficient (functional)"
-        else say(Texts.verdict_deficient),
-        "signs": named(facts.neurological)
-        or say(Texts.not_all_read if facts.not_all_read("conditions") else Texts.none_recorded),
-        "cause": named(a.causes)
-        or say(Texts.not_all_read if facts.not_all_read(*OF_CAUSES) else Texts.not_documented),
-        "suggestive": Listed(tuple([_in_a_sentence(one) for one in a.signs.suggestive])),
-        "screening": Listed(facts.screening),
-        "worded": Listed(tuple([one.name for one in facts.worded.neurological])),
-        "named": Listed(facts.therapy.looks_like_b12),
-        "severity": SEVERITIES[a.severity] if a.severity else "",
-        "because": a.severity_because,
-        "lasting": named(facts.malabsorption_permanent),
-        "inborn": named(facts.inborn),
-        "injection": product.substance,
-        "route": say(Texts.deep_subcutaneous if subcutaneous else Texts.intramuscular),
-        "leber": named(facts.leber),
-        "reactions": Listed(facts.reactions),
-        "possible_reactions": Listed(facts.possible_reactions),
-        "extremes": shown_extremes(facts, a, g),
-        "metabolites": shown_metabolites(a, g),
-        "deficient": g.limits.b12_deficient.value,
-        "adequate": g.limits.b12_adequate.value,
-    }
+class CardValues(dict[str, Value]):
+    """What summaries and advice may name: a method for each name, asked when a text names it, as
+    most do two or three."""
+
+    def __init__(
+        self, facts: Facts, a: Assessment, choices: Sequence[Choice], g: Guideline
+    ) -> None:
+        self.facts, self.a, self.choices, self.g = facts, a, choices, g
+
+    def __missing__(self, name: str) -> Value:
+        method = getattr(self, f"of_{name}", None)
+        if method is None:
+            raise KeyError(name)
+        value: Value = method()
+        self[name] = value
+        return value
+
+    def beside(self, others: Mapping[str, object]) -> CardValues:
+        """With what one card alone names."""
+        both = CardValues(self.facts, self.a, self.choices, self.g)
+        both.update(self)
+        both.update(others)  # type: ignore[arg-type]
+        return both
+
+    def of_level(self) -> Value:
+        return headline_level(self.facts, self.a, self.g)
+
+    def of_value(self) -> Value:
+        level = self.a.status.level
+        return shown_value(level) if level else say(Texts.no_current_level)
+
+    def of_untreated(self) -> Value:
+        since = self.a.untreated_since
+        return say(Texts.untreated, days=(self.facts.on - since).days) if since else ""
+
+    def of_treatment(self) -> Value:
+        return _treatment(self.choices, self.g)
+
+    def of_graded(self) -> Value:
+        return _graded(self.a)
+
+    def of_verdict(self) -> Value:
+        functional = self.a.status.name == "deficient (functional)"
+        return say(Texts.verdict_functional if functional else Texts.verdict_deficient)
+
+    def of_signs(self) -> Value:
+        unread = self.facts.not_all_read("conditions")
+        none = say(Texts.not_all_read if unread else Texts.none_recorded)
+        return named(self.facts.neurological) or none
+
+    def of_cause(self) -> Value:
+        unread = self.facts.not_all_read(*OF_CAUSES)
+        none = say(Texts.not_all_read if unread else Texts.not_documented)
+        return named(self.a.causes) or none
+
+    def of_suggestive(self) -> Value:
+        return Listed(tuple([_in_a_sentence(one) for one in self.a.signs.suggestive]))
+
+    def of_screening(self) -> Value:
+        return Listed(self.facts.screening)
+
+    def of_worded(self) -> Value:
+        return Listed(tuple([one.name for one in self.facts.worded.neurological]))
+
+    def of_named(self) -> Value:
+        return Listed(self.facts.therapy.looks_like_b12)
+
+    def of_severity(self) -> Value:
+        return SEVERITIES[self.a.severity] if self.a.severity else ""
+
+    def of_because(self) -> Value:
+        return self.a.severity_because
+
+    def of_lasting(self) -> Value:
+        return named(self.facts.malabsorption_permanent)
+
+    def of_inborn(self) -> Value:
+        return named(self.facts.inborn)
+
+    def of_injection(self) -> Value:
+        return injection_product(self.facts, self.g, suspected=self.a.suspected).substance
+
+    def of_route(self) -> Value:
+        subcutaneous = any(
+            isinstance(plan, PlannedDrug) and plan.route == self.g.file.routes.subcutaneous
+            for choice in self.choices
+            for plan in choice.plans
+        )
+        return say(Texts.deep_subcutaneous if subcutaneous else Texts.intramuscular)
+
+    def of_leber(self) -> Value:
+        return named(self.facts.leber)
+
+    def of_reactions(self) -> Value:
+        return Listed(self.facts.reactions)
+
+    def of_possible_reactions(self) -> Value:
+        return Listed(self.facts.possible_reactions)
+
+    def of_extremes(self) -> Value:
+        return shown_extremes(self.facts, self.a, self.g)
+
+    def of_metabolites(self) -> Value:
+        return shown_metabolites(self.a, self.g)
+
+    def of_deficient(self) -> Value:
+        return self.g.limits.b12_deficient.value
+
+    def of_adequate(self) -> Value:
+        return self.g.limits.b12_adequate.value
 
 
 def shown_value(level: Level) -> Message:

@@ -13,7 +13,7 @@ from cds_service.guidelines.b12_under_two.dosing import shown_dose
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.tables.order import Answer
-from cds_service.guidelines.b12_under_two.words import card_values, finding_notes
+from cds_service.guidelines.b12_under_two.words import CardValues, finding_notes
 from cds_service.guidelines.engine import Choice, Indicator, Note, Recommend, most_urgent
 from cds_service.language import Message, say
 
@@ -36,8 +36,8 @@ class Cards:
         self._regimens = regimens
 
     @cached_property
-    def _values(self) -> Mapping[str, object]:
-        return card_values(self._facts, self._a, (), self._g)
+    def _values(self) -> CardValues:
+        return CardValues(self._facts, self._a, (), self._g)
 
     @cached_property
     def _findings(self) -> list[Note]:
@@ -65,14 +65,15 @@ class Cards:
             rule,
             answer.card,
             most_urgent(*[one for one in urgency if one is not None]),
-            {
-                **self._values_with(choices),
-                "order": order.name,
-                "dose": order.dose_in_words,
-                "way": order.ways_in_words,
-                **_largest(order),
-                **values,
-            },
+            self._values_with(choices).beside(
+                {
+                    "order": order.name,
+                    "dose": order.dose_in_words,
+                    "way": order.ways_in_words,
+                    **_largest(order),
+                    **values,
+                }
+            ),
             tuple(self._notes(answer, order, choices, notes)),
             choices,
             selection,
@@ -80,10 +81,10 @@ class Cards:
         )
         return Said(card, answer)
 
-    def _values_with(self, choices: tuple[Choice, ...]) -> Mapping[str, object]:
+    def _values_with(self, choices: tuple[Choice, ...]) -> CardValues:
         """Only the drugs of the choices make a difference to what every card may name."""
         if any(isinstance(plan, PlannedDrug) for choice in choices for plan in choice.plans):
-            return card_values(self._facts, self._a, choices, self._g)
+            return CardValues(self._facts, self._a, choices, self._g)
         return self._values
 
     def _notes(

@@ -67,7 +67,7 @@ class Order(Struct, frozen=True, dict=True):
 
     @cached_property
     def antidote_facts(self) -> AntidoteFacts:
-        return antidote_facts(self.drug, self.draft.dosages, self.weight_kg, self.g)
+        return antidote_facts(self.dosing, self.drug, self.draft.dosages, self.weight_kg, self.g)
 
     @cached_property
     def _is_antidote(self) -> bool:
