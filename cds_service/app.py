@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +82,7 @@ def create_app(
         services,
         discovery=[_described(service) for service in services],
         door=door,
-        consult=consult,
+        consult=_reusing(consult, settings),
         connect=connect,
         turns=turns,
         today=today,
@@ -108,6 +108,13 @@ def create_app(
         )
         add_workbench(app, workbench)
     return app
+
+
+def _reusing(consult: Consult, settings: Settings) -> Consult:
+    """With what was found out in the last seconds, where the operator allows it."""
+    if not settings.reuse_seconds:
+        return consult
+    return partial(consult, reuse=consultation.Reuse(settings.reuse_seconds))
 
 
 def make_door(settings: Settings, use_token: UseToken = _no_store) -> Door:

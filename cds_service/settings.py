@@ -72,6 +72,7 @@ class Settings(Struct, frozen=True):
     pseudonym_key: bytes = b""
     plain_ids: bool = False
     retention_days: int = 730
+    reuse_seconds: int = 0
     respect_info_hours: int = 0
     respect_warning_hours: int = 0
     trials: tuple[Trial, ...] = ()
@@ -439,6 +440,14 @@ SETTINGS: Mapping[str, Setting] = {
         _whole_number(1, 36_500),
         "`730`",
         "Days after which `cds-service db prune` forgets consultations and feedback.",
+    ),
+    "CDS_REUSE_SECONDS": Setting(
+        "reuse_seconds",
+        _whole_number(0, 60),
+        "`0` (off)",
+        "Seconds for which what was read and judged of a chart may be used again for a call of the"
+        " same content, as when a chart is reopened or one hook follows another. It is patient"
+        " data in the memory of a worker: see [docs/operating.md](docs/operating.md).",
     ),
     "CDS_RESPECT_INFO_HOURS": Setting(
         "respect_info_hours",

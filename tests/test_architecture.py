@@ -200,7 +200,11 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "consultation": (
         "clinical cdshooks fhir consultation.account consultation.cards consultation.in_part"
-        " consultation.occasion consultation.services",
+        " consultation.occasion consultation.reuse consultation.services",
+        "",
+    ),
+    "consultation.reuse": (
+        "cdshooks consultation.occasion consultation.services fhir.gather",
         "",
     ),
     "consultation.in_part": (

@@ -22,6 +22,7 @@ from cds_service.consultation.account import (
 from cds_service.consultation.cards import Spoken, build_cards, speaking
 from cds_service.consultation.in_part import kept_whole
 from cds_service.consultation.occasion import Consultation, Examined, Occasion
+from cds_service.consultation.reuse import Reuse, content_of
 from cds_service.consultation.services import Service, check_orders, load_services
 from cds_service.fhir import orders
 from cds_service.fhir.drafts import OpenedBasket, open_drafts, read_basket, referred_medications
@@ -36,6 +37,7 @@ __all__ = [
     "Consultation",
     "Examined",
     "Occasion",
+    "Reuse",
     "Service",
     "check_orders",
     "consult",
@@ -47,12 +49,16 @@ __all__ = [
 
 
 def consult(
-    service: Service, asked: Request, server: FhirServer | None, occasion: Occasion
+    service: Service,
+    asked: Request,
+    server: FhirServer | None,
+    occasion: Occasion,
+    reuse: Reuse | None = None,
 ) -> Consultation:
-    """The answer to a call, and its account. Raises `DataUnavailable` when the patient cannot be
-    had."""
-    examined = examine(service, asked, server, occasion)
-    return _answered(service, asked, examined, occasion)
+    """The answer to a call, and its account; with ``reuse`` from what was found out of the same
+    content before. Raises `DataUnavailable` when the patient cannot be had."""
+    examined = examine(service, asked, server, occasion, reuse)
+    return _answered(service, asked, examined, occasion, reuse)
 
 
 def judge(
@@ -65,7 +71,11 @@ def judge(
 
 
 def examine(
-    service: Service, asked: Request, server: FhirServer | None, occasion: Occasion
+    service: Service,
+    asked: Request,
+    server: FhirServer | None,
+    occasion: Occasion,
+    reuse: Reuse | None = None,
 ) -> Examined:
     """Gather, read, evaluate: everything `consult` does before wording it."""
     begun = perf_counter()
@@ -80,7 +90,7 @@ def examine(
         occasion.max_entries,
     )
     gathered = _Gathered(evidence, drafts, (perf_counter() - begun) * 1000)
-    return _examined(service, asked, gathered, occasion)
+    return _examined(service, asked, gathered, occasion, reuse)
 
 
 class _Gathered(NamedTuple):
@@ -92,21 +102,38 @@ class _Gathered(NamedTuple):
 
 
 def _examined(
-    service: Service, asked: Request, gathered: _Gathered, occasion: Occasion
+    service: Service,
+    asked: Request,
+    gathered: _Gathered,
+    occasion: Occasion,
+    reuse: Reuse | None = None,
 ) -> Examined:
     begun = perf_counter()
-    record = read_record(gathered.evidence, service.needs, asked.context.patient_id)
-    read = perf_counter()
-    evaluation = kept_whole(_evaluate(service, asked, gathered, record, occasion))
+    evidence = gathered.evidence
+    content = content_of(service, asked, evidence, occasion) if reuse is not None else None
+
+    def read_it() -> Record:
+        return read_record(evidence, service.needs, asked.context.patient_id)
+
+    def judge_it() -> Any:
+        evaluation = kept_whole(_evaluate(service, asked, gathered, record, occasion))
+        return service.guideline.one_action_each(evaluation) if occasion.one_action else evaluation
+
+    if reuse is None or content is None:
+        record = read_it()
+        read = perf_counter()
+        evaluation = judge_it()
+    else:
+        record = reuse.of(("record", content.chart), read_it)
+        read = perf_counter()
+        evaluation = reuse.of(("evaluation", content.whole), judge_it)
     evaluated = perf_counter()
-    if occasion.one_action:
-        evaluation = service.guideline.one_action_each(evaluation)
     durations = {
         "gather": gathered.ms,
         "read": (read - begun) * 1000,
         "evaluate": (evaluated - read) * 1000,
     }
-    return Examined(gathered.evidence, record, evaluation, durations)
+    return Examined(evidence, record, evaluation, durations, content.whole if content else None)
 
 
 def _evaluate(
@@ -126,10 +153,18 @@ def respond(service: Service, asked: Request, examined: Examined, occasion: Occa
     return _worded(service, asked, examined, occasion, _spoken(service, examined, occasion))
 
 
-def _spoken(service: Service, examined: Examined, occasion: Occasion) -> Sequence[Spoken]:
+def _spoken(
+    service: Service, examined: Examined, occasion: Occasion, reuse: Reuse | None = None
+) -> Sequence[Spoken]:
     """The outcomes that cards are made of."""
-    notes = service.guideline.data_notes(examined.evaluation, examined.record)
-    return speaking(examined.evaluation.outcomes, service.stationery, notes, occasion.unseen)
+
+    def speak() -> Sequence[Spoken]:
+        notes = service.guideline.data_notes(examined.evaluation, examined.record)
+        return speaking(examined.evaluation.outcomes, service.stationery, notes, occasion.unseen)
+
+    if reuse is None or examined.content is None:
+        return speak()
+    return reuse.of(("spoken", examined.content, occasion.unseen), speak)
 
 
 def _worded(
@@ -157,10 +192,14 @@ def _worded(
 
 
 def _answered(
-    service: Service, asked: Request, examined: Examined, occasion: Occasion
+    service: Service,
+    asked: Request,
+    examined: Examined,
+    occasion: Occasion,
+    reuse: Reuse | None = None,
 ) -> Consultation:
     begun = perf_counter()
-    spoken = _spoken(service, examined, occasion)
+    spoken = _spoken(service, examined, occasion, reuse)
     response = _worded(service, asked, examined, occasion, spoken)
     durations = {**examined.durations, "cards": (perf_counter() - begun) * 1000}
     return Consultation(

@@ -37,13 +37,15 @@ class Occasion(Struct, frozen=True):
 class Examined(Struct, frozen=True):
     """What was gathered for a call, what was read of it, and what the guideline says to it.
 
-    ``durations`` are the milliseconds of each part.
+    ``durations`` are the milliseconds of each part, and ``content`` is the digest of all that it
+    rests on, where that is wanted.
     """
 
     evidence: Mapping[str, Answer]
     record: Record
     evaluation: Evaluation[Any]
     durations: Mapping[str, float]
+    content: bytes | None = None
 
 
 class Consultation(Struct, frozen=True):
