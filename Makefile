@@ -25,7 +25,7 @@ help:
 	@echo "make check        format, lint, types, at most 15 paths through a function, spelling, wording, generated documents, guideline data"
 	@echo "make format       format the code"
 	@echo "make docs         rewrite the generated documents"
-	@echo "make bench        this service compared with bare Flask, a floor, and Flask + fhir.resources"
+	@echo "make bench        this service compared with an earlier build and its peers, and which goals are met"
 	@echo "make profile      where the time of a call goes, part by part"
 	@echo "make install      only set up $(VENV), with the development tools"
 	@echo "make lock         resolve requirements/*.txt again (needs uv; LOCK_ARGS=--upgrade for newer versions)"

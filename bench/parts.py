@@ -17,7 +17,6 @@ import argparse
 import contextlib
 import gc
 import io
-import json
 import os
 import statistics
 import sys
@@ -31,10 +30,8 @@ from pathlib import Path
 from time import thread_time_ns
 from typing import Any
 
-from run import AS_OF, request_body
+from run import AS_OF, STORIES_AS_OF, request_body, stories
 
-SAMPLES = Path(__file__).resolve().parents[1] / "fhir_samples" / "b12_under_two"
-STORIES_AS_OF = "2026-03-15"
 ROUNDS = 7
 B12 = "cds_service.guidelines.b12_under_two"
 
@@ -116,17 +113,6 @@ def charge(ledger: Ledger) -> None:
             setattr(owner, name, ledger.charged(part, getattr(owner, name)))
 
 
-def requests(hook: str, most: int | None) -> list[bytes]:
-    """The requests of the sample stories of one hook, of the day most of them share."""
-    found = []
-    for folder in sorted(SAMPLES.iterdir()):
-        request = json.loads((folder / "request.json").read_bytes())
-        expected = json.loads((folder / "expected.json").read_bytes())
-        if request["hook"] == hook and expected["asOf"] == STORIES_AS_OF:
-            found.append(json.dumps(request, separators=(",", ":")).encode())
-    return found[:most]
-
-
 class Load:
     """Requests of one hook, sent to an application as a WSGI server does."""
 
@@ -176,7 +162,7 @@ def loads(folder: str, most: int | None) -> tuple[dict[str, Load], list[Any]]:
         stores.append(store)
         apps.append(create_app(settings, store=store).wsgi_app)
     hooks = ("patient-view", "order-select", "order-sign")
-    made = {hook: Load(apps[0], hook, requests(hook, most)) for hook in hooks}
+    made = {hook: Load(apps[0], hook, stories(hook)[:most]) for hook in hooks}
     made["the benchmark's"] = Load(apps[1], "patient-view", [request_body()] * (most or 100))
     return made, stores
 
