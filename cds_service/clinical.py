@@ -60,6 +60,17 @@ class Moment(Struct, frozen=True, gc=False):
     last: date
     instant: float
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether it is known by its month, year or period only."""
+        return self.first != self.last
+
+    def may_be_as_late_as(self, other: Moment) -> bool:
+        """Whether it may be of the same time as ``other`` or later."""
+        if self.is_partial or other.is_partial:
+            return self.last >= other.first
+        return self.instant >= other.instant
+
 
 class Quantity(Struct, frozen=True, gc=False):
     """A number with its unit.

@@ -104,7 +104,8 @@ class Desk(Struct, frozen=True, rename="camel"):
 
 
 class Point(Struct, frozen=True):
-    """A result in the plot's unit; ``sent`` as it came, ``source`` its address in the record."""
+    """A result in the plot's unit; ``sent`` as it came, ``source`` its address in the record.
+    ``dated`` is its date as recorded, where that is no day."""
 
     day: date
     value: Decimal | None
@@ -112,6 +113,7 @@ class Point(Struct, frozen=True):
     source: str
     comparator: str = ""
     preliminary: bool = False
+    dated: str = ""
 
 
 class Band(Struct, frozen=True, omit_defaults=True, rename={"at_least": "from"}):

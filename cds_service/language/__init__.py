@@ -51,6 +51,16 @@ class Dated(Struct, frozen=True, gc=False):
     first: date
     last: date
 
+    @property
+    def stretch(self) -> Literal["year", "month", "days"]:
+        """What it is known by."""
+        first, last = self.first, self.last
+        if (first.month, first.day) == (1, 1) and last == date(first.year, 12, 31):
+            return "year"
+        ends = (last + timedelta(days=1)).day == 1
+        months = (first.year, first.month) == (last.year, last.month)
+        return "month" if first.day == 1 and ends and months else "days"
+
 
 class Listed(Struct, frozen=True, gc=False):
     """Several things in one text, in the order given; ``by`` names what separates them."""
@@ -221,17 +231,13 @@ class Language:
     def _dated(self, value: Dated) -> str:
         """A month or a year as far as it is known, never a day that no one wrote; of other
         stretches their last day."""
-        first, last = value.first, value.last
-        begins = first.day == 1
-        if begins and first.month == 1 and (last.year, last.month, last.day) == (
-            first.year, 12, 31,
-        ):  # fmt: skip
+        first, stretch = value.first, value.stretch
+        if stretch == "year":
             return f"{first.year:04}"
-        is_month = (first.year, first.month) == (last.year, last.month)
-        if begins and is_month and (last + timedelta(days=1)).day == 1:
+        if stretch == "month":
             month = self.texts[f"month.{_MONTHS[first.month - 1]}"]
             return self._named("format.month", month=month, year=f"{first.year:04}")
-        return self._date(last)
+        return self._date(value.last)
 
     def _listed(self, value: Listed) -> str:
         return self.texts[f"list.{value.by}"].join(

@@ -22,7 +22,7 @@ from cds_service.clinical import Medication, Moment, Need, Problem
 from cds_service.consultation import EVALUATION_EXTENSION
 from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.consultation.services import guidelines_of, services_of
-from cds_service.language import Language, Listed, house, say
+from cds_service.language import Dated, Language, Listed, house, say
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request
@@ -163,8 +163,9 @@ def _name(text: str, codes: Sequence[Code], language: Language) -> str:
 def _moment(moment: Moment | None, language: Language) -> str:
     if moment is None:
         return ""
-    if moment.first == moment.last:
-        return language.text(moment.first)
+    when = Dated(moment.first, moment.last)
+    if not moment.is_partial or when.stretch != "days":
+        return language.text(when)
     return language.fill(say(house.Workbench.range, first=moment.first, last=moment.last))
 
 

@@ -810,6 +810,18 @@ def an_unread_dose_of_a_deficient_child_is_a_warning() -> None:
     assert seen.outcome("ORD-09").indicator == "warning"
 
 
+def a_month_or_a_year_is_all_its_days() -> None:
+    """Of a value that may be 29 to 59 days old, and of two levels of which either may be newer."""
+    between = moment(day(59), day(29))
+    low = structs.replace(a_lab("hemoglobin", "5.5"), when=between)
+    assert see(a_record(low)).shows("RTE-04")
+    earlier = structs.replace(low, when=moment(day(60), day(31)))
+    assert not see(a_record(earlier)).shows("RTE-04")
+    adequate = a_level(450, ago=3)
+    deficient = structs.replace(a_level(150), when=moment(day(20), day(1)))
+    assert see(a_record(adequate, level=deficient)).says("may be the newest")
+
+
 def an_extreme_methylmalonate_is_critical_beside_any_homocysteine() -> None:
     for homocysteine in (5, 20, "49.9"):
         labs = (a_lab("methylmalonate", "10.1"), a_lab("homocysteine", homocysteine))
@@ -1013,6 +1025,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     low_holotranscobalamin_is_a_sign_and_no_level,
     a_very_high_level_beside_a_sign_is_asked_about,
     of_several_orders_in_force_one_stays,
+    a_month_or_a_year_is_all_its_days,
 )
 
 

@@ -37,6 +37,7 @@ from builders import (
     an_order,
     breast_feeding,
     day,
+    days_ago,
     months_old,
     on_treatment,
     see,
@@ -173,7 +174,7 @@ def weights_apart(x: Decimal) -> bool:
 
 def new_episode(x: Decimal) -> bool:
     doses = [a_dose_given(ago=5), a_dose_given(ago=5 + int(x))]
-    return see(a_record(medications=doses)).evaluation.facts.therapy.start == day(5)
+    return see(a_record(medications=doses)).evaluation.facts.therapy.start == days_ago(5)
 
 
 def two_results(x: Decimal) -> Record:

@@ -165,7 +165,7 @@ def test_a_birth_weight_counts_in_the_first_week_only() -> None:
 
 def test_the_latest_weight_is_used() -> None:
     found = weight_of(a_weight(7, ago=2), a_weight("6.5", ago=20))
-    assert (found.rule, found.kg, found.on) == ("WT-04", Decimal(7), day(2))
+    assert (found.rule, found.kg, found.when) == ("WT-04", Decimal(7), days_ago(2))
 
 
 def test_a_stated_weight_is_used_and_called_an_estimate() -> None:

@@ -31,7 +31,7 @@ from cds_service.guidelines.b12_under_two import (
     treatment,
     words,
 )
-from cds_service.guidelines.b12_under_two.age import days_since
+from cds_service.guidelines.b12_under_two.age import days_since, recorded
 from cds_service.guidelines.b12_under_two.assessment import Assessment, assess, at_risk
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, read_facts
@@ -314,7 +314,7 @@ def _early_result(facts: Facts, a: Assessment, g: Guideline) -> list[Outcome]:
     early, level = facts.preliminary, a.status.level
     if early is None:
         return []
-    if _settled(a) and level is not None and early.when.instant <= level.when.instant:
+    if _settled(a) and level is not None and not early.when.may_be_as_late_as(level.when):
         return []
     return [
         CannotTell(
@@ -325,7 +325,7 @@ def _early_result(facts: Facts, a: Assessment, g: Guideline) -> list[Outcome]:
             {
                 "level": words.shown_level(early),
                 "written": early.written,
-                "date": words.recorded(early.when),
+                "date": recorded(early.when),
             },
         )
     ]
@@ -419,7 +419,7 @@ def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[No
     told += _flagged(facts)
     early = facts.preliminary
     if early is not None:
-        told.append(say(Texts.preliminary, written=early.written, date=words.recorded(early.when)))
+        told.append(say(Texts.preliminary, written=early.written, date=recorded(early.when)))
     told += _old_results(evaluation, g)
     return tuple(Note("missing", one) for one in told)
 
@@ -448,7 +448,7 @@ def _old_results(evaluation: Evaluation, g: Guideline) -> Iterator[Message]:
         yield say(
             Texts.stale_result if stale else Texts.expired_result,
             written=level.written,
-            date=words.recorded(level.when),
+            date=recorded(level.when),
         )
 
 
@@ -465,7 +465,8 @@ def _flagged(facts: Facts) -> Iterator[Message]:
     if facts.weight.unusual:
         yield say(Texts.weight_unusual)
     if facts.weight.disagrees:
-        yield say(Texts.weights_disagree)
+        partial = any(one.is_partial for one in facts.weight.newest)
+        yield say(Texts.weights_disagree_partial if partial else Texts.weights_disagree)
     if facts.weight.estimated:
         yield say(Texts.weight_estimated)
     if facts.age.partial:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from calendar import monthrange
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Literal
+from decimal import Decimal
+from typing import Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
 from cds_service.clinical import Moment, Patient
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
 from cds_service.guidelines.b12_under_two.tables.age import AgeFacts
-from cds_service.guidelines.engine import Limit
 from cds_service.guidelines.tables import Reasoning
+from cds_service.language import Dated
+
+
+class _Dated(Protocol):
+    @property
+    def when(self) -> Moment: ...
+
+
+_Timed = TypeVar("_Timed", bound=_Dated)
 
 Band = Literal["infant", "toddler", "either"]
 
@@ -45,17 +55,51 @@ def completed_months(birth: date, on: date) -> int:
     return months if on >= add_months(birth, months) else months - 1
 
 
+def recorded(when: Moment) -> date | Dated:
+    """The day, or as much as is recorded of it."""
+    return Dated(when.first, when.last) if when.is_partial else when.last
+
+
+def whole_day(day: date) -> Moment:
+    return Moment(day, day, 0.0)
+
+
 def days_since(moment: Moment, on: date) -> int:
-    """Days from the earliest date ``moment`` can mean."""
+    """Days from the earliest date ``moment`` can mean: what is within a window by these is so
+    whatever its date."""
     return (on - moment.first).days
+
+
+def fewest_days_since(moment: Moment, on: date) -> int:
+    """Days from the latest date ``moment`` can mean, up to today: what is within a window by these
+    may be."""
+    return (on - max(min(moment.last, on), moment.first)).days
+
+
+def apart_at_least(one: Moment, other: Moment) -> int:
+    """Days between two moments as far as they may be near each other."""
+    return max((other.first - one.last).days, (one.first - other.last).days, 0)
+
+
+def apart_at_most(one: Moment, other: Moment) -> int:
+    return max((other.last - one.first).days, (one.last - other.first).days)
+
+
+def worst_of_the_newest(
+    found: Sequence[_Timed], worse: Callable[[_Timed], tuple[Decimal, ...]]
+) -> list[_Timed]:
+    """Newest first; of those of which any may be the newest the worst, and of two of one time."""
+    ordered = sorted(found, key=lambda one: -one.when.instant)
+    if len(ordered) < 2:
+        return ordered
+    newest = max(ordered, key=lambda one: one.when.first).when
+    may_be = [one for one in ordered if one.when.may_be_as_late_as(newest)]
+    rest = [one for one in ordered if not one.when.may_be_as_late_as(newest)]
+    return [*sorted(may_be, key=worse), *rest]
 
 
 def is_ahead(moment: Moment, on: date, limits: Limits) -> bool:
     return limits.dated_ahead.holds((moment.first - on).days)
-
-
-def within(day: date, of: date, window: Limit) -> bool:
-    return window.holds(abs((day - of).days))
 
 
 def read_age(patient: Patient, on: date, g: Guideline, why: Reasoning) -> Age:

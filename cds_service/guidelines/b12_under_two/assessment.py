@@ -13,7 +13,16 @@ from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct, structs
 
-from cds_service.guidelines.b12_under_two.age import completed_months, days_since, within
+from cds_service.clinical import Moment
+from cds_service.guidelines.b12_under_two.age import (
+    apart_at_least,
+    apart_at_most,
+    completed_months,
+    days_since,
+    fewest_days_since,
+    recorded,
+    whole_day,
+)
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level, shown_unit
@@ -106,7 +115,7 @@ class Assessment(Struct, frozen=True):
     severity_rule: str
     severity_because: Value
     unavailable: tuple[LabName, ...]
-    untreated_since: date | None
+    untreated_since: Moment | None
     same_day: bool
     suspicion: Suspicion = ""
 
@@ -116,26 +125,31 @@ class Assessment(Struct, frozen=True):
         return self.suspicion != ""
 
 
-def recent(facts: Facts, name: LabName, window: Limit, *, above: bool = False) -> Lab | None:
+def recent(
+    facts: Facts, name: LabName, window: Limit, *, above: bool = False, surely: bool = False
+) -> Lab | None:
     """The newest result of a laboratory value inside the window.
 
-    "Above 5" says nothing about a lower limit and is passed over, unless ``above`` asks for it.
+    One whose incomplete date may lie inside counts where it is worrying, unless only what
+    ``surely`` does is asked for. "Above 5" says nothing about a lower limit and is passed over,
+    unless ``above`` asks for it.
     """
     labs = facts.labs.get(name)
     if labs is None:
         return None
     for lab in labs:
-        if not window.holds((facts.on - lab.when.first).days):
-            return None
-        if above or lab.comparator not in (">", ">="):
+        counts = window.holds(days_since(lab.when, facts.on)) or (
+            not surely and lab.worrying and window.holds(fewest_days_since(lab.when, facts.on))
+        )
+        if counts and (above or lab.comparator not in (">", ">=")):
             return lab
     return None
 
 
 def _in_window(facts: Facts, name: LabName, window: Limit) -> Iterator[Lab]:
-    """The results inside the window, newest first."""
+    """The results that may be inside the window, newest first."""
     for lab in facts.labs.get(name, ()):
-        if window.holds((facts.on - lab.when.first).days):
+        if window.holds(fewest_days_since(lab.when, facts.on)):
             yield lab
 
 
@@ -152,7 +166,7 @@ def months_at(facts: Facts, lab: Lab | None) -> int | None:
     birth = facts.patient.birth
     if lab is None or birth is None:
         return None
-    return completed_months(birth.first, max(lab.when.last, birth.first))
+    return completed_months(birth.first, max(min(lab.when.last, facts.on), birth.first))
 
 
 def at_risk(cause: Cause) -> bool:
@@ -198,16 +212,18 @@ def standing_of(facts: Facts, lab: Lab, limits: Limits) -> Standing | None:
     return "grey" if infant and grey.holds(lab.value) else "normal"
 
 
-def metabolites_of(facts: Facts, sample: date, limits: Limits) -> Evidence:
+def metabolites_of(facts: Facts, sample: Moment, limits: Limits) -> Evidence:
     """Methylmalonate and homocysteine within 30 days of the B12 sample and before treatment."""
     found: dict[Standing, list[Lab]] = {}
     for name in _METABOLITES:
         for lab in facts.labs.get(name, ()):
-            treated = facts.therapy.start is not None and lab.when.last > facts.therapy.start
-            if treated or not within(lab.when.first, sample, limits.metabolite_window):
+            start = facts.therapy.start
+            if start is not None and lab.when.last > start.first:
                 continue
             standing = standing_of(facts, lab, limits)
-            if standing is not None:
+            apart = apart_at_least if standing == "high" else apart_at_most
+            near = limits.metabolite_window.holds(apart(lab.when, sample))
+            if near and standing is not None:
                 found.setdefault(standing, []).append(lab)
                 break
     return Evidence(**{name: tuple(labs) for name, labs in found.items()})
@@ -217,7 +233,7 @@ _METABOLITES: tuple[LabName, ...] = ("methylmalonate", "homocysteine")
 
 
 def metabolite_evidence(
-    facts: Facts, sample: date, limits: Limits, *, both_normal: bool = False
+    facts: Facts, sample: Moment, limits: Limits, *, both_normal: bool = False
 ) -> tuple[Metabolites, tuple[Lab, ...]]:
     """What the metabolites say together, and the raised ones.
 
@@ -286,7 +302,7 @@ def disagreement(
         pair = RemarkFacts(
             verdict=level.verdict,
             other=other.verdict,
-            apart=abs((other.when.first - level.when.first).days),
+            apart=apart_at_least(other.when, level.when),
             treated_between=any(begin <= day <= end for day in facts.therapy.dates),
         )
         asked.append(one_row(table, "B12-12", pair, f"{level.written}, {other.written}"))
@@ -305,7 +321,7 @@ class Weighed(NamedTuple):
     convincing: bool = False
 
 
-def _weigh(facts: Facts, sampled: date, limits: Limits, *, backed: bool) -> Weighed:
+def _weigh(facts: Facts, sampled: Moment, limits: Limits, *, backed: bool) -> Weighed:
     """The metabolites around a sample; with a neurological sign only two normal ones are."""
     found = metabolites_of(facts, sampled, limits)
     together, high = _together(found, both_normal=bool(facts.neurological))
@@ -325,13 +341,13 @@ def assess_status(facts: Facts, cause: Cause, signs: Signs, g: Guideline, why: R
         diagnosis=_diagnosis(facts, level, g),
     )
     if level is not None:
-        sampled = level.when.first
+        sampled = level.when
         weighed = _weigh(facts, sampled, limits, backed=at_risk(cause) or signs.backing)
         newest = facts.levels[0]
         asked = structs.replace(
             asked,
             treated=therapy.current,
-            sample_day=(sampled - therapy.start).days if therapy.start is not None else None,
+            sample_day=(sampled.first - therapy.start.first).days if therapy.start else None,
             days=days_since(level.when, facts.on),
             verdict=level.verdict,
             softened=discordant and _follows_a_deficient_one(facts, level, limits),
@@ -341,7 +357,7 @@ def assess_status(facts: Facts, cause: Cause, signs: Signs, g: Guideline, why: R
                 one.flagged or one.name == "methylmalonate" for one in weighed.high
             ),
             suggestive=signs.backing,
-            treated_since=any(day >= sampled for day in therapy.dates),
+            treated_since=any(day >= sampled.first for day in therapy.dates),
             newest_days=days_since(newest.when, facts.on),
             newest_unplaced=newest.verdict == "indeterminate",
         )
@@ -389,7 +405,7 @@ def _follows_a_deficient_one(facts: Facts, level: Level, limits: Limits) -> bool
     """A deficient result within two weeks of this one."""
     return any(
         one.verdict == "deficient"
-        and within(one.when.first, level.when.first, limits.discordance_window)
+        and limits.discordance_window.holds(apart_at_least(one.when, level.when))
         for one in facts.levels
     )
 
@@ -413,22 +429,23 @@ def _diagnosis(facts: Facts, level: Level | None, g: Guideline) -> Diagnosis | N
 
 
 def extreme_homocysteine(facts: Facts, limits: Limits) -> Lab | None:
-    """The highest homocysteine of the last month, also on treatment, that no later value below
-    the limit has settled. A bound that could be on either side is passed over."""
-    highest: Lab | None = None
-    for lab in _in_window(facts, "homocysteine", limits.labs_recent):
-        reached = limits.homocysteine_severe.holds(lab.value)
-        if lab.comparator in ("<", "<="):
-            if not limits.homocysteine_severe.holds(lab.value):
-                break
-            continue
-        if not reached:
-            if lab.comparator in (">", ">="):
-                continue
-            break
-        if highest is None or lab.value > highest.value:
-            highest = lab
-    return highest
+    """The highest homocysteine of the last month, also on treatment, that no value below the
+    limit, surely later, has settled. A bound that could be on either side is passed over."""
+    found = list(_in_window(facts, "homocysteine", limits.labs_recent))
+    severe = limits.homocysteine_severe
+    settled = [
+        one.when
+        for one in found
+        if one.comparator not in (">", ">=") and not severe.holds(one.value)
+    ]
+    high = [
+        one
+        for one in found
+        if severe.holds(one.value)
+        and one.comparator not in ("<", "<=")
+        and all(one.when.may_be_as_late_as(later) for later in settled)
+    ]
+    return max(high, key=lambda one: one.value, default=None)
 
 
 def _extremes(facts: Facts, g: Guideline) -> dict[str, Any]:
@@ -506,7 +523,7 @@ def find_signs(
     lines = _low_lines(facts, worst, limits)
     severe = worst is not None and limits.hemoglobin_severe.holds(worst.value)
     macrocytosis: list[Value] = [*_names(facts.megaloblastic), *_large_cells(facts, limits)]
-    _, metabolites = metabolite_evidence(facts, facts.on, limits)
+    _, metabolites = metabolite_evidence(facts, whole_day(facts.on), limits)
     calculated = _calculated(facts)
     #: Each a sign of its own, whatever it is recorded by.
     known = [
@@ -646,8 +663,8 @@ def lowest_level(facts: Facts, status: Status, limits: Limits) -> Level | None:
     found += [
         one
         for one in facts.levels
-        if limits.labs_recent.holds((facts.on - one.when.first).days)
-        and (start is None or one.when.last <= start)
+        if limits.labs_recent.holds(fewest_days_since(one.when, facts.on))
+        and (start is None or one.when.first <= start.last)
         and one.high is not None
     ]
     return min(found, key=lambda one: one.high or _ANY_NUMBER, default=None)
@@ -675,9 +692,9 @@ def _low_level_in_words(level: Level, status: Status, limits: Limits) -> Message
     return say(
         Texts.below_limit_before,
         value=level.written,
-        date=level.when.last,
+        date=recorded(level.when),
         later=other.written,
-        later_date=other.when.last,
+        later_date=recorded(other.when),
         limit=limit,
     )
 
@@ -740,7 +757,7 @@ def _haemoglobin_in_words(worst: Lab, newest: Lab | None) -> Message:
     return say(
         Texts.haemoglobin_since,
         value=worst.written,
-        date=worst.when.last,
+        date=recorded(worst.when),
         later=newest.written,
     )
 
@@ -767,23 +784,22 @@ def _rests_on(
 # --- urgency --------------------------------------------------------------------------------------
 
 
-def untreated_since(facts: Facts, status: Status, g: Guideline) -> date | None:
-    """The first date of this deficiency, when nothing has been given against it since."""
+def untreated_since(facts: Facts, status: Status, g: Guideline) -> Moment | None:
+    """When this deficiency was first recorded, when nothing has been given against it since."""
     if not status.deficient or facts.therapy.is_active:
         return None
-    first: date | None = None
+    found: list[Moment] = []
     adequate = date.min
     for level in facts.levels:
-        if level.verdict == "adequate":
+        if level.verdict == "deficient":
+            found.append(level.when)
+        elif level.verdict == "adequate" and all(level.when.last < one.first for one in found):
             adequate = level.when.first
             break
-        if level.verdict == "deficient":
-            first = level.when.first
-    for finding in facts.deficiency:
-        onset = finding.onset.first if finding.onset is not None else None
-        if onset is not None and onset > adequate and (first is None or onset < first):
-            first = onset
-    if first is None or any(day >= first for day in facts.therapy.dates):
+    diagnosed = [one.onset for one in facts.deficiency if one.onset is not None]
+    found += [one for one in diagnosed if one.first > adequate]
+    first = min(found, key=lambda one: one.first, default=None)
+    if first is None or any(day >= first.first for day in facts.therapy.dates):
         return None
     return first
 
@@ -805,7 +821,7 @@ def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
         UrgencyFacts(
             signs=bool(facts.neurological),
             concerned=status.deficient or status.name == "borderline",
-            untreated_days=(facts.on - since).days if since is not None else None,
+            untreated_days=days_since(since, facts.on) if since is not None else None,
         ),
     )
     fired = {row.rule for row in urgent.fired}

@@ -223,6 +223,9 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     level_low_flag: str
     diagnosis_only: str
     tie: str
+    tie_partial: str
+    between_days: str
+    up_to_days: str
     unit_mismatch: str
     below_laboratory_range: str
     discordant: str
@@ -250,6 +253,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     maintenance_anomaly: str
     local_first_line: str
     weights_disagree: str
+    weights_disagree_partial: str
     weight_rejected: str
     weight_slip: str
     weight_unusual: str

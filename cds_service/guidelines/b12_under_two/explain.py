@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 
 from msgspec import structs
 
 from cds_service.clinical import Moment, Record, Unread
 from cds_service.guidelines.b12_under_two import Evaluation, words
-from cds_service.guidelines.b12_under_two.age import Age, Band
+from cds_service.guidelines.b12_under_two.age import Age, Band, recorded
 from cds_service.guidelines.b12_under_two.data import Explain, Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.products import Route
@@ -156,18 +157,20 @@ def _group(age: Age) -> Message:
 def _weight(facts: Facts, language: Language) -> Fact:
     weight, source = facts.weight, facts.weight.source
     name = say(Explain.weight)
-    if weight.kg is not None and weight.on is not None:
+    if weight.kg is not None and weight.when is not None:
         kg = language.text(Amount(round(weight.kg, 3), "kg"))
         sent = "" if weight.written == kg else weight.written
         shown = _as_sent(kg, sent)
         text = say(
             Explain.weight_estimated if weight.estimated else Explain.weight_measured,
-            value=shown, date=weight.on, source=source,
+            value=shown, date=recorded(weight.when), source=source,
         )  # fmt: skip
-        return Fact(name, _not_used(text, facts), kg, sent, language.text(weight.on), source)
-    if weight.on is not None:
-        old = say(Explain.weight_old, date=weight.on, source=source)
-        return Fact(name, _not_used(old, facts), day=language.text(weight.on), source=source)
+        day = language.text(recorded(weight.when))
+        return Fact(name, _not_used(text, facts), kg, sent, day, source)
+    if weight.when is not None:
+        when = recorded(weight.when)
+        old = say(Explain.weight_old, date=when, source=source)
+        return Fact(name, _not_used(old, facts), day=language.text(when), source=source)
     return Fact(name, _not_used(say(Explain.no_weight), facts))
 
 
@@ -298,7 +301,8 @@ def _treatment(facts: Facts) -> Message:
     if not therapy.current:
         told = say(Explain.untreated)
         if therapy.earlier:
-            told = say(Explain.treated_earlier, treatment=told, date=therapy.earlier)
+            last = recorded(therapy.earlier)
+            told = say(Explain.treated_earlier, treatment=told, date=last)
         if therapy.looks_like_b12:
             names = Listed(tuple(therapy.looks_like_b12))
             told = say(Explain.looks_like_b12, treatment=told, names=names)
@@ -308,8 +312,8 @@ def _treatment(facts: Facts) -> Message:
     orders = names if names.items else say(Explain.doses_given)
     route = _ROUTES[therapy.route]
     if therapy.start:
-        day = (facts.on - therapy.start).days
-        told = say(Explain.treated, orders=orders, date=therapy.start, day=day, route=route)
+        since, day = recorded(therapy.start), words.days_of(therapy.start, facts.on)
+        told = say(Explain.treated, orders=orders, date=since, day=day, route=route)
     else:
         told = say(Explain.treated_undated, orders=orders, route=route)
     return say(Explain.on_hold, treatment=told) if therapy.on_hold else told
@@ -328,6 +332,7 @@ def _missing(record: Record, unread: Iterable[Unread]) -> Iterator[Message]:
 
 
 def _day(moment: Moment) -> Value:
-    if moment.first == moment.last:
-        return moment.first
+    when = recorded(moment)
+    if isinstance(when, date) or when.stretch != "days":
+        return when
     return say(Explain.between, first=moment.first, last=moment.last)

@@ -23,7 +23,13 @@ from cds_service.clinical import (
     Unread,
     convert,
 )
-from cds_service.guidelines.b12_under_two.age import Age, completed_months, is_ahead, read_age
+from cds_service.guidelines.b12_under_two.age import (
+    Age,
+    completed_months,
+    is_ahead,
+    read_age,
+    recorded,
+)
 from cds_service.guidelines.b12_under_two.data import Guideline, Product, Texts
 from cds_service.guidelines.b12_under_two.growth import Fall, fall_of
 from cds_service.guidelines.b12_under_two.meanings import (
@@ -45,6 +51,7 @@ from cds_service.guidelines.b12_under_two.results import (
     Level,
     Weight,
     is_low,
+    newest_first,
     read_lab,
     read_levels,
     read_weight,
@@ -288,31 +295,37 @@ def _done(procedure: Procedure, on: date) -> bool:
 
 
 def _breast_fed(answers: Iterable[Measurement], problems: _Problems, g: Guideline) -> bool | None:
-    """The newest answer that tells; ``None`` when it is not known."""
+    """The newest answer that tells, of several that any of them is breast milk; ``None`` when it
+    is not known."""
     newest = _newest_feeding(answers, g)
-    if newest is not None:
-        return _feeding_answer(newest, g)
+    if newest:
+        return any(_feeding_answer(one, g) for one in newest)
     return True if problems.of("breast_fed") else None
 
 
-def _newest_feeding(answers: Iterable[Measurement], g: Guideline) -> Measurement | None:
-    """The newest answer that tells how the child is fed."""
-    newest: Measurement | None = None
-    at = float("-inf")
-    for measured in answers:
-        if measured.status not in FINAL or measured.about or measured.when is None:
-            continue
-        if _feeding_answer(measured, g) is not None and measured.when.instant >= at:
-            newest, at = measured, measured.when.instant
-    return newest
+def _newest_feeding(answers: Iterable[Measurement], g: Guideline) -> list[Measurement]:
+    """The newest answer that tells how the child is fed, or all that may be the newest."""
+    told = [
+        (one.when, one)
+        for one in answers
+        if one.status in FINAL
+        and not one.about
+        and one.when is not None
+        and _feeding_answer(one, g) is not None
+    ]
+    if not told:
+        return []
+    last = max(told, key=lambda one: (one[0].first, one[0].instant))[0]
+    newest = [one for when, one in told if when.may_be_as_late_as(last)]
+    return newest if last.is_partial or len(newest) > 1 else newest[-1:]
 
 
 def _formula_fed(answers: Iterable[Measurement], g: Guideline) -> bool:
     """The newest answer is that the child gets formula and no breast milk."""
     newest = _newest_feeding(answers, g)
-    if newest is None or _feeding_answer(newest, g):
+    if any(_feeding_answer(one, g) for one in newest):
         return False
-    said = (newest.text, *(code.display for code in newest.concepts))
+    said = [text for it in newest for text in (it.text, *(code.display for code in it.concepts))]
     return any(plain_answer(one) in g.file.feeding.formula for one in said)
 
 
@@ -424,9 +437,7 @@ def _read_labs(
         if name in measured:
             read = [read_lab(name, one, on, g) for one in measured[name]]
             usable = [one for one in read if one is not None]
-            if len(usable) > 1:
-                usable.sort(key=lambda one: -one.when.instant)
-            labs[name] = tuple(usable)
+            labs[name] = tuple(newest_first(usable))
     return labs
 
 
@@ -699,7 +710,7 @@ def _without_antidote(
 
     every = [*levels, *([preliminary] if preliminary else [])]
     told = tuple(
-        say(Texts.after_antidote, written=one.written, date=one.when.last)
+        say(Texts.after_antidote, written=one.written, date=recorded(one.when))
         for one in every
         if raised(one)
     )
@@ -724,8 +735,8 @@ def _neurological(
             and finding.onset is not None
             and (finding.source in movements)
         ):
-            first = (finding.onset.first - therapy.start).days
-            last = (finding.onset.last - therapy.start).days
+            first = (finding.onset.first - therapy.start.last).days
+            last = (finding.onset.last - therapy.start.first).days
             reaction = g.limits.paradox_from.holds(first) and g.limits.paradox_to.holds(last)
         (reactions if reaction else signs).append(finding)
     return tuple(signs), tuple(reactions)

@@ -9,7 +9,9 @@ from typing import Literal
 
 from msgspec import Struct
 
+from cds_service.clinical import Moment
 from cds_service.guidelines.b12_under_two import monitoring, treatment, words
+from cds_service.guidelines.b12_under_two.age import days_since, recorded
 from cds_service.guidelines.b12_under_two.assessment import Assessment, chosen_level
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
@@ -36,12 +38,14 @@ from cds_service.language import Value, say
 
 
 class Course(Struct, frozen=True):
-    """Treatment so far: day 0, days since, the level before and the newest one after.
+    """Treatment so far: day 0, the most days since, the level before and the newest one after.
 
-    ``result_day`` is the day of the newest level of all, before treatment or after.
+    ``result_day`` is the day of the newest level of all, before treatment or after. Both days are
+    the fewest that they can be where a date is incomplete: what is overdue is then asked for, and
+    no response is judged too early.
     """
 
-    start: date
+    start: Moment
     day: int
     before: Level | None
     after: Level | None
@@ -53,24 +57,25 @@ def read_course(facts: Facts) -> Course | None:
     start = facts.therapy.start
     if start is None:
         return None
+    latest = min(start.last, facts.on)
     chosen, _ = chosen_level(facts)
     after = before = None
     for level in facts.levels:
         if level.verdict == "indeterminate":
             continue
-        if level.when.first > start:
+        if level.when.first > start.first:
             after = after or level
-        elif level.when.first < start or level.verdict != "adequate":
+        elif level.when.first < start.first or level.verdict != "adequate":
             before = before or level  # a high level of day 0 may be drawn after the first dose
-    if chosen is not None and chosen.when.first > start and chosen.verdict != "indeterminate":
+    if chosen is not None and chosen.when.first > start.first and chosen.verdict != "indeterminate":
         after = chosen
     return Course(
         start,
-        (facts.on - start).days,
+        days_since(start, facts.on),
         before,
         after,
-        (after.when.first - start).days if after else None,
-        max([(one.when.first - start).days for one in facts.levels], default=None),
+        (after.when.first - latest).days if after else None,
+        max([(one.when.first - latest).days for one in facts.levels], default=None),
     )
 
 
@@ -86,7 +91,7 @@ def sign_facts(facts: Facts, course: Course, g: Guideline) -> SignFacts:
         new_signs=tuple(
             one.name
             for one in facts.neurological
-            if one.onset is not None and one.onset.first > course.start
+            if one.onset is not None and one.onset.last > course.start.first
         ),
         movements=tuple([one.name for one in facts.paradoxical]),
         movement_days=(facts.on - min(began)).days if began else None,
@@ -114,7 +119,7 @@ def _bound(level: Level) -> Decimal | None:
 
 def due_dates(course: Course, g: Guideline) -> dict[Check, date]:
     """When the level of each check is due."""
-    month, quarter = monitoring.checks(course.start, g)
+    month, quarter = monitoring.checks(course.start.first, g)
     return {"one month": month, "three months": quarter}
 
 
@@ -308,7 +313,7 @@ def _tests_of(
 def _treatment_notes(facts: Facts, course: Course) -> list[Note]:
     """What the child is treated with, and since when."""
     therapy, names = facts.therapy, treatment.order_names(facts)
-    start, day = course.start, course.day
+    start, day = recorded(course.start), words.days_of(course.start, facts.on)
     if therapy.on_hold:
         return [Note("finding", say(Texts.order_on_hold, order=names))]
     if therapy.is_active:
@@ -324,11 +329,11 @@ def _values(
     before, after = course.before, course.after
     others: dict[str, Value] = {
         "order": treatment.order_names(facts),
-        "start": course.start,
-        "day": course.day,
+        "start": recorded(course.start),
+        "day": words.days_of(course.start, facts.on),
         "before": words.shown_value(before) if before else say(Texts.unknown_level),
         "after": words.shown_value(after) if after else say(Texts.no_level),
-        "after_date": words.recorded(after.when) if after else "-",
+        "after_date": recorded(after.when) if after else "-",
         "movements": words.named(facts.paradoxical),
     }
     return words.CardValues(facts, a, choices, g).beside(others)

@@ -8,7 +8,12 @@ from decimal import Decimal
 from typing import Literal
 
 from cds_service.clinical import PlannedTask, PlannedTest
-from cds_service.guidelines.b12_under_two.age import add_months, days_since, within
+from cds_service.guidelines.b12_under_two.age import (
+    add_months,
+    apart_at_most,
+    days_since,
+    whole_day,
+)
 from cds_service.guidelines.b12_under_two.assessment import Assessment, months_at, recent
 from cds_service.guidelines.b12_under_two.data import Guideline, Test, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
@@ -51,13 +56,13 @@ def baseline(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning)
     wanted: list[Wanted] = [
         (test, facts.on)
         for test, lab in _BASELINE
-        if recent(facts, lab, g.limits.labs_recent, above=True) is None
+        if recent(facts, lab, g.limits.labs_recent, above=True, surely=True) is None
     ]
     if assessment.status.name in ("deficient (diagnosis only)", "deficient (old result)"):
         wanted.insert(0, ("b12", facts.on))
     elif assessment.untreated_since is not None and not _measured_this_month(facts, assessment, g):
         wanted.insert(0, ("b12", facts.on))  # untreated for so long: is it lower still?
-    if facts.neurological and recent(facts, "potassium", g.limits.labs_recent) is None:
+    if facts.neurological and recent(facts, "potassium", g.limits.labs_recent, surely=True) is None:
         wanted.append(("potassium", facts.on))
     lacking = tuple([test for test, _ in wanted])
     why.row(g.tables.monitoring, "MON-02", MonitoringFacts(without_result=lacking))
@@ -76,7 +81,8 @@ def without_result(wanted: Iterable[Wanted], facts: Facts, g: Guideline) -> list
     return [
         one
         for one in wanted
-        if one[0] not in of or recent(facts, of[one[0]], g.limits.labs_recent, above=True) is None
+        if one[0] not in of
+        or recent(facts, of[one[0]], g.limits.labs_recent, above=True, surely=True) is None
     ]
 
 
@@ -144,7 +150,7 @@ def clarify(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) 
     now: list[Wanted] = [
         (test, facts.on)
         for test, lab in _BASELINE[:3]
-        if recent(facts, lab, g.limits.labs_recent, above=True) is None
+        if recent(facts, lab, g.limits.labs_recent, above=True, surely=True) is None
     ]
     if assessment.status.level is None:
         return [*now, ("b12", facts.on)]
@@ -157,7 +163,7 @@ def is_ordered(test: Test, due: date, facts: Facts, g: Guideline) -> bool:
     """Whether the record has an order for this test within the window around ``due``."""
     codes = {(one.system, one.code) for one in test.codes}
     return any(
-        within(when.last, due, g.limits.order_window)
+        g.limits.order_window.holds(apart_at_most(when, whole_day(due)))
         and any((one.system, one.code) in codes or one.code in test.same_as for one in order.codes)
         for order in facts.orders
         if (when := order.due or order.authored) is not None

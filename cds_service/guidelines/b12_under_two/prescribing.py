@@ -9,14 +9,19 @@ from typing import Literal
 
 from msgspec import structs
 
-from cds_service.clinical import Phase, PlannedDrug, PlannedTest
+from cds_service.clinical import Moment, Phase, PlannedDrug, PlannedTest
 from cds_service.guidelines.b12_under_two import monitoring
-from cds_service.guidelines.b12_under_two.age import add_months, days_since
+from cds_service.guidelines.b12_under_two.age import (
+    add_months,
+    days_since,
+    fewest_days_since,
+    recorded,
+)
 from cds_service.guidelines.b12_under_two.assessment import Assessment, Status, recent
-from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Product, Texts
+from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Limits, Product, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
 from cds_service.guidelines.b12_under_two.giving import given
-from cds_service.guidelines.b12_under_two.results import shown_unit
+from cds_service.guidelines.b12_under_two.results import Lab, shown_unit
 from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, Regimen
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
 from cds_service.guidelines.b12_under_two.words import (
@@ -27,7 +32,16 @@ from cds_service.guidelines.b12_under_two.words import (
 )
 from cds_service.guidelines.engine import Choice, Indicator, Note, Section, most_urgent
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Listed, Message, number, say
+from cds_service.language import Dated, Listed, Message, number, say
+
+
+def _age_of_count(count: Lab | None, on: date, limits: Limits) -> int | None:
+    """Days since a platelet count; of an incomplete date the fewest where the count forbids an
+    injection, and the most where it would allow one."""
+    if count is None:
+        return None
+    few = limits.platelets_injection.holds(count.value)
+    return fewest_days_since(count.when, on) if few else days_since(count.when, on)
 
 
 def read_safety(facts: Facts, a: Assessment | None, g: Guideline) -> SafetyFacts:
@@ -48,7 +62,7 @@ def read_safety(facts: Facts, a: Assessment | None, g: Guideline) -> SafetyFacts
         leber=bool(facts.leber),
         cause=a.cause if a is not None else "unknown",
         platelets=count.value if count is not None else None,
-        platelets_days=days_since(count.when, facts.on) if count is not None else None,
+        platelets_days=_age_of_count(count, facts.on, g.limits),
         platelets_exact=count is not None and not count.comparator,
         bleeding=bool(facts.bleeding),
         thrombocytopenia=bool(facts.thrombocytopenia),
@@ -180,7 +194,7 @@ class Prescriber:
                 label=label,
                 amount=amount,
                 kg=shown_weight(kg),
-                date=facts.weight.on or "-",
+                date=recorded(facts.weight.when) if facts.weight.when else "-",
                 per_kg=dose.amount,
             )
             self.notes.append(Note("advice", worked_out))
@@ -236,7 +250,7 @@ class Prescriber:
             "amount": number(amount),
             "per_kg": number(dose.amount),
             "kg": shown_weight(weight.kg) if weight.kg else "-",
-            "date": _in_words(weight.on),
+            "date": _recorded_in_words(weight.when),
             "route": self._way,
         }
         return tuple([self._dated(one, values) for one in dose.phases])
@@ -294,7 +308,7 @@ def is_relapse(facts: Facts, a: Assessment) -> bool:
     earlier, level = facts.therapy.earlier, a.status.level
     if earlier is None or level is None or not a.status.deficient:
         return False
-    return level.when.first > earlier
+    return level.when.first > earlier.last
 
 
 def reasons_of(facts: Facts, status: Status) -> tuple[str, ...]:
@@ -347,6 +361,16 @@ def _injection_notes(drug: PlannedDrug, p: Prescriber) -> Iterator[Note]:
 def _in_words(day: date | None) -> str:
     """A day in the words of a phase, which are those of the guideline's own language."""
     return "-" if day is None else f"{day.day} {day:%b %Y}"
+
+
+def _recorded_in_words(when: Moment | None) -> str:
+    """The same of a date as far as it is recorded."""
+    if when is None or not when.is_partial:
+        return _in_words(when.last if when is not None else None)
+    stretch = Dated(when.first, when.last).stretch
+    if stretch == "days":
+        return _in_words(when.last)
+    return f"{when.first.year}" if stretch == "year" else f"{when.first:%b %Y}"
 
 
 def _days_of(phase: Phase) -> int:

@@ -6,7 +6,7 @@ rejected is unknown, never normal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -14,7 +14,15 @@ from typing import Literal, NamedTuple
 from msgspec import Struct, structs
 
 from cds_service.clinical import UNITS, Interval, Measurement, Moment, Quantity, Sex, convert
-from cds_service.guidelines.b12_under_two.age import Age, completed_months, days_since, is_ahead
+from cds_service.guidelines.b12_under_two.age import (
+    Age,
+    apart_at_least,
+    completed_months,
+    days_since,
+    is_ahead,
+    recorded,
+    worst_of_the_newest,
+)
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits, Texts
 from cds_service.guidelines.b12_under_two.growth import Weighing, place_of
 from cds_service.guidelines.b12_under_two.tables.result import (
@@ -49,11 +57,12 @@ LAB_UNITS: dict[LabName, str] = {
 
 class Weight(Struct, frozen=True, gc=False):
     """The weight a dose may rest on: ``kg`` is ``None`` when stale or missing (see ``rule``).
-    ``unusual`` when it is so far from the median that the child should be weighed again."""
+    ``unusual`` when it is so far from the median that the child should be weighed again. ``newest``
+    are the times of all that may be the newest."""
 
     rule: str
     kg: Decimal | None = None
-    on: date | None = None
+    when: Moment | None = None
     source: str = ""
     written: str = ""
     estimated: bool = False
@@ -61,6 +70,7 @@ class Weight(Struct, frozen=True, gc=False):
     rejected: tuple[Words, ...] = ()
     weighed: tuple[Weighing, ...] = ()
     unusual: bool = False
+    newest: tuple[Moment, ...] = ()
 
 
 class Level(Struct, frozen=True, gc=False):
@@ -90,7 +100,8 @@ class Lab(Struct, frozen=True, gc=False):
 
     ``placed`` when a flag or the lower end of its range says whether it is low.
     ``unread`` when a flag or a range was sent that could not be understood: what is not high by
-    the rest of it is not normal either.
+    the rest of it is not normal either. ``worrying`` when it is on the side of disease, by the
+    laboratory or at any age: so it counts where its date may be recent.
     """
 
     value: Decimal
@@ -104,6 +115,7 @@ class Lab(Struct, frozen=True, gc=False):
     name: LabName
     unread: bool = False
     placed: bool = False
+    worrying: bool = False
 
 
 # --- weight -----------------------------------------------------------------------------------
@@ -146,7 +158,8 @@ def read_weight(
     """
     usable, rejected = _weights_that_count(found, child, on, g, why)
     usable.sort(key=lambda one: (one.when.instant, -one.kg))
-    latest = usable[-1] if usable else None
+    newest = worst_of_the_newest(usable, lambda one: (one.kg,))
+    latest = newest[0] if newest else None
     days = days_since(latest.when, on) if latest is not None else None
     rule = why.first(g.tables.weight, WeightFacts(days, age.youngest)).rule
     if latest is None:
@@ -155,23 +168,21 @@ def read_weight(
     if rule != "WT-04":
         return Weight(
             rule,
-            on=latest.when.last,
+            when=latest.when,
             source=latest.measured.source,
             rejected=rejected,
             weighed=weighed,
         )
-    same_day = [one.kg for one in usable if one.when.last == latest.when.last]
-    apart = (max(same_day) - min(same_day)) / min(same_day) * 100
+    same_time = [one for one in usable if apart_at_least(one.when, latest.when) == 0]
+    kilograms = [one.kg for one in same_time]
+    apart = (max(kilograms) - min(kilograms)) / min(kilograms) * 100
     disagrees = g.limits.weight_disagreement.holds(apart)
-    used = latest
-    if disagrees:
-        used = min(
-            (one for one in usable if one.when.last == latest.when.last), key=lambda one: one.kg
-        )
+    # of one day the last is used, unless they disagree
+    used = min(same_time, key=lambda one: one.kg) if disagrees else latest
     written = used.measured.value.written if used.measured.value is not None else ""
     return Weight(
-        rule, used.kg, latest.when.last, used.measured.source, written, used.estimated, disagrees,
-        rejected, weighed, used.unusual,
+        rule, used.kg, used.when, used.measured.source, written, used.estimated, disagrees,
+        rejected, weighed, used.unusual, tuple([one.when for one in same_time]),
     )  # fmt: skip
 
 
@@ -181,9 +192,7 @@ def _course(usable: Iterable[_Weighed]) -> tuple[Weighing, ...]:
         [
             Weighing(one.when.last, one.kg, one.measured.value.written)
             for one in usable
-            if not one.estimated
-            and one.when.first == one.when.last
-            and one.measured.value is not None
+            if not one.estimated and not one.when.is_partial and one.measured.value is not None
         ]
     )
 
@@ -302,10 +311,7 @@ def read_levels(found: Iterable[Measurement], on: date, g: Guideline, why: Reaso
                 mismatch = why.row(g.tables.result_remarks, "B12-06", about, measured.source)
                 level = structs.replace(level, mismatch=mismatch) if mismatch else level
             levels.append(level)
-    levels.sort(key=lambda one: one.when.instant, reverse=True)
-    if any(_may_be_newer(one, levels[0]) for one in levels[1:]):
-        levels = _lowest_first(levels)
-    return Levels(tuple(levels), preliminary, tuple(unusable), tuple(ahead))
+    return Levels(tuple(_lowest_first(levels)), preliminary, tuple(unusable), tuple(ahead))
 
 
 def _only_ahead(facts: ResultFacts, g: Guideline) -> bool:
@@ -334,7 +340,7 @@ def why_unusable(measured: Measurement, *, later: bool) -> Words:
     value = measured.value
     written: Words = (value.written if value is not None else measured.text) or say(Texts.no_value)
     if later and measured.when is not None:
-        return say(Texts.value_dated, value=written, date=measured.when.first)
+        return say(Texts.value_dated, value=written, date=recorded(measured.when))
     if measured.status not in FINAL:
         return say(Texts.value_of_status, value=written, status=measured.status or "-")
     return say(Texts.value_undated, value=written) if "date" in measured.unclear else written
@@ -476,26 +482,19 @@ def _pg(quantity: Quantity, g: Guideline) -> Decimal | None:
     return convert(quantity, "pg/mL", molar_mass=g.file.constants.b12_molar_mass.value)
 
 
-def _may_be_newer(one: Level, newest: Level) -> bool:
-    """Of the same moment as the newest, or, where one of both is dated by its month or year only,
-    of a stretch that it shares with it."""
-    mine, other = one.when, newest.when
-    if mine.instant == other.instant:
-        return True
-    partial = mine.first < mine.last or other.first < other.last
-    return partial and mine.first <= other.last and other.first <= mine.last
-
-
 def _lowest_first(levels: list[Level]) -> list[Level]:
-    """Of results of which any may be the newest the lowest counts."""
-    order = {"deficient": 0, "low": 1, "indeterminate": 2, "borderline": 3, "adequate": 4}
-    newest = levels[0]
-    same = [one for one in levels if _may_be_newer(one, newest)]
-    rest = [one for one in levels if not _may_be_newer(one, newest)]
-    same.sort(key=lambda one: (order[one.verdict], one.high or Decimal("Infinity")))
-    first = same[0]
-    tied = structs.replace(first, tie=True)
-    return [tied, *same[1:], *rest]
+    """Newest first; of results of which any may be the newest the lowest counts."""
+    ordered = worst_of_the_newest(levels, _how_low)
+    tied = [one for one in ordered[1:] if one.when.may_be_as_late_as(ordered[0].when)]
+    return [structs.replace(ordered[0], tie=True), *ordered[1:]] if tied else ordered
+
+
+#: From the gravest on.
+_GRAVITY: tuple[Verdict, ...] = ("deficient", "low", "indeterminate", "borderline", "adequate")
+
+
+def _how_low(level: Level) -> tuple[Decimal, ...]:
+    return Decimal(_GRAVITY.index(level.verdict)), level.high or Decimal("Infinity")
 
 
 # --- other results ----------------------------------------------------------------------------
@@ -503,6 +502,30 @@ def _lowest_first(levels: list[Level]) -> list[Level]:
 
 #: "Below 7" is on the lower side of a limit of 7.
 _JUST_BELOW = Decimal("0.0001")
+
+
+_HIGH_IS_WORSE = frozenset[LabName]({"mcv", "methylmalonate", "homocysteine"})
+#: By which limit a value worries at some age.
+_WORRYING: Mapping[LabName, str] = {
+    "hemoglobin": "hemoglobin_anaemia", "mcv": "mcv_high", "platelets": "platelets_two_lines",
+    "potassium": "potassium_low", "methylmalonate": "mma_high_toddler",
+    "homocysteine": "homocysteine_high",
+}  # fmt: skip
+
+
+def _worries(name: LabName, number: Decimal, g: Guideline, *, high: bool, low: bool) -> bool:
+    limit = _WORRYING.get(name)
+    beyond = limit is not None and getattr(g.limits, limit).holds(number)
+    return beyond or (high if name in _HIGH_IS_WORSE else low)
+
+
+def newest_first(labs: Sequence[Lab]) -> list[Lab]:
+    """Of those of which any may be the newest the worst is first."""
+    return worst_of_the_newest(labs, _how_bad)
+
+
+def _how_bad(lab: Lab) -> tuple[Decimal, ...]:
+    return (-lab.value if lab.name in _HIGH_IS_WORSE else lab.value,)
 
 
 def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> Lab | None:
@@ -520,18 +543,20 @@ def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> La
         number -= _JUST_BELOW
     ranged = _against_range(name, number, value.comparator, measured, g)
     flag = measured.interpretation
+    low, high = flag == "low" or ranged.low, flag == "high" or ranged.high
     return Lab(
         number,
         value.written,
         when,
         measured.source,
         value.comparator,
-        high=flag == "high" or ranged.high,
-        low=flag == "low" or ranged.low,
+        high=high,
+        low=low,
         flagged=flag != "" or ranged.tells,
         name=name,
         placed=flag != "" or ranged.tells_low,
         unread=ranged.unread or not {"flag", "range"}.isdisjoint(measured.unclear),
+        worrying=_worries(name, number, g, high=high, low=low),
     )
 
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from cds_service.clinical import IN_FORCE, Medication, Record, convert
+from cds_service.clinical import IN_FORCE, Medication, Moment, Record, convert
+from cds_service.guidelines.b12_under_two.age import whole_day
 from cds_service.guidelines.b12_under_two.antidote import was_antidote
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
 from cds_service.guidelines.b12_under_two.products import ProductWay, Route, names_b12, recognise
@@ -24,11 +25,10 @@ class Therapy(Struct, frozen=True):
     episode of today. ``antidotes``, ordered or given against cyanide, are none of it."""
 
     active: tuple[Medication, ...] = ()
-    start: date | None = None
-    last: date | None = None
+    start: Moment | None = None
     route: Route = "unknown"
     on_hold: bool = False
-    earlier: date | None = None
+    earlier: Moment | None = None
     looks_like_b12: tuple[str, ...] = ()
     named: tuple[Medication, ...] = ()
     unknown: int = 0
@@ -71,13 +71,21 @@ def read_therapy(record: Record, weight_kg: Decimal | None, on: date, g: Guideli
     return found.therapy()
 
 
+class _Span(NamedTuple):
+    """From when to when something was taken, as recorded; ``end`` is the last day, up to today."""
+
+    begun: Moment
+    ended: Moment
+    end: date
+
+
 class _Episode(NamedTuple):
     """The dates of the newest episode, whether it is the current one, and the end of the one
     before it."""
 
-    start: date | None = None
-    last: date | None = None
-    before: date | None = None
+    start: Moment | None = None
+    last: Moment | None = None
+    before: Moment | None = None
     current: bool = False
 
 
@@ -96,7 +104,7 @@ class _Found:
         self._active: list[Medication] = []
         self._administered: list[Medication] = []
         self._given: list[date] = []
-        self._spans: list[tuple[date, date]] = []
+        self._spans: list[_Span] = []
         self._routes: list[Route] = []
         self._named: list[Medication] = []
         self._given_names: list[str] = []
@@ -166,8 +174,10 @@ class _Found:
         started = medication.authored
         if started is None or started.first > self._on:
             return
-        end = self._on if active else min(self._on, (medication.ended or started).last)
-        self._spans.append((started.first, max(end, started.first)))
+        ended = medication.ended or started
+        if active or ended.first > self._on:
+            ended = whole_day(self._on)
+        self._spans.append(_Span(started, ended, max(min(self._on, ended.last), started.first)))
         if administered:
             self._given.append(started.last)
             if not self._is_gap(started.last, self._on):
@@ -179,13 +189,22 @@ class _Found:
         return self._g.limits.episode_gap.holds((later - day).days)
 
     def _episode(self) -> _Episode:
-        start = last = before = None
-        for first, end in sorted(self._spans):
-            if last is None or self._is_gap(last, first):
-                before, start, last = last, first, end
-            else:
-                last = max(last, end)
-        return _Episode(start, last, before, last is not None and not self._is_gap(last, self._on))
+        start: Moment | None = None
+        last: _Span | None = None
+        before: Moment | None = None
+        for span in self._in_order():
+            if last is None or start is None or self._is_gap(last.end, span.begun.first):
+                before = last.ended if last is not None else None
+                start, last = span.begun, span
+                continue
+            if span.begun.last < start.last:  # begun by then at the latest
+                start = Moment(start.first, span.begun.last, start.instant)
+            last = max(last, span, key=lambda one: one.end)
+        current = last is not None and not self._is_gap(last.end, self._on)
+        return _Episode(start, last.ended if last is not None else None, before, current)
+
+    def _in_order(self) -> list[_Span]:
+        return sorted(self._spans, key=lambda one: (one.begun.first, one.end))
 
     def _route(self) -> Route:
         """By injection if any of it is, otherwise the first route known."""
@@ -195,11 +214,10 @@ class _Found:
     def therapy(self) -> Therapy:
         active, episode = tuple(self._active), self._episode()
         start = episode.start if episode.current else None
-        given = start is not None and any(day >= start for day in self._given)
+        given = start is not None and any(day >= start.first for day in self._given)
         return Therapy(
             active=active,
             start=start,
-            last=episode.last if episode.current else None,
             route=self._route(),
             on_hold=bool(active) and all(one.status == "on-hold" for one in active),
             earlier=episode.before if active or given else episode.last,
@@ -214,7 +232,7 @@ class _Found:
             ended_orders=self._ended,
             requirement_level=self._requirement,
             antidotes=tuple(self._antidotes),
-            dates=tuple(day for span in sorted(self._spans) for day in span),
+            dates=tuple(day for it in self._in_order() for day in (it.begun.first, it.end)),
         )
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from cds_service.clinical import Medication, StoppedDrug
 from cds_service.guidelines.b12_under_two import monitoring
-from cds_service.guidelines.b12_under_two.age import add_months, days_since
+from cds_service.guidelines.b12_under_two.age import add_months, days_since, recorded
 from cds_service.guidelines.b12_under_two.assessment import Assessment, at_risk
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
@@ -31,6 +31,7 @@ from cds_service.guidelines.b12_under_two.words import (
     named,
     shown_labs,
     test_notes,
+    untreated_days,
 )
 from cds_service.guidelines.engine import (
     CannotTell,
@@ -374,7 +375,8 @@ def _urgency_notes(facts: Facts, a: Assessment) -> list[Note]:
     since = a.untreated_since
     if since is None:
         return []
-    waited = say(Texts.urgent_untreated, date=since, days=(facts.on - since).days)
+    days = untreated_days(since, facts.on)
+    waited = say(Texts.urgent_untreated, date=recorded(since), days=days)
     notes = [Note("safety", waited)]
     if a.same_day:
         notes.append(Note("advice", say(Texts.urgent_same_day)))
@@ -386,9 +388,9 @@ def _treatment_notes(advice: Advice, facts: Facts, a: Assessment) -> list[Note]:
     therapy = facts.therapy
     notes: list[Note] = []
     if therapy.earlier is not None and is_relapse(facts, a):
-        notes.append(Note("ask", say(Texts.relapse, date=therapy.earlier)))
+        notes.append(Note("ask", say(Texts.relapse, date=recorded(therapy.earlier))))
     elif therapy.earlier is not None:
-        notes.append(Note("finding", say(Texts.earlier_treatment, date=therapy.earlier)))
+        notes.append(Note("finding", say(Texts.earlier_treatment, date=recorded(therapy.earlier))))
     if therapy.requirement_level:
         level = say(Texts.requirement_level, name=therapy.requirement_level)
         notes.append(Note("finding", level))

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import ROUND_DOWN, Decimal
 
 from cds_service.clinical import Moment, PlannedDrug, PlannedTest
+from cds_service.guidelines.b12_under_two.age import days_since, fewest_days_since, recorded
 from cds_service.guidelines.b12_under_two.assessment import (
     Assessment,
     extreme_homocysteine,
@@ -27,7 +28,6 @@ from cds_service.guidelines.engine import (
 )
 from cds_service.language import (
     Amount,
-    Dated,
     Listed,
     Message,
     Value,
@@ -88,9 +88,16 @@ def shown_weight(kg: Decimal) -> str:
     return number(kg.quantize(Decimal("0.01")))
 
 
-def recorded(when: Moment) -> date | Dated:
-    """The day, or as much as is recorded of it."""
-    return when.last if when.first == when.last else Dated(when.first, when.last)
+def days_of(begun: Moment, on: date) -> Value:
+    """The day of a treatment, or between which days it is."""
+    least, most = fewest_days_since(begun, on), days_since(begun, on)
+    return most if least == most else say(Texts.between_days, least=least, most=most)
+
+
+def untreated_days(since: Moment, on: date) -> Value:
+    """How long, at the most where it is known by a month or year only."""
+    days = days_since(since, on)
+    return say(Texts.up_to_days, days=days) if since.is_partial else days
 
 
 def named(findings: Sequence[Finding | Message]) -> Value:
@@ -226,7 +233,7 @@ class CardValues(dict[str, Value]):
 
     def of_untreated(self) -> Value:
         since = self.a.untreated_since
-        return say(Texts.untreated, days=(self.facts.on - since).days) if since else ""
+        return say(Texts.untreated, days=untreated_days(since, self.facts.on)) if since else ""
 
     def of_treatment(self) -> Value:
         return _treatment(self.choices, self.g)
@@ -350,7 +357,7 @@ def _level_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
         return
     yield Note("why", _level_said(level, status.name))
     for flag, text in (
-        (level.tie, say(Texts.tie)),
+        (level.tie, _tie(level, facts)),
         (level.mismatch, say(Texts.unit_mismatch)),
         (level.below_reference, say(Texts.below_laboratory_range)),
         ("newer_unusable" in status.flags, say(Texts.newer_unusable)),
@@ -364,6 +371,17 @@ def _level_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
             for one in _disagreeing(facts, level)
         )
         yield Note("finding", say(Texts.discordant, others=Listed(others)))
+
+
+def _tie(level: Level, facts: Facts) -> Message:
+    """Of which results any may be the newest."""
+    rivals = [one for one in facts.levels[1:] if one.when.may_be_as_late_as(level.when)]
+    if not any(one.when.is_partial for one in (level, *rivals)):
+        return say(Texts.tie)
+    others = [
+        say(Texts.level_on, level=shown_level(one), date=recorded(one.when)) for one in rivals
+    ]
+    return say(Texts.tie_partial, others=Listed(tuple(others)))
 
 
 def _level_said(level: Level, status: StatusName) -> Message:

@@ -33,6 +33,7 @@ from cds_service.guidelines.workbench import (
     ProblemControl,
     ResultControl,
 )
+from cds_service.language import Dated
 
 # --- the file -----------------------------------------------------------------------------------
 
@@ -262,4 +263,6 @@ def _point(
     *, preliminary: bool = False,
 ) -> Point:  # fmt: skip
     shown = round(value, 3) if value is not None else None
-    return Point(when.last, shown, written, source, comparator, preliminary)
+    stretch = Dated(when.first, when.last).stretch if when.is_partial else "days"
+    dated = {"year": f"{when.first.year}", "month": f"{when.first:%b %Y}"}.get(stretch, "")
+    return Point(when.last, shown, written, source, comparator, preliminary, dated)

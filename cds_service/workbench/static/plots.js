@@ -44,7 +44,7 @@ export function plot({ name, unit, points, bands }, on, large) {
     drawn.push(s("polyline", { class: "line", points: known.map((one) => `${xs(one.day)},${ys(one.value)}`).join(" ") }));
   }
   for (const point of known) {
-    const title = `${shownValue(point)} ${unit} on ${written(point.day)}${point.preliminary ? ", preliminary" : ""}`;
+    const title = `${shownValue(point)} ${unit} on ${point.dated || written(point.day)}${point.preliminary ? ", preliminary" : ""}`;
     drawn.push(s("circle", { class: point.preliminary ? "dot early" : "dot", cx: xs(point.day), cy: ys(point.value), r: large ? 5 : 3.6 },
       s("title", {}, title)));
     if (large) {

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from cds_service.clinical import Medication, Phase, convert
+from cds_service.guidelines.b12_under_two.age import days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Schedule
 from cds_service.guidelines.b12_under_two.dosing import Line, doses_within, shown_dose
@@ -46,7 +47,7 @@ class Course:
         therapy, on = self._facts.therapy, self._facts.on
         began = therapy.start
         if self._facts.age.under_one_month or (
-            began is not None and (on - began).days >= TWO_WEEKS
+            began is not None and days_since(began, on) >= TWO_WEEKS
         ):
             return None
         doses = [one for one in therapy.running if one.kind == "administration"]

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from cds_service.clinical import Medication, Plan, PlannedDrug, RevisedDrug
 from cds_service.guidelines.b12_under_two import treatment
+from cds_service.guidelines.b12_under_two.age import recorded
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
@@ -355,7 +356,7 @@ class OrderChecks:
     def _weight_in_words(self) -> Message:
         weight = self.facts.weight
         if weight.rule == "WT-05":
-            return say(Orders.weight_too_old, date=weight.on or "-")
+            return say(Orders.weight_too_old, date=recorded(weight.when) if weight.when else "-")
         return say(Orders.no_weight)
 
     def _injection(self, order: Order, asked: OrderFacts) -> Iterator[Said]:

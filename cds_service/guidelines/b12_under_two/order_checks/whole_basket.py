@@ -101,8 +101,8 @@ class BasketChecks:
     def _without_a_level(self) -> dict[Check, date]:
         """The checks still to come without an order of a level, and when each is due."""
         facts, g, constants = self.facts, self.g, self.g.file.constants
-        start = facts.therapy.start if facts.therapy.current else None
-        start = start or facts.on
+        begun = facts.therapy.start if facts.therapy.current else None
+        start = begun.first if begun is not None else facts.on
         due: dict[Check, date] = {
             "one month": add_months(start, int(constants.one_month_check.value)),
             "three months": add_months(start, int(constants.three_month_check.value)),
