@@ -12,7 +12,7 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, request
 
 from cds_service import consultation
 from cds_service.consultation.known_answers import KnownAnswers
@@ -23,11 +23,13 @@ from cds_service.guidelines.registry import GUIDELINES
 from cds_service.settings import Settings, read_settings
 from cds_service.store.audit import Pseudonyms
 from cds_service.store.keeping import Store
+from cds_service.trust import outward
 from cds_service.trust.callers import Guard, OpenDoor
 from cds_service.web.intake import Turns
 from cds_service.web.views import Views, add_routes, fhir_server_for
 from cds_service.workbench import samples
 from cds_service.workbench.pages import SampleInfants, Workbench, add_samples, add_workbench
+from cds_service.workbench.sample_server import SampleServer
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request
@@ -61,14 +63,18 @@ def create_app(
 
     turns = Turns()
 
-    def connect(server: ApprovedFhirServer, token: str | None) -> FhirServer:
+    def connect(server: ApprovedFhirServer, token: str | None, host: str) -> FhirServer:
         deadline, at_once = settings.fhir_deadline, settings.fhir_at_once
-        return FhirServer(server, token, deadline, at_once, turns.given_up)
+        own = infants is not None and infants.is_at(server.url, host)
+        get = infants.get if infants is not None and own else outward.get
+        return FhirServer(server, token, deadline, at_once, turns.given_up, get)
 
     def today() -> date:
         """The day here, where the children are: not in UTC."""
         return settings.as_of or date.today()
 
+    told = sample_stories(settings) if settings.demo else {}
+    infants = SampleServer(told, today) if settings.demo else None
     if services is None:
         services = consultation.load_services(
             settings.guideline_overrides, guidelines, settings.code_map
@@ -92,8 +98,8 @@ def create_app(
         known_answers=known,
     )
     add_routes(app, views, settings)
-    if settings.demo:
-        add_samples(app, SampleInfants(sample_stories(settings), today))
+    if infants is not None:
+        add_samples(app, SampleInfants(told, infants, today))
     # It does not ask who the caller is, so it exists in open mode only.
     if settings.workbench and settings.clients_file is None and services:
         anyone = door.authenticate(None, ())
@@ -103,7 +109,9 @@ def create_app(
             front_for_programs=views.front,
             turns=turns,
             today=today,
-            server_for=lambda asked: fhir_server_for(asked, anyone, settings.demo, connect),
+            server_for=lambda asked: fhir_server_for(
+                asked, anyone, settings.demo, connect, request.host
+            ),
             prefetch_template=prefetch_template,
         )
         add_workbench(app, workbench)

@@ -244,6 +244,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "workbench": ("", ""),
     "workbench.samples": ("", "msgspec"),
+    "workbench.sample_server": (
+        "errors trust.addresses trust.outward workbench.samples",
+        "msgspec",
+    ),
     "workbench.pages": (
         "errors settings cdshooks consultation clinical guidelines.guideline language web.intake"
         " workbench",

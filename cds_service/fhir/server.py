@@ -21,6 +21,8 @@ from cds_service.trust import outward
 from cds_service.trust.addresses import ApprovedFhirServer
 
 _LARGEST_ANSWER = 20_000_000
+#: What answers an address, with these headers, until then, up to so many bytes: `outward.get`.
+Get = Callable[[str, Mapping[str, str], float, int], outward.Got]
 
 
 class Reply(NamedTuple):
@@ -39,7 +41,7 @@ class FhirServer:
 
     The deadline begins with the first queries and covers all that follow. ``at_once`` is how many
     queries of one client this process has under way; one more waits within its deadline.
-    ``while_waiting`` is entered while nothing is done but wait.
+    ``while_waiting`` is entered while nothing is done but wait; ``get`` is how it is asked.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class FhirServer:
         deadline_s: float,
         at_once: int = 32,
         while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+        get: Get = outward.get,
     ) -> None:
         self._client, self._at_once = approved.client, at_once
+        self._get = get
         self._while_waiting = while_waiting
         self.base = approved.url.rstrip("/")
         self.too_late = f"no answer within {round(deadline_s * 1000)} ms"
@@ -116,7 +120,7 @@ class FhirServer:
             return Reply(b"", self.too_late)
         try:
             if sent is None:
-                got = outward.get(url, self._headers, self._ends, _LARGEST_ANSWER)
+                got = self._get(url, self._headers, self._ends, _LARGEST_ANSWER)
             else:
                 headers = {**self._headers, "Content-Type": "application/fhir+json"}
                 got = outward.post(url, headers, self._ends, _LARGEST_ANSWER, sent)

@@ -45,8 +45,9 @@ if TYPE_CHECKING:
     from cds_service.trust.callers import Caller, Door
 
     Consult = Callable[..., Consultation]
-    #: Makes what `consult` reads through, for this call only, with the token or without one.
-    Connect = Callable[[ApprovedFhirServer, str | None], object]
+    #: Makes what `consult` reads through, for this call only, with the token or without one; last
+    #: is the host that the call came to, which may be the server itself.
+    Connect = Callable[[ApprovedFhirServer, str | None, str], object]
 
 _JSON = "application/json"
 #: The public CDS Hooks sandbox, https://github.com/cds-hooks/sandbox: its page, and the issuer of
@@ -152,7 +153,8 @@ class Views:
             with self._turns:
                 asked = parse_request(body, service.hook, self._limits)
                 one_action = self._applies_one_action(caller, environ)
-                done = self._consulted(arrived, asked, one_action=one_action)
+                host = environ.get("HTTP_HOST", "")
+                done = self._consulted(arrived, asked, host, one_action=one_action)
                 answered = encode(done.response)
         except ServiceError as error:
             self._accounts.call(arrived, asked, error)
@@ -195,11 +197,13 @@ class Views:
             accounts.turned_away(error, what)
             raise
 
-    def _consulted(self, arrived: Arrival, asked: Request, *, one_action: bool) -> Consultation:
+    def _consulted(
+        self, arrived: Arrival, asked: Request, host: str, *, one_action: bool
+    ) -> Consultation:
         """The answer, without what this caller is not to see."""
         settings, restraint = self._settings, self._restraint
         service, caller = arrived.service, arrived.caller
-        server, no_server = fhir_server_for(asked, caller, settings.demo, self._connect)
+        server, no_server = fhir_server_for(asked, caller, settings.demo, self._connect, host)
         unseen = restraint.unseen_rules(caller.name, service) if restraint else frozenset()
         occasion = Occasion(
             arrived.on,
@@ -264,7 +268,7 @@ def _front_page(settings: Settings) -> dict[str, str]:
 
 
 def fhir_server_for(
-    asked: Request, caller: Caller, demo: bool, connect: Connect
+    asked: Request, caller: Caller, demo: bool, connect: Connect, host: str
 ) -> tuple[object | None, str]:
     """The FHIR server that may be read for this call, or ``None`` and the reason."""
     if asked.fhir_server is None:
@@ -276,10 +280,10 @@ def fhir_server_for(
         return None, server.reason
     authorization = asked.authorization
     if authorization is None:
-        return connect(server, None), ""
+        return connect(server, None, host), ""
     if authorization.patient not in (None, asked.context.patient_id):
         return None, "the access token is for another patient"
-    return connect(server, authorization.access_token), ""
+    return connect(server, authorization.access_token, host), ""
 
 
 # --- errors ----------------------------------------------------------------------------------

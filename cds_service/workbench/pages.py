@@ -16,7 +16,7 @@ from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from flask import Flask, Response, request
@@ -29,6 +29,7 @@ from cds_service.errors import BadRequest, Forbidden, NotFound
 from cds_service.language import house, say
 from cds_service.web.intake import json_body, limits_of
 from cds_service.workbench import samples
+from cds_service.workbench.sample_server import PATH, Parameters, SampleServer
 
 if TYPE_CHECKING:
     from cds_service.clinical import Need
@@ -193,10 +194,17 @@ def add_workbench(app: Flask, workbench: Workbench) -> None:
 
 
 class SampleInfants:
-    """Lists the stories and serves them, with their dates moved to ``today``."""
+    """Lists the stories and serves them, with their dates moved to ``today``; ``server`` has them
+    as a FHIR server has."""
 
-    def __init__(self, stories: Mapping[str, samples.Story], today: Callable[[], date]) -> None:
+    def __init__(
+        self,
+        stories: Mapping[str, samples.Story],
+        server: SampleServer,
+        today: Callable[[], date],
+    ) -> None:
         self._stories = stories
+        self._server = server
         self._today = today
 
     def list_samples(self) -> Response:
@@ -210,6 +218,8 @@ class SampleInfants:
                 entry["toldOn"] = on
                 entry["request"] = f"/samples/{name}/request.json"
                 entry["patient"] = f"/samples/{name}/patient.json"
+                if self._server.holds(name):
+                    entry["sandbox"] = _in_the_sandbox(request.host_url, name)
             listed.append(entry)
         return _sample({"samples": listed})
 
@@ -221,11 +231,35 @@ class SampleInfants:
             raise NotFound("This story cannot be moved to this day; see /samples.")
         return _sample(told.request if part == "request" else told.patient)
 
+    def fhir_search(self, kind: str) -> Response:
+        asked = [*request.args.items(multi=True), *request.form.items(multi=True)]
+        return self._from_server(kind, asked)
+
+    def fhir(self, path: str) -> Response:
+        return self._from_server(path, [*request.args.items(multi=True)])
+
+    def _from_server(self, path: str, asked: Parameters) -> Response:
+        base = f"{request.host_url}{PATH.removeprefix('/')}"
+        body = self._server.answer(base, path, asked)
+        return Response(body, content_type="application/fhir+json")
+
+
+def _in_the_sandbox(here: str, name: str) -> str:
+    """The address that opens the infant of a story in the public CDS Hooks sandbox."""
+    names = {
+        "fhirServiceUrl": f"{here}fhir",
+        "patientId": name,
+        "serviceDiscoveryURL": f"{here}cds-services",
+    }
+    return f"https://sandbox.cds-hooks.org/?{urlencode(names)}"
+
 
 #: The addresses of the sample infants.
 SAMPLE_ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
     ("GET", "/samples", SampleInfants.list_samples),
     ("GET", "/samples/<name>/<any(request,patient):part>.json", SampleInfants.sample),
+    ("GET", f"{PATH}/<path:path>", SampleInfants.fhir),
+    ("POST", f"{PATH}/<kind>/_search", SampleInfants.fhir_search),
 )
 
 

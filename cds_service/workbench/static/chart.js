@@ -1,14 +1,15 @@
 // The chart at a glance: who, results over time, problems, treatment, feeding.
 
 import { age, written } from "./days.js";
-import { h, name } from "./dom.js";
+import { h, name, outward } from "./dom.js";
 import { plot } from "./plots.js";
 import { nameOf, patientOf, text } from "./read.js";
 
-export function chartOf({ told, request }, { loaded }) {
+export function chartOf({ told, request }, { loaded, samples, story }) {
   const { chart, on } = told;
   const { patientId } = request.context;
   const patient = patientOf(request.prefetch ?? loaded.prefetch, patientId);
+  const { sandbox } = samples.find((one) => one.name === story) ?? {};
   const born = text(patient?.birthDate);
   const [first, ...others] = chart.plots;
   return [
@@ -18,7 +19,8 @@ export function chartOf({ told, request }, { loaded }) {
         pair("Age", age(born, on) || "not known"),
         pair("Born", written(born) || "not known"),
         pair("Sex", text(patient?.gender) || "not known"),
-        pair("Record", h("code", {}, patientId)))),
+        pair("Record", h("code", {}, patientId))),
+      sandbox && h("p", { class: "elsewhere" }, link(sandbox, "Open in the CDS Hooks sandbox"))),
     first && plot(first, on, true),
     h("div", { class: "plots" }, others.map((one) => plot(one, on, false))),
     h("div", { class: "lists" },
@@ -28,6 +30,12 @@ export function chartOf({ told, request }, { loaded }) {
       list("Procedures", chart.procedures.map((one) => [one.name, [written(one.day)]]), true),
       chart.lists.map((one) => list(one.title, one.rows.map((row) => [row, []]), one.onlyIfAny))),
   ];
+}
+
+function link(address, title) {
+  const made = outward(h("a", {}, title), address);
+  made.append(h("span", { class: "quiet" }, " (opens in a new tab)"));
+  return made;
 }
 
 const pair = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
