@@ -209,13 +209,24 @@ def _spoken(
             [
                 Offered(
                     one,
-                    language.identity(one.label),
+                    language.identity(_label(one, outcome)),
                     tuple([_act(plan, acts, language) for plan in one.plans]),
                 )
                 for one in _choices(outcome)
             ]
         ),
     )
+
+
+def _label(choice: Choice, outcome: Recommend | CannotTell) -> Words:
+    """What is on the button. Clients hide which suggestion is recommended, so a drug that is not
+    says so first."""
+    prescribes = any(isinstance(plan, PlannedDrug | RevisedDrug) for plan in choice.plans)
+    if choice.recommended or not prescribes:
+        return choice.label
+    if any(other.recommended for other in _choices(outcome)):
+        return say(house.Card.alternative, choice=choice.label)
+    return say(house.Card.offered, choice=choice.label)
 
 
 def _act(plan: Plan, acts: dict[Plan, Act], language: Language) -> Act:
@@ -296,7 +307,7 @@ def _card(
         tuple(
             [
                 Suggestion(
-                    plain(language.text(one.choice.label)),
+                    plain(language.text(_label(one.choice, outcome))),
                     _uuid(f"{uuid}|{index}"),
                     one.choice.recommended,
                     tuple([actions[act] for act in one.acts]),

@@ -62,7 +62,8 @@ class Month(Struct):
 
 
 class Card(Struct):
-    """The labels of a card's lines, and how many found no room."""
+    """The labels of a card's lines, how many found no room, and how the button of a drug begins
+    that is not the recommended one."""
 
     give: str
     advice: str
@@ -80,6 +81,8 @@ class Card(Struct):
     position: str
     source: str
     more: str
+    alternative: str
+    offered: str
 
 
 class Action(Struct):

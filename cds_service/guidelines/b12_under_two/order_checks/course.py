@@ -32,13 +32,14 @@ class Course:
 
     def regimen(self, order: Order) -> Decimal:
         """What the recommended regimen for this child and the route of ``order`` gives in two
-        weeks."""
+        weeks; where no route is known, the one that gives less."""
         doses = self.g.file.doses
-        dose = doses.oral_regimen
-        if order.injected:
-            signs = bool(self._facts.neurological)
-            dose = doses.neurological_injections if signs else doses.weekly_injections
-        return _of_regimen(dose)
+        by_mouth = _of_regimen(doses.oral_regimen)
+        if order.ways and not order.injected:
+            return by_mouth
+        signs = bool(self._facts.neurological)
+        injected = _of_regimen(doses.neurological_injections if signs else doses.weekly_injections)
+        return injected if order.injected else min(by_mouth, injected)
 
     def given(self, order: Order) -> Decimal | None:
         """All that is ordered or was given in the first two weeks of a treatment that begins;

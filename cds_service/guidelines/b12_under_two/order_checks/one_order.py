@@ -402,7 +402,7 @@ class OrderChecks:
         match = self._why.first(self.g.tables.order_unclear, asked, order.called)
         if not match.fired:
             return []
-        notes = [Note("advice", say(Texts.draft_not_checked, reason=one)) for one in reasons]
+        notes = [Note("why", say(Texts.draft_not_checked, reason=one)) for one in reasons]
         known = {"b12", "conditions"}.isdisjoint(self.facts.missing | self.facts.incomplete)
         if known and not self.facts.therapy.current:
             notes += self._regimens.notes(order, "regimen")

@@ -1,0 +1,211 @@
+"""What three clients make of what is suggested, and what they are told when they ask again.
+
+One applies every action as it was sent (`infants.accept`, `test_every_infant.py`). One keeps of a
+suggested order only what its forms hold, as a server that stores the elements of one profile. One
+keeps the name and the first code of one drug, as the public CDS Hooks sandbox does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from expected_cards import STORIES
+from infants import accept, bundle
+from played import Story, service_of
+from test_stories import RULES, story_of
+
+Json = dict[str, Any]
+
+#: What a client form of the sandbox holds once a drug was chosen, before anything is entered.
+UNTOUCHED_FORM: Json = {
+    "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}},
+    "doseAndRate": [
+        {"doseQuantity": {"value": 1, "system": "http://unitsofmeasure.org", "code": "{pill}"}}
+    ],
+}
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+
+#: The elements that servers of the US Core profile of MedicationRequest must be able to keep
+#: (http://hl7.org/fhir/us/core/StructureDefinition/us-core-medicationrequest, "must support"),
+#: and of its dosage: neither route nor identifier nor extension is among them.
+US_CORE = {
+    "resourceType", "id", "status", "intent", "category", "reportedBoolean", "subject",
+    "medicationCodeableConcept", "encounter", "authoredOn", "requester", "reasonCode",
+    "dosageInstruction", "dispenseRequest",
+}  # fmt: skip
+US_CORE_DOSAGE = {"text", "timing", "doseAndRate"}
+
+
+def answered(told: Story, request: Json, **settings: Any) -> list[Json]:
+    client = told.client(**settings)
+    answer = client.post(f"/cds-services/{service_of(request['hook']).id}", json=request)
+    assert answer.status_code == 200, answer.text
+    cards: list[Json] = answer.json["cards"]
+    return cards
+
+
+def recommended_drugs(cards: list[Json]) -> Iterator[Json]:
+    """What is to be pressed: each recommended suggestion that orders a drug."""
+    for card in cards:
+        for suggestion in card.get("suggestions", ()):
+            if suggestion["isRecommended"] and any(map(orders_a_drug, suggestion["actions"])):
+                yield suggestion
+
+
+def orders_a_drug(action: Json) -> bool:
+    resource = action.get("resource", {})
+    return action["type"] in ("create", "update") and (
+        resource.get("resourceType") == "MedicationRequest"
+        and resource["status"] not in ("stopped", "cancelled")
+    )
+
+
+def of_the_orders(cards: list[Json]) -> list[Json]:
+    return [one for one in cards if "order" in one["extension"][RULES]]
+
+
+CHARTS = [name for name in STORIES if story_of(name).request["hook"] == "patient-view"]
+TREATED = [name for name in CHARTS if any(recommended_drugs(story_of(name).post().json["cards"]))]
+
+
+def test_there_are_infants_to_treat() -> None:
+    assert len(TREATED) >= 40
+
+
+# --- the buttons ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_drug_that_is_not_recommended_says_so_first_on_its_button(name: str) -> None:
+    """Clients hide `isRecommended`, and show the label alone."""
+    for card in story_of(name).post().json["cards"]:
+        for suggestion in card.get("suggestions", ()):
+            held_back = suggestion["label"].startswith(("Not the recommended", "Offered, not"))
+            drugs = [one for one in suggestion["actions"] if orders_a_drug(one)]
+            assert len(drugs) <= 1
+            assert held_back is bool(drugs and not suggestion["isRecommended"])
+
+
+# --- the public sandbox --------------------------------------------------------------------------
+
+
+def in_the_sandbox(told: Story, form: Json | None) -> Json:
+    """What its Rx View sends: a bare order, or one whose drug was chosen."""
+    draft: Json = {
+        "resourceType": "MedicationRequest",
+        "id": "request-123",
+        "status": "draft",
+        "subject": {"reference": f"Patient/{told.patient_id}"},
+        **(form or {}),
+    }
+    context = {
+        "patientId": told.patient_id,
+        "userId": "Practitioner/COREPRACTITIONER1",
+        "selections": ["MedicationRequest/request-123"],
+        "draftOrders": {"resourceType": "Bundle", "entry": [{"resource": draft}]},
+    }
+    return {**told.request, "hook": "order-select", "context": context}
+
+
+def pressed(suggestion: Json, kept: Json) -> Json | None:
+    """The form after the button: name and first code of the first drug, everything else as it
+    was. The sandbox cannot use a drug without a code."""
+    action = next(one for one in suggestion["actions"] if orders_a_drug(one))
+    drug = action["resource"]["medicationCodeableConcept"]
+    if "coding" not in drug:
+        return None
+    assert drug["coding"][0]["system"] == RXNORM
+    first = {"system": RXNORM, "code": drug["coding"][0]["code"], "display": drug["text"]}
+    return {**kept, "medicationCodeableConcept": {"text": drug["text"], "coding": [first]}}
+
+
+#: Not those whose present treatment is to be replaced, which is said where the chart is open.
+BEGINNING = [
+    name
+    for name in TREATED
+    if any(recommended_drugs(answered(story_of(name), in_the_sandbox(story_of(name), None))))
+]
+
+
+def test_a_drug_without_a_code_is_the_only_one_that_the_sandbox_cannot_take() -> None:
+    cannot = [
+        name
+        for name in BEGINNING
+        for button in recommended_drugs(
+            answered(story_of(name), in_the_sandbox(story_of(name), None), one_action=True)
+        )
+        if pressed(button, {}) is None
+    ]
+    assert cannot == ["preterm-benzyl-alcohol"]
+    assert len(BEGINNING) >= 80
+
+
+@pytest.mark.parametrize("name", sorted({*BEGINNING} - {"preterm-benzyl-alcohol"}))
+def test_in_the_sandbox_the_button_leaves_the_right_drug_and_says_what_to_enter(name: str) -> None:
+    told = story_of(name)
+    entered = answered(told, in_the_sandbox(told, None), one_action=True)
+    buttons = list(recommended_drugs(entered))
+    assert len(buttons) == 1
+    (button,) = buttons
+    assert len(button["actions"]) == 1
+    form = pressed(button, {"dosageInstruction": [UNTOUCHED_FORM]})
+    assert form is not None
+    after = answered(told, in_the_sandbox(told, form), one_action=True)
+    assert not [one for one in recommended_drugs(after) if one["actions"][0]["type"] == "create"]
+    (unread,) = [one for one in of_the_orders(after) if "not checked" in one["summary"]]
+    assert unread["indicator"] in ("warning", "critical")
+    assert "1 pill" in unread["summary"]
+    assert "micrograms" in unread["detail"]
+    assert " mL " in unread["detail"]
+
+
+@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("name", BEGINNING[::8])
+def test_in_the_sandbox_no_other_order_s_quantity_stays_unremarked(name: str, number: int) -> None:
+    """The number of pills of a tablet remains when the button puts another drug into the form."""
+    told = story_of(name)
+    tablet = {"text": "Vitamin B 12 1 MG Oral Tablet"}
+    tablet["coding"] = [{"system": RXNORM, "code": "309593", "display": tablet["text"]}]  # type: ignore[assignment]
+    dosage = json.loads(json.dumps(UNTOUCHED_FORM))
+    dosage["doseAndRate"][0]["doseQuantity"]["value"] = number
+    before = {"medicationCodeableConcept": tablet, "dosageInstruction": [dosage]}
+    cards = answered(told, in_the_sandbox(told, before), one_action=True)
+    buttons = list(recommended_drugs(cards))
+    for form in filter(None, [pressed(button, before) for button in buttons]):
+        after = answered(told, in_the_sandbox(told, form), one_action=True)
+        assert [one for one in of_the_orders(after) if f"{number} pill" in one["summary"]]
+
+
+# --- a server that keeps what one profile names --------------------------------------------------
+
+
+def kept_by_us_core(resource: Json) -> Json:
+    if resource["resourceType"] != "MedicationRequest":
+        return resource
+    kept = {name: value for name, value in resource.items() if name in US_CORE}
+    kept["dosageInstruction"] = [
+        {name: value for name, value in one.items() if name in US_CORE_DOSAGE}
+        for one in kept.get("dosageInstruction", ())
+    ]
+    return kept
+
+
+@pytest.mark.parametrize("name", TREATED)
+def test_what_a_us_core_server_keeps_is_known_as_the_treatment(name: str) -> None:
+    told = story_of(name)
+    cards = answered(told, told.request)
+    prefetch = told.request["prefetch"]
+    empty = {key: bundle([]) for key in ("meds", "orders") if not prefetch.get(key)}
+    request = {**told.request, "prefetch": {**prefetch, **empty}}
+    chart = accept(request, cards, lambda card, one: one["isRecommended"])
+    whole = answered(told, chart)
+    for bundled in chart["prefetch"].values():
+        for entry in (bundled or {}).get("entry", ()):
+            entry["resource"] = kept_by_us_core(entry["resource"])
+    kept = answered(told, chart)
+    assert [one["extension"][RULES] for one in kept] == [one["extension"][RULES] for one in whole]
+    assert [one["summary"] for one in kept] == [one["summary"] for one in whole]
+    assert "could not be identified" not in json.dumps(kept)
