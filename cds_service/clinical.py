@@ -325,7 +325,7 @@ class Patient(Struct, frozen=True):
     sex: Sex = ""
 
 
-Importance = Literal["indispensable", "required", "optional"]
+Importance = Literal["indispensable", "required", "optional", "welcome"]
 
 
 class Need(Struct, frozen=True):
@@ -340,7 +340,8 @@ class Need(Struct, frozen=True):
     cannot be used). Both empty: every resource of the kind. ``local`` are a site's own codes that
     have a meaning here, whatever it is. Importance: without an
     *indispensable* need nothing can be said (412); without a *required* one nothing can be
-    recommended (a card says so); without an *optional* one its facts are unknown.
+    recommended (a card says so); without an *optional* one its facts are unknown. A *welcome* one
+    is used where a client sends it, and neither fetched nor missed.
     """
 
     key: str
@@ -381,6 +382,21 @@ class Unread(Struct, frozen=True, gc=False):
 BESIDE: frozenset[Reason] = frozenset({"another patient", "another kind"})
 
 
+class Relative(Struct, frozen=True):
+    """Somebody of the family, and what is recorded of them: ``diseases`` in words."""
+
+    role: str
+    codes: tuple[Code, ...] = ()
+    diseases: tuple[str, ...] = ()
+    disease_codes: tuple[Code, ...] = ()
+
+
+class OpenTask(Struct, frozen=True):
+    """A task about this patient that nobody has finished, in its words."""
+
+    text: str
+
+
 class Record(Struct, frozen=True):
     """All that could be read about one patient, and what could not.
 
@@ -403,6 +419,8 @@ class Record(Struct, frozen=True):
     unreadable: Mapping[str, int] = {}
     foreign: int = 0
     unread: tuple[Unread, ...] = ()
+    relatives: tuple[Relative, ...] = ()
+    tasks: tuple[OpenTask, ...] = ()
 
 
 # --- what a guideline would have ordered --------------------------------------------------------

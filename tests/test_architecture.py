@@ -83,6 +83,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "clinical errors fhir.gather fhir.reading fhir.editions fhir.wire fhir.elements",
         "msgspec",
     ),
+    "fhir.reading.around": (_READING, "msgspec"),
     "fhir.reading.collecting": (_READING, "msgspec"),
     "fhir.reading.context": (_READING, "msgspec"),
     "fhir.reading.measurements": (_READING, "msgspec"),

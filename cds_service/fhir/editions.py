@@ -213,6 +213,8 @@ TYPES: Mapping[str, frozenset[str]] = {
     **{one.kind: frozenset(shape.type for shape in SHAPES if shape.kind == one.kind)
        for one in SHAPES},
     "MedicationRequest": frozenset({"MedicationRequest", "MedicationOrder", "MedicationStatement"}),
+    "FamilyMemberHistory": frozenset({"FamilyMemberHistory"}),
+    "Task": frozenset({"Task"}),
 }  # fmt: skip
 
 #: Needs that are about drugs, in the order in which their resources stand in a record.

@@ -91,7 +91,7 @@ def gather(
     """
     answers: dict[str, Answer] = {}
     searches: list[_Search] = []
-    for need in needs:
+    for need in _sent_or_asked_for(needs, prefetch):
         sent = prefetch.get(need.key)
         raw = bytes(sent) if sent is not None else None
         if raw == b"null":
@@ -100,7 +100,7 @@ def gather(
         first, absent = _first_page(need, raw, max_entries)
         if first is not None and first.next is None:
             answers[need.key] = _answer((first,), "", "prefetch")
-        elif server is None:
+        elif not _may_be_asked(server, need):
             answers[need.key] = (
                 Answer("absent", why=f"{absent}, and {why_no_server}")
                 if first is None
@@ -116,7 +116,22 @@ def gather(
             for search in searches:
                 answers[search.need.key] = search.answer(server.too_late)
         _fetch_medications(needs, answers, server, medications)
-    return {need.key: answers[need.key] for need in needs} | answers if searches else answers
+    return {key: answers[key] for key in _in_order(needs, answers)} if searches else answers
+
+
+def _sent_or_asked_for(needs: Sequence[Need], prefetch: Mapping[str, Raw]) -> list[Need]:
+    """All needs but those that are only welcome and were not sent."""
+    return [need for need in needs if need.importance != "welcome" or need.key in prefetch]
+
+
+def _may_be_asked(server: FhirServer | None, need: Need) -> bool:
+    return server is not None and need.importance != "welcome"
+
+
+def _in_order(needs: Sequence[Need], answers: Mapping[str, Answer]) -> list[str]:
+    """The keys of what was answered, the needs' in their order first."""
+    declared = [need.key for need in needs if need.key in answers]
+    return [*declared, *(key for key in answers if key not in declared)]
 
 
 _LOOKED_AND_FOUND_NOTHING = Answer("empty", origin="prefetch")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 
 class Wire(Struct, rename="camel", gc=False):
@@ -116,6 +116,7 @@ class Observation(Result):
     effective_period: Period | None = None
     effective_timing: Occurring | None = None
     focus: list[Reference] | Reference | None = None
+    extension: Any = None
     component: list[Result] | None = None
 
 
@@ -262,6 +263,31 @@ class Patient(Wire):
     deceased_date_time: str | None = None
     implicit_rules: str | None = None
     modifier_extension: list[Raw] | None = None
+
+
+class RelativesCondition(Wire):
+    code: Concept | None = None
+
+
+class FamilyHistory(Wire):
+    resource_type: str | None = None
+    implicit_rules: str | None = None
+    modifier_extension: list[Raw] | None = None
+    status: str | None = None
+    patient: Reference | None = None
+    name: str | None = None
+    relationship: Concept | None = None
+    condition: list[RelativesCondition] | None = None
+
+
+class Task(Wire):
+    resource_type: str | None = None
+    implicit_rules: str | None = None
+    modifier_extension: list[Raw] | None = None
+    status: str | None = None
+    description: str | None = None
+    code: Concept | None = None
+    about: Reference | None = field(name="for", default=None)
 
 
 # What can still be told about a resource that could not be decoded, one element at a time.

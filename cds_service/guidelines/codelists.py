@@ -181,6 +181,12 @@ def _plain(system: str, code: str) -> str:
     return code.upper() if system == ATC else code
 
 
+def _covers(row: CodeRow, plain: str) -> bool:
+    """Whether a row is of this code as compared, or of its family."""
+    own = _plain(row.system, row.code)
+    return plain.startswith(own[:-1]) if own.endswith("*") else plain == own
+
+
 class CodeList(Struct, frozen=True):
     """Codes that mean one thing. Make it with `CodeList.of`; `codes` are its rows as written."""
 
@@ -212,6 +218,19 @@ class CodeList(Struct, frozen=True):
     def display_of(self, code: Code) -> str:
         """What the verified row of this very code calls it; "" where a family decides."""
         return self._displays.get((code.system, code.code.upper()), "")
+
+    def called(self, code: Code) -> str:
+        """What the verified row that decides calls this code or its family; "" without a row."""
+        exact = self.display_of(code)
+        if exact:
+            return exact
+        plain = _plain(code.system, code.code[:LONGEST_CODE])
+        rows = (
+            row.display.removesuffix(" (family)")
+            for row in self.codes
+            if row.verified and row.system == code.system and _covers(row, plain)
+        )
+        return next(rows, "")
 
     def mentions(self, code: Code) -> bool:
         """Whether only an unverified row has ``code``: to be named to people, never decisive."""

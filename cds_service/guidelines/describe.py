@@ -60,6 +60,7 @@ _IMPORTANCE: Mapping[Importance, Message] = {
     "indispensable": say(Described.indispensable),
     "required": say(Described.required),
     "optional": say(Described.optional),
+    "welcome": say(Described.welcome),
 }
 _CONFIDENCE: Mapping[str, Message] = {
     "high": say(Described.high),
@@ -70,6 +71,7 @@ _WITHOUT: Mapping[Importance, Message] = {
     "indispensable": say(Described.without_indispensable),
     "required": say(Described.without_required),
     "optional": say(Described.without_optional),
+    "welcome": say(Described.without_welcome),
 }
 
 

@@ -189,10 +189,12 @@ class Described(Struct):
     without_indispensable: str
     without_required: str
     without_optional: str
+    without_welcome: str
     contents: str
     indispensable: str
     required: str
     optional: str
+    welcome: str
     needs: str
     key: str
     resource: str

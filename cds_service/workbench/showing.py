@@ -118,7 +118,9 @@ def _as_prefetch(needs: Sequence[Need], evidence: Mapping[str, Answer]) -> Json:
     """What was gathered, in the form in which a client would have sent it."""
     sent: Json = {}
     for need in needs:
-        answer = evidence[need.key]
+        answer = evidence.get(need.key)
+        if answer is None:
+            continue
         resources = [Raw(bytes(one)) for one in answer.resources]
         if need.kind == "Patient" and resources:
             sent[need.key] = resources[0]

@@ -274,7 +274,10 @@ def pairs(chosen: list[Infant]) -> Iterator[tuple[str, Infant, Infant]]:
         kind, base, worse = steps[number % len(steps)]
         # Extreme metabolites suspect an inborn error, which is critical, unless the level is low:
         # then the deficiency explains them, and is graded by itself.
-        explained = kind == "b12" and (infant["homocysteine"] == "60" or infant["mma"] == "25")
+        # Of a newborn's orders, one raised metabolite does the same.
+        newborn = infant["age"] == "10 days" and infant["drafts"] != "chart"
+        extreme = infant["homocysteine"] == "60" or infant["mma"] == "25"
+        explained = kind == "b12" and (extreme or newborn)
         # In a recorded inborn error amount and interval of an order are the specialist's.
         specialist = worse == "cobalamin C" and infant["drafts"] != "chart"
         if not explained and not specialist:

@@ -198,8 +198,10 @@ def breast_feeding(answer: Code | str = BREAST_FED, *, ago: int = 5) -> Measurem
     return a_measurement(Code(LOINC, "63895-7", "Breastfeeding status"), ago, **told)
 
 
-def a_diet(answer: Code = VEGAN, *, about: str = "") -> Measurement:
-    return a_measurement(Code(LOINC, "81663-7", "Diet"), concepts=(answer,), about=about)
+def a_diet(answer: Code | str = VEGAN, *, about: str = "") -> Measurement:
+    """What somebody eats, by a code or in words."""
+    told: dict[str, Any] = {"text": answer} if isinstance(answer, str) else {"concepts": (answer,)}
+    return a_measurement(Code(LOINC, "81663-7", "Diet"), about=about, **told)
 
 
 def a_problem(code: Code | None, ago: int | None = 20, **but: Any) -> Problem:

@@ -59,7 +59,15 @@ from builders import (
 )
 from msgspec import Raw, json, structs
 
-from cds_service.clinical import Code, DoseAmount, DraftDosage, Medication, Schedule
+from cds_service.clinical import (
+    Code,
+    DoseAmount,
+    DraftDosage,
+    Medication,
+    OpenTask,
+    Relative,
+    Schedule,
+)
 from cds_service.fhir.drafts import open_drafts, read_basket
 from cds_service.guidelines import b12_under_two
 from cds_service.guidelines.b12_under_two.dosing import understand
@@ -926,6 +934,40 @@ def a_very_high_level_beside_a_sign_is_asked_about() -> None:
         assert see(a_record(level=a_level(2500), problems=problems)).shows("STAT-08") is shown
 
 
+def a_vegan_diet_in_words_asks_for_a_level() -> None:
+    told = a_diet("vegan")
+    toddler = months_old(15)
+    seen = see(a_record(measured=(told,), birth=toddler))
+    assert seen.shows("RTE-10")
+    assert not seen.doses
+    assert see(a_record(told, level=a_level(450), birth=toddler)).shows("PRE-02")
+    hers = a_diet("Mutter lebt vegan")
+    for feeding, asks in ((None, True), ("breastfed", True), ("formula fed", False)):
+        fed = (breast_feeding(feeding),) if feeding else ()
+        assert see(a_record(measured=(hers, *fed))).shows("RTE-10") is asks
+    # words choose no route: the cause stays undocumented
+    low = see(a_record(told, level=a_level(150), birth=toddler))
+    assert "ETI-06" in low.rules
+
+
+def prevention_rests_while_its_task_is_open() -> None:
+    mother = Relative("mother", diseases=("Coeliac disease",))
+    told = a_record(breast_feeding(), level=a_level(450))
+    of_mother = structs.replace(told, relatives=(mother,))
+    assert see(told).silent
+    assert see(of_mother).shows("PRE-01")
+    for text, rests in (
+        (G.file.texts.prevention_mother, True),
+        ("Mother: vitamin B12 supplement", True),
+        ("Vegan child: vitamin B12", False),
+        ("Mother: vaccination", False),
+    ):
+        task = structs.replace(of_mother, tasks=(OpenTask(text),))
+        assert see(task).shows("PRE-01") is not rests
+    father = structs.replace(mother, role="father")
+    assert see(structs.replace(told, relatives=(father,))).silent
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1026,6 +1068,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_very_high_level_beside_a_sign_is_asked_about,
     of_several_orders_in_force_one_stays,
     a_month_or_a_year_is_all_its_days,
+    a_vegan_diet_in_words_asks_for_a_level,
+    prevention_rests_while_its_task_is_open,
 )
 
 

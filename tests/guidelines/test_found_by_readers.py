@@ -6,8 +6,11 @@ from builders import (
     COBALAMIN_C,
     CROHN,
     CYANOCOBALAMIN,
+    ICD10CM,
+    KIT,
     LEBER,
     SEIZURE,
+    VEIN,
     a_dose_given,
     a_lab,
     a_level,
@@ -22,6 +25,7 @@ from builders import (
     see,
 )
 
+from cds_service.clinical import Code
 from cds_service.guidelines.b12_under_two.words import _plain_case
 from cds_service.guidelines.engine import Recommend
 
@@ -139,3 +143,22 @@ def test_a_specialist_and_a_running_danger_do_not_both_lead():
         a_record(problems=[COBALAMIN_C, LEBER], medications=[an_order()], missing={"b12": ""})
     )
     assert sum(one.main for one in blind.outcomes if isinstance(one, Recommend)) <= 1
+
+
+def test_an_antidote_in_force_preselects_nothing():
+    kit, over = (an_order(KIT, ago=1, status=one, route=VEIN) for one in ("active", "stopped"))
+    for record, offered in (
+        (a_record(medications=[kit]), {"DOSE-A": False}),
+        (a_record(medications=[kit], problems=[SEIZURE]), {"DOSE-D": False}),
+        (a_record(medications=[over]), {"DOSE-A": True}),
+    ):
+        seen = see(record)
+        assert seen.doses == offered
+        assert seen.says("nothing is preselected here") is not any(offered.values())
+
+
+def test_a_code_without_a_name_is_shown_by_that_of_its_list():
+    for code, name in (("R62.51", "failure to thrive"), ("G40.909", "epilepsy")):
+        seen = see(a_record(problems=[Code(ICD10CM, code)]))
+        assert seen.says(name)
+        assert not seen.says(code)

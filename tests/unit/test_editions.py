@@ -82,7 +82,8 @@ def test_a_dose_stands_where_the_model_of_its_version_has_it(edition: str) -> No
 
 
 def test_every_version_has_every_kind_and_a_way_of_writing() -> None:
-    for kind in TYPES.keys() - {"Patient"}:
+    # What is read of these three has one name in every version.
+    for kind in TYPES.keys() - {"Patient", "FamilyMemberHistory", "Task"}:
         assert {one for shape in SHAPES if shape.kind == kind for one in shape.editions} == set(
             EDITIONS
         )

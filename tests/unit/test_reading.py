@@ -209,6 +209,36 @@ def test_a_result_about_somebody_else_says_so(focus: list[Json], about: str) -> 
     assert measured(focus=focus).about == about
 
 
+FOCUS_CODE = "http://hl7.org/fhir/StructureDefinition/observation-focusCode"
+FOCAL_SUBJECT = "http://hl7.org/fhir/StructureDefinition/observation-focal-subject"
+
+
+@pytest.mark.parametrize(
+    ("extension", "about"),
+    [
+        ([{"url": FOCUS_CODE, "valueCodeableConcept": {"coding": [{"code": "MTH"}]}}], "mother"),
+        ([{"url": FOCUS_CODE, "valueCodeableConcept": {"coding": [{"code": "72705000"}]}}],
+         "mother"),
+        ([{"url": FOCUS_CODE, "valueCodeableConcept": {"text": "Kindsmutter"}}], "Kindsmutter"),
+        ([{"url": FOCUS_CODE, "valueCodeableConcept": {"coding": [{"code": "FTH"}]}}],
+         "somebody else"),
+        ([{"url": FOCUS_CODE, "valueCodeableConcept": {"coding": [{"code": "ONESELF"}]}}], ""),
+        ([{"url": FOCAL_SUBJECT, "valueReference": {"reference": "RelatedPerson/2",
+           "display": "mother"}}], "mother"),
+        ([{"url": FOCAL_SUBJECT, "valueReference": {"reference": "Patient/1"}}], ""),
+        ([{"url": "https://ehr.example.org/whose", "valueReference": {
+           "reference": "RelatedPerson/2"}}], "RelatedPerson"),
+        ([{"url": "https://ehr.example.org/device", "valueReference": {
+           "reference": "Device/2"}}], ""),
+        ([{"url": "https://ehr.example.org/note", "valueString": "mother"}], ""),
+        ([{"url": FOCUS_CODE, "valueCodeableConcept": {"coding": [7]}}, 3], "somebody else"),
+        ({"url": FOCUS_CODE}, ""),
+    ],
+)  # fmt: skip
+def test_an_extension_may_say_whom_a_result_is_about(extension: Any, about: str) -> None:
+    assert measured(extension=extension).about == about
+
+
 # --- which -----------------------------------------------------------------------------------
 
 

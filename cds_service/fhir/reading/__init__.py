@@ -22,6 +22,7 @@ from cds_service.errors import DataUnavailable
 from cds_service.fhir import elements, wire
 from cds_service.fhir.editions import MEDICATION_KINDS
 from cds_service.fhir.gather import UNDECODABLE, Answer
+from cds_service.fhir.reading.around import read_around
 from cds_service.fhir.reading.collecting import Collector, type_of
 from cds_service.fhir.reading.context import Owner
 
@@ -39,7 +40,7 @@ def read_record(evidence: Mapping[str, Answer], needs: Sequence[Need], patient_i
     missing: dict[str, str] = {}
     incomplete = set()
     for need in needs:
-        if need.kind == "Patient":
+        if need.kind == "Patient" or need.importance == "welcome":
             continue
         answer = evidence.get(need.key)
         if answer is None:
@@ -54,6 +55,7 @@ def read_record(evidence: Mapping[str, Answer], needs: Sequence[Need], patient_i
                     missing[need.key] = "nothing that was sent could be used"
                 elif collector.unreadable.get(need.key):
                     incomplete.add(need.key)
+    around = read_around(evidence, needs, owner)
     return Record(
         patient,
         measurements=collector.found("Observation"),
@@ -66,7 +68,9 @@ def read_record(evidence: Mapping[str, Answer], needs: Sequence[Need], patient_i
         incomplete=frozenset(incomplete),
         unreadable=collector.unreadable,
         foreign=collector.foreign,
-        unread=tuple(collector.unread),
+        unread=(*collector.unread, *around.unread),
+        relatives=around.relatives,
+        tasks=around.tasks,
     )
 
 

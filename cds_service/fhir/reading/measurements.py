@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import Raw
 
 from cds_service.clinical import Code, Interval, Measurement, Moment, Quantity
@@ -32,7 +34,7 @@ def read_observation(
     # Of a period it is its end that counts, and nothing when that is open.
     when = _WHEN.of(sent, moments)[1] or _ISSUED.of(sent, moments)[1]
     unclear = () if when is not None or not _WHEN.are_unread(sent, moments) else ("date",)
-    about = _about(sent.focus, context.owner) if sent.focus else ""
+    about = _about_another(sent, context.owner)
     source, status = source_of(sent), sent.status or ""
     return tuple(
         [
@@ -131,6 +133,54 @@ def _other_answer(
         bare = wire.Amount(Raw(str(sent.value_integer)))
         return elements.quantity(bare), None, (), ""
     return None, elements.interval(sent.value_range), (), ""
+
+
+def _about_another(sent: wire.Observation, owner: Owner) -> str:
+    """Who or what else the result is about, in the sender's words; "" if it is this patient."""
+    about = _about(sent.focus, owner) if sent.focus else ""
+    return about or (_about_by_extension(sent.extension, owner) if sent.extension else "")
+
+
+def _about_by_extension(extensions: object, owner: Owner) -> str:
+    """The same, where a standard extension says who it is by a code or a reference, or where any
+    extension refers to a related person."""
+    for one in extensions if isinstance(extensions, list) else ():
+        if not isinstance(one, dict):
+            continue
+        named = str(one.get("url", "")).rpartition("/")[2] in _FOCUS_EXTENSIONS
+        reference, concept = one.get("valueReference"), one.get("valueCodeableConcept")
+        if isinstance(reference, dict):
+            sent = wire.Reference(**{
+                key: value for key in ("reference", "display")
+                if isinstance(value := reference.get(key), str)
+            })  # fmt: skip
+            related = (sent.reference or "").startswith("RelatedPerson/")
+            if (named or related) and (about := _about([sent], owner)):
+                return about
+        if named and isinstance(concept, dict) and (about := _called(concept)):
+            return about
+    return ""
+
+
+#: Of R4 and R4B, and of STU3: who a result is about, if not the patient.
+_FOCUS_EXTENSIONS = frozenset({"observation-focusCode", "observation-focal-subject"})
+#: HL7's role codes of a mother, and SNOMED CT's.
+_MOTHER = frozenset({"MTH", "NMTH", "NMTHF", "GESTM", "72705000"})
+#: The patient, by role code.
+_SELF = frozenset({"ONESELF", "SELF", "PAT"})
+
+
+def _called(concept: dict[str, Any]) -> str:
+    """Who a concept names, in its words, else by its code; "" if it is the patient."""
+    codings = concept.get("coding")
+    found = [one for one in codings if isinstance(one, dict)] if isinstance(codings, list) else []
+    codes = {str(one.get("code", "")).upper() for one in found}
+    if codes & _SELF:
+        return ""
+    if codes & _MOTHER:
+        return "mother"
+    words = (concept.get("text"), *(one.get("display") for one in found))
+    return next((one for one in words if isinstance(one, str) and one), "somebody else")
 
 
 def _about(focus: list[wire.Reference] | wire.Reference, owner: Owner) -> str:

@@ -40,7 +40,7 @@ from cds_service.guidelines.b12_under_two.tables.status import (
 from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts
 from cds_service.guidelines.engine import Indicator, Limit
 from cds_service.guidelines.tables import Match, Reasoning, Table, first_match, one_row
-from cds_service.language import Amount, Listed, Message, Value, say
+from cds_service.language import Amount, Listed, Message, Value, Words, say
 
 _DEFICIENT: frozenset[StatusName] = frozenset(
     {"deficient", "deficient (functional)", "deficient (old result)", "deficient (diagnosis only)"}
@@ -172,6 +172,14 @@ def months_at(facts: Facts, lab: Lab | None) -> int | None:
 def at_risk(cause: Cause) -> bool:
     """A documented cause. Breast-feeding alone is how most infants are fed, not a risk."""
     return cause in ("inborn", "malabsorption", "mixed", "nutritional")
+
+
+def told_risk(facts: Facts) -> tuple[Words, ...]:
+    """What makes a child without a level one to be measured though it is no cause: a vegan diet in
+    words, and what is recorded of the mother of a child that is, or may be, breast-fed."""
+    child = (facts.diet_in_words,) if facts.diet_in_words else ()
+    perhaps = facts.breast_fed is None and facts.age.band != "toddler" and not facts.formula_fed
+    return (*child, *facts.maternal) if facts.breast_fed or perhaps else child
 
 
 # --- metabolites --------------------------------------------------------------------------------
@@ -336,7 +344,7 @@ def assess_status(facts: Facts, cause: Cause, signs: Signs, g: Guideline, why: R
     weighed = Weighed()
     asked = StatusFacts(
         signs=bool(facts.neurological),
-        suggested=signs.alarm is not None,
+        suggested=signs.alarm is not None or bool(told_risk(facts)),
         risk=at_risk(cause),
         diagnosis=_diagnosis(facts, level, g),
     )

@@ -256,6 +256,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     weights_disagree_partial: str
     weight_rejected: str
     weight_slip: str
+    antidote_in_force: str
+    told_risk: str
     weight_unusual: str
     weight_estimated: str
     label_discordance: str
@@ -477,6 +479,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     need_allergies: str
     need_administrations: str
     need_orders: str
+    need_family: str
+    need_tasks: str
 
 
 class Orders(Struct, frozen=True, forbid_unknown_fields=True):
@@ -707,6 +711,10 @@ class Explain(Struct, frozen=True, forbid_unknown_fields=True):
 class Describe(Struct, frozen=True, forbid_unknown_fields=True):
     """What the guideline's own page says beside its data."""
 
+    changes: str
+    of_edition: str
+    rules: str
+    what_changed: str
     what_it_needs: str
     limits: str
     doses: str

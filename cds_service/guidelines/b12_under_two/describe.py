@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from msgspec import Struct
+
 from cds_service.clinical import Need
+from cds_service.errors import GuidelineError
 from cds_service.guidelines import describe as kit
 from cds_service.guidelines.b12_under_two.data import Describe, Guideline
 from cds_service.guidelines.b12_under_two.loading import FOLDER, SPEAKING
 from cds_service.guidelines.describe import authority, codings, fields, grid
+from cds_service.guidelines.engine import convert, read_toml
 from cds_service.language import Amount, Language, Listed, say
 
 
@@ -16,6 +20,7 @@ def describe(g: Guideline, prefetch_template: Callable[[Need], str], language: L
     """The page. Names of rules, sources, statements and code lists are anchors and links."""
     file, wording = g.file, g.wording
     sections: tuple[kit.Section, ...] = (
+        (say(Describe.changes), _changes(g, language)),
         (say(Describe.what_it_needs), kit.needs(g.needs, prefetch_template, language)),
         (say(Describe.limits), kit.limits(file.limits, file.constants, wording, language)),
         (say(Describe.doses), _doses(g, language)),
@@ -45,6 +50,40 @@ def _opening(g: Guideline, language: Language) -> Iterator[str]:
     yield ""
     rules = len(file.rules)
     yield language.fill(say(Describe.policies, limits=len(limits), rules=rules, policies=policies))
+
+
+# --- what changed ------------------------------------------------------------------------------
+
+
+class _Change(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an edition changed, under the rules that it concerns."""
+
+    edition: str
+    rules: tuple[str, ...]
+    what: str
+
+
+class _Changes(Struct, frozen=True, forbid_unknown_fields=True):
+    change: tuple[_Change, ...]
+
+
+def _changes(g: Guideline, language: Language) -> Iterator[str]:
+    """By rule, from ``changes.toml``; a rule that is none stops the page."""
+    found = convert(read_toml(_CHANGES), _Changes, _CHANGES).change
+    unknown = {rule for one in found for rule in one.rules} - set(g.file.rules)
+    if unknown:
+        raise GuidelineError(
+            str(_CHANGES), ", ".join(sorted(unknown)), "is no rule of the guideline", "correct it"
+        )
+    rows = [
+        (one.edition, ", ".join(kit.cited(rule, g.wording) for rule in one.rules), one.what)
+        for one in found
+    ]
+    head = (say(Describe.of_edition), say(Describe.rules), say(Describe.what_changed))
+    yield from grid(head, rows, language)
+
+
+_CHANGES = FOLDER / "changes.toml"
 
 
 # --- doses and products ---------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline, Product, Texts
 from cds_service.guidelines.b12_under_two.growth import Fall, fall_of
 from cds_service.guidelines.b12_under_two.meanings import (
     Meaning,
+    diseases_of_the_mother,
     is_called_the_mothers,
     is_of_the_mother,
     meaning_of,
@@ -60,6 +61,7 @@ from cds_service.guidelines.b12_under_two.results import (
 from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT, RemarkFacts
 from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
 from cds_service.guidelines.b12_under_two.unread import unread_in
+from cds_service.guidelines.codelists import CodeList
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Words, say
 
@@ -100,8 +102,9 @@ class Facts(Struct, frozen=True):
     ``growth_fall`` is failure to thrive that only the weights show, as calculated.
     ``unread`` is the account of what was sent and not used; ``newer_unread`` says that one of it is
     a B12 result that may be newer than every level that stands.
-    ``maternal`` is what is recorded of the mother that may leave her without vitamin B12, and
-    ``nitrous_oxide`` where it is planned or was given in the last month.
+    ``maternal`` is what is recorded of the mother that may leave her without vitamin B12,
+    ``tasks`` are open, in their words; ``diet_in_words`` a vegan diet of the child that only words
+    tell, and ``nitrous_oxide`` where it is planned or was given in the last month.
     """
 
     on: date
@@ -155,6 +158,8 @@ class Facts(Struct, frozen=True):
     b12_deficiency_anemia: tuple[Finding, ...]
     formula_fed: bool
     maternal: tuple[Words, ...]
+    diet_in_words: str
+    tasks: tuple[str, ...]
     vegan: Vegan
     nitrous_oxide: tuple[Words, ...]
     growth_fall: Fall | None
@@ -185,14 +190,15 @@ def counts(problem: Problem, on: date, *, lasting: bool, in_remission: bool) -> 
     return current or lasting or (in_remission and problem.clinical_status == "remission")
 
 
-def _finding(problem: Problem, code: Code, g: Guideline) -> Finding:
+def _finding(problem: Problem, code: Code, g: Guideline, listed: str = "") -> Finding:
+    """A problem by its own words, else as its list calls the code."""
     possible = problem.uncertain_status or problem.certainty in (
         "provisional",
         "differential",
         "unconfirmed",
     )
     return Finding(
-        problem.text or code.display or code.code,
+        problem.text or code.display or listed or code.code,
         problem.source,
         problem.onset or problem.recorded,
         possible,
@@ -246,11 +252,15 @@ class _Problems:
             return ()
         return tuple(
             [
-                _finding(problem, code, self._g)
+                _finding(problem, code, self._g, self._called(name, code))
                 for problem, code in found
                 if counts(problem, self._on, lasting=lasting, in_remission=in_remission)
             ]
         )
+
+    def _called(self, name: str, code: Code) -> str:
+        listed: CodeList = getattr(self._g.codes, name)
+        return "" if code.display else listed.called(code)
 
     def apnoea(self, birth: Moment | None, age: Age) -> tuple[Finding, ...]:
         """Apnoea and brief resolved events from one month of age. What is coded as apnoea of the
@@ -276,7 +286,7 @@ class _Problems:
             return ()
         return tuple(
             Finding(
-                procedure.text or code.display or code.code,
+                procedure.text or code.display or self._called(name, code) or code.code,
                 procedure.source,
                 procedure.performed,
                 False,
@@ -346,12 +356,13 @@ def _feeding_answer(measured: Measurement, g: Guideline) -> bool | None:
 
 
 class _Diets(NamedTuple):
-    """Plant-based diets by name; "" when none is known. ``mother_in_words`` is hers as far as
-    words alone tell."""
+    """Plant-based diets by name; "" when none is known. ``mother_in_words`` and
+    ``child_in_words`` are as far as words alone tell."""
 
     mother: str
     child: str
     mother_in_words: str
+    child_in_words: str
     vegan: Vegan
 
 
@@ -362,7 +373,8 @@ def _stands(measured: Measurement, on: date, g: Guideline) -> bool:
 
 
 def _read_diets(diets: Iterable[Measurement], on: date, g: Guideline) -> _Diets:
-    mother = child = in_words = ""
+    mother = child = ""
+    in_words = {"mother": "", "child": ""}
     vegan = {"mother": False, "child": False}
     for measured in diets:
         if not _stands(measured, on, g):
@@ -373,12 +385,14 @@ def _read_diets(diets: Iterable[Measurement], on: date, g: Guideline) -> _Diets:
         code = g.codes.diet_plant_based.any_of(measured.concepts)
         hers_in_words = not hers and is_called_the_mothers(measured, g)
         if code is None or hers_in_words:
-            in_words = (worded_diet(measured, g) or in_words) if hers or hers_in_words else in_words
+            whose = "mother" if hers or hers_in_words else "child"
+            in_words[whose] = worded_diet(measured, g) or in_words[whose]
             continue
         name = code.display or code.code
         vegan["mother" if hers else "child"] |= g.codes.diet_vegan.decides(code)
         mother, child = (name, child) if hers else (mother, name)
-    return _Diets(mother, child, in_words, Vegan(**vegan))
+    vegan["child"] |= bool(in_words["child"])
+    return _Diets(mother, child, in_words["mother"], in_words["child"], Vegan(**vegan))
 
 
 # --- all of it ----------------------------------------------------------------------------------
@@ -465,8 +479,9 @@ def _above_range(measured: Measurement) -> bool:
 
 
 def _maternal(
-    measured: Mapping[str, list[Measurement]], worded: Worded, diets: _Diets, on: date, g: Guideline
-) -> tuple[Words, ...]:
+    record: Record, measured: Mapping[str, list[Measurement]], worded: Worded, diets: _Diets,
+    on: date, g: Guideline,
+) -> tuple[Words, ...]:  # fmt: skip
     """What is recorded of the mother that may leave her without vitamin B12: her vegan diet, her
     own low level, or a disease or diet in words."""
     found: list[Words] = []
@@ -477,7 +492,9 @@ def _maternal(
             written = one.value.written if one.value is not None else one.text
             found.append(say(Texts.mothers_level, value=written))
     in_words = [diets.mother_in_words] if diets.mother_in_words else []
-    return tuple(dict.fromkeys([*found, *in_words, *(one.name for one in worded.mother)]))
+    family = (name for one in record.relatives for name in diseases_of_the_mother(one, g))
+    named = (one.name for one in worded.mother)
+    return tuple(dict.fromkeys([*found, *in_words, *named, *family]))
 
 
 def _nitrous_oxide(record: Record, on: date, g: Guideline) -> tuple[Words, ...]:
@@ -676,8 +693,10 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         worded=problems.worded,
         b12_deficiency_anemia=problems.of("b12_deficiency_anemia"),
         formula_fed=_formula_fed(measured.get("breastfeeding_status", ()), g),
-        maternal=_maternal(measured, problems.worded, diets, on, g),
+        maternal=_maternal(record, measured, problems.worded, diets, on, g),
+        diet_in_words=diets.child_in_words,
         vegan=diets.vegan,
+        tasks=tuple([one.text for one in record.tasks]),
         nitrous_oxide=_nitrous_oxide(record, on, g),
         growth_fall=_growth_fall(child, weight, on, g),
     )

@@ -397,5 +397,7 @@ def _needs(lists: Codes, texts: Texts, code_map: CodeMap) -> tuple[Need, ...]:
         Need("allergies", "AllergyIntolerance", texts.need_allergies, "optional"),
         Need("administrations", "MedicationAdministration", texts.need_administrations, "optional"),
         Need("orders", "ServiceRequest", texts.need_orders, "optional"),
+        Need("family", "FamilyMemberHistory", texts.need_family, "welcome"),
+        Need("tasks", "Task", texts.need_tasks, "welcome"),
     )
     return tuple(structs.replace(need, local=local) for need in needs) if local else needs

@@ -6,11 +6,11 @@ or adequate. A name that denies, tells of the past, or is of somebody else means
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Literal
 
-from cds_service.clinical import Code, Measurement
+from cds_service.clinical import Code, Measurement, Relative
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.products import LONGEST_NAME, has_phrase
 
@@ -42,6 +42,27 @@ def _meaning_of(said: tuple[str, ...], g: Guideline) -> Meaning | None:
         if any(has_phrase(one, getattr(signs, meaning)) for one in said):
             return meaning
     return None
+
+
+#: HL7's codes of the mother, and SNOMED CT's.
+_MOTHER = frozenset({"MTH", "NMTH", "GESTM", "72705000"})
+
+
+def diseases_of_the_mother(relative: Relative, g: Guideline) -> Iterator[str]:
+    """What of the mother's recorded diseases may leave her without vitamin B12: by its name, or by
+    a code that would be malabsorption or a deficiency."""
+    hers = is_of_the_mother(relative.role, g) or any(one.code in _MOTHER for one in relative.codes)
+    if not hers:
+        return
+    causes = g.file.names.mother.causes
+    named = [one for one in relative.diseases if has_phrase(one, causes)]
+    yield from named
+    lists = (g.codes.malabsorption, g.codes.malabsorption_permanent, g.codes.b12_deficiency)
+    for code in relative.disease_codes:
+        listed = next((one.called(code) for one in lists if one.decides(code)), "")
+        name = code.display or listed
+        if listed and name not in named:
+            yield name
 
 
 def is_of_the_mother(about: str, g: Guideline) -> bool:

@@ -17,6 +17,7 @@ from cds_service.guidelines.b12_under_two.age import (
 from cds_service.guidelines.b12_under_two.assessment import Assessment, months_at, recent
 from cds_service.guidelines.b12_under_two.data import Guideline, Test, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.products import has_phrase, names_b12
 from cds_service.guidelines.b12_under_two.results import LabName
 from cds_service.guidelines.b12_under_two.tables.monitoring import MonitoringFacts
 from cds_service.guidelines.b12_under_two.tables.mother import Mother, MotherFacts
@@ -236,7 +237,7 @@ def maternal_task(
         vegan_child=facts.vegan.child,
     )
     match = why.all(g.tables.mother, asked)
-    if not match.fired or match.result == "nothing":
+    if not match.fired or match.result == "nothing" or _is_open(match.result, facts, g):
         return None
     sources = (status.level.source,) if status.level and status.level.source else ()
     texts: Mapping[Mother, Message] = {
@@ -245,6 +246,18 @@ def maternal_task(
     }
     text = texts.get(match.result, say(Texts.mother))
     return match.rule, PlannedTask(text, facts.on, sources)
+
+
+def _is_open(wanted: Mother, facts: Facts, g: Guideline) -> bool:
+    """Whether a task of prevention is being seen to: an open one about vitamin B12, of the mother
+    or not as is wanted."""
+    if wanted not in ("prevent", "prevent in the child"):
+        return False
+    hers = g.file.names.mother.words
+    return any(
+        names_b12([one], g) and has_phrase(one, hers) is (wanted == "prevent")
+        for one in facts.tasks
+    )
 
 
 def task_choice(rule: str, task: PlannedTask) -> Choice:

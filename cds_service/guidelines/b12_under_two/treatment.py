@@ -7,10 +7,10 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from cds_service.clinical import Medication, StoppedDrug
+from cds_service.clinical import IN_FORCE, Medication, StoppedDrug
 from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.age import add_months, days_since, recorded
-from cds_service.guidelines.b12_under_two.assessment import Assessment, at_risk
+from cds_service.guidelines.b12_under_two.assessment import Assessment, at_risk, told_risk
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.prescribing import (
@@ -93,7 +93,8 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
     allergic, leber = prescriber.minds("SAF-05"), prescriber.minds("SAF-01")
     prescriber.minds("SAF-02")
     offer = _offer(route, advice, prescriber, allergic=allergic, leber=leber)
-    if prescriber.minds("SAF-05b"):
+    antidote = _antidote_in_force(facts)
+    if prescriber.minds("SAF-05b") or antidote:
         offer = structs.replace(offer, choices=_left_open(offer.choices))
     safety, indicator = safety_notes(
         offer.choices,
@@ -113,6 +114,7 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
             *urgency,
             *_sign_notes(advice, facts, a, g),
             *safety,
+            *antidote,
             *offer.notes,
             *dose_notes(offer.choices, prescriber),
             *prescriber.notes,
@@ -140,6 +142,14 @@ def requirement_card(
     rule = found[0].rule if found is not None else route
     card = "RTE-07.requirement"
     return [Recommend(rule, card, g.file.cards[card].indicator, {}, tuple(p.notes))]
+
+
+def _antidote_in_force(facts: Facts) -> list[Note]:
+    """What is said where grams of hydroxocobalamin are ordered against cyanide: nothing that gives
+    a drug is preselected, since the antidote is vitamin B12 as well."""
+    ordered = [one for one in facts.therapy.antidotes if one.kind == "order"]
+    acts = any(one.status in IN_FORCE for one in ordered)
+    return [Note("before", say(Texts.antidote_in_force))] if acts else []
 
 
 def _left_open(choices: Iterable[Choice]) -> tuple[Choice, ...]:
@@ -364,6 +374,9 @@ def _unmeasured_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Not
         yield Note("advice", say(Texts.treat_severe_anaemia))
     if facts.malabsorption_permanent:
         yield Note("course", say(Texts.lasting_cause))
+    risk = () if at_risk(a.cause) else told_risk(facts)
+    if risk:
+        yield Note("why", say(Texts.told_risk, names=Listed(risk)))
 
 
 #: Methylmalonic acid and homocysteine.
@@ -483,7 +496,8 @@ def switch_to_injection(
             choice, said = _in_place_of(choice, facts)
             notes.append(said)
         choices.append(choice)
-    if prescriber.minds("SAF-05b"):
+    antidote = _antidote_in_force(facts)
+    if prescriber.minds("SAF-05b") or antidote:
         choices = list(_left_open(choices))
     notes += prescriber.notes
     notes += dose_notes(choices, prescriber)
@@ -493,7 +507,7 @@ def switch_to_injection(
         "DUP-03",
         indicator,
         CardValues(facts, a, choices, g),
-        (*safety, *notes),
+        (*safety, *antidote, *notes),
         tuple(choices),
         "at-most-one",
         main=True,

@@ -77,6 +77,8 @@ NEEDS: Mapping[str, Message] = {
     "allergies": say(Texts.need_allergies),
     "administrations": say(Texts.need_administrations),
     "orders": say(Texts.need_orders),
+    "family": say(Texts.need_family),
+    "tasks": say(Texts.need_tasks),
 }
 
 #: Where a cause is recorded.
