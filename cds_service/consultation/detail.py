@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from cds_service.guidelines.engine import ABOVE, BELOW, Section
 from cds_service.language import Language, house, say
@@ -46,8 +48,8 @@ def compose(
     """The Markdown of the ``lines`` by their ``labels``. The paragraphs ``once`` and ``closing``
     are the last; the latter are not counted, since only a demo has them."""
     room = 1.0 if language.tag.partition("-")[0] == "en" else ELSEWHERE
-    above = {name: list(lines[name]) for name in ABOVE if lines.get(name)}
-    below = {name: list(lines[name]) for name in BELOW if lines.get(name)}
+    above = {name: _counted(lines[name]) for name in ABOVE if lines.get(name)}
+    below = {name: _counted(lines[name]) for name in BELOW if lines.get(name)}
     _make_room(above, below, labels, int(WORDS_ABOVE * room))
     ends = sum(map(words_in, (RULE, *once)))
     left_out = _fade(below, labels, int(WORDS_BELOW * room) - ends)
@@ -61,25 +63,50 @@ def compose(
     return "\n\n".join(paragraphs)
 
 
-def _listed(
-    parts: Mapping[Section, Sequence[str]], order: Iterable[Section], labels: Mapping[Section, str]
-) -> str:
-    return "\n".join(
-        [f"- {labels[name]} {' '.join(parts[name])}" for name in order if name in parts]
+class _Sentence(NamedTuple):
+    """A sentence, and how many words it has."""
+
+    text: str
+    words: int
+
+
+_Parts = dict[Section, list[_Sentence]]
+
+
+def _counted(sentences: Iterable[str]) -> list[_Sentence]:
+    return [_Sentence(one, words_in(one)) for one in sentences]
+
+
+_words_of_label = lru_cache(maxsize=256)(words_in)
+
+
+def _length(parts: _Parts, labels: Mapping[Section, str]) -> int:
+    """The words of `_listed`: of each line its marker, its label and its sentences, which only
+    blanks divide."""
+    return sum(
+        [
+            1 + _words_of_label(labels[name]) + sum([one.words for one in sentences])
+            for name, sentences in parts.items()
+        ]
     )
 
 
-def _make_room(
-    above: dict[Section, list[str]],
-    below: dict[Section, list[str]],
-    labels: Mapping[Section, str],
-    most: int,
-) -> None:
+def _listed(parts: _Parts, order: Iterable[Section], labels: Mapping[Section, str]) -> str:
+    return "\n".join(
+        [
+            f"- {labels[name]} {' '.join([one.text for one in parts[name]])}"
+            for name in order
+            if name in parts
+        ]
+    )
+
+
+def _make_room(above: _Parts, below: _Parts, labels: Mapping[Section, str], most: int) -> None:
     """Move what is least pressing below until the rest is short enough."""
     for least in (1, 0):
         for name in _LEAVES:
             while len(above.get(name, ())) > least and len(above) > 1 - least:
-                if words_in(_listed(above, ABOVE, labels)) <= most:
+                if _length(above, labels) <= most:
                     return
                 moved = above[name].pop()
                 below.setdefault("finding", []).insert(0, moved)
@@ -87,11 +114,11 @@ def _make_room(
                     del above[name]
 
 
-def _fade(below: dict[Section, list[str]], labels: Mapping[Section, str], most: int) -> int:
+def _fade(below: _Parts, labels: Mapping[Section, str], most: int) -> int:
     """Leave out what is least worth knowing until the rest is short enough; how much it was."""
     count, note = 0, 0
     for name in _FADES:
-        while name in below and words_in(_listed(below, BELOW, labels)) > most - note:
+        while name in below and _length(below, labels) > most - note:
             note = _COUNTED
             below[name].pop()
             count += 1

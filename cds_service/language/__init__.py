@@ -149,6 +149,8 @@ class Language:
         self.texts = texts
         self.original = original or self
         self._identities: dict[str, tuple[str, tuple[str, ...]]] = {}
+        # The same few days and amounts stand all over an answer, and in the next one.
+        self._ordinary = lru_cache(maxsize=1024)(self._write)
 
     def joined(
         self, texts: Mapping[str, str], file: str, originals: Mapping[str, str] | None = None
@@ -172,6 +174,11 @@ class Language:
         """A value in plain words, whatever `Value` it is."""
         if isinstance(value, str):
             return value
+        if type(value) in _ORDINARY:
+            return self._ordinary(value)
+        return self._write(value)
+
+    def _write(self, value: object) -> str:
         writer = _WRITERS.get(type(value))
         return str(value) if writer is None else writer(self, value)
 
@@ -345,6 +352,8 @@ _WRITERS: Mapping[type, Callable[[Language, Any], str]] = {
     Instant: lambda _, value: str(value.at.isoformat(" ", "seconds")),
     Rounded: lambda _, value: f"{value.value:.{value.places}f}",
 }
+#: What is written the same wherever it is said, and said again and again.
+_ORDINARY = frozenset({Amount, Decimal, date})
 
 
 @lru_cache(maxsize=4096)
