@@ -103,25 +103,32 @@ def _listed(parts: _Parts, order: Iterable[Section], labels: Mapping[Section, st
 
 def _make_room(above: _Parts, below: _Parts, labels: Mapping[Section, str], most: int) -> None:
     """Move what is least pressing below until the rest is short enough."""
+    length = _length(above, labels)
     for least in (1, 0):
         for name in _LEAVES:
             while len(above.get(name, ())) > least and len(above) > 1 - least:
-                if _length(above, labels) <= most:
+                if length <= most:
                     return
                 moved = above[name].pop()
                 below.setdefault("finding", []).insert(0, moved)
-                if not above[name]:
-                    del above[name]
+                length -= moved.words + _emptied(above, name, labels)
 
 
 def _fade(below: _Parts, labels: Mapping[Section, str], most: int) -> int:
     """Leave out what is least worth knowing until the rest is short enough; how much it was."""
     count, note = 0, 0
+    length = _length(below, labels)
     for name in _FADES:
-        while name in below and _length(below, labels) > most - note:
+        while name in below and length > most - note:
             note = _COUNTED
-            below[name].pop()
+            length -= below[name].pop().words + _emptied(below, name, labels)
             count += 1
-            if not below[name]:
-                del below[name]
     return count
+
+
+def _emptied(parts: _Parts, name: Section, labels: Mapping[Section, str]) -> int:
+    """Takes out a line that has no sentence left; how many words its marker and label were."""
+    if parts[name]:
+        return 0
+    del parts[name]
+    return 1 + _words_of_label(labels[name])

@@ -149,7 +149,7 @@ class Language:
         self.texts = texts
         self.original = original or self
         self._identities: dict[str, tuple[str, tuple[str, ...]]] = {}
-        # The same few days and amounts stand all over an answer, and in the next one.
+        # The same few days and amounts are all over an answer, and in the next one.
         self._ordinary = lru_cache(maxsize=1024)(self._write)
 
     def joined(

@@ -6,14 +6,18 @@ The texts are so long that a search in quadratic time would take minutes.
 from __future__ import annotations
 
 import json
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from played import Story, service_of
 
+from cds_service.cdshooks.request import Request, parse_request
 from cds_service.clinical import (
     Code,
     Draft,
@@ -22,6 +26,7 @@ from cds_service.clinical import (
     RevisedDrug,
     dose_unit,
 )
+from cds_service.consultation import Occasion, consult
 from cds_service.consultation.cards import escape, plain
 from cds_service.fhir import elements, orders
 from cds_service.fhir.dosages import read_dosage
@@ -113,3 +118,66 @@ def test_a_long_chain_of_contained_resources_is_followed_once() -> None:
     ).resource
     assert time.thread_time() - began < PATIENCE_S
     assert json.loads(bytes(written["contained"])) == [kept]
+
+
+# --- many resources -----------------------------------------------------------------------------
+
+
+def record_of(number: int) -> Request:
+    """A chart with so many results, problems and orders, each of another day."""
+    story = Story("vegan-mother-low-b12-six-months")
+    prefetch = story.request["prefetch"]
+    kinds = {
+        "b12": prefetch["b12"]["entry"][0]["resource"],
+        "labs": prefetch["labs"]["entry"][0]["resource"],
+        "conditions": {
+            "resourceType": "Condition",
+            "subject": {"reference": f"Patient/{story.patient_id}"},
+            "code": {"coding": [{"system": "http://snomed.info/sct", "code": "38341003"}]},
+        },
+    }
+    filled = {
+        key: {
+            "resourceType": "Bundle",
+            "type": "searchset",
+            "entry": [
+                {"resource": {**resource, "id": f"{key}-{place}", **dated(resource, place)}}
+                for place in range(number // len(kinds))
+            ],
+        }
+        for key, resource in kinds.items()
+    }
+    sent = {**story.request, "prefetch": {**prefetch, **filled}}
+    return parse_request(json.dumps(sent).encode(), "patient-view")
+
+
+def dated(resource: dict[str, Any], place: int) -> dict[str, str]:
+    day = f"2026-{1 + place % 2:02}-{1 + place % 28:02}T{place % 24:02}:{place % 60:02}:00Z"
+    return {"effectiveDateTime": day} if resource["resourceType"] == "Observation" else {}
+
+
+def work(asked: Request) -> int:
+    """The functions called for an answer, C's included: the same on every machine."""
+    occasion = Occasion(date(2026, 3, 15), True)
+    service = service_of("patient-view")
+    consult(service, asked, None, occasion)
+    calls = 0
+
+    def see(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(see)
+    try:
+        consult(service, asked, None, occasion)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_a_resource_takes_the_same_work_among_thousands_as_among_hundreds() -> None:
+    few, some, many = (work(record_of(number)) for number in (300, 600, 4_800))
+    each = (some - few) / 300
+    each_of_many = (many - some) / 4_200
+    assert 20 < each < 200
+    assert each_of_many < 1.1 * each
