@@ -15,7 +15,7 @@ each hook. Rounds are short and take turns. The figure is requests per second of
 server's processes used: a weak load does not flatter it and other processes hardly affect it. Of
 rounds the median counts, never the best. Only ratios within one run are results.
 
-With ``CDS_BENCH_POSTGRESQL`` (the address of a database server where databases may be made) the
+With ``BENCH_POSTGRESQL`` (the address of a database server where databases may be made) the
 service is also measured over PostgreSQL. All traffic stays on the loopback interface; every loop
 is bounded. Linux only (/proc, affinity).
 """
@@ -306,17 +306,16 @@ def start(name: str, kind: Kind, asked: bytes, folder: str, log: Path) -> Server
             stderr=out,
             preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}),
         )
-    while True:
-        with contextlib.suppress(OSError):
-            connection = connect(port)
+    answer = b""
+    while not answer:
+        with contextlib.suppress(OSError), connect(port) as connection:
+            connection.sendall(asked)
+            answer = read_answer(connection)
             break
         if process.poll() is not None or time.perf_counter() - began > START_LIMIT_S:
             process.kill()
             raise SystemExit(f"{name} did not start:\n{log.read_text(errors='replace')[-3000:]}")
         time.sleep(0.002)
-    with connection:
-        connection.sendall(asked)
-        answer = read_answer(connection)
     server = Server(name, port, process, (time.perf_counter() - began) * 1000)
     if not answer.startswith(b"HTTP/1.1 200") or kind.right not in answer:
         stop(server)
@@ -458,21 +457,20 @@ def kinds(folder: str, only: Sequence[str]) -> dict[str, Kind]:
         else:
             command = (str(made), str(HERE / "healthchain_service.py"))
             found[name] = Kind(command, HEALTHCHAIN_PATH, b"deficient", ours=False)
-    server = os.environ.get("CDS_BENCH_POSTGRESQL")
-    if server:
-        database = postgresql(server)
-        found["service, PostgreSQL"] = production(sys.executable, database, str(HERE.parent))
+    server, name = os.environ.get("BENCH_POSTGRESQL"), "service, PostgreSQL"
+    if server and (not only or name in only):
+        found[name] = production(sys.executable, postgresql(server), str(HERE.parent))
     return {name: kind for name, kind in found.items() if not only or name in only}
 
 
 def postgresql(server: str) -> str:
-    """The address of a database of this run's own on ``server``."""
+    """The address of an empty database on ``server``, which has this name for every run."""
     import psycopg
 
-    name = f"bench_{os.getpid()}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    made = f"{server.rpartition('/')[0]}/{name}"
+        connection.execute("DROP DATABASE IF EXISTS b12_bench")
+        connection.execute("CREATE DATABASE b12_bench")
+    made = f"{server.rpartition('/')[0]}/b12_bench"
     settings = {**os.environ, "CDS_DATABASE_URL": made, "PYTHONPATH": str(HERE.parent)}
     upgrade = [sys.executable, "-m", "cds_service", "db", "upgrade"]
     subprocess.run(upgrade, check=True, env=settings, stdout=subprocess.DEVNULL)

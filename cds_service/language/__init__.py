@@ -352,7 +352,7 @@ _WRITERS: Mapping[type, Callable[[Language, Any], str]] = {
     Instant: lambda _, value: str(value.at.isoformat(" ", "seconds")),
     Rounded: lambda _, value: f"{value.value:.{value.places}f}",
 }
-#: What is written the same wherever it is said, and said again and again.
+#: What is written in one way wherever it is shown, again and again.
 _ORDINARY = frozenset({Amount, Decimal, date})
 
 
