@@ -355,7 +355,7 @@ class Need(Struct, frozen=True):
 
 #: Why something that was sent was not used.
 Reason = Literal[
-    "code system", "no code", "code", "unit", "value", "status", "date", "flag", "range",
+    "code system", "no code", "code", "unit", "value", "answer", "status", "date", "flag", "range",
     "another patient", "another kind", "drug not found", "undecodable",
 ]  # fmt: skip
 

@@ -457,7 +457,7 @@ def _counted(facts: Facts, record: Record) -> Iterator[Message]:
     if record.foreign:
         yield say(Texts.foreign, count=record.foreign)
     if facts.before_birth:
-        yield say(Texts.before_birth, count=facts.before_birth)
+        yield say(Texts.before_birth, count=len(facts.before_birth))
 
 
 def _flagged(facts: Facts) -> Iterator[Message]:

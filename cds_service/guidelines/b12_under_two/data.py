@@ -321,6 +321,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     reason_code: str
     reason_unit: str
     reason_value: str
+    reason_answer: str
     reason_status: str
     reason_date: str
     reason_flag: str

@@ -149,7 +149,7 @@ class Facts(Struct, frozen=True):
     incomplete: frozenset[str]
     unread: tuple[Unread, ...]
     newer_unread: bool
-    before_birth: int
+    before_birth: tuple[str, ...]
     suggestive: tuple[Finding, ...]
     weak_signs: tuple[Finding, ...]
     feeding_trouble: tuple[Finding, ...]
@@ -355,6 +355,24 @@ def _feeding_answer(measured: Measurement, g: Guideline) -> bool | None:
     return answer
 
 
+def _unanswered(
+    fed: Iterable[Measurement], diets: Iterable[Measurement], on: date, g: Guideline
+) -> Iterator[Measurement]:
+    """What is said of feeding or diet in an answer that is not known here."""
+    for one in fed:
+        if _stands(one, on, g) and not one.about and _feeding_answer(one, g) is None:
+            yield one
+    for one in diets:
+        if _stands(one, on, g) and not worded_diet(one, g) and not _is_a_diet(one, g):
+            yield one
+
+
+def _is_a_diet(measured: Measurement, g: Guideline) -> bool:
+    """By a code of a system that the guideline's own are of, one of them or another diet."""
+    systems = {row.system for row in g.codes.diet_plant_based.codes}
+    return any(one.system in systems for one in measured.concepts)
+
+
 class _Diets(NamedTuple):
     """Plant-based diets by name; "" when none is known. ``mother_in_words`` and
     ``child_in_words`` are as far as words alone tell."""
@@ -399,10 +417,10 @@ def _read_diets(diets: Iterable[Measurement], on: date, g: Guideline) -> _Diets:
 
 
 class _Measured(NamedTuple):
-    """The measurements of a record by their list; ``before_birth`` were made before the birth."""
+    """The measurements of a record by their list; those of ``before_birth`` with their lists."""
 
     of: dict[str, list[Measurement]]
-    before_birth: int
+    before_birth: list[tuple[str, Measurement]]
 
 
 def _sort_measurements(record: Record, g: Guideline) -> _Measured:
@@ -410,7 +428,7 @@ def _sort_measurements(record: Record, g: Guideline) -> _Measured:
     perhaps the mother's, and only counted."""
     by_kind: dict[str, list[Measurement]] = {}
     birth = record.patient.birth
-    before_birth = 0
+    before_birth: list[tuple[str, Measurement]] = []
     for measured in record.measurements:
         kind = None
         for code in measured.codes:
@@ -420,7 +438,7 @@ def _sort_measurements(record: Record, g: Guideline) -> _Measured:
         when = measured.when
         early = when is not None and birth is not None and when.last < birth.first
         if early and kind not in ("gestational_age", "birth_weight"):
-            before_birth += 1
+            before_birth.append((kind, measured))
         else:
             by_kind.setdefault(kind, []).append(measured)
     return _Measured(by_kind, before_birth)
@@ -615,7 +633,8 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         why.row(g.tables.result_remarks, "B12-05", RemarkFacts(another_test=True), name)
     therapy = read_therapy(record, weight.kg, on, g)
     levels, preliminary, after = _without_antidote(read.stands, read.preliminary, therapy, g)
-    overtaken = _is_newer_unread([*read.unusable, *named], levels)
+    early = [one for kind, one in before_birth if kind == "b12_level"]
+    overtaken = _is_newer_unread([*read.unusable, *named, *early], levels)
     if overtaken and levels and levels[0].verdict == "adequate":
         newest = structs.replace(levels[0], verdict="indeterminate", overtaken=True)
         levels = (newest, *levels[1:])
@@ -682,10 +701,17 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         missing=frozenset(record.missing),
         incomplete=record.incomplete,
         unread=unread_in(
-            record, measured, (*read.unusable, *read.ahead), problems.unverified, on, g
+            record,
+            measured,
+            (*read.unusable, *read.ahead),
+            before_birth,
+            _unanswered(measured.get("breastfeeding_status", ()), measured.get("diet", ()), on, g),
+            problems.unverified,
+            on,
+            g,
         ),
         newer_unread=overtaken,
-        before_birth=before_birth,
+        before_birth=tuple([one.source for _, one in before_birth]),
         suggestive=problems.of("suggestive_sign"),
         weak_signs=problems.of("weak_sign"),
         feeding_trouble=problems.of("feeding_trouble"),

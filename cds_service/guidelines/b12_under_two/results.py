@@ -594,7 +594,7 @@ def as_compared(kind: str, value: Quantity, g: Guideline) -> Decimal | None:
         return _pg(value, g)
     if kind in LAB_UNITS:
         return _in_unit(kind, value, g)
-    return convert(value, "kg")
+    return convert(value, "wk" if kind == "gestational_age" else "kg")
 
 
 def _in_unit(name: LabName, value: Quantity, g: Guideline) -> Decimal | None:

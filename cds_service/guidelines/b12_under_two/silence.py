@@ -21,6 +21,7 @@ REASONS: Mapping[Reason, Message] = {
     "code": say(Texts.reason_code),
     "unit": say(Texts.reason_unit),
     "value": say(Texts.reason_value),
+    "answer": say(Texts.reason_answer),
     "status": say(Texts.reason_status),
     "date": say(Texts.reason_date),
     "flag": say(Texts.reason_flag),
@@ -39,7 +40,7 @@ _MOST_NAMES = 5
 def unread_notes(facts: Facts, g: Guideline) -> Iterator[Message]:
     """A line for each need of which something was sent and not used; what another line of the card
     tells already is left out."""
-    told = {one.source for one in _worded(facts)}
+    told = {one.source for one in _worded(facts)} | set(facts.before_birth)
     left = [one for one in facts.unread if one.source not in told and not _is_told(one, facts, g)]
     for need, things in _by_need(left):
         named = NEEDS.get(need, need)

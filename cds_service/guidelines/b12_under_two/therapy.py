@@ -65,7 +65,7 @@ _NOT_GIVEN = frozenset({"not-done", "entered-in-error", "unknown", "not-given"})
 
 def read_therapy(record: Record, weight_kg: Decimal | None, on: date, g: Guideline) -> Therapy:
     """The current episode of B12 treatment; a gap over the limit starts a new one."""
-    found = _Found(weight_kg, on, g)
+    found = _Found(record.patient.birth, weight_kg, on, g)
     for medication in record.medications:
         found.add(medication)
     return found.therapy()
@@ -98,7 +98,10 @@ def _name_of(medication: Medication) -> str:
 class _Found:
     """What the medications of a record say about treatment with B12, one after another."""
 
-    def __init__(self, weight_kg: Decimal | None, on: date, g: Guideline) -> None:
+    def __init__(
+        self, birth: Moment | None, weight_kg: Decimal | None, on: date, g: Guideline
+    ) -> None:
+        self._birth = birth.first if birth is not None else date.min
         self._weight_kg, self._on, self._g = weight_kg, on, g
         self._antidotes: list[Medication] = []
         self._active: list[Medication] = []
@@ -172,7 +175,7 @@ class _Found:
             self._active.append(medication)
             self._routes.append(route_of(medication, self._g))
         started = medication.authored
-        if started is None or started.first > self._on:
+        if started is None or started.first > self._on or started.last < self._birth:
             return
         ended = medication.ended or started
         if active or ended.first > self._on:

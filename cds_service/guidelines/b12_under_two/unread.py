@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
-from cds_service.clinical import Allergy, Measurement, Medication, Problem, Reason, Record, Unread
+from cds_service.clinical import (
+    Allergy,
+    Code,
+    Measurement,
+    Medication,
+    Moment,
+    Problem,
+    Procedure,
+    Reason,
+    Record,
+    Unread,
+)
 from cds_service.guidelines.b12_under_two.age import is_ahead
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.meanings import names_nitrous_oxide
@@ -21,30 +32,43 @@ from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT
 #: Under which need a kind of result is asked for.
 _NEEDS: Mapping[str, str] = {
     "b12_level": "b12", "weight": "weight", "weight_estimated": "weight", "birth_weight": "weight",
-    **dict.fromkeys(LAB_UNITS, "labs"),
+    **dict.fromkeys((*LAB_UNITS, "newborn_screening", "gestational_age"), "labs"),
+    "breastfeeding_status": "feeding", "diet": "feeding",
 }  # fmt: skip
+#: Those of which an answer counts that is no number.
+_ANSWERED = frozenset({"newborn_screening", "breastfeeding_status", "diet"})
+#: Of a dose given and of a procedure: nobody knows that it was.
+_UNKNOWN = "unknown"
 
 
 def unread_in(
     record: Record,
     measured: Mapping[str, list[Measurement]],
     unusable: Iterable[Measurement],
+    before_birth: Iterable[tuple[str, Measurement]],
+    unanswered: Iterable[Measurement],
     unverified: Iterable[Problem],
     on: date,
     g: Guideline,
 ) -> tuple[Unread, ...]:
     """Everything that was sent about this child and not used, each once. ``unusable`` are the B12
-    results among ``measured`` that cannot be used, ``unverified`` the problems whose code is on a
-    list and is not verified."""
+    results among ``measured`` that cannot be used, ``before_birth`` those left out of it with their
+    kinds, ``unanswered`` those on feeding whose answer is not known here, ``unverified`` the
+    problems whose code is on a list and is not verified."""
     levels_used = {id(one) for one in measured.get("b12_level", ())} - {id(one) for one in unusable}
     found = list(record.unread)
     if found:
         understood = set(_understood_by_name(record, g))
         found = [one for one in found if (one.source, one.name) not in understood]
-    for problem in unverified:
-        code = problem.codes[0]
-        name = problem.text or code.display or code.code
-        found.append(Unread("conditions", "code", name, code.system, code.code, problem.source))
+    found += map(_unverified, unverified)
+    for kind, one in before_birth:
+        if kind in _NEEDS:
+            found.append(Unread(_NEEDS[kind], "date", _written(kind, one, g), source=one.source))
+    found += [
+        Unread("feeding", "answer", one.text or _first_name(one.concepts), source=one.source)
+        for one in unanswered
+    ]
+    found += _undone(record, on, g)
     for kind, need in _NEEDS.items():
         for one in measured.get(kind, ()):
             found += [
@@ -52,6 +76,63 @@ def unread_in(
                 for reason in _reasons(kind, one, on, g, used=id(one) in levels_used)
             ]
     return tuple(_once(found))
+
+
+def _unverified(problem: Problem) -> Unread:
+    code = problem.codes[0]
+    name = problem.text or code.display or code.code
+    return Unread("conditions", "code", name, code.system, code.code, problem.source)
+
+
+def _undone(record: Record, on: date, g: Guideline) -> Iterator[Unread]:
+    """What was done, given or began on a day to come, before the birth, or perhaps not at all."""
+
+    def is_listed(thing: Procedure | Problem) -> bool:
+        return any(g.lists_of(code.system, code.code).decided for code in thing.codes)
+
+    for drug in record.medications:
+        given = drug.kind != "order" and g.codes.b12_therapy.any_of(drug.codes) is not None
+        reason = _why_not_given(drug, record.patient.birth, on) if given else None
+        if reason is not None:
+            yield _left_out("administrations", reason, drug)
+    for done in record.procedures:
+        reason = _why_not_done(done, on)
+        if reason is not None and is_listed(done):
+            yield _left_out("procedures", reason, done)
+    for problem in record.problems:
+        ahead = problem.onset is not None and problem.onset.first > on
+        denied = problem.certainty in ("refuted", "entered-in-error")
+        if ahead and not denied and is_listed(problem):
+            yield _left_out("conditions", "date", problem)
+
+
+def _left_out(need: str, reason: Reason, thing: Medication | Procedure | Problem) -> Unread:
+    return Unread(need, reason, thing.text or _first_name(thing.codes), source=thing.source)
+
+
+def _why_not_given(drug: Medication, birth: Moment | None, on: date) -> Reason | None:
+    if drug.status == _UNKNOWN:
+        return "status"
+    when = drug.authored
+    if when is None:
+        return None
+    early = birth is not None and when.last < birth.first
+    return "date" if early or when.first > on else None
+
+
+def _why_not_done(done: Procedure, on: date) -> Reason | None:
+    if done.status == _UNKNOWN:
+        return "status"
+    ahead = done.performed is not None and done.performed.first > on
+    return "date" if ahead and _is_done(done.status) else None
+
+
+def _is_done(status: str) -> bool:
+    return status in ("completed", "in-progress", "stopped", "")
+
+
+def _first_name(codes: Iterable[Code]) -> str:
+    return next((one.display or one.code for one in codes), "")
 
 
 def _once(found: Iterable[Unread]) -> Iterator[Unread]:
@@ -116,6 +197,8 @@ def _reason(kind: str, measured: Measurement, on: date, g: Guideline) -> Reason 
         return "status"
     if measured.when is None or is_ahead(measured.when, on, g.limits):
         return "date"
+    if kind in _ANSWERED:
+        return None
     number = as_compared(kind, measured.value, g) if measured.value is not None else None
     if measured.value is not None and number is None:
         return "unit"
