@@ -3,7 +3,12 @@
 const DAY_MS = 86400000;
 const ms = (day) => Date.parse(`${day.slice(0, 10)}T00:00:00Z`);
 
-export const isDay = (text) => typeof text === "string" && /^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(ms(text));
+// A date that there is: browsers read 31 February as 3 March.
+export function isDay(text) {
+  if (typeof text !== "string" || !/^\d{4}-\d\d-\d\d/.test(text)) return false;
+  const time = ms(text);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text.slice(0, 10));
+}
 
 // The days that can be written with four digits for the year.
 const [FIRST, LAST] = [Date.parse("0000-01-01T00:00:00Z"), Date.parse("9999-12-31T00:00:00Z")];

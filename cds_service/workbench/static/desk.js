@@ -123,7 +123,7 @@ export function look(hook) {
 // --- opening a child -----------------------------------------------------------------------------
 
 // `fetched(signal)` brings the request; the last one opened is shown, and until then no child.
-async function open(label, story, fetched) {
+async function open(label, story, fetched, wanted = {}) {
   desk.opening?.stop.abort();
   const opening = (desk.opening = { label, stop: new AbortController() });
   if (desk.signing?.checking) touched("orders");
@@ -132,36 +132,40 @@ async function open(label, story, fetched) {
   try {
     const request = await fetched(opening.stop.signal);
     if (desk.opening !== opening) return false;
-    begin(request, story);
+    opening.request = request;
+    begin(request, story, wanted);
   } catch (problem) {
     if (!(problem instanceof Refused)) throw problem;
     if (desk.opening !== opening) return false;
     desk.opening = null;
-    desk.refusal = { text: problem.message, again: problem.exchange ? () => open(label, story, fetched) : null };
+    desk.refusal = { text: problem.message, again: problem.exchange ? () => open(label, story, fetched, wanted) : null };
     changed("chooser", "desk");
     return false;
   }
   await ask();
+  // What is changed is what the service found, so it must have looked first.
+  if (desk.loaded === opening.request && isEdited(wanted.edits ?? {})) edit(wanted.edits, true);
   return desk.story === story;
 }
 
-function begin(request, story) {
+function begin(request, story, wanted) {
   for (const one of Object.values(desk.asked)) one.asking?.stop.abort();
   touched("record", "orders");
-  const basket = objects(object(request.context.draftOrders).entry).map((one) => one.resource).filter((one) => object(one) === one).map(copy);
+  const drafts = objects(object(request.context.draftOrders).entry).map((one) => one.resource).filter((one) => object(one) === one).map(copy);
+  const basket = wanted.basket?.length ? wanted.basket : drafts;
   const [selection, ...more] = Array.isArray(request.context.selections) ? request.context.selections : [];
   Object.assign(desk, {
-    story, loaded: request, findings: null, oddities: oddities(request), edits: noEdits(), on: desk.setup.today,
-    hook: serviceOf(request.hook) ? request.hook : "patient-view", asked: {}, dealt: new Map(),
+    story, loaded: request, findings: null, oddities: oddities(request), edits: noEdits(), on: wanted.on ?? desk.setup.today,
+    hook: wanted.hook ?? (serviceOf(request.hook) ? request.hook : "patient-view"), asked: {}, dealt: new Map(),
     basket, signed: [], selected: more.length ? "" : text(selection).split("/").pop(), drafts: 0, notice: "", opening: null,
   });
   for (const one of basket) if (!text(one.id)) one.id = newId();
   changed("chooser", "desk", "controls");
 }
 
-export const openStory = (name) =>
+export const openStory = (name, wanted) =>
   open(desk.samples.find((one) => one.name === name)?.tells ?? name, name,
-    (signal) => send("GET", `/samples/${encodeURIComponent(name)}/request.json`, undefined, { signal }));
+    (signal) => send("GET", `/samples/${encodeURIComponent(name)}/request.json`, undefined, { signal }), wanted);
 
 export const openPasted = (written) => open("what was pasted", "", async (signal) => checked(await requestOf(written, signal)));
 
@@ -186,8 +190,22 @@ function checked(request) {
   return request;
 }
 
-export const openFromServer = (fhirServer, patientId) =>
-  open(`Patient/${patientId}`, "", async () => ({ hook: "patient-view", fhirServer, context: { userId: "Practitioner/example", patientId } }));
+export const openFromServer = (fhirServer, patientId, wanted) =>
+  open(`Patient/${patientId}`, "", async () => ({ hook: "patient-view", fhirServer, context: { userId: "Practitioner/example", patientId } }), wanted);
+
+const KEPT = ["story", "loaded", "findings", "oddities", "edits", "on", "hook", "basket", "signed", "selected", "drafts", "dealt"];
+
+// All that was done, but for the answers: they are asked for again.
+export const snapshot = () => Object.fromEntries(KEPT.map((name) => [name, desk[name]]));
+
+export function restore(kept) {
+  desk.opening?.stop.abort();
+  for (const one of Object.values(desk.asked)) one.asking?.stop.abort();
+  touched("record", "orders");
+  Object.assign(desk, copy(kept), { asked: {}, notice: "", opening: null, refusal: null });
+  changed("chooser", "desk", "controls");
+  return ask();
+}
 
 export function stopOpening() {
   desk.opening?.stop.abort();

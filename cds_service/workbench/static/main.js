@@ -1,11 +1,12 @@
 // The workbench: what of the desk is shown where, and what happens when someone acts.
 
+import { kept, link, onBack, remember, wanted } from "./address.js";
 import { cardsOf } from "./cards.js";
 import { chartOf } from "./chart.js";
 import { written } from "./days.js";
 import {
   accept, asRecorded, ask, canSign, desk, dismiss, edit, isCurrent, look, newId, offered, onChange, openFromServer, openPasted,
-  openStory, remove, signAnyway, signChecked, stopAsking, stopOpening, wrote,
+  openStory, remove, restore, signAnyway, signChecked, stopAsking, stopOpening, wrote,
 } from "./desk.js";
 import { at, h, say, show } from "./dom.js";
 import { guideOf, restart } from "./guide.js";
@@ -32,14 +33,34 @@ async function opened(opening) {
 }
 
 const choosing = {
-  story: (name) => {
-    const query = new URLSearchParams({ ...(FOR ? { guideline: FOR } : {}), story: name });
-    history.replaceState(null, "", `?${query}`);
-    return opened(openStory(name));
-  },
+  story: (name, asked) => opened(openStory(name, asked)),
   pasted: (text) => opened(openPasted(text)),
-  fromServer: (server, id) => opened(openFromServer(server, id)),
+  fromServer: (server, id, asked) => opened(openFromServer(server, id, asked)),
+
+  async copyLink() {
+    try {
+      await navigator.clipboard.writeText(link());
+      say("Copied.");
+    } catch {
+      say("The browser does not allow copying here; copy the address of the page instead.");
+    }
+  },
+
+  download() {
+    const made = new Blob([JSON.stringify(desk.loaded, null, 1)], { type: "application/json" });
+    const address = URL.createObjectURL(made);
+    h("a", { href: address, download: "case.json" }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  },
 };
+
+// What the address asks for, or else the first story.
+function openWanted() {
+  const asked = wanted();
+  if (asked.server && asked.patient) return choosing.fromServer(asked.server, asked.patient, asked);
+  const story = asked.story || (desk.samples.some((one) => one.request) ? desk.setup.desk.stories[0]?.story : "");
+  return story ? choosing.story(story, asked) : null;
+}
 
 const acts = {
   editing: new Set(), // the drafts whose fields are open
@@ -105,6 +126,7 @@ const SHOWN = { advice: showAdvice, chart: showChart, orders: showOrders, contro
 onChange((...what) => {
   for (const one of what) SHOWN[one]();
   showSteps();
+  remember();
 });
 
 function showDesk() {
@@ -119,7 +141,7 @@ function showDesk() {
 }
 
 function showChooser() {
-  show(at("choose"), chooserOf(desk, choosing));
+  show(at("choose"), chooserOf(desk, choosing, link() !== null));
 }
 
 function showControls() {
@@ -246,8 +268,9 @@ async function begin() {
   showDesk();
   showSteps();
   show(at("controls"), h("p", { class: "empty" }, "Choose a patient first."));
-  const wanted = new URLSearchParams(location.search).get("story");
-  if (wanted) await choosing.story(wanted);
+  onBack((state) => (state ? restore(state) : openWanted()));
+  if (kept()) await restore(kept());
+  else await openWanted();
 }
 
 begin();

@@ -5,7 +5,7 @@ import { field, h, say } from "./dom.js";
 let another = null; // made once: what was written in it stays
 
 // The first stories are where to begin, and say what is to be seen there. Only those that the demo has are shown.
-export function chooserOf({ samples, setup, story: chosen, opening, refusal, oddities }, acts) {
+export function chooserOf({ samples, setup, story: chosen, opening, refusal, oddities, loaded }, acts, linked) {
   const { stories } = setup.desk;
   const told = samples.filter((one) => one.request);
   const named = new Map(told.map((one) => [one.name, one]));
@@ -15,6 +15,9 @@ export function chooserOf({ samples, setup, story: chosen, opening, refusal, odd
       first.map(({ story, label }) => h("button", { type: "button", class: story === chosen ? "story chosen" : "story", "aria-pressed": String(story === chosen), onclick: () => acts.story(story) }, label))),
     told.length > 0 && allStories(told, chosen, acts),
     h("p", { class: "tells", id: "tells" }, opening ? "" : (named.get(chosen)?.tells ?? "")),
+    loaded && !opening && h("p", {}, linked
+      ? h("button", { type: "button", class: "small", onclick: acts.copyLink }, "Copy link to this case")
+      : h("button", { type: "button", class: "small", onclick: acts.download }, "Download this case")),
     oddities.length > 0 && h("div", { class: "refused", role: "alert" }, h("ul", {}, oddities.map((one) => h("li", {}, one)))),
     refusal && h("p", { class: "error", role: "alert" }, refusal.text, " ",
       refusal.again && h("button", { type: "button", class: "small", onclick: refusal.again }, "Try again")),
