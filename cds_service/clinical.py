@@ -227,6 +227,7 @@ class DraftDosage(Struct, frozen=True, gc=False):
     (``None``: per administration). ``days`` is how long the line lasts, ``count``
     how many doses it has in all. ``unclear`` names what was written and cannot be understood
     ("dose", "timing", "route", "the line"): then the absent value is unknown, not absent.
+    ``day_times`` are the times of the day at which it is given, where they are named.
     """
 
     low: DoseAmount | None = None
@@ -241,6 +242,7 @@ class DraftDosage(Struct, frozen=True, gc=False):
     sequence: int | None = None
     text: str = ""
     unclear: tuple[str, ...] = ()
+    day_times: frozenset[str] = frozenset()
 
 
 #: The versions of FHIR that are read; which shape each has is told by ``fhir/editions.py``.
@@ -583,6 +585,19 @@ _DOSE_SYMBOLS = {
 }  # fmt: skip
 #: Words in any case, and in the plural.
 _DOSE_WORDS = {
+    **{
+        word: unit
+        for unit, words in {
+            "ug": "mikrogramm mikrogram mikrogrammi mikrograma microgramo micrograma microgrammo"
+            " микрограмм мкг mkg 微克 マイクログラム 마이크로그램",
+            "mg": "milligramm milligrammi miligram miligramo miligrama milligrammo миллиграмм мг"
+            " 毫克 ミリグラム 밀리그램",
+            "g": "gramm grammi gramo grama grammo грамм 克 グラム",
+            "mL": "mililitro mililiter milliliteri millilitro millilitr mililitr миллилитр мл 毫升"
+            " ミリリットル 밀리리터",
+        }.items()
+        for word in words.split()
+    },
     "nanogram": "ng", "microgram": "ug", "milligram": "mg", "gram": "g",
     "nanogramme": "ng", "microgramme": "ug", "milligramme": "mg", "gramme": "g",
     "microliter": "uL", "microlitre": "uL", "milliliter": "mL", "millilitre": "mL",
@@ -592,16 +607,25 @@ _DOSE_WORDS = {
 _THINGS = {
     name: thing
     for thing, names in {
-        "tablet": "tablet tab tbl ortab sltab chewtab disintab buctab caplet",
-        "capsule": "capsule cap orcap",
+        "tablet": "tablet tab tbl ortab sltab chewtab disintab buctab caplet tabl tablett tablette"
+        " tabletten tabletter tabletti tablettia tabletka tabletki tableta comprimé comprime comp"
+        " cpr comprimido compr compressa compresse tabletă таблетка таблетки таблеток табл 錠 锭 片"
+        " 정",
+        "capsule": "capsule cap orcap kapsel kapseln kaps kapsler kapslar kapseli kapsułka gélule"
+        " gelule gél cápsula capsula capsulă капсула капсулы カプセル 胶囊 膠囊 캡슐",
         "pill": "pill",
-        "drop": "drop drp gtt ordrop ndrop",
-        "spray": "spray spry nasspry orspry puff actuat actuation",
-        "dose": "dose",
-        "ampoule": "ampoule ampule ampul amp",
-        "vial": "vial",
-        "syringe": "syringe",
-        "": "1 each ea",
+        "drop": "drop drp gtt ordrop ndrop tropfen trpf goutte gota goccia gocce druppel"
+        " dråbe dråber droppe droppar dråpe dråper tippa tippaa kropla krople kropli капля капли"
+        " капель 滴 방울",
+        "spray": "spray spry nasspry orspry puff actuat actuation hub hübe sprühstoß sprühstöße"
+        " bouffée pulvérisation pulverización",
+        "dose": "dose dosis dosi doses dosen 回分",
+        "ampoule": "ampoule ampule ampul amp ampulle ampullen ampolla ampola fiala fiale ampułka"
+        " ampulka ампула ампулы アンプル 安瓿 앰플",
+        "vial": "vial flacon viaal durchstechflasche fläschchen fiole флакон バイアル 바이알",
+        "syringe": "syringe spritze fertigspritze seringue jeringa spuit",
+        "": "1 each ea stück stuck stk st stuk stuks piece pièce pieza pezzo pz unité"
+        " unidad szt sztuka kpl 個 个 ks kus шт штука",
     }.items()
     for name in names.split()
 }
@@ -628,6 +652,7 @@ def _dose_unit(written: str) -> DoseUnit | None:
     plain = re.sub(r"\sper\s", "/", plain, flags=re.IGNORECASE)
     plain = re.sub(r"\s*/\s*", "/", plain.strip())
     plain = re.sub(r"/\((\w+)\.(\w+)\)$", r"/\1/\2", plain)
+    plain = re.sub(r"\s*\(unit of presentation\)$", "", plain, flags=re.IGNORECASE)
     given, *divisors = plain.split("/")
     mass_or_volume = _DOSE_SYMBOLS.get(given) or _DOSE_WORDS.get(_singular(given))
     thing = _THINGS.get(_singular(re.sub(r"^(?:\{(.*)\}|\[(drp)\])$", r"\1\2", given)))
@@ -643,7 +668,7 @@ def _dose_unit(written: str) -> DoseUnit | None:
 
 
 def _singular(word: str) -> str:
-    plain = word.lower()
+    plain = word.lower().rstrip(".")
     return plain[:-1] if len(plain) > 3 and plain.endswith("s") else plain
 
 

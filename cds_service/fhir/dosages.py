@@ -78,6 +78,7 @@ def read_dosage(sent: Json, unclear: tuple[str, ...] = ()) -> DraftDosage:
         sequence=read("timing", lambda line: timings.whole(line.get("sequence"), least=0), None),
         text=loose.text(sent.get("text")) or loose.text(sent.get("patientInstruction")),
         unclear=_once(tuple(missed)),
+        day_times=read("timing", timings.day_times, frozenset()),
     )
 
 

@@ -250,6 +250,13 @@ def _week_days(sent: Json) -> int:
     return len(named)
 
 
+def day_times(line: Line) -> frozenset[str]:
+    """The times of the day that are named, by the clock or as HL7's events."""
+    repeat = _repeat(line)
+    named = (*loose.many(repeat.get("timeOfDay")), *loose.many(repeat.get("when")))
+    return frozenset(loose.text(one) for one in named)
+
+
 def _times_a_day(repeat: Mapping[str, Json]) -> int | None:
     """How many different times of the day are named; 0 for a number of meals nobody knows, and
     ``None`` when nothing is said."""

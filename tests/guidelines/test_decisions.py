@@ -62,9 +62,11 @@ from msgspec import Raw, json, structs
 from cds_service.clinical import (
     Code,
     DoseAmount,
+    Draft,
     DraftDosage,
     Medication,
     OpenTask,
+    Record,
     Relative,
     Schedule,
 )
@@ -789,6 +791,46 @@ def of_several_orders_in_force_one_stays() -> None:
     assert ended(begun, swallowed) == ([swallowed.source], False)
 
 
+def of_drafts_and_orders_in_force_one_is_kept() -> None:
+    weekly = a_dosage(route=MUSCLE, days=7)
+    running = in_force(a_dosage(), source="MedicationRequest/running")
+    injected = in_force(
+        weekly, code=HYDROXOCOBALAMIN, route=MUSCLE, source="MedicationRequest/running"
+    )
+
+    def ended(record: Record, *drafts: Draft) -> list[tuple[list[str], bool]]:
+        offers = [one.choice for one in see_orders(record, *drafts).offers]
+        return [
+            (sorted(it.source for it in one.plans), one.recommended)
+            for one in offers
+            if one.rule == "ORD-06"
+        ]
+
+    drafted, first = ["MedicationRequest/draft"], a_draft(name="first")
+    assert ended(a_record(), first, a_draft()) == [(drafted, True)]
+    assert ended(a_record(medications=[running]), a_draft()) == [(drafted, True)]
+    stopped = [(["MedicationRequest/running"], True)]
+    assert ended(a_record(medications=[running]), an_injection()) == stopped
+    swallowed = ended(a_record(medications=[injected]), a_draft())
+    assert swallowed == [(drafted, True), (["MedicationRequest/running"], False)]
+    halves = a_draft(a_dosage(300), name="first"), a_draft(a_dosage(300))
+    assert ended(a_record(), *halves) == [(drafted, False)]
+
+
+def ranges_are_judged_at_both_ends_and_words_choose_no_dose() -> None:
+    wide = see_orders(a_record(), a_draft(a_dosage(300, to=1500)))
+    assert wide.shows("ORD-03")
+    assert wide.shows("ORD-16")
+    parts = [
+        a_dosage(1000, sequence=place, day_times=frozenset({time}))
+        for place, time in enumerate(("MORN", "NOON", "EVE"), 1)
+    ]
+    assert see_orders(a_record(), a_draft(*parts)).shows("ORD-04")
+    worded = see_orders(a_record(), a_draft(DraftDosage(text="1000 mg daily")))
+    assert worded.says("1000 times the usual")
+    assert not worded.shows("ORD-04")
+
+
 def an_antidote_is_no_order_of_vitamin_b12() -> None:
     assert see_orders(a_record(), an_antidote()).shows("ORD-18")
 
@@ -1070,6 +1112,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_month_or_a_year_is_all_its_days,
     a_vegan_diet_in_words_asks_for_a_level,
     prevention_rests_while_its_task_is_open,
+    of_drafts_and_orders_in_force_one_is_kept,
+    ranges_are_judged_at_both_ends_and_words_choose_no_dose,
 )
 
 

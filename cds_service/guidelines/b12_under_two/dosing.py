@@ -70,7 +70,8 @@ class Line(Struct, frozen=True):
     ``low`` and ``high`` are the ends of a single dose, ``day`` the most on one day,
     ``average_low`` and ``average_high`` what is given a day on average (a single dose counts
     for one day), ``days`` how long it lasts. ``times`` doses are given in every ``span`` days, a
-    single dose in 0; ``count`` is how many there are in all. ``problems`` say why something is
+    single dose in 0 (``least_times`` where a range of times is given); ``count`` is how many there
+    are in all. ``problems`` say why something is
     ``None``.
     """
 
@@ -87,6 +88,7 @@ class Line(Struct, frozen=True):
     times: Decimal | None = None
     span: Decimal | None = None
     count: int | None = None
+    least_times: Decimal | None = None
 
     @property
     def is_frequent(self) -> bool:
@@ -106,13 +108,15 @@ class Line(Struct, frozen=True):
             used_up = self.count * self.span / self.times
         return min((one for one in (self.days, used_up) if one is not None), default=None)
 
-    def within(self, days: Decimal) -> Decimal | None:
-        """The most micrograms it gives in its first ``days`` days."""
-        if self.high is None or self.times is None or self.span is None:
+    def within(self, days: Decimal, *, least: bool = False) -> Decimal | None:
+        """The most micrograms it gives in its first ``days`` days, or what it gives at ``least``:
+        the low end of a range, as seldom as it may be."""
+        amount, times = (self.low, self.least_times) if least else (self.high, self.times)
+        if amount is None or times is None or self.span is None:
             return None
         lasting = days if self.days is None else min(days, self.days)
-        doses = doses_within(self.times, self.span, lasting)
-        return self.high * (doses if self.count is None else min(doses, self.count))
+        doses = doses_within(times, self.span, lasting)
+        return amount * (doses if self.count is None else min(doses, self.count))
 
 
 class Frequent(NamedTuple):
@@ -133,6 +137,8 @@ class Dosing(Struct, frozen=True):
     dose is per kg and there is no weight; this alone is no problem. ``contradicts``: the words of
     a line state another dose than it has. ``problems`` say what was
     not understood; without any, and with no weight needed, the order was understood whole.
+    ``in_words_alone`` is the largest mass that words state where no dose can be read; it is never
+    a dose. ``single_least`` is the low end of the largest single dose.
     """
 
     lines: tuple[Line, ...]
@@ -147,15 +153,18 @@ class Dosing(Struct, frozen=True):
     needs_weight: bool
     contradicts: bool
     problems: tuple[Message, ...]
+    in_words_alone: Decimal | None = None
+    single_least: Decimal | None = None
 
-    def within(self, days: Decimal) -> Decimal | None:
-        """The most micrograms given in the first ``days`` days, later lines after earlier ones."""
+    def within(self, days: Decimal, *, least: bool = False) -> Decimal | None:
+        """The most micrograms given in the first ``days`` days, or the least, later lines after
+        earlier ones."""
         always, turns = _by_turn(self.lines)
-        amounts = [line.within(days) for line in always]
+        amounts = [line.within(days, least=least) for line in always]
         for turn in turns:
             if days <= 0:
                 break
-            amounts += [line.within(days) for line in turn]
+            amounts += [line.within(days, least=least) for line in turn]
             days = (
                 days - _longest(turn) if all(one.days is not None for one in turn) else Decimal(0)
             )
@@ -239,18 +248,24 @@ def understand(
     dosages = _in_turn(dosages)
     lines = tuple([_line(one, drug, weight_kg, g) for one in dosages])
     singles = [one for line in lines for one in (line.low, line.high) if one is not None]
-    average_low, average_high = _most_intensive(lines)
+    average_low, average_high = (_together if _are_of_one_day(dosages) else _most_intensive)(lines)
     ways = [line.ways for line in lines] or [_ways_of(drug)]
     differ = [
         one
         for line, sent in zip(lines, dosages, strict=True)
         if (one := _differs(line, sent, drug))
     ]
-    problems = [*drug.doubts, *differ, *(_told(lines) if lines else (say(Doubts.no_dose),))]
+    alone = _stated_alone(lines, dosages)
+    problems = [
+        *drug.doubts,
+        *_excess_in_words(alone, g),
+        *differ,
+        *(_told(lines) if lines else (say(Doubts.no_dose),)),
+    ]
     return Dosing(
         lines,
         min(singles, default=None),
-        max((line.high for line in lines if line.high is not None), default=None),
+        _largest([line.high for line in lines]),
         _day_most(lines),
         average_low,
         average_high,
@@ -260,7 +275,13 @@ def understand(
         any(line.needs_weight for line in lines),
         bool(differ),
         tuple(dict.fromkeys(problems)),
+        alone,
+        _largest([line.low for line in lines]),
     )
+
+
+def _largest(amounts: Sequence[Decimal | None]) -> Decimal | None:
+    return max((one for one in amounts if one is not None), default=None)
 
 
 #: A mass in words, not that of a strength ("1 mg/mL") nor of a kilogram.
@@ -282,6 +303,25 @@ def _differs(line: Line, sent: DraftDosage, drug: Drug) -> Message | None:
         if readings and readings.isdisjoint(stated):
             return say(Doubts.words_differ, words=sent.text, dose=shown_dose(line.high))
     return None
+
+
+def _stated_alone(lines: Sequence[Line], sent: Sequence[DraftDosage]) -> Decimal | None:
+    """The largest mass that the words of a line without a readable dose state, in micrograms: of
+    a number that can be read in two ways, the smaller."""
+    stated = [
+        min(readings)
+        for line, one in zip(lines, sent, strict=True)
+        if line.high is None
+        for found in _STATED(one.text)
+        if (readings := [m for it in _readings(found[1]) if (m := _micrograms(it, found[2]))])
+    ]
+    return max(stated, default=None)
+
+
+def _excess_in_words(alone: Decimal | None, g: Guideline) -> Iterable[Message]:
+    """That words alone state an amount at which a unit was probably confused."""
+    if alone is not None and g.limits.dose_excessive.holds(alone):
+        yield say(Doubts.excess_in_words, dose=in_full(alone), times=shown_dose(alone / 1000, 0))
 
 
 def _readings(number: str) -> tuple[Decimal, ...]:
@@ -311,6 +351,14 @@ def _most_intensive(lines: Sequence[Line]) -> tuple[Decimal | None, Decimal | No
     return low, high
 
 
+def _together(lines: Sequence[Line]) -> tuple[Decimal | None, Decimal | None]:
+    """The ends of the average of all lines together; unknown when one line's is."""
+    lows = [one.average_low for one in lines if one.average_low is not None]
+    highs = [one.average_high for one in lines if one.average_high is not None]
+    known = len(lows) == len(highs) == len(lines)
+    return (sum(lows, Decimal(0)), sum(highs, Decimal(0))) if known else (None, None)
+
+
 def _per_kg_in_mg(dosages: Sequence[DraftDosage]) -> bool:
     return any(amount.per_kg and _is_mg(amount) for one in dosages for amount in _amounts(one))
 
@@ -319,11 +367,29 @@ def _in_turn(dosages: Sequence[DraftDosage]) -> Sequence[DraftDosage]:
     """Lines without numbers that say "then ..." follow one another; some FHIR versions and
     clients have no numbers."""
     first, *later = dosages or (None,)
-    if first is None or any(one.sequence is not None for one in dosages):
+    if first is None:
+        return dosages
+    if _are_of_one_day(dosages):
+        return [structs.replace(one, sequence=None) for one in dosages]
+    if any(one.sequence is not None for one in dosages):
         return dosages
     if not later or not all(has_phrase(one.text[:5], ("then",)) for one in later):
         return dosages
     return [structs.replace(one, sequence=place) for place, one in enumerate(dosages, 1)]
+
+
+def _are_of_one_day(dosages: Sequence[DraftDosage]) -> bool:
+    """Whether the lines are the doses of one day, each at a time of its own ("in the morning", "in
+    the evening"): then their numbers put them in order and do not let them follow one another."""
+    times = [one.day_times for one in dosages]
+    apart = sum(map(len, times)) == len(frozenset[str]().union(*times))
+    return (
+        len(dosages) > 1
+        and all(times)
+        and apart
+        and len({one.days for one in dosages}) == 1
+        and not any(has_phrase(one.text[:5], ("then",)) for one in dosages)
+    )
 
 
 def _told(lines: Sequence[Line]) -> tuple[Message, ...]:
@@ -421,11 +487,12 @@ def _line(dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideli
 
 def _rhythm(
     dosage: DraftDosage, schedule: Schedule | None
-) -> tuple[Decimal | None, Decimal | None, int | None]:
-    """How often for certain; of what is given as needed nobody knows."""
+) -> tuple[Decimal | None, Decimal | None, int | None, Decimal | None]:
+    """How often for certain; of what is given as needed no one knows."""
     if schedule is None or dosage.as_needed:
-        return None, None, dosage.count
-    return max(schedule.times, schedule.most_times), schedule.days, dosage.count
+        return None, None, dosage.count, None
+    most = max(schedule.times, schedule.most_times)
+    return most, schedule.days, dosage.count, min(schedule.times, schedule.most_times)
 
 
 def _ends(dosage: DraftDosage, reckoner: _Reckoner) -> tuple[Decimal | None, Decimal | None]:

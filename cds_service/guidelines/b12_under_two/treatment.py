@@ -470,7 +470,7 @@ def medication_names(medications: Iterable[Medication]) -> str:
 def stop_orders(medications: Iterable[Medication]) -> tuple[StoppedDrug, ...]:
     """The orders among them stopped, each whole as it was sent."""
     return tuple(
-        StoppedDrug(one.resource, one.source, one.text or one.codes[0].display)
+        StoppedDrug(one.resource, one.source, medication_names([one]))
         for one in medications
         if one.resource
     )

@@ -17,6 +17,7 @@ from cds_service.guidelines.b12_under_two.order_checks.cards import Cards
 from cds_service.guidelines.b12_under_two.order_checks.course import TWO_WEEKS, Course
 from cds_service.guidelines.b12_under_two.order_checks.one_order import (
     amounts,
+    at_least,
     child_facts,
     is_wrong,
 )
@@ -73,6 +74,7 @@ def check_active(
             *checks.harmful(one, is_replaced=one.sent.source in replaced),
             *checks.excessive(one),
             *checks.scant(one),
+            *checks.worded(one),
         )
     ]
     return spoken, list(checks.several(replaced))
@@ -168,12 +170,32 @@ class _ActiveChecks:
         """The card of an order in force with which a treatment begins too slowly; nothing is
         stopped, since it is the only one that the child gets. Other small doses are for the
         follow-up."""
-        match = first_match(self._g.tables.order_shortage, one.asked, one.order.called)
+        low = at_least(one.asked, one.order)
+        match = first_match(self._g.tables.order_shortage, low, one.order.called)
         if not match.fired or match.rule != "ORD-16":
             return
         self._why.keep(match)
         answer = structs.replace(match.result, card="ORD-16.active", correction="none")
         yield self._card(match.rule, answer, one, self._course.in_words(one.order))
+
+    def worded(self, one: _Running) -> Iterator[Recommend]:
+        """Far too much in words alone, where no dose can be read. Other orders that are not
+        understood are not remarked on."""
+        stated = one.order.dosing.in_words_alone
+        if stated is None or not self._g.limits.dose_excessive.holds(stated):
+            return
+        asked = structs.replace(one.asked, in_words_alone=stated)
+        match = self._why.first(self._g.tables.order_unclear, asked, one.order.called)
+        for row in match.fired:
+            reasons = Listed(one.order.dosing.problems, "semicolon")
+            yield self._card(row.rule, row.then, one, {"reasons": reasons})
+
+    def _is_right(self, one: _Running) -> bool:
+        """Whether it could be the only order."""
+        asked = one.asked
+        if asked.share is not None:
+            asked = structs.replace(asked, share=self._course.share_alone(one.order))
+        return not one.order.dosing.problems and not is_wrong(asked, one.order, self._g)
 
     def several(self, replaced: Collection[str]) -> Iterator[Recommend]:
         """More than one order in force (DUP-05): the right one stays, the others are stopped.
@@ -186,13 +208,16 @@ class _ActiveChecks:
         fired = self._why.row(self._g.tables.duplication, "DUP-05", asked)
         if not fired or all(one.sent.source in replaced for one in self._running):
             return
-        right = [one for one in self._running if not is_wrong(one.asked, self._g)]
+        right = [one for one in self._running if self._is_right(one)]
         kept = max(right, key=_strength, default=None)
         others = [one for one in self._running if one is not kept]
         choices = []
         plans = treatment.stop_orders([one.sent for one in others]) if kept is not None else ()
         if kept is not None and plans:
-            sure = all(one.coded and not _may_follow(one, kept) for one in others)
+            sure = all(
+                one.coded and not one.order.dosing.problems and not _may_follow(one, kept)
+                for one in others
+            )
             label = say(Orders.stop_other, names=_with_doses(others))
             choices = [Choice("DUP-05", label, plans, recommended=sure)]
         values: dict[str, Value] = {

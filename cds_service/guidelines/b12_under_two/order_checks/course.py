@@ -56,7 +56,10 @@ class Course:
         if order.injected:
             doses = [one for one in doses if route_of(one, self.g) != "oral"]
             orders = [one for one in orders if one.injected]
-        amounts = [*(one.dosing.within(TWO_WEEKS) for one in orders), *map(_given, doses)]
+        amounts = [
+            *(one.dosing.within(TWO_WEEKS, least=True) for one in orders),
+            *map(_given, doses),
+        ]
         known = [one for one in amounts if one is not None]
         return sum(known, Decimal(0)) if len(known) == len(amounts) else None
 
@@ -73,6 +76,11 @@ class Course:
 
     def share(self, order: Order) -> Decimal | None:
         given = self.given(order)
+        return None if given is None else given / self.regimen(order)
+
+    def share_alone(self, order: Order) -> Decimal | None:
+        """The same of ``order`` without anything else that is ordered or was given."""
+        given = order.dosing.within(TWO_WEEKS, least=True)
         return None if given is None else given / self.regimen(order)
 
     def in_words(self, order: Order) -> Mapping[str, object]:
@@ -117,6 +125,8 @@ class Course:
 def _follows(line: Line, order: Order, schedule: Schedule) -> bool:
     """Whether the first line has its route, dose (within a tenth), frequency and duration."""
     if line.high is None or line.low is None or line.times is None or line.span is None:
+        return False
+    if line.times != line.least_times:
         return False
     if line.days is not None and line.days < schedule.lasting:
         return False

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from msgspec import structs
 
-from cds_service.clinical import Medication, Plan, PlannedDrug, RevisedDrug
+from cds_service.clinical import (
+    Medication,
+    Plan,
+    PlannedDrug,
+    RemovedDraft,
+    RevisedDrug,
+    StoppedDrug,
+)
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.age import recorded
 from cds_service.guidelines.b12_under_two.assessment import Assessment
@@ -104,16 +112,54 @@ def amounts(child: OrderFacts, order: Order, course: Course) -> OrderFacts:
     )
 
 
-def is_wrong(asked: OrderFacts, g: Guideline) -> bool:
-    """Whether a card asks to change or remove an order, whatever stands beside it."""
+def at_least(asked: OrderFacts, order: Order) -> OrderFacts:
+    """The same by the low ends of its ranges: too little is judged there, too much above."""
+    dosing = order.dosing
+    return structs.replace(asked, single=dosing.single_least, average=dosing.average_low)
+
+
+def is_wrong(asked: OrderFacts, order: Order, g: Guideline) -> bool:
+    """Whether a card asks to change or remove an order, whatever is ordered beside it."""
     tables = g.tables
     questions = (
         tables.order_danger, tables.order_way, tables.order_form, tables.order_excess,
-        tables.order_shortage,
+        tables.order_injection, tables.order_preservative,
     )  # fmt: skip
+    asks = [(one, asked) for one in questions]
     return any(
-        row.then.correction != "none" for one in questions for row in all_matches(one, asked).fired
+        row.then.correction != "none"
+        for one, of in (*asks, (tables.order_shortage, at_least(asked, order)))
+        for row in all_matches(one, of).fired
     )
+
+
+def _of_one_mind(said: Sequence[Said]) -> list[Said]:
+    """Where one card changes the order, or asks a specialist first, no other card has its removal
+    preselected."""
+    changed = any(it.recommended and _changes(it) for one in said for it in one.card.choices)
+    refusing = [one for one in said if one.answer.refuses and one.answer is not REPEATED]
+    removed = any(it.recommended for one in refusing for it in one.card.choices)
+    if not changed and (removed or not refusing):
+        return list(said)
+    return [Said(structs.replace(one.card, choices=_left_open(one)), one.answer) for one in said]
+
+
+def _left_open(said: Said) -> tuple[Choice, ...]:
+    return tuple(
+        one if _changes(one) else structs.replace(one, recommended=False)
+        for one in said.card.choices
+    )
+
+
+def _corrects(said: Said) -> bool:
+    """Whether the card changes the order or takes it away; of a repeated one, preselected."""
+    if said.answer == REPEATED:
+        return any(one.recommended for one in said.card.choices)
+    return said.answer.correction != "none"
+
+
+def _changes(choice: Choice) -> bool:
+    return any(isinstance(plan, RevisedDrug) for plan in choice.plans)
 
 
 def _is_of_a_small_dose(said: Said) -> bool:
@@ -152,7 +198,7 @@ class OrderChecks:
             *self._twice(order, asked, elsewhere),
             *self._unclear(order, asked, (*asked.unclear, *asked.gaps)),
         ]
-        said = self._without_what_harms(asked, self._with_form(order, asked, said))
+        said = _of_one_mind(self._without_what_harms(asked, self._with_form(order, asked, said)))
         if any(one.answer.refuses or one.answer.card in _CONFUSED for one in said):
             # Nobody need ask why it is given, or how much of it.
             said = [one for one in said if one.answer.card not in _OF_WHAT_IS_GIVEN]
@@ -192,15 +238,27 @@ class OrderChecks:
     # --- the facts --------------------------------------------------------------------------------
 
     def _facts_of(
-        self, order: Order, repeated: tuple[str, ...], elsewhere: Sequence[Medication]
+        self, order: Order, repeated: tuple[Words, ...], elsewhere: Sequence[Medication]
     ) -> OrderFacts:
         return structs.replace(
             amounts(self._child, order, self._course),
             contradicts=order.dosing.contradicts,
+            in_words_alone=order.dosing.in_words_alone,
             unclear=order.dosing.problems,
             repeated=repeated,
-            elsewhere=(treatment.medication_names(elsewhere),) if elsewhere else (),
+            elsewhere=(
+                *((treatment.medication_names(elsewhere),) if elsewhere else ()),
+                *self._drafted_elsewhere(order),
+            ),
         )
+
+    def _drafted_elsewhere(self, order: Order) -> Iterator[Words]:
+        """The draft that is kept, where it goes by another way than ``order``."""
+        kept = self._kept
+        if kept is None or kept is order or not order.ways or kept.injected == order.injected:
+            return
+        if any(one is kept for one in self._of_b12) and not self._is_wrong(order):
+            yield kept.name
 
     def _running_beside(self, order: Order) -> tuple[list[Medication], list[Medication]]:
         """The other orders of the record in force: those that may go by the same way as this one,
@@ -209,7 +267,7 @@ class OrderChecks:
         elsewhere: list[Medication] = []
         swallowed = order.by_mouth and not order.injected
         injected = order.injected and not order.by_mouth
-        for one in self.facts.therapy.active:
+        for one in (*self.facts.therapy.active, *self.facts.therapy.named):
             if one.source == order.draft.source:
                 continue
             route = route_of(one, self.g)
@@ -268,26 +326,102 @@ class OrderChecks:
         ]
         return drafts, active
 
+    def _asked(self, order: Order) -> OrderFacts:
+        """What the rows ask of an order, whatever is ordered beside it."""
+        asked = amounts(self._child, order, self._course)
+        if not order.injected:
+            return asked
+        facts, g, aside = self.facts, self.g, Reasoning()
+        return structs.replace(
+            asked,
+            may_bleed=must_not_inject_muscle(facts, g, aside),
+            preservative_harms=preservative_matters(facts, g, aside),
+        )
+
     def _is_wrong(self, order: Order) -> bool:
-        return is_wrong(amounts(self._child, order, self._course), self.g)
+        return is_wrong(self._asked(order), order, self.g)
+
+    def _by_itself(self, order: Order) -> OrderFacts:
+        """The same once the others are gone."""
+        asked = self._asked(order)
+        return asked if asked.share is None else structs.replace(
+            asked, share=self._course.share_alone(order)
+        )  # fmt: skip
+
+    @cached_property
+    def _running(self) -> list[Order]:
+        """The orders in force by code that no draft stands for."""
+        drafted = {one.draft.source for one in self._of_b12}
+        return [
+            as_order(one, self.facts.weight.kg, self.g)
+            for one in self.facts.therapy.active
+            if one.source not in drafted
+        ]
+
+    @cached_property
+    def _kept(self) -> Order | None:
+        """The one order that is left where some are right: the injection before what is
+        swallowed, what is in force before what is being written, the earlier before the later.
+        What is swallowed is never kept in place of injections in force."""
+        injected = any(one.injected for one in self._running)
+        right = [
+            one
+            for one in (*self._running, *self._of_b12)
+            if (one.injected or not injected) and self._could_be_the_only_one(one)
+        ]
+        return next((one for one in right if one.injected), next(iter(right), None))
+
+    @cached_property
+    def _first(self) -> Order:
+        """The draft that is changed where no order is right: the first wrong one, rather one that
+        is not too much."""
+        wrong = [one for one in self._of_b12 if self._is_wrong(one)]
+        fit = (
+            one
+            for one in wrong
+            if not any(
+                row.then.correction != "none"
+                for row in all_matches(self.g.tables.order_excess, self._asked(one)).fired
+            )
+        )
+        return next(fit, next(iter(wrong), self._of_b12[0]))
+
+    def _could_be_the_only_one(self, order: Order) -> bool:
+        """Right by itself, and a treatment; a draft is understood whole as well, while an order
+        in force is not ended for what was not understood of it."""
+        average = order.dosing.average_high
+        feeds = average is not None and self.g.limits.requirement_dose.holds(average)
+        drafted = any(one is order for one in self._of_b12)
+        if feeds or (drafted and order.dosing.problems):
+            return False
+        return not is_wrong(self._by_itself(order), order, self.g)
+
+    def _removed(self, order: Order, rule: str, *, recommended: bool) -> tuple[Choice, ...]:
+        """``order`` taken away, and with it the orders in force that are not kept either."""
+        kept = self._kept.draft.source if self._kept is not None else ""
+        _, active = self._others(order)
+        ended = [
+            one for one in active if kept != one.source and one in self.facts.therapy.active
+        ] if kept else []  # fmt: skip
+        return tuple(
+            structs.replace(alone(choice, (), ended), recommended=recommended)
+            for choice in self._regimens.correct(order, "removed", rule)
+        )
 
     def _amended(self, order: Order, rule: str, correction: Correction) -> tuple[Choice, ...]:
         """``order`` put right so that no other is left beside it: it goes where another is right
         or stands before it; otherwise the others go with its change."""
         if correction in ("none", "removed"):
             return self._regimens.correct(order, correction, rule)
+        if self._kept is not None:  # taking this one away is all there is to do
+            return self._removed(order, rule, recommended=True)
         drafts, active = self._others(order)
-        running = [as_order(one, self.facts.weight.kg, self.g) for one in active]
-        right = any(not self._is_wrong(one) for one in (*drafts, *running))
-        earlier = drafts and self._of_b12[0] is not order
-        if right or earlier:
-            removed = self._regimens.correct(order, "removed", rule)
-            # Another order is right: taking this one away is all there is to do.
-            return tuple(structs.replace(one, recommended=right) for one in removed)
-        return tuple(
-            alone(choice, drafts, active)
-            for choice in self._regimens.correct(order, correction, rule)
-        )
+        changed = self._regimens.correct(order, correction, rule)
+        if drafts and self._first is not order:
+            return self._removed(order, rule, recommended=not changed)
+        if not changed and self._running:
+            return self._removed(order, rule, recommended=True)
+        return tuple(alone(choice, drafts, active) for choice in changed)
 
     # --- the questions ----------------------------------------------------------------------------
 
@@ -321,7 +455,7 @@ class OrderChecks:
         for row in match.fired:
             nasal = "nasal" in asked.ways
             form = say(Orders.a_nasal_spray if nasal else Orders.a_solid_form)
-            changing = [one for one in said if one.answer.correction != "none"]
+            changing = [one for one in said if _corrects(one)]
             if all(_is_of_a_small_dose(one) for one in changing):
                 others = [one for one in said if one not in changing]
                 return [*others, self._speak(row, order, {"form": form})]
@@ -335,7 +469,7 @@ class OrderChecks:
     def _dose(self, order: Order, asked: OrderFacts) -> list[Said]:
         tables, why = self.g.tables, self._why
         excess = why.first(tables.order_excess, asked, order.called)
-        shortage = why.first(tables.order_shortage, asked, order.called)
+        shortage = why.first(tables.order_shortage, at_least(asked, order), order.called)
         values = {"weight": self._weight_in_words()} if asked.needs_weight else {}
         return [
             *self._say(excess, order, values),
@@ -385,17 +519,50 @@ class OrderChecks:
         repeats = DuplicationFacts(draft_repeats=bool(asked.repeated))
         if self._why.row(self.g.tables.duplication, "DUP-02", repeats, order.called):
             values = {"other": Listed(asked.repeated)}
-            return [self._cards.speak("ORD-06", REPEATED, order, values)]
+            choices = self._one_of_two(order)
+            return [self._cards.speak("ORD-06", REPEATED, order, values, choices)]
         match = self._why.all(self.g.tables.order_twice, asked, order.called)
-        if not match.fired:
-            return []
         names = Listed(asked.elsewhere)
-        stops = () if self._is_wrong(order) else treatment.stop_orders(elsewhere)
-        choices = [Choice("ORD-06", say(Orders.stop_other, names=names), stops)] if stops else []
         return [
-            self._cards.speak(row.rule, row.then, order, {"other": names}, choices)
+            self._cards.speak(
+                row.rule, row.then, order, {"other": names}, self._one_of_two(order, elsewhere)
+            )
             for row in match.fired
         ]
+
+    def _one_of_two(self, order: Order, elsewhere: Sequence[Medication] = ()) -> tuple[Choice, ...]:
+        """Which of two orders goes: the one in force where this one is kept, else this one; not
+        where its own change takes the other along. What is vitamin B12 by its name alone is
+        asked about, and nothing is selected."""
+        drafts, active = self._others(order)
+        plans: tuple[StoppedDrug | RemovedDraft, ...] = (
+            *treatment.stop_orders(elsewhere or active),
+            *(RemovedDraft(one.draft.source, one.name) for one in drafts if one.draft.source),
+        )
+        names = Listed(tuple(dict.fromkeys([one.name for one in plans])))
+        coded = all(one in self.facts.therapy.active for one in elsewhere or active)
+        label = say(Orders.stop_other, names=names)
+        stop = [Choice("ORD-06", label, plans, recommended=coded)] if plans else []
+        if self._kept is order:
+            return tuple(stop)
+        if elsewhere and self._is_wrong(order):
+            return ()  # another card takes it away, or changes it and ends the others
+        removed = self._removed(order, "ORD-06", recommended=self._is_one_too_many(order))
+        if elsewhere and self._kept is not None:
+            return (*removed, *(structs.replace(one, recommended=False) for one in stop))
+        return removed
+
+    def _is_one_too_many(self, order: Order) -> bool:
+        """Whether to take it away is preselected: where another is kept, or, where none is right,
+        where it is neither changed nor a part of what is enough together, and not the only one by
+        its code."""
+        if self._kept is not None:
+            return True
+        alone = len(self._of_b12) == 1 and not self._running
+        if alone or (not self._is_wrong(order) and is_wrong(self._by_itself(order), order, self.g)):
+            return False
+        first = self._first is order
+        return not (first and self._is_wrong(order) and self._regimens.like(order) is not None)
 
     def _unclear(self, order: Order, asked: OrderFacts, reasons: Sequence[Words]) -> list[Said]:
         """What could not be worked out is said, it never passes for checked."""

@@ -231,7 +231,7 @@ def make_tables(limits: Limits) -> Tables:
         order_injection=injection_table(said["order_injection"]),
         order_preservative=preservative_table(said["order_preservative"]),
         order_twice=twice_table(said["order_twice"]),
-        order_unclear=unclear_table(said["order_unclear"]),
+        order_unclear=unclear_table(limits, said["order_unclear"]),
         order_silence=silence_table(said["order_silence"]),
         order_basket=basket_table(said["order_basket"]),
     )

@@ -85,9 +85,10 @@ class OrderFacts(Struct, frozen=True):
     treatment; ``published`` are the schedules that it follows, and ``weekly_course`` says that it
     is the formulary's of weekly injections, ``specialist_course`` one published for the child's
     inborn error. ``contradicts`` says that its words state another dose
-    than its structure. ``unclear`` says what could not be understood of it, ``gaps`` what is
-    needed to judge it and is not there. ``repeated`` names the same drug ordered once more by the
-    same way, ``elsewhere`` by another: words or messages, which rows only ask whether there are.
+    than its structure, and ``in_words_alone`` is the largest amount that they state where no dose
+    can be read. ``unclear`` says what could not be understood of it, ``gaps`` what is needed to
+    judge it and is not there. ``repeated`` names the same drug ordered once more by the same way,
+    ``elsewhere`` by another: words or messages, which rows only ask whether there are.
     ``may_bleed`` and ``preservative_harms`` are known only of what is injected. ``frequent`` says
     that it is injected daily or on alternate days, ``frequent_days`` for how long, unknown without
     an end. ``indications`` are the signs, causes and deficiencies on record, ``treated`` says that
@@ -112,9 +113,10 @@ class OrderFacts(Struct, frozen=True):
     per_kg_in_mg: bool = False
     needs_weight: bool = False
     contradicts: bool = False
+    in_words_alone: Decimal | None = None
     unclear: tuple[Any, ...] = ()
     repeated: tuple[Any, ...] = ()
-    elsewhere: tuple[str, ...] = ()
+    elsewhere: tuple[Any, ...] = ()
     status: StatusName = "unknown"
     deficient: bool = False
     severity: Severity | None = None
@@ -526,7 +528,7 @@ def twice_table(words: TableWords) -> Table[OrderFacts, Answer]:
     )
 
 
-def unclear_table(words: TableWords) -> Table[OrderFacts, Answer]:
+def unclear_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]:
     """A combination is worth a word only where the child needs treatment, which it is not."""
     f = OrderFacts
     unread = all_of(
@@ -536,6 +538,12 @@ def unclear_table(words: TableWords) -> Table[OrderFacts, Answer]:
         "order",
         OrderFacts,
         (
+            Row(
+                "ORD-09",
+                all_of(is_one_of(f.kind, "b12"), meets(f.in_words_alone, limits.dose_excessive)),
+                Answer("ORD-09", indicator="warning"),
+                part="excess",
+            ),
             Row(
                 "ORD-09",
                 all_of(is_one_of(f.kind, "b12"), f.contradicts),
