@@ -132,7 +132,9 @@ _RESPELT = (
     (re.compile(r"^(?:mc|mk)g(?=/)"), "ug"),
     (re.compile(r"^(?:mc|mk|micro|mikro)mol(?=/)"), "umol"),
     (re.compile(r"^(m?)gms?(?=[/%])"), r"\1g"),
-    (re.compile(r"(?<=/)mcl$"), "ul"),
+    (re.compile(r"(?<=/)(?:mc|micro)l$"), "ul"),
+    (re.compile(r"(?<=/)100ml$"), "dl"),
+    (re.compile(r"^\*(?=10)"), ""),
     (re.compile(r"\.?((?:[dmun]?l)|mm\^?3)\^?-1$"), r"/\1"),
 )
 
@@ -161,7 +163,7 @@ _POWERS = {
         3: "1000 1,000 k thou thousand thousands tsd tsd. tys tys. тыс тыс. 千",
         4: "万 萬",
         5: "lakh lakhs",
-        6: "mio mio. million millions млн млн.",
+        6: "mio mio. mln mln. million millions млн млн.",
         9: "giga gpt",
         12: "tera tpt",
     }.items()

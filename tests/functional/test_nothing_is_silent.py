@@ -304,7 +304,7 @@ def test_what_is_not_used_is_said_with_its_reason(
     answer = ask(service, sent)
     said = [one for one in unread(answer) if one["need"] == need]
     assert {one["reason"] for one in said} & reasons, (need, name, unread(answer))
-    text = "\n".join(card.get("detail", "") for card in answer["cards"])
+    text = "\n".join(f"{one['summary']}\n{one.get('detail', '')}" for one in answer["cards"])
     for claim in CLAIMS.get(need, ()):
         assert claim not in text
 

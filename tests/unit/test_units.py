@@ -79,8 +79,9 @@ CELLS = {
     "10*9/L": "G/L Gpt/l Giga/L 10#9/L 10**9/L 10^9/l 10⁹/L ×10⁹/L 10*9.L-1 10^9·L⁻¹ x10E9/L"
     " E9/L e9/l 10'9/L x10(9)/L 1000/uL 1000/µl 1,000/uL /nL /nl {#}/nL {cells}/nL cells/nL"
     " /nanoliter"
-    " 10*6/mL 10*9{cells}/L Tsd/µl Tsd./µL tys/µl тыс/мкл 千/μL 1000/mm3 1000/cumm K/mcL x10*9/L",
-    "10*12/L": "T/L Tpt/l 10*12/l Mio/µl Mio./µl млн/мкл",
+    " 10*6/mL 10*9{cells}/L Tsd/µl Tsd./µL tys/µl тыс/мкл 千/μL 1000/mm3 1000/cumm K/mcL x10*9/L"
+    " *10^9/L 10^3/microL",
+    "10*12/L": "T/L Tpt/l 10*12/l Mio/µl Mio./µl mln/ul млн/мкл",
     "10*6/L": "/uL {#}/uL {cells}/uL 1/uL cells/µL cells/mcL /cumm Zellen/µl 个/uL /mm3"
     " /mm^3",
     "10*4/uL": "10*4/uL 10^4/µL 万/μL 10*4/mm3",
@@ -100,7 +101,8 @@ def test_counts_are_understood_as_they_are_spelt(written: str, unit: str) -> Non
 @pytest.mark.parametrize(
     ("written", "unit"),
     [
-        ("gm/dL", "g/dL"), ("gms/dl", "g/dL"), ("g%", "g/dL"), ("gm%", "g/dL"), ("G/DL", "g/dL"),
+        ("gm/dL", "g/dL"), ("gms/dl", "g/dL"), ("g/100mL", "g/dL"), ("g/100 ml", "g/dL"),
+        ("ng/100mL", "ng/dL"), ("/100mL", None), ("g%", "g/dL"), ("gm%", "g/dL"), ("G/DL", "g/dL"),
         ("mmol/l", "mmol/L"), ("mmol.L-1", "mmol/L"), ("mmol·L⁻¹", "mmol/L"),
         ("mmol/L{Hb}", "mmol/L"), ("nmol/mL", "nmol/mL"), ("nmol/ml", "nmol/mL"),
         ("mcmol/L", "umol/L"), ("micromol/L", "umol/L"), ("fmol/mL", "fmol/mL"),
