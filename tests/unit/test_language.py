@@ -70,16 +70,16 @@ def test_nothing_else_is_a_text(no_text: object) -> None:
         (Decimal("1000"), "1000"),
         (Decimal("1E+3"), "1000"),
         (Decimal("0.30"), "0.3"),
-        (date(2026, 3, 5), "2026-03-05"),
+        (date(2026, 3, 5), "5 Mar 2026"),
         (datetime(2026, 3, 5, 9, 30, 59, tzinfo=UTC), "2026-03-05 09:30"),
         (Instant(datetime(2026, 3, 5, 9, 30, 59, tzinfo=UTC)), "2026-03-05 09:30:59+00:00"),
-        (Dated(date(2026, 3, 1), date(2026, 3, 31)), "2026-03"),
-        (Dated(date(2024, 2, 1), date(2024, 2, 29)), "2024-02"),
-        (Dated(date(2026, 2, 1), date(2026, 2, 27)), "2026-02-27"),
+        (Dated(date(2026, 3, 1), date(2026, 3, 31)), "Mar 2026"),
+        (Dated(date(2024, 2, 1), date(2024, 2, 29)), "Feb 2024"),
+        (Dated(date(2026, 2, 1), date(2026, 2, 27)), "27 Feb 2026"),
         (Dated(date(2026, 1, 1), date(2026, 12, 31)), "2026"),
-        (Dated(date(2025, 1, 1), date(2026, 12, 31)), "2026-12-31"),
-        (Dated(date(2026, 3, 5), date(2026, 3, 5)), "2026-03-05"),
-        (Amount(Decimal("1.50"), "ug"), "1.5 µg"),
+        (Dated(date(2025, 1, 1), date(2026, 12, 31)), "31 Dec 2026"),
+        (Dated(date(2026, 3, 5), date(2026, 3, 5)), "5 Mar 2026"),
+        (Amount(Decimal("1.50"), "ug"), "1.5 micrograms"),
         (Amount(Decimal(142), "pg/mL"), "142 pg/mL"),
         (Listed(()), ""),
         (Listed(("a", Decimal("1.0"), say(Texts.stop, name="b"))), "a, 1, Stop b, {whole}"),
@@ -109,19 +109,20 @@ def test_each_kind_of_value_is_written_in_one_place(value: Value, words: str) ->
 def test_what_is_nested_is_quoted_once_as_plain_words() -> None:
     inner = say(Texts.level, value="*x*", date=date(2026, 3, 15))
     said = WORDS.fill(say(Texts.stop, name=inner), lambda words: f"<{words}>")
-    assert said == "Stop <***x*** on 2026-03-15>, {whole}"
+    assert said == "Stop <***x*** on 15 Mar 2026>, {whole}"
 
 
 def test_a_unit_that_is_not_listed_is_written_as_it_is() -> None:
-    assert (ENGLISH.unit("ug"), ENGLISH.unit("furlong")) == ("µg", "furlong")
+    assert (ENGLISH.unit("ug"), ENGLISH.unit("furlong")) == ("micrograms", "furlong")
 
 
 # --- the same in every language -----------------------------------------------------------------
 
+DATES = {"month.mar": "Mar", "format.date": "{day} {month} {year}"}
 GERMAN = Language(
     "de",
-    {"texts.level": "{value} am {date}", "texts.stop": "{name} absetzen"},
-    Language("en", {"texts.level": "**{value}** on {date}", "texts.stop": "Stop {name}"}),
+    {"texts.level": "{value} am {date}", "texts.stop": "{name} absetzen", **DATES},
+    Language("en", {"texts.level": "**{value}** on {date}", "texts.stop": "Stop {name}", **DATES}),
 )
 PLAIN = GERMAN.original
 
