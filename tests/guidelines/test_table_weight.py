@@ -185,7 +185,7 @@ def test_without_a_weight_the_fixed_dose_is_still_offered() -> None:
     seen = see(a_record())
     assert "WT-06" in seen.rules
     assert seen.doses == {"DOSE-A": True}
-    assert seen.says("not worked out without a usable weight. Weigh the child")
+    assert seen.says("not calculated without a usable weight. Weigh the child")
 
 
 def test_of_two_weights_of_one_day_that_disagree_the_lower_counts() -> None:
