@@ -15,6 +15,7 @@ from cds_service.clinical import (
     Code,
     Measurement,
     Moment,
+    OpenTask,
     Patient,
     Problem,
     Procedure,
@@ -103,7 +104,7 @@ class Facts(Struct, frozen=True):
     ``unread`` is the account of what was sent and not used; ``newer_unread`` says that one of it is
     a B12 result that may be newer than every level that stands.
     ``maternal`` is what is recorded of the mother that may leave her without vitamin B12,
-    ``tasks`` are open, in their words; ``diet_in_words`` a vegan diet of the child that only words
+    ``tasks`` are open; ``diet_in_words`` a vegan diet of the child that only words
     tell, and ``nitrous_oxide`` where it is planned or was given in the last month.
     """
 
@@ -159,7 +160,7 @@ class Facts(Struct, frozen=True):
     formula_fed: bool
     maternal: tuple[Words, ...]
     diet_in_words: str
-    tasks: tuple[str, ...]
+    tasks: tuple[OpenTask, ...]
     vegan: Vegan
     nitrous_oxide: tuple[Words, ...]
     growth_fall: Fall | None
@@ -722,7 +723,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         maternal=_maternal(record, measured, problems.worded, diets, on, g),
         diet_in_words=diets.child_in_words,
         vegan=diets.vegan,
-        tasks=tuple([one.text for one in record.tasks]),
+        tasks=record.tasks,
         nitrous_oxide=_nitrous_oxide(record, on, g),
         growth_fall=_growth_fall(child, weight, on, g),
     )

@@ -255,7 +255,7 @@ def _is_open(wanted: Mother, facts: Facts, g: Guideline) -> bool:
         return False
     hers = g.file.names.mother.words
     return any(
-        names_b12([one], g) and has_phrase(one, hers) is (wanted == "prevent")
+        names_b12([one.text], g) and has_phrase(one.text, hers) is (wanted == "prevent")
         for one in facts.tasks
     )
 
