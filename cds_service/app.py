@@ -28,7 +28,13 @@ from cds_service.trust.callers import Guard, OpenDoor
 from cds_service.web.intake import Turns
 from cds_service.web.views import Views, add_routes, fhir_server_for
 from cds_service.workbench import samples
-from cds_service.workbench.pages import SampleInfants, Workbench, add_samples, add_workbench
+from cds_service.workbench.pages import (
+    SampleInfants,
+    Workbench,
+    add_guideline,
+    add_samples,
+    add_workbench,
+)
 from cds_service.workbench.sample_server import SampleServer
 
 if TYPE_CHECKING:
@@ -100,9 +106,7 @@ def create_app(
     add_routes(app, views, settings)
     if infants is not None:
         add_samples(app, SampleInfants(told, infants, today))
-    # It does not ask who the caller is, so it exists in open mode only.
-    if settings.workbench and settings.clients_file is None and services:
-        anyone = door.authenticate(None, ())
+    if settings.workbench and services:
         workbench = Workbench(
             settings,
             services,
@@ -110,11 +114,13 @@ def create_app(
             turns=turns,
             today=today,
             server_for=lambda asked: fhir_server_for(
-                asked, anyone, settings.demo, connect, request.host
+                asked, door.authenticate(None, ()), settings.demo, connect, request.host
             ),
             prefetch_template=prefetch_template,
         )
-        add_workbench(app, workbench)
+        # It does not ask who the caller is, so all of it exists in open mode only.
+        show = add_workbench if settings.clients_file is None else add_guideline
+        show(app, workbench)
     return app
 
 

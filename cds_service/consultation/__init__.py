@@ -183,6 +183,7 @@ def _worded(
         orders.Writer(patient_id, service.language, call).write,
         call=repr((call, service.id, occasion.arm)),
         once=g.review(),
+        page=occasion.page,
         closing=g.closing(occasion.on, as_of_is_set=occasion.as_of_is_set),
     )
     account = account_of(evaluation, record, service, spoke=bool(cards))

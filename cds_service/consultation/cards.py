@@ -256,12 +256,14 @@ def build_cards(
     call: str,
     once: Sequence[Note] = (),
     closing: Sequence[Note] = (),
+    page: str = "",
 ) -> tuple[Card, ...]:
     """The cards of the outcomes that are `speaking`, in their order.
 
     ``write`` makes a resource of a plan; ``call`` names the call and the patient, so that the same
     call gets the same uuids from every worker, and no other call any of them. ``once`` ends the
     first card that is seen, ``closing`` every card. What one card says, no later one says again.
+    ``page`` is where the guideline is read in full, with a part for each card.
     """
     language = words.language
     first = next((one for one in spoken if not one.unseen), None)
@@ -279,7 +281,8 @@ def build_cards(
         number = equals[identity] = equals.get(identity, 0) + 1
         ends = [_line(note, language) for note in (once if one is first else ())]
         detail = _detail(one, words, told, ends, last)
-        made.append(_card(one, words, actions, _uuid(f"{identity}|{number}"), detail))
+        links = _links(one.outcome.card, words, page)
+        made.append(_card(one, words, actions, _uuid(f"{identity}|{number}"), detail, links))
     return tuple(made)
 
 
@@ -289,6 +292,7 @@ def _card(
     actions: Mapping[Act, Action],
     uuid: str,
     detail: str,
+    links: tuple[Link, ...],
 ) -> Card:
     outcome, language = spoken.outcome, words.language
     frame, choices = words.frames[outcome.card], _choices(outcome)
@@ -317,9 +321,18 @@ def _card(
         ),
         selection,
         words.override_reasons,
-        frame.links,
+        links,
         {RULES_EXTENSION: rules},
     )
+
+
+def _links(card: str, words: Stationery, page: str) -> tuple[Link, ...]:
+    """The whole of what the guideline says of this card, then what is worth opening elsewhere."""
+    found = words.frames[card].links
+    if not page:
+        return found
+    label = words.language.fill(say(house.Card.in_full, rule=card.partition(".")[0]))
+    return (Link(label, f"{page}#{card}", "absolute"), *found)
 
 
 def _identity(spoken: Spoken, actions: Mapping[Act, Action], call: str) -> str:

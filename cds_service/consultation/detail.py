@@ -19,6 +19,8 @@ from cds_service.language import Language, house, say
 RULE = "---"
 #: How many words, and how much more of them another language may need.
 WORDS_ABOVE, WORDS_BELOW, ELSEWHERE = 60, 120, 1.2
+#: So many words above are read in eight seconds; only what decides takes more.
+AT_A_GLANCE = 45
 _WORD = re.compile(r"[\w.,/%-]+")
 
 #: What leaves the part above first, sentence by sentence, then whole; never the danger, nor the
@@ -50,7 +52,7 @@ def compose(
     room = 1.0 if language.tag.partition("-")[0] == "en" else ELSEWHERE
     above = {name: _counted(lines[name]) for name in ABOVE if lines.get(name)}
     below = {name: _counted(lines[name]) for name in BELOW if lines.get(name)}
-    _make_room(above, below, labels, int(WORDS_ABOVE * room))
+    _make_room(above, below, labels, room)
     ends = sum(map(words_in, (RULE, *once)))
     left_out = _fade(below, labels, int(WORDS_BELOW * room) - ends)
     paragraphs = [_listed(above, ABOVE, labels)] if above else []
@@ -74,7 +76,7 @@ _Parts = dict[Section, list[_Sentence]]
 
 
 def _counted(sentences: Iterable[str]) -> list[_Sentence]:
-    return [_Sentence(one, words_in(one)) for one in sentences]
+    return [_Sentence(one[:1].upper() + one[1:], words_in(one)) for one in sentences]
 
 
 _words_of_label = lru_cache(maxsize=256)(words_in)
@@ -101,14 +103,14 @@ def _listed(parts: _Parts, order: Iterable[Section], labels: Mapping[Section, st
     )
 
 
-def _make_room(above: _Parts, below: _Parts, labels: Mapping[Section, str], most: int) -> None:
-    """Move what is least pressing below until the rest is short enough."""
+def _make_room(above: _Parts, below: _Parts, labels: Mapping[Section, str], room: float) -> None:
+    """Move what is least pressing below until the rest is short enough: what is said besides where
+    it is not read at a glance, whole parts only where there is no room."""
     length = _length(above, labels)
-    for least in (1, 0):
+    for least, most in ((1, int(AT_A_GLANCE * room)), (0, int(WORDS_ABOVE * room))):
         for name in _LEAVES:
-            while len(above.get(name, ())) > least and len(above) > 1 - least:
-                if length <= most:
-                    return
+            kept = 0 if name == "ask" else least
+            while length > most and len(above.get(name, ())) > kept and len(above) > 1 - kept:
                 moved = above[name].pop()
                 below.setdefault("finding", []).insert(0, moved)
                 length -= moved.words + _emptied(above, name, labels)

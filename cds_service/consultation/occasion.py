@@ -22,7 +22,7 @@ class Occasion(Struct, frozen=True):
     ``no_server`` says why no FHIR server may be read, ``max_entries`` how many results one need
     may have. ``one_action``: the client applies one action of a suggestion. ``unseen`` are rules
     whose cards will not be shown. Cards of another ``arm`` than the live one ("") have uuids of
-    their own.
+    their own. ``page`` is where the guideline is read in full, "" for nowhere.
     """
 
     on: date
@@ -32,6 +32,7 @@ class Occasion(Struct, frozen=True):
     one_action: bool = False
     unseen: frozenset[str] = frozenset()
     arm: str = ""
+    page: str = ""
 
 
 class Examined(Struct, frozen=True):

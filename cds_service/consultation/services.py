@@ -99,3 +99,11 @@ def check_orders(g: Guideline) -> int:
     specimens = list(g.specimens())
     orders.check(specimens, stationery_of(g).language)
     return len(specimens)
+
+
+def page_of(service: Service, services: Sequence[Service], base: str) -> str:
+    """The address under ``base`` where the guideline of ``service`` is read in full; that of the
+    first has the plain one."""
+    name = service.guideline.wording.about.id
+    first = services[0].guideline.wording.about.id
+    return f"{base}/guideline" + (f"?guideline={name}" if name != first else "")

@@ -169,7 +169,7 @@ def cards(names: Iterable[str], wording: Wording, language: Language) -> Iterato
 
 
 def _card(name: str, card: CardText, wording: Wording, language: Language) -> Iterator[str]:
-    yield f"### {language.fill(say(Described.card, name=name))}"
+    yield f'### <a id="{name}"></a>{language.fill(say(Described.card, name=name))}'
     yield ""
     rule = cited(name.partition(".")[0], wording)
     indicator, summary = card.indicator, plain(card.summary)
@@ -182,6 +182,16 @@ def _card(name: str, card: CardText, wording: Wording, language: Language) -> It
         said.append(language.fill(say(Described.why, reason=plain(card.why))))
     if said:
         yield "> " + "\n>\n> ".join(said)
+        yield ""
+    row = wording.rules[name.partition(".")[0]]
+    yield language.fill(say(Described.holds_when, when=row.condition, then=row.result))
+    if card.more:
+        yield ""
+        yield plain(card.more)
+    if card.statement:
+        yield ""
+        quoted = wording.statements[card.statement].text
+        yield language.fill(say(Described.guideline_says, text=quoted))
     rests: list[Words] = []
     if card.statement:
         rests.append(say(Described.statement_cited, statement=cited(card.statement, wording)))

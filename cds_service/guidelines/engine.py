@@ -127,7 +127,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CardText(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the card of one rule says.
+    """What the card of one rule says; ``more`` is said on the guideline's page alone.
 
     ``statement`` is the guideline's sentence behind it, ``evidence`` the sources it rests on and
     ``links`` those worth opening; ``topic`` is the advice's stable name for clients.
@@ -137,6 +137,7 @@ class CardText(Struct, frozen=True, forbid_unknown_fields=True):
     summary: str
     advice: str = ""
     why: str = ""
+    more: str = ""
     statement: str = ""
     evidence: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
@@ -144,7 +145,7 @@ class CardText(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 #: The members of a `CardText` that are texts.
-CARD_TEXTS = ("summary", "advice", "why")
+CARD_TEXTS = ("summary", "advice", "why", "more")
 
 
 def text_id(card: str, member: str) -> str:
@@ -202,7 +203,7 @@ def with_texts(data: Mapping[str, Any], folder: Path, *schemas: type[Struct]) ->
     ``data``, and the tables of ``schemas``. Raises `CatalogueError`."""
     tables = read_catalogue(folder)
     texts, cards = dict(flattened(tables)), data["cards"]
-    may = [text_id(name, member) for name in cards for member in ("advice", "why")]
+    may = [text_id(name, member) for name in cards for member in CARD_TEXTS[1:]]
     wanted = [
         *(text_id(name, "summary") for name in cards),
         *(name for name in may if name in texts),

@@ -12,7 +12,7 @@ the values given with those the text names.
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -235,6 +235,16 @@ class Language:
         month = self.texts[f"month.{_MONTHS[value.month - 1]}"]
         return self._named("format.date", day=str(value.day), month=month, year=f"{value.year:04}")
 
+    def _dates(self, days: Sequence[Any]) -> list[str]:
+        """Days, the year once where they have it in common."""
+        if len({day.year for day in days}) > 1:
+            return [self._date(day) for day in days]
+        return [*map(self._day, days[:-1]), self._date(days[-1])]
+
+    def _day(self, value: date) -> str:
+        month = self.texts[f"month.{_MONTHS[value.month - 1]}"]
+        return self._named("format.day", day=str(value.day), month=month)
+
     def _dated(self, value: Dated) -> str:
         """A month or a year as far as it is known, never a day that no one wrote; of other
         stretches their last day."""
@@ -247,6 +257,8 @@ class Language:
         return self._date(value.last)
 
     def _listed(self, value: Listed) -> str:
+        if len(value.items) > 1 and all(isinstance(one, date) for one in value.items):
+            return self.texts[f"list.{value.by}"].join(self._dates(value.items))
         return self.texts[f"list.{value.by}"].join(
             [one if isinstance(one, str) else self.text(one) for one in value.items]
         )

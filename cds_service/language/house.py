@@ -41,6 +41,7 @@ class Format(Struct):
     minutes: str
     seconds: str
     date: str
+    day: str
     month: str
 
 
@@ -83,6 +84,7 @@ class Card(Struct):
     more: str
     alternative: str
     offered: str
+    in_full: str
 
 
 class Action(Struct):
@@ -211,6 +213,8 @@ class Described(Struct):
     value: str
     cards: str
     card: str
+    holds_when: str
+    guideline_says: str
     card_of_rule: str
     why: str
     statement_cited: str

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from flask import Flask, Response, request
 from werkzeug import exceptions
+from werkzeug.wsgi import get_host
 
 from cds_service import ABOUT, __version__
 from cds_service.cdshooks.feedback import parse_feedback
 from cds_service.cdshooks.request import Request, parse_request
 from cds_service.cdshooks.response import encode, encode_outcome
 from cds_service.consultation.occasion import Occasion
+from cds_service.consultation.services import page_of
 from cds_service.errors import BadRequest, MethodNotAllowed, NotFound, ServiceError
 from cds_service.store import metrics
 from cds_service.store.log import log_line
@@ -153,8 +155,8 @@ class Views:
             with self._turns:
                 asked = parse_request(body, service.hook, self._limits)
                 one_action = self._applies_one_action(caller, environ)
-                host = environ.get("HTTP_HOST", "")
-                done = self._consulted(arrived, asked, host, one_action=one_action)
+                host, page = environ.get("HTTP_HOST", ""), self._page(service, environ)
+                done = self._consulted(arrived, asked, host, one_action=one_action, page=page)
                 answered = encode(done.response)
         except ServiceError as error:
             self._accounts.call(arrived, asked, error)
@@ -198,7 +200,7 @@ class Views:
             raise
 
     def _consulted(
-        self, arrived: Arrival, asked: Request, host: str, *, one_action: bool
+        self, arrived: Arrival, asked: Request, host: str, *, one_action: bool, page: str
     ) -> Consultation:
         """The answer, without what this caller is not to see."""
         settings, restraint = self._settings, self._restraint
@@ -212,11 +214,21 @@ class Views:
             settings.max_entries,
             one_action,
             unseen,
+            page=page,
         )
         done = self._consult(service, asked, server, occasion)
         if restraint is None:
             return done
         return restraint.hold_back(done, service, caller.name, asked.context.patient_id)
+
+    def _page(self, service: Service, environ: WSGIEnvironment) -> str:
+        """Where the guideline is read: under the service's own address, or else under the one it
+        was called by, which was checked."""
+        settings = self._settings
+        if not settings.workbench:
+            return ""
+        base = settings.public_url or f"{environ['wsgi.url_scheme']}://{get_host(environ)}"
+        return page_of(service, tuple(self._by_id.values()), base)
 
     def _applies_one_action(self, caller: Caller, environ: WSGIEnvironment) -> bool:
         """Whether this client applies one action of a suggestion and drops the others."""

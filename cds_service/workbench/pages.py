@@ -24,7 +24,7 @@ from flask import Flask, Response, request
 from cds_service.cdshooks.request import Request, parse_request
 from cds_service.consultation import Occasion, examine, respond
 from cds_service.consultation.cases import read_case
-from cds_service.consultation.services import guidelines_of, services_of
+from cds_service.consultation.services import guidelines_of, page_of, services_of
 from cds_service.errors import BadRequest, Forbidden, NotFound
 from cds_service.language import house, say
 from cds_service.web.intake import json_body, limits_of
@@ -157,7 +157,14 @@ class Workbench:
             if settings.demo:
                 server, no_server = self._server_for(asked)
             occasion = Occasion(
-                on, moved, no_server, settings.max_entries, bool(settings.one_action)
+                on,
+                moved,
+                no_server,
+                settings.max_entries,
+                bool(settings.one_action),
+                page=page_of(
+                    service, self._services, settings.public_url or request.host_url.rstrip("/")
+                ),
             )
             examined = examine(service, asked, server, occasion)
             response = respond(service, asked, examined, occasion)
@@ -184,6 +191,17 @@ ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
     ("POST", "/workbench/explain/<service_id>", Workbench.explain),
     ("POST", "/workbench/request", Workbench.request_of_bundle),
 )
+
+
+#: What the guideline's page is made of, which anyone may read.
+_OF_THE_GUIDELINE = ("style.css", "mark.svg")
+
+
+def add_guideline(app: Flask, workbench: Workbench) -> None:
+    """Makes ``app`` show the guideline alone, which has no patient in it: cards link to it."""
+    app.add_url_rule("/guideline", "guideline_to_read", workbench.guideline_to_read)
+    for name in _OF_THE_GUIDELINE:
+        app.add_url_rule(f"/workbench/{name}", name, partial(workbench.part, name))
 
 
 def add_workbench(app: Flask, workbench: Workbench) -> None:

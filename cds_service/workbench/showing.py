@@ -293,7 +293,7 @@ class _Page(RendererHTML):
     """HTML of our own documents: only anchors and line breaks in them remain HTML, all else is
     text."""
 
-    _stays = re.compile(r'<a id="[a-z0-9-]+">|</a>|<br>').fullmatch
+    _stays = re.compile(r'<a id="[A-Za-z0-9._-]+">|</a>|<br>').fullmatch
 
     def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         # What scrolls can be reached by the keyboard.

@@ -81,6 +81,32 @@ def test_where_clients_are_registered_there_is_none(tmp_path: Path) -> None:
     guarded = client(clients_file=register, public_url="https://cds.example.org")
     assert guarded.get("/", headers=BROWSER).mimetype == "application/json"
     assert guarded.post(f"/workbench/explain/{PATIENT_VIEW}", data=b"{}").status_code == 404
+    assert guarded.get("/workbench/main.js").status_code == 404
+    # What has no patient in it is there for the cards that link to it.
+    assert guarded.get("/guideline").data == client().get("/guideline").data
+    assert guarded.get("/workbench/style.css").status_code == 200
+
+
+def test_a_card_links_to_all_that_its_rule_says() -> None:
+    request = json.loads((STORY / "request.json").read_bytes())
+    for public_url, base in (("", "http://localhost"), ("https://cds.example.org",) * 2):
+        site = client(public_url=public_url)
+        cards = site.post(f"/cds-services/{PATIENT_VIEW}", json=request).json["cards"]
+        for card in cards:
+            address, _, part = card["links"][0]["url"].partition("#")
+            assert address == f"{base}/guideline"
+            assert card["links"][0]["type"] == "absolute"
+            assert f'<a id="{part}"></a>' in PAGE
+        assert [card["links"][0]["url"].partition("#")[2] for card in cards][:1] == ["RTE-07"]
+    without = client(workbench=False).post(f"/cds-services/{PATIENT_VIEW}", json=request)
+    assert "guideline#" not in without.get_data(as_text=True)
+
+
+def test_a_rule_in_full_has_what_its_card_leaves_out() -> None:
+    part = PAGE.partition('<a id="RTE-07"></a>')[2].partition("<h3")[0]
+    assert "Deficient, mild, cause nutritional or unknown" in part
+    assert "Oral treatment is effective in nutritional deficiency" in part
+    assert "every other day for two weeks" in part
 
 
 @pytest.mark.parametrize("path", ["/", "/guideline", "/workbench/main.js", "/workbench/mark.svg"])
@@ -189,7 +215,7 @@ def test_a_converted_result_is_told_with_value_unit_date_and_place() -> None:
     assert level["value"] == "142.3 pg/mL"
     assert level["sent"] == "105 pmol/L"
     assert level["source"].startswith("Observation/")
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", level["day"])
+    assert re.fullmatch(r"\d{1,2} [A-Z][a-z]{2} \d{4}", level["day"])
     (point,) = told["chart"]["plots"][0]["points"]
     assert 142 < point["value"] < 143
     assert point["sent"] == "105 pmol/L"
@@ -221,7 +247,7 @@ def test_another_day_is_evaluated_and_said_on_the_card() -> None:
     later = explained(request, "2026-09-20")
     assert later["on"] == "2026-09-20"
     card = later["response"]["cards"][0]
-    assert "Evaluated as of 2026-09-20" in card["detail"]
+    assert "Evaluated as of 20 Sep 2026" in card["detail"]
     assert "STAT-02" not in fired(later), "the result has grown old"
     assert explained(request, "2027-09-10")["response"]["cards"] == [], "the second birthday"
     assert explained(request, "2027-09-09")["response"]["cards"] != []

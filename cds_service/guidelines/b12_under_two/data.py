@@ -385,6 +385,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     headline_injected: str
     headline_injected_unmeasured: str
     headline_specialist: str
+    maintenance_unmeasured: str
+    headline_moderate: str
     headline_graded: str
     short_intramuscular: str
     short_subcutaneous: str

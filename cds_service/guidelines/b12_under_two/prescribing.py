@@ -198,6 +198,7 @@ class Prescriber:
                 per_kg=dose.amount,
             )
             self.notes.append(Note("advice", worked_out))
+            self.notes.append(Note("finding", say(Texts.maintenance_unmeasured)))
             toddler = doses.toddler_daily.amount
             if amount > toddler:
                 anomaly = say(Texts.maintenance_anomaly, amount=amount, toddler=toddler)

@@ -253,14 +253,13 @@ def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list
 
 def _in_place_of(choice: Choice, facts: Facts) -> tuple[Choice, Note]:
     """The choice that stops what is ordered now, and what is said of the change."""
-    drugs = Listed(tuple(drug.name for drug in drugs_of(choice)))
-    said = say(Texts.replace_oral, names=order_names(facts), drug=drugs)
+    said = say(Texts.replace_oral, names=order_names(facts))
     replacing = structs.replace(
         choice,
         label=say(Texts.replacing, label=choice.label),
         plans=(*stop_orders(facts.therapy.active), *choice.plans),
     )
-    return replacing, Note("advice", said)
+    return replacing, Note("before", said)
 
 
 def _lacks_a_need(facts: Facts, g: Guideline) -> bool:

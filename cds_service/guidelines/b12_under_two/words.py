@@ -188,8 +188,7 @@ def headline_level(facts: Facts, a: Assessment, g: Guideline) -> Message:
         return say(Texts.headline_none)
     shown = shown_level(level)
     if status.name == "deficient (functional)":
-        names = tuple([g.file.names.labs[one.name] for one in status.high_metabolites])
-        return say(Texts.headline_functional, level=shown, metabolites=Listed(names))
+        return say(Texts.headline_functional, level=shown)
     others = _disagreeing(facts, level)
     if "discordant" in status.flags and others:
         return say(Texts.headline_discordant, level=shown, other=shown_level(others[0]))
@@ -242,6 +241,9 @@ class CardValues(dict[str, Value]):
 
     def of_graded(self) -> Value:
         return _graded(self.a)
+
+    def of_moderate(self) -> Value:
+        return _moderate(self.a)
 
     def of_verdict(self) -> Value:
         functional = self.a.status.name == "deficient (functional)"
@@ -339,6 +341,13 @@ def _graded(a: Assessment) -> Words:
     return say(Texts.headline_graded) if plain else ""
 
 
+def _moderate(a: Assessment) -> Words:
+    """What makes it moderate, where the level has not said so."""
+    if a.status.name == "deficient (functional)" or not a.severity_because:
+        return ""
+    return say(Texts.headline_moderate, because=_in_a_sentence(a.severity_because))
+
+
 def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
     """What was found, on which result and date, and what qualifies it."""
     return [
@@ -346,7 +355,7 @@ def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
         *_metabolite_notes(a, g),
         *_severity_notes(facts, a, g),
         *_problem_notes(facts, a),
-        _cause_note(facts, a, g),
+        *_cause_notes(facts, a, g),
     ]
 
 
@@ -407,7 +416,9 @@ def _level_said(level: Level, status: StatusName) -> Message:
 
 
 #: What a number and a headline say without another word.
-_PLAIN: tuple[StatusName, ...] = ("deficient", "borderline", "adequate")
+_PLAIN: tuple[StatusName, ...] = (
+    "deficient", "borderline", "adequate", "adequate with signs", "follow-up",
+)  # fmt: skip
 
 
 def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
@@ -475,6 +486,13 @@ def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:
     if facts.malabsorption_possible:
         names = named(facts.malabsorption_possible)
         yield Note("finding", say(Texts.possible_malabsorption, names=names))
+
+
+def _cause_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
+    """The cause, or what to ask for where it is not known, before a treatment begins."""
+    note = _cause_note(facts, a, g)
+    if note.section != "ask" or not facts.therapy.current:
+        yield note
 
 
 def _cause_note(facts: Facts, a: Assessment, g: Guideline) -> Note:

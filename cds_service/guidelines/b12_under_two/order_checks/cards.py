@@ -41,7 +41,8 @@ class Cards:
 
     @cached_property
     def _findings(self) -> list[Note]:
-        return finding_notes(self._facts, self._a, self._g)
+        found = finding_notes(self._facts, self._a, self._g)
+        return [one for one in found if one.section != "ask"]  # the chart's card asks
 
     def speak(
         self,

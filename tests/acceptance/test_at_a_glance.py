@@ -1,0 +1,172 @@
+"""Whether a card is read in the eight seconds that a clinician gives it.
+
+Measured over every card of every sample infant: how many words are above the rule and below it,
+whether the headline of a treatment has the dose, and whether anything is said twice.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+from tests.acceptance.expected_cards import FOLDER, STORIES
+
+#: A run of letters, digits and ". , / % -"; what marks a list is none.
+WORD = re.compile(r"[\w.,/%-]*\w[\w.,/%-]*")
+RULE = "\n---\n"
+ABOVE, USUALLY_ABOVE, BELOW, SUMMARY = 60, 45, 120, 140
+#: Micrograms by their symbol, but for what a laboratory prints ("µg/L").
+SYMBOL = re.compile(r"[µμ]g\b(?!/[dm]?L)|\bmcg\b")
+IDS = re.compile(
+    r"\b(?:Observation|Condition|Patient|MedicationRequest|MedicationStatement|AllergyIntolerance"
+    r"|Procedure)/\S"
+)
+DATE = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+
+Json = dict[str, Any]
+
+
+def _answer(name: str) -> list[Json]:
+    found = json.loads((FOLDER / name / "expected.json").read_text(encoding="utf-8"))
+    cards: list[Json] = found["cards"]
+    return cards
+
+
+ANSWERS = {name: _answer(name) for name in STORIES}
+CARDS = [(f"{name}#{place}", card) for name, all_ in ANSWERS.items()
+         for place, card in enumerate(all_)]  # fmt: skip
+
+
+def parts(card: Json) -> tuple[str, str]:
+    """What is above the rule and below it, without the sentence on the date of a demo."""
+    told = "\n".join(line for line in card["detail"] if not line.startswith("Evaluated as of"))
+    above, _, below = told.partition(RULE)
+    return above, below
+
+
+def words(text: str) -> int:
+    return len(WORD.findall(text))
+
+
+def sentences(card: Json) -> Iterator[str]:
+    """The sentences of a card, without their labels."""
+    for part in parts(card):
+        for line in part.split("\n"):
+            said = re.sub(r"^- \*\*[^*]+\*\*: ", "", line).strip()
+            yield from (one for one in re.split(r"(?<=[.?:]) (?=[A-Z*])", said) if one)
+
+
+def orders_a_drug(card: Json) -> bool:
+    """Whether its recommended suggestion begins a treatment."""
+    return any(
+        action["type"] == "create" and action["resource"]["resourceType"] == "MedicationRequest"
+        for one in card["suggestions"]
+        if one["isRecommended"]
+        for action in one["actions"]
+    )
+
+
+def test_there_are_cards_to_measure() -> None:
+    assert len(CARDS) > 300
+    assert sum(orders_a_drug(card) for _, card in CARDS) > 80
+
+
+def test_what_decides_is_read_at_a_glance() -> None:
+    above = {name: words(parts(card)[0]) for name, card in CARDS}
+    assert [name for name, count in above.items() if count > ABOVE] == []
+    assert median(above.values()) <= USUALLY_ABOVE
+
+
+def test_what_is_behind_it_is_short() -> None:
+    assert [name for name, card in CARDS if words(parts(card)[1]) > BELOW] == []
+
+
+def test_a_summary_is_one_line_and_loses_nothing_at_its_end() -> None:
+    assert [name for name, card in CARDS if len(card["summary"]) > SUMMARY] == []
+    assert [name for name, card in CARDS if card["summary"].endswith("…")] == []
+
+
+def test_a_headline_cut_short_leaves_no_bracket_open() -> None:
+    for name, card in CARDS:
+        assert card["summary"].count("(") == card["summary"].count(")"), name
+
+
+def test_the_headline_of_a_treatment_says_how_much_of_what_by_which_way_and_how_often() -> None:
+    said = re.compile(
+        r"(?:hydroxo|cyano)cobalamin 1000 micrograms \(1 mL\)"
+        r" (?:IM today, then|deep SC today, then|by mouth) (?:on alternate days|weekly|daily)"
+    )
+    assert [
+        name for name, card in CARDS if orders_a_drug(card) and not said.search(card["summary"])
+    ] == []
+
+
+def test_a_treatment_says_volume_strength_and_site() -> None:
+    for name, card in CARDS:
+        if orders_a_drug(card):
+            give = re.search(r"\*\*Give\*\*: (.*)", parts(card)[0])
+            assert give, name
+            assert "1 mg/mL" in give[1], name
+            assert "1 mL (1000 micrograms)" in give[1], name
+            assert "by mouth" in give[1] or "anterolateral thigh" in give[1], name
+
+
+@pytest.mark.parametrize("mark", [SYMBOL, IDS, DATE], ids=["symbol of micro", "id", "date"])
+def test_no_card_has_a(mark: re.Pattern[str]) -> None:
+    for name, card in CARDS:
+        labels = [one["label"] for one in card["suggestions"]]
+        told = "\n".join([card["summary"], *card["detail"], *labels])
+        assert not mark.search(told), f"{name}: {mark.search(told)}"
+
+
+def test_nothing_is_said_twice_in_an_answer() -> None:
+    """But of two orders, each with its own card."""
+    for name, cards in ANSWERS.items():
+        about = re.compile(r"\*\*Ordered\*\*|\border\b", re.I)
+        told = Counter(
+            one
+            for card in cards
+            if not about.search(card["summary"] + "".join(card["detail"]))
+            for one in dict.fromkeys(sentences(card))
+        )
+        assert [one for one, count in told.items() if count > 1] == [], name
+
+
+def test_a_card_says_nothing_twice() -> None:
+    for name, card in CARDS:
+        said = Counter(sentences(card))
+        assert [one for one, count in said.items() if count > 1] == [], name
+
+
+def test_nothing_is_mild_beside_a_critical_card() -> None:
+    for name, cards in ANSWERS.items():
+        if any(card["indicator"] == "critical" for card in cards):
+            told = " ".join(line for card in cards for line in [card["summary"], *card["detail"]])
+            assert not re.search(r"\bmild\b", told, re.I), name
+
+
+def test_the_review_status_is_one_short_sentence_on_the_first_card() -> None:
+    for name, cards in ANSWERS.items():
+        for place, card in enumerate(cards):
+            found = [one for one in card["detail"] if "human review" in one]
+            assert len(found) == (place == 0), f"{name}#{place}"
+            assert all(words(one) <= 15 for one in found), f"{name}#{place}"
+
+
+def test_a_detail_is_lists_and_plain_paragraphs() -> None:
+    """Read aloud, or shown as it is, a card has labels and sentences and nothing else."""
+    line = re.compile(r"(?:- \*\*[\w ]+\*\*: \S.*|---|_[^_]+_|[^-#>|`\s].*|)")
+    for name, card in CARDS:
+        for one in card["detail"]:
+            assert line.fullmatch(one), f"{name}: {one}"
+
+
+def test_every_file_of_a_story_was_measured() -> None:
+    assert set(ANSWERS) == {one.name for one in Path(FOLDER).iterdir()}
