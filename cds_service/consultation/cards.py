@@ -424,7 +424,8 @@ def _summary(language: Language, text: str, values: Mapping[str, object]) -> str
     summary = " ".join(language.filled(template, values, plain).split())
     if len(summary) > SUMMARY_LIMIT:
         summary = _fitting(language, template, values, summary)
-    summary = summary[0].upper() + summary[1:]
+    if summary[0].isascii():  # a name in another script is left as it is written
+        summary = summary[0].upper() + summary[1:]
     return f"\u200b{summary[: SUMMARY_LIMIT - 1]}" if _BLOCK(summary) else summary
 
 

@@ -888,3 +888,41 @@ def test_one_action_each_is_a_setting() -> None:
     answer = client_of(**settings).post(told.path, json=told.request)
     assert answer.data == one_action(told.name).data
     assert answer.data != told.post().data
+
+
+# --- names in other scripts ----------------------------------------------------------------------
+
+
+def in_georgian(*names: str) -> list[Json]:
+    return [
+        {
+            "resourceType": "MedicationRequest",
+            "id": f"draft-{number}",
+            "status": "draft",
+            "intent": "order",
+            "subject": {"reference": "Patient/x"},
+            "medicationCodeableConcept": {"text": name},
+        }
+        for number, name in enumerate(names)
+    ]
+
+
+@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+def test_names_in_a_script_that_is_not_read_are_said_once(hook: str) -> None:
+    """A clinic that writes in it writes every order so: one card, and only where it may matter."""
+    told = story_of(MILD)
+    drafts = in_georgian("ვიტამინი ბ12", "პარაცეტამოლი")
+    for draft in drafts:
+        draft["subject"]["reference"] = f"Patient/{told.patient_id}"
+    selected = [address(one) for one in drafts]
+    found = [one for one in cards(ask(MILD, hook, drafts, selected)) if "script" in one["summary"]]
+    assert len(found) == 1
+    assert "ვიტამინი ბ12" in found[0]["summary"]
+    assert "პარაცეტამოლი" in found[0]["summary"] + found[0]["detail"]
+
+
+def test_names_in_a_script_that_is_not_read_change_nothing_where_the_level_is_adequate() -> None:
+    told = story_of(ADEQUATE)
+    drafts = in_georgian("პარაცეტამოლი")
+    drafts[0]["subject"]["reference"] = f"Patient/{told.patient_id}"
+    assert cards(ask(ADEQUATE, "order-sign", drafts)) == []

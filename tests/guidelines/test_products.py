@@ -158,6 +158,29 @@ def test_what_only_looks_like_it_is_another_drug(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("ვიტამინი ბ12", "unknown"),  # Georgian: nothing says what it is
+        ("პარაცეტამოლი 120 მგ/5 მლ", "unknown"),
+        ("վիտամին", "unknown"),  # Armenian
+        ("ვიტამინი B12", "b12"),
+        ("Paracetamol ვიტამინი", "unknown"),
+        ("Paracetamol", "other"),
+        ("Überdosis µg 5 ½ º", "other"),
+        ("парацетамол", "other"),
+        ("パラセタモール", "other"),
+        ("对乙酰氨基酚", "other"),
+        ("12", "other"),
+    ],
+)
+def test_a_name_in_a_script_without_terms_is_never_another_drug(text: str, kind: str) -> None:
+    drug = named(text)
+    assert drug.kind == kind
+    if kind == "unknown":
+        assert doubts_of(drug) == ("its name is in a script that is not read here",)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "vitamin B 12 mg", "vitamin B 12 mcg tablet", "vitamin B 12 µg", "vitamin B 12 g",

@@ -522,6 +522,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     unread_orders: str
     does_not_treat: str
     medication_unread: str
+    and_others: str
     not_read: str
     not_available: str
     incomplete: str
@@ -565,6 +566,7 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     code_unknown: str
     names_differ: str
     name_open: str
+    name_script: str
     substances_differ: str
     kind_b12: str
     kind_antidote: str

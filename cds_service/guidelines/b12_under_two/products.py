@@ -138,7 +138,8 @@ def _claim(coded: set[Kind], read: Collection[_Name]) -> _Claim:
         return _Claim(kind, _by(kind, coded), False, (doubt,))
     kind = next(iter(claimed))
     if kind == "unknown":
-        return _Claim(kind, "", True, (say(Doubts.name_open),))
+        readable = any(one.kind == "unknown" and one.legible for one in read)
+        return _Claim(kind, "", True, (say(Doubts.name_open if readable else Doubts.name_script),))
     return _Claim(kind, _by(kind, coded), True)
 
 
@@ -356,6 +357,19 @@ def _substances(words: Words, g: Guideline) -> frozenset[Substance]:
     return frozenset(one for one in _SUBSTANCES if has(words, getattr(g.file.names.b12, one)))
 
 
+def _scripts_of(text: str) -> frozenset[str]:
+    """The scripts of its letters, by the names that Unicode gives them: LATIN, GREEK, CJK."""
+    letters = (one for one in unicodedata.normalize("NFKC", text) if one.isalpha())
+    named = (unicodedata.name(one, "") for one in letters if unicodedata.category(one) != "Lm")
+    return frozenset([name.partition(" ")[0] for name in named])
+
+
+@lru_cache(maxsize=8)
+def _scripts(g: Guideline) -> frozenset[str]:
+    """The scripts in which vitamin B12 would be recognised: a name in another may be anything."""
+    return frozenset({"LATIN"}).union(*(map(_scripts_of, _all_names(g))))
+
+
 class _Name:
     """One name of a drug, read by itself and as far as anybody asks."""
 
@@ -404,13 +418,19 @@ class _Name:
         return _Strengths(_B12.sub("b12 ", self._plain), self.form, self._g)
 
     @property
+    def legible(self) -> bool:
+        """Whether vitamin B12 would be recognised in each of its scripts."""
+        return _scripts_of(self._plain) <= _scripts(self._g)
+
+    @property
     def kind(self) -> Kind:
         words, names, b12 = self._words, self._g.file.names, _all_names(self._g)
         if not has(words, b12):
             if has(words, names.combination):
                 return "combination"
-            folic = has(words, names.folic_acid) and not has(words, names.no_medicine)
-            return "folic acid" if folic else "other"
+            if has(words, names.folic_acid) and not has(words, names.no_medicine):
+                return "folic acid"
+            return "other" if self.legible else "unknown"
         if has(words, names.no_medicine) or not self._surely_has(b12):
             return "unknown"
         others = (names.companions, names.combination, names.folic_acid)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cds_service.clinical import Basket
 from cds_service.guidelines.b12_under_two.assessment import Assessment
-from cds_service.guidelines.b12_under_two.data import Guideline, Orders
+from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.active import (
     active_antidotes,
@@ -51,6 +51,8 @@ def check_orders(
     if not of_b12 and not _of("antidote", orders):
         unseen = len(unknown) + basket.unreadable
         outcomes += whole.without_b12(basket, unseen, signing=signing)
+    if a.status.name in ("adequate", "probably adequate"):
+        unknown = [one for one in unknown if not _is_illegible(one)]
     outcomes += [one.card for one in _unrecognised(unknown, basket.unreadable, one_by_one)]
     return outcomes or [whole.why_silent(checked=first is not None)]
 
@@ -80,12 +82,22 @@ def _recognised(
 def _unrecognised(
     unknown: Sequence[Order], unreadable: int, one_by_one: OrderChecks
 ) -> Iterator[Said]:
-    """What is said of the orders that may be of vitamin B12."""
-    for order in unknown:
-        if order.draft.selected:
+    """What is said of the orders that may be of vitamin B12; of those that a whole clinic writes in
+    a script that is not read here, once."""
+    selected = [one for one in unknown if one.draft.selected]
+    illegible = [one for one in selected if _is_illegible(one)]
+    for order in selected:
+        if order not in illegible:
             yield from one_by_one.unidentified(order)
+    if illegible:
+        first, *others = illegible
+        yield from one_by_one.unidentified(first, others)
     if unreadable:
         yield from one_by_one.unread(unreadable)
+
+
+def _is_illegible(order: Order) -> bool:
+    return order.drug.doubts == (say(Doubts.name_script),)
 
 
 def may_concern_b12(basket: Basket, g: Guideline) -> bool:

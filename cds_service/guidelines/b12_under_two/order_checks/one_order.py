@@ -224,9 +224,12 @@ class OrderChecks:
             for row in (*danger.fired, *match.fired)
         ]
 
-    def unidentified(self, order: Order) -> list[Said]:
-        """An order that may be of vitamin B12."""
+    def unidentified(self, order: Order, others: Sequence[Order] = ()) -> list[Said]:
+        """An order that may be of vitamin B12, and ``others`` of which the same is to be said."""
         doubts = order.drug.doubts or (say(Orders.medication_unread),)
+        if others:
+            names = Listed(tuple([one.name for one in others]))
+            doubts = (*doubts, say(Orders.and_others, names=names))
         return self._unclear(order, structs.replace(self._child, kind=order.kind), doubts)
 
     def unread(self, count: int) -> list[Said]:
