@@ -112,11 +112,11 @@ def _in_words(plans: Sequence[Plan]) -> list[Note]:
             name = plain(plan.name)
             partly = _is_of_a_part(plan)
             text = say(house.Part.stop if partly else house.Part.stop_too, name=name)
-            notes.append(Note("advice", text))
+            notes.append(Note("give", text))
         elif isinstance(plan, RevisedDrug):
             named = plan.draft.text or say(house.Part.order)
             text = say(house.Part.change, name=named, changes=changes_of(plan))
-            notes.append(Note("advice", text))
+            notes.append(Note("give", text))
         elif isinstance(plan, PlannedDrug):
-            then.append(Note("advice", say(house.Part.then, what=described(plan))))
+            then.append(Note("give", say(house.Part.then, what=described(plan))))
     return notes + then

@@ -314,7 +314,7 @@ def test_a_draft_sent_in_part_can_only_be_taken_out() -> None:
     (removal,) = actions(answer, "delete")
     assert removal["resourceId"] == "MedicationRequest/d1"
     assert "To be changed by hand: Cyanocobalamin 1 mg/mL oral solution" in said(answer)
-    assert "1000 µg by mouth once daily for 7 days" in said(answer)
+    assert "1000 micrograms by mouth once daily for 7 days" in said(answer)
 
 
 def test_a_draft_in_part_without_a_drug_gets_the_new_order_beside_it() -> None:

@@ -39,6 +39,7 @@ ALLOWED = (
     "cards.*.suggestions.*.actions.*.resourceId",
     f"cards.*.extension.{RULES}.order",
     f"extension.{EVALUATION}.because",
+    f"extension.{EVALUATION}.unread.*.what",
 )
 #: What may never come back, wherever a card speaks: who looks, who the patient is, and secrets.
 #: Paths in a request; the patient's id is not among them, since suggested orders name their
