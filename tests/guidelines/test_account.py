@@ -144,7 +144,7 @@ def test_a_fact_compared_twice_is_told_once() -> None:
 @pytest.mark.parametrize(
     ("value", "told"),
     [(True, "yes"), (False, "no"), (None, "unknown"), ((), "none"), ("", "none"), (0, "0"),
-     (Decimal("1E+3"), "1000"), (Way.MUSCLE, "into the muscle"), (date(2026, 3, 1), "2026-03-01"),
+     (Decimal("1E+3"), "1000"), (Way.MUSCLE, "into the muscle"), (date(2026, 3, 1), "1 Mar 2026"),
      (("a", Way.MOUTH), "a, by mouth")],
 )  # fmt: skip
 def test_a_value_is_shown_for_a_reader(value: object, told: str) -> None:

@@ -159,7 +159,7 @@ def test_both_ends_of_a_range_are_kept() -> None:
     seen = gives(line(low=amount(500), high=amount(1, "mg")))
     assert (seen.single_low, seen.single_high, seen.day_most) == (500, 1000, 1000)
     assert (seen.average_low, seen.average_high) == (500, 1000)
-    assert in_words(seen) == "500 to 1000 µg"
+    assert in_words(seen) == "500 to 1000 micrograms"
     reversed_ends = gives(line(low=amount(1000), high=amount(500)))
     assert (reversed_ends.single_low, reversed_ends.single_high) == (500, 1000)
     assert problems(reversed_ends) == ("the ends of the dose are in the wrong order",)
@@ -209,7 +209,7 @@ def test_an_amount_of_a_day_is_shared_among_its_times() -> None:
         assert (seen.day_most, seen.average_low, seen.average_high) == (1000, 1000, 1000)
         assert not problems(seen)
     untimed = gives(line(of_a_day, None))
-    assert (untimed.single_high, in_words(untimed)) == (None, "1000 µg a day")
+    assert (untimed.single_high, in_words(untimed)) == (None, "1000 micrograms a day")
     weekly = gives(line(of_a_day, WEEKLY))
     assert (weekly.single_high, weekly.day_most, weekly.average_high) == (None, 1000, None)
     assert problems(weekly) == (
@@ -258,7 +258,7 @@ def test_without_a_timing_the_dose_is_known_and_the_average_is_not() -> None:
     seen = gives(line(amount(1500), None))
     assert (seen.single_high, seen.day_most, seen.average_high) == (1500, 1500, None)
     assert problems(seen) == ("how often it is given is not said",)
-    assert in_words(seen) == "1500 µg"
+    assert in_words(seen) == "1500 micrograms"
     unclear = gives(line(amount(1500), None, unclear=("timing",)))
     assert problems(unclear) == ("how often it is given cannot be understood",)
     for broken in (Schedule(D(0), D(1), D(1), D(1)), Schedule(D(1), D(1), D(-1), D(1))):
@@ -345,7 +345,7 @@ def test_our_own_regimen_is_a_thousand_micrograms_a_day() -> None:
     seen = gives(*lines)
     assert (seen.single_low, seen.single_high, seen.day_most) == (1000, 1000, 1000)
     assert (seen.average_high, seen.days, problems(seen)) == (1000, 119, ())
-    assert in_words(seen) == "1000 µg"
+    assert in_words(seen) == "1000 micrograms"
 
 
 def test_lines_that_may_coincide_add_up() -> None:
@@ -353,7 +353,7 @@ def test_lines_that_may_coincide_add_up() -> None:
     seen = gives(morning, evening)
     assert (seen.single_low, seen.single_high, seen.day_most) == (1000, 1500, 2500)
     assert (seen.average_low, seen.average_high) == (1500, 1500)
-    assert in_words(seen) == "1000 to 1500 µg, up to 2500 µg a day"
+    assert in_words(seen) == "1000 to 1500 micrograms, up to 2500 micrograms a day"
     together = [line(amount(1000), sequence=1), line(amount(1500), sequence=1)]
     assert gives(*together).day_most == 2500
     in_turn = [line(amount(1000), sequence=1), line(amount(1500), sequence=2)]
@@ -619,14 +619,14 @@ def test_more_gives_more(one: Decimal, other: Decimal, schedule: Schedule) -> No
 @pytest.mark.parametrize(
     ("micrograms", "words"),
     [
-        ("1000", "1000 µg"),
-        ("333.33333", "333.3333 µg"),
-        ("0.0001", "0.0001 µg"),
-        ("0.00009", "less than 0.0001 µg"),
-        ("1e-28", "less than 0.0001 µg"),
-        ("9" * 24, f"{'9' * 24} µg"),
-        ("9" * 25, f"{'9' * 25} µg"),
-        ("1e36", f"1{'0' * 36} µg"),
+        ("1000", "1000 micrograms"),
+        ("333.33333", "333.3333 micrograms"),
+        ("0.0001", "0.0001 micrograms"),
+        ("0.00009", "less than 0.0001 micrograms"),
+        ("1e-28", "less than 0.0001 micrograms"),
+        ("9" * 24, f"{int('9' * 24):,} micrograms".replace(",", "\u202f")),
+        ("9" * 25, f"{int('9' * 25):,} micrograms".replace(",", "\u202f")),
+        ("1e36", f"{10**36:,} micrograms".replace(",", "\u202f")),
     ],
 )
 def test_a_dose_is_shown_in_words_however_large_or_small(micrograms: str, words: str) -> None:

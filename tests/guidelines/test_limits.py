@@ -66,7 +66,7 @@ def _drawn_up(x: Decimal) -> bool:
     )
     products = structs.replace(G.file.products, hydroxocobalamin_injection=product)
     changed = structs.replace(G, file=structs.replace(G.file, products=products))
-    return see(a_record(problems=[SEIZURE]), g=changed).says("divide it between both thighs")
+    return see(a_record(problems=[SEIZURE]), g=changed).says("divided between both")
 
 
 def _injected_for(x: Decimal) -> bool:
@@ -76,7 +76,7 @@ def _injected_for(x: Decimal) -> bool:
     shorter = structs.replace(dose, phases=(structs.replace(phase, duration=int(x)),))
     doses = structs.replace(G.file.doses, neurological_injections=shorter)
     changed = structs.replace(G, file=structs.replace(G.file, doses=doses))
-    return see(a_record(problems=[SEIZURE]), g=changed).says("contains benzyl alcohol")
+    return see(a_record(problems=[SEIZURE]), g=changed).says("Contains benzyl alcohol")
 
 
 def silent(rule: str, build: Callable[[Decimal], Record]) -> Sees:
@@ -441,14 +441,14 @@ TABLE: dict[str, tuple[str, Sees]] = {
     "formula_age": (
         "1",
         lambda x: see(a_record(breast_feeding("formula fed"), birth=months_old(int(x)))).says(
-            "Ask first for the mother's deficiency in pregnancy"
+            "first the mother's deficiency in pregnancy"
         ),
     ),
     "nitrous_oxide_recent": (
         "1",
         lambda x: see(
             a_record(procedures=(an_operation(Code("urn:site", "1", "Nitrous oxide"), int(x)),))
-        ).says("tell the anaesthetist"),
+        ).says("inform the anaesthetist"),
     ),
     "regimen_end": ("1", fires("FU-12", lambda x: on_treatment(int(x), (350, 100)))),
     "requirement_dose": ("0.1", small_dose),

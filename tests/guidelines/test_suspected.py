@@ -93,7 +93,7 @@ def test_a_high_homocysteine_makes_an_extreme_methylmalonate_no_less_urgent(
     seen = see(a_record(*labs, level=a_level(level)))
     assert (seen.outcome("ETI-01c").indicator == "critical") is critical
     assert not seen.drugs
-    assert seen.says("ask whether hydroxocobalamin by injection")
+    assert seen.says("ask whether to inject hydroxocobalamin")
 
 
 @pytest.mark.parametrize("comparator", [">", ">="])
@@ -205,14 +205,14 @@ def test_a_metabolite_of_the_last_month_is_not_ordered_again(ago: int, again: bo
     lab = a_lab("methylmalonate", "0.2", ago=ago)
     seen = see(a_record(lab, level=a_level(480), problems=[SEIZURE]))
     assert seen.shows("RTE-10.signs")
-    assert (("Methylmalonate", 0) in seen.tests) is again
+    assert (("Methylmalonic acid", 0) in seen.tests) is again
     assert ("Homocysteine", 0) in seen.tests
 
 
 def test_what_cannot_be_used_is_ordered_again() -> None:
     lab = a_lab("methylmalonate", "0.2", status="preliminary")
     seen = see(a_record(lab, level=a_level(480), problems=[SEIZURE]))
-    assert ("Methylmalonate", 0) in seen.tests
+    assert ("Methylmalonic acid", 0) in seen.tests
 
 
 # --- allergies by name ----------------------------------------------------------------------------

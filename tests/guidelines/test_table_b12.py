@@ -165,7 +165,7 @@ def test_low_without_a_number_is_handled_as_borderline(but: dict[str, object]) -
     found = read(a_level(None, **but))  # type: ignore[arg-type]
     assert (found.row, found.verdict) == ("B12-09", "low")
     assert {"STAT-05", "RTE-08"} <= found.seen.rules
-    assert found.seen.says("Ask the laboratory for the value")
+    assert found.seen.says("ask the laboratory for the value")
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_without_a_required_need_nothing_is_recommended(need: object) -> None:
     assert "IN-03" in seen.rules
     assert isinstance(seen.outcome("IN-03"), CannotTell)
     assert not seen.offers
-    assert seen.says("This is not an all-clear")
+    assert seen.says("this is not an all-clear")
     assert need.name in seen.cards[0].summary  # type: ignore[attr-defined]
 
 
@@ -57,12 +57,12 @@ def without_problems(**but: object) -> Seen:
 def test_without_the_problem_list_a_low_level_is_still_shown_and_a_warning() -> None:
     seen = without_problems()
     assert seen.indicator == "warning"
-    assert seen.says("Vitamin B12 150 pg/mL")
+    assert seen.says("150 pg/mL on ")
 
 
 def test_without_the_problem_list_no_deficiency_is_called_mild() -> None:
-    assert not without_problems().says("Severity: mild")
-    assert without_problems(level=a_level(80)).says("Severity: severe")
+    assert not without_problems().says("Graded mild")
+    assert without_problems(level=a_level(80)).says("Graded severe")
 
 
 def test_without_the_problem_list_a_normal_level_is_information() -> None:
@@ -162,9 +162,9 @@ def test_outside_the_age_range_it_stays_silent() -> None:
 @pytest.mark.parametrize(
     ("record", "unsaid"),
     [
-        (a_record(unread=(NAMED,)), "is recorded"),
-        (a_record(unread=(Unread("labs", "unit", "haemoglobin 5 arb"),)), "no sign of a worse"),
-        (a_record(unread=(Unread("labs", "unit", "haemoglobin 5 arb"),)), "Not available, so"),
+        (a_record(unread=(NAMED,)), "No neurological sign or malabsorption recorded"),
+        (a_record(unread=(Unread("labs", "unit", "haemoglobin 5 arb"),)), "no severe or"),
+        (a_record(unread=(Unread("labs", "unit", "haemoglobin 5 arb"),)), "provisional: no recent"),
         (a_record(measured=(), problems=[CROHN], unread=(NAMED,)), "none recorded"),
     ],
 )

@@ -27,7 +27,7 @@ from msgspec import structs
 from cds_service.clinical import PlannedTest, Record
 from cds_service.guidelines.b12_under_two.data import Constant
 
-BASELINE = {"Blood count", "Methylmalonate", "Homocysteine", "Folate", "Ferritin"}
+BASELINE = {"Blood count", "Methylmalonic acid", "Homocysteine", "Folate", "Ferritin"}
 MONTH, QUARTER = 31, 92  # from 15 March to 15 April and 15 June
 
 
@@ -49,7 +49,7 @@ def test_before_treatment_what_is_not_recent_is_measured() -> None:
     ("lab", "test"),
     [
         (a_lab("hemoglobin", 12), "Blood count"),
-        (a_lab("methylmalonate", "0.2"), "Methylmalonate"),
+        (a_lab("methylmalonate", "0.2"), "Methylmalonic acid"),
         (a_lab("homocysteine", 5), "Homocysteine"),
         (a_lab("folate", 9), "Folate"),
         (a_lab("ferritin", 40), "Ferritin"),
@@ -90,10 +90,10 @@ def test_with_injections_the_metabolites_are_measured_before_the_next_dose() -> 
         plan
         for offer in seen.offers
         for plan in offer.choice.plans
-        if isinstance(plan, PlannedTest) and plan.name in ("Methylmalonate", "Vitamin B12")
+        if isinstance(plan, PlannedTest) and plan.name in ("Methylmalonic acid", "Vitamin B12")
         and plan.due > seen.evaluation.facts.on
     ]  # fmt: skip
-    assert {plan.name for plan in later} == {"Methylmalonate", "Vitamin B12"}
+    assert {plan.name for plan in later} == {"Methylmalonic acid", "Vitamin B12"}
     assert all("before the next dose" in WORDS.language.text(plan.note) for plan in later)
     assert "MON-05" not in see(a_record()).rules
 
@@ -101,21 +101,21 @@ def test_with_injections_the_metabolites_are_measured_before_the_next_dose() -> 
 def test_a_borderline_level_is_clarified_now_and_repeated_in_four_weeks() -> None:
     seen = see(a_record(level=a_level(250)))
     assert "MON-06" in seen.rules
-    assert {("Methylmalonate", 0), ("Homocysteine", 0), ("Vitamin B12", 28)} <= set(seen.tests)
+    assert {("Methylmalonic acid", 0), ("Homocysteine", 0), ("Vitamin B12", 28)} <= set(seen.tests)
 
 
 @pytest.mark.parametrize("status", ["active", "draft", "on-hold"])
 def test_a_test_already_ordered_is_not_ordered_twice(status: str) -> None:
     seen = see(a_record(test_orders=(a_test_order("13964-2", due_in=3, status=status),)))
     assert "MON-07" in seen.rules
-    assert ("Methylmalonate", 0) not in seen.tests
-    assert seen.says("Already ordered, not repeated: Methylmalonate")
+    assert ("Methylmalonic acid", 0) not in seen.tests
+    assert seen.says("Already ordered, not repeated: Methylmalonic acid")
 
 
 @pytest.mark.parametrize("status", ["revoked", "completed", "entered-in-error", "unknown"])
 def test_an_order_that_is_over_stands_in_nobodys_way(status: str) -> None:
     seen = see(a_record(test_orders=(a_test_order("13964-2", status=status),)))
-    assert ("Methylmalonate", 0) in seen.tests
+    assert ("Methylmalonic acid", 0) in seen.tests
 
 
 def test_the_molar_test_is_the_same_test() -> None:
@@ -128,8 +128,8 @@ def test_the_molar_test_is_the_same_test() -> None:
 def test_an_order_without_a_due_date_is_placed_by_its_own() -> None:
     dated = a_test_order("13964-2", due_in=None, authored_ago=3)
     undated = a_test_order("13964-2", due_in=None)
-    assert ("Methylmalonate", 0) not in see(a_record(test_orders=(dated,))).tests
-    assert ("Methylmalonate", 0) in see(a_record(test_orders=(undated,))).tests
+    assert ("Methylmalonic acid", 0) not in see(a_record(test_orders=(dated,))).tests
+    assert ("Methylmalonic acid", 0) in see(a_record(test_orders=(undated,))).tests
 
 
 def test_our_own_series_stays_whole() -> None:

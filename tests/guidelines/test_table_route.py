@@ -66,7 +66,7 @@ def test_neurological_signs_are_treated_by_injection_at_once() -> None:
     seen = see(a_record(problems=[SEIZURE, CROHN]))
     assert main(seen) == ("RTE-03", "critical")
     assert seen.doses == {"DOSE-D": True}
-    assert seen.says("do not delay")
+    assert seen.says("do not wait for results")
     assert ("Potassium", 0) in seen.tests
 
 
@@ -86,7 +86,7 @@ def test_moderate_deficiency_is_treated_by_mouth_with_injections_as_the_alternat
     seen = see(a_record(a_weight(), problems=[FAILURE_TO_THRIVE]))
     assert main(seen) == ("RTE-06", "warning")
     assert seen.doses == {"DOSE-A": True, "DOSE-E": False}
-    assert seen.says("Alternative: Hydroxocobalamin 1000 µg intramuscular weekly")
+    assert seen.says("Alternative: Hydroxocobalamin 1000 micrograms intramuscular weekly")
 
 
 def test_mild_deficiency_of_an_infant_is_treated_by_mouth_and_shows_the_small_dose() -> None:
@@ -108,7 +108,7 @@ def test_a_borderline_level_asks_for_tests_only() -> None:
     assert main(seen) == ("RTE-08", "info")
     assert not seen.drugs
     assert seen.tests == [
-        ("Blood count", 0), ("Homocysteine", 0), ("Methylmalonate", 0), ("Vitamin B12", 28),
+        ("Blood count", 0), ("Homocysteine", 0), ("Methylmalonic acid", 0), ("Vitamin B12", 28),
     ]  # fmt: skip
 
 
@@ -122,26 +122,26 @@ def test_a_borderline_level_with_signs_offers_injections_without_recommending_th
     assert main(seen) == ("RTE-08", "critical")
     assert seen.doses == {"DOSE-D": False}
     assert seen.shows("RTE-08.signs")
-    assert seen.says("then treat without waiting for the results")
+    assert seen.says("then treat; do not wait for results")
     assert not seen.says("No treatment is recommended")
 
 
 @pytest.mark.parametrize(
     ("record", "card", "advice"),
     [
-        (a_record(level=a_level(250)), "RTE-08", "No treatment is recommended on this result"),
+        (a_record(level=a_level(250)), "RTE-08", "No treatment on this result"),
         (a_record(measured=(), problems=[B_VITAMINS]), "RTE-08.diagnosis",
          "No treatment is recommended on this entry alone"),
         (a_record(measured=(), problems=[B_VITAMINS, SEIZURE]), "RTE-08.signs",
-         "then treat without waiting"),
+         "then treat; do not wait"),
         (a_record(level=a_level(400), problems=[SEIZURE]), "RTE-10.signs",
-         "B12 400 pg/mL (2026-03-10) is adequate, but seizure"),
+         "B12 400 pg/mL is adequate, but seizure"),
         (a_record(measured=(), problems=[SEIZURE]), "RTE-10", "Neurological signs: seizure"),
         (a_record(level=a_level(250, comparator="<")), "RTE-10.unplaced",
-         "does not tell (B12 <250 pg/mL): repeat it as a number"),
-        (a_record(problems=[LEBER]), "SAF-01.new", "no cyanocobalamin, hydroxocobalamin by"),
+         "cannot be classified (B12 <250 pg/mL): repeat it as a number"),
+        (a_record(problems=[LEBER]), "SAF-01.new", "IM today, then weekly; no cyanocobalamin"),
         (a_record(problems=[LEBER, FAILURE_TO_THRIVE]), "SAF-01.new", "No cyanocobalamin"),
-        (a_record(problems=[LEBER, SEIZURE]), "RTE-03", "hydroxocobalamin by intramuscular"),
+        (a_record(problems=[LEBER, SEIZURE]), "RTE-03", "hydroxocobalamin 1000 micrograms (1 mL) IM"),
         (a_record(problems=[LEBER, CROHN]), "RTE-05", "Leber's optic atrophy: no cyanocobalamin"),
     ],
     ids=["borderline", "diagnosis", "diagnosis with signs", "adequate with signs", "unmeasured",

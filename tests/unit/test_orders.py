@@ -57,7 +57,7 @@ def drug(**but: Any) -> PlannedDrug:
     return PlannedDrug(**{**given, **but})
 
 
-@pytest.mark.parametrize(("unit", "shown"), [("ug", "µg"), ("mg", "mg"), ("mL", "mL")])
+@pytest.mark.parametrize(("unit", "shown"), [("ug", "micrograms"), ("mg", "mg"), ("mL", "mL")])
 def test_a_dose_is_written_in_its_own_unit(unit: str, shown: str) -> None:
     (line,) = written(drug(unit=unit))["dosageInstruction"]
     (dose,) = line["doseAndRate"]
@@ -80,7 +80,8 @@ def test_a_prescription_carries_structured_timing_dose_and_route() -> None:
     }  # fmt: skip
     assert dosage["doseAndRate"] == [
         {"doseQuantity": {
-            "value": 1000, "unit": "µg", "system": "http://unitsofmeasure.org", "code": "ug"}}
+            "value": 1000, "unit": "micrograms",
+            "system": "http://unitsofmeasure.org", "code": "ug"}}
     ]  # fmt: skip
     assert dosage["route"]["coding"][0]["code"] == "26643006"
     assert "asNeededBoolean" not in dosage
