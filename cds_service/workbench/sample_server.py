@@ -36,6 +36,7 @@ _KINDS = (
     "Observation",
     "Procedure",
     "ServiceRequest",
+    "Task",
 )
 _PATIENT = ("patient", "subject")
 _KNOWN = {"_id", "_count", "_offset", "_format", "_pretty", "code", *_PATIENT}
