@@ -161,7 +161,7 @@ def test_the_page_holds_every_name_of_the_data() -> None:
     for name in (*file.rules, *file.sources, *file.statements):
         assert f'<a id="{name.lower()}"></a>' in TEXT, name
     for name, card in file.cards.items():
-        assert f"### Card {name}\n" in TEXT
+        assert f'### <a id="{name}"></a>Card {name}\n' in TEXT
         assert card.summary in TEXT
     for need in G.needs:
         assert f"{need.key}: {prefetch_template(need)}" in TEXT

@@ -80,9 +80,9 @@ def record(story: str) -> Any:
 
 def test_it_prints_the_cards_with_their_actions_in_words() -> None:
     said = answered(SEVERE / "patient.json")
-    assert "evaluated as of 2026-03-15, the date of the Bundle's timestamp" in said
+    assert "evaluated as of 15 Mar 2026, the date of the Bundle's timestamp" in said
     assert "Card 1 of 2 · CRITICAL" in said
-    assert "**Vitamin B12 118 pg/mL**" in said
+    assert "**Why**: 118 pg/mL on 12 Mar 2026." in said
     assert "(recommended)" in said
     assert "Prescribe Hydroxocobalamin" in said
     assert "Pending human review" in said
@@ -110,13 +110,13 @@ def test_without_a_card_it_says_why_there_is_none() -> None:
 
 def test_a_date_given_wins_over_the_bundles_own() -> None:
     said = answered(SEVERE / "patient.json", "--as-of", "2029-01-01")
-    assert "as of 2029-01-01 (--as-of)" in said
+    assert "as of 1 Jan 2029 (--as-of)" in said
     assert "AGE-04" in said
 
 
 def test_the_date_of_the_settings_wins_over_the_bundles_own() -> None:
     said = answered(SEVERE / "patient.json", CDS_AS_OF="2029-01-01", CDS_DEMO="true")
-    assert "as of 2029-01-01 (CDS_AS_OF)" in said
+    assert "as of 1 Jan 2029 (CDS_AS_OF)" in said
 
 
 def test_a_sites_own_limits_are_in_force(tmp_path: Path) -> None:
@@ -142,11 +142,11 @@ def test_explain_names_every_rule_once_with_what_was_seen() -> None:
 def test_explain_begins_with_the_facts_and_where_they_stand() -> None:
     said = answered(SEVERE / "patient.json", "--explain")
     facts = said[said.index("What is known") : said.index("\n\nTable ")]
-    assert "8 completed months (born 2025-07-05)" in facts
-    assert "6.9 kg on 2026-03-12" in facts
-    assert "118 pg/mL on 2026-03-12, Observation/hypotonia-regression-severe-b12-1" in facts
+    assert "8 completed months (born 5 Jul 2025)" in facts
+    assert "6.9 kg on 12 Mar 2026" in facts
+    assert "118 pg/mL on 12 Mar 2026, Observation/hypotonia-regression-severe-b12-1" in facts
     assert "the result that counts" in facts
-    assert "neurological: Poor muscle tone since 2026-02-22" in facts
+    assert "neurological: Poor muscle tone since 22 Feb 2026" in facts
     assert "no recent white cells, potassium" in facts
 
 
