@@ -89,4 +89,6 @@ def test_another_date_than_today_is_said_on_every_card() -> None:
         content_type="application/json",
     ).get_json()
     assert len(answer["cards"]) > 1
-    assert all("Evaluated as of 2026-03-15, not today." in one["detail"] for one in answer["cards"])
+    assert all(
+        "Evaluated as of 15 Mar 2026, not today." in one["detail"] for one in answer["cards"]
+    )
