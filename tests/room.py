@@ -1,0 +1,19 @@
+"""Cards with room for everything: for tests of what cards tell, whether or not it finds room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from cds_service.consultation import detail
+
+
+@contextmanager
+def room_for_all() -> Iterator[None]:
+    """No sentence is moved below the rule or left out of a card for want of room."""
+    with pytest.MonkeyPatch.context() as patch:
+        for most in ("WORDS_ABOVE", "WORDS_BELOW", "AT_A_GLANCE"):
+            patch.setattr(detail, most, 100_000)
+        yield
