@@ -33,6 +33,7 @@ AGE_GROUPS = (1, 12, 24)
 NEWBORN_DAYS = 28
 
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(T[0-9:.]+(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII).fullmatch
+_MONTH = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])", re.ASCII).fullmatch
 _NEAR = 5  # months differ by at most three days in length, twice
 
 
@@ -103,7 +104,8 @@ def shifted(story: Story, to: date) -> Story | None:
             return birth
         match = _DATE(value) if isinstance(value, str) else None
         if match is None:
-            return value
+            month = _MONTH(value) if isinstance(value, str) else None
+            return value if month is None else _moved_month(value, days)
         before = date.fromisoformat(match[1])
         after = before + days
         if born is not None and after < born and before >= _ends(story.birth or "")[0]:
@@ -113,6 +115,13 @@ def shifted(story: Story, to: date) -> Story | None:
     return msgspec.structs.replace(
         story, as_of=to, birth=birth, request=move(story.request), patient=move(story.patient)
     )
+
+
+def _moved_month(written: str, days: timedelta) -> str:
+    """The month in which the middle of the month ``written`` comes to lie."""
+    first, last = _ends(written)
+    after = first + (last - first) // 2 + days
+    return after.isoformat()[: len(written)]
 
 
 # --- birth dates --------------------------------------------------------------------------------
