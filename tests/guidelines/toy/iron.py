@@ -449,7 +449,9 @@ class Iron(Struct, frozen=True):
         return Desk(
             "Iron workbench",
             (
-                ResultControl("ferritin", "Ferritin", units, least, most, least, marks, exact=True),
+                ResultControl(
+                    "ferritin", "Ferritin", (code,), units, least, most, least, marks, exact=True
+                ),
                 AgeControl("Age", 730, (Mark(Decimal(12), "1 year"),)),
             ),
             (Orderable(product.name, product.codes),),
