@@ -100,12 +100,13 @@ def shifted(story: Story, to: date) -> Story | None:
             return {name: move(inner, name) for name, inner in value.items()}
         if isinstance(value, list):
             return [move(inner, key) for inner in value]
+        if not isinstance(value, str):
+            return value
         if key == "birthDate" and value == story.birth:
             return birth
-        match = _DATE(value) if isinstance(value, str) else None
+        match = _DATE(value)
         if match is None:
-            month = _MONTH(value) if isinstance(value, str) else None
-            return value if month is None else _moved_month(value, days)
+            return _moved_month(value, days) if _MONTH(value) else value
         before = date.fromisoformat(match[1])
         after = before + days
         if born is not None and after < born and before >= _ends(story.birth or "")[0]:
