@@ -26,6 +26,8 @@ _WORD = re.compile(r"[\w.,/%-]+")
 #: What leaves the part above first, sentence by sentence, then whole; never the danger, nor the
 #: first thing to give or to do.
 _LEAVES: tuple[Section, ...] = ("ask", "follow_up", "why", "usual", "before", "advice", "ordered")
+#: What is asked, or comes before a dose, stands below with what is not known: never left out.
+_ALWAYS_NAMED: tuple[Section, ...] = ("ask", "before")
 #: What leaves the part below first.
 _FADES: tuple[Section, ...] = ("background", "source", "position", "finding", "course")
 
@@ -112,7 +114,10 @@ def _make_room(above: _Parts, below: _Parts, labels: Mapping[Section, str], room
             kept = 0 if name == "ask" else least
             while length > most and len(above.get(name, ())) > kept and len(above) > 1 - kept:
                 moved = above[name].pop()
-                below.setdefault("finding", []).insert(0, moved)
+                if name in _ALWAYS_NAMED:
+                    below.setdefault("missing", []).append(moved)
+                else:
+                    below.setdefault("finding", []).insert(0, moved)
                 length -= moved.words + _emptied(above, name, labels)
 
 

@@ -390,8 +390,9 @@ def test_a_rule_in_trial_hides_its_cards_and_takes_no_warning_along() -> None:
     assert "Not known" in live[0]["detail"]
     # How sure the grade is concerns the treatment alone, and is hidden with it.
     missing = live[0]["detail"].partition("**Not known or not used**: ")[2].splitlines()[0]
-    grading, _, of_the_record = missing.partition(". ")
+    grading, _, others = missing.partition(". ")
     assert grading.startswith("Grading is provisional")
+    of_the_record = others.partition(". ")[0]
     assert of_the_record.startswith("The date of birth is incomplete")
     assert of_the_record in rest["detail"]
     account = account_of(answer)
