@@ -202,7 +202,7 @@ def test_the_steps_of_the_dockerfile_make_a_service_that_answers(image: Image) -
         )
         with urlopen(sent, timeout=30) as answer:  # noqa: S310
             cards = json.loads(answer.read())["cards"]
-        assert "oral cyanocobalamin 1000 µg regimen" in cards[0]["summary"]
+        assert "cyanocobalamin 1000 micrograms (1 mL) by mouth" in cards[0]["summary"]
         if os.geteuid() == 0:
             owner = Path(f"/proc/{process.pid}").stat().st_uid
             assert owner == WITHOUT_RIGHTS
