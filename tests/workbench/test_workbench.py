@@ -458,8 +458,10 @@ def test_a_patient_is_read_from_a_fhir_server_by_the_service(visit: Open) -> Non
         page.get_by_role("button", name="Open the chart").click()
         expect(page.locator("#chart .name")).not_to_contain_text("Patient/")
         expect(page.locator("#chart")).to_contain_text(story.name)
-        (body,) = sent_to(requests, "-patient-view")
-        assert body["fhirServer"] == stub.url
+        # The page opens with a story of its own, whose call may still be under way.
+        (body,) = (
+            one for one in sent_to(requests, "-patient-view") if one.get("fhirServer") == stub.url
+        )
         assert "prefetch" not in body
         page.get_by_role("button", name="Set vitamin B12 to 300 pg/mL").click()
         expect(page.locator("#chart .newest").first).to_contain_text("300 pg/mL")
@@ -611,7 +613,8 @@ def test_the_page_is_light_and_from_nowhere_else(visit: Open, base: str) -> None
     page.on("response", lambda answer: sizes.update({answer.url: len(answer.body())}))
     page.goto(f"{base}/")
     expect(page.locator("[data-step=open]")).to_be_visible()
-    parts = {url: size for url, size in sizes.items() if not url.endswith("/samples")}
+    told = (f"{base}/samples", f"{base}/cds-services/", f"{base}/workbench/explain/")
+    parts = {url: size for url, size in sizes.items() if not url.startswith(told)}
     assert len(parts) > 10
     assert {url for url in sizes if not url.startswith(f"{base}/")} == set()
     assert sum(parts.values()) < HEAVIEST_BYTES
