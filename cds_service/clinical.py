@@ -362,6 +362,10 @@ Reason = Literal[
 ]  # fmt: skip
 
 
+#: A name of an account is for a line of a card: `Unread` has so much of it.
+LONGEST_NAME = 80
+
+
 class Unread(Struct, frozen=True, gc=False):
     """Something that was sent for a need and was not used, or not all of it, and why.
 
@@ -385,12 +389,14 @@ BESIDE: frozenset[Reason] = frozenset({"another patient", "another kind"})
 
 
 class Relative(Struct, frozen=True):
-    """Somebody of the family, and what is recorded of them: ``diseases`` in words."""
+    """Somebody of the family, and what is recorded of them: ``diseases`` in words. ``source`` is
+    its address in the record."""
 
     role: str
     codes: tuple[Code, ...] = ()
     diseases: tuple[str, ...] = ()
     disease_codes: tuple[Code, ...] = ()
+    source: str = ""
 
 
 class OpenTask(Struct, frozen=True):

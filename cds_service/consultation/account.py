@@ -51,30 +51,17 @@ def account_of(
         account["outcome"] = "advice"
     elif silent and not partly:
         account["outcome"] = "nothing to say"
-    foreign, basket = record.foreign, evaluation.basket
-    if basket is not None:
-        foreign += basket.foreign
-        account["orders"] = len(basket.drafts)
-    unread = unread_of(evaluation, record)
+    if evaluation.basket is not None:
+        account["orders"] = len(evaluation.basket.drafts)
+    unread = evaluation.unread
     told = {
         "because": [language.text(one) for one in _because(evaluation, unread, spoke=spoke)],
         "missing": [language.text(one) for one in _missing(evaluation, record)],
         "unread": _unread_listed(unread),
-        "otherPatientsRecordsIgnored": foreign,
+        "otherPatientsRecordsIgnored": sum(one.reason == "another patient" for one in unread),
         "localSettings": list(g.local),
     }
     return {**account, **{name: value for name, value in told.items() if value}}
-
-
-def unread_of(evaluation: Evaluation[Any], record: Record) -> tuple[Unread, ...]:
-    """What was sent and not used: what the guideline says of it, else what was not read, and the
-    orders being written among it."""
-    found = evaluation.unread or record.unread
-    basket = evaluation.basket
-    if basket is None:
-        return found
-    unreadable = (Unread("draftOrders", "undecodable"),) * basket.unreadable
-    return (*found, *unreadable, *(Unread("draftOrders", "another patient"),) * basket.foreign)
 
 
 def _unread_listed(unread: Iterable[Unread]) -> list[dict[str, Any]]:
@@ -181,7 +168,7 @@ def kept(
             for key, answer in examined.evidence.items()
         },
         durations=durations,
-        unread=dict(Counter(f"{it.need}: {it.reason}" for it in unread_of(evaluation, record))),
+        unread=dict(Counter(f"{it.need}: {it.reason}" for it in evaluation.unread)),
         unknown=tuple(sorted({*_unknown_codes(examined, service.needs)})[:_MOST_UNKNOWN]),
     )
 

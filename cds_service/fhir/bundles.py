@@ -171,9 +171,15 @@ def _keys(entry: Entry, needs: Sequence[Need], patient_id: str) -> Iterator[str]
 
 def _keys_by_code(entry: Entry, of_type: Sequence[Need]) -> Iterator[str]:
     codes = _codes(entry.resource) if any(need.kept for need in of_type) else frozenset()
-    if codes is None:  # nobody can tell what it is about: the reader shall count it
+    found = [
+        need.key
+        for need in of_type
+        if not need.kept or (codes is not None and not need.kept.isdisjoint(codes))
+    ]
+    known = codes is not None and any(elements.is_known(system) for system, _ in codes)
+    if not found and not known:  # nobody can tell what it is about: the reader shall name it
         return (need.key for need in of_type[:1])
-    return (need.key for need in of_type if not need.kept or not need.kept.isdisjoint(codes))
+    return iter(found)
 
 
 def _subject(resource: Raw) -> str:

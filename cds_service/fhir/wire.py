@@ -36,6 +36,7 @@ class Concept(Wire):
 class Reference(Wire):
     reference: str | None = None
     display: str | None = None
+    identifier: Any = None
 
 
 class Period(Wire):
@@ -257,6 +258,7 @@ class TestOrder(Resource):
 class Patient(Wire):
     resource_type: str | None = None
     id: str | None = None
+    identifier: Any = None
     birth_date: str | None = None
     gender: Any = None
     deceased_boolean: bool | None = None
@@ -269,24 +271,14 @@ class RelativesCondition(Wire):
     code: Concept | None = None
 
 
-class FamilyHistory(Wire):
-    resource_type: str | None = None
-    implicit_rules: str | None = None
-    modifier_extension: list[Raw] | None = None
-    status: str | None = None
-    patient: Reference | None = None
+class FamilyHistory(Resource):
     name: str | None = None
     relationship: Concept | None = None
     condition: list[RelativesCondition] | None = None
 
 
-class Task(Wire):
-    resource_type: str | None = None
-    implicit_rules: str | None = None
-    modifier_extension: list[Raw] | None = None
-    status: str | None = None
+class Task(Resource):
     description: str | None = None
-    code: Concept | None = None
     about: Reference | None = field(name="for", default=None)
 
 
@@ -298,6 +290,16 @@ class TypeOnly(Wire):
 class SubjectOnly(Wire):
     subject: Reference | None = None
     patient: Reference | None = None
+
+
+class ContainedOnly(Wire):
+    contained: list[Raw] | None = None
+
+
+class Identified(Wire):
+    resource_type: str | None = None
+    id: str | None = None
+    identifier: Any = None
 
 
 class CodeOnly(Wire):

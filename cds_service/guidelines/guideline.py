@@ -152,8 +152,9 @@ class Evaluation(Struct, Generic[_Facts], frozen=True):
 
     ``facts`` are the guideline's own affair: whoever shows or keeps an evaluation does not look
     into them. ``unusable`` are results that are there and cannot be used, as they were sent, and
-    ``basket`` are the orders that were checked. ``unread`` is the account of what was sent and not
-    used.
+    ``basket`` are the orders that were checked. ``unread`` is the one account of what was sent and
+    not used, orders being written included: what cards, the answer's extension, the store and the
+    metrics tell of it is made of this.
     """
 
     outcomes: tuple[Outcome, ...]

@@ -254,6 +254,19 @@ def test_a_result_that_cannot_be_told_apart_is_counted_not_lost() -> None:
     assert any("not readable" in one for one in said["missing"])
 
 
+@pytest.mark.parametrize(
+    "code", [{"text": "Vitamin B12"}, {"coding": [{"system": "urn:lab", "code": "VB12"}]}, {}]
+)
+def test_a_result_without_a_known_code_is_named_not_lost(code: dict[str, object]) -> None:
+    sent = record("adequate-level-silent")
+    result = {"resourceType": "Observation", "id": "local", "status": "final", "code": code}
+    owner = next(one["resource"] for one in sent["entry"] if "birthDate" in one["resource"])
+    result["subject"] = {"reference": f"Patient/{owner['id']}"}
+    sent["entry"].append({"resource": result})
+    said = response_to(json.dumps(sent).encode(), "2026-03-15")
+    assert [one["reason"] for one in said["unread"]] in (["code system"], ["no code"])
+
+
 def test_a_medication_known_by_reference_is_found_in_the_bundle() -> None:
     sent = record("on-oral-therapy-week-one")
     (order,) = [

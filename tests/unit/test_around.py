@@ -23,6 +23,9 @@ MOTHER = {"coding": [{"system": ROLES, "code": "MTH", "display": "mother"}]}
 Json = dict[str, Any]
 
 
+SOURCE = "FamilyMemberHistory/(no id)"
+
+
 def family(**but: Any) -> Json:
     return {
         "resourceType": "FamilyMemberHistory", "status": "completed",
@@ -48,7 +51,9 @@ def read(**sent: Json | None) -> Any:
 
 def test_the_mothers_diseases_are_read() -> None:
     (found,) = read(family=family()).relatives
-    assert found == Relative("mother", (Code(ROLES, "MTH", "mother"),), ("Coeliac disease",))
+    assert found == Relative(
+        "mother", (Code(ROLES, "MTH", "mother"),), ("Coeliac disease",), source=SOURCE
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ from cds_service.errors import DataUnavailable
 from cds_service.fhir import elements, wire
 from cds_service.fhir.editions import MEDICATION_KINDS
 from cds_service.fhir.gather import UNDECODABLE, Answer
-from cds_service.fhir.reading.around import read_around
+from cds_service.fhir.reading.around import Around
 from cds_service.fhir.reading.collecting import Collector, type_of
-from cds_service.fhir.reading.context import Owner
+from cds_service.fhir.reading.context import Owner, identifiers_in
 
 _patient = msgspec.json.Decoder(wire.Patient).decode
 
@@ -36,13 +36,13 @@ def read_record(evidence: Mapping[str, Answer], needs: Sequence[Need], patient_i
     patient itself is missing, unreadable or another one.
     """
     patient, owner = _read_patient(evidence, needs, patient_id)
-    collector = Collector(evidence, needs, owner)
+    collector, around = Collector(evidence, needs, owner), Around(owner)
     missing: dict[str, str] = {}
     incomplete = set()
     for need in needs:
-        if need.kind == "Patient" or need.importance == "welcome":
-            continue
         answer = evidence.get(need.key)
+        if need.kind == "Patient" or (answer is None and need.importance == "welcome"):
+            continue
         if answer is None:
             missing[need.key] = "not asked for"
         elif answer.state in ("failed", "absent"):
@@ -50,12 +50,13 @@ def read_record(evidence: Mapping[str, Answer], needs: Sequence[Need], patient_i
         else:
             if not answer.complete:
                 incomplete.add(need.key)
-            if answer.resources:
+            if need.importance == "welcome":
+                around.read(need, answer)
+            elif answer.resources:
                 if not collector.read(need, answer):
                     missing[need.key] = "nothing that was sent could be used"
                 elif collector.unreadable.get(need.key):
                     incomplete.add(need.key)
-    around = read_around(evidence, needs, owner)
     return Record(
         patient,
         measurements=collector.found("Observation"),
@@ -69,8 +70,8 @@ def read_record(evidence: Mapping[str, Answer], needs: Sequence[Need], patient_i
         unreadable=collector.unreadable,
         foreign=collector.foreign,
         unread=(*collector.unread, *around.unread),
-        relatives=around.relatives,
-        tasks=around.tasks,
+        relatives=tuple(around.relatives),
+        tasks=tuple(around.tasks),
     )
 
 
@@ -118,4 +119,4 @@ def _patient_and_owner(sent: wire.Patient, patient_id: str, address: str) -> tup
         deceased=bool(sent.deceased_boolean or sent.deceased_date_time),
         sex=_SEXES.get(sent.gender, "") if isinstance(sent.gender, str) else "",
     )
-    return patient, Owner(patient_id, frozenset(references))
+    return patient, Owner(patient_id, frozenset(references), identifiers_in(sent.identifier))

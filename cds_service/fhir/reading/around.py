@@ -3,67 +3,118 @@ that are already open."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
-
 import msgspec
 from msgspec import Raw
 
-from cds_service.clinical import Need, OpenTask, Relative, Unread
+from cds_service.clinical import LONGEST_NAME, Code, Need, OpenTask, Reason, Relative, Unread
 from cds_service.fhir import elements, wire
+from cds_service.fhir.editions import TYPES
 from cds_service.fhir.gather import UNDECODABLE, Answer
-from cds_service.fhir.reading.context import Owner
+from cds_service.fhir.reading.context import Owner, are_known, source_of
 
-#: Statuses of a task that somebody still has to see to.
+#: Statuses of a task that somebody still has to see to, and of one that nobody has.
 _OPEN = frozenset({"draft", "requested", "received", "accepted", "ready", "in-progress", "on-hold"})
+_CLOSED = frozenset({"rejected", "cancelled", "failed", "completed", "entered-in-error"})
+#: Statuses of a family history: one of the first tells something, the others that there is none.
+_TELLING = frozenset({"", "partial", "completed"})
 _NEVER_WAS = frozenset({"entered-in-error", "health-unknown"})
+#: HL7's codes of who somebody is to a patient, under the addresses of all versions.
+_ROLE_SYSTEMS = frozenset({
+    "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "http://hl7.org/fhir/v3/RoleCode",
+    "http://hl7.org/fhir/familial-relationship", "urn:oid:2.16.840.1.113883.5.111",
+})  # fmt: skip
 
 _family = msgspec.json.Decoder(wire.FamilyHistory).decode
 _task = msgspec.json.Decoder(wire.Task).decode
+_type_only = msgspec.json.Decoder(wire.TypeOnly).decode
 
 
-class Around(NamedTuple):
-    """The relatives with what they have, the open tasks, and what could not be read."""
+class Around:
+    """The relatives with what they have, the open tasks, and what was sent and not used."""
 
-    relatives: tuple[Relative, ...] = ()
-    tasks: tuple[OpenTask, ...] = ()
-    unread: tuple[Unread, ...] = ()
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self.relatives: list[Relative] = []
+        self.tasks: list[OpenTask] = []
+        self.unread: list[Unread] = []
 
-
-def read_around(evidence: Mapping[str, Answer], needs: Sequence[Need], owner: Owner) -> Around:
-    """Everything of this patient that was sent for needs that are only welcome."""
-    relatives: list[Relative] = []
-    tasks: list[OpenTask] = []
-    unread: list[Unread] = []
-    for need in needs:
-        if need.importance != "welcome" or need.key not in evidence:
-            continue
-        for resource, _ in evidence[need.key].each():
+    def read(self, need: Need, answer: Answer) -> None:
+        """Everything of this patient that was sent for a need that is only welcome."""
+        for resource, _ in answer.each():
             try:
-                if need.kind == "Task":
-                    tasks += _open_task(resource, owner)
+                resource_type = _type_only(resource).resource_type
+                if resource_type is None:
+                    self._leave_out(need, "undecodable")
+                elif resource_type not in TYPES[need.kind]:
+                    self._leave_out(need, "another kind", name=resource_type)
+                elif need.kind == "Task":
+                    self._read_task(need, _task(resource), resource)
                 else:
-                    relatives += _relative(resource, owner)
+                    self._read_relative(need, _family(resource), resource)
             except UNDECODABLE:
-                unread.append(Unread(need.key, "undecodable"))
-    return Around(tuple(relatives), tuple(tasks), tuple(unread))
+                self._leave_out(need, "undecodable")
 
+    def _read_relative(self, need: Need, sent: wire.FamilyHistory, resource: Raw | bytes) -> None:
+        status = sent.status or ""
+        if not self._is_to_be_read(need, sent, sent.patient, resource) or status in _NEVER_WAS:
+            return
+        source = source_of(sent)
+        if status not in _TELLING:
+            self._leave_out(need, "status", source=source)
+            return
+        self.relatives.append(self._relative(need, sent, source))
 
-def _relative(resource: Raw | bytes, owner: Owner) -> Iterator[Relative]:
-    sent = _family(resource)
-    mine = sent.resource_type == "FamilyMemberHistory" and owner.is_meant_by(sent.patient)
-    if not mine or sent.status in _NEVER_WAS or sent.modifier_extension or sent.implicit_rules:
-        return
-    role = elements.text(sent.relationship) or sent.name or ""
-    codes = elements.codes(sent.relationship)
-    diseases = tuple(filter(None, (elements.text(one.code) for one in sent.condition or ())))
-    coded = tuple(code for one in sent.condition or () for code in elements.codes(one.code))
-    yield Relative(role, codes, diseases, coded)
+    def _relative(self, need: Need, sent: wire.FamilyHistory, source: str) -> Relative:
+        role = elements.text(sent.relationship) or sent.name or ""
+        codes = elements.codes(sent.relationship)
+        if not role and not any(one.system in _ROLE_SYSTEMS for one in codes):
+            self._leave_unknown(need, sent.relationship, source)
+        diseases: list[str] = []
+        coded: list[Code] = []
+        for one in sent.condition or ():
+            named = elements.codes(one.code)
+            coded += named
+            diseases.append(elements.text(one.code))
+            if not are_known(named, need.local):
+                self._leave_unknown(need, one.code, source)
+        return Relative(role, codes, tuple(filter(None, diseases)), tuple(coded), source)
 
+    def _read_task(self, need: Need, sent: wire.Task, resource: Raw | bytes) -> None:
+        if not self._is_to_be_read(need, sent, sent.about, resource) or sent.status in _CLOSED:
+            return
+        source = source_of(sent)
+        words = " ".join(filter(None, (sent.description, elements.text(sent.code))))
+        if sent.status not in _OPEN:
+            self._leave_out(need, "status", words, source)
+        elif words:
+            self.tasks.append(OpenTask(words))
+        elif not are_known(elements.codes(sent.code), need.local):
+            self._leave_unknown(need, sent.code, source)
 
-def _open_task(resource: Raw | bytes, owner: Owner) -> Iterator[OpenTask]:
-    sent = _task(resource)
-    mine = sent.resource_type == "Task" and owner.is_meant_by(sent.about)
-    if mine and sent.status in _OPEN and not sent.modifier_extension and not sent.implicit_rules:
-        words = filter(None, (sent.description, elements.text(sent.code)))
-        yield OpenTask(" ".join(words))
+    def _is_to_be_read(
+        self,
+        need: Need,
+        sent: wire.FamilyHistory | wire.Task,
+        whose: wire.Reference | None,
+        resource: Raw | bytes,
+    ) -> bool:
+        mine = self._owner.is_meant_by(whose, resource)
+        if mine is False:
+            self._leave_out(need, "another patient")
+        elif mine is None or sent.modifier_extension or sent.implicit_rules:
+            self._leave_out(need, "undecodable", source=source_of(sent))
+        else:
+            return True
+        return False
+
+    def _leave_out(self, need: Need, reason: Reason, name: str = "", source: str = "") -> None:
+        self.unread.append(Unread(need.key, reason, name[:LONGEST_NAME], source=source))
+
+    def _leave_unknown(self, need: Need, concept: wire.Concept | None, source: str) -> None:
+        """Leaves out what has no code of a system known here."""
+        codes, name = elements.codes(concept), elements.text(concept)[:LONGEST_NAME]
+        if codes:
+            system, code = codes[0].system, codes[0].code
+            self.unread.append(Unread(need.key, "code system", name, system, code, source))
+        else:
+            self.unread.append(Unread(need.key, "no code", name, source=source))

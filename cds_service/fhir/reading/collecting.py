@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.clinical import (
+    LONGEST_NAME,
     Allergy,
     Code,
     Measurement,
@@ -115,7 +116,7 @@ class Collector:
             subject, patient = sent.subject, sent.patient
             mine: bool | None = True  # the usual case, without a call
             if patient is not None or subject is None or subject.reference not in references:
-                mine = whose(subject, patient)
+                mine = whose(subject, patient, resource)
                 if mine is False:
                     self._pass_by(need)
                     continue
@@ -164,7 +165,7 @@ class Collector:
         mine: bool | None = None
         try:
             named = _subject_only(resource)
-            mine = self._owner.is_meant_by(named.subject or named.patient)
+            mine = self._owner.is_meant_by(named.subject or named.patient, resource)
             if mine is False:
                 self._pass_by(need)
                 return
@@ -204,7 +205,7 @@ class Collector:
             return
         if isinstance(thing, Medication) and thing.unresolved:
             source = f"{sent.resource_type}/{sent.id or '(no id)'}"
-            name = thing.text[:_LONGEST_NAME]
+            name = thing.text[:LONGEST_NAME]
             self.unread.append(Unread(need.key, "drug not found", name, source=source))
             return
         codes = thing.codes if thing is not None else elements.codes(sent.code)
@@ -241,8 +242,6 @@ _IS_NOTHING = frozenset({"entered-in-error", "registered", "cancelled"})
 
 #: Types that are asked for under some need: one of them under another need was sent by mistake.
 _CLINICAL = frozenset[str]().union(*TYPES.values()) - {"Patient", "Medication"}
-#: A name of an account is for a line of a card.
-_LONGEST_NAME = 80
 
 
 def _unread(need: Need, reason: Reason, sent: Any) -> Unread:
@@ -257,7 +256,7 @@ def _unread(need: Need, reason: Reason, sent: Any) -> Unread:
         return Unread(need.key, reason)
     kind, identity = getattr(sent, "resource_type", ""), getattr(sent, "id", "")
     source = f"{kind}/{identity or '(no id)'}" if kind else ""
-    return Unread(need.key, reason, name[:_LONGEST_NAME], code.system, code.code, source)
+    return Unread(need.key, reason, name[:LONGEST_NAME], code.system, code.code, source)
 
 
 def type_of(resource: Raw | bytes) -> str | None:

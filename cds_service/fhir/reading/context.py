@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from cds_service.clinical import Code, Reason
 from cds_service.fhir import editions, elements, wire
 from cds_service.fhir.elements import Moments, Unreadable, last_two_segments
+from cds_service.fhir.gather import UNDECODABLE
 from cds_service.fhir.reading.products import Product
 
 #: Codes as (system, code); none at all: everything is kept.
@@ -17,31 +19,78 @@ Kept: TypeAlias = frozenset[tuple[str, str]]
 
 
 class Owner(Struct, frozen=True):
-    """This patient, and every way to refer to it that needs no parsing."""
+    """This patient, every way to refer to it that needs no parsing, and its business identifiers,
+    each with its system: one without is anybody's."""
 
     id: str
     references: frozenset[str]
+    identifiers: frozenset[tuple[str, str]] = frozenset()
 
-    def is_meant_by(self, reference: wire.Reference | None) -> bool | None:
-        """Whether the reference means this patient; ``None`` when it names nobody."""
-        if reference is None or not reference.reference:
+    def is_meant_by(
+        self, reference: wire.Reference | None, resource: Raw | bytes = b""
+    ) -> bool | None:
+        """Whether the reference means this patient; ``None`` when it names nobody known here.
+
+        ``resource`` is what it stands in: a patient contained in it is this one by an identifier.
+        """
+        if reference is None:
             return None
         written = reference.reference
+        if not written:
+            return self._has_one_of(reference.identifier)
         if written in self.references:
             return True
         if written.startswith("urn:"):
             return False
+        if written.startswith("#"):
+            return self._is_contained(written[1:], resource)
         kind, identity = last_two_segments(written)
         if not kind or not identity:
             return None
         return kind == "Patient" and identity == self.id
 
-    def whose(self, subject: wire.Reference | None, patient: wire.Reference | None) -> bool | None:
+    def whose(
+        self,
+        subject: wire.Reference | None,
+        patient: wire.Reference | None,
+        resource: Raw | bytes = b"",
+    ) -> bool | None:
         """The same for a resource that may name its patient twice; two patients are nobody."""
-        mine = self.is_meant_by(subject or patient)
-        if subject and patient and self.is_meant_by(patient) is not mine:
+        mine = self.is_meant_by(subject or patient, resource)
+        if subject and patient and self.is_meant_by(patient, resource) is not mine:
             return None
         return mine
+
+    def _has_one_of(self, identifier: object) -> bool | None:
+        """True by an identifier of this patient; by another one nobody can tell, since a patient
+        may have several of one system."""
+        return True if identifiers_in(identifier) & self.identifiers else None
+
+    def _is_contained(self, identity: str, resource: Raw | bytes) -> bool | None:
+        try:
+            contained = _contained(resource).contained or []
+            patients = [_contained_patient(one) for one in contained]
+        except UNDECODABLE:
+            return None
+        for one in patients:
+            if one.resource_type == "Patient" and (one.id or "").lstrip("#") == identity:
+                return self._has_one_of(one.identifier)
+        return None
+
+
+_contained = msgspec.json.Decoder(wire.ContainedOnly).decode
+_contained_patient = msgspec.json.Decoder(wire.Identified).decode
+
+
+def identifiers_in(sent: object) -> frozenset[tuple[str, str]]:
+    """System and value of each business identifier that has both."""
+    found = sent if isinstance(sent, list) else [sent]
+    pairs = [(one.get("system"), one.get("value")) for one in found if isinstance(one, dict)]
+    return frozenset(
+        (system, value)
+        for system, value in pairs
+        if isinstance(system, str) and isinstance(value, str) and system and value
+    )
 
 
 class Context(Struct, frozen=True):

@@ -40,6 +40,7 @@ from cds_service.guidelines.b12_under_two.prescribing import drugs_of
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts
 from cds_service.guidelines.b12_under_two.tables.order import BasketFacts
+from cds_service.guidelines.b12_under_two.unread import unread_orders
 from cds_service.guidelines.engine import (
     INDICATORS,
     CannotTell,
@@ -101,6 +102,7 @@ def evaluate_orders(
     ordered = tuple(_dated(one.test, on) for one in basket.drafts if one.test is not None)
     record = structs.replace(record, test_orders=(*record.test_orders, *ordered))
     facts = read_facts(record, on, g, why)
+    account = (*facts.unread, *unread_orders(basket))
     if not facts.age.covered:
         outcome = _outside(facts.age.rule, facts, g)
         if isinstance(outcome, NotIndicated):
@@ -109,13 +111,13 @@ def evaluate_orders(
         else:
             spoken = order_checks.may_concern_b12(basket, g)
             outcome = structs.replace(outcome, card=facts.age.rule if spoken else "")
-        return Evaluation((outcome,), why, facts, facts.unusable, basket, unread=facts.unread)
+        return Evaluation((outcome,), why, facts, facts.unusable, basket, account)
     assessment = assess(facts, g, why)
     checked = order_checks.check_orders(basket, facts, assessment, g, why, signing=signing)
     if all(isinstance(one, NotIndicated) for one in checked):
         unread = silence.unread_among_orders(facts, basket, g, signing=signing)
         checked = _spoken_of(unread, checked, g, why)
-    return Evaluation(tuple(checked), why, facts, facts.unusable, basket, facts.unread, assessment)
+    return Evaluation(tuple(checked), why, facts, facts.unusable, basket, account, assessment)
 
 
 def _spoken_of(

@@ -48,11 +48,14 @@ def _meaning_of(said: tuple[str, ...], g: Guideline) -> Meaning | None:
 _MOTHER = frozenset({"MTH", "NMTH", "GESTM", "72705000"})
 
 
+def is_the_mother(relative: Relative, g: Guideline) -> bool:
+    return is_of_the_mother(relative.role, g) or any(one.code in _MOTHER for one in relative.codes)
+
+
 def diseases_of_the_mother(relative: Relative, g: Guideline) -> Iterator[str]:
     """What of the mother's recorded diseases may leave her without vitamin B12: by its name, or by
     a code that would be malabsorption or a deficiency."""
-    hers = is_of_the_mother(relative.role, g) or any(one.code in _MOTHER for one in relative.codes)
-    if not hers:
+    if not is_the_mother(relative, g):
         return
     causes = g.file.names.mother.causes
     named = [one for one in relative.diseases if has_phrase(one, causes)]

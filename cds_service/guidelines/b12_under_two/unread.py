@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 from cds_service.clinical import (
+    LONGEST_NAME,
     Allergy,
+    Basket,
     Code,
     Measurement,
     Medication,
@@ -24,7 +26,11 @@ from cds_service.clinical import (
 )
 from cds_service.guidelines.b12_under_two.age import is_ahead
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.meanings import names_nitrous_oxide
+from cds_service.guidelines.b12_under_two.meanings import (
+    diseases_of_the_mother,
+    is_the_mother,
+    names_nitrous_oxide,
+)
 from cds_service.guidelines.b12_under_two.products import recognise
 from cds_service.guidelines.b12_under_two.results import FINAL, LAB_UNITS, as_compared
 from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT
@@ -37,6 +43,8 @@ _NEEDS: Mapping[str, str] = {
 }  # fmt: skip
 #: Those of which an answer counts that is no number.
 _ANSWERED = frozenset({"newborn_screening", "breastfeeding_status", "diet"})
+#: Where words stand in for a code; nothing stands in for what is wrong otherwise.
+_WITHOUT_A_CODE = frozenset({"code system", "no code"})
 #: Of a dose given and of a procedure: nobody knows that it was.
 _UNKNOWN = "unknown"
 
@@ -58,8 +66,12 @@ def unread_in(
     levels_used = {id(one) for one in measured.get("b12_level", ())} - {id(one) for one in unusable}
     found = list(record.unread)
     if found:
-        understood = set(_understood_by_name(record, g))
-        found = [one for one in found if (one.source, one.name) not in understood]
+        understood = {(it, name[:LONGEST_NAME]) for it, name in _understood_by_name(record, g)}
+        found = [
+            one
+            for one in found
+            if one.reason not in _WITHOUT_A_CODE or (one.source, one.name) not in understood
+        ]
     found += map(_unverified, unverified)
     for kind, one in before_birth:
         if kind in _NEEDS:
@@ -76,6 +88,14 @@ def unread_in(
                 for reason in _reasons(kind, one, on, g, used=id(one) in levels_used)
             ]
     return tuple(_once(found))
+
+
+def unread_orders(basket: Basket) -> tuple[Unread, ...]:
+    """The orders being written that were not read, or are another patient's."""
+    return (
+        *(Unread("draftOrders", "undecodable"),) * basket.unreadable,
+        *(Unread("draftOrders", "another patient"),) * basket.foreign,
+    )
 
 
 def _unverified(problem: Problem) -> Unread:
@@ -140,7 +160,7 @@ def _once(found: Iterable[Unread]) -> Iterator[Unread]:
     seen = set()
     for one in found:
         if one.source and not one.source.endswith("(no id)"):
-            key = one.source, one.reason
+            key = one.source, one.reason, one.name
             if key in seen:
                 continue
             seen.add(key)
@@ -164,6 +184,10 @@ def _understood_by_name(record: Record, g: Guideline) -> Iterator[tuple[str, str
     for problem in record.problems:
         if problem.certainty in ("refuted", "entered-in-error"):
             yield problem.source, problem.text
+    for relative in record.relatives:
+        hers = is_the_mother(relative, g)
+        for name in diseases_of_the_mother(relative, g) if hers else relative.diseases:
+            yield relative.source, name
 
 
 def _reasons(

@@ -82,7 +82,7 @@ NEEDS: Mapping[str, Message] = {
 }
 
 #: Where a cause is recorded.
-OF_CAUSES = ("conditions", "feeding", "procedures")
+OF_CAUSES = ("conditions", "feeding", "procedures", "family")
 
 
 def shown_weight(kg: Decimal) -> str:

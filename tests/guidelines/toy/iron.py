@@ -305,7 +305,13 @@ class Iron(Struct, frozen=True):
         fired = why.all(self.tables.level, LevelFacts(facts.ferritin)).fired
         outcomes: tuple[Outcome, ...] = tuple(self._said(row.rule, facts, on) for row in fired)
         reason = self.wording.rules["IRON-01"].condition
-        return Evaluation(outcomes or (NotIndicated("IRON-01", reason),), why, facts, unusable)
+        return Evaluation(
+            outcomes or (NotIndicated("IRON-01", reason),),
+            why,
+            facts,
+            unusable,
+            unread=record.unread,
+        )
 
     def _said(self, rule: str, facts: Facts, on: date) -> Outcome:
         if facts.newest is None or facts.newest.value is None:
@@ -355,7 +361,7 @@ class Iron(Struct, frozen=True):
                     found.append(self._too_much(draft, dose, on))
         facts, unusable = _read_facts(record, self.codes)
         nothing = NotIndicated("IRON-03", self.wording.rules["IRON-03"].condition)
-        return Evaluation(tuple(found) or (nothing,), why, facts, unusable, basket)
+        return Evaluation(tuple(found) or (nothing,), why, facts, unusable, basket, record.unread)
 
     def _too_much(self, draft: Draft, dose: Decimal | None, on: date) -> Recommend:
         values = {
