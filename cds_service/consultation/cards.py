@@ -69,6 +69,7 @@ _LABELS: Mapping[Section, Message] = {
     "follow_up": say(house.Card.follow_up),
     "course": say(house.Card.course),
     "finding": say(house.Card.finding),
+    "caution": say(house.Card.caution),
     "background": say(house.Card.background),
     "missing": say(house.Card.missing),
     "position": say(house.Card.position),
@@ -421,7 +422,7 @@ def _summary(language: Language, text: str, values: Mapping[str, object]) -> str
     """One line under the limit: long names are cut before the sentence that says what to do, and a
     number never is."""
     template = language.texts[text]
-    summary = " ".join(language.filled(template, values, plain).split())
+    summary = _one_line(language.filled(template, values, plain))
     if len(summary) > SUMMARY_LIMIT:
         summary = _fitting(language, template, values, summary)
     if summary[0].isascii():  # a name in another script is left as it is written
@@ -429,17 +430,25 @@ def _summary(language: Language, text: str, values: Mapping[str, object]) -> str
     return f"\u200b{summary[: SUMMARY_LIMIT - 1]}" if _BLOCK(summary) else summary
 
 
+def _one_line(text: str) -> str:
+    """With single blanks; those that keep the digits of a number together stay."""
+    return " ".join([one for one in re.split(r"[ \t\n\r\f\v]+", text) if one])
+
+
 def _fitting(language: Language, template: str, values: Mapping[str, object], summary: str) -> str:
     """A summary within the limit: the longest of its names lose their ends."""
-    words = language.worded(placeholders(template), values, plain)
-    names = [name for name in words if not _has_number(values[name])]
+    words = {
+        name: plain(language.text(values[name]))
+        for name in placeholders(template)
+        if not _has_number(values[name])
+    }
     while len(summary) > SUMMARY_LIMIT:
-        longest = max(names, key=lambda name: len(words[name]), default="")
+        longest = max(words, key=lambda name: len(words[name]), default="")
         over = len(summary) - SUMMARY_LIMIT
         if not longest or len(words[longest]) <= _SHORTEST:
             return _cut(summary, SUMMARY_LIMIT)
         words[longest] = _cut(words[longest], max(_SHORTEST, len(words[longest]) - over))
-        summary = " ".join(template.format_map(words).split())
+        summary = _one_line(language.filled(template, {**values, **words}, plain))
     return summary
 
 
@@ -615,7 +624,8 @@ def _plain(value: str) -> str:
         return value
     visible = value[: _LONGEST_VALUE + 1]
     if not visible.isprintable():
-        visible = "".join([sign if sign.isprintable() else " " for sign in visible])
+        kept = [sign if sign.isprintable() or sign == "\u202f" else " " for sign in visible]
+        visible = "".join(kept)
     if len(visible) > _LONGEST_VALUE:
         visible = visible[:_LONGEST_VALUE] + "…"
     return _LIVE.sub("\u200b", visible.translate(_LOOKALIKES))
@@ -630,5 +640,5 @@ def escape(value: str) -> str:
 def _escaped(value: str) -> str:
     if _is_harmless(value):
         return value
-    literal = _MARKUP.sub(r"\\\g<0>", " ".join(plain(value).split()))
+    literal = _MARKUP.sub(r"\\\g<0>", _one_line(plain(value)))
     return _LIST_MARKER.sub(r"\1\\", literal)

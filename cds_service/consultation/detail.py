@@ -23,13 +23,33 @@ WORDS_ABOVE, WORDS_BELOW, ELSEWHERE = 60, 120, 1.2
 AT_A_GLANCE = 45
 _WORD = re.compile(r"[\w.,/%-]+")
 
-#: What leaves the part above first, sentence by sentence, then whole; never the danger, nor the
-#: first thing to give or to do.
-_LEAVES: tuple[Section, ...] = ("ask", "follow_up", "why", "usual", "before", "advice", "ordered")
-#: What is asked, or comes before a dose, stands below with what is not known: never left out.
-_ALWAYS_NAMED: tuple[Section, ...] = ("ask", "before")
-#: What leaves the part below first.
-_FADES: tuple[Section, ...] = ("background", "source", "position", "finding", "course")
+#: What leaves the part above first, sentence by sentence: down to how many sentences, and while it
+#: has more words than a glance or than there is room for. What is to be done before a dose leaves
+#: last, and never the danger, what to give, or the first thing to do.
+_LEAVES: tuple[tuple[tuple[Section, ...], int, int], ...] = (
+    (("ask",), 0, AT_A_GLANCE),
+    (("follow_up", "why", "usual", "advice", "ordered"), 1, AT_A_GLANCE),
+    (("ask", "follow_up", "why", "usual"), 0, WORDS_ABOVE),
+    (("before",), 1, WORDS_ABOVE),
+    (("before", "ordered"), 0, WORDS_ABOVE),
+)
+#: What leaves the part below first, and down to how many sentences: what every child's card of the
+#: rule says, and is in full on the page that the card links to, before what is known of this child.
+#: What is to be asked, or to be minded before a dose, never does.
+_FADES: tuple[tuple[Section, int], ...] = (
+    ("source", 0),
+    ("position", 0),
+    ("background", 1),
+    ("why", 1),
+    ("usual", 0),
+    ("finding", 1),
+    ("background", 0),
+    ("course", 1),
+    ("finding", 0),
+    ("follow_up", 0),
+    ("course", 0),
+    ("why", 0),
+)
 
 #: The words that say how much was left out.
 _COUNTED = 6
@@ -58,7 +78,7 @@ def compose(
     ends = sum(map(words_in, (RULE, *once)))
     left_out = _fade(below, labels, int(WORDS_BELOW * room) - ends)
     paragraphs = [_listed(above, ABOVE, labels)] if above else []
-    behind = [_listed(below, BELOW, labels)] if below else []
+    behind = [_listed(below, (*ABOVE, *BELOW), labels)] if below else []
     if left_out:
         behind.append(language.fill(say(house.Card.more, count=left_out)))
     behind += (*once, *closing)
@@ -106,18 +126,13 @@ def _listed(parts: _Parts, order: Iterable[Section], labels: Mapping[Section, st
 
 
 def _make_room(above: _Parts, below: _Parts, labels: Mapping[Section, str], room: float) -> None:
-    """Move what is least pressing below until the rest is short enough: what is said besides where
-    it is not read at a glance, whole parts only where there is no room."""
+    """Move what is least pressing below, under the label it has, until the rest is short enough."""
     length = _length(above, labels)
-    for least, most in ((1, int(AT_A_GLANCE * room)), (0, int(WORDS_ABOVE * room))):
-        for name in _LEAVES:
-            kept = 0 if name == "ask" else least
-            while length > most and len(above.get(name, ())) > kept and len(above) > 1 - kept:
+    for names, least, most in _LEAVES:
+        for name in names:
+            while length > int(most * room) and len(above.get(name, ())) > least:
                 moved = above[name].pop()
-                if name in _ALWAYS_NAMED:
-                    below.setdefault("missing", []).append(moved)
-                else:
-                    below.setdefault("finding", []).insert(0, moved)
+                below.setdefault(name, []).insert(0, moved)
                 length -= moved.words + _emptied(above, name, labels)
 
 
@@ -125,8 +140,8 @@ def _fade(below: _Parts, labels: Mapping[Section, str], most: int) -> int:
     """Leave out what is least worth knowing until the rest is short enough; how much it was."""
     count, note = 0, 0
     length = _length(below, labels)
-    for name in _FADES:
-        while name in below and length > most - note:
+    for name, least in _FADES:
+        while len(below.get(name, ())) > least and length > most - note:
             note = _COUNTED
             length -= below[name].pop().words + _emptied(below, name, labels)
             count += 1

@@ -165,7 +165,7 @@ class Writer:
 
 def _dosages(plan: PlannedDrug, how: Writing, language: Language) -> list[Resource]:
     """One line a phase, in the shape of a FHIR version; DSTU2 has them in their order only."""
-    unit = language.unit(plan.unit)
+    unit = language.unit(plan.unit, plan.amount)
     dose = {"value": plan.amount, "unit": unit, "system": UCUM, "code": plan.unit}
     day = {"value": 1, "unit": language.fill(_UNITS["day"]), "system": UCUM, "code": "d"}
     most = {"numerator": dose, "denominator": day}

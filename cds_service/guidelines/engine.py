@@ -223,13 +223,13 @@ def with_texts(data: Mapping[str, Any], folder: Path, *schemas: type[Struct]) ->
 #: service departs from the guideline, and the sources.
 Section = Literal[
     "give", "advice", "ordered", "usual", "why", "before", "ask", "safety", "follow_up",
-    "course", "finding", "background", "missing", "position", "source",
+    "course", "finding", "caution", "background", "missing", "position", "source",
 ]  # fmt: skip
 ABOVE: tuple[Section, ...] = (
     "advice", "ordered", "usual", "give", "why", "safety", "before", "ask", "follow_up",
 )  # fmt: skip
 BELOW: tuple[Section, ...] = (
-    "course", "finding", "background", "missing", "position", "source",
+    "course", "finding", "caution", "background", "missing", "position", "source",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 from hashlib import sha256
 from types import MemberDescriptorType
@@ -23,6 +23,7 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct
 
 from cds_service.errors import CatalogueError
+from cds_service.language.plurals import count_of_forms, place_of_form
 
 # --- messages -----------------------------------------------------------------------------------
 
@@ -198,9 +199,11 @@ class Language:
         if not fields:
             return end
         written: list[str] = []
-        for before, name in fields:
+        for before, name, forms in fields:
             value = values[name]
-            if isinstance(value, str):
+            if forms:
+                words = forms[self._form(value)]
+            elif isinstance(value, str):
                 words = value if quote is None else quote(value)
             elif quote is None or isinstance(value, _HARMLESS):
                 words = self.text(value)
@@ -210,26 +213,27 @@ class Language:
         written.append(end)
         return "".join(written)
 
-    def worded(
-        self,
-        names: frozenset[str],
-        values: Mapping[str, object],
-        quote: Callable[[str], str] | None = None,
-    ) -> dict[str, str]:
-        """The values called ``names`` in words, each passed through ``quote``."""
-        if quote is None:
-            return {name: self.text(values[name]) for name in names}
-        return {name: quote(self.text(values[name])) for name in names}
+    def _form(self, value: object) -> int:
+        """Which form of a word goes with a number; with what is none, that of several."""
+        if isinstance(value, Amount):
+            value = value.value
+        try:
+            number = Decimal(value if isinstance(value, int | Decimal) else str(value))
+        except InvalidOperation:
+            return count_of_forms(self.tag) - 1
+        return place_of_form(self.tag, number)
 
-    def unit(self, code: str) -> str:
-        """A UCUM unit as people write it; any other as it is."""
-        return self.texts.get(f"unit.{code}", code)
+    def unit(self, code: str, number: Decimal) -> str:
+        """The UCUM unit of a number as people write it; any other as it is."""
+        template = self.texts.get(f"unit.{code}")
+        return code if template is None else self.filled(template, {"number": number})
 
     def _named(self, text_id: str, **values: str) -> str:
         return self.filled(self.texts[text_id], values)
 
     def _amount(self, value: Amount) -> str:
-        return self._named("format.amount", number=grouped(value.value), unit=self.unit(value.unit))
+        unit = self.unit(value.unit, value.value)
+        return self._named("format.amount", number=grouped(value.value), unit=unit)
 
     def _date(self, value: date) -> str:
         month = self.texts[f"month.{_MONTHS[value.month - 1]}"]
@@ -376,13 +380,19 @@ def placeholders(text: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=4096)
-def _template(text: str) -> tuple[tuple[tuple[str, str], ...], str]:
-    """A text taken apart: what comes before each value with the value's name, and the end."""
-    fields: list[tuple[str, str]] = []
+def _template(text: str) -> tuple[tuple[tuple[str, str, tuple[str, ...]], ...], str]:
+    """A text taken apart: what comes before each value with the value's name, and with the forms
+    of a word where one of them is written instead; and the end."""
+    fields: list[tuple[str, str, tuple[str, ...]]] = []
     before = ""
-    for literal, name, _, _ in string.Formatter().parse(text):
+    for literal, name, forms, _ in string.Formatter().parse(text):
         before += literal
         if name is not None:
-            fields.append((before, name))
+            fields.append((before, name, tuple(forms.split("|")) if forms else ()))
             before = ""
     return tuple(fields), before
+
+
+def forms_in(text: str) -> tuple[tuple[str, ...], ...]:
+    """The words of a text that go with a number, each in its forms."""
+    return tuple([forms for _, _, forms in _template(text)[0] if forms])

@@ -7,13 +7,15 @@ file, the id and the fix.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from cds_service.errors import CatalogueError
-from cds_service.language import placeholders
+from cds_service.language import forms_in, placeholders
+from cds_service.language.plurals import count_of_forms
 
 #: Next to whatever a catalogue is for: a folder with a file for each language.
 FOLDER = "texts"
@@ -40,7 +42,7 @@ def read_catalogue(folder: Path, tag: str = ORIGINAL) -> dict[str, Any]:
             path, "the file", f"is not TOML: {error}", "correct the line named"
         ) from None
     for name, text in flattened(tables):
-        check_text(path, name, text)
+        check_text(path, name, text, tag)
     return tables
 
 
@@ -53,7 +55,7 @@ def flattened(tables: Mapping[str, Any], above: str = "") -> Iterator[tuple[str,
             yield f"{above}{name}", value
 
 
-def check_text(file: object, name: str, text: object) -> None:
+def check_text(file: object, name: str, text: object, tag: str) -> None:
     """Refuse what is not a text, an empty text, and one whose braces are wrong."""
     if not isinstance(text, str):
         raise CatalogueError(file, name, "is not a text", "write it in quotation marks")
@@ -67,10 +69,17 @@ def check_text(file: object, name: str, text: object) -> None:
             "write a literal brace twice",
         ) from None  # fmt: skip
     for one in sorted(names):
-        if not one.isidentifier() or f"{{{one}}}" not in text:
+        if not one.isidentifier() or not re.search(rf"\{{{one}(?:}}|:[^{{}}:!]*\|)", text):
             raise CatalogueError(
                 file, name, f"has {{{one}...}}, where only the name of a value is allowed",
-                "write {name}, or a literal brace twice",
+                "write {name}, the forms of a word as {name:dose|doses}, or a literal brace twice",
+            )  # fmt: skip
+    wanted = count_of_forms(tag)
+    for forms in forms_in(text):
+        if len(forms) != wanted:
+            raise CatalogueError(
+                file, name, f"has {len(forms)} forms of a word ({'|'.join(forms)})",
+                f"write {wanted}, divided by |, as this language has",
             )  # fmt: skip
 
 

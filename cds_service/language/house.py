@@ -77,6 +77,7 @@ class Card(Struct):
     follow_up: str
     course: str
     finding: str
+    caution: str
     background: str
     missing: str
     position: str

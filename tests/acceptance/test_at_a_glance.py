@@ -108,6 +108,72 @@ def test_the_headline_of_a_treatment_says_how_much_of_what_by_which_way_and_how_
     ] == []
 
 
+def test_the_headline_of_a_wrong_order_says_the_right_dose() -> None:
+    """Where a button changes how much is given, or how."""
+    right = re.compile(
+        r": give 1000 micrograms \(\d\S* mL\) (?:by mouth daily|IM weekly|IM on alternate days"
+        r"|deep SC weekly|deep SC on alternate days)"
+        r"|cyanocobalamin 1000 micrograms \(1 mL\) by mouth daily"
+        r"|inject hydroxocobalamin 1000 micrograms \(1 mL\) (?:IM|deep SC) \w+"
+    )
+    changed = [(name, card) for name, card in CARDS if _changes_a_dose(card)]
+    assert len(changed) > 20
+    assert [name for name, card in changed if not right.search(card["summary"])] == []
+
+
+def _changes_a_dose(card: Json) -> bool:
+    return any(
+        action["type"] == "update" and "micrograms" in action.get("description", "")
+        for one in card["suggestions"]
+        if one["isRecommended"]
+        for action in one["actions"]
+    )
+
+
+def test_a_card_that_replaces_an_order_says_first_what_to_stop() -> None:
+    replacing = [
+        (name, card)
+        for name, card in CARDS
+        if any(one["label"].startswith("Replace the present order") for one in card["suggestions"])
+    ]
+    assert replacing
+    for name, card in replacing:
+        assert re.search(r"\*\*Give\*\*: First stop \w", parts(card)[0]), name
+
+
+#: Sentences that a prescriber needs: wherever one holds it is on the card, whatever has no room.
+NEEDED = (
+    ("IM, anterolateral thigh", "Give the first injection where anaphylaxis can be treated."),
+    ("IM, anterolateral thigh", "Draw levels before the next dose:"),
+    ("deep SC, anterolateral thigh", "Give the first injection where anaphylaxis can be treated."),
+)
+
+
+def test_what_a_prescriber_needs_is_never_left_out() -> None:
+    for name, card in CARDS:
+        above, below = parts(card)
+        for where, sentence in NEEDED:
+            if orders_a_drug(card) and where in above:
+                assert sentence in below, f"{name}: {sentence}"
+
+
+def test_nothing_to_come_is_called_found_and_nothing_to_do_unknown() -> None:
+    for name, card in CARDS:
+        for line in parts(card)[1].split("\n"):
+            if line.startswith("- **Found**"):
+                assert not re.match(r"- \*\*Found\*\*: B12 on ", line), name
+            if line.startswith("- **Not known or not used**"):
+                assert "Samples" not in line, name
+                assert not re.search(r": Stop|\. Stop", line), name
+
+
+def test_a_number_of_one_is_of_one() -> None:
+    one = re.compile(r"(?<![\d.,/])1 (?:micrograms|doses|orders|records|results|days|weeks)\b")
+    for name, card in CARDS:
+        told = "\n".join([card["summary"], *card["detail"]])
+        assert not one.search(told), f"{name}: {one.search(told)}"
+
+
 def test_a_treatment_says_volume_strength_and_site() -> None:
     for name, card in CARDS:
         if orders_a_drug(card):

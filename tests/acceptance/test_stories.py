@@ -277,7 +277,7 @@ def test_a_dose_by_weight_is_the_expected_amount(name: str) -> None:
     """As text on a card of its own, never as an order."""
     assert "DOSE-B" not in {dose_id(one) for one in new_prescriptions(name)}
     told = [card["detail"] for card in answer_to(name)["cards"]]
-    by_weight = [Decimal(one) for one in re.findall(r"= ([\d.]+) micrograms daily", "".join(told))]
+    by_weight = [Decimal(one) for one in re.findall(r"= ([\d.]+) micrograms? daily", "".join(told))]
     expected = story_of(name).expected.get("weight_based_dose_ug")
     assert by_weight == ([] if expected is None else [Decimal(expected)])
 

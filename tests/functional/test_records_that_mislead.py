@@ -244,7 +244,7 @@ def given(**when: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("display", "said"),
     [
-        (None, "1 dose(s) already given could not be identified: vitamin B12?"),
+        (None, "1 dose already given could not be identified: vitamin B12?"),
         ("Hydroxocobalamin", "looks like vitamin B12 by its name only (Hydroxocobalamin)"),
     ],
 )

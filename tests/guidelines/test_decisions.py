@@ -380,7 +380,7 @@ def what_is_dated_before_birth_is_left_out_and_counted() -> None:
     assert seen.silent
     low = see(a_record(*before, birth=born))
     assert "URG-02" not in low.rules
-    assert low.says("2 result(s) dated before birth were left out")
+    assert low.says("2 results dated before birth were left out")
     assert "URG-02" in see(a_record(a_level(90, ago=100), birth=born)).rules
     month = moment(day(130), day(100))
     assert see(a_record(level=a_level(90, when=days_ago(120)), birth=month)).evaluation.facts.levels

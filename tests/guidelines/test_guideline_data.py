@@ -177,7 +177,7 @@ def test_a_name_from_the_record_is_plain_words_on_the_card() -> None:
         (a_record(a_level(120, ago=200), birth=months_old(20)),
          "Older than half a year: 120 pg/mL on 27 Aug 2025"),
         (a_record(a_level(90, ago=200), a_lab("hemoglobin", 6, ago=190)),
-         "2 result(s) dated before birth were left out: they may be the mother's"),
+         "2 results dated before birth were left out: they may be the mother's"),
         (a_record(a_level(90, status="preliminary", ago=2)), "Preliminary and not used: 90 pg/mL"),
         (a_record(a_lab("homocysteine", 12), level=a_level(250)),
          "homocysteine 12 µmol/L high"),

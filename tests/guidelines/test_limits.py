@@ -76,7 +76,7 @@ def _injected_for(x: Decimal) -> bool:
     shorter = structs.replace(dose, phases=(structs.replace(phase, duration=int(x)),))
     doses = structs.replace(G.file.doses, neurological_injections=shorter)
     changed = structs.replace(G, file=structs.replace(G.file, doses=doses))
-    return see(a_record(problems=[SEIZURE]), g=changed).says("Contains benzyl alcohol")
+    return see(a_record(problems=[SEIZURE]), g=changed).says("Benzyl alcohol (label")
 
 
 def silent(rule: str, build: Callable[[Decimal], Record]) -> Sees:

@@ -191,7 +191,7 @@ def without_words(value: Any) -> Any:
 
 def decided(answer: Json) -> Json:
     """All of an answer that is no word: what fired, and of each card its rules, urgency, orders,
-    and which sentences it has, by name and in order."""
+    and which sentences it has, by name: their lengths, which say how far up each is, differ."""
     account = answer["extension"][EVALUATION]
     return {
         "fired": account["ruleIds"],
@@ -201,7 +201,7 @@ def decided(answer: Json) -> Json:
                 "rules": card["extension"][RULES],
                 "topic": card["source"].get("topic", {}).get("code"),
                 "indicator": card["indicator"],
-                "sentences": re.findall(r"qq(\w+?)qq", card["detail"].replace("\\", "")),
+                "sentences": sorted(re.findall(r"qq(\w+?)qq", card["detail"].replace("\\", ""))),
                 "reasons": [reason["code"] for reason in card.get("overrideReasons", ())],
                 "links": len(card.get("links", ())),
                 "selection": card.get("selectionBehavior"),

@@ -177,7 +177,7 @@ def test_the_second_phase_begins_two_months_after_the_fifth_dose(
 def test_an_injection_says_its_volume_its_site_and_what_is_in_it(problems: list[Code]) -> None:
     seen = see(a_record(problems=problems))
     assert seen.says("1 mg/mL, 1 mL (1000 micrograms) IM, anterolateral thigh")
-    assert seen.says("Contains benzyl alcohol (label: one week at most")
+    assert seen.says("Benzyl alcohol (label: one week at most")
     assert not seen.says("divided between both")
     assert not seen.says("outside the licence in the UK")
 

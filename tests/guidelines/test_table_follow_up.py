@@ -359,7 +359,7 @@ def test_signs_on_injections_at_an_adequate_level_are_for_review_not_for_more_of
 def test_signs_on_oral_treatment_are_asked_about_not_stated() -> None:
     seen = see(on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 90)]))
     assert seen.outcome("FU-10").indicator == "warning"
-    assert seen.says("if they persist")
+    assert seen.says("If still present")
     assert not seen.says("signs persist on vitamin B12")
 
 

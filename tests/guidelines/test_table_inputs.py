@@ -91,12 +91,12 @@ def test_what_was_left_out_is_counted() -> None:
         "Sent and not used, other laboratory results: 2 without a name (not readable);"
         " potassium 4 arb (unit not known)"
     )
-    assert seen.says("3 record(s) of another patient were left out")
+    assert seen.says("3 records of another patient were left out")
 
 
 def test_of_nothing_left_out_nothing_is_said() -> None:
     seen = see(a_record(a_weight()))
-    for text in ("record(s)", "Not available to this service", "Possibly incomplete"):
+    for text in ("left out", "Not available to this service", "Possibly incomplete"):
         assert not seen.says(text)
 
 

@@ -138,7 +138,7 @@ def test_a_borderline_level_with_signs_offers_injections_without_recommending_th
          "B12 400 pg/mL is adequate, but seizure"),
         (a_record(measured=(), problems=[SEIZURE]), "RTE-10", "Neurological signs: seizure"),
         (a_record(level=a_level(250, comparator="<")), "RTE-10.unplaced",
-         "cannot be classified (B12 <250 pg/mL): repeat it as a number"),
+         "cannot be classified (B12 below 250 pg/mL): repeat it as a number"),
         (a_record(problems=[LEBER]), "SAF-01.new", "IM today, then weekly; no cyanocobalamin"),
         (a_record(problems=[LEBER, FAILURE_TO_THRIVE]), "SAF-01.new", "No cyanocobalamin"),
         (a_record(problems=[LEBER, SEIZURE]), "RTE-03",

@@ -153,7 +153,7 @@ def test_an_oral_order_where_injections_are_indicated_is_replaced(
     assert seen.outcome("DUP-03").indicator == indicator
     assert seen.doses == {dose: True}
     assert len(seen.stopped) == 1
-    assert seen.says("Stop vitamin B12")
+    assert seen.says("First stop vitamin B12")
 
 
 def test_a_severe_deficiency_by_mouth_is_replaced_too() -> None:

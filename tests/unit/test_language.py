@@ -113,7 +113,44 @@ def test_what_is_nested_is_quoted_once_as_plain_words() -> None:
 
 
 def test_a_unit_that_is_not_listed_is_written_as_it_is() -> None:
-    assert (ENGLISH.unit("ug"), ENGLISH.unit("furlong")) == ("micrograms", "furlong")
+    assert ENGLISH.unit("ug", Decimal(2)) == "micrograms"
+    assert ENGLISH.unit("furlong", Decimal(1)) == "furlong"
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        ("0", "0 micrograms"),
+        ("0.5", "0.5 micrograms"),
+        ("1", "1 microgram"),
+        ("1.0", "1 microgram"),
+        ("1.1", "1.1 micrograms"),
+        ("2", "2 micrograms"),
+        ("21", "21 micrograms"),
+    ],
+)
+def test_one_of_something_has_a_form_of_its_own(number: str, told: str) -> None:
+    assert ENGLISH.text(Amount(Decimal(number), "ug")) == told
+
+
+@pytest.mark.parametrize(
+    ("tag", "forms", "told"),
+    [
+        ("en", "a|b", {"0": "b", "1": "a", "2": "b", "1.5": "b", "less than 1": "b"}),
+        ("fr-CA", "a|b", {"0": "a", "1": "a", "1.5": "a", "2": "b"}),
+        ("ja", "a", {"0": "a", "1": "a", "2": "a"}),
+        ("pl", "a|b|c|d", {"1": "a", "2": "b", "5": "c", "12": "c", "22": "b", "1.5": "d"}),
+        ("ru", "a|b|c|d", {"1": "a", "11": "c", "21": "a", "24": "b", "14": "c", "0.5": "d"}),
+        ("cs", "a|b|c|d", {"1": "a", "4": "b", "1.5": "c", "5": "d"}),
+    ],
+)
+def test_a_word_has_the_form_that_goes_with_its_number(
+    tag: str, forms: str, told: dict[str, str]
+) -> None:
+    language = Language(tag, {"texts.doses": f"{{n:{forms}}}"})
+    for number, form in told.items():
+        said: Value = Decimal(number) if number[0].isdigit() else number
+        assert language.fill(Message("texts.doses", {"n": said})) == form, number
 
 
 # --- the same in every language -----------------------------------------------------------------
@@ -194,6 +231,8 @@ def test_a_catalogue_is_read_by_dotted_ids(tmp_path: Path) -> None:
         ("[texts]\na = '{value.real}'", "texts.a", "only the name of a value"),
         ("[texts]\na = '{value:>9}'", "texts.a", "only the name of a value"),
         ("[texts]\na = '{value!r}'", "texts.a", "only the name of a value"),
+        ("[texts]\na = '{value:dose}'", "texts.a", "only the name of a value"),
+        ("[texts]\na = '{n} {n:dose|doses|more}'", "texts.a", "has 3 forms of a word"),
     ],
 )
 def test_what_is_no_catalogue_is_named_with_the_cure(

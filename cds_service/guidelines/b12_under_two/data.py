@@ -216,7 +216,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     result_ahead: str
     level: str
     level_plain: str
-    level_converted: str
+    value_as_sent: str
     level_below: str
     level_above: str
     level_range: str
@@ -380,14 +380,18 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     headline_functional: str
     headline_discordant: str
     headline_old: str
-    headline_oral: str
-    headline_oral_unmeasured: str
+    headline_drug: str
+    headline_how: str
+    headline_instead: str
     headline_injected: str
-    headline_injected_unmeasured: str
+    injections_indicated: str
+    dose_in_volume: str
+    today_then: str
     headline_specialist: str
     maintenance_unmeasured: str
     headline_moderate: str
     headline_graded: str
+    short_oral: str
     short_intramuscular: str
     short_subcutaneous: str
     then_less_often: str
@@ -396,11 +400,12 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     bleeding_label: str
     product: str
     product_without_preservative: str
-    give_oral: str
-    give_oral_unmeasured: str
-    give_injected: str
-    give_divided: str
-    give_unmeasured: str
+    give: str
+    volume_with_dose: str
+    way_and_site: str
+    site: str
+    site_divided: str
+    site_unmeasured: str
     interval_daily: str
     interval_alternate: str
     interval_twice_weekly: str

@@ -41,7 +41,6 @@ from cds_service.guidelines.b12_under_two.products import (
 from cds_service.language import Listed, Message, say
 
 _NO_STRENGTH = say(Doubts.no_strength)
-_MICROGRAMS = say(Orders.in_micrograms)
 
 _INJECTED: frozenset[Way] = frozenset(INJECTED)
 #: On alternate days: one dose in so many days.
@@ -189,7 +188,9 @@ class Dosing(Struct, frozen=True):
     def in_words(self) -> Message:
         """The dose for a card: "500 to 1000 micrograms, up to 2000 a day", or mg, or g."""
         low, high, day = self.single_low, self.single_high, self.day_most
-        unit, factor = scale(max(high or Decimal(0), day or Decimal(0)))
+        largest = max(high or Decimal(0), day or Decimal(0))
+        code, factor = scale(largest)
+        unit = unit_in_full(code, largest / factor)
         most = None if day is None else shown_dose(day / factor)
         if high is None:
             return (
@@ -208,20 +209,25 @@ class Dosing(Struct, frozen=True):
         return say(Orders.dose_and_day, dose=ends[1], day=most, unit=unit)
 
 
-def scale(micrograms: Decimal) -> tuple[str | Message, Decimal]:
+def scale(micrograms: Decimal) -> tuple[str, Decimal]:
     """The unit in which an amount is shown, and how many micrograms it has: from 10,000 up a
     number of micrograms is misread."""
     for unit, factor in (("g", Decimal(1_000_000)), ("mg", Decimal(1000))):
         if micrograms >= 10 * max(factor, Decimal(1000)) and micrograms.adjusted() <= 20:
             return unit, factor
-    return _MICROGRAMS, Decimal(1)
+    return "ug", Decimal(1)
+
+
+def unit_in_full(code: str, amount: Decimal) -> str | Message:
+    """What `scale` chose, as a card writes it after an amount."""
+    return say(Orders.in_micrograms, amount=amount) if code == "ug" else code
 
 
 def in_full(micrograms: Decimal) -> Message:
     """An amount with its unit in full: "1500 micrograms", "1000 mg"."""
     unit, factor = scale(micrograms)
     amount = shown_dose(micrograms / factor)
-    if unit == _MICROGRAMS:
+    if unit == "ug":
         return say(Orders.micrograms, amount=amount)
     return say(Orders.milligrams if unit == "mg" else Orders.grams, amount=amount)
 

@@ -274,7 +274,7 @@ def _card(
             notes += switch.notes
             choices, selection = switch.choices, switch.selection
     elif follow.reaction and route in ("oral", "other"):
-        notes.append(Note("background", say(Texts.paradox_oral)))
+        notes.append(Note("caution", say(Texts.paradox_oral)))
     elif wanted := _tests_of(follow, facts, course, g):
         tests, already = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a))
         choices = monitoring.test_choices(rule, tests)

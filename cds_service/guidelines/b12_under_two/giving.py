@@ -9,33 +9,24 @@ from cds_service.language import Amount, Listed, Message, Value, Words, house, s
 
 def headline(drug: PlannedDrug, g: Guideline) -> Message:
     """Drug, dose, volume, way and the first interval."""
-    substance, amount, volume = drug.substance, _dose(drug), _volume(drug)
+    return say(Texts.headline_drug, substance=drug.substance, how=_how(drug, g, today=True))
+
+
+def instead(drug: PlannedDrug, g: Guideline) -> Message:
+    """How much to give in place of a wrong order: dose, volume, way and how often."""
+    return _how(drug, g, today=False)
+
+
+def _how(drug: PlannedDrug, g: Guideline, *, today: bool) -> Message:
+    """Dose, volume, way and how often at first."""
+    dose, volume, first = _dose(drug), _volume(drug), _interval(drug.phases[0])
+    if volume is not None:
+        dose = say(Texts.dose_in_volume, amount=dose, volume=volume)
     if drug.route == g.file.routes.oral:
-        course = _beginning(drug)
-        if volume is None:
-            return say(
-                Texts.headline_oral_unmeasured, substance=substance, amount=amount, course=course
-            )
-        return say(
-            Texts.headline_oral, substance=substance, amount=amount, volume=volume, course=course
-        )
-    way, interval = _way(drug, g), _interval(drug.phases[0])
-    if volume is None:
-        return say(
-            Texts.headline_injected_unmeasured,
-            substance=substance,
-            amount=amount,
-            way=way,
-            interval=interval,
-        )
-    return say(
-        Texts.headline_injected,
-        substance=substance,
-        amount=amount,
-        volume=volume,
-        way=way,
-        interval=interval,
-    )
+        often = _beginning(drug) if today else first
+    else:
+        often = say(Texts.today_then, interval=first) if today else first
+    return say(Texts.headline_how, dose=dose, way=_way(drug, g), often=often)
 
 
 def given(drug: PlannedDrug, g: Guideline) -> Message:
@@ -49,35 +40,28 @@ def begun(drug: PlannedDrug, g: Guideline) -> Message:
 
 
 def _given(drug: PlannedDrug, g: Guideline, often: Value) -> Message:
-    product, amount, volume = _product(drug), _dose(drug), _volume(drug)
-    if drug.route == g.file.routes.oral:
-        if volume is None:
-            return say(Texts.give_oral_unmeasured, drug=product, amount=amount, course=often)
-        return say(Texts.give_oral, drug=product, amount=amount, volume=volume, course=often)
-    way, most = _way(drug, g), g.limits.injection_volume
-    if volume is None:
-        limit = Amount(most.value, most.unit)
-        return say(
-            Texts.give_unmeasured,
-            drug=product,
-            amount=amount,
-            way=way,
-            limit=limit,
-            course=often,
-        )
-    return say(
-        Texts.give_divided if most.holds(volume.value) else Texts.give_injected,
-        drug=product,
-        amount=amount,
-        volume=volume,
-        way=way,
-        course=often,
-    )
+    dose, volume = _dose(drug), _volume(drug)
+    if volume is not None:
+        dose = say(Texts.volume_with_dose, volume=volume, amount=dose)
+    where = _way(drug, g)
+    if drug.route != g.file.routes.oral:
+        where = say(Texts.way_and_site, way=where, site=_site(volume, g))
+    return say(Texts.give, drug=_product(drug), dose=dose, where=where, course=often)
 
 
 def _way(drug: PlannedDrug, g: Guideline) -> Message:
+    if drug.route == g.file.routes.oral:
+        return say(Texts.short_oral)
     subcutaneous = drug.route == g.file.routes.subcutaneous
     return say(Texts.short_subcutaneous if subcutaneous else Texts.short_intramuscular)
+
+
+def _site(volume: Amount | None, g: Guideline) -> Message:
+    """Where to inject, divided above what one site holds."""
+    most = g.limits.injection_volume
+    if volume is None:
+        return say(Texts.site_unmeasured, limit=Amount(most.value, most.unit))
+    return say(Texts.site_divided if most.holds(volume.value) else Texts.site)
 
 
 def course(drug: PlannedDrug) -> Listed:
@@ -102,7 +86,7 @@ def _product(drug: PlannedDrug) -> Words:
     )
 
 
-def _dose(drug: PlannedDrug) -> Amount:
+def _dose(drug: PlannedDrug) -> Value:
     return Amount(drug.amount, drug.unit)
 
 

@@ -334,7 +334,7 @@ def dose_notes(choices: Sequence[Choice], p: Prescriber) -> list[Note]:
         if drug is not main and drug.purpose == "treatment"
     ]
     if p.neuro:
-        notes.append(Note("background", say(Texts.expected_response)))
+        notes.append(Note("caution", say(Texts.expected_response)))
     if main.route == p.g.file.routes.oral:
         if main.purpose == "treatment":
             notes.append(Note("background", say(Texts.unlicensed_by_mouth)))
@@ -351,12 +351,12 @@ def _injection_notes(drug: PlannedDrug, p: Prescriber) -> Iterator[Note]:
     days = sum(_days_of(phase) for phase in drug.phases)
     contains = product.benzyl_alcohol and not p.preservative_free
     if contains and p.g.limits.preserved_course.holds(days):
-        yield Note("background", say(Texts.benzyl_alcohol_course))
+        yield Note("caution", say(Texts.benzyl_alcohol_course))
     if p.facts.leber:
         yield Note("position", say(Texts.leber_course))
     yield Note("position", say(Texts.label_discordance))
-    yield Note("background", say(Texts.first_injection))
-    yield Note("background", say(Texts.draw_before_dose))
+    yield Note("caution", say(Texts.first_injection))
+    yield Note("caution", say(Texts.draw_before_dose))
 
 
 def _in_words(day: date | None) -> str:
@@ -471,13 +471,13 @@ class _SafetyNotes:
         if p.minds("SAF-07"):
             self._say(say(Texts.folate_alone, name=facts.therapy.folic_acid_alone), "warning")
         if p.minds("SAF-08"):
-            self._say(say(Texts.renal, name=named(facts.renal)), part="background")
+            self._say(say(Texts.renal, name=named(facts.renal)), part="caution")
         if p.minds("SAF-09"):
             if facts.nitrous_oxide:
                 names = Listed(facts.nitrous_oxide)
                 self._say(say(Texts.nitrous_oxide_planned, names=names), "warning")
             else:
-                self._say(say(Texts.nitrous_oxide), part="background")
+                self._say(say(Texts.nitrous_oxide), part="caution")
 
     def of_names(self) -> None:
         """Orders that are vitamin B12 by their name only."""

@@ -210,7 +210,7 @@ def _suspected(route: str, p: Prescriber, *, allergic: bool) -> _Offer:
     wanted = monitoring.baseline(facts, a, g, p.why)
     if not _current(level, facts, g):
         if level is not None:
-            notes.append(Note("background", say(Texts.suspected_old_level)))
+            notes.append(Note("caution", say(Texts.suspected_old_level)))
         if ("b12", facts.on) not in wanted:
             wanted.insert(0, ("b12", facts.on))
     tests = _tests(route, wanted, indicator, p, urgent=True)
@@ -244,7 +244,7 @@ def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list
     facts, doses = p.facts, p.g.file.doses
     dose = doses.neurological_injections if p.neuro else doses.weekly_injections
     choice = p.injection(dose, recommended=recommended)
-    notes = [] if recommended else [Note("background", say(Texts.suspected_offered))]
+    notes = [] if recommended else [Note("caution", say(Texts.suspected_offered))]
     if facts.therapy.active:
         replaced, said = _in_place_of(choice, facts)
         return replaced, [*notes, said]
@@ -259,7 +259,7 @@ def _in_place_of(choice: Choice, facts: Facts) -> tuple[Choice, Note]:
         label=say(Texts.replacing, label=choice.label),
         plans=(*stop_orders(facts.therapy.active), *choice.plans),
     )
-    return replacing, Note("before", said)
+    return replacing, Note("give", said)
 
 
 def _lacks_a_need(facts: Facts, g: Guideline) -> bool:
@@ -360,7 +360,7 @@ def _sign_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> li
     suggestive = [one.name for one in (*facts.worded.suggestive, *facts.worded.weak)]
     in_words = tuple(dict.fromkeys([*worded, *suggestive]))
     if in_words:
-        notes.append(Note("finding", say(Texts.by_words, names=Listed(in_words))))
+        notes.append(Note("caution", say(Texts.by_words, names=Listed(in_words))))
     return notes
 
 

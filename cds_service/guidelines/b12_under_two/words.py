@@ -275,7 +275,15 @@ class CardValues(dict[str, Value]):
         return SEVERITIES[self.a.severity] if self.a.severity else ""
 
     def of_because(self) -> Value:
-        return self.a.severity_because
+        return _first_of(self.a.severity_because)
+
+    def of_reason(self) -> Value:
+        """What calls for injections."""
+        if self.facts.neurological:
+            return named(self.facts.neurological)
+        if self.a.severity == "severe":
+            return say(Texts.severe_deficiency, because=self.a.severity_because)
+        return named(self.a.causes)
 
     def of_lasting(self) -> Value:
         return named(self.facts.malabsorption_permanent)
@@ -345,7 +353,12 @@ def _moderate(a: Assessment) -> Words:
     """What makes it moderate, where the level has not said so."""
     if a.status.name == "deficient (functional)" or not a.severity_because:
         return ""
-    return say(Texts.headline_moderate, because=_in_a_sentence(a.severity_because))
+    return say(Texts.headline_moderate, because=_first_of(_in_a_sentence(a.severity_because)))
+
+
+def _first_of(reasons: Value) -> Value:
+    """The first of several reasons: a headline has room for one."""
+    return reasons.items[0] if isinstance(reasons, Listed) and reasons.items else reasons
 
 
 def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
@@ -397,20 +410,19 @@ def _tie(level: Level, facts: Facts) -> Message:
 
 def _level_said(level: Level, status: StatusName) -> Message:
     """The result, and what it is taken for."""
-    value, sent, day = shown_level(level), level.written, recorded(level.when)
-    name = STATUSES[status]
+    value, day, name = shown_level(level), recorded(level.when), STATUSES[status]
+    if level.converted:
+        value = say(Texts.value_as_sent, value=value, written=level.written)
     if level.rule == "B12-09":
         return say(Texts.level_low_flag, date=day, status=name)
     if level.rule == "B12-10":
-        return say(Texts.level_range, value=value, written=sent, date=day, status=name)
+        return say(Texts.level_range, value=value, date=day, status=name)
     if level.rule in ("B12-07", "B12-08"):
         return say(
             Texts.level_below if level.rule == "B12-07" else Texts.level_above,
-            value=value, written=sent, date=day, status=name,
+            value=value, date=day, status=name,
         )  # fmt: skip
-    if level.converted:
-        return say(Texts.level_converted, value=value, written=sent, date=day, status=name)
-    if status in _PLAIN:
+    if status in _PLAIN and not level.converted:
         return say(Texts.level_plain, value=value, date=day)
     return say(Texts.level, value=value, date=day, status=name)
 

@@ -51,9 +51,9 @@ def check_orders(
     if not of_b12 and not _of("antidote", orders):
         unseen = len(unknown) + basket.unreadable
         outcomes += whole.without_b12(basket, unseen, signing=signing)
-    if a.status.name in ("adequate", "probably adequate"):
-        unknown = [one for one in unknown if not _is_illegible(one)]
-    outcomes += [one.card for one in _unrecognised(unknown, basket.unreadable, one_by_one)]
+    adequate = a.status.name in ("adequate", "probably adequate")
+    told = _unrecognised(unknown, basket.unreadable, one_by_one, scripts=not adequate)
+    outcomes += [one.card for one in told]
     return outcomes or [whole.why_silent(checked=first is not None)]
 
 
@@ -80,24 +80,21 @@ def _recognised(
 
 
 def _unrecognised(
-    unknown: Sequence[Order], unreadable: int, one_by_one: OrderChecks
+    unknown: Sequence[Order], unreadable: int, one_by_one: OrderChecks, *, scripts: bool
 ) -> Iterator[Said]:
-    """What is said of the orders that may be of vitamin B12; of those that a whole clinic writes in
-    a script that is not read here, once."""
-    selected = [one for one in unknown if one.draft.selected]
-    illegible = [one for one in selected if _is_illegible(one)]
-    for order in selected:
-        if order not in illegible:
+    """What is said of the orders that may be of vitamin B12; with ``scripts`` also of those that a
+    whole clinic writes in a script that is not read here, once."""
+    illegible = []
+    for order in unknown:
+        if order.draft.selected and order.drug.doubts == (say(Doubts.name_script),):
+            illegible.append(order)
+        elif order.draft.selected:
             yield from one_by_one.unidentified(order)
-    if illegible:
+    if illegible and scripts:
         first, *others = illegible
         yield from one_by_one.unidentified(first, others)
     if unreadable:
         yield from one_by_one.unread(unreadable)
-
-
-def _is_illegible(order: Order) -> bool:
-    return order.drug.doubts == (say(Doubts.name_script),)
 
 
 def may_concern_b12(basket: Basket, g: Guideline) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
+
+from msgspec import structs
 
 from cds_service.clinical import PlannedDrug, RevisedDrug
-from cds_service.guidelines.b12_under_two.data import Orders, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.dosing import shown_dose
+from cds_service.guidelines.b12_under_two.giving import instead
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order
-from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
+from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, replacement
 from cds_service.guidelines.b12_under_two.tables.order import Answer
 from cds_service.guidelines.b12_under_two.words import CardValues, finding_notes
 from cds_service.guidelines.engine import Choice, Indicator, Note, Recommend, most_urgent
@@ -26,6 +30,14 @@ class Said(NamedTuple):
 
     card: Recommend
     answer: Answer
+
+    def offering(self, choices: tuple[Choice, ...], g: Guideline, *notes: Note) -> Said:
+        """With these choices in place of its own, and no other dose in its headline."""
+        values = ChainMap(_in_place(None, g), cast(dict[str, object], self.card.values))
+        card = structs.replace(
+            self.card, choices=choices, values=values, notes=(*self.card.notes, *notes)
+        )
+        return Said(card, self.answer)
 
 
 class Cards:
@@ -71,6 +83,7 @@ class Cards:
                     "order": order.name,
                     "dose": order.dose_in_words,
                     "way": order.ways_in_words,
+                    **_in_place(replacement(order, choices), self._g),
                     **_largest(order),
                     **values,
                 }
@@ -114,6 +127,18 @@ def _read(order: Order) -> Message:
     if order.is_plain:
         return say(Texts.draft_reading, reading=order.reading)
     return say(Texts.draft_read, written=order.written, reading=order.reading)
+
+
+def _in_place(drug: PlannedDrug | None, g: Guideline) -> dict[str, object]:
+    """What a headline says is to be given in place of the order, if anything is."""
+    if drug is None:
+        return {"instead": "", "injected": say(Texts.injections_indicated)}
+    how = instead(drug, g)
+    what = say(Texts.headline_drug, substance=drug.substance, how=how)
+    return {
+        "instead": say(Texts.headline_instead, how=how),
+        "injected": say(Texts.headline_injected, what=what),
+    }
 
 
 #: The usual dose in micrograms, of which a too large one is a multiple.

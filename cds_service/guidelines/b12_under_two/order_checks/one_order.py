@@ -299,8 +299,7 @@ class OrderChecks:
         if one.answer.correction in ("none", "removed") or len(kept) == len(choices) > 0:
             return Said(structs.replace(one.card, choices=kept), one.answer)
         note = Note("advice", say(Orders.other_card_first))
-        card = structs.replace(one.card, choices=kept, notes=(*one.card.notes, note))
-        return Said(card, one.answer)
+        return one.offering(kept, self.g, note)
 
     def _is_forbidden(self, plan: Plan, asked: OrderFacts) -> bool:
         """Whether what ``plan`` orders harms this child."""

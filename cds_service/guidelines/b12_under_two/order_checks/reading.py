@@ -17,6 +17,7 @@ from cds_service.guidelines.b12_under_two.dosing import (
     scale,
     shown_dose,
     understand,
+    unit_in_full,
 )
 from cds_service.guidelines.b12_under_two.products import (
     BY_MOUTH,
@@ -126,20 +127,24 @@ class Order(Struct, frozen=True, dict=True):
 
     @property
     def is_plain(self) -> bool:
-        """Whether every dose is written in micrograms, so that it is read as it was written."""
-        ends = self._ends
-        return bool(ends) and all(one.unit == "ug" and not one.per_kg for one in ends)
+        """Whether no dose is written, or every one in the unit in which it is shown: it is read as
+        it was written."""
+        largest = max(self.dosing.single_high or Decimal(0), self.dosing.day_most or Decimal(0))
+        shown, _ = scale(largest)
+        return all(one.unit == shown and not one.per_kg for one in self._ends)
 
     @property
     def reading(self) -> Message:
         """What the doses were taken to mean."""
         dose, ways, average = self.dose_in_words, self.ways_in_words, self.dosing.average_high
-        if average is None:
+        single, day = self.dosing.single_high, self.dosing.day_most
+        if average is None or (average == day and single is not None and single < day):
             return say(Orders.reading, dose=dose, ways=ways)
-        if average == self.dosing.single_high == self.dosing.single_low:
+        if average == single == self.dosing.single_low:
             return say(Orders.reading_daily, dose=dose, ways=ways)
-        unit, factor = scale(average)
+        code, factor = scale(average)
         daily = shown_dose(average / factor, 1)
+        unit = unit_in_full(code, average / factor)
         return say(Orders.reading_on_average, dose=dose, average=daily, unit=unit, ways=ways)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -14,7 +14,7 @@ from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
-from cds_service.guidelines.b12_under_two.giving import begun, course
+from cds_service.guidelines.b12_under_two.giving import begun, course, instead
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order
 from cds_service.guidelines.b12_under_two.prescribing import Prescriber, safety_notes
 from cds_service.guidelines.b12_under_two.products import recognise
@@ -45,12 +45,21 @@ def drug_of(choice: Choice) -> PlannedDrug | None:
     return next((one for one in choice.plans if isinstance(one, PlannedDrug)), None)
 
 
-def _changing(parts: tuple[_Part, ...], drug: PlannedDrug) -> Message:
-    if "medication" not in parts:
-        return say(Orders.change_dose)
+def _changing(order: Order, drug: PlannedDrug, parts: frozenset[_Part], g: Guideline) -> Message:
     if "dosage" not in parts:
         return say(Orders.change_drug, drug=drug.name)
-    return say(Orders.change_drug_and_dose, drug=drug.name)
+    how = instead(_as_changed(order, drug, parts), g)
+    if "medication" not in parts:
+        return say(Orders.change_dose, how=how)
+    return say(Orders.change_drug_and_dose, drug=drug.name, how=how)
+
+
+def _as_changed(order: Order, drug: PlannedDrug, parts: Container[str]) -> PlannedDrug:
+    """``drug`` as the changed order gives it: of the product that is ordered, unless that is
+    changed too."""
+    if "medication" in parts:
+        return drug
+    return structs.replace(drug, strength=order.drug.per_ml)
 
 
 def alone(choice: Choice, drafts: Sequence[Order], active: Sequence[Medication]) -> Choice:
@@ -67,6 +76,15 @@ def alone(choice: Choice, drafts: Sequence[Order], active: Sequence[Medication])
         plans=(*choice.plans, *removed, *stopped),
         alone=choice.label,
     )
+
+
+def replacement(order: Order, choices: Iterable[Choice]) -> PlannedDrug | None:
+    """What a choice makes of ``order`` where it changes its dose: of the same product, or of
+    another."""
+    for plan in (one for choice in choices for one in choice.plans):
+        if isinstance(plan, RevisedDrug) and "dosage" in plan.parts:
+            return _as_changed(order, plan.drug, plan.parts)
+    return None
 
 
 class Regimens:
@@ -172,8 +190,10 @@ class Regimens:
             parts = ("medication", *parts)  # what is swallowed cannot be injected
         if "dosage" not in parts and self._is_counted_otherwise(order, drug):
             parts = (*parts, "dosage")
-        plan = RevisedDrug(order.draft, drug, frozenset(parts))
-        return (Choice(rule, _changing(parts, drug), (plan,), recommended=True),)
+        changed = frozenset(parts)
+        label = _changing(order, drug, changed, self.g)
+        plan = RevisedDrug(order.draft, drug, changed)
+        return (Choice(rule, label, (plan,), recommended=True),)
 
     def _is_counted_otherwise(self, order: Order, drug: PlannedDrug) -> bool:
         """Whether a dose stands in millilitres or pieces that hold something else of the new
