@@ -24,7 +24,7 @@ from cds_service.clinical import (
     StoppedDrug,
     Written,
 )
-from cds_service.consultation.detail import compose
+from cds_service.consultation.detail import Sentence, compose, sentence
 from cds_service.guidelines.engine import (
     INDICATORS,
     CannotTell,
@@ -43,6 +43,7 @@ from cds_service.language import (
     Language,
     Listed,
     Message,
+    Remembered,
     Words,
     house,
     placeholders,
@@ -93,6 +94,20 @@ class Order(Protocol):
 Write = Callable[[Written], Order]
 
 
+class _Said(NamedTuple):
+    """What is the same of a sentence in any language, and its Markdown in this one."""
+
+    identity: str
+    sentence: Sentence
+
+
+class _Worded(NamedTuple):
+    """The same of what is no Markdown: a label, an action, a summary."""
+
+    identity: str
+    text: str
+
+
 class _Frame(Struct, frozen=True):
     """What every card of one text has in common, whoever the patient is.
 
@@ -109,15 +124,42 @@ class _Frame(Struct, frozen=True):
 
 
 class Stationery:
-    """A guideline's words in one language made ready once: card frames and override reasons."""
+    """A guideline's words in one language made ready once: card frames and override reasons; and
+    what its messages say, remembered where they hold nothing but days, numbers and its ``own``
+    words."""
 
-    def __init__(self, words: Wording, language: Language) -> None:
+    def __init__(
+        self, words: Wording, language: Language, own: frozenset[str] = frozenset()
+    ) -> None:
         self.language = language
+        self.sentence = Remembered(self._sentence, language, own).of
+        self.label = Remembered(self._label, language, own).of
+        self.act = Remembered(self._act, language, own).of
+        self.summary = Remembered(self._summary, language, own).of
         self.labels = {name: language.fill(one) for name, one in _LABELS.items()}
         self.frames = {name: _frame(name, text, words) for name, text in words.cards.items()}
         self.override_reasons = tuple(
             Coding(one.system, one.code, one.display) for one in words.override_reasons
         )
+
+    def _sentence(self, text: str, values: Mapping[str, object]) -> _Said:
+        language = self.language
+        said = language.filled(language.texts[text], values, escape)
+        return _Said(language.identity_of(text, values), sentence(said))
+
+    def _label(self, text: str, values: Mapping[str, object]) -> _Worded:
+        language = self.language
+        said = plain(language.filled(language.texts[text], values))
+        return _Worded(language.identity_of(text, values), said)
+
+    def _act(self, text: str, values: Mapping[str, object]) -> _Worded:
+        language = self.language
+        said = language.filled(language.texts[text], values)
+        return _Worded(language.identity_of(text, values, dates=False), said)
+
+    def _summary(self, text: str, values: Mapping[str, object]) -> _Worded:
+        language = self.language
+        return _Worded(language.identity_of(text, values), _summary(language, text, values))
 
 
 def _frame(name: str, text: CardText, words: Wording) -> _Frame:
@@ -137,26 +179,31 @@ class Act:
     """What one action of a suggestion does, in words, and what says the same in any language
     (`Language.identity`, without its dates). Choices that order the same thing share one."""
 
-    __slots__ = ("identity", "plan", "words")
+    __slots__ = ("identity", "plan", "text", "words")
 
-    def __init__(self, plan: Plan, language: Language) -> None:
+    def __init__(self, plan: Plan, words: Stationery) -> None:
         self.plan = plan
         self.words = described(plan)
-        self.identity = f"{_kind(plan)}\0{language.identity(self.words, dates=False)}"
+        said = self.words
+        found = (
+            words.act(said.id, said.values) if isinstance(said, Message) else _Worded(said, said)
+        )
+        self.identity, self.text = f"{_kind(plan)}\0{found.identity}", found.text
 
 
 class Offered(NamedTuple):
-    """A choice with what its label is in any language, and its acts."""
+    """A choice with its label, and its acts."""
 
     choice: Choice
-    label: str
+    label: _Worded
     acts: tuple[Act, ...]
 
 
 class Spoken(NamedTuple):
     """An outcome that becomes a card, and what it says: by ids and values, in any language.
 
-    ``texts`` are those of the card itself, ``notes`` one for each note. The first ``own`` of them
+    ``texts`` are those of the card itself, ``notes`` one for each note; ``summary``, ``advice``,
+    ``why`` and ``sentences`` are the same in this language. The first ``own`` of them
     the outcome has whatever else the answer says. ``unseen`` where the caller is not shown it.
     """
 
@@ -165,6 +212,10 @@ class Spoken(NamedTuple):
     notes: tuple[str, ...]
     own: int
     offered: tuple[Offered, ...]
+    summary: str
+    advice: _Said | None
+    why: _Said | None
+    sentences: tuple[_Said, ...]
     unseen: bool = False
 
 
@@ -195,27 +246,40 @@ def speaking(
 def _spoken(
     outcome: Recommend | CannotTell, words: Stationery, own: int, acts: dict[Plan, Act]
 ) -> Spoken:
-    language, frame = words.language, words.frames[outcome.card]
-    texts = [
-        language.identity_of(one, outcome.values)
-        for one in (frame.summary, frame.advice, frame.why)
-        if one
-    ]
+    frame, values = words.frames[outcome.card], outcome.values
+    summary = words.summary(frame.summary, values)
+    advice = words.sentence(frame.advice, values) if frame.advice else None
+    why = words.sentence(frame.why, values) if frame.why else None
+    said = [_said(one, words) for one in outcome.notes]
     return Spoken(
         outcome,
-        (outcome.card, *frame.evidence, *texts),
-        tuple([_identity_of_note(one, language) for one in outcome.notes]),
+        (
+            outcome.card,
+            *frame.evidence,
+            summary.identity,
+            *[one.identity for one in (advice, why) if one is not None],
+        ),
+        tuple(
+            [
+                f"{note.section}\0{one.identity}"
+                for note, one in zip(outcome.notes, said, strict=True)
+            ]
+        ),
         own,
         tuple(
             [
                 Offered(
                     one,
-                    language.identity(_label(one, outcome)),
-                    tuple([_act(plan, acts, language) for plan in one.plans]),
+                    _button(one, outcome, words),
+                    tuple([_act(plan, acts, words) for plan in one.plans]),
                 )
                 for one in _choices(outcome)
             ]
         ),
+        summary.text,
+        advice,
+        why,
+        tuple(said),
     )
 
 
@@ -230,19 +294,31 @@ def _label(choice: Choice, outcome: Recommend | CannotTell) -> Words:
     return say(house.Card.offered, choice=choice.label)
 
 
-def _act(plan: Plan, acts: dict[Plan, Act], language: Language) -> Act:
+def _button(choice: Choice, outcome: Recommend | CannotTell, words: Stationery) -> _Worded:
+    label = _label(choice, outcome)
+    return (
+        words.label(label.id, label.values)
+        if isinstance(label, Message)
+        else _Worded(label, plain(label))
+    )
+
+
+def _act(plan: Plan, acts: dict[Plan, Act], words: Stationery) -> Act:
     found = acts.get(plan)
     if found is None:
-        found = acts[plan] = Act(plan, language)
+        found = acts[plan] = Act(plan, words)
     return found
 
 
-def _identity_of_note(note: Note, language: Language) -> str:
-    said = f"{note.section}\0{language.identity(note.text)}"
-    if note.values and isinstance(note.text, str):
+def _said(note: Note, words: Stationery) -> _Said:
+    """A note with its values as plain words."""
+    if isinstance(note.text, Message):
+        return words.sentence(note.text.id, note.text.values)
+    language, identity = words.language, note.text
+    if note.values:
         names = sorted(placeholders(note.text))
-        said = "\0".join([said, *[language.identity(note.values[name]) for name in names]])
-    return said
+        identity = "\0".join([identity, *[language.identity(note.values[name]) for name in names]])
+    return _Said(identity, sentence(language.filled(note.text, note.values, escape)))
 
 
 def _choices(outcome: Recommend | CannotTell) -> tuple[Choice, ...]:
@@ -266,10 +342,9 @@ def build_cards(
     first card that is seen, ``closing`` every card. What one card says, no later one says again.
     ``page`` is where the guideline is read in full, with a part for each card.
     """
-    language = words.language
     first = next((one for one in spoken if not one.unseen), None)
     told = _Told()
-    last = [_line(note, language) for note in closing]
+    last = [_said(note, words).sentence.text for note in closing]
     actions: dict[Act, Action] = {}
     made = []
     equals: dict[str, int] = {}
@@ -277,10 +352,10 @@ def build_cards(
         for offered in one.offered:
             for act in offered.acts:
                 if act not in actions:
-                    actions[act] = _action(act, language, write)
+                    actions[act] = _action(act, words.language, write)
         identity = _identity(one, actions, call)
         number = equals[identity] = equals.get(identity, 0) + 1
-        ends = [_line(note, language) for note in (once if one is first else ())]
+        ends = [_said(note, words).sentence for note in (once if one is first else ())]
         detail = _detail(one, words, told, ends, last)
         links = _links(one.outcome.card, words, page)
         made.append(_card(one, words, actions, _uuid(f"{identity}|{number}"), detail, links))
@@ -295,7 +370,7 @@ def _card(
     detail: str,
     links: tuple[Link, ...],
 ) -> Card:
-    outcome, language = spoken.outcome, words.language
+    outcome = spoken.outcome
     frame, choices = words.frames[outcome.card], _choices(outcome)
     selection = outcome.selection if isinstance(outcome, Recommend) and choices else ""
     rules: dict[str, Any] = {
@@ -305,14 +380,14 @@ def _card(
         rules["order"] = outcome.about
     return Card(
         uuid,
-        _summary(language, frame.summary, outcome.values),
+        spoken.summary,
         outcome.indicator,
         frame.source,
         detail,
         tuple(
             [
                 Suggestion(
-                    plain(language.text(_label(one.choice, outcome))),
+                    one.label.text,
                     _uuid(f"{uuid}|{index}"),
                     one.choice.recommended,
                     tuple([actions[act] for act in one.acts]),
@@ -347,7 +422,7 @@ def _identity(spoken: Spoken, actions: Mapping[Act, Action], call: str) -> str:
     about = outcome.about if isinstance(outcome, Recommend) else ""
     said = [call, outcome.rule, about, *spoken.texts, "notes", *spoken.notes[: spoken.own]]
     for offered in spoken.offered:
-        said += ("offered", offered.label)
+        said += ("offered", offered.label.identity)
         for act in offered.acts:
             action = actions[act]
             once = action.extension.get(IF_NONE_EXIST, action.resource_id)
@@ -380,42 +455,30 @@ def _detail(
     spoken: Spoken,
     words: Stationery,
     told: _Told,
-    once: Sequence[str],
+    once: Sequence[Sentence],
     closing: Sequence[str],
 ) -> str:
     """What the card says beside its summary: the rule's own sentences and the notes, section by
     section, each fact where it is said first."""
     outcome, language = spoken.outcome, words.language
-    frame = words.frames[outcome.card]
     about = outcome.about if isinstance(outcome, Recommend) else ""
     told = _Told() if spoken.unseen else told
-    lines: dict[Section, dict[str, None]] = {}
+    lines: dict[Section, dict[Sentence, None]] = {}
 
-    def add(section: Section, fact: str, sentence: str) -> None:
-        if told.is_new(fact, section=section, about=about):
-            lines.setdefault(section, {})[sentence] = None
+    def add(section: Section, said: _Said) -> None:
+        if told.is_new(said.identity, section=section, about=about):
+            lines.setdefault(section, {})[said.sentence] = None
 
-    def lead(section: Section, text: str) -> None:
-        if text:
-            sentence = language.filled(language.texts[text], outcome.values, escape)
-            add(section, sentence, sentence)
-
-    lead("advice", frame.advice)
-    for note, said in zip(outcome.notes, spoken.notes, strict=True):
-        add(note.section, said.partition("\0")[2], _line(note, language))
-    lead("why", frame.why)
-    sources = Listed(told.new_sources(frame.evidence), "semicolon")
+    if spoken.advice is not None:
+        add("advice", spoken.advice)
+    for note, said in zip(outcome.notes, spoken.sentences, strict=True):
+        add(note.section, said)
+    if spoken.why is not None:
+        add("why", spoken.why)
+    sources = Listed(told.new_sources(words.frames[outcome.card].evidence), "semicolon")
     if sources.items:
-        lines["source"] = {escape(language.text(sources)): None}
-    parts = {name: tuple(one) for name, one in lines.items()}
-    return compose(parts, words.labels, language, once, closing)
-
-
-def _line(note: Note, language: Language) -> str:
-    """A note in Markdown, its values as plain words."""
-    if isinstance(note.text, Message):
-        return language.fill(note.text, escape)
-    return language.filled(note.text, note.values, escape)
+        lines["source"] = {sentence(escape(language.text(sources))): None}
+    return compose(lines, words.labels, language, once, closing)
 
 
 def _summary(language: Language, text: str, values: Mapping[str, object]) -> str:
@@ -485,15 +548,16 @@ _NAMESPACE = bytes.fromhex("5d0f5f5e7a0e5c439d103c3cbd6f1f0b")
 
 
 def _action(act: Act, language: Language, write: Write) -> Action:
-    plan, words = act.plan, act.words
+    plan, text = act.plan, act.text
     if isinstance(plan, RemovedDraft):
-        return Action("delete", language.text(words), resource_id=plan.source)
+        return Action("delete", text, resource_id=plan.source)
     order = write(plan)
     if order.left_out:
         gone = [_stale(one, plan) for one in order.left_out]
-        words = say(house.Action.left_out, action=words, parts=Listed(tuple(gone)))
+        left_out = say(house.Action.left_out, action=act.words, parts=Listed(tuple(gone)))
+        text = language.fill(left_out)
     once = {IF_NONE_EXIST: order.if_none_exist} if order.if_none_exist else {}
-    return Action(_kind(plan), language.text(words), order.resource, extension=once)
+    return Action(_kind(plan), text, order.resource, extension=once)
 
 
 def _stale(part: str, plan: Plan) -> Message:
@@ -571,7 +635,7 @@ def digest(spoken: Spoken) -> str:
     """
     said = [spoken.outcome.indicator, *spoken.texts, *spoken.notes]
     for offered in spoken.offered:
-        said.append(offered.label)
+        said.append(offered.label.identity)
         said += [act.identity for act in offered.acts]
     return sha256("\0".join(said).encode()).hexdigest()[:32]
 

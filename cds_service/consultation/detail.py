@@ -54,7 +54,19 @@ _FADES: tuple[tuple[Section, int], ...] = (
 #: The words that say how much was left out.
 _COUNTED = 6
 
-Lines = Mapping[Section, Sequence[str]]
+
+class Sentence(NamedTuple):
+    """A sentence in Markdown with its capital, and how many words it has."""
+
+    text: str
+    words: int
+
+
+Lines = Mapping[Section, Iterable[Sentence]]
+
+
+def sentence(text: str) -> Sentence:
+    return Sentence(text[:1].upper() + text[1:], words_in(text))
 
 
 def words_in(text: str) -> int:
@@ -66,39 +78,28 @@ def compose(
     lines: Lines,
     labels: Mapping[Section, str],
     language: Language,
-    once: Sequence[str] = (),
+    once: Sequence[Sentence] = (),
     closing: Sequence[str] = (),
 ) -> str:
     """The Markdown of the ``lines`` by their ``labels``. The paragraphs ``once`` and ``closing``
     are the last; the latter are not counted, since only a demo has them."""
     room = 1.0 if language.tag.partition("-")[0] == "en" else ELSEWHERE
-    above = {name: _counted(lines[name]) for name in ABOVE if lines.get(name)}
-    below = {name: _counted(lines[name]) for name in BELOW if lines.get(name)}
+    above = {name: [*lines[name]] for name in ABOVE if lines.get(name)}
+    below = {name: [*lines[name]] for name in BELOW if lines.get(name)}
     _make_room(above, below, labels, room)
-    ends = sum(map(words_in, (RULE, *once)))
+    ends = words_in(RULE) + sum([one.words for one in once])
     left_out = _fade(below, labels, int(WORDS_BELOW * room) - ends)
     paragraphs = [_listed(above, ABOVE, labels)] if above else []
     behind = [_listed(below, (*ABOVE, *BELOW), labels)] if below else []
     if left_out:
         behind.append(language.fill(say(house.Card.more, count=left_out)))
-    behind += (*once, *closing)
+    behind += (*[one.text for one in once], *closing)
     if behind:
         paragraphs += [RULE, *behind] if paragraphs else behind
     return "\n\n".join(paragraphs)
 
 
-class _Sentence(NamedTuple):
-    """A sentence, and how many words it has."""
-
-    text: str
-    words: int
-
-
-_Parts = dict[Section, list[_Sentence]]
-
-
-def _counted(sentences: Iterable[str]) -> list[_Sentence]:
-    return [_Sentence(one[:1].upper() + one[1:], words_in(one)) for one in sentences]
+_Parts = dict[Section, list[Sentence]]
 
 
 _words_of_label = lru_cache(maxsize=256)(words_in)

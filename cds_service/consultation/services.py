@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from cds_service.clinical import Code, CodeMap, Need
+from cds_service.clinical import UNITS, Code, CodeMap, Need
 from cds_service.consultation.cards import Stationery
 from cds_service.fhir import orders
 from cds_service.fhir.code_map import read_code_map
@@ -91,7 +91,22 @@ def services_of(services: Sequence[Service], g: Guideline) -> tuple[Service, ...
 
 def stationery_of(g: Guideline) -> Stationery:
     """The guideline's words made ready, beside the service's own texts."""
-    return Stationery(g.wording, house.language().joined(g.texts, g.wording.about.id))
+    language = house.language().joined(g.texts, g.wording.about.id)
+    own = frozenset([*_words_in([g.wording, *g.specimens()]), *UNITS])
+    return Stationery(g.wording, language, own)
+
+
+def _words_in(data: object) -> Iterator[str]:
+    """Every string that stands in data as a value."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, Mapping):
+        yield from _words_in([*data.values()])
+    elif isinstance(data, Sequence):
+        for one in data:
+            yield from _words_in(one)
+    elif isinstance(data, Struct):
+        yield from _words_in(structs.astuple(data))
 
 
 def check_orders(g: Guideline) -> int:

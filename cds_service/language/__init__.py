@@ -17,8 +17,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
 from hashlib import sha256
+from operator import itemgetter
 from types import MemberDescriptorType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -35,8 +36,8 @@ class Message(Struct, frozen=True, gc=False):
     values: Mapping[str, Value] = {}
 
     def __hash__(self) -> int:
-        """Equal messages have it in common; the values tell others apart."""
-        return hash(self.id)
+        """Equal messages have it in common, in whatever order their values were given."""
+        return hash((self.id, frozenset(self.values.values()))) if self.values else hash(self.id)
 
 
 class Amount(Struct, frozen=True, gc=False):
@@ -306,7 +307,7 @@ class Language:
     def identity_of(self, text_id: str, values: Mapping[str, object], *, dates: bool = True) -> str:
         """The `identity` of the message of these parts."""
         original = self.original
-        text, names = original._identities.get(text_id) or original._identified(text_id)
+        text, names = original._identities.get(text_id) or original.identified(text_id)
         if not names:
             return text
         found = [text]
@@ -315,13 +316,76 @@ class Language:
             found.append(value if isinstance(value, str) else self.identity(value, dates=dates))
         return "\x1e".join(found)
 
-    def _identified(self, text_id: str) -> tuple[str, tuple[str, ...]]:
+    def identified(self, text_id: str) -> tuple[str, tuple[str, ...]]:
         """What represents a text wherever it is used, and the names of its values in order."""
         text = self.texts[text_id]
         words = sha256(text.encode()).hexdigest()[:16]
         known = f"{text_id} {words}", tuple(sorted(placeholders(text)))
         self._identities[text_id] = known
         return known
+
+
+_T = TypeVar("_T")
+
+
+class Remembered(Generic[_T]):
+    """What ``make`` makes of a text and its values, kept for the next time both are the same.
+
+    Most of an answer was in an earlier one too: a dose, an interval, a day. What contains words
+    of a record is not kept: only numbers, days, and words that are in ``own``, units among them.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[str, Mapping[str, object]], _T],
+        language: Language,
+        own: frozenset[str] = frozenset(),
+    ) -> None:
+        self._make, self._language, self._own = make, language, own
+        self._chosen: dict[str, Callable[[Any], object]] = {}
+        self._kept: dict[object, _T] = {}
+
+    def of(self, text_id: str, values: Mapping[str, object]) -> _T:
+        chosen = self._chosen.get(text_id) or self._choose(text_id)
+        key = (text_id, chosen(values))
+        found = self._kept.get(key)
+        if found is None:
+            found = self._make(text_id, values)
+            if self._may_be_kept(key[1]):
+                if len(self._kept) >= _MOST_KEPT:
+                    self._kept.clear()
+                self._kept[key] = found
+        return found
+
+    def _choose(self, text_id: str) -> Callable[[Any], object]:
+        """What picks the values that a text names out of those given."""
+        _, names = self._language.original.identified(text_id)
+        chosen = self._chosen[text_id] = itemgetter(*names) if names else _nothing
+        return chosen
+
+    def _may_be_kept(self, value: object) -> bool:
+        if isinstance(value, str):
+            return value in self._own
+        if isinstance(value, Message):
+            return all(map(self._may_be_kept, value.values.values()))
+        if isinstance(value, Listed):
+            return all(map(self._may_be_kept, value.items))
+        if isinstance(value, tuple):
+            return all(map(self._may_be_kept, value))
+        if isinstance(value, Amount):
+            return value.unit in self._own and self._may_be_kept(value.value)
+        if isinstance(value, int | Decimal):  # equal ones are written alike up to here
+            return bool(-_GROUPED < value < _GROUPED)
+        return type(value) in (date, Dated)
+
+
+def _nothing(values: object) -> object:
+    """What a text without values names."""
+    return ()
+
+
+#: So much is kept of each kind, a few hundred bytes each; then all of it is dropped.
+_MOST_KEPT = 1024
 
 
 def number(value: Decimal) -> str:
@@ -341,8 +405,8 @@ def grouped(value: Decimal) -> str:
     return f"{int(whole):,}".replace(",", "\u202f") + point + rest
 
 
-#: So many digits before the point are grouped.
-_LONG = 5
+#: So many digits before the point are grouped, and the first number that has them.
+_LONG, _GROUPED = 5, 10_000
 #: The ids of the months' names.
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 

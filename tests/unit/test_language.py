@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import Struct
@@ -18,6 +19,7 @@ from cds_service.language import (
     Listed,
     Message,
     Percent,
+    Remembered,
     Rounded,
     Span,
     Value,
@@ -303,3 +305,66 @@ def test_equal_messages_are_one_in_a_set() -> None:
     other = Message("texts.level", {"value": Amount(Decimal(151), "pg/mL")})
     assert {said, same, other} == {said, other}
     assert len({Listed((said,)), Listed((same,)), Listed((other,))}) == 2
+
+
+# --- what is remembered -------------------------------------------------------------------------
+
+
+class _Maker:
+    """Fills texts in, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.remembered = Remembered(self.make, WORDS, frozenset({"the guideline's", "pg/mL"}))
+
+    def make(self, text: str, values: Any) -> str:
+        self.asked += 1
+        return WORDS.filled(WORDS.texts[text], values)
+
+    def said(self, **values: object) -> str:
+        return self.remembered.of("texts.level", values)
+
+
+@pytest.mark.parametrize(
+    ("value", "times"),
+    [
+        (Amount(Decimal(150), "pg/mL"), 1),
+        (Amount(Decimal(150), "as it was sent"), 2),
+        (Decimal("9999.9"), 1),
+        (Decimal(10_000), 2),
+        (Dated(date(2026, 1, 1), date(2026, 1, 31)), 1),
+        ("the guideline's", 1),
+        ("a name in a record", 2),
+        (Listed(("the guideline's", Decimal(1))), 1),
+        (Listed(("the guideline's", "a name in a record")), 2),
+        (Message("texts.stop", {"name": "the guideline's"}), 1),
+        (Message("texts.stop", {"name": "a name in a record"}), 2),
+    ],
+    ids=str,
+)
+def test_only_what_holds_no_words_of_a_record_is_remembered(value: Value, times: int) -> None:
+    maker, day = _Maker(), date(2026, 1, 15)
+    said = {maker.said(value=value, date=day), maker.said(value=value, date=day)}
+    assert maker.asked == times
+    assert said == {WORDS.fill(Message("texts.level", {"value": value, "date": day}))}
+
+
+def test_values_are_remembered_by_their_names_and_only_those_that_a_text_names() -> None:
+    maker = _Maker()
+    assert maker.said(value=1, date=2) == "**1** on 2"
+    assert maker.said(date=1, value=2) == "**2** on 1"
+    assert maker.said(date=2, value=1, more="of a record") == "**1** on 2"
+    assert maker.asked == 2
+
+
+def test_a_number_that_is_grouped_is_never_taken_for_one_that_is_not() -> None:
+    maker = _Maker()
+    for value in (9_999, Decimal(9_999), 10_000, Decimal(10_000), 10_000):
+        assert maker.said(value=value, date=1) == f"**{WORDS.text(value)}** on 1"
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    maker = _Maker()
+    for value in range(3_000):
+        maker.said(value=value, date=1)
+    assert len(maker.remembered._kept) <= 1_024
