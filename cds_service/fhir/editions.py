@@ -27,19 +27,21 @@ from cds_service.clinical import Edition
 #: In the order in which they count where a resource says something in two versions' words.
 EDITIONS: tuple[Edition, ...] = ("R4", "R4B", "R5", "STU3", "DSTU2")
 
-Part: TypeAlias = Literal["about", "when", "noted", "due", "ended", "lines", "dose", "reasons"]
+Part: TypeAlias = Literal[
+    "about", "when", "noted", "due", "ended", "planned", "lines", "dose", "reasons"
+]
 
 
 class Shape(Struct, frozen=True):
     """Where a resource of ``type`` says things; choices in the order in which they count.
 
-    ``subject`` is whose it is, ``about`` the drug, or the code of what was measured, found, done
-    or ordered. ``when`` is when that was, began, or was ordered; ``noted`` when it was written
-    down; ``due`` when an ordered test is wanted; ``ended`` when it is over. ``lines`` are the
-    dosage lines, ``dose`` the amount in one of them ("doseAndRate.doseQuantity": one deeper).
-    ``denied`` are members that say that it was not so, each with the status that R4 has for it.
-    ``statuses`` are those the version has, each with R4's word for it; empty where a status is
-    no plain code.
+    ``subject`` is whose it is, ``about`` the drug, or the code of what was measured, found, done or
+    ordered. ``when`` is when that was, began, or was ordered; ``noted`` when it was written down;
+    ``due`` when an ordered test is wanted; ``ended`` when it was over, ``planned`` for how long it
+    was ordered. ``lines`` are the dosage lines, ``dose`` the amount in one of them
+    ("doseAndRate.doseQuantity": one deeper). ``denied`` are members that say that it was not so,
+    each with the status that R4 has for it. ``statuses`` are those the version has, each with R4's
+    word for it; empty where a status is no plain code.
     """
 
     kind: str
@@ -51,6 +53,7 @@ class Shape(Struct, frozen=True):
     noted: tuple[str, ...] = ()
     due: tuple[str, ...] = ()
     ended: tuple[str, ...] = ()
+    planned: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
     dose: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
@@ -122,8 +125,8 @@ SHAPES: tuple[Shape, ...] = (
            lines="dosageInstruction", dose=_DOSE_OF_R4, reasons="reasonCode reasonReference",
            statuses=_ORDERED),
     _shape("MedicationRequest", "R5", about="medication", when="authoredOn",
-           ended="effectiveDosePeriod", lines="dosageInstruction", dose=_DOSE_OF_R4,
-           reasons="reason", statuses=f"{_ORDERED} ended"),
+           ended="statusChanged", planned="effectiveDosePeriod", lines="dosageInstruction",
+           dose=_DOSE_OF_R4, reasons="reason", statuses=f"{_ORDERED} ended"),
 
     _shape("MedicationStatement", "DSTU2", subject="patient", about=_EITHER, noted="dateAsserted",
            when="effectiveDateTime effectivePeriod", lines="dosage", denied="wasNotTaken=not-taken",

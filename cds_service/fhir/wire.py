@@ -189,6 +189,7 @@ class Drug(Resource):
     authored_on: str | None = None
     date_written: str | None = None
     date_ended: str | None = None
+    status_changed: str | None = None
     date_asserted: str | None = None
     effective_date_time: str | None = None
     effective_period: Period | None = None

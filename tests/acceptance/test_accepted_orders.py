@@ -161,6 +161,10 @@ def at_the_chart(request: Json) -> Json:
     return {**request, "hook": "patient-view", "context": context, "prefetch": prefetch}
 
 
+#: Rows of the table FU that a treatment begun today gives no reason for.
+_JUDGES_THE_RESPONSE = {"FU-03", "FU-04", "FU-05", "FU-05b", "FU-07", "FU-08", "FU-12"}
+
+
 def objections(request: Json) -> Iterator[str]:
     answer = ask(request)
     done = accepted(request, answer)
@@ -176,6 +180,9 @@ def objections(request: Json) -> Iterator[str]:
         chart = at_the_chart(done)
         done = accepted(chart, ask(chart))
     left, before = of_b12(done), of_b12({**request, "context": {}})
+    judged = _JUDGES_THE_RESPONSE & {rule for card in again["cards"] for rule in rules_of(card)}
+    if request["hook"] == "patient-view" and left - before and judged:
+        yield f"on its first day the treatment is judged: {sorted(judged)}"
     if len(left) > 1 and left - before:
         yield f"left: {sorted(left)}"
 

@@ -931,6 +931,18 @@ def the_requirement_level_dose_has_a_card_without_a_button() -> None:
     assert not urgent.shows("RTE-07.requirement")
 
 
+def a_course_is_counted_from_what_surely_runs_on() -> None:
+    over, now = an_order(ago=60, status="stopped"), an_order(ago=0)
+    seen = see(a_record(a_level(158), medications=[over, now]))
+    assert seen.evaluation.facts.therapy.start == days_ago(0)
+    assert not seen.shows("FU-04")
+    swallowed = an_order(ago=60, ended=days_ago(1), status="completed")
+    seen = see(a_record(level=a_level(90), medications=[swallowed, injections_ordered(ago=1)]))
+    assert seen.evaluation.facts.therapy.start == days_ago(1)
+    signs = a_record(level=a_level(ago=25), problems=[SEIZURE], medications=[an_order(ago=20)])
+    assert see_orders(signs, an_injection(a_dosage(route=MUSCLE, days=91))).shows("ORD-16")
+
+
 #: One function an entry, in the order of the README; an entry without one fails below.
 def a_wasted_infants_weight_is_used_and_asked_for_again() -> None:
     eight = months_old(8)  # girls: 3.48 kg is 6 and 4.18 kg 5 standard deviations below the median
@@ -1114,6 +1126,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     prevention_rests_while_its_task_is_open,
     of_drafts_and_orders_in_force_one_is_kept,
     ranges_are_judged_at_both_ends_and_words_choose_no_dose,
+    a_course_is_counted_from_what_surely_runs_on,
 )
 
 

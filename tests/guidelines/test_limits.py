@@ -177,6 +177,12 @@ def new_episode(x: Decimal) -> bool:
     return see(a_record(medications=doses)).evaluation.facts.therapy.start == days_ago(5)
 
 
+def new_course(x: Decimal) -> bool:
+    ended = an_order(ago=60, ended=days_ago(10 + int(x)), status="completed")
+    record = a_record(medications=[ended, an_order(ago=10)])
+    return see(record).evaluation.facts.therapy.start == days_ago(10)
+
+
 def two_results(x: Decimal) -> Record:
     return a_record(a_level(150, ago=5 + int(x)), level=a_level(250, ago=5))
 
@@ -403,6 +409,7 @@ TABLE: dict[str, tuple[str, Sees]] = {
         fires("SAF-04", lambda x: gestation(Decimal(32), 7 * (int(x) - 32))),
     ),
     "episode_gap": ("1", new_episode),
+    "course_gap": ("1", new_course),
     "therapy_before_result": (
         "1",
         fires("STAT-01", lambda x: a_record(level=a_level(ago=30 - int(x)),

@@ -6,6 +6,7 @@ import pytest
 from builders import (
     CROHN,
     MUSCLE,
+    ON,
     ORAL,
     RXNORM,
     SEIZURE,
@@ -21,12 +22,14 @@ from builders import (
     an_allergy,
     an_order,
     day,
+    days_ago,
+    injections_ordered,
     moment,
     on_treatment,
     see,
 )
 
-from cds_service.clinical import Code, Record
+from cds_service.clinical import Code, Medication, Record
 from cds_service.guidelines.engine import Recommend
 
 
@@ -367,3 +370,61 @@ def test_the_end_of_the_regimen_is_not_the_end_of_treatment() -> None:
     seen = see(on_treatment(123, (350, 100)))
     assert seen.says("Do not end vitamin B12 while the cause is open")
     assert not seen.says("complete")
+
+
+# --- which course it is ---------------------------------------------------------------------------
+
+
+def started(*medications: Medication) -> int | None:
+    """The day of the course that these make, ``None`` without one."""
+    therapy = see(a_record(medications=list(medications))).evaluation.facts.therapy
+    assert (therapy.start is None) == (not therapy.current)
+    return None if therapy.start is None else (ON - therapy.start.first).days
+
+
+@pytest.mark.parametrize("status", ["stopped", "completed"])
+def test_an_order_that_ended_nobody_knows_when_is_no_part_of_todays_course(status: str) -> None:
+    over = an_order(ago=60, status=status)
+    assert started(over) is None
+    assert started(over, an_order(ago=0)) == 0
+    assert started(over, injections_ordered(ago=20)) == 20
+    assert started(over, a_dose_given(ago=95)) is None
+    accepted = a_record(a_level(158), medications=[over, an_order(ago=0)])
+    assert not see(accepted).shows("FU-04")
+
+
+def test_an_order_that_ended_is_part_of_it_where_the_next_began_at_once() -> None:
+    def ended(days: int, **but: object) -> Medication:
+        return an_order(ago=60, ended=days_ago(days), status="completed", **but)  # type: ignore[arg-type]
+
+    assert started(ended(30), an_order(ago=30)) == 60
+    assert started(ended(30), an_order(ago=16)) == 60
+    assert started(ended(30), an_order(ago=15)) == 15
+    assert started(ended(30), an_order(ago=30), an_order(ago=10)) == 60
+    year = moment(day(60), day(0))
+    assert started(an_order(ago=60, ended=year, status="completed"), an_order(ago=20)) == 20
+    injected = injections_ordered(ago=99, ended=days_ago(95), status="completed")
+    assert started(injected, injections_ordered(ago=5)) == 99
+    assert started(injected, injections_ordered(ago=4)) == 4
+
+
+def test_injections_after_what_was_swallowed_are_a_course_of_their_own() -> None:
+    swallowed = an_order(ago=30, ended=days_ago(0), status="stopped")
+    record = a_record(a_level(80, ago=3), medications=[swallowed, injections_ordered(ago=0)])
+    seen = see(record)
+    assert started(swallowed, injections_ordered(ago=0)) == 0
+    assert seen.evaluation.facts.therapy.route == "parenteral"
+    assert not any(seen.shows(one) for one in ("FU-04", "FU-05"))
+    assert started(an_order(ago=30), injections_ordered(ago=7)) == 7
+    assert started(injections_ordered(ago=60, status="completed"), an_order(ago=9)) == 9
+    assert see(on_treatment(40, (150, 30), medications=[
+        injections_ordered(ago=80, ended=days_ago(42), status="completed")
+    ])).shows("FU-04")  # fmt: skip
+
+
+def test_what_is_ordered_after_the_course_began_is_not_an_earlier_one() -> None:
+    again = an_order(ago=5, status="stopped")
+    assert (
+        see(a_record(medications=[an_order(ago=30), again])).evaluation.facts.therapy.earlier
+        is None
+    )

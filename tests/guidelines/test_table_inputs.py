@@ -14,6 +14,7 @@ from builders import (
     a_level,
     a_record,
     a_weight,
+    day,
     on_treatment,
     see,
 )
@@ -191,3 +192,8 @@ def test_an_older_one_that_cannot_be_read_takes_nothing_from_a_newer_level() -> 
 def test_a_low_level_stands_beside_a_newer_one_that_cannot_be_read() -> None:
     seen = see(a_record(a_level(450, None, ago=2), level=a_level(150, ago=20)))
     assert "RTE-07" in seen.rules
+
+
+def test_a_need_that_is_missing_is_named_beside_a_result_dated_before_birth() -> None:
+    seen = see(a_record(birth=day(-5), missing={"b12": "timeout"}))
+    assert "Not available to this service: vitamin B12 results." in seen.cards[0].detail

@@ -246,6 +246,21 @@ def test_an_order_is_read_in_every_spelling(spelling: str) -> None:
     assert [dose.amount and dose.amount.written for dose in found.doses] == ["1 mg"]
 
 
+@pytest.mark.parametrize("spelling", ORDERED)
+def test_what_was_stopped_ended_on_the_day_it_says_not_when_it_was_planned_to(
+    spelling: str,
+) -> None:
+    sent = {"resourceType": "MedicationRequest", "id": "1", **ORDERED[spelling]}
+    stopped = medication("meds", {**sent, "status": "stopped"})
+    assert (stopped.ended is not None) == (spelling == "DSTU2")  # dateEnded
+    completed = medication("meds", {**sent, "status": "completed"})
+    assert completed.ended is not None
+    assert completed.ended.first == date(2026, 2, 1)
+    changed = medication("meds", {**sent, "status": "stopped", "statusChanged": "2026-01-20"})
+    assert changed.ended is not None
+    assert changed.ended.first == date(2026, 1, 20)
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [

@@ -29,11 +29,13 @@ class _Sort(NamedTuple):
     when: Times
     noted: Times
     ended: Times
+    planned: Times
 
 
 def _sort(kind: Literal["order", "statement", "administration"], of_type: str) -> _Sort:
-    when, noted, ended = (Times(wire.Drug, of_type, part) for part in ("when", "noted", "ended"))
-    return _Sort(kind, when, noted, ended)
+    parts: tuple[editions.Part, ...] = ("when", "noted", "ended", "planned")
+    when, noted, ended, planned = (Times(wire.Drug, of_type, part) for part in parts)
+    return _Sort(kind, when, noted, ended, planned)
 
 
 _ORDER = _sort("order", "MedicationRequest")
@@ -71,7 +73,7 @@ def read_drug(sent: wire.Drug, context: Context, resource: Raw | bytes) -> tuple
             source_of(sent),
             intent=sent.intent or "",
             authored=authored,
-            ended=ended or _last_dose(dosages),
+            ended=ended or _planned_end(sort, sent, context, status, dosages),
             doses=tuple(map(_dose, dosages)),
             resource=bytes(resource) if sort is _ORDER else b"",
             dosages=_lines(sort, status, resource),
@@ -164,6 +166,15 @@ def _dose(sent: wire.Dosage) -> Dose:
     amounts += [dose.dose_quantity for dose in sent.dose_and_rate or ()]
     amount = elements.quantity(next(filter(None, amounts), None))
     return Dose(elements.codes(route), elements.text(route), amount, sent.text or "")
+
+
+def _planned_end(
+    sort: _Sort, sent: wire.Drug, context: Context, status: str, dosages: Sequence[wire.Dosage]
+) -> Moment | None:
+    """Until when it was ordered; what was stopped was not taken so long."""
+    if status == "stopped":
+        return None
+    return sort.planned.ended(sent, context.moments) or _last_dose(dosages)
 
 
 def _last_dose(dosages: Sequence[wire.Dosage]) -> Moment | None:

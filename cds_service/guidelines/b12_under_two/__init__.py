@@ -408,7 +408,7 @@ def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[No
     facts = evaluation.facts
     told: list[Message] = []
     if record.missing:
-        sent = {one.need for one in facts.unread}
+        sent = {one.need for one in facts.unread if one.source not in facts.before_birth}
         unsent = [words.NEEDS.get(key, key) for key in record.missing if key not in sent]
         if unsent:
             told.append(say(Texts.not_available, names=Listed(tuple(unsent))))

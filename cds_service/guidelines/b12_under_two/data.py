@@ -99,6 +99,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     preterm_birth: Limit
     benzyl_alcohol_age: Limit
     episode_gap: Limit
+    course_gap: Limit
     therapy_before_result: Limit
     untreated: Limit
     order_window: Limit
@@ -294,6 +295,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     already_treated: str
     order_on_hold: str
     earlier_treatment: str
+    course_ended: str
+    course_open: str
     relapse: str
     requirement_withheld: str
     given_treatment: str

@@ -301,8 +301,8 @@ def _treatment(facts: Facts) -> Message:
     if not therapy.current:
         told = say(Explain.untreated)
         if therapy.earlier:
-            last = recorded(therapy.earlier)
-            told = say(Explain.treated_earlier, treatment=told, date=last)
+            course = words.earlier_course(therapy.earlier)
+            told = say(Explain.treated_earlier, treatment=told, course=course)
         if therapy.looks_like_b12:
             names = Listed(tuple(therapy.looks_like_b12))
             told = say(Explain.looks_like_b12, treatment=told, names=names)

@@ -309,7 +309,7 @@ def is_relapse(facts: Facts, a: Assessment) -> bool:
     earlier, level = facts.therapy.earlier, a.status.level
     if earlier is None or level is None or not a.status.deficient:
         return False
-    return level.when.first > earlier.last
+    return level.when.first > earlier.when.last
 
 
 def reasons_of(facts: Facts, status: Status) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -17,18 +17,19 @@ from cds_service.guidelines.b12_under_two.products import ProductWay, Route, nam
 
 
 class Therapy(Struct, frozen=True):
-    """Vitamin B12 treatment on the record. ``start`` is day 0 of the current episode; ``given``
-    says that doses were recorded as given in it; ``running`` are the active orders and the doses
-    given that are still within one episode of today. ``named`` are the orders in force whose words
-    alone say vitamin B12 and ``looks_like_b12`` their names, ``unknown`` counts those of a drug no
-    one can identify; ``given_like_b12`` and ``unknown_given`` say the same of doses within one
-    episode of today. ``antidotes``, ordered or given against cyanide, are none of it."""
+    """Vitamin B12 treatment on the record. ``start`` is day 0 of the current course; ``given`` says
+    that doses were recorded as given lately; ``running`` are the active orders and the doses given
+    that are still within one episode of today, and ``route`` is theirs. ``named`` are the orders in
+    force whose words alone say vitamin B12 and ``looks_like_b12`` their names, ``unknown`` counts
+    those of a drug no one can identify; ``given_like_b12`` and ``unknown_given`` say the same of
+    doses within one episode of today. ``antidotes``, ordered or given against cyanide, are none of
+    it."""
 
     active: tuple[Medication, ...] = ()
     start: Moment | None = None
     route: Route = "unknown"
     on_hold: bool = False
-    earlier: Moment | None = None
+    earlier: Earlier | None = None
     looks_like_b12: tuple[str, ...] = ()
     named: tuple[Medication, ...] = ()
     unknown: int = 0
@@ -72,21 +73,28 @@ def read_therapy(record: Record, weight_kg: Decimal | None, on: date, g: Guideli
 
 
 class _Span(NamedTuple):
-    """From when to when something was taken, as recorded; ``end`` is the last day, up to today."""
+    """From when to when something was taken, as recorded; ``end`` is the last day, up to today.
+
+    ``ends`` is false where it is over and nobody says since when: it lasted until ``end`` at the
+    least. ``taken`` is the dose or the order it is of, ``route`` the way it goes."""
 
     begun: Moment
     ended: Moment
     end: date
+    ends: bool
+    taken: Medication
+    route: Route
+
+    @property
+    def given(self) -> bool:
+        return self.taken.kind == "administration"
 
 
-class _Episode(NamedTuple):
-    """The dates of the newest episode, whether it is the current one, and the end of the one
-    before it."""
+class Earlier(NamedTuple):
+    """Treatment before the current course: when it ended, or was ordered if its end ``is_open``."""
 
-    start: Moment | None = None
-    last: Moment | None = None
-    before: Moment | None = None
-    current: bool = False
+    when: Moment
+    is_open: bool
 
 
 def _name_of(medication: Medication) -> str:
@@ -106,9 +114,7 @@ class _Found:
         self._antidotes: list[Medication] = []
         self._active: list[Medication] = []
         self._administered: list[Medication] = []
-        self._given: list[date] = []
         self._spans: list[_Span] = []
-        self._routes: list[Route] = []
         self._named: list[Medication] = []
         self._given_names: list[str] = []
         self._unknown = self._unknown_given = self._ended = 0
@@ -173,70 +179,101 @@ class _Found:
             return
         if active:
             self._active.append(medication)
-            self._routes.append(route_of(medication, self._g))
         started = medication.authored
         if started is None or started.first > self._on or started.last < self._birth:
             return
         ended = medication.ended or started
+        ends = active or administered or medication.ended is not None
         if active or ended.first > self._on:
             ended = whole_day(self._on)
-        self._spans.append(_Span(started, ended, max(min(self._on, ended.last), started.first)))
-        if administered:
-            self._given.append(started.last)
-            if not self._is_gap(started.last, self._on):
-                self._administered.append(medication)
-        if not active:
-            self._routes.append(route_of(medication, self._g))
+        end = max(min(self._on, ended.last), started.first)
+        route = route_of(medication, self._g)
+        self._spans.append(_Span(started, ended, end, ends, medication, route))
+        if administered and not self._is_gap(started.last, self._on):
+            self._administered.append(medication)
 
     def _is_gap(self, day: date, later: date) -> bool:
         return self._g.limits.episode_gap.holds((later - day).days)
 
-    def _episode(self) -> _Episode:
-        start: Moment | None = None
-        last: _Span | None = None
-        before: Moment | None = None
-        for span in self._in_order():
-            if last is None or start is None or self._is_gap(last.end, span.begun.first):
-                before = last.ended if last is not None else None
-                start, last = span.begun, span
-                continue
-            if span.begun.last < start.last:  # begun by then at the latest
-                start = Moment(start.first, span.begun.last, start.instant)
-            last = max(last, span, key=lambda one: one.end)
-        current = last is not None and not self._is_gap(last.end, self._on)
-        return _Episode(start, last.ended if last is not None else None, before, current)
-
     def _in_order(self) -> list[_Span]:
         return sorted(self._spans, key=lambda one: (one.begun.first, one.end))
 
-    def _route(self) -> Route:
+    def _course(self, running: Collection[Medication], route: Route) -> list[_Span]:
+        """The current course: what is ordered or given now, and what surely came before it without
+        a break, by the same way.
+
+        What is over and does not say since when is no part of it, nor is what goes another way: on
+        injections that follow what was swallowed the response is that to the injections.
+        """
+        spans = [one for one in self._in_order() if _same_way(one.route, route)]
+        course = [one for one in spans if one.taken in running]
+        for span in sorted(spans, key=lambda one: one.end, reverse=True):
+            if course and span not in course and self._goes_on(span, course):
+                course.append(span)
+        return course
+
+    def _goes_on(self, span: _Span, course: Sequence[_Span]) -> bool:
+        """Whether ``course`` follows ``span`` without a break; an injection lasts longer than what
+        is swallowed, of which an order that has ended says that no more is taken."""
+        begin = min(one.begun.first for one in course)
+        if not span.ends or span.begun.first > begin:
+            return False
+        if span.given:
+            return not self._is_gap(span.end, begin)
+        limits, injected = self._g.limits, span.route == "parenteral"
+        gap = limits.episode_gap if injected else limits.course_gap
+        return not gap.holds((begin - min(span.end, span.ended.first)).days)
+
+    def _route(self, running: Iterable[Medication]) -> Route:
         """By injection if any of it is, otherwise the first route known."""
-        known = [route for route in self._routes if route != "unknown"]
+        routes = [route_of(one, self._g) for one in running]
+        known = [route for route in routes if route != "unknown"]
         return "parenteral" if "parenteral" in known else next(iter(known), "unknown")
 
     def therapy(self) -> Therapy:
-        active, episode = tuple(self._active), self._episode()
-        start = episode.start if episode.current else None
-        given = start is not None and any(day >= start.first for day in self._given)
+        active, running = tuple(self._active), (*self._active, *self._administered)
+        route = self._route(running)
+        course = self._course(running, route)
+        start = _start(course)
+        before = [
+            one
+            for one in self._spans
+            if one not in course and (start is None or one.begun.first < start.first)
+        ]
+        last = max(before, key=lambda one: (one.end, one.begun.first), default=None)
         return Therapy(
             active=active,
             start=start,
-            route=self._route(),
+            route=route,
             on_hold=bool(active) and all(one.status == "on-hold" for one in active),
-            earlier=episode.before if active or given else episode.last,
+            earlier=Earlier(last.ended, not last.ends) if last is not None else None,
             looks_like_b12=tuple(_name_of(one) for one in self._named),
             named=tuple(self._named),
             unknown=self._unknown,
             given_like_b12=tuple(self._given_names),
             unknown_given=self._unknown_given,
             folic_acid_alone="" if active else self._folic,
-            given=given,
-            running=(*active, *self._administered),
+            given=bool(self._administered),
+            running=running,
             ended_orders=self._ended,
             requirement_level=self._requirement,
             antidotes=tuple(self._antidotes),
             dates=tuple(day for it in self._in_order() for day in (it.begun.first, it.end)),
         )
+
+
+def _start(course: Sequence[_Span]) -> Moment | None:
+    """When the course began: the earliest day, and the latest that it can have been."""
+    if not course:
+        return None
+    first = min(course, key=lambda one: one.begun.first).begun
+    return Moment(first.first, min(one.begun.last for one in course), first.instant)
+
+
+def _same_way(route: Route, other: Route) -> bool:
+    """Whether both are injected or neither is, as far as that is known."""
+    either = "unknown" in (route, other)
+    return either or (route == "parenteral") == (other == "parenteral")
 
 
 def route_of(medication: Medication, g: Guideline) -> Route:

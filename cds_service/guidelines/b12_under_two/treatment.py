@@ -27,6 +27,7 @@ from cds_service.guidelines.b12_under_two.tables.route import Advice, RouteFacts
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
 from cds_service.guidelines.b12_under_two.words import (
     CardValues,
+    earlier_course,
     finding_notes,
     named,
     shown_labs,
@@ -400,9 +401,10 @@ def _treatment_notes(advice: Advice, facts: Facts, a: Assessment) -> list[Note]:
     therapy = facts.therapy
     notes: list[Note] = []
     if therapy.earlier is not None and is_relapse(facts, a):
-        notes.append(Note("ask", say(Texts.relapse, date=recorded(therapy.earlier))))
+        notes.append(Note("ask", say(Texts.relapse, course=earlier_course(therapy.earlier))))
     elif therapy.earlier is not None:
-        notes.append(Note("finding", say(Texts.earlier_treatment, date=recorded(therapy.earlier))))
+        course = earlier_course(therapy.earlier)
+        notes.append(Note("finding", say(Texts.earlier_treatment, course=course)))
     if therapy.requirement_level:
         level = say(Texts.requirement_level, name=therapy.requirement_level)
         notes.append(Note("finding", level))

@@ -21,6 +21,7 @@ from cds_service.guidelines.b12_under_two.results import Lab, Level, shown_unit
 from cds_service.guidelines.b12_under_two.tables.cause import Cause
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
 from cds_service.guidelines.b12_under_two.tables.status import StatusName
+from cds_service.guidelines.b12_under_two.therapy import Earlier
 from cds_service.guidelines.engine import (
     Choice,
     Note,
@@ -94,6 +95,13 @@ def days_of(begun: Moment, on: date) -> Value:
     """The day of a treatment, or between which days it is."""
     least, most = fewest_days_since(begun, on), days_since(begun, on)
     return most if least == most else say(Texts.between_days, least=least, most=most)
+
+
+def earlier_course(earlier: Earlier) -> Message:
+    """When an earlier treatment ended, or only that it was ordered."""
+    if earlier.is_open:
+        return say(Texts.course_open, date=recorded(earlier.when))
+    return say(Texts.course_ended, date=recorded(earlier.when))
 
 
 def untreated_days(since: Moment, on: date) -> Value:

@@ -44,14 +44,11 @@ class Course:
     def given(self, order: Order) -> Decimal | None:
         """All that is ordered or was given in the first two weeks of a treatment that begins;
         ``None`` where it cannot be told, or where no treatment begins. Beside an injection only
-        what is injected counts: a dose by mouth does not make up for one that is missing."""
-        therapy, on = self._facts.therapy, self._facts.on
-        began = therapy.start
-        if self._facts.age.under_one_month or (
-            began is not None and days_since(began, on) >= TWO_WEEKS
-        ):
+        what is injected counts: a dose by mouth does not make up for one that is missing, and
+        injections after what was swallowed begin a treatment."""
+        if self._facts.age.under_one_month or not self._begins(order):
             return None
-        doses = [one for one in therapy.running if one.kind == "administration"]
+        doses = [one for one in self._facts.therapy.running if one.kind == "administration"]
         orders = self._orders(order)
         if order.injected:
             doses = [one for one in doses if route_of(one, self.g) != "oral"]
@@ -62,6 +59,13 @@ class Course:
         ]
         known = [one for one in amounts if one is not None]
         return sum(known, Decimal(0)) if len(known) == len(amounts) else None
+
+    def _begins(self, order: Order) -> bool:
+        """Whether a treatment begins with it, or began within two weeks."""
+        began = self._facts.therapy.start
+        if order.injected and self._facts.therapy.route in ("oral", "other"):
+            return True
+        return began is None or days_since(began, self._facts.on) < TWO_WEEKS
 
     def _orders(self, order: Order) -> list[Order]:
         """``order``, the drafts beside it and the active orders, each once."""
