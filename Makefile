@@ -13,13 +13,14 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
         --no-header --no-emit-index-url $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test prove mutants test-servers fuzz check format docs bench profile lock clean
+.PHONY: help demo install test prove mutants records test-servers fuzz check format docs bench profile lock clean
 
 help:
 	@echo "make demo         the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
 	@echo "make test         all tests that need nothing but Python (ARGS=... goes to pytest)"
 	@echo "make prove        the decision tables over every combination of their facts, some minutes"
 	@echo "make mutants      small mistakes in the arithmetic of the medicine, found by the tests or not; an hour"
+	@echo "make records      public records in a folder (ARGS=FOLDER): what of them is used, and what is only named"
 	@echo "make fuzz         the fuzzers for some five minutes, with new examples every time"
 	@echo "make test-servers against HAPI FHIR and other real servers (needs Java 17, Maven, npm)"
 	@echo "make check        format, lint, types, at most 15 paths through a function, spelling, wording, generated documents, guideline data"
@@ -45,6 +46,10 @@ prove: $(VENV)/.dev
 # At most an hour, or as many as ARGS="--minutes 10" says.
 mutants: $(VENV)/.dev $(VENV)/.mutants
 	$(VENV)/mutants/bin/python tests/mutants/run.py --python $(abspath $(RUN)/python) $(ARGS)
+
+# ARGS="FOLDER": a folder for each country, see docs/records.md.
+records: $(VENV)/.dev
+	$(RUN)/python tests/records/bulk.py $(ARGS)
 
 fuzz: $(VENV)/.dev
 	$(RUN)/python -m pytest -n auto --hypothesis-profile=fuzz tests/hostile/test_fuzz.py $(ARGS)

@@ -23,7 +23,7 @@ from cds_service.clinical import (
     Reason,
 )
 from cds_service.fhir import wire
-from cds_service.fhir.units import units_of
+from cds_service.fhir.units import is_annotation, units_of
 
 UCUM = "http://unitsofmeasure.org"
 SNOMED = "http://snomed.info/sct"
@@ -44,7 +44,9 @@ _SYSTEMS = {
         ICD_10_CM: "urn:oid:2.16.840.1.113883.6.90",
         # of Norway and the Netherlands: translations of the WHO's
         ICD_10: "urn:oid:2.16.840.1.113883.6.3 urn:oid:2.16.578.1.12.4.1.1.7110"
-        " http://hl7.org/fhir/sid/icd-10-nl urn:oid:2.16.840.1.113883.6.3.2",
+        " http://hl7.org/fhir/sid/icd-10-nl urn:oid:2.16.840.1.113883.6.3.2"
+        # of Japan: the edition of 2013
+        " http://jpfhir.jp/fhir/core/mhlw/CodeSystem/ICD10-2013-full",
         ICD_10_GM: "http://fhir.de/CodeSystem/dimdi/icd-10-gm urn:oid:1.2.276.0.76.5.409",
         "http://www.nlm.nih.gov/research/umls/rxnorm": "urn:oid:2.16.840.1.113883.6.88",
         "http://hl7.org/fhir/sid/ndc": "urn:oid:2.16.840.1.113883.6.69",
@@ -359,7 +361,8 @@ def _units(amount: wire.Amount) -> tuple[str, ...]:
     """What the unit may mean; nothing when it is missing, unknown or contradicts itself.
 
     The code decides. The text beside it only stands in for a missing code, one of another system
-    than UCUM, or one of no system that is not UCUM's, but must not name a different unit. A text
+    than UCUM, one of no system that is not UCUM's, or an annotation without a unit
+    ("{[lb_av],kg,g}"), but must not name a different unit. A text
     that can be read in two ways ("G/L") contradicts neither.
     """
     code, text = amount.code, amount.unit
@@ -376,10 +379,11 @@ def _units(amount: wire.Amount) -> tuple[str, ...]:
 
 
 def _is_local(code: str, system: str | None, known: tuple[str, ...]) -> bool:
-    """Whether a code is the sender's own: of another system, or of none and not UCUM's either."""
-    if system:
-        return _system(system) != UCUM
-    return not known and not is_ucum(code)
+    """Whether a code is the sender's own: of another system, of none and not UCUM's either, or no
+    more than an annotation."""
+    if system and _system(system) != UCUM:
+        return True
+    return not known and (is_annotation(code) or not (system or is_ucum(code)))
 
 
 #: A term of UCUM: units with their prefixes and powers, annotations, joined by "." and "/". Also

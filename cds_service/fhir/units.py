@@ -34,6 +34,11 @@ def canonical_unit(written: str, *, coded: bool = False) -> str | None:
     return next(iter(units_of(written, coded=coded)), None)
 
 
+def is_annotation(code: str) -> bool:
+    """Whether a code says no more than words in braces, and none that change what is meant."""
+    return bool(_ANNOTATION.fullmatch(code)) and not _CHANGES_MEANING.search(code)
+
+
 @lru_cache(maxsize=1024)
 def _read(written: str, coded: bool) -> tuple[str, ...]:
     plain = _plain(written)

@@ -122,7 +122,13 @@ def test_a_severe_anaemia_is_severe_in_whatever_unit(service: FlaskClient, writt
     assert written["unit"] in said(answer)
 
 
-@pytest.mark.parametrize("written", [quantity(4.0, "mmol/L{tetramer}"), quantity(6.4, "g/kg")])
+@pytest.mark.parametrize(
+    "written",
+    [
+        quantity(4.0, "mmol/L{tetramer}"), quantity(6.4, "g/kg"),
+        quantity(4.0, "mmol/L", "{tetramer}"),
+    ],
+)  # fmt: skip
 def test_a_unit_that_is_not_known_here_makes_no_anaemia(
     service: FlaskClient, written: Json
 ) -> None:
@@ -166,8 +172,12 @@ def test_homocysteine_counts_in_whatever_unit(service: FlaskClient, written: Jso
 
 
 @pytest.mark.parametrize(
-    "written", [quantity(6.8, "kilogram"), quantity(6.8, "кг"), quantity(6800, "grammes")]
-)
+    "written",
+    [
+        quantity(6.8, "kilogram"), quantity(6.8, "кг"), quantity(6800, "grammes"),
+        quantity(6.8, "kg", "{[lb_av],kg,g}"), quantity(6800, "g", "{mass}"),
+    ],
+)  # fmt: skip
 def test_a_weight_in_words_is_a_weight(service: FlaskClient, written: Json) -> None:
     answer = ask(service, weight=bundle(result("29463-7", written)))
     assert "WT-04" in rules(answer)
@@ -247,6 +257,7 @@ def test_a_weight_under_a_snomed_code_is_a_weight(service: FlaskClient, code: st
         ("G40.4", ICD_10_GM), ("G40.9", ICD_10), ("G40.01", DAGGER_GM), ("G404", ICD_10_GM),
         ("R56.8", ICD_10_GM), ("P90", ICD_10), ("G40.909", ICD_10_CM), ("84757009", SNOMED),
         ("G41.9", "urn:oid:2.16.578.1.12.4.1.1.7110"), ("R40.2", "http://hl7.org/fhir/sid/icd-10-nl"),
+        ("G404", "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/ICD10-2013-full"),
     ],
 )  # fmt: skip
 def test_a_seizure_counts_in_the_classification_of_each_country(

@@ -146,6 +146,18 @@ def test_a_local_code_for_another_drug_is_no_card(service: FlaskClient) -> None:
     assert not ask(service, b12=bundle(ADEQUATE), meds=bundle(drug))["cards"]
 
 
+def test_a_drug_that_is_referred_to_is_what_its_name_says(service: FlaskClient) -> None:
+    code = {"coding": [{"system": "urn:local", "code": "P1"}], "text": "Paracetamol 60 mg"}
+    order = {
+        "resourceType": "MedicationRequest", "id": "m1", "status": "active", "intent": "order",
+        "subject": {"reference": "Patient/p1"}, "authoredOn": "2026-11-10",
+        "medicationReference": {"reference": "Medication/x1"},
+    }  # fmt: skip
+    drug = {"resourceType": "Medication", "id": "x1", "code": code}
+    answer = ask(service, meds=bundle(order, drug))
+    assert "unread" not in answer["extension"][EVALUATION_EXTENSION]
+
+
 @pytest.mark.parametrize(("drug", "spoken"), [("Folic acid", True), ("Paracetamol", False)])
 def test_at_order_entry_it_is_one_card_where_b12_or_folic_acid_is_written(
     service: FlaskClient, drug: str, spoken: bool

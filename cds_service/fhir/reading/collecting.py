@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from cds_service.clinical import (
     LONGEST_NAME,
@@ -209,8 +209,14 @@ class Collector:
             self.unread.append(Unread(need.key, "drug not found", name, source=source))
             return
         codes = thing.codes if thing is not None else elements.codes(sent.code)
-        if not are_known(codes, need.local):
-            self.unread.append(_unread(need, "code system" if codes else "no code", sent))
+        if are_known(codes, need.local):
+            return
+        unread = _unread(need, "code system" if codes else "no code", sent)
+        if isinstance(thing, Medication):  # which may have its name and codes elsewhere
+            code = next(iter(codes), Code("", ""))
+            name = thing.text[:LONGEST_NAME]
+            unread = structs.replace(unread, name=name, system=code.system, code=code.code)
+        self.unread.append(unread)
 
     def _salvage(self, need: Need, resource: Raw | bytes, mine: bool | None) -> None:
         if mine is True and (thing := _remains_of(need.kind, resource)) is not None:
