@@ -21,7 +21,7 @@ from cds_service.guidelines.engine import (
     Recommend,
 )
 from cds_service.guidelines.guideline import Evaluation
-from cds_service.language import Language, Listed, Words, house, say
+from cds_service.language import Language, Listed, Message, Words, house, say
 from cds_service.store import audit
 from cds_service.store.audit import qualified
 
@@ -54,6 +54,11 @@ def account_of(
     if evaluation.basket is not None:
         account["orders"] = len(evaluation.basket.drafts)
     unread = evaluation.unread
+    if not spoke:
+        facts = tuple(_missing(evaluation, record))
+        account["silence"] = language.fill(
+            _silence(outcomes, facts, evaluated=silent and not partly)
+        )
     told = {
         "because": [language.text(one) for one in _because(evaluation, unread, spoke=spoke)],
         "missing": [language.text(one) for one in _missing(evaluation, record)],
@@ -62,6 +67,16 @@ def account_of(
         "localSettings": list(g.local),
     }
     return {**account, **{name: value for name, value in told.items() if value}}
+
+
+def _silence(
+    outcomes: Iterable[Outcome], missing: tuple[Words, ...], *, evaluated: bool
+) -> Message:
+    """Why there is no card, in one sentence."""
+    if not evaluated:
+        return say(house.Account.not_evaluated, facts=Listed(missing, "semicolon"))
+    reasons = [one.reason for one in outcomes if isinstance(one, NotIndicated)]
+    return say(house.Account.nothing_to_say, reasons=Listed(tuple(reasons), "semicolon"))
 
 
 def _unread_listed(unread: Iterable[Unread]) -> list[dict[str, Any]]:

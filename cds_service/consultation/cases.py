@@ -179,6 +179,8 @@ def _card(card: Card, number: int, count: int, fill: Fill) -> str:
 def _no_card(account: Mapping[str, Any], fill: Fill) -> str:
     silent = account["outcome"] == "nothing to say"
     lines = [fill(say(house.Case.nothing_to_say if silent else house.Case.not_evaluated))]
+    if "silence" in account:
+        lines.append(f"  {account['silence']}")
     for reason in account.get("because", ()):
         lines.append(f"  {fill(say(house.Case.because, reason=reason))}")
     return "\n".join(lines)

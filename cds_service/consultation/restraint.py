@@ -224,10 +224,12 @@ def _said_of(
     """What the account of the answer says otherwise, and besides."""
     said: dict[str, Any] = {}
     if whole:
-        said.update(outcome="in trial", trial=language.fill(say(house.Account.in_trial)))
+        trial = language.fill(say(house.Account.in_trial))
+        said.update(outcome="in trial", trial=trial, silence=trial)
     elif withheld and not shown:
         tried = all(one.why == IN_TRIAL for one in withheld)
         said["outcome"] = "in trial" if tried else "advice withheld"
+        said["silence"] = language.fill(say(house.Account.withheld))
     if withheld:
         said["withheld"] = [_entry(one) for one in withheld]
     return said

@@ -139,6 +139,9 @@ class Order(Struct):
 class Account(Struct):
     """What the account of a call says besides the codes of its outcome."""
 
+    nothing_to_say: str
+    not_evaluated: str
+    withheld: str
     because: str
     unusable: str
     missing: str

@@ -258,6 +258,24 @@ def test_it_speaks_or_is_silent_as_expected_and_as_urgently(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", STORIES)
+def test_a_silence_is_explained_in_one_sentence_that_names_no_rule(name: str) -> None:
+    answer = answer_to(name)
+    account = answer["extension"][EVALUATION_EXTENSION]
+    assert ("silence" in account) == (not answer["cards"])
+    if not answer["cards"]:
+        told = account["silence"]
+        begins = (
+            "No card: "
+            if account["outcome"] == "nothing to say"
+            else "Not evaluated, since this is missing: "
+        )
+        assert re.fullmatch(rf"{begins}\w[^.]+\.(?: This is not an all-clear\.)?", told), told
+        assert not re.search(
+            r"\b[A-Z0-9]{2,4}-\d|\bno card\b|\bsilen", told.removeprefix(begins)
+        ), told
+
+
+@pytest.mark.parametrize("name", STORIES)
 def test_exactly_the_expected_medication_is_offered(name: str) -> None:
     offered = []
     for suggestion in suggestions(name):

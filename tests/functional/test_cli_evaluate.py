@@ -82,7 +82,7 @@ def test_it_prints_the_cards_with_their_actions_in_words() -> None:
     said = answered(SEVERE / "patient.json")
     assert "evaluated as of 15 Mar 2026, the date of the Bundle's timestamp" in said
     assert "Card 1 of 2 · CRITICAL" in said
-    assert "**Why**: 118 pg/mL on 12 Mar 2026." in said
+    assert "**Why**: B12 118 pg/mL on 12 Mar 2026." in said
     assert "(recommended)" in said
     assert "Prescribe Hydroxocobalamin" in said
     assert "Pending human review" in said

@@ -107,7 +107,7 @@ def evaluate_orders(
         outcome = _outside(facts.age.rule, facts, g)
         if isinstance(outcome, NotIndicated):
             older = why.row(g.tables.order_basket, "ORD-15", BasketFacts(age_rule=facts.age.rule))
-            outcome = NotIndicated("ORD-15", g.file.rules["ORD-15"].result) if older else outcome
+            outcome = words.nothing_to_say("ORD-15") if older else outcome
         else:
             spoken = order_checks.may_concern_b12(basket, g)
             outcome = structs.replace(outcome, card=facts.age.rule if spoken else "")
@@ -192,7 +192,7 @@ def _outside(rule: str, facts: Facts, g: Guideline) -> Outcome:
     """No age in the guideline's range: silence when the child is known to be too old or has
     died, a question when its age cannot be told."""
     if rule in ("AGE-01", "AGE-04", "AGE-07"):
-        return NotIndicated(rule, g.file.rules[rule].result)
+        return words.nothing_to_say(rule)
     measured = bool(facts.levels or facts.preliminary or facts.unusable or facts.ahead)
     return CannotTell(
         rule,

@@ -351,6 +351,12 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     as_of: str
     local_settings: str
     review: str
+    silent_deceased: str
+    silent_older: str
+    silent_treated: str
+    silent_likely: str
+    silent_adequate: str
+    silent_unmeasured: str
     status_follow_up: str
     status_deficient: str
     status_deficient_functional: str

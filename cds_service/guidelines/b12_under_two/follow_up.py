@@ -29,7 +29,6 @@ from cds_service.guidelines.engine import (
     Choice,
     Indicator,
     Note,
-    NotIndicated,
     Outcome,
     Recommend,
 )
@@ -168,7 +167,7 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
     outcomes: list[Outcome] = [*first, *(card for card, _ in cards)]
     if pending:
         outcomes.append(_missing_checks(pending, facts, a, course, g, why))
-    return outcomes or [NotIndicated(response, g.file.rules[response].result)]
+    return outcomes or [words.nothing_to_say(response)]
 
 
 def changes_treatment(outcome: Outcome) -> bool:

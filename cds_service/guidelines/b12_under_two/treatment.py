@@ -30,6 +30,7 @@ from cds_service.guidelines.b12_under_two.words import (
     earlier_course,
     finding_notes,
     named,
+    nothing_to_say,
     shown_labs,
     test_notes,
     untreated_days,
@@ -39,7 +40,6 @@ from cds_service.guidelines.engine import (
     Choice,
     Indicator,
     Note,
-    NotIndicated,
     Outcome,
     Recommend,
     most_urgent,
@@ -89,7 +89,7 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
     """The main card of one row of the route table, with what may be ordered from it."""
     advice = g.tables.route[route].then
     if advice.kind == "nothing" or (advice.tests == "repeat" and not _worth_repeating(facts, a)):
-        return NotIndicated(a.status.rule, g.file.rules[a.status.rule].result)
+        return nothing_to_say(a.status.rule)
     prescriber = Prescriber(facts, a, g, why)
     allergic, leber = prescriber.minds("SAF-05"), prescriber.minds("SAF-01")
     prescriber.minds("SAF-02")

@@ -1,4 +1,5 @@
-"""What a card says about the patient: the findings, and the values that texts name."""
+"""What a card says about the patient: the findings, and the values that texts name; and why nothing
+is said."""
 
 from __future__ import annotations
 
@@ -25,6 +26,7 @@ from cds_service.guidelines.b12_under_two.therapy import Earlier
 from cds_service.guidelines.engine import (
     Choice,
     Note,
+    NotIndicated,
     Section,
 )
 from cds_service.language import (
@@ -567,3 +569,20 @@ def _by_date(tests: Iterable[PlannedTest]) -> Message:
         say(Texts.tests_on, date=due, names=Listed(tuple(names))) for due, names in days.items()
     ]
     return say(Texts.tests_ordered, tests=Listed(tuple(listed), "semicolon"))
+
+
+#: What made it so, for each rule after which nothing may be said.
+_WHY: Mapping[str, Message] = {
+    "AGE-01": say(Texts.silent_deceased),
+    "AGE-04": say(Texts.silent_older),
+    "AGE-07": say(Texts.silent_older),
+    "ORD-15": say(Texts.silent_older),
+    "STAT-04": say(Texts.silent_likely),
+    "STAT-08": say(Texts.silent_adequate),
+    "STAT-13": say(Texts.silent_unmeasured),
+}
+
+
+def nothing_to_say(rule: str) -> NotIndicated:
+    """Nothing after ``rule``; after one of the follow-up the child is on treatment."""
+    return NotIndicated(rule, _WHY.get(rule, say(Texts.silent_treated)))

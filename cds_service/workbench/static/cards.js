@@ -1,7 +1,7 @@
 // Cards as an EHR renders them, and behind each the reasoning.
 
 import { written } from "./days.js";
-import { field, fresh, h, outward, select, tree } from "./dom.js";
+import { field, fresh, h, outward, select, tree, unbroken } from "./dom.js";
 
 const TONES = {
   info: ["Information", "M12 11v6M12 7.5v.5"],
@@ -25,7 +25,7 @@ function cardOf(card, told, setup, done, acts, current, first) {
   const title = fresh("card");
   const rules = card.extension?.[setup.extensions.rules]?.ruleIds ?? [];
   return h("article", { class: `card ${card.indicator}${done ? " done" : ""}${current ? "" : " past"}`, "aria-labelledby": title, "data-card": card.uuid },
-    h("header", {}, h("span", { class: "badge" }, tone), h("h3", { id: title }, card.summary)),
+    h("header", {}, h("span", { class: "badge" }, tone), h("h3", { id: title }, unbroken(card.summary))),
     h("div", { class: "detail" }, told.details?.[card.uuid] ? tree(told.details[card.uuid]) : h("p", { class: "plain" }, card.detail ?? "")),
     suggestionsOf(card, done, acts, current),
     h("p", { class: "source" }, "Source: ", card.source?.url ? outward(h("a"), card.source.url) : null, card.source?.label ?? ""),
@@ -88,6 +88,7 @@ function silence(told, account, setup, acts) {
     h("header", {}, h("span", { class: "badge" }, badge),
       h("h3", {}, title)),
     h("div", { class: "detail" },
+      account.silence && h("p", {}, account.silence),
       (account.because ?? []).length > 0 && h("ul", {}, account.because.map((one) => h("li", {}, one))),
       (account.missing ?? []).length > 0 && h("p", {}, `Missing: ${account.missing.join("; ")}`)),
     h("div", { class: "foot" }, why(account.ruleIds ?? [], told, setup, acts)));

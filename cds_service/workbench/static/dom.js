@@ -49,10 +49,13 @@ const KNOWN = new Set(
   "p ul ol li strong em s code blockquote br hr table thead tbody tr th td a pre".split(" "),
 );
 
+// A number stays on one line with its unit.
+export const unbroken = (text) => text.replace(/(\d) (?=(?:micrograms?|mg|g|mL|kg|[pn]g\/mL|[pµ]mol\/L)(?![\p{L}\d]))/gu, "$1\u00a0");
+
 // Markdown as the service sends it: a text, or [name, children, address of a link].
 export function tree(nodes) {
   return nodes.map((node) => {
-    if (typeof node === "string") return document.createTextNode(node);
+    if (typeof node === "string") return document.createTextNode(unbroken(node));
     const [tag, children, address] = node;
     const heading = /^h[1-6]$/.test(tag);
     const element = document.createElement(heading ? "strong" : KNOWN.has(tag) ? tag : "span");
