@@ -30,6 +30,8 @@ SNOMED = "http://snomed.info/sct"
 ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD_10 = "http://hl7.org/fhir/sid/icd-10"
 ICD_10_GM = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
+ORPHA = "http://www.orpha.net"
+ICPC_2 = "http://hl7.org/fhir/sid/icpc-2"
 JLAC10 = "http://medis.or.jp/CodeSystem/master-JLAC10-17digits"
 
 #: Code systems by the other names they go by: object identifiers (HL7's registry), and addresses
@@ -60,12 +62,16 @@ _SYSTEMS = {
         " http://jpfhir.jp/fhir/clins/CodeSystem/JP_CLINS_ObsLabResult_CoreLabo_CS"
         " http://jpfhir.jp/fhir/clins/CodeSystem/JLAC10/JP_CLINS_ObsLabResult_CoreLabo_CS",
         "http://standardterms.edqm.eu": "urn:oid:0.4.0.127.0.16.1.1.2.1",
+        ORPHA: "",
+        ICPC_2: "urn:oid:2.16.578.1.12.4.1.1.7170",
         UCUM: "urn:oid:2.16.840.1.113883.6.8",
     }.items()
     for name in (url, *others.split())
 }
 #: Those that need no other name and whose codes are compared as they are written.
-_PLAIN_SYSTEMS = frozenset(_SYSTEMS.values()) - {ICD_10_CM, ICD_10, ICD_10_GM, JLAC10}
+_PLAIN_SYSTEMS = frozenset(_SYSTEMS.values()) - {
+    ICD_10_CM, ICD_10, ICD_10_GM, JLAC10, ORPHA,
+}  # fmt: skip
 
 _INTERPRETATION_SYSTEMS = frozenset({
     "",
@@ -222,7 +228,8 @@ def is_known(system: str) -> bool:
     return system in _KNOWN_SYSTEMS
 
 
-_KNOWN_SYSTEMS = frozenset(_SYSTEMS.values())
+#: Few codes of the last two are known here, each by a list: another one is not.
+_KNOWN_SYSTEMS = frozenset(_SYSTEMS.values()) - {ORPHA, ICPC_2}
 
 
 def codes(concept: wire.Concept | None) -> tuple[Code, ...]:
@@ -247,6 +254,8 @@ def _code(coding: wire.Coding, code: str) -> Code:
         code = code.rstrip(_ICD_MARKS)
         if len(code) > 3 and "." not in code:
             code = f"{code[:3]}.{code[3:]}"  # "D513", as billing systems write it
+    elif system == ORPHA:
+        code = code.upper().removeprefix("ORPHA").removeprefix(":")
     elif system == JLAC10 and len(code) == _JLAC10_DIGITS:
         code = code[:_JLAC10_MATTERS]
     return Code(system, code, coding.display or "")

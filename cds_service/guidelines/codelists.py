@@ -32,6 +32,8 @@ NPU = "http://npu-terminology.org"
 JLAC10 = "http://medis.or.jp/CodeSystem/master-JLAC10-17digits"
 EDQM = "http://standardterms.edqm.eu"
 DUTCH_ROUTE = "urn:oid:2.16.840.1.113883.2.4.4.9"
+ORPHA = "http://www.orpha.net"
+ICPC2 = "http://hl7.org/fhir/sid/icpc-2"
 DIET = "http://terminology.hl7.org/CodeSystem/diet"
 DIET_STU3 = "http://hl7.org/fhir/diet"
 ROUTE = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"
@@ -52,6 +54,8 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
             r"[0-9][A-Z][0-9]{10}",
             "the first twelve signs: analyte, identification, material",
         ),
+        (ORPHA, r"[1-9][0-9]{0,6}", "up to seven digits"),
+        (ICPC2, r"[A-Z][0-9]{2}", "a letter and two digits"),
         (EDQM, r"[0-9]{8}", "eight digits"),
         (DUTCH_ROUTE, r"[0-9]{1,3}", "up to three digits"),
         (ATC, r"[A-Z][0-9]{2}([A-Z]([A-Z]([0-9]{2})?)?)?", "as B03BA01 or a part of it"),
@@ -61,6 +65,9 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
     )
 }
 
+#: Systems of which so few codes are listed that one on no list is not understood: it is not taken
+#: for another disease, but named as unread.
+PARTLY_KNOWN = frozenset({ORPHA, ICPC2})
 #: Systems whose rows may end in ``*``: every code that begins so belongs to the list.
 _FAMILIES = frozenset({ICD10CM, ICD10, ICD10GM, ATC})
 #: They occur with and without their dot, and in small letters.

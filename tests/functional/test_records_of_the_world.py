@@ -288,6 +288,36 @@ def test_malabsorption_counts_in_the_classification_of_each_country(
     assert rules(answer) != rules(ask(service))
 
 
+ORPHA, ICPC = "http://www.orpha.net", "http://hl7.org/fhir/sid/icpc-2"
+
+
+@pytest.mark.parametrize(
+    ("code", "system", "rule"),
+    [
+        ("79282", ORPHA, "RTE-01"), ("859", ORPHA, "RTE-01"), ("ORPHA:27", ORPHA, "RTE-01"),
+        ("35858", "https://www.orpha.net/", "ETI-02"), ("2301", ORPHA, "ETI-02"),
+        ("104", ORPHA, "SAF-01"), ("ORPHA104", ORPHA, "SAF-01"), ("N88", ICPC, "RTE-03"),
+        ("N88", "urn:oid:2.16.578.1.12.4.1.1.7170", "RTE-03"),
+    ],
+)  # fmt: skip
+def test_a_few_codes_of_rare_diseases_and_primary_care_count(
+    service: FlaskClient, code: str, system: str, rule: str
+) -> None:
+    answer = ask(service, conditions=bundle(condition(code, system)))
+    assert rule in rules(answer)
+    assert "unread" not in answer["extension"][EVALUATION_EXTENSION]
+
+
+@pytest.mark.parametrize(("code", "system"), [("558", ORPHA), ("K78", ICPC), ("B81", ICPC)])
+def test_another_code_of_a_system_of_which_few_are_known_is_said(
+    service: FlaskClient, code: str, system: str
+) -> None:
+    answer = ask(service, conditions=bundle(condition(code, system)))
+    (unread,) = answer["extension"][EVALUATION_EXTENSION]["unread"]
+    assert (unread["need"], unread["reason"]) == ("conditions", "code system")
+    assert "No neurological sign" not in said(answer)
+
+
 def test_a_code_means_what_its_own_classification_says(service: FlaskClient) -> None:
     """K86.81: exocrine insufficiency in the American ICD-10-CM, a stone in the German one."""
     stone = ask(service, conditions=bundle(condition("K86.81", ICD_10_GM)))

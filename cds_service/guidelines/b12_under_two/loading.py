@@ -34,6 +34,7 @@ from cds_service.guidelines.checks import (
 from cds_service.guidelines.codelists import (
     JLAC10,
     NPU,
+    PARTLY_KNOWN,
     CodeList,
     check_code_lists,
     load_code_lists,
@@ -363,7 +364,11 @@ def _needs(lists: Codes, texts: Texts, code_map: CodeMap) -> tuple[Need, ...]:
 
     # Whatever a result was sent under, it is read as what its code says.
     measured = kept(*MEASURED)
-    local = frozenset((one.code.system, one.code.code) for one in code_map.codes)
+    local = frozenset((one.code.system, one.code.code) for one in code_map.codes) | {
+        (code.system, code.code)
+        for code in verified(*lists.__struct_fields__)
+        if code.system in PARTLY_KNOWN
+    }
     needs = (
         Need("patient", "Patient", texts.need_patient, "indispensable"),
         Need(
@@ -400,4 +405,4 @@ def _needs(lists: Codes, texts: Texts, code_map: CodeMap) -> tuple[Need, ...]:
         Need("family", "FamilyMemberHistory", texts.need_family, "welcome"),
         Need("tasks", "Task", texts.need_tasks, "welcome"),
     )
-    return tuple(structs.replace(need, local=local) for need in needs) if local else needs
+    return tuple(structs.replace(need, local=local) for need in needs)
