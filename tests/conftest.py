@@ -23,6 +23,8 @@ NEEDED = {
     " hl7.fhir.r4.examples 4.0.1; `bash .ci/run` fetches it",
     "CDS_TEST_CHROMIUM": "the program chromium, as Debian's package of this name has it",
     "CDS_TEST_AXE": "the file axe.min.js of the npm package axe-core; `bash .ci/run` fetches it",
+    "CDS_TEST_UCUM": "the file ucum-lhc.min.js of the npm package @lhncbc/ucum-lhc, read by node;"
+    " `bash .ci/run` fetches it",
     "CDS_TEST_POSTGRESQL": "the address of a PostgreSQL server where databases may be made and"
     " dropped, such as postgresql://cds@127.0.0.1:5460/postgres; `bash .ci/run` starts one",
     "CDS_TEST_HAPI": "the base address of a HAPI FHIR server; `make test-servers` starts one",

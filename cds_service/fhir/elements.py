@@ -395,14 +395,15 @@ def _is_local(code: str, system: str | None, known: tuple[str, ...]) -> bool:
     return not known and (is_annotation(code) or not (system or is_ucum(code)))
 
 
-#: A term of UCUM: units with their prefixes and powers, annotations, joined by "." and "/". Also
-#: what people write of international units, which is a unit though not in UCUM.
+#: A term of UCUM: units with their prefixes and powers, numbers, annotations, "." and "/".
+#: Also what people write of international units, which is a unit though not in UCUM.
 _UCUM_UNIT = (
-    r"(?:(?:da|Ki|Mi|Gi|Ti|[YZEPTGMkhdcmunpfazy])?(?:mol|osm|eq|kat|rad|cd|sr|Hz|Pa|Ohm|Wb|Cel|lm|lx"
-    r"|Bq|Gy|Sv|bar|eV|cal|Ci|[gmsKCNJWAVFSTHLltuURPG])|10[*^]|%|deg|min|[hda]|wk|mo|B|\[[^\[\]]+\])"
-    r"(?:[+-]?\d+)?"
+    r"(?:(?:da|Ki|Mi|Gi|Ti|[YZEPTGMkhdcmunpfazy])?"
+    r"(?:mol|osm|eq|kat|rad|cd|sr|Hz|Pa|Ohm|Wb|Cel|lm|lx|Bq|Gy|Sv|bar|eV|cal|dyn|erg|REM|RAD|Ci|B"
+    r"|[gmsKCNJWAVFSTHLltuURPG]|m?\[[^\[\]]+\])|B\[[^\[\]]+\]|dB\[[^\[\]]+\]"
+    r"|10[*^]|%|deg|min|[hda]|wk|mo|Np)(?:[+-]?\d+)?"
 )
-_UCUM_PART = rf"(?:{_UCUM_UNIT}(?:\{{[^{{}}]*\}})?|\{{[^{{}}]*\}}|1)"
+_UCUM_PART = rf"(?:(?:{_UCUM_UNIT}|\d+)(?:\{{[^{{}}]*\}})?|\{{[^{{}}]*\}})"
 _is_ucum = re.compile(rf"/?\(?{_UCUM_PART}(?:[./]\(?{_UCUM_PART}\)?)*\)?").fullmatch
 _INTERNATIONAL = frozenset({"iu", "ie", "ui", "unit", "units"})
 _LONGEST_UNIT = 40
@@ -415,6 +416,8 @@ def is_ucum(code: str) -> bool:
     """
     if len(code) > _LONGEST_UNIT:
         return False
+    if code.isdigit():
+        return code == "1"
     return _is_ucum(code) is not None or code.lower() in _INTERNATIONAL
 
 

@@ -12,6 +12,7 @@ from pint import Quantity as Measured
 from ucumvert import PintUcumRegistry
 
 from cds_service.clinical import UNITS, DoseUnit, Quantity, convert, dose_unit
+from cds_service.fhir.elements import is_ucum
 from cds_service.fhir.units import canonical_unit, units_of
 
 COBALAMIN = Decimal("1355.37")  # g/mol
@@ -162,6 +163,23 @@ def test_another_way_to_write_a_unit_in_ucum_is_worth_the_same_there(code: str) 
 
 def test_haemoglobin_converts_as_a_monomer() -> None:
     assert convert(quantity("4.0", "mmol/L"), "g/dL", molar_mass=Decimal(16110)) == Decimal("6.444")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "m[IU]/L", "u[IU]/mL", "mm[Hg]", "cm[H2O].s/L", "dyn.s/cm5", "umol/2.h", "mmol/(8.h.kg)",
+        "10.L/min", "1{c}", "dB[SPL]", "4.[pi].10*-7.N/A2", "kcal/(8.h)", "10*9/L", "{cells}/uL",
+    ],
+)  # fmt: skip
+def test_a_term_of_ucum_is_known_for_one_whether_or_not_it_is_read(code: str) -> None:
+    """Of every kind in the functional tests of UCUM: of no system, it still means a unit."""
+    assert is_ucum(code)
+
+
+@pytest.mark.parametrize("code", ["258773002", "161553AAAA", "mg//L", "m/", "stk", "ug/mL/"])
+def test_what_is_no_term_of_ucum_is_a_senders_own(code: str) -> None:
+    assert not is_ucum(code)
 
 
 @pytest.mark.parametrize("written", ["lb", "lbs", "oz", "Kg", "KG", "grams", "weeks", "ml", "l"])
