@@ -72,6 +72,7 @@ IS_B12 = (
     ("氰钴胺片", CYANO), ("羟钴胺注射液", HYDROXO), ("腺苷钴胺片", ADENOSYL),
     ("메코발라민정500마이크로그램", METHYL), ("시아노코발라민주사", CYANO), ("비타민B12", ""),
     ("히드록소코발라민주", HYDROXO), ("Κυανοκοβαλαμίνη 1 mg", CYANO), ("Βιταμίνη Β12", ""),
+    ("Ціанокобаламін-Дарниця", CYANO), ("Вітамін В12", ""), ("Метилкобаламін", METHYL),
     ("витаминB12", ""), ("سيانوكوبالامين 1 mg", CYANO), ("فيتامين ب12", ""),
     ("विटामिन बी12", ""), ("विटामिन बी 12", ""), ("فيتامين ب 12", ""),
     ("ميثيل كوبالامين", ""), ("मिथाइलकोबालामिन कैप्सूल", METHYL), ("सायनोकोबालामिन", CYANO),
@@ -104,33 +105,34 @@ NEAR_MISSES = (
 )  # fmt: skip
 
 
-#: By language: what a name of vitamin B12 or folic acid could be taken for.
-FALSE_FRIENDS = {
-    "Japanese": "ビタミンB1 ビタミンB6錠 ビタミンB2 ビタミンB120 塩化コバルト ホリナート "
-    "レボホリナートカルシウム アセトアミノフェン錠500mg シアン化カリウム",
-    "Chinese": "维生素B1片 维生素B6 亚叶酸钙 亞葉酸鈣 四氢叶酸 氯化钴 氰化钾 "
-    "对乙酰氨基酚片 維生素D3",
-    "Korean": "비타민B1 비타민B6정 염화코발트 폴리네이트 엽산길항제 아세트아미노펜정",
-    "Greek": "Βιταμίνη_Β1 Βιταμίνη_Β6 κοβάλτιο παρακεταμόλη",
-    "Russian": "витаминB1 витамин_В6 кобальт кальция_фолинат парацетамол",
-    "Arabic": "فيتامين_ب1 فيتامين_ب6 كوبالت باراسيتامول",
-    "Hindi": "विटामिन_बी1 विटामिन_बी6 कोबाल्ट पैरासिटामोल",
-    "Nordic": "Vibramycin Behenate Betolvin Triobenzon",
-}  # fmt: skip
+LANGUAGES = G.file.names.languages
 
 
 @pytest.mark.parametrize(
-    "text", [one.replace("_", " ") for some in FALSE_FRIENDS.values() for one in some.split()]
+    "text", dict.fromkeys(one for it in LANGUAGES.values() for one in it.false_friends)
 )
 def test_a_false_friend_of_another_language_is_another_drug(text: str) -> None:
     assert named(text) == Drug("other", "name")
     assert not names_b12([text], G)
 
 
+def test_every_script_in_which_b12_is_known_has_a_language_with_false_friends() -> None:
+    assert all(one.false_friends for one in LANGUAGES.values())
+    scripts = {script_of(name) for name in _ALL_NAMES}
+    assert scripts <= {script_of(one) for it in LANGUAGES.values() for one in it.false_friends}
+
+
+def script_of(name: str) -> str:
+    return unicodedata.name(next(sign for sign in name if sign.isalpha())).partition(" ")[0]
+
+
+_ALL_NAMES = [name for names in msgspec.to_builtins(G.file.names.b12).values() for name in names]
+
+
 @pytest.mark.parametrize(
     "text",
     ["葉酸錠5mg", "叶酸片", "フォリアミン錠", "엽산정", "φολικό οξύ 5 mg", "حمض الفوليك",
-     "फोलिक एसिड", "Φολικό Οξύ", "фолиевая кислота"],
+     "फोलिक एसिड", "Φολικό Οξύ", "фолиевая кислота", "Фолієва кислота", "фолиева киселина"],
 )  # fmt: skip
 def test_folic_acid_is_recognised_in_any_script(text: str) -> None:
     assert named(text).kind == "folic acid"
@@ -165,6 +167,15 @@ def test_what_only_looks_like_it_is_another_drug(text: str) -> None:
         ("վիտամին", "unknown"),  # Armenian
         ("ვიტამინი B12", "b12"),
         ("Paracetamol ვიტამინი", "unknown"),
+        # Of a script that is read, in languages that are not: Serbian, Kazakh, Persian, Urdu.
+        ("цијанокобаламин", "unknown"),
+        ("дәрумен", "unknown"),
+        ("سیانوکوبالامین", "unknown"),
+        ("پیراسیٹامول", "unknown"),
+        ("цијанокобаламин B12", "b12"),
+        ("ібупрофен", "other"),
+        ("Парацетамол", "other"),
+        ("ฺยา", "unknown"),
         ("Paracetamol", "other"),
         ("Überdosis µg 5 ½ º", "other"),
         ("парацетамол", "other"),

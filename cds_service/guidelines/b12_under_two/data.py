@@ -834,6 +834,16 @@ class MotherNames(Struct, frozen=True, forbid_unknown_fields=True):
     causes: tuple[str, ...]
 
 
+class WrittenLanguage(Struct, frozen=True, forbid_unknown_fields=True):
+    """A language whose names of drugs are read: ``letters`` is its alphabet, small and without
+    accents, "" where its script is read whole. ``false_friends`` look or sound like a name of
+    vitamin B12 or folic acid and mean something else; in a script without blanks they may hold
+    one."""
+
+    letters: str = ""
+    false_friends: tuple[str, ...] = ()
+
+
 class Names(Struct, frozen=True, forbid_unknown_fields=True):
     """Names as people write them, found as whole words: small letters, without accents, "B 12"
     and "B-12" as "b12". ``labs`` is what a card calls the laboratory values.
@@ -843,8 +853,8 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     strain), ``plain`` words that name no substance, ``preservative_free`` phrases that say so,
     ``negations`` words that turn round what is said of a route. ``crushing`` words that
     make a solid form fit. ``antidote`` names the antidote of cyanide, ``antidote_contents`` what
-    is in it. In scripts without blanks a name is found within a word; ``false_friends`` are longer
-    names that hold one and mean something else.
+    is in it. In scripts without blanks a name is found within a word. ``languages`` are those in
+    which a name that is none of these is another drug; in any other it may be anything.
     """
 
     b12: SubstanceNames
@@ -859,7 +869,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     plain: tuple[str, ...]
     preservative_free: tuple[str, ...]
     negations: tuple[str, ...]
-    false_friends: tuple[str, ...]
+    languages: Mapping[str, WrittenLanguage]
     forms: FormNames
     ways: WayNames
     routes: RouteNames

@@ -186,14 +186,16 @@ def _is_kit(listed: Iterable[_Listed], names: Iterable[_Name]) -> bool:
     return any(one.kit for one in listed) or any(one.kit for one in names)
 
 
-@lru_cache(maxsize=4)
-def _false_friends(names: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(_plain(one)) for one in names))
+@lru_cache(maxsize=8)
+def _false_friends(g: Guideline) -> re.Pattern[str]:
+    """Those of scripts without blanks, which may hold another name."""
+    every = (_plain(one) for it in g.file.names.languages.values() for one in it.false_friends)
+    return re.compile("|".join(re.escape(one) for one in every if _is_unspaced(one)))
 
 
-def _without(plain: str, false_friends: tuple[str, ...]) -> str:
+def _without(plain: str, g: Guideline) -> str:
     """Without what holds another name within a script that has no blanks."""
-    return plain if plain.isascii() else _false_friends(false_friends).sub(" ", plain)
+    return plain if plain.isascii() else _false_friends(g).sub(" ", plain)
 
 
 def names_b12(names: Iterable[str], g: Guideline) -> bool:
@@ -357,24 +359,29 @@ def _substances(words: Words, g: Guideline) -> frozenset[Substance]:
     return frozenset(one for one in _SUBSTANCES if has(words, getattr(g.file.names.b12, one)))
 
 
-def _scripts_of(text: str) -> frozenset[str]:
-    """The scripts of its letters, by the names that Unicode gives them: LATIN, GREEK, CJK."""
-    letters = (one for one in unicodedata.normalize("NFKC", text) if one.isalpha())
-    named = (unicodedata.name(one, "") for one in letters if unicodedata.category(one) != "Lm")
-    return frozenset([name.partition(" ")[0] for name in named])
+def _by_script(text: str) -> Mapping[str, frozenset[str]]:
+    """Its letters by their scripts, as Unicode names these: LATIN, GREEK, CJK."""
+    found: dict[str, set[str]] = {}
+    for one in unicodedata.normalize("NFKC", text):
+        if one.isalpha() and unicodedata.category(one) != "Lm":
+            found.setdefault(unicodedata.name(one, "").partition(" ")[0], set()).add(one)
+    return {script: frozenset(letters) for script, letters in found.items()}
 
 
 @lru_cache(maxsize=8)
-def _scripts(g: Guideline) -> frozenset[str]:
-    """The scripts in which vitamin B12 would be recognised: a name in another may be anything."""
-    return frozenset({"LATIN"}).union(*(map(_scripts_of, _all_names(g))))
+def _alphabets(g: Guideline) -> Mapping[str, tuple[frozenset[str], ...]]:
+    """The scripts in which vitamin B12 would be recognised, each with the alphabets of the
+    languages that are read in it; none where any language of the script is."""
+    scripts = frozenset({"LATIN"}).union(*(map(_by_script, _all_names(g))))
+    alphabets = [_by_script(one.letters) for one in g.file.names.languages.values()]
+    return {script: tuple(it[script] for it in alphabets if script in it) for script in scripts}
 
 
 class _Name:
     """One name of a drug, read by itself and as far as anybody asks."""
 
     def __init__(self, name: str, g: Guideline) -> None:
-        self._g, self._plain = g, _without(_plain(name), g.file.names.false_friends)
+        self._g, self._plain = g, _without(_plain(name), g)
         self._words = _words(self._plain)
 
     @property
@@ -419,8 +426,14 @@ class _Name:
 
     @property
     def legible(self) -> bool:
-        """Whether vitamin B12 would be recognised in each of its scripts."""
-        return _scripts_of(self._plain) <= _scripts(self._g)
+        """Whether vitamin B12 would be recognised in each of its scripts, and in a language that
+        has all its letters."""
+        known = _alphabets(self._g)
+        return all(
+            script in known
+            and (not known[script] or any(letters <= alphabet for alphabet in known[script]))
+            for script, letters in _by_script(self._plain).items()
+        )
 
     @property
     def kind(self) -> Kind:
