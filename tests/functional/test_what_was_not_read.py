@@ -146,6 +146,24 @@ def test_a_local_code_for_another_drug_is_no_card(service: FlaskClient) -> None:
     assert not ask(service, b12=bundle(ADEQUATE), meds=bundle(drug))["cards"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_said"),
+    [
+        ("DiagnosticReport", True), ("MedicationDispense", True), ("QuestionnaireResponse", True),
+        ("Provenance", False), ("Practitioner", False), ("Encounter", False),
+    ],
+)  # fmt: skip
+def test_another_form_of_what_was_asked_for_is_named(
+    service: FlaskClient, kind: str, *, is_said: bool
+) -> None:
+    other = {"resourceType": kind, "id": "d1", "status": "final", "subject": SUBJECT}
+    answer = ask(service, labs=bundle(result("718-7", 11, "2026-11-20", unit="g/dL"), other))
+    unread = answer["extension"][EVALUATION_EXTENSION].get("unread", [])
+    assert [(one["need"], one["reason"], one["what"]) for one in unread] == (
+        [("labs", "another kind", [kind])] if is_said else []
+    )
+
+
 def test_a_drug_that_is_referred_to_is_what_its_name_says(service: FlaskClient) -> None:
     code = {"coding": [{"system": "urn:local", "code": "P1"}], "text": "Paracetamol 60 mg"}
     order = {

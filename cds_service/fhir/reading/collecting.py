@@ -246,8 +246,12 @@ def _by_date_and_id(
 _IS_NOTHING = frozenset({"entered-in-error", "registered", "cancelled"})
 
 
-#: Types that are asked for under some need: one of them under another need was sent by mistake.
-_CLINICAL = frozenset[str]().union(*TYPES.values()) - {"Patient", "Medication"}
+#: Types that are asked for under some need: one of them under another need was sent by mistake. And
+#: those that tell such things in a form that is not read; others only go with what was asked for.
+_CLINICAL = frozenset[str]().union(*TYPES.values()) - {"Patient", "Medication"} | {
+    "DiagnosticReport", "MedicationDispense", "QuestionnaireResponse", "Composition",
+    "NutritionOrder", "NutritionIntake", "Immunization",
+}  # fmt: skip
 
 
 def _unread(need: Need, reason: Reason, sent: Any) -> Unread:
