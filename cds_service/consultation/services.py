@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from cds_service.clinical import UNITS, Code, CodeMap, Need
 from cds_service.consultation.cards import Stationery
@@ -92,21 +92,7 @@ def services_of(services: Sequence[Service], g: Guideline) -> tuple[Service, ...
 def stationery_of(g: Guideline) -> Stationery:
     """The guideline's words made ready, beside the service's own texts."""
     language = house.language().joined(g.texts, g.wording.about.id)
-    own = frozenset([*_words_in([g.wording, *g.specimens()]), *UNITS])
-    return Stationery(g.wording, language, own)
-
-
-def _words_in(data: object) -> Iterator[str]:
-    """Every string that stands in data as a value."""
-    if isinstance(data, str):
-        yield data
-    elif isinstance(data, Mapping):
-        yield from _words_in([*data.values()])
-    elif isinstance(data, Sequence):
-        for one in data:
-            yield from _words_in(one)
-    elif isinstance(data, Struct):
-        yield from _words_in(structs.astuple(data))
+    return Stationery(g.wording, language, frozenset([*g.own_words(), *UNITS]))
 
 
 def check_orders(g: Guideline) -> int:

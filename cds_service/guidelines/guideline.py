@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Generic, Protocol, TypeVar
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, structs
 
 from cds_service.clinical import Basket, Code, CodeMap, Need, Plan, Record, Unread
 from cds_service.guidelines.checks import entries
@@ -100,6 +100,20 @@ def review_notes(about: About, local: Sequence[str]) -> tuple[Note, ...]:
     return tuple(Note("missing", one) for one in told)
 
 
+def words_in(*data: object) -> Iterator[str]:
+    """Every word or sentence of data, as it begins there and as it does inside a sentence."""
+    for one in data:
+        if isinstance(one, str):
+            yield one
+            yield one[:1].lower() + one[1:]
+        elif isinstance(one, Mapping):
+            yield from words_in(*one.values())
+        elif isinstance(one, Sequence):
+            yield from words_in(*one)
+        elif isinstance(one, Struct):
+            yield from words_in(*structs.astuple(one))
+
+
 def inventory(file: GuidelineFile, codes: Struct, orders: int) -> Iterator[str]:
     """In lines for a person what a guideline's data hold, ``orders`` being valid FHIR."""
     sections = ((name, getattr(file, name, None)) for name in _SECTIONS)
@@ -186,6 +200,10 @@ class GuidelineOf(Protocol[_Evaluation]):
     @property
     def needs(self) -> tuple[Need, ...]:
         """What it wants to know about a patient."""
+
+    def own_words(self) -> Iterator[str]:
+        """What it says in words of its own, none of which is about a patient: names of its tests,
+        medicines and codes, and its regimens."""
 
     @property
     def local(self) -> tuple[str, ...]:

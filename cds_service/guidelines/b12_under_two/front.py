@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import chain
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +19,7 @@ from cds_service.guidelines.b12_under_two import (
 )
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.loading import FOLDER, ID, load
+from cds_service.guidelines.b12_under_two.prescribing import regimens_in_words
 from cds_service.guidelines.codelists import lists_with, purposes_in
 from cds_service.guidelines.doses import specimens
 from cds_service.guidelines.engine import Note, Wording, texts_in_force
@@ -29,6 +31,7 @@ from cds_service.guidelines.guideline import (
     closing_notes,
     inventory,
     review_notes,
+    words_in,
 )
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.workbench import Chart, Desk
@@ -58,6 +61,9 @@ class Front(Struct, frozen=True):
     @property
     def local(self) -> tuple[str, ...]:
         return self.data.local
+
+    def own_words(self) -> Iterator[str]:
+        return chain(words_in(self.data.file, self.data.codes), regimens_in_words(self.data))
 
     def lists_of(self, code: Code) -> tuple[str, ...]:
         return lists_with(code, self.data.codes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import product as every_pair
 from typing import Literal
 
 from msgspec import structs
@@ -30,6 +31,7 @@ from cds_service.guidelines.b12_under_two.words import (
     shown_weight,
     test_notes,
 )
+from cds_service.guidelines.checks import entries
 from cds_service.guidelines.engine import Choice, Indicator, Note, Section, most_urgent
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Dated, Listed, Message, number, say
@@ -248,8 +250,7 @@ class Prescriber:
         """The phases of a dose with their texts in words."""
         weight = self.facts.weight
         values: dict[str, object] = {
-            "amount": number(amount),
-            "per_kg": number(dose.amount),
+            **_amounts(dose, amount),
             "kg": shown_weight(weight.kg) if weight.kg else "-",
             "date": _recorded_in_words(weight.when),
             "route": self._way,
@@ -272,10 +273,7 @@ class Prescriber:
     ) -> Choice:
         """The drug with the tests that go with it."""
         tests = self._tests_with(parenteral=parenteral)
-        label = dose.label.format(
-            substance=drug.substance, amount=number(drug.amount), route=self._way
-        )
-        label = label[0].upper() + label[1:]
+        label = _label(dose, drug.substance, drug.amount, self._way)
         whole = say(Texts.label_with_tests, label=label) if tests else label
         # An active order that is vitamin B12 by its name may be one: no second is recommended.
         recommended = recommended and not self.facts.therapy.looks_like_b12
@@ -302,6 +300,35 @@ class Prescriber:
             self.notes += test_notes(tests, already, self.g, before=parenteral)
         self._tests[parenteral] = tests
         return tests
+
+
+def _amounts(dose: Dose, amount: Decimal) -> dict[str, object]:
+    """What the text of a phase says of its dose, whoever gets it."""
+    return {"amount": number(amount), "per_kg": number(dose.amount)}
+
+
+def _label(dose: Dose, substance: str, amount: Decimal, way: str) -> str:
+    label = dose.label.format(substance=substance, amount=number(amount), route=way)
+    return label[0].upper() + label[1:]
+
+
+def regimens_in_words(g: Guideline) -> Iterator[str]:
+    """Every label and phase that names neither a weight nor a day, as cards say them."""
+    file = g.file
+    substances = {one.substance for _, one in entries(file.products)}
+    for (_, dose), way in every_pair(entries(file.doses), _ways(g)):
+        if dose.per_kg:
+            continue
+        for substance in substances:
+            yield _label(dose, substance, dose.amount, way)
+        for phase in dose.phases:
+            if not phase.after_days and not phase.after_months:
+                told = {**_amounts(dose, dose.amount), "route": way, "then": phase.then}
+                yield phase.text.format_map({**told, "begins": "", "kg": "", "date": ""})
+
+
+def _ways(g: Guideline) -> tuple[str, str]:
+    return g.file.texts.way_subcutaneous, g.file.texts.way_intramuscular
 
 
 def is_relapse(facts: Facts, a: Assessment) -> bool:

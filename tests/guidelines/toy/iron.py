@@ -81,6 +81,7 @@ from cds_service.guidelines.guideline import (
     inventory,
     review_notes,
     rules_of,
+    words_in,
 )
 from cds_service.guidelines.overrides import (
     Changes,
@@ -397,6 +398,9 @@ class Iron(Struct, frozen=True):
 
     def review(self) -> tuple[Note, ...]:
         return review_notes(self.wording.about, self.local)
+
+    def own_words(self) -> Iterator[str]:
+        return words_in(self.file, self.codes)
 
     @property
     def known_cases(self) -> Sequence[KnownCase]:
