@@ -482,7 +482,7 @@ _CONCENTRATIONS = frozenset({"mass concentration", "substance concentration"})
 
 def _compares(end: Quantity, value: Quantity | None) -> bool:
     """Whether an end of a range is of the dimension of the value, as far as that is known."""
-    if value is None or value.unit is None:
+    if value is None or value.unit is None or value.unit == end.unit:
         return True
     if end.unit is None:
         return False
@@ -493,9 +493,13 @@ def _compares(end: Quantity, value: Quantity | None) -> bool:
 
 def interpretation(sent: wire.Concept | list[wire.Concept]) -> tuple[Interpretation, bool]:
     """Low, normal or high if the codes agree on one of them, and whether it was understood."""
+    concepts = listed(sent)
+    if len(concepts) == 1 and len(concepts[0].coding or ()) == 1:  # the usual case, without a set
+        meaning = _meaning(concepts[0].coding[0])  # type: ignore[index]
+        return meaning or "", meaning is not None
     meanings: set[Interpretation] = set()
     understood = True
-    for concept in listed(sent):
+    for concept in concepts:
         known = {
             meaning for coding in concept.coding or () if (meaning := _meaning(coding)) is not None
         }

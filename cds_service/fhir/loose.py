@@ -36,7 +36,7 @@ def says_something(sent: Json) -> bool:
     """Whether there is any value in it, however deep: ``{"coding": [{}]}`` says nothing."""
     if not isinstance(sent, (dict, list)):
         return sent is not None and sent != ""
-    waiting: list[Json] = [sent]
+    waiting: list[Json] = [*(sent.values() if isinstance(sent, dict) else sent)]
     while waiting:
         value = waiting.pop()
         if isinstance(value, dict):

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 #: Calls that may wait for the database, about 2 KB each; more are lost.
 CAPACITY = 10_000
 _BATCH = 500
-#: Calls arrive singly: a short wait turns many into one write.
-_GATHER_S = 0.05
+#: Calls arrive singly: a short wait turns many into one write, of which each call costs half.
+_GATHER_S = 0.25
 #: Slow imports wait until the first card is out, or this long.
 _START_S = 1.0
 _IDLE_S = 5.0

@@ -25,11 +25,13 @@ def read_observation(
         codes = elements.codes(result.code)
         if not kept or carries(codes, kept):
             wanted.append((result, codes))
-    name = "" if wanted else _name_alone(sent, context)
-    if name:
-        wanted.append((sent, elements.codes(sent.code)))
-    elif not wanted:
-        return ()
+    name = ""  # what it is called, where only a name says what was measured
+    if not wanted:
+        codes = elements.codes(sent.code)
+        name = "" if are_known(codes, context.local) else elements.text(sent.code)[:_LONGEST_NAME]
+        if not name:
+            return ()
+        wanted.append((sent, codes))
     moments = context.moments
     # Of a period it is its end that counts, and nothing when that is open.
     when = _WHEN.of(sent, moments)[1] or _ISSUED.of(sent, moments)[1]
@@ -42,13 +44,6 @@ def read_observation(
             for result, codes in wanted
         ]
     )
-
-
-def _name_alone(sent: wire.Observation, context: Context) -> str:
-    """What a result is called, where only a name says what was measured."""
-    if are_known(elements.codes(sent.code), context.local):
-        return ""
-    return elements.text(sent.code)[:_LONGEST_NAME]
 
 
 #: A name is kept for every result under a code that nobody knows.

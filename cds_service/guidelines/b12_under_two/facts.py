@@ -305,10 +305,9 @@ def _done(procedure: Procedure, on: date) -> bool:
 # --- feeding ------------------------------------------------------------------------------------
 
 
-def _breast_fed(answers: Iterable[Measurement], problems: _Problems, g: Guideline) -> bool | None:
+def _breast_fed(newest: Sequence[Measurement], problems: _Problems, g: Guideline) -> bool | None:
     """The newest answer that tells, of several that any of them is breast milk; ``None`` when it
     is not known."""
-    newest = _newest_feeding(answers, g)
     if newest:
         return any(_feeding_answer(one, g) for one in newest)
     return True if problems.of("breast_fed") else None
@@ -331,9 +330,8 @@ def _newest_feeding(answers: Iterable[Measurement], g: Guideline) -> list[Measur
     return newest if last.is_partial or len(newest) > 1 else newest[-1:]
 
 
-def _formula_fed(answers: Iterable[Measurement], g: Guideline) -> bool:
+def _formula_fed(newest: Sequence[Measurement], g: Guideline) -> bool:
     """The newest answer is that the child gets formula and no breast milk."""
-    newest = _newest_feeding(answers, g)
     if any(_feeding_answer(one, g) for one in newest):
         return False
     said = [text for it in newest for text in (it.text, *(code.display for code in it.concepts))]
@@ -648,6 +646,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     )
     reactions = _reactions(record, problems, g)
     diets = _read_diets(measured.get("diet", ()), on, g)
+    fed = _newest_feeding(measured.get("breastfeeding_status", ()), g)
     return Facts(
         on=on,
         patient=record.patient,
@@ -692,7 +691,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         reactions=reactions.coded,
         possible_reactions=reactions.named,
         ahead=tuple([why_unusable(one, later=True) for one in read.ahead]),
-        breast_fed=_breast_fed(measured.get("breastfeeding_status", ()), problems, g),
+        breast_fed=_breast_fed(fed, problems, g),
         maternal_diet=diets.mother,
         child_diet=diets.child,
         therapy=therapy,
@@ -719,7 +718,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         screening=_screening(measured.get("newborn_screening", ()), problems.worded, on, g),
         worded=problems.worded,
         b12_deficiency_anemia=problems.of("b12_deficiency_anemia"),
-        formula_fed=_formula_fed(measured.get("breastfeeding_status", ()), g),
+        formula_fed=_formula_fed(fed, g),
         maternal=_maternal(record, measured, problems.worded, diets, on, g),
         diet_in_words=diets.child_in_words,
         vegan=diets.vegan,

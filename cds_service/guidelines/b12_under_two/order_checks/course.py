@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from cds_service.clinical import Medication, Phase, convert
@@ -29,6 +29,7 @@ class Course:
     def __init__(self, facts: Facts, a: Assessment, g: Guideline, of_b12: Sequence[Order]) -> None:
         self._facts, self._a, self.g = facts, a, g
         self._of_b12 = of_b12
+        self._schedules: dict[int, tuple[Order, tuple[Schedule, ...]]] = {}
 
     def regimen(self, order: Order) -> Decimal:
         """What the recommended regimen for this child and the route of ``order`` gives in two
@@ -115,9 +116,16 @@ class Course:
         """Whether it is the formulary's course of weekly injections, for whatever child."""
         return any(one.formulary for one in self._followed(order))
 
-    def _followed(self, order: Order) -> Iterable[Schedule]:
+    def _followed(self, order: Order) -> tuple[Schedule, ...]:
+        """Found once for an order, of which it is asked again and again."""
+        known = self._schedules.get(id(order))
+        if known is None:
+            known = self._schedules[id(order)] = order, tuple(self._found(order))
+        return known[1]
+
+    def _found(self, order: Order) -> Iterator[Schedule]:
         age, lines = self._facts.age, order.dosing.lines
-        if not lines:
+        if not lines or not _is_regular(lines[0]):
             return
         for one in self.g.file.published_schedules:
             aged = one.from_month <= age.youngest and age.oldest < one.to_month
@@ -126,17 +134,22 @@ class Course:
                 yield one
 
 
+def _is_regular(line: Line) -> bool:
+    """Whether a line says how much and, in one way, how often."""
+    amount = line.high is not None and line.low is not None
+    return amount and line.span is not None and line.times == line.least_times is not None
+
+
 def _follows(line: Line, order: Order, schedule: Schedule) -> bool:
     """Whether the first line has its route, dose (within a tenth), frequency and duration."""
-    if line.high is None or line.low is None or line.times is None or line.span is None:
+    if not order.ways or not order.dosing.ways.issubset(schedule.ways):
         return False
-    if line.times != line.least_times:
+    if line.high is None or line.low is None or line.times is None or line.span is None:
         return False
     if line.days is not None and line.days < schedule.lasting:
         return False
-    by_its_way = bool(order.ways) and set(order.ways) <= set(schedule.ways)
     fits = schedule.least * _LEAST <= line.low and line.high <= schedule.most * _MOST
-    return by_its_way and fits and line.times * schedule.days == schedule.times * line.span
+    return fits and line.times * schedule.days == schedule.times * line.span
 
 
 def _given(one: Medication) -> Decimal | None:
