@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
+from importlib import import_module
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,10 @@ from cds_service import consultation
 from cds_service.consultation.known_answers import KnownAnswers
 from cds_service.errors import Unavailable
 from cds_service.fhir.gather import prefetch_template
-from cds_service.fhir.server import FhirServer
 from cds_service.guidelines.registry import GUIDELINES
 from cds_service.settings import Settings, read_settings
 from cds_service.store.audit import Pseudonyms
 from cds_service.store.keeping import Store
-from cds_service.trust import outward
 from cds_service.trust.callers import Guard, OpenDoor
 from cds_service.web.intake import Turns
 from cds_service.web.views import Views, add_routes, fhir_server_for
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request
     from cds_service.consultation.challenger import Challenger
     from cds_service.consultation.restraint import Restraint
+    from cds_service.fhir.server import FhirServer
     from cds_service.guidelines.guideline import Known
     from cds_service.store.audit import Evaluation
     from cds_service.trust.addresses import ApprovedFhirServer
@@ -68,8 +68,13 @@ def create_app(
     happens in ``store``."""
 
     turns = Turns()
+    if settings.may_ask_servers:  # what asks them takes 10 MB, and a while to load
+        import_module("cds_service.fhir.server")
 
     def connect(server: ApprovedFhirServer, token: str | None, host: str) -> FhirServer:
+        from cds_service.fhir.server import FhirServer
+        from cds_service.trust import outward
+
         deadline, at_once = settings.fhir_deadline, settings.fhir_at_once
         own = infants is not None and infants.is_at(server.url, host)
         get = infants.get if infants is not None and own else outward.get

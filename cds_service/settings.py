@@ -87,6 +87,11 @@ class Settings(Struct, frozen=True):
         unasked = self.fhir_servers and self.clients_file is None and not self.demo
         return () if unasked else ("*",)
 
+    @property
+    def may_ask_servers(self) -> bool:
+        """Whether a call may name a FHIR server that is then asked."""
+        return bool(self.fhir_servers) or self.clients_file is not None or self.demo
+
 
 class Setting(NamedTuple):
     """One variable: the field it fills, how its text is read, its default and meaning in words.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import msgspec
@@ -18,8 +18,10 @@ import msgspec
 from cds_service import PROGRAM
 from cds_service.errors import BadRequest, NotFound, ServiceError
 from cds_service.trust.addresses import is_loopback
-from cds_service.trust.outward import Got
 from cds_service.workbench import samples
+
+if TYPE_CHECKING:
+    from cds_service.trust.outward import Got
 
 Json = dict[str, Any]
 #: The parameters of a search, in order; a name may come twice.
@@ -78,6 +80,8 @@ class SampleServer:
 
     def get(self, url: str, headers: Mapping[str, str], ends: float, most: int) -> Got:
         """`outward.get` without a socket."""
+        from cds_service.trust.outward import Got
+
         asked = urlsplit(url)
         base = f"{asked.scheme}://{asked.netloc}{PATH}"
         path = unquote(asked.path.removeprefix(f"{PATH}/"))
