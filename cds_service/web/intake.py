@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 #: its body holds one for as long as it likes, and the others must still be answered.
 _READ_AT_ONCE = 60
 _reading = BoundedSemaphore(_READ_AT_ONCE)
-#: Calls a worker works on at once: many would take turns on one core and make every call late.
-_WORK_AT_ONCE = 4
+#: Calls a worker works on at once: more would take turns on one core, which costs each of them
+#: some percent and makes all late; with one alone a long call would hold up all others.
+_WORK_AT_ONCE = 2
 
 
 class Turns:
