@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 from cds_service.clinical import Medication, Phase, convert
 from cds_service.guidelines.b12_under_two.age import days_since
@@ -158,8 +159,9 @@ def _given(one: Medication) -> Decimal | None:
     return sum(known, Decimal(0)) if known and len(known) == len(amounts) else None
 
 
+@lru_cache(maxsize=64)
 def _of_regimen(dose: Dose) -> Decimal:
-    """What its phases give in two weeks, one after the other."""
+    """What its phases give in two weeks, one after the other: the same for every child."""
     left, doses = TWO_WEEKS, 0
     for phase in dose.phases:
         if left <= 0:

@@ -179,6 +179,7 @@ class OrderChecks:
         self._regimens, self._cards, self._why = regimens, cards, why
         self._course = Course(self.facts, self.a, self.g, of_b12)
         self._child = child_facts(self.facts, self.a, self.g)
+        self._known: dict[int, tuple[Order, OrderFacts]] = {}
 
     def vitamin_b12(self, order: Order, others: Sequence[Order]) -> list[Said]:
         """What is to be said of an order of vitamin B12 among ``others`` of it."""
@@ -244,7 +245,7 @@ class OrderChecks:
         self, order: Order, repeated: tuple[Words, ...], elsewhere: Sequence[Medication]
     ) -> OrderFacts:
         return structs.replace(
-            amounts(self._child, order, self._course),
+            self._amounts(order),
             contradicts=order.dosing.contradicts,
             in_words_alone=order.dosing.in_words_alone,
             unclear=order.dosing.problems,
@@ -254,6 +255,13 @@ class OrderChecks:
                 *self._drafted_elsewhere(order),
             ),
         )
+
+    def _amounts(self, order: Order) -> OrderFacts:
+        """Found once for an order, of which it is asked by itself and beside others."""
+        known = self._known.get(id(order))
+        if known is None:
+            known = self._known[id(order)] = order, amounts(self._child, order, self._course)
+        return known[1]
 
     def _drafted_elsewhere(self, order: Order) -> Iterator[Words]:
         """The draft that is kept, where it goes by another way than ``order``."""
@@ -330,7 +338,7 @@ class OrderChecks:
 
     def _asked(self, order: Order) -> OrderFacts:
         """What the rows ask of an order, whatever is ordered beside it."""
-        asked = amounts(self._child, order, self._course)
+        asked = self._amounts(order)
         if not order.injected:
             return asked
         facts, g, aside = self.facts, self.g, Reasoning()
