@@ -402,6 +402,38 @@ def test_of_a_relative_who_is_not_the_mother_no_disease_is_asked(
     assert bool(unread(answer)) is is_said
 
 
+@pytest.mark.parametrize(
+    ("code", "is_lebers"),
+    [
+        ({"coding": [{"system": SNOMED, "code": "58610003"}]}, True),
+        ({"coding": [{"system": "http://www.orpha.net", "code": "104"}]}, True),
+        ({"text": "Lebersche Optikusatrophie"}, True),
+        ({"text": "Leber's hereditary optic neuropathy"}, True),
+        ({"text": "Leber: Zirrhose"}, False),
+        ({"text": "Optic neuritis"}, False),
+    ],
+)
+def test_lebers_disease_in_the_family_keeps_cyanocobalamin_away(
+    service: FlaskClient, code: Json, *, is_lebers: bool
+) -> None:
+    family = copy.deepcopy(RESOURCES["family"])
+    family["relationship"] = coded(ROLES, "MUNCLE", "maternal uncle")
+    family["condition"] = [{"code": code}]
+    sent = {key: RESOURCES[key] for key in ("b12", "weight")}
+    answer = ask(service, {**sent, "family": family})
+    orders = [
+        action["resource"]
+        for card in answer["cards"]
+        for suggestion in card.get("suggestions", [])
+        for action in suggestion["actions"]
+        if action["resource"]["resourceType"] == "MedicationRequest"
+    ]
+    assert ("SAF-01" in account(answer)["ruleIds"]) is is_lebers
+    assert orders
+    assert any("yanocobalamin" in str(one) for one in orders) is not is_lebers
+    assert ("maternal uncle" in str(answer["cards"])) is is_lebers
+
+
 def test_a_disease_of_the_mother_in_words_is_read(service: FlaskClient) -> None:
     family = copy.deepcopy(RESOURCES["family"])
     family["condition"] = [{"code": {"text": "Zöliakie"}}]

@@ -876,6 +876,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     signs: SignNames
     mother: MotherNames
     nitrous_oxide: tuple[str, ...]
+    leber: tuple[str, ...]
     labs: Mapping[str, str]
 
 

@@ -38,6 +38,7 @@ from cds_service.guidelines.b12_under_two.meanings import (
     diseases_of_the_mother,
     is_called_the_mothers,
     is_of_the_mother,
+    lebers_of,
     meaning_of,
     names_nitrous_oxide,
     plain_answer,
@@ -576,6 +577,13 @@ def _gestation(found: Iterable[Measurement]) -> Decimal | None:
     return weeks
 
 
+def _lebers_in_the_family(record: Record, g: Guideline) -> Iterator[Finding]:
+    for one in record.relatives:
+        for name in lebers_of(one, g):
+            whose = f"{name} ({one.role})" if one.role else name
+            yield Finding(whose, one.source, None, possible=True, severe=False)
+
+
 def _as_possible(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple([structs.replace(one, possible=True) for one in findings])
 
@@ -685,6 +693,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         leber=(
             *problems.of("leber", lasting=True),
             *_as_possible(problems.of("leber_possible", lasting=True)),
+            *_lebers_in_the_family(record, g),
         ),
         renal=problems.of("renal_impairment"),
         preterm=problems.of("preterm", lasting=True),

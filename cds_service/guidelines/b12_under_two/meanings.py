@@ -68,6 +68,16 @@ def diseases_of_the_mother(relative: Relative, g: Guideline) -> Iterator[str]:
             yield name
 
 
+def lebers_of(relative: Relative, g: Guideline) -> Iterator[str]:
+    """Leber's optic neuropathy among a relative's diseases, by its code or its name: it is
+    inherited, and may be the child's."""
+    named = [one for one in relative.diseases if has_phrase(one, g.file.names.leber)]
+    yield from named
+    coded = [one for one in relative.disease_codes if g.codes.leber.decides(one)]
+    if coded and not named:
+        yield coded[0].display or g.codes.leber.called(coded[0])
+
+
 def is_of_the_mother(about: str, g: Guideline) -> bool:
     """Whether the person a result is about is called the mother."""
     return bool(about) and has_phrase(about, g.file.names.mother.words)

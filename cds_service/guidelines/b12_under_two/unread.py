@@ -29,6 +29,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.meanings import (
     diseases_of_the_mother,
     is_the_mother,
+    lebers_of,
     names_nitrous_oxide,
 )
 from cds_service.guidelines.b12_under_two.products import recognise
@@ -186,7 +187,8 @@ def _understood_by_name(record: Record, g: Guideline) -> Iterator[tuple[str, str
             yield problem.source, problem.text
     for relative in record.relatives:
         hers = is_the_mother(relative, g)
-        for name in diseases_of_the_mother(relative, g) if hers else relative.diseases:
+        known = (*diseases_of_the_mother(relative, g), *lebers_of(relative, g))
+        for name in known if hers else relative.diseases:
             yield relative.source, name
 
 
