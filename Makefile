@@ -12,13 +12,16 @@ PIP  := $(RUN)/python -m pip --disable-pip-version-check
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --no-header --no-emit-index-url $(LOCK_ARGS)
 
+# Hundreds of tests start the program: what is compiled is kept, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo install test prove mutants records test-servers fuzz check format docs bench profile lock clean
 
 help:
 	@echo "make demo         the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
 	@echo "make test         all tests that need nothing but Python (ARGS=... goes to pytest)"
-	@echo "make prove        the decision tables over every combination of their facts, some minutes"
+	@echo "make prove        every long proof whole: all combinations of facts, orders, infants and stories; an hour"
 	@echo "make mutants      small mistakes in the arithmetic of the medicine, found by the tests or not; an hour"
 	@echo "make records      public records in a folder (ARGS=FOLDER): what of them is used, and what is only named"
 	@echo "make fuzz         the fuzzers for some five minutes, with new examples every time"
@@ -41,7 +44,7 @@ test: $(VENV)/.dev
 	$(RUN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 prove: $(VENV)/.dev
-	$(RUN)/python -m pytest -n auto --dist worksteal -m long $(ARGS)
+	CDS_TEST_SAMPLE=all $(RUN)/python -m pytest -n auto --dist worksteal -m "long or sampled" $(ARGS)
 
 # At most an hour, or as many as ARGS="--minutes 10" says.
 mutants: $(VENV)/.dev $(VENV)/.mutants

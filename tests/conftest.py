@@ -14,6 +14,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from sampling import left_out
 
 NEEDED = {
     "CDS_TEST_DEPLOYMENT": "an empty folder to carry out the Dockerfile's steps in; needs the"
@@ -48,6 +49,16 @@ hypothesis.settings.load_profile("house")
 hypothesis.settings.register_profile(
     "fuzz", deadline=None, max_examples=20_000, suppress_health_check=_too_slow
 )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves the parameters that are not in a test's sample; what is asked for by its name, or
+    with others that are few, is run."""
+    out = left_out(items)
+    if out:
+        config.hook.pytest_deselected(items=list(out))
+        items[:] = [item for item in items if item not in out]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

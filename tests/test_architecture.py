@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -346,6 +347,7 @@ def name_of(file: Path) -> str:
 MODULES = {name_of(file): file for file in sorted(PACKAGE.rglob("*.py"))}
 
 
+@cache
 def imports_of(name: str) -> set[str]:
     """Every module imported anywhere in the file, in full: inside functions and type checks too."""
     file = MODULES[name]

@@ -6,6 +6,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from urllib.parse import unquote
 
 import click
@@ -20,14 +21,11 @@ TEST_VARIABLES = {
     "CDS_TEST_DATA",
     "CDS_TEST_AXE",
     "CDS_TEST_CHROMIUM",
-    "CDS_TEST_COMBINATIONS",
     "CDS_TEST_DEPLOYMENT",
     "CDS_TEST_HAPI",
-    "CDS_TEST_BASKETS",
-    "CDS_TEST_INFANTS",
-    "CDS_TEST_ORDERS",
     "CDS_TEST_POSTGRESQL",
     "CDS_TEST_R4_EXAMPLES",
+    "CDS_TEST_SAMPLE",
     "CDS_TEST_SERVERS",
     "CDS_REQUIRE_ALL_TESTS",
 }
@@ -38,12 +36,14 @@ MARKDOWN = sorted(name for name in FILES if name.endswith(".md"))
 MANUALS = [n for n in MARKDOWN if n in {"README.md", "DEVELOPERS.md"} or n.startswith("docs/")]
 
 
+@cache
 def prose_of(name: str) -> str:
     """The Markdown without code, where brackets mean something else."""
     without_blocks = re.sub(r"^(```|~~~).*?^\1", "", text_of(name), flags=re.M | re.S)
     return re.sub(r"`[^`\n]*`", "", without_blocks)
 
 
+@cache
 def anchors_of(name: str) -> set[str]:
     """The anchors that GitHub gives the headings of a Markdown file."""
     text = re.sub(r"^(```|~~~).*?^\1", "", text_of(name), flags=re.M | re.S)

@@ -55,6 +55,7 @@ def bytes_of(story: Story, hook: str, request: Json) -> bytes:
     return body
 
 
+@pytest.mark.sampled(40)
 @pytest.mark.parametrize("name", STORIES)
 def test_the_order_of_entries_changes_no_byte(
     name: str, record_property: Callable[[str, object], None]

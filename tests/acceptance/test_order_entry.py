@@ -837,6 +837,7 @@ def one_action(name: str) -> Any:
     return told.client(one_action=True).post(told.path, json=told.request)
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("name", STORIES)
 def test_with_one_action_each_nothing_is_lost(name: str) -> None:
     normal, single = story_of(name).post(), one_action(name)
@@ -846,6 +847,7 @@ def test_with_one_action_each_nothing_is_lost(name: str) -> None:
     assert set(what_is_done(single)) == set(what_is_done(normal))
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("name", STORIES)
 def test_an_order_is_named_only_where_a_card_is_about_a_draft(name: str) -> None:
     in_basket = {address(one) for one in drafts_of(name)}
@@ -854,6 +856,7 @@ def test_an_order_is_named_only_where_a_card_is_about_a_draft(name: str) -> None
         assert named <= in_basket
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("name", STORIES)
 def test_with_one_action_each_the_drug_stays_where_it_was(name: str) -> None:
     normal, single = story_of(name).post(), one_action(name)

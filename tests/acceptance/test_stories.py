@@ -378,6 +378,7 @@ def test_the_cards_are_the_accepted_ones_to_the_letter(name: str) -> None:
 # --- the other ways to the data -------------------------------------------------------------
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("name", STORIES)
 def test_a_fhir_server_leads_to_the_same_answer_as_prefetch(name: str) -> None:
     story = story_of(name)
@@ -394,6 +395,7 @@ def test_a_fhir_server_leads_to_the_same_answer_as_prefetch(name: str) -> None:
     assert (answer.json == story.post().json) == (name not in UNASKED)
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("name", STORIES)
 def test_the_file_with_the_record_leads_to_the_same_answer(name: str) -> None:
     written_down = "request.json" if name in ORDER_STORIES else "patient.json"
@@ -454,6 +456,7 @@ def test_the_command_evaluate_says_the_same(name: str) -> None:
 # --- what would be saved --------------------------------------------------------------------
 
 
+@pytest.mark.sampled(120)
 @pytest.mark.parametrize("name", STORIES)
 def test_every_suggested_resource_is_valid_and_about_the_patient(name: str) -> None:
     own = {address(one) for one in story_of(name).resources}

@@ -78,6 +78,7 @@ def test_there_are_infants_to_treat() -> None:
 # --- the buttons ---------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(90)
 @pytest.mark.parametrize("name", STORIES)
 def test_a_drug_that_is_not_recommended_says_so_first_on_its_button(name: str) -> None:
     """Clients hide `isRecommended`, and show the label alone."""
@@ -193,6 +194,7 @@ def kept_by_us_core(resource: Json) -> Json:
     return kept
 
 
+@pytest.mark.sampled(40)
 @pytest.mark.parametrize("name", TREATED)
 def test_what_a_us_core_server_keeps_is_known_as_the_treatment(name: str) -> None:
     told = story_of(name)

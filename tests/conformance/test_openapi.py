@@ -99,6 +99,7 @@ def clients() -> dict[str, FlaskClient]:
     return {}
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("story", sorted(one.name for one in STORIES.iterdir() if one.is_dir()))
 def test_every_story_is_asked_and_answered_as_told(
     story: str, clients: dict[str, FlaskClient]

@@ -155,6 +155,7 @@ def test_explain_shows_a_converted_result_as_it_was_sent() -> None:
     assert re.search(r"Vitamin B12: +[\d.]+ pg/mL \(sent as [\d.]+ pmol/L\)", said)
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_story_can_be_explained(name: str) -> None:
     from cds_service.fhir.gather import gather
@@ -192,6 +193,7 @@ ABOUT_ORDERS = {
 }
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("name", sorted({*NAMES} - ABOUT_ORDERS - {OTHERS_RECORDS}))
 def test_a_record_as_a_bundle_and_as_a_request_give_the_same_advice(name: str) -> None:
     folder = STORIES / name

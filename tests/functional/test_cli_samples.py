@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 from played import strings_in
+from sampling import chosen
 
 from cds_service import consultation
 from cds_service.app import create_app
@@ -81,7 +82,7 @@ def dates(value: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize("day", [*DAYS, date.today()], ids=str)  # noqa: DTZ011, TID251
 def test_a_story_told_on_another_day_fires_the_same_rules(day: date) -> None:
-    for name, story in STORIES.items():
+    for name, story in chosen(STORIES.items(), 40, str(day)):
         told = samples.shifted(story, day)
         if told is None:
             assert name in NOT_ON_EVERY_DAY

@@ -4,16 +4,15 @@ code is read, and a file that cannot be right stops the start with its place and
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 
+from cds_service.__main__ import main
 from cds_service.app import create_app, create_store
 from cds_service.consultation import EVALUATION_EXTENSION, load_services
 from cds_service.errors import GuidelineError
@@ -21,7 +20,6 @@ from cds_service.settings import Settings
 
 Json = dict[str, Any]
 
-ROOT = Path(__file__).parents[2]
 LAB, WARD = "http://lab.example.org/tests", "urn:oid:2.999.7"
 SUBJECT = {"reference": "Patient/p1"}
 TODAY = date(2026, 11, 22)
@@ -275,21 +273,13 @@ def test_a_file_that_is_no_map_is_refused(tmp_path: Path, content: str, where: s
 # --- on the command line -------------------------------------------------------------------------
 
 
-def cli(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CDS_")}
-    return subprocess.run(
-        [sys.executable, "-m", "cds_service", *words],
-        cwd=ROOT,
-        env={**kept, **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+def cli(*words: str, **variables: str) -> Result:
+    return CliRunner(env=variables).invoke(main, words)
 
 
 def test_check_says_what_each_code_means(site: Path, tmp_path: Path) -> None:
     done = cli("check", CDS_CODE_MAP=str(site))
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     told = done.stdout.splitlines()
     assert f"Code map: 9 local codes in {site}" in told
     assert f"  {LAB}|HGB: hemoglobin" in told
@@ -299,7 +289,7 @@ def test_check_says_what_each_code_means(site: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.csv"
     wrong.write_text(f"system,code,means\n{LAB},VB12,vitamin\n")
     done = cli("check", CDS_CODE_MAP=str(wrong))
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert done.stderr.startswith(f"Error: {wrong}: line 2: vitamin is no code list. Take a name")
 
 

@@ -119,6 +119,7 @@ def test_a_card_rests_until_its_time_is_over(indicator: str, past: timedelta, re
     assert bool(hidden(done)[indicator]) == rests
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("name", ALL)
 def test_what_is_never_hidden_is_not_hidden(name: str) -> None:
     """Everything was overridden a moment ago: critical cards, all cards at order-sign, cards about

@@ -6,11 +6,13 @@ import html
 import json
 import re
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fhir_server_stub import FhirStub
+from flask import Flask
 from flask.testing import FlaskClient
 
 from cds_service.app import create_app
@@ -30,9 +32,14 @@ G = SERVICES[0].guideline.data
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
-def client(**settings: Any) -> FlaskClient:
+@cache
+def _app(**settings: Any) -> Flask:
     chosen = {"demo": True, "as_of": date.fromisoformat(ON), **settings}
-    return create_app(Settings(**chosen), SERVICES).test_client()
+    return create_app(Settings(**chosen), SERVICES)
+
+
+def client(**settings: Any) -> FlaskClient:
+    return _app(**settings).test_client()
 
 
 def explained(request: bytes, on: str = "", hook: str = "patient-view") -> Any:

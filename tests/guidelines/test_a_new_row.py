@@ -6,6 +6,7 @@ The row is added in memory to what `status.py` and `status.toml` say; nothing el
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from cds_service.app import create_app
 from cds_service.consultation import Service, load_services
 from cds_service.fhir.gather import prefetch_template
 from cds_service.guidelines import b12_under_two as b12
-from cds_service.guidelines.b12_under_two import tables
+from cds_service.guidelines.b12_under_two import loading, tables
 from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.b12_under_two.describe import describe
 from cds_service.guidelines.b12_under_two.tables.status import StatusFacts, StatusName
@@ -62,7 +63,7 @@ def row_of(limits: Limits) -> Row[StatusName]:
 
 
 @pytest.fixture
-def services(monkeypatch: pytest.MonkeyPatch) -> tuple[Service, ...]:
+def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Service, ...]]:
     """The guideline as it is loaded with the row in its table and the words in their file."""
     said, status_table = tables.words(), tables.status_table
 
@@ -81,7 +82,9 @@ def services(monkeypatch: pytest.MonkeyPatch) -> tuple[Service, ...]:
 
     monkeypatch.setattr(tables, "words", with_the_words)
     monkeypatch.setattr(tables, "status_table", with_the_row)
-    return load_services()
+    loading.load_shipped.cache_clear()
+    yield load_services()
+    loading.load_shipped.cache_clear()
 
 
 @pytest.fixture

@@ -265,6 +265,7 @@ def decisions(story: str, words: Words) -> Iterator[Json]:
         yield decided(answer.json)
 
 
+@pytest.mark.sampled(40)
 @pytest.mark.parametrize("story", sorted(folder.name for folder in STORIES.iterdir()))
 def test_a_story_is_decided_alike_whatever_everything_is_called(story: str) -> None:
     with room_for_all():

@@ -35,6 +35,7 @@ from builders import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sampling import sample_of
 
 from cds_service.cdshooks.response import Response, encode
 from cds_service.clinical import (
@@ -499,7 +500,7 @@ def test_every_promise_holds_for_every_record() -> None:
         for promise in PROMISES:
             promise(seen)
 
-    @settings(many, max_examples=400)
+    @settings(many, max_examples=min(sample_of(120), 1_000))
     @given(records())
     def keeps_its_promises(record: Record) -> None:
         seen = see(record)

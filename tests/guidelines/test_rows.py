@@ -2,13 +2,11 @@
 
 Over every combination of the values that its rows tell apart, each table answers as its rows read,
 at each limit and on either side of it, for every name, and for what is unknown. Of more than `MOST`
-combinations `make test` takes a sample, always the same one, of as many as CDS_TEST_COMBINATIONS
-says; `make prove` takes them all.
+combinations `make test` takes a sample (see `sampling`); `make prove` takes them all.
 """
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
@@ -24,6 +22,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import pytest
 from builders import WORDS, G, a_record, see
 from msgspec import NODEFAULT, structs
+from sampling import sample_of
 from test_export import exported, functions, meant
 from test_table_cases import CASES, TABLES
 
@@ -46,7 +45,7 @@ from cds_service.guidelines.tables import (
     holds,
 )
 
-MOST, SAMPLE = 20_000, int(os.environ.get("CDS_TEST_COMBINATIONS", "5000"))
+MOST, SAMPLE = 20_000, 2_000
 #: Of more combinations than these `make prove` takes a sample as well, of so many.
 FAR_TOO_MANY = 2_000_000
 
@@ -179,7 +178,7 @@ def answers_as_it_reads(name: str, asked: Iterable[Combination]) -> set[str]:
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_answers_every_child_as_its_rows_read(name: str) -> None:
     """Exactly one row of a table whose first row answers, at most one where it need not."""
-    reached = answers_as_it_reads(name, combinations(name, MOST, SAMPLE))
+    reached = answers_as_it_reads(name, combinations(name, MOST, min(sample_of(SAMPLE), MOST)))
     if count_of(name) <= MOST:
         assert reached == set(rows_of(name)), "a row that no child can reach"
 

@@ -1077,6 +1077,7 @@ def _given_in_two_weeks(amount: int, every: Decimal, lasting: int) -> Decimal:
     return total
 
 
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("injected", [True, False], ids=["injected", "by mouth"])
 @pytest.mark.parametrize("lasting", [1, 7, 14, 90])

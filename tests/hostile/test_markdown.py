@@ -286,6 +286,7 @@ def ask() -> Callable[[Any, str], list[dict[str, Any]]]:
     return cards_for
 
 
+@pytest.mark.sampled(40)
 @pytest.mark.parametrize("story", sorted(path.name for path in STORIES.iterdir() if path.is_dir()))
 def test_no_story_told_in_hostile_words_makes_markup(
     story: str, ask: Callable[[Any, str], list[dict[str, Any]]]

@@ -60,6 +60,7 @@ def test_a_patient_medplum_never_had_is_said_to_be_missing(medplum: str) -> None
     assert "404" in answer.text
 
 
+@pytest.mark.sampled(40)
 @pytest.mark.parametrize("name", R4_STORIES)
 def test_a_server_that_sends_the_whole_ward_lends_no_child_anothers_result(name: str) -> None:
     story = Story(name)

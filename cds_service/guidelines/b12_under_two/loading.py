@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,8 @@ _NO_MAP = CodeMap()
 def load(changes: Changes | None = None, code_map: CodeMap = _NO_MAP) -> Guideline:
     """The guideline, checked whole; with a site's ``changes`` on top, checked the same way, and
     its own codes on the lists that they mean."""
+    if changes is None and code_map == _NO_MAP:
+        return load_shipped()
     lists = load_code_lists(FOLDER / "codes")
     if changes is None:
         return _loaded(read_own(), FILE, lists, (), code_map)
@@ -111,6 +114,12 @@ def load(changes: Changes | None = None, code_map: CodeMap = _NO_MAP) -> Guideli
         _check_changes(g.file, convert(read_own(), File, FILE), changes.path)
         check_told(data, changes, changed)
     return g
+
+
+@cache
+def load_shipped() -> Guideline:
+    """As it comes, loaded once."""
+    return _loaded(read_own(), FILE, load_code_lists(FOLDER / "codes"), (), _NO_MAP)
 
 
 def _loaded(
