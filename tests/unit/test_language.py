@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from babel import Locale
 from msgspec import Struct
 
 from cds_service.errors import CatalogueError
@@ -35,6 +36,7 @@ from cds_service.language.catalogues import (
     flattened,
     read_catalogue,
 )
+from cds_service.language.plurals import count_of_forms, place_of_form
 
 ENGLISH = house.language()
 
@@ -153,6 +155,23 @@ def test_a_word_has_the_form_that_goes_with_its_number(
     for number, form in told.items():
         said: Value = Decimal(number) if number[0].isdigit() else number
         assert language.fill(Message("texts.doses", {"n": said})) == form, number
+
+
+@pytest.mark.parametrize(
+    "tag", ["de", "en", "es", "fr", "ja", "ko", "pl", "pt-BR", "ru", "uk", "be", "cs", "sk"]
+)
+def test_the_form_that_goes_with_a_number_is_unicodes(tag: str) -> None:
+    """As Babel reads CLDR. Its "many" of Romance languages, for whole millions, no text needs."""
+    rule = Locale.parse(tag, sep="-").plural_form
+    romance = tag[:2] in ("es", "fr", "pt")
+    known = [
+        one
+        for one in ("one", "few", "many", "other")
+        if one in {*rule.tags, "other"} and not (romance and one == "many")
+    ]
+    assert count_of_forms(tag) == len(known)
+    for number in (*range(1000), *(Decimal(tenth) / 10 for tenth in range(1, 300))):
+        assert known[place_of_form(tag, Decimal(number))] == rule(number), number
 
 
 # --- the same in every language -----------------------------------------------------------------
