@@ -22,7 +22,7 @@ from cds_service.language import Words
 class Code(Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """One coding: a code of one system. ``display`` is what the sender called it.
 
-    Encoded as it stands it is a FHIR Coding.
+    Encoded unchanged it is a FHIR Coding.
     """
 
     system: str
@@ -104,7 +104,7 @@ class Measurement(Struct, frozen=True, gc=False):
 
     ``status`` is FHIR's ("final", "preliminary", ...); ``value`` is the quantity, ``interval``
     a range, ``concepts`` and ``text`` a coded or written answer; at most one kind is present.
-    ``withheld`` is true when the sender says why there is no value. ``about`` names somebody
+    ``withheld`` is true when the sender says why there is no value. ``about`` names someone
     else the result is about (``Observation.focus``: the mother, a fetus); such a result is never
     this patient's. ``source`` is its address in the record ("Observation/123"). ``unclear`` names
     what was sent about it and could not be understood ("date", "flag", "range"): such a result is
@@ -162,8 +162,8 @@ class Dose(Struct, frozen=True, gc=False):
 class Medication(Struct, frozen=True, gc=False):
     """A medication ordered, stated or given.
 
-    ``kind`` is "order", "statement" or "administration". An identity that could not be had
-    (a reference nobody resolved) has no ``codes``, and at most the ``text`` that its order calls it
+    ``kind`` is "order", "statement" or "administration". An identity that could not be obtained
+    (a reference no one resolved) has no ``codes``, and at most the ``text`` that its order calls it
     by: ``unresolved``. It is unknown, not absent, whatever it is called.
     ``authored`` is when it was ordered or given (start of the period for a statement).
     ``resource`` is the order as sent, kept only for orders, so that an update can carry it whole.
@@ -245,7 +245,7 @@ class DraftDosage(Struct, frozen=True, gc=False):
     day_times: frozenset[str] = frozenset()
 
 
-#: The versions of FHIR that are read; which shape each has is told by ``fhir/editions.py``.
+#: The versions of FHIR that are read; which shape each has is shown by ``fhir/editions.py``.
 Edition = Literal["DSTU2", "STU3", "R4", "R4B", "R5"]
 
 
@@ -255,7 +255,7 @@ class Draft(Struct, frozen=True):
     ``kind`` is "drug", "test" or "other". ``source`` is how the client names it
     ("MedicationRequest/request-123"; "" without an id: it cannot be changed, only added to).
     ``selected`` when the clinician is working on it now. ``begun`` is false for a drug order that
-    names no medication yet. A medication that is named but cannot be had has neither ``codes``
+    names no medication yet. A medication that is named but cannot be obtained has neither ``codes``
     nor ``text``. ``test`` is a laboratory order as the record would have it. ``edition`` is the
     FHIR version whose shape it has; ``resource`` the draft as it was sent.
     """
@@ -341,7 +341,7 @@ class Need(Struct, frozen=True):
     codes a resource must carry to be read (a superset: some are kept only to say that they
     cannot be used). Both empty: every resource of the kind. ``local`` are a site's own codes that
     have a meaning here, whatever it is. Importance: without an
-    *indispensable* need nothing can be said (412); without a *required* one nothing can be
+    *indispensable* need nothing can be stated (412); without a *required* one nothing can be
     recommended (a card says so); without an *optional* one its facts are unknown. A *welcome* one
     is used where a client sends it, and neither fetched nor missed.
     """
@@ -372,7 +372,7 @@ class Unread(Struct, frozen=True, gc=False):
     ``need`` is the need's key. ``name`` is what the sender calls it ("" where it has no name or is
     not of this patient), ``system`` and ``code`` its first coding where that is what was not
     understood, ``source`` its address in the record. A ``reason`` of "flag" or "range": the value
-    beside it was used. "code": a code that is on a list of the guideline and not verified.
+    with it was used. "code": a code that is on a list of the guideline and not verified.
     """
 
     need: str
@@ -383,13 +383,13 @@ class Unread(Struct, frozen=True, gc=False):
     source: str = ""
 
 
-#: Of these nothing that this patient is told by was lost: they are not this patient's, or no
+#: Of these nothing that this patient is identified by was lost: they are not this patient's, or no
 #: clinical fact of the kind that was asked for.
 BESIDE: frozenset[Reason] = frozenset({"another patient", "another kind"})
 
 
 class Relative(Struct, frozen=True):
-    """Somebody of the family, and what is recorded of them: ``diseases`` in words. ``source`` is
+    """Someone of the family, and what is recorded of them: ``diseases`` in words. ``source`` is
     its address in the record."""
 
     role: str
@@ -400,7 +400,7 @@ class Relative(Struct, frozen=True):
 
 
 class OpenTask(Struct, frozen=True):
-    """A task about this patient that nobody has finished, in its words."""
+    """A task about this patient that no one has finished, in its words."""
 
     text: str
 
@@ -408,8 +408,8 @@ class OpenTask(Struct, frozen=True):
 class Record(Struct, frozen=True):
     """All that could be read about one patient, and what could not.
 
-    ``missing`` maps the key of each need that could not be had to a plain reason; its facts are
-    unknown, never absent. ``incomplete`` names needs of which only a part arrived.
+    ``missing`` maps the key of each need that could not be obtained to a plain reason; its facts
+    are unknown, never absent. ``incomplete`` names needs of which only a part arrived.
     ``unread`` is the account of what was sent and not used, each with its reason. ``unreadable``
     counts, by need, resources that could not be understood; ``foreign`` those of other patients,
     which were dropped.
@@ -580,7 +580,7 @@ class DoseUnit(Struct, frozen=True, gc=False):
 
 
 #: Symbols in this case only: "G" is gauss in UCUM, and "UG" no more than a guess. "Mg" and "MG"
-#: are milligrams, as RxNorm writes them: nobody doses megagrams.
+#: are milligrams, as RxNorm writes them: no one doses megagrams.
 _DOSE_SYMBOLS = {
     spelling: unit
     for unit, spellings in {

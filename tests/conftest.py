@@ -34,7 +34,7 @@ NEEDED = {
 REQUIRE_ALL = bool(os.environ.get("CDS_REQUIRE_ALL_TESTS"))
 
 # The service under test takes its settings from the test, never from the shell it runs in. What
-# tests are told by stays: every worker of pytest-xdist reads it again.
+# tests are shown by stays: every worker of pytest-xdist reads it again.
 for _name in [name for name in os.environ if name.startswith("CDS_")]:
     if not _name.startswith("CDS_TEST_") and _name != "CDS_REQUIRE_ALL_TESTS":
         del os.environ[_name]

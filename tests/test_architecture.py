@@ -1,5 +1,5 @@
-"""Who knows whom, as a table: the medicine knows no FHIR, FHIR no medicine, neither any HTTP; and
-how many ways may lead through one function.
+"""Which part knows which, as a table: the medicine do not know FHIR, FHIR no medicine, neither any
+HTTP; and how many ways may lead through one function.
 
 The table is total: a module without a row fails, and so does a row without a module. Adding one
 is a decision about the house, made here and explained in DEVELOPERS.md.
@@ -19,7 +19,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "cds_service"
 
 _READING = "clinical fhir.gather fhir.reading fhir.editions fhir.wire fhir.elements"
-# What lies directly in guidelines/ is the kit that every guideline is made with.
+# What is directly in guidelines/ is the kit that every guideline is made with.
 _KIT = (
     "clinical errors language guidelines.engine guidelines.tables guidelines.codelists"
     " guidelines.overrides guidelines.checks guidelines.doses guidelines.guideline"
@@ -27,10 +27,10 @@ _KIT = (
 )
 _B12 = f"{_KIT} guidelines.b12_under_two"
 
-# Each module: what of ours it may import, and which libraries beyond Python's own.
+# Each module: what of our own it may import, and which libraries beyond Python's own.
 # "guidelines.b12_under_two" as a permission covers the modules inside it.
 ALLOWED: dict[str, tuple[str, str]] = {
-    # module                               of ours                                   libraries
+    # module                               of our own                                   libraries
     "": ("", ""),
     "clinical": ("language", "msgspec"),
     "errors": ("", "msgspec"),
@@ -328,7 +328,7 @@ ONLY = {
     "prometheus_client": {"store.metrics"},
 }
 
-# What a reader sees first: modules and packages side by side. More is a house nobody oversees.
+# What a reader sees first: modules and packages side by side. More is a house no one oversees.
 MOST_AT_THE_TOP = 14
 
 # Ways through one function, as `ways_through` counts them. Nothing is exempt: a function above
@@ -430,7 +430,7 @@ def ways_through(part: ast.AST) -> int:
     """How many decisions ``part`` holds, counted as radon counts them: each branch, loop and its
     `else`, handler and `else` of a `try`, `case` but the last resort, assertion, conditional
     expression, comprehension and each of its conditions, and each `and` or `or`. A function has one
-    way more than decisions; one inside another is counted by itself."""
+    way more than decisions; one inside another is counted on its own."""
     match part:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             return 0
@@ -536,12 +536,12 @@ def test_outside_the_guidelines_nobody_knows_one() -> None:
         assert not known, f"{name} may not know {sorted(known)}"
 
 
-#: What the program is called and is about may stand in `cds_service.PROGRAM` and `ABOUT`.
+#: What the program is called and is about may be in `cds_service.PROGRAM` and `ABOUT`.
 NAMES_THE_MATTER = {"__init__.py"}
 
 
 def test_outside_the_guidelines_nothing_names_their_matter() -> None:
-    """Static files included. What is said of a guideline comes from it."""
+    """Static files included. What is stated of a guideline comes from it."""
     named = {
         str(file.relative_to(PACKAGE))
         for file in PACKAGE.rglob("*")

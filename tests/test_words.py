@@ -2,10 +2,10 @@
 
 A clinician reads cards, orders, the account of an answer, the workbench and the reports. What they
 say has an id in code and its words in ``texts/en.toml``; so a sentence is changed in one file, and
-a language is a file more. What is left in code is for whoever runs or calls the service, or for no
-person at all, and `MAY` says of each why; what a `Literal` lists is a code. A single word cannot be
-told from a code of the wire or of a table, so only sentences are looked for, and words around
-values.
+a language is a file more. What is left in code is for anyone who runs or calls the service, or for
+no person at all, and `MAY` says of each why; what a `Literal` lists is a code. A single word
+cannot be determined from a code of the wire or of a table, so only sentences are looked for, and
+words around values.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from cds_service.language import house, id_of, ids_of, placeholders
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "cds_service"
 
-#: Sentences that may stand in code: by file, or by what they are given to, and why.
+#: Sentences that may be in code: by file, or by what they are given to, and why.
 MAY: Mapping[str, str] = {
     "__init__.py": "the name of the program",
     "errors.py": "OperationOutcome, and what keeps the program from starting",
-    "settings.py": "settings, for whoever runs the service",
+    "settings.py": "settings, for anyone who runs the service",
     "commands/": "the command line",
     "__main__.py": "the command line",
     "clinical.py": "units and forms as senders spell them, to be recognised",
     "cdshooks/": "OperationOutcome: what is wrong with a request",
     "trust/": "why a caller or an address is refused: for the log, and for integrators",
-    "fhir/": "OperationOutcome, terms of FHIR, and why something could not be had",
+    "fhir/": "OperationOutcome, terms of FHIR, and why something could not be obtained",
     "guidelines/checks.py": "what keeps a guideline from being loaded",
     "guidelines/codelists.py": "what keeps a guideline from being loaded",
     "guidelines/doses.py": "what keeps a guideline from being loaded",
@@ -47,14 +47,14 @@ MAY: Mapping[str, str] = {
     "guidelines/tables.py": "what keeps a guideline from being loaded",
     "store/database.py": "SQL, and what the database did not do",
     "store/keeping.py": "what the database did not do",
-    "store/metrics.py": "what a count is of, for whoever watches the service",
+    "store/metrics.py": "what a count is of, for anyone who watches the service",
     "web/edge.py": "headers",
     "web/intake.py": "OperationOutcome: what is wrong with a body",
     "web/views.py": "OperationOutcome, and why no FHIR server is asked",
 }
 
 #: In files that are searched: values of the wire, of the database and of tables for programs, and
-#: what is said to whoever calls or runs the service; names of the parts of a row.
+#: what is reported to anyone who calls or runs the service; names of the parts of a row.
 TERMS: Mapping[str, tuple[str, ...]] = {
     "consultation/account.py": ("not evaluated", "nothing to say"),
     "consultation/cases.py": (
@@ -223,7 +223,7 @@ def test_the_search_finds_sentences_and_nothing_else(code: str, said: list[str])
     assert [one.text for one in sentences(ast.parse(code), "x.py")] == said
 
 
-# --- what is said, and with which values --------------------------------------------------------
+# --- what is stated, and with which values --------------------------------------------------------
 
 
 class Said(NamedTuple):

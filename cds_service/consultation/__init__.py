@@ -56,7 +56,7 @@ def consult(
     reuse: Reuse | None = None,
 ) -> Consultation:
     """The answer to a call, and its account; with ``reuse`` from what was found out of the same
-    content before. Raises `DataUnavailable` when the patient cannot be had."""
+    content before. Raises `DataUnavailable` when the patient cannot be obtained."""
     examined = examine(service, asked, server, occasion, reuse)
     return _answered(service, asked, examined, occasion, reuse)
 

@@ -84,7 +84,7 @@ def _unread_listed(unread: Iterable[Unread]) -> list[dict[str, Any]]:
     listed: dict[tuple[str, str], list[str]] = {}
     for one in unread:
         if one.reason == "another patient":
-            continue  # told as otherPatientsRecordsIgnored
+            continue  # stated as otherPatientsRecordsIgnored
         listed.setdefault((one.need, one.reason), []).append(one.name or one.code)
     return [
         {
@@ -190,7 +190,7 @@ def kept(
 
 #: So many different codes of one call are counted.
 _MOST_UNKNOWN = 50
-#: No code is longer, and none has a blank: what does is no code but someone's words.
+#: No code is longer, and none has a blank: what does is not a code but someone's words.
 _is_code = re.compile(r"[!-~]{1,64}").fullmatch
 _is_system = re.compile(r"[!-~]{0,200}").fullmatch
 

@@ -76,7 +76,7 @@ _LABELS: Mapping[Section, Message] = {
     "position": say(house.Card.position),
     "source": say(house.Card.source),
 }
-#: What about one order may be said of another one too: the same change to both.
+#: What about one order may be stated of another one too: the same change to both.
 _OF_EACH_ORDER: frozenset[Section] = frozenset({"give", "advice", "ordered", "usual"})
 
 
@@ -102,14 +102,14 @@ class _Said(NamedTuple):
 
 
 class _Worded(NamedTuple):
-    """The same of what is no Markdown: a label, an action, a summary."""
+    """The same of what is not a Markdown: a label, an action, a summary."""
 
     identity: str
     text: str
 
 
 class _Frame(Struct, frozen=True):
-    """What every card of one text has in common, whoever the patient is.
+    """What every card of one text has in common, for every patient.
 
     ``summary``, ``advice`` and ``why`` are ids of texts, "" for none. ``evidence`` are the sources
     it rests on, as they are named in whatever language.
@@ -227,7 +227,7 @@ def speaking(
 ) -> list[Spoken]:
     """The outcomes that become cards, most urgent first and the main one first among its equals.
 
-    ``data_notes`` (what was missing) are said by the first only whose rule is not ``unseen``.
+    ``data_notes`` (what was missing) are stated by the first only whose rule is not ``unseen``.
     """
     found = [one for one in outcomes if not isinstance(one, NotIndicated) and one.card]
     found.sort(key=lambda one: (-INDICATORS.index(one.indicator), not getattr(one, "main", True)))
@@ -412,10 +412,10 @@ def _links(card: str, words: Stationery, page: str) -> tuple[Link, ...]:
 
 
 def _identity(spoken: Spoken, actions: Mapping[Act, Action], call: str) -> str:
-    """What tells a card of this call apart, in whatever language it is: its rule, the draft it is
-    about, its own texts and notes, and what its suggestions do.
+    """What distinguishes a card of this call , in whatever language it is: its rule, the draft it
+    is about, its own texts and notes, and what its suggestions do.
 
-    What the answer says besides may stand on any card and counts for nothing. What is to be
+    What the answer says besides may be on any card and counts for nothing. What is to be
     created has an identifier, which follows from all of it, and what is changed is named.
     """
     outcome = spoken.outcome
@@ -438,7 +438,7 @@ class _Told:
         self._sources: set[str] = set()
 
     def is_new(self, fact: str, *, section: Section, about: str) -> bool:
-        """Whether ``fact`` is to be said; what is to be done with an order, of each order."""
+        """Whether ``fact`` is to be stated; what is to be done with an order, of each order."""
         key = f"{about}\0{fact}" if section in _OF_EACH_ORDER else fact
         if key in self._facts:
             return False
@@ -458,8 +458,8 @@ def _detail(
     once: Sequence[Sentence],
     closing: Sequence[str],
 ) -> str:
-    """What the card says beside its summary: the rule's own sentences and the notes, section by
-    section, each fact where it is said first."""
+    """What the card says besides its summary: the rule's own sentences and the notes, section by
+    section, each fact where it is stated first."""
     outcome, language = spoken.outcome, words.language
     about = outcome.about if isinstance(outcome, Recommend) else ""
     told = _Told() if spoken.unseen else told
@@ -520,7 +520,7 @@ _SHORTEST = 12
 
 
 def _has_number(value: object) -> bool:
-    """Whether an amount or a number is said, which a cut would change."""
+    """Whether an amount or a number is stated, which a cut would change."""
     if isinstance(value, Message):
         return any(map(_has_number, value.values.values()))
     if isinstance(value, Listed):
@@ -654,7 +654,7 @@ _MARKUP = re.compile(r"[\\`*_\[\]<>#|~&!]")
 #: Where a zero-width space keeps text from becoming a link or a tag: readers look for addresses
 #: in the text itself, so escaping them is not enough.
 _LIVE = re.compile(r"(?i)(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)|(?<=\])(?=[(\[:])|(?<=<)(?=[a-z/!?])")
-#: Signs that strike out or set as code what stands between them.
+#: Signs that strike out or set as code what is between them.
 _LOOKALIKES = str.maketrans("`~", "'\u223c")
 _LIST_MARKER = re.compile(r"^(\d*)(?=[-+]|[.)](?: |$))")
 #: What opens a block at the beginning of a line.

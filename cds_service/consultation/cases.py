@@ -25,7 +25,7 @@ from cds_service.cdshooks.request import (
 from cds_service.cdshooks.response import Card, Response
 from cds_service.consultation.account import EVALUATION_EXTENSION
 from cds_service.errors import BadRequest
-from cds_service.fhir.bundles import open_bundle
+from cds_service.fhir.bundles import bundled, open_bundle
 from cds_service.fhir.gather import UNDECODABLE
 from cds_service.language import Language, Listed, Message, house, say
 
@@ -57,11 +57,12 @@ def read_case(
     patient: str = "",
     limits: Limits = DEFAULT_LIMITS,
 ) -> Case:
-    """The case in ``content``; `BadRequest` says what is wrong with it.
+    """The case in ``content``: a request, a Bundle, or resources outside one; `BadRequest` says
+    what is wrong with it.
 
     ``hook`` is the request's own unless given; ``patient`` chooses one of several in a Bundle.
     """
-    content = content.removeprefix(codecs.BOM_UTF8)
+    content = bundled(content.removeprefix(codecs.BOM_UTF8))
     try:
         content.decode()
         members = _members(content)
@@ -104,7 +105,7 @@ def read_case(
 
 
 def _not_members(content: bytes) -> str:
-    """What ``content`` is, that is no JSON object: the decoder stops at its first character."""
+    """What ``content`` is, that is not a JSON object: the decoder stops at its first character."""
     try:
         msgspec.json.decode(content.decode())
     except UNDECODABLE:

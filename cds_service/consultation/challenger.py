@@ -1,7 +1,7 @@
-"""A second version of the guideline beside the one in force: evaluated, recorded, never shown.
+"""A second version of the guideline with the one in force: evaluated, recorded, never shown.
 
 It judges the same request and the same evidence a moment after the answer went out, in a thread of
-its own, and asks nobody anything. What fails here is counted and logged and disturbs nothing; when
+its own, and asks no one anything. What fails here is counted and logged and disturbs nothing; when
 calls come faster than it can follow, it skips some and counts them.
 """
 
@@ -82,7 +82,7 @@ class Challenger:
                 )
 
     def _compare(self, asked: Request, done: Consultation, call: audit.Call) -> str:
-        """Judges and records; in one word how its cards stand to the live ones."""
+        """Judges and records; in one word how its cards compare with the live ones."""
         begun = perf_counter()
         on = date.fromisoformat(call.as_of)
         tried = self._judge(self._services[call.service], asked, done, on)

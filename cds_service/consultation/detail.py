@@ -2,8 +2,8 @@
 them.
 
 Above the rule are at most 60 words, below it at most 120, and a fifth more where the language is
-not English, which is terse. What finds no room above is said below; what finds none there either is
-counted, but for what was missing or not used, which is always named.
+not English, which is terse. What finds no room above is stated below; what finds none there either
+is counted, but for what was missing or not used, which is always named.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 A suggestion that changes or stops an order carries it whole, and a client saves it over the old
 one. Of a resource tagged SUBSETTED, whatever the server left out would be lost with that. So what
-would be changed is said in words instead, and what hangs on it is not offered either: a new
-order beside one that could not be stopped would be a second order of the same drug. What harms
-nobody stays: tests, tasks, stopping other orders, and taking a draft out of the basket by its id.
+would be changed is stated in words instead, and what hangs on it is not offered either: a new
+order next to one that could not be stopped would be a second order of the same drug. What harms
+no one stays: tests, tasks, stopping other orders, and taking a draft out of the basket by its id.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _once(held: Sequence[Choice], instead: Callable[[Choice], list[Choice]]) -> 
 
 
 def _beside_an_empty_draft(choice: Choice) -> Choice:
-    """An order that is only just begun holds no drug yet: the new one is created beside it."""
+    """An order that is only just begun holds no drug yet: the new one is created next to it."""
     plans = tuple(
         plan.drug
         if isinstance(plan, RevisedDrug) and not plan.draft.begun and _is_of_a_part(plan)
@@ -94,7 +94,7 @@ def _removals(choice: Choice) -> list[Choice]:
 
 
 def _harmless(choice: Choice) -> list[Choice]:
-    """What can be done without the change, each by itself."""
+    """What can be done without the change, each on its own."""
     begins = any(isinstance(plan, PlannedDrug | RevisedDrug) for plan in choice.plans)
     kinds = (PlannedTest, PlannedTask) if begins else (PlannedTest, PlannedTask, StoppedDrug)
     return [

@@ -18,7 +18,7 @@ from cds_service.store import audit
 class Occasion(Struct, frozen=True):
     """Under which circumstances a call is answered.
 
-    ``on`` is the date of evaluation, and ``as_of_is_set`` says that somebody chose it.
+    ``on`` is the date of evaluation, and ``as_of_is_set`` says that someone chose it.
     ``no_server`` says why no FHIR server may be read, ``max_entries`` how many results one need
     may have. ``one_action``: the client applies one action of a suggestion. ``unseen`` are rules
     whose cards will not be shown. Cards of another ``arm`` than the live one ("") have uuids of

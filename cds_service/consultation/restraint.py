@@ -1,7 +1,7 @@
-"""What was worked out and is not shown: rules and services in trial, and answers already given.
+"""What was calculated and is not shown: rules and services in trial, and answers already given.
 
 A trial hides what an operator named. An answer is respected when a card, word for word the same,
-was overridden for the same patient a short time ago. Whoever cannot be sure of that shows the
+was overridden for the same patient a short time ago. Anyone who cannot be sure of that shows the
 card, and some cards are always shown:
 
 - a critical card, which only says that it was overridden before;
@@ -43,7 +43,7 @@ def checked_trials(
     trials: Sequence[Trial], services: Sequence[Service], clients: Collection[str]
 ) -> tuple[Trial, ...]:
     """``trials`` with each rule named with its guideline. Refuses one of what does not exist,
-    which would show what somebody meant to hide."""
+    which would show what someone meant to hide."""
     known = {"client": set(clients), "service": {one.id for one in services}}
     rules = {
         qualified(one.guideline.wording.about.id, name.partition(".")[0])
@@ -67,7 +67,7 @@ def _known_rule(name: str, rules: Collection[str]) -> str:
     if name and not meant:
         listed = ", ".join(sorted(rules))
         raise SettingsError(
-            "CDS_TRIALS", f"rule:{name} is no rule that has cards", f"Name one of: {listed}."
+            "CDS_TRIALS", f"rule:{name} is not a rule that has cards", f"Name one of: {listed}."
         )
     if len(meant) > 1:
         raise SettingsError(

@@ -85,12 +85,12 @@ def lists_of(services: Sequence[Service], code: Code) -> tuple[str, ...]:
 
 
 def services_of(services: Sequence[Service], g: Guideline) -> tuple[Service, ...]:
-    """Those of ``services`` that one guideline stands behind."""
+    """Those of ``services`` that one guideline serves."""
     return tuple([one for one in services if one.guideline.wording.about.id == g.wording.about.id])
 
 
 def stationery_of(g: Guideline) -> Stationery:
-    """The guideline's words made ready, beside the service's own texts."""
+    """The guideline's words made ready, with the service's own texts."""
     language = house.language().joined(g.texts, g.wording.about.id)
     return Stationery(g.wording, language, frozenset([*g.own_words(), *UNITS]))
 

@@ -48,6 +48,8 @@ class _Identity(Struct, rename="camel"):
 
 _bundle = msgspec.json.Decoder(_Bundle).decode
 _identity = msgspec.json.Decoder(_Identity).decode
+_list = msgspec.json.Decoder(list[Raw]).decode
+_document = msgspec.json.Decoder(Raw).decode
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _about = msgspec.json.Decoder(wire.SubjectOnly).decode
 _code_only = msgspec.json.Decoder(wire.CodeOnly).decode
@@ -103,6 +105,35 @@ class RecordBundle(Struct, frozen=True):
         return Raw(_encode(page))
 
 
+def bundled(content: bytes) -> bytes:
+    """A record outside a Bundle put into one: a list of resources, resources one on each line
+    (NDJSON, as bulk exports write them), or a Patient alone. Anything else is as it was."""
+    resources = _apart(content)
+    try:
+        kinds = [_identity(one).resource_type for one in resources]
+    except UNDECODABLE:
+        return content
+    if not all(kinds) or (len(kinds) < _SEVERAL and kinds != ["Patient"]):
+        return content
+    entry = [{"resource": one} for one in resources]
+    return bytes(_encode({"resourceType": "Bundle", "type": "collection", "entry": entry}))
+
+
+_SEVERAL = 2
+
+
+def _apart(content: bytes) -> list[Raw]:
+    """The documents in ``content``: those of a list, the one there is, or one of each line."""
+    try:
+        return _list(content)
+    except UNDECODABLE:
+        pass
+    try:
+        return [_document(content)]
+    except UNDECODABLE:
+        return [Raw(one) for one in content.splitlines() if one.strip()]
+
+
 def open_bundle(content: bytes) -> RecordBundle:
     """The Bundle in ``content``; `BadRequest` when it is none, or none with a record."""
     sent = _decoded(content)
@@ -131,10 +162,12 @@ def _decoded(content: bytes) -> _Bundle:
     except UNDECODABLE:
         raise BadRequest("It is not JSON.") from None
     if sent.resource_type != "Bundle":
-        raise BadRequest(f"It is a FHIR {sent.resource_type or 'resource of no type'}, no Bundle.")
+        raise BadRequest(
+            f"It is a FHIR {sent.resource_type or 'resource of no type'}, not a Bundle."
+        )
     if sent.type not in _RECORDS:
         raise BadRequest(
-            f"A Bundle of type {sent.type or '(none)'} is no record; give one of type"
+            f"A Bundle of type {sent.type or '(none)'} is not a record; give one of type"
             f" {', '.join(sorted(_RECORDS))}."
         )
     return sent
@@ -159,7 +192,7 @@ def _id_in(entry: Entry) -> str:
 
 def _keys(entry: Entry, needs: Sequence[Need], patient_id: str) -> Iterator[str]:
     """The needs that ``entry`` belongs to: by type, and by code where a need names codes."""
-    if entry.kind == "OperationOutcome":  # what could not be had may concern any need
+    if entry.kind == "OperationOutcome":  # what could not be obtained may concern any need
         return (need.key for need in needs if need.kind != "Patient")
     if entry.kind == "Medication":
         return (need.key for need in needs if need.kind in MEDICATION_KINDS)
@@ -177,13 +210,13 @@ def _keys_by_code(entry: Entry, of_type: Sequence[Need]) -> Iterator[str]:
         if not need.kept or (codes is not None and not need.kept.isdisjoint(codes))
     ]
     known = codes is not None and any(elements.is_known(system) for system, _ in codes)
-    if not found and not known:  # nobody can tell what it is about: the reader shall name it
+    if not found and not known:  # no one can tell what it is about: the reader shall name it
         return (need.key for need in of_type[:1])
     return iter(found)
 
 
 def _subject(resource: Raw) -> str:
-    """The reference to whom it is about, as written; "" when there is none to be read."""
+    """The reference to the patient it is about, as written; "" when none exists to be read."""
     try:
         sent = _about(resource)
     except UNDECODABLE:

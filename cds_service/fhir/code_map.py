@@ -1,6 +1,6 @@
 """A site's own codes and what they mean, from one file: CSV, or a FHIR ConceptMap.
 
-Nothing is guessed: what is not said to be the same is left out and counted, and whatever cannot be
+Nothing is guessed: what is not called the same is left out and counted, and whatever cannot be
 understood is refused with its file, its place in it and the cure. Whether a meaning is known is
 for the guidelines to say, see ``guidelines.codelists``.
 """
@@ -127,7 +127,7 @@ def _of_concept_map(written: str, path: Path) -> CodeMap:
         sent = msgspec.json.decode(written, type=_ConceptMap)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise GuidelineError(
-            str(path), "the file", f"is no ConceptMap ({error})",
+            str(path), "the file", f"is not a ConceptMap ({error})",
             "Export it again as one FHIR ConceptMap in JSON, R4 or R5.",
         ) from None  # fmt: skip
     if sent.resource_type != "ConceptMap":

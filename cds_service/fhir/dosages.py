@@ -88,7 +88,7 @@ def _once(names: tuple[str, ...], *more: str) -> tuple[str, ...]:
 
 # --- how much --------------------------------------------------------------------------------
 
-#: Where an amount stands in a line, or one deeper; what holds one is read apart.
+#: Where an amount is in a line, or one deeper; what holds one is read apart.
 _NAMES = {part for name in editions.names("", "dose") for part in name.split(".")}
 _READ_APART = {"doseRange", "doseAndRate"}
 _QUANTITIES = {name for name in _NAMES - _READ_APART if not name.endswith("Range")}

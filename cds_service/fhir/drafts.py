@@ -112,9 +112,9 @@ def read_basket(
 
     ``selections`` name those that are worked on ("MedicationRequest/1", with or without base and
     version, a bare id, a full URL); without any, or when they name nothing that is there, it is
-    all of them. An order that names no patient stands in this patient's basket and is taken for
+    all of them. An order that names no patient is in this patient's basket and is taken for
     this patient's: forms may not have filled it in yet. Medications are looked for in the order,
-    beside it, and in ``evidence``.
+    with it, and in ``evidence``.
     """
     if not opened.sent:
         return Basket(sent=False)
@@ -140,7 +140,7 @@ def read_basket(
 
 
 def _finder(entries: Sequence[Entry], evidence: Mapping[str, Answer]) -> _Find:
-    """Finds a Medication beside the orders, else in the record."""
+    """Finds a Medication with the orders, else in the record."""
     beside = Products(_products_beside(entries))
     elsewhere = Products(pair for answer in evidence.values() for pair in products_in(answer))
     return lambda written: beside.find(written) or elsewhere.find(written)
@@ -173,7 +173,7 @@ class Entry(NamedTuple):
 
     @property
     def source(self) -> str:
-        """ "" without an id that can stand in a reference."""
+        """ "" without an id that can be in a reference."""
         return f"{self.kind}/{self.id}" if _is_id(self.id) else ""
 
     @property
@@ -183,7 +183,7 @@ class Entry(NamedTuple):
 
 
 def _resources_in(bundle_entry: Raw) -> tuple[list[tuple[Raw | bytes, str]], int]:
-    """Every resource with its full URL; one may stand without the entry around it."""
+    """Every resource with its full URL; one may be without the entry around it."""
     found: list[tuple[Raw | bytes, str]] = []
     unreadable = 0
     for item in _listed(bundle_entry):
@@ -244,7 +244,7 @@ def _owner(entries: Sequence[Entry], patient_id: str) -> Owner:
 
 
 def _is_of(owner: Owner, entry: Entry) -> bool:
-    """Whether it is this patient's; `Unreadable` when nobody can tell whom it means."""
+    """Whether it is this patient's; `Unreadable` when no one can tell which patient it means."""
     named = set()
     for name in SUBJECTS:
         pointed = loose.reference(entry.members.get(name))
@@ -340,7 +340,8 @@ def _concept_or_reference(name: str, sent: Json) -> tuple[Json, Json]:
 
 
 def _product(sent: Mapping[str, Json], find_product: _Find) -> Product | None:
-    """Codes and words for the medication; neither when it cannot be had, ``None`` without one."""
+    """Codes and words for the medication; neither when it cannot be obtained, ``None`` without
+    one."""
     try:
         concept, pointed = _named_medication(sent)
     except Unreadable:

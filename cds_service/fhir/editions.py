@@ -2,12 +2,13 @@
 
 **How a version is known.** Nothing says it: CDS Hooks announces none, no resource names its own,
 and what a client's register or a media type may claim is not asked, since forms send one version
-in another's clothes (an R5 server's form still sends R4's orders). So it is told by the shape:
+in another's clothes (an R5 server's form still sends R4's orders). So it is shown by the shape:
 
-* For reading it need not be told at all. The names of one version mean nothing else in another,
+* For reading it need not be determined at all. The names of one version mean nothing else in
+another,
   so every name of every version is looked for, R4's first.
-* For writing an order back, `edition_of` tells it: by the type where only one version has it, by
-  the member that names the drug, by where a dose stands; what fits several is R4.
+* For writing an order back, `edition_of` says it: by the type where only one version has it, by
+  the member that names the drug, by where a dose is; what fits several is R4.
 
 A resource that has none of the names that a reader cannot do without, or a status that no version
 has, is of a version unknown here: it is counted as unreadable and said, never taken for absent.
@@ -41,7 +42,7 @@ class Shape(Struct, frozen=True):
     was ordered. ``lines`` are the dosage lines, ``dose`` the amount in one of them
     ("doseAndRate.doseQuantity": one deeper). ``denied`` are members that say that it was not so,
     each with the status that R4 has for it. ``statuses`` are those the version has, each with R4's
-    word for it; empty where a status is no plain code.
+    word for it; empty where a status is not a plain code.
     """
 
     kind: str
@@ -210,7 +211,7 @@ AS_NEEDED = ("asNeededBoolean", "asNeeded")
 AS_NEEDED_FOR = ("asNeededCodeableConcept", "asNeededFor")
 
 #: The resource types that answer a need of a kind: its own, then its names in older versions. Who
-#: asks for orders is also told what the patient is said to be taking.
+#: asks for orders is also shown what the patient is reported to be taking.
 TYPES: Mapping[str, frozenset[str]] = {
     "Patient": frozenset({"Patient"}),
     **{one.kind: frozenset(shape.type for shape in SHAPES if shape.kind == one.kind)
@@ -220,7 +221,7 @@ TYPES: Mapping[str, frozenset[str]] = {
     "Task": frozenset({"Task"}),
 }  # fmt: skip
 
-#: Needs that are about drugs, in the order in which their resources stand in a record.
+#: Needs that are about drugs, in the order in which their resources are in a record.
 MEDICATION_KINDS = ("MedicationRequest", "MedicationStatement", "MedicationAdministration")
 
 _STATUSES: Mapping[str, Mapping[str, str]] = {
@@ -268,7 +269,7 @@ TAKING: Mapping[str, str] = {
 class Writing(Struct, frozen=True):
     """How an order of a drug is written in a version, beyond its `Shape`.
 
-    ``drug`` is a CodeableConcept, in R5 one deeper; ``dose`` where the amount of a line stands.
+    ``drug`` is a CodeableConcept, in R5 one deeper; ``dose`` where the amount of a line is.
     ``arrays`` are the members that are arrays: forms send the only item of some without its
     array. ``maxima`` is whether "at most" is one, ``has_sequence`` whether lines are numbered.
     """

@@ -117,7 +117,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def moment(written: str | None) -> Moment | None:
-    """A FHIR date, dateTime or instant; ``None`` if there is none or it is not one.
+    """A FHIR date, dateTime or instant; ``None`` if none exists or it is not one.
 
     The calendar dates are those written, in the sender's own time zone. A time without a zone
     counts as UTC, which matters for the order within one day only.
@@ -148,7 +148,7 @@ def moment(written: str | None) -> Moment | None:
     return _read_unusual_moment(written)
 
 
-#: Earlier is no date of a patient, but how some systems write that they have none (0001-01-01).
+#: Earlier is not a date of a patient, but how some systems write that they have none (0001-01-01).
 _FIRST_YEAR = 1900
 
 
@@ -262,7 +262,7 @@ def _code(coding: wire.Coding, code: str) -> Code:
 
 
 _ICD_10 = frozenset({ICD_10_CM, ICD_10, ICD_10_GM})
-#: Dagger, asterisk and the like, which say how codes are paired; "-" stands for digits left out.
+#: Dagger, asterisk and the like, which say how codes are paired; "-" represents digits left out.
 _ICD_MARKS = "+*!#†‡-. "
 #: Analyte, identification and material; how it was measured and put follows.
 _JLAC10_DIGITS, _JLAC10_MATTERS = 17, 12
@@ -299,7 +299,7 @@ def first(concepts: wire.Concept | list[wire.Concept] | None) -> wire.Concept | 
 #: anything calculates with it.
 _LONGEST_NUMBER = 30
 _COMPARATORS = ("<", "<=", ">", ">=")
-#: A number of JSON; in quotes only plain digits, which nobody reads in two ways.
+#: A number of JSON; in quotes only plain digits, which no one reads in two ways.
 _is_number = re.compile(
     rb'(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)|"(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"'
 ).fullmatch
@@ -369,7 +369,7 @@ def _plainly(number: Decimal) -> str:
 def _units(amount: wire.Amount) -> tuple[str, ...]:
     """What the unit may mean; nothing when it is missing, unknown or contradicts itself.
 
-    The code decides. The text beside it only stands in for a missing code, one of another system
+    The code decides. The text next to it only stands in for a missing code, one of another system
     than UCUM, one of no system that is not UCUM's, or an annotation without a unit
     ("{[lb_av],kg,g}"), but must not name a different unit. A text
     that can be read in two ways ("G/L") contradicts neither.
@@ -430,7 +430,7 @@ def interval(sent: wire.Range | None) -> Interval | None:
 
 class ReferenceRange(NamedTuple):
     """Low and high of the range that is normal; ``understood`` is false where one was sent that
-    cannot be read or told from others."""
+    cannot be read or distinguished from others."""
 
     low: Quantity | None = None
     high: Quantity | None = None

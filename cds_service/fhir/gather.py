@@ -29,7 +29,7 @@ UNDECODABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 MAX_PAGES = 10
 #: Medications known by reference only; each costs a read of its own.
 MAX_MEDICATION_READS = 20
-#: Stands among the keys of needs; no prefetch key has a blank.
+#: One of the keys of needs; no prefetch key has a blank.
 DRAFTED_MEDICATIONS = "medications of drafts"
 
 State = Literal["present", "empty", "failed", "absent"]
@@ -87,7 +87,7 @@ def gather(
     `TooLarge` names the prefetch that has more than ``max_entries``.
 
     ``medications`` are references to Medications that orders being written name and did not bring
-    along: those that can be had are answered under `DRAFTED_MEDICATIONS`.
+    along: those that can be obtained are answered under `DRAFTED_MEDICATIONS`.
     """
     answers: dict[str, Answer] = {}
     searches: list[_Search] = []
@@ -154,7 +154,7 @@ _ID = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,255}")
 
 
 def _is_id(written: str) -> bool:
-    """Whether it can stand in a path: FHIR's alphabet and "_", longer than FHIR allows."""
+    """Whether it can be in a path: FHIR's alphabet and "_", longer than FHIR allows."""
     return _ID.fullmatch(written) is not None
 
 
@@ -298,7 +298,7 @@ _links = msgspec.json.Decoder(_Links).decode
 _entry = msgspec.json.Decoder(_Entry).decode
 _outcome = msgspec.json.Decoder(_Envelope).decode
 
-#: Stands for an entry that holds no resource; reading counts it as unreadable.
+#: Represents an entry that holds no resource; reading counts it as unreadable.
 _NO_RESOURCE = Raw(b"null")
 
 _BROKEN = "part of the answer could not be read"
@@ -425,7 +425,7 @@ def _fetch_medications(
     server: FhirServer,
     drafted: Sequence[str],
 ) -> None:
-    """Add the Medications that orders only refer to. One that cannot be had stays unknown.
+    """Add the Medications that orders only refer to. One that cannot be obtained stays unknown.
 
     Those of drafts are read first; one that the record needs too is answered with the record.
     """

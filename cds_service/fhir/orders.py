@@ -6,7 +6,7 @@ for what a site changed, so a malformed regimen or code never reaches a patient.
 subject, dates, amounts and reasons are filled in. The models are not needed to answer a call and
 stay out of a worker: they would double its memory and its start.
 
-What is created carries an identifier, so that a client that is told twice files it once. Orders
+What is created carries an identifier, so that a client that receives it twice files it once. Orders
 that others wrote are changed in ``revisions``.
 """
 
@@ -78,12 +78,12 @@ class Writer:
     """Writes the orders of one answer, their subject ``Patient/{patient_id}``, in ``language``.
 
     ``call`` names the call that it answers: the same advice in the same call gets the same
-    identifier, wherever it stands, and never that of another call, patient or order.
+    identifier, wherever it is, and never that of another call, patient or order.
     """
 
     def __init__(self, patient_id: str, language: Language, call: str = "") -> None:
         self._patient_id, self._language, self._call = patient_id, language, call
-        # What all orders of an answer have in common is made once, and changed by nobody.
+        # What all orders of an answer have in common is made once, and changed by no one.
         self._subject = {"reference": f"Patient/{patient_id}"}
         self._references: dict[tuple[str, ...], list[dict[str, str]]] = {}
 
@@ -229,7 +229,7 @@ def _concept(codes: tuple[Code, ...], text: str) -> Resource:
 
 
 def check(plans: Iterable[tuple[str, Plan]], language: Language) -> None:
-    """Refuse what the R4B models refuse; ``plans`` are named by where they stand in the data."""
+    """Refuse what the R4B models refuse; ``plans`` are named by where they are in the data."""
     from fhir.resources.R4B import medicationrequest, servicerequest, task
     from pydantic import ValidationError
 

@@ -40,7 +40,7 @@ _decode_items = msgspec.json.Decoder(list[Raw]).decode
 _NOTHING = (b"null", b"[]", b"{}")
 
 #: What is taken out of an order because it would still say the old one: its narrative, the
-#: instruction as rendered, the period of treatment, what was to be dispensed, what was said of
+#: instruction as rendered, the period of treatment, what was to be dispensed, what was stated of
 #: substitutes, instructions in words, the site and method, whatever else states the old dose; or
 #: the old name of the drug, which states it.
 Stale: TypeAlias = Literal[
@@ -217,7 +217,7 @@ class _Made:
         self.members["dosageInstruction"] = changed
 
     def drop_words_about(self, names: frozenset[str], dosages: Sequence[DraftDosage]) -> None:
-        """Words of a line that name the old drug, where its dose stands elsewhere too."""
+        """Words of a line that name the old drug, where its dose is elsewhere too."""
         lines = self.members.get("dosageInstruction")
         if isinstance(lines, Raw):  # else by a new route, whose lines have no words left
             lines = [_members_of(line) for line in _items_of(lines)]
@@ -335,7 +335,7 @@ def _change_dosage(made: _Made, dosages: Sequence[Resource], stale: _Amounts) ->
         made.filter(member, "statements", lambda item: _states(item, stale))
 
 
-#: What an order is, whose and of what, where no dose is said; and what is looked into by itself.
+#: What an order is, whose and of what, where no dose is stated; and what is looked into on its own.
 _JUDGED_APART = frozenset({
     "resourceType", "id", "meta", "implicitRules", "language", "identifier", "status", "intent",
     "subject", "patient", "contained", "dispenseRequest", "dosageInstruction", *DRUGS,

@@ -26,7 +26,7 @@ Get = Callable[[str, Mapping[str, str], float, int], outward.Got]
 
 
 class Reply(NamedTuple):
-    """The body of an answer, or why there is none, in words fit for a card.
+    """The body of an answer, or why none exists, in words fit for a card.
 
     ``status`` is the HTTP status of what came, 0 when nothing did.
     """
@@ -62,7 +62,7 @@ class FhirServer:
         self._ends: float | None = None
         self._headers = {
             "Accept": "application/fhir+json",
-            # HAPI answers a repeated search from a cache for a minute unless told not to.
+            # HAPI answers a repeated search from a cache for a minute unless asked not to.
             "Cache-Control": "no-cache",
             "User-Agent": PROGRAM,
         }
@@ -81,7 +81,7 @@ class FhirServer:
         for future in late:
             future.cancel()
         for future in done:
-            future.result()  # an exception here is an error of ours, not of the server
+            future.result()  # an exception here is our error, not of the server
 
     def ask(self, query: str) -> Reply:
         """A read ("Patient/1") or a search ("Observation?code=http://loinc.org|2132-9")."""
@@ -97,13 +97,13 @@ class FhirServer:
         return self._exchange(self.base, bundle)
 
     def follow(self, link: str) -> Reply:
-        """The page a "next" link leads to, if it lies on this server, at its base or below."""
+        """The page a "next" link leads to, if it is on this server, at its base or below."""
         try:
             url = urljoin(f"{self.base}/", link)
             near = _is_below(urlsplit(url), urlsplit(self.base))
         except ValueError:
             return Reply(b"", "the address of the next page cannot be read")
-        return self._exchange(url) if near else Reply(b"", "the next page lies on another server")
+        return self._exchange(url) if near else Reply(b"", "the next page is on another server")
 
     def relative(self, reference: str) -> str:
         """The reference without this server's base; one to elsewhere stays as it is."""
@@ -139,7 +139,7 @@ _PROBLEMS: Mapping[outward.Why, str] = {
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-#: Of what stands below the base: no "%" and no "\\", which may hide a way up, and no dot segment.
+#: Of what is below the base: no "%" and no "\\", which may hide a way up, and no dot segment.
 _is_plain = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]*)*").fullmatch
 
 
@@ -160,7 +160,7 @@ _pools: dict[str, ThreadPoolExecutor] = {}
 
 
 def _pool(client: str, threads: int) -> ThreadPoolExecutor:
-    """The threads of one client, so that one whose server hangs takes none from the others.
+    """The threads of one client, so that one whose server hangs takes no thread from the others.
 
     Made at first use: a worker process must not inherit them.
     """

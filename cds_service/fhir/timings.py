@@ -59,7 +59,7 @@ def _repeat(line: Line) -> Mapping[str, Json]:
 
 
 def length(line: Line) -> Decimal | None:
-    """The days the line lasts, at most; a period without two whole dates tells nothing."""
+    """The days the line lasts, at most; a period without two whole dates says nothing."""
     repeat = _repeat(line)
     for name in editions.BOUNDS:
         if loose.says_something(repeat.get(name)):
@@ -107,7 +107,7 @@ _SINGLE = Schedule(Decimal(1), Decimal(1), Decimal(0), Decimal(1))
 def schedule(line: Line, doses: int | None) -> Schedule | None:
     """How often, from events, code and repetition, which must not contradict each other.
 
-    A code unknown here beside a repetition only gives it a name. One dose in all is a single
+    A code unknown here with a repetition only gives it a name. One dose in all is a single
     dose, whatever the rhythm.
     """
     timing = loose.members(line.get("timing"))
@@ -258,8 +258,8 @@ def day_times(line: Line) -> frozenset[str]:
 
 
 def _times_a_day(repeat: Mapping[str, Json]) -> int | None:
-    """How many different times of the day are named; 0 for a number of meals nobody knows, and
-    ``None`` when nothing is said."""
+    """How many different times of the day are named; 0 for a number of meals no one knows, and
+    ``None`` when nothing is stated."""
     clock = {loose.text(one) for one in loose.many(repeat.get("timeOfDay"))}
     events = {loose.text(one) for one in loose.many(repeat.get("when"))}
     if (clock and events) or not all(map(_time_of_day, clock)) or not events <= _EVENTS:
@@ -307,7 +307,7 @@ _PHRASES = {
 
 
 def _from_code(sent: Json) -> Schedule | None:
-    """What the code or its text means; ``None`` when there is none or it is not known here."""
+    """What the code or its text means; ``None`` when none exists or it is not known here."""
     concept = loose.concept(sent)
     if concept is None:
         return None

@@ -1,14 +1,14 @@
 """What was kept, as FHIR R4: who asked when, what was answered, and what became of it.
 
-* A call is an ``AuditEvent``: somebody looked at a child's record, when, for what, how it ended.
+* A call is an ``AuditEvent``: someone looked at a child's record, when, for what, how it ended.
 * What it was answered with is a ``GuidanceResponse``, the formal response to a guidance request,
-  and where FHIR itself puts the answer of a CDS Hooks service. Its cards stand in a contained
+  and where FHIR itself puts the answer of a CDS Hooks service. Its cards are in a contained
   ``Parameters``: a ``RequestGroup`` would need each action's resource, which is not kept.
 * Feedback is a ``Provenance`` on that response: a clinician's activity (accepted, overridden) at a
-  moment, by somebody, with reasons. A ``GuidanceResponse`` has no element for any of these; its
+  moment, by someone, with reasons. A ``GuidanceResponse`` has no element for any of these; its
   ``reasonCode`` says why guidance was asked for.
 
-Patients and users stand here as they were kept, by pseudonym unless the operator keeps plain ids;
+Patients and users are here as they were kept, by pseudonym unless the operator keeps plain ids;
 comments, which may tell about a patient, are left out.
 """
 
@@ -35,7 +35,7 @@ Row = Mapping[str, Any]
 def of_consultation(row: Row) -> Iterator[Json]:
     """A kept consultation, as `database.Database.consultations` returns it.
 
-    A second guideline that was tried on a call looked at nothing anew and answered nobody, so it
+    A second guideline that was tried on a call looked at nothing again and answered no one, so it
     leaves no trail.
     """
     if row["arm"] != "live":

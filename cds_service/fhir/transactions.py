@@ -19,7 +19,7 @@ _LONGEST_REASON = 300
 
 
 class Outcome(Struct, frozen=True):
-    """How many resources became what, or why none did; ``answered`` is false if nobody did."""
+    """How many resources became what, or why none did; ``answered`` is false if no one did."""
 
     created: int = 0
     updated: int = 0

@@ -1,7 +1,7 @@
 """Units as people and machines write them, read as the canonical UCUM units of `clinical.UNITS`.
 
-What is not known here is no unit: nothing is guessed. What can mean two things ("G/L", gram or
-giga per litre) is told as both, and the kind of thing that was measured decides.
+What is not known here is not a unit: nothing is guessed. What can mean two things ("G/L", gram or
+giga per litre) is shown as both, and the kind of thing that was measured decides.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LONGEST = 60
 def units_of(written: str, *, coded: bool = False) -> tuple[str, ...]:
     """The canonical units that ``written`` may mean, none when it is not one known here.
 
-    ``coded`` says that it stood where a UCUM code belongs: there only UCUM, the case variants of
+    ``coded`` says that it was where a UCUM code belongs: there only UCUM, the case variants of
     concentrations and the spellings of counts are accepted, no colloquial word ("lb" is not a
     UCUM code).
     """
@@ -161,7 +161,7 @@ def _known(symbols: str, coded: bool) -> tuple[str, ...]:
 # --- counts --------------------------------------------------------------------------------------
 
 #: Powers of ten in figures or words ("10*9", "x10E9", "E9", "1000", "K", "Tsd", "Gpt"), perhaps
-#: what is counted, and the volume. A power below zero is no count and does not match.
+#: what is counted, and the volume. A power below zero is not a count and does not match.
 _POWERS = {
     word: power
     for power, words in {

@@ -283,7 +283,7 @@ class Task(Resource):
     about: Reference | None = field(name="for", default=None)
 
 
-# What can still be told about a resource that could not be decoded, one element at a time.
+# What can still be determined about a resource that could not be decoded, one element at a time.
 class TypeOnly(Wire):
     resource_type: str | None = None
 
@@ -309,7 +309,7 @@ class CodeOnly(Wire):
 
 
 class Remains(Wire):
-    """What is looked for in a resource that could not be read, each part by itself."""
+    """What is looked for in a resource that could not be read, each part on its own."""
 
     resource_type: Raw = Raw()
     id: Raw = Raw()

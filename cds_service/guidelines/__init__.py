@@ -1,1 +1,1 @@
-"""Guidelines as data and decision tables; they know nothing of FHIR, hooks or storage."""
+"""Guidelines as data and decision tables; they do not know FHIR, hooks or storage."""

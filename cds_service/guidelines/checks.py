@@ -37,20 +37,21 @@ def check_rules(
     named: Iterable[tuple[str, str]],
     path: Path,
 ) -> None:
-    """Refuse rule ids out of form, statements nobody serves, and sources nobody listed."""
+    """Refuse rule ids out of form, statements no one serves, and sources no one listed."""
     for rule in rules:
         if not _RULE_ID.match(rule):
-            raise GuidelineError(str(path), f"rules.{rule}", "is no rule id", "write it as STAT-02")
+            problem = "is not a rule id"
+            raise GuidelineError(str(path), f"rules.{rule}", problem, "write it as STAT-02")
     for name, statement in statements.items():
         if not statement.served_by and not statement.not_clinical:
             raise GuidelineError(
                 str(path), f"statements.{name}", "is served by nothing",
-                "name its rules in served_by, or say in not_clinical why there are none",
+                "name its rules in served_by, or say in not_clinical why none exist",
             )  # fmt: skip
         for server in statement.served_by:
             if _RULE_ID.match(server) and server not in rules:
                 raise GuidelineError(
-                    str(path), f"statements.{name}", f"names {server}, which is no rule",
+                    str(path), f"statements.{name}", f"names {server}, which is not a rule",
                     "add the rule or correct the id",
                 )  # fmt: skip
     listed = {*sources, *statements, *rules}
@@ -102,7 +103,8 @@ def check_cards(words: Wording, speaking: Collection[str], path: Path) -> None:
 
 
 def check_limits(limits: Struct, ordered: Iterable[tuple[str, str]], path: Path) -> None:
-    """Refuse a limit that is no number above 0, and one of a pair that is not below the other."""
+    """Refuse a limit that is not a number above 0, and one of a pair that is not below the
+    other."""
     for name, limit in entries(limits):
         zero = may_be_zero(limit)
         if not limit.value.is_finite() or limit.value < 0 or not (limit.value or zero):

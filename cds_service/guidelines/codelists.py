@@ -1,4 +1,4 @@
-"""Code lists: which codes mean what, who says so, and whether anybody checked.
+"""Code lists: which codes mean what, who says so, and whether anyone checked.
 
 A guideline's folder ``codes/`` holds one CSV file a list
 (``system,code,display,verified,evidence``) and ``SOURCES.toml``, which explains every evidence
@@ -124,7 +124,7 @@ def check_digit_problem(system: str, code: str) -> str | None:
         if not _verhoeff_holds(code):
             return "has a wrong SNOMED CT check digit"
         if code[-3:-1] not in ("00", "10"):
-            return "is no SNOMED CT concept (a description or relationship has this form)"
+            return "is not a SNOMED CT concept (a description or relationship has this form)"
     return None
 
 
@@ -305,7 +305,7 @@ def load_code_lists(folder: Path) -> dict[str, CodeList]:
         lists[path.stem] = CodeList.of(path.stem, _read_rows(path))
     if not lists:
         raise GuidelineError(
-            str(folder), "codes", "holds no code list", "install the package anew"
+            str(folder), "codes", "holds no code list", "install the package again"
         )  # fmt: skip
     path = folder / "SOURCES.toml"
     sources = read_toml(path)
@@ -328,7 +328,7 @@ def load_code_lists(folder: Path) -> dict[str, CodeList]:
 
 
 def check_code_lists(lists: Mapping[str, CodeList], folder: Path) -> None:
-    """Refuse a code that stands in two lists of which it can be in one only.
+    """Refuse a code that is in two lists of which it can be in one only.
 
     ``SOURCES.toml`` says which: ``exclusive`` groups share no code; ``within`` names the list
     that must have every verified code of this one. Call it again after a site added rows.
@@ -339,7 +339,7 @@ def check_code_lists(lists: Mapping[str, CodeList], folder: Path) -> None:
     def known(name: str, where: str) -> CodeList:
         if name not in lists:
             raise GuidelineError(
-                str(path), where, f"names {name!r}, which is no code list", "correct the name"
+                str(path), where, f"names {name!r}, which is not a code list", "correct the name"
             )
         return lists[name]
 
@@ -433,7 +433,7 @@ def check_meanings(code_map: CodeMap, lists_of: Callable[[Code], Sequence[str]])
             continue
         if isinstance(local.means, str):
             raise GuidelineError(
-                code_map.path, local.where, f"{local.means} is no code list",
+                code_map.path, local.where, f"{local.means} is not a code list",
                 "Take a name that cds-service codes lists shows, or write system|code.",
             )  # fmt: skip
         problem = check_digit_problem(local.means.system, local.means.code)
@@ -560,7 +560,7 @@ class Lists(NamedTuple):
 
 
 def look_up_in(lists: Mapping[str, CodeList]) -> Callable[[str, str], Lists]:
-    """Tells to which of ``lists`` a system and code belong; remembers what it was asked last,
+    """Says to which of ``lists`` a system and code belong; remembers what it was asked last,
     unless that is too long to be a code."""
 
     def look_up(system: str, code: str) -> Lists:

@@ -62,7 +62,7 @@ class Test(Struct, frozen=True, forbid_unknown_fields=True):
 def specimens(
     doses: Struct, products: Struct, routes: Struct, tests: Struct
 ) -> Iterator[tuple[str, Plan]]:
-    """One of every order these can make, for nobody, named by where it stands in the data."""
+    """One of every order these can make, for no one, named by where it is in the data."""
     day = date(2026, 1, 1)
     for dose_name, dose in entries(doses):
         for product_name, product in entries(products):

@@ -2,7 +2,7 @@
 
 A guideline is a folder: ``guideline.toml`` and ``codes/*.csv`` hold the numbers and codes,
 ``texts/`` the words, Python functions the logic. The files are read into types that name every
-limit, dose and text the functions use, so a name that stands only in the data or only in the code
+limit, dose and text the functions use, so a name that is only in the data or only in the code
 stops the service at start, with the file, the name and the cure.
 """
 
@@ -127,7 +127,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CardText(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the card of one rule says; ``more`` is said on the guideline's page alone.
+    """What the card of one rule says; ``more`` is stated on the guideline's page alone.
 
     ``statement`` is the guideline's sentence behind it, ``evidence`` the sources it rests on and
     ``links`` those worth opening; ``topic`` is the advice's stable name for clients.
@@ -216,9 +216,9 @@ def with_texts(data: Mapping[str, Any], folder: Path, *schemas: type[Struct]) ->
 
 # --- outcomes --------------------------------------------------------------------------------
 
-#: The labelled parts of a card. Above the rule stands what decides the next hour: what to give or
+#: The labelled parts of a card. Above the rule is what decides the next hour: what to give or
 #: to do, what was ordered and what is usual, the value or sign that chose it, what comes before the
-#: first dose, what to ask, what endangers the child, when to test again. Below it stand the whole
+#: first dose, what to ask, what endangers the child, when to test again. Below it are the whole
 #: course, what else was found, what is worth knowing, what was missing or not used, where this
 #: service departs from the guideline, and the sources.
 Section = Literal[
@@ -283,7 +283,7 @@ class NotIndicated(Struct, frozen=True, gc=False):
 
 
 class CannotTell(Struct, frozen=True, gc=False):
-    """Facts are missing. With ``card`` it is said to the clinician, otherwise to the client."""
+    """Facts are missing. With ``card`` it is reported to the clinician, otherwise to the client."""
 
     rule: str
     missing: tuple[Words, ...]

@@ -1,8 +1,8 @@
 """How a conclusion was reached, in words: what was known, then every row of every table.
 
-A guideline tells its own `Fact`s; what became of its rules is read from the tables themselves and
+A guideline says its own `Fact`s; what became of its rules is read from the tables themselves and
 from what was asked of them (`Reasoning.matches`). `table_accounts` gives it as data for a page to
-show, `written` the whole account as plain text; both in the language of whoever reads it.
+show, `written` the whole account as plain text; both in the language of the person who reads it.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def rules_of(words: Iterable[TableWords]) -> dict[str, Rule]:
 
 
 class Texts(Struct):
-    """What ends the cards is said by every guideline, each in words of its own: its table of
+    """What ends the cards is stated by every guideline, each in words of its own: its table of
     texts has these too."""
 
     as_of: str
@@ -145,7 +145,7 @@ def _counted(number: int, things: str) -> str:
 class KnownCase(Struct, frozen=True, forbid_unknown_fields=True):
     """An invented child whose right answer is known, to be asked while the service runs.
 
-    ``request`` is a whole call of ``hook`` with its prefetch, told as of the day ``on``, and
+    ``request`` is a whole call of ``hook`` with its prefetch, stated as of the day ``on``, and
     ``accepted`` what was read and accepted as the decision; `consultation.known_answers` compares.
     """
 
@@ -164,7 +164,7 @@ _Facts = TypeVar("_Facts")
 class Evaluation(Struct, Generic[_Facts], frozen=True):
     """What came of it, and every rule asked on the way.
 
-    ``facts`` are the guideline's own affair: whoever shows or keeps an evaluation does not look
+    ``facts`` are the guideline's own affair: anyone who shows or keeps an evaluation does not look
     into them. ``unusable`` are results that are there and cannot be used, as they were sent, and
     ``basket`` are the orders that were checked. ``unread`` is the one account of what was sent and
     not used, orders being written included: what cards, the answer's extension, the store and the
@@ -241,7 +241,7 @@ class GuidelineOf(Protocol[_Evaluation]):
         """What an answer says once: how far the guideline was reviewed, and a site's changes."""
 
     def specimens(self) -> Iterator[tuple[str, Plan]]:
-        """One of every order it can suggest, for nobody, named by where it stands in the data."""
+        """One of every order it can suggest, for no one, named by where it is in the data."""
 
     @property
     def known_cases(self) -> Sequence[KnownCase]:
@@ -260,11 +260,11 @@ class GuidelineOf(Protocol[_Evaluation]):
         """What the workbench needs to know once."""
 
     def chart(self, evaluation: _Evaluation, record: Record) -> Chart:
-        """What the workbench shows of a record beside its problems, medicines and tests."""
+        """What the workbench shows of a record with its problems, medicines and tests."""
 
     @property
     def readme(self) -> str:
-        """What is told about it beside its data, in Markdown."""
+        """What is shown about it with its data, in Markdown."""
 
     def describe(self, prefetch_template: Callable[[Need], str], language: Language) -> str:
         """The guideline as a page in Markdown."""

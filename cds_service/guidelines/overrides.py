@@ -1,7 +1,7 @@
 """A site's own file: what it changes of which guideline, and that it may.
 
-The tables of the file stand under the id of the guideline they change, as
-``[a-guideline.limits]``. In a file that names no guideline they change the one that was there
+The tables of the file are under the id of the guideline they change, as
+``[a-guideline.limits]``. In a file that names no guideline they change the one which was there
 before there were others (`registry.UNNAMED`).
 """
 
@@ -57,7 +57,7 @@ class Changes(Struct, frozen=True):
 def read_changes(path: Path | None, known: Collection[str], unnamed: str) -> dict[str, Changes]:
     """What the file at ``path`` changes, by the id of the guideline.
 
-    ``known`` are the guidelines there are, ``unnamed`` the one that a file without any id is for.
+    ``known`` are the guidelines there are, ``unnamed`` the one which a file without any id is for.
     """
     if path is None:
         return {}
@@ -73,7 +73,7 @@ def read_changes(path: Path | None, known: Collection[str], unnamed: str) -> dic
     for name in tables:
         if name not in known:
             raise GuidelineError(
-                str(path), name, "stands outside a guideline, and the others inside one",
+                str(path), name, "is outside a guideline, and the others inside one",
                 f"write it as [{ids[0]}.{name}], or name one of {', '.join(known)}",
             )  # fmt: skip
         if not isinstance(tables[name], dict):
@@ -113,7 +113,7 @@ def apply_overrides(
 
 
 def _check_limit(limit: Any, unit: str, name: str, changes: Changes) -> None:
-    """Refuses a limit in another unit than its functions compare in, or nobody's."""
+    """Refuses a limit in another unit than its functions compare in, or no one's."""
 
     def refusal(field: str, problem: str, cure: str) -> GuidelineError:
         return GuidelineError(str(changes.path), f"limits.{name}{field}", problem, cure)
@@ -203,22 +203,22 @@ def override_codes(
             )  # fmt: skip
         if name not in lists:
             raise GuidelineError(
-                str(path), f"codes.{name}", "is no code list",
+                str(path), f"codes.{name}", "is not a code list",
                 f"use one of {', '.join(sorted(lists))}",
             )  # fmt: skip
         changed[name] = lists[name].with_rows(rows, path)
     return changed, tuple(f"codes.{name}" for name in tables)
 
 
-# --- what is told elsewhere as well ---------------------------------------------------------
+# --- what is shown elsewhere as well ---------------------------------------------------------
 
 #: What of an entry may change while its dose, product or limit stays what it was.
 _SAYS_NO_NUMBER = ("source", "label", "site_codings")
 
 
 def check_told(data: Mapping[str, Any], changes: Changes, changed: Sequence[str]) -> None:
-    """Refuse a changed dose that nobody answers for, and a changed number whose old value still
-    stands in words that a card shows beside it (``told_in_words``)."""
+    """Refuse a changed dose that no one answers for, and a changed number whose old value still
+    is in words that a card shows besides it (``told_in_words``)."""
     given, path = set(_leaves(changes.tables)), str(changes.path)
     for name in changed:
         section, _, field = name.partition(".")
@@ -235,13 +235,13 @@ def check_told(data: Mapping[str, Any], changes: Changes, changed: Sequence[str]
         if stale:
             raise GuidelineError(
                 path, name,
-                f"is told in words as well, which would still tell the old: {', '.join(stale)}",
+                f"is shown in words as well, which would still tell the old: {', '.join(stale)}",
                 "give these words too, as they shall read",
             )  # fmt: skip
 
 
 def _leaves(data: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """The dotted names of everything that is no table."""
+    """The dotted names of everything that is not a table."""
     for key, value in data.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{above}{key}.")

@@ -291,7 +291,7 @@ class _Names:
 
 def _function(lines: Iterable[str], names: _Names) -> Callable[[Any], Any]:
     """A function of ``facts``, as `dataclasses` makes its methods: out of the names of fields and
-    of nothing that anybody sent. Closures that call each other take three times as long."""
+    of nothing that anyone sent. Closures that call each other take three times as long."""
     made: dict[str, Any] = {}
     exec("\n".join(["def asked(facts):", *lines]), names.values, made)  # noqa: S102
     return made["asked"]  # type: ignore[no-any-return]
@@ -378,12 +378,12 @@ def known(fact: object) -> Condition:
 
 
 def all_of(*conditions: Condition | bool | None) -> Condition:
-    """Every one of them; a fact that is yes or no stands for itself."""
+    """Every one of them; a fact that is yes or no needs no comparison."""
     return AllOf(tuple(_condition(one) for one in conditions))
 
 
 def any_of(*conditions: Condition | bool | None) -> Condition:
-    """At least one of them; a fact that is yes or no stands for itself."""
+    """At least one of them; a fact that is yes or no needs no comparison."""
     return AnyOf(tuple(_condition(one) for one in conditions))
 
 
@@ -394,7 +394,7 @@ def not_(condition: Condition | bool | None) -> Condition:
 
 
 def holds(function: Callable[[F], bool]) -> Condition:
-    """A named function of the facts, for what is no comparison."""
+    """A named function of the facts, for what is not a comparison."""
     return Named(function)
 
 
@@ -406,7 +406,7 @@ otherwise: Condition = Otherwise()
 class Row(Struct, Generic[R], frozen=True):
     """One row: its rule id, the condition, and what follows where it holds.
 
-    A rule of several rows is published in one sentence; ``part`` tells its rows apart ("" is one
+    A rule of several rows is published in one sentence; ``part`` distinguishes its rows  ("" is one
     of them), and ``id`` is what a single one of them is asked by.
     """
 
@@ -429,7 +429,7 @@ class RowWords(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TableWords(Struct, frozen=True, forbid_unknown_fields=True):
-    """The words of one table, as in the file beside it: its question, its facts, its rows.
+    """The words of one table, as in the file with it: its question, its facts, its rows.
 
     ``unasked`` says in general why the table, or a row of it, is not asked of some children, if
     there is more to say than that nothing calls for it; ``absent`` what it means of a fact to be
@@ -448,7 +448,7 @@ class Table(Struct, Generic[F, R], frozen=True):
     """An ordered tuple of rows over one struct of facts. Make it with `Table.of`.
 
     ``first`` says that the first row that holds answers and the rows after it are not looked at;
-    otherwise every row stands for itself. A table whose first row answers is ``complete``: its
+    otherwise every row is independent. A table whose first row answers is ``complete``: its
     last row takes every child that is left. One that is not may have no answer.
     """
 
@@ -529,7 +529,7 @@ class Table(Struct, Generic[F, R], frozen=True):
 
 
 def condition_of(row: Row[Any]) -> Condition:
-    """What a row asks; a fact that stands for itself as a condition."""
+    """What a row asks; a fact that is a condition already."""
     return _condition(row.when)
 
 
@@ -550,7 +550,7 @@ def _check(
             raise refuse(rule, "has no words", "write its condition, result and source")
     for one in ids:
         if ids.count(one) > 1:
-            raise refuse(one, "stands there twice", "give every row an id of its own")
+            raise refuse(one, "is there twice", "give every row an id of its own")
     if rules != list(words.rows):
         raise refuse("the rows", "are published in another order than they are tried in",
                      f"write the words in the order {', '.join(rules)}")  # fmt: skip
@@ -586,7 +586,7 @@ def facts_of(condition: Condition) -> set[str]:
 
 
 def read_words(file: Path) -> TableWords:
-    """The words of a table from the TOML file beside its module."""
+    """The words of a table from the TOML file with its module."""
     return convert(read_toml(file), TableWords, file)
 
 
@@ -646,7 +646,7 @@ def all_matches(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
 
 
 def one_row(table: Table[F, R], row: str, facts: F, about: str = "") -> Match[F, R]:
-    """One row, by its id, of a table whose rows stand for themselves."""
+    """One row, by its id, of a table whose rows are independent."""
     fired = (table[row],) if table.row_holds(row, facts) else ()
     return Match(table, facts, fired, (row,), about)
 
@@ -658,7 +658,7 @@ class Reasoning:
     """The rules of one evaluation in the order they were asked.
 
     ``about`` names the thing asked about (an order, a result) where a table is asked of several,
-    so that the account can tell them apart.
+    so that the account can distinguish them .
     """
 
     __slots__ = ("_asked",)
@@ -680,7 +680,7 @@ class Reasoning:
         return match
 
     def row(self, table: Table[F, R], row: str, facts: F, about: str = "") -> bool:
-        """Asks one row of a table whose rows stand for themselves, and keeps the answer."""
+        """Asks one row of a table whose rows are independent, and keeps the answer."""
         place = table._places[row]  # not by one_row: most of what is asked is asked by row
         held = table._asked.one(place, facts)
         self._asked.append(Match(table, facts, (table.rows[place],) if held else (), (row,), about))

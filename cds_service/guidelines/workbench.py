@@ -1,4 +1,4 @@
-"""What a guideline tells the workbench: its controls for "what if", its orders, its chart.
+"""What a guideline gives the workbench: its controls for "what if", its orders, its chart.
 
 The page knows three kinds of control and draws what it is given; which facts matter, in which
 units and where the limits lie is the guideline's.
@@ -89,7 +89,7 @@ class Beginning(Struct, frozen=True):
 
 class Desk(Struct, frozen=True, rename="camel"):
     """What the page needs to know once. Without ``products`` no order is written by hand; the
-    first of ``stories`` is the one the tour opens, which ``tour`` tells in a sentence or two."""
+    first of ``stories`` is the one the tour opens, which ``tour`` says in a sentence or two."""
 
     title: str
     controls: tuple[ResultControl | AgeControl | ProblemControl, ...]
@@ -105,7 +105,7 @@ class Desk(Struct, frozen=True, rename="camel"):
 
 class Point(Struct, frozen=True):
     """A result in the plot's unit; ``sent`` as it came, ``source`` its address in the record.
-    ``dated`` is its date as recorded, where that is no day."""
+    ``dated`` is its date as recorded, where that is not a day."""
 
     day: date
     value: Decimal | None
@@ -134,7 +134,7 @@ class Plot(Struct, frozen=True):
 
 
 class ChartList(Struct, frozen=True, rename="camel"):
-    """Short lines under a title; ``only_if_any`` leaves it out where there are none."""
+    """Short lines under a title; ``only_if_any`` leaves it out where none exist."""
 
     title: str
     rows: tuple[str, ...]
@@ -142,7 +142,7 @@ class ChartList(Struct, frozen=True, rename="camel"):
 
 
 class Chart(Struct, frozen=True):
-    """What the guideline saw in a record beside its problems, medicines, tests and procedures: its
+    """What the guideline saw in a record besides its problems, medicines, tests and procedures: its
     plots, the most important first, lists of its own, and by the key of each `ResultControl` and
     `ProblemControl` the addresses of what was found."""
 

@@ -1,8 +1,8 @@
-"""The full cards that each sample infant gets, as they stand in its expected.json.
+"""The full cards that each sample infant gets, as they are in its expected.json.
 
-``python tests/acceptance/expected_cards.py`` writes them anew from what the service answers, and
+``python tests/acceptance/expected_cards.py`` writes them again from what the service answers, and
 changes nothing else in those files. What it changed is then read, story by story, and accepted or
-not: the rest of expected.json is worked out by hand and is never written from the code.
+not: the rest of expected.json is calculated by hand and is never written from the code.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def written(expected: Json) -> str:
 
 
 def rewrite() -> list[str]:
-    """The stories whose cards were written anew."""
+    """The stories whose cards were written again."""
     from cds_service.app import create_app
     from cds_service.consultation import load_services
     from cds_service.settings import Settings

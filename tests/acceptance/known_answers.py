@@ -1,9 +1,9 @@
 """The children that a running service is asked about again and again, and their right answers.
 
-``python tests/acceptance/known_answers.py`` writes `known_answers.json` of the guideline anew: the
+``python tests/acceptance/known_answers.py`` writes `known_answers.json` of the guideline again: the
 requests are those of the sample infants named here without what decides nothing, the answers are
 what the service decides today. What it changed is then read and accepted or not; that each child
-fires the rules its story expects, worked out by hand, is a test.
+fires the rules its story expects, calculated by hand, is a test.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ vitamin B12 are left, and the next answer is no more urgent than the first: over
 every pair of orders in the basket and in force, and over invented baskets of several. The chart is
 opened afterwards as well, as a clinician does.
 
-What is left aside: a daily requirement of 5 micrograms, which is no treatment; an order in force
+What is left aside: a daily requirement of 5 micrograms, which is not a treatment; an order in force
 that is vitamin B12 by its name alone, about which cards ask; orders in force of which none is
 right, since the child has nothing else; a drug that harms this child (ORD-10), since a specialist
 says what is given instead; and what holds where nothing of orders was recommended.
@@ -216,7 +216,7 @@ def test_of_two_orders_one_is_left(child: str) -> None:
 
 @pytest.mark.parametrize(("first", "second"), [*product(RIGHT, RIGHT)])
 def test_of_two_right_orders_one_is_taken_away(first: str, second: str) -> None:
-    """Preselected, in every place: twice in the basket, beside one in force, both in force."""
+    """Preselected, in every place: twice in the basket, with one in force, both in force."""
     for drafts, active in (((first, second), ()), ((first,), (second,)), ((), (first, second))):
         request = call(CHILDREN["mild"], drafts, active)
         answer = ask(request)
@@ -225,7 +225,7 @@ def test_of_two_right_orders_one_is_taken_away(first: str, second: str) -> None:
 
 
 def _baskets(count: int, seed: int) -> Iterator[Json]:
-    """Up to three drafts beside up to two orders in force, of any child."""
+    """Up to three drafts next to up to two orders in force, of any child."""
     random = Random(seed)
     for _ in range(count):
         child = {

@@ -1,13 +1,14 @@
 """Whether a card is read in the eight seconds that a clinician gives it.
 
 Measured over every card of every sample infant: how many words are above the rule and below it,
-whether the headline of a treatment has the dose, and whether anything is said twice.
+whether the headline of a treatment has the dose, and whether anything is stated twice.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,11 +228,32 @@ def test_the_review_status_is_one_short_sentence_on_the_first_card() -> None:
 
 
 def test_a_detail_is_lists_and_plain_paragraphs() -> None:
-    """Read aloud, or shown as it is, a card has labels and sentences and nothing else."""
+    """Read explicitly, or shown as it is, a card has labels and sentences and nothing else."""
     line = re.compile(r"(?:- \*\*[\w ]+\*\*: \S.*|---|_[^_]+_|[^-#>|`\s].*|)")
     for name, card in CARDS:
         for one in card["detail"]:
             assert line.fullmatch(one), f"{name}: {one}"
+
+
+def test_a_detail_reads_well_without_markdown() -> None:
+    """In a client that shows it as it is: nothing escaped but brackets in names of a record, bold
+    only as a label or a warning, and no table, heading or quotation."""
+    for name, card in CARDS:
+        told = re.sub(r"\\([\[\]])", r"\1", "\n".join(card["detail"]))
+        assert "\\" not in told, name
+        assert "&" not in told, name
+        assert told.count("**") % 2 == 0, name
+        assert not re.search(r"^[#>|]|\]\(|`", told, re.M), name
+
+
+def test_what_a_card_leaves_out_is_on_the_page_it_links_to() -> None:
+    page = (Path(FOLDER).parents[1] / "docs" / "guidelines" / "b12-under-two.md").read_text("utf-8")
+    catalogue = Path(FOLDER).parents[1] / "cds_service/guidelines/b12_under_two/texts/en.toml"
+    tables = tomllib.loads(catalogue.read_text(encoding="utf-8"))
+    said = [*tables["texts"].values(), *(one.get("why", "") for one in tables["cards"].values())]
+    plain = [re.sub(r"[*_]", "", one) for one in said]
+    shown = re.sub(r"[*_\\]", "", page)
+    assert [one for one in plain if one not in shown] == []
 
 
 def test_every_file_of_a_story_was_measured() -> None:

@@ -217,8 +217,8 @@ def report(found: dict[str, list[Infant]]) -> str:
 
 
 def _without_the_known(found: dict[str, Any], infants: int) -> dict[str, Any]:
-    """A known fault, to be mended: of 1,200 infants two, each with an order in force and a draft,
-    get a critical card once a warning was followed. More than that is a new fault."""
+    """A known fault, to be corrected: of 1,200 infants two, each with an order in force and a
+    draft, get a critical card once a warning was followed. More than that is a new fault."""
     known = "accepted, it turns from warning to critical"
     few = len(found.get(known, ())) <= max(2, infants // 500)
     return {what: who for what, who in found.items() if not (what == known and few)}
@@ -281,7 +281,7 @@ def pairs(chosen: list[Infant]) -> Iterator[tuple[str, Infant, Infant]]:
         steps = [(kind, *step) for kind, found in WORSE.items() for step in found]
         kind, base, worse = steps[number % len(steps)]
         # Extreme metabolites suspect an inborn error, which is critical, unless the level is low:
-        # then the deficiency explains them, and is graded by itself.
+        # then the deficiency explains them, and is graded on its own.
         # Of a newborn's orders, one raised metabolite does the same.
         newborn = infant["age"] == "10 days" and infant["drafts"] != "chart"
         extreme = infant["homocysteine"] == "60" or infant["mma"] == "25"

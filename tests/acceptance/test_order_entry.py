@@ -272,7 +272,7 @@ def test_a_chosen_drug_is_checked(hook: str) -> None:
 
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])
 def test_a_click_on_the_open_tab_comes_without_orders(hook: str) -> None:
-    """Neither draftOrders nor selections: nobody knows what stands in the basket, which is not
+    """Neither draftOrders nor selections: no one knows what is in the basket, which is not
     the same as nothing."""
     for story, speaks in ((MILD, True), (ADEQUATE, False)):
         answer = ask(story, hook, None)
@@ -404,7 +404,7 @@ def test_a_member_of_the_wrong_type_is_no_crash(hook: str, member: str, value: A
         json={**told.request, "hook": hook, "context": context},
     )
     if (member, value) == ("patientId", "text"):
-        # the id of somebody else
+        # the id of someone else
         assert answer.status_code == 412
         return
     assert answer.status_code in (200, 400), answer.text
@@ -436,7 +436,7 @@ def test_a_draft_with_anything_anywhere_is_no_crash(value: Any) -> None:
         holder[path[-1]] = value
         answer = ask(CROHN, "order-sign", [broken])
         assert answer.status_code == 200, (path, answer.text)
-        # what can no longer be read is not passed over
+        # what can no longer be read is not ignored
         if path[0] in ("dosageInstruction", "medicationReference"):
             assert cards(answer), path
 
@@ -589,7 +589,7 @@ def test_another_patients_order_is_counted_and_never_named() -> None:
 
 @pytest.mark.parametrize("missing", ["b12", "conditions"])
 def test_without_what_is_needed_to_judge_an_order_it_says_so(missing: str) -> None:
-    """The order itself is sound; without the results or the problem list nobody can tell."""
+    """The order itself is sound; without the results or the problem list no one can tell."""
     told = story_of("order-sign-recommended-regimen")
     answer = told.post(missing)
     (finding,) = [one for one in cards(answer) if finding_of(one) is not None]

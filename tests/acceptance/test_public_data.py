@@ -175,7 +175,7 @@ def test_the_dose_by_weight_rests_on_the_last_weight_of_the_record(name: str) ->
     if not weights or (last_day(name) - born).days > 366:  # US Core's has a percentile only
         assert by_weight == []
     else:
-        (dose,) = by_weight  # told on a card of its own, and not ordered
+        (dose,) = by_weight  # stated on a card of its own, and not ordered
         assert dose == pytest.approx(0.3 * weights[max(weights)], abs=0.05)
 
 

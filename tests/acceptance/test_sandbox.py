@@ -266,7 +266,7 @@ def test_rx_view_offers_the_drug_and_accepting_it_ends_the_offer(sandbox: Sandbo
     sandbox.accept(offered, on="order-select")
     assert "yanocobalamin" in sandbox.order["text"]
     assert before not in sandbox.shown
-    assert sandbox.shown, "the dose of a pill is no dose of a solution, and that is said"
+    assert sandbox.shown, "the dose of a pill is not a dose of a solution, and that is stated"
 
 
 def test_a_tablet_chosen_from_its_list_is_checked_while_written_and_before_signing(

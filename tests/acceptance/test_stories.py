@@ -48,7 +48,7 @@ REGIMENS = {
 }  # fmt: skip
 DAYS = {"d": 1, "wk": 7}
 MOST_UG = 1000
-#: Types whose patient stands under another name than ``subject``.
+#: Types whose patient is under another name than ``subject``.
 SUBJECT = {"Task": "for", "MedicationOrder": "patient"}
 URGENCY = ("critical", "warning", "info")
 B12_LEVEL = "2132-9"
@@ -235,7 +235,7 @@ def references(value: Any) -> Iterator[str]:
             yield from references(inner)
 
 
-# --- what was worked out by hand ------------------------------------------------------------
+# --- what was calculated by hand ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", STORIES)
@@ -358,7 +358,7 @@ def test_orders_are_changed_into_what_is_expected(name: str) -> None:
     ]
     deletes = [action["resourceId"] for action in actions(name) if action["type"] == "delete"]
     expected = story_of(name).expected
-    # two cards about one order may mend it in the same way
+    # two cards about one order may correct it in the same way
     assert without_repetition(updates) == expected.get("updates", [])
     assert without_repetition(deletes) == expected.get("deletes", [])
 
@@ -386,7 +386,7 @@ def test_a_fhir_server_leads_to_the_same_answer_as_prefetch(name: str) -> None:
     with FhirStub(story.resources) as fhir:
         client = story.client()
         answer = client.post(story.path, json={**sent, "fhirServer": fhir.url})
-        # an order may point to a medication that nobody sent
+        # an order may point to a medication that no one sent
         led_to = [one for one in fhir.seen if one.target.startswith("Medication/")]
         assert len(led_to) == (name == "order-select-medication-not-found")
         assert len(fhir.seen) - len(led_to) == len(story.request["prefetch"])

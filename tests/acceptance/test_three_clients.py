@@ -1,4 +1,4 @@
-"""What three clients make of what is suggested, and what they are told when they ask again.
+"""What three clients make of what is suggested, and what they are shown when they ask again.
 
 One applies every action as it was sent (`infants.accept`, `test_every_infant.py`). One keeps of a
 suggested order only what its forms hold, as a server that stores the elements of one profile. One
@@ -123,7 +123,7 @@ def pressed(suggestion: Json, kept: Json) -> Json | None:
     return {**kept, "medicationCodeableConcept": {"text": drug["text"], "coding": [first]}}
 
 
-#: Not those whose present treatment is to be replaced, which is said where the chart is open.
+#: Not those whose present treatment is to be replaced, which is stated where the chart is open.
 BEGINNING = [
     name
     for name in TREATED

@@ -2,7 +2,7 @@
 
 No engine runs in CI. So both files are held to rules, the composition is read by a validator, and
 what the Dockerfile says is carried out step by step in an empty folder, by the Python of this
-machine: what stands between this and a real image is the base image and the file system.
+machine: what is between this and a real image is the base image and the file system.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def said(word: str) -> list[str]:
     return [rest for one, rest in STEPS if one == word]
 
 
-# --- the files by themselves -----------------------------------------------------------------
+# --- the files on their own -----------------------------------------------------------------
 
 
 def test_every_base_image_is_one_image_for_ever() -> None:

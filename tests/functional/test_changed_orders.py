@@ -326,7 +326,8 @@ def test_a_draft_in_part_without_a_drug_gets_the_new_order_beside_it() -> None:
     assert created.count("MedicationRequest") == 1
 
 
-# --- filed once, and told apart ------------------------------------------------------------------
+# --- filed once, and distinguished
+# ------------------------------------------------------------------
 
 
 def identifiers(answer: Json) -> dict[str, str]:
@@ -429,4 +430,4 @@ def test_a_dose_whose_code_may_mean_another_unit_is_not_guessed() -> None:
     answer = ask("order-sign", draft)
     rules = str([card["extension"] for card in answer["cards"]])
     assert "ORD-04" not in rules
-    assert "ORD-09" in rules  # what its words state is shown, and is no dose
+    assert "ORD-09" in rules  # what its words state is shown, and is not a dose

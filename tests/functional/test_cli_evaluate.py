@@ -245,8 +245,8 @@ def test_of_several_patients_one_must_be_chosen_and_only_that_one_is_evaluated()
     assert said["summaries"] == []
     said = response_to(both, "2026-03-15", patient="Patient/hypotonia-regression-severe")
     assert "RTE-03" in said["ruleIds"]
-    with pytest.raises(BadRequest, match="no patient somebody"):
-        read_case(both, [SERVICE], patient="somebody")
+    with pytest.raises(BadRequest, match="no patient someone"):
+        read_case(both, [SERVICE], patient="someone")
 
 
 def test_a_result_that_cannot_be_told_apart_is_counted_not_lost() -> None:
@@ -327,8 +327,9 @@ def test_synthetic_infants_of_others_are_evaluated_within_their_lives() -> None:
         ('"open', "not JSON"),
         ("[1]", "neither a CDS Hooks request nor a FHIR Bundle"),
         ("{}", "neither a CDS Hooks request"),
-        ('{"resourceType": "Patient"}', "a FHIR Patient, no Bundle"),
-        ('{"resourceType": "Bundle", "type": "transaction-response"}', "is no record"),
+        ('{"resourceType": "Observation"}', "a FHIR Observation, not a Bundle"),
+        ('{"resourceType": "Patient"}\n{"not": "a resource"}', "It is not JSON."),
+        ('{"resourceType": "Bundle", "type": "transaction-response"}', "is not a record"),
         ('{"resourceType": "Bundle", "type": "collection"}', "holds no Patient"),
         ('{"resourceType": "Bundle", "type": "collection", "entry": 1}', "not the shape"),
         ('{"hook": "order-dispatch"}', "No service answers the hook order-dispatch"),
@@ -354,4 +355,42 @@ def test_the_process_refuses_with_exit_code_two_and_one_sentence(tmp_path: Path)
 def test_a_request_without_its_patient_is_refused_as_the_service_would() -> None:
     request = json.loads((SEVERE / "request.json").read_text())
     del request["prefetch"]["patient"]
-    assert "patient's own record could not be had" in refused("-", stdin=json.dumps(request))
+    assert "patient's own record could not be obtained" in refused("-", stdin=json.dumps(request))
+
+
+# --- a record that is not in a Bundle -------------------------------------------------------------
+
+_SAMPLES = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
+_INFANT = _SAMPLES / "hypotonia-regression-severe" / "patient.json"
+
+
+def _resources() -> list[Any]:
+    return [one["resource"] for one in json.loads(_INFANT.read_text("utf-8"))["entry"]]
+
+
+@pytest.mark.parametrize("form", ["a list", "lines", "lines with blank ones between"])
+def test_resources_outside_a_bundle_are_the_same_child(tmp_path: Path, form: str) -> None:
+    lines = [json.dumps(one) for one in _resources()]
+    written = {
+        "a list": json.dumps(_resources(), indent=1),
+        "lines": "\n".join(lines),
+        "lines with blank ones between": "\n\n".join(lines) + "\n",
+    }[form]
+    file = tmp_path / "child.ndjson"
+    file.write_text(written, encoding="utf-8")
+    on = ("--as-of", "2026-03-15", "--json")
+    bundled = json.loads(cli("evaluate", str(_INFANT), *on).stdout)
+    alone = json.loads(cli("evaluate", str(file), *on).stdout)
+    assert [one["summary"] for one in alone["cards"]] == [
+        one["summary"] for one in bundled["cards"]
+    ]
+    assert alone["cards"]
+
+
+def test_a_patient_alone_is_evaluated(tmp_path: Path) -> None:
+    (patient,) = [one for one in _resources() if one["resourceType"] == "Patient"]
+    file = tmp_path / "patient.json"
+    file.write_text(json.dumps(patient, indent=2), encoding="utf-8")
+    done = cli("evaluate", str(file), "--as-of", "2026-03-15", "--json")
+    assert json.loads(done.stdout)["cards"] == []
+    assert done.returncode == 0

@@ -1,4 +1,4 @@
-"""``cds-service samples load``: what it says and sends, against a server that answers as told."""
+"""``cds-service samples load``: what it says and sends, against a server that answers as stated."""
 
 from __future__ import annotations
 

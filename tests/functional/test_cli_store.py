@@ -113,8 +113,8 @@ def test_all_that_is_kept_comes_as_json(url: str, store: Store) -> None:
 
 def test_an_unknown_name_is_said(url: str, store: Store) -> None:
     store.flush()
-    done = run(url, "audit", "show", "nobody")
-    assert (done.exit_code, "nobody: no consultation" in done.output) == (1, True)
+    done = run(url, "audit", "show", "unheard-of")
+    assert (done.exit_code, "unheard-of: no consultation" in done.output) == (1, True)
 
 
 def test_what_is_too_old_is_forgotten(url: str, store: Store, tmp_path: Path) -> None:

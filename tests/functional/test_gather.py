@@ -310,7 +310,7 @@ def test_neither_proxy_nor_netrc_of_the_environment_is_used(
     stub: FhirStub, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.write_text("machine 127.0.0.1 login someone password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     answer = gather([PATIENT], {}, "1", server(stub, token=TOKEN))["patient"]
@@ -563,7 +563,7 @@ def test_a_next_page_on_another_origin_is_never_asked(own_port: bool) -> None:
         answer = gather([B12], {}, "1", server(stub, token=TOKEN))["b12"]
         assert elsewhere.seen == []
         assert len(stub.seen) == 1
-    assert (answer.complete, answer.why) == (False, "the next page lies on another server")
+    assert (answer.complete, answer.why) == (False, "the next page is on another server")
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ def test_a_concept_map_counts_where_it_says_the_same(
         (f"{LAB},VB12", "line 2", "has 2 cells"),
         (f"{LAB},,b12_level", "line 2", "has no code"),
         (f"{LAB},VB12,", "line 2", "does not say what VB12 means"),
-        (f"{LAB},A,b12_level\n{LAB},VB12,b12_levels", "line 3", "b12_levels is no code list"),
+        (f"{LAB},A,b12_level\n{LAB},VB12,b12_levels", "line 3", "b12_levels is not a code list"),
         (f"{LAB},VB12,http://loinc.org|", "line 2", "is not a system and a code"),
         (f"{LAB},VB12,http://loinc.org|2132-8", "line 2", "wrong LOINC check digit"),
         (f"{LAB},VB12,http://other.example|2", "line 2", "is of a system not known here"),
@@ -290,7 +290,9 @@ def test_check_says_what_each_code_means(site: Path, tmp_path: Path) -> None:
     wrong.write_text(f"system,code,means\n{LAB},VB12,vitamin\n")
     done = cli("check", CDS_CODE_MAP=str(wrong))
     assert done.exit_code == 1
-    assert done.stderr.startswith(f"Error: {wrong}: line 2: vitamin is no code list. Take a name")
+    assert done.stderr.startswith(
+        f"Error: {wrong}: line 2: vitamin is not a code list. Take a name"
+    )
 
 
 def test_codes_lists_names_each_list_and_its_purpose() -> None:

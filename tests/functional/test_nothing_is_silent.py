@@ -1,6 +1,6 @@
-"""Whatever a client sends for a need and this service does not use is said, by HTTP: each resource
-of a deficient infant's record is made one that cannot be read in one way, and the answer must name
-it under its need with the reason, and never call anything of its kind absent."""
+"""Whatever a client sends for a need and this service does not use is stated, by HTTP: each
+resource of a deficient infant's record is made one that cannot be read in one way, and the answer
+must name it under its need with the reason, and never call anything of its kind absent."""
 
 from __future__ import annotations
 
@@ -257,7 +257,7 @@ def identified(system: str, value: str) -> Json:
 NUMBER = {"system": "urn:clinic", "value": "4711"}
 OTHERS = {"system": "urn:clinic", "value": "9999"}
 
-#: What is done to a resource, and the reasons of which one must be said.
+#: What is done to a resource, and the reasons of which one must be stated.
 MUTATIONS: Mapping[str, tuple[Callable[[Json], bool], frozenset[str]]] = {
     "code system": (named(under_a_local_code), frozenset({"code system"})),
     "code alone": (named(without_words), frozenset({"code system"})),
@@ -468,7 +468,7 @@ CLAIMS: Mapping[str, tuple[str, ...]] = {
 
 @pytest.mark.parametrize(("need", "name"), CASES)
 def test_a_silent_answer_over_it_says_so(service: FlaskClient, need: str, name: str) -> None:
-    """Alone, in a child of whom nothing else is known."""
+    """Alone, in a child of which nothing else is known."""
     change, _ = MUTATIONS[name]
     one = copy.deepcopy(RESOURCES[need])
     change(one)

@@ -1,5 +1,5 @@
 """Records as laboratories, wards and practices of many countries write them, by HTTP: what is
-said of a deficient infant must not hang on how the unit, the code, the flag or the name is spelt.
+stated of a deficient infant must not hang on how the unit, the code, the flag or the name is spelt.
 """
 
 from __future__ import annotations

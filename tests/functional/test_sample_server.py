@@ -166,7 +166,7 @@ STORY_NAMES = [
 ]
 
 
-# Nobody listens at these addresses: an answer is an answer without a socket.
+# No one listens at these addresses: an answer is an answer without a socket.
 @pytest.mark.parametrize("story", STORY_NAMES)
 @pytest.mark.parametrize(
     "base", [BASE, f"{BASE}/", "http://127.0.0.1/fhir", "http://[::1]:80/fhir"]
@@ -210,7 +210,7 @@ def test_each_infant_has_its_link_into_the_sandbox() -> None:
         assert asked["serviceDiscoveryURL"] == ["http://localhost/cds-services"]
         assert asked["patientId"] == [one["name"]]
         (patient,) = entries(got(f"Patient?_id={one['name']}"))
-        assert isinstance(patient["name"][0]["given"], list), "the sandbox shows nobody else"
+        assert isinstance(patient["name"][0]["given"], list), "the sandbox shows no one else"
     left_out = {one["name"] for one in listed["samples"]} - {one["name"] for one in linked}
     for name in left_out:
         got(f"Patient/{name}", 404)

@@ -14,7 +14,7 @@ from trail_of_a_day import CALLS, CARD, FEEDBACK, export, exported, play
 from cds_service.store.audit import Pseudonyms
 
 Json = dict[str, Any]
-#: The calls that somebody got an answer to.
+#: The calls that someone got an answer to.
 ANSWERED = [kind for kind in CALLS if kind != "challenger"]
 
 
@@ -139,7 +139,7 @@ def test_feedback_is_told_with_its_reasons(resources: list[Json]) -> None:
     guidance = by_call(resources, "GuidanceResponse")["advice"]
     target = [{"reference": f"GuidanceResponse/{guidance['id']}"}]
     assert [one["target"] == target for one in items.values()] == [True] * 6 + [False]
-    assert items["on a card of nobody"]["target"][0]["identifier"]["value"] == "unknown"
+    assert items["on a card of no one"]["target"][0]["identifier"]["value"] == "unknown"
     assert len(items["accepted"]["entity"]) == 3
     assert items["accepted"]["activity"]["coding"][0]["code"] == "accepted"
     assert items["accepted"]["occurredDateTime"] == "2026-01-15T08:00:00.000Z"

@@ -75,7 +75,7 @@ def outcome(answer: Any) -> dict[str, Any]:
 
 
 def refuse_data(*_: Any, **__: Any) -> Consultation:
-    raise DataUnavailable("The patient could not be had.", "patient", "timeout")
+    raise DataUnavailable("The patient could not be obtained.", "patient", "timeout")
 
 
 def fail(*_: Any, **__: Any) -> Consultation:
@@ -384,7 +384,7 @@ def test_a_call_by_a_name_of_this_service_is_answered(host: str) -> None:
 
 @cache
 def app_by_name() -> FlaskClient:
-    """A demo that nobody reaches by another name."""
+    """A demo that no one reaches by another name."""
     return client(public_url="https://cds.example.org", allowed_hosts=("ehr-network",), demo=True)
 
 

@@ -1,4 +1,4 @@
-"""What the workbench is told by the service: pages, setup, reasoning, requests from Bundles."""
+"""What the workbench is shown by the service: pages, setup, reasoning, requests from Bundles."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_the_guideline_page_has_an_anchor_for_every_rule_statement_source_and_li
     wanted |= {f"limit-{name.replace('_', '-')}" for name in limits}
     wanted |= {"c-1", "c-2", "contradictions"}
     assert wanted - set(ANCHORS) == set()
-    assert len(ANCHORS) == len(set(ANCHORS)), "an anchor stands twice"
+    assert len(ANCHORS) == len(set(ANCHORS)), "an anchor is repeated"
 
 
 def test_every_link_of_the_guideline_page_leads_somewhere() -> None:
@@ -187,7 +187,7 @@ def test_the_guideline_page_shows_the_numbers_in_force(tmp_path: Path) -> None:
 
 def test_lines_of_a_cell_stand_below_each_other_in_the_guideline_page() -> None:
     assert "1 MG/ML Oral Solution<br>RxNorm" in PAGE
-    assert not re.search(r"&lt;/?[a-z]", PAGE), "markup of ours is shown as text"
+    assert not re.search(r"&lt;/?[a-z]", PAGE), "markup of our own is shown as text"
 
 
 def test_no_script_and_no_style_stands_in_the_guideline_page() -> None:

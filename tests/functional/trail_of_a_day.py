@@ -49,7 +49,7 @@ FEEDBACK: dict[str, Feedback] = {
         )
     ),
     "without a reason": overridden(reasons=(), comment="SECRET comment"),
-    "on a card of nobody": overridden("unknown"),
+    "on a card of no one": overridden("unknown"),
 }
 
 

@@ -135,7 +135,7 @@ def days_ago(ago: int) -> Moment:
 
 
 def months_old(months: int) -> date:
-    """The birth date of somebody who completes ``months`` on the day of evaluation."""
+    """The birth date of someone who completes ``months`` on the day of evaluation."""
     return add_months(ON, -months)
 
 
@@ -193,19 +193,19 @@ def a_weight(
 
 
 def breast_feeding(answer: Code | str = BREAST_FED, *, ago: int = 5) -> Measurement:
-    """How the child is fed, by a code or by the words of whoever asked."""
+    """How the child is fed, by a code or by the words of the person who asked."""
     told: dict[str, Any] = {"text": answer} if isinstance(answer, str) else {"concepts": (answer,)}
     return a_measurement(Code(LOINC, "63895-7", "Breastfeeding status"), ago, **told)
 
 
 def a_diet(answer: Code | str = VEGAN, *, about: str = "") -> Measurement:
-    """What somebody eats, by a code or in words."""
+    """What someone eats, by a code or in words."""
     told: dict[str, Any] = {"text": answer} if isinstance(answer, str) else {"concepts": (answer,)}
     return a_measurement(Code(LOINC, "81663-7", "Diet"), about=about, **told)
 
 
 def a_problem(code: Code | None, ago: int | None = 20, **but: Any) -> Problem:
-    """An active, confirmed problem that began ``ago`` days ago (``None``: nobody says when)."""
+    """An active, confirmed problem that began ``ago`` days ago (``None``: no one says when)."""
     return Problem(
         **{
             "codes": (code,) if code else (),
@@ -408,7 +408,7 @@ def small_dose_first() -> b12.Guideline:
 
 
 class Offer(NamedTuple):
-    """One choice of a card and the outcome it stands on."""
+    """One choice of a card and the outcome it is on."""
 
     outcome: Recommend
     choice: Choice

@@ -1,4 +1,4 @@
-"""What is told of decision tables: what was seen, what became of each row, the exact logic."""
+"""What is shown of decision tables: what was seen, what became of each row, the exact logic."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ f = Order
 def odd(order: Order) -> bool:
     """The days of the course are odd.
 
-    Not told on the page.
+    Not stated on the page.
     """
     return order.days % 2 == 1
 

@@ -76,7 +76,7 @@ def test_a_code_that_exists_has_no_problem(system: str, code: str) -> None:
         (LOINC, "14685-4", "LOINC check digit"),
         (LOINC, "2132", "form"),
         (SNOMED, "190634005", "SNOMED CT check digit"),
-        (SNOMED, "754786014", "no SNOMED CT concept"),
+        (SNOMED, "754786014", "not a SNOMED CT concept"),
         (SNOMED, "12345", "form"),
         (ICD10CM, "D513", "form"),
         (ICD10CM, "51.3", "form"),

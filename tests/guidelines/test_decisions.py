@@ -329,7 +329,7 @@ def the_questions_of_follow_up_hide_nothing_from_each_other() -> None:
         assert seen.shows(card)
     assert seen.indicator == "critical"
     assert "FU-02" in seen.fired
-    assert not seen.shows("FU-02")  # "continue as ordered" beside an order to be replaced
+    assert not seen.shows("FU-02")  # "continue as ordered" with an order to be replaced
     assert see(on_treatment(121, (350, 30), route="parenteral")).shows("FU-02")
 
 

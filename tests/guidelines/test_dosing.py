@@ -130,8 +130,8 @@ NOT_COMPUTABLE = (
     (1, COUNTED, "tablet", NASAL, "the dose, 1 tablet, does not fit the product"),
     (1, COUNTED, "ampoule", TABLET, "the dose, 1 ampoule, does not fit the product"),
     (1, COUNTED, "", SOLUTION, "the dose, 1 1, does not fit the product"),
-    (1, COUNTED, "", PLAIN, "it is not said what the dose, 1 1, counts"),
-    (1, COUNTED, "", INGREDIENT, "it is not said what the dose, 1 1, counts"),
+    (1, COUNTED, "", PLAIN, "it is not stated what the dose, 1 1, counts"),
+    (1, COUNTED, "", INGREDIENT, "it is not stated what the dose, 1 1, counts"),
 )  # fmt: skip
 
 
@@ -257,7 +257,7 @@ def test_requirement_level_is_met_exactly_at_its_limit() -> None:
 def test_without_a_timing_the_dose_is_known_and_the_average_is_not() -> None:
     seen = gives(line(amount(1500), None))
     assert (seen.single_high, seen.day_most, seen.average_high) == (1500, 1500, None)
-    assert problems(seen) == ("how often it is given is not said",)
+    assert problems(seen) == ("how often it is given is not stated",)
     assert in_words(seen) == "1500 micrograms"
     unclear = gives(line(amount(1500), None, unclear=("timing",)))
     assert problems(unclear) == ("how often it is given cannot be understood",)
@@ -307,7 +307,7 @@ def test_a_maximum_that_cannot_be_worked_out_is_a_problem() -> None:
     ("dosage", "problem"),
     [
         (DraftDosage(route=(ORAL,)), "no dose is given"),
-        (DraftDosage(route=(ORAL,), schedule=DAILY, text="as told"), "no dose is given"),
+        (DraftDosage(route=(ORAL,), schedule=DAILY, text="as stated"), "no dose is given"),
         (DraftDosage(route=(ORAL,), text="half a tablet daily"), "the dose is given in words only"),
         (DraftDosage(route=(ORAL,), schedule=DAILY, unclear=("dose",)),
          "the dose cannot be understood"),

@@ -122,7 +122,7 @@ def test_a_card_is_shown_with_nothing_left_to_fill_in(card: str) -> None:
     assert seen.outcome(card).indicator in ("info", "warning", "critical")
 
 
-LONG = "Very " + "long name of something that somebody wrote in full " * 8
+LONG = "Very " + "long name of something that someone wrote in full " * 8
 
 
 def lengthened(record: Record) -> Record:
@@ -159,7 +159,8 @@ def test_a_name_from_the_record_is_plain_words_on_the_card() -> None:
     assert "\n# now" not in detail
 
 
-# --- what qualifies a result is said --------------------------------------------------------------
+# --- what qualifies a result is stated
+# --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -143,8 +143,8 @@ def services(words: Words) -> Sequence[Any]:
         return load_services(file)
 
 
-#: What a site may change and that is no word: sections of numbers and choices, and in any section
-#: the codes, ids and numbers of these names.
+#: What a site may change and that is not a word: sections of numbers and choices, and in any
+#: section the codes, ids and numbers of these names.
 NO_WORDS = {"limits", "policy"}
 IDS = {
     "system", "code", "source", "substance", "rule", "period_unit", "duration_unit", "indicator",
@@ -154,7 +154,7 @@ IDS = {
 
 
 def leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Every string in nested data that is no id, with its dotted name."""
+    """Every string in nested data that is not an id, with its dotted name."""
     if isinstance(value, str):
         yield name, value
     elif isinstance(value, Mapping):
@@ -190,7 +190,7 @@ def without_words(value: Any) -> Any:
 
 
 def decided(answer: Json) -> Json:
-    """All of an answer that is no word: what fired, and of each card its rules, urgency, orders,
+    """All of an answer that is not a word: what fired, and of each card its rules, urgency, orders,
     and which sentences it has, by name: their lengths, which say how far up each is, differ."""
     account = answer["extension"][EVALUATION]
     return {
@@ -221,7 +221,7 @@ def decided(answer: Json) -> Json:
 
 
 def lines(value: Any, name: str = "") -> Iterator[str]:
-    """Nested data as a line a leaf, so that a difference is told in one."""
+    """Nested data as a line a leaf, so that a difference is shown in one."""
     parts = (
         value.items()
         if isinstance(value, dict)

@@ -173,8 +173,8 @@ def on_average(order: Ordered) -> Fraction:
 
 
 class Published(NamedTuple):
-    """A first phase: route, least and most of one dose, how often, at least so many days, for
-    whom."""
+    """A first phase: route, least and most of one dose, how often, at least so many days, and
+    for which child."""
 
     ways: tuple[str, ...]
     least: Fraction
@@ -292,8 +292,8 @@ def too_much(order: Ordered) -> set[str]:
 
 
 def too_little(order: Ordered) -> set[str]:
-    """Of the cards of small doses the first speaks; nothing is said to be small where a unit was
-    probably confused, and none where nothing is to be treated."""
+    """Of the cards of small doses the first speaks; nothing is reported to be small where a unit
+    was probably confused, and none where nothing is to be treated."""
     if too_much(order) == {"ORD-04"}:
         return set()
     begins = order.age is not None

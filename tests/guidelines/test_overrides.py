@@ -71,7 +71,7 @@ def test_a_changed_dose_is_ordered_and_told(site: Path) -> None:
 
 
 def test_a_number_is_not_changed_while_a_card_still_tells_the_old_one(site: Path) -> None:
-    """Of the words a dose or limit is told in, each by itself is missed."""
+    """Of the words a dose or limit is shown in, each on its own is missed."""
     error = refusal(site, f"[limits]\nuntreated = {{ above = 60, {LOCAL} }}\n")
     assert "texts.urgent_untreated" in error.problem
 
@@ -104,7 +104,8 @@ NOT_A_SETTING = {
 
 
 def test_every_number_in_words_is_known_to_be_one() -> None:
-    """Whoever writes a number into a card says which entry it repeats, or that it repeats none."""
+    """Anyone who writes a number into a card says which entry it repeats, or that it repeats
+    none."""
     data = loading.read_own()
     words = {f"texts.{name}": text for name, text in data["texts"].items()}
     for name, card in data["cards"].items():
@@ -270,8 +271,8 @@ REFUSED = {
         f"[limits]\nb12_low = {{ below = 1, {LOCAL} }}\n", "limits.b12_low", "is not a name",
     ),
     "an unknown section": ("[statements]\n", "statements", "cannot be overridden"),
-    "a section that is no table": ("limits = 5\n", "limits", "is not a table"),
-    "codes that are no table": ("codes = 5\n", "codes", "is not a table"),
+    "a section that is not a table": ("limits = 5\n", "limits", "is not a table"),
+    "codes that are not a table": ("codes = 5\n", "codes", "is not a table"),
     "a code list that is one row": (
         "[codes.b12_level]\n" + ROW.format("2132-9"), "codes.b12_level", "not a list of rows",
     ),
@@ -281,10 +282,10 @@ REFUSED = {
     "a limit that is only a number": (
         "[limits]\nb12_deficient = 150\n", "limits.b12_deficient", "is not a limit",
     ),
-    "a limit that nobody decided": (
+    "a limit that no one decided": (
         "[limits]\nb12_deficient = { below = 150 }\n", "limits.b12_deficient", "who decided",
     ),
-    "a limit with the source of somebody else": (
+    "a limit with the source of someone else": (
         '[limits]\nb12_deficient = { below = 150, source = "L-2" }\n',
         "limits.b12_deficient", "who decided",
     ),
@@ -324,7 +325,7 @@ REFUSED = {
         "[doses.weekly_injections]\namount = 100\n",
         "doses.weekly_injections.amount", "treats nothing",
     ),
-    "a dose that nobody decided": (
+    "a dose that no one decided": (
         "[doses.weekly_injections]\namount = 101\n", "doses.weekly_injections", "who decided",
     ),
     "a dose per kilogram that grows above the highest": (
@@ -340,7 +341,7 @@ REFUSED = {
         f"[limits]\nb12_deficient = {{ below = 310, {LOCAL} }}\n",
         "limits.b12_deficient", "is not below limits.b12_adequate",
     ),
-    "a limit that is no number": (
+    "a limit that is not a number": (
         f"[limits]\nb12_severe = {{ below = nan, {LOCAL} }}\n", "limits.b12_severe", "is not above",
     ),
     "a limit below nothing": (
@@ -430,7 +431,7 @@ REFUSED = {
         '[policy]\nparenteral_product = "water"\n', "policy.parenteral_product", "water",
     ),
     "an unknown code list": ("[[codes.vitamins]]\n" + ROW.format("2132-9"),
-                             "codes.vitamins", "no code list"),
+                             "codes.vitamins", "not a code list"),
     "a code with a wrong check digit": (
         "[[codes.b12_level]]\n" + ROW.format("14685-4"), "codes.b12_level row 1", "check digit",
     ),

@@ -204,7 +204,7 @@ def test_a_name_in_a_script_without_terms_is_never_another_drug(text: str, kind:
 def test_a_name_that_leaves_it_open_is_unknown_and_says_so(text: str) -> None:
     drug = named(text)
     assert drug.kind == "unknown"
-    assert doubts_of(drug) == ("its name does not tell whether it is vitamin B12",)
+    assert doubts_of(drug) == ("its name does not say whether it is vitamin B12",)
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ STRENGTHS = (
     ("1 mg ampoule", 1000, None), ("1000 mcg/mL vial", None, 1000),
     ("1 mg/1 mL vial", None, 1000), ("1000 mcg/mL 10 mL vial", 10000, 1000),
     ("1 ML 1 MG/ML prefilled syringe", 1000, 1000),
-    # not a strength, or not one that can be told
+    # not a strength, or not one that can be shown
     ("tablet", None, None), ("1000 tablet", None, None), ("1 mg oral solution", None, None),
     ("1 mg injection", None, None), ("1 mg/kg tablet", None, None),
     ("1 mg/day tablet", None, None), ("0.1 % solution", None, None),

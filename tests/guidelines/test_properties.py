@@ -337,7 +337,7 @@ def every_record_is_answered_with_cards_that_can_be_sent(seen: Seen) -> None:
 
 def the_same_record_is_answered_the_same_twice(seen: Seen) -> None:
     again = see(seen.record)
-    assert again.cards == seen.cards  # first: what cards may name is worked out as they name it
+    assert again.cards == seen.cards  # first: what cards may name is calculated as they name it
     assert again.outcomes == seen.outcomes
     assert again.fired == seen.fired
 
@@ -366,7 +366,7 @@ def one_row_of_each_first_match_table_fires(seen: Seen) -> None:
     assert len(rows(seen, lambda rule: rule.startswith("STAT-"))) == covered
     graded = assessment is not None and assessment.status.deficient
     assert len(rows(seen, lambda rule: rule.startswith("SEV-"))) == graded
-    # Metabolites that suspect an inborn error are spoken of whatever else could not be had.
+    # Metabolites that suspect an inborn error are spoken of whatever else could not be obtained.
     suspected = assessment is not None and assessment.suspected
     answered = covered and ("IN-03" not in seen.fired or suspected)
     assert len(rows(seen, lambda rule: rule.startswith("RTE-"))) == answered

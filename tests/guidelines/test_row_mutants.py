@@ -4,7 +4,7 @@ A mutant is a table with one thing wrong: a row left out or turned round, two ne
 other order, a part of a condition dropped or negated, "and" for "or", a name forgotten, a limit on
 its other side, with the other value on the limit itself, or a little off. A mutant dies when a case
 in data comes out otherwise. One that answers as the true table does over every combination of facts
-that can occur together (see `test_rows` and `NEVER`) is no mistake, and is not counted.
+that can occur together (see `test_rows` and `NEVER`) is not a mistake, and is not counted.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from cds_service.guidelines.tables import (
 TRIED = 20_000
 
 # --- facts that never occur together -------------------------------------------------------------
-# Each says why. A row that differs on nothing else needs no case: nobody can be such a child.
+# Each says why. A row that differs on nothing else needs no case: no one can be such a child.
 
 
 def ages_of_no_birth(facts: Any) -> bool:

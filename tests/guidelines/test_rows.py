@@ -1,6 +1,6 @@
 """Properties of the rows of every decision table.
 
-Over every combination of the values that its rows tell apart, each table answers as its rows read,
+Over every combination of the values that its rows distinguish, each table answers as its rows read,
 at each limit and on either side of it, for every name, and for what is unknown. Of more than `MOST`
 combinations `make test` takes a sample (see `sampling`); `make prove` takes them all.
 """
@@ -51,7 +51,8 @@ FAR_TOO_MANY = 2_000_000
 
 Combination = tuple[object, ...]
 
-# --- which values a table tells apart -------------------------------------------------------------
+# --- which values a table distinguishes
+# -------------------------------------------------------------
 
 
 def conditions(table: Table[Any, Any]) -> Iterator[Condition]:
@@ -66,7 +67,7 @@ def kinds_of(hint: object) -> tuple[object, ...]:
 
 def values_of_kind(kind: Any) -> tuple[object, ...] | None:
     """One or two of everything that a fact of this kind can be; ``None`` where that is more than
-    its kind tells."""
+    its kind says."""
     origin, inside = get_origin(kind), get_args(kind)
     if origin is Literal:
         return inside
@@ -94,7 +95,7 @@ def around(part: Meets, *, whole: bool) -> tuple[object, ...]:
 
 
 def values_of(table: Table[Any, Any], fact: str) -> tuple[object, ...]:
-    """The values of one fact that its table's rows tell apart, and the unknown where it can be."""
+    """The values of one fact that its table's rows distinguish, and the unknown where it can be."""
     parts = [one for one in conditions(table) if getattr(one, "fact", None) == fact]
     limits = [one for one in parts if isinstance(one, Meets)]
     found: dict[object, None] = {}
@@ -108,7 +109,7 @@ def values_of(table: Table[Any, Any], fact: str) -> tuple[object, ...]:
             cases = [case for case in CASES if TABLES[case.table] is table]
             values = tuple(getattr(case.facts, fact) for case in cases)
         found |= dict.fromkeys(values)
-        if (several := get_origin(kind)) in (tuple, frozenset):  # each name by itself
+        if (several := get_origin(kind)) in (tuple, frozenset):  # each name on its own
             names = [name for part in parts for name in getattr(part, "names", ())]
             found |= dict.fromkeys(several([name]) for name in names)
     for part in parts:

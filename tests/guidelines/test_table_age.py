@@ -82,7 +82,7 @@ def test_a_partial_date_of_birth_is_read_by_both_its_ends(
 
 
 def test_a_partial_date_is_cut_off_at_the_evaluation() -> None:
-    """Born "2026-03", evaluated on the 15th: nobody was born on the 31st."""
+    """Born "2026-03", evaluated on the 15th: no one was born on the 31st."""
     seen = born(date(2026, 3, 1), date(2026, 3, 31))
     assert age_rows(seen) == ["AGE-08"]
     assert "RTE-02" in seen.rules

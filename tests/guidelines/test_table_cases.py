@@ -1,6 +1,6 @@
 """The decision tables against their cases in data: facts in, rows out.
 
-Beside each table's module lies ``NAME.cases.toml``. ``[usual]`` are facts that every case has
+Next to each table's module is ``NAME.cases.toml``. ``[usual]`` are facts that every case has
 unless it says otherwise; a fact left out of both is as its struct leaves it, and ``"unknown"`` is
 the unknown where a fact can be that (a status may be called so). A case names the row that answers
 by its id (``row``; where there may be none or several ``rows``, all that hold) and says in

@@ -1,4 +1,4 @@
-"""Table IN: unknown is not absent, and what is missing is said."""
+"""Table IN: unknown is not absent, and what is missing is stated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Table ORD: what is said of orders being written and signed."""
+"""Table ORD: what is stated of orders being written and signed."""
 
 from __future__ import annotations
 
@@ -320,7 +320,7 @@ def test_a_route_that_nobody_gave_is_not_checked() -> None:
 
 @pytest.mark.parametrize("signing", [True, False])
 def test_an_order_that_cannot_be_read_may_be_of_vitamin_b12(signing: bool) -> None:
-    """Neither silence nor a second treatment without a word: it is said, and beside the advice."""
+    """Neither silence nor a second treatment silently: it is stated, and with the advice."""
     for record in (a_record(), a_record(level=ADEQUATE)):
         seen = see_orders(record, signing=signing, unreadable=1)
         assert "ORD-09" in about_orders(seen)
@@ -564,7 +564,7 @@ def test_a_basket_without_vitamin_b12_is_spoken_of_when_it_is_signed() -> None:
 def test_the_dosage_of_another_drug_is_not_worked_out(
     signing: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It costs time, and nobody asks for it."""
+    """It costs time, and no one asks for it."""
     understood: list[str] = []
 
     def spy(dosages: object, drug: Drug, *rest: Any) -> Dosing:
@@ -873,7 +873,7 @@ def test_a_tenfold_error_of_a_dose_of_the_guideline_is_never_silent(
         assert about_orders(see_orders(record, draft))
 
 
-# --- how a dose that is too large is told -------------------------------------------------------
+# --- how a dose that is too large is shown -------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -1339,7 +1339,7 @@ def test_a_dose_that_cannot_be_read_is_a_warning_for_a_deficient_child() -> None
 def test_a_dose_in_millilitres_does_not_outlive_its_product(
     name: str, line: DraftDosage, keeps: bool
 ) -> None:
-    """The product without a preservative has no strength in its name: the dose is written anew."""
+    """The product without a preservative has no strength in its name: the dose is written again."""
     record = a_record(birth=day(40), problems=[PRETERM, CROHN])
     seen = see_orders(record, a_draft(line, code=None, text=name))
     parts = [plan.parts for plan in seen.revised]

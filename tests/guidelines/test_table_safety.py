@@ -150,7 +150,7 @@ def test_a_child_born_at_term_gets_the_product_with_its_code() -> None:
         (a_lab("gestational_age", 30, status="preliminary"),),
         (a_lab("gestational_age", 30, about="mother"),),
     ],
-    ids=["unknown", "preliminary", "of somebody else"],
+    ids=["unknown", "preliminary", "of someone else"],
 )
 def test_a_child_is_not_taken_for_preterm_without_a_word_that_stands(
     weeks: tuple[Measurement, ...],

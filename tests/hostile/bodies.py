@@ -111,7 +111,7 @@ BODIES: dict[str, bytes] = {
     "a dose of 1E+999999999999": _dose("1E+999999999999"),
     "a dose of 100 000 digits": _dose(_DIGITS),
     "a dose of 100 000 decimals": _dose("0." + _DIGITS),
-    "a dose that is no number": _dose("NaN"),
+    "a dose that is not a number": _dose("NaN"),
     "an infinite dose": _dose("Infinity"),
     "a dose of minus infinity": _dose("-Infinity"),
     "a dose in words": _dose('"NaN"'),

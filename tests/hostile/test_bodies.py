@@ -36,7 +36,7 @@ class Server(NamedTuple):
     log: Path
 
     def workers(self) -> list[int]:
-        """The processes that answer: the children of the one that was started."""
+        """The processes that answer: the children of the one which was started."""
         tasks = Path(f"/proc/{self.process_id}/task").glob("*/children")
         return sorted(int(one) for task in tasks for one in task.read_text().split())
 
@@ -123,7 +123,7 @@ NO_DOSE_IN = [name for name in BODIES if name.startswith("a dose ")]
 
 @pytest.mark.parametrize("name", NO_DOSE_IN)
 def test_no_impossible_dose_is_read_as_a_dose(server: Server, name: str) -> None:
-    """Refused, or said to be not checked; nothing is worked out from it."""
+    """Refused, or said to be not checked; nothing is calculated from it."""
     status, answer = post(server, BODIES[name])
     if status == 400:
         return
@@ -239,7 +239,7 @@ WIRE: dict[str, bytes] = {
     "a path that climbs": b"GET /samples/../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
     "a path that climbs in code": b"GET /samples/..%2f..%2fetc%2fpasswd/request.json HTTP/1.1\r\n"
                                   b"Host: x\r\n\r\n",
-    "a path that is no UTF-8": b"GET /cds-services/%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a path that is not UTF-8": b"GET /cds-services/%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n",
     "a path with a NUL": b"GET /cds-services/%00 HTTP/1.1\r\nHost: x\r\n\r\n",
     "a path with a line break": b"GET /cds-services/%0d%0aX:%20y HTTP/1.1\r\nHost: x\r\n\r\n",
     "a path with half a code": b"GET /cds-services/%f HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -288,7 +288,7 @@ def test_requests_that_are_no_good_http(
         assert name not in CUT or status == "400", (name, received[:200])
         outcomes["answered" if status < "300" else "refused"] += 1
     for outcome, count in outcomes.items():
-        record_property("counted", (f"requests that are no good HTTP, {outcome}", count))
+        record_property("counted", (f"requests that are not good HTTP, {outcome}", count))
     assert outcomes["refused"] >= 20
 
 

@@ -1,4 +1,4 @@
-"""Requests and dosages nobody thought of: some in every run, many by `make fuzz`.
+"""Requests and dosages no one thought of: some in every run, many by `make fuzz`.
 
 They grow from a seed corpus, the stories and the bodies written by hand. What is found becomes a
 body in ``bodies.py`` or a test of its module.

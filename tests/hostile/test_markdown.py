@@ -112,7 +112,7 @@ ANYTHING = st.one_of(
     st.text(max_size=60),
     st.lists(st.sampled_from(HOSTILE), min_size=2, max_size=3).map(" ".join),
 )
-#: The kinds of what a text says itself, whatever is said about the patient.
+#: The kinds of what a text says itself, whatever is stated about the patient.
 DANGEROUS = {
     "link_open", "image", "html_inline", "html_block", "heading_open", "table_open", "code_inline",
     "code_block", "fence", "hr", "ordered_list_open", "s_open",

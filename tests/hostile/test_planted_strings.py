@@ -1,7 +1,7 @@
 """A recognisable string in every text of a request; then everything written is searched.
 
 Written are the log of a really running server, answers of every kind, what the GET routes show
-(metrics among them), and files. A planted string may stand where `ALLOWED` says and nowhere else.
+(metrics among them), and files. A planted string may be where `ALLOWED` says and nowhere else.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def planted_request(planter: Planter, story: str) -> dict[str, Any]:
 
 
 def found_in(answer: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every planted string in an answer, with the path to where it stands."""
+    """Every planted string in an answer, with the path to where it is."""
     if isinstance(answer, dict):
         for name, value in answer.items():
             yield from ((one, f"{path}.(name)") for one in PLANTED.findall(name))
@@ -125,10 +125,10 @@ def assert_only_where_allowed(answer: Any, planter: Planter) -> int:
     found = list(found_in(answer))
     for planted, path in found:
         origin = planter.where[planted]
-        assert is_within(path, ALLOWED), f"{origin} stands in {path}"
-        assert not is_within(origin, NEVER), f"{origin} stands in {path}"
+        assert is_within(path, ALLOWED), f"{origin} is in {path}"
+        assert not is_within(origin, NEVER), f"{origin} is in {path}"
         shown_whole = ".resource." in f"{path}."
-        assert shown_whole or not origin.endswith(".unknown"), f"{origin} stands in {path}"
+        assert shown_whole or not origin.endswith(".unknown"), f"{origin} is in {path}"
     return len(found)
 
 

@@ -1,4 +1,4 @@
-"""A proxy on loopback before a real FHIR server, to put in its way what stands in its way outside.
+"""A proxy on loopback before a real FHIR server, to put in its way what is in its way outside.
 
 with Proxy(base, token="secret") as proxy:
     ... proxy.base ...
@@ -21,7 +21,7 @@ LOGIN_PAGE = b"<html><body><h1>401 Unauthorized</h1></body></html>"
 class Proxy(Loopback):
     """``token``: without it the answer is 401 and HTML. ``rewrite`` changes the path and query.
     ``before`` is called with the number of each request before it is passed on. ``cut_after``
-    sends so many bytes of each body and hangs up. ``own_host`` tells the server the proxy's
+    sends so many bytes of each body and hangs up. ``own_host`` gives the server the proxy's
     address, so that its links lead back here."""
 
     def __init__(

@@ -138,7 +138,7 @@ def test_infants_loaded_by_command_are_answered_today_as_from_prefetch(
 
 
 def test_what_is_accepted_twice_is_filed_once(hapi: str) -> None:
-    """As docs/ehr.md tells clients to file it: one transaction, sent again after a lost answer."""
+    """As docs/ehr.md asks clients to file it: one transaction, sent again after a lost answer."""
     story = renamed(DEFICIENT, "filed-once")
     put(hapi, story.resources)
     answer = read_from(hapi, story)
@@ -264,7 +264,7 @@ def test_ten_thousand_pages_are_not_asked_of_it(hapi: str) -> None:
     assert len(proxy.asked) < 250
 
 
-# --- what stands between -------------------------------------------------------------------------
+# --- what is between -------------------------------------------------------------------------
 
 
 def authorization(token: str, story: Story) -> dict[str, Any]:
@@ -360,7 +360,7 @@ def test_a_hapi_stopped_in_the_middle_of_a_call_is_unknown_not_empty(servers: Se
 def test_a_server_that_forgets_all_parameters_never_lends_a_child_anothers_result(
     hapi: str,
 ) -> None:
-    # Everybody's records come: hundreds of results of other children, some of them alarming.
+    # Everyone's records come: hundreds of results of other children, some of them alarming.
     for name in R4_STORIES[:60]:
         held(hapi, name)
     story = held(hapi, "vegan-mother-no-level")

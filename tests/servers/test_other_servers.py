@@ -1,4 +1,4 @@
-"""A second server that nobody here wrote, and one that lies."""
+"""A second server that no one here wrote, and one that lies."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ EXPLAINED = {
     # A narrative is for people without our data; the card's text is what people read.
     r"Constraint failed: dom-6: .* \(Best Practice Recommendation\)",
     # LOINC, RxNorm and SNOMED CT are not among the offline definitions; their codes are checked by
-    # `cds-service check` and stand with their sources in codes/SOURCES.toml.
+    # `cds-service check` and are with their sources in codes/SOURCES.toml.
     r"CodeSystem is unknown and can't be validated: http://(loinc\.org|snomed\.info/sct|"
     r"www\.nlm\.nih\.gov/research/umls/rxnorm) for .*",
 }
@@ -35,7 +35,7 @@ EXPLAINED = {
 #: The same for what `cds-service audit export` writes.
 OF_THE_TRAIL = {
     r"Constraint failed: dom-6: .* \(Best Practice Recommendation\)",
-    # Code systems of our own, and one that a client made up: nobody else can know them.
+    # Code systems of our own, and one that a client made up: no one else can know them.
     r"CodeSystem is unknown and can't be validated: "
     r"(https://b12-cds-service\.github\.io|http://example\.org)/.*",
     # Value sets of "a code from here unless none fits": they have no hooks, and nothing for what a
@@ -137,7 +137,7 @@ def test_hl7s_validator_passes_all_and_finds_what_is_broken(
         if any(severity in ("error", "fatal") for severity, _ in messages)
     }
     assert found == set(BROKEN)
-    # Each resource was looked at: it was told that it has no narrative.
+    # Each resource was looked at: it was shown that it has no narrative.
     assert all(said)
     record_property("counted", ("suggested resources passed by HL7's validator", len(resources)))
 
@@ -179,7 +179,7 @@ def test_the_json_schema_of_r4_passes_all(
     schema = json.loads((servers.definitions / "fhir.schema.json").read_bytes())
     definitions = schema["definitions"]
     # Medplum's edition points to names it does not define: one is R4's under another name, the
-    # others are no types of R4, and nothing may be of them.
+    # others are not types of R4, and nothing may be of them.
     definitions["Resource"] = definitions["ResourceList"]
     for name in re.findall(r'"#/definitions/(\w+)"', json.dumps(schema)):
         definitions.setdefault(name, False)

@@ -130,7 +130,7 @@ def test_the_workers_of_a_service_count_together_and_write_what_waits_when_stopp
 
 @contextmanager
 def locked(url: str) -> Iterator[None]:
-    """Somebody else holds the tables."""
+    """Someone else holds the tables."""
     if url.startswith("sqlite"):
         with sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None) as connection:
             connection.execute("BEGIN EXCLUSIVE")
@@ -146,7 +146,7 @@ def locked(url: str) -> Iterator[None]:
 
 @contextmanager
 def away(url: str) -> Iterator[None]:
-    """Nobody reaches the database any more."""
+    """No one reaches the database any more."""
     if url.startswith("sqlite"):
         folder = Path(url.removeprefix("sqlite:///")).parent
         hidden = folder.rename(folder.with_name(f"{folder.name}-hidden"))

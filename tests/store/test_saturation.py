@@ -1,4 +1,4 @@
-"""More callers than one core can answer: what they are told is kept all the same.
+"""More callers than one core can answer: what they are shown is kept all the same.
 
 The long form is `make bench`; this one is judged by counts, not by a clock.
 """

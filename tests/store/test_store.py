@@ -201,7 +201,7 @@ def test_feedback_on_an_unknown_card_is_kept_and_counted(store: Store, database:
 def test_feedback_on_a_card_of_another_client_is_on_an_unknown_card(
     store: Store, database: Database, service: str, client: str | None
 ) -> None:
-    """It neither counts there nor tells a client what another one was shown."""
+    """It neither counts there nor shows a client what another one was shown."""
     name = store.record_consultation(call(card("a"), client="north"))
     assert store.record_feedback(service, client, [accepted("a")]).unknown == 1
     assert store.record_feedback(SERVICE, "north", [overridden("a")]).unknown == 0

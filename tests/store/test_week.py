@@ -1,4 +1,4 @@
-"""Every figure of the report on a week, worked out again from what was sent and answered."""
+"""Every figure of the report on a week, calculated again from what was sent and answered."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ DIMENSIONS: dict[str, Callable[[Told], str]] = {
 
 
 def words_of(reason: str) -> str:
-    """The display of a code of ours; anything else is words already."""
+    """The display of our code; anything else is words already."""
     offered = load_services()[0].guideline.wording.override_reasons
     return next((one.display for one in offered if one.code == reason), reason)
 
@@ -324,7 +324,7 @@ def test_suggestions_are_counted(week: Week) -> None:
     for one in told(week.ledger):
         suggestions = one.card.get("suggestions", [])
         accepted = {uuid for said in one.said for uuid in said.accepted}
-        # The EHR is told the rules of a card's suggestions, each once, after the card's own.
+        # The EHR is shown the rules of a card's suggestions, each once, after the card's own.
         own, *others = one.rules
         rules = others if len(others) == len(suggestions) else [own] * len(suggestions)
         if others and len(others) != len(suggestions):
@@ -340,7 +340,7 @@ def test_suggestions_are_counted(week: Week) -> None:
     assert len(clear) > 20
     for key in clear:
         assert found[key] == share(taken[key], offered[key]), key
-    # What cannot be told apart rule by rule still adds up.
+    # What cannot be distinguished rule by rule still adds up.
     for recommended in (True, False):
         total = [one for (_, best), one in found.items() if best == recommended]
         assert sum(one["of"] for one in total) == _sum(offered, recommended)

@@ -1,4 +1,4 @@
-"""Nobody is let in by anything but a registered client's good token, and nobody learns why."""
+"""No one is let in by anything but a registered client's good token, and no one learns why."""
 
 from __future__ import annotations
 

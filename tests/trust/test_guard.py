@@ -229,7 +229,7 @@ def test_more_calls_than_a_client_may_make_are_told_when_to_come_again(
     assert answer.status_code == 429
     assert 1 <= int(answer.headers["Retry-After"]) <= 30
     assert answer.json["issue"][0]["code"] == "throttled"
-    assert len(used.asked) == 2, "the token is still good for the call repeated later"
+    assert len(used.asked) == 2, "the token is still valid when the call is repeated later"
     assert post(client, SOUTH.bearer()).status_code == 200, "another client has calls of its own"
 
 
@@ -240,7 +240,7 @@ def test_forged_tokens_use_up_nobodys_calls(file: Path) -> None:
     assert post(client, NORTH.bearer()).status_code == 200
 
 
-# --- the guard alone, with a clock that stands still -------------------------------------------
+# --- the guard alone, with a clock that is still -------------------------------------------
 
 
 class AnyKey:

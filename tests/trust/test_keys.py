@@ -154,7 +154,7 @@ def test_while_one_fetches_the_others_go_on_with_the_keys_there_are() -> None:
     other.start()
     assert begun.wait(10)
     assert there.takes(NORTH), "it must not wait for the other"
-    assert not there.takes(NEXT), "nor wait for a key nobody knows"
+    assert not there.takes(NEXT), "nor wait for a key no one knows"
     go_on.set()
     other.join()
     assert there.reads == 2

@@ -22,7 +22,7 @@ EMPTY = {"resourceType": "Bundle", "type": "searchset"}
 
 
 class Under:
-    """The service with one client, whose one FHIR server ``good`` is; ``evil`` is nobody's."""
+    """The service with one client, whose one FHIR server ``good`` is; ``evil`` is no one's."""
 
     def __init__(self, folder: Path, good: Listener, evil: Listener) -> None:
         self.good, self.evil = good, evil
@@ -57,7 +57,7 @@ def under(tmp_path: Path) -> Iterator[Under]:
 
 
 def complete(**changed: Any) -> dict[str, Any]:
-    """A prefetch for everything, so that only what is ``changed`` could make anybody ask."""
+    """A prefetch for everything, so that only what is ``changed`` could make anyone ask."""
     prefetch = {need.key: None for need in services()[0].needs}
     return {**prefetch, "patient": PATIENT, **changed}
 

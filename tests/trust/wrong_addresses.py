@@ -6,7 +6,7 @@ whose base is ``http://127.0.0.1:{good}/fhir``. Where a spelling leads depends o
 
 from __future__ import annotations
 
-#: As ``fhirServer``, beside a token.
+#: As ``fhirServer``, with a token.
 SERVERS = {
     "another port": "http://127.0.0.1:{evil}/fhir",
     "another name of this machine": "http://localhost:{evil}/fhir",

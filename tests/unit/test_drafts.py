@@ -76,7 +76,7 @@ def only(draft_orders: object, **but: Any) -> Draft:
 
 
 def line(**parts: Any) -> DraftDosage:
-    (dosage,) = only(order(dosageInstruction=[{"text": "as told", **parts}])).dosages
+    (dosage,) = only(order(dosageInstruction=[{"text": "as stated", **parts}])).dosages
     return dosage
 
 
@@ -600,7 +600,7 @@ def amount(value: object, unit: str | None, written: str = "", **more: Any) -> D
         # without words it leaves the unit unknown
         ({"value": 3, "code": "UNIT-17"}, amount(3, None, "3 UNIT-17")),
         ({"value": 3, "unit": "scoop", "code": "UNIT-17"}, amount(3, None, "3 scoop")),
-        # one that may be UCUM's means a unit, and two of them are no unit
+        # one that may be UCUM's means a unit, and two of them are not a unit
         ({"value": 3, "unit": "mg", "code": "ug"}, amount(3, None, "3 mg")),
         ({"value": 3, "unit": "mg", "code": "[iU]"}, amount(3, None, "3 mg")),
         ({"value": 3, "unit": "mg", "code": "IU"}, amount(3, None, "3 mg")),

@@ -1,4 +1,4 @@
-"""What no sensible client sends as feedback, and what it is told."""
+"""What no sensible client sends as feedback, and what it is shown."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ def test_an_undecodable_result_of_another_patient_is_only_foreign() -> None:
         ([{"reference": "RelatedPerson/mother"}], "RelatedPerson"),
         ([{"reference": "Patient/2", "display": "the mother"}], "the mother"),
         ([{"display": "Mother"}], "Mother"),
-        ([{"reference": "#m"}], "somebody else"),
+        ([{"reference": "#m"}], "someone else"),
         ([{"reference": "Patient/1"}, {"reference": "Patient/2"}], "Patient"),
     ],
 )
@@ -221,7 +221,7 @@ FOCAL_SUBJECT = "http://hl7.org/fhir/StructureDefinition/observation-focal-subje
          "mother"),
         ([{"url": FOCUS_CODE, "valueCodeableConcept": {"text": "Kindsmutter"}}], "Kindsmutter"),
         ([{"url": FOCUS_CODE, "valueCodeableConcept": {"coding": [{"code": "FTH"}]}}],
-         "somebody else"),
+         "someone else"),
         ([{"url": FOCUS_CODE, "valueCodeableConcept": {"coding": [{"code": "ONESELF"}]}}], ""),
         ([{"url": FOCAL_SUBJECT, "valueReference": {"reference": "RelatedPerson/2",
            "display": "mother"}}], "mother"),
@@ -231,7 +231,7 @@ FOCAL_SUBJECT = "http://hl7.org/fhir/StructureDefinition/observation-focal-subje
         ([{"url": "https://ehr.example.org/device", "valueReference": {
            "reference": "Device/2"}}], ""),
         ([{"url": "https://ehr.example.org/note", "valueString": "mother"}], ""),
-        ([{"url": FOCUS_CODE, "valueCodeableConcept": {"coding": [7]}}, 3], "somebody else"),
+        ([{"url": FOCUS_CODE, "valueCodeableConcept": {"coding": [7]}}, 3], "someone else"),
         ({"url": FOCUS_CODE}, ""),
     ],
 )  # fmt: skip
@@ -307,7 +307,7 @@ def test_the_guideline_keeps_every_code_it_asks_for_under_every_key() -> None:
     assert len(MEASURED) == 4
     for need in MEASURED:
         assert asked <= need.kept
-        assert (LOINC, "8302-2") not in need.kept  # body height, which nobody asks for
+        assert (LOINC, "8302-2") not in need.kept  # body height, which no one asks for
 
 
 def test_the_same_result_in_two_answers_is_read_once() -> None:

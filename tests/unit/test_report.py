@@ -268,7 +268,7 @@ def test_a_challenger_is_compared_card_by_card_with_the_answer_to_the_same_call(
         other(card("a"), hook_instance="2", at=SHOWN + timedelta(minutes=1)),
         call(card("a"), hook_instance="3", at=SHOWN + timedelta(minutes=2)),
         other(card("n", topic="T3", text="NEW"), hook_instance="3"),
-        other(card("a"), hook_instance="nobody asked"),
+        other(card("a"), hook_instance="no one asked"),
         other(card("a"), hook_instance=None),
         other(card("a"), client="south"),
     )

@@ -141,11 +141,11 @@ def test_a_dose_keeps_its_digits_and_is_a_number() -> None:
             {"severity": "error", "code": "not-found", "details": {"text": "Nothing here."}},
         ),
         (
-            DataUnavailable("The patient could not be had in time.", "patient", "timeout"),
+            DataUnavailable("The patient could not be obtained in time.", "patient", "timeout"),
             {
                 "severity": "error",
                 "code": "timeout",
-                "details": {"text": "The patient could not be had in time."},
+                "details": {"text": "The patient could not be obtained in time."},
                 "diagnostics": "at patient",
                 "expression": ["patient"],
             },

@@ -20,11 +20,11 @@ _SCRIPT = """
 const { UcumLhcUtils } = require(process.argv[1]);
 const library = UcumLhcUtils.getInstance();
 const asked = JSON.parse(require("fs").readFileSync(0, "utf8"));
-const told = {
+const stated = {
   valid: asked.units.map((unit) => library.validateUnitString(unit).status === "valid"),
   factors: asked.pairs.map(([from, to]) => library.convertUnitTo(from, 1, to).toVal),
 };
-process.stdout.write(JSON.stringify(told));
+process.stdout.write(JSON.stringify(stated));
 """
 
 

@@ -34,5 +34,5 @@ def step(page: Page, name: str) -> None:
 
 def paste(page: Page, text: str) -> None:
     page.get_by_text("Another patient …").click()
-    page.get_by_label("A FHIR Bundle of one patient").fill(text)
+    page.get_by_label("A FHIR Bundle, resources").fill(text)
     page.get_by_role("button", name="Open it").click()

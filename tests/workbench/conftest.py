@@ -13,7 +13,7 @@ from served import PATIENCE_S, running
 
 expect.set_options(timeout=PATIENCE_S * 1000)
 
-# A browser that asks nobody for anything but the page.
+# A browser that asks no one for anything but the page.
 _QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -53,7 +53,7 @@ Open = Callable[..., Page]
 @pytest.fixture
 def visit(browser: Browser, base: str) -> Iterator[Open]:
     """Opens an address of the demo in a window of its own; afterwards nothing may have gone
-    wrong in it unnoticed, and nothing may have been asked of anybody else."""
+    wrong in it unnoticed, and nothing may have been asked of anyone else."""
     windows: list[Page] = []
     wrong: list[str] = []
     asked: list[str] = []

@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/workbench anew: ``python tests/workbench/screenshots.py``.
+"""Takes the pictures of docs/workbench again: ``python tests/workbench/screenshots.py``.
 
 Needs the demo on port 8080 (``make demo``) and CDS_TEST_CHROMIUM.
 """

@@ -121,7 +121,7 @@ def test_where_there_is_no_result_one_is_added(visit: Open) -> None:
     expect(readout(page, "Vitamin B12")).to_have_text("no number that counts")
     expect(page.locator("#b12-value")).to_have_value("")
     page.locator("#b12-unit").select_option("pmol/L")
-    assert set(last_sent(page)) == {"w"}, "a unit alone is no result"
+    assert set(last_sent(page)) == {"w"}, "a unit alone is not a result"
     page.get_by_role("button", name="Set vitamin B12 to 99 pg/mL").click()
     expect(page.locator("#chart .newest").first).to_contain_text("99 pg/mL")
     assert set(last_sent(page)) == {"w", "what-if-b12"}

@@ -1,4 +1,4 @@
-"""The report as a page, in a real browser: complete, legible, and asking nobody for anything."""
+"""The report as a page, in a real browser: complete, legible, and asking no one for anything."""
 
 from __future__ import annotations
 

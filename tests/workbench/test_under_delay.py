@@ -29,7 +29,7 @@ window.fetch = (path, {signal, ...options} = {}) => {
   const answer = real(path, options);
   const call = {path, asked: options.body && JSON.parse(options.body)};
   if (call.asked?.context) sent.push(call);
-  answer.then((it) => it.clone().json()).then((told) => (call.told = told), () => {});
+  answer.then((it) => it.clone().json()).then((heard) => (call.heard = heard), () => {});
   if (!holding) return answer;
   return new Promise((resolve, reject) => held.push(() => answer.then(resolve, reject)));
 };
@@ -44,7 +44,7 @@ window.releaseLastFirst = async () => {
 };
 """
 
-# What a person can press is pressed, and what nobody can reach is not.
+# What a person can press is pressed, and what no one can reach is not.
 _ACT = """
 window.press = (selector) => {
   const it = [...document.querySelectorAll(selector)].find((one) => !one.disabled && !one.closest("[inert]"));
@@ -104,7 +104,7 @@ def treated(page: Page) -> Page:
 _SHOWN = """
 () => {
   const hook = document.querySelector("[role=tab][aria-selected=true]").id.slice(4);
-  const texts = (selector) => [...document.querySelectorAll(selector)].map((one) => one.textContent);
+  const texts = (selector) => [...document.querySelectorAll(selector)].map((one) => one.textContent.replaceAll("\u00a0", " "));
   return {
     hook, child: texts("#chart .facts code")[0], opening: texts(".loading"),
     busy: document.querySelector("#cards").getAttribute("aria-busy"),
@@ -112,7 +112,7 @@ _SHOWN = """
     cards: texts("#cards article.card h3"), phases: texts("#orders .phases li"),
     signed: texts("#orders .empty").some((one) => one.includes("on the record now")),
     focused: document.activeElement !== document.body,
-    sent: window.sent.map((one) => [one.path, one.asked, one.told?.response ?? one.told ?? null]),
+    sent: window.sent.map((one) => [one.path, one.asked, one.heard?.response ?? one.heard ?? null]),
   };
 }
 """  # noqa: E501
@@ -134,8 +134,8 @@ def check(shown: Any, child: str, *, despite: bool) -> None:
     mine = [one for one in shown["sent"] if one[1]["context"]["patientId"] == child]
     of_hook = [one for one in mine if one[1]["hook"] == shown["hook"]]
     if not (shown["past"] or shown["error"]):
-        _, asked, told = of_hook[-1]
-        expected = [one["summary"] for one in told["cards"]]
+        _, asked, heard = of_hook[-1]
+        expected = [one["summary"] for one in heard["cards"]]
         assert shown["cards"] == expected or (not expected and len(shown["cards"]) == 1)
         if shown["hook"] != "patient-view":
             texts = [
@@ -148,8 +148,8 @@ def check(shown: Any, child: str, *, despite: bool) -> None:
     if shown["signed"]:
         checked = [
             {_as_written(one) for one in drugs_of(asked)}
-            for path, asked, told in mine
-            if asked["hook"] == "order-sign" and told and (despite or told.get("cards") == [])
+            for path, asked, heard in mine
+            if asked["hook"] == "order-sign" and heard and (despite or heard.get("cards") == [])
         ]
         meds = mine[-1][1]["prefetch"]["meds"]["entry"]
         signed = {_as_written(one["resource"]) for one in meds if one["resource"]["id"]}

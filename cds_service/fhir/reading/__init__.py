@@ -3,7 +3,7 @@
 Each resource is decoded alone into the few elements the medicine uses, under the names they have
 in any version of FHIR (see `editions`). One that cannot be decoded, contradicts itself, names no
 patient, does not say when a dose was given, or has a status or a modifier unknown here is counted
-as unreadable under its need: it is neither used nor taken for absent. Whoever filtered the
+as unreadable under its need: it is neither used nor taken for absent. Anyone who filtered the
 answer, subject, code and unit are checked again.
 
 `read_record` is the front. `collecting` goes through the resources and keeps the books, and each
@@ -83,7 +83,7 @@ def _read_patient(
     field = f"prefetch.{need.key}" if need is not None else None
     if answer is None or answer.state in ("failed", "absent"):
         why = answer.why if answer is not None else "not asked for"
-        raise DataUnavailable(f"The patient's own record could not be had: {why}.", field)
+        raise DataUnavailable(f"The patient's own record could not be obtained: {why}.", field)
     problem = "There is no patient of this id."
     for resource, address in answer.each():
         try:

@@ -12,13 +12,13 @@ from cds_service.fhir.editions import TYPES
 from cds_service.fhir.gather import UNDECODABLE, Answer
 from cds_service.fhir.reading.context import Owner, are_known, source_of
 
-#: Statuses of a task that somebody still has to see to, and of one that nobody has.
+#: Statuses of a task that someone still has to see to, and of one that no one has.
 _OPEN = frozenset({"draft", "requested", "received", "accepted", "ready", "in-progress", "on-hold"})
 _CLOSED = frozenset({"rejected", "cancelled", "failed", "completed", "entered-in-error"})
-#: Statuses of a family history: one of the first tells something, the others that there is none.
+#: Statuses of a family history: one of the first says something, the others that none exists.
 _TELLING = frozenset({"", "partial", "completed"})
 _NEVER_WAS = frozenset({"entered-in-error", "health-unknown"})
-#: HL7's codes of who somebody is to a patient, under the addresses of all versions.
+#: HL7's codes of who someone is to a patient, under the addresses of all versions.
 _ROLE_SYSTEMS = frozenset({
     "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "http://hl7.org/fhir/v3/RoleCode",
     "http://hl7.org/fhir/familial-relationship", "urn:oid:2.16.840.1.113883.5.111",

@@ -137,7 +137,7 @@ class Collector:
         return usable > 0 or beside == len(answer.resources)
 
     def _is_beside(self, need: Need, resource_type: str | None) -> bool:
-        """Whether a resource of another type may stand there, as a Medication may."""
+        """Whether a resource of another type may be there, as a Medication may."""
         if resource_type is None:
             self._count_unreadable(need)
         elif resource_type in _CLINICAL:
@@ -191,12 +191,12 @@ class Collector:
         self.unread.append(_unread(need, reason, sent))
 
     def _pass_by(self, need: Need) -> None:
-        """A record of another patient: counted, and nothing of it is told."""
+        """A record of another patient: counted, and nothing of it is shown."""
         self.foreign += 1
         self.unread.append(Unread(need.key, "another patient"))
 
     def _name_unknown(self, need: Need, sent: Any, things: tuple[Any, ...]) -> None:
-        """What has no code that anybody knows here. One of a system known here was understood,
+        """What has no code that anyone knows here. One of a system known here was understood,
         whether or not it was asked for: it is something else."""
         thing = next(iter(things), None)
         if thing is not None and are_known(thing.codes, need.local):
@@ -227,7 +227,7 @@ def _by_date_and_id(
     thing: Measurement | Problem | Medication | Procedure | Allergy | TestOrder,
 ) -> tuple[float, str]:
     """What does not say when comes last. No answer may hang on the order of a Bundle, in which
-    servers put what they please: twins are told in this order, whichever came first."""
+    servers put what they please: twins are shown in this order, whichever came first."""
     when = None
     if isinstance(thing, Measurement):
         when = thing.when
@@ -242,7 +242,7 @@ def _by_date_and_id(
     return when.instant if when is not None else math.inf, thing.source
 
 
-#: Statuses of what is no result, and of what never was.
+#: Statuses of what is not a result, and of what never was.
 _IS_NOTHING = frozenset({"entered-in-error", "registered", "cancelled"})
 
 
@@ -290,7 +290,7 @@ def _keep(found: dict[object, _Place], identity: tuple[str, str | None], place: 
 
 
 def _key_beside(before: _Place, identity: object, place: _Place) -> object | None:
-    """Where another resource of one identity is kept: anew, in place of an older copy of itself,
+    """Where another resource of one identity is kept: again, in place of an older copy of itself,
     or not at all.
 
     Two that share type and id but neither address nor order are two: none may hide another.
@@ -308,7 +308,7 @@ def _key_beside(before: _Place, identity: object, place: _Place) -> object | Non
 
 
 def _is_newer(resource: Raw | bytes, other: Raw | bytes) -> bool | None:
-    """Whether this copy was changed later than the other; ``None`` when nobody can say."""
+    """Whether this copy was changed later than the other; ``None`` when no one can say."""
     changed, before = _last_change(resource), _last_change(other)
     if changed is None or before is None or changed.instant == before.instant:
         return None
@@ -335,7 +335,7 @@ _SALVAGED = frozenset({"Condition", "AllergyIntolerance", "MedicationRequest"})
 def _remains_of(kind: str, resource: Raw | bytes) -> Problem | Allergy | Medication | None:
     """What a resource that could not be read still warns of, by its code alone.
 
-    A problem counts as possible, an allergy as standing, an order as one to be looked at:
+    A problem counts as possible, an allergy as valid, an order as one to be looked at:
     none of them may vanish because some other part of it is malformed.
     """
     if kind not in _SALVAGED:

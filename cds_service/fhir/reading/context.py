@@ -20,7 +20,7 @@ Kept: TypeAlias = frozenset[tuple[str, str]]
 
 class Owner(Struct, frozen=True):
     """This patient, every way to refer to it that needs no parsing, and its business identifiers,
-    each with its system: one without is anybody's."""
+    each with its system: one without is anyone's."""
 
     id: str
     references: frozenset[str]
@@ -29,9 +29,9 @@ class Owner(Struct, frozen=True):
     def is_meant_by(
         self, reference: wire.Reference | None, resource: Raw | bytes = b""
     ) -> bool | None:
-        """Whether the reference means this patient; ``None`` when it names nobody known here.
+        """Whether the reference means this patient; ``None`` when it names no one known here.
 
-        ``resource`` is what it stands in: a patient contained in it is this one by an identifier.
+        ``resource`` is what it is in: a patient contained in it is this one by an identifier.
         """
         if reference is None:
             return None
@@ -55,14 +55,14 @@ class Owner(Struct, frozen=True):
         patient: wire.Reference | None,
         resource: Raw | bytes = b"",
     ) -> bool | None:
-        """The same for a resource that may name its patient twice; two patients are nobody."""
+        """The same for a resource that may name its patient twice; two patients are no one."""
         mine = self.is_meant_by(subject or patient, resource)
         if subject and patient and self.is_meant_by(patient, resource) is not mine:
             return None
         return mine
 
     def _has_one_of(self, identifier: object) -> bool | None:
-        """True by an identifier of this patient; by another one nobody can tell, since a patient
+        """True by an identifier of this patient; by another one no one can tell, since a patient
         may have several of one system."""
         return True if identifiers_in(identifier) & self.identifiers else None
 
@@ -150,7 +150,7 @@ class UnknownStatus(Unreadable):
 def status_of(resource: wire.Resource) -> str:
     """R4's word for its status, "" without one; `UnknownStatus` when no version has such a status.
 
-    What an older version says beside the status ("notGiven") is in R4's word for it.
+    What an older version says besides the status ("notGiven") is in R4's word for it.
     """
     kind = resource.resource_type or ""
     status = editions.status_of(kind, resource.status)

@@ -46,7 +46,7 @@ def read_observation(
     )
 
 
-#: A name is kept for every result under a code that nobody knows.
+#: A name is kept for every result under a code that no one knows.
 _LONGEST_NAME = 200
 
 
@@ -175,7 +175,7 @@ def _called(concept: dict[str, Any]) -> str:
     if codes & _MOTHER:
         return "mother"
     words = (concept.get("text"), *(one.get("display") for one in found))
-    return next((one for one in words if isinstance(one, str) and one), "somebody else")
+    return next((one for one in words if isinstance(one, str) and one), "someone else")
 
 
 def _about(focus: list[wire.Reference] | wire.Reference, owner: Owner) -> str:
@@ -183,5 +183,5 @@ def _about(focus: list[wire.Reference] | wire.Reference, owner: Owner) -> str:
     for reference in elements.listed(focus):
         if not owner.is_meant_by(reference):
             kind, _ = last_two_segments(reference.reference or "")
-            return reference.display or kind or "somebody else"
+            return reference.display or kind or "someone else"
     return ""

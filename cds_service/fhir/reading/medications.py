@@ -43,7 +43,7 @@ _SORTS: Mapping[str | None, _Sort] = {
     "MedicationStatement": _sort("statement", "MedicationStatement"),
     "MedicationAdministration": _sort("administration", "MedicationAdministration"),
 }
-#: Nothing was given or taken, so nobody asks when.
+#: Nothing was given or taken, so no one asks when.
 _NEVER_WAS = frozenset({"not-done", "not-taken", "entered-in-error", "intended", "draft"})
 
 
@@ -140,7 +140,7 @@ def _contained(sent: wire.Drug, identity: str) -> Product | None:
 
 # --- how much --------------------------------------------------------------------------------
 
-#: Where the amount stands in a dosage line itself; a range of them is not read.
+#: Where the amount is in a dosage line itself; a range of them is not read.
 _AMOUNTS = tuple(
     wire.attribute(wire.Dosage, name)
     for name in editions.names("", "dose")

@@ -27,7 +27,8 @@ def read_test_order(
 
 
 def test_order(sent: wire.TestOrder, moments: elements.Moments) -> TestOrder:
-    """The order as the record has it, whoever it is for; a status of no version as it was sent."""
+    """The order as the record has it, whichever patient it is for; a status of no version as it
+    was sent."""
     concepts = [sent.code, *(item.code for item in sent.item or ())]
     codes = tuple(code for concept in concepts for code in elements.codes(concept))
     return TestOrder(

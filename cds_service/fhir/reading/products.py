@@ -1,4 +1,4 @@
-"""Medications that orders only refer to: found beside them, by whatever name they go."""
+"""Medications that orders only refer to: found with them, by whatever name they go."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cds_service.clinical import Code
 from cds_service.fhir import elements, wire
 from cds_service.fhir.gather import UNDECODABLE, Answer
 
-#: Codes and words for a drug; neither where it could not be had.
+#: Codes and words for a drug; neither where it could not be obtained.
 Product: TypeAlias = tuple[tuple[Code, ...], str]
 
 _medication = msgspec.json.Decoder(wire.Product).decode

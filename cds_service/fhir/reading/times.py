@@ -9,7 +9,7 @@ from cds_service.clinical import Moment
 from cds_service.fhir import editions, wire
 from cds_service.fhir.elements import Moments
 
-#: Beginning and end: the same for a point in time, either missing where it is not said.
+#: Beginning and end: the same for a point in time, either missing where it is not stated.
 Stretch: TypeAlias = tuple[Moment | None, Moment | None]
 
 _NEVER: Stretch = (None, None)

@@ -67,7 +67,7 @@ __all__ = [
 
 
 class Evaluation(guideline.Evaluation[Facts], frozen=True):
-    """With the judgements that stand between the facts and the outcomes, where there are any."""
+    """With the judgements that are between the facts and the outcomes, where there are any."""
 
     assessment: Assessment | None = None
 
@@ -123,7 +123,7 @@ def evaluate_orders(
 def _spoken_of(
     unread: CannotTell | None, outcomes: list[Outcome], g: Guideline, why: Reasoning
 ) -> list[Outcome]:
-    """What is not said where something that was sent was not used, and may not be left in
+    """What is not stated where something that was sent was not used, and may not be left in
     silence."""
     fired = why.row(g.tables.inputs, "IN-05", InputFacts(unread=unread is not None))
     return [unread] if fired and unread is not None else outcomes
@@ -190,7 +190,7 @@ def _mothers_card(row: str, facts: Facts, a: Assessment) -> str:
 
 def _outside(rule: str, facts: Facts, g: Guideline) -> Outcome:
     """No age in the guideline's range: silence when the child is known to be too old or has
-    died, a question when its age cannot be told."""
+    died, a question when its age cannot be determined."""
     if rule in ("AGE-01", "AGE-04", "AGE-07"):
         return words.nothing_to_say(rule)
     measured = bool(facts.levels or facts.preliminary or facts.unusable or facts.ahead)
@@ -206,7 +206,7 @@ def _cannot_evaluate(
     absent: tuple[Words, ...], facts: Facts, a: Assessment, g: Guideline, why: Reasoning
 ) -> list[Outcome]:
     """Without B12 results or the problem list nothing is recommended; what is known to be
-    dangerous is still said."""
+    dangerous is still stated."""
     outcomes = treatment.running_treatment(facts, g, why)
     harmful, several = order_checks.check_active(facts, a, g, why)
     outcomes += [*harmful, *several]
@@ -264,7 +264,7 @@ def _one_treatment(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
 
 
 def _one_main(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """The most urgent of those that would lead does; the others stand beside it."""
+    """The most urgent of those that would lead does; the others are with it."""
     return _first_alone(
         outcomes, lambda one: one.main, lambda one: structs.replace(one, main=False)
     )
@@ -289,8 +289,8 @@ def _first_alone(
 
 
 def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcome]:
-    """A low preliminary result, or one that cannot be read, is said aloud unless a result that
-    stands has answered."""
+    """A low preliminary result, or one that cannot be read, is stated explicitly unless a valid
+    result has answered."""
     found = _early_result(facts, a, g)
     unread = facts.unusable or "b12" in facts.incomplete
     if unread and not _settled(a) and not found:
@@ -307,7 +307,7 @@ def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcom
 
 
 def _settled(a: Assessment) -> bool:
-    """There is a result that says where the child stands."""
+    """There is a result that says how the child is."""
     return a.status.level is not None and a.status.name != "unknown"
 
 
@@ -439,7 +439,7 @@ def _not_used(facts: Facts) -> Iterator[Message]:
 
 
 def _old_results(evaluation: Evaluation, g: Guideline) -> Iterator[Message]:
-    """Levels that are too old to count, beside the one that does."""
+    """Levels that are too old to count, with the one which does."""
     facts, limits = evaluation.facts, g.limits
     decisive = evaluation.assessment.status.level if evaluation.assessment else None
     for level in facts.levels:

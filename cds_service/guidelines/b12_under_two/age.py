@@ -118,7 +118,7 @@ def read_age(patient: Patient, on: date, g: Guideline, why: Reasoning) -> Age:
     asked = AgeFacts(birth="by today", partial=partial, youngest=youngest, oldest=oldest)
     match = why.first(g.tables.age, asked)
     if not match.result:
-        too_old = match.rule == "AGE-07"  # whatever its age, which is not told then
+        too_old = match.rule == "AGE-07"  # whatever its age, which is not shown then
         return Age(
             match.rule,
             covered=False,

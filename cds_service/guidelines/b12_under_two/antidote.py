@@ -22,7 +22,7 @@ def antidote_facts(
     weight_kg: Decimal | None,
     g: Guideline,
 ) -> AntidoteFacts:
-    """What of an order tells whether it is one of the antidote; ``dosing`` is what its
+    """What of an order says whether it is one of the antidote; ``dosing`` is what its
     ``dosages`` come to."""
     low, high = _per_kg(dosing, dosages, drug, weight_kg, g)
     return AntidoteFacts(

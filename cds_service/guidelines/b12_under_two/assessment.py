@@ -87,7 +87,7 @@ class Signs(Struct, frozen=True):
     ``rule`` and ``alarm`` are what the table SIGN says of it where no level is usable, "" and
     ``None`` without a sign. ``suggestive`` names every suggestive sign with its value,
     ``beyond`` those that no other fact of the severity table names. ``backing`` when there is a
-    sign by a code or a number beside the metabolites, so that these convince. ``low_lines`` are
+    sign by a code or a number with the metabolites, so that these convince. ``low_lines`` are
     the low blood cell lines, ``metabolites`` the raised ones of the last month.
     """
 
@@ -131,7 +131,7 @@ def recent(
     """The newest result of a laboratory value inside the window.
 
     One whose incomplete date may lie inside counts where it is worrying, unless only what
-    ``surely`` does is asked for. "Above 5" says nothing about a lower limit and is passed over,
+    ``surely`` does is asked for. "Above 5" says nothing about a lower limit and is ignored,
     unless ``above`` asks for it.
     """
     labs = facts.labs.get(name)
@@ -155,7 +155,7 @@ def _in_window(facts: Facts, name: LabName, window: Limit) -> Iterator[Lab]:
 
 def lowest(facts: Facts, name: LabName, window: Limit) -> Lab | None:
     """The lowest result of a laboratory value inside the window: a transfusion, or the count of a
-    better day, never hides how low it was. "Above 5" is passed over."""
+    better day, never hides how low it was. "Above 5" is ignored."""
     found = [one for one in _in_window(facts, name, window) if one.comparator not in (">", ">=")]
     return min(found, key=lambda one: one.value, default=None)
 
@@ -175,8 +175,8 @@ def at_risk(cause: Cause) -> bool:
 
 
 def told_risk(facts: Facts) -> tuple[Words, ...]:
-    """What makes a child without a level one to be measured though it is no cause: a vegan diet in
-    words, and what is recorded of the mother of a child that is, or may be, breast-fed."""
+    """What makes a child without a level one to be measured though it is not a cause: a vegan diet
+    in words, and what is recorded of the mother of a child that is, or may be, breast-fed."""
     child = (facts.diet_in_words,) if facts.diet_in_words else ()
     perhaps = facts.breast_fed is None and facts.age.band != "toddler" and not facts.formula_fed
     return (*child, *facts.maternal) if facts.breast_fed or perhaps else child
@@ -246,7 +246,7 @@ def metabolite_evidence(
     """What the metabolites say together, and the raised ones.
 
     One raised value is enough; ``both_normal`` asks for two normal ones before a sign is explained
-    away. Beside one that is neither raised nor normal nothing is.
+    away. With one that is neither raised nor normal nothing is.
     """
     return _together(metabolites_of(facts, sample, limits), both_normal=both_normal)
 
@@ -263,7 +263,7 @@ def convincing(facts: Facts, high: tuple[Lab, ...], *, backed: bool, limits: Lim
     cause.
 
     In an infant a methylmalonate that only the laboratory's range calls high needs a sign or a
-    cause beside it; homocysteine alone needs to be above the limit as well, and a sign, a cause
+    cause with it; homocysteine alone needs to be above the limit as well, and a sign, a cause
     or the laboratory's flag.
     """
     for lab in high:
@@ -320,7 +320,7 @@ def disagreement(
 
 
 class Weighed(NamedTuple):
-    """What the metabolites beside a level say together, the raised ones, and whether these
+    """What the metabolites with a level say together, the raised ones, and whether these
     convince."""
 
     evidence: Evidence = Evidence()
@@ -385,7 +385,7 @@ def _status_of(
     weighed: Weighed,
     facts: Facts,
 ) -> Status:
-    """The status that a row gives, with the result it rests on and what is said of that."""
+    """The status that a row gives, with the result it rests on and what is stated of that."""
     rule, name = match.rule, match.result
     if rule == "STAT-01":
         return Status(rule, name, level, flags=flags)
@@ -438,7 +438,7 @@ def _diagnosis(facts: Facts, level: Level | None, g: Guideline) -> Diagnosis | N
 
 def extreme_homocysteine(facts: Facts, limits: Limits) -> Lab | None:
     """The highest homocysteine of the last month, also on treatment, that no value below the
-    limit, surely later, has settled. A bound that could be on either side is passed over."""
+    limit, surely later, has settled. A bound that could be on either side is ignored."""
     found = list(_in_window(facts, "homocysteine", limits.labs_recent))
     severe = limits.homocysteine_severe
     settled = [
@@ -665,7 +665,7 @@ def grade_severity(
 
 def lowest_level(facts: Facts, status: Status, limits: Limits) -> Level | None:
     """The level that severity rests on: the lowest of the last month before treatment, or the one
-    that counts for the status."""
+    which counts for the status."""
     found = [] if status.level is None else [status.level]
     start = facts.therapy.start
     found += [
@@ -692,7 +692,7 @@ def _reaching(lab: Lab | None) -> Decimal | None:
 
 
 def _low_level_in_words(level: Level, status: Status, limits: Limits) -> Message:
-    """What is said of the lowest level where it is another than the one that counts."""
+    """What is stated of the lowest level where it is another than the one which counts."""
     limit = Amount(limits.b12_severe.value, limits.b12_severe.unit)
     other = status.level
     if other is None or other is level:

@@ -202,7 +202,7 @@ class Answers(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Texts(Struct, frozen=True, forbid_unknown_fields=True):
-    """Every sentence a card may carry beside its rule's own, in ``texts/en.toml``."""
+    """Every sentence a card may carry besides its rule's own, in ``texts/en.toml``."""
 
     metabolites_grey: str
     metabolites_adult_range: str
@@ -501,7 +501,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Orders(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is said of an order being written, beside the sentences of its cards."""
+    """What is stated of an order being written, with the sentences of its cards."""
 
     dose_unknown: str
     in_micrograms: str
@@ -729,7 +729,7 @@ class Explain(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Describe(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the guideline's own page says beside its data."""
+    """What the guideline's own page says besides its data."""
 
     changes: str
     of_edition: str
@@ -783,7 +783,7 @@ class SubstanceNames(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FormNames(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a product comes in: pieces that are counted (``tablet`` stands for everything solid,
+    """What a product comes in: pieces that are counted (``tablet`` represents everything solid,
     ``ampoule`` for every container of an injection), and ``liquid`` for what is measured."""
 
     tablet: tuple[str, ...]
@@ -815,8 +815,8 @@ class RouteNames(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
-    """Words of problems that are signs. ``not_now`` makes a name one that denies, tells of the
-    past or is of somebody else; a ``marker`` counts beside a word of ``screening``."""
+    """Words of problems that are signs. ``not_now`` makes a name one that denies, speaks of the
+    past or is of someone else; a ``marker`` counts with a word of ``screening``."""
 
     neurological: tuple[str, ...]
     suggestive: tuple[str, ...]
@@ -851,7 +851,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     ``companions`` are other active substances, ``combination`` names of medicines that have B12
     among others, ``no_medicine`` words that make a name with B12 something else (a test, a
     strain), ``plain`` words that name no substance, ``preservative_free`` phrases that say so,
-    ``negations`` words that turn round what is said of a route. ``crushing`` words that
+    ``negations`` words that turn round what is stated of a route. ``crushing`` words that
     make a solid form fit. ``antidote`` names the antidote of cyanide, ``antidote_contents`` what
     is in it. In scripts without blanks a name is found within a word. ``languages`` are those in
     which a name that is none of these is another drug; in any other it may be anything.
@@ -960,7 +960,7 @@ class Codes(Struct, frozen=True):
 
 
 class Schedule(Struct, frozen=True, forbid_unknown_fields=True):
-    """The first phase of a schedule that was published for children, never suggested by itself.
+    """The first phase of a schedule that was published for children, never suggested on its own.
 
     ``least`` to ``most`` micrograms are given ``times`` in every ``days`` days (0: once) by one of
     ``ways``, for ``lasting`` days or more, from ``from_month`` up to before ``to_month``;
@@ -1015,7 +1015,7 @@ class Guideline(Struct, frozen=True, eq=False):
 
     Two are equal only if they are one: so what was read with it can be remembered by it.
 
-    ``kinds`` tells which measurement list a code belongs to, verified codes only; ``lists_of``
+    ``kinds`` says which measurement list a code belongs to, verified codes only; ``lists_of``
     answers for codes of problems and procedures.
     """
 

@@ -1,4 +1,4 @@
-"""The guideline as a page to read: everything that stands in its data, in Markdown."""
+"""The guideline as a page to read: everything that is in its data, in Markdown."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _changes(g: Guideline, language: Language) -> Iterator[str]:
     unknown = {rule for one in found for rule in one.rules} - set(g.file.rules)
     if unknown:
         raise GuidelineError(
-            str(_CHANGES), ", ".join(sorted(unknown)), "is no rule of the guideline", "correct it"
+            str(_CHANGES), ", ".join(sorted(unknown)), "is not one of the rules", "correct it"
         )
     rows = [
         (one.edition, ", ".join(kit.cited(rule, g.wording) for rule in one.rules), one.what)

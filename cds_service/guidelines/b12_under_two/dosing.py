@@ -1,7 +1,7 @@
 """What a drafted order gives: the dose, how much a day, how much on average, and by what route.
 
-In micrograms, exactly as far as it can be worked out. Nothing is guessed: what is missing,
-unknown or contradictory is a problem that is said, and what does not depend on it is worked out.
+In micrograms, exactly as far as it can be calculated. Nothing is guessed: what is missing,
+unknown or contradictory is a problem that is stated, and what does not depend on it is calculated.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _WAYS: Mapping[Way, Message] = {
 
 
 class Line(Struct, frozen=True):
-    """One dosage line in micrograms; ``None`` is what cannot be worked out.
+    """One dosage line in micrograms; ``None`` is what cannot be calculated.
 
     ``low`` and ``high`` are the ends of a single dose, ``day`` the most on one day,
     ``average_low`` and ``average_high`` what is given a day on average (a single dose counts
@@ -125,7 +125,7 @@ class Frequent(NamedTuple):
 
 
 class Dosing(Struct, frozen=True):
-    """A drafted order in micrograms; ``None`` is what cannot be worked out.
+    """A drafted order in micrograms; ``None`` is what cannot be calculated.
 
     ``single_low`` and ``single_high`` bound the single dose, ``day_most`` is the most known to
     be given on one day, the averages are those of the most intensive line (``None`` when one
@@ -133,8 +133,8 @@ class Dosing(Struct, frozen=True):
     when alternatives are given, or when route and product contradict each other.
 
     ``per_kg_in_mg``: some dose is written in milligrams or grams per kg. ``needs_weight``: some
-    dose is per kg and there is no weight; this alone is no problem. ``contradicts``: the words of
-    a line state another dose than it has. ``problems`` say what was
+    dose is per kg and there is no weight; this alone is not a problem. ``contradicts``: the words
+    of a line state another dose than it has. ``problems`` say what was
     not understood; without any, and with no weight needed, the order was understood whole.
     ``in_words_alone`` is the largest mass that words state where no dose can be read; it is never
     a dose. ``single_least`` is the low end of the largest single dose.
@@ -331,7 +331,7 @@ def _excess_in_words(alone: Decimal | None, g: Guideline) -> Iterable[Message]:
 
 
 def _readings(number: str) -> tuple[Decimal, ...]:
-    """What a number can mean: a comma or a point before three digits may stand for thousands."""
+    """What a number can mean: a comma or a point before three digits may mean thousands."""
     plain = number.replace(",", ".")
     whole, _, rest = plain.partition(".")
     return (Decimal(plain), Decimal(whole + rest)) if len(rest) == 3 else (Decimal(plain),)
@@ -694,7 +694,7 @@ def _with_maxima(given: _Given, dosage: DraftDosage, reckoner: _Reckoner) -> _Gi
 def route_of_line(
     dosage: DraftDosage, drug: Drug, g: Guideline
 ) -> tuple[frozenset[Way], Message | None]:  # fmt: skip
-    """The ways this line may go by, and what is wrong with what is said of them.
+    """The ways this line may go by, and what is wrong with what is stated of them.
 
     By the codes of the route, otherwise by its text and the names of its codes, otherwise by the
     product. Where they contradict each other, all of them may be meant.
@@ -725,7 +725,8 @@ def _unfit(said: frozenset[Way], product: ProductWay) -> Message:
 
 
 def _ways_said(dosage: DraftDosage, g: Guideline) -> tuple[frozenset[Way], Message | None]:
-    """The ways that codes and texts say, none where nothing is said, and what is wrong with it."""
+    """The ways that codes and texts say, none where nothing is stated, and what is wrong with
+    it."""
     coded = _coded_ways(dosage, g)
     if len(coded) > 1:
         return coded, say(Doubts.routes_differ)
@@ -744,7 +745,7 @@ def _ways_said(dosage: DraftDosage, g: Guideline) -> tuple[frozenset[Way], Messa
 def _joined(
     said: frozenset[Way], texts: Iterable[frozenset[Way]]
 ) -> tuple[frozenset[Way], frozenset[Way]]:
-    """What codes and texts say together, and the first that contradicts what was said before."""
+    """What codes and texts say together, and the first that contradicts what was stated before."""
     for written in texts:
         both = _agreed(said, written)
         if not both and said and written:

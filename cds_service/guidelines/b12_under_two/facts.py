@@ -100,10 +100,10 @@ class Facts(Struct, frozen=True):
     """Everything the decision tables look at, for one patient on one date.
 
     ``suggestive`` and ``weak_signs`` are signs that suggest a deficiency, ``feeding_trouble`` one
-    beside another sign only; ``screening`` names what of the newborn screening was high.
+    next to another sign only; ``screening`` names what of the newborn screening was high.
     ``growth_fall`` is failure to thrive that only the weights show, as calculated.
     ``unread`` is the account of what was sent and not used; ``newer_unread`` says that one of it is
-    a B12 result that may be newer than every level that stands.
+    a B12 result that may be newer than every valid level.
     ``maternal`` is what is recorded of the mother that may leave her without vitamin B12,
     ``tasks`` are open; ``diet_in_words`` a vegan diet of the child that only words
     tell, and ``nitrous_oxide`` where it is planned or was given in the last month.
@@ -181,7 +181,7 @@ def counts(problem: Problem, on: date, *, lasting: bool, in_remission: bool) -> 
     """Whether a problem of the record is one now.
 
     Resolved problems count only for causes that last for life; inflammatory bowel and coeliac
-    disease also in remission. A status nobody can read is not an absence.
+    disease also in remission. A status no one can read is not an absence.
     """
     if problem.certainty in ("entered-in-error", "refuted"):
         return False
@@ -266,7 +266,7 @@ class _Problems:
 
     def apnoea(self, birth: Moment | None, age: Age) -> tuple[Finding, ...]:
         """Apnoea and brief resolved events from one month of age. What is coded as apnoea of the
-        newborn or of sleep as well, or began before, is no sign."""
+        newborn or of sleep as well, or began before, is not a sign."""
         if age.under_one_month or birth is None:
             return ()
         otherwise = {one.source for one in self.of("apnoea_otherwise", lasting=True)}
@@ -307,7 +307,7 @@ def _done(procedure: Procedure, on: date) -> bool:
 
 
 def _breast_fed(newest: Sequence[Measurement], problems: _Problems, g: Guideline) -> bool | None:
-    """The newest answer that tells, of several that any of them is breast milk; ``None`` when it
+    """The newest answer that says, of several that any of them is breast milk; ``None`` when it
     is not known."""
     if newest:
         return any(_feeding_answer(one, g) for one in newest)
@@ -315,7 +315,7 @@ def _breast_fed(newest: Sequence[Measurement], problems: _Problems, g: Guideline
 
 
 def _newest_feeding(answers: Iterable[Measurement], g: Guideline) -> list[Measurement]:
-    """The newest answer that tells how the child is fed, or all that may be the newest."""
+    """The newest answer that says how the child is fed, or all that may be the newest."""
     told = [
         (one.when, one)
         for one in answers
@@ -358,7 +358,7 @@ def _feeding_answer(measured: Measurement, g: Guideline) -> bool | None:
 def _unanswered(
     fed: Iterable[Measurement], diets: Iterable[Measurement], on: date, g: Guideline
 ) -> Iterator[Measurement]:
-    """What is said of feeding or diet in an answer that is not known here."""
+    """What is stated of feeding or diet in an answer that is not known here."""
     for one in fed:
         if _stands(one, on, g) and not one.about and _feeding_answer(one, g) is None:
             yield one
@@ -452,7 +452,7 @@ def _by_name_alone(one: Measurement) -> Words:
 
 
 def _named_b12(record: Record, g: Guideline) -> list[Measurement]:
-    """Results under a code that nobody knows, of vitamin B12 by their name."""
+    """Results under a code that no one knows, of vitamin B12 by their name."""
     return [
         one
         for one in record.measurements
@@ -565,7 +565,7 @@ def _growth_fall(child: Infant, weight: Weight, on: date, g: Guideline) -> Fall 
 
 
 def _lately(when: Moment | None, on: date, g: Guideline) -> bool:
-    """Within the last month, or on a day nobody wrote down."""
+    """Within the last month, or on a day no one wrote down."""
     return when is None or g.limits.nitrous_oxide_recent.holds((on - when.last).days)
 
 
@@ -739,7 +739,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
 
 def _is_newer_unread(unread: Sequence[Measurement], levels: Sequence[Level]) -> bool:
     """Whether a B12 result that cannot be read, or that only a name says to be one, may be newer
-    than the newest level that stands; one without a date may be."""
+    than the newest valid level; one without a date may be."""
     if not levels:
         return bool(unread)
     newest = levels[0].when
@@ -797,14 +797,14 @@ def _neurological(
 
 
 class _Reactions(NamedTuple):
-    """Reactions to cobalamin by code, and those to cobalamin or cobalt that only a name tells."""
+    """Reactions to cobalamin by code, and those to cobalamin or cobalt that only a name says."""
 
     coded: tuple[str, ...]
     named: tuple[str, ...]
 
 
 def _reactions(record: Record, problems: _Problems, g: Guideline) -> _Reactions:
-    """Allergies and adverse reactions that stand. By a name alone one is possible: it may be of
+    """Allergies and adverse reactions that are valid. By a name alone one is possible: it may be of
     the metal, or of something else in the product."""
     coded = [one.name for one in problems.of("cobalamin_reaction", lasting=True)]
     named: list[str] = []

@@ -180,8 +180,8 @@ def changes_treatment(outcome: Outcome) -> bool:
 def beside(
     what: Literal["a change", "a danger"], outcomes: Iterable[Outcome], g: Guideline
 ) -> list[Outcome]:
-    """What of this table is still said beside a change of treatment or a danger in it: nothing
-    that tells to go on, and beside a danger nothing that calls the present order a success."""
+    """What of this table is still stated besides a change of treatment or a danger in it: nothing
+    that says to go on, and with a danger nothing that calls the present order a success."""
     silenced = {
         row.rule
         for table in (g.tables.follow_up_response, g.tables.follow_up_checks)
@@ -227,7 +227,7 @@ def _missing_checks(
 
 
 def _on_hold(facts: Facts, a: Assessment, g: Guideline) -> Recommend:
-    """An order on hold treats nobody."""
+    """An order on hold treats no one."""
     card = g.file.cards["DUP-01.hold"]
     return Recommend(
         "DUP-01",
@@ -240,7 +240,7 @@ def _on_hold(facts: Facts, a: Assessment, g: Guideline) -> Recommend:
 
 
 def _undated(facts: Facts, a: Assessment, g: Guideline) -> Outcome:
-    """Treatment is active but nobody can say since when: its response cannot be judged."""
+    """Treatment is active but no one can say since when: its response cannot be judged."""
     return CannotTell(
         "DUP-01",
         (say(Texts.start_of_order),),

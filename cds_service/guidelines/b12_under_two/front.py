@@ -109,7 +109,7 @@ class Front(Struct, frozen=True):
     def inventory(self, orders: int) -> Iterator[str]:
         return inventory(self.data.file, self.data.codes, orders)
 
-    # What shows how it judges is imported when somebody looks: a call needs none of it.
+    # What shows how it judges is imported when someone looks: a call does not need any of it.
 
     def account(self, evaluation: Evaluation, record: Record, language: Language) -> Account:
         from cds_service.guidelines.b12_under_two.explain import account_for

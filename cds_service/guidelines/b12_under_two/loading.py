@@ -61,7 +61,7 @@ ID = "b12-under-two"
 FOLDER = Path(__file__).parent
 FILE = FOLDER / "guideline.toml"
 
-#: The measurement lists, each a kind of result that the facts tell apart.
+#: The measurement lists, each a kind of result that the facts distinguish.
 MEASURED = (
     "b12_level",
     "b12_not_usable",
@@ -360,7 +360,7 @@ def _needs(lists: Codes, texts: Texts, code_map: CodeMap) -> tuple[Need, ...]:
 
     def codes(*names: str) -> tuple[Code, ...]:
         """As a server can be asked for them: a JLAC10 row is only a part of its codes, and NPU
-        codes, which no other system has, stand under another address in every country. A site's
+        codes, which no other system has, are under another address in every country. A site's
         own code with a sign that has a meaning in a query is not asked for."""
         return tuple(
             structs.replace(code, system="") if code.system == NPU else code

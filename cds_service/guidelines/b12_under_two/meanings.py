@@ -1,7 +1,7 @@
-"""What words mean that stand where no known code does: signs, the mother's facts, nitrous oxide.
+"""What words mean that are where no known code does: signs, the mother's facts, nitrous oxide.
 
 Words hold back, warn and ask for a test; they never choose a dose and never make a child deficient
-or adequate. A name that denies, tells of the past, or is of somebody else means nothing here.
+or adequate. A name that denies, speaks of the past, or is of someone else says nothing here.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def is_of_the_mother(about: str, g: Guideline) -> bool:
 
 
 def is_called_the_mothers(measured: Measurement, g: Guideline) -> bool:
-    """Whether the words of a result say that it is the mother's, though it names nobody."""
+    """Whether the words of a result say that it is the mother's, though it names no one."""
     said = (measured.text, *(code.display for code in (*measured.codes, *measured.concepts)))
     return any(is_of_the_mother(one, g) for one in said)
 

@@ -87,7 +87,7 @@ def preservative_matters(facts: Facts, g: Guideline, why: Reasoning) -> bool:
 def must_not_inject_muscle(facts: Facts, g: Guideline, why: Reasoning) -> bool:
     """Platelets under 50, a clotting disorder, or thrombocytopenia without a count this week.
 
-    A low count of the last month stands until a newer one lifts it.
+    A low count of the last month counts until a newer one lifts it.
     """
     return why.row(g.tables.safety, "SAF-03", read_safety(facts, None, g))
 
@@ -115,7 +115,7 @@ class Prescriber:
         return self.why.row(self.g.tables.safety, rule, self.safety)
 
     def offer(self, regimen: Regimen, *, recommended: bool) -> Choice | None:
-        """The regimen as an order for this child; none where its dose cannot be worked out."""
+        """The regimen as an order for this child; none where its dose cannot be calculated."""
         match regimen:
             case "oral regimen":
                 return self.oral(recommended=recommended)
@@ -159,7 +159,7 @@ class Prescriber:
         return self._choice(dose, drug, recommended, parenteral=True)
 
     def maintenance(self, *, recommended: bool) -> Choice | None:
-        """The requirement-level daily dose, or a note why it cannot be worked out."""
+        """The requirement-level daily dose, or a note why it cannot be calculated."""
         found = self.requirement()
         if found is None:
             return None
@@ -303,7 +303,7 @@ class Prescriber:
 
 
 def _amounts(dose: Dose, amount: Decimal) -> dict[str, object]:
-    """What the text of a phase says of its dose, whoever gets it."""
+    """What the text of a phase says of its dose, anyone who gets it."""
     return {"amount": number(amount), "per_kg": number(dose.amount)}
 
 
@@ -420,7 +420,7 @@ def safety_notes(
     choices: Sequence[Choice], indicator: Indicator, p: Prescriber, *, allergic: bool
 ) -> tuple[list[Note], Indicator]:
     """Safety points that apply, and the indicator they demand. ``allergic`` when a reaction to
-    cobalamin is to be said, which makes the card critical: only where a child is, or is to be,
+    cobalamin is to be stated, which makes the card critical: only where a child is, or is to be,
     treated."""
     said = _SafetyNotes(p, indicator)
     drugs = [drug for choice in choices for drug in drugs_of(choice)]

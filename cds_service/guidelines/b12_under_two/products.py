@@ -1,6 +1,6 @@
 """What a drug is, by its codes and names: vitamin B12 or not, which cobalamin, how strong.
 
-Codes decide. A name decides only where no verified code does, and only by whole words; whoever
+Codes decide. A name decides only where no verified code does, and only by whole words; anyone who
 uses that says so. What is contradictory or can be read in two ways is a doubt, never a number.
 """
 
@@ -59,7 +59,7 @@ class Drug(Struct, frozen=True):
     whether an order is one of the antidote), "combination" for B12 with other active substances,
     "folic acid" for folic acid without B12, "unknown" when nothing names it or what names it
     contradicts itself. ``by`` says what it was recognised by. ``substance`` is "" when several
-    or none are named. ``way`` is how the product is given as far as its form tells.
+    or none are named. ``way`` is how the product is given as far as its form says.
 
     ``per_unit`` is micrograms in one counted piece of ``form`` (of whatever is counted, when
     the form is not stated), ``per_ml`` in one millilitre; each ``None`` when not stated or in
@@ -84,7 +84,7 @@ class Drug(Struct, frozen=True):
         return self.kind in ("b12", "combination") and self.substance in ("", "cyanocobalamin")
 
 
-#: What is longer is no name but a note. Only names are remembered: the same few stand in every
+#: What is longer is not a name but a note. Only names are remembered: the same few are in every
 #: record, and a bound on their number and length bounds the memory.
 LONGEST_NAME = 100
 _NAMES = 2048
@@ -339,7 +339,7 @@ def _phrases(phrases: tuple[str, ...]) -> _Phrases:
 
 
 def has(words: Words, phrases: tuple[str, ...]) -> bool:
-    """Whether one of ``phrases`` is among the words, or stands in their line."""
+    """Whether one of ``phrases`` is among the words, or is in their line."""
     single, longer, within = _phrases(phrases)
     if not words.each.isdisjoint(single):
         return True
@@ -378,7 +378,7 @@ def _alphabets(g: Guideline) -> Mapping[str, tuple[frozenset[str], ...]]:
 
 
 class _Name:
-    """One name of a drug, read by itself and as far as anybody asks."""
+    """One name of a drug, read on its own and as far as anyone asks."""
 
     def __init__(self, name: str, g: Guideline) -> None:
         self._g, self._plain = g, _without(_plain(name), g)

@@ -43,7 +43,7 @@ LabName = Literal[
     "holotranscobalamin",
 ]  # fmt: skip
 
-#: Results that stand. Any other status ("preliminary", "unknown", "entered-in-error") does not.
+#: Results that are valid. Any other status ("preliminary", "unknown", "entered-in-error") does not.
 FINAL = frozenset(STANDING)
 
 #: The unit each laboratory value is compared in; MCV and counts have no other spelling here.
@@ -132,7 +132,7 @@ class _Weighed(NamedTuple):
 
 
 class Infant(NamedTuple):
-    """Of whom a weight is: what says how heavy the child can be."""
+    """Whose weight it is: what says how heavy the child can be."""
 
     birth: Moment | None
     sex: Sex
@@ -323,7 +323,7 @@ def _only_ahead(facts: ResultFacts, g: Guideline) -> bool:
 
 
 def is_low(measured: Measurement, on: date, g: Guideline) -> bool:
-    """Whether a result would be deficient or flagged low, whoever it is about."""
+    """Whether a result would be deficient or flagged low, whichever patient it is about."""
     if measured.when is None:
         return False
     facts = structs.replace(_result(measured, on, g), about_another=False)
@@ -380,7 +380,7 @@ def _level(
     measured: Measurement, when: Moment, facts: ResultFacts, rule: str, reading: Reading,
     g: Guideline,
 ) -> Level:  # fmt: skip
-    """A result that stands, read as the table says; without the remarks on it."""
+    """A valid result, read as the table says; without the remarks on it."""
     if reading == "low":
         return Level(rule, "low", when, measured.source, measured.text or g.file.texts.flagged_low)
     if measured.value is not None and facts.level is not None:
@@ -426,7 +426,7 @@ def _number(
 def _range(
     measured: Measurement, interval: Interval, when: Moment, rule: str, g: Guideline
 ) -> Level:
-    """The verdict both ends share, if they can be told and are in order."""
+    """The verdict both ends share, if they can be shown and are in order."""
     sent = [end for end in (interval.low, interval.high) if end is not None]
     written = " to ".join(end.written for end in sent)
     ends = [pg for end in sent if (pg := _pg(end, g)) is not None]
@@ -562,7 +562,7 @@ def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> La
 
 class _Ranged(NamedTuple):
     """Where a value lies by the laboratory's range; ``tells`` that its upper end decides,
-    ``tells_low`` that it has a lower one, ``unread`` that the upper end is in a unit nobody can
+    ``tells_low`` that it has a lower one, ``unread`` that the upper end is in a unit no one can
     convert."""
 
     high: bool
@@ -575,7 +575,7 @@ class _Ranged(NamedTuple):
 def _against_range(
     name: LabName, number: Decimal, comparator: str, measured: Measurement, g: Guideline
 ) -> _Ranged:
-    """ "<0.9" against a range up to 0.4 tells nothing, neither does ">0.3"."""
+    """ "<0.9" against a range up to 0.4 says nothing, neither does ">0.3"."""
     unit, mass = LAB_UNITS[name], _molar_mass(name, g)
     low, high = measured.reference_low, measured.reference_high
     lower = convert(low, unit, molar_mass=mass) if low is not None else None

@@ -30,7 +30,7 @@ REASONS: Mapping[Reason, Message] = {
     "drug not found": say(Texts.reason_drug),
     "undecodable": say(Texts.reason_undecodable),
 }
-#: So many names stand in one line of a card; the rest are counted.
+#: So many names are in one line of a card; the rest are counted.
 _MOST_NAMES = 5
 
 
@@ -39,7 +39,7 @@ _MOST_NAMES = 5
 
 def unread_notes(facts: Facts, g: Guideline) -> Iterator[Message]:
     """A line for each need of which something was sent and not used; what another line of the card
-    tells already is left out."""
+    says already is left out."""
     told = {one.source for one in _worded(facts)} | set(facts.before_birth)
     left = [one for one in facts.unread if one.source not in told and not _is_told(one, facts, g)]
     for need, things in _by_need(left):
@@ -84,7 +84,7 @@ def _things(reason: Reason, unread: Sequence[Unread]) -> Message:
 
 def _is_told(one: Unread, facts: Facts, g: Guideline) -> bool:
     """Results of vitamin B12 and weights that are there and cannot be used have lines with their
-    values; drugs that could not be identified are counted beside the treatment."""
+    values; drugs that could not be identified are counted with the treatment."""
     if one.need == "b12" and one.name:
         return bool(facts.unusable or facts.ahead) and (not one.code or names_b12([one.name], g))
     if one.need == "weight":
@@ -96,7 +96,7 @@ def _is_told(one: Unread, facts: Facts, g: Guideline) -> bool:
 
 
 def unread_at_the_chart(facts: Facts, a: Assessment, g: Guideline) -> CannotTell | None:
-    """The card that names what was not used, where nothing else is said of the child."""
+    """The card that names what was not used, where nothing else is stated of the child."""
     low = a.status.level is not None and a.status.level.verdict in _BELOW
     return _card(facts, g, everything=low)
 
@@ -124,7 +124,7 @@ def _card(facts: Facts, g: Guideline, *, everything: bool) -> CannotTell | None:
         return None
     indicator = g.file.cards["IN-05"].indicator
     things: Value = Listed(tuple(_all_things(unread)), "semicolon")
-    # What is lacking is kept of a call: in words of ours, never in those of a record.
+    # What is lacking is kept of a call: in words of our own, never in those of a record.
     lacking = (say(Texts.something_unread),)
     return CannotTell("IN-05", lacking, "IN-05", indicator, {"things": things})
 

@@ -53,7 +53,7 @@ class Therapy(Struct, frozen=True):
         return self.is_active or self.given
 
 
-#: Of orders and of what is stated to be taken: never was, or nobody knows that it was.
+#: Of orders and of what is stated to be taken: never was, or no one knows that it was.
 _NEVER_WAS = frozenset(
     {"cancelled", "entered-in-error", "draft", "unknown", "not-taken", "intended"}
 )
@@ -75,7 +75,7 @@ def read_therapy(record: Record, weight_kg: Decimal | None, on: date, g: Guideli
 class _Span(NamedTuple):
     """From when to when something was taken, as recorded; ``end`` is the last day, up to today.
 
-    ``ends`` is false where it is over and nobody says since when: it lasted until ``end`` at the
+    ``ends`` is false where it is over and no one says since when: it lasted until ``end`` at the
     least. ``taken`` is the dose or the order it is of, ``route`` the way it goes."""
 
     begun: Moment
@@ -202,8 +202,8 @@ class _Found:
         """The current course: what is ordered or given now, and what surely came before it without
         a break, by the same way.
 
-        What is over and does not say since when is no part of it, nor is what goes another way: on
-        injections that follow what was swallowed the response is that to the injections.
+        What is over and does not say since when is not a part of it, nor is what goes another way:
+        on injections that follow what was swallowed the response is that to the injections.
         """
         spans = [one for one in self._in_order() if _same_way(one.route, route)]
         course = [one for one in spans if one.taken in running]

@@ -77,7 +77,7 @@ def choose_route(
 
 
 class _Offer(Struct, frozen=True):
-    """What a card offers, how urgent that makes it, and what is said of it."""
+    """What a card offers, how urgent that makes it, and what is stated of it."""
 
     indicator: Indicator
     choices: tuple[Choice, ...] = ()
@@ -146,8 +146,8 @@ def requirement_card(
 
 
 def _antidote_in_force(facts: Facts) -> list[Note]:
-    """What is said where grams of hydroxocobalamin are ordered against cyanide: nothing that gives
-    a drug is preselected, since the antidote is vitamin B12 as well."""
+    """What is stated where grams of hydroxocobalamin are ordered against cyanide: nothing that
+    gives a drug is preselected, since the antidote is vitamin B12 as well."""
     ordered = [one for one in facts.therapy.antidotes if one.kind == "order"]
     acts = any(one.status in IN_FORCE for one in ordered)
     return [Note("before", say(Texts.antidote_in_force))] if acts else []
@@ -241,7 +241,7 @@ def _current(level: Level | None, facts: Facts, g: Guideline) -> bool:
 
 
 def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list[Note]]:
-    """The injection, which stops what is ordered now, and what is said of it."""
+    """The injection, which stops what is ordered now, and what is stated of it."""
     facts, doses = p.facts, p.g.file.doses
     dose = doses.neurological_injections if p.neuro else doses.weekly_injections
     choice = p.injection(dose, recommended=recommended)
@@ -253,7 +253,7 @@ def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list
 
 
 def _in_place_of(choice: Choice, facts: Facts) -> tuple[Choice, Note]:
-    """The choice that stops what is ordered now, and what is said of the change."""
+    """The choice that stops what is ordered now, and what is stated of the change."""
     said = say(Texts.replace_oral, names=order_names(facts))
     replacing = structs.replace(
         choice,
@@ -443,7 +443,7 @@ def _card_of_clarifying(route: str, advice: Advice, facts: Facts, a: Assessment)
 
 
 def _card_of_a_question(route: str, facts: Facts, a: Assessment) -> str:
-    """What asks for a test: the signs beside a normal level, a level that cannot be placed, the
+    """What asks for a test: the signs with a normal level, a level that cannot be placed, the
     screening, what suggests a deficiency, or else a neurological sign or a cause."""
     if a.status.name == "adequate with signs":
         return "RTE-10.signs" if facts.neurological else "RTE-10.metabolites"
@@ -518,7 +518,8 @@ def switch_to_injection(
 def cannot_evaluate(
     absent: tuple[Words, ...], facts: Facts, a: Assessment, g: Guideline
 ) -> CannotTell:
-    """Without B12 results or the problem list nothing is recommended; what is alarming is said."""
+    """Without B12 results or the problem list nothing is recommended; what is alarming is
+    stated."""
     alarming = a.status.deficient or bool(facts.neurological)
     shown = a
     if "conditions" in facts.missing and a.severity != "severe":

@@ -2,7 +2,7 @@
 
 Reading names what has no code of a system known here, and what it could not read at all. Here
 that is taken back of which words were understood, and added what is known by its code and has a
-unit, a status, a date, a flag or a range that nobody can use.
+unit, a status, a date, a flag or a range that no one can use.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _NEEDS: Mapping[str, str] = {
     **dict.fromkeys((*LAB_UNITS, "newborn_screening", "gestational_age"), "labs"),
     "breastfeeding_status": "feeding", "diet": "feeding",
 }  # fmt: skip
-#: Those of which an answer counts that is no number.
+#: Those of which an answer counts that is not a number.
 _ANSWERED = frozenset({"newborn_screening", "breastfeeding_status", "diet"})
 #: Where words stand in for a code; nothing stands in for what is wrong otherwise.
 _WITHOUT_A_CODE = frozenset({"code system", "no code"})
-#: Of a dose given and of a procedure: nobody knows that it was.
+#: Of a dose given and of a procedure: no one knows that it was.
 _UNKNOWN = "unknown"
 
 
@@ -157,7 +157,7 @@ def _first_name(codes: Iterable[Code]) -> str:
 
 
 def _once(found: Iterable[Unread]) -> Iterator[Unread]:
-    """One resource may be sent under several needs; without an id nobody can tell."""
+    """One resource may be sent under several needs; without an id no one can tell."""
     seen = set()
     for one in found:
         if one.source and not one.source.endswith("(no id)"):
@@ -209,7 +209,7 @@ def _reasons(
 
 
 def _is_awaited(measured: Measurement) -> bool:
-    """There is no answer yet, and whoever sent it says so."""
+    """There is no answer yet, and anyone who sent it says so."""
     has = measured.value or measured.interval or measured.concepts or measured.text
     return (
         measured.withheld

@@ -1,5 +1,5 @@
 """What a card says about the patient: the findings, and the values that texts name; and why nothing
-is said."""
+is stated."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ OF_CAUSES = ("conditions", "feeding", "procedures", "family")
 
 
 def shown_weight(kg: Decimal) -> str:
-    """A weight as a scale shows it; the dose is worked out from the weight as sent."""
+    """A weight as a scale shows it; the dose is calculated from the weight as sent."""
     return number(kg.quantize(Decimal("0.01")))
 
 
@@ -124,7 +124,7 @@ def named(findings: Sequence[Finding | Message]) -> Value:
 
 
 def _plain_case(name: str) -> str:
-    """A term as it stands inside a sentence: "Poor muscle tone" loses its capital, "IgA" and
+    """A term as it is inside a sentence: "Poor muscle tone" loses its capital, "IgA" and
     "Crohn's disease" keep theirs."""
     word = name.split(" ")[0]
     proper = "'" in word or "-" in word or word in _EPONYMS or not word[1:].islower()
@@ -132,7 +132,7 @@ def _plain_case(name: str) -> str:
 
 
 def _in_a_sentence(sign: Value) -> Value:
-    """A sign as it stands inside a sentence, whatever is said of it."""
+    """A sign as it is inside a sentence, whatever is stated of it."""
     if isinstance(sign, Listed):
         return Listed(tuple([_in_a_sentence(one) for one in sign.items]), sign.by)
     return _plain_case(sign) if isinstance(sign, str) else sign
@@ -353,7 +353,7 @@ def _treatment(choices: Sequence[Choice], g: Guideline) -> Message:
 
 
 def _graded(a: Assessment) -> Words:
-    """That nothing is worse, beside a level that says all: one that is neither old nor
+    """That nothing is worse, with a level that says all: one that is neither old nor
     contradicted, nor low for its metabolites alone."""
     plain = a.status.name == "deficient" and a.status.level is not None
     return say(Texts.headline_graded) if plain else ""
@@ -571,7 +571,7 @@ def _by_date(tests: Iterable[PlannedTest]) -> Message:
     return say(Texts.tests_ordered, tests=Listed(tuple(listed), "semicolon"))
 
 
-#: What made it so, for each rule after which nothing may be said.
+#: What made it so, for each rule after which nothing may be stated.
 _WHY: Mapping[str, Message] = {
     "AGE-01": say(Texts.silent_deceased),
     "AGE-04": say(Texts.silent_older),

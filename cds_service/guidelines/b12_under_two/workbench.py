@@ -1,4 +1,4 @@
-"""What this guideline tells the workbench, by its data and ``workbench.toml``."""
+"""What this guideline gives the workbench, by its data and ``workbench.toml``."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
 // the last change wins in whatever order answers arrive, nothing is accepted from cards about other
 // orders, and nothing is signed but what was checked.
 
-import { copy, isTooDeep, object, objects, oddities, text } from "./read.js";
+import { copy, documents, isTooDeep, object, objects, oddities, text } from "./read.js";
 import { build, isEdited, sign, updateRecord } from "./request.js";
 import { Refused, send } from "./wire.js";
 
@@ -167,19 +167,16 @@ export const openStory = (name, wanted) =>
   open(desk.samples.find((one) => one.name === name)?.tells ?? name, name,
     (signal) => send("GET", `/samples/${encodeURIComponent(name)}/request.json`, undefined, { signal }), wanted);
 
-export const openPasted = (written) => open("what was pasted", "", async (signal) => checked(await requestOf(written, signal)));
+export const openPasted = (written, patient) => open("what was pasted", "", async (signal) => checked(await requestOf(written, patient, signal)));
 
-async function requestOf(written, signal) {
-  let sent;
-  try {
-    sent = JSON.parse(written);
-  } catch {
-    throw new Refused("What was pasted is not JSON.");
-  }
+async function requestOf(written, patient, signal) {
+  const sent = documents(written);
+  if (!sent) throw new Refused("What was pasted is not JSON.");
   if (isTooDeep(sent)) throw new Refused("What was pasted is nested too deeply to be a record.");
   if (object(sent).hook !== undefined) return sent;
-  const { named } = desk.setup;
-  return send("POST", `/workbench/request${named}`, written, { title: "a Bundle into a request", signal });
+  const asks = new URLSearchParams(desk.setup.named.slice(1));
+  if (patient) asks.set("patient", patient);
+  return send("POST", `/workbench/request?${asks}`, written, { title: "a Bundle into a request", signal });
 }
 
 function checked(request) {

@@ -34,7 +34,7 @@ async function opened(opening) {
 
 const choosing = {
   story: (name, asked) => opened(openStory(name, asked)),
-  pasted: (text) => opened(openPasted(text)),
+  pasted: (text, patient) => opened(openPasted(text, patient)),
   fromServer: (server, id, asked) => opened(openFromServer(server, id, asked)),
 
   async copyLink() {

@@ -1,6 +1,7 @@
 // Choosing a patient: a sample story, a file, or a patient of a FHIR server.
 
 import { field, h, say } from "./dom.js";
+import { nameOf, patientsIn, text as textOf } from "./read.js";
 
 let another = null; // made once: what was written in it stays
 
@@ -42,10 +43,19 @@ function ownPatient(demo, acts) {
   const take = async (file) => {
     if (!file) return;
     text.value = await file.text();
-    acts.pasted(text.value);
+    opened();
   };
-  const file = h("input", { type: "file", accept: ".json,application/json,application/fhir+json", onchange: () => take(file.files[0]) });
-  const drop = field("A FHIR Bundle of one patient, or a CDS Hooks request: paste or drop it here", text);
+  // Of several patients one is chosen first.
+  const choice = h("div", { class: "stories", role: "group", "aria-label": "Patients in this record" });
+  const opened = () => {
+    const patients = patientsIn(text.value);
+    choice.replaceChildren(...(patients.length > 1 ? patients.map((one) =>
+      h("button", { type: "button", class: "story", onclick: () => acts.pasted(text.value, textOf(one.id)) }, `${nameOf(one)} (${textOf(one.id)})`)) : []));
+    if (patients.length > 1) say(`${patients.length} patients in this record: choose one.`);
+    else acts.pasted(text.value);
+  };
+  const file = h("input", { type: "file", accept: ".json,.ndjson,application/json,application/fhir+json,application/fhir+ndjson", onchange: () => take(file.files[0]) });
+  const drop = field("A FHIR Bundle, resources (NDJSON) or a CDS Hooks request: paste or drop it here", text);
   drop.addEventListener("dragover", (event) => event.preventDefault());
   drop.addEventListener("drop", (event) => {
     if (!event.dataTransfer.files.length) return;
@@ -55,7 +65,7 @@ function ownPatient(demo, acts) {
   const server = h("input", { type: "url", placeholder: "http://127.0.0.1:8090/fhir", autocomplete: "off", required: true });
   const id = h("input", { type: "text", autocomplete: "off", spellcheck: "false", required: true });
   return h("div", { class: "own" }, drop, field("or choose a file", file),
-    h("button", { type: "button", onclick: () => acts.pasted(text.value) }, "Open it"),
+    h("button", { type: "button", onclick: opened }, "Open it"), choice,
     demo && h("form", { class: "server", onsubmit: (event) => {
       event.preventDefault();
       acts.fromServer(server.value.trim(), id.value.trim());

@@ -18,6 +18,26 @@ export const conceptText = (concept) =>
 
 // Deeper than any record, and not as deep as what ends a recursion.
 const DEEPEST = 100;
+// What a person pastes: one JSON document, or one on each line; null for what is neither.
+export function documents(written) {
+  try {
+    return JSON.parse(written);
+  } catch {
+    try {
+      return written.split("\n").filter((line) => line.trim()).map((line) => JSON.parse(line));
+    } catch {
+      return null;
+    }
+  }
+}
+
+// The patients of a Bundle, of a list of resources, or of resources one on each line.
+export function patientsIn(written) {
+  const sent = documents(written);
+  const found = Array.isArray(sent) ? objects(sent) : objects(object(sent).entry).map((one) => object(one.resource));
+  return found.filter((one) => one.resourceType === "Patient" && text(one.id));
+}
+
 export function isTooDeep(value, left = DEEPEST) {
   if (value === null || typeof value !== "object") return false;
   return left === 0 || Object.values(value).some((one) => isTooDeep(one, left - 1));

@@ -29,13 +29,13 @@ __all__ = ["active_antidotes", "check_active", "check_orders", "may_concern_b12"
 def check_orders(
     basket: Basket, facts: Facts, a: Assessment, g: Guideline, why: Reasoning, *, signing: bool
 ) -> list[Outcome]:
-    """What is to be said about the orders being written.
+    """What is to be stated about the orders being written.
 
     Every selected order of vitamin B12 is checked in the light of the whole basket. A deficient,
     untreated child whose basket holds no vitamin B12 is spoken of when the orders are signed, or
     while nothing else is being written.
     """
-    if not basket.sent:  # nobody said which orders are being written: not the same as none
+    if not basket.sent:  # no one said which orders are being written: not the same as none
         return [CannotTell("ORD-09", (say(Orders.orders_being_written),))]
     orders = [read_order(one, facts.weight.kg, g) for one in basket.drafts if is_live(one)]
     of_b12, unknown = _of("b12", orders), _of("unknown", orders)
@@ -64,7 +64,7 @@ def _of(kind: Kind, orders: Sequence[Order]) -> list[Order]:
 def _recognised(
     orders: Sequence[Order], of_b12: Sequence[Order], one_by_one: OrderChecks
 ) -> list[Said]:
-    """What is said of each selected order that has vitamin B12. Of two that repeat each other it
+    """What is stated of each selected order that has vitamin B12. Of two that repeat each other it
     is the later one that is one too many, or the selected one."""
     said: list[Said] = []
     for order in orders:
@@ -82,8 +82,8 @@ def _recognised(
 def _unrecognised(
     unknown: Sequence[Order], unreadable: int, one_by_one: OrderChecks, *, scripts: bool
 ) -> Iterator[Said]:
-    """What is said of the orders that may be of vitamin B12; with ``scripts`` also of those that a
-    whole clinic writes in a script that is not read here, once."""
+    """What is stated of the orders that may be of vitamin B12; with ``scripts`` also of those that
+    a whole clinic writes in a script that is not read here, once."""
     illegible = []
     for order in unknown:
         if order.draft.selected and order.drug.doubts == (say(Doubts.name_script),):
@@ -98,7 +98,7 @@ def _unrecognised(
 
 
 def may_concern_b12(basket: Basket, g: Guideline) -> bool:
-    """Whether a selected order is one of vitamin B12, or one that nobody can identify or read."""
+    """Whether a selected order is one of vitamin B12, or one that no one can identify or read."""
     return basket.unreadable > 0 or any(
         one.selected
         and is_live(one)

@@ -1,4 +1,4 @@
-"""Orders in force against the table ORD: what endangers the child whoever wrote it."""
+"""Orders in force against the table ORD: what endangers the child regardless of its author."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check_active(
     """The cards of the orders in force that harm this child, go by the wrong way, give too much,
     or begin a treatment too slowly, by the same rows as a draft's; and that of several at once.
 
-    An order is only ever stopped: what replaces it stands on the card in words, so that no two
+    An order is only ever stopped: what replaces it is on the card in words, so that no two
     cards together order vitamin B12 twice. An order recognised by its name alone is asked too.
     ``replaced`` are those that another card of the answer stops.
     """
@@ -151,7 +151,7 @@ class _ActiveChecks:
         return structs.replace(said.card, main=True, about="")
 
     def excessive(self, one: _Running) -> Iterator[Recommend]:
-        """What is too much is stopped, and the regimen told where it was the only order."""
+        """What is too much is stopped, and the regimen stated where it was the only order."""
         match = self._why.first(self._g.tables.order_excess, one.asked, one.order.called)
         for row in match.fired:
             if row.then.correction == "none":
@@ -241,7 +241,7 @@ def _strength(one: _Running) -> tuple[bool, bool, Decimal, float]:
 
 
 def _with_doses(running: Sequence[_Running]) -> Listed:
-    """By name and dose: two orders of one drug are told apart."""
+    """By name and dose: two orders of one drug are distinguished."""
     return Listed(
         tuple(
             [say(Orders.with_dose, name=one.order.name, dose=one.order.written) for one in running]

@@ -26,7 +26,7 @@ SPECIALIST = "ORD-04.specialist"
 
 
 class Said(NamedTuple):
-    """A card and the answer it stands for."""
+    """A card and the answer it represents."""
 
     card: Recommend
     answer: Answer
@@ -41,7 +41,7 @@ class Said(NamedTuple):
 
 
 class Cards:
-    """Writes the cards of one call; what they all say of the child is worked out once."""
+    """Writes the cards of one call; what they all say of the child is calculated once."""
 
     def __init__(self, regimens: Regimens) -> None:
         self._facts, self._a, self._g = regimens.facts, regimens.a, regimens.g

@@ -1,4 +1,4 @@
-"""What the first two weeks of a course give, beside the regimen and beside published schedules."""
+"""What the first two weeks of a course give, with the regimen and with published schedules."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Course:
 
     def regimen(self, order: Order) -> Decimal:
         """What the recommended regimen for this child and the route of ``order`` gives in two
-        weeks; where no route is known, the one that gives less."""
+        weeks; where no route is known, the one which gives less."""
         doses = self.g.file.doses
         by_mouth = _of_regimen(doses.oral_regimen)
         if order.ways and not order.injected:
@@ -45,7 +45,7 @@ class Course:
 
     def given(self, order: Order) -> Decimal | None:
         """All that is ordered or was given in the first two weeks of a treatment that begins;
-        ``None`` where it cannot be told, or where no treatment begins. Beside an injection only
+        ``None`` where it cannot be determined, or where no treatment begins. With an injection only
         what is injected counts: a dose by mouth does not make up for one that is missing, and
         injections after what was swallowed begin a treatment."""
         if self._facts.age.under_one_month or not self._begins(order):
@@ -70,7 +70,7 @@ class Course:
         return began is None or days_since(began, self._facts.on) < TWO_WEEKS
 
     def _orders(self, order: Order) -> list[Order]:
-        """``order``, the drafts beside it and the active orders, each once."""
+        """``order``, the drafts next to it and the active orders, each once."""
         active = [as_order(one, order.weight_kg, self.g) for one in self._facts.therapy.active]
         drafts = (
             list(self._of_b12)

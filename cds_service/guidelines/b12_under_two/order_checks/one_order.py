@@ -56,7 +56,7 @@ _CONFUSED = frozenset({"ORD-04", "ORD-04.per_kg"})
 
 
 def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
-    """What ``order`` is and how much it gives, beside what is known of the child."""
+    """What ``order`` is and how much it gives, with what is known of the child."""
     drug, dosing = order.drug, order.dosing
     frequent = dosing.frequent_injections()
     return structs.replace(
@@ -119,7 +119,7 @@ def at_least(asked: OrderFacts, order: Order) -> OrderFacts:
 
 
 def is_wrong(asked: OrderFacts, order: Order, g: Guideline) -> bool:
-    """Whether a card asks to change or remove an order, whatever is ordered beside it."""
+    """Whether a card asks to change or remove an order, whatever is ordered next to it."""
     tables = g.tables
     questions = (
         tables.order_danger, tables.order_way, tables.order_form, tables.order_excess,
@@ -163,7 +163,7 @@ def _changes(choice: Choice) -> bool:
 
 
 def _is_of_a_small_dose(said: Said) -> bool:
-    """Whether the regimen, ordered in a form that suits, mends it too; an alarm stands."""
+    """Whether the regimen, ordered in a form that suits, corrects it too; an alarm remains."""
     return said.card.rule in ("ORD-07", "ORD-16") and said.card.indicator != "critical"
 
 
@@ -182,7 +182,7 @@ class OrderChecks:
         self._known: dict[int, tuple[Order, OrderFacts]] = {}
 
     def vitamin_b12(self, order: Order, others: Sequence[Order]) -> list[Said]:
-        """What is to be said of an order of vitamin B12 among ``others`` of it."""
+        """What is to be stated of an order of vitamin B12 among ``others`` of it."""
         same, elsewhere = self._running_beside(order)
         twins = [
             one.name for one in others
@@ -201,7 +201,7 @@ class OrderChecks:
         ]
         said = _of_one_mind(self._without_what_harms(asked, self._with_form(order, asked, said)))
         if any(one.answer.refuses or one.answer.card in _CONFUSED for one in said):
-            # Nobody need ask why it is given, or how much of it.
+            # No one need ask why it is given, or how much of it.
             said = [one for one in said if one.answer.card not in _OF_WHAT_IS_GIVEN]
         cards = tuple([one.answer.card for one in said])
         self._why.first(
@@ -210,7 +210,7 @@ class OrderChecks:
         return said
 
     def combination(self, order: Order) -> list[Said]:
-        """Vitamin B12 among other substances: no treatment, and its dose is not worked out."""
+        """Vitamin B12 among other substances: no treatment, and its dose is not calculated."""
         asked = structs.replace(self._child, kind=order.kind, substance=order.drug.substance)
         reasons = [say(Orders.does_not_treat)]
         return self._dangers(order, asked) or self._unclear(order, asked, reasons)
@@ -226,7 +226,7 @@ class OrderChecks:
         ]
 
     def unidentified(self, order: Order, others: Sequence[Order] = ()) -> list[Said]:
-        """An order that may be of vitamin B12, and ``others`` of which the same is to be said."""
+        """An order that may be of vitamin B12, and ``others`` of which the same is to be stated."""
         doubts = order.drug.doubts or (say(Orders.medication_unread),)
         if others:
             names = Listed(tuple([one.name for one in others]))
@@ -257,7 +257,7 @@ class OrderChecks:
         )
 
     def _amounts(self, order: Order) -> OrderFacts:
-        """Found once for an order, of which it is asked by itself and beside others."""
+        """Found once for an order, of which it is asked on its own and with others."""
         known = self._known.get(id(order))
         if known is None:
             known = self._known[id(order)] = order, amounts(self._child, order, self._course)
@@ -337,7 +337,7 @@ class OrderChecks:
         return drafts, active
 
     def _asked(self, order: Order) -> OrderFacts:
-        """What the rows ask of an order, whatever is ordered beside it."""
+        """What the rows ask of an order, whatever is ordered next to it."""
         asked = self._amounts(order)
         if not order.injected:
             return asked
@@ -360,7 +360,7 @@ class OrderChecks:
 
     @cached_property
     def _running(self) -> list[Order]:
-        """The orders in force by code that no draft stands for."""
+        """The orders in force by code that no draft represents."""
         drafted = {one.draft.source for one in self._of_b12}
         return [
             as_order(one, self.facts.weight.kg, self.g)
@@ -397,7 +397,7 @@ class OrderChecks:
         return next(fit, next(iter(wrong), self._of_b12[0]))
 
     def _could_be_the_only_one(self, order: Order) -> bool:
-        """Right by itself, and a treatment; a draft is understood whole as well, while an order
+        """Right on its own, and a treatment; a draft is understood whole as well, while an order
         in force is not ended for what was not understood of it."""
         average = order.dosing.average_high
         feeds = average is not None and self.g.limits.requirement_dose.holds(average)
@@ -419,8 +419,8 @@ class OrderChecks:
         )
 
     def _amended(self, order: Order, rule: str, correction: Correction) -> tuple[Choice, ...]:
-        """``order`` put right so that no other is left beside it: it goes where another is right
-        or stands before it; otherwise the others go with its change."""
+        """``order`` put right so that no other is left next to it: it goes where another is right
+        or is before it; otherwise the others go with its change."""
         if correction in ("none", "removed"):
             return self._regimens.correct(order, correction, rule)
         if self._kept is not None:  # taking this one away is all there is to do
@@ -459,7 +459,7 @@ class OrderChecks:
         return self._say(match, order, {"reason": reason})
 
     def _with_form(self, order: Order, asked: OrderFacts, said: list[Said]) -> list[Said]:
-        """A form that does not suit the age: a card of its own, or a line on the one that changes
+        """A form that does not suit the age: a card of its own, or a line on the one which changes
         the order for another reason."""
         match = self._why.first(self.g.tables.order_form, asked, order.called)
         for row in match.fired:
@@ -525,7 +525,7 @@ class OrderChecks:
     def _twice(
         self, order: Order, asked: OrderFacts, elsewhere: Sequence[Medication]
     ) -> list[Said]:
-        """The same drug is active already, or stands in the basket twice."""
+        """The same drug is active already, or is in the basket twice."""
         repeats = DuplicationFacts(draft_repeats=bool(asked.repeated))
         if self._why.row(self.g.tables.duplication, "DUP-02", repeats, order.called):
             values = {"other": Listed(asked.repeated)}
@@ -575,7 +575,7 @@ class OrderChecks:
         return not (first and self._is_wrong(order) and self._regimens.like(order) is not None)
 
     def _unclear(self, order: Order, asked: OrderFacts, reasons: Sequence[Words]) -> list[Said]:
-        """What could not be worked out is said, it never passes for checked."""
+        """What could not be calculated is stated, it never passes for checked."""
         match = self._why.first(self.g.tables.order_unclear, asked, order.called)
         if not match.fired:
             return []

@@ -50,7 +50,7 @@ class Order(Struct, frozen=True, dict=True):
     """A draft of a drug, its drug, and what its writer called it: ``name`` for cards, ``called``
     for the account of an answer.
 
-    Its dosage is understood when first asked for: nobody asks for that of another drug.
+    Its dosage is understood when first asked for: no one asks for that of another drug.
     ``weight_kg`` is the child's weight to dose by.
     """
 
@@ -63,7 +63,7 @@ class Order(Struct, frozen=True, dict=True):
 
     @property
     def kind(self) -> Kind:
-        """What it is of; ordered as the antidote of cyanide it is no order of vitamin B12."""
+        """What it is of; ordered as the antidote of cyanide it is not an order of vitamin B12."""
         return "antidote" if self.drug.kind == "b12" and self._is_antidote else self.drug.kind
 
     @cached_property
@@ -184,7 +184,7 @@ def as_order(one: Medication, weight_kg: Decimal | None, g: Guideline) -> Order:
 
 
 def unread(count: int, weight_kg: Decimal | None, g: Guideline) -> Order:
-    """Stands for ``count`` orders of which nothing could be read."""
+    """Represents ``count`` orders of which nothing could be read."""
     one, several = g.file.orders.unread_order, g.file.orders.unread_orders
     name = say(Orders.unread_order) if count == 1 else say(Orders.unread_orders, count=count)
     called = one if count == 1 else several.format(count=count)

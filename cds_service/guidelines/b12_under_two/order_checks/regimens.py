@@ -25,7 +25,7 @@ from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Listed, Message, say
 
 _Part = Literal["medication", "dosage"]
-#: The parts of a treatment card that are also said where its drug replaces another.
+#: The parts of a treatment card that are also stated where its drug replaces another.
 _OF_SAFETY = ("safety", "before", "ask")
 _PARTS: dict[Correction, tuple[_Part, ...]] = {
     "product": ("medication",),
@@ -35,7 +35,7 @@ _PARTS: dict[Correction, tuple[_Part, ...]] = {
 
 
 class Regimen(NamedTuple):
-    """A drug as the guideline would order it, and what is said of its safety."""
+    """A drug as the guideline would order it, and what is stated of its safety."""
 
     drug: PlannedDrug
     safety: tuple[Note, ...]
@@ -88,7 +88,7 @@ def replacement(order: Order, choices: Iterable[Choice]) -> PlannedDrug | None:
 
 
 class Regimens:
-    """What the chart's card would order for one child, worked out once and when first asked for.
+    """What the chart's card would order for one child, calculated once and when first asked for.
 
     ``absent`` names the facts that every dose rests on and that are not there.
     """
@@ -130,7 +130,7 @@ class Regimens:
         return self._regimens[order.injected]
 
     def notes(self, order: Order, place: Literal["instead", "regimen"]) -> list[Note]:
-        """The regimen in words, its drug named, and the safety of it; nothing if there is none."""
+        """The regimen in words, its drug named, and the safety of it; nothing if none exists."""
         regimen = self.like(order)
         if regimen is None:
             return []
@@ -196,7 +196,7 @@ class Regimens:
         return (Choice(rule, label, (plan,), recommended=True),)
 
     def _is_counted_otherwise(self, order: Order, drug: PlannedDrug) -> bool:
-        """Whether a dose stands in millilitres or pieces that hold something else of the new
+        """Whether a dose is in millilitres or pieces that hold something else of the new
         product: kept, it would be another dose."""
         ends = [one for line in order.draft.dosages for one in (line.low, line.high)]
         amounts = [*ends, *(one for line in order.draft.dosages for one, _ in line.maxima)]
@@ -213,7 +213,7 @@ class Regimens:
         return not in_volume or new.per_ml is None or new.per_ml != order.drug.per_ml
 
     def _rerouted(self, order: Order, rule: str, route: Code) -> tuple[Choice, ...]:
-        """The order as it is, by another route; not one whose dose stands in words alone, which
+        """The order as it is, by another route; not one whose dose is in words alone, which
         would still say the old route."""
         if order.dosing.average_high is None:
             return ()

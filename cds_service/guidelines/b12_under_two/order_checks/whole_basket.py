@@ -63,7 +63,7 @@ class BasketChecks:
         )
 
     def why_silent(self, *, checked: bool) -> NotIndicated:
-        """Nothing is said of the basket; ``checked``: of an order of vitamin B12 in it."""
+        """Nothing is stated of the basket; ``checked``: of an order of vitamin B12 in it."""
         asked = SilenceFacts(
             checked=checked, treated=self._facts.treated, deficient=self._facts.deficient
         )
@@ -73,7 +73,7 @@ class BasketChecks:
     # --- the levels that go with a treatment ------------------------------------------------------
 
     def levels(self, order: Order, said: Sequence[Said]) -> list[Said]:
-        """The levels of one and three months, with the tests that go with them, where nobody has
+        """The levels of one and three months, with the tests that go with them, where no one has
         ordered them and no card asks not to give the order."""
         facts, g, why = self.facts, self.g, self._why
         lacking = self._without_a_level()
@@ -172,7 +172,7 @@ class BasketChecks:
         return Listed((*asked.signs, *(text for holds, text in blood if holds)))
 
     def _measured_first(self) -> tuple[Choice, ...]:
-        """The level and the metabolites of today, where nobody has ordered them."""
+        """The level and the metabolites of today, where no one has ordered them."""
         today = self.facts.on
         wanted: list[monitoring.Wanted] = [("b12", today), ("mma", today), ("homocysteine", today)]
         tests, _ = monitoring.plan_tests(wanted, self.facts, self.g, self._why, before_dose=False)

@@ -1,4 +1,4 @@
-"""The decision tables of the guideline: one module a table, its words beside it (``status.toml``)
+"""The decision tables of the guideline: one module a table, its words next to it (``status.toml``)
 and its cases (``status.cases.toml``: facts in, row out).
 
 To add a row, write it into its table's module, its sentence into the file of words at the same
@@ -7,7 +7,7 @@ workbench read the rows themselves.
 
 A file of words may also say, before its rows, why the table or a row of it is not asked of some
 children (``unasked``), and under ``[absent]`` what it means of a fact to have no value where that
-is not "unknown". A table asked of several things (results, orders) is told which by ``about``.
+is not "unknown". A table asked of several things (results, orders) is shown which by ``about``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Table ETI: why there is a deficiency. Every row stands for itself, all that is known is shown;
+"""Table ETI: why there is a deficiency. Every row is independent, all that is known is shown;
 an inborn error decides before malabsorption, malabsorption before diet."""
 
 from __future__ import annotations

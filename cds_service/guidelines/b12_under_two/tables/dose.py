@@ -1,5 +1,5 @@
-"""Table DOSE: which dose a regimen means for this child. Every row stands for itself; a regimen
-has at most one, and the daily requirement of an infant none without a weight to work it out by."""
+"""Table DOSE: which dose a regimen means for this child. Every row is independent; a regimen
+has at most one, and the daily requirement of an infant none without a weight to calculate it by."""
 
 from __future__ import annotations
 

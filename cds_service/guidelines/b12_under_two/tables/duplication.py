@@ -1,4 +1,4 @@
-"""Table DUP: vitamin B12 that is ordered already. Every row stands for itself."""
+"""Table DUP: vitamin B12 that is ordered already. Every row is independent."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 The table asks five questions, each with rows of its own, so that a reassuring answer to one never
 hides an urgent answer to another: is there a new or lasting neurological sign, is a level overdue,
 is there a level to compare with, how does the level respond, and is a level still to come that
-nobody has ordered.
+no one has ordered.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Follow(Struct, frozen=True):
 
     ``injections`` is the dose to change to from oral treatment, ``level`` when its card orders
     the level, and ``metabolites`` that it orders methylmalonate and homocysteine. ``goes_on`` says
-    that the card tells to go on as ordered, ``success`` that it calls the treatment one,
+    that the card says to go on as ordered, ``success`` that it calls the treatment one,
     ``until_settled`` that there is no card any more once the level of three months is there, and
     ``reaction`` that the signs may be one to treatment.
     """
@@ -103,7 +103,7 @@ class CheckFacts(Struct, frozen=True):
 
 def signs_table(limits: Limits, words: TableWords) -> Table[SignFacts, Follow]:
     """New signs on oral treatment mean injections; movements that began in the first two weeks
-    may pass within six, and are no reason to stop."""
+    may pass within six, and are not a reason to stop."""
     f = SignFacts
     by_mouth = all_of(f.active, is_one_of(f.route, "oral", "other"))
     return Table.of(

@@ -1,4 +1,4 @@
-"""Table IN: whether the record can be judged at all. Every row stands for itself."""
+"""Table IN: whether the record can be judged at all. Every row is independent."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from cds_service.guidelines.tables import Row, Table, TableWords, some
 
 
 class InputFacts(Struct, frozen=True):
-    """Keys of needs that could not be had, that arrived in part only, and the names of those that
-    are required and could not be had. ``unread`` when something was sent and not used that may not
-    be left in silence. A patient who cannot be read never comes this far: such a
+    """Keys of needs that could not be obtained, that arrived in part only, and the names of those
+    that are required and could not be obtained. ``unread`` when something was sent and not used
+    that may not be left in silence. A patient who cannot be read never comes this far: such a
     call is answered with an error."""
 
     unreadable_patient: bool = False

@@ -1,4 +1,4 @@
-"""Table MON: which tests go with a treatment or settle a doubt. Every row stands for itself and is
+"""Table MON: which tests go with a treatment or settle a doubt. Every row is independent and is
 asked where its tests are planned."""
 
 from __future__ import annotations

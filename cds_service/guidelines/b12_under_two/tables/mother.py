@@ -1,5 +1,5 @@
-"""Table MAT: whether the mother is to be seen to, also before anything is wrong (PRE). Every row
-stands for itself; no two hold."""
+"""Table MAT: whether the mother is to be seen to, also before anything is wrong (PRE). Every row is
+independent; no two hold."""
 
 from __future__ import annotations
 

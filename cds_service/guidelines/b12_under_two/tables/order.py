@@ -1,4 +1,4 @@
-"""Table ORD: what is to be said of the orders being written.
+"""Table ORD: what is to be stated of the orders being written.
 
 Of an order of vitamin B12 the table asks nine questions, each with rows of its own, so that one
 answer never hides another: does it harm this child, does it go by the right way, is it too much,
@@ -151,7 +151,7 @@ class AntidoteFacts(Struct, frozen=True):
 
 
 class SilenceFacts(Struct, frozen=True):
-    """What was said of one order, or of the basket, by the cards; ``checked`` says that there was
+    """What was stated of one order, or of the basket, by the cards; ``checked`` says that there was
     vitamin B12 to check."""
 
     said: tuple[str, ...] = ()
@@ -165,7 +165,7 @@ class BasketFacts(Struct, frozen=True):
 
     ``b12`` says that vitamin B12 is among them, ``folic_acid`` that folic acid is selected,
     ``refused`` that a card asks not to give what is ordered. ``lacking`` are the checks after it
-    for which nobody has ordered a level. ``macrocytic`` and ``two_lines_low`` tell of the blood.
+    for which no one has ordered a level. ``macrocytic`` and ``two_lines_low`` tell of the blood.
     ``age_rule`` is the row of the age table.
     """
 
@@ -183,7 +183,7 @@ class BasketFacts(Struct, frozen=True):
 
 
 def antidote_table(limits: Limits, words: TableWords) -> Table[AntidoteFacts, Answer]:
-    """A kit without a route goes into the vein; by another way it is no antidote."""
+    """A kit without a route goes into the vein; by another way it is not an antidote."""
     f = AntidoteFacts
     another_way = includes(f.ways, *BY_MOUTH, "intramuscular", "subcutaneous")
     return Table.of(
@@ -630,7 +630,7 @@ def basket_table(words: TableWords) -> Table[BasketFacts, Answer | None]:
 
 
 def _inborn() -> Condition:
-    """An inborn error recorded by code: a name alone is no cause."""
+    """An inborn error recorded by code: a name alone is not a cause."""
     return is_one_of(OrderFacts.cause, "inborn")
 
 

@@ -1,4 +1,4 @@
-"""Table B12: what one vitamin B12 result says, and what is said about a result besides.
+"""Table B12: what one vitamin B12 result says, and what is stated about a result besides.
 
 Converted by its unit, never by its code: laboratories send molar values under the mass code and
 the other way round.
@@ -28,14 +28,14 @@ from cds_service.guidelines.tables import (
     unknown,
 )
 
-#: FHIR's statuses of a result that stands.
+#: FHIR's statuses of a valid result.
 STANDING = ("final", "amended", "corrected")
-#: Those of what is no result, yet or any more. A status that is none of FHIR's, or "unknown" beside
-#: an answer, makes a result unusable, which is said; these are passed over.
+#: Those of what is not a result, yet or any more. A status that is none of FHIR's, or "unknown"
+#: with an answer, makes a result unusable, which is stated; these are ignored.
 NO_RESULT = ("registered", "cancelled", "entered-in-error")
 
 Verdict = Literal["deficient", "borderline", "adequate", "low", "indeterminate"]
-#: What a result is to be read as; ``None`` where nothing is said of it, "unusable" where that is.
+#: What a result is to be read as; ``None`` where nothing is stated of it, "unusable" where that is.
 Reading = Literal["unusable", "below", "above", "low", "unplaced", "number"]
 Property = Literal["mass", "molar"]
 

@@ -1,4 +1,4 @@
-"""Table URG: what has to be dealt with today. Every row stands for itself."""
+"""Table URG: what has to be dealt with today. Every row is independent."""
 
 from __future__ import annotations
 
