@@ -218,6 +218,13 @@ class Schedule(Struct, frozen=True, gc=False):
     most_a_day: Decimal
 
 
+class Instruction(Struct, frozen=True, gc=False):
+    """Something said next to the dose of a line, by codes or in words alone."""
+
+    codes: tuple[Code, ...] = ()
+    text: str = ""
+
+
 class DraftDosage(Struct, frozen=True, gc=False):
     """One dosage line of a drafted order.
 
@@ -228,6 +235,7 @@ class DraftDosage(Struct, frozen=True, gc=False):
     how many doses it has in all. ``unclear`` names what was written and cannot be understood
     ("dose", "timing", "route", "the line"): then the absent value is unknown, not absent.
     ``day_times`` are the times of the day at which it is given, where they are named.
+    ``instructions`` are what is stated next to the dose, ``beside`` all words but ``text``.
     """
 
     low: DoseAmount | None = None
@@ -243,6 +251,8 @@ class DraftDosage(Struct, frozen=True, gc=False):
     text: str = ""
     unclear: tuple[str, ...] = ()
     day_times: frozenset[str] = frozenset()
+    instructions: tuple[Instruction, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 #: The versions of FHIR that are read; which shape each has is shown by ``fhir/editions.py``.

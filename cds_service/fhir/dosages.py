@@ -16,6 +16,7 @@ from cds_service.clinical import (
     DoseAmount,
     DoseUnit,
     DraftDosage,
+    Instruction,
     dose_unit,
 )
 from cds_service.fhir import editions, elements, loose, timings, wire
@@ -65,6 +66,9 @@ def read_dosage(sent: Json, unclear: tuple[str, ...] = ()) -> DraftDosage:
     low, high = read("dose", _ends_of_dose, _NO_DOSE)
     route, route_text = read("route", _route, _NO_ROUTE)
     count = read("timing", timings.count, None)
+    instructions = tuple(map(_instruction, _instructions_of(sent)))
+    words = [loose.text(sent.get("text")), loose.text(sent.get("patientInstruction"))]
+    text, *beside = [one for one in words if one] or [""]
     return DraftDosage(
         low,
         high,
@@ -76,14 +80,33 @@ def read_dosage(sent: Json, unclear: tuple[str, ...] = ()) -> DraftDosage:
         count=count,
         maxima=read("dose", _maxima, ()),
         sequence=read("timing", lambda line: timings.whole(line.get("sequence"), least=0), None),
-        text=loose.text(sent.get("text")) or loose.text(sent.get("patientInstruction")),
+        text=text,
         unclear=_once(tuple(missed)),
         day_times=read("timing", timings.day_times, frozenset()),
+        instructions=instructions,
+        beside=(*beside, *(one.text for one in instructions if one.text)),
     )
 
 
 def _once(names: tuple[str, ...], *more: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*names, *more)))
+
+
+#: What is stated next to the dose: R4 and STU3, then DSTU2.
+_INSTRUCTIONS = ("additionalInstruction", "additionalInstructions")
+
+
+def _instructions_of(sent: Line) -> list[Json]:
+    return [one for name in _INSTRUCTIONS for one in loose.many(sent.get(name))]
+
+
+def _instruction(sent: Json) -> Instruction:
+    """What cannot be read at all is an instruction without words."""
+    try:
+        concept = loose.concept(sent)
+    except Unreadable:
+        return Instruction()
+    return Instruction(elements.codes(concept), elements.text(concept))
 
 
 # --- how much --------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from builders import (
     TREMOR,
     VIAL,
     G,
+    Seen,
     a_diet,
     a_dosage,
     a_dose_given,
@@ -64,6 +65,7 @@ from cds_service.clinical import (
     DoseAmount,
     Draft,
     DraftDosage,
+    Instruction,
     Medication,
     OpenTask,
     Record,
@@ -943,6 +945,80 @@ def a_course_is_counted_from_what_surely_runs_on() -> None:
     assert see_orders(signs, an_injection(a_dosage(route=MUSCLE, days=91))).shows("ORD-16")
 
 
+def an_order_is_held_against_the_child_as_if_nothing_ran() -> None:
+    failing = on_treatment(30, (90, 27))
+    assert see_orders(failing, a_draft()).shows("ORD-02")
+    assert see_orders(on_treatment(30, (100, 27)), a_draft()).shows("ORD-02") is False
+    rare = an_injection(a_dosage(route=MUSCLE, days=91))
+    assert see_orders(on_treatment(30, (150, 27)), rare).shows("ORD-16")
+    assert not see_orders(on_treatment(30, (450, 27)), rare).shows("ORD-16")
+    bleeds = on_treatment(30, (150, 27), route="parenteral", problems=[HEMOPHILIA])
+    assert see_orders(bleeds, rare).shows("ORD-16")
+
+
+def before_any_order_for_a_newborn_a_specialist_is_called() -> None:
+    newborn = day(10)
+    low, raised = a_level(150, ago=3), a_lab("methylmalonate", 3, ago=3)
+    vial = an_injection()
+    assert see_orders(a_record(level=low, birth=newborn), vial).shows("RTE-02")
+    assert not see_orders(a_record(level=low), vial).shows("RTE-02")
+    for level in (low, a_level(250, ago=3)):
+        seen = see_orders(a_record(raised, level=level, birth=newborn), a_draft())
+        assert seen.shows("ORD-10.suspected")
+        assert not see_orders(a_record(raised, level=level), a_draft()).shows("ORD-10.suspected")
+        hydroxocobalamin = see_orders(a_record(raised, level=level, birth=newborn), vial)
+        assert not hydroxocobalamin.shows("ORD-10.suspected")
+        assert hydroxocobalamin.says("specialist")
+
+
+def instructions_beside_a_dose_are_read_by_code_alone() -> None:
+    def signed(*said: Instruction, beside: tuple[str, ...] = ()) -> Seen:
+        line = a_dosage(instructions=said, beside=beside)
+        return see_orders(a_record(), a_draft(line))
+
+    food = Code(SNOMED, "311504000", "With or after food")
+    assert not signed().shows("ORD-09")
+    assert not signed(Instruction((food,), "with porridge")).shows("ORD-09")
+    for unknown in (
+        Instruction((), "Stop after one week"), Instruction((Code(SNOMED, "1", "Stop"),)),
+        Instruction((Code("urn:oid:2.999", "311504000"),)), Instruction(),
+    ):  # fmt: skip
+        seen = signed(unknown)
+        assert seen.outcome("ORD-09").indicator == "info"
+        assert not seen.drugs
+    assert signed(Instruction((), "Stop after one week")).says("Stop after one week")
+    assert signed(beside=("1000 mg",)).outcome("ORD-09").indicator == "warning"
+
+
+def an_order_in_force_that_cannot_be_read_is_named() -> None:
+    def chart(**line: Any) -> Seen:
+        return see(a_record(level=a_level(ago=12), medications=[in_force(a_dosage(**line))]))
+
+    words_only = {"value": None, "times": None, "text": "1 mL every day"}
+    assert chart(**words_only).outcome("ORD-09").indicator == "warning"
+    assert chart(**words_only).shows("FU-00")
+    assert chart(instructions=(Instruction((), "on dialysis days"),)).shows("ORD-09")
+    assert chart(text="1000 mg daily").outcome("ORD-09").indicator == "warning"
+    assert not chart().shows("ORD-09")
+    assert not chart(times=None).shows("ORD-09")
+    gap = a_record(missing={"weight": "timeout"}, medications=[in_force(a_dosage())])
+    assert not see(gap).shows("ORD-09")
+
+
+def a_borderline_level_does_not_undo_an_untreated_low_one() -> None:
+    def then(low: int, ago: int, now: int, **but: Any) -> Seen:
+        return see(a_record(a_level(low, ago=ago), level=a_level(now, ago=1), **but))
+
+    for ago, now in ((10, 210), (30, 210), (10, 310)):
+        assert then(199, ago, now).outcome("RTE-08").indicator == "warning"
+    assert then(199, 31, 210).outcome("RTE-08").indicator == "info"
+    assert then(200, 25, 210).outcome("RTE-08").indicator == "info"
+    assert then(95, 25, 210).says("95 pg/mL on 18 Feb 2026 was not treated")
+    assert not then(199, 25, 310).shows("RTE-08")
+    given = an_order(ago=20, status="stopped")
+    assert then(95, 25, 210, medications=[given]).outcome("RTE-08").indicator == "info"
+
+
 #: One function an entry, in the order of the README; an entry without one fails below.
 def a_wasted_infants_weight_is_used_and_asked_for_again() -> None:
     eight = months_old(8)  # girls: 3.48 kg is 6 and 4.18 kg 5 standard deviations below the median
@@ -1127,6 +1203,11 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     of_drafts_and_orders_in_force_one_is_kept,
     ranges_are_judged_at_both_ends_and_words_choose_no_dose,
     a_course_is_counted_from_what_surely_runs_on,
+    an_order_is_held_against_the_child_as_if_nothing_ran,
+    before_any_order_for_a_newborn_a_specialist_is_called,
+    instructions_beside_a_dose_are_read_by_code_alone,
+    an_order_in_force_that_cannot_be_read_is_named,
+    a_borderline_level_does_not_undo_an_untreated_low_one,
 )
 
 

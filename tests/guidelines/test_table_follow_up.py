@@ -428,3 +428,18 @@ def test_what_is_ordered_after_the_course_began_is_not_an_earlier_one() -> None:
         see(a_record(medications=[an_order(ago=30), again])).evaluation.facts.therapy.earlier
         is None
     )
+
+
+def test_what_is_stated_to_be_taken_is_a_treatment_and_no_second_is_suggested() -> None:
+    def stated(status: str = "active", **but: object) -> Medication:
+        return an_order(ago=20, kind="statement", status=status, **but)  # type: ignore[arg-type]
+
+    taken = see(a_record(level=a_level(ago=25), medications=[stated()]))
+    assert started(stated()) == 20
+    assert not taken.drugs
+    assert taken.evaluation.facts.therapy.route == "oral"
+    for over in (stated("completed"), stated("unknown"), stated("not-taken"), stated("on-hold"),
+                 stated(ended=days_ago(1))):  # fmt: skip
+        assert started(over) is None
+        assert see(a_record(level=a_level(ago=25), medications=[over])).doses["DOSE-A"]
+    assert started(stated(ended=days_ago(0))) == 20

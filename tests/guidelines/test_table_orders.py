@@ -986,7 +986,7 @@ def test_a_published_course_by_mouth_in_methylmalonic_acidaemia(
         (a_dosage(1000, "mg"), {"ORD-04.active"}),
         (a_dosage(1, "mg", per_kg=True), {"ORD-04.per_kg.active"}),
         (a_dosage(500, times=3), {"ORD-03.active"}),
-        (a_dosage(None), set()),
+        (a_dosage(None), {"ORD-09"}),
     ],
 )
 def test_an_order_in_force_is_asked_what_a_draft_is_asked_of_its_dose(

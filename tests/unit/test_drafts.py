@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from cds_service.clinical import Basket, Code, DoseAmount, Draft, DraftDosage, Schedule
+from cds_service.fhir.dosages import read_dosage
 from cds_service.fhir.drafts import open_drafts, read_basket, referred_medications
 from cds_service.fhir.gather import Answer
 
@@ -1159,3 +1160,16 @@ def test_no_malformed_number_ever_makes_a_dose(value: Any) -> None:
         assert dosage.low.value == Decimal(str(value))
     else:
         assert dosage.unclear == ("dose",)
+
+
+@pytest.mark.parametrize("member", ["additionalInstruction", "additionalInstructions"])
+def test_what_is_said_beside_the_dose_is_read_in_every_spelling(member: str) -> None:
+    food = {"coding": [{"system": "http://snomed.info/sct", "code": "311504000"}]}
+    said = [food, {"text": "on dialysis days"}, "stop after a week", {"coding": "nonsense"}]
+    line = read_dosage({"text": "1 mL", "patientInstruction": "give 1 mL", member: said})
+    assert [(one.codes != (), one.text) for one in line.instructions] == [
+        (True, ""), (False, "on dialysis days"), (False, "stop after a week"), (False, ""),
+    ]  # fmt: skip
+    assert line.beside == ("give 1 mL", "on dialysis days", "stop after a week")
+    assert read_dosage({member: food}).instructions == line.instructions[:1]
+    assert read_dosage({"patientInstruction": "give 1 mL", member: []}).text == "give 1 mL"

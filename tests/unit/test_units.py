@@ -89,6 +89,7 @@ CELLS = {
     " E9/L e9/l 10'9/L x10(9)/L 1000/uL 1000/µl 1,000/uL /nL /nl {#}/nL {cells}/nL cells/nL"
     " /nanoliter"
     " 10*6/mL 10*9{cells}/L Tsd/µl Tsd./µL tys/µl тыс/мкл 千/μL 1000/mm3 1000/cumm K/mcL x10*9/L"
+    " 1000/mm*3 1000/cu.mm"
     " *10^9/L 10^3/microL",
     "10*12/L": "T/L Tpt/l 10*12/l Mio/µl Mio./µl mln/ul млн/мкл",
     "10*6/L": "/uL {#}/uL {cells}/uL 1/uL cells/µL cells/mcL /cumm Zellen/µl 个/uL /mm3"

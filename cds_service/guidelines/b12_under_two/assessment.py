@@ -409,6 +409,20 @@ def _status_of(
     )
 
 
+def untreated_low(facts: Facts, level: Level, limits: Limits) -> Level | None:
+    """The lowest deficient level of the last month next to ``level``, if nothing was given since:
+    one borderline level does not undo it."""
+    found = [
+        one
+        for one in facts.levels
+        if one is not level
+        and one.verdict == "deficient"
+        and limits.labs_recent.holds(fewest_days_since(one.when, facts.on))
+        and not any(day >= one.when.first for day in facts.therapy.dates)
+    ]
+    return min(found, key=lambda one: one.high or _ANY_NUMBER, default=None)
+
+
 def _follows_a_deficient_one(facts: Facts, level: Level, limits: Limits) -> bool:
     """A deficient result within two weeks of this one."""
     return any(
@@ -475,6 +489,15 @@ def _extremes(facts: Facts, g: Guideline) -> dict[str, Any]:
 def is_high(facts: Facts, lab: Lab | None, limits: Limits) -> bool:
     """Whether there is a metabolite, and it is raised."""
     return lab is not None and standing_of(facts, lab, limits) == "high"
+
+
+def raised_in_newborn(facts: Facts, limits: Limits) -> list[Lab]:
+    """The raised metabolites of the last month of a child under one month old: until a specialist
+    has ruled out an inborn error it gets no cyanocobalamin, whatever explains them."""
+    if not facts.age.under_one_month:
+        return []
+    found = [recent(facts, name, limits.labs_recent, above=True) for name in _METABOLITES]
+    return [one for one in found if one is not None and is_high(facts, one, limits)]
 
 
 class Causes(NamedTuple):
@@ -846,6 +869,15 @@ def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
         "URG-03" in fired,
         suspicion,
     )
+
+
+def without_treatment(facts: Facts, a: Assessment, g: Guideline) -> Assessment:
+    """The same child as if nothing were ordered or given: what an order that is being written is
+    held against, since it may take the place of what runs."""
+    if not facts.therapy.current:
+        return a
+    untreated = structs.replace(facts.therapy, active=(), given=False, start=None)
+    return assess(structs.replace(facts, therapy=untreated), g, Reasoning())
 
 
 #: The blood values that a grade of severity rests on.

@@ -230,6 +230,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     unit_mismatch: str
     below_laboratory_range: str
     discordant: str
+    not_undone: str
     overtaken: str
     newer_unusable: str
     homocysteine_unspecific: str
@@ -610,6 +611,8 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     counts_what: str
     timing_unclear: str
     no_timing: str
+    instruction: str
+    instruction_empty: str
     unequal_days: str
     no_route: str
     route_not_oral: str
@@ -956,6 +959,7 @@ class Codes(Struct, frozen=True):
     routes_intravenous: CodeList
     routes_other: CodeList
     routes_nasal: CodeList
+    plain_instructions: CodeList
     severity_severe: CodeList
 
 

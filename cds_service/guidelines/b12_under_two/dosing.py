@@ -7,7 +7,7 @@ unknown or contradictory is a problem that is stated, and what does not depend o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from math import ceil
@@ -19,6 +19,7 @@ from cds_service.clinical import (
     UNITS,
     DoseAmount,
     DraftDosage,
+    Instruction,
     Quantity,
     Schedule,
     convert,
@@ -304,10 +305,11 @@ def _differs(line: Line, sent: DraftDosage, drug: Drug) -> Message | None:
     for amount, _ in sent.maxima:
         if amount.unit in UNITS:
             stated.add(convert(Quantity(amount.value, amount.unit, amount.written), "ug"))
-    for found in _STATED(sent.text):
-        readings = {mass for one in _readings(found[1]) if (mass := _micrograms(one, found[2]))}
-        if readings and readings.isdisjoint(stated):
-            return say(Doubts.words_differ, words=sent.text, dose=shown_dose(line.high))
+    for words in (sent.text, *sent.beside):
+        for found in _STATED(words):
+            readings = {mass for one in _readings(found[1]) if (mass := _micrograms(one, found[2]))}
+            if readings and readings.isdisjoint(stated):
+                return say(Doubts.words_differ, words=words, dose=shown_dose(line.high))
     return None
 
 
@@ -318,7 +320,8 @@ def _stated_alone(lines: Sequence[Line], sent: Sequence[DraftDosage]) -> Decimal
         min(readings)
         for line, one in zip(lines, sent, strict=True)
         if line.high is None
-        for found in _STATED(one.text)
+        for words in (one.text, *one.beside)
+        for found in _STATED(words)
         if (readings := [m for it in _readings(found[1]) if (m := _micrograms(it, found[2]))])
     ]
     return max(stated, default=None)
@@ -471,6 +474,7 @@ def _line(dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideli
     problem = _dose_problem(dosage)
     if problem:
         problems.append(problem)
+    problems += _not_understood(dosage, g)
     schedule = _schedule(dosage, problems, needed=dosed is not None and not dosed.per_day)
     if dosed is not None and dosed.per_day:
         given = _spread(low, high, schedule, problems)
@@ -489,6 +493,25 @@ def _line(dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideli
         tuple(dict.fromkeys(problems)),
         *_rhythm(dosage, schedule),
     )
+
+
+def says_more(dosages: Iterable[DraftDosage], g: Guideline) -> bool:
+    """Whether something is stated next to a dose that is not understood."""
+    return any(not _is_plain(one, g) for line in dosages for one in line.instructions)
+
+
+def _is_plain(instruction: Instruction, g: Guideline) -> bool:
+    return g.codes.plain_instructions.any_of(instruction.codes) is not None
+
+
+def _not_understood(dosage: DraftDosage, g: Guideline) -> Iterator[Message]:
+    """What is stated next to the dose and not known to change nothing: it may end the treatment,
+    or name the days on which it is given."""
+    for one in dosage.instructions:
+        if not _is_plain(one, g):
+            displays = (code.display or code.code for code in one.codes)
+            words = one.text or next(displays, "")
+            yield say(Doubts.instruction, words=words) if words else say(Doubts.instruction_empty)
 
 
 def _rhythm(

@@ -18,8 +18,8 @@ from cds_service.guidelines.b12_under_two.products import ProductWay, Route, nam
 
 class Therapy(Struct, frozen=True):
     """Vitamin B12 treatment on the record. ``start`` is day 0 of the current course; ``given`` says
-    that doses were recorded as given lately; ``running`` are the active orders and the doses given
-    that are still within one episode of today, and ``route`` is theirs. ``named`` are the orders in
+    that doses were recorded as given lately, or are stated to be taken; ``running`` are these and
+    the active orders, and ``route`` is theirs. ``named`` are the orders in
     force whose words alone say vitamin B12 and ``looks_like_b12`` their names, ``unknown`` counts
     those of a drug no one can identify; ``given_like_b12`` and ``unknown_given`` say the same of
     doses within one episode of today. ``antidotes``, ordered or given against cyanide, are none of
@@ -182,15 +182,19 @@ class _Found:
         started = medication.authored
         if started is None or started.first > self._on or started.last < self._birth:
             return
+        taken = _is_taken(medication, self._on)
+        self._spans.append(self._span(medication, started, now=active or taken))
+        if taken or (administered and not self._is_gap(started.last, self._on)):
+            self._administered.append(medication)
+
+    def _span(self, medication: Medication, started: Moment, *, now: bool) -> _Span:
+        """From when to when it was taken; ``now`` when it still is."""
         ended = medication.ended or started
-        ends = active or administered or medication.ended is not None
-        if active or ended.first > self._on:
+        ends = now or medication.kind == "administration" or medication.ended is not None
+        if now or ended.first > self._on:
             ended = whole_day(self._on)
         end = max(min(self._on, ended.last), started.first)
-        route = route_of(medication, self._g)
-        self._spans.append(_Span(started, ended, end, ends, medication, route))
-        if administered and not self._is_gap(started.last, self._on):
-            self._administered.append(medication)
+        return _Span(started, ended, end, ends, medication, route_of(medication, self._g))
 
     def _is_gap(self, day: date, later: date) -> bool:
         return self._g.limits.episode_gap.holds((later - day).days)
@@ -268,6 +272,13 @@ def _start(course: Sequence[_Span]) -> Moment | None:
         return None
     first = min(course, key=lambda one: one.begun.first).begun
     return Moment(first.first, min(one.begun.last for one in course), first.instant)
+
+
+def _is_taken(medication: Medication, on: date) -> bool:
+    """Whether it is stated to be taken now."""
+    ended = medication.ended
+    stated = medication.kind == "statement" and medication.status == "active"
+    return stated and (ended is None or ended.last >= on)
 
 
 def _same_way(route: Route, other: Route) -> bool:

@@ -10,7 +10,12 @@ from msgspec import Struct, structs
 from cds_service.clinical import IN_FORCE, Medication, StoppedDrug
 from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.age import add_months, days_since, recorded
-from cds_service.guidelines.b12_under_two.assessment import Assessment, at_risk, told_risk
+from cds_service.guidelines.b12_under_two.assessment import (
+    Assessment,
+    at_risk,
+    told_risk,
+    untreated_low,
+)
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.prescribing import (
@@ -45,7 +50,7 @@ from cds_service.guidelines.engine import (
     most_urgent,
 )
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Listed, Value, Words, say
+from cds_service.language import Listed, Message, Value, Words, say
 
 # --- route --------------------------------------------------------------------------------------
 
@@ -298,12 +303,20 @@ def _clarification(
     facts, a = p.facts, p.a
     wanted = monitoring.clarify(facts, a, p.g, p.why)
     worded = bool(facts.worded.neurological)
-    indicator = most_urgent(indicator, "warning" if at_risk(a.cause) or worded else "info")
+    level = a.status.level
+    low = untreated_low(facts, level, p.g.limits) if level is not None else None
+    pressing = at_risk(a.cause) or worded or low is not None
+    indicator = most_urgent(indicator, "warning" if pressing else "info")
+    notes = [Note("safety", _not_undone(low))] if low is not None else []
     urgent = p.neuro or worded
     tests = _tests(route, wanted, "critical" if p.neuro else indicator, p, urgent=urgent)
     if not urgent or allergic or facts.age.under_one_month:
-        return tests
-    return _Offer(tests.indicator, _unselected(advice, p))
+        return structs.replace(tests, notes=(*notes, *tests.notes))
+    return _Offer(tests.indicator, _unselected(advice, p), notes=notes)
+
+
+def _not_undone(low: Level) -> Message:
+    return say(Texts.not_undone, value=low.written, date=recorded(low.when))
 
 
 def _unselected(advice: Advice, p: Prescriber) -> tuple[Choice, ...]:
@@ -371,7 +384,7 @@ def _unmeasured_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Not
     if raised:
         yield Note("why", say(Texts.metabolites_known, values=shown_labs(raised, g)))
     if a.signs.severe_anaemia and len(raised) == _BOTH:
-        yield Note("advice", say(Texts.treat_severe_anaemia))
+        yield Note("safety", say(Texts.treat_severe_anaemia))
     if facts.malabsorption_permanent:
         yield Note("course", say(Texts.lasting_cause))
     risk = () if at_risk(a.cause) else told_risk(facts)

@@ -13,6 +13,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
     Assessment,
     extreme_homocysteine,
     is_high,
+    raised_in_newborn,
     recent,
 )
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
@@ -176,9 +177,10 @@ def shown_labs(labs: Iterable[Lab], g: Guideline) -> Listed:
 
 
 def shown_extremes(facts: Facts, a: Assessment, g: Guideline) -> Listed:
-    """The metabolites that make an inborn error a question, each with its value."""
+    """The metabolites that make an inborn error a question, each with its value; under one month
+    of age one is enough."""
     if not a.suspected:
-        return Listed(())
+        return shown_labs(raised_in_newborn(facts, g.limits), g)
     window = g.limits.labs_recent
     homocysteine = extreme_homocysteine(facts, g.limits)
     if homocysteine is None and a.suspicion != "ETI-01c":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cds_service.clinical import Basket
-from cds_service.guidelines.b12_under_two.assessment import Assessment
+from cds_service.guidelines.b12_under_two.assessment import Assessment, without_treatment
 from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.active import (
@@ -37,6 +37,7 @@ def check_orders(
     """
     if not basket.sent:  # no one said which orders are being written: not the same as none
         return [CannotTell("ORD-09", (say(Orders.orders_being_written),))]
+    a = without_treatment(facts, a, g)
     orders = [read_order(one, facts.weight.kg, g) for one in basket.drafts if is_live(one)]
     of_b12, unknown = _of("b12", orders), _of("unknown", orders)
     regimens = Regimens(facts, a, g)
@@ -48,6 +49,8 @@ def check_orders(
     if first is not None:
         said += whole.levels(first, said)
     outcomes: list[Outcome] = [one.card for one in said]
+    if first is not None:
+        outcomes += regimens.specialist([one.card for one in said], why)
     if not of_b12 and not _of("antidote", orders):
         unseen = len(unknown) + basket.unreadable
         outcomes += whole.without_b12(basket, unseen, signing=signing)

@@ -12,6 +12,7 @@ from cds_service.clinical import IN_FORCE, Medication, StoppedDrug
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
+from cds_service.guidelines.b12_under_two.dosing import says_more
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards
 from cds_service.guidelines.b12_under_two.order_checks.course import TWO_WEEKS, Course
@@ -77,7 +78,8 @@ def check_active(
             *checks.worded(one),
         )
     ]
-    return spoken, list(checks.several(replaced))
+    unread = [card for one in running if one.coded for card in checks.unread(one, replaced)]
+    return spoken, [*unread, *checks.several(replaced)]
 
 
 def stopped_by(outcomes: Sequence[Outcome]) -> frozenset[str]:
@@ -179,12 +181,29 @@ class _ActiveChecks:
         yield self._card(match.rule, answer, one, self._course.in_words(one.order))
 
     def worded(self, one: _Running) -> Iterator[Recommend]:
-        """Far too much in words alone, where no dose can be read. Other orders that are not
-        understood are not remarked on."""
+        """Far too much in words alone, where no dose can be read."""
         stated = one.order.dosing.in_words_alone
-        if stated is None or not self._g.limits.dose_excessive.holds(stated):
+        if stated is not None and self._g.limits.dose_excessive.holds(stated):
+            yield from self._not_checked(one, structs.replace(one.asked, in_words_alone=stated))
+
+    def unread(self, one: _Running, replaced: Collection[str]) -> Iterator[Recommend]:
+        """An order whose dose, or what is stated next to it, cannot be read, or whose words state
+        another dose: whether it treats is not known. Not of one that another card stops, nor of
+        one that says nothing of how much."""
+        dosing, asked = one.order.dosing, one.asked
+        undosed = asked.single is None and asked.day is None
+        told = dosing.in_words_alone
+        if (
+            not one.sent.dosages
+            or one.sent.source in replaced
+            or (told is not None and self._g.limits.dose_excessive.holds(told))
+        ):
             return
-        asked = structs.replace(one.asked, in_words_alone=stated)
+        if undosed or dosing.contradicts or says_more(one.order.draft.dosages, self._g):
+            more = {"unclear": dosing.problems, "contradicts": dosing.contradicts, "gaps": ()}
+            yield from self._not_checked(one, structs.replace(asked, **more))
+
+    def _not_checked(self, one: _Running, asked: OrderFacts) -> Iterator[Recommend]:
         match = self._why.first(self._g.tables.order_unclear, asked, one.order.called)
         for row in match.fired:
             reasons = Listed(one.order.dosing.problems, "semicolon")

@@ -92,6 +92,8 @@ class Course:
     def in_words(self, order: Order) -> Mapping[str, object]:
         """What is given in two weeks and what the regimen gives, in micrograms."""
         given = self.given(order)
+        if given is None:  # it is judged as what begins a treatment in place of another
+            given = order.dosing.within(TWO_WEEKS, least=True)
         return {
             "given": "-" if given is None else shown_dose(given),
             "regimen": shown_dose(self.regimen(order)),

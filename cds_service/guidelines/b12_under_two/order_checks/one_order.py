@@ -17,7 +17,7 @@ from cds_service.clinical import (
 )
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.age import recorded
-from cds_service.guidelines.b12_under_two.assessment import Assessment
+from cds_service.guidelines.b12_under_two.assessment import Assessment, raised_in_newborn
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.cards import SPECIALIST, Cards, Said
@@ -94,7 +94,7 @@ def child_facts(facts: Facts, a: Assessment, g: Guideline) -> OrderFacts:
         indications=indications(facts, a),
         treated=facts.therapy.current,
         reactions=facts.reactions,
-        suspected=a.suspected,
+        suspected=a.suspected or bool(raised_in_newborn(facts, g.limits)),
         possible_reactions=facts.possible_reactions,
         leber=tuple([one.name for one in facts.leber]),
         gaps=tuple(gaps),
@@ -244,8 +244,9 @@ class OrderChecks:
     def _facts_of(
         self, order: Order, repeated: tuple[Words, ...], elsewhere: Sequence[Medication]
     ) -> OrderFacts:
+        asked = amounts(self._child, order, self._course)
         return structs.replace(
-            self._amounts(order),
+            self._begun_anew(order, asked) if self._replaces(order) else asked,
             contradicts=order.dosing.contradicts,
             in_words_alone=order.dosing.in_words_alone,
             unclear=order.dosing.problems,
@@ -353,10 +354,18 @@ class OrderChecks:
 
     def _by_itself(self, order: Order) -> OrderFacts:
         """The same once the others are gone."""
-        asked = self._asked(order)
-        return asked if asked.share is None else structs.replace(
-            asked, share=self._course.share_alone(order)
-        )  # fmt: skip
+        return self._begun_anew(order, self._asked(order))
+
+    def _begun_anew(self, order: Order, asked: OrderFacts) -> OrderFacts:
+        """The same as the order that begins the treatment, alone."""
+        if self.facts.age.under_one_month:
+            return asked
+        return structs.replace(asked, share=self._course.share_alone(order))
+
+    def _replaces(self, order: Order) -> bool:
+        """Whether the orders in force end with its change, so that it is the only one."""
+        running = self._running and self._kept is None and self._first is order
+        return bool(running) and self._is_wrong(order)
 
     @cached_property
     def _running(self) -> list[Order]:

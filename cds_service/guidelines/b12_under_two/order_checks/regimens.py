@@ -87,6 +87,10 @@ def replacement(order: Order, choices: Iterable[Choice]) -> PlannedDrug | None:
     return None
 
 
+#: Rows of the route table for a child that a specialist is called for before any dose.
+_SPECIALISTS = frozenset({"RTE-01b", "RTE-01c", "RTE-01d", "RTE-02"})
+
+
 class Regimens:
     """What the chart's card would order for one child, calculated once and when first asked for.
 
@@ -122,6 +126,19 @@ class Regimens:
             return None
         card = treatment.recommend(self._route, self.facts, self.a, self.g, why)
         return card if isinstance(card, Recommend) else None
+
+    def specialist(self, said: Sequence[Recommend], why: Reasoning) -> list[Recommend]:
+        """The card of the chart that calls a specialist before any dose, next to an order that is
+        written all the same; not where a card refuses the drug and calls one. It orders the tests
+        where no other card does."""
+        if self._route not in _SPECIALISTS or any(one.card == "ORD-10.suspected" for one in said):
+            return []
+        card = self.chart_card(why)
+        if card is None:
+            return []
+        tested = any(one.rule == "ORD-08" for one in said)
+        tests = () if tested else tuple([one for one in card.choices if drug_of(one) is None])
+        return [structs.replace(card, choices=tests)]
 
     def like(self, order: Order) -> Regimen | None:
         """What would be ordered, injected where ``order`` is; none where nothing would be."""
