@@ -5,7 +5,7 @@ rules that are written here from the guideline's words, not taken from its rows.
 recommended is accepted, and the service asked again: it must have nothing worse to say. At last one
 finding is made worse: the answer must not become weaker.
 
-`make test` takes a sample, always the same one, of as many infants as CDS_TEST_INFANTS says;
+`make test` takes a sample, always the same one (see `sampling`);
 `make prove` takes them all.
 """
 

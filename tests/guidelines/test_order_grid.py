@@ -6,7 +6,7 @@ limits and the published schedules are written down here again, from the guideli
 of the service's arithmetic is used. Orders are read as FHIR, so that the reading of times is held
 as well.
 
-``make test`` takes a sample, always the same one, of as many orders as CDS_TEST_ORDERS says; ``make
+``make test`` takes a sample, always the same one (see `sampling`); ``make
 prove`` takes them all.
 """
 
