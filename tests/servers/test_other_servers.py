@@ -25,7 +25,7 @@ from told import (
 #: Children who are always there: deficient, severe, well, and one with an order.
 WARD = (DEFICIENT, "b12-below-100", "adequate-level-silent", "order-sign-milligrams-for-micrograms")
 
-NOTE = re.compile(r" ?\d+ record\(s\) of another patient were left out\.")
+NOTE = re.compile(r" ?\d+ records? of another patient (?:was|were) left out\.")
 #: A line of which nothing is left but how it begins.
 ALONE = re.compile(r"- \*\*[^*]+\*\*:")
 
