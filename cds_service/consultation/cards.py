@@ -412,7 +412,7 @@ def _links(card: str, words: Stationery, page: str) -> tuple[Link, ...]:
 
 
 def _identity(spoken: Spoken, actions: Mapping[Act, Action], call: str) -> str:
-    """What distinguishes a card of this call , in whatever language it is: its rule, the draft it
+    """What distinguishes a card of this call, in whatever language it is: its rule, the draft it
     is about, its own texts and notes, and what its suggestions do.
 
     What the answer says besides may be on any card and counts for nothing. What is to be

@@ -2,7 +2,7 @@
 
 **How a version is known.** Nothing says it: CDS Hooks announces none, no resource names its own,
 and what a client's register or a media type may claim is not asked, since forms send one version
-in another's clothes (an R5 server's form still sends R4's orders). So it is shown by the shape:
+in another's clothes (an R5 server's form still sends R4's orders). Its shape shows it:
 
 * For reading it need not be determined at all. The names of one version mean nothing else in
 another,

@@ -164,7 +164,7 @@ _Facts = TypeVar("_Facts")
 class Evaluation(Struct, Generic[_Facts], frozen=True):
     """What came of it, and every rule asked on the way.
 
-    ``facts`` are the guideline's own affair: anyone who shows or keeps an evaluation does not look
+    ``facts`` are the guideline's own affair: what shows or keeps an evaluation does not look
     into them. ``unusable`` are results that are there and cannot be used, as they were sent, and
     ``basket`` are the orders that were checked. ``unread`` is the one account of what was sent and
     not used, orders being written included: what cards, the answer's extension, the store and the

@@ -1,8 +1,8 @@
 """A site's own file: what it changes of which guideline, and that it may.
 
 The tables of the file are under the id of the guideline they change, as
-``[a-guideline.limits]``. In a file that names no guideline they change the one which was there
-before there were others (`registry.UNNAMED`).
+``[a-guideline.limits]``. In a file that names no guideline they change the guideline that was here
+before the others (`registry.UNNAMED`).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Changes(Struct, frozen=True):
 def read_changes(path: Path | None, known: Collection[str], unnamed: str) -> dict[str, Changes]:
     """What the file at ``path`` changes, by the id of the guideline.
 
-    ``known`` are the guidelines there are, ``unnamed`` the one which a file without any id is for.
+    ``known`` are the guidelines there are; ``unnamed`` is changed by a file without any id.
     """
     if path is None:
         return {}

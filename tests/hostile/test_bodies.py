@@ -36,7 +36,7 @@ class Server(NamedTuple):
     log: Path
 
     def workers(self) -> list[int]:
-        """The processes that answer: the children of the one which was started."""
+        """The processes that answer: the children of the process that was started."""
         tasks = Path(f"/proc/{self.process_id}/task").glob("*/children")
         return sorted(int(one) for task in tasks for one in task.read_text().split())
 

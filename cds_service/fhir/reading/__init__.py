@@ -3,8 +3,8 @@
 Each resource is decoded alone into the few elements the medicine uses, under the names they have
 in any version of FHIR (see `editions`). One that cannot be decoded, contradicts itself, names no
 patient, does not say when a dose was given, or has a status or a modifier unknown here is counted
-as unreadable under its need: it is neither used nor taken for absent. Anyone who filtered the
-answer, subject, code and unit are checked again.
+as unreadable under its need: it is neither used nor taken for absent. Whether or not
+an answer was filtered, subject, code and unit are checked again.
 
 `read_record` is the front. `collecting` goes through the resources and keeps the books, and each
 of ``measurements``, ``problems``, ``medications`` and ``ordered_tests`` reads resources of its

@@ -439,7 +439,7 @@ def _not_used(facts: Facts) -> Iterator[Message]:
 
 
 def _old_results(evaluation: Evaluation, g: Guideline) -> Iterator[Message]:
-    """Levels that are too old to count, with the one which does."""
+    """Levels that are too old to count, next to the level that does."""
     facts, limits = evaluation.facts, g.limits
     decisive = evaluation.assessment.status.level if evaluation.assessment else None
     for level in facts.levels:

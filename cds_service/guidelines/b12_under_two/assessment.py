@@ -715,7 +715,7 @@ def _reaching(lab: Lab | None) -> Decimal | None:
 
 
 def _low_level_in_words(level: Level, status: Status, limits: Limits) -> Message:
-    """What is stated of the lowest level where it is another than the one which counts."""
+    """What is stated of the lowest level where another level counts."""
     limit = Amount(limits.b12_severe.value, limits.b12_severe.unit)
     other = status.level
     if other is None or other is level:

@@ -303,7 +303,7 @@ class Prescriber:
 
 
 def _amounts(dose: Dose, amount: Decimal) -> dict[str, object]:
-    """What the text of a phase says of its dose, anyone who gets it."""
+    """What the text of a phase says of its dose, for any patient."""
     return {"amount": number(amount), "per_kg": number(dose.amount)}
 
 

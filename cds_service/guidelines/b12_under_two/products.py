@@ -1,7 +1,8 @@
 """What a drug is, by its codes and names: vitamin B12 or not, which cobalamin, how strong.
 
-Codes decide. A name decides only where no verified code does, and only by whole words; anyone who
-uses that says so. What is contradictory or can be read in two ways is a doubt, never a number.
+Codes decide. A name decides only where no verified code does, and only by whole words; a card
+that rests on it says so. What is contradictory or can be read in two ways is a doubt,
+never a number.
 """
 
 from __future__ import annotations

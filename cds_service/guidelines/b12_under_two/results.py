@@ -43,7 +43,7 @@ LabName = Literal[
     "holotranscobalamin",
 ]  # fmt: skip
 
-#: Results that are valid. Any other status ("preliminary", "unknown", "entered-in-error") does not.
+#: Statuses of valid results; one of any other ("preliminary", "unknown") decides nothing.
 FINAL = frozenset(STANDING)
 
 #: The unit each laboratory value is compared in; MCV and counts have no other spelling here.
@@ -426,7 +426,7 @@ def _number(
 def _range(
     measured: Measurement, interval: Interval, when: Moment, rule: str, g: Guideline
 ) -> Level:
-    """The verdict both ends share, if they can be shown and are in order."""
+    """The verdict both ends share, if they are known and in order."""
     sent = [end for end in (interval.low, interval.high) if end is not None]
     written = " to ".join(end.written for end in sent)
     ends = [pg for end in sent if (pg := _pg(end, g)) is not None]

@@ -209,7 +209,7 @@ def _reasons(
 
 
 def _is_awaited(measured: Measurement) -> bool:
-    """There is no answer yet, and anyone who sent it says so."""
+    """There is no answer yet, and the sender says so."""
     has = measured.value or measured.interval or measured.concepts or measured.text
     return (
         measured.withheld

@@ -34,7 +34,7 @@ class Course:
 
     def regimen(self, order: Order) -> Decimal:
         """What the recommended regimen for this child and the route of ``order`` gives in two
-        weeks; where no route is known, the one which gives less."""
+        weeks; where no route is known, the route that gives less."""
         doses = self.g.file.doses
         by_mouth = _of_regimen(doses.oral_regimen)
         if order.ways and not order.injected:

@@ -468,7 +468,7 @@ class OrderChecks:
         return self._say(match, order, {"reason": reason})
 
     def _with_form(self, order: Order, asked: OrderFacts, said: list[Said]) -> list[Said]:
-        """A form that does not suit the age: a card of its own, or a line on the one which changes
+        """A form that does not suit the age: a card of its own, or a line on the card that changes
         the order for another reason."""
         match = self._why.first(self.g.tables.order_form, asked, order.called)
         for row in match.fired:
