@@ -255,7 +255,7 @@ class DraftDosage(Struct, frozen=True, gc=False):
     beside: tuple[str, ...] = ()
 
 
-#: The versions of FHIR that are read; which shape each has is shown by ``fhir/editions.py``.
+#: The versions of FHIR that are read; ``fhir/editions.py`` has the shape of each.
 Edition = Literal["DSTU2", "STU3", "R4", "R4B", "R5"]
 
 
@@ -351,7 +351,7 @@ class Need(Struct, frozen=True):
     codes a resource must carry to be read (a superset: some are kept only to say that they
     cannot be used). Both empty: every resource of the kind. ``local`` are a site's own codes that
     have a meaning here, whatever it is. Importance: without an
-    *indispensable* need nothing can be stated (412); without a *required* one nothing can be
+    *indispensable* need no answer can be given (412); without a *required* one nothing can be
     recommended (a card says so); without an *optional* one its facts are unknown. A *welcome* one
     is used where a client sends it, and neither fetched nor missed.
     """
@@ -382,7 +382,7 @@ class Unread(Struct, frozen=True, gc=False):
     ``need`` is the need's key. ``name`` is what the sender calls it ("" where it has no name or is
     not of this patient), ``system`` and ``code`` its first coding where that is what was not
     understood, ``source`` its address in the record. A ``reason`` of "flag" or "range": the value
-    with it was used. "code": a code that is on a list of the guideline and not verified.
+    next to it was used. "code": a code that is on a list of the guideline and not verified.
     """
 
     need: str
@@ -393,8 +393,8 @@ class Unread(Struct, frozen=True, gc=False):
     source: str = ""
 
 
-#: Of these nothing that this patient is identified by was lost: they are not this patient's, or no
-#: clinical fact of the kind that was asked for.
+#: With these, nothing about this patient was lost: they are another patient's, or no clinical fact
+#: of the kind that was asked for.
 BESIDE: frozenset[Reason] = frozenset({"another patient", "another kind"})
 
 

@@ -33,8 +33,8 @@ NEEDED = {
 }
 REQUIRE_ALL = bool(os.environ.get("CDS_REQUIRE_ALL_TESTS"))
 
-# The service under test takes its settings from the test, never from the shell it runs in. What
-# tests are shown by stays: every worker of pytest-xdist reads it again.
+# The service under test takes its settings from the test, never from the shell it runs in. The
+# settings of the tests themselves stay: every worker of pytest-xdist reads them again.
 for _name in [name for name in os.environ if name.startswith("CDS_")]:
     if not _name.startswith("CDS_TEST_") and _name != "CDS_REQUIRE_ALL_TESTS":
         del os.environ[_name]

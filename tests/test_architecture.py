@@ -1,5 +1,5 @@
-"""Which part knows which, as a table: the medicine do not know FHIR, FHIR no medicine, neither any
-HTTP; and how many ways may lead through one function.
+"""Which part may know which, as a table: the medicine does without FHIR, FHIR without medicine,
+both without HTTP; and how many ways may lead through one function.
 
 The table is total: a module without a row fails, and so does a row without a module. Adding one
 is a decision about the house, made here and explained in DEVELOPERS.md.
@@ -27,10 +27,10 @@ _KIT = (
 )
 _B12 = f"{_KIT} guidelines.b12_under_two"
 
-# Each module: what of our own it may import, and which libraries beyond Python's own.
+# Each module: which of our modules it may import, and which libraries beyond Python's own.
 # "guidelines.b12_under_two" as a permission covers the modules inside it.
 ALLOWED: dict[str, tuple[str, str]] = {
-    # module                               of our own                                   libraries
+    # module                               our own                                   libraries
     "": ("", ""),
     "clinical": ("language", "msgspec"),
     "errors": ("", "msgspec"),

@@ -16,7 +16,7 @@ from project_files import FILES, ROOT, text_of
 from cds_service.__main__ import main
 from cds_service.settings import describe_settings
 
-# Set by anyone who runs the tests, read by no service.
+# Set for the tests, read by no service.
 TEST_VARIABLES = {
     "CDS_TEST_DATA",
     "CDS_TEST_AXE",

@@ -84,7 +84,7 @@ def _unread_listed(unread: Iterable[Unread]) -> list[dict[str, Any]]:
     listed: dict[tuple[str, str], list[str]] = {}
     for one in unread:
         if one.reason == "another patient":
-            continue  # stated as otherPatientsRecordsIgnored
+            continue  # reported as otherPatientsRecordsIgnored
         listed.setdefault((one.need, one.reason), []).append(one.name or one.code)
     return [
         {

@@ -76,7 +76,7 @@ _LABELS: Mapping[Section, Message] = {
     "position": say(house.Card.position),
     "source": say(house.Card.source),
 }
-#: What about one order may be stated of another one too: the same change to both.
+#: What is stated of one order and may be stated of another too: the same change to both.
 _OF_EACH_ORDER: frozenset[Section] = frozenset({"give", "advice", "ordered", "usual"})
 
 
@@ -102,7 +102,7 @@ class _Said(NamedTuple):
 
 
 class _Worded(NamedTuple):
-    """The same of what is not a Markdown: a label, an action, a summary."""
+    """The same of what is not Markdown: a label, an action, a summary."""
 
     identity: str
     text: str
@@ -227,7 +227,7 @@ def speaking(
 ) -> list[Spoken]:
     """The outcomes that become cards, most urgent first and the main one first among its equals.
 
-    ``data_notes`` (what was missing) are stated by the first only whose rule is not ``unseen``.
+    ``data_notes`` (what was missing) are stated only by the first whose rule is not ``unseen``.
     """
     found = [one for one in outcomes if not isinstance(one, NotIndicated) and one.card]
     found.sort(key=lambda one: (-INDICATORS.index(one.indicator), not getattr(one, "main", True)))

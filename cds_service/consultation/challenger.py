@@ -1,4 +1,4 @@
-"""A second version of the guideline with the one in force: evaluated, recorded, never shown.
+"""A second version of the guideline next to the one in force: evaluated, recorded, never shown.
 
 It judges the same request and the same evidence a moment after the answer went out, in a thread of
 its own, and asks no one anything. What fails here is counted and logged and disturbs nothing; when

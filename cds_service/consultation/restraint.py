@@ -1,8 +1,8 @@
 """What was calculated and is not shown: rules and services in trial, and answers already given.
 
 A trial hides what an operator named. An answer is respected when a card, word for word the same,
-was overridden for the same patient a short time ago. Anyone who cannot be sure of that shows the
-card, and some cards are always shown:
+was overridden for the same patient a short time ago. Where that is not certain the card is
+shown, and some cards always are:
 
 - a critical card, which only says that it was overridden before;
 - at ``order-sign`` every card: it is the last look before a dose reaches a child;

@@ -85,7 +85,7 @@ def lists_of(services: Sequence[Service], code: Code) -> tuple[str, ...]:
 
 
 def services_of(services: Sequence[Service], g: Guideline) -> tuple[Service, ...]:
-    """Those of ``services`` that one guideline serves."""
+    """Those of ``services`` that belong to one guideline."""
     return tuple([one for one in services if one.guideline.wording.about.id == g.wording.about.id])
 
 

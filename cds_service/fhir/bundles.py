@@ -216,7 +216,7 @@ def _keys_by_code(entry: Entry, of_type: Sequence[Need]) -> Iterator[str]:
 
 
 def _subject(resource: Raw) -> str:
-    """The reference to the patient it is about, as written; "" when none exists to be read."""
+    """The reference to the patient it is about, as written; "" when none can be read."""
     try:
         sent = _about(resource)
     except UNDECODABLE:

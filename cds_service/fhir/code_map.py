@@ -1,6 +1,6 @@
 """A site's own codes and what they mean, from one file: CSV, or a FHIR ConceptMap.
 
-Nothing is guessed: what is not called the same is left out and counted, and whatever cannot be
+Nothing is guessed: what is not declared the same is left out and counted, and whatever cannot be
 understood is refused with its file, its place in it and the cure. Whether a meaning is known is
 for the guidelines to say, see ``guidelines.codelists``.
 """

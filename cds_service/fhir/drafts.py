@@ -114,7 +114,7 @@ def read_basket(
     version, a bare id, a full URL); without any, or when they name nothing that is there, it is
     all of them. An order that names no patient is in this patient's basket and is taken for
     this patient's: forms may not have filled it in yet. Medications are looked for in the order,
-    with it, and in ``evidence``.
+    next to it, and in ``evidence``.
     """
     if not opened.sent:
         return Basket(sent=False)
@@ -140,7 +140,7 @@ def read_basket(
 
 
 def _finder(entries: Sequence[Entry], evidence: Mapping[str, Answer]) -> _Find:
-    """Finds a Medication with the orders, else in the record."""
+    """Finds a Medication sent with the orders, else in the record."""
     beside = Products(_products_beside(entries))
     elsewhere = Products(pair for answer in evidence.values() for pair in products_in(answer))
     return lambda written: beside.find(written) or elsewhere.find(written)
@@ -173,7 +173,7 @@ class Entry(NamedTuple):
 
     @property
     def source(self) -> str:
-        """ "" without an id that can be in a reference."""
+        """ "" without an id that a reference can hold."""
         return f"{self.kind}/{self.id}" if _is_id(self.id) else ""
 
     @property
@@ -183,7 +183,7 @@ class Entry(NamedTuple):
 
 
 def _resources_in(bundle_entry: Raw) -> tuple[list[tuple[Raw | bytes, str]], int]:
-    """Every resource with its full URL; one may be without the entry around it."""
+    """Every resource with its full URL; one may come without the entry around it."""
     found: list[tuple[Raw | bytes, str]] = []
     unreadable = 0
     for item in _listed(bundle_entry):

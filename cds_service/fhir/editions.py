@@ -5,10 +5,9 @@ and what a client's register or a media type may claim is not asked, since forms
 in another's clothes (an R5 server's form still sends R4's orders). Its shape shows it:
 
 * For reading it need not be determined at all. The names of one version mean nothing else in
-another,
-  so every name of every version is looked for, R4's first.
-* For writing an order back, `edition_of` says it: by the type where only one version has it, by
-  the member that names the drug, by where a dose is; what fits several is R4.
+  another, so every name of every version is looked for, R4's first.
+* For writing an order back, `edition_of` determines it: by the type where only one version has it,
+  by the member that names the drug, by where a dose is put; what fits several is R4.
 
 A resource that has none of the names that a reader cannot do without, or a status that no version
 has, is of a version unknown here: it is counted as unreadable and said, never taken for absent.
@@ -210,8 +209,8 @@ DRUGS = names("MedicationRequest", "about")
 AS_NEEDED = ("asNeededBoolean", "asNeeded")
 AS_NEEDED_FOR = ("asNeededCodeableConcept", "asNeededFor")
 
-#: The resource types that answer a need of a kind: its own, then its names in older versions. Who
-#: asks for orders is also shown what the patient is reported to be taking.
+#: The resource types that answer a need of a kind: its own, then its names in older versions. A
+#: search for orders is also answered with what the patient is reported to be taking.
 TYPES: Mapping[str, frozenset[str]] = {
     "Patient": frozenset({"Patient"}),
     **{one.kind: frozenset(shape.type for shape in SHAPES if shape.kind == one.kind)

@@ -117,7 +117,7 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def moment(written: str | None) -> Moment | None:
-    """A FHIR date, dateTime or instant; ``None`` if none exists or it is not one.
+    """A FHIR date, dateTime or instant; ``None`` if it is missing or not one.
 
     The calendar dates are those written, in the sender's own time zone. A time without a zone
     counts as UTC, which matters for the order within one day only.
@@ -148,7 +148,7 @@ def moment(written: str | None) -> Moment | None:
     return _read_unusual_moment(written)
 
 
-#: Earlier is not a date of a patient, but how some systems write that they have none (0001-01-01).
+#: Earlier is not a patient's date, but how some systems write that they have none (0001-01-01).
 _FIRST_YEAR = 1900
 
 
@@ -262,7 +262,7 @@ def _code(coding: wire.Coding, code: str) -> Code:
 
 
 _ICD_10 = frozenset({ICD_10_CM, ICD_10, ICD_10_GM})
-#: Dagger, asterisk and the like, which say how codes are paired; "-" represents digits left out.
+#: Dagger, asterisk and the like, which say how codes are paired; "-" replaces digits left out.
 _ICD_MARKS = "+*!#†‡-. "
 #: Analyte, identification and material; how it was measured and put follows.
 _JLAC10_DIGITS, _JLAC10_MATTERS = 17, 12

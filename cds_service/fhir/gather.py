@@ -29,7 +29,7 @@ UNDECODABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 MAX_PAGES = 10
 #: Medications known by reference only; each costs a read of its own.
 MAX_MEDICATION_READS = 20
-#: One of the keys of needs; no prefetch key has a blank.
+#: Used among the keys of needs; no prefetch key has a blank.
 DRAFTED_MEDICATIONS = "medications of drafts"
 
 State = Literal["present", "empty", "failed", "absent"]
@@ -154,7 +154,7 @@ _ID = re.compile(r"(?!\.+$)[A-Za-z0-9._-]{1,255}")
 
 
 def _is_id(written: str) -> bool:
-    """Whether it can be in a path: FHIR's alphabet and "_", longer than FHIR allows."""
+    """Whether a path can hold it: FHIR's alphabet and "_", longer than FHIR allows."""
     return _ID.fullmatch(written) is not None
 
 

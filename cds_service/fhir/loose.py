@@ -1,6 +1,6 @@
 """JSON that only resembles FHIR, element by element, as the elements of ``wire``.
 
-Forms fill orders in while they are written: an object is where an array belongs and the other
+Forms fill orders in while they are written: an object is put where an array belongs and the other
 way round, codings are empty, numbers are strings. What has one meaning only is read with it,
 what says nothing is absent, and everything else raises `Unreadable`.
 """

@@ -83,7 +83,7 @@ class Writer:
 
     def __init__(self, patient_id: str, language: Language, call: str = "") -> None:
         self._patient_id, self._language, self._call = patient_id, language, call
-        # What all orders of an answer have in common is made once, and changed by no one.
+        # What all orders of an answer have in common is made once, and never changed.
         self._subject = {"reference": f"Patient/{patient_id}"}
         self._references: dict[tuple[str, ...], list[dict[str, str]]] = {}
 

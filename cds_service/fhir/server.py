@@ -26,7 +26,7 @@ Get = Callable[[str, Mapping[str, str], float, int], outward.Got]
 
 
 class Reply(NamedTuple):
-    """The body of an answer, or why none exists, in words fit for a card.
+    """The body of an answer, or why it is missing, in words fit for a card.
 
     ``status`` is the HTTP status of what came, 0 when nothing did.
     """
@@ -81,7 +81,7 @@ class FhirServer:
         for future in late:
             future.cancel()
         for future in done:
-            future.result()  # an exception here is our error, not of the server
+            future.result()  # an exception here is our error, not the server's
 
     def ask(self, query: str) -> Reply:
         """A read ("Patient/1") or a search ("Observation?code=http://loinc.org|2132-9")."""

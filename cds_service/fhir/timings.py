@@ -107,7 +107,7 @@ _SINGLE = Schedule(Decimal(1), Decimal(1), Decimal(0), Decimal(1))
 def schedule(line: Line, doses: int | None) -> Schedule | None:
     """How often, from events, code and repetition, which must not contradict each other.
 
-    A code unknown here with a repetition only gives it a name. One dose in all is a single
+    A code unknown here next to a repetition only gives it a name. One dose in all is a single
     dose, whatever the rhythm.
     """
     timing = loose.members(line.get("timing"))
@@ -307,7 +307,7 @@ _PHRASES = {
 
 
 def _from_code(sent: Json) -> Schedule | None:
-    """What the code or its text means; ``None`` when none exists or it is not known here."""
+    """What the code or its text means; ``None`` when it is missing or not known here."""
     concept = loose.concept(sent)
     if concept is None:
         return None

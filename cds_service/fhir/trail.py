@@ -8,7 +8,7 @@
   moment, by someone, with reasons. A ``GuidanceResponse`` has no element for any of these; its
   ``reasonCode`` says why guidance was asked for.
 
-Patients and users are here as they were kept, by pseudonym unless the operator keeps plain ids;
+Patients and users appear as they were kept, by pseudonym unless the operator keeps plain ids;
 comments, which may tell about a patient, are left out.
 """
 

@@ -1,7 +1,7 @@
 """Units as people and machines write them, read as the canonical UCUM units of `clinical.UNITS`.
 
 What is not known here is not a unit: nothing is guessed. What can mean two things ("G/L", gram or
-giga per litre) is shown as both, and the kind of thing that was measured decides.
+giga per litre) is read as both, and the kind of thing that was measured decides.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LONGEST = 60
 def units_of(written: str, *, coded: bool = False) -> tuple[str, ...]:
     """The canonical units that ``written`` may mean, none when it is not one known here.
 
-    ``coded`` says that it was where a UCUM code belongs: there only UCUM, the case variants of
+    ``coded`` says that it was sent where a UCUM code belongs: there only UCUM, the case variants of
     concentrations and the spellings of counts are accepted, no colloquial word ("lb" is not a
     UCUM code).
     """

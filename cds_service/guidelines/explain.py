@@ -1,6 +1,6 @@
 """How a conclusion was reached, in words: what was known, then every row of every table.
 
-A guideline says its own `Fact`s; what became of its rules is read from the tables themselves and
+A guideline names its own `Fact`s; what became of its rules is read from the tables themselves and
 from what was asked of them (`Reasoning.matches`). `table_accounts` gives it as data for a page to
 show, `written` the whole account as plain text; both in the language of the person who reads it.
 """

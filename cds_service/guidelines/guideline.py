@@ -145,7 +145,7 @@ def _counted(number: int, things: str) -> str:
 class KnownCase(Struct, frozen=True, forbid_unknown_fields=True):
     """An invented child whose right answer is known, to be asked while the service runs.
 
-    ``request`` is a whole call of ``hook`` with its prefetch, stated as of the day ``on``, and
+    ``request`` is a whole call of ``hook`` with its prefetch, dated as of the day ``on``, and
     ``accepted`` what was read and accepted as the decision; `consultation.known_answers` compares.
     """
 
@@ -260,11 +260,11 @@ class GuidelineOf(Protocol[_Evaluation]):
         """What the workbench needs to know once."""
 
     def chart(self, evaluation: _Evaluation, record: Record) -> Chart:
-        """What the workbench shows of a record with its problems, medicines and tests."""
+        """What the workbench shows of a record besides its problems, medicines and tests."""
 
     @property
     def readme(self) -> str:
-        """What is shown about it with its data, in Markdown."""
+        """What is shown about it besides its data, in Markdown."""
 
     def describe(self, prefetch_template: Callable[[Need], str], language: Language) -> str:
         """The guideline as a page in Markdown."""

@@ -210,7 +210,7 @@ def override_codes(
     return changed, tuple(f"codes.{name}" for name in tables)
 
 
-# --- what is shown elsewhere as well ---------------------------------------------------------
+# --- what is written elsewhere as well -------------------------------------------------------
 
 #: What of an entry may change while its dose, product or limit stays what it was.
 _SAYS_NO_NUMBER = ("source", "label", "site_codings")
@@ -218,7 +218,7 @@ _SAYS_NO_NUMBER = ("source", "label", "site_codings")
 
 def check_told(data: Mapping[str, Any], changes: Changes, changed: Sequence[str]) -> None:
     """Refuse a changed dose that no one answers for, and a changed number whose old value still
-    is in words that a card shows besides it (``told_in_words``)."""
+    is in words that a card shows next to it (``told_in_words``)."""
     given, path = set(_leaves(changes.tables)), str(changes.path)
     for name in changed:
         section, _, field = name.partition(".")
@@ -235,7 +235,7 @@ def check_told(data: Mapping[str, Any], changes: Changes, changed: Sequence[str]
         if stale:
             raise GuidelineError(
                 path, name,
-                f"is shown in words as well, which would still tell the old: {', '.join(stale)}",
+                f"is written in words as well, which still give the old number: {', '.join(stale)}",
                 "give these words too, as they shall read",
             )  # fmt: skip
 

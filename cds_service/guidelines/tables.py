@@ -406,7 +406,7 @@ otherwise: Condition = Otherwise()
 class Row(Struct, Generic[R], frozen=True):
     """One row: its rule id, the condition, and what follows where it holds.
 
-    A rule of several rows is published in one sentence; ``part`` distinguishes its rows  ("" is one
+    A rule of several rows is published in one sentence; ``part`` distinguishes its rows ("" is one
     of them), and ``id`` is what a single one of them is asked by.
     """
 
@@ -429,7 +429,7 @@ class RowWords(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TableWords(Struct, frozen=True, forbid_unknown_fields=True):
-    """The words of one table, as in the file with it: its question, its facts, its rows.
+    """The words of one table, as in the file next to it: its question, its facts, its rows.
 
     ``unasked`` says in general why the table, or a row of it, is not asked of some children, if
     there is more to say than that nothing calls for it; ``absent`` what it means of a fact to be
@@ -529,7 +529,7 @@ class Table(Struct, Generic[F, R], frozen=True):
 
 
 def condition_of(row: Row[Any]) -> Condition:
-    """What a row asks; a fact that is a condition already."""
+    """What a row asks; a fact that is its own condition becomes one."""
     return _condition(row.when)
 
 
@@ -550,7 +550,7 @@ def _check(
             raise refuse(rule, "has no words", "write its condition, result and source")
     for one in ids:
         if ids.count(one) > 1:
-            raise refuse(one, "is there twice", "give every row an id of its own")
+            raise refuse(one, "is in the table twice", "give every row an id of its own")
     if rules != list(words.rows):
         raise refuse("the rows", "are published in another order than they are tried in",
                      f"write the words in the order {', '.join(rules)}")  # fmt: skip
@@ -586,7 +586,7 @@ def facts_of(condition: Condition) -> set[str]:
 
 
 def read_words(file: Path) -> TableWords:
-    """The words of a table from the TOML file with its module."""
+    """The words of a table from the TOML file next to its module."""
     return convert(read_toml(file), TableWords, file)
 
 
@@ -658,7 +658,7 @@ class Reasoning:
     """The rules of one evaluation in the order they were asked.
 
     ``about`` names the thing asked about (an order, a result) where a table is asked of several,
-    so that the account can distinguish them .
+    so that the account can distinguish them.
     """
 
     __slots__ = ("_asked",)

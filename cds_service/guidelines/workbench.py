@@ -89,7 +89,7 @@ class Beginning(Struct, frozen=True):
 
 class Desk(Struct, frozen=True, rename="camel"):
     """What the page needs to know once. Without ``products`` no order is written by hand; the
-    first of ``stories`` is the one the tour opens, which ``tour`` says in a sentence or two."""
+    first of ``stories`` is opened by the tour, which ``tour`` describes in a sentence or two."""
 
     title: str
     controls: tuple[ResultControl | AgeControl | ProblemControl, ...]

@@ -216,7 +216,7 @@ def test_of_two_orders_one_is_left(child: str) -> None:
 
 @pytest.mark.parametrize(("first", "second"), [*product(RIGHT, RIGHT)])
 def test_of_two_right_orders_one_is_taken_away(first: str, second: str) -> None:
-    """Preselected, in every place: twice in the basket, with one in force, both in force."""
+    """Preselected, in every place: twice in the basket, next to one in force, both in force."""
     for drafts, active in (((first, second), ()), ((first,), (second,)), ((), (first, second))):
         request = call(CHILDREN["mild"], drafts, active)
         answer = ask(request)

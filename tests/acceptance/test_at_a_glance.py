@@ -228,7 +228,7 @@ def test_the_review_status_is_one_short_sentence_on_the_first_card() -> None:
 
 
 def test_a_detail_is_lists_and_plain_paragraphs() -> None:
-    """Read explicitly, or shown as it is, a card has labels and sentences and nothing else."""
+    """Read out, or shown as it is, a card has labels and sentences and nothing else."""
     line = re.compile(r"(?:- \*\*[\w ]+\*\*: \S.*|---|_[^_]+_|[^-#>|`\s].*|)")
     for name, card in CARDS:
         for one in card["detail"]:

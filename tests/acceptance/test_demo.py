@@ -60,7 +60,7 @@ def test_a_sample_taken_from_the_demo_gets_the_expected_advice_today(base: str) 
     for card in answer["cards"]:
         fired.update(card["extension"][RULES]["ruleIds"])
     assert set(expected["fires"]) <= fired
-    # stated today, it differs from the story in its dates alone
+    # dated today, it differs from the story in its dates alone
     assert [dateless(card["summary"]) for card in answer["cards"]] == [
         dateless(card["summary"]) for card in expected["cards"]
     ]

@@ -1,6 +1,6 @@
 """Servers send the entries of a Bundle as they please: no answer hangs on their order.
 
-Every sample infant is shown again with the entries of every Bundle in other orders, the drafts
+Every sample infant is sent again with the entries of every Bundle in other orders, the drafts
 among them, over every hook: the answer is the same to the byte, its uuids and rule ids included.
 """
 

@@ -113,7 +113,7 @@ def call(client: FlaskClient, patient_id: str, prefetch: dict[str, bytes]) -> tu
 
 
 def problems(status: int, said: Any, patient_id: str) -> list[str]:
-    """What is wrong with an answer about a child of which no B12 result is known."""
+    """What is wrong with an answer about a child without a known B12 result."""
     if status == 413:
         return []
     if status != 200:

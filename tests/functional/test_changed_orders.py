@@ -326,8 +326,7 @@ def test_a_draft_in_part_without_a_drug_gets_the_new_order_beside_it() -> None:
     assert created.count("MedicationRequest") == 1
 
 
-# --- filed once, and distinguished
-# ------------------------------------------------------------------
+# --- filed once, and distinguished ---------------------------------------------------------------
 
 
 def identifiers(answer: Json) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The sample infants of the demo: stated as if today were the day of their story."""
+"""The sample infants of the demo: dated as if today were the day of their story."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SERVICE = SERVICES["patient-view"]
 CALL = f"/cds-services/{SERVICE.id}"
 
 #: The child is under a month old by the calendar, or its birth date is incomplete: on some days
-#: no birth date says the same, and the story is not shown.
+#: no birth date says the same, and the story is left out.
 NOT_ON_EVERY_DAY = {
     "birth-month-maybe-newborn",
     "birth-month-straddles-two-years",
@@ -38,7 +38,7 @@ NOT_ON_EVERY_DAY = {
 }
 
 #: Tests on the last day of a window around a calendar month. Another day's month is shorter or
-#: longer, the window lies elsewhere, and the story is shown without its point.
+#: longer, the window lies elsewhere, and the story loses its point.
 #: Of a child known by its year of birth the youngest age differs from day to day, and so whether
 #: its weight is too high.
 ON_THE_EDGE_OF_A_MONTH = {

@@ -1,4 +1,4 @@
-"""``cds-service samples load``: what it says and sends, against a server that answers as stated."""
+"""``cds-service samples load``: what it says and sends, against a server with set answers."""
 
 from __future__ import annotations
 

@@ -468,7 +468,7 @@ CLAIMS: Mapping[str, tuple[str, ...]] = {
 
 @pytest.mark.parametrize(("need", "name"), CASES)
 def test_a_silent_answer_over_it_says_so(service: FlaskClient, need: str, name: str) -> None:
-    """Alone, in a child of which nothing else is known."""
+    """Alone, with nothing else known of the child."""
     change, _ = MUTATIONS[name]
     one = copy.deepcopy(RESOURCES[need])
     change(one)

@@ -45,7 +45,7 @@ WINDOWS = {"info": timedelta(hours=24), "warning": timedelta(hours=2)}
 ALL = sorted(one.name for one in STORIES.iterdir() if (one / "request.json").is_file())
 #: A child with a warning and a card of information.
 TWO_CARDS = "anaemia-moderate-breastfed"
-#: Its second card says the dose of the daily requirement.
+#: Its second card gives the dose of the daily requirement.
 THREE_CARDS = "vegan-mother-low-b12-six-months"
 PATH = "/cds-services/b12-under-two-patient-view"
 Json = dict[str, Any]
@@ -57,7 +57,7 @@ def account_of(answer: Json) -> Json:
 
 
 def said(cards: list[Json], patient: str) -> set[str]:
-    """What the cards say and suggest, anyone who ``patient`` is; the resources name the moment."""
+    """What the cards say and suggest, whatever id ``patient`` is; the resources name the moment."""
     return {
         json.dumps(
             [
@@ -123,7 +123,7 @@ def test_a_card_rests_until_its_time_is_over(indicator: str, past: timedelta, re
 @pytest.mark.parametrize("name", ALL)
 def test_what_is_never_hidden_is_not_hidden(name: str) -> None:
     """Everything was overridden a moment ago: critical cards, all cards at order-sign, cards about
-    drafts, and those that say what could not be determined still are."""
+    drafts, and those that say what could not be determined are still shown."""
     service, before = judged(name)
     done = held(name, NOW)
     shown = {one.uuid: one for one in done.response.cards}
@@ -294,7 +294,7 @@ def test_a_card_of_which_anything_changed_is_shown_again(
     before = ask(one, request)
     override(one, before["cards"])
     eventually(lambda: not ask(other, request)["cards"])
-    # What a child that no one knows is shown of the changed record.
+    # What the changed record brings for a child that no one knows.
     expected = ask(one, renamed(changed(request, what), unknown))["cards"]
     new = said(expected, unknown) - said(before["cards"], known)
     assert new

@@ -1,4 +1,4 @@
-"""A second guideline, a toy of three rules in `tests/guidelines/toy/`, with the first: on every
+"""A second guideline, a toy of three rules in `tests/guidelines/toy/`, next to the first: on every
 surface it is there by what it says of itself, and nothing outside it knows it."""
 
 from __future__ import annotations
@@ -304,7 +304,7 @@ def test_one_file_changes_both_each_under_its_own_name(tmp_path: Path) -> None:
         (f"[iron-toy.limits]\nferritin_low = {{ below = 500, {LOCAL} }}\n",
          "iron-toy.limits.ferritin_low: is tenfold off"),
         (f"[iron-toy.doses.drops]\namount = 20\n{LOCAL}\n",
-         "iron-toy.doses.drops.amount: is shown in words"),
+         "iron-toy.doses.drops.amount: is written in words"),
         ("[iron-toy.policy]\nnothing = 1\n", "iron-toy.policy: is not a name"),
         ("[iron.limits]\n", "iron: cannot be overridden"),
     ],

@@ -1,4 +1,4 @@
-"""What the workbench is shown by the service: pages, setup, reasoning, requests from Bundles."""
+"""What the workbench gets from the service: pages, setup, reasoning, requests from Bundles."""
 
 from __future__ import annotations
 

@@ -408,7 +408,7 @@ def small_dose_first() -> b12.Guideline:
 
 
 class Offer(NamedTuple):
-    """One choice of a card and the outcome it is on."""
+    """One choice of a card and the outcome it comes from."""
 
     outcome: Recommend
     choice: Choice

@@ -307,7 +307,7 @@ def test_a_maximum_that_cannot_be_worked_out_is_a_problem() -> None:
     ("dosage", "problem"),
     [
         (DraftDosage(route=(ORAL,)), "no dose is given"),
-        (DraftDosage(route=(ORAL,), schedule=DAILY, text="as stated"), "no dose is given"),
+        (DraftDosage(route=(ORAL,), schedule=DAILY, text="as directed"), "no dose is given"),
         (DraftDosage(route=(ORAL,), text="half a tablet daily"), "the dose is given in words only"),
         (DraftDosage(route=(ORAL,), schedule=DAILY, unclear=("dose",)),
          "the dose cannot be understood"),

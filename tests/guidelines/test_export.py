@@ -1,4 +1,4 @@
-"""The decision tables as plain data: anyone who writes another language from them has every row."""
+"""The decision tables as plain data: another language written from them has every row."""
 
 from __future__ import annotations
 

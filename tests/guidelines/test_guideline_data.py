@@ -159,8 +159,7 @@ def test_a_name_from_the_record_is_plain_words_on_the_card() -> None:
     assert "\n# now" not in detail
 
 
-# --- what qualifies a result is stated
-# --------------------------------------------------------------
+# --- what qualifies a result is stated ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

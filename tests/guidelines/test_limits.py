@@ -70,7 +70,7 @@ def _drawn_up(x: Decimal) -> bool:
 
 
 def _injected_for(x: Decimal) -> bool:
-    """Whether a course of so many days is reported to be long for benzyl alcohol."""
+    """Whether a course of so many days is called long for benzyl alcohol."""
     dose = G.file.doses.neurological_injections
     (phase,) = dose.phases
     shorter = structs.replace(dose, phases=(structs.replace(phase, duration=int(x)),))

@@ -292,7 +292,7 @@ def too_much(order: Ordered) -> set[str]:
 
 
 def too_little(order: Ordered) -> set[str]:
-    """Of the cards of small doses the first speaks; nothing is reported to be small where a unit
+    """Of the cards of small doses the first speaks; nothing is called small where a unit
     was probably confused, and none where nothing is to be treated."""
     if too_much(order) == {"ORD-04"}:
         return set()

@@ -406,7 +406,7 @@ STRENGTHS = (
     ("1 mg ampoule", 1000, None), ("1000 mcg/mL vial", None, 1000),
     ("1 mg/1 mL vial", None, 1000), ("1000 mcg/mL 10 mL vial", 10000, 1000),
     ("1 ML 1 MG/ML prefilled syringe", 1000, 1000),
-    # not a strength, or not one that can be shown
+    # not a strength, or not one that can be determined
     ("tablet", None, None), ("1000 tablet", None, None), ("1 mg oral solution", None, None),
     ("1 mg injection", None, None), ("1 mg/kg tablet", None, None),
     ("1 mg/day tablet", None, None), ("0.1 % solution", None, None),

@@ -46,7 +46,7 @@ from cds_service.language import Message
 
 
 def _renamed(name: str, text: str) -> str:
-    """Other words for ``text``, from which nothing of it can be shown but what is filled in."""
+    """Other words for ``text``, from which nothing of it can be guessed but what is filled in."""
     return " ".join([f"Said.{name}", *(f"{{{one}}}" for one in sorted(placeholders(text)))])
 
 

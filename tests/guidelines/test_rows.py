@@ -51,8 +51,7 @@ FAR_TOO_MANY = 2_000_000
 
 Combination = tuple[object, ...]
 
-# --- which values a table distinguishes
-# -------------------------------------------------------------
+# --- which values a table distinguishes -----------------------------------------------------------
 
 
 def conditions(table: Table[Any, Any]) -> Iterator[Condition]:

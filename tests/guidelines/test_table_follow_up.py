@@ -245,7 +245,7 @@ def test_a_good_level_never_hides_new_signs_or_a_forgotten_check() -> None:
     ],
 )
 def test_what_replaces_the_order_stands_alone(record: Record, replaces: str) -> None:
-    """No card with it says to continue the order, or to check a treatment that ends."""
+    """No card next to it says to continue the order, or to check a treatment that ends."""
     seen = see(record)
     assert seen.stopped
     assert cards(seen)[0] == replaces

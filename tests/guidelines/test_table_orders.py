@@ -320,7 +320,7 @@ def test_a_route_that_nobody_gave_is_not_checked() -> None:
 
 @pytest.mark.parametrize("signing", [True, False])
 def test_an_order_that_cannot_be_read_may_be_of_vitamin_b12(signing: bool) -> None:
-    """Neither silence nor a second treatment silently: it is stated, and with the advice."""
+    """Neither silence nor a second treatment without notice: it is stated, next to the advice."""
     for record in (a_record(), a_record(level=ADEQUATE)):
         seen = see_orders(record, signing=signing, unreadable=1)
         assert "ORD-09" in about_orders(seen)

@@ -525,7 +525,7 @@ def test_a_weight_of_the_standard_lies_where_the_standard_has_it(
     assert abs(found - deviations) < Decimal("0.1")
 
 
-# --- words hold back, with every row that treats ------------------------------------------------
+# --- words hold back, next to any row that treats -----------------------------------------------
 
 
 @pytest.mark.parametrize("level", [80, 199, 200, 299])
@@ -552,7 +552,7 @@ def test_beside_an_order_that_is_b12_by_name_none_is_recommended_and_the_card_as
     assert seen.says("ask before adding") or seen.says("ask first")
 
 
-# --- nothing is called mild with a critical card ------------------------------------------------
+# --- nothing next to a critical card is called mild ----------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -277,5 +277,5 @@ def test_one_row_of_such_a_rule_is_asked_by_its_id() -> None:
 
 
 def test_two_rows_of_one_id_stop_the_start() -> None:
-    with pytest.raises(GuidelineError, match="is there twice"):
+    with pytest.raises(GuidelineError, match="is in the table twice"):
         Table.of("example", Child, (PARTS[1], *PARTS[1:]), PARTED, first=True)

@@ -288,7 +288,7 @@ def test_requests_that_are_no_good_http(
         assert name not in CUT or status == "400", (name, received[:200])
         outcomes["answered" if status < "300" else "refused"] += 1
     for outcome, count in outcomes.items():
-        record_property("counted", (f"requests that are not good HTTP, {outcome}", count))
+        record_property("counted", (f"requests that are not valid HTTP, {outcome}", count))
     assert outcomes["refused"] >= 20
 
 

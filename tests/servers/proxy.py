@@ -1,4 +1,4 @@
-"""A proxy on loopback before a real FHIR server, to put in its way what is in its way outside.
+"""A proxy on loopback before a real FHIR server, to put in its way what gets in its way outside.
 
 with Proxy(base, token="secret") as proxy:
     ... proxy.base ...

@@ -27,7 +27,7 @@ PATIENCE_S = 240.0
 
 
 class Running(NamedTuple):
-    """Our server; ``base`` is its FHIR base address."""
+    """A server we started; ``base`` is its FHIR base address."""
 
     base: str
     process: subprocess.Popen[bytes]
@@ -55,7 +55,7 @@ class Servers:
                 _run(["npm", "ci", "--silent", "--ignore-scripts"], self._medplum)
 
     def java(self, name: str, *arguments: str) -> list[str]:
-        """The command that runs our class."""
+        """The command that runs one of our classes."""
         classpath = f"{self._java}:{(self._java / 'classpath').read_text()}"
         quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
         return ["java", "-Xmx1500m", quiet, "-cp", classpath, name, *arguments]

@@ -264,7 +264,7 @@ def test_ten_thousand_pages_are_not_asked_of_it(hapi: str) -> None:
     assert len(proxy.asked) < 250
 
 
-# --- what is between -------------------------------------------------------------------------
+# --- what comes between ----------------------------------------------------------------------
 
 
 def authorization(token: str, story: Story) -> dict[str, Any]:

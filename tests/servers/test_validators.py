@@ -27,7 +27,7 @@ EXPLAINED = {
     # A narrative is for people without our data; the card's text is what people read.
     r"Constraint failed: dom-6: .* \(Best Practice Recommendation\)",
     # LOINC, RxNorm and SNOMED CT are not among the offline definitions; their codes are checked by
-    # `cds-service check` and are with their sources in codes/SOURCES.toml.
+    # `cds-service check` and are listed with their sources in codes/SOURCES.toml.
     r"CodeSystem is unknown and can't be validated: http://(loinc\.org|snomed\.info/sct|"
     r"www\.nlm\.nih\.gov/research/umls/rxnorm) for .*",
 }
@@ -137,7 +137,7 @@ def test_hl7s_validator_passes_all_and_finds_what_is_broken(
         if any(severity in ("error", "fatal") for severity, _ in messages)
     }
     assert found == set(BROKEN)
-    # Each resource was looked at: it was shown that it has no narrative.
+    # Each resource was looked at: the validator says of each that it has no narrative.
     assert all(said)
     record_property("counted", ("suggested resources passed by HL7's validator", len(resources)))
 

@@ -1,4 +1,4 @@
-"""What was overridden for a patient, as the database says it and the store asks."""
+"""What was overridden for a patient, as the database reports it and the store asks for it."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_many_that_start_at_once_make_the_tables_once(url: str) -> None:
                 if time.monotonic() > until:
                     failures.append(error)
                     break
-            except Exception as error:  # noqa: BLE001 - stated below
+            except Exception as error:  # noqa: BLE001 - reported below
                 failures.append(error)
                 break
         database.close()

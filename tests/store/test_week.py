@@ -193,7 +193,7 @@ DIMENSIONS: dict[str, Callable[[Told], str]] = {
 
 
 def words_of(reason: str) -> str:
-    """The display of our code; anything else is words already."""
+    """The display of one of our codes; anything else is words already."""
     offered = load_services()[0].guideline.wording.override_reasons
     return next((one.display for one in offered if one.code == reason), reason)
 

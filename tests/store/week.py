@@ -1,6 +1,6 @@
 """A week of three EHRs and their clinicians, calling the service over HTTP.
 
-Some three hundred children, each stated by one of the sample stories, are seen over seven days by
+Some three hundred children, each from one of the sample stories, are seen over seven days by
 clinicians who take, override and ignore cards by a pattern of their own. On the way happens what
 happens: calls are sent twice or broken, feedback is repeated, comes in batches at night, in Epic's
 spelling, from a clock that is behind, about a card no one knows, or never. On Monday the hospitals
@@ -40,7 +40,7 @@ from cds_service.store.keeping import Store
 from cds_service.workbench import samples
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "feedback-report.md"
-FIRST_DAY = date(2026, 1, 8)  # a Thursday: the seven days be in two calendar weeks
+FIRST_DAY = date(2026, 1, 8)  # a Thursday: the seven days fall in two calendar weeks
 DAYS = 7
 CHILDREN = 320
 NORTH, SOUTH, VILLAGE = "north-hospital", "south-hospital", "village-practice"

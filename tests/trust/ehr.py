@@ -117,7 +117,7 @@ class Used:
 
 
 def register(folder: Path, ehrs: Iterable[Ehr]) -> Path:
-    """The clients file of ``ehrs``, with their keys with it unless they publish them."""
+    """The clients file of ``ehrs``, with their keys next to it unless they publish them."""
     entries = []
     for ehr in ehrs:
         entry = {"name": ehr.name, "issuer": ehr.issuer, **ehr.registered}
@@ -162,7 +162,7 @@ def service(
 
 
 class Listener(Loopback):
-    """A web server on loopback that counts who comes, and answers as it is shown."""
+    """A web server on loopback that counts who comes, and answers as instructed."""
 
     def __init__(self, body: bytes | None = None) -> None:
         self.body = body

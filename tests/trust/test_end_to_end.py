@@ -1,4 +1,4 @@
-"""The whole way, as docs/security.md says it: keys, register, service, tokens, several workers."""
+"""All of what docs/security.md describes: keys, register, service, tokens, several workers."""
 
 from __future__ import annotations
 

@@ -240,7 +240,7 @@ def test_forged_tokens_use_up_nobodys_calls(file: Path) -> None:
     assert post(client, NORTH.bearer()).status_code == 200
 
 
-# --- the guard alone, with a clock that is still -------------------------------------------
+# --- the guard alone, with a clock that is stopped -----------------------------------------
 
 
 class AnyKey:

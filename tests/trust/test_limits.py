@@ -28,7 +28,7 @@ AROUND = [(-1, True), (0, True), (1, False)]
 
 
 def refusal(body: dict[str, Any], hook: str = "order-select", **limits: int) -> tuple[int, str]:
-    """Status and member of the refusal; 200 when none exists."""
+    """Status and member of the refusal; 200 when it was let in."""
     try:
         parse_request(json.dumps({**ASKED, "hook": hook, **body}).encode(), hook, Limits(**limits))
     except ServiceError as error:

@@ -77,7 +77,7 @@ def only(draft_orders: object, **but: Any) -> Draft:
 
 
 def line(**parts: Any) -> DraftDosage:
-    (dosage,) = only(order(dosageInstruction=[{"text": "as stated", **parts}])).dosages
+    (dosage,) = only(order(dosageInstruction=[{"text": "as directed", **parts}])).dosages
     return dosage
 
 

@@ -27,7 +27,7 @@ ADHERENCE = "http://hl7.org/fhir/CodeSystem/medication-statement-adherence"
 # --- the table ---------------------------------------------------------------------------------
 
 _PACKAGES = {"STU3": "fhir.resources.STU3", "R4B": "fhir.resources.R4B", "R5": "fhir.resources"}
-#: Read with the names that a version has; doses of STU3 are called so in some of its tools.
+#: Read besides the names that a version has; doses of STU3 are called so in some of its tools.
 _BESIDE = {
     "doseSimpleQuantity",
     "occurrenceDateTime", "occurrencePeriod", "occurrenceTiming",
@@ -335,8 +335,7 @@ def test_a_problem_and_an_allergy_of_r5_are_read() -> None:
     ]
 
 
-# --- what fits no version is stated
-# ----------------------------------------------------------------
+# --- what fits no version is stated --------------------------------------------------------------
 
 ADMINISTERED = {"resourceType": "MedicationAdministration", "id": "1", "status": "completed"}
 

@@ -1,4 +1,4 @@
-"""What no sensible client sends as feedback, and what it is shown."""
+"""What no sensible client sends as feedback, and how it is answered."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from cds_service.fhir.reading.context import Owner, are_known, source_of
 #: Statuses of a task that someone still has to see to, and of one that no one has.
 _OPEN = frozenset({"draft", "requested", "received", "accepted", "ready", "in-progress", "on-hold"})
 _CLOSED = frozenset({"rejected", "cancelled", "failed", "completed", "entered-in-error"})
-#: Statuses of a family history: one of the first says something, the others that none exists.
+#: Statuses of a family history: one of the first says something, the others say nothing.
 _TELLING = frozenset({"", "partial", "completed"})
 _NEVER_WAS = frozenset({"entered-in-error", "health-unknown"})
 #: HL7's codes of who someone is to a patient, under the addresses of all versions.

@@ -137,7 +137,7 @@ class Collector:
         return usable > 0 or beside == len(answer.resources)
 
     def _is_beside(self, need: Need, resource_type: str | None) -> bool:
-        """Whether a resource of another type may be there, as a Medication may."""
+        """Whether a resource of another type may come with the answer, as a Medication may."""
         if resource_type is None:
             self._count_unreadable(need)
         elif resource_type in _CLINICAL:
@@ -227,7 +227,7 @@ def _by_date_and_id(
     thing: Measurement | Problem | Medication | Procedure | Allergy | TestOrder,
 ) -> tuple[float, str]:
     """What does not say when comes last. No answer may hang on the order of a Bundle, in which
-    servers put what they please: twins are shown in this order, whichever came first."""
+    servers put what they please: twins are named in this order, whichever came first."""
     when = None
     if isinstance(thing, Measurement):
         when = thing.when
@@ -290,8 +290,8 @@ def _keep(found: dict[object, _Place], identity: tuple[str, str | None], place: 
 
 
 def _key_beside(before: _Place, identity: object, place: _Place) -> object | None:
-    """Where another resource of one identity is kept: again, in place of an older copy of itself,
-    or not at all.
+    """Where another resource of one identity is kept: on its own, in place of an older copy of
+    itself, or not at all.
 
     Two that share type and id but neither address nor order are two: none may hide another.
     """
@@ -335,7 +335,7 @@ _SALVAGED = frozenset({"Condition", "AllergyIntolerance", "MedicationRequest"})
 def _remains_of(kind: str, resource: Raw | bytes) -> Problem | Allergy | Medication | None:
     """What a resource that could not be read still warns of, by its code alone.
 
-    A problem counts as possible, an allergy as valid, an order as one to be looked at:
+    A problem counts as possible, an allergy as in force, an order as one to be looked at:
     none of them may vanish because some other part of it is malformed.
     """
     if kind not in _SALVAGED:

@@ -31,7 +31,7 @@ class Owner(Struct, frozen=True):
     ) -> bool | None:
         """Whether the reference means this patient; ``None`` when it names no one known here.
 
-        ``resource`` is what it is in: a patient contained in it is this one by an identifier.
+        ``resource`` has the reference: a patient contained in it is this one by an identifier.
         """
         if reference is None:
             return None
@@ -55,7 +55,7 @@ class Owner(Struct, frozen=True):
         patient: wire.Reference | None,
         resource: Raw | bytes = b"",
     ) -> bool | None:
-        """The same for a resource that may name its patient twice; two patients are no one."""
+        """The same for a resource that may name its patient twice; two patients count as no one."""
         mine = self.is_meant_by(subject or patient, resource)
         if subject and patient and self.is_meant_by(patient, resource) is not mine:
             return None

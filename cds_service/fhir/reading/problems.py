@@ -79,7 +79,7 @@ def read_allergy(
             codes += tuple(code for code in elements.codes(substance) if code not in codes)
     if not context.wants(codes):
         return ()
-    # DSTU2 has one status for both; a status unknown here leaves the allergy valid.
+    # DSTU2 has one status for both; a status unknown here leaves the allergy in force.
     clinical, certainty = (
         elements.status(said or sent.status, known)[0]
         for said, known in (

@@ -67,7 +67,7 @@ __all__ = [
 
 
 class Evaluation(guideline.Evaluation[Facts], frozen=True):
-    """With the judgements that are between the facts and the outcomes, where there are any."""
+    """With the judgements that come between the facts and the outcomes, where there are any."""
 
     assessment: Assessment | None = None
 
@@ -264,7 +264,7 @@ def _one_treatment(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
 
 
 def _one_main(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """The most urgent of those that would lead does; the others are with it."""
+    """The most urgent of those that would lead does; the others follow."""
     return _first_alone(
         outcomes, lambda one: one.main, lambda one: structs.replace(one, main=False)
     )
@@ -307,7 +307,7 @@ def _unsettled_results(facts: Facts, a: Assessment, g: Guideline) -> list[Outcom
 
 
 def _settled(a: Assessment) -> bool:
-    """There is a result that says how the child is."""
+    """There is a result that settles the child's status."""
     return a.status.level is not None and a.status.name != "unknown"
 
 

@@ -87,7 +87,7 @@ class Signs(Struct, frozen=True):
     ``rule`` and ``alarm`` are what the table SIGN says of it where no level is usable, "" and
     ``None`` without a sign. ``suggestive`` names every suggestive sign with its value,
     ``beyond`` those that no other fact of the severity table names. ``backing`` when there is a
-    sign by a code or a number with the metabolites, so that these convince. ``low_lines`` are
+    sign by a code or a number next to the metabolites, so that these convince. ``low_lines`` are
     the low blood cell lines, ``metabolites`` the raised ones of the last month.
     """
 
@@ -246,7 +246,7 @@ def metabolite_evidence(
     """What the metabolites say together, and the raised ones.
 
     One raised value is enough; ``both_normal`` asks for two normal ones before a sign is explained
-    away. With one that is neither raised nor normal nothing is.
+    away. Next to one that is neither raised nor normal nothing is.
     """
     return _together(metabolites_of(facts, sample, limits), both_normal=both_normal)
 

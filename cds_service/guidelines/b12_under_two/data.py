@@ -502,7 +502,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Orders(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is stated of an order being written, with the sentences of its cards."""
+    """What is stated of an order being written, besides the sentences of its cards."""
 
     dose_unknown: str
     in_micrograms: str
@@ -786,7 +786,7 @@ class SubstanceNames(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FormNames(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a product comes in: pieces that are counted (``tablet`` represents everything solid,
+    """What a product comes in: pieces that are counted (``tablet`` covers everything solid,
     ``ampoule`` for every container of an injection), and ``liquid`` for what is measured."""
 
     tablet: tuple[str, ...]
@@ -819,7 +819,7 @@ class RouteNames(Struct, frozen=True, forbid_unknown_fields=True):
 
 class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
     """Words of problems that are signs. ``not_now`` makes a name one that denies, speaks of the
-    past or is of someone else; a ``marker`` counts with a word of ``screening``."""
+    past or is of someone else; a ``marker`` counts next to a word of ``screening``."""
 
     neurological: tuple[str, ...]
     suggestive: tuple[str, ...]

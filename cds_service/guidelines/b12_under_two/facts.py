@@ -307,7 +307,7 @@ def _done(procedure: Procedure, on: date) -> bool:
 
 
 def _breast_fed(newest: Sequence[Measurement], problems: _Problems, g: Guideline) -> bool | None:
-    """The newest answer that says, of several that any of them is breast milk; ``None`` when it
+    """What the newest answer says, of several whether any of them is breast milk; ``None`` when it
     is not known."""
     if newest:
         return any(_feeding_answer(one, g) for one in newest)
@@ -738,7 +738,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
 
 
 def _is_newer_unread(unread: Sequence[Measurement], levels: Sequence[Level]) -> bool:
-    """Whether a B12 result that cannot be read, or that only a name says to be one, may be newer
+    """Whether a B12 result that cannot be read, or that only its name shows to be one, may be newer
     than the newest valid level; one without a date may be."""
     if not levels:
         return bool(unread)
@@ -797,14 +797,14 @@ def _neurological(
 
 
 class _Reactions(NamedTuple):
-    """Reactions to cobalamin by code, and those to cobalamin or cobalt that only a name says."""
+    """Reactions to cobalamin by code, and those to cobalamin or cobalt that only a name shows."""
 
     coded: tuple[str, ...]
     named: tuple[str, ...]
 
 
 def _reactions(record: Record, problems: _Problems, g: Guideline) -> _Reactions:
-    """Allergies and adverse reactions that are valid. By a name alone one is possible: it may be of
+    """Allergies and adverse reactions in force. By a name alone one is only possible: it may be of
     the metal, or of something else in the product."""
     coded = [one.name for one in problems.of("cobalamin_reaction", lasting=True)]
     named: list[str] = []

@@ -180,8 +180,8 @@ def changes_treatment(outcome: Outcome) -> bool:
 def beside(
     what: Literal["a change", "a danger"], outcomes: Iterable[Outcome], g: Guideline
 ) -> list[Outcome]:
-    """What of this table is still stated besides a change of treatment or a danger in it: nothing
-    that says to go on, and with a danger nothing that calls the present order a success."""
+    """What of this table is still stated next to a change of treatment or a danger in it: nothing
+    that advises going on, and next to a danger nothing that calls the present order a success."""
     silenced = {
         row.rule
         for table in (g.tables.follow_up_response, g.tables.follow_up_checks)

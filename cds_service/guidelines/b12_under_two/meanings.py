@@ -1,7 +1,7 @@
-"""What words mean that are where no known code does: signs, the mother's facts, nitrous oxide.
+"""What words mean in the place of a known code: signs, the mother's facts, nitrous oxide.
 
 Words hold back, warn and ask for a test; they never choose a dose and never make a child deficient
-or adequate. A name that denies, speaks of the past, or is of someone else says nothing here.
+or adequate. A name that denies, speaks of the past, or is of someone else counts for nothing here.
 """
 
 from __future__ import annotations

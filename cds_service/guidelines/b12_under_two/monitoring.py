@@ -53,7 +53,7 @@ def potassium_low(facts: Facts, g: Guideline) -> bool:
 
 def baseline(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) -> list[Wanted]:
     """Before treatment: blood count, metabolites, folate and ferritin without a recent result;
-    the level itself where none exists, or only an old one."""
+    the level itself where it is missing or old."""
     wanted: list[Wanted] = [
         (test, facts.on)
         for test, lab in _BASELINE
@@ -89,7 +89,7 @@ def without_result(wanted: Iterable[Wanted], facts: Facts, g: Guideline) -> list
 
 def repeated_metabolites(facts: Facts, assessment: Assessment, g: Guideline) -> list[Wanted]:
     """In four weeks, the metabolites that are neither normal nor convincingly raised, and those
-    that are followed with an adequate level."""
+    that are followed up next to an adequate level."""
     status = assessment.status
     unclear = [*status.grey_metabolites]
     followed = status.name == "adequate with signs" and not facts.neurological

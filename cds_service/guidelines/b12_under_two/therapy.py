@@ -206,7 +206,7 @@ class _Found:
         """The current course: what is ordered or given now, and what surely came before it without
         a break, by the same way.
 
-        What is over and does not say since when is not a part of it, nor is what goes another way:
+        What is over and does not say since when is not part of it, nor is what goes another way:
         on injections that follow what was swallowed the response is that to the injections.
         """
         spans = [one for one in self._in_order() if _same_way(one.route, route)]

@@ -42,7 +42,7 @@ _NEEDS: Mapping[str, str] = {
     **dict.fromkeys((*LAB_UNITS, "newborn_screening", "gestational_age"), "labs"),
     "breastfeeding_status": "feeding", "diet": "feeding",
 }  # fmt: skip
-#: Those of which an answer counts that is not a number.
+#: Those of which an answer in words or codes counts.
 _ANSWERED = frozenset({"newborn_screening", "breastfeeding_status", "diet"})
 #: Where words stand in for a code; nothing stands in for what is wrong otherwise.
 _WITHOUT_A_CODE = frozenset({"code system", "no code"})

@@ -355,7 +355,7 @@ def _treatment(choices: Sequence[Choice], g: Guideline) -> Message:
 
 
 def _graded(a: Assessment) -> Words:
-    """That nothing is worse, with a level that says all: one that is neither old nor
+    """That nothing is worse, next to a level that says all: one that is neither old nor
     contradicted, nor low for its metabolites alone."""
     plain = a.status.name == "deficient" and a.status.level is not None
     return say(Texts.headline_graded) if plain else ""

@@ -1,4 +1,4 @@
-"""What the first two weeks of a course give, with the regimen and with published schedules."""
+"""What the first two weeks of a course give, against the regimen and published schedules."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Course:
 
     def given(self, order: Order) -> Decimal | None:
         """All that is ordered or was given in the first two weeks of a treatment that begins;
-        ``None`` where it cannot be determined, or where no treatment begins. With an injection only
-        what is injected counts: a dose by mouth does not make up for one that is missing, and
+        ``None`` where it cannot be determined, or where no treatment begins. Next to an injection
+        only what is injected counts: a dose by mouth does not make up for one that is missing, and
         injections after what was swallowed begin a treatment."""
         if self._facts.age.under_one_month or not self._begins(order):
             return None

@@ -369,7 +369,7 @@ class OrderChecks:
 
     @cached_property
     def _running(self) -> list[Order]:
-        """The orders in force by code that no draft represents."""
+        """The orders in force by code that are not among the drafts."""
         drafted = {one.draft.source for one in self._of_b12}
         return [
             as_order(one, self.facts.weight.kg, self.g)
@@ -429,7 +429,7 @@ class OrderChecks:
 
     def _amended(self, order: Order, rule: str, correction: Correction) -> tuple[Choice, ...]:
         """``order`` put right so that no other is left next to it: it goes where another is right
-        or is before it; otherwise the others go with its change."""
+        or comes before it; otherwise the others go with its change."""
         if correction in ("none", "removed"):
             return self._regimens.correct(order, correction, rule)
         if self._kept is not None:  # taking this one away is all there is to do

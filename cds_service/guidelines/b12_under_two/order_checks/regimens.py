@@ -147,7 +147,7 @@ class Regimens:
         return self._regimens[order.injected]
 
     def notes(self, order: Order, place: Literal["instead", "regimen"]) -> list[Note]:
-        """The regimen in words, its drug named, and the safety of it; nothing if none exists."""
+        """The regimen in words, its drug named, and the safety of it; nothing without one."""
         regimen = self.like(order)
         if regimen is None:
             return []

@@ -7,7 +7,7 @@ workbench read the rows themselves.
 
 A file of words may also say, before its rows, why the table or a row of it is not asked of some
 children (``unasked``), and under ``[absent]`` what it means of a fact to have no value where that
-is not "unknown". A table asked of several things (results, orders) is shown which by ``about``.
+is not "unknown". A table asked of several things (results, orders) learns which from ``about``.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class StatusFacts(Struct, frozen=True):
     unknown without one; ``sample_day`` the day of its sample counted from the first dose, at most
     0 before it. ``softened`` when a result within two weeks was deficient and this one is not.
     ``convincing`` when raised metabolites turn an unclear level into a deficiency.
-    ``suggestive`` when a code or a number says a sign of either strength with the metabolites.
+    ``suggestive`` when a code or a number shows a sign of either strength next to the metabolites.
     ``suggested`` when signs, words or the newborn screening ask for a level.
     ``treated_since`` when B12 was ordered or given on or after its day. ``newest_days`` and
     ``newest_unplaced`` are of the newest result, which may be another."""
