@@ -3,6 +3,9 @@ SAF-05b: an allergy by its name only."""
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
+
 import pytest
 from builders import (
     COBALAMIN_C,
@@ -22,6 +25,8 @@ from builders import (
 )
 
 from cds_service.clinical import Code, Measurement, PlannedDrug, PlannedTest, StoppedDrug
+from cds_service.guidelines.b12_under_two.data import Texts
+from cds_service.language import say
 
 
 def no_cyanocobalamin(seen: Seen) -> bool:
@@ -145,6 +150,38 @@ def test_under_one_month_there_is_no_dose() -> None:
         assert seen.shows("ETI-01b")
         assert not seen.doses
     assert not see(a_record(*labs, level=a_level(400))).shows("ETI-01b")
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"), [(day(20), True), (months_old(1), False), (months_old(6), False)]
+)
+@pytest.mark.parametrize(
+    ("record", "card"),
+    [
+        ({"labs": ("homocysteine", 120)}, "ETI-01b"),
+        ({"labs": ("methylmalonate", 11)}, "ETI-01c"),
+        ({"problems": [COBALAMIN_C]}, "RTE-01"),
+    ],
+)
+def test_whoever_is_sent_for_an_injection_under_one_month_reads_which_product(
+    record: dict[str, Any], card: str, age: date, *, expected: bool
+) -> None:
+    """Above the rule, though no dose is suggested at that age."""
+    labs = [a_lab(*record["labs"])] if "labs" in record else []
+    problems = record.get("problems", [])
+    seen = see(a_record(*labs, level=a_level(250), birth=age, problems=problems))
+    shown = [one for one in seen.cards if "reservative-free product only" in one.detail]
+    assert seen.shows(card)
+    assert bool(shown) is expected
+    assert all("reservative-free" in one.detail.partition("---")[0] for one in shown)
+
+
+@pytest.mark.parametrize(("age", "expected"), [(day(20), True), (months_old(1), False)])
+def test_a_draft_refused_for_an_injection_says_so_too(age: date, *, expected: bool) -> None:
+    record = a_record(a_lab("homocysteine", 120), level=a_level(400), birth=age)
+    seen = see_orders(record, a_draft())
+    notes = [note.text for note in seen.outcome("ORD-10.suspected").notes]
+    assert (say(Texts.preservative_free) in notes) is expected
 
 
 def test_a_reaction_to_cobalamin_withholds_the_dose_here_too() -> None:

@@ -417,17 +417,24 @@ def drugs_of(choice: Choice) -> list[PlannedDrug]:
 
 
 def safety_notes(
-    choices: Sequence[Choice], indicator: Indicator, p: Prescriber, *, allergic: bool
+    choices: Sequence[Choice],
+    indicator: Indicator,
+    p: Prescriber,
+    *,
+    allergic: bool,
+    told: bool = False,
 ) -> tuple[list[Note], Indicator]:
     """Safety points that apply, and the indicator they demand. ``allergic`` when a reaction to
     cobalamin is to be stated, which makes the card critical: only where a child is, or is to be,
-    treated."""
+    treated. ``told`` when the words of the card send for an injection that it does not offer."""
     said = _SafetyNotes(p, indicator)
     drugs = [drug for choice in choices for drug in drugs_of(choice)]
     said.of_substances(drugs, allergic=allergic)
     injecting = any(drug.route != p.g.file.routes.oral for drug in drugs)
     if injecting:
         said.of_injecting()
+    if injecting or told:
+        said.of_preservative()
     said.of_treating(injecting=injecting)
     if drugs:
         said.of_other_orders()
@@ -472,7 +479,9 @@ class _SafetyNotes:
             self._say(say(Texts.bleeding_label), part="position")
         elif not self._counted():
             self._say(say(Texts.platelets_unknown), part="before")
-        if p.preservative_free:
+
+    def of_preservative(self) -> None:
+        if self.p.preservative_free:
             self._say(say(Texts.preservative_free))
 
     def _counted(self) -> bool:

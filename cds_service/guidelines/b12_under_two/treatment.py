@@ -107,6 +107,7 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
         offer.indicator,
         prescriber,
         allergic=allergic and prescriber.safety.concerned,
+        told=_tells_to_inject(advice, facts, a),
     )
     urgency = _urgency_notes(facts, a)
     suspected = a.suspicion if advice.kind == "suspected" else ""
@@ -130,6 +131,16 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
         selection=offer.selection,
         main=True,
     )
+
+
+def _tells_to_inject(advice: Advice, facts: Facts, a: Assessment) -> bool:
+    """The words of the card send for an injection, or for treatment, whatever it offers."""
+    if advice.kind in ("specialist", "choose"):
+        return True
+    if advice.kind == "suspected":
+        return a.suspicion != "ETI-01d"
+    said = a.status.deficient and facts.age.under_one_month  # RTE-02 names the product itself
+    return bool(facts.worded.neurological) and a.status.concerned and not said
 
 
 def requirement_card(
@@ -515,7 +526,7 @@ def switch_to_injection(
         choices = list(_left_open(choices))
     notes += prescriber.notes
     notes += dose_notes(choices, prescriber)
-    safety, indicator = safety_notes(choices, "warning", prescriber, allergic=allergic)
+    safety, indicator = safety_notes(choices, "warning", prescriber, allergic=allergic, told=True)
     return Recommend(
         "DUP-03",
         "DUP-03",

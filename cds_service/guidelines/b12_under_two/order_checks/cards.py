@@ -16,13 +16,26 @@ from cds_service.guidelines.b12_under_two.dosing import shown_dose
 from cds_service.guidelines.b12_under_two.giving import instead
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, replacement
+from cds_service.guidelines.b12_under_two.prescribing import preservative_matters
 from cds_service.guidelines.b12_under_two.tables.order import Answer
 from cds_service.guidelines.b12_under_two.words import CardValues, finding_notes
 from cds_service.guidelines.engine import Choice, Indicator, Note, Recommend, most_urgent
+from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Message, say
 
 #: The card of a dose that only a specialist can judge.
 SPECIALIST = "ORD-04.specialist"
+#: The cards that send for an injection in place of the order.
+_INJECTED_INSTEAD = frozenset(
+    {
+        "ORD-01",
+        "ORD-02",
+        "ORD-02.active",
+        "ORD-02.inborn",
+        "ORD-10.inborn",
+        "ORD-10.suspected",
+    }
+)
 
 
 class Said(NamedTuple):
@@ -50,6 +63,10 @@ class Cards:
     @cached_property
     def _values(self) -> CardValues:
         return CardValues(self._facts, self._a, (), self._g)
+
+    @cached_property
+    def _preservative_harms(self) -> bool:
+        return preservative_matters(self._facts, self._g, Reasoning())
 
     @cached_property
     def _findings(self) -> list[Note]:
@@ -120,6 +137,8 @@ class Cards:
             yield from _usual_in_ml(order)
         if regimens:
             yield from self._regimens.notes(order, "instead")
+        elif self._preservative_harms and answer.card in _INJECTED_INSTEAD:
+            yield Note("safety", say(Texts.preservative_free))
 
 
 def _read(order: Order) -> Message:
