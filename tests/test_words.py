@@ -290,6 +290,14 @@ def test_every_text_is_given_the_values_it_names() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_no_text_takes_a_date_for_a_day() -> None:
+    """It may be known by its month or year only, which is never "on 2026"."""
+    on_a_day = re.compile(r"\bon \{(?:\w*_)?(?:date|start)\}")
+    assert on_a_day.search("B12 on {later_date}")
+    written = {id_ for id_, text in LANGUAGE.texts.items() if on_a_day.search(text)}
+    assert written == {"format.on_day"}
+
+
 def test_every_text_of_the_service_is_said_somewhere() -> None:
     said = {id_ for one in SAID for id_ in one.ids}
     by_kind = {*(f"list.{one}" for one in house.List.__struct_fields__),

@@ -40,6 +40,7 @@ from cds_service.guidelines.engine import (
 )
 from cds_service.language import (
     Amount,
+    Dated,
     Language,
     Listed,
     Message,
@@ -525,11 +526,12 @@ def _has_number(value: object) -> bool:
         return any(map(_has_number, value.values.values()))
     if isinstance(value, Listed):
         return any(map(_has_number, value.items))
-    return isinstance(value, Amount | Decimal | int | date)
+    return isinstance(value, Amount | Decimal | int | date | Dated)
 
 
 def _cut(words: str, most: int) -> str:
-    """At most so many characters, cut where a word ends and no bracket is open."""
+    """At most so many characters, cut where a word ends and no bracket is open; a number at the
+    end goes too, since its unit is cut off."""
     if len(words) <= most:
         return words
     room = words[: most - 1]
@@ -537,7 +539,13 @@ def _cut(words: str, most: int) -> str:
     if kept.count("(") > kept.count(")"):
         kept = kept[: kept.rindex("(")]
     kept = kept.rstrip(" ,;:(")
+    while " " in kept and _is_bare_number(kept[kept.rindex(" ") + 1 :]):
+        kept = kept[: kept.rindex(" ")].rstrip(" ,;:(")
     return f"{kept or room.rstrip()}…"
+
+
+def _is_bare_number(word: str) -> bool:
+    return any(map(str.isdigit, word)) and not any(map(str.isalpha, word))
 
 
 def _uuid(name: str) -> str:

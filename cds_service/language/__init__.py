@@ -202,7 +202,9 @@ class Language:
         written: list[str] = []
         for before, name, forms in fields:
             value = values[name]
-            if forms:
+            if forms == WHEN:
+                words = self._when(value, quote)
+            elif forms:
                 words = forms[self._form(value)]
             elif isinstance(value, str):
                 words = value if quote is None else quote(value)
@@ -260,6 +262,15 @@ class Language:
             month = self.texts[f"month.{_MONTHS[first.month - 1]}"]
             return self._named("format.month", month=month, year=f"{first.year:04}")
         return self._date(value.last)
+
+    def _when(self, value: object, quote: Callable[[str], str] | None) -> str:
+        """A date as the answer to when: on a day, in a month or in a year. A message of its own
+        ("between ...") says so already."""
+        words = self.text(value) if quote is None else quote(self.text(value))
+        if isinstance(value, Message):
+            return words
+        stretch = value.stretch if isinstance(value, Dated) else "days"
+        return self._named(_PREPOSITIONS[stretch], date=words)
 
     def _listed(self, value: Listed) -> str:
         if len(value.items) > 1 and all(isinstance(one, date) for one in value.items):
@@ -410,6 +421,11 @@ _LONG, _GROUPED = 5, 10_000
 #: The ids of the months' names.
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
+#: What a text writes after the name of a date to have it with its preposition: "{date:when}".
+WHEN = ("when",)
+#: The ids of what says when, by what a date is known by.
+_PREPOSITIONS = {"days": "format.on_day", "month": "format.in_month", "year": "format.in_year"}
+
 #: No number of a card is longer; what is gets as many digits as `decimal` calculates with.
 _LONGEST_NUMBER = 20
 
@@ -446,7 +462,7 @@ def placeholders(text: str) -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def _template(text: str) -> tuple[tuple[tuple[str, str, tuple[str, ...]], ...], str]:
     """A text taken apart: what comes before each value with the value's name, and with the forms
-    of a word where one of them is written instead; and the end."""
+    of a word where one of them is written instead, or with `WHEN`; and the end."""
     fields: list[tuple[str, str, tuple[str, ...]]] = []
     before = ""
     for literal, name, forms, _ in string.Formatter().parse(text):
@@ -459,4 +475,4 @@ def _template(text: str) -> tuple[tuple[tuple[str, str, tuple[str, ...]], ...], 
 
 def forms_in(text: str) -> tuple[tuple[str, ...], ...]:
     """The words of a text that go with a number, each in its forms."""
-    return tuple([forms for _, _, forms in _template(text)[0] if forms])
+    return tuple([forms for _, _, forms in _template(text)[0] if forms and forms != WHEN])

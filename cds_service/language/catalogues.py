@@ -69,10 +69,11 @@ def check_text(file: object, name: str, text: object, tag: str) -> None:
             "write a literal brace twice",
         ) from None  # fmt: skip
     for one in sorted(names):
-        if not one.isidentifier() or not re.search(rf"\{{{one}(?:}}|:[^{{}}:!]*\|)", text):
+        if not one.isidentifier() or not re.search(rf"\{{{one}(?:}}|:when}}|:[^{{}}:!]*\|)", text):
             raise CatalogueError(
                 file, name, f"has {{{one}...}}, where only the name of a value is allowed",
-                "write {name}, the forms of a word as {name:dose|doses}, or a literal brace twice",
+                "write {name}, a date with its preposition as {name:when}, the forms of a word as"
+                " {name:dose|doses}, or a literal brace twice",
             )  # fmt: skip
     wanted = count_of_forms(tag)
     for forms in forms_in(text):

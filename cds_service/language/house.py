@@ -43,6 +43,9 @@ class Format(Struct):
     date: str
     day: str
     month: str
+    on_day: str
+    in_month: str
+    in_year: str
 
 
 class Month(Struct):

@@ -99,6 +99,13 @@ def test_a_headline_cut_short_leaves_no_bracket_open() -> None:
         assert card["summary"].count("(") == card["summary"].count(")"), name
 
 
+def test_a_name_cut_short_does_not_end_in_a_number_that_lost_its_unit() -> None:
+    cut = re.compile(r"(?:^|\s)[^\sA-Za-z]*\d[^\sA-Za-z]*…")
+    assert cut.search("Vitamin B12 0.5…: a spray")
+    assert not cut.search("Vitamin B12…: a spray")
+    assert [name for name, card in CARDS if cut.search(card["summary"])] == []
+
+
 def test_the_headline_of_a_treatment_says_how_much_of_what_by_which_way_and_how_often() -> None:
     said = re.compile(
         r"(?:hydroxo|cyano)cobalamin 1000 micrograms \(1 mL\)"

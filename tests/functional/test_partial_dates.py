@@ -113,10 +113,10 @@ def suggested(answer: Json) -> str:
 @pytest.mark.parametrize(
     ("low", "adequate", "shown"),
     [
-        ("2026-11", "2026-11-25", "25 Nov 2026"),
-        ("2026-11-10", "2026-11", "Nov 2026"),
-        ("2026-11", "2026-11", "Nov 2026"),
-        ("2026", "2026-11-25", "25 Nov 2026"),
+        ("2026-11", "2026-11-25", "on 25 Nov 2026"),
+        ("2026-11-10", "2026-11", "in Nov 2026"),
+        ("2026-11", "2026-11", "in Nov 2026"),
+        ("2026", "2026-11-25", "on 25 Nov 2026"),
     ],
 )
 def test_two_levels_of_which_either_may_be_newer_are_said_and_the_lower_counts(
@@ -124,7 +124,7 @@ def test_two_levels_of_which_either_may_be_newer_are_said_and_the_lower_counts(
 ) -> None:
     answer = ask(service, b12=bundle(level(450, adequate), level(150, low) | {"id": "low"}))
     assert not {"STAT-02", "STAT-10"}.isdisjoint(rules(answer))
-    assert f"Either this result or 450 pg/mL on {shown} may be the newest" in said(answer)
+    assert f"Either this result or 450 pg/mL {shown} may be the newest" in said(answer)
     assert "30 Nov 2026" not in said(answer)
 
 

@@ -97,6 +97,17 @@ def test_a_long_name_never_makes_a_summary_too_long() -> None:
     assert card.summary.endswith("… not available")
 
 
+def test_a_name_cut_short_does_not_end_in_a_number_that_lost_its_unit() -> None:
+    ends = set()
+    for width in range(1, SUMMARY_LIMIT):
+        name = f"{'x' * width} Vitamin B12 1 000 micrograms (0.5 mL, 5-10 drops), 1/2 vial"
+        (card,) = cards(CannotTell("IN-03", (), "IN-03", values={"names": name}))
+        assert len(card.summary) <= SUMMARY_LIMIT
+        ends |= set(re.findall(r"(\S+)…", card.summary)) - {"x" * width}
+    assert {"B12", "micrograms"} <= ends
+    assert [end for end in ends if not re.search("[A-Za-z]", end)] == []
+
+
 def test_a_summary_of_exactly_the_limit_is_left_alone() -> None:
     shortest = len(WORDS.language.texts[WORDS.frames["IN-03"].summary].format(names=""))
     (card,) = cards(

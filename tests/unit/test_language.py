@@ -222,6 +222,42 @@ def test_equal_numbers_are_one_value_however_they_were_written() -> None:
 # --- catalogues ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (date(2026, 3, 5), "B12 low on 5 Mar 2026."),
+        (Dated(date(2026, 3, 5), date(2026, 3, 5)), "B12 low on 5 Mar 2026."),
+        (Dated(date(2026, 11, 1), date(2026, 11, 30)), "B12 low in Nov 2026."),
+        (Dated(date(2026, 1, 1), date(2026, 12, 31)), "B12 low in 2026."),
+        (Dated(date(2026, 11, 2), date(2026, 11, 29)), "B12 low on 29 Nov 2026."),
+        (say(Texts.stop, name="then"), "B12 low Stop then, {whole}."),
+    ],
+)
+def test_a_date_is_written_with_the_preposition_of_what_is_known_of_it(
+    value: Value, words: str
+) -> None:
+    assert WORDS.filled("B12 low {date:when}.", {"date": value}) == words
+
+
+def test_a_language_has_its_own_prepositions() -> None:
+    texts = {**house.language().texts, "format.on_day": "am {date}", "format.in_year": "{date}"}
+    german = Language("de", texts)
+    year = Dated(date(2026, 1, 1), date(2026, 12, 31))
+    assert german.filled("{date:when}", {"date": year}) == "2026"
+    assert german.filled("{date:when}", {"date": date(2026, 3, 5)}) == "am 5 Mar 2026"
+
+
+def test_a_date_with_its_preposition_is_quoted_as_any_value_is() -> None:
+    assert WORDS.filled("{date:when}", {"date": "*2026*"}, lambda text: text.replace("*", "")) == (
+        "on 2026"
+    )
+
+
+def test_a_catalogue_may_ask_for_the_preposition_of_a_date(tmp_path: Path) -> None:
+    text = "[texts]\na = 'B12 {date:when}, {n} {n:dose|doses}'\n"
+    assert read_catalogue(catalogue(tmp_path, text))["texts"]["a"]
+
+
 def catalogue(folder: Path, text: str, tag: str = "en") -> Path:
     (folder / "texts").mkdir(exist_ok=True)
     (folder / "texts" / f"{tag}.toml").write_text(text, encoding="utf-8")
