@@ -88,7 +88,8 @@ class Signs(Struct, frozen=True):
     ``None`` without a sign. ``suggestive`` names every suggestive sign with its value,
     ``beyond`` those that no other fact of the severity table names. ``backing`` when there is a
     sign by a code or a number next to the metabolites, so that these convince. ``low_lines`` are
-    the low blood cell lines, ``metabolites`` the raised ones of the last month.
+    the low blood cell lines, ``two_lines_low`` when so many are, or pancytopenia is on record;
+    ``metabolites`` are the raised ones of the last month.
     """
 
     rule: str = ""
@@ -98,6 +99,7 @@ class Signs(Struct, frozen=True):
     backing: bool = False
     low_lines: tuple[Message, ...] = ()
     macrocytosis: bool = False
+    two_lines_low: bool = False
     severe_anaemia: bool = False
     metabolites: tuple[Lab, ...] = ()
 
@@ -554,13 +556,14 @@ def find_signs(
     lines = _low_lines(facts, worst, limits)
     severe = worst is not None and limits.hemoglobin_severe.holds(worst.value)
     macrocytosis: list[Value] = [*_names(facts.megaloblastic), *_large_cells(facts, limits)]
+    pancytopenia: list[Value] = [*_names(facts.pancytopenia), *_two_lines(lines, limits)]
     _, metabolites = metabolite_evidence(facts, whole_day(facts.on), limits)
     calculated = _calculated(facts)
     #: Each a sign of its own, whatever it is recorded by.
     known = [
         *_one_sign([*_names(facts.failure_to_thrive), *calculated]),
         *_one_sign(macrocytosis),
-        *_one_sign([*_names(facts.pancytopenia), *_two_lines(lines, limits)]),
+        *_one_sign(pancytopenia),
         *([_haemoglobin_in_words(worst, newest)] if worst is not None and severe else []),
     ]
     beyond: list[Value] = [
@@ -594,6 +597,7 @@ def find_signs(
         backing=bool(known or facts.suggestive or facts.neurological),
         low_lines=tuple(lines),
         macrocytosis=bool(macrocytosis),
+        two_lines_low=bool(pancytopenia),
         severe_anaemia=severe,
         metabolites=metabolites,
     )
@@ -728,19 +732,6 @@ def _low_level_in_words(level: Level, status: Status, limits: Limits) -> Message
         later_date=recorded(other.when),
         limit=limit,
     )
-
-
-def is_macrocytic(facts: Facts, g: Guideline) -> bool:
-    """By a problem on record, or by a recent MCV above its range."""
-    mcv = recent(facts, "mcv", g.limits.labs_recent, above=True)
-    return bool(facts.megaloblastic) or (mcv is not None and mcv.high)
-
-
-def has_two_low_lines(facts: Facts, g: Guideline) -> bool:
-    """By a problem on record, or by recent counts."""
-    hemoglobin = recent(facts, "hemoglobin", g.limits.labs_recent)
-    lines = len(_low_lines(facts, hemoglobin, g.limits))
-    return bool(facts.pancytopenia) or g.limits.lines_affected.holds(lines)
 
 
 def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[Message]:

@@ -10,7 +10,6 @@ from msgspec import structs
 from cds_service.clinical import Basket, PlannedDrug, RevisedDrug
 from cds_service.guidelines.b12_under_two import monitoring, treatment
 from cds_service.guidelines.b12_under_two.age import add_months
-from cds_service.guidelines.b12_under_two.assessment import has_two_low_lines, is_macrocytic
 from cds_service.guidelines.b12_under_two.data import Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, is_empty
@@ -58,8 +57,8 @@ class BasketChecks:
             deficient=self.a.status.deficient,
             status=self.a.status.name,
             signs=tuple([one.name for one in self.facts.neurological]),
-            macrocytic=is_macrocytic(self.facts, self.g),
-            two_lines_low=has_two_low_lines(self.facts, self.g),
+            macrocytic=self.a.signs.macrocytosis,
+            two_lines_low=self.a.signs.two_lines_low,
         )
 
     def why_silent(self, *, checked: bool) -> NotIndicated:
