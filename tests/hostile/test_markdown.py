@@ -68,6 +68,7 @@ HOSTILE = [
     "* x",
     "1. x",
     "1) x",
+    "1",
     "-",
     "---",
     "***",
@@ -161,14 +162,14 @@ def filled(text: str, value: str) -> dict[str, object]:
 
 
 def every_note(values: list[str], *, numbered: bool) -> str:
-    """Every sentence of the guideline as a line of a card, each with the next value in it: a card
-    would leave out what is too much for it."""
+    """Every sentence of the guideline as a line of a card, behind a label as on every card, each
+    with the next value in it: a card would leave out what is too much for it."""
     following = itertools.cycle(values)
     lines = (
         WORDS.language.filled(text, filled(text, f"x{number}" * numbered + next(following)), escape)
         for number, text in enumerate(NOTES)
     )
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- **x**: {line}" for line in lines)
 
 
 def with_every_value(test: Any) -> Any:
