@@ -416,6 +416,23 @@ def test_a_card_that_can_offer_nothing_points_to_the_one_that_forbids() -> None:
 
 
 @pytest.mark.parametrize(
+    ("record", "waits"),
+    [
+        (a_record(a_lab("platelets", 40)), True),
+        (a_record(problems=[HEMOPHILIA]), False),
+        (a_record(a_lab("platelets", 300), problems=[HEMOPHILIA]), False),
+        (a_record(a_lab("platelets", 40), problems=[HEMOPHILIA]), False),
+    ],
+)
+def test_only_low_platelets_can_be_waited_for(record: Record, *, waits: bool) -> None:
+    """No platelet count makes an injection into the muscle safe in haemophilia."""
+    seen = see_orders(record, an_injection())
+    assert seen.shows("ORD-11")
+    assert seen.says("wait until the count is safe") is waits
+    assert seen.says("deep subcutaneously instead of intramuscularly; ask haematology") is not waits
+
+
+@pytest.mark.parametrize(
     ("record", "risky"),
     [
         (a_record(), False),

@@ -557,6 +557,8 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     a_nasal_spray: str
     a_solid_form: str
     low_platelets: str
+    deep_and_ask: str
+    deep_or_wait: str
     stop_other: str
     stop_this: str
     and_end_others: str

@@ -528,6 +528,7 @@ class OrderChecks:
         bleeding = named((*self.facts.bleeding, *self.facts.thrombocytopenia))
         return {
             "bleeding": bleeding or say(Orders.low_platelets),
+            "deep": say(Orders.deep_and_ask if self.facts.bleeding else Orders.deep_or_wait),
             "route": _WHERE[row.then.correction],
         }
 
