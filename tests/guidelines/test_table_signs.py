@@ -250,11 +250,46 @@ def test_neurological_words_hold_back_and_choose_nothing(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["No seizures", "Febrile seizures", "Family history of epilepsy", "Mother has epilepsy",
-     "Keine Krampfanfälle", "Z. n. Krampfanfall", "sin convulsiones"],
+     "Keine Krampfanfälle", "Z. n. Krampfanfall", "sin convulsiones", "Kein Krampfanfall",
+     "No signs of seizures", "No seizures or hypotonia", "Seizures ruled out", "Seizures: none",
+     "Seizures have been excluded", "Krampfanfall wurde ausgeschlossen", "Krampfanfälle: keine",
+     "Krampfanfall bei Fieber", "Krampfanfälle in der Anamnese", "Epilepsie der Mutter",
+     "Convulsiones febriles", "Convulsiones descartadas", "Niega convulsiones",
+     "Pas de crise convulsive", "Senza convulsioni", "Sem convulsões", "Geen convulsies",
+     "Ingen kramper", "Denies any recent seizures", "Brother with epilepsy"],
 )  # fmt: skip
 def test_what_is_denied_past_or_of_somebody_else_is_no_sign(text: str) -> None:
     assert unmeasured(in_words(text)).silent
     assert "RTE-07" in see(a_record(problems=[in_words(text)])).rules
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Infantile spasms, without mention of intractable epilepsy",
+     "Afebrile seizures without head injury", "Hypotonia, no dysmorphic features",
+     "Convulsiones sin fiebre", "Krampfanfall ohne Fieber", "Seizures without fever",
+     "Ohne Fieber Krampfanfall", "Non-febrile seizures", "No fever and seizures",
+     "No fever. Seizures",
+     "Krampfanfälle, Meningitis ausgeschlossen", "Seizures (infection ruled out)",
+     "Seizures. Family history of epilepsy", "Seizures witnessed by mother",
+     "Seizures; fever resolved", "Hypotonia with no history of trauma", "Hypotonia no fever",
+     "Crise convulsive sans fièvre", "Convulsioni senza febbre", "Convulsões sem febre",
+     "Convulsies zonder koorts", "Kramper uten feber", "Seizures, mother vegan"],
+)  # fmt: skip
+def test_a_denial_of_something_else_leaves_the_sign(text: str) -> None:
+    assert "RTE-05b" in see(a_record(problems=[in_words(text)])).rules
+    assert unmeasured(in_words(text)).indicator == "warning"
+
+
+@pytest.mark.parametrize(("between", "held"), [(2, False), (3, False), (4, True)])
+def test_a_denial_reaches_a_few_words_ahead(between: int, held: bool) -> None:
+    text = f"No {'very ' * between}seizures"
+    assert ("RTE-05b" in see(a_record(problems=[in_words(text)])).rules) is held
+
+
+def test_a_denial_in_one_name_leaves_the_sign_in_another() -> None:
+    local = a_problem(Code("urn:site", "S1", "Epilepsy"), text="No fever")
+    assert "RTE-05b" in see(a_record(problems=[local])).rules
 
 
 def test_an_injection_that_a_known_fact_calls_for_stays_beside_words() -> None:

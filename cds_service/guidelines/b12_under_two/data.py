@@ -820,15 +820,26 @@ class RouteNames(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
-    """Words of problems that are signs. ``not_now`` makes a name one that denies, speaks of the
-    past or is of someone else; a ``marker`` counts next to a word of ``screening``."""
+    """Words of problems that are signs; a ``marker`` counts next to a word of ``screening``.
+
+    A sign is set aside only by the words next to it: ``denied`` and ``past`` a few words before it,
+    with none between that keeps them ``apart``; ``denied_after`` and ``past`` after it, and
+    ``others`` (whose sign it is) and ``fever`` on either side, with nothing but ``linking`` words
+    between.
+    """
 
     neurological: tuple[str, ...]
     suggestive: tuple[str, ...]
     weak: tuple[str, ...]
     screening: tuple[str, ...]
     marker: tuple[str, ...]
-    not_now: tuple[str, ...]
+    denied: tuple[str, ...]
+    denied_after: tuple[str, ...]
+    past: tuple[str, ...]
+    others: tuple[str, ...]
+    fever: tuple[str, ...]
+    linking: tuple[str, ...]
+    apart: tuple[str, ...]
 
 
 class MotherNames(Struct, frozen=True, forbid_unknown_fields=True):

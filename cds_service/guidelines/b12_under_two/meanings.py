@@ -1,24 +1,22 @@
 """What words mean in the place of a known code: signs, the mother's facts, nitrous oxide.
 
 Words hold back, warn and ask for a test; they never choose a dose and never make a child deficient
-or adequate. A name that denies, speaks of the past, or is of someone else counts for nothing here.
+or adequate. A sign is set aside where the words next to it deny it, or say that it is past, of
+someone else or of a fever; in doubt it counts, since holding back is the safer side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal
 
 from cds_service.clinical import Code, Measurement, Relative
-from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.products import LONGEST_NAME, has_phrase
+from cds_service.guidelines.b12_under_two.data import Guideline, SignNames
+from cds_service.guidelines.b12_under_two.products import LONGEST_NAME, has_phrase, words_of
 
 Meaning = Literal["neurological", "suggestive", "weak", "screening", "mother"]
-
-_SIGNS: tuple[Literal["neurological", "suggestive", "weak"], ...] = (
-    "neurological", "suggestive", "weak",
-)  # fmt: skip
 
 
 def meaning_of(names: Iterable[str], g: Guideline) -> Meaning | None:
@@ -32,16 +30,106 @@ def meaning_of(names: Iterable[str], g: Guideline) -> Meaning | None:
 @lru_cache(maxsize=2048)
 def _meaning_of(said: tuple[str, ...], g: Guideline) -> Meaning | None:
     signs, mother = g.file.names.signs, g.file.names.mother
+    if any(_stands(one, signs.neurological, signs) for one in said):
+        return "neurological"
     if any(has_phrase(one, mother.words) and has_phrase(one, mother.causes) for one in said):
         return "mother"
     if any(has_phrase(one, signs.screening) and has_phrase(one, signs.marker) for one in said):
         return "screening"
-    if any(has_phrase(one, signs.not_now) for one in said):
-        return None
-    for meaning in _SIGNS:
-        if any(has_phrase(one, getattr(signs, meaning)) for one in said):
-            return meaning
-    return None
+    if any(_stands(one, signs.suggestive, signs) for one in said):
+        return "suggestive"
+    return "weak" if any(_stands(one, signs.weak, signs) for one in said) else None
+
+
+#: Where one statement ends: a sign is not set aside from beyond. "Z. n." and "St. p." are one.
+_CLAUSE = re.compile(r"[,;()\[\]|\n!?]|(?<=\w{3})\.|\s[-\u2013\u2014]\s")
+#: How many words may be between a sign and what denies it.
+_BETWEEN = 3
+#: Letters on either side of a sign beyond which nothing bears on it.
+_NEAR = 200
+
+
+def _stands(text: str, terms: tuple[str, ...], signs: SignNames) -> bool:
+    """Whether one of ``terms`` is in ``text`` and is not set aside where it is."""
+    if not has_phrase(text, terms):
+        return False
+    clauses = [words_of(one).line for one in _CLAUSE.split(text)]
+    found = [
+        not _is_set_aside(*_beside(line, match), signs)
+        for line in clauses
+        for match in _any_of(terms).finditer(line)
+    ]
+    return any(found) or not found
+
+
+@lru_cache(maxsize=8)
+def _any_of(terms: tuple[str, ...]) -> re.Pattern[str]:
+    """A run of terms, the longest of them first: "epileptic seizures" is one sign."""
+    spelt = sorted((words_of(one).line.strip() for one in terms), key=len, reverse=True)
+    one = f"(?:{'|'.join(map(re.escape, spelt))})"
+    return re.compile(rf"(?<= ){one}(?: {one})*(?= )")
+
+
+def _beside(line: str, found: re.Match[str]) -> tuple[list[str], list[str]]:
+    """The words before and after what was found, as far as they may bear on it."""
+    before, after = line[: found.start()][-_NEAR:], line[found.end() :][:_NEAR]
+    return before.split(), after.split()
+
+
+def _is_set_aside(before: Sequence[str], after: Sequence[str], signs: SignNames) -> bool:
+    aside = (*signs.past, *signs.others)
+    return (
+        _is_denied(before, signs)
+        or _is_linked_before(before, aside, signs)
+        or _is_linked_after(after, (*signs.denied_after, *aside, *signs.fever), signs)
+        or _is_of_fever(before, signs)
+        or " ".join(after) in signs.denied  # the answer: "Seizures: none"
+    )
+
+
+def _is_denied(before: Sequence[str], signs: SignNames) -> bool:
+    """Whether a denial, or the past, is at most `_BETWEEN` words before the sign; a word that
+    begins another statement, or a fever that is denied, keeps it apart."""
+    for end in range(len(before), max(len(before) - _BETWEEN - 1, 0), -1):
+        if _ends(before[:end], (*signs.denied, *signs.past)):
+            return True
+        if before[end - 1] in (*signs.apart, *signs.fever):
+            return False
+    return False
+
+
+def _is_of_fever(before: Sequence[str], signs: SignNames) -> bool:
+    """Whether the sign comes after a fever that is not denied."""
+    end = len(before)
+    while end and before[end - 1] in signs.linking:
+        end -= 1
+    return _ends(before[:end], signs.fever) and not _is_denied(before[: end - 1], signs)
+
+
+def _is_linked_before(before: Sequence[str], phrases: tuple[str, ...], signs: SignNames) -> bool:
+    """Whether one of ``phrases`` is before the sign, with linking words between at most."""
+    for end in range(len(before), 0, -1):
+        if _ends(before[:end], phrases):
+            return True
+        if before[end - 1] not in signs.linking:
+            return False
+    return False
+
+
+def _is_linked_after(after: Sequence[str], phrases: tuple[str, ...], signs: SignNames) -> bool:
+    """The same after it."""
+    for start in range(len(after)):
+        rest = f"{' '.join(after[start:])} "
+        if any(rest.startswith(f"{one} ") for one in phrases):
+            return True
+        if after[start] not in signs.linking:
+            return False
+    return False
+
+
+def _ends(words: Sequence[str], phrases: tuple[str, ...]) -> bool:
+    line = f" {' '.join(words)}"
+    return any(line.endswith(f" {one}") for one in phrases)
 
 
 #: HL7's codes of the mother, and SNOMED CT's.
