@@ -1019,6 +1019,15 @@ def a_borderline_level_does_not_undo_an_untreated_low_one() -> None:
     assert then(95, 25, 210, medications=[given]).outcome("RTE-08").indicator == "info"
 
 
+def a_correction_keeps_no_product_too_weak_for_its_dose() -> None:
+    weak, fit = (f"Hydroxocobalamin {one} micrograms/mL injection" for one in (400, 500))
+    for name, parts in ((weak, {"medication", "dosage"}), (fit, {"dosage"})):
+        scarce = a_draft(a_dosage(100, route=MUSCLE, days=7), code=None, text=name)
+        seen = see_orders(a_record(problems=[SEIZURE]), scarce)
+        assert [plan.parts for plan in seen.revised] == [parts]
+        assert seen.says(f"Give: {name}") is (name == fit)
+
+
 #: One function an entry, in the order of the README; an entry without one fails below.
 def a_wasted_infants_weight_is_used_and_asked_for_again() -> None:
     eight = months_old(8)  # girls: 3.48 kg is 6 and 4.18 kg 5 standard deviations below the median
@@ -1208,6 +1217,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     instructions_beside_a_dose_are_read_by_code_alone,
     an_order_in_force_that_cannot_be_read_is_named,
     a_borderline_level_does_not_undo_an_untreated_low_one,
+    a_correction_keeps_no_product_too_weak_for_its_dose,
 )
 
 

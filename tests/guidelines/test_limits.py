@@ -15,6 +15,7 @@ from builders import (
     KIT,
     MUSCLE,
     ON,
+    ORAL,
     PRETERM,
     SEIZURE,
     THROMBOCYTOPENIA,
@@ -67,6 +68,18 @@ def _drawn_up(x: Decimal) -> bool:
     products = structs.replace(G.file.products, hydroxocobalamin_injection=product)
     changed = structs.replace(G, file=structs.replace(G.file, products=products))
     return see(a_record(problems=[SEIZURE]), g=changed).says("divided between both")
+
+
+def _corrected(order: str, route: Code, *problems: Code) -> Sees:
+    """Whether a correction changes the product, where the right dose is so many mL of it."""
+
+    def changes(x: Decimal) -> bool:
+        line = a_dosage(1, route=route, days=7)
+        name = order.format(1000 / x)
+        seen = see_orders(a_record(problems=problems), a_draft(line, code=None, text=name))
+        return any("medication" in plan.parts for plan in seen.revised)
+
+    return changes
 
 
 def _injected_for(x: Decimal) -> bool:
@@ -399,6 +412,12 @@ TABLE: dict[str, tuple[str, Sees]] = {
     ),
     "potassium_low": ("0.1", fires("SAF-06", lambda x: a_record(a_lab("potassium", x)))),
     "injection_volume": ("0.1", _drawn_up),
+    "injection_corrected": (
+        "0.5", _corrected("Hydroxocobalamin {:.2f} micrograms/mL injection", MUSCLE, SEIZURE),
+    ),
+    "oral_corrected": (
+        "1.25", _corrected("Cyanocobalamin {:.2f} micrograms/mL oral drops", ORAL),
+    ),
     "preserved_course": ("1", _injected_for),
     "potassium_very_low": (
         "0.1", fires("SAF-06b", lambda x: a_record(a_lab("potassium", x)))

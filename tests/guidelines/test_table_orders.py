@@ -213,6 +213,40 @@ def test_the_product_changes_too_where_it_does_not_suit_an_infant() -> None:
         assert plan.parts == {"medication", "dosage"}
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "problems", "volume"),
+    [
+        ("Cyanocobalamin 100 micrograms/mL injection",
+         a_dosage(1, "mL", route=MUSCLE, days=7), [SEIZURE], ""),
+        ("Hydroxocobalamin 500 micrograms/mL injection",
+         a_dosage("0.2", "mL", route=MUSCLE, days=7), [SEIZURE], "(2 mL)"),
+        ("Cyanocobalamin 2 micrograms/mL oral drops", a_dosage("0.5", "mL"), [], ""),
+        ("Cyanocobalamin 66.7 micrograms/mL oral drops", a_dosage(1, "mL", days=7), [], ""),
+        ("Cyanocobalamin 300 micrograms/mL oral drops", a_dosage("0.01", "mL"), [], "(3.33 mL)"),
+    ],
+)  # fmt: skip
+def test_a_product_too_weak_for_the_dose_is_changed_with_it(
+    name: str, line: DraftDosage, problems: list[Code], volume: str
+) -> None:
+    """No infant gets ten ampoules or half a litre: where it is kept, its volume can be measured."""
+    seen = see_orders(a_record(problems=problems), a_draft(line, code=None, text=name))
+    (plan,) = seen.revised
+    assert "dosage" in plan.parts
+    assert ("medication" in plan.parts) is (not volume)
+    assert seen.says(f"1000 micrograms {volume or '(1 mL)'}")
+
+
+def test_the_card_names_the_drug_that_its_button_writes() -> None:
+    """The recommended injection is of another substance than the one whose dose is changed."""
+    scarce = an_injection(a_dosage(500, route=MUSCLE, days=2), code=VIAL)
+    seen = see_orders(a_record(problems=[SEIZURE]), scarce)
+    (plan,) = seen.revised
+    assert plan.parts == {"dosage"}
+    assert seen.says(f"{VIAL.display}, 1 mL (1000 micrograms) IM, anterolateral thigh")
+    assert not seen.says("hydroxocobalamin 1 mg/mL")
+    assert not seen.says("Hydroxocobalamin 1 mg/mL")
+
+
 def test_an_injection_is_corrected_to_an_injection() -> None:
     seen = see_orders(a_record(), an_injection(a_dosage(10, "mg", route=MUSCLE, days=7)))
     assert about_orders(seen) == {"ORD-04"}

@@ -124,6 +124,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     antidote_strength: Limit
     antidote_effect: Limit
     injection_volume: Limit
+    injection_corrected: Limit
+    oral_corrected: Limit
     preserved_course: Limit
     dose_suggested: Limit
 

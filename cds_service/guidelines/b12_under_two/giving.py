@@ -75,8 +75,8 @@ def _beginning(drug: PlannedDrug) -> Message:
 
 
 def _product(drug: PlannedDrug) -> Words:
-    """The substance with its strength, where that is known."""
-    if drug.strength is None:
+    """The substance with its strength, where both are known."""
+    if drug.strength is None or not drug.substance:
         return drug.name
     strength = Amount(drug.strength / 1000, "mg/mL")
     return say(
@@ -91,8 +91,12 @@ def _dose(drug: PlannedDrug) -> Value:
 
 
 def _volume(drug: PlannedDrug) -> Amount | None:
-    """What is drawn up, where the strength is known."""
-    return None if drug.strength is None else Amount(drug.amount / drug.strength, "mL")
+    """What is drawn up, where the strength is known: to a hundredth, and a drop to two figures."""
+    if drug.strength is None:
+        return None
+    volume = drug.amount / drug.strength
+    places = max(2, 1 - volume.adjusted())
+    return Amount(round(volume, places), "mL")
 
 
 def _stretch(phase: Phase) -> Message:

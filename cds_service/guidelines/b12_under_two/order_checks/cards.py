@@ -136,7 +136,8 @@ class Cards:
         if answer.card.startswith(("ORD-03", "ORD-04")) and answer.card != SPECIALIST:
             yield from _usual_in_ml(order)
         if regimens:
-            yield from self._regimens.notes(order, "instead")
+            written = replacement(order, choices)
+            yield from self._regimens.notes(order, "instead", written)
         elif self._preservative_harms and answer.card in _INJECTED_INSTEAD:
             yield Note("safety", say(Texts.preservative_free))
 
@@ -153,7 +154,7 @@ def _in_place(drug: PlannedDrug | None, g: Guideline) -> dict[str, object]:
     if drug is None:
         return {"instead": "", "injected": say(Texts.injections_indicated)}
     how = instead(drug, g)
-    what = say(Texts.headline_drug, substance=drug.substance, how=how)
+    what = say(Texts.headline_drug, substance=drug.substance or drug.name, how=how)
     return {
         "instead": say(Texts.headline_instead, how=how),
         "injected": say(Texts.headline_injected, what=what),

@@ -56,10 +56,10 @@ def _changing(order: Order, drug: PlannedDrug, parts: frozenset[_Part], g: Guide
 
 def _as_changed(order: Order, drug: PlannedDrug, parts: Container[str]) -> PlannedDrug:
     """``drug`` as the changed order gives it: of the product that is ordered, unless that is
-    changed too."""
+    changed too, and by the name it is ordered by."""
     if "medication" in parts:
         return drug
-    return structs.replace(drug, strength=order.drug.per_ml)
+    return structs.replace(drug, name=order.name, substance="", strength=order.drug.per_ml)
 
 
 def alone(choice: Choice, drafts: Sequence[Order], active: Sequence[Medication]) -> Choice:
@@ -146,12 +146,19 @@ class Regimens:
             self._regimens[order.injected] = self._choose(injected=order.injected)
         return self._regimens[order.injected]
 
-    def notes(self, order: Order, place: Literal["instead", "regimen"]) -> list[Note]:
-        """The regimen in words, its drug named, and the safety of it; nothing without one."""
+    def notes(
+        self,
+        order: Order,
+        place: Literal["instead", "regimen"],
+        written: PlannedDrug | None = None,
+    ) -> list[Note]:
+        """The regimen in words, its drug named, and the safety of it; nothing without one.
+        ``written`` is the drug that a button writes, where one does: no other is named."""
         regimen = self.like(order)
         if regimen is None:
             return []
         drug, safety = regimen
+        drug = written or drug
         section: Section = "give" if place == "instead" else "usual"
         whole = say(Texts.course, phases=course(drug))
         return [Note(section, begun(drug, self.g)), Note("course", whole), *safety]
@@ -205,12 +212,23 @@ class Regimens:
         to_inject = drug.route != self.g.file.routes.oral and not order.injected
         if to_inject and "medication" not in parts:
             parts = ("medication", *parts)  # what is swallowed cannot be injected
+        if "medication" not in parts and self._is_too_weak(order, drug):
+            parts = ("medication", *parts)
         if "dosage" not in parts and self._is_counted_otherwise(order, drug):
             parts = (*parts, "dosage")
         changed = frozenset(parts)
         label = _changing(order, drug, changed, self.g)
         plan = RevisedDrug(order.draft, drug, changed)
         return (Choice(rule, label, (plan,), recommended=True),)
+
+    def _is_too_weak(self, order: Order, drug: PlannedDrug) -> bool:
+        """Whether the recommended dose is more of the product ordered than is sensibly given."""
+        if order.drug.per_ml is None:
+            return False
+        swallowed = drug.route == self.g.file.routes.oral
+        limits = self.g.limits
+        most = limits.oral_corrected if swallowed else limits.injection_corrected
+        return most.holds(drug.amount / order.drug.per_ml)
 
     def _is_counted_otherwise(self, order: Order, drug: PlannedDrug) -> bool:
         """Whether a dose is in millilitres or pieces that hold something else of the new
