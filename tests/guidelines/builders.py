@@ -657,6 +657,7 @@ NEWBORN = day(20)
 #: The same for the cards of order entry: a record and the orders being signed.
 ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-01": lambda: (a_record(problems=[CROHN]), a_draft()),
+    "ORD-02b": lambda: (a_record(problems=[a_problem(None, text="Krampfanfälle")]), a_draft()),
     "ORD-02": lambda: (a_record(problems=[SEIZURE]), a_draft()),
     "ORD-02.inborn": lambda: (a_record(problems=[COBALAMIN_C]), a_draft()),
     "ORD-03": lambda: (a_record(), a_draft(a_dosage(1500))),

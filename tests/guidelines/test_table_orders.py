@@ -323,6 +323,21 @@ def test_other_ways_of_swallowing_count_as_by_mouth(way: str) -> None:
     assert about_orders(see_orders(record, draft)) == {"ORD-01"}
 
 
+@pytest.mark.parametrize(
+    "words", ["Krampfanfälle", "Seizures", Code("urn:site", "780.39", "Convulsions")]
+)
+def test_words_of_a_sign_warn_of_an_order_by_mouth(words: str | Code) -> None:
+    coded = isinstance(words, Code)
+    problem = a_problem(words) if isinstance(words, Code) else a_problem(None, text=words)
+    seen = see_orders(a_record(problems=[problem]), a_draft())
+    assert "ORD-02b" in about_orders(seen)
+    assert seen.says("Convulsions" if coded else str(words))
+    assert not seen.revised
+    assert not seen.removed
+    denied = a_problem(None, text="No seizures")
+    assert "ORD-02b" not in about_orders(see_orders(a_record(problems=[denied]), a_draft()))
+
+
 def test_the_order_becomes_an_injection_where_one_is_indicated() -> None:
     for problem, dose in ((CROHN, "weekly"), (SEIZURE, "alternate")):
         (plan,) = see_orders(a_record(problems=[problem]), a_draft()).revised

@@ -303,6 +303,7 @@ SPEAKING = (
     "FU-12",
     "MON-01",
     "ORD-01",
+    "ORD-02b",
     "ORD-02",
     "ORD-02.inborn",
     "ORD-03",

@@ -91,6 +91,7 @@ def child_facts(facts: Facts, a: Assessment, g: Guideline) -> OrderFacts:
         severity=a.severity,
         cause=a.cause,
         signs=tuple([one.name for one in facts.neurological]),
+        worded=tuple([one.name for one in facts.worded.neurological]),
         indications=indications(facts, a),
         treated=facts.therapy.current,
         reactions=facts.reactions,

@@ -91,8 +91,9 @@ class OrderFacts(Struct, frozen=True):
     ``elsewhere`` by another: words or messages, which rows only ask whether there are.
     ``may_bleed`` and ``preservative_harms`` are known only of what is injected. ``frequent`` says
     that it is injected daily or on alternate days, ``frequent_days`` for how long, unknown without
-    an end. ``indications`` are the signs, causes and deficiencies on record, ``treated`` says that
-    vitamin B12 is ordered or given already.
+    an end. ``worded`` are words without a code that may be a neurological sign. ``indications`` are
+    the signs, causes and deficiencies on record, ``treated`` says that vitamin B12 is ordered or
+    given already.
     """
 
     kind: Kind = "b12"
@@ -122,6 +123,7 @@ class OrderFacts(Struct, frozen=True):
     severity: Severity | None = None
     cause: Cause = "unknown"
     signs: tuple[str, ...] = ()
+    worded: tuple[str, ...] = ()
     indications: tuple[Any, ...] = ()
     treated: bool = False
     reactions: tuple[str, ...] = ()
@@ -267,7 +269,8 @@ def way_table(words: TableWords) -> Table[OrderFacts, Answer]:
     """A sign of the nerves is explained by nothing else than a level known to be adequate."""
     f = OrderFacts
     by_mouth = includes(f.ways, *BY_MOUTH)
-    unexplained = all_of(some(f.signs), not_(is_one_of(f.status, "adequate", "probably adequate")))
+    adequate = is_one_of(f.status, "adequate", "probably adequate")
+    unexplained = all_of(some(f.signs), not_(adequate))
     return Table.of(
         "order",
         OrderFacts,
@@ -291,6 +294,11 @@ def way_table(words: TableWords) -> Table[OrderFacts, Answer]:
                 "ORD-01",
                 all_of(by_mouth, is_one_of(f.cause, "malabsorption", "mixed")),
                 Answer("ORD-01", "product and dose", shows_level=True),
+            ),
+            Row(
+                "ORD-02b",
+                all_of(by_mouth, some(f.worded), not_(adequate)),
+                Answer("ORD-02b", shows_level=True),
             ),
         ),
         words,
