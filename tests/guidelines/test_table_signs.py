@@ -292,6 +292,15 @@ def test_a_denial_in_one_name_leaves_the_sign_in_another() -> None:
     assert "RTE-05b" in see(a_record(problems=[local])).rules
 
 
+@pytest.mark.parametrize("text", ["Short bowel syndrome", "Kurzdarmsyndrom", "Zöliakie"])
+def test_words_of_malabsorption_withhold_the_treatment_by_mouth(text: str) -> None:
+    seen = see(a_record(problems=[in_words(text)]))
+    assert seen.doses == {"DOSE-A": False}
+    assert seen.says(text)
+    denied = see(a_record(problems=[in_words(f"No {text}")]))
+    assert denied.doses == {"DOSE-A": True}
+
+
 def test_an_injection_that_a_known_fact_calls_for_stays_beside_words() -> None:
     seen = see(a_record(level=a_level(80), problems=[in_words("Krampfanfälle")]))
     assert seen.doses == {"DOSE-E": True, "DOSE-D": False}

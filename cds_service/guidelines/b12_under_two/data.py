@@ -306,6 +306,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     lasting_cause: str
     active_now: str
     looks_like_b12: str
+    worded_malabsorption: str
     medication_unknown: str
     given_by_name: str
     given_unknown: str
@@ -831,6 +832,7 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     neurological: tuple[str, ...]
+    malabsorption: tuple[str, ...]
     suggestive: tuple[str, ...]
     weak: tuple[str, ...]
     screening: tuple[str, ...]

@@ -83,6 +83,7 @@ class Worded(Struct, frozen=True):
     test; they never choose a dose."""
 
     neurological: tuple[Finding, ...] = ()
+    malabsorption: tuple[Finding, ...] = ()
     suggestive: tuple[Finding, ...] = ()
     weak: tuple[Finding, ...] = ()
     screening: tuple[Finding, ...] = ()

@@ -16,7 +16,7 @@ from cds_service.clinical import Code, Measurement, Relative
 from cds_service.guidelines.b12_under_two.data import Guideline, SignNames
 from cds_service.guidelines.b12_under_two.products import LONGEST_NAME, has_phrase, words_of
 
-Meaning = Literal["neurological", "suggestive", "weak", "screening", "mother"]
+Meaning = Literal["neurological", "malabsorption", "suggestive", "weak", "screening", "mother"]
 
 
 def meaning_of(names: Iterable[str], g: Guideline) -> Meaning | None:
@@ -34,6 +34,8 @@ def _meaning_of(said: tuple[str, ...], g: Guideline) -> Meaning | None:
         return "neurological"
     if any(has_phrase(one, mother.words) and has_phrase(one, mother.causes) for one in said):
         return "mother"
+    if any(_stands(one, signs.malabsorption, signs) for one in said):
+        return "malabsorption"
     if any(has_phrase(one, signs.screening) and has_phrase(one, signs.marker) for one in said):
         return "screening"
     if any(_stands(one, signs.suggestive, signs) for one in said):

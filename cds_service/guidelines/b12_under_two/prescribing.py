@@ -277,6 +277,8 @@ class Prescriber:
         whole = say(Texts.label_with_tests, label=label) if tests else label
         # An active order that is vitamin B12 by its name may be one: no second is recommended.
         recommended = recommended and not self.facts.therapy.looks_like_b12
+        if self.facts.worded.malabsorption and not parenteral:
+            recommended = False  # words withhold what the bowel may not take up
         return Choice(dose.rule, whole, (drug, *tests), recommended, alone=label)
 
     def _tests_with(self, *, parenteral: bool) -> tuple[PlannedTest, ...]:
@@ -519,6 +521,8 @@ class _SafetyNotes:
         """Orders that are vitamin B12 by their name only."""
         for name in self.p.facts.therapy.looks_like_b12:
             self._say(say(Texts.looks_like_b12, name=name), "warning")
+        for one in self.p.facts.worded.malabsorption:
+            self._say(say(Texts.worded_malabsorption, name=one.name), "warning")
 
     def of_other_orders(self) -> None:
         """Orders and doses that may be vitamin B12 too."""

@@ -31,7 +31,7 @@ def _causes(facts: Facts, a: Assessment) -> Iterator[Value]:
         yield a.cause
     found = (
         *facts.inborn, *facts.malabsorption_permanent, *facts.malabsorption_possible,
-        *facts.leber, *facts.worded.mother,
+        *facts.leber, *facts.worded.malabsorption, *facts.worded.mother,
     )  # fmt: skip
     yield from (one.name for one in found)
     yield from facts.maternal

@@ -19,7 +19,7 @@ from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.age import recorded
 from cds_service.guidelines.b12_under_two.assessment import Assessment, raised_in_newborn
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
-from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.order_checks.cards import SPECIALIST, Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.course import Course
 from cds_service.guidelines.b12_under_two.order_checks.indication import indications
@@ -77,6 +77,11 @@ def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
     )
 
 
+def _held_by_words(facts: Facts) -> tuple[Finding, ...]:
+    """Words without a code against a dose by mouth."""
+    return (*facts.worded.neurological, *facts.worded.malabsorption)
+
+
 def child_facts(facts: Facts, a: Assessment, g: Guideline) -> OrderFacts:
     """What the table ORD asks of the child, whatever the order."""
     gaps = []
@@ -91,7 +96,7 @@ def child_facts(facts: Facts, a: Assessment, g: Guideline) -> OrderFacts:
         severity=a.severity,
         cause=a.cause,
         signs=tuple([one.name for one in facts.neurological]),
-        worded=tuple([one.name for one in facts.worded.neurological]),
+        worded=tuple([one.name for one in _held_by_words(facts)]),
         indications=indications(facts, a),
         treated=facts.therapy.current,
         reactions=facts.reactions,
@@ -466,7 +471,8 @@ class OrderChecks:
         excluded = self.a.status.name in ("adequate", "probably adequate")
         signs = "" if excluded else named(self.facts.neurological)
         reason = signs or say(Texts.severe_deficiency, because=self.a.severity_because)
-        return self._say(match, order, {"reason": reason})
+        worded = Listed(asked.worded)
+        return self._say(match, order, {"reason": reason, "worded": worded})
 
     def _with_form(self, order: Order, asked: OrderFacts, said: list[Said]) -> list[Said]:
         """A form that does not suit the age: a card of its own, or a line on the card that changes

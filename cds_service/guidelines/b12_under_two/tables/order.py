@@ -91,9 +91,9 @@ class OrderFacts(Struct, frozen=True):
     ``elsewhere`` by another: words or messages, which rows only ask whether there are.
     ``may_bleed`` and ``preservative_harms`` are known only of what is injected. ``frequent`` says
     that it is injected daily or on alternate days, ``frequent_days`` for how long, unknown without
-    an end. ``worded`` are words without a code that may be a neurological sign. ``indications`` are
-    the signs, causes and deficiencies on record, ``treated`` says that vitamin B12 is ordered or
-    given already.
+    an end. ``worded`` are words without a code that may be such a sign or malabsorption.
+    ``indications`` are the signs, causes and deficiencies on record, ``treated`` says that vitamin
+    B12 is ordered or given already.
     """
 
     kind: Kind = "b12"
