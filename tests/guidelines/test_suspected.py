@@ -9,14 +9,18 @@ from typing import Any
 import pytest
 from builders import (
     COBALAMIN_C,
+    MUSCLE,
     SEIZURE,
     G,
     Seen,
+    a_dosage,
     a_draft,
     a_lab,
     a_level,
+    a_problem,
     a_record,
     an_allergy,
+    an_injection,
     an_order,
     day,
     months_old,
@@ -75,6 +79,15 @@ def test_the_dose_follows_the_level(level: int, offered: bool, recommended: bool
         ]
         assert [one.rule for one in choices] == ([rule] if offered else [])
         assert [bool(one.recommended) for one in choices] == ([recommended] if offered else [])
+        (card,) = [one for one in seen.cards if "metabolic specialist today" in one.summary]
+        above = card.detail.partition("---")[0]
+        only_offered = offered and not recommended
+        assert ("then ask whether to inject" in above) is only_offered
+        assert ("then inject" in above) is not only_offered
+        assert ("1000 micrograms" in card.summary) is recommended
+        samples = "plasma amino acids, acylcarnitines, urine organic acids"
+        weekly = offered and rule == "DOSE-E"  # whose course takes their room above the rule
+        assert samples in (card.detail if weekly else above)
 
 
 @pytest.mark.parametrize(("ago", "offered"), [(180, True), (181, False), (365, False)])
@@ -232,6 +245,29 @@ def test_a_draft_of_cyanocobalamin_is_refused_and_becomes_one_order() -> None:
     assert seen.shows("ORD-10.suspected")
     assert seen.outcome("ORD-10.suspected").indicator == "critical"
     assert no_cyanocobalamin(seen)
+    (card,) = [one for one in seen.cards if "no cyanocobalamin while" in one.summary]
+    assert (
+        "plasma amino acids, acylcarnitines, urine organic acids" in card.detail.partition("---")[0]
+    )
+    assert "; give" not in card.summary
+    assert "; order" not in card.summary
+
+
+@pytest.mark.parametrize(
+    ("problem", "preselected"),
+    [(a_problem(None, text="Infantile spasms"), False), (SEIZURE, True)],
+)
+def test_words_of_a_sign_preselect_no_course_at_the_order(
+    problem: Any, *, preselected: bool
+) -> None:
+    """What the chart only offers, an order is not changed to by preselection either, nor is it in
+    the headline next to the count of another regimen."""
+    draft = an_injection(a_dosage(route=MUSCLE, days=90))
+    seen = see_orders(a_record(problems=[problem]), draft)
+    outcome = seen.outcome("ORD-16")
+    assert [bool(one.recommended) for one in outcome.choices] == [preselected]
+    (card,) = [one for one in seen.cards if "too little" in one.summary]
+    assert ("alternate days" in card.summary) is preselected
 
 
 # --- what is there is not ordered again -----------------------------------------------------------

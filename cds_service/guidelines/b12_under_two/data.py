@@ -213,6 +213,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     samples_first: str
     suspected_no_dose: str
     suspected_old_level: str
+    suspected_then_inject: str
+    suspected_then_ask: str
     suspected_offered: str
     suspected_already: str
     allergy_possible: str

@@ -120,6 +120,7 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
             *finding_notes(facts, a, g),
             *urgency,
             *_sign_notes(advice, facts, a, g),
+            *([Note("before", say(Texts.samples_first))] if suspected else []),
             *safety,
             *antidote,
             *offer.notes,
@@ -216,7 +217,7 @@ def _suspected(route: str, p: Prescriber, *, allergic: bool) -> _Offer:
     indicator = g.file.cards[a.suspicion].indicator
     if a.status.deficient and facts.age.under_one_month:  # what its own row would be
         indicator = most_urgent(indicator, g.file.cards["RTE-02"].indicator)
-    notes = [Note("before", say(Texts.samples_first))]
+    notes: list[Note] = []
     if _only_hydroxocobalamin(facts, g):
         notes.append(Note("advice", say(Texts.suspected_already, order=order_names(facts))))
     elif not allergic and level is not None and _dosed_by_level(facts, a, g):

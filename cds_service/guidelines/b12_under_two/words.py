@@ -251,6 +251,20 @@ class CardValues(dict[str, Value]):
     def of_treatment(self) -> Value:
         return _treatment(self.choices, self.g)
 
+    def of_recommended(self) -> Value:
+        """The treatment, or to ask about it where the card only offers it."""
+        return _treatment([one for one in self.choices if one.recommended], self.g)
+
+    def of_then(self) -> Value:
+        """What follows the samples: the injection, unless the card only offers it."""
+        drugs = [
+            choice.recommended
+            for choice in self.choices
+            if any(isinstance(plan, PlannedDrug) for plan in choice.plans)
+        ]
+        asks = bool(drugs) and not any(drugs)
+        return say(Texts.suspected_then_ask if asks else Texts.suspected_then_inject)
+
     def of_graded(self) -> Value:
         return _graded(self.a)
 

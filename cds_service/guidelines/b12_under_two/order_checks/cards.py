@@ -100,7 +100,7 @@ class Cards:
                     "order": order.name,
                     "dose": order.dose_in_words,
                     "way": order.ways_in_words,
-                    **_in_place(replacement(order, choices), self._g),
+                    **_in_place(_replaced(order, choices), self._g),
                     **_largest(order),
                     **values,
                 }
@@ -133,6 +133,8 @@ class Cards:
             if order.drug.by == "name":
                 yield Note("ordered", say(Texts.draft_by_name, name=order.name))
         yield from notes
+        if answer.card == "ORD-10.suspected":
+            yield Note("before", say(Texts.samples_first))
         if answer.card.startswith(("ORD-03", "ORD-04")) and answer.card != SPECIALIST:
             yield from _usual_in_ml(order)
         if regimens:
@@ -159,6 +161,12 @@ def _in_place(drug: PlannedDrug | None, g: Guideline) -> dict[str, object]:
         "instead": say(Texts.headline_instead, how=how),
         "injected": say(Texts.headline_injected, what=what),
     }
+
+
+def _replaced(order: Order, choices: tuple[Choice, ...]) -> PlannedDrug | None:
+    """The drug in place of the order that is recommended: a headline orders nothing that the card
+    only offers."""
+    return replacement(order, tuple([one for one in choices if one.recommended]))
 
 
 #: The usual dose in micrograms, of which a too large one is a multiple.

@@ -35,10 +35,12 @@ _PARTS: dict[Correction, tuple[_Part, ...]] = {
 
 
 class Regimen(NamedTuple):
-    """A drug as the guideline would order it, and what is stated of its safety."""
+    """A drug as the guideline would order it, what is stated of its safety, and whether it is to be
+    preselected: not where it rests on the words of a sign."""
 
     drug: PlannedDrug
     safety: tuple[Note, ...]
+    recommended: bool
 
 
 def drug_of(choice: Choice) -> PlannedDrug | None:
@@ -157,7 +159,7 @@ class Regimens:
         regimen = self.like(order)
         if regimen is None:
             return []
-        drug, safety = regimen
+        drug, safety, _ = regimen
         drug = written or drug
         section: Section = "give" if place == "instead" else "usual"
         whole = say(Texts.course, phases=course(drug))
@@ -176,7 +178,9 @@ class Regimens:
             choice = prescriber.injection(self.g.file.doses.weekly_injections, recommended=True)
             drug = drug_of(choice) or drug
             notes, _ = safety_notes([choice], card.indicator, prescriber, allergic=False)
-        return Regimen(drug, tuple([one for one in notes if one.section in _OF_SAFETY]))
+        safety = tuple([one for one in notes if one.section in _OF_SAFETY])
+        in_words = self.g.tables.route[self._route].then.kind == "choose"
+        return Regimen(drug, safety, bool(choice.recommended) or not in_words)
 
     # --- ways to put an order right ---------------------------------------------------------------
 
@@ -204,7 +208,8 @@ class Regimens:
         return (Choice(rule, say(Orders.remove, name=order.name), (plan,)),)
 
     def _changed(self, order: Order, rule: str, parts: tuple[_Part, ...]) -> tuple[Choice, ...]:
-        """The order changed in ``parts`` to what is recommended for this child, if anything is."""
+        """The order changed in ``parts`` to what is recommended for this child, if anything is; not
+        preselected where that rests on words."""
         regimen = self.like(order)
         if regimen is None:
             return ()
@@ -219,7 +224,7 @@ class Regimens:
         changed = frozenset(parts)
         label = _changing(order, drug, changed, self.g)
         plan = RevisedDrug(order.draft, drug, changed)
-        return (Choice(rule, label, (plan,), recommended=True),)
+        return (Choice(rule, label, (plan,), recommended=regimen.recommended),)
 
     def _is_too_weak(self, order: Order, drug: PlannedDrug) -> bool:
         """Whether the recommended dose is more of the product ordered than is sensibly given."""
