@@ -44,6 +44,7 @@ NOT_ON_EVERY_DAY = {
 ON_THE_EDGE_OF_A_MONTH = {
     "active-order-since-a-month",  # written as a month: it may come to hold the day of the level
     "birth-year-only",
+    "order-sign-injection-every-three-months-after-drops",  # due after a month, of 28 to 31 days
     "order-sign-tests-fifteen-days-off",
     "order-sign-tests-fourteen-days-off",
 }

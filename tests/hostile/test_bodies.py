@@ -132,7 +132,7 @@ def test_no_impossible_dose_is_read_as_a_dose(server: Server, name: str) -> None
         for card in json.loads(answer)["cards"]
     }
     if name in BEYOND_SENSE:
-        assert " times the usual 1000" in said["ORD-04"]
+        assert " times the usual" in said["ORD-04"]
     elif name == "a dose of next to nothing":
         assert ": less than 0.0001 micrograms, maintenance only" in said["ORD-07"]
     else:
