@@ -466,6 +466,8 @@ def orders_rest_on_this_childs_record_only(seen: Seen) -> None:
 def what_could_not_be_had_is_said_on_the_first_card(seen: Seen) -> None:
     if not seen.cards:
         return
+    if not any(rule.startswith("STAT-") for rule in seen.rules):
+        return  # not evaluated: the card asks for what is needed before any result
     named = {need.key: need.name for need in G.needs}
     for key in seen.record.missing:
         assert named[key] in f"{seen.cards[0].summary} {seen.cards[0].detail}"
@@ -500,7 +502,7 @@ def test_every_promise_holds_for_every_record() -> None:
         for promise in PROMISES:
             promise(seen)
 
-    @settings(many, max_examples=min(sample_of(120), 1_000))
+    @settings(many, max_examples=min(sample_of(120), 400))
     @given(records())
     def keeps_its_promises(record: Record) -> None:
         seen = see(record)
