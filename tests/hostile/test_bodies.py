@@ -132,7 +132,9 @@ def test_no_impossible_dose_is_read_as_a_dose(server: Server, name: str) -> None
         for card in json.loads(answer)["cards"]
     }
     if name in BEYOND_SENSE:
-        assert " times the usual" in said["ORD-04"]
+        # The longest number leaves no room for what it is a multiple of.
+        usual = "" if name == "a dose of as many digits as are read" else " 1000"
+        assert f" times the usual{usual}" in said["ORD-04"]
     elif name == "a dose of next to nothing":
         assert ": less than 0.0001 micrograms, maintenance only" in said["ORD-07"]
     else:
