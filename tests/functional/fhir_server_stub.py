@@ -297,11 +297,14 @@ def _handler_of(stub: FhirStub) -> type[BaseHTTPRequestHandler]:
                 body = body if fault.body is None else fault.body
                 headers |= {"Content-Length": str(len(body)), **fault.headers}
                 status = fault.status or status
+            drips = fault is not None and fault.drip_s > 0
+            if not drips:
+                stub.answered.append(seen.target)  # first: who asked may look at the head alone
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            if fault and fault.drip_s:
+            if fault and drips:
                 for byte in body:
                     self.wfile.write(bytes([byte]))
                     self.wfile.flush()
@@ -310,7 +313,6 @@ def _handler_of(stub: FhirStub) -> type[BaseHTTPRequestHandler]:
                         return
                 stub.answered.append(seen.target)
             else:
-                stub.answered.append(seen.target)  # first: who asked may look at once
                 self.wfile.write(body)
             if int(headers["Content-Length"]) != len(body):
                 self.close_connection = True

@@ -17,6 +17,7 @@ from cds_service.app import create_app
 from cds_service.consultation import EVALUATION_EXTENSION
 from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.settings import Settings
+from cds_service.store import metrics
 from cds_service.store.audit import Pseudonyms
 from cds_service.store.database import Database
 from cds_service.store.keeping import Store
@@ -156,6 +157,19 @@ def test_the_answer_is_the_same_whether_it_is_kept_or_not(
     client: FlaskClient, story: Story
 ) -> None:
     assert client.post(story.path, json=story.request).data == story.post().data
+
+
+def test_a_worker_that_has_only_just_begun_does_not_spoil_the_metrics(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Its file is there before there is anything in it."""
+    folder = tmp_path / "workers"
+    folder.mkdir()
+    monkeypatch.setattr(metrics, "_FOLDER", str(folder))
+    (folder / "counter_1.db").touch()
+    (folder / "histogram_1.db").touch()
+    answer = client.get("/metrics")
+    assert (answer.status_code, answer.data) == (200, b"")
 
 
 def test_the_metrics_hold_nothing_that_a_client_sent(client: FlaskClient, story: Story) -> None:
