@@ -54,8 +54,12 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "store.metrics": ("", "prometheus_client"),
     "store.audit": ("language", "msgspec"),
     "store.keeping": (
-        "errors cdshooks.feedback store.audit store.database store.log store.metrics"
+        "errors cdshooks.feedback store.audit store.ledger store.log store.metrics"
         " store.migrations",
+        "msgspec",
+    ),
+    "store.ledger": (
+        "errors cdshooks.feedback store.audit store.database store.migrations",
         "msgspec",
     ),
     "store.database": (

@@ -47,6 +47,7 @@ MAY: Mapping[str, str] = {
     "guidelines/tables.py": "what keeps a guideline from being loaded",
     "store/database.py": "SQL, and what the database did not do",
     "store/keeping.py": "what the database did not do",
+    "store/ledger.py": "SQL, and what the database did not do",
     "store/metrics.py": "what a count is of, for anyone who watches the service",
     "web/edge.py": "headers",
     "web/intake.py": "OperationOutcome: what is wrong with a body",

@@ -226,7 +226,7 @@ def database_of_settings() -> Iterator[Database]:
 
     from cds_service.store.database import Database
 
-    database = Database(url, patient=True)
+    database = Database(url)
     try:
         yield database
     except Unavailable as error:

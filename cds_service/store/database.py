@@ -1,43 +1,32 @@
-"""The tables and every statement on them, over SQLite and PostgreSQL alike.
+"""The tables, reading them back and forgetting, over SQLite and PostgreSQL alike.
 
-Everything here waits for the database, and importing it takes long: `keeping` does both in the
-background. An `Unavailable` database may work again later; a `SchemaError` needs the operator.
+For commands, which may wait, and load what takes long; a worker writes and asks through `ledger`.
+An `Unavailable` database may work again later; a `SchemaError` needs the operator.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
-from hashlib import sha256
-from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
-from cds_service import __version__
 from cds_service.cdshooks.feedback import Feedback, Reason
 from cds_service.errors import SchemaError, Unavailable
 from cds_service.store import audit
-from cds_service.store.audit import Pseudonyms
 from cds_service.store.migrations import VERSION
 from cds_service.store.reports.figures import LIVE, Answer, Call, Rows, Selection
 
-#: How long a call may wait for another's write, and how long a command.
-WAIT_S = 2
-_PATIENT_WAIT_S = 30
+#: How long a command waits for another's write.
+_WAIT_S = 30
 _READ_ONLY = {"cds_read_only": True}
 #: Rows read at a time, so that a long report does not hold up others.
 _PAGE = 500
-_is_uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
 
 
 class _Moment(sa.types.TypeDecorator[datetime]):
@@ -219,34 +208,23 @@ unknown_codes = sa.Table(
 )
 
 
-class Stored(NamedTuple):
-    """The items of feedback that were new; how many had come before or are about unknown cards."""
-
-    new: tuple[Feedback, ...]
-    repeated: int
-    unknown: int
-
-
-def _engine(url: URL, patient: bool) -> Engine:
+def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
-        engine = sa.create_engine(url, hide_parameters=True, pool_timeout=WAIT_S)
-        wait_s = _PATIENT_WAIT_S if patient else WAIT_S
-        sa.event.listen(engine, "connect", partial(_open_sqlite, wait_s=wait_s))
+        engine = sa.create_engine(url, hide_parameters=True)
+        sa.event.listen(engine, "connect", _open_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
-    limits = "" if patient else f"-c statement_timeout=5s -c lock_timeout={WAIT_S}s"
     return sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         hide_parameters=True,
         pool_pre_ping=True,
-        pool_timeout=WAIT_S,
-        connect_args={"connect_timeout": WAIT_S, "tcp_user_timeout": 5000, "options": limits},
+        connect_args={"connect_timeout": 2, "tcp_user_timeout": 5000},
     )
 
 
-def _open_sqlite(connection: Any, _: object, wait_s: int) -> None:
+def _open_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver begins no transaction; `_begin_sqlite` does
-    connection.execute(f"PRAGMA busy_timeout = {wait_s * 1000}")
+    connection.execute(f"PRAGMA busy_timeout = {_WAIT_S * 1000}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -259,18 +237,12 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 class Database:
-    """One database. ``patient`` lets statements take their time: commands, not calls."""
+    """One database, as commands use it."""
 
-    def __init__(self, url: str, *, patient: bool = False) -> None:
+    def __init__(self, url: str) -> None:
         self._url = make_url(url)
-        self._engine = _engine(self._url, patient)
-        self._insert = (sqlite if self.is_sqlite else postgresql).insert
-        self._writers = [
-            _Writer.of(table, sqlite=self.is_sqlite)
-            for table in (consultations, cards, suggestions)
-        ]
+        self._engine = _engine(self._url)
         self._file = Path(self._url.database or "") if self.is_sqlite else None
-        self._seen: tuple[int, int] | None = None
 
     @property
     def is_sqlite(self) -> bool:
@@ -283,7 +255,6 @@ class Database:
     def _transaction(self, *, read_only: bool = False) -> Iterator[Connection]:
         """A transaction; anything that keeps the database from working is `Unavailable`."""
         try:
-            self._notice_exchange()
             with self._engine.connect() as connection:
                 if read_only:
                     connection = connection.execution_options(**_READ_ONLY)
@@ -294,43 +265,12 @@ class Database:
         except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
             raise Unavailable(_in_words(error)) from None
 
-    def _notice_exchange(self) -> None:
-        """SQLite goes on writing into a file that was deleted or replaced, to no effect."""
-        if self._file is None:
-            return
-        try:
-            status = os.stat(self._file)
-            there = (status.st_dev, status.st_ino)
-        except FileNotFoundError:
-            there = None
-        if self._seen is not None and there != self._seen:
-            self._engine.dispose()
-            self._seen = None
-            self.prepare()
-        elif there is not None:
-            self._seen = there
-
-    def _add(self, connection: Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
-        """Whether ``row`` was not there before."""
-        statement = self._insert(table).values(row).on_conflict_do_nothing()
-        counted = statement.execution_options(preserve_rowcount=True)
-        return connection.execute(counted).rowcount == 1
-
     # --- the schema ------------------------------------------------------------------------------
 
     def version(self) -> str | None:
         """The version of the schema there, ``None`` in an empty database."""
         with self._transaction(read_only=True) as connection:
             return _version(connection)
-
-    def prepare(self) -> None:
-        """Ensures the schema: an SQLite file is made and brought up to date if needed."""
-        version = self.version()
-        if version == VERSION:
-            return
-        if not self.is_sqlite:
-            raise SchemaError(version, VERSION)
-        self.upgrade()
 
     def check(self) -> None:
         """Refuses a schema that is not this program's, and makes no file of another name."""
@@ -355,53 +295,6 @@ class Database:
                 _migrate(connection)
         return before, VERSION
 
-    # --- what is recorded ------------------------------------------------------------------------
-
-    def record(
-        self, kept: Sequence[audit.Kept], pseudonyms: Pseudonyms, local: str, tried: str = ""
-    ) -> None:
-        """All of ``kept`` or nothing; ``local`` are the overrides in force, whole, and ``tried``
-        those of the other arm."""
-        live, other = (sha256(one.encode()).hexdigest() if one else None for one in (local, tried))
-        of_tables = _rows(kept, pseudonyms, live, other)
-        with self._transaction() as connection:
-            for digest, text in ((live, local), (other, tried)):
-                if digest:
-                    row = {"digest": digest, "text": text, "first_seen": of_tables[0][0]["at"]}
-                    self._add(connection, overrides, row)
-            self._count_unknown_codes(connection, kept)
-            for writer, rows in zip(self._writers, of_tables, strict=True):
-                writer.write(connection, rows)
-
-    def _count_unknown_codes(self, connection: Connection, kept: Sequence[audit.Kept]) -> None:
-        """Counts each call once, however often it is written; that is done before the call is."""
-        with_codes = [one for one in kept if one.call.evaluation and one.call.evaluation.unknown]
-        if not with_codes:
-            return
-        written = sa.select(consultations.c.id).where(
-            consultations.c.id.in_([one.id for one in with_codes])
-        )
-        before = set(connection.execute(written).scalars())
-        counted = Counter(
-            (datetime.fromtimestamp(one.at, UTC).date(), *code)
-            for one in with_codes
-            if one.id not in before and one.call.evaluation
-            for code in one.call.evaluation.unknown
-        )
-        if not counted:
-            return
-        insert = self._insert(unknown_codes)
-        own = list(unknown_codes.primary_key)
-        add = insert.on_conflict_do_update(
-            index_elements=own, set_={"count": unknown_codes.c.count + insert.excluded.count}
-        )
-        names = [column.name for column in own]
-        rows = [  # in one order, so that two writers wait for each other at most once
-            dict(zip(names, code, strict=True)) | {"count": count}
-            for code, count in sorted(counted.items())
-        ]
-        connection.execute(add, rows)
-
     def unknown_codes(self) -> list[dict[str, Any]]:
         """The codes that were not known, with how often and when last they were sent."""
         own = unknown_codes.c
@@ -414,110 +307,6 @@ class Database:
         )
         with self._transaction(read_only=True) as connection:
             return _listed(connection, found)
-
-    def add_feedback(
-        self, service: str, client: str | None, items: Sequence[Feedback], now: datetime
-    ) -> Stored:
-        """All of ``items`` or nothing, safe on disk when this returns."""
-        new = []
-        with self._transaction() as connection:
-            for item in items:
-                name = _feedback_id(service, client, item)
-                row = {
-                    "id": name,
-                    "received_at": now,
-                    "client": client,
-                    "service": service,
-                    "card": item.card,
-                    "outcome": item.outcome,
-                    "outcome_at": item.outcome_at,
-                    "comment": item.comment or None,
-                    "extension": item.extension or None,
-                }
-                if not self._add(connection, feedback, row):
-                    continue
-                new.append(item)
-                _add_parts(connection, name, item)
-            wanted = {item.card for item in items}
-            own = (
-                sa.select(cards.c.uuid)
-                .join(consultations)
-                .where(
-                    cards.c.uuid.in_(wanted),
-                    consultations.c.client.is_not_distinct_from(client),
-                    consultations.c.service == service,
-                )
-            )
-            known = connection.execute(own.distinct())
-            unknown = wanted - set(known.scalars())
-        return Stored(
-            tuple(new), len(items) - len(new), sum(item.card in unknown for item in items)
-        )
-
-    def use_token(self, issuer: str, jti: str, expires: datetime) -> bool:
-        """Whether this token was never used before; of several that ask at once, one gets true."""
-        token = sha256(f"{len(issuer)}|{issuer}|{jti}".encode()).hexdigest()
-        row = {"token": token, "expires": expires}
-        with self._transaction() as connection:
-            return self._add(connection, used_tokens, row)
-
-    def forget_tokens(self, before: datetime) -> int:
-        with self._transaction() as connection:
-            done = connection.execute(used_tokens.delete().where(used_tokens.c.expires < before))
-            return done.rowcount
-
-    def overridden(
-        self, client: str | None, patient: str, since: datetime
-    ) -> dict[audit.Content, datetime]:
-        """What was shown for ``patient`` and last answered with an override since then, and when.
-
-        ``patient`` is as it is kept. A report whose card cannot be identified, since a client
-        gave two calls one ``hookInstance``, says nothing. The client's clock may bring a
-        moment forward, never postpone it.
-        """
-        same_client = feedback.c.client.is_not_distinct_from(consultations.c.client)
-        columns = (cards.c.rule, cards.c.text, cards.c.topic, cards.c.indicator, cards.c.digest)
-        answered = (
-            sa.select(
-                cards.c.uuid,
-                *columns,
-                feedback.c.outcome,
-                feedback.c.outcome_at,
-                feedback.c.received_at,
-            )
-            .join_from(consultations, cards, cards.c.consultation == consultations.c.id)
-            .join(feedback, feedback.c.card == cards.c.uuid)
-            .where(
-                consultations.c.patient == patient,
-                consultations.c.client.is_not_distinct_from(client),
-                consultations.c.arm == "live",
-                feedback.c.service == consultations.c.service,
-                same_client,
-                feedback.c.received_at >= since,
-                cards.c.shown,
-            )
-        )
-        with self._transaction(read_only=True) as connection:
-            reports = connection.execute(answered).all()
-            if not reports:
-                return {}
-            bearers = connection.execute(
-                sa.select(cards.c.uuid, consultations.c.patient, *columns)
-                .join_from(cards, consultations, cards.c.consultation == consultations.c.id)
-                .where(cards.c.uuid.in_({one.uuid for one in reports}))
-                .distinct()
-            ).all()
-        known = Counter(one.uuid for one in bearers)
-        last: dict[audit.Content, tuple[datetime, bool]] = {}
-        for one in reports:
-            at = min(one.outcome_at, one.received_at)
-            # A report on one of several keeps its moment: it can only end a silence.
-            overrides_it = one.outcome == "overridden" and known[one.uuid] == 1
-            content = audit.Content(one.rule, one.text, one.topic, one.indicator, one.digest)
-            last[content] = max(
-                last.get(content, (at, overrides_it)), (at, overrides_it), key=_when
-            )
-        return {content: at for content, (at, stands) in last.items() if stands and at >= since}
 
     # --- reading it back, and forgetting ---------------------------------------------------------
 
@@ -663,11 +452,6 @@ class Database:
                 return forgotten
 
 
-def _when(answer: tuple[datetime, bool]) -> tuple[datetime, bool]:
-    """Later is greater; of answers at the same moment, one that is not an override."""
-    return answer[0], not answer[1]
-
-
 _version_table = sa.Table(
     "alembic_version",
     tables,
@@ -690,174 +474,6 @@ def _migrate(connection: Connection, to: str = "head") -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, to)
-
-
-class _Writer(NamedTuple):
-    """How rows get into one table by the driver itself. Calls are kept all day long, and what
-    SQLAlchemy does for each of their values costs more than the database does."""
-
-    statement: str
-    values: Callable[[Mapping[str, Any]], tuple[Any, ...]]
-    at: int | None
-
-    @classmethod
-    def of(cls, table: sa.Table, *, sqlite: bool) -> _Writer:
-        names = [column.name for column in table.columns]
-        sign = "?" if sqlite else "%s"
-        statement = (
-            f"INSERT INTO {table.name} ({', '.join(names)})"  # noqa: S608 - names of our own
-            f" VALUES ({', '.join(sign for _ in names)}) ON CONFLICT DO NOTHING"
-        )
-        at = names.index("at") if sqlite and "at" in names else None
-        return cls(statement, itemgetter(*names), at)
-
-    def write(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        if not rows:
-            return
-        values = [self.values(row) for row in rows]
-        if self.at is not None:  # SQLite has no moments, only how they are written
-            values = [
-                (*one[: self.at], _written(one[self.at]), *one[self.at + 1 :]) for one in values
-            ]
-        connection.exec_driver_sql(self.statement, values)
-
-
-def _written(moment: datetime) -> str:
-    """As `_Moment` writes it into SQLite."""
-    return moment.replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-def _json(value: object) -> str:
-    """As `_Json` writes it."""
-    return msgspec.json.encode(value).decode()
-
-
-def _rows(
-    kept: Iterable[audit.Kept],
-    pseudonyms: Pseudonyms,
-    live: str | None,
-    tried: str | None,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    rows, card_rows, suggestion_rows = [], [], []
-    for one in kept:
-        done = one.call.evaluation
-        overrides = tried if done and done.arm != "live" else live
-        rows.append(
-            {
-                "id": one.id,
-                "at": datetime.fromtimestamp(one.at, UTC),
-                **_asked(one.call, pseudonyms),
-                **(_NOT_EVALUATED if done is None else _evaluated(done)),
-                "overrides": overrides,
-                "version": __version__,
-            }
-        )
-        for position, card in enumerate(done.cards if done else ()):
-            card_rows.append(_card_row(one.id, position, card))
-            suggestion_rows += [
-                {
-                    "consultation": one.id,
-                    "card": position,
-                    "position": index,
-                    "uuid": suggested.uuid,
-                    "rule": suggested.rule,
-                    "recommended": suggested.recommended,
-                }
-                for index, suggested in enumerate(card.suggestions)
-            ]
-    return rows, card_rows, suggestion_rows
-
-
-def _asked(call: audit.Call, pseudonyms: Pseudonyms) -> dict[str, Any]:
-    """What every call has, whatever its result, with its ids made unreadable."""
-    client = call.client
-    return {
-        "client": client,
-        "service": call.service,
-        "hook": call.hook,
-        # Anything but a UUID might identify the patient.
-        "hook_instance": call.hook_instance
-        if _is_uuid(call.hook_instance)
-        else pseudonyms.of("hookInstance", client, call.hook_instance),
-        "patient": pseudonyms.of("patient", client, call.patient_id),
-        "asked_by": pseudonyms.of("user", client, call.user_id),
-        "status": call.status,
-        "problem": call.problem or None,
-        "as_of": call.as_of or None,
-        "fhir_server": call.fhir_server or None,
-        "ms": call.ms,
-    }
-
-
-def _evaluated(done: audit.Evaluation) -> dict[str, Any]:
-    return {
-        "arm": done.arm,
-        "guideline": done.guideline,
-        "edition": done.edition,
-        "outcome": done.outcome,
-        "rules": _json(done.rules),
-        "fired": _json(done.fired),
-        "missing": _json(done.missing),
-        "unread": _json(done.unread),
-        "needs": _json(done.needs),
-        "durations": _json(done.durations),
-    }
-
-
-#: The same of a call that was refused.
-_NOT_EVALUATED: Mapping[str, Any] = {
-    "arm": "live",
-    "guideline": None,
-    "edition": None,
-    "outcome": None,
-    "rules": None,
-    "fired": None,
-    "missing": None,
-    "unread": None,
-    "needs": None,
-    "durations": None,
-}
-
-
-def _card_row(consultation: str, position: int, card: audit.Card) -> dict[str, Any]:
-    return {
-        "consultation": consultation,
-        "position": position,
-        "uuid": card.uuid,
-        "rule": card.rule,
-        "text": card.text,
-        "topic": card.topic,
-        "indicator": card.indicator,
-        "digest": card.digest,
-        "shown": not card.hidden,
-        "hidden": card.hidden or None,
-    }
-
-
-def _feedback_id(service: str, client: str | None, item: Feedback) -> str:
-    """The same for the same report sent again, another for anything else."""
-    return sha256(msgspec.json.encode((service, client, item))).hexdigest()
-
-
-def _add_parts(connection: Connection, name: str, item: Feedback) -> None:
-    accepted = [
-        {"feedback": name, "position": index, "suggestion": uuid}
-        for index, uuid in enumerate(item.accepted)
-    ]
-    if accepted:
-        connection.execute(accepted_suggestions.insert(), accepted)
-    reasons = [
-        {
-            "feedback": name,
-            "position": index,
-            "system": reason.system,
-            "code": reason.code,
-            "display": reason.display,
-        }
-        for index, reason in enumerate(item.reasons)
-    ]
-    if reasons:
-        connection.execute(override_reasons.insert(), reasons)
 
 
 def _listed(connection: Connection, statement: sa.Select[Any]) -> list[dict[str, Any]]:

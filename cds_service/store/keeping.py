@@ -5,8 +5,8 @@ database does not work they wait; when too many wait they are lost, counted and 
 cards are answered anyway. Feedback and tokens are written while the caller waits, or
 `Unavailable` is raised.
 
-The thread also does what is slow before the first write: importing SQLAlchemy, opening the
-database, making an SQLite file.
+The thread also does what is slow before the first write: opening the database, making an SQLite
+file.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from msgspec import Struct
 from cds_service.errors import SchemaError, SettingsError, Unavailable
 from cds_service.store import metrics
 from cds_service.store.audit import Call, Content, Kept, Pseudonyms
+from cds_service.store.ledger import Ledger, Stored
 from cds_service.store.log import log_line
 from cds_service.store.migrations import VERSION
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.feedback import Feedback
-    from cds_service.store.database import Database, Stored
 
 #: Calls that may wait for the database, about 2 KB each; more are lost.
 CAPACITY = 10_000
 _BATCH = 500
 #: Calls arrive singly: a short wait turns many into one write, of which each call costs half.
 _GATHER_S = 0.25
-#: Slow imports wait until the first card is out, or this long.
+#: Opening the database waits until the first card is out, or this long.
 _START_S = 1.0
 _IDLE_S = 5.0
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
@@ -87,7 +87,7 @@ class Store:
         self._looking = Semaphore(_LOOKING)
         self._capacity = capacity
         self._queue: SimpleQueue[Kept | Event | None] = SimpleQueue()
-        self._database: Database | None = None
+        self._database: Ledger | None = None
         self._opening = Lock()
         self._counting = Lock()  # never held while anything slow is done
         self._thread: Thread | None = None
@@ -291,17 +291,15 @@ class Store:
         else:
             self._succeeded()
 
-    def _opened(self) -> Database:
+    def _opened(self) -> Ledger:
         if self._database is not None:
             return self._database
         if not self._opening.acquire(timeout=_WAIT_S):
             raise Unavailable(_OPENING)
         try:
             if self._database is None:
-                from cds_service.store.database import Database
-
                 with ExitStack() as unless_it_works:
-                    database = Database(self._url)
+                    database = Ledger(self._url)
                     unless_it_works.callback(database.close)
                     try:
                         database.prepare()
@@ -341,12 +339,10 @@ class Store:
 def check_database(url: str) -> None:
     """Refuses to start on a database that cannot be used; one that is only away may come back.
 
-    An SQLite file is looked at without SQLAlchemy, which would hold up the start.
+    An SQLite file is looked at, not made: the thread that writes does that.
     """
     if not url.startswith("sqlite:"):
-        from cds_service.store.database import Database
-
-        database = Database(url)
+        database = Ledger(url)
         try:
             database.prepare()
         except Unavailable as error:

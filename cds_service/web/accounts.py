@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request
     from cds_service.consultation import Consultation, Service
     from cds_service.consultation.challenger import Challenger
-    from cds_service.store.database import Stored
     from cds_service.store.keeping import Store
+    from cds_service.store.ledger import Stored
     from cds_service.trust.callers import Caller
 
 _is_uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch

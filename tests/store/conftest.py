@@ -11,6 +11,7 @@ from kept import database_on_postgresql
 from cds_service.store.audit import Pseudonyms
 from cds_service.store.database import Database
 from cds_service.store.keeping import Store
+from cds_service.store.ledger import Ledger
 
 ON_POSTGRESQL = pytest.param(
     "postgresql", marks=pytest.mark.needs_environment("CDS_TEST_POSTGRESQL")
@@ -29,8 +30,16 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    made = Database(url, patient=True)
+    made = Database(url)
     made.upgrade()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ledger(url: str, database: Database) -> Iterator[Ledger]:
+    """The same database, as a worker uses it."""
+    made = Ledger(url)
     yield made
     made.close()
 

@@ -12,6 +12,7 @@ from msgspec import structs
 from cds_service.cdshooks.feedback import Feedback
 from cds_service.store.audit import Call, Kept, Pseudonyms
 from cds_service.store.database import _PAGE, Database
+from cds_service.store.ledger import Ledger
 from cds_service.store.reports.figures import Rows, Selection, make_report
 
 NOON = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -20,27 +21,27 @@ KEY = Pseudonyms(b"a key of the tests")
 ANY = Selection()
 
 
-def keep(database: Database, *calls: Call, at: datetime = NOON, first: int = 0) -> list[str]:
+def keep(ledger: Ledger, *calls: Call, at: datetime = NOON, first: int = 0) -> list[str]:
     kept = [Kept(f"{number:032x}", at.timestamp(), one) for number, one in enumerate(calls, first)]
     for start in range(0, len(kept), 200):
-        database.record(kept[start : start + 200], KEY, "")
+        ledger.record(kept[start : start + 200], KEY, "")
     return [one.id for one in kept]
 
 
-def hear(database: Database, *items: Feedback, at: datetime = NOON, **whose: Any) -> None:
+def hear(ledger: Ledger, *items: Feedback, at: datetime = NOON, **whose: Any) -> None:
     client = whose.get("client")
-    database.add_feedback(whose.get("service", SERVICE), client, items, at)
+    ledger.add_feedback(whose.get("service", SERVICE), client, items, at)
 
 
 @pytest.mark.parametrize("count", [0, 1, _PAGE - 1, _PAGE, _PAGE + 1, 2 * _PAGE + 1])
 def test_every_call_is_read_once_however_many_were_made_at_one_moment(
-    database: Database, count: int
+    database: Database, ledger: Ledger, count: int
 ) -> None:
-    names = keep(database, *[call(card(f"card-{n}")) for n in range(count)])
+    names = keep(ledger, *[call(card(f"card-{n}")) for n in range(count)])
     assert [one["id"] for one in database.consultations(ANY)] == names
     items = [accepted(f"card-{n}") for n in range(count)]
     for start in range(0, count, 200):
-        hear(database, *items[start : start + 200])
+        hear(ledger, *items[start : start + 200])
     rows = database.rows(ANY)
     assert [one.cards[0].uuid for one in rows.calls] == [f"card-{n}" for n in range(count)]
     assert {one.said.card for one in rows.answers} == {f"card-{n}" for n in range(count)}
@@ -49,11 +50,11 @@ def test_every_call_is_read_once_however_many_were_made_at_one_moment(
     assert sorted(one["consultation"] for one in told) == names
 
 
-def test_what_is_read_is_what_was_kept(database: Database) -> None:
+def test_what_is_read_is_what_was_kept(database: Database, ledger: Ledger) -> None:
     shown = call(card("a"), card("b", hidden="in trial"), client="north")
-    keep(database, shown)
+    keep(ledger, shown)
     said = overridden("a")
-    hear(database, said, client="north")
+    hear(ledger, said, client="north")
     rows = database.rows(ANY)
     (found,) = rows.calls
     assert shown.evaluation is not None
@@ -80,7 +81,7 @@ def test_what_is_read_is_what_was_kept(database: Database) -> None:
     ],
 )
 def test_a_part_is_chosen_by_time_client_and_service(
-    database: Database, chosen: Selection, expected: list[str]
+    database: Database, ledger: Ledger, chosen: Selection, expected: list[str]
 ) -> None:
     for number, (name, hours, client, service) in enumerate(
         [
@@ -90,10 +91,8 @@ def test_a_part_is_chosen_by_time_client_and_service(
         ]
     ):
         at = NOON + timedelta(hours=hours)
-        keep(database, call(card(name), client=client, service=service), at=at, first=number)
-        hear(
-            database, accepted(name), overridden(f"{name}?"), at=at, client=client, service=service
-        )
+        keep(ledger, call(card(name), client=client, service=service), at=at, first=number)
+        hear(ledger, accepted(name), overridden(f"{name}?"), at=at, client=client, service=service)
     rows = database.rows(chosen)
     assert [one.cards[0].uuid for one in rows.calls] == expected
     assert sorted(one.said.card for one in rows.answers) == sorted(expected)
@@ -103,14 +102,14 @@ def test_a_part_is_chosen_by_time_client_and_service(
 
 
 def test_feedback_is_on_the_answer_and_never_on_what_was_tried_beside_it(
-    database: Database,
+    database: Database, ledger: Ledger
 ) -> None:
     tried = structs.replace(evaluation(card("a", hidden="challenger")), arm="challenger")
     before, live, after = keep(
-        database, call(evaluation=tried), call(card("a")), call(evaluation=tried)
+        ledger, call(evaluation=tried), call(card("a")), call(evaluation=tried)
     )
     assert before < live < after
-    hear(database, accepted("a"))
+    hear(ledger, accepted("a"))
     (told,) = database.feedback(ANY)
     assert told["consultation"] == live
     found = make_report(database.rows(ANY), ANY, NOON + timedelta(days=2), timedelta(hours=24))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from cds_service.store.database import (
     tables,
 )
 from cds_service.store.keeping import check_database
+from cds_service.store.ledger import Ledger
 from cds_service.store.migrations import VERSION
 
 
@@ -127,14 +129,60 @@ def test_many_that_start_at_once_make_the_tables_once(url: str) -> None:
 
 
 def test_a_new_sqlite_file_needs_no_command_and_postgresql_does(url: str) -> None:
-    database = Database(url)
+    database, ledger = Database(url), Ledger(url)
     if database.is_sqlite:
-        database.prepare()
+        ledger.prepare()
         assert database.version() == VERSION
     else:
         with pytest.raises(SchemaError, match="cds-service db upgrade"):
             check_database(url)
+        with pytest.raises(SchemaError, match="cds-service db upgrade"):
+            ledger.prepare()
         assert database.version() is None
+    database.close()
+    ledger.close()
+
+
+def test_a_new_sqlite_file_has_the_tables_of_the_program(tmp_path: Path) -> None:
+    """A worker makes it from ``tables.sql``, without SQLAlchemy."""
+    by_file, by_program = (f"sqlite:///{tmp_path}/{name}.sqlite" for name in ("file", "program"))
+    Ledger(by_file).prepare()
+    Database(by_program).upgrade()
+
+    def made(url: str) -> set[str]:
+        with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+            found = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+            return {" ".join(sql.split()) for (sql,) in found}
+
+    assert made(by_file) == made(by_program)
+
+
+def test_an_older_sqlite_file_is_brought_up_to_date_by_a_worker(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    database = Database(url)
+    with database._transaction() as connection:
+        _migrate(connection, to="0001")
+    ledger = Ledger(url)
+    ledger.prepare()
+    assert database.version() == VERSION
+    ledger.close()
+    database.close()
+
+
+def test_many_workers_that_start_at_once_make_the_tables_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    start = threading.Barrier(4)
+
+    def prepare(_: int) -> None:
+        ledger = Ledger(url)
+        start.wait()
+        ledger.prepare()
+        ledger.close()
+
+    with ThreadPoolExecutor(4) as workers:
+        list(workers.map(prepare, range(4)))
+    database = Database(url)
+    assert database.version() == VERSION
     database.close()
 
 
@@ -143,9 +191,11 @@ def test_a_newer_database_is_left_alone(url: str) -> None:
     database.upgrade()
     with database._transaction() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    for refuse in (lambda: check_database(url), database.prepare, database.upgrade):
+    ledger = Ledger(url)
+    for refuse in (lambda: check_database(url), ledger.prepare, database.upgrade):
         with pytest.raises(SchemaError, match=r"9999.*[Ii]nstall the newer program"):
             refuse()
+    ledger.close()
     database.close()
 
 

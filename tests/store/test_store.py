@@ -16,6 +16,7 @@ from cds_service.errors import Unavailable
 from cds_service.store.audit import Call, Kept, Pseudonyms, UnknownCode
 from cds_service.store.database import Database, tables, unknown_codes
 from cds_service.store.keeping import Store
+from cds_service.store.ledger import Ledger
 
 SERVICE = "b12-under-two-patient-view"
 
@@ -311,14 +312,14 @@ LOCAL = UnknownCode("labs", "urn:oid:2.999.1", "HGB")
 
 
 def test_a_code_that_nobody_knew_is_counted_once_a_call_however_often_it_is_written(
-    database: Database,
+    database: Database, ledger: Ledger
 ) -> None:
     calls = [
         Kept(f"{number:032}", NOW.timestamp() + 86400 * number, a_call(unknown=(LOCAL,)))
         for number in range(3)
     ]
     for batch in (calls[:2], calls):
-        database.record(batch, Pseudonyms(), "")
+        ledger.record(batch, Pseudonyms(), "")
     last = (NOW + timedelta(days=2)).date()
     assert database.unknown_codes() == [{**LOCAL._asdict(), "count": 3, "last": last}]
     with database._transaction() as connection:
@@ -326,12 +327,14 @@ def test_a_code_that_nobody_knew_is_counted_once_a_call_however_often_it_is_writ
         assert connection.execute(sa.select(unknown_codes.c.count)).scalars().all() == [1, 1, 1]
 
 
-def test_a_code_that_nobody_knew_is_forgotten_with_its_day(database: Database) -> None:
+def test_a_code_that_nobody_knew_is_forgotten_with_its_day(
+    database: Database, ledger: Ledger
+) -> None:
     kept = [
         Kept(f"{number:032}", NOW.timestamp() + 86400 * number, a_call(unknown=(LOCAL,)))
         for number in range(3)
     ]
-    database.record(kept, Pseudonyms(), "")
+    ledger.record(kept, Pseudonyms(), "")
     day = NOW.replace(hour=0, minute=0) + timedelta(days=1)
     assert database.prune(day)["unknown codes"] == 1
     assert database.prune(day - timedelta(seconds=1))["unknown codes"] == 0
