@@ -51,22 +51,38 @@ _LOOKING = 4
 _OPENING = "still being opened"
 #: The server gives a worker ten seconds to end.
 _DRAIN_S = 6.0
-#: A token is remembered a little longer than it is valid: clocks differ.
-_TOKEN_MARGIN = timedelta(minutes=5)
+#: Seconds between two rounds of forgetting, however many calls there are, and tokens of one round.
+_TIDY_S = 5.0
+_TOKENS_AT_ONCE = 5_000
+#: A used token is remembered so long after it expired, by the database's clock, and only a clock
+#: that has run evenly for so many seconds is believed: one that jumps and returns forgets nothing.
+TOKENS_KEPT = timedelta(hours=6)
+EVEN_S = 3_600.0
+#: Seconds by which this machine's clock may differ from the database's, or from its own pace.
+CLOCKS_DIFFER_S = 60.0
 
 
-class Health(Struct, frozen=True):
-    """The state of the database, how many consultations wait for it and how many were lost."""
+class Health(Struct, frozen=True, rename="camel"):
+    """The state of the database, how many consultations wait for it and how many were lost.
+
+    ``clock_difference`` are the seconds by which this machine's clock is ahead of the database's.
+    """
 
     state: Literal["ok", "opening", "unavailable"]
     waiting: int
     lost: int
+    clock_difference: int = 0
+
+    @property
+    def clocks_differ(self) -> bool:
+        return abs(self.clock_difference) > CLOCKS_DIFFER_S
 
 
 class Store:
     """One process's way to the database. Nothing runs before `start`, so workers may be forked.
 
-    ``clock`` says when things happen, in seconds since 1970.
+    ``clock`` says when things happen, in seconds since 1970; ``passed`` are seconds that no one
+    can set.
     """
 
     def __init__(
@@ -78,9 +94,12 @@ class Store:
         tried: str = "",
         capacity: int = CAPACITY,
         clock: Callable[[], float] = time,
+        passed: Callable[[], float] = monotonic,
     ) -> None:
         self._url = url
         self._clock = clock
+        self._clocks = _Clocks(clock, passed)
+        self._tidied_at = -inf
         self._pseudonyms = pseudonyms or Pseudonyms()
         self._overrides = overrides
         self._tried = tried
@@ -146,8 +165,8 @@ class Store:
     def use_token(self, issuer: str, jti: str, expires: datetime | int) -> bool:
         """Whether this token of ``issuer`` was never used before, here or in another process.
 
-        Raises `Unavailable` where that cannot be known. A token is remembered until a little
-        after ``expires``.
+        Raises `Unavailable` where that cannot be known. A token is remembered for hours after
+        ``expires``, see `TOKENS_KEPT`.
         """
         until = expires if isinstance(expires, datetime) else _moment(expires)
         try:
@@ -193,9 +212,10 @@ class Store:
     def health(self) -> Health:
         """How the last writing went, at most some seconds ago; no call waits for the database."""
         waiting, lost = self._queue.qsize(), self._lost
+        ahead = round(self._clocks.ahead)
         if self._problem == _OPENING:
-            return Health("opening", waiting, lost)
-        return Health("unavailable" if self._problem else "ok", waiting, lost)
+            return Health("opening", waiting, lost, ahead)
+        return Health("unavailable" if self._problem else "ok", waiting, lost, ahead)
 
     def flush(self, patience: float = 10.0) -> bool:
         """Waits until everything recorded so far is written; whether it was, in time."""
@@ -222,7 +242,7 @@ class Store:
             elif self._stopping.is_set():
                 self._say_lost()
                 return
-            else:
+            if not batch and self._clocks.passed() - self._tidied_at >= _TIDY_S:
                 self._tidy()
             metrics.waiting.set(self._queue.qsize() + len(batch))
             if not batch:
@@ -281,9 +301,14 @@ class Store:
         return []
 
     def _tidy(self) -> None:
-        """Forgets tokens that have expired, and so sees whether the database still works."""
+        """Forgets tokens that expired long ago, and so sees whether the database and the clocks
+        still work."""
+        self._tidied_at = self._clocks.passed()
         try:
-            self._opened().forget_tokens(_moment(self._clock()) - _TOKEN_MARGIN)
+            database = self._opened()
+            now = self._clocks.compare(database.now)
+            if self._clocks.even:
+                database.forget_tokens(now - TOKENS_KEPT, _TOKENS_AT_ONCE)
         except Unavailable as error:
             self._failed(error.problem)
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread goes on
@@ -334,6 +359,48 @@ class Store:
         if self._lost > self._lost_said:
             self._lost_said = self._lost
             log_line({"level": "error", "store": "lost consultations", "count": self._lost})
+
+
+class _Clocks:
+    """This machine's clock, the database's, and whether they can be believed.
+
+    ``own`` is this machine's in seconds since 1970, ``passed`` what no one can set.
+    """
+
+    def __init__(self, own: Callable[[], float], passed: Callable[[], float]) -> None:
+        self._own, self.passed = own, passed
+        self._pace: float | None = None
+        self._even_since = inf
+        self._said = False
+        self.ahead = 0.0
+
+    @property
+    def even(self) -> bool:
+        """Whether the database's clock has run without a jump for long enough to forget by it."""
+        return self.passed() - self._even_since >= EVEN_S
+
+    def compare(self, ask: Callable[[], datetime | None]) -> datetime:
+        """The database's time, as stated by `ask`; differences and jumps are logged and counted."""
+        before = self._own()
+        told = ask()
+        own = (before + self._own()) / 2
+        there = own if told is None else told.timestamp()
+        self.ahead = own - there
+        metrics.clock_difference.set(abs(self.ahead))
+        differs = abs(self.ahead) > CLOCKS_DIFFER_S
+        if differs != self._said:
+            level = "error" if differs else "info"
+            said = "differs from the database's" if differs else "agrees with the database's"
+            log_line({"level": level, "clock": said, "aheadS": round(self.ahead)})
+            self._said = differs
+        passed = self.passed()
+        pace = there - passed
+        if self._pace is None or abs(pace - self._pace) > CLOCKS_DIFFER_S:
+            if self._pace is not None:
+                metrics.clock_jumps.inc()
+                log_line({"level": "error", "clock": "jumped", "byS": round(pace - self._pace)})
+            self._pace, self._even_since = pace, passed
+        return _moment(there)
 
 
 def check_database(url: str) -> None:

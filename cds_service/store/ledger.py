@@ -34,6 +34,8 @@ from cds_service.store.migrations import VERSION
 WAIT_S = 2
 #: Connections in use at once; more callers wait for one of them.
 _AT_ONCE = 15
+#: In `used_tokens`, the row that says up to which expiry tokens were forgotten; never a hash.
+_FORGOTTEN = "forgotten"
 _is_uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
 
 
@@ -356,17 +358,47 @@ class Ledger:
             tuple(new), len(items) - len(new), sum(item.card in unknown for item in items)
         )
 
+    def now(self) -> datetime | None:
+        """The database's own clock; ``None`` for SQLite, which has this machine's."""
+        if self._kind.file is not None:
+            return None
+        with self._transaction(read_only=True) as transaction:
+            return self._kind.read(transaction.rows("SELECT clock_timestamp()")[0][0])
+
     def use_token(self, issuer: str, jti: str, expires: datetime) -> bool:
-        """Whether this token was never used before; of several that ask at once, one gets true."""
+        """Whether this token was never used before; of several that ask at once, one gets true.
+
+        One that expires no later than any that was forgotten may have been among them, whatever
+        a clock says now, so it counts as used.
+        """
         token = sha256(f"{len(issuer)}|{issuer}|{jti}".encode()).hexdigest()
         with self._transaction() as transaction:
             row = {"token": token, "expires": self._kind.moment(expires)}
-            return transaction.add("used_tokens", row)
+            fresh = transaction.add("used_tokens", row)
+            # Only now: had another transaction just forgotten it, the row waited for its end.
+            until = "SELECT expires FROM used_tokens WHERE token = ?"
+            forgotten = transaction.rows(until, [_FORGOTTEN])
+        return fresh and not any(expires <= self._kind.read(one) for (one,) in forgotten)
 
-    def forget_tokens(self, before: datetime) -> int:
+    def forget_tokens(self, before: datetime, most: int = 5_000) -> int:
+        """Forgets some tokens that expired before, oldest first, and notes up to when."""
+        old = (
+            "SELECT expires FROM used_tokens WHERE expires < ? AND token <> ?"
+            " ORDER BY expires LIMIT ?"
+        )
+        note = _insert(
+            "used_tokens",
+            ("token", "expires"),
+            "(token) DO UPDATE SET expires = excluded.expires"
+            " WHERE excluded.expires > used_tokens.expires",
+        )
         with self._transaction() as transaction:
-            old = [self._kind.moment(before)]
-            return transaction.run("DELETE FROM used_tokens WHERE expires < ?", old)
+            found = transaction.rows(old, [self._kind.moment(before), _FORGOTTEN, most])
+            if not found:
+                return 0
+            transaction.run(note, [_FORGOTTEN, found[-1][0]])
+            gone = "DELETE FROM used_tokens WHERE expires <= ? AND token <> ?"
+            return transaction.run(gone, [found[-1][0], _FORGOTTEN])
 
     def overridden(
         self, client: str | None, patient: str, since: datetime

@@ -80,6 +80,12 @@ unavailable = Gauge(
     "Workers whose database does not work.",
     multiprocess_mode="livesum",
 )
+clock_difference = Gauge(
+    "cds_clock_difference_seconds",
+    "Seconds between this machine's clock and the database's; more than 60 is an alarm.",
+    multiprocess_mode="livemax",
+)
+clock_jumps = Counter("cds_clock_jumps", "Jumps of the database's clock by more than a minute.")
 
 # Finding a child by its labels costs more than counting; there are few, and all stay.
 _call = cache(lambda service, status, outcome: _calls.labels(service, str(status), outcome).inc)

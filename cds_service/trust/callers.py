@@ -150,7 +150,7 @@ class Guard:
         if wait:
             raise TooManyCalls(wait, name)
         if not self._use_token(client.issuer, claims.jti, ceil(claims.exp) + LEEWAY_S):
-            raise Unauthorized("the token was used before", name)
+            raise Unauthorized("the token was used before, or too long ago to tell", name)
         return self._callers[name]
 
 

@@ -116,7 +116,8 @@ class Views:
         status = 200
         if self._store is not None:
             state["store"] = health = self._store.health()
-            state["status"] = "degraded" if health.state == "unavailable" else "ok"
+            degraded = health.state == "unavailable" or health.clocks_differ
+            state["status"] = "degraded" if degraded else "ok"
         if self._known_answers:
             state["knownAnswers"] = known = self._known_answers.state
             if known.wrong:

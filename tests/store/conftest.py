@@ -6,16 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kept import database_on_postgresql
+from kept import ON_POSTGRESQL, database_on_postgresql
 
 from cds_service.store.audit import Pseudonyms
 from cds_service.store.database import Database
 from cds_service.store.keeping import Store
 from cds_service.store.ledger import Ledger
-
-ON_POSTGRESQL = pytest.param(
-    "postgresql", marks=pytest.mark.needs_environment("CDS_TEST_POSTGRESQL")
-)
 
 
 @pytest.fixture(params=["sqlite", ON_POSTGRESQL])

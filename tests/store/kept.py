@@ -11,12 +11,18 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+import pytest
+import sqlalchemy as sa
 from msgspec import structs
 
 from cds_service.cdshooks.feedback import Feedback, Reason
 from cds_service.store.audit import Call, Card, Evaluation, RuleOutcome, Suggested
+from cds_service.store.database import Database, tables
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+ON_POSTGRESQL = pytest.param(
+    "postgresql", marks=pytest.mark.needs_environment("CDS_TEST_POSTGRESQL")
+)
 HOOK_INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
 
 
@@ -93,3 +99,17 @@ def overridden(card: str = "card-1", **changes: Any) -> Feedback:
         comment="SECRET comment",
     )
     return structs.replace(one, **changes)
+
+
+def count(database: Database, table: str) -> int:
+    with database._transaction(read_only=True) as connection:
+        statement = sa.select(sa.func.count()).select_from(tables.tables[table])
+        return connection.execute(statement).scalar_one()
+
+
+def everything(database: Database) -> str:
+    """All that the database holds, as text."""
+    with database._transaction(read_only=True) as connection:
+        return "\n".join(
+            str(row) for table in tables.sorted_tables for row in connection.execute(table.select())
+        )

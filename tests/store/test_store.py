@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from kept import HOOK_INSTANCE, NOW, accepted, call, card, evaluation, overridden
+from kept import HOOK_INSTANCE, NOW, accepted, call, card, count, evaluation, everything, overridden
 
 from cds_service.errors import Unavailable
 from cds_service.store.audit import Call, Kept, Pseudonyms, UnknownCode
@@ -19,20 +18,6 @@ from cds_service.store.keeping import Store
 from cds_service.store.ledger import Ledger
 
 SERVICE = "b12-under-two-patient-view"
-
-
-def count(database: Database, table: str) -> int:
-    with database._transaction(read_only=True) as connection:
-        statement = sa.select(sa.func.count()).select_from(tables.tables[table])
-        return connection.execute(statement).scalar_one()
-
-
-def everything(database: Database) -> str:
-    """All that the database holds, as text."""
-    with database._transaction(read_only=True) as connection:
-        return "\n".join(
-            str(row) for table in tables.sorted_tables for row in connection.execute(table.select())
-        )
 
 
 # --- consultations ---------------------------------------------------------------------------
@@ -219,57 +204,6 @@ def test_feedback_that_cannot_be_kept_is_said_to_be_lost(tmp_path: Path) -> None
     assert str(tmp_path) not in refused.value.text
     assert store.health().state == "unavailable"
     store.close(patience=0)
-
-
-# --- tokens ----------------------------------------------------------------------------------
-
-
-def test_a_token_is_good_once_for_its_issuer(store: Store) -> None:
-    until = datetime.now(UTC) + timedelta(minutes=5)  # noqa: TID251
-    assert store.use_token("https://a", "1", until)
-    assert not store.use_token("https://a", "1", until)
-    assert not store.use_token("https://a", "1", int(until.timestamp()))
-    assert store.use_token("https://a", "2", until)
-    assert store.use_token("https://b", "1", until)
-    assert store.use_token("https://a|", "1", until)
-    assert store.use_token("https://a", "|1", until)
-
-
-def test_of_many_that_use_a_token_at_once_one_is_let_in(url: str, database: Database) -> None:
-    stores = [Store(url) for _ in range(4)]
-    let_in: list[str] = []
-    start = threading.Barrier(8)
-
-    def use(store: Store) -> None:
-        start.wait()
-        for number in range(10):
-            if store.use_token("https://a", str(number), 2_000_000_000):
-                let_in.append(str(number))
-
-    threads = [threading.Thread(target=use, args=(one,)) for one in stores * 2]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(let_in) == [str(number) for number in range(10)]
-    for store in stores:
-        store.close()
-
-
-def test_a_token_that_expired_is_forgotten_and_no_other(store: Store, database: Database) -> None:
-    now = datetime.now(UTC)  # noqa: TID251
-    store.use_token("https://a", "old", now - timedelta(minutes=6))
-    store.use_token("https://a", "just now", now - timedelta(minutes=4))
-    store.use_token("https://a", "new", now + timedelta(minutes=4))
-    store._tidy()
-    assert count(database, "used_tokens") == 2
-    assert not store.use_token("https://a", "new", now)
-    assert not store.use_token("https://a", "just now", now)
-
-
-def test_a_token_is_not_kept_readable(store: Store, database: Database) -> None:
-    store.use_token("https://SECRET", "SECRET", 2_000_000_000)
-    assert "SECRET" not in everything(database)
 
 
 # --- age -------------------------------------------------------------------------------------
