@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -23,6 +24,7 @@ from cds_service.guidelines.registry import GUIDELINES
 from cds_service.settings import Settings, read_settings
 from cds_service.store.audit import Pseudonyms
 from cds_service.store.keeping import Store
+from cds_service.store.log import log_line
 from cds_service.trust.callers import Guard, OpenDoor
 from cds_service.web.intake import Turns
 from cds_service.web.views import Views, add_routes, fhir_server_for
@@ -45,7 +47,12 @@ if TYPE_CHECKING:
     from cds_service.store.audit import Evaluation
     from cds_service.trust.addresses import ApprovedFhirServer
     from cds_service.trust.callers import Door
+    from cds_service.trust.keys import Register
     from cds_service.web.views import Consult
+
+
+#: Seconds that a starting worker waits for the keys of clients that publish them.
+FIRST_KEYS_S = 2.5
 
 
 def _no_store(issuer: str, jti: str, expires: int) -> bool:
@@ -90,8 +97,11 @@ def create_app(
         services = consultation.load_services(
             settings.guideline_overrides, guidelines, settings.code_map
         )
-    door = make_door(settings, use_token or (store.use_token if store else _no_store))
+    register = make_register(settings)
+    used = use_token or (store.use_token if store else _no_store)
+    door = make_door(settings, register, used)
     app = Flask(__name__, static_folder=None)
+    app.extensions["register"] = register
     known = KnownAnswers(services, lambda: consultation.load_services(None, guidelines))
     app.extensions["known_answers"] = known
     views = Views(
@@ -104,7 +114,8 @@ def create_app(
         turns=turns,
         today=today,
         store=store,
-        restraint=make_restraint(settings, services, store),
+        restraint=make_restraint(settings, services, store, register),
+        register=register,
         challenger=_challenger(settings, guidelines, store),
         known_answers=known,
     )
@@ -136,21 +147,32 @@ def _reusing(consult: Consult, settings: Settings) -> Consult:
     return partial(consult, reuse=consultation.Reuse(settings.reuse_seconds))
 
 
-def make_door(settings: Settings, use_token: UseToken = _no_store) -> Door:
-    """Where callers are admitted: anyone in open mode, otherwise the clients of the register."""
+def make_register(settings: Settings) -> Register | None:
+    """The register of clients, with its keys, if there is one."""
     if settings.clients_file is None:
-        return OpenDoor(settings.fhir_servers)
+        return None
     # What verifies signatures takes a sixth of a second to load, and open mode does not need it.
-    from cds_service.trust.clients import read_clients
-    from cds_service.trust.keys import key_sets
+    from cds_service.trust.keys import Register
 
-    clients = read_clients(settings.clients_file, plain_http=settings.demo)
-    keys = key_sets(settings.clients_file, clients)
-    return Guard(clients, keys, use_token, time.time, settings.calls_per_minute)
+    return Register(settings.clients_file, plain_http=settings.demo, say=log_line)
+
+
+def make_door(
+    settings: Settings, register: Register | None, use_token: UseToken = _no_store
+) -> Door:
+    """Where callers are admitted: anyone in open mode, otherwise the clients of the register."""
+    if register is None:
+        return OpenDoor(settings.fhir_servers)
+    guard = Guard((), {}, use_token, time.time, settings.calls_per_minute)
+    register.tell(guard.admit)
+    return guard
 
 
 def make_restraint(
-    settings: Settings, services: Sequence[consultation.Service], store: Store | None
+    settings: Settings,
+    services: Sequence[consultation.Service],
+    store: Store | None,
+    register: Register | None,
 ) -> Restraint | None:
     """What is not shown, if anything."""
     windows = {
@@ -161,17 +183,20 @@ def make_restraint(
     if not (respects or settings.trials):
         return None
     from cds_service.consultation.restraint import Respect, Restraint, checked_trials
-    from cds_service.trust.clients import read_clients
 
-    file = settings.clients_file
-    clients = read_clients(file, plain_http=settings.demo) if file else ()
+    clients = register.clients if register else ()
     trials = checked_trials(settings.trials, services, [one.name for one in clients])
-    # Two servers, or two tenants, may give one id to two children.
-    fit = [one for one in clients if len(one.fhir_servers) <= 1 and len(one.tenants) <= 1]
-    one_id = {one.name for one in fit} if file else {""}
+
+    def fits(name: str) -> bool:
+        """Two servers, or two tenants, may give one id to two children."""
+        if register is None:
+            return name == ""
+        client = register.client(name)
+        return client is not None and len(client.fhir_servers) <= 1 and len(client.tenants) <= 1
+
     respect = None
     if respects and store is not None:
-        respect = Respect(store, windows, one_id, lambda: datetime.fromtimestamp(time.time(), UTC))
+        respect = Respect(store, windows, fits, lambda: datetime.fromtimestamp(time.time(), UTC))
     return Restraint(trials, respect)
 
 
@@ -251,6 +276,12 @@ def work() -> Flask:
     """The application in a worker, its store at work until the worker ends."""
     app = create()
     known: KnownAnswers = app.extensions["known_answers"]
+    register: Register | None = app.extensions["register"]
+    if register is not None:
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, lambda *_: register.reload_soon())
+        register.start(FIRST_KEYS_S)
+        Finalize(None, register.stop, exitpriority=20)
     known.start()
     Finalize(None, known.stop, exitpriority=20)
     store: Store | None = app.extensions["store"]

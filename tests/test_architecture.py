@@ -272,7 +272,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "web.edge": ("errors cdshooks.response trust.addresses", ""),
     "web.intake": ("errors settings cdshooks.request", ""),
     "web.views": (
-        "errors settings trust.addresses trust.callers cdshooks consultation store web",
+        "errors settings trust.addresses trust.callers trust.keys cdshooks consultation store web",
         "msgspec flask werkzeug",
     ),
     "app": (
@@ -286,7 +286,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "click fhir.resources pydantic",
     ),
     "commands.checking": (
-        "app commands trust.clients consultation fhir guidelines settings",
+        "app commands trust.keys consultation fhir guidelines settings",
         "click",
     ),
     "commands.coding": ("commands consultation fhir settings", "click"),

@@ -14,7 +14,7 @@ from cds_service.commands import BadInput, known_guidelines
 if TYPE_CHECKING:
     from cds_service.consultation import Service
     from cds_service.guidelines.guideline import Guideline
-    from cds_service.settings import Settings
+    from cds_service.trust.keys import Register
 
 
 @click.command()
@@ -37,12 +37,13 @@ def check(overrides: str | None, show: bool) -> None:
             click.echo(line)
     for line in _known(services):
         click.echo(line)
-    if settings.clients_file:
-        _check_clients(settings)
-    if settings.trials:
-        from cds_service.app import make_restraint
+    from cds_service.app import make_register, make_restraint
 
-        make_restraint(settings, services, None)
+    register = make_register(settings)  # reads the keys that are in files
+    if register is not None:
+        _tell_clients(register, settings.clients_file)
+    if settings.trials:
+        make_restraint(settings, services, None, register)
         click.echo(f"Trials: {len(settings.trials)}, all of existing names.")
     if settings.challenger:
         tried = guidelines_of(
@@ -108,15 +109,12 @@ def _tell_settings(each: bool) -> None:
         click.echo(f"  {name} = {value or f'(default: {plain})'}")
 
 
-def _check_clients(settings: Settings) -> None:
-    from cds_service.app import make_door
-    from cds_service.trust.clients import read_clients
-
-    assert settings.clients_file is not None  # noqa: S101
-    make_door(settings)  # reads the keys that are in files
-    clients = read_clients(settings.clients_file, plain_http=settings.demo)
-    click.echo(f"Clients: {len(clients)} in {settings.clients_file}")
-    for client in clients:
+def _tell_clients(register: Register, file: Path | None) -> None:
+    click.echo(f"Clients: {len(register.clients)} in {file}")
+    for client in register.clients:
+        if client.suspended:
+            click.echo(f"  {client.name}: suspended, refused every call")
+            continue
         keys = client.jwks_file or client.jwks_url
         click.echo(f"  {client.name}: {client.issuer}, keys from {keys}")
         click.echo(f"    may name {', '.join(sorted(client.fhir_servers)) or 'no FHIR server'}")

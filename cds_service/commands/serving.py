@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -136,10 +137,18 @@ def listen(
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
-    from granian.server import Server
+    from granian.server.mp import MPServer
+
+    class Reloading(MPServer):
+        """Workers read the register again on SIGHUP; they are not replaced."""
+
+        def signal_handler_reload(self, *_: object) -> None:
+            for worker in list(self.wrks):
+                with suppress(ProcessLookupError):
+                    os.kill(worker.inner.pid, signal.SIGHUP)
 
     address = _free_address(host, port)
-    server = Server(
+    server = Reloading(
         f"{create.__module__}:{create.__name__}",
         address=address,
         port=port,

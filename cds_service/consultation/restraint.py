@@ -87,17 +87,17 @@ class Overrides(Protocol):
 
 
 class Respect(Struct, frozen=True):
-    """For how long an answer is respected, by indicator, and of which ``clients``: those whose
+    """For how long an answer is respected, by indicator, and whether a client ``fits``: whether its
     patients have one id each. ``now`` is the clock."""
 
     overrides: Overrides
     windows: Mapping[str, timedelta]
-    clients: Collection[str]
+    fits: Callable[[str], bool]
     now: Callable[[], datetime]
 
     def already(self, client: str, patient: str) -> Mapping[audit.Content, datetime]:
         """When what was overridden for this patient; nothing where that is not known."""
-        if client not in self.clients:
+        if not self.fits(client):
             return {}
         since = self.now() - max(self.windows.values())
         found = self.overrides.overridden(client or None, patient, since, LOOK_UP_S)

@@ -62,20 +62,17 @@ EVEN_S = 3_600.0
 CLOCKS_DIFFER_S = 60.0
 
 
-class Health(Struct, frozen=True, rename="camel"):
+class Health(Struct, frozen=True, rename="camel", omit_defaults=True):
     """The state of the database, how many consultations wait for it and how many were lost.
 
-    ``clock_difference`` are the seconds by which this machine's clock is ahead of the database's.
+    ``clock_difference`` are the seconds by which this machine's clock is ahead of the database's,
+    where that is an alarm.
     """
 
     state: Literal["ok", "opening", "unavailable"]
     waiting: int
     lost: int
     clock_difference: int = 0
-
-    @property
-    def clocks_differ(self) -> bool:
-        return abs(self.clock_difference) > CLOCKS_DIFFER_S
 
 
 class Store:
@@ -212,7 +209,7 @@ class Store:
     def health(self) -> Health:
         """How the last writing went, at most some seconds ago; no call waits for the database."""
         waiting, lost = self._queue.qsize(), self._lost
-        ahead = round(self._clocks.ahead)
+        ahead = self._clocks.differ_by
         if self._problem == _OPENING:
             return Health("opening", waiting, lost, ahead)
         return Health("unavailable" if self._problem else "ok", waiting, lost, ahead)
@@ -371,8 +368,7 @@ class _Clocks:
         self._own, self.passed = own, passed
         self._pace: float | None = None
         self._even_since = inf
-        self._said = False
-        self.ahead = 0.0
+        self.differ_by = 0
 
     @property
     def even(self) -> bool:
@@ -385,14 +381,14 @@ class _Clocks:
         told = ask()
         own = (before + self._own()) / 2
         there = own if told is None else told.timestamp()
-        self.ahead = own - there
-        metrics.clock_difference.set(abs(self.ahead))
-        differs = abs(self.ahead) > CLOCKS_DIFFER_S
-        if differs != self._said:
+        ahead = own - there
+        metrics.clock_difference.set(abs(ahead))
+        differs = abs(ahead) > CLOCKS_DIFFER_S
+        if differs != bool(self.differ_by):
             level = "error" if differs else "info"
             said = "differs from the database's" if differs else "agrees with the database's"
-            log_line({"level": level, "clock": said, "aheadS": round(self.ahead)})
-            self._said = differs
+            log_line({"level": level, "clock": said, "aheadS": round(ahead)})
+        self.differ_by = round(ahead) if differs else 0
         passed = self.passed()
         pace = there - passed
         if self._pace is None or abs(pace - self._pace) > CLOCKS_DIFFER_S:

@@ -16,7 +16,7 @@ import threading
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from math import ceil
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -89,6 +89,13 @@ class Keys(Protocol):
         """Returns when the signature is by that key; raises `Rejected`."""
 
 
+class _Admitted(NamedTuple):
+    client: Client
+    keys: Keys
+    caller: Caller
+    calls: _Calls
+
+
 class _Header(Struct):
     alg: str
     kid: str
@@ -120,13 +127,22 @@ class Guard:
     ) -> None:
         """``keys`` by client name. ``use_token(issuer, jti, expires)`` remembers a token until
         then, and is false when it was used before; what it raises is answered."""
-        self._by_issuer = {client.issuer: client for client in clients}
-        self._keys = keys
         self._use_token = use_token
         self._now = now
-        self._calls = {client.name: _Calls(calls_per_minute) for client in clients}
-        self._callers = {
-            client.name: Caller(client.name, client.fhir_servers, _SEAL, client.one_action)
+        self._calls_per_minute = calls_per_minute
+        self._by_issuer: Mapping[str, _Admitted] = {}
+        self.admit(clients, keys)
+
+    def admit(self, clients: Sequence[Client], keys: Mapping[str, Keys]) -> None:
+        """From now on these clients and no others; their calls so far still count."""
+        before = {one.client.name: one.calls for one in self._by_issuer.values()}
+        self._by_issuer = {
+            client.issuer: _Admitted(
+                client,
+                keys[client.name],
+                Caller(client.name, client.fhir_servers, _SEAL, client.one_action),
+                before.get(client.name) or _Calls(self._calls_per_minute),
+            )
             for client in clients
         }
 
@@ -135,23 +151,25 @@ class Guard:
         try:
             token = _bearer(authorization)
             header, claims = _read(token)
-            client = self._by_issuer.get(claims.iss)
-            if client is None:
+            admitted = self._by_issuer.get(claims.iss)
+            if admitted is None:
                 raise Rejected("the issuer is not registered")
-            name = client.name
+            client, name = admitted.client, admitted.client.name
+            if client.suspended:
+                raise Rejected("the client is suspended")
             _check_header(header, client)
-            self._keys[name].check(token, header.kid, header.alg)
+            admitted.keys.check(token, header.kid, header.alg)
             # From here on the token is known to be the client's.
             _check_claims(claims, client, audiences, self._now())
         except Rejected as why:
             raise Unauthorized(str(why), name) from None
         # Before it is used up, so that the same token is valid when the call is repeated later.
-        wait = self._calls[name].wait(self._now())
+        wait = admitted.calls.wait(self._now())
         if wait:
             raise TooManyCalls(wait, name)
         if not self._use_token(client.issuer, claims.jti, ceil(claims.exp) + LEEWAY_S):
             raise Unauthorized("the token was used before, or too long ago to tell", name)
-        return self._callers[name]
+        return admitted.caller
 
 
 def calls_itself(origin: str, authorization: str | None, caller_origin: str | None) -> bool:

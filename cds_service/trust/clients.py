@@ -6,7 +6,8 @@
     jwks_url     = "https://ehr.north.example.org/jwks.json"
     fhir_servers = ["https://fhir.north.example.org/r4"]
 
-Read once at start. A register with one invalid entry is refused as a whole, naming the entry.
+Read at start, and again when the operator says so. A register with one invalid entry is refused as
+a whole, naming the entry.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Client(Struct, frozen=True):
     read from ``jwks_file``, else fetched from ``jwks_url``, which is also the only ``jku`` its
     tokens may name. ``audiences`` are accepted besides our own addresses, ``tenants`` the only
     ones accepted when there are any. ``one_action`` whether it applies one action of a suggestion
-    only, where its entry says so.
+    only, where its entry says so. A ``suspended`` client is refused every call.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Client(Struct, frozen=True):
     audiences: frozenset[str] = frozenset()
     tenants: frozenset[str] = frozenset()
     one_action: bool | None = None
+    suspended: bool = False
 
 
 class _Entry(Struct, forbid_unknown_fields=True):
@@ -55,6 +57,7 @@ class _Entry(Struct, forbid_unknown_fields=True):
     audiences: list[str] = []
     tenants: list[str] = []
     one_action: bool | None = None
+    suspended: bool = False
 
 
 class _File(Struct, forbid_unknown_fields=True):
@@ -67,9 +70,13 @@ def read_clients(file: Path, *, plain_http: bool = False) -> tuple[Client, ...]:
     ``plain_http`` allows addresses without encryption beyond loopback, for tests.
     """
     try:
-        if file.stat().st_mode & stat.S_IWOTH:
+        open_to_all = writable_by_all(file)
+        if open_to_all is not None:
             raise ClientsError(
-                file, "", "every user of this machine can write to it", f"Run chmod o-w {file}."
+                file,
+                "",
+                "every user of this machine can write to it, or to its folder",
+                f"Run chmod o-w {open_to_all}.",
             )
         text = file.read_text(encoding="utf-8")
         written = msgspec.convert(tomllib.loads(text), _File)
@@ -108,6 +115,20 @@ def read_clients(file: Path, *, plain_http: bool = False) -> tuple[Client, ...]:
                     )
         clients.append(client)
     return tuple(clients)
+
+
+def writable_by_all(file: Path) -> Path | None:
+    """What lets every user of this machine change what ``file`` says, if anything: the file, or a
+    folder in which it, or a link to it, could be replaced. In one with the sticky bit, as /tmp has
+    it, only its owner may replace a file. Raises `OSError`."""
+    real = file.resolve(strict=True)
+    if real.stat().st_mode & stat.S_IWOTH:
+        return real
+    for folder in dict.fromkeys((file.parent, real.parent)):
+        mode = folder.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            return folder
+    return None
 
 
 class _Reader:
@@ -155,6 +176,7 @@ class _Reader:
             frozenset(entry.audiences),
             frozenset(entry.tenants),
             entry.one_action,
+            entry.suspended,
         )
 
     def address(self, member: str, url: str) -> str:

@@ -1,6 +1,7 @@
 """The keys of clients: fetched or read, kept, changed; and made, for tests.
 
 The location of a client's keys comes only from the register; no address in a token is ever fetched.
+No call waits for a key: they are read in the background, and one that is not there is refused.
 Imported only where clients are authenticated: its libraries take a sixth of a second to load.
 """
 
@@ -13,7 +14,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -25,17 +26,16 @@ from jwt.utils import base64url_encode
 from cds_service.errors import ClientsError
 from cds_service.trust import outward
 from cds_service.trust.callers import ALGORITHMS, Rejected
+from cds_service.trust.clients import Client, read_clients, writable_by_all
 
-if TYPE_CHECKING:
-    from cds_service.trust.clients import Client
-
-#: A key that the client withdrew is refused after this time at the latest, while its address
-#: answers; when it does not, keys are kept this long and no longer.
-FRESH_S = 600
+#: Keys are read again after this time; while that fails they are kept so long and no longer.
+FRESH_S = 300
 KEPT_S = 3600
-#: A token with an unknown kid makes us look for new keys, but not more often than this.
+#: A token with an unknown kid has new keys looked for, but not more often than this.
 PAUSE_S = 30
 FETCH_S = 2.0
+#: Seconds between two looks at which keys are old.
+_LOOK_S = 5.0
 LARGEST_SET = 256_000
 MOST_KEYS = 100
 RSA_BITS = range(2048, 8193)
@@ -51,24 +51,45 @@ class BadKeySet(Exception):
     """Why a key set cannot be used; nothing from its content."""
 
 
-class KeySet:
-    """One client's keys by ``kid`` and algorithm, read again when they are old or one is missing.
+def _in_background(job: Callable[[], None]) -> None:
+    threading.Thread(target=job, name="keys", daemon=True).start()
 
-    ``read`` returns the set as sent; ``clock`` are seconds that never go back.
+
+class KeySet:
+    """One client's keys by ``kid`` and algorithm, read again in the background when they are old or
+    one is missing.
+
+    ``read`` returns the set as sent; ``clock`` are seconds that never go back; ``begin`` has a job
+    done without waiting for it.
     """
 
     def __init__(
-        self, read: Callable[[], bytes], clock: Callable[[], float] = time.monotonic
+        self,
+        read: Callable[[], bytes],
+        clock: Callable[[], float] = time.monotonic,
+        begin: Callable[[Callable[[], None]], None] = _in_background,
     ) -> None:
         self._read = read
         self._clock = clock
+        self._begin = begin
         self._keys: Keys = {}
         self._good_at = -float(KEPT_S)  # when the keys came
         self._tried_at = -float(PAUSE_S)
         self._lock = threading.Lock()
+        self._reading = False
+        self.tried = threading.Event()
+        self.problem = ""
 
     def check(self, token: str, kid: str, algorithm: str) -> None:
-        key = self._key(kid, algorithm)
+        key = self._keys.get((kid, algorithm))
+        age = self._clock() - self._good_at
+        if key is None or age >= FRESH_S:
+            self.refresh()
+        because = f": {self.problem}" if self.problem else ""
+        if age >= KEPT_S:
+            raise Rejected(f"the client's keys are not available{because}")
+        if key is None:
+            raise Rejected(f"the client has no such key (kid) for this algorithm{because}")
         try:
             _jws.decode_complete(token, key, algorithms=[algorithm])
         except jwt.PyJWTError:
@@ -78,37 +99,35 @@ class KeySet:
         """Read the keys now; how many there are. Raises `BadKeySet`."""
         self._keys = _parse(self._read())
         self._good_at = self._tried_at = self._clock()
+        self.problem = ""
         return len(self._keys)
 
-    def _key(self, kid: str, algorithm: str) -> PublicKey:
-        wanted = (kid, algorithm)
-        problem = ""
-        wants_new = self._age() >= FRESH_S or wanted not in self._keys
-        # While one thread fetches, the others continue with the present keys, if any are valid.
-        if wants_new and self._lock.acquire(blocking=self._age() >= KEPT_S):
-            try:
-                problem = self._refresh()
-            finally:
-                self._lock.release()
-        if self._age() >= KEPT_S:
-            raise Rejected(f"the client's keys are not available{problem}")
-        if wanted not in self._keys:
-            raise Rejected(f"the client has no such key (kid) for this algorithm{problem}")
-        return self._keys[wanted]
+    def keep_fresh(self) -> None:
+        """Has the keys read again if they are old."""
+        if self._clock() - self._good_at >= FRESH_S:
+            self.refresh()
 
-    def _age(self) -> float:
-        return self._clock() - self._good_at
+    def refresh(self, *, at_once: bool = False) -> None:
+        """Has the keys read again, unless that is being done or, without ``at_once``, was tried a
+        moment ago."""
+        with self._lock:
+            now = self._clock()
+            if self._reading or (now - self._tried_at < PAUSE_S and not at_once):
+                return
+            self._reading, self._tried_at = True, now
+        try:
+            self._begin(self._read_again)
+        except RuntimeError:  # no more threads available
+            self._reading = False
 
-    def _refresh(self) -> str:
-        """Read the keys again unless that was tried a moment ago; what went wrong, for the log."""
-        if self._clock() - self._tried_at < PAUSE_S:
-            return ""
-        self._tried_at = self._clock()
+    def _read_again(self) -> None:
         try:
             self.load()
         except BadKeySet as bad:
-            return f": {bad}"
-        return ""
+            self.problem = str(bad)
+        finally:
+            self._reading = False
+            self.tried.set()
 
 
 _jws = PyJWS(algorithms=list(ALGORITHMS))
@@ -117,6 +136,8 @@ _jws = PyJWS(algorithms=list(ALGORITHMS))
 def from_file(path: Path) -> KeySet:
     def read() -> bytes:
         try:
+            if writable_by_all(path) is not None:
+                raise BadKeySet("every user of this machine can write to it, or to its folder")
             return path.read_bytes()
         except OSError:
             raise BadKeySet("the file cannot be read") from None
@@ -139,25 +160,133 @@ def from_url(url: str) -> KeySet:
     return KeySet(read)
 
 
-def key_sets(register: Path, clients: Sequence[Client]) -> dict[str, KeySet]:
-    """Each client's keys by its name. Those in files are read now: `ClientsError` names the entry
-    whose cannot be used. Those at addresses are fetched when first needed."""
-    sets = {}
-    for client in clients:
+class Register:
+    """The clients of a register and their keys, both kept up to date by a thread of its own.
+
+    Keys in files are read now: `ClientsError` names the entry whose cannot be used. Those at
+    addresses are fetched from `start` on. ``say`` logs a line.
+    """
+
+    def __init__(
+        self, file: Path, *, plain_http: bool = False, say: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self._file = file
+        self._plain_http = plain_http
+        self._say = say
+        self._told: Callable[[Sequence[Client], Mapping[str, KeySet]], None] | None = None
+        self._wake = threading.Event()
+        self._wanted = self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._problems: dict[str, str] = {}
+        self.clients: Sequence[Client] = ()
+        self.keys: Mapping[str, KeySet] = {}
+        self.reload()
+
+    def tell(self, told: Callable[[Sequence[Client], Mapping[str, KeySet]], None]) -> None:
+        """Has ``told`` know who is registered now, and again after every change."""
+        self._told = told
+        told(self.clients, self.keys)
+
+    def client(self, name: str) -> Client | None:
+        return next((one for one in self.clients if one.name == name), None)
+
+    @property
+    def failing(self) -> int:
+        """How many clients have keys that could not be read when that was last tried."""
+        return sum(bool(one.problem) for one in self.keys.values())
+
+    def reload(self) -> None:
+        """Reads the register and the key files, all or nothing; keys at addresses are fetched again
+        while those there are still count."""
+        clients = read_clients(self._file, plain_http=self._plain_http)
+        before = {one.name: one for one in self.clients}
+        keys = {}
+        for client in clients:
+            same = before.get(client.name)
+            fetched = same and not same.jwks_file and same.jwks_url == client.jwks_url
+            if fetched and client.jwks_file is None:
+                keys[client.name] = self.keys[client.name]
+            else:
+                keys[client.name] = self._key_set(client)
+        self.clients, self.keys = clients, keys
+        if self._told is not None:
+            self._told(clients, keys)
+
+    def _key_set(self, client: Client) -> KeySet:
         if client.jwks_file is None:
-            sets[client.name] = from_url(client.jwks_url)
-            continue
-        sets[client.name] = from_file(client.jwks_file)
+            return from_url(client.jwks_url)
+        made = from_file(client.jwks_file)
         try:
-            sets[client.name].load()
+            made.load()
         except BadKeySet as bad:
             raise ClientsError(
-                register,
+                self._file,
                 f"clients.{client.name}",
                 f"{client.jwks_file}: {bad}",
-                "Put the client's public keys there, as a JWK set.",
+                "Put the client's public keys there, as a JWK set that only you can write.",
             ) from None
-    return sets
+        return made
+
+    # --- the thread ------------------------------------------------------------------------------
+
+    def start(self, patience: float = 0.0) -> None:
+        """Reads the register again, of which the process that this one was forked from may have an
+        earlier one; starts the thread, and waits so many seconds for keys at addresses."""
+        self._try_to_reload()
+        self._thread = threading.Thread(target=self._watch, name="register", daemon=True)
+        self._thread.start()
+        ends = time.monotonic() + patience
+        for client in self.clients:
+            if client.jwks_file is None:
+                self.keys[client.name].tried.wait(max(0.0, ends - time.monotonic()))
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(5)
+
+    def reload_soon(self) -> None:
+        """Has everything read again at once; may be called by a signal."""
+        self._wanted = True
+        self._wake.set()
+
+    def _watch(self) -> None:
+        while not self._stopping:
+            if self._wanted:
+                self._wanted = False
+                self._reload_and_say()
+            for keys in self.keys.values():
+                keys.keep_fresh()
+            self._say_problems()
+            self._wake.wait(_LOOK_S)
+            self._wake.clear()
+
+    def _reload_and_say(self) -> None:
+        if not self._try_to_reload():
+            return
+        for keys in self.keys.values():
+            keys.refresh(at_once=True)
+        suspended = [one.name for one in self.clients if one.suspended]
+        line = {"level": "info", "register": "reloaded", "clients": len(self.clients)}
+        self._say({**line, **({"suspended": suspended} if suspended else {})})
+
+    def _try_to_reload(self) -> bool:
+        try:
+            self.reload()
+        except ClientsError as error:
+            self._say({"level": "error", "register": "not reloaded", "problem": str(error)})
+            return False
+        return True
+
+    def _say_problems(self) -> None:
+        """Logs where keys can no longer be read, and where they can again."""
+        for name, keys in self.keys.items():
+            if keys.problem != self._problems.get(name, ""):
+                level = "error" if keys.problem else "info"
+                said = keys.problem or "read again"
+                self._say({"level": level, "client": name, "keys": said})
+                self._problems[name] = keys.problem
 
 
 def _parse(raw: bytes) -> Keys:

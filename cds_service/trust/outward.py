@@ -1,7 +1,7 @@
 """Asking other machines: the only place in this program that opens a connection.
 
 No redirect is followed, nothing from the environment (proxy, netrc) is used, no cookie is kept. One
-deadline covers connecting, for the headers and for the body, however slowly they drip.
+deadline covers looking up the name, connecting, the headers and the body, however slowly they drip.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Literal, NamedTuple
@@ -20,6 +21,7 @@ import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 _CHUNK = 65_536
 
@@ -159,12 +161,93 @@ class _Response(HTTPResponse):
         self.fp = io.BufferedReader(_Until(sock))
 
 
+# --- the deadline of a connection -------------------------------------------------------------
+#
+# The system's resolver has a patience of its own, of ten seconds and more, and each address of a
+# name would have the whole timeout.
+
+_Address = tuple[Any, Any, int, str, Any]
+_looking_up: dict[tuple[str, int], Future[list[_Address]]] = {}
+_lock = threading.Lock()
+
+
+def _addresses(host: str, port: int, seconds: float) -> list[_Address]:
+    """The addresses of ``host``; `TimeoutError` where they are not known in time.
+
+    Callers that need the same name meanwhile wait for the same thread. So a resolver that hangs has
+    one thread for each name, all of them names that the operator listed.
+    """
+    with _lock:
+        found = _looking_up.get((host, port))
+        if found is None:
+            found = _looking_up[host, port] = Future()
+            looking = threading.Thread(
+                target=_look_up, args=(host, port, found), name="name", daemon=True
+            )
+            try:
+                looking.start()
+            except RuntimeError as error:  # no more threads available
+                del _looking_up[host, port]
+                raise OSError(str(error)) from None
+    return found.result(seconds)
+
+
+def _look_up(host: str, port: int, found: Future[list[_Address]]) -> None:
+    try:
+        addresses = socket.getaddrinfo(host.strip("[]"), port, 0, socket.SOCK_STREAM)
+    except Exception as error:  # noqa: BLE001 - raised where the addresses are awaited
+        result: list[_Address] | Exception = error
+    else:
+        result = list(addresses)
+    with _lock:
+        del _looking_up[host, port]
+    if isinstance(result, Exception):
+        found.set_exception(result)
+    else:
+        found.set_result(result)
+
+
+def _connect(asking: HTTPConnection) -> socket.socket:
+    """A connection to the first address that takes one, within the timeout of all of it."""
+    ends = time.monotonic() + float(asking.timeout or 0)
+    try:
+        addresses = _addresses(asking.host, asking.port, ends - time.monotonic())
+        refused: OSError = OSError("the name has no address")
+        for family, kind, protocol, _, address in addresses:
+            left = ends - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            sock = socket.socket(family, kind, protocol)
+            try:
+                for option in asking.socket_options or ():
+                    sock.setsockopt(*option)
+                sock.settimeout(left)
+                sock.connect(address)
+            except OSError as error:
+                sock.close()
+                refused = error
+            else:
+                sock.settimeout(max(0.001, ends - time.monotonic()))
+                return sock
+        raise refused
+    except TimeoutError:
+        raise ConnectTimeoutError(asking, "too late") from None
+    except OSError:
+        raise NewConnectionError(asking, "there is no connection") from None
+
+
 class _Connection(HTTPConnection):
     response_class = _Response
+
+    def _new_conn(self) -> socket.socket:
+        return _connect(self)
 
 
 class _SecureConnection(HTTPSConnection):
     response_class = _Response
+
+    def _new_conn(self) -> socket.socket:
+        return _connect(self)
 
 
 class _Pool(HTTPConnectionPool):

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from cds_service.settings import Settings
     from cds_service.store.keeping import Store
     from cds_service.trust.callers import Caller, Door
+    from cds_service.trust.keys import Register
 
     Consult = Callable[..., Consultation]
     #: Makes what `consult` reads through, for this call only, with the token or without one; last
@@ -80,6 +81,7 @@ class Views:
         restraint: Restraint | None = None,
         challenger: Challenger | None = None,
         known_answers: KnownAnswers | None = None,
+        register: Register | None = None,
     ) -> None:
         self._settings = settings
         self._limits = limits_of(settings)
@@ -91,6 +93,7 @@ class Views:
         self._store = store
         self._restraint = restraint
         self._known_answers = known_answers
+        self._register = register
         self._accounts = Accounts(store, challenger)
         self._by_id = {service.id: service for service in services}
         self._front = _encode_json(_front_page(settings))
@@ -116,8 +119,12 @@ class Views:
         status = 200
         if self._store is not None:
             state["store"] = health = self._store.health()
-            degraded = health.state == "unavailable" or health.clocks_differ
+            degraded = health.state == "unavailable" or bool(health.clock_difference)
             state["status"] = "degraded" if degraded else "ok"
+        if self._register is not None:
+            failing = self._register.failing
+            state["clients"] = {"registered": len(self._register.clients), "withoutKeys": failing}
+            state["status"] = "degraded" if failing else state["status"]
         if self._known_answers:
             state["knownAnswers"] = known = self._known_answers.state
             if known.wrong:

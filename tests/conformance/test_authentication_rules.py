@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ehr import ASKED, BASE, CALL, DISCOVERY, FEEDBACK, Ehr, Listener, register, service
+from ehr import ASKED, BASE, CALL, DISCOVERY, FEEDBACK, Ehr, Listener, at_work, register, service
 from flask.testing import FlaskClient
 
 NORTH = Ehr("north")
@@ -97,9 +97,10 @@ def test_keys_are_found_by_kid_kept_and_fetched_again_once(
     new = Ehr("new")
     listener.publish(old)
     client = service(register(tmp_path, [old]))
-    assert [status(client, old.token()) for _ in range(3)] == [200] * 3
-    unknown = old.token(header={"kid": new.jwk["kid"]}, key=new.key)
-    assert [status(client, unknown) for _ in range(3)] == [401] * 3
+    with at_work(client):
+        assert [status(client, old.token()) for _ in range(3)] == [200] * 3
+        unknown = old.token(header={"kid": new.jwk["kid"]}, key=new.key)
+        assert [status(client, unknown) for _ in range(3)] == [401] * 3
     assert listener.paths == ["/jwks.json"], "asked a moment ago, so not again"
 
 

@@ -100,7 +100,7 @@ def held(name: str, told: Any, now: datetime = NOW, client: str = "") -> Consult
     service, done = judged(name)
     assert done.evaluation is not None
     at = told and {one.content: told for one in done.evaluation.cards}
-    respect = Respect(Told(at), WINDOWS, {"", "north"}, lambda: now)
+    respect = Respect(Told(at), WINDOWS, {"", "north"}.__contains__, lambda: now)
     return Restraint((), respect).hold_back(done, service, client, "p")
 
 
@@ -183,7 +183,7 @@ def test_an_indicator_without_a_window_is_always_shown(indicator: str) -> None:
     assert done.evaluation is not None
     at = {one.content: NOW for one in done.evaluation.cards}
     windows = {**WINDOWS, indicator: timedelta(0)}
-    respect = Respect(Told(at), windows, {""}, lambda: NOW)
+    respect = Respect(Told(at), windows, {""}.__contains__, lambda: NOW)
     hid = hidden(Restraint((), respect).hold_back(done, service, "", "p"))
     assert not hid.pop(indicator)
     assert all(hid.values())
@@ -194,7 +194,7 @@ def test_a_critical_card_has_no_window_whatever_is_set() -> None:
     assert done.evaluation is not None
     at = {one.content: NOW for one in done.evaluation.cards}
     windows = {**WINDOWS, "critical": timedelta(days=999)}
-    respect = Respect(Told(at), windows, {""}, lambda: NOW)
+    respect = Respect(Told(at), windows, {""}.__contains__, lambda: NOW)
     assert len(Restraint((), respect).hold_back(done, service, "", "p").response.cards) == 1
 
 

@@ -6,7 +6,8 @@ import json
 import threading
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -22,7 +23,7 @@ from cds_service.app import create_app
 from cds_service.cdshooks.response import Card, Response, Source
 from cds_service.consultation import Consultation, load_services
 from cds_service.settings import Settings
-from cds_service.trust.keys import public_jwk
+from cds_service.trust.keys import Register, public_jwk
 
 BASE = "https://cds.example.org/b12"
 DISCOVERY = f"{BASE}/cds-services"
@@ -161,6 +162,27 @@ def service(
     return app.test_client()
 
 
+@contextmanager
+def at_work(client: FlaskClient) -> Iterator[Register]:
+    """The register of this service with its thread at work, as in a worker."""
+    register: Register = client.application.extensions["register"]
+    register.start(10)
+    try:
+        yield register
+    finally:
+        register.stop()
+
+
+def soon(true: Callable[[], bool]) -> bool:
+    """Whether it is, within some seconds."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        if true():
+            return True
+        time.sleep(0.01)
+    return False
+
+
 class Listener(Loopback):
     """A web server on loopback that counts who comes, and answers as instructed."""
 
@@ -169,6 +191,8 @@ class Listener(Loopback):
         self.status = 200
         self.headers: dict[str, str] = {}
         self.drip_s = 0.0
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.paths: list[str] = []
         self.connections = 0
         self.stopping = threading.Event()
@@ -186,6 +210,7 @@ class Listener(Loopback):
 
     def __exit__(self, *_: object) -> None:
         self.stopping.set()
+        self.may_answer.set()
         super().__exit__()
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
@@ -198,6 +223,7 @@ class Listener(Loopback):
 
             def do_GET(self) -> None:
                 listener.paths.append(self.path)
+                listener.may_answer.wait(30)
                 try:
                     self._answer()
                 except OSError:

@@ -12,7 +12,7 @@ import pytest
 from ehr import BASE, Ehr, register, service
 from served import refused, running
 
-from cds_service.app import make_door
+from cds_service.app import make_door, make_register
 from cds_service.errors import ClientsError, SettingsError
 from cds_service.settings import Settings, check_address, read_settings
 from cds_service.trust.clients import Client, read_clients
@@ -192,8 +192,11 @@ print(sorted({"jwt", "cryptography"} & set(sys.modules)))
 
 def test_the_register_makes_the_door(tmp_path: Path) -> None:
     file = register(tmp_path, [NORTH])
-    assert type(make_door(Settings(clients_file=file, public_url=BASE))).__name__ == "Guard"
-    assert type(make_door(Settings())).__name__ == "OpenDoor"
+    for settings, kind in (
+        (Settings(clients_file=file, public_url=BASE), "Guard"),
+        (Settings(), "OpenDoor"),
+    ):
+        assert type(make_door(settings, make_register(settings))).__name__ == kind
 
 
 def test_the_command_says_which_entry_is_wrong(tmp_path: Path) -> None:

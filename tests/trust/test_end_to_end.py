@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import stat
 import subprocess
 import sys
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ehr import BASE, Ehr, register
+from ehr import BASE, Ehr, register, soon
 from served import ROOT, environment, running
 
 ISSUER = "https://ehr.north.example.org"
@@ -73,6 +76,49 @@ def test_a_newcomer_makes_a_key_registers_a_client_and_calls(
             came = many.map(lambda _: answer(port, "POST", SERVICE, once, body), range(12))
             assert Counter(came) == {200: 1, 401: 11}, "good once, on whatever worker"
         assert answer(port, "POST", f"{SERVICE}/feedback", token(SERVICE), b'{"feedback":[]}') < 500
+
+
+def test_a_signal_suspends_a_client_on_every_worker_also_one_that_starts_later(
+    tmp_path: Path,
+) -> None:
+    north, south = Ehr("north"), Ehr("south")
+    variables = {
+        "CDS_CLIENTS_FILE": str(register(tmp_path, [north, south])),
+        "CDS_PUBLIC_URL": BASE,
+        "CDS_DATABASE_URL": f"sqlite:///{tmp_path / 'kept.sqlite'}",
+    }
+    log = tmp_path / "log"
+
+    def status(port: int, ehr: Ehr) -> int:
+        return answer(port, "GET", "/cds-services", ehr.token(f"{BASE}/cds-services"))
+
+    def reloaded() -> list[str]:
+        return [line for line in log.read_text().splitlines() if '"register":"reloaded"' in line]
+
+    with running("--workers", "2", log=log, **variables) as (process, port):
+        assert soon(lambda: status(port, north) == 200), "the database is open"
+        workers = workers_of(process.pid)
+        assert len(workers) == 2
+        north.registered["suspended"] = True
+        register(tmp_path, [north, south])
+        process.send_signal(signal.SIGHUP)
+        assert soon(lambda: len(reloaded()) == 2)
+        assert all('"suspended":["north"]' in line for line in reloaded())
+        assert {status(port, north) for _ in range(20)} == {401}
+        assert status(port, south) == 200
+        assert workers_of(process.pid) == workers, "none was replaced"
+
+        time.sleep(6)  # one that ends sooner after another would end the service
+        for worker in workers[:1]:
+            os.kill(worker, signal.SIGKILL)
+        assert soon(lambda: len(set(workers_of(process.pid)) - set(workers)) == 1)
+        assert soon(lambda: status(port, south) == 200)
+        assert {status(port, north) for _ in range(20)} == {401}
+
+
+def workers_of(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return sorted(int(one) for one in children)
 
 
 def test_the_demo_offers_no_call_that_its_register_would_refuse(tmp_path: Path) -> None:

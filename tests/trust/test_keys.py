@@ -4,17 +4,18 @@ beyond that."""
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from ehr import ASKED, Ehr, Listener, a_key, register, service
+from ehr import ASKED, Ehr, Listener, a_key, at_work, register, service, soon
+from flask.testing import FlaskClient
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from cds_service.errors import ClientsError
 from cds_service.trust.callers import Rejected
 from cds_service.trust.keys import (
     FRESH_S,
@@ -45,7 +46,8 @@ class Published:
         self.reads = 0
         self.fails = False
         self.publish(*ehrs)
-        self.keys = KeySet(self._read, lambda: self.now)
+        self.keys = KeySet(self._read, lambda: self.now, lambda job: job())
+        self.keys.load()
 
     def publish(self, *ehrs: Ehr) -> None:
         self.raw = json.dumps({"keys": [ehr.jwk for ehr in ehrs]}).encode()
@@ -64,39 +66,48 @@ class Published:
         return True
 
 
-def test_keys_are_read_when_first_needed_and_then_kept() -> None:
+def test_keys_are_kept_until_they_are_old() -> None:
     there = Published(NORTH)
-    assert there.reads == 0
     assert all(there.takes(NORTH) for _ in range(5))
     there.now += FRESH_S - 1
-    assert there.takes(NORTH)
+    there.keys.keep_fresh()
     assert there.reads == 1
+    there.now += 1
+    there.keys.keep_fresh()
+    assert there.reads == 2
 
 
-def test_a_new_key_is_taken_at_once() -> None:
+def test_a_new_key_is_refused_once_and_taken_then() -> None:
     there = Published(NORTH)
-    assert there.takes(NORTH)
     there.now += PAUSE_S
     there.publish(NORTH, NEXT)
-    assert there.takes(NEXT)
-    assert there.takes(NORTH)
+    assert [there.takes(NEXT), there.takes(NEXT), there.takes(NORTH)] == [False, True, True]
     assert there.reads == 2
 
 
 def test_a_key_taken_back_is_refused_when_the_keys_are_old() -> None:
     there = Published(NORTH)
-    assert there.takes(NORTH)
     there.publish(NEXT)
     there.now += FRESH_S - 1
+    there.keys.keep_fresh()
     assert there.takes(NORTH)
     there.now += 1
+    there.keys.keep_fresh()
     assert not there.takes(NORTH)
     assert there.takes(NEXT)
 
 
-def test_unknown_keys_make_nobody_fetch_often() -> None:
+def test_a_key_taken_back_is_refused_at_once_where_the_operator_says_so() -> None:
     there = Published(NORTH)
-    assert there.takes(NORTH)
+    there.publish(NEXT)
+    there.keys.refresh()
+    assert there.takes(NORTH), "read a moment ago"
+    there.keys.refresh(at_once=True)
+    assert not there.takes(NORTH)
+
+
+def test_unknown_keys_have_nothing_fetched_often() -> None:
+    there = Published(NORTH)
     for _ in range(20):
         assert not there.takes(NEXT)
     assert there.reads == 1
@@ -111,16 +122,18 @@ def test_unknown_keys_make_nobody_fetch_often() -> None:
 def test_an_address_that_is_away_is_not_asked_often() -> None:
     there = Published(NORTH)
     there.fails = True
+    there.now += KEPT_S
     assert not any(there.takes(NORTH) for _ in range(20))
-    assert there.reads == 1
+    assert there.reads == 2
+    assert there.keys.problem == "it is away"
     there.fails = False
     there.now += PAUSE_S
-    assert there.takes(NORTH)
+    assert [there.takes(NORTH), there.takes(NORTH)] == [False, True]
+    assert there.keys.problem == ""
 
 
 def test_keys_outlive_a_failure_of_their_address_but_not_for_ever() -> None:
     there = Published(NORTH)
-    assert there.takes(NORTH)
     there.fails = True
     there.now += KEPT_S - 1
     assert there.takes(NORTH)
@@ -130,34 +143,41 @@ def test_keys_outlive_a_failure_of_their_address_but_not_for_ever() -> None:
 
 def test_a_bad_set_does_not_replace_a_good_one() -> None:
     there = Published(NORTH)
-    assert there.takes(NORTH)
     there.raw = b"{}"
     there.now += FRESH_S
     assert there.takes(NORTH)
-    assert there.reads == 2
-
-
-def test_while_one_fetches_the_others_go_on_with_the_keys_there_are() -> None:
-    there = Published(NORTH)
     assert there.takes(NORTH)
-    there.now += FRESH_S
-    begun, go_on = threading.Event(), threading.Event()
-    read = there._read
-
-    def slow() -> bytes:
-        begun.set()
-        assert go_on.wait(10)
-        return read()
-
-    there.keys._read = slow
-    other = threading.Thread(target=there.takes, args=(NORTH,))
-    other.start()
-    assert begun.wait(10)
-    assert there.takes(NORTH), "it must not wait for the other"
-    assert not there.takes(NEXT), "nor wait for a key no one knows"
-    go_on.set()
-    other.join()
     assert there.reads == 2
+
+
+def test_nobody_waits_while_keys_are_read() -> None:
+    """Not for old keys, not for one that no one knows, and one reading at a time."""
+    there = Published(NORTH)
+    jobs: list[Callable[[], None]] = []
+    there.keys._begin = jobs.append
+    there.now += FRESH_S
+    assert there.takes(NORTH)
+    there.publish(NORTH, NEXT)
+    there.now += 10 * PAUSE_S
+    assert [there.takes(NEXT) for _ in range(20)] == [False] * 20
+    assert len(jobs) == 1
+    jobs.pop()()
+    assert there.takes(NEXT)
+
+
+def test_without_a_thread_the_next_call_tries_again() -> None:
+    there = Published(NORTH)
+
+    def none_left(_: Callable[[], None]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    begin, there.keys._begin = there.keys._begin, none_left
+    there.now += PAUSE_S
+    assert not there.takes(NEXT)
+    there.keys._begin = begin
+    there.now += PAUSE_S
+    there.publish(NEXT)
+    assert [there.takes(NEXT), there.takes(NEXT)] == [False, True]
 
 
 # --- what a set may hold -----------------------------------------------------------------------
@@ -238,6 +258,7 @@ def listener() -> Iterator[Listener]:
 
 def test_keys_are_fetched_from_their_address(listener: Listener) -> None:
     keys = from_url(listener.url)
+    assert keys.load() == 1
     keys.check(NORTH.token(), NORTH.jwk["kid"], "ES384")
     assert listener.paths == ["/jwks.json"]
 
@@ -285,19 +306,143 @@ def test_a_proxy_of_the_environment_is_not_used(
         assert proxy.connections == 0
 
 
-def test_a_service_that_is_started_fetches_nothing_before_it_is_asked(
-    tmp_path: Path, listener: Listener
-) -> None:
+def post(client: FlaskClient, ehr: Ehr, **header: str) -> int:
+    said = {"Authorization": f"Bearer {ehr.token(header=header)}"}
+    return client.post("/cds-services/small", json=ASKED, headers=said).status_code
+
+
+def test_a_worker_fetches_keys_before_it_is_called(tmp_path: Path, listener: Listener) -> None:
     ehr = Ehr("north", jwks_url=listener.url)
     client = service(register(tmp_path, [ehr]))
     assert listener.connections == 0
-    for _ in range(3):
-        assert (
-            client.post("/cds-services/small", json=ASKED, headers=ehr.bearer()).status_code == 200
-        )
+    with at_work(client):
+        assert [post(client, ehr) for _ in range(3)] == [200] * 3
+        assert post(client, ehr, jku=listener.url) == 200
     assert listener.paths == ["/jwks.json"]
-    said = {"Authorization": f"Bearer {ehr.token(header={'jku': listener.url})}"}
-    assert client.post("/cds-services/small", json=ASKED, headers=said).status_code == 200
+
+
+def test_no_call_waits_for_an_address_that_does_not_answer(
+    tmp_path: Path, listener: Listener
+) -> None:
+    """While it is asked, known keys are good, invented ones are refused, and /readyz answers."""
+    ehr = Ehr("north", jwks_url=listener.url)
+    other = Ehr("other")
+    client = service(register(tmp_path, [ehr, other]))
+    with at_work(client) as registered:
+        listener.may_answer.clear()
+        registered.reload_soon()
+        assert soon(lambda: len(listener.paths) == 2)
+        assert [post(client, ehr, kid=f"invented-{one}") for one in range(20)] == [401] * 20
+        assert [post(client, ehr), post(client, other)] == [200, 200]
+        assert len(listener.paths) == 2, "nor is it asked again for each of them"
+        assert client.get("/readyz").status_code == 200
+        listener.may_answer.set()
+
+
+def test_keys_that_cannot_be_read_are_said(
+    tmp_path: Path, listener: Listener, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ehr = Ehr("north", jwks_url=listener.url)
+    client = service(register(tmp_path, [ehr]))
+    listener.status = 500
+    with at_work(client) as registered:
+        assert soon(lambda: registered.failing == 1)
+        ready = client.get("/readyz").json
+        assert ready["status"] == "degraded"
+        assert ready["clients"] == {"registered": 1, "withoutKeys": 1}
+        assert soon(lambda: "their address answered 500" in capfd.readouterr().out)
+        listener.status = 200
+        registered.reload_soon()
+        assert soon(lambda: registered.failing == 0)
+        assert client.get("/readyz").json["status"] == "ok"
+        assert post(client, ehr) == 200
+
+
+# --- the register, read again --------------------------------------------------------------------
+
+
+def test_the_register_is_read_again_all_or_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    north, south = Ehr("north"), Ehr("south")
+    client = service(register(tmp_path, [north]))
+    with at_work(client) as registered:
+        assert [post(client, north), post(client, south)] == [200, 401]
+        file = register(tmp_path, [north, south])
+        assert post(client, south) == 401, "only when the operator says so"
+        registered.reload_soon()
+        assert soon(lambda: post(client, south) == 200)
+        assert post(client, north) == 200
+        file.write_text("[[clients]]")
+        registered.reload_soon()
+        assert soon(lambda: "not reloaded" in capfd.readouterr().out)
+        assert [post(client, north), post(client, south)] == [200, 200]
+
+
+def test_a_suspended_client_is_refused_at_once_and_no_other(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    north, south = Ehr("north"), Ehr("south")
+    client = service(register(tmp_path, [north, south]))
+    with at_work(client) as registered:
+        assert post(client, north) == 200
+        north.registered["suspended"] = True
+        register(tmp_path, [north, south])
+        registered.reload_soon()
+        assert soon(lambda: post(client, north) == 401)
+        assert post(client, south) == 200
+        assert "the client is suspended" in capfd.readouterr().out
+        del north.registered["suspended"]
+        register(tmp_path, [north, south])
+        registered.reload_soon()
+        assert soon(lambda: post(client, north) == 200)
+
+
+def test_a_key_replaced_in_its_file_is_refused_when_the_register_is_read_again(
+    tmp_path: Path,
+) -> None:
+    north = Ehr("north")
+    client = service(register(tmp_path, [north]))
+    with at_work(client) as registered:
+        assert post(client, north) == 200
+        (tmp_path / "north.json").write_text(json.dumps({"keys": [NEXT.jwk]}))
+        registered.reload_soon()
+        assert soon(lambda: post(client, north) == 401)
+
+
+def test_calls_made_still_count_when_the_register_is_read_again(tmp_path: Path) -> None:
+    north = Ehr("north")
+    client = service(register(tmp_path, [north]), calls_per_minute=1)
+    assert [post(client, north), post(client, north)] == [200, 429]
+    client.application.extensions["register"].reload()
+    assert post(client, north) == 429
+
+
+@pytest.mark.parametrize("what", ["north.json", "."])
+def test_keys_that_every_user_may_change_are_refused(what: str, tmp_path: Path) -> None:
+    folder = tmp_path / "clients"
+    folder.mkdir()
+    file = register(folder, [NORTH])
+    (folder / what).chmod(0o777)
+    with pytest.raises(ClientsError, match="every user of this machine can write to it"):
+        service(file)
+    (folder / what).chmod(0o1777 if what == "." else 0o664)
+    assert service(file), "in a folder with the sticky bit only its owner replaces a file"
+
+
+def test_keys_that_every_user_may_change_later_are_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text(json.dumps({"keys": [NORTH.jwk]}))
+    keys = from_file(file)
+    assert keys.load() == 1
+    link = tmp_path / "elsewhere" / "keys.json"
+    link.parent.mkdir()
+    link.symlink_to(file)
+    link.parent.chmod(0o777)
+    for path in (file, link):
+        file.chmod(0o666 if path == file else 0o644)
+        with pytest.raises(BadKeySet, match="every user of this machine"):
+            from_file(path).load()
 
 
 def test_keys_from_a_file_may_come_with_an_address_that_is_only_compared(
@@ -315,9 +460,12 @@ def test_a_key_file_is_read_again_when_a_key_is_new(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     file.write_text(json.dumps({"keys": [NORTH.jwk]}))
     keys = from_file(file)
-    keys.check(NORTH.token(), NORTH.jwk["kid"], "ES384")
+    keys.load()
     file.write_text(json.dumps({"keys": [NEXT.jwk]}))
     keys._tried_at -= PAUSE_S
+    with pytest.raises(Rejected):
+        keys.check(NEXT.token(), NEXT.jwk["kid"], "ES384")
+    assert keys.tried.wait(10)
     keys.check(NEXT.token(), NEXT.jwk["kid"], "ES384")
 
 
@@ -331,6 +479,7 @@ def test_a_made_key_makes_tokens_that_its_public_half_verifies(algorithm: str) -
     assert jwk["alg"] == algorithm
     assert "d" not in jwk
     keys = KeySet(lambda: json.dumps({"keys": [jwk]}).encode())
+    keys.load()
     token = make_token(key, "https://a.example", "https://b.example", 1000, 300, jku="u")
     keys.check(token, jwk["kid"], algorithm)
     with pytest.raises(Rejected):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from cds_service.errors import ServiceError
 from cds_service.fhir.gather import gather
 from cds_service.fhir.server import FhirServer
 from cds_service.settings import SETTINGS, Settings, read_settings
+from cds_service.trust import outward
 from cds_service.trust.addresses import ApprovedFhirServer, approve_fhir_server
 
 AROUND = [(-1, True), (0, True), (1, False)]
@@ -180,6 +183,67 @@ def test_a_fhir_server_that_drips_its_headers_holds_no_thread_past_the_deadline(
         server = FhirServer(approved, None, 0.3)
         server.together([job])
         assert ended.wait(30), "its thread is free again"
+
+
+class Resolver:
+    """The system's, but that one name is not known before `may_answer`."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.may_answer = threading.Event()
+        self.asked: list[str] = []
+        self.addresses = ["127.0.0.1"]
+        self._known = socket.getaddrinfo
+
+    def __call__(self, host: Any, *rest: Any, **more: Any) -> Any:
+        if host != "slow.example":
+            return self._known(host, *rest, **more)
+        self.asked.append(host)
+        assert self.may_answer.wait(30)
+        if not self.addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, self.port)) for one in self.addresses
+        ]
+
+
+def ask_slow(port: int, seconds: float) -> str:
+    try:
+        ends = time.monotonic() + seconds
+        return str(outward.get(f"http://slow.example:{port}/", {}, ends, 100_000).status)
+    except outward.NoAnswer as none:
+        return none.why
+
+
+def test_a_name_that_nobody_can_look_up_holds_no_thread_past_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All who need it wait for one look-up; another name is looked up meanwhile."""
+    with Listener(b"{}") as there:
+        resolver = Resolver(there.port)
+        monkeypatch.setattr(socket, "getaddrinfo", resolver)
+        with ThreadPoolExecutor(8) as many:
+            came = list(many.map(lambda _: ask_slow(there.port, 0.2), range(8)))
+        assert came == ["late"] * 8
+        assert outward.get(there.url, {}, time.monotonic() + 10, 100).status == 200
+        assert resolver.asked == ["slow.example"], "still being looked up"
+        resolver.may_answer.set()
+        assert ask_slow(there.port, 10) == "200"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "came"),
+    [([], "unreachable"), (["127.0.0.2"], "unreachable"), (["127.0.0.2", "127.0.0.1"], "200")],
+)
+def test_a_name_is_called_at_each_of_its_addresses(
+    addresses: list[str], came: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Listener(b"{}") as there:
+        resolver = Resolver(there.port)
+        resolver.addresses = addresses
+        resolver.may_answer.set()
+        monkeypatch.setattr(socket, "getaddrinfo", resolver)
+        assert ask_slow(there.port, 10) == came
 
 
 @pytest.mark.parametrize(("more", "status"), [(-1, 200), (0, 200), (1, 413)])
