@@ -59,11 +59,12 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "store.ledger": (
-        "errors cdshooks.feedback store.audit store.database store.migrations",
+        "errors cdshooks.feedback store.audit store.database store.migrations store.sqlite",
         "msgspec",
     ),
+    "store.sqlite": ("", ""),
     "store.database": (
-        "errors cdshooks.feedback store.audit store.migrations store.reports.figures",
+        "errors cdshooks.feedback store.audit store.migrations store.reports.figures store.sqlite",
         "msgspec sqlalchemy alembic",
     ),
     "store.reports": ("", ""),

@@ -48,6 +48,7 @@ MAY: Mapping[str, str] = {
     "store/database.py": "SQL, and what the database did not do",
     "store/keeping.py": "what the database did not do",
     "store/ledger.py": "SQL, and what the database did not do",
+    "store/sqlite.py": "SQL",
     "store/metrics.py": "what a count is of, for anyone who watches the service",
     "web/edge.py": "headers",
     "web/intake.py": "OperationOutcome: what is wrong with a body",

@@ -194,7 +194,8 @@ def _overrides(sent: _SentItem, at: str) -> list[_SentOverride]:
         for one in given if isinstance(given, list) else [given]:
             if one is None:
                 continue
-            if not (one.reasons() or one.user_comment or one.extension):
+            said = bool(one.extension) and bool(_decode_any(one.extension))
+            if not (one.reasons() or one.user_comment or said):
                 raise _bad("holds neither a reason nor a comment", f"{at}.{name}")
             found.append(one)
     return found

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,9 @@ from cds_service.errors import SettingsError
 
 if TYPE_CHECKING:
     from cds_service.store.database import Database
+
+
+_WITH_COMMENTS = "(kept; shown with --comments)"
 
 
 @click.group()
@@ -38,8 +41,12 @@ def upgrade() -> None:
 @click.option(
     "--days", type=click.IntRange(1), help="Instead of CDS_RETENTION_DAYS.", metavar="DAYS"
 )
-def prune(days: int | None) -> None:
-    """Forget consultations, feedback and unknown codes older than CDS_RETENTION_DAYS."""
+@click.option(
+    "--compact", is_flag=True, help="Then rewrite the tables, smaller; calls wait meanwhile."
+)
+def prune(days: int | None, compact: bool) -> None:
+    """Forget consultations, feedback, unknown codes and a site's settings that are no longer in
+    force, older than CDS_RETENTION_DAYS."""
     from datetime import UTC, timedelta
 
     from cds_service.settings import read_settings
@@ -48,8 +55,26 @@ def prune(days: int | None) -> None:
     with database_of_settings() as database:
         database.check()
         forgotten = database.prune(datetime.now(UTC) - timedelta(days=days))
+        if compact:
+            database.compact()
     told = ", ".join(f"{count} {what}" for what, count in forgotten.items())
     click.echo(f"Forgot what is older than {days} days: {told}.")
+
+
+@db.command()
+@click.argument("to", type=click.Path(dir_okay=False, exists=False), metavar="FILE")
+def backup(to: str) -> None:
+    """Copy the SQLite file to FILE while the service runs; for PostgreSQL use pg_dump."""
+    from pathlib import Path
+
+    if os.path.lexists(to):
+        raise click.ClickException(f"{to} exists already; name another file.")
+    with database_of_settings() as database:
+        if not database.is_sqlite:
+            raise click.ClickException("This is PostgreSQL, which pg_dump backs up.")
+        database.check()
+        database.backup(Path(to))
+    click.echo(f"{to} written.")
 
 
 class _Moment(click.ParamType[datetime]):
@@ -102,7 +127,7 @@ def show(name: str, as_json: bool, comments: bool) -> None:
     import msgspec
 
     from cds_service.language import house
-    from cds_service.store.audit import in_words
+    from cds_service.store.audit import in_words, without_free_words
 
     with database_of_settings() as database:
         database.check()
@@ -110,11 +135,12 @@ def show(name: str, as_json: bool, comments: bool) -> None:
         found = [database.consultation(one) for one in names]
     if not found:
         raise click.ClickException(f"{name}: no consultation or card with this name is kept.")
+    offered = _offered()
     for one in found:
-        if not comments:
-            for item in (item for card in one["cards"] for item in card["feedback"]):
-                item["comment"] = item["comment"] and "(kept; shown with --comments)"
-                item["extension"] = item["extension"] and "(kept; shown with --comments)"
+        for card in one["cards"] if not comments else ():
+            card["feedback"] = [
+                without_free_words(item, offered, _WITH_COMMENTS) for item in card["feedback"]
+            ]
         if as_json:
             click.echo(msgspec.json.encode(one))
         else:
@@ -141,16 +167,40 @@ def export(
     import msgspec
 
     from cds_service.fhir import trail
+    from cds_service.store.audit import without_free_words
     from cds_service.store.reports.figures import Selection
 
     chosen = Selection(since, until, services, clients)
-    with database_of_settings() as database, click.open_file(to or "-", "wb") as written:
+    offered = _offered()
+    with database_of_settings() as database, _private(to) as written:
         database.check()
         for row in database.consultations(chosen):
             for resource in trail.of_consultation(row):
                 written.write(msgspec.json.encode(resource) + b"\n")
         for item in database.feedback(chosen):
-            written.write(msgspec.json.encode(trail.of_feedback(item)) + b"\n")
+            resource = trail.of_feedback(without_free_words(item, offered, ""))
+            written.write(msgspec.json.encode(resource) + b"\n")
+
+
+def _offered() -> dict[tuple[str, str], str]:
+    """The reasons that cards offer here; what else is given as one is free text."""
+    from cds_service.consultation import load_services
+    from cds_service.consultation.services import offered_reasons
+    from cds_service.settings import read_settings
+
+    overrides = read_settings(os.environ).guideline_overrides
+    return offered_reasons(load_services(overrides, known_guidelines()))
+
+
+@contextmanager
+def _private(file: str | None) -> Iterator[IO[bytes]]:
+    """``file``, made so that only this user can read it, or else standard output."""
+    if file is None:
+        yield sys.stdout.buffer
+        return
+    made = os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    with os.fdopen(made, "wb") as written:
+        yield written
 
 
 @click.group()
@@ -171,6 +221,9 @@ def feedback() -> None:
 @click.option("--json", "form", flag_value="json", help="Print every figure as JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Print one table for a spreadsheet.")
 @click.option("--html", type=click.Path(dir_okay=False), help="Write one page with plots.")
+@click.option(
+    "--comments", is_flag=True, help="Also reasons that the cards did not offer, in full."
+)
 def report(
     since: datetime | None,
     until: datetime | None,
@@ -179,6 +232,7 @@ def report(
     ignored_after: float,
     form: str | None,
     html: str | None,
+    comments: bool,
 ) -> None:
     """Accepted, overridden and ignored cards: by rule, urgency, hook, client, week, edition."""
     from datetime import UTC, timedelta
@@ -192,7 +246,7 @@ def report(
     chosen = Selection(since, until, services, clients)
     with database_of_settings() as database:
         database.check()
-        rows = database.rows(chosen)
+        rows = database.rows(chosen, None if comments else _offered(), _WITH_COMMENTS)
     made = make_report(rows, chosen, datetime.now(UTC), timedelta(hours=ignored_after))
     if html:
         from cds_service.consultation import load_services
@@ -204,7 +258,8 @@ def report(
             for guideline in guidelines_of(load_services(guidelines=known_guidelines()))
             for name, rule in guideline.wording.rules.items()
         }
-        Path(html).write_text(page.as_html(made, meanings, house.language()), encoding="utf-8")
+        with _private(html) as written:
+            written.write(page.as_html(made, meanings, house.language()).encode())
         click.echo(f"{html} written.", err=bool(form))
     if form == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(made)))

@@ -84,6 +84,15 @@ def lists_of(services: Sequence[Service], code: Code) -> tuple[str, ...]:
     return tuple([name for g in guidelines_of(services) for name in g.lists_of(code)])
 
 
+def offered_reasons(services: Sequence[Service]) -> dict[tuple[str, str], str]:
+    """The reasons that cards offer for an override, by system and code."""
+    return {
+        (one.system, one.code): one.display
+        for g in guidelines_of(services)
+        for one in g.wording.override_reasons
+    }
+
+
 def services_of(services: Sequence[Service], g: Guideline) -> tuple[Service, ...]:
     """Those of ``services`` that belong to one guideline."""
     return tuple([one for one in services if one.guideline.wording.about.id == g.wording.about.id])

@@ -8,6 +8,7 @@ hook instance are as sent here and are made unreadable before anything is kept, 
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -151,6 +152,36 @@ class Pseudonyms(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "Pseudonyms(...)"
+
+
+# --- free words -------------------------------------------------------------------------------
+
+#: The reasons that the service offers for an override, by system and code, with their displays.
+Offered = Mapping[tuple[str, str], str]
+_is_uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
+
+
+def without_free_words(item: Mapping[str, Any], offered: Offered, instead: str) -> dict[str, Any]:
+    """An item of feedback without what a client may have written as it liked, which may name a
+    patient: comment, extension, reasons that were not offered, displays of those that were, and
+    ids that are not UUIDs. ``instead`` takes their place, "" leaves them out."""
+    kept = dict(item)
+    for name in ("comment", "extension"):
+        kept[name] = item[name] and (instead or None)
+    kept["card"] = item["card"] if _is_uuid(item["card"]) else instead or "not a UUID"
+    accepted = [one if _is_uuid(one) else instead for one in item["accepted"]]
+    kept["accepted"] = list(filter(None, accepted))
+    reasons = [_as_offered(one, offered, instead) for one in item["reasons"]]
+    kept["reasons"] = [one for one in reasons if one["code"] or one["display"]]
+    return kept
+
+
+def _as_offered(reason: Mapping[str, Any], offered: Offered, instead: str) -> dict[str, Any]:
+    """The reason in our own words, if it was offered; some clients send its code alone."""
+    for (system, code), display in offered.items():
+        if reason["code"] == code and reason["system"] in ("", system):
+            return {**reason, "display": display}
+    return {**reason, "system": "", "code": "", "display": instead}
 
 
 # --- for a person to read -----------------------------------------------------------------------

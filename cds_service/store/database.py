@@ -6,8 +6,9 @@ An `Unavailable` database may work again later; a `SchemaError` needs the operat
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from cds_service.cdshooks.feedback import Feedback, Reason
 from cds_service.errors import SchemaError, Unavailable
-from cds_service.store import audit
+from cds_service.store import audit, sqlite
 from cds_service.store.migrations import VERSION
 from cds_service.store.reports.figures import LIVE, Answer, Call, Rows, Selection
 
 #: How long a command waits for another's write.
 _WAIT_S = 30
 _READ_ONLY = {"cds_read_only": True}
+#: How often it is tried to empty the log of an SQLite file while others read it.
+_CLEARINGS = 5
 #: Rows read at a time, so that a long report does not hold up others.
 _PAGE = 500
 
@@ -210,8 +213,10 @@ unknown_codes = sa.Table(
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
-        engine = sa.create_engine(url, hide_parameters=True)
-        sa.event.listen(engine, "connect", _open_sqlite)
+        file = Path(url.database or "")
+        engine = sa.create_engine(
+            url, hide_parameters=True, creator=lambda: sqlite.connect(file, _WAIT_S)
+        )
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
     return sa.create_engine(
@@ -220,14 +225,6 @@ def _engine(url: URL) -> Engine:
         pool_pre_ping=True,
         connect_args={"connect_timeout": 2, "tcp_user_timeout": 5000},
     )
-
-
-def _open_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # the driver begins no transaction; `_begin_sqlite` does
-    connection.execute(f"PRAGMA busy_timeout = {_WAIT_S * 1000}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -385,8 +382,11 @@ class Database:
                 item["consultation"] = shown.get((item["card"], item["service"], item["client"]))
             yield from page
 
-    def rows(self, chosen: Selection) -> Rows:
-        """What a report counts. All of it is in memory at once, about 2 KB per call."""
+    def rows(
+        self, chosen: Selection, offered: audit.Offered | None = None, instead: str = ""
+    ) -> Rows:
+        """What a report counts. All of it is in memory at once, about 2 KB per call. Where it is
+        known which reasons were ``offered``, ``instead`` takes the place of all others."""
         calls: list[Call] = []
         answers: dict[str, Answer] = {}
         page: list[dict[str, Any]] = []
@@ -397,6 +397,11 @@ class Database:
             with self._transaction(read_only=True) as connection:
                 found = _listed(connection, sa.select(feedback).where(feedback.c.card.in_(uuids)))
                 _add_parts_back(connection, found)
+            if offered is not None:
+                found = [
+                    {**audit.without_free_words(item, offered, instead), "card": item["card"]}
+                    for item in found
+                ]
             answers.update((item["id"], _answer(item)) for item in found)
             page.clear()
 
@@ -429,27 +434,70 @@ class Database:
 
     def prune(self, before: datetime, batch: int = 5000) -> Mapping[str, int]:
         """Forgets what is older, in steps short enough to let calls in between."""
-        return {
-            "consultations": self._prune(consultations, consultations.c.at, before, batch),
-            "feedback": self._prune(feedback, feedback.c.received_at, before, batch),
-            "unknown codes": self._prune_unknown_codes(before),
+        day = before.astimezone(UTC).date()
+        named = sa.select(consultations.c.overrides).where(
+            consultations.c.overrides == overrides.c.digest
+        )
+        forgotten = {
+            "consultations": self._prune(consultations, consultations.c.at < before, batch),
+            "feedback": self._prune(feedback, feedback.c.received_at < before, batch),
+            "unknown codes": self._prune(unknown_codes, unknown_codes.c.day < day, batch),
+            # What is in force may be older than every call that is kept.
+            "settings": self._prune(
+                overrides, (overrides.c.first_seen < before) & ~named.exists(), batch
+            ),
         }
+        if self._file is not None:
+            self._clear_log(self._file)
+        return forgotten
 
-    def _prune_unknown_codes(self, before: datetime) -> int:
-        """They are few: a row for each code and day."""
-        old = unknown_codes.delete().where(unknown_codes.c.day < before.astimezone(UTC).date())
-        with self._transaction() as connection:
-            return connection.execute(old).rowcount
-
-    def _prune(self, table: sa.Table, moment: sa.Column[Any], before: datetime, batch: int) -> int:
+    def _prune(self, table: sa.Table, old: sa.ColumnElement[bool], batch: int) -> int:
         forgotten = 0
+        own = list(table.primary_key)
         while True:
-            some = sa.select(table.c.id).where(moment < before).limit(batch)
+            some = sa.select(*own).where(old).limit(batch)
             with self._transaction() as connection:
-                done = connection.execute(table.delete().where(table.c.id.in_(some))).rowcount
+                gone = table.delete().where(sa.tuple_(*own).in_(some))
+                done = connection.execute(gone).rowcount
             forgotten += done
             if done < batch:
                 return forgotten
+
+    def backup(self, to: Path) -> None:
+        """Copies an SQLite file as it is at one moment, while others write to it."""
+        assert self._file is not None  # noqa: S101 - asked by the command
+        try:
+            with (
+                closing(sqlite.connect(self._file, _WAIT_S)) as here,
+                closing(sqlite.connect(to, _WAIT_S)) as there,
+            ):
+                here.backup(there)
+                there.execute("PRAGMA journal_mode = DELETE")  # one file, without a log
+        except sqlite3.Error as error:
+            raise Unavailable(_in_words(error)) from None
+
+    def compact(self) -> None:
+        """Rewrites the file, or each table, without what was deleted; calls wait meanwhile."""
+        try:
+            if self._file is not None:
+                with closing(sqlite.connect(self._file, _WAIT_S)) as file:
+                    file.execute("VACUUM")
+                self._clear_log(self._file)
+                return
+            with self._engine.connect() as connection:
+                alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+                alone.exec_driver_sql("VACUUM FULL")
+        except (sa.exc.DBAPIError, sqlite3.Error) as error:
+            raise Unavailable(_in_words(error)) from None
+
+    @staticmethod
+    def _clear_log(file: Path) -> None:
+        """What was deleted is still in SQLite's log, until it is written back and emptied."""
+        for _ in range(_CLEARINGS):
+            with closing(sqlite.connect(file, _WAIT_S)) as connection:
+                if sqlite.write_back(connection):
+                    return
+        raise Unavailable("its log could not be emptied, another process is reading: run it again")
 
 
 _version_table = sa.Table(

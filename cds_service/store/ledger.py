@@ -26,7 +26,7 @@ import msgspec
 from cds_service import __version__
 from cds_service.cdshooks.feedback import Feedback
 from cds_service.errors import SchemaError, Unavailable
-from cds_service.store import audit
+from cds_service.store import audit, sqlite
 from cds_service.store.audit import Pseudonyms
 from cds_service.store.migrations import VERSION
 
@@ -64,17 +64,7 @@ class _SQLite:
         self.file = Path(url.removeprefix("sqlite:///"))
 
     def connect(self) -> Any:
-        # The driver begins no transaction of its own; a connection is used by one thread at a time.
-        connection = sqlite3.connect(
-            self.file, timeout=WAIT_S, isolation_level=None, check_same_thread=False
-        )
-        try:
-            for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-                connection.execute(f"PRAGMA {setting}")
-        except sqlite3.Error:
-            connection.close()
-            raise
-        return connection
+        return sqlite.connect(self.file, WAIT_S)
 
     @staticmethod
     def moment(moment: datetime) -> Any:

@@ -139,18 +139,14 @@ def test_feedback_is_told_with_its_reasons(resources: list[Json]) -> None:
     guidance = by_call(resources, "GuidanceResponse")["advice"]
     target = [{"reference": f"GuidanceResponse/{guidance['id']}"}]
     assert [one["target"] == target for one in items.values()] == [True] * 6 + [False]
-    assert items["on a card of no one"]["target"][0]["identifier"]["value"] == "unknown"
-    assert len(items["accepted"]["entity"]) == 3
+    assert items["on a card of no one"]["target"][0]["identifier"]["value"] == "not a UUID"
+    assert len(items["accepted"]["entity"]) == 2, "an id that is not a UUID is left out"
     assert items["accepted"]["activity"]["coding"][0]["code"] == "accepted"
     assert items["accepted"]["occurredDateTime"] == "2026-01-15T08:00:00.000Z"
     assert items["accepted"]["recorded"] == "2026-01-15T15:00:00.000Z"
     assert items["with a code"]["reason"][0]["coding"][0]["code"] == "already-treated"
-    assert items["in words"]["reason"] == [{"text": "Clinical / Not now"}]
-    assert items["with no code at all"]["reason"] == [
-        {"text": "tab and [31mescape"},
-        {"text": "code-without-system"},
-    ]
-    assert "reason" not in items["without a reason"]
+    for kind in ("in words", "with no code at all", "without a reason"):
+        assert "reason" not in items[kind], "what the cards did not offer is free text"
 
 
 def test_exports_of_parts_add_up_to_the_whole(tmp_path: Path, lines: list[str]) -> None:

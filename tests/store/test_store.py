@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+import stat
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +15,9 @@ import pytest
 import sqlalchemy as sa
 from kept import HOOK_INSTANCE, NOW, accepted, call, card, count, evaluation, everything, overridden
 
+from cds_service.cdshooks.feedback import Reason
 from cds_service.errors import Unavailable
+from cds_service.store import sqlite
 from cds_service.store.audit import Call, Kept, Pseudonyms, UnknownCode
 from cds_service.store.database import Database, tables, unknown_codes
 from cds_service.store.keeping import Store
@@ -220,6 +226,7 @@ def test_what_is_too_old_is_forgotten_with_all_its_parts(store: Store, database:
         "consultations": 1,
         "feedback": 1,
         "unknown codes": 0,
+        "settings": 0,
     }
     assert database.find(old) == []
     left = {name: count(database, name) for name in tables.tables}
@@ -239,7 +246,98 @@ def test_what_is_too_old_is_forgotten_with_all_its_parts(store: Store, database:
         "consultations": 0,
         "feedback": 0,
         "unknown codes": 0,
+        "settings": 0,
     }
+
+
+def test_a_sites_settings_are_forgotten_when_no_call_names_them(
+    ledger: Ledger, database: Database
+) -> None:
+    for days, local in ((0, "old"), (1, "kept by a call"), (2, "new")):
+        at = (NOW + timedelta(days=days)).timestamp()
+        ledger.record([Kept(f"{days:032}", at, call())], Pseudonyms(), local)
+    later = (NOW + timedelta(days=10)).timestamp()
+    ledger.record([Kept(f"{10:032}", later, call())], Pseudonyms(), "kept by a call")
+    before = NOW + timedelta(days=1, hours=1)
+    assert database.prune(before, batch=1)["settings"] == 1
+    assert [text in everything(database) for text in ("'old'", "kept by a call", "'new'")] == [
+        False,
+        True,
+        True,
+    ]
+
+
+def test_unknown_codes_are_forgotten_some_at_a_time(ledger: Ledger, database: Database) -> None:
+    codes = tuple(LOCAL._replace(code=f"HGB{number}") for number in range(5))
+    ledger.record([Kept("a" * 32, NOW.timestamp(), a_call(unknown=codes))], Pseudonyms(), "")
+    assert database.prune(NOW, batch=2)["unknown codes"] == 0
+    assert database.prune(NOW + timedelta(days=1), batch=2)["unknown codes"] == 5
+
+
+# --- the file --------------------------------------------------------------------------------
+
+
+def bytes_of(folder: Path) -> bytes:
+    """Everything in an SQLite file and its logs."""
+    return b"".join(file.read_bytes() for file in folder.glob("store.sqlite*"))
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_pruned_words_are_gone_from_the_file_and_its_log(compact: bool, tmp_path: Path) -> None:
+    """While the service that wrote them still has the file open, and newer rows lie between."""
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    now = [NOW.timestamp()]
+    store = Store(url, clock=lambda: now[0])
+    for number in range(400):
+        now[0] = (NOW + timedelta(days=number % 2, seconds=number)).timestamp()
+        word = "AMARYLLIS" if number % 2 == 0 else "BEGONIA"
+        said = overridden(
+            f"card-{number}",
+            comment=f"{word} {number} " + "a long word " * (number % 300),
+            extension=f'{{"said": "{word}"}}',
+            reasons=(Reason("", "", f"{word} {number}"),),
+            outcome_at=NOW + timedelta(seconds=number),
+        )
+        store.record_feedback(SERVICE, None, [said])
+    assert bytes_of(tmp_path).count(b"AMARYLLIS") >= 600
+    database = Database(url)
+    assert database.prune(NOW + timedelta(hours=12), batch=50)["feedback"] == 200
+    if compact:
+        database.compact()
+    left = bytes_of(tmp_path)
+    assert b"AMARYLLIS" not in left
+    assert left.count(b"BEGONIA") >= 600
+    assert (tmp_path / "store.sqlite-wal").stat().st_size == 0
+    database.close()
+    store.close()
+
+
+def test_a_log_that_is_being_read_is_said_not_to_be_empty(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/store.sqlite"
+    store = Store(url)
+    store.record_feedback(SERVICE, None, [overridden("a")])
+    with closing(sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM feedback").fetchall()
+        store.record_feedback(SERVICE, None, [overridden("b")])
+        with closing(sqlite.connect(tmp_path / "store.sqlite", 0.1)) as connection:
+            assert not sqlite.write_back(connection)
+            reader.execute("COMMIT")
+            assert sqlite.write_back(connection)
+    store.close()
+
+
+def test_only_its_owner_reads_the_file(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = Store(f"sqlite:///{tmp_path}/store.sqlite")
+        store.record_feedback(SERVICE, None, [overridden("a")])
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+        store.close()
+    finally:
+        os.umask(before)
+    assert len(modes) == 3
+    assert set(modes.values()) == {0o600}
 
 
 LOCAL = UnknownCode("labs", "urn:oid:2.999.1", "HGB")

@@ -49,7 +49,7 @@ class Week:
 
     def command(self, *words: str) -> str:
         done = CliRunner(env={"CDS_DATABASE_URL": self.url}).invoke(
-            main, ["feedback", "report", *words]
+            main, ["feedback", "report", "--comments", *words]
         )
         assert done.exit_code == 0, done.output
         return done.output

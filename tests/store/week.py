@@ -408,5 +408,7 @@ if __name__ == "__main__":
     where.mkdir(parents=True, exist_ok=True)
     url = f"sqlite:///{where}/week.sqlite"
     live_through_the_week(url, where)
-    done = CliRunner(env={"CDS_DATABASE_URL": url}).invoke(main, ["feedback", "report"])
+    done = CliRunner(env={"CDS_DATABASE_URL": url}).invoke(
+        main, ["feedback", "report", "--comments"]
+    )
     put_into_documents(done.output)

@@ -109,6 +109,8 @@ def test_a_reason_is_read_wherever_clients_put_it(
         {"reason": {"coding": [{}], "text": ""}},
         {"reasonText": "of another standard"},
         [CODING, {}],
+        {"extension": {}},
+        {"reason": {}, "extension": []},
     ],
 )
 @pytest.mark.parametrize("member", ["overrideReason", "overrideReasons"])
