@@ -269,6 +269,7 @@ def create() -> Flask:
     # What lives as long as the worker need not be looked at by the collector again.
     gc.collect()
     gc.freeze()
+    gc.enable()
     return app
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -58,6 +59,7 @@ def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -
         settings = read_settings(os.environ)
         check_address(settings, host)
 
+        gc.disable()  # until all that is loaded is put aside, in `create`
         from cds_service.app import create, work
         from cds_service.store.keeping import check_database
 

@@ -52,6 +52,24 @@ def read_dosage(sent: Json, unclear: tuple[str, ...] = ()) -> DraftDosage:
         return DraftDosage(text=sent, unclear=unclear)
     if not isinstance(sent, dict):
         return DraftDosage(unclear=_once(unclear, "the line"))
+    key = (repr(sent), unclear)  # every digit and every kind of value
+    found = _lines_read.get(key)
+    if found is None:
+        found = _read_line(sent, unclear)
+        if len(key[0]) <= _LONGEST_KEPT:
+            if len(_lines_read) >= _MOST_KEPT:
+                _lines_read.clear()
+            _lines_read[key] = found
+    return found
+
+
+#: Lines as they were read. Orders are made from a few sets, so most of their lines were in an
+#: earlier basket too, and reading them takes a tenth of a call. Longer ones are read every time.
+_lines_read: dict[tuple[str, tuple[str, ...]], DraftDosage] = {}
+_MOST_KEPT, _LONGEST_KEPT = 512, 800
+
+
+def _read_line(sent: Line, unclear: tuple[str, ...]) -> DraftDosage:
     missed = list(unclear)
 
     def read(part: str, reader: Callable[[Line], _T], otherwise: _T) -> _T:

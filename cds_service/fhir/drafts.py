@@ -247,7 +247,7 @@ def _is_of(owner: Owner, entry: Entry) -> bool:
     """Whether it is this patient's; `Unreadable` when no one can tell which patient it means."""
     named = set()
     for name in SUBJECTS:
-        pointed = loose.reference(entry.members.get(name))
+        pointed = loose.reference(entry.members[name]) if name in entry.members else None
         if pointed is not None and pointed.reference:
             named.add(owner.is_meant_by(pointed))
     if len(named) > 1 or None in named:
@@ -404,7 +404,9 @@ def _test(entry: Entry) -> TestOrder:
     """The order as the record would have it; parts that cannot be read are left out."""
     sent = entry.members
     times: dict[str, Any] = {
-        member: _readable(read, sent.get(name)) for member, name, read in _TIMES_OF_TESTS
+        member: _readable(read, sent[name])
+        for member, name, read in _TIMES_OF_TESTS
+        if name in sent
     }
     items = [item for item in loose.many(sent.get("item")) if isinstance(item, dict)]
     return test_order(

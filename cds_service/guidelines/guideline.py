@@ -102,16 +102,18 @@ def review_notes(about: About, local: Sequence[str]) -> tuple[Note, ...]:
 
 def words_in(*data: object) -> Iterator[str]:
     """Every word or sentence of data, as it begins there and as it does inside a sentence."""
-    for one in data:
+    waiting: list[object] = [*data]
+    while waiting:
+        one = waiting.pop()
         if isinstance(one, str):
             yield one
             yield one[:1].lower() + one[1:]
-        elif isinstance(one, Mapping):
-            yield from words_in(*one.values())
-        elif isinstance(one, Sequence):
-            yield from words_in(*one)
         elif isinstance(one, Struct):
-            yield from words_in(*structs.astuple(one))
+            waiting += structs.astuple(one)
+        elif isinstance(one, Mapping):
+            waiting += one.values()
+        elif isinstance(one, Sequence):
+            waiting += one
 
 
 def inventory(file: GuidelineFile, codes: Struct, orders: int) -> Iterator[str]:

@@ -55,6 +55,10 @@ def flattened(tables: Mapping[str, Any], above: str = "") -> Iterator[tuple[str,
             yield f"{above}{name}", value
 
 
+#: The name of a value as a text may have it: alone, with its preposition, or with a word's forms.
+_NAMED = re.compile(r"\{([^\W\d]\w*)(?:}|:when}|:[^{}:!]*\|)").finditer
+
+
 def check_text(file: object, name: str, text: object, tag: str) -> None:
     """Refuse what is not a text, an empty text, and one whose braces are wrong."""
     if not isinstance(text, str):
@@ -68,13 +72,12 @@ def check_text(file: object, name: str, text: object, tag: str) -> None:
             file, name, f"has a brace that opens or closes nothing ({error})",
             "write a literal brace twice",
         ) from None  # fmt: skip
-    for one in sorted(names):
-        if not one.isidentifier() or not re.search(rf"\{{{one}(?:}}|:when}}|:[^{{}}:!]*\|)", text):
-            raise CatalogueError(
-                file, name, f"has {{{one}...}}, where only the name of a value is allowed",
-                "write {name}, a date with its preposition as {name:when}, the forms of a word as"
-                " {name:dose|doses}, or a literal brace twice",
-            )  # fmt: skip
+    for one in sorted(names - {found[1] for found in _NAMED(text)}):
+        raise CatalogueError(
+            file, name, f"has {{{one}...}}, where only the name of a value is allowed",
+            "write {name}, a date with its preposition as {name:when}, the forms of a word as"
+            " {name:dose|doses}, or a literal brace twice",
+        )  # fmt: skip
     wanted = count_of_forms(tag)
     for forms in forms_in(text):
         if len(forms) != wanted:

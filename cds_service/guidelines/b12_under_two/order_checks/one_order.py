@@ -250,7 +250,7 @@ class OrderChecks:
     def _facts_of(
         self, order: Order, repeated: tuple[Words, ...], elsewhere: Sequence[Medication]
     ) -> OrderFacts:
-        asked = amounts(self._child, order, self._course)
+        asked = self._amounts(order)
         return structs.replace(
             self._begun_anew(order, asked) if self._replaces(order) else asked,
             contradicts=order.dosing.contradicts,
@@ -497,10 +497,10 @@ class OrderChecks:
         excess = why.first(tables.order_excess, asked, order.called)
         shortage = why.first(tables.order_shortage, at_least(asked, order), order.called)
         values = {"weight": self._weight_in_words()} if asked.needs_weight else {}
-        return [
-            *self._say(excess, order, values),
-            *self._say(shortage, order, {**values, **self._course_in_words(order, asked)}),
-        ]
+        said = self._say(excess, order, values)
+        if shortage.fired:
+            said += self._say(shortage, order, {**values, **self._course_in_words(order, asked)})
+        return said
 
     def _reason(self, order: Order, asked: OrderFacts) -> list[Said]:
         """Whether there is one, and for so many injections."""
