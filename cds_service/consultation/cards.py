@@ -239,13 +239,18 @@ def speaking(
         found[first] = structs.replace(told, notes=(*told.notes, *data_notes))
     acts: dict[Plan, Act] = {}
     return [
-        _spoken(one, words, count, acts)._replace(unseen=one.rule in unseen)
+        _spoken(one, words, count, acts, unseen=one.rule in unseen)
         for one, count in zip(found, own, strict=True)
     ]
 
 
 def _spoken(
-    outcome: Recommend | CannotTell, words: Stationery, own: int, acts: dict[Plan, Act]
+    outcome: Recommend | CannotTell,
+    words: Stationery,
+    own: int,
+    acts: dict[Plan, Act],
+    *,
+    unseen: bool,
 ) -> Spoken:
     frame, values = words.frames[outcome.card], outcome.values
     summary = words.summary(frame.summary, values)
@@ -281,6 +286,7 @@ def _spoken(
         advice,
         why,
         tuple(said),
+        unseen,
     )
 
 

@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from random import getrandbits
 from threading import Event, Lock, Semaphore, Thread
 from time import monotonic, sleep, time
 from typing import TYPE_CHECKING, Literal
@@ -136,7 +137,7 @@ class Store:
     def record_consultation(self, call: Call) -> str:
         """Has the call kept soon, without waiting; returns the name it will be found by."""
         now = self._clock()
-        name = f"{int(now * 1000):012x}{os.urandom(10).hex()}"
+        name = f"{int(now * 1000):012x}{getrandbits(80):020x}"
         if self._queue.qsize() >= self._capacity:
             self._lose(1, "too many waited")
         else:
