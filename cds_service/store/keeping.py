@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 CAPACITY = 10_000
 _BATCH = 500
 #: Calls arrive singly: a short wait turns many into one write, of which each call costs half.
-_GATHER_S = 0.25
+_GATHER_S = 0.1
 #: Opening the database waits until the first card is out, or this long.
 _START_S = 1.0
 _IDLE_S = 5.0
