@@ -512,11 +512,13 @@ def interpretation(sent: wire.Concept | list[wire.Concept]) -> tuple[Interpretat
 
 
 def _meaning(coding: wire.Coding) -> Interpretation | None:
-    system = _system(coding.system) if coding.system else ""
-    if system == SNOMED:
-        return _SNOMED_INTERPRETATIONS.get(coding.code or "")
-    if system.replace("https:", "http:").rstrip("/") not in _INTERPRETATION_SYSTEMS:
-        return None
+    system = coding.system or ""
+    if system not in _INTERPRETATION_SYSTEMS:  # written in an unusual way, if it is one of them
+        system = _system(system)
+        if system == SNOMED:
+            return _SNOMED_INTERPRETATIONS.get(coding.code or "")
+        if system.replace("https:", "http:").rstrip("/") not in _INTERPRETATION_SYSTEMS:
+            return None
     return _INTERPRETATIONS.get(coding.code or "")
 
 
