@@ -25,7 +25,7 @@ _WORK_AT_ONCE = 2
 
 
 def _places(count: int) -> SimpleQueue[None]:
-    """So many places: whoever takes one puts it back. A semaphore takes ten times as long."""
+    """So many places: a call takes one and puts it back. A semaphore takes ten times as long."""
     free: SimpleQueue[None] = SimpleQueue()
     for _ in range(count):
         free.put(None)
