@@ -368,7 +368,7 @@ class Need(Struct, frozen=True):
 #: Why something that was sent was not used.
 Reason = Literal[
     "code system", "no code", "code", "unit", "value", "answer", "status", "date", "flag", "range",
-    "another patient", "another kind", "drug not found", "undecodable",
+    "another patient", "another kind", "another specimen", "drug not found", "undecodable",
 ]  # fmt: skip
 
 
@@ -383,6 +383,7 @@ class Unread(Struct, frozen=True, gc=False):
     not of this patient), ``system`` and ``code`` its first coding where that is what was not
     understood, ``source`` its address in the record. A ``reason`` of "flag" or "range": the value
     next to it was used. "code": a code that is on a list of the guideline and not verified.
+    ``kind`` is the kind of result where its code is known.
     """
 
     need: str
@@ -391,6 +392,7 @@ class Unread(Struct, frozen=True, gc=False):
     system: str = ""
     code: str = ""
     source: str = ""
+    kind: str = ""
 
 
 #: With these, nothing about this patient was lost: they are another patient's, or no clinical fact

@@ -1028,6 +1028,26 @@ def a_correction_keeps_no_product_too_weak_for_its_dose() -> None:
         assert seen.says(f"Give: {name}") is (name == fit)
 
 
+def a_value_that_is_not_final_withholds_and_is_named() -> None:
+    few = a_lab("platelets", 20, status="preliminary")
+    seen = see(a_record(few, problems=[CROHN]))
+    assert seen.says("No intramuscular injection")
+    assert not see(a_record(a_lab("platelets", 20), few, level=a_level(450))).shows("IN-05")
+    assert see(a_record(few, level=a_level(450))).shows("IN-05")
+    severe = see(a_record(a_lab("hemoglobin", 6, status="preliminary")))
+    assert "SEV-06" in severe.rules
+    assert severe.says("haemoglobin 6 g/dL (not a final result")
+
+
+def a_level_of_another_specimen_or_another_year_leaves_the_older_one_in_doubt() -> None:
+    old = a_level(450, ago=20)
+    for doubtful in (a_level(90, code="16695-9"), a_level(90, ago=-30)):
+        seen = see(a_record(doubtful, level=old))
+        assert not seen.silent
+        assert not seen.doses
+        assert seen.says("The older result no longer describes the child")
+
+
 #: One function an entry, in the order of the README; an entry without one fails below.
 def a_wasted_infants_weight_is_used_and_asked_for_again() -> None:
     eight = months_old(8)  # girls: 3.48 kg is 6 and 4.18 kg 5 standard deviations below the median
@@ -1218,6 +1238,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_order_in_force_that_cannot_be_read_is_named,
     a_borderline_level_does_not_undo_an_untreated_low_one,
     a_correction_keeps_no_product_too_weak_for_its_dose,
+    a_value_that_is_not_final_withholds_and_is_named,
+    a_level_of_another_specimen_or_another_year_leaves_the_older_one_in_doubt,
 )
 
 

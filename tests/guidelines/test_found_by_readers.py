@@ -6,6 +6,7 @@ from builders import (
     COBALAMIN_C,
     CROHN,
     CYANOCOBALAMIN,
+    FAILURE_TO_THRIVE,
     ICD10CM,
     KIT,
     LEBER,
@@ -17,6 +18,7 @@ from builders import (
     a_problem,
     a_record,
     an_allergy,
+    an_operation,
     an_order,
     day,
     injections_ordered,
@@ -89,6 +91,108 @@ def test_a_stale_result_that_is_used_is_not_called_unused():
 def test_a_count_below_something_is_no_count_that_allows_the_muscle(count):
     seen = see(a_record(a_lab("platelets", count, comparator="<"), problems=[CROHN]))
     assert seen.drugs[0].route.code == "34206005" or seen.says("Platelet count")
+
+
+@pytest.mark.parametrize(("count", "under_the_skin"), [(49, True), (50, False), (51, False)])
+def test_a_preliminary_count_forbids_the_muscle_and_never_allows_it(count, under_the_skin):
+    early = a_lab("platelets", count, status="preliminary")
+    seen = see(a_record(early, problems=[CROHN]))
+    assert (seen.drugs[0].route.code == "34206005") is under_the_skin
+    if under_the_skin:
+        assert seen.says(f"platelets {count} ×10⁹/L on")
+    else:
+        assert seen.says("only a preliminary one")
+    # a newer final count lifts it, an older one does not
+    for ago, lifts in ((2, True), (6, False)):
+        counts = early, a_lab("platelets", 200, ago=ago)
+        under = see(a_record(*counts, problems=[CROHN])).drugs[0].route.code == "34206005"
+        assert under is (under_the_skin and not lifts)
+
+
+@pytest.mark.parametrize("status", ["preliminary", "unknown", "partial"])
+def test_a_value_that_is_not_final_is_named_and_never_denied(status):
+    seen = see(a_record(a_lab("hemoglobin", "6.5", status=status)))
+    assert seen.says("haemoglobin 6.5 g/dL (not a final result, or its status is not known)")
+    assert not seen.says("no severe or neurological sign")
+    low = a_lab("potassium", "2.3", status=status)
+    watched = see(a_record(a_lab("hemoglobin", 6), low))
+    assert watched.says("potassium 2.3 mmol/L")
+    assert not watched.says("(last: not available)")
+    unread = see(a_record(a_lab("platelets", 20, status=status), problems=[CROHN]))
+    assert not unread.says("Platelet count: none in the last 7 days")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "asks"),
+    [
+        ("homocysteine", 120, True),
+        ("homocysteine", "9.9", False),
+        ("hemoglobin", "6.5", True),
+        ("hemoglobin", 12, False),
+    ],
+)
+def test_an_alarming_preliminary_value_is_not_met_with_silence(name, value, asks):
+    seen = see(a_record(measured=(a_lab(name, value, status="preliminary"),)))
+    assert seen.shows("IN-05") is asks
+    assert seen.evaluation.unread
+    final = a_lab(name, value, ago=2, status="preliminary"), a_lab(name, 12, ago=1)
+    assert not see(a_record(measured=final)).shows("IN-05")
+
+
+def test_planned_nitrous_oxide_is_on_a_card_of_every_answer_that_has_one():
+    gas = an_operation(Code("urn:site", "1", "Nitrous oxide sedation"), status="preparation")
+    homocysteine = a_lab("homocysteine", 120)
+    for record in (
+        a_record(measured=(), problems=[FAILURE_TO_THRIVE], procedures=(gas,)),
+        a_record(measured=(), problems=[SEIZURE], procedures=(gas,)),
+        a_record(homocysteine, level=a_level(450), procedures=(gas,)),
+        a_record(problems=[COBALAMIN_C], procedures=(gas,)),
+        a_record(level=a_level(450), problems=[SEIZURE], procedures=(gas,)),
+        a_record(level=a_level(250), procedures=(gas,)),
+        on_treatment(10, (350, 8), procedures=(gas,)),
+    ):
+        seen = see(record)
+        warned = [one for one in seen.cards if "Nitrous oxide planned" in one.detail]
+        assert len(warned) == 1
+    assert see(a_record(level=a_level(450), procedures=(gas,))).silent
+
+
+def test_several_low_lines_are_called_so():
+    lines = (
+        a_lab("hemoglobin", 9),
+        a_lab("platelets", 60),
+        a_lab("leukocytes", 2, interpretation="low"),
+    )
+    assert (
+        see(a_record(*lines))
+        .cards[0]
+        .summary.startswith("B12 150 pg/mL, severe (3 low blood cell lines)")
+    )
+    assert see(a_record(*lines)).says("platelets 60")
+
+
+def test_a_metabolite_of_another_day_than_the_level_has_its_own_date():
+    level = a_level(250, ago=5)
+    same = see(a_record(a_lab("methylmalonate", 3, ago=5), level=level))
+    assert same.says("methylmalonic acid 3 µmol/L high")
+    other = see(a_record(a_lab("methylmalonate", 3, ago=4), level=level))
+    assert other.says("methylmalonic acid 3 µmol/L on 11 Mar 2026 high")
+
+
+def test_potassium_has_its_date():
+    seen = see(a_record(a_lab("hemoglobin", 6), a_lab("potassium", "2.3", ago=20)))
+    assert seen.says("Potassium 2.3 mmol/L on 23 Feb 2026 is low")
+
+
+@pytest.mark.parametrize(("value", "spoken"), [("9.9", False), (11, True)])
+def test_homocysteine_alone_is_excused_only_where_nothing_else_alarms(value, spoken):
+    text = "Homocysteine alone is unspecific"
+    assert see(a_record(a_lab("homocysteine", value), level=a_level(250))).says(text) is spoken
+    both = a_lab("homocysteine", 60), a_lab("methylmalonate", 9)
+    assert not see(a_record(*both, level=a_level(250))).says(text)
+    assert not see(a_record(a_lab("homocysteine", 120), level=a_level(250))).says(text)
+    # "the range may be an adult's" needs a range
+    assert not see(a_record(a_lab("homocysteine", 11), level=a_level(250))).says("an adult's")
 
 
 def test_a_newer_count_that_tells_nothing_does_not_lift_a_low_one():

@@ -113,7 +113,37 @@ def test_a_number_that_cannot_be_trusted_is_shown_and_not_used(level: Measuremen
     assert seen.says(level.value.written)
 
 
-@pytest.mark.parametrize("code", ["16695-9", "2170-9"])
+@pytest.mark.parametrize("code", ["16695-9", "2170-9", "54376-9"])
+@pytest.mark.parametrize("value", [90, 450])
+def test_a_level_in_another_specimen_is_never_met_with_silence(code: str, value: int) -> None:
+    other = a_level(value, code=code)
+    alone = see(a_record(level=other))
+    assert "B12-05" in alone.rules
+    assert alone.shows("B12-04")
+    assert alone.says(f"{value} pg/mL (code {code}, not a serum level)")
+    assert not alone.doses
+    assert ("b12", "another specimen") in {
+        (one.need, one.reason) for one in alone.evaluation.unread
+    }
+    newer = see(a_record(other, level=a_level(450, ago=20)))
+    assert newer.says("A vitamin B12 result newer than B12 450 pg/mL could not be read")
+    older = see(a_record(a_level(value, code=code, ago=20), level=a_level(450)))
+    assert older.silent
+
+
+def test_a_level_in_another_specimen_without_a_value_is_only_counted() -> None:
+    assert not see(a_record(level=a_level(None, code="16695-9"))).shows("B12-04")
+
+
+@pytest.mark.parametrize("value", [90, 450])
+def test_a_result_of_the_future_may_be_the_newest(value: int) -> None:
+    seen = see(a_record(a_level(value, ago=-30), level=a_level(450, ago=20)))
+    assert seen.shows("B12-04.ahead")
+    assert seen.says(f"{value} pg/mL")
+    assert not seen.says("is adequate")
+
+
+@pytest.mark.parametrize("code", ["2171-7", "32341-0"])
 def test_another_test_is_ignored_and_named_when_there_is_nothing_better(code: str) -> None:
     seen = see(a_record(a_diet(), level=a_level(code=code)))
     assert "B12-05" in seen.rules

@@ -36,7 +36,7 @@ from cds_service.guidelines.b12_under_two.assessment import Assessment, assess, 
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, read_facts
 from cds_service.guidelines.b12_under_two.loading import load
-from cds_service.guidelines.b12_under_two.prescribing import drugs_of
+from cds_service.guidelines.b12_under_two.prescribing import drugs_of, nitrous_oxide_planned
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts
 from cds_service.guidelines.b12_under_two.tables.order import BasketFacts
@@ -81,7 +81,7 @@ def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
     facts = read_facts(record, on, g, why)
     outcomes, assessment = _decide(facts, record, g, why)
     return Evaluation(
-        _one_main(_one_treatment(outcomes)),
+        _with_nitrous_oxide(_one_main(_one_treatment(outcomes)), facts),
         why,
         facts,
         (*facts.unusable, *facts.ahead),
@@ -261,6 +261,19 @@ def _one_treatment(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
             one, choices=tuple([it for it in one.choices if not drugs_of(it)])
         ),
     )
+
+
+def _with_nitrous_oxide(outcomes: tuple[Outcome, ...], facts: Facts) -> tuple[Outcome, ...]:
+    """Where nitrous oxide is planned, one card says so, whatever it is about; it makes none by
+    itself."""
+    if not facts.nitrous_oxide:
+        return outcomes
+    note = Note("safety", nitrous_oxide_planned(facts))
+    spoken = [one for one in outcomes if not isinstance(one, NotIndicated)]
+    if not spoken or any(note in one.notes for one in spoken):
+        return outcomes
+    warned = structs.replace(spoken[0], notes=(note, *spoken[0].notes))
+    return tuple([warned if one is spoken[0] else one for one in outcomes])
 
 
 def _one_main(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:

@@ -768,7 +768,7 @@ def _low_counts_in_words(
     if worst is None or not limits.hemoglobin_severe.holds(worst.value):
         if asked.pancytopenia:
             return Listed(asked.pancytopenia)
-        return Listed(lines, "conjunction")
+        return Listed((say(Texts.low_lines, count=len(lines)), *lines))
     return _haemoglobin_in_words(worst, newest)
 
 

@@ -274,7 +274,11 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     leber: str
     leber_ask: str
     bleeding: str
+    low_lines: str
+    platelets_low: str
     platelets_unknown: str
+    platelets_unread: str
+    platelets_early: str
     preservative_free: str
     allergy: str
     allergies_unknown: str
@@ -336,6 +340,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     reason_flag: str
     reason_range: str
     reason_kind: str
+    reason_specimen: str
     reason_drug: str
     reason_undecodable: str
     not_available: str
@@ -471,6 +476,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     to_stop: str
     label_with_tests: str
     not_measured: str
+    value_not_final: str
     not_all_read: str
     something_unread: str
     way_subcutaneous: str
@@ -487,6 +493,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     value_of_status: str
     value_undated: str
     value_of_unknown_code: str
+    value_of_other_specimen: str
     flagged_low: str
     recorded_by_code: str
     check_one_month: str
@@ -909,6 +916,7 @@ class Codes(Struct, frozen=True):
     b12_level_mass: CodeList
     b12_level_molar: CodeList
     b12_not_usable: CodeList
+    b12_other_specimen: CodeList
     weight: CodeList
     weight_estimated: CodeList
     birth_weight: CodeList

@@ -46,6 +46,7 @@ from cds_service.guidelines.b12_under_two.meanings import (
 )
 from cds_service.guidelines.b12_under_two.products import has_phrase, names_b12
 from cds_service.guidelines.b12_under_two.results import (
+    EARLY,
     FINAL,
     LAB_UNITS,
     Infant,
@@ -100,6 +101,7 @@ class Vegan(NamedTuple):
 class Facts(Struct, frozen=True):
     """Everything the decision tables look at, for one patient on one date.
 
+    ``early`` are the newest preliminary values that no final one has answered.
     ``suggestive`` and ``weak_signs`` are signs that suggest a deficiency, ``feeding_trouble`` one
     next to another sign only; ``screening`` names what of the newborn screening was high.
     ``growth_fall`` is failure to thrive that only the weights show, as calculated.
@@ -119,6 +121,7 @@ class Facts(Struct, frozen=True):
     unusable: tuple[Words, ...]
     not_b12: tuple[str, ...]
     labs: dict[LabName, tuple[Lab, ...]]
+    early: dict[LabName, Lab]
     gestation_weeks: Decimal | None
     neurological: tuple[Finding, ...]
     paradoxical: tuple[Finding, ...]
@@ -171,6 +174,11 @@ class Facts(Struct, frozen=True):
         """Whether something was sent for one of ``needs`` and not used: then nothing of its kind
         may be called absent."""
         return any(one.need in needs and one.reason not in BESIDE for one in self.unread)
+
+    def may_be_unread(self, name: LabName) -> bool:
+        """The same for one laboratory value: that one, or one that may be any, was not used."""
+        left = [one for one in self.unread if one.need == "labs" and one.reason not in BESIDE]
+        return any(one.kind in ("", name) for one in left)
 
 
 # --- problems ---------------------------------------------------------------------------------
@@ -461,6 +469,25 @@ def _named_b12(record: Record, g: Guideline) -> list[Measurement]:
     ]
 
 
+def _of_other_specimens(found: Iterable[Measurement], g: Guideline) -> list[Measurement]:
+    """Levels of vitamin B12 under the code of another specimen: they cannot be compared with the
+    limits, but a low one may well be a serum level under a wrong code."""
+    return [
+        one
+        for one in found
+        if (one.value is not None or one.text)
+        and not one.about
+        and one.status not in NO_RESULT
+        and g.codes.b12_other_specimen.any_of(one.codes) is not None
+    ]
+
+
+def _by_other_specimen(one: Measurement) -> Words:
+    """Such a level as it was sent."""
+    value = one.value.written if one.value is not None else one.text
+    return say(Texts.value_of_other_specimen, value=value, code=one.codes[0].code)
+
+
 def _read_labs(
     measured: Mapping[str, list[Measurement]], on: date, g: Guideline
 ) -> dict[LabName, tuple[Lab, ...]]:
@@ -472,6 +499,26 @@ def _read_labs(
             usable = [one for one in read if one is not None]
             labs[name] = tuple(newest_first(usable))
     return labs
+
+
+def _read_early(
+    measured: Mapping[str, list[Measurement]],
+    labs: Mapping[LabName, tuple[Lab, ...]],
+    on: date,
+    g: Guideline,
+) -> dict[LabName, Lab]:
+    """The newest preliminary value of each kind, where no final one is newer."""
+    early: dict[LabName, Lab] = {}
+    for name, final in labs.items():
+        read = [read_lab(name, one, on, g, EARLY) for one in measured[name]]
+        newest = next(iter(newest_first([one for one in read if one is not None])), None)
+        if newest is not None and all(_may_be_later(newest, one) for one in final):
+            early[name] = newest
+    return early
+
+
+def _may_be_later(early: Lab, final: Lab) -> bool:
+    return early.when.may_be_as_late_as(final.when) and early.when != final.when
 
 
 def _screening(
@@ -636,13 +683,14 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     weight = read_weight(weights, child, age, on, g, why)
     read = read_levels(measured.get("b12_level", ()), on, g, why)
     named = _named_b12(record, g)
-    not_b12 = tuple(_name(one) for one in measured.get("b12_not_usable", ()))
-    for name in not_b12:
-        why.row(g.tables.result_remarks, "B12-05", RemarkFacts(another_test=True), name)
+    not_levels = measured.get("b12_not_usable", ())
+    elsewhere = _of_other_specimens(not_levels, g)
+    for one in not_levels:
+        why.row(g.tables.result_remarks, "B12-05", RemarkFacts(another_test=True), _name(one))
     therapy = read_therapy(record, weight.kg, on, g)
     levels, preliminary, after = _without_antidote(read.stands, read.preliminary, therapy, g)
     early = [one for kind, one in before_birth if kind == "b12_level"]
-    overtaken = _is_newer_unread([*read.unusable, *named, *early], levels)
+    overtaken = _is_newer_unread([*read.unusable, *read.ahead, *named, *elsewhere, *early], levels)
     if overtaken and levels and levels[0].verdict == "adequate":
         newest = structs.replace(levels[0], verdict="indeterminate", overtaken=True)
         levels = (newest, *levels[1:])
@@ -654,6 +702,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         *_resected_enterocolitis(problems),
     )
     reactions = _reactions(record, problems, g)
+    labs = _read_labs(measured, on, g)
     diets = _read_diets(measured.get("diet", ()), on, g)
     fed = _newest_feeding(measured.get("breastfeeding_status", ()), g)
     return Facts(
@@ -667,9 +716,11 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
             *(why_unusable(one, later=False) for one in read.unusable),
             *after,
             *map(_by_name_alone, named),
+            *map(_by_other_specimen, elsewhere),
         ),
-        not_b12=not_b12,
-        labs=_read_labs(measured, on, g),
+        not_b12=tuple([_name(one) for one in not_levels if one not in elsewhere]),
+        labs=labs,
+        early=_read_early(measured, labs, on, g),
         gestation_weeks=_gestation(measured.get("gestational_age", ())),
         neurological=neurological,
         paradoxical=paradoxical,
@@ -714,6 +765,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
             record,
             measured,
             (*read.unusable, *read.ahead),
+            elsewhere,
             before_birth,
             _unanswered(measured.get("breastfeeding_status", ()), measured.get("diet", ()), on, g),
             problems.unverified,

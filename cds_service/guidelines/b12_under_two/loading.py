@@ -85,8 +85,8 @@ MEASURED = (
     "breastfeeding_status",
     "diet",
 )
-#: The property that a code of a B12 level names.
-PROPERTIES = ("b12_level_mass", "b12_level_molar")
+#: What else a code of a B12 level says of it.
+PROPERTIES = ("b12_level_mass", "b12_level_molar", "b12_other_specimen")
 WEIGHTS = ("weight", "weight_estimated", "birth_weight")
 FEEDING = ("breastfeeding_status", "diet")
 LABS = tuple(

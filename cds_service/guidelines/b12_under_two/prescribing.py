@@ -34,7 +34,7 @@ from cds_service.guidelines.b12_under_two.words import (
 from cds_service.guidelines.checks import entries
 from cds_service.guidelines.engine import Choice, Indicator, Note, Section, most_urgent
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Dated, Listed, Message, number, say
+from cds_service.language import Dated, Listed, Message, Value, number, say
 
 
 def _age_of_count(count: Lab | None, on: date, limits: Limits) -> int | None:
@@ -46,10 +46,18 @@ def _age_of_count(count: Lab | None, on: date, limits: Limits) -> int | None:
     return fewest_days_since(count.when, on) if few else days_since(count.when, on)
 
 
+def _count_that_decides(facts: Facts, limits: Limits) -> Lab | None:
+    """The newest platelet count; a preliminary one only where it forbids an injection."""
+    early = facts.early.get("platelets")
+    if early is not None and limits.platelets_injection.holds(early.value):
+        return early
+    counts = facts.labs.get("platelets", ())
+    return next((one for one in counts if one.comparator not in (">", ">=")), None)
+
+
 def read_safety(facts: Facts, a: Assessment | None, g: Guideline) -> SafetyFacts:
     """What the table SAF asks of a child; without an assessment the rows on it do not hold."""
-    counts = facts.labs.get("platelets", ())
-    count = next((one for one in counts if one.comparator not in (">", ">=")), None)
+    count = _count_that_decides(facts, g.limits)
     born_at = facts.gestation_weeks
     if born_at is None and facts.preterm:
         born_at = g.file.constants.preterm_assumed.value
@@ -76,6 +84,7 @@ def read_safety(facts: Facts, a: Assessment | None, g: Guideline) -> SafetyFacts
         concerned=a is not None and a.status.concerned,
         folic_acid_alone=facts.therapy.folic_acid_alone,
         renal=bool(facts.renal),
+        nitrous_oxide=bool(facts.nitrous_oxide),
     )
 
 
@@ -388,6 +397,11 @@ def _injection_notes(drug: PlannedDrug, p: Prescriber) -> Iterator[Note]:
     yield Note("caution", say(Texts.draw_before_dose))
 
 
+def _dated_value(lab: Lab) -> Message:
+    """A laboratory value as it was sent, with its day."""
+    return say(Texts.level_on, level=shown_unit(lab.written), date=recorded(lab.when))
+
+
 def _in_words(day: date | None) -> str:
     """A day in the words of a phase, which are those of the guideline's own language."""
     return "-" if day is None else f"{day.day} {day:%b %Y}"
@@ -445,6 +459,11 @@ def safety_notes(
     return said.notes, said.indicator
 
 
+def nitrous_oxide_planned(facts: Facts) -> Message:
+    """The warning of a gas that destroys vitamin B12, which is planned or was given."""
+    return say(Texts.nitrous_oxide_planned, names=Listed(facts.nitrous_oxide))
+
+
 class _SafetyNotes:
     """The safety points of one card, and how urgent they make it."""
 
@@ -477,10 +496,27 @@ class _SafetyNotes:
     def of_injecting(self) -> None:
         p = self.p
         if p.subcutaneous:
-            self._say(say(Texts.bleeding), "warning")
+            self._say(say(Texts.bleeding, because=self._why_not_into_muscle()), "warning")
             self._say(say(Texts.bleeding_label), part="position")
         elif not self._counted():
-            self._say(say(Texts.platelets_unknown), part="before")
+            self._say(self._without_a_count(), part="before")
+
+    def _why_not_into_muscle(self) -> Value:
+        """The count that is low, or the disorder of clotting or platelets that is recorded."""
+        p, facts = self.p, self.p.facts
+        count = _count_that_decides(facts, p.g.limits)
+        recorded_ones = (*facts.bleeding, *facts.thrombocytopenia)
+        if count is not None and p.g.limits.platelets_injection.holds(count.value):
+            return say(Texts.platelets_low, value=_dated_value(count))
+        return named(recorded_ones)
+
+    def _without_a_count(self) -> Message:
+        """No count of the last days, or none that could be used."""
+        early = self.p.facts.early.get("platelets")
+        if early is not None:
+            return say(Texts.platelets_early, value=_dated_value(early))
+        unread = self.p.facts.may_be_unread("platelets")
+        return say(Texts.platelets_unread if unread else Texts.platelets_unknown)
 
     def of_preservative(self) -> None:
         if self.p.preservative_free:
@@ -497,10 +533,7 @@ class _SafetyNotes:
         p, facts = self.p, self.p.facts
         if p.minds("SAF-06"):
             low = monitoring.potassium_low(facts, p.g)
-            potassium = recent(facts, "potassium", p.g.limits.labs_recent)
-            unread = facts.not_all_read("labs")
-            none = say(Texts.not_all_read if unread else Texts.not_measured)
-            value = shown_unit(potassium.written) if potassium else none
+            value = self._potassium()
             asked = structs.replace(p.safety, parenteral=injecting)
             text = say(Texts.potassium_low if low else Texts.potassium_watch, value=value)
             if p.why.row(p.g.tables.safety, "SAF-06b", asked):
@@ -512,10 +545,21 @@ class _SafetyNotes:
             self._say(say(Texts.renal, name=named(facts.renal)), part="caution")
         if p.minds("SAF-09"):
             if facts.nitrous_oxide:
-                names = Listed(facts.nitrous_oxide)
-                self._say(say(Texts.nitrous_oxide_planned, names=names), "warning")
+                self._say(nitrous_oxide_planned(facts), "warning")
             else:
                 self._say(say(Texts.nitrous_oxide), part="caution")
+
+    def _potassium(self) -> Value:
+        """The newest of the last month with its day; a preliminary one is called so."""
+        facts = self.p.facts
+        early, window = facts.early.get("potassium"), self.p.g.limits.labs_recent
+        if early is not None and window.holds(fewest_days_since(early.when, facts.on)):
+            return say(Texts.value_not_final, value=_dated_value(early))
+        potassium = recent(facts, "potassium", window)
+        if potassium is not None:
+            return _dated_value(potassium)
+        unread = facts.may_be_unread("potassium")
+        return say(Texts.not_all_read if unread else Texts.not_measured)
 
     def of_names(self) -> None:
         """Orders that are vitamin B12 by their name only."""

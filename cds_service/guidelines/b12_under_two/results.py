@@ -6,7 +6,7 @@ rejected is unknown, never normal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -45,6 +45,10 @@ LabName = Literal[
 
 #: Statuses of valid results; one of any other ("preliminary", "unknown") decides nothing.
 FINAL = frozenset(STANDING)
+
+#: Those of a value that the laboratory may still change: it chooses no treatment, but may withhold
+#: a way of giving it.
+EARLY = frozenset({"preliminary"})
 
 #: The unit each laboratory value is compared in; MCV and counts have no other spelling here.
 LAB_UNITS: dict[LabName, str] = {
@@ -528,11 +532,17 @@ def _how_bad(lab: Lab) -> tuple[Decimal, ...]:
     return (-lab.value if lab.name in _HIGH_IS_WORSE else lab.value,)
 
 
-def read_lab(name: LabName, measured: Measurement, on: date, g: Guideline) -> Lab | None:
+def read_lab(
+    name: LabName,
+    measured: Measurement,
+    on: date,
+    g: Guideline,
+    statuses: Collection[str] = FINAL,
+) -> Lab | None:
     """A laboratory value in its unit, with the laboratory's own flag; ``None`` if unusable."""
     value, when = measured.value, measured.when
     if (
-        measured.status not in FINAL or measured.about or value is None or when is None
+        measured.status not in statuses or measured.about or value is None or when is None
         or is_ahead(when, on, g.limits)
     ):  # fmt: skip
         return None

@@ -27,6 +27,7 @@ REASONS: Mapping[Reason, Message] = {
     "flag": say(Texts.reason_flag),
     "range": say(Texts.reason_range),
     "another kind": say(Texts.reason_kind),
+    "another specimen": say(Texts.reason_specimen),
     "drug not found": say(Texts.reason_drug),
     "undecodable": say(Texts.reason_undecodable),
 }
@@ -117,8 +118,10 @@ _CONCERNED = frozenset({"b12", "folic acid", "combination", "unknown"})
 
 def _card(facts: Facts, g: Guideline, *, everything: bool) -> CannotTell | None:
     unread = [one for one in facts.unread if one.reason not in BESIDE]
+    alarming = {one.source for one in facts.early.values() if one.worrying}
     if not everything:
         meant = {one.source for one in _worded(facts)}
+        meant |= alarming
         unread = [one for one in unread if one.source in meant or _matters(one, facts, g)]
     if not unread:
         return None

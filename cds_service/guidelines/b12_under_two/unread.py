@@ -54,6 +54,7 @@ def unread_in(
     record: Record,
     measured: Mapping[str, list[Measurement]],
     unusable: Iterable[Measurement],
+    elsewhere: Iterable[Measurement],
     before_birth: Iterable[tuple[str, Measurement]],
     unanswered: Iterable[Measurement],
     unverified: Iterable[Problem],
@@ -61,7 +62,8 @@ def unread_in(
     g: Guideline,
 ) -> tuple[Unread, ...]:
     """Everything that was sent about this child and not used, each once. ``unusable`` are the B12
-    results among ``measured`` that cannot be used, ``before_birth`` those left out of it with their
+    results among ``measured`` that cannot be used, ``elsewhere`` those of another specimen,
+    ``before_birth`` those left out of it with their
     kinds, ``unanswered`` those on feeding whose answer is not known here, ``unverified`` the
     problems whose code is on a list and is not verified."""
     levels_used = {id(one) for one in measured.get("b12_level", ())} - {id(one) for one in unusable}
@@ -82,10 +84,14 @@ def unread_in(
         for one in unanswered
     ]
     found += _undone(record, on, g)
+    found += [
+        Unread("b12", "another specimen", _written("b12_level", one, g), source=one.source)
+        for one in elsewhere
+    ]
     for kind, need in _NEEDS.items():
         for one in measured.get(kind, ()):
             found += [
-                Unread(need, reason, _written(kind, one, g), source=one.source)
+                Unread(need, reason, _written(kind, one, g), source=one.source, kind=kind)
                 for reason in _reasons(kind, one, on, g, used=id(one) in levels_used)
             ]
     return tuple(_once(found))
@@ -211,11 +217,7 @@ def _reasons(
 def _is_awaited(measured: Measurement) -> bool:
     """There is no answer yet, and the sender says so."""
     has = measured.value or measured.interval or measured.concepts or measured.text
-    return (
-        measured.withheld
-        or measured.status == "preliminary"
-        or not (has or measured.status in FINAL)
-    )
+    return measured.withheld or not (has or measured.status in FINAL)
 
 
 def _reason(kind: str, measured: Measurement, on: date, g: Guideline) -> Reason | None:

@@ -162,18 +162,25 @@ def shown_level(level: Level) -> Value:
 
 
 def shown_metabolites(a: Assessment, g: Guideline) -> Listed:
-    """The raised metabolites by name."""
-    return shown_labs(a.status.high_metabolites, g)
+    """The raised metabolites by name, with their dates where these are not that of the level."""
+    level = a.status.level
+    return Listed(
+        tuple(
+            _shown_lab(one, g)
+            if level is not None and one.when.first == level.when.first
+            else say(Texts.level_on, level=_shown_lab(one, g), date=recorded(one.when))
+            for one in a.status.high_metabolites
+        )
+    )
 
 
 def shown_labs(labs: Iterable[Lab], g: Guideline) -> Listed:
     """Laboratory values by name, each with its value as people write it."""
-    return Listed(
-        tuple(
-            say(Texts.lab_value, name=g.file.names.labs[one.name], value=shown_unit(one.written))
-            for one in labs
-        )
-    )
+    return Listed(tuple(_shown_lab(one, g) for one in labs))
+
+
+def _shown_lab(lab: Lab, g: Guideline) -> Message:
+    return say(Texts.lab_value, name=g.file.names.labs[lab.name], value=shown_unit(lab.written))
 
 
 def shown_extremes(facts: Facts, a: Assessment, g: Guideline) -> Listed:
@@ -341,7 +348,7 @@ class CardValues(dict[str, Value]):
         return shown_extremes(self.facts, self.a, self.g)
 
     def of_metabolites(self) -> Value:
-        return shown_metabolites(self.a, self.g)
+        return shown_labs(self.a.status.high_metabolites, self.g)
 
     def of_deficient(self) -> Value:
         return self.g.limits.b12_deficient.value
@@ -466,9 +473,11 @@ def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
         yield Note("why", say(Texts.metabolites_high, values=shown_metabolites(a, g)))
     elif status.metabolites != "none":
         yield Note("finding", say(Texts.metabolites_normal))
-    if any(one.name == "homocysteine" for one in high):
+    alone = [one.name for one in high] == ["homocysteine"]
+    if alone and status.name == "borderline" and not a.suspected:
         yield Note("finding", say(Texts.homocysteine_unspecific))
-    if high and not status.convincing and status.name == "borderline":
+    unlike = any(one.flagged and not _beyond_the_age(one, g) for one in high)
+    if unlike and not status.convincing and status.name == "borderline":
         usual, homocysteine = g.limits.mma_high.value, g.limits.homocysteine_high.value
         adults = say(Texts.metabolites_adult_range, limit=usual, homocysteine=homocysteine)
         yield Note("finding", adults)
@@ -480,6 +489,12 @@ def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
         yield Note("finding", say(Texts.metabolites_unread, values=unread))
     if status.rule == "STAT-06":
         yield Note("advice", say(Texts.functional_specialist))
+
+
+def _beyond_the_age(lab: Lab, g: Guideline) -> bool:
+    """Whether a metabolite is high in the first year by whatever range."""
+    limit = g.limits.mma_high if lab.name == "methylmalonate" else g.limits.homocysteine_high
+    return limit.holds(lab.value)
 
 
 def _severity_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:

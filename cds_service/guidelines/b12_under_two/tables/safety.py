@@ -29,7 +29,8 @@ class SafetyFacts(PotassiumFacts, frozen=True):
     """``platelets`` (10*9/L) is the newest count, ``platelets_days`` its age, and
     ``platelets_exact`` that it is a number rather than below one. Weeks are counted from birth
     (``born_at``, the gestation) and from conception. ``concerned`` says deficient or borderline,
-    ``parenteral`` that an injection is suggested.
+    ``parenteral`` that an injection is suggested, ``nitrous_oxide`` that it is planned or was given
+    in the last month.
     """
 
     leber: bool = False
@@ -48,6 +49,7 @@ class SafetyFacts(PotassiumFacts, frozen=True):
     folic_acid_alone: str = ""
     renal: bool = False
     parenteral: bool = False
+    nitrous_oxide: bool = False
 
 
 def safety_table(limits: Limits, words: TableWords) -> Table[SafetyFacts, None]:
@@ -91,7 +93,7 @@ def safety_table(limits: Limits, words: TableWords) -> Table[SafetyFacts, None]:
             ),
             Row("SAF-07", all_of(f.concerned, some(f.folic_acid_alone)), None),
             Row("SAF-08", all_of(f.concerned, f.renal), None),
-            Row("SAF-09", f.concerned, None),
+            Row("SAF-09", any_of(f.concerned, f.nitrous_oxide), None),
         ),
         words,
         first=False,
