@@ -44,7 +44,9 @@ _GATHER_S = 0.1
 #: Opening the database waits until the first card is out, or this long.
 _START_S = 1.0
 _IDLE_S = 5.0
-_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
+#: Seconds between two looks at a database that does not work.
+_PROBE_S = 1.0
 #: How long a call waits for what the thread does.
 _WAIT_S = 2.0
 #: Calls that may look at once; what one of them waits for does not hold up the others.
@@ -150,8 +152,8 @@ class Store:
         self, service: str, client: str | None, items: Sequence[Feedback]
     ) -> Stored:
         """Keeps all of ``items``, safe when this returns; `Unavailable` if nothing was kept."""
-        if self._problem in ("", _OPENING):
-            self.flush(_WAIT_S)  # that a card which just went out is known
+        self._fail_fast()
+        self.flush(_WAIT_S)  # that a card which just went out is known
         try:
             stored = self._opened().add_feedback(service, client, items, _moment(self._clock()))
         except Unavailable as error:
@@ -166,6 +168,7 @@ class Store:
         Raises `Unavailable` where that cannot be known. A token is remembered for hours after
         ``expires``, see `TOKENS_KEPT`.
         """
+        self._fail_fast()
         until = expires if isinstance(expires, datetime) else _moment(expires)
         try:
             fresh = self._opened().use_token(issuer, jti, until)
@@ -240,7 +243,8 @@ class Store:
             elif self._stopping.is_set():
                 self._say_lost()
                 return
-            if not batch and self._clocks.passed() - self._tidied_at >= _TIDY_S:
+            due = self._problem or self._clocks.passed() - self._tidied_at >= _TIDY_S
+            if not batch and due:
                 self._tidy()
             metrics.waiting.set(self._queue.qsize() + len(batch))
             if not batch:
@@ -266,7 +270,7 @@ class Store:
         waiting: list[Event] = []
         stopping = self._stopping.is_set()
         with suppress(Empty):
-            found = self._queue.get(not stopping, _IDLE_S)
+            found = self._queue.get(not stopping, _PROBE_S if self._problem else _IDLE_S)
             if isinstance(found, Kept) and not stopping:
                 self._hurry.wait(_GATHER_S)
             self._hurry.clear()
@@ -335,6 +339,13 @@ class Store:
             self._opening.release()
 
     # --- how it goes -----------------------------------------------------------------------------
+
+    def _fail_fast(self) -> None:
+        """While the database is known not to work no caller waits for it: the thread tries it every
+        second, and ends this."""
+        if self._problem not in ("", _OPENING) and self._thread is not None:
+            metrics.failed_fast.inc()
+            raise Unavailable(self._problem)
 
     def _failed(self, problem: str) -> None:
         if problem != self._problem:

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock, Thread
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 import msgspec
@@ -32,6 +34,11 @@ from cds_service.store.migrations import VERSION
 
 #: How long a call may wait for another's write.
 WAIT_S = 2
+#: How long a server may take for a transaction, a little more than it allows a statement; how
+#: often that is looked at, and how long after the last.
+ANSWER_S = 6.0
+_LOOK_S = 0.5
+_LOOK_ON_S = 30.0
 #: Connections in use at once; more callers wait for one of them.
 _AT_ONCE = 15
 #: In `used_tokens`, the row that says up to which expiry tokens were forgotten; never a hash.
@@ -67,6 +74,10 @@ class _SQLite:
         return sqlite.connect(self.file, WAIT_S)
 
     @staticmethod
+    def watching(connection: Any, seconds: float) -> AbstractContextManager[None]:
+        return nullcontext()  # SQLite waits for locks alone, and for so long as was set
+
+    @staticmethod
     def moment(moment: datetime) -> Any:
         return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
@@ -86,6 +97,7 @@ class _PostgreSQL:
     def __init__(self, url: str) -> None:
         self._url = url
         self._driver: Any = import_module("psycopg")  # only where it is used
+        self._watch = _Watch()
         self.fails = (self._driver.Error,)
         self.refuses = (self._driver.IntegrityError, self._driver.DataError)
 
@@ -98,6 +110,9 @@ class _PostgreSQL:
             options=f"-c statement_timeout=5s -c lock_timeout={WAIT_S}s",
         )
 
+    def watching(self, connection: Any, seconds: float) -> AbstractContextManager[None]:
+        return self._watch.over(connection, seconds)
+
     @staticmethod
     def moment(moment: datetime) -> Any:
         return moment.astimezone(UTC)
@@ -109,6 +124,54 @@ class _PostgreSQL:
     @staticmethod
     def read(moment: datetime) -> datetime:
         return moment.astimezone(UTC)
+
+
+class _Watch:
+    """Cuts connections whose server does not answer in time.
+
+    The server keeps the limits of statements and locks; one that is frozen, or a network that
+    swallows its answers, keeps none, and the driver would wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[int, tuple[float, Any]] = {}
+        self._lock = Lock()
+        self._watching = False
+
+    @contextmanager
+    def over(self, connection: Any, seconds: float) -> Iterator[None]:
+        with self._lock:
+            self._until[id(connection)] = (monotonic() + seconds, connection)
+            if not self._watching:
+                self._watching = True
+                Thread(target=self._look, name="watch", daemon=True).start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._until.pop(id(connection), None)
+
+    def _look(self) -> None:
+        idle_since = monotonic()
+        while True:
+            sleep(_LOOK_S)
+            with self._lock:
+                now = monotonic()
+                if self._until:
+                    idle_since = now
+                elif now - idle_since > _LOOK_ON_S:
+                    self._watching = False
+                    return
+                for name, (until, connection) in list(self._until.items()):
+                    if now >= until:
+                        del self._until[name]
+                        _cut(connection)
+
+
+def _cut(connection: Any) -> None:
+    """Ends the connection under a thread that waits for it, which then gets an error."""
+    with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as same:
+        same.shutdown(socket.SHUT_RDWR)
 
 
 class _Transaction:
@@ -171,8 +234,9 @@ class Ledger:
             self._notice_exchange()
             connection = self._begun(kind.reads if read_only else kind.begins)
             try:
-                yield _Transaction(connection, kind)
-                connection.execute("COMMIT")
+                with kind.watching(connection, ANSWER_S):
+                    yield _Transaction(connection, kind)
+                    connection.execute("COMMIT")
             except BaseException:
                 # Closed alone, an SQLite connection with an open statement would keep its lock.
                 with suppress(*kind.fails):
@@ -192,17 +256,21 @@ class Ledger:
         """A connection in a transaction. An idle one may have been cut by the server."""
         while self._idle:
             connection = self._idle.pop()
+            began = monotonic()
             try:
-                connection.execute(begin)
+                with self._kind.watching(connection, WAIT_S):
+                    connection.execute(begin)
             except self._kind.fails:
                 connection.close()
-                if self._kind.file is not None:
+                # One that took so long was cut by us, and so would be every other.
+                if self._kind.file is not None or monotonic() - began >= WAIT_S:
                     raise
             else:
                 return connection
         connection = self._kind.connect()
         try:
-            connection.execute(begin)
+            with self._kind.watching(connection, WAIT_S):
+                connection.execute(begin)
         except BaseException:
             connection.close()
             raise

@@ -80,6 +80,10 @@ unavailable = Gauge(
     "Workers whose database does not work.",
     multiprocess_mode="livesum",
 )
+failed_fast = Counter(
+    "cds_store_failed_fast",
+    "Tokens and batches of feedback refused at once, while the database was known not to work.",
+)
 clock_difference = Gauge(
     "cds_clock_difference_seconds",
     "Seconds between this machine's clock and the database's; more than 60 is an alarm.",
