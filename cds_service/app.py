@@ -22,6 +22,7 @@ from cds_service.errors import Unavailable
 from cds_service.fhir.gather import prefetch_template
 from cds_service.guidelines.registry import GUIDELINES
 from cds_service.settings import Settings, read_settings
+from cds_service.store import metrics
 from cds_service.store.audit import Pseudonyms
 from cds_service.store.keeping import Store
 from cds_service.store.log import log_line
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from cds_service.cdshooks.request import Request
     from cds_service.consultation.challenger import Challenger
     from cds_service.consultation.restraint import Restraint
-    from cds_service.fhir.server import FhirServer
+    from cds_service.fhir.server import Breaker, FhirServer
     from cds_service.guidelines.guideline import Known
     from cds_service.store.audit import Evaluation
     from cds_service.trust.addresses import ApprovedFhirServer
@@ -85,7 +86,13 @@ def create_app(
         deadline, at_once = settings.fhir_deadline, settings.fhir_at_once
         own = infants is not None and infants.is_at(server.url, host)
         get = infants.get if infants is not None and own else outward.get
-        return FhirServer(server, token, deadline, at_once, turns.given_up, get)
+        return FhirServer(server, token, deadline, at_once, turns.given_up, get, breaker())
+
+    @cache
+    def breaker() -> Breaker:
+        from cds_service.fhir.server import Breaker
+
+        return Breaker(partial(_say_of_server, not settings.demo))
 
     def today() -> date:
         """The day here, where the children are: not in UTC."""
@@ -116,6 +123,7 @@ def create_app(
         store=store,
         restraint=make_restraint(settings, services, store, register),
         register=register,
+        servers_down=lambda: breaker().down if settings.may_ask_servers else 0,
         challenger=_challenger(settings, guidelines, store),
         known_answers=known,
     )
@@ -138,6 +146,14 @@ def create_app(
         show = add_workbench if settings.clients_file is None else add_guideline
         show(app, workbench)
     return app
+
+
+def _say_of_server(listed: bool, base: str, down: bool) -> None:
+    """Counts and logs that a FHIR server does not answer, or answers again. Where it is one that
+    the operator ``listed``, its address is named."""
+    metrics.servers_down.inc(1 if down else -1)
+    line = {"level": "error" if down else "info", "fhirServer": "down" if down else "up"}
+    log_line({**line, **({"address": base} if listed else {})})
 
 
 def _reusing(consult: Consult, settings: Settings) -> Consult:

@@ -21,6 +21,11 @@ from cds_service.trust import outward
 from cds_service.trust.addresses import ApprovedFhirServer
 
 _LARGEST_ANSWER = 20_000_000
+#: Queries in a row without an answer, of all calls of a process, after which a server counts as
+#: down; one call has up to a dozen. Seconds until one query tries it again.
+MOST_FAILURES = 20
+DOWN_S = 2.0
+_MOST_SERVERS = 1_000
 #: What answers an address, with these headers, until then, up to so many bytes: `outward.get`.
 Get = Callable[[str, Mapping[str, str], float, int], outward.Got]
 
@@ -36,12 +41,69 @@ class Reply(NamedTuple):
     status: int = 0
 
 
+class Breaker:
+    """Which servers are known not to answer, in one process: nothing is asked of them, but one
+    query at a time, so that a call does not wait for what cannot come.
+
+    ``changed`` is called with a base address and whether that server is down; ``clock`` are
+    seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        changed: Callable[[str, bool], None] = lambda base, down: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._changed = changed
+        self._clock = clock
+        self._failures: dict[str, int] = {}
+        self._try_at: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def down(self) -> int:
+        """How many servers are known not to answer."""
+        return len(self._try_at)
+
+    def lets_through(self, base: str) -> bool:
+        if base not in self._try_at:  # every other call
+            return True
+        with self._lock:
+            now = self._clock()
+            if now < self._try_at.get(base, now):
+                return False
+            if base in self._try_at:
+                self._try_at[base] = now + DOWN_S
+            return True
+
+    def answered(self, base: str) -> None:
+        if base not in self._failures:
+            return
+        with self._lock:
+            self._failures.pop(base, None)
+            was_down = self._try_at.pop(base, None) is not None
+        if was_down:
+            self._changed(base, False)
+
+    def failed(self, base: str) -> None:
+        with self._lock:
+            if len(self._failures) >= _MOST_SERVERS:  # in the demo a request may name any address
+                self._failures.clear()
+            self._failures[base] = self._failures.get(base, 0) + 1
+            newly = self._failures[base] >= MOST_FAILURES and base not in self._try_at
+            if newly:
+                self._try_at[base] = self._clock() + DOWN_S
+        if newly:
+            self._changed(base, True)
+
+
 class FhirServer:
     """The server a request named and the operator approved, for the time of this request.
 
     The deadline begins with the first queries and covers all that follow. ``at_once`` is how many
     queries of one client this process has under way; one more waits within its deadline.
-    ``while_waiting`` is entered while nothing is done but wait; ``get`` is how it is asked.
+    ``while_waiting`` is entered while nothing is done but wait; ``get`` is how it is asked;
+    ``breaker`` knows whether it answered the calls before.
     """
 
     def __init__(
@@ -52,9 +114,11 @@ class FhirServer:
         at_once: int = 32,
         while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
         get: Get = outward.get,
+        breaker: Breaker | None = None,
     ) -> None:
         self._client, self._at_once = approved.client, at_once
         self._get = get
+        self._breaker = breaker or Breaker()
         self._while_waiting = while_waiting
         self.base = approved.url.rstrip("/")
         self.too_late = f"no answer within {round(deadline_s * 1000)} ms"
@@ -118,6 +182,8 @@ class FhirServer:
     def _exchange(self, url: str, sent: bytes | None = None) -> Reply:
         if not self._seconds_left() or self._ends is None:
             return Reply(b"", self.too_late)
+        if not self._breaker.lets_through(self.base):
+            return Reply(b"", _NOT_ASKED)
         try:
             if sent is None:
                 got = self._get(url, self._headers, self._ends, _LARGEST_ANSWER)
@@ -125,11 +191,15 @@ class FhirServer:
                 headers = {**self._headers, "Content-Type": "application/fhir+json"}
                 got = outward.post(url, headers, self._ends, _LARGEST_ANSWER, sent)
         except outward.NoAnswer as none:
+            if none.why != "too large":
+                self._breaker.failed(self.base)
             return Reply(b"", _PROBLEMS.get(none.why, self.too_late))
+        self._breaker.answered(self.base)
         problem = "" if got.status == 200 else f"the FHIR server answered {got.status}"
         return Reply(got.body, problem, got.status)
 
 
+_NOT_ASKED = "the FHIR server did not answer several queries before, and was not asked"
 _PROBLEMS: Mapping[outward.Why, str] = {
     "insecure": "no secure connection to the FHIR server could be made",
     "unreachable": "the FHIR server could not be reached",

@@ -80,6 +80,11 @@ unavailable = Gauge(
     "Workers whose database does not work.",
     multiprocess_mode="livesum",
 )
+servers_down = Gauge(
+    "cds_fhir_servers_down",
+    "FHIR servers that do not answer, over all workers; they are asked one query at a time.",
+    multiprocess_mode="livesum",
+)
 failed_fast = Counter(
     "cds_store_failed_fast",
     "Tokens and batches of feedback refused at once, while the database was known not to work.",

@@ -82,6 +82,7 @@ class Views:
         challenger: Challenger | None = None,
         known_answers: KnownAnswers | None = None,
         register: Register | None = None,
+        servers_down: Callable[[], int] = lambda: 0,
     ) -> None:
         self._settings = settings
         self._limits = limits_of(settings)
@@ -94,6 +95,7 @@ class Views:
         self._restraint = restraint
         self._known_answers = known_answers
         self._register = register
+        self._servers_down = servers_down
         self._accounts = Accounts(store, challenger)
         self._by_id = {service.id: service for service in services}
         self._front = _encode_json(_front_page(settings))
@@ -121,6 +123,9 @@ class Views:
             state["store"] = health = self._store.health()
             degraded = health.state == "unavailable" or bool(health.clock_difference)
             state["status"] = "degraded" if degraded else "ok"
+        servers_down = self._servers_down()
+        if servers_down:
+            state["fhirServersDown"], state["status"] = servers_down, "degraded"
         if self._register is not None:
             failing = self._register.failing
             state["clients"] = {"registered": len(self._register.clients), "withoutKeys": failing}

@@ -22,7 +22,7 @@ from cds_service.cdshooks.request import Limits, parse_request
 from cds_service.clinical import Need
 from cds_service.errors import ServiceError
 from cds_service.fhir.gather import gather
-from cds_service.fhir.server import FhirServer
+from cds_service.fhir.server import DOWN_S, MOST_FAILURES, Breaker, FhirServer
 from cds_service.settings import SETTINGS, Settings, read_settings
 from cds_service.trust import outward
 from cds_service.trust.addresses import ApprovedFhirServer, approve_fhir_server
@@ -183,6 +183,103 @@ def test_a_fhir_server_that_drips_its_headers_holds_no_thread_past_the_deadline(
         server = FhirServer(approved, None, 0.3)
         server.together([job])
         assert ended.wait(30), "its thread is free again"
+
+
+# --- a server that does not answer ---------------------------------------------------------------
+
+
+class Moments:
+    """A breaker at a moment that the test moves, and what it said."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.said: list[tuple[str, bool]] = []
+        self.breaker = Breaker(lambda base, down: self.said.append((base, down)), lambda: self.now)
+
+    def fail(self, times: int, base: str = "a") -> None:
+        for _ in range(times):
+            self.breaker.failed(base)
+
+
+@pytest.mark.parametrize(
+    ("failures", "asked"),
+    [(MOST_FAILURES - 1, True), (MOST_FAILURES, False), (MOST_FAILURES + 1, False)],
+)
+def test_a_server_counts_as_down_after_failures_in_a_row(failures: int, asked: bool) -> None:
+    at = Moments()
+    at.fail(failures)
+    assert at.breaker.lets_through("a") is asked
+    assert at.breaker.lets_through("b"), "another is not concerned"
+    assert at.said == ([] if asked else [("a", True)])
+    assert at.breaker.down == (not asked)
+
+
+def test_one_answer_in_between_is_enough_to_count_from_the_start() -> None:
+    at = Moments()
+    at.fail(MOST_FAILURES - 1)
+    at.breaker.answered("a")
+    at.fail(MOST_FAILURES - 1)
+    assert at.breaker.lets_through("a")
+
+
+@pytest.mark.parametrize(("waited", "tries"), [(-0.1, 0), (0, 1), (0.1, 1)])
+def test_a_server_that_is_down_is_tried_by_one_query_at_a_time(waited: float, tries: int) -> None:
+    at = Moments()
+    at.fail(MOST_FAILURES)
+    at.now += DOWN_S + waited
+    assert [at.breaker.lets_through("a") for _ in range(5)].count(True) == tries
+    at.fail(1)
+    assert not at.breaker.lets_through("a")
+    at.now += DOWN_S
+    assert at.breaker.lets_through("a")
+    at.breaker.answered("a")
+    assert all(at.breaker.lets_through("a") for _ in range(5))
+    assert at.said == [("a", True), ("a", False)]
+    assert at.breaker.down == 0
+
+
+def test_addresses_that_requests_name_are_remembered_up_to_a_number() -> None:
+    at = Moments()
+    for number in range(3000):
+        at.fail(1, f"{number}")
+    assert len(at.breaker._failures) <= 1000
+
+
+def test_calls_do_not_wait_for_a_server_that_is_down_and_say_so(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The cards name what is missing all the same; when it answers, the next call is whole."""
+    with Listener(b"{}") as there:
+        base = f"http://127.0.0.1:{there.port}/r4"
+        there.may_answer.clear()
+        app = create_app(
+            Settings(fhir_servers=frozenset({base}), fhir_deadline=0.05, database_url=""),
+            services(),
+        )
+        client = app.test_client()
+
+        def call() -> Any:
+            asked = {**ASKED, "fhirServer": base}
+            return client.post("/cds-services/b12-under-two-patient-view", json=asked)
+
+        until = time.monotonic() + 30
+        while not client.get("/readyz").json.get("fhirServersDown"):
+            assert call().status_code == 412
+            assert time.monotonic() < until
+        assert client.get("/readyz").json["status"] == "degraded"
+        assert f'"address":"{base}"' in capfd.readouterr().out
+        before = there.connections
+        answers = [call() for _ in range(20)]
+        assert {answer.status_code for answer in answers} == {412}
+        assert "was not asked" in answers[-1].text
+        assert there.connections - before <= 20, "a few tries, not a query for each need"
+
+        there.may_answer.set()
+        while client.get("/readyz").json["status"] != "ok":
+            call()
+            time.sleep(0.05)
+            assert time.monotonic() < until
+        assert '"fhirServer":"up"' in capfd.readouterr().out
 
 
 class Resolver:
