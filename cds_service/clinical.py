@@ -167,7 +167,7 @@ class Medication(Struct, frozen=True, gc=False):
     by: ``unresolved``. It is unknown, not absent, whatever it is called.
     ``authored`` is when it was ordered or given (start of the period for a statement).
     ``resource`` is the order as sent, kept only for orders, so that an update can carry it whole.
-    ``dosages`` are its lines as those of a draft are read, only of orders in force.
+    ``dosages`` are its lines as those of a draft are read, only of orders and statements.
     """
 
     kind: Literal["order", "statement", "administration"]

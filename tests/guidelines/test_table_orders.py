@@ -49,6 +49,7 @@ from builders import (
     an_injection,
     an_order,
     day,
+    days_ago,
     in_force,
     injections_ordered,
     levels_drafted,
@@ -1201,8 +1202,15 @@ def test_doses_given_and_other_orders_of_the_episode_count_together() -> None:
         (91, 0, {"problems": [SEIZURE]}, "critical"),
         (91, 0, {"level": a_level(80)}, "critical"),
         (91, 13, {}, "warning"),
-        (91, 14, {}, None),
+        (91, 14, {}, "warning"),
+        (91, 19, {"level": a_level(80)}, "critical"),
+        (91, 150, {"level": a_level(150, ago=3)}, "warning"),
+        (91, 150, {"level": a_level(80, ago=3)}, "critical"),
+        (91, 150, {"level": a_level(150, ago=3), "problems": [SEIZURE]}, "critical"),
+        (91, 150, {"level": a_level(400, ago=3)}, None),
+        (400, 3, {"level": a_level(80)}, "critical"),
         (7, 0, {}, None),
+        (7, 60, {"level": a_level(150, ago=3)}, None),
         (7, 0, {"problems": [SEIZURE]}, "warning"),
         (2, 0, {"problems": [SEIZURE]}, None),
         (91, 0, {"level": a_level(400)}, None),
@@ -1227,10 +1235,85 @@ def test_an_order_in_force_that_begins_too_slowly_is_said_at_the_chart(
 
 def test_what_maintains_a_treatment_is_not_taken_for_its_beginning() -> None:
     seldom = an_injection(a_dosage(800, route=MUSCLE, days=91))
-    for days, expected in ((13, True), (14, False)):
-        given = [a_dose_given(ago=days, amount=100)]
+    for amounts, expected in (((100,), True), ((100, 100), True), ((1000, 1000), False)):
+        given = [
+            a_dose_given(ago=14 + 7 * week, amount=amount, source=f"given/{week}")
+            for week, amount in enumerate(amounts)
+        ]
         record = a_record(level=a_level(150, ago=30), medications=given)
         assert ("ORD-16" in about_orders(see_orders(record, seldom))) is expected
+
+
+def _ordered(days: int, ago: int, *, until: int | None = None, **but: Any) -> Medication:
+    """An injection every so many days; one that is over ended ``until`` days ago."""
+    line = a_dosage(but.pop("amount", 1000), days=days, route=MUSCLE)
+    told = {"code": HYDROXOCOBALAMIN, "ago": ago, "route": MUSCLE, **but}
+    if until is not None:
+        told |= {"status": "completed", "ended": days_ago(until)}
+    return in_force(line, **told)
+
+
+COURSES: dict[str, tuple[list[Medication], set[str]]] = {
+    "nothing else": ([], {"ORD-16.active"}),
+    "a weekly course before, as ordered": ([_ordered(7, 135, until=105)], set()),
+    "a weekly course before, as given": (
+        [a_dose_given(ago=one, amount=1000, source=f"given/{one}") for one in range(107, 136, 7)],
+        set(),
+    ),
+    "one dose before": ([a_dose_given(ago=115, amount=1000)], {"ORD-16.active"}),
+    "its own dose": ([a_dose_given(ago=100, amount=1000)], {"ORD-16.active"}),
+    "doses of an amount no one wrote": (
+        [a_dose_given(ago=one, amount=None, source=f"given/{one}") for one in (107, 114)],
+        {"ORD-09"},
+    ),
+    "a course of half before": ([_ordered(7, 135, until=105, amount=500)], {"ORD-16.active"}),
+    "a weekly course stopped after one dose": (
+        [_ordered(7, 120, until=118)], {"ORD-16.active"},
+    ),
+    "a course that ended no one knows when": (
+        [_ordered(8, 135, status="completed")], {"ORD-09"},
+    ),
+    "weekly since": ([_ordered(7, 60)], set()),
+    "drops every day": ([in_force(a_dosage(), ago=60, source="drops")], {"ORD-16.active"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", COURSES)
+def test_a_seldom_injection_in_force_is_judged_with_its_whole_course(case: str) -> None:
+    """Every two months since a hundred days, in a child still deficient: right after a course, and
+    far too seldom without one; where what came before cannot be counted, that is said."""
+    others, expected = COURSES[case]
+    order = _ordered(60, 100, source="MedicationRequest/seldom")
+    seen = see(a_record(level=a_level(150, ago=2), medications=[order, *others]))
+    cards = {one.card for one in seen.outcomes if isinstance(one, Recommend)}
+    assert cards & {"ORD-16.active", "ORD-09"} == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "lasting", "then", "expected"),
+    [(7, 35, 60, False), (60, 120, 90, True), (60, 60, 7, False), (60, 300, 7, True)],
+)
+def test_the_later_phase_of_one_order_is_not_called_too_little(
+    first: int, lasting: int, then: int, expected: bool
+) -> None:
+    """Nor is the first once the later one runs."""
+    line = structs.replace(a_dosage(days=first, route=MUSCLE), days=Decimal(lasting), sequence=1)
+    later = a_dosage(days=then, route=MUSCLE, sequence=2)
+    order = in_force(line, later, code=HYDROXOCOBALAMIN, ago=150, route=MUSCLE)
+    seen = see(a_record(level=a_level(150, ago=2), medications=[order]))
+    assert seen.shows("ORD-16.active") is expected
+
+
+def test_what_follows_the_first_phase_of_a_published_schedule_is_no_error() -> None:
+    """500 micrograms a day for three days, then less often: published, as two orders; not after
+    one day of it."""
+    later = in_force(a_dosage(500, days=7), ago=57, source="MedicationRequest/later")
+    for ended, expected in ((58, False), (60, True)):
+        first = in_force(
+            a_dosage(500), ago=60, status="completed", ended=days_ago(ended), source="first"
+        )
+        seen = see(a_record(level=a_level(150, ago=2), medications=[later, first]))
+        assert seen.shows("ORD-16.active") is expected
 
 
 def test_a_weekly_course_with_signs_of_the_nerves_is_a_warning_and_no_alarm() -> None:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Raw
 
-from cds_service.clinical import IN_FORCE, Code, Dose, DraftDosage, Medication, Moment, Reason
+from cds_service.clinical import Code, Dose, DraftDosage, Medication, Moment, Reason
 from cds_service.fhir import editions, elements, loose, wire
 from cds_service.fhir.dosages import read_dosages
 from cds_service.fhir.elements import Unreadable
@@ -149,9 +149,9 @@ _AMOUNTS = tuple(
 
 
 def _lines(sort: _Sort, status: str, resource: Raw | bytes) -> tuple[DraftDosage, ...]:
-    """All that the lines of an order in force say; "the line" is unclear where the order says what
-    may change it."""
-    if sort is not _ORDER or status not in IN_FORCE:
+    """All that the lines of an order, or of what is stated to be taken, say; "the line" is unclear
+    where it says what may change it. Nothing of what never was."""
+    if sort.kind == "administration" or status in _NEVER_WAS:
         return ()
     members = loose.members(loose.decode(bytes(resource)))
     changed = loose.says_something(members.get("modifierExtension"))

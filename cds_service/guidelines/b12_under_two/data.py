@@ -616,6 +616,7 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     ends_reversed: str
     dose_unclear: str
     words_differ: str
+    course_unseen: str
     excess_in_words: str
     dose_in_words: str
     one_end: str

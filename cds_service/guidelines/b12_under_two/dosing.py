@@ -171,6 +171,16 @@ class Dosing(Struct, frozen=True):
         known = [one for one in amounts if one is not None]
         return sum(known, Decimal(0)) if amounts and len(known) == len(amounts) else None
 
+    def turns(self) -> Iterator[Decimal]:
+        """After how many days each later line begins."""
+        _, turns = _by_turn(self.lines)
+        days = Decimal(0)
+        for turn in turns[:-1]:
+            if any(one.days is None for one in turn):
+                return
+            days += _longest(turn)
+            yield days
+
     def frequent_injections(self) -> Frequent | None:
         """How long it is injected daily or on alternate days; ``None`` where it is not."""
         always, turns = _by_turn(self.lines)

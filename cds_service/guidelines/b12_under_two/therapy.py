@@ -23,7 +23,8 @@ class Therapy(Struct, frozen=True):
     force whose words alone say vitamin B12 and ``looks_like_b12`` their names, ``unknown`` counts
     those of a drug no one can identify; ``given_like_b12`` and ``unknown_given`` say the same of
     doses within one episode of today. ``antidotes``, ordered or given against cyanide, are none of
-    it."""
+    it. ``episode`` is all that was ordered, given or stated to be taken since the course began, by
+    any route, and what may reach into it, since no one says when it ended."""
 
     active: tuple[Medication, ...] = ()
     start: Moment | None = None
@@ -42,6 +43,7 @@ class Therapy(Struct, frozen=True):
     ended_orders: int = 0
     dates: tuple[date, ...] = ()
     antidotes: tuple[Medication, ...] = ()
+    episode: tuple[Span, ...] = ()
 
     @property
     def is_active(self) -> bool:
@@ -72,7 +74,7 @@ def read_therapy(record: Record, weight_kg: Decimal | None, on: date, g: Guideli
     return found.therapy()
 
 
-class _Span(NamedTuple):
+class Span(NamedTuple):
     """From when to when something was taken, as recorded; ``end`` is the last day, up to today.
 
     ``ends`` is false where it is over and no one says since when: it lasted until ``end`` at the
@@ -114,7 +116,7 @@ class _Found:
         self._antidotes: list[Medication] = []
         self._active: list[Medication] = []
         self._administered: list[Medication] = []
-        self._spans: list[_Span] = []
+        self._spans: list[Span] = []
         self._named: list[Medication] = []
         self._given_names: list[str] = []
         self._unknown = self._unknown_given = self._ended = 0
@@ -187,22 +189,22 @@ class _Found:
         if taken or (administered and not self._is_gap(started.last, self._on)):
             self._administered.append(medication)
 
-    def _span(self, medication: Medication, started: Moment, *, now: bool) -> _Span:
+    def _span(self, medication: Medication, started: Moment, *, now: bool) -> Span:
         """From when to when it was taken; ``now`` when it still is."""
         ended = medication.ended or started
         ends = now or medication.kind == "administration" or medication.ended is not None
         if now or ended.first > self._on:
             ended = whole_day(self._on)
         end = max(min(self._on, ended.last), started.first)
-        return _Span(started, ended, end, ends, medication, route_of(medication, self._g))
+        return Span(started, ended, end, ends, medication, route_of(medication, self._g))
 
     def _is_gap(self, day: date, later: date) -> bool:
         return self._g.limits.episode_gap.holds((later - day).days)
 
-    def _in_order(self) -> list[_Span]:
+    def _in_order(self) -> list[Span]:
         return sorted(self._spans, key=lambda one: (one.begun.first, one.end))
 
-    def _course(self, running: Collection[Medication], route: Route) -> list[_Span]:
+    def _course(self, running: Collection[Medication], route: Route) -> list[Span]:
         """The current course: what is ordered or given now, and what surely came before it without
         a break, by the same way.
 
@@ -216,7 +218,7 @@ class _Found:
                 course.append(span)
         return course
 
-    def _goes_on(self, span: _Span, course: Sequence[_Span]) -> bool:
+    def _goes_on(self, span: Span, course: Sequence[Span]) -> bool:
         """Whether ``course`` follows ``span`` without a break; an injection lasts longer than what
         is swallowed, of which an order that has ended says that no more is taken."""
         begin = min(one.begun.first for one in course)
@@ -262,11 +264,18 @@ class _Found:
             ended_orders=self._ended,
             requirement_level=self._requirement,
             antidotes=tuple(self._antidotes),
+            episode=tuple(
+                one
+                for one in self._in_order()
+                if one in course
+                or (bool(running) and not one.ends)
+                or (start is not None and one.end >= start.first)
+            ),
             dates=tuple(day for it in self._in_order() for day in (it.begun.first, it.end)),
         )
 
 
-def _start(course: Sequence[_Span]) -> Moment | None:
+def _start(course: Sequence[Span]) -> Moment | None:
     """When the course began: the earliest day, and the latest that it can have been."""
     if not course:
         return None

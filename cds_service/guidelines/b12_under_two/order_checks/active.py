@@ -10,7 +10,7 @@ from msgspec import structs
 
 from cds_service.clinical import IN_FORCE, Medication, StoppedDrug
 from cds_service.guidelines.b12_under_two import treatment
-from cds_service.guidelines.b12_under_two.assessment import Assessment
+from cds_service.guidelines.b12_under_two.assessment import Assessment, without_treatment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.dosing import says_more
 from cds_service.guidelines.b12_under_two.facts import Facts
@@ -18,9 +18,9 @@ from cds_service.guidelines.b12_under_two.order_checks.cards import Cards
 from cds_service.guidelines.b12_under_two.order_checks.course import TWO_WEEKS, Course
 from cds_service.guidelines.b12_under_two.order_checks.one_order import (
     amounts,
-    at_least,
     child_facts,
     is_wrong,
+    unseen_course,
 )
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
@@ -60,14 +60,16 @@ def check_active(
     sent = [*facts.therapy.active, *facts.therapy.named]
     if not sent:
         return [], []
-    child, course = child_facts(facts, a, g), Course(facts, a, g, ())
+    untreated = without_treatment(facts, a, g)
+    child, course = child_facts(facts, a, g), Course(facts, untreated, g, ())
     running = []
     for place, one in enumerate(sent):
         order = as_order(one, facts.weight.kg, g)
         if order.kind in ("b12", "unknown"):
             coded = place < len(facts.therapy.active)
             running.append(_Running(one, order, amounts(child, order, course), coded))
-    checks = _ActiveChecks(running, Regimens(facts, a, g), course, why)
+    before = child_facts(facts, untreated, g)
+    checks = _ActiveChecks(running, Regimens(facts, a, g), course, before, why)
     spoken = [
         card
         for one in running
@@ -95,11 +97,18 @@ def stopped_by(outcomes: Sequence[Outcome]) -> frozenset[str]:
 
 
 class _ActiveChecks:
-    """Asks the rows about the orders in force of one child."""
+    """Asks the rows about the orders in force of one child; ``untreated`` is what they ask of the
+    child as if nothing were ordered or given."""
 
     def __init__(
-        self, running: Sequence[_Running], regimens: Regimens, course: Course, why: Reasoning
+        self,
+        running: Sequence[_Running],
+        regimens: Regimens,
+        course: Course,
+        untreated: OrderFacts,
+        why: Reasoning,
     ) -> None:
+        self._untreated = untreated
         self._running, self._course, self._cards = running, course, Cards(regimens)
         self._facts, self._a, self._g = regimens.facts, regimens.a, regimens.g
         self._regimens, self._why = regimens, why
@@ -169,10 +178,10 @@ class _ActiveChecks:
             yield structs.replace(said.card, main=True, about="")
 
     def scant(self, one: _Running) -> Iterator[Recommend]:
-        """The card of an order in force with which a treatment begins too slowly; nothing is
-        stopped, since it is the only one that the child gets. Other small doses are for the
-        follow-up."""
-        low = at_least(one.asked, one.order)
+        """The card of an order in force of a course that at no time gave enough; nothing is
+        stopped, since it is the only one that the child gets. Its single dose and its average are
+        not asked about: they are for the follow-up."""
+        low = structs.replace(self._as_untreated(one), single=None, average=None)
         match = first_match(self._g.tables.order_shortage, low, one.order.called)
         if not match.fired or match.rule != "ORD-16":
             return
@@ -180,11 +189,16 @@ class _ActiveChecks:
         answer = structs.replace(match.result, card="ORD-16.active", correction="none")
         yield self._card(match.rule, answer, one, self._course.in_words(one.order))
 
+    def _as_untreated(self, one: _Running) -> OrderFacts:
+        """What the rows ask of it, the child held against its level as if nothing ran."""
+        return amounts(self._untreated, one.order, self._course)
+
     def worded(self, one: _Running) -> Iterator[Recommend]:
         """Far too much in words alone, where no dose can be read."""
         stated = one.order.dosing.in_words_alone
         if stated is not None and self._g.limits.dose_excessive.holds(stated):
-            yield from self._not_checked(one, structs.replace(one.asked, in_words_alone=stated))
+            more = {"in_words_alone": stated, "unclear": one.order.dosing.problems}
+            yield from self._not_checked(one, structs.replace(one.asked, **more))
 
     def unread(self, one: _Running, replaced: Collection[str]) -> Iterator[Recommend]:
         """An order whose dose, or what is stated next to it, cannot be read, or whose words state
@@ -199,14 +213,16 @@ class _ActiveChecks:
             or (told is not None and self._g.limits.dose_excessive.holds(told))
         ):
             return
-        if undosed or dosing.contradicts or says_more(one.order.draft.dosages, self._g):
-            more = {"unclear": dosing.problems, "contradicts": dosing.contradicts, "gaps": ()}
+        unseen = unseen_course(self._untreated, one.order, self._course)
+        if undosed or dosing.contradicts or says_more(one.order.draft.dosages, self._g) or unseen:
+            unclear = (*dosing.problems, *unseen)
+            more = {"unclear": unclear, "contradicts": dosing.contradicts, "gaps": ()}
             yield from self._not_checked(one, structs.replace(asked, **more))
 
     def _not_checked(self, one: _Running, asked: OrderFacts) -> Iterator[Recommend]:
         match = self._why.first(self._g.tables.order_unclear, asked, one.order.called)
         for row in match.fired:
-            reasons = Listed(one.order.dosing.problems, "semicolon")
+            reasons = Listed(asked.unclear, "semicolon")
             yield self._card(row.rule, row.then, one, {"reasons": reasons})
 
     def _is_right(self, one: _Running) -> bool:

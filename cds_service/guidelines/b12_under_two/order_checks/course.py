@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from cds_service.clinical import Medication, Phase, convert
-from cds_service.guidelines.b12_under_two.age import days_since
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Schedule
 from cds_service.guidelines.b12_under_two.dosing import Line, doses_within, shown_dose
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
-from cds_service.guidelines.b12_under_two.therapy import route_of
+from cds_service.guidelines.b12_under_two.therapy import Span
 
 #: The days that are compared (policy), and those of each unit of a period.
 TWO_WEEKS = Decimal(14)
@@ -22,6 +23,62 @@ _DAYS: Mapping[str, Decimal] = {
 }  # fmt: skip
 #: How far a dose may be from a published one.
 _LEAST, _MOST = Decimal("0.9"), Decimal("1.1")
+
+
+class _Dose(NamedTuple):
+    """A dose given, in micrograms where that is known."""
+
+    amount: Decimal | None
+    injected: bool
+
+
+class _Part(NamedTuple):
+    """One order, or one dose given, of a course. ``day`` is the first, ``None`` where no one says;
+    ``days`` how long the order was carried out, ``None`` where it goes on or no one says. ``sure``
+    says that it was carried out so long, ``begun`` that it is more than a draft."""
+
+    order: Order
+    day: date | None
+    days: Decimal | None = None
+    begun: bool = False
+    sure: bool = True
+    dose: _Dose | None = None
+
+    @property
+    def injected(self) -> bool:
+        return self.order.injected if self.dose is None else self.dose.injected
+
+    @property
+    def is_known(self) -> bool:
+        return self.within(self.day or date.max) is not None
+
+    def within(self, first: date) -> Decimal | None:
+        """The least micrograms it gives in the two weeks from ``first`` on."""
+        if self.day is None:
+            return self._until(TWO_WEEKS)
+        before = Decimal((first - self.day).days)
+        if self.dose is not None:
+            return self.dose.amount if -TWO_WEEKS < before <= 0 else Decimal(0)
+        ends = before + TWO_WEEKS if self.days is None else min(before + TWO_WEEKS, self.days)
+        until, already = self._until(ends), self._until(min(before, ends))
+        return None if until is None or already is None else until - already
+
+    def _until(self, days: Decimal) -> Decimal | None:
+        return self.order.dosing.within(days, least=True) if days > 0 else Decimal(0)
+
+    def starts(self) -> Iterator[date]:
+        """The days from which on it may give most."""
+        if self.day is not None:
+            yield self.day
+            if self.dose is None:
+                for days in self.order.dosing.turns():
+                    yield self.day + timedelta(days=int(days))
+
+    def covers(self, day: date | None) -> bool:
+        """Whether a dose given on ``day`` is one of this order's."""
+        if not self.begun or self.dose is not None or self.day is None or day is None:
+            return False
+        return self.day <= day and (self.days is None or (day - self.day).days <= self.days)
 
 
 class Course:
@@ -44,41 +101,79 @@ class Course:
         return injected if order.injected else min(by_mouth, injected)
 
     def given(self, order: Order) -> Decimal | None:
-        """All that is ordered or was given in the first two weeks of a treatment that begins;
-        ``None`` where it cannot be determined, or where no treatment begins. Next to an injection
-        only what is injected counts: a dose by mouth does not make up for one that is missing, and
-        injections after what was swallowed begin a treatment."""
-        if self._facts.age.under_one_month or not self._begins(order):
+        """What the two weeks of the course give that give most, with all that is ordered or was
+        given: what the first weeks gave later ones need not give again. ``None`` where it cannot be
+        determined, or where a course that began by a published schedule goes on. Next to an
+        injection only what is injected counts: a dose by mouth does not make up for one that is
+        missing, and injections after what was swallowed begin a treatment."""
+        parts = self._parts(order)
+        if self._facts.age.under_one_month or self._began_as_published(order, parts):
             return None
-        doses = [one for one in self._facts.therapy.running if one.kind == "administration"]
-        orders = self._orders(order)
-        if order.injected:
-            doses = [one for one in doses if route_of(one, self.g) != "oral"]
-            orders = [one for one in orders if one.injected]
-        amounts = [
-            *(one.dosing.within(TWO_WEEKS, least=True) for one in orders),
-            *map(_given, doses),
-        ]
-        known = [one for one in amounts if one is not None]
-        return sum(known, Decimal(0)) if len(known) == len(amounts) else None
+        most = _fullest(parts, self._facts.on)
+        surely = [one for one in parts if one.sure and one.is_known]
+        if most is not None and (len(surely) == len(parts) or self._is_scant(order, most)):
+            return most
+        least = _fullest(surely, self._facts.on)
+        return None if least is None or self._is_scant(order, least) else least
 
-    def _begins(self, order: Order) -> bool:
-        """Whether a treatment begins with it, or began within two weeks."""
-        began = self._facts.therapy.start
-        if order.injected and self._facts.therapy.route in ("oral", "other"):
-            return True
-        return began is None or days_since(began, self._facts.on) < TWO_WEEKS
+    def is_unseen(self, order: Order) -> bool:
+        """Whether it is too little on its own, and no one can tell what else was given."""
+        alone, parts = self.share_alone(order), self._parts(order)
+        if alone is None or not self.g.limits.course_scant.holds(alone):
+            return False
+        if self._facts.age.under_one_month or self._began_as_published(order, parts):
+            return False
+        return self.given(order) is None
 
-    def _orders(self, order: Order) -> list[Order]:
-        """``order``, the drafts next to it and the active orders, each once."""
-        active = [as_order(one, order.weight_kg, self.g) for one in self._facts.therapy.active]
-        drafts = (
-            list(self._of_b12)
-            if any(one is order for one in self._of_b12)
-            else [*self._of_b12, order]
+    def _is_scant(self, order: Order, given: Decimal) -> bool:
+        return self.g.limits.course_scant.holds(given / self.regimen(order))
+
+    def _began_as_published(self, order: Order, parts: Sequence[_Part]) -> bool:
+        """Whether an earlier order of the course is the first phase of a published schedule."""
+        return any(
+            one.days is None or one.days >= schedule.lasting
+            for one in parts
+            if one.begun and one.order.draft.source != order.draft.source
+            for schedule in self.published(one.order)
         )
+
+    def _parts(self, order: Order) -> list[_Part]:
+        """``order``, the drafts next to it, the orders in force and the episode, each once."""
+        begun = self._begun
+        drafts = list(self._of_b12)
+        known = {one.order.draft.source for one in begun} - {""}
+        if order.draft.source not in known and not any(one is order for one in drafts):
+            drafts.append(order)
         sources = {one.draft.source for one in drafts}
-        return [*drafts, *(one for one in active if one.draft.source not in sources)]
+        parts = [
+            *(_Part(one, self._facts.on) for one in drafts),
+            *(one for one in begun if one.order.draft.source not in sources),
+        ]
+        return [one for one in parts if one.injected] if order.injected else parts
+
+    @cached_property
+    def _begun(self) -> list[_Part]:
+        """What the record has of the course: the episode, and orders in force without a date."""
+        facts = self._facts
+        dated = {one.taken.source for one in facts.therapy.episode}
+        undated = [one for one in facts.therapy.active if one.source not in dated]
+        return [
+            *map(self._taken, facts.therapy.episode),
+            *(_Part(as_order(one, facts.weight.kg, self.g), None, begun=True) for one in undated),
+        ]
+
+    def _taken(self, span: Span) -> _Part:
+        """One order, statement or dose of the episode."""
+        order = as_order(span.taken, self._facts.weight.kg, self.g)
+        day = span.begun.first
+        if span.given:
+            swallowed = span.route in ("oral", "other")
+            dose = _Dose(_given(span.taken), injected=not swallowed)
+            return _Part(order, day, begun=True, dose=dose)
+        running = span.taken in self._facts.therapy.running
+        lasted = Decimal((span.end - day).days + 1)
+        days = lasted if span.ends and not running else None
+        return _Part(order, day, days, begun=True, sure=span.ends)
 
     def share(self, order: Order) -> Decimal | None:
         given = self.given(order)
@@ -153,6 +248,29 @@ def _follows(line: Line, order: Order, schedule: Schedule) -> bool:
         return False
     fits = schedule.least * _LEAST <= line.low and line.high <= schedule.most * _MOST
     return fits and line.times * schedule.days == schedule.times * line.span
+
+
+def _fullest(parts: Sequence[_Part], on: date) -> Decimal | None:
+    """The most that any two weeks give that have begun."""
+    starts = {day for one in parts for day in one.starts() if day <= on} or {on}
+    totals = [_in_two_weeks(parts, first) for first in starts]
+    known = [one for one in totals if one is not None]
+    return max(known) if len(known) == len(totals) else None
+
+
+def _in_two_weeks(parts: Sequence[_Part], first: date) -> Decimal | None:
+    """What all give from ``first`` on; a dose that was given while an order ran is the order's."""
+    ordered = given = apart = Decimal(0)
+    for one in parts:
+        amount = one.within(first)
+        if amount is None:
+            return None
+        if one.dose is None:
+            ordered += amount
+        else:
+            given += amount
+            apart += Decimal(0) if any(it.covers(one.day) for it in parts) else amount
+    return max(ordered + apart, given)
 
 
 def _given(one: Medication) -> Decimal | None:

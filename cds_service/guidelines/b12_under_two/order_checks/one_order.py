@@ -18,7 +18,7 @@ from cds_service.clinical import (
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.age import recorded
 from cds_service.guidelines.b12_under_two.assessment import Assessment, raised_in_newborn
-from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
+from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.order_checks.cards import SPECIALIST, Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.course import Course
@@ -116,6 +116,14 @@ def amounts(child: OrderFacts, order: Order, course: Course) -> OrderFacts:
         weekly_course=course.is_weekly(order),
         specialist_course=course.is_specialist(order),
     )
+
+
+def unseen_course(asked: OrderFacts, order: Order, course: Course) -> tuple[Message, ...]:
+    """That an order for a deficient child is too little unless more was given, which cannot be
+    seen."""
+    if asked.deficient and course.is_unseen(order):
+        return (say(Doubts.course_unseen),)
+    return ()
 
 
 def at_least(asked: OrderFacts, order: Order) -> OrderFacts:
@@ -255,7 +263,7 @@ class OrderChecks:
             self._begun_anew(order, asked) if self._replaces(order) else asked,
             contradicts=order.dosing.contradicts,
             in_words_alone=order.dosing.in_words_alone,
-            unclear=order.dosing.problems,
+            unclear=(*order.dosing.problems, *unseen_course(asked, order, self._course)),
             repeated=repeated,
             elsewhere=(
                 *((treatment.medication_names(elsewhere),) if elsewhere else ()),
