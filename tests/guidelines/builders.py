@@ -668,7 +668,7 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-06": lambda: (a_record(medications=[an_order()]), a_draft()),
     "ORD-06.other": lambda: (a_record(medications=[an_order()]), an_injection()),
     "ORD-07": lambda: (a_record(), a_draft(a_dosage(5))),
-    "ORD-07.tenth": lambda: (a_record(), a_draft(a_dosage(40))),
+    "ORD-07.tenth": lambda: (a_record(), an_injection(a_dosage(100, route=MUSCLE))),
     "ORD-07.published": lambda: (a_record(), a_draft(a_dosage(50))),
     "ORD-16": lambda: (a_record(), a_draft(a_dosage(1000, days=7))),
     "ORD-17": lambda: (a_record(), an_injection(a_dosage(route=MUSCLE))),

@@ -519,7 +519,8 @@ def a_day_in_all_above_the_suggested_dose_is_warned_of() -> None:
 
 
 def a_lost_decimal_place_is_pointed_out() -> None:
-    assert see_orders(a_record(), a_draft(a_dosage(40))).shows("ORD-07.tenth")
+    tenth = an_injection(a_dosage(100, route=MUSCLE))
+    assert see_orders(a_record(), tenth).shows("ORD-07.tenth")
     assert not see_orders(a_record(level=a_level(400)), a_draft(a_dosage(100))).shows(
         "ORD-07.tenth"
     )
@@ -1127,6 +1128,32 @@ def prevention_rests_while_its_task_is_open() -> None:
     assert see(structs.replace(told, relatives=(father,))).silent
 
 
+def a_seldom_order_in_force_is_judged_with_its_course() -> None:
+    seldom = in_force(a_dosage(days=91, route=MUSCLE), code=HYDROXOCOBALAMIN, ago=150, route=MUSCLE)
+    low = a_level(150, ago=3)
+    assert see(a_record(level=low, medications=[seldom])).shows("ORD-16.active")
+    course = [
+        a_dose_given(ago=150 + 7 * week, amount=1000, source=f"given/{week}") for week in range(5)
+    ]
+    assert not see(a_record(level=low, medications=[seldom, *course])).shows("ORD-16.active")
+    unwritten = [structs.replace(one, doses=()) for one in course]
+    seen = see(a_record(level=low, medications=[seldom, *unwritten]))
+    assert not seen.shows("ORD-16.active")
+    assert seen.says("how much was given before it cannot be counted")
+
+
+def the_gravest_of_the_cards_of_small_doses_speaks() -> None:
+    daily = an_injection(a_dosage(100, route=MUSCLE))
+    for record, indicator in ((a_record(), "info"), (a_record(level=a_level(80)), "warning")):
+        assert see_orders(record, daily).outcome("ORD-07.tenth").indicator == indicator
+    weekly = an_injection(a_dosage(100, route=MUSCLE, days=7))
+    assert see_orders(a_record(), weekly).outcome("ORD-16").indicator == "warning"
+    signs = a_record(problems=[SEIZURE])
+    assert see_orders(signs, daily).outcome("ORD-16").indicator == "critical"
+    newborn = a_record(problems=[SEIZURE], birth=day(20))
+    assert see_orders(newborn, daily).outcome("ORD-07.tenth").indicator == "critical"
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1240,6 +1267,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_correction_keeps_no_product_too_weak_for_its_dose,
     a_value_that_is_not_final_withholds_and_is_named,
     a_level_of_another_specimen_or_another_year_leaves_the_older_one_in_doubt,
+    a_seldom_order_in_force_is_judged_with_its_course,
+    the_gravest_of_the_cards_of_small_doses_speaks,
 )
 
 

@@ -292,7 +292,7 @@ def too_much(order: Ordered) -> set[str]:
 
 
 def too_little(order: Ordered) -> set[str]:
-    """Of the cards of small doses the first speaks; nothing is called small where a unit
+    """Of the cards of small doses the gravest speaks; nothing is called small where a unit
     was probably confused, and none where nothing is to be treated."""
     if too_much(order) == {"ORD-04"}:
         return set()
@@ -311,9 +311,13 @@ def too_little(order: Ordered) -> set[str]:
     less = order.dose <= 100 or 2 * in_two_weeks(order) <= regimen(order)
     if follows(order) and less:
         return {"ORD-07.published"}
-    if order.dose <= 100:
-        return {"ORD-07.tenth"}
-    return {"ORD-16"} if scant else set()
+    if scant:
+        return {"ORD-16"}
+    return {"ORD-07.tenth"} if order.dose <= 100 else set()
+
+
+#: How grave a tenth of the dose is that is not half of the regimen or less in two weeks.
+OF_A_TENTH = {"mild": "info", "moderate": "info", "severe": "warning", "signs": "critical"}
 
 
 def frequent_for_long(order: Ordered) -> bool:
@@ -326,6 +330,8 @@ def check(order: Ordered) -> None:
     assert set(said) & TOO_MUCH == too_much(order), (order, said)
     assert set(said) & TOO_LITTLE == too_little(order), (order, said)
     confused = too_much(order) == {"ORD-04"}
+    if "ORD-07.tenth" in said:
+        assert said["ORD-07.tenth"] == OF_A_TENTH[order.state], order
     assert ("ORD-17" in said) == (frequent_for_long(order) and not confused), (order, said)
     needless = order.state == "adequate" and on_average(order) > 5
     assert ("ORD-20" in said) == (needless and not confused), (order, said)
@@ -341,6 +347,8 @@ def assert_the_promises(order: Ordered, said: dict[str, str]) -> None:
         if order.state in ("severe", "signs"):
             urgent = [one for one in about if said[one] in ("warning", "critical")]
             assert urgent, f"too little in a pressing state, and only information: {order}"
+    if order.dose <= 100 and order.state == "signs" and "ORD-05" not in said:
+        assert "critical" in said.values(), f"a tenth with signs of the nerves: {order}"
     if follows(order) and order.dose <= 1000 and on_one_day(order) <= 1000:
         errors = {"ORD-03", "ORD-04", "ORD-07", "ORD-07.tenth", "ORD-16"}
         assert not errors & set(said), f"a published schedule is called an error: {order}"

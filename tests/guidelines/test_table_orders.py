@@ -104,8 +104,8 @@ def written(line: DraftDosage, record: Record | None = None, **but: object) -> s
         (a_dosage(1000), set()),
         (a_dosage(1), {"ORD-07"}),
         (a_dosage(5), {"ORD-07"}),
-        (a_dosage("5.1"), {"ORD-07.tenth"}),
-        (a_dosage(44), {"ORD-07.tenth"}),
+        (a_dosage("5.1"), {"ORD-16"}),
+        (a_dosage(44), {"ORD-16"}),
         (a_dosage(45), {"ORD-07.published"}),
         (a_dosage(100), {"ORD-07.published"}),
         (a_dosage("115.5"), {"ORD-07.published"}),
@@ -123,7 +123,7 @@ def written(line: DraftDosage, record: Record | None = None, **but: object) -> s
         (a_dosage(1000, times=2), {"ORD-03"}),
         (a_dosage(1000, times=3), {"ORD-04"}),
         (a_dosage(35, times=1, days=7), {"ORD-07"}),
-        (a_dosage(36, times=1, days=7), {"ORD-07.tenth"}),
+        (a_dosage(36, times=1, days=7), {"ORD-16"}),
         (a_dosage(500, to=1000), set()),
         (a_dosage(500, to=1001), {"ORD-03"}),
         (a_dosage(500, to=2001), {"ORD-04"}),
@@ -924,7 +924,7 @@ def test_no_dose_outside_the_bounds_passes_in_silence(
             average = single * times / days
             assert ("ORD-07" in said) is (average <= 5)
             small = average > 5 and single <= 100
-            assert bool({"ORD-07.tenth", "ORD-07.published"} & said) >= small
+            assert bool({"ORD-07.tenth", "ORD-07.published", "ORD-16"} & said) >= small
     assert "ORD-09" not in said
     for plan in seen.revised:
         assert plan.drug.amount <= 1000
@@ -1281,7 +1281,7 @@ COURSES: dict[str, tuple[list[Medication], set[str]]] = {
 @pytest.mark.parametrize("case", COURSES)
 def test_a_seldom_injection_in_force_is_judged_with_its_whole_course(case: str) -> None:
     """Every two months since a hundred days, in a child still deficient: right after a course, and
-    far too seldom without one; where what came before cannot be counted, that is said."""
+    far too seldom without one; the card says where what came before cannot be counted."""
     others, expected = COURSES[case]
     order = _ordered(60, 100, source="MedicationRequest/seldom")
     seen = see(a_record(level=a_level(150, ago=2), medications=[order, *others]))

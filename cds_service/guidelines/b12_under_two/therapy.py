@@ -236,6 +236,14 @@ class _Found:
         known = [route for route in routes if route != "unknown"]
         return "parenteral" if "parenteral" in known else next(iter(known), "unknown")
 
+    def _episode(self, course: Sequence[Span], start: Moment | None) -> tuple[Span, ...]:
+        """The current course with what reaches into it by any route, or may."""
+        return tuple(
+            one
+            for one in self._in_order()
+            if one in course or not one.ends or (start is not None and one.end >= start.first)
+        )
+
     def therapy(self) -> Therapy:
         active, running = tuple(self._active), (*self._active, *self._administered)
         route = self._route(running)
@@ -264,13 +272,7 @@ class _Found:
             ended_orders=self._ended,
             requirement_level=self._requirement,
             antidotes=tuple(self._antidotes),
-            episode=tuple(
-                one
-                for one in self._in_order()
-                if one in course
-                or (bool(running) and not one.ends)
-                or (start is not None and one.end >= start.first)
-            ),
+            episode=self._episode(course, start) if running else (),
             dates=tuple(day for it in self._in_order() for day in (it.begun.first, it.end)),
         )
 

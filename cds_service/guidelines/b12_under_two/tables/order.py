@@ -369,13 +369,14 @@ def excess_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
 
 
 def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]:
-    """Where a unit was probably confused, the dose that was meant is not known to be small. In an
-    inborn error amount and interval are the specialist's."""
+    """The gravest answer comes first. Where a unit was probably confused, the dose that was meant
+    is not known to be small. In an inborn error amount and interval are the specialist's."""
     f = OrderFacts
     plausible = not_(_excessive(limits))
     compared = all_of(plausible, not_(_inborn()))
     scant = all_of(compared, meets(f.share, limits.course_scant), none(f.published))
     maintenance = all_of(compared, f.deficient, meets(f.average, limits.requirement_dose))
+    tenth = all_of(compared, f.deficient, meets(f.single, limits.dose_tenth), none(f.published))
     return Table.of(
         "order",
         OrderFacts,
@@ -387,7 +388,6 @@ def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answe
                 Answer("ORD-07", "dose", "critical", shows_level=True),
                 part="pressing",
             ),
-            Row("ORD-07", maintenance, Answer("ORD-07", "dose", shows_level=True)),
             Row(
                 "ORD-16",
                 all_of(
@@ -401,6 +401,13 @@ def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answe
             ),
             Row(
                 "ORD-07",
+                all_of(tenth, some(f.signs)),
+                Answer("ORD-07.tenth", "dose", "critical", shows_level=True),
+                part="pressing-tenth",
+            ),
+            Row("ORD-07", maintenance, Answer("ORD-07", "dose", shows_level=True)),
+            Row(
+                "ORD-07",
                 all_of(
                     compared,
                     f.deficient,
@@ -411,12 +418,6 @@ def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answe
                 part="published",
             ),
             Row(
-                "ORD-07",
-                all_of(compared, f.deficient, meets(f.single, limits.dose_tenth)),
-                Answer("ORD-07.tenth", "dose", shows_level=True),
-                part="tenth",
-            ),
-            Row(
                 "ORD-16",
                 all_of(
                     scant,
@@ -424,6 +425,13 @@ def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answe
                 ),
                 Answer("ORD-16", "dose", shows_level=True),
             ),
+            Row(
+                "ORD-07",
+                all_of(tenth, is_one_of(f.severity, "severe")),
+                Answer("ORD-07.tenth", "dose", "warning", shows_level=True),
+                part="severe-tenth",
+            ),
+            Row("ORD-07", tenth, Answer("ORD-07.tenth", "dose", shows_level=True), part="tenth"),
         ),
         words,
         first=True,
