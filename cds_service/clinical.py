@@ -167,7 +167,8 @@ class Medication(Struct, frozen=True, gc=False):
     by: ``unresolved``. It is unknown, not absent, whatever it is called.
     ``authored`` is when it was ordered or given (start of the period for a statement).
     ``resource`` is the order as sent, kept only for orders, so that an update can carry it whole.
-    ``dosages`` are its lines as those of a draft are read, only of orders and statements.
+    ``dosages`` are its lines as those of a draft are read, only of orders and statements, and
+    ``notes`` its words as a whole.
     """
 
     kind: Literal["order", "statement", "administration"]
@@ -182,6 +183,7 @@ class Medication(Struct, frozen=True, gc=False):
     resource: bytes = b""
     dosages: tuple[DraftDosage, ...] = ()
     unresolved: bool = False
+    notes: tuple[str, ...] = ()
 
 
 #: Statuses, in R4's words, of an order that is carried out or may be at once.
@@ -267,7 +269,8 @@ class Draft(Struct, frozen=True):
     ``selected`` when the clinician is working on it now. ``begun`` is false for a drug order that
     names no medication yet. A medication that is named but cannot be obtained has neither ``codes``
     nor ``text``. ``test`` is a laboratory order as the record would have it. ``edition`` is the
-    FHIR version whose shape it has; ``resource`` the draft as it was sent.
+    FHIR version whose shape it has; ``resource`` the draft as it was sent. ``notes`` are its words
+    as a whole.
     """
 
     kind: Literal["drug", "test", "other"]
@@ -282,6 +285,7 @@ class Draft(Struct, frozen=True):
     dosages: tuple[DraftDosage, ...] = ()
     test: TestOrder | None = None
     edition: Edition = "R4"
+    notes: tuple[str, ...] = ()
 
 
 class Basket(Struct, frozen=True):

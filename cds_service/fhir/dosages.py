@@ -43,6 +43,15 @@ def read_dosages(
     return tuple(dosages)
 
 
+def read_notes(sent: Mapping[str, Json]) -> tuple[str, ...]:
+    """The words of an order as a whole: its notes, and its dosage as R5 renders it."""
+    notes = [
+        loose.text(loose.members(one).get("text")) if isinstance(one, dict) else loose.text(one)
+        for one in loose.many(sent.get("note"))
+    ]
+    return tuple(filter(None, (*notes, loose.text(sent.get("renderedDosageInstruction")))))
+
+
 def read_dosage(sent: Json, unclear: tuple[str, ...] = ()) -> DraftDosage:
     """One dosage line; ``unclear`` is what the whole order says that cannot be understood.
 

@@ -18,7 +18,7 @@ from msgspec import Raw
 
 from cds_service.clinical import Basket, Draft, Edition, TestOrder
 from cds_service.fhir import elements, loose, wire
-from cds_service.fhir.dosages import read_dosages
+from cds_service.fhir.dosages import read_dosages, read_notes
 from cds_service.fhir.editions import DRUGS, SUBJECTS, TYPES, edition_of, names
 from cds_service.fhir.elements import Moments, Unreadable, last_two_segments
 from cds_service.fhir.gather import UNDECODABLE, Answer
@@ -288,6 +288,7 @@ def _draft(entry: Entry, find_product: _Find, *, is_selected: bool) -> Draft:
         dosages=read_dosages(sent, modified) if kind == "drug" else (),
         test=test,
         edition=_edition(entry),
+        notes=read_notes(sent) if kind == "drug" else (),
     )
 
 

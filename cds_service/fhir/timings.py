@@ -96,7 +96,13 @@ def whole(sent: Json, *, least: int) -> int | None:
 def as_needed(line: Line) -> bool:
     if any(loose.truth(line.get(name)) for name in editions.AS_NEEDED):
         return True
-    return any(loose.says_something(line.get(name)) for name in editions.AS_NEEDED_FOR)
+    if any(loose.says_something(line.get(name)) for name in editions.AS_NEEDED_FOR):
+        return True
+    code = loose.concept(loose.members(line.get("timing")).get("code"))
+    codings = () if code is None else (code.coding or ())
+    named = [code.text if code is not None else None]
+    named += [name for one in codings for name in (one.code, one.display)]
+    return any((name or "").replace(".", "").strip().upper() == "PRN" for name in named)
 
 
 # --- how often -------------------------------------------------------------------------------

@@ -1154,6 +1154,21 @@ def the_gravest_of_the_cards_of_small_doses_speaks() -> None:
     assert see_orders(newborn, daily).outcome("ORD-07.tenth").indicator == "critical"
 
 
+def words_are_held_against_the_rhythm_and_choose_none() -> None:
+    weekly = an_injection(a_dosage(days=2, route=MUSCLE, text="once a week"))
+    seen = see_orders(a_record(problems=[SEIZURE]), weekly)
+    assert seen.outcome("ORD-09").indicator == "warning"
+    assert not seen.shows("ORD-16")
+    then = an_injection(a_dosage(days=2, route=MUSCLE, text="then once a week"))
+    assert not see_orders(a_record(problems=[SEIZURE]), then).shows("ORD-09")
+
+
+def what_is_given_as_needed_may_not_be_given() -> None:
+    needed = an_injection(a_dosage(days=2, route=MUSCLE, as_needed=True))
+    for record, indicator in ((a_record(), "info"), (a_record(problems=[SEIZURE]), "warning")):
+        assert see_orders(record, needed).outcome("ORD-09").indicator == indicator
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1269,6 +1284,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_level_of_another_specimen_or_another_year_leaves_the_older_one_in_doubt,
     a_seldom_order_in_force_is_judged_with_its_course,
     the_gravest_of_the_cards_of_small_doses_speaks,
+    words_are_held_against_the_rhythm_and_choose_none,
+    what_is_given_as_needed_may_not_be_given,
 )
 
 

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from cds_service.clinical import Code, Dose, DraftDosage, Medication, Moment, Reason
 from cds_service.fhir import editions, elements, loose, wire
-from cds_service.fhir.dosages import read_dosages
+from cds_service.fhir.dosages import read_dosages, read_notes
 from cds_service.fhir.elements import Unreadable
 from cds_service.fhir.reading.context import Context, source_of, status_of
 from cds_service.fhir.reading.products import Product, decode_medication
@@ -64,6 +64,7 @@ def read_drug(sent: wire.Drug, context: Context, resource: Raw | bytes) -> tuple
             raise Undated
     ended = ended if ended is not begun else sort.ended.ended(sent, moments)
     dosages = sent.dosage_instruction or elements.listed(sent.dosage)
+    lines, notes = _as_written(sort, status, resource)
     return (
         Medication(
             sort.kind,
@@ -76,8 +77,9 @@ def read_drug(sent: wire.Drug, context: Context, resource: Raw | bytes) -> tuple
             ended=ended or _planned_end(sort, sent, context, status, dosages),
             doses=tuple(map(_dose, dosages)),
             resource=bytes(resource) if sort is _ORDER else b"",
-            dosages=_lines(sort, status, resource),
+            dosages=lines,
             unresolved=not resolved,
+            notes=notes,
         ),
     )
 
@@ -148,14 +150,16 @@ _AMOUNTS = tuple(
 )
 
 
-def _lines(sort: _Sort, status: str, resource: Raw | bytes) -> tuple[DraftDosage, ...]:
-    """All that the lines of an order, or of what is stated to be taken, say; "the line" is unclear
-    where it says what may change it. Nothing of what never was."""
+def _as_written(
+    sort: _Sort, status: str, resource: Raw | bytes
+) -> tuple[tuple[DraftDosage, ...], tuple[str, ...]]:
+    """All that the lines of an order, or of what is stated to be taken, say, and its notes; "the
+    line" is unclear where it says what may change it. Nothing of what never was."""
     if sort.kind == "administration" or status in _NEVER_WAS:
-        return ()
+        return (), ()
     members = loose.members(loose.decode(bytes(resource)))
     changed = loose.says_something(members.get("modifierExtension"))
-    return read_dosages(members, ("the line",) if changed else ())
+    return read_dosages(members, ("the line",) if changed else ()), read_notes(members)
 
 
 def _dose(sent: wire.Dosage) -> Dose:

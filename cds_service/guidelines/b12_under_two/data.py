@@ -432,6 +432,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     interval_weekly: str
     interval_months: str
     interval_other: str
+    interval_once: str
     stretch: str
     stretch_from: str
     check_levels: str
@@ -616,6 +617,13 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     ends_reversed: str
     dose_unclear: str
     words_differ: str
+    words_often: str
+    words_way: str
+    words_lasting: str
+    as_needed_in_words: str
+    once: str
+    lasting: str
+    endless: str
     course_unseen: str
     excess_in_words: str
     dose_in_words: str
@@ -874,6 +882,35 @@ class WrittenLanguage(Struct, frozen=True, forbid_unknown_fields=True):
     false_friends: tuple[str, ...] = ()
 
 
+class RhythmNames(Struct, frozen=True, forbid_unknown_fields=True):
+    """What so many times in every so many days is called; 0 days for once in all."""
+
+    times: Decimal
+    days: Decimal
+    words: tuple[str, ...]
+
+
+class ScheduleNames(Struct, frozen=True, forbid_unknown_fields=True):
+    """How people write how often and how long. ``every`` comes before a number of days, ``then``
+    before a later phase; ``lasting_before`` and ``lasting_after`` come next to a duration.
+    ``apart`` makes a clause one of something else than a dose."""
+
+    as_needed: tuple[str, ...]
+    then: tuple[str, ...]
+    every: tuple[str, ...]
+    lasting_before: tuple[str, ...]
+    lasting_after: tuple[str, ...]
+    apart: tuple[str, ...]
+    day: tuple[str, ...]
+    week: tuple[str, ...]
+    month: tuple[str, ...]
+    numbers: Mapping[str, tuple[str, ...]]
+    rhythms: tuple[RhythmNames, ...]
+
+    def __hash__(self) -> int:
+        return hash(self.rhythms)
+
+
 class Names(Struct, frozen=True, forbid_unknown_fields=True):
     """Names as people write them, found as whole words: small letters, without accents, "B 12"
     and "B-12" as "b12". ``labs`` is what a card calls the laboratory values.
@@ -903,6 +940,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     forms: FormNames
     ways: WayNames
     routes: RouteNames
+    schedule: ScheduleNames
     signs: SignNames
     mother: MotherNames
     nitrous_oxide: tuple[str, ...]

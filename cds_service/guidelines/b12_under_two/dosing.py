@@ -26,6 +26,8 @@ from cds_service.clinical import (
     dose_unit,
 )
 from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders
+from cds_service.guidelines.b12_under_two.giving import rhythm
+from cds_service.guidelines.b12_under_two.order_words import Stated, stated_in
 from cds_service.guidelines.b12_under_two.products import (
     BY_MOUTH,
     INJECTED,
@@ -44,6 +46,7 @@ from cds_service.language import Listed, Message, say
 _NO_STRENGTH = say(Doubts.no_strength)
 
 _INJECTED: frozenset[Way] = frozenset(INJECTED)
+_TWO_WEEKS = Decimal(14)
 #: On alternate days: one dose in so many days.
 _ALTERNATE = 2
 #: The routes that suit each product. An injection is also swallowed, in practice.
@@ -134,8 +137,9 @@ class Dosing(Struct, frozen=True):
     when alternatives are given, or when route and product contradict each other.
 
     ``per_kg_in_mg``: some dose is written in milligrams or grams per kg. ``needs_weight``: some
-    dose is per kg and there is no weight; this alone is not a problem. ``contradicts``: the words
-    of a line state another dose than it has. ``problems`` say what was
+    dose is per kg and there is no weight; this alone is not a problem. ``contradicts``: words state
+    another dose, rhythm, route or length than the lines have. ``as_needed``: so it is written,
+    in structure or words. ``problems`` say what was
     not understood; without any, and with no weight needed, the order was understood whole.
     ``in_words_alone`` is the largest mass that words state where no dose can be read; it is never
     a dose. ``single_least`` is the low end of the largest single dose.
@@ -155,6 +159,7 @@ class Dosing(Struct, frozen=True):
     problems: tuple[Message, ...]
     in_words_alone: Decimal | None = None
     single_least: Decimal | None = None
+    as_needed: bool = False
 
     def within(self, days: Decimal, *, least: bool = False) -> Decimal | None:
         """The most micrograms given in the first ``days`` days, or the least, later lines after
@@ -259,24 +264,26 @@ def doses_within(times: Decimal, span: Decimal, days: Decimal) -> int:
 
 
 def understand(
-    dosages: Sequence[DraftDosage], drug: Drug, weight_kg: Decimal | None, g: Guideline
+    dosages: Sequence[DraftDosage],
+    drug: Drug,
+    weight_kg: Decimal | None,
+    g: Guideline,
+    notes: Sequence[str] = (),
 ) -> Dosing:
-    """What ``dosages`` of ``drug`` give a child of ``weight_kg``."""
+    """What ``dosages`` of ``drug`` give a child of ``weight_kg``; ``notes`` are the words of the
+    order as a whole."""
     dosages = _in_turn(dosages)
     lines = tuple([_line(one, drug, weight_kg, g) for one in dosages])
     singles = [one for line in lines for one in (line.low, line.high) if one is not None]
     average_low, average_high = (_together if _are_of_one_day(dosages) else _most_intensive)(lines)
     ways = [line.ways for line in lines] or [_ways_of(drug)]
-    differ = [
-        one
-        for line, sent in zip(lines, dosages, strict=True)
-        if (one := _differs(line, sent, drug))
-    ]
+    differ, needed = _in_words(lines, dosages, notes, drug, g)
     alone = _stated_alone(lines, dosages)
     problems = [
         *drug.doubts,
         *_excess_in_words(alone, g),
         *differ,
+        *needed,
         *(_told(lines) if lines else (say(Doubts.no_dose),)),
     ]
     return Dosing(
@@ -294,6 +301,7 @@ def understand(
         tuple(dict.fromkeys(problems)),
         alone,
         _largest([line.low for line in lines]),
+        bool(needed) or any(sent.as_needed for sent in dosages),
     )
 
 
@@ -305,6 +313,29 @@ def _largest(amounts: Sequence[Decimal | None]) -> Decimal | None:
 _STATED = re.compile(
     r"(?<![\d.,])(\d{1,12}(?:[.,]\d{1,6})?)[-\s\u00a0\u202f]{0,2}([^\W\d_]{1,20})(?!\s*(?:/|per\b))"
 ).finditer
+
+
+def _in_words(
+    lines: Sequence[Line],
+    dosages: Sequence[DraftDosage],
+    notes: Sequence[str],
+    drug: Drug,
+    g: Guideline,
+) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """What the words say otherwise than the structure, and that they say "as needed"."""
+    texts = (*(words for sent in dosages for words in (sent.text, *sent.beside)), *notes)
+    differ = (*_differ_in_dose(lines, dosages, drug), *_differ_over_time(lines, texts, drug, g))
+    needed = [one for one in texts if stated_in(one, g).as_needed]
+    return differ, tuple([say(Doubts.as_needed_in_words, words=one) for one in needed])
+
+
+def _differ_in_dose(
+    lines: Sequence[Line], dosages: Sequence[DraftDosage], drug: Drug
+) -> Iterator[Message]:
+    for line, sent in zip(lines, dosages, strict=True):
+        differ = _differs(line, sent, drug)
+        if differ is not None:
+            yield differ
 
 
 def _differs(line: Line, sent: DraftDosage, drug: Drug) -> Message | None:
@@ -321,6 +352,64 @@ def _differs(line: Line, sent: DraftDosage, drug: Drug) -> Message | None:
             if readings and readings.isdisjoint(stated):
                 return say(Doubts.words_differ, words=words, dose=shown_dose(line.high))
     return None
+
+
+def _differ_over_time(
+    lines: Sequence[Line], texts: Iterable[str], drug: Drug, g: Guideline
+) -> Iterator[Message]:
+    """Each text that states how often, by what way or how long, and as no line has it. A line may
+    be described by the words of another: they are of one course."""
+    ways = frozenset[Way]().union(*(line.ways for line in lines)) or _ways_of(drug)
+    for words in dict.fromkeys(texts):
+        stated = stated_in(words, g)
+        if stated.rhythms and not _is_as_often(lines, stated):
+            often = Listed(tuple([_how_often(line) for line in lines]))
+            yield say(Doubts.words_often, words=words, often=often)
+        said = _ways_in(_PORTION(" ", words), g).ways
+        if said and ways and not any(_agreed(said, frozenset({one})) for one in ways):
+            yield say(Doubts.words_way, words=words, ways=_listed(ways))
+        if stated.days and not _lasts_as_stated(lines, stated):
+            yield say(Doubts.words_lasting, words=words, lasting=_how_long(lines))
+
+
+def _is_as_often(lines: Sequence[Line], stated: Stated) -> bool:
+    """Whether some line is given about as often, or may be, since no one knows of one how often."""
+    for line in lines:
+        if line.times is None or line.span is None:
+            return True
+        for times in (line.times, line.least_times or line.times):
+            if any(one.is_near(times, line.span) for one in stated.rhythms):
+                return True
+    return False
+
+
+#: "po 1 ampułce": in Slavic languages "of each", not "by mouth".
+_PORTION = re.compile(r"\bpo(?=\s*\d)").sub
+#: How far a length in words may be from that of the structure: a month has 28 to 31 days.
+_ABOUT = Decimal("0.15")
+
+
+def _lasts_as_stated(lines: Sequence[Line], stated: Stated) -> bool:
+    """Whether a line, or all together, are as long; what has no end is not held against a first
+    phase of two weeks or more, or that another follows."""
+    known = [one for one in (*(line.days for line in lines), _duration(lines)) if one is not None]
+    known += [one for line in lines if (one := line.lasts) is not None]
+    if not known:
+        return stated.goes_on or any(one >= _TWO_WEEKS for one in stated.days)
+    return any(abs(one - said) <= _ABOUT * said for one in known for said in stated.days)
+
+
+def _how_often(line: Line) -> Message:
+    times, days = line.times, line.span
+    if times is None or days is None:
+        return say(Doubts.timing_unclear)
+    return rhythm(times, days) if days else say(Doubts.once)
+
+
+def _how_long(lines: Sequence[Line]) -> Listed | Message:
+    known = [one.days if one.days is not None else one.lasts for one in lines]
+    lengths = [say(Doubts.lasting, days=one) for one in known if one is not None]
+    return Listed(tuple(dict.fromkeys(lengths))) if lengths else say(Doubts.endless)
 
 
 def _stated_alone(lines: Sequence[Line], sent: Sequence[DraftDosage]) -> Decimal | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from cds_service.clinical import Phase, PlannedDrug
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.language import Amount, Listed, Message, Value, Words, house, say
@@ -127,7 +129,27 @@ def _interval(phase: Phase) -> Message:
             return say(Texts.interval_other, times=times, period=period, unit=_UNITS[unit])
 
 
-_WEEK, _TWO_WEEKS = 7, 14
+def rhythm(times: Decimal, days: Decimal) -> Message:
+    """How often, of so many times in so many days, as it is written of a phase."""
+    if days % _MONTH == 0 and times == 1:
+        return say(Texts.interval_months, period=days / _MONTH)
+    if days % _WEEK == 0 and times == 1 and days > _WEEK:
+        return say(Texts.interval_once, period=days / _WEEK, unit=_UNITS["wk"])
+    match times, days:
+        case 1, 1:
+            return say(Texts.interval_daily)
+        case 1, 2:
+            return say(Texts.interval_alternate)
+        case 1, 7:
+            return say(Texts.interval_weekly)
+        case 2, 7:
+            return say(Texts.interval_twice_weekly)
+    if times == 1:
+        return say(Texts.interval_once, period=days, unit=_UNITS["d"])
+    return say(Texts.interval_other, times=times, period=days, unit=_UNITS["d"])
+
+
+_WEEK, _TWO_WEEKS, _MONTH = 7, 14, 30
 _UNITS = {
     "d": say(house.Order.days),
     "wk": say(house.Order.weeks),

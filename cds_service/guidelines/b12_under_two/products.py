@@ -191,7 +191,7 @@ def _is_kit(listed: Iterable[_Listed], names: Iterable[_Name]) -> bool:
 def _false_friends(g: Guideline) -> re.Pattern[str]:
     """Those of scripts without blanks, which may hold another name."""
     every = (_plain(one) for it in g.file.names.languages.values() for one in it.false_friends)
-    return re.compile("|".join(re.escape(one) for one in every if _is_unspaced(one)))
+    return re.compile("|".join(re.escape(one) for one in every if is_unspaced(one)))
 
 
 def _without(plain: str, g: Guideline) -> str:
@@ -274,7 +274,7 @@ _EDGE = re.compile(
     rf"(?<=[{_UNSPACED}])(?=[^\W_])(?![{_UNSPACED}])|(?<=[^\W_])(?<![{_UNSPACED}])(?=[{_UNSPACED}])"
     r"|(?<=[a-z])(?=[\u0370-\u052f\u0590-\u0fff])|(?<=[\u0370-\u052f\u0590-\u0fff])(?=[a-z])"
 )
-_is_unspaced = re.compile(f"[{_UNSPACED}]+").fullmatch
+is_unspaced = re.compile(f"[{_UNSPACED}]+").fullmatch
 #: Accents of Latin, Greek and Cyrillic, points of Hebrew and Arabic: left out. What other scripts
 #: put on a letter makes another letter of it.
 _ACCENTS = re.compile(r"[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670]")
@@ -334,7 +334,7 @@ class _Phrases(NamedTuple):
 @lru_cache(maxsize=256)
 def _phrases(phrases: tuple[str, ...]) -> _Phrases:
     spelt = [one if one.isascii() else words_of(one).line.strip() for one in phrases]
-    within = tuple(one for one in spelt if _is_unspaced(one))
+    within = tuple(one for one in spelt if is_unspaced(one))
     longer = tuple(f" {one} " for one in spelt if " " in one)
     return _Phrases(frozenset(spelt).difference(within), longer, within)
 

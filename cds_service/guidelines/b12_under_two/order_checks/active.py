@@ -214,10 +214,15 @@ class _ActiveChecks:
         ):
             return
         unseen = unseen_course(self._untreated, one.order, self._course)
-        if undosed or dosing.contradicts or says_more(one.order.draft.dosages, self._g) or unseen:
-            unclear = (*dosing.problems, *unseen)
-            more = {"unclear": unclear, "contradicts": dosing.contradicts, "gaps": ()}
-            yield from self._not_checked(one, structs.replace(asked, **more))
+        doubtful = undosed or dosing.contradicts or dosing.as_needed or bool(unseen)
+        if doubtful or says_more(one.order.draft.dosages, self._g):
+            more = {
+                "unclear": (*dosing.problems, *unseen),
+                "contradicts": dosing.contradicts,
+                "as_needed": dosing.as_needed,
+                "gaps": (),
+            }
+            yield from self._not_checked(one, structs.replace(self._as_untreated(one), **more))
 
     def _not_checked(self, one: _Running, asked: OrderFacts) -> Iterator[Recommend]:
         match = self._why.first(self._g.tables.order_unclear, asked, one.order.called)

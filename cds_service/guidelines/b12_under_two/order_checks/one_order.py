@@ -262,6 +262,7 @@ class OrderChecks:
         return structs.replace(
             self._begun_anew(order, asked) if self._replaces(order) else asked,
             contradicts=order.dosing.contradicts,
+            as_needed=order.dosing.as_needed,
             in_words_alone=order.dosing.in_words_alone,
             unclear=(*order.dosing.problems, *unseen_course(asked, order, self._course)),
             repeated=repeated,

@@ -76,7 +76,7 @@ class Order(Struct, frozen=True, dict=True):
 
     @cached_property
     def dosing(self) -> Dosing:
-        return understand(self.draft.dosages, self.drug, self.weight_kg, self.g)
+        return understand(self.draft.dosages, self.drug, self.weight_kg, self.g, self.draft.notes)
 
     @cached_property
     def ways(self) -> tuple[Way, ...]:
@@ -179,6 +179,7 @@ def as_order(one: Medication, weight_kg: Decimal | None, g: Guideline) -> Order:
         codes=one.codes,
         text=one.text,
         dosages=one.dosages,
+        notes=one.notes,
     )
     return read_order(draft, weight_kg, g)
 

@@ -84,11 +84,12 @@ class OrderFacts(Struct, frozen=True):
     what the first two weeks give of the recommended regimen, known only of what begins a
     treatment; ``published`` are the schedules that it follows, and ``weekly_course`` says that it
     is the formulary's of weekly injections, ``specialist_course`` one published for the child's
-    inborn error. ``contradicts`` says that its words state another dose
-    than its structure, and ``in_words_alone`` is the largest amount that they state where no dose
-    can be read. ``unclear`` says what could not be understood of it, ``gaps`` what is needed to
-    judge it and is not there. ``repeated`` names the same drug ordered once more by the same way,
-    ``elsewhere`` by another: words or messages, which rows only ask whether there are.
+    inborn error. ``contradicts`` says that its words state another dose, rhythm, route or length
+    than its structure, ``as_needed`` that it is written so, and ``in_words_alone`` is the largest
+    amount that they state where no dose can be read. ``unclear`` says what could not be understood
+    of it, ``gaps`` what is needed to judge it and is not there. ``repeated`` names the same drug
+    ordered once more by the same way, ``elsewhere`` by another: words or messages, which rows only
+    ask whether there are.
     ``may_bleed`` and ``preservative_harms`` are known only of what is injected. ``frequent`` says
     that it is injected daily or on alternate days, ``frequent_days`` for how long, unknown without
     an end. ``worded`` are words without a code that may be such a sign or malabsorption.
@@ -114,6 +115,7 @@ class OrderFacts(Struct, frozen=True):
     per_kg_in_mg: bool = False
     needs_weight: bool = False
     contradicts: bool = False
+    as_needed: bool = False
     in_words_alone: Decimal | None = None
     unclear: tuple[Any, ...] = ()
     repeated: tuple[Any, ...] = ()
@@ -550,6 +552,11 @@ def unclear_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer
     unread = all_of(
         is_one_of(f.kind, "b12"), f.deficient, some(f.unclear), unknown(f.single), unknown(f.day)
     )
+    pressing = all_of(
+        any_of(f.deficient, is_one_of(f.status, "borderline")),
+        any_of(some(f.signs), is_one_of(f.severity, "severe")),
+    )
+    needed = all_of(is_one_of(f.kind, "b12"), f.as_needed)
     return Table.of(
         "order",
         OrderFacts,
@@ -569,9 +576,16 @@ def unclear_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer
             Row("ORD-09", unread, Answer("ORD-09", indicator="warning"), part="unread"),
             Row(
                 "ORD-09",
+                all_of(needed, pressing),
+                Answer("ORD-09", indicator="warning"),
+                part="needed",
+            ),
+            Row(
+                "ORD-09",
                 any_of(
                     is_one_of(f.kind, "unknown"),
                     all_of(is_one_of(f.kind, "b12"), any_of(some(f.unclear), some(f.gaps))),
+                    needed,
                     all_of(
                         is_one_of(f.kind, "combination"),
                         any_of(f.deficient, is_one_of(f.status, "borderline"), some(f.signs)),

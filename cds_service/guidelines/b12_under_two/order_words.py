@@ -1,0 +1,144 @@
+"""What the words of an order state of how often and how long it is given.
+
+Words choose no dose and no rhythm: they are only held against the structure of an order. What
+follows a "then" is of a later phase, and a clause about a review or a level is not of a dose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
+
+from cds_service.guidelines.b12_under_two.data import Guideline, ScheduleNames
+from cds_service.guidelines.b12_under_two.products import LONGEST_NAME, has, is_unspaced, words_of
+
+_CLAUSES = re.compile(r"[;\n()]|\.(?=\s|$)").split
+_MONTH = Decimal(30)
+
+
+class Rhythm(NamedTuple):
+    """So many times in every so many days; once in all in 0."""
+
+    times: Decimal
+    days: Decimal
+
+    def is_near(self, times: Decimal, days: Decimal) -> bool:
+        """Whether it comes to about the same: three times a week is every other day."""
+        if not self.days or not days:
+            return self.days == days
+        ratio = (self.times * days) / (times * self.days)
+        return Decimal("0.8") <= ratio <= Decimal("1.25")
+
+
+class Stated(NamedTuple):
+    """What a text states of the first phase of an order, empty where it states nothing;
+    ``goes_on`` where a later phase follows."""
+
+    rhythms: tuple[Rhythm, ...] = ()
+    days: tuple[Decimal, ...] = ()
+    as_needed: bool = False
+    goes_on: bool = False
+
+
+def stated_in(text: str, g: Guideline) -> Stated:
+    return (_stated if len(text) <= 2 * LONGEST_NAME else _stated.__wrapped__)(text, g)
+
+
+@lru_cache(maxsize=512)
+def _stated(text: str, g: Guideline) -> Stated:
+    names = g.file.names.schedule
+    phrases = _patterns(names)
+    rhythms: list[Rhythm] = []
+    days: list[Decimal] = []
+    later = False
+    for clause in _CLAUSES(text):
+        if later:
+            break
+        line, *rest = phrases.then.split(words_of(clause).line, maxsplit=1)
+        later = bool(rest)
+        if not has(words_of(line), names.apart):
+            rhythms += _rhythms(line, phrases, g)
+            days += _days(line, phrases)
+    needed = has(words_of(text), names.as_needed)
+    return Stated(tuple(dict.fromkeys(rhythms)), tuple(dict.fromkeys(days)), needed, later)
+
+
+class _Patterns(NamedTuple):
+    """The table of words as expressions over a line of words."""
+
+    rhythms: tuple[tuple[re.Pattern[str], Rhythm], ...]
+    every: re.Pattern[str]
+    lasting: re.Pattern[str]
+    then: re.Pattern[str]
+    numbers: Mapping[str, int]
+    units: Mapping[str, Decimal]
+
+
+@lru_cache(maxsize=4)
+def _patterns(names: ScheduleNames) -> _Patterns:
+    numbers = {word: int(number) for number, words in names.numbers.items() for word in words}
+    units = {
+        word: days
+        for words, days in (
+            (names.day, Decimal(1)), (names.week, Decimal(7)), (names.month, _MONTH),
+        )
+        for word in words
+    }  # fmt: skip
+    number, unit = rf"(\d{{1,3}}|{_any_of(numbers)})", rf"({_any_of(units)})"
+    before, after = _any_of(names.lasting_before), _any_of(names.lasting_after)
+    return _Patterns(
+        tuple((_pattern(one.words), Rhythm(one.times, one.days)) for one in names.rhythms),
+        re.compile(rf"(?<= )(?:{_any_of(names.every)}) {number} {unit}(?= )"),
+        re.compile(rf"(?<= )(?:(?:{before}) {number} {unit}|{number} {unit} (?:{after}))(?= )"),
+        _pattern(names.then),
+        numbers,
+        units,
+    )
+
+
+def _pattern(words: Iterable[str]) -> re.Pattern[str]:
+    """Whole words, and within a word where a script has no blanks."""
+    spelt = frozenset(words)
+    within = {one for one in spelt if is_unspaced(one)}
+    spaced = rf"(?<= )(?:{_any_of(spelt - within)})(?= )"
+    return re.compile(rf"{spaced}|{_any_of(within)}" if within else spaced)
+
+
+def _any_of(words: Iterable[str]) -> str:
+    """Longer ones first, so that none hides another."""
+    spelt = {words_of(one).line.strip() for one in words}
+    return "|".join(re.escape(one) for one in sorted(spelt, key=lambda one: (-len(one), one)))
+
+
+def _rhythms(line: str, phrases: _Patterns, g: Guideline) -> Iterator[Rhythm]:
+    """Those that are not part of another ("weekly" of "twice weekly") and not denied."""
+    found = [
+        (hit.span(), rhythm)
+        for pattern, rhythm in phrases.rhythms
+        for hit in pattern.finditer(line)
+    ]
+    found += [
+        (hit.span(), Rhythm(Decimal(1), _number(hit[1], phrases) * phrases.units[hit[2]]))
+        for hit in phrases.every.finditer(line)
+    ]
+    for (first, last), rhythm in sorted(found):
+        covered = any(
+            (other[0] <= first and last <= other[1]) and other != (first, last)
+            for other, _ in found
+        )
+        before = line[:first].rstrip().rpartition(" ")[2]
+        if not covered and before not in g.file.names.negations:
+            yield rhythm
+
+
+def _days(line: str, phrases: _Patterns) -> Iterator[Decimal]:
+    for hit in phrases.lasting.finditer(line):
+        number, unit = (hit[1], hit[2]) if hit[1] else (hit[3], hit[4])
+        yield _number(number, phrases) * phrases.units[unit]
+
+
+def _number(written: str, phrases: _Patterns) -> Decimal:
+    return Decimal(written) if written.isdecimal() else Decimal(phrases.numbers[written])

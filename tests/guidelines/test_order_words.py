@@ -1,0 +1,253 @@
+"""What an order says in words against its structure: how often, by what way, how long."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from builders import (
+    HYDROXOCOBALAMIN,
+    MUSCLE,
+    ORAL,
+    SEIZURE,
+    G,
+    Seen,
+    a_dosage,
+    a_draft,
+    a_level,
+    a_record,
+    an_injection,
+    in_force,
+    levels_drafted,
+    see,
+    see_orders,
+)
+from msgspec import structs
+
+from cds_service.clinical import DraftDosage, Instruction, Record
+from cds_service.fhir import loose
+from cds_service.fhir.dosages import read_dosages, read_notes
+from cds_service.guidelines.b12_under_two.order_words import Rhythm, stated_in
+
+Json = dict[str, Any]
+
+#: Once a week in each language of the table.
+WEEKLY = (
+    "once a week", "Weekly", "1000 mcg IM every week", "every 7 days", "q7d", "1x/week IM",
+    "einmal wöchentlich", "1x pro Woche", "alle 7 Tage", "une fois par semaine", "hebdomadaire",
+    "cada semana", "una vez a la semana", "una volta alla settimana", "uma vez por semana",
+    "wekelijks", "1x per week", "en gang om ugen", "en gang i uken", "varje vecka",
+    "kerran viikossa", "raz w tygodniu", "haftada bir", "раз в неделю", "щотижня", "毎週",
+    "每周一次", "매주",
+)  # fmt: skip
+ALTERNATE = (
+    "on alternate days", "every other day", "every 2 days", "q48h", "jeden zweiten Tag",
+    "alle 2 Tage", "un jour sur deux", "tous les 2 jours", "días alternos", "a giorni alterni",
+    "em dias alternados",
+    "om de dag", "hver anden dag", "annenhver dag", "varannan dag", "co drugi dzień", "gün aşırı",
+    "через день", "隔日", "격일",
+)  # fmt: skip
+
+
+def alternate(text: str = "", **but: Any) -> DraftDosage:
+    return a_dosage(days=2, route=MUSCLE, text=text, **but)
+
+
+def contradicts(seen: Seen) -> bool:
+    """Whether it is warned of, with both sides shown."""
+    return seen.shows("ORD-09") and seen.outcome("ORD-09").indicator == "warning"
+
+
+@pytest.mark.parametrize("text", WEEKLY)
+def test_once_a_week_is_against_alternate_days_in_any_language(text: str) -> None:
+    seen = see_orders(a_record(), an_injection(alternate(text)))
+    assert contradicts(seen)
+    assert seen.says("its structure on alternate days")
+    assert seen.says(text)
+    assert not contradicts(
+        see_orders(a_record(), an_injection(a_dosage(days=7, route=MUSCLE, text=text)))
+    )
+
+
+@pytest.mark.parametrize("text", ALTERNATE)
+def test_alternate_days_are_against_once_a_week_in_any_language(text: str) -> None:
+    assert contradicts(
+        see_orders(a_record(), an_injection(a_dosage(days=7, route=MUSCLE, text=text)))
+    )
+    assert not contradicts(see_orders(a_record(), an_injection(alternate(text))))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "then weekly", "1000 micrograms on alternate days for 2 weeks, then every 2 months",
+        "alternate days; check level weekly", "Alternate days. Weekly weights.", "not weekly",
+        "alle 2 Tage, danach wöchentlich", "un jour sur deux puis une fois par semaine",
+        "three times a week", "po 1 ampułce co drugi dzień", "after the feed", "with 2 mL saline",
+        "child 5 months old", "deep in the thigh", "1 mL",
+    ],
+)  # fmt: skip
+def test_words_that_repeat_the_order_or_a_later_phase_are_no_contradiction(text: str) -> None:
+    assert not contradicts(see_orders(a_record(), an_injection(alternate(text))))
+
+
+def test_each_line_of_a_phased_order_may_describe_the_course() -> None:
+    first = structs.replace(
+        alternate("alternate days for two weeks, then weekly"), days=Decimal(14), sequence=1
+    )
+    second = a_dosage(days=7, route=MUSCLE, text="once weekly", sequence=2)
+    assert not contradicts(see_orders(a_record(), an_injection(first, second)))
+    other = structs.replace(second, text="once a month")
+    assert contradicts(see_orders(a_record(), an_injection(first, other)))
+
+
+@pytest.mark.parametrize("place", ["text", "beside", "instruction", "note"])
+def test_words_count_wherever_they_stand(place: str) -> None:
+    line, notes = alternate(), ()
+    if place == "note":
+        notes = ("once a week",)
+    elif place == "text":
+        line = alternate("once a week")
+    else:
+        told = (Instruction(text="once a week"),) if place == "instruction" else ()
+        line = structs.replace(line, beside=("once a week",), instructions=told)
+    assert contradicts(see_orders(a_record(), an_injection(line, notes=notes)))
+    order = in_force(line, code=HYDROXOCOBALAMIN, ago=3, route=MUSCLE, notes=notes)
+    assert contradicts(see(a_record(medications=[order])))
+
+
+@pytest.mark.parametrize(
+    ("sent", "notes"),
+    [
+        ({"note": [{"text": "once a week"}]}, ("once a week",)),
+        ({"note": {"text": "once a week"}}, ("once a week",)),
+        ({"note": "once a week"}, ("once a week",)),
+        ({"renderedDosageInstruction": "once a week"}, ("once a week",)),
+        ({"note": [{"authorString": "x"}, {"text": ""}]}, ()),
+        ({}, ()),
+    ],
+)
+def test_the_notes_of_every_version_are_read(sent: Json, notes: tuple[str, ...]) -> None:
+    assert read_notes(loose.decode(json.dumps(sent).encode())) == notes
+
+
+@pytest.mark.parametrize(
+    ("route", "text", "expected"),
+    [
+        (MUSCLE, "by mouth", True),
+        (MUSCLE, "1 mL PO", True),
+        (MUSCLE, "zum Einnehmen", True),
+        (MUSCLE, "i.m.", False),
+        (MUSCLE, "by injection", False),
+        (MUSCLE, "subcutaneously", True),
+        (MUSCLE, "not by mouth", False),
+        (ORAL, "IM", True),
+        (ORAL, "in den Muskel", True),
+        (ORAL, "domięśniowo", True),
+        (ORAL, "by mouth", False),
+        (ORAL, "1 mL po", False),
+    ],
+)
+def test_a_route_in_words_is_held_against_that_of_the_structure(
+    route: Any, text: str, expected: bool
+) -> None:
+    draft = an_injection(a_dosage(days=7, route=route, text=text))
+    if route is ORAL:
+        draft = a_draft(a_dosage(text=text))
+    assert contradicts(see_orders(a_record(), draft)) is expected
+
+
+@pytest.mark.parametrize(
+    ("lasting", "text", "expected"),
+    [
+        (14, "for 14 days", False),
+        (14, "for 2 weeks", False),
+        (14, "für zwei Wochen", False),
+        (14, "for 3 days", True),
+        (14, "pendant 5 jours", True),
+        (14, "for 3 days, then as the clinic says", True),
+        (14, "3 Tage lang", True),
+        (90, "for three months", False),
+        (None, "for 3 days", True),
+        (None, "for 13 days", True),
+        (None, "for 14 days", False),
+        (None, "for 3 days, then weekly", False),
+        (None, "for a child 3 days old", False),
+    ],
+)
+def test_a_length_in_words_is_held_against_that_of_the_structure(
+    lasting: int | None, text: str, expected: bool
+) -> None:
+    line = structs.replace(alternate(text), days=None if lasting is None else Decimal(lasting))
+    assert contradicts(see_orders(a_record(), an_injection(line))) is expected
+
+
+NEEDED = (
+    "prn", "P.R.N.", "1 mg IM if needed", "bei Bedarf", "si besoin", "si es necesario",
+    "al bisogno", "se necessário", "zo nodig", "vid behov", "ved behov", "tarvittaessa",
+    "w razie potrzeby",
+    "gerektiğinde", "при необходимости", "必要時", "필요시",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NEEDED)
+def test_as_needed_in_words_is_a_warning_where_treatment_presses(text: str) -> None:
+    draft = an_injection(alternate(text))
+    for record, indicator in (
+        (a_record(), "info"),
+        (a_record(problems=[SEIZURE]), "warning"),
+        (a_record(level=a_level(80)), "warning"),
+        (a_record(level=a_level(250), problems=[SEIZURE]), "warning"),
+    ):
+        assert see_orders(record, draft).outcome("ORD-09").indicator == indicator
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"asNeededBoolean": True}, {"asNeededCodeableConcept": {"text": "for fatigue"}},
+        {"asNeeded": True}, {"asNeededFor": [{"text": "fatigue"}]},
+        {"timing": {"code": {"text": "PRN"}}}, {"timing": {"code": {"coding": [{"code": "prn"}]}}},
+        {"text": "as needed"}, {"patientInstruction": "if needed"},
+        {"additionalInstruction": [{"text": "as required"}]},
+    ],
+)  # fmt: skip
+def test_as_needed_is_read_in_the_shape_of_every_version(sent: Json) -> None:
+    line: Json = {
+        "route": {"text": "IM"},
+        "timing": {"repeat": {"frequency": 1, "period": 2, "periodUnit": "d"}},
+        "doseAndRate": [{"doseQuantity": {"value": 1000, "unit": "ug", "code": "ug"}}],
+    }
+    order = loose.decode(json.dumps({"dosageInstruction": [{**line, **sent}]}).encode())
+    severe = a_record(level=a_level(80))
+    seen = see_orders(severe, an_injection(*read_dosages(order)))
+    assert seen.outcome("ORD-09").indicator == "warning"
+    active = in_force(*read_dosages(order), code=HYDROXOCOBALAMIN, ago=30, route=MUSCLE)
+    for level in (a_level(80, ago=40), a_level(80, ago=2)):
+        chart = see(a_record(level=level, medications=[active]))
+        assert chart.outcome("ORD-09").indicator == "warning"
+
+
+def test_what_is_given_always_is_not_called_as_needed() -> None:
+    order = loose.decode(
+        json.dumps(
+            {"dosageInstruction": [{"asNeededBoolean": False, "text": "1000 ug IM daily"}]}
+        ).encode()
+    )
+    (line,) = read_dosages(order)
+    assert not line.as_needed
+    adequate: Record = a_record(level=a_level(400))
+    draft = an_injection(a_dosage(days=7, route=MUSCLE, text="weekly injections are needed"))
+    assert not see_orders(adequate, draft, *levels_drafted()).shows("ORD-09")
+
+
+def test_a_text_is_read_by_its_longest_phrases() -> None:
+    stated = {
+        "twice weekly": (2, 7), "every other week": (1, 14), "every 3 months": (1, 90),
+        "three times a day": (3, 1), "single dose": (1, 0), "every six weeks": (1, 42),
+    }  # fmt: skip
+    for text, (times, days) in stated.items():
+        assert stated_in(text, G).rhythms == (Rhythm(Decimal(times), Decimal(days)),), text
+    assert stated_in("x" * 5000, G).rhythms == ()
