@@ -1169,6 +1169,17 @@ def what_is_given_as_needed_may_not_be_given() -> None:
         assert see_orders(record, needed).outcome("ORD-09").indicator == indicator
 
 
+def words_of_bleeding_hold_back_the_muscle() -> None:
+    named = a_record(level=a_level(80), problems=[a_problem(None, text="Haemophilia A")])
+    (drug, *_) = see(named).drugs
+    assert drug.route == G.file.routes.subcutaneous
+    seen = see_orders(named, an_injection())
+    assert seen.outcome("ORD-11").indicator == "warning"
+    assert [one.choice.recommended for one in seen.offers if one.outcome.card == "ORD-11"] == [
+        False
+    ]
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1286,6 +1297,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     the_gravest_of_the_cards_of_small_doses_speaks,
     words_are_held_against_the_rhythm_and_choose_none,
     what_is_given_as_needed_may_not_be_given,
+    words_of_bleeding_hold_back_the_muscle,
 )
 
 

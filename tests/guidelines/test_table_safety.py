@@ -30,11 +30,13 @@ from builders import (
     a_record,
     a_weight,
     an_allergy,
+    an_injection,
     an_order,
     day,
     months_old,
     on_treatment,
     see,
+    see_orders,
 )
 
 from cds_service.clinical import Code, Measurement, Record
@@ -435,3 +437,40 @@ def test_an_unidentified_dose_is_said_as_long_as_it_would_be_treatment_now(
 def test_what_was_not_given_need_not_be_identified(status: str) -> None:
     seen = see(a_record(medications=[a_dose_given(codes=(), text="", status=status)]))
     assert not seen.says("could not be identified")
+
+
+BLEEDING = (
+    "Haemophilia A", "hemophilia", "Von Willebrand disease", "on warfarin", "anticoagulated",
+    "Hämophilie", "Gerinnungsstörung", "Hémophilie B", "hemofilia", "emofilia", "stollingsstoornis",
+    "blødersygdom", "małopłytkowość", "гемофилия", "血友病", "Seizures, haemophilia A",
+)  # fmt: skip
+NO_BLEEDING = (
+    "No haemophilia",
+    "family history of haemophilia",
+    "haemophilia excluded",
+    "Haemangioma",
+)
+
+
+@pytest.mark.parametrize("text", [*BLEEDING, *NO_BLEEDING])
+def test_words_of_bleeding_hold_back_the_muscle(text: str) -> None:
+    """As the code does; the change of an order is offered, not selected."""
+    bleeds = text in BLEEDING
+    record = a_record(level=a_level(80), problems=[a_problem(None, text=text)])
+    seen = see(record)
+    routes = G.file.routes
+    assert seen.drugs
+    assert {one.route for one in seen.drugs} == {
+        routes.subcutaneous if bleeds else routes.intramuscular
+    }
+    assert seen.says("Nothing into the muscle until it is ruled out") is bleeds
+    ordered = see_orders(record, an_injection())
+    assert ordered.shows("ORD-11") is bleeds
+    selected = [one.choice.recommended for one in ordered.offers if one.outcome.card == "ORD-11"]
+    assert selected == ([False] if bleeds else [])
+
+
+def test_a_code_of_bleeding_next_to_words_of_it_still_selects_the_change() -> None:
+    record = a_record(problems=[HEMOPHILIA, a_problem(None, text="haemophilia")])
+    seen = see_orders(record, an_injection())
+    assert [o.choice.recommended for o in seen.offers if o.outcome.card == "ORD-11"] == [True]

@@ -313,6 +313,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     active_now: str
     looks_like_b12: str
     worded_malabsorption: str
+    worded_bleeding: str
     medication_unknown: str
     given_by_name: str
     given_unknown: str
@@ -851,6 +852,7 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
 
     neurological: tuple[str, ...]
     malabsorption: tuple[str, ...]
+    bleeding: tuple[str, ...]
     suggestive: tuple[str, ...]
     weak: tuple[str, ...]
     screening: tuple[str, ...]

@@ -256,7 +256,7 @@ def _feeding(facts: Facts) -> Value:
 def _problems(facts: Facts) -> Iterator[Message]:
     anaemia = (*facts.anemia, *facts.megaloblastic, *facts.pancytopenia)
     deficiency = (*facts.deficiency, *facts.deficiency_nonspecific)
-    bleeding = (*facts.bleeding, *facts.thrombocytopenia)
+    bleeding = (*facts.bleeding, *facts.thrombocytopenia, *facts.worded.bleeding)
     possible = facts.malabsorption_possible
     groups: tuple[tuple[Sequence[Finding], Message], ...] = (
         (facts.neurological, say(Explain.neurological, found=_found(facts.neurological))),

@@ -35,6 +35,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline, Product, Texts
 from cds_service.guidelines.b12_under_two.growth import Fall, fall_of
 from cds_service.guidelines.b12_under_two.meanings import (
     Meaning,
+    bleeds,
     diseases_of_the_mother,
     is_called_the_mothers,
     is_of_the_mother,
@@ -89,6 +90,7 @@ class Worded(Struct, frozen=True):
     weak: tuple[Finding, ...] = ()
     screening: tuple[Finding, ...] = ()
     mother: tuple[Finding, ...] = ()
+    bleeding: tuple[Finding, ...] = ()
 
 
 class Vegan(NamedTuple):
@@ -226,6 +228,7 @@ class _Problems:
         self._procedures: dict[str, list[tuple[Procedure, Code]]] = {}
         self.unverified: list[Problem] = []
         self._worded: dict[Meaning, list[Finding]] = {}
+        self._bleeding: list[Finding] = []
         for problem in record.problems:
             self._sort_in(problem)
         for procedure in record.procedures:
@@ -247,11 +250,13 @@ class _Problems:
             self._problems.setdefault(name, []).append((problem, code))
         if lists or not counts(problem, self._on, lasting=False, in_remission=False):
             return
-        meaning = meaning_of((problem.text, *(code.display for code in problem.codes)), self._g)
+        names = (problem.text, *(code.display for code in problem.codes))
+        meaning = meaning_of(names, self._g)
+        found = _finding(problem, next(iter(problem.codes), Code("", "")), self._g)
         if meaning is not None:
-            code = next(iter(problem.codes), Code("", ""))
-            found = _finding(problem, code, self._g)
             self._worded.setdefault(meaning, []).append(found)
+        if bleeds(names, self._g):
+            self._bleeding.append(found)
         if mentioned:
             self.unverified.append(problem)
 
@@ -290,7 +295,8 @@ class _Problems:
 
     @property
     def worded(self) -> Worded:
-        return Worded(**{meaning: tuple(found) for meaning, found in self._worded.items()})
+        meant = {meaning: tuple(found) for meaning, found in self._worded.items()}
+        return Worded(**meant, bleeding=tuple(self._bleeding))
 
     def procedures(self, name: str) -> tuple[Finding, ...]:
         if name not in self._procedures:

@@ -43,6 +43,12 @@ def _meaning_of(said: tuple[str, ...], g: Guideline) -> Meaning | None:
     return "weak" if any(_stands(one, signs.weak, signs) for one in said) else None
 
 
+def bleeds(names: Iterable[str], g: Guideline) -> bool:
+    """Whether a problem's names may mean that the child bleeds, whatever else they mean."""
+    signs = g.file.names.signs
+    return any(_stands(one, signs.bleeding, signs) for one in names if one)
+
+
 #: Where one statement ends: a sign is not set aside from beyond. "Z. n." and "St. p." are one.
 _CLAUSE = re.compile(r"[,;()\[\]|\n!?]|(?<=\w{3})\.|\s[-\u2013\u2014]\s")
 #: How many words may be between a sign and what denies it.

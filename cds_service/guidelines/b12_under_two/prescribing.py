@@ -74,7 +74,7 @@ def read_safety(facts: Facts, a: Assessment | None, g: Guideline) -> SafetyFacts
         platelets=count.value if count is not None else None,
         platelets_days=_age_of_count(count, facts.on, g.limits),
         platelets_exact=count is not None and not count.comparator,
-        bleeding=bool(facts.bleeding),
+        bleeding=bool(facts.bleeding or facts.worded.bleeding),
         thrombocytopenia=bool(facts.thrombocytopenia),
         newborn=facts.age.neonate,
         born_at=born_at,
@@ -99,6 +99,18 @@ def must_not_inject_muscle(facts: Facts, g: Guideline, why: Reasoning) -> bool:
     A low count of the last month counts until a newer one lifts it.
     """
     return why.row(g.tables.safety, "SAF-03", read_safety(facts, None, g))
+
+
+def bleeds_by_words(facts: Facts) -> bool:
+    """Whether nothing but words without a known code speaks against the muscle."""
+    return bool(facts.worded.bleeding) and not (facts.bleeding or facts.thrombocytopenia)
+
+
+def bleeding_in_words(facts: Facts) -> Iterator[Message]:
+    """The words without a known code that speak against an injection into the muscle."""
+    names = tuple(dict.fromkeys([one.name for one in facts.worded.bleeding]))
+    if names:
+        yield say(Texts.worded_bleeding, names=Listed(names))
 
 
 def age_based_amount(kg: Decimal, dose: Dose) -> Decimal:
@@ -498,6 +510,8 @@ class _SafetyNotes:
         if p.subcutaneous:
             self._say(say(Texts.bleeding, because=self._why_not_into_muscle()), "warning")
             self._say(say(Texts.bleeding_label), part="position")
+            for note in bleeding_in_words(p.facts):
+                self._say(note, "warning")
         elif not self._counted():
             self._say(self._without_a_count(), part="before")
 

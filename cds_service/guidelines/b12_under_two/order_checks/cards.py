@@ -52,6 +52,12 @@ class Said(NamedTuple):
         )
         return Said(card, self.answer)
 
+    def resting_on(self, words: Iterable[Message]) -> Said:
+        """With the words that it rests on, and nothing preselected."""
+        choices = tuple([structs.replace(one, recommended=False) for one in self.card.choices])
+        notes = (*self.card.notes, *(Note("safety", one) for one in words))
+        return Said(structs.replace(self.card, choices=choices, notes=notes), self.answer)
+
 
 class Cards:
     """Writes the cards of one call; what they all say of the child is calculated once."""

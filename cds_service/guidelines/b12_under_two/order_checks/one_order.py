@@ -26,6 +26,8 @@ from cds_service.guidelines.b12_under_two.order_checks.indication import indicat
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order, unread
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, alone
 from cds_service.guidelines.b12_under_two.prescribing import (
+    bleeding_in_words,
+    bleeds_by_words,
     must_not_inject_muscle,
     preservative_matters,
 )
@@ -535,16 +537,21 @@ class OrderChecks:
         facts, g, why = self.facts, self.g, self._why
         asked = structs.replace(asked, may_bleed=must_not_inject_muscle(facts, g, why))
         for row in why.all(g.tables.order_injection, asked, order.called).fired:
-            yield self._speak(row, order, self._injected_in_words(row))
+            said = self._speak(row, order, self._injected_in_words(row))
+            if row.then.correction == "under the skin" and bleeds_by_words(facts):
+                said = said.resting_on(bleeding_in_words(facts))
+            yield said
         asked = structs.replace(asked, preservative_harms=preservative_matters(facts, g, why))
         match = why.all(g.tables.order_preservative, asked, order.called)
         yield from self._say(match, order, {})
 
     def _injected_in_words(self, row: Row[Answer]) -> Mapping[str, object]:
-        bleeding = named((*self.facts.bleeding, *self.facts.thrombocytopenia))
+        facts = self.facts
+        bleeding = named((*facts.bleeding, *facts.thrombocytopenia, *facts.worded.bleeding))
+        asks = bool(facts.bleeding or facts.worded.bleeding)
         return {
             "bleeding": bleeding or say(Orders.low_platelets),
-            "deep": say(Orders.deep_and_ask if self.facts.bleeding else Orders.deep_or_wait),
+            "deep": say(Orders.deep_and_ask if asks else Orders.deep_or_wait),
             "route": _WHERE[row.then.correction],
         }
 
