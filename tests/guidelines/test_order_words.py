@@ -64,7 +64,7 @@ def contradicts(seen: Seen) -> bool:
 def test_once_a_week_is_against_alternate_days_in_any_language(text: str) -> None:
     seen = see_orders(a_record(), an_injection(alternate(text)))
     assert contradicts(seen)
-    assert seen.says("its structure on alternate days")
+    assert seen.says("its structure says on alternate days")
     assert seen.says(text)
     assert not contradicts(
         see_orders(a_record(), an_injection(a_dosage(days=7, route=MUSCLE, text=text)))

@@ -559,6 +559,9 @@ def _phrases(data: Any, name: str = "names") -> Iterator[tuple[str, str]]:
     if isinstance(data, Mapping):
         for key, value in data.items():
             yield from _phrases(value, f"{name}.{key}")
+    elif name == "names.schedule.rhythms":
+        for one in data:
+            yield from ((f"{name} of {one['days']} days", phrase) for phrase in one["words"])
     elif name != "names.labs" and not name.startswith("names.labs."):
         yield from ((name, phrase) for phrase in data)
 

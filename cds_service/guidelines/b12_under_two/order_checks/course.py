@@ -48,6 +48,10 @@ class _Part(NamedTuple):
     def injected(self) -> bool:
         return self.order.injected if self.dose is None else self.dose.injected
 
+    def is_aside(self, order: Order) -> bool:
+        """Whether it does not count next to ``order``: what is swallowed next to an injection."""
+        return order.injected and not self.injected
+
     @property
     def is_known(self) -> bool:
         return self.within(self.day or date.max) is not None
@@ -149,7 +153,17 @@ class Course:
             *(_Part(one, self._facts.on) for one in drafts),
             *(one for one in begun if one.order.draft.source not in sources),
         ]
-        return [one for one in parts if one.injected] if order.injected else parts
+        return [
+            one
+            for one in parts
+            if one.order is order or not (self._is_confused(one.order) or one.is_aside(order))
+        ]
+
+    def _is_confused(self, order: Order) -> bool:
+        """Whether its unit was probably confused: it will not be given as it is written."""
+        ends = (order.dosing.single_high, order.dosing.day_most)
+        limit = self.g.limits.dose_excessive
+        return any(one is not None and limit.holds(one) for one in ends)
 
     @cached_property
     def _begun(self) -> list[_Part]:

@@ -380,9 +380,10 @@ class OrderChecks:
         return structs.replace(asked, share=self._course.share_alone(order))
 
     def _replaces(self, order: Order) -> bool:
-        """Whether the orders in force end with its change, so that it is the only one."""
-        running = self._running and self._kept is None and self._first is order
-        return bool(running) and self._is_wrong(order)
+        """Whether the others end with its change, so that it is the only one."""
+        if self._kept is not None or self._first is not order:
+            return False
+        return (bool(self._running) or len(self._of_b12) > 1) and self._is_wrong(order)
 
     @cached_property
     def _running(self) -> list[Order]:
@@ -410,17 +411,20 @@ class OrderChecks:
     @cached_property
     def _first(self) -> Order:
         """The draft that is changed where no order is right: the first wrong one, rather one that
-        is not too much."""
+        is not too much, and rather one that is enough on its own."""
         wrong = [one for one in self._of_b12 if self._is_wrong(one)]
-        fit = (
-            one
-            for one in wrong
-            if not any(
-                row.then.correction != "none"
-                for row in all_matches(self.g.tables.order_excess, self._asked(one)).fired
-            )
+        return min(wrong, key=self._faults, default=self._of_b12[0])
+
+    def _faults(self, order: Order) -> tuple[bool, bool]:
+        """Whether it is too much, and too little once the others are gone."""
+        tables = self.g.tables
+        alone = at_least(self._by_itself(order), order)
+        asks = ((tables.order_excess, self._asked(order)), (tables.order_shortage, alone))
+        much, little = (
+            any(row.then.correction != "none" for row in all_matches(table, asked).fired)
+            for table, asked in asks
         )
-        return next(fit, next(iter(wrong), self._of_b12[0]))
+        return much, little
 
     def _could_be_the_only_one(self, order: Order) -> bool:
         """Right on its own, and a treatment; a draft is understood whole as well, while an order
@@ -588,7 +592,7 @@ class OrderChecks:
         stop = [Choice("ORD-06", label, plans, recommended=coded)] if plans else []
         if self._kept is order:
             return tuple(stop)
-        if elsewhere and self._is_wrong(order):
+        if elsewhere and self._is_settled(order):
             return ()  # another card takes it away, or changes it and ends the others
         removed = self._removed(order, "ORD-06", recommended=self._is_one_too_many(order))
         if elsewhere and self._kept is not None:
@@ -604,8 +608,19 @@ class OrderChecks:
         alone = len(self._of_b12) == 1 and not self._running
         if alone or (not self._is_wrong(order) and is_wrong(self._by_itself(order), order, self.g)):
             return False
-        first = self._first is order
-        return not (first and self._is_wrong(order) and self._regimens.like(order) is not None)
+        return not (self._is_wrong(order) and self._goes_on(order))
+
+    def _is_settled(self, order: Order) -> bool:
+        """Whether the card of what is wrong with it leaves one order."""
+        return self._is_wrong(order) and (self._kept is not None or self._goes_on(order))
+
+    def _goes_on(self, order: Order) -> bool:
+        """Whether it is changed where no order is right: preselected, or the child has
+        nothing else. A change that rests on words does not end what is in force."""
+        regimen = self._regimens.like(order)
+        if regimen is None or self._first is not order:
+            return False
+        return regimen.recommended or not self._running
 
     def _unclear(self, order: Order, asked: OrderFacts, reasons: Sequence[Words]) -> list[Said]:
         """What could not be calculated is stated, it never passes for checked."""
