@@ -186,6 +186,8 @@ class Medication(Struct, frozen=True, gc=False):
     notes: tuple[str, ...] = ()
 
 
+#: The status of an order in force not to give a drug.
+PROHIBITED = "prohibited"
 #: Statuses, in R4's words, of an order that is carried out or may be at once.
 IN_FORCE = frozenset({"active", "on-hold"})
 
@@ -264,16 +266,16 @@ Edition = Literal["DSTU2", "STU3", "R4", "R4B", "R5"]
 class Draft(Struct, frozen=True):
     """One order being written.
 
-    ``kind`` is "drug", "test" or "other". ``source`` is how the client names it
-    ("MedicationRequest/request-123"; "" without an id: it cannot be changed, only added to).
-    ``selected`` when the clinician is working on it now. ``begun`` is false for a drug order that
-    names no medication yet. A medication that is named but cannot be obtained has neither ``codes``
-    nor ``text``. ``test`` is a laboratory order as the record would have it. ``edition`` is the
-    FHIR version whose shape it has; ``resource`` the draft as it was sent. ``notes`` are its words
-    as a whole.
+    ``kind`` is "drug", "test", "prohibition" (of a drug) or "other". ``source`` is how the client
+    names it ("MedicationRequest/request-123"; "" without an id: it cannot be changed, only added
+    to). ``selected`` when the clinician is working on it now. ``begun`` is false for a drug order
+    that names no medication yet. A medication that is named but cannot be obtained has neither
+    ``codes`` nor ``text``. ``test`` is a laboratory order as the record would have it. ``edition``
+    is the FHIR version whose shape it has; ``resource`` the draft as it was sent. ``notes`` are its
+    words as a whole.
     """
 
-    kind: Literal["drug", "test", "other"]
+    kind: Literal["drug", "test", "prohibition", "other"]
     source: str
     resource: bytes
     selected: bool = True

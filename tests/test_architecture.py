@@ -176,6 +176,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.products": (_B12, "msgspec"),
     "guidelines.b12_under_two.dosing": (_B12, "msgspec"),
     "guidelines.b12_under_two.order_words": (_B12, ""),
+    "guidelines.b12_under_two.prohibitions": (_B12, ""),
     "guidelines.b12_under_two.antidote": (_B12, ""),
     "guidelines.b12_under_two.order_checks": (_B12, "msgspec"),
     "guidelines.b12_under_two.order_checks.active": (_B12, "msgspec"),

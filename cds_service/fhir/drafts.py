@@ -260,14 +260,16 @@ def _is_of(owner: Owner, entry: Entry) -> bool:
 
 def _draft(entry: Entry, find_product: _Find, *, is_selected: bool) -> Draft:
     sent, modified = entry.members, _modifiers(entry.members)
-    kind: Literal["drug", "test", "other"] = "other"
-    if loose.one(sent.get("doNotPerform")) not in (True, "true"):
+    kind: Literal["drug", "test", "prohibition", "other"] = "other"
+    if loose.one(sent.get("doNotPerform")) in (True, "true"):
+        kind = "prohibition" if entry.kind in _DRUGS else "other"
+    else:
         kind = "drug" if entry.kind in _DRUGS else "test" if entry.kind in _TESTS else "other"
     if kind == "other" and _holds_an_order(entry):
         raise Unreadable
     product: Product | None = None
     test: TestOrder | None = None
-    if kind == "drug":
+    if kind in ("drug", "prohibition"):
         product = _product(sent, find_product)
     elif kind == "test":
         test = _test(entry)
@@ -282,10 +284,10 @@ def _draft(entry: Entry, find_product: _Find, *, is_selected: bool) -> Draft:
         selected=is_selected,
         status=loose.text(sent.get("status")),
         intent=loose.text(sent.get("intent")),
-        begun=kind != "drug" or product is not None,
+        begun=kind not in ("drug", "prohibition") or product is not None,
         codes=codes,
         text=text,
-        dosages=read_dosages(sent, modified) if kind == "drug" else (),
+        dosages=read_dosages(sent, modified) if kind in ("drug", "prohibition") else (),
         test=test,
         edition=_edition(entry),
         notes=read_notes(sent) if kind == "drug" else (),

@@ -1180,6 +1180,15 @@ def words_of_bleeding_hold_back_the_muscle() -> None:
     ]
 
 
+def an_order_not_to_give_holds_back_and_treats_nothing() -> None:
+    forbidden = an_order(status="prohibited", codes=(), text="Vitamin B12", dosages=())
+    seen = see(a_record(medications=[forbidden]))
+    assert set(seen.doses.values()) == {False}
+    assert not seen.evaluation.facts.therapy.current
+    drafted = a_draft(kind="prohibition", text="Vitamin B12", code=None)
+    assert see_orders(a_record(), drafted).outcome("ORD-09").indicator == "warning"
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1298,6 +1307,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     words_are_held_against_the_rhythm_and_choose_none,
     what_is_given_as_needed_may_not_be_given,
     words_of_bleeding_hold_back_the_muscle,
+    an_order_not_to_give_holds_back_and_treats_nothing,
 )
 
 

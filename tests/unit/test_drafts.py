@@ -386,8 +386,8 @@ def test_a_number_for_an_id_is_its_text() -> None:
     [
         ({"resourceType": "NutritionOrder", "patient": {"reference": "Patient/p1"}}, "other"),
         ({"resourceType": "DeviceRequest"}, "other"),
-        (order(doNotPerform=True), "other"),
-        (order(doNotPerform=["true"]), "other"),
+        (order(doNotPerform=True), "prohibition"),
+        (order(doNotPerform=["true"]), "prohibition"),
         ({"resourceType": "ServiceRequest", "doNotPerform": True}, "other"),
         (order(doNotPerform=False), "drug"),
         (order(doNotPerform="no"), "drug"),

@@ -945,8 +945,12 @@ def test_a_medication_nobody_can_identify_is_kept_as_unknown(changes: Json, text
     assert (found.codes, found.text) == ((), text)
 
 
-def test_an_order_not_to_give_something_is_not_an_order() -> None:
-    assert unreadable("meds", order(doNotPerform=True))
+def test_an_order_not_to_give_something_has_a_status_of_its_own() -> None:
+    assert medication(order(doNotPerform=True)).status == "prohibited"
+    assert medication(order(doNotPerform=False)).status == "active"
+    over = read(meds=[order(doNotPerform=True, status="stopped")])
+    assert not over.medications
+    assert not over.unreadable
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ class Collector:
     def _refuse(
         self, need: Need, resource: Raw | bytes, mine: bool | None, sent: Any, why: Unreadable
     ) -> bool:
-        """Counts what a reader could not use; true where it was understood: it orders nothing."""
+        """Counts what a reader could not use; true where it was understood: it orders no test."""
         if getattr(sent, "do_not_perform", False):
             self.unreadable[need.key] = self.unreadable.get(need.key, 0) + 1
             return True

@@ -7,7 +7,16 @@ from typing import Literal, NamedTuple
 
 from msgspec import Raw
 
-from cds_service.clinical import Code, Dose, DraftDosage, Medication, Moment, Reason
+from cds_service.clinical import (
+    IN_FORCE,
+    PROHIBITED,
+    Code,
+    Dose,
+    DraftDosage,
+    Medication,
+    Moment,
+    Reason,
+)
 from cds_service.fhir import editions, elements, loose, wire
 from cds_service.fhir.dosages import read_dosages, read_notes
 from cds_service.fhir.elements import Unreadable
@@ -48,11 +57,19 @@ _NEVER_WAS = frozenset({"not-done", "not-taken", "entered-in-error", "intended",
 
 
 def read_drug(sent: wire.Drug, context: Context, resource: Raw | bytes) -> tuple[Medication, ...]:
+    drug = _product_of(sent, context)
     if sent.do_not_perform:
-        raise Unreadable  # an order not to give something has no place in the record
-    codes, text, resolved = _product_of(sent, context)
-    if codes and not context.wants(codes):
-        return ()
+        if not drug.codes and not drug.text:
+            raise Unreadable
+        wanted = _status(sent) == PROHIBITED  # else it forbids nothing any more, or not yet
+    else:
+        wanted = not drug.codes or context.wants(drug.codes)
+    return (_medication(sent, drug, context, resource),) if wanted else ()
+
+
+def _medication(
+    sent: wire.Drug, drug: _Identity, context: Context, resource: Raw | bytes
+) -> Medication:
     sort, moments = _SORTS.get(sent.resource_type, _ORDER), context.moments
     status = _status(sent)
     begun, ended = sort.when.of(sent, moments)
@@ -65,22 +82,20 @@ def read_drug(sent: wire.Drug, context: Context, resource: Raw | bytes) -> tuple
     ended = ended if ended is not begun else sort.ended.ended(sent, moments)
     dosages = sent.dosage_instruction or elements.listed(sent.dosage)
     lines, notes = _as_written(sort, status, resource)
-    return (
-        Medication(
-            sort.kind,
-            codes,
-            text,
-            status,
-            source_of(sent),
-            intent=sent.intent or "",
-            authored=authored,
-            ended=ended or _planned_end(sort, sent, context, status, dosages),
-            doses=tuple(map(_dose, dosages)),
-            resource=bytes(resource) if sort is _ORDER else b"",
-            dosages=lines,
-            unresolved=not resolved,
-            notes=notes,
-        ),
+    return Medication(
+        sort.kind,
+        drug.codes,
+        drug.text,
+        status,
+        source_of(sent),
+        intent=sent.intent or "",
+        authored=authored,
+        ended=ended or _planned_end(sort, sent, context, status, dosages),
+        doses=tuple(map(_dose, dosages)),
+        resource=bytes(resource) if sort is _ORDER else b"",
+        dosages=lines,
+        unresolved=not drug.resolved,
+        notes=notes,
     )
 
 
@@ -88,6 +103,8 @@ def _status(sent: wire.Drug) -> str:
     status = status_of(sent)
     if status == "entered-in-error":
         return status
+    if sent.do_not_perform and status in IN_FORCE:
+        return PROHIBITED
     said = [sent.taken or ""]
     if sent.adherence is not None:
         said += [code.code for code in elements.codes(sent.adherence.code)]

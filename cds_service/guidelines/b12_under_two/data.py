@@ -314,6 +314,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     looks_like_b12: str
     worded_malabsorption: str
     worded_bleeding: str
+    prohibited: str
     medication_unknown: str
     given_by_name: str
     given_unknown: str
@@ -553,6 +554,8 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     medication_unread: str
     and_others: str
     not_read: str
+    not_to_give: str
+    forbidden: str
     not_available: str
     incomplete: str
     weight_too_old: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import product as every_pair
@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import structs
 
-from cds_service.clinical import Moment, Phase, PlannedDrug, PlannedTest
+from cds_service.clinical import Code, Moment, Phase, PlannedDrug, PlannedTest
 from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.age import (
     add_months,
@@ -22,6 +22,8 @@ from cds_service.guidelines.b12_under_two.assessment import Assessment, Status, 
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Limits, Product, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
 from cds_service.guidelines.b12_under_two.giving import given
+from cds_service.guidelines.b12_under_two.products import Way
+from cds_service.guidelines.b12_under_two.prohibitions import Prohibition
 from cds_service.guidelines.b12_under_two.results import Lab, shown_unit
 from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, Regimen
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
@@ -130,6 +132,17 @@ class Prescriber:
         self.preservative_free = self.minds("SAF-04")
         self.notes: list[Note] = []
         self._tests: dict[bool, tuple[PlannedTest, ...]] = {}
+
+    def forbidden(self, drug: PlannedDrug) -> list[Prohibition]:
+        """The orders in force not to give it."""
+        routes = self.g.file.routes
+        ways: Mapping[Code, Way] = {
+            routes.oral: "oral",
+            routes.intramuscular: "intramuscular",
+            routes.subcutaneous: "subcutaneous",
+        }
+        by = frozenset({ways[drug.route]})
+        return [one for one in self.facts.therapy.prohibited if one.forbids(drug.substance, by)]
 
     def minds(self, rule: str) -> bool:
         """Whether a row of the table SAF holds for this child."""
@@ -298,6 +311,8 @@ class Prescriber:
         whole = say(Texts.label_with_tests, label=label) if tests else label
         # An active order that is vitamin B12 by its name may be one: no second is recommended.
         recommended = recommended and not self.facts.therapy.looks_like_b12
+        if self.forbidden(drug):
+            recommended = False  # someone ordered not to give it: that person is asked first
         if self.facts.worded.malabsorption and not parenteral:
             recommended = False  # words withhold what the bowel may not take up
         return Choice(dose.rule, whole, (drug, *tests), recommended, alone=label)
@@ -465,6 +480,7 @@ def safety_notes(
         said.of_preservative()
     said.of_treating(injecting=injecting)
     if drugs:
+        said.of_prohibitions(drugs)
         said.of_other_orders()
     elif p.a.status.concerned:
         said.of_names()
@@ -581,6 +597,13 @@ class _SafetyNotes:
             self._say(say(Texts.looks_like_b12, name=name), "warning")
         for one in self.p.facts.worded.malabsorption:
             self._say(say(Texts.worded_malabsorption, name=one.name), "warning")
+
+    def of_prohibitions(self, drugs: Sequence[PlannedDrug]) -> None:
+        """Orders not to give what the card suggests."""
+        found = [one.name for drug in drugs for one in self.p.forbidden(drug)]
+        if found:
+            names = Listed(tuple(dict.fromkeys(found)))
+            self._say(say(Texts.prohibited, names=names), "warning")
 
     def of_other_orders(self) -> None:
         """Orders and doses that may be vitamin B12 too."""

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from cds_service.clinical import IN_FORCE, Medication, Moment, Record, convert
+from cds_service.clinical import IN_FORCE, PROHIBITED, Medication, Moment, Record, convert
 from cds_service.guidelines.b12_under_two.age import whole_day
 from cds_service.guidelines.b12_under_two.antidote import was_antidote
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
 from cds_service.guidelines.b12_under_two.products import ProductWay, Route, names_b12, recognise
+from cds_service.guidelines.b12_under_two.prohibitions import Prohibition, prohibition_of
 
 
 class Therapy(Struct, frozen=True):
@@ -24,7 +25,8 @@ class Therapy(Struct, frozen=True):
     those of a drug no one can identify; ``given_like_b12`` and ``unknown_given`` say the same of
     doses within one episode of today. ``antidotes``, ordered or given against cyanide, are none of
     it. ``episode`` is all that was ordered, given or stated to be taken since the course began, by
-    any route, and what may reach into it, since no one says when it ended."""
+    any route, and what may reach into it, since no one says when it ended. ``prohibited`` must not
+    be given."""
 
     active: tuple[Medication, ...] = ()
     start: Moment | None = None
@@ -44,6 +46,7 @@ class Therapy(Struct, frozen=True):
     dates: tuple[date, ...] = ()
     antidotes: tuple[Medication, ...] = ()
     episode: tuple[Span, ...] = ()
+    prohibited: tuple[Prohibition, ...] = ()
 
     @property
     def is_active(self) -> bool:
@@ -121,8 +124,17 @@ class _Found:
         self._given_names: list[str] = []
         self._unknown = self._unknown_given = self._ended = 0
         self._folic = self._requirement = ""
+        self._prohibited: list[Prohibition] = []
 
     def add(self, medication: Medication) -> None:
+        if medication.status != PROHIBITED:
+            self._add_drug(medication)
+            return
+        forbidden = prohibition_of(medication, self._g)
+        if forbidden is not None:
+            self._prohibited.append(forbidden)
+
+    def _add_drug(self, medication: Medication) -> None:
         codes = self._g.codes
         if medication.unresolved or not (medication.codes or medication.text):
             self._add_unknown(medication)
@@ -272,6 +284,7 @@ class _Found:
             ended_orders=self._ended,
             requirement_level=self._requirement,
             antidotes=tuple(self._antidotes),
+            prohibited=tuple(self._prohibited),
             episode=self._episode(course, start) if running else (),
             dates=tuple(day for it in self._in_order() for day in (it.begun.first, it.end)),
         )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cds_service.clinical import Basket
+from msgspec import structs
+
+from cds_service.clinical import Basket, Draft
 from cds_service.guidelines.b12_under_two.assessment import Assessment, without_treatment
 from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders
 from cds_service.guidelines.b12_under_two.facts import Facts
@@ -15,10 +17,16 @@ from cds_service.guidelines.b12_under_two.order_checks.active import (
 )
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.one_order import OrderChecks
-from cds_service.guidelines.b12_under_two.order_checks.reading import Order, is_live, read_order
+from cds_service.guidelines.b12_under_two.order_checks.reading import (
+    Order,
+    is_live,
+    is_prohibition,
+    read_order,
+)
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.order_checks.whole_basket import BasketChecks
 from cds_service.guidelines.b12_under_two.products import Kind, recognise
+from cds_service.guidelines.b12_under_two.prohibitions import prohibition_of
 from cds_service.guidelines.engine import CannotTell, Outcome
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import say
@@ -37,6 +45,8 @@ def check_orders(
     """
     if not basket.sent:  # no one said which orders are being written: not the same as none
         return [CannotTell("ORD-09", (say(Orders.orders_being_written),))]
+    forbidding = _forbidding(basket, g)
+    facts = _with_prohibitions(facts, forbidding, g)
     a = without_treatment(facts, a, g)
     orders = [read_order(one, facts.weight.kg, g) for one in basket.drafts if is_live(one)]
     of_b12, unknown = _of("b12", orders), _of("unknown", orders)
@@ -45,6 +55,7 @@ def check_orders(
     one_by_one = OrderChecks(regimens, cards, why, of_b12)
     whole = BasketChecks(regimens, cards, why, orders)
     said = _recognised(orders, of_b12, one_by_one)
+    said += _forbidden(forbidding, one_by_one)
     first = next((one for one in of_b12 if one.draft.selected), None)
     if first is not None:
         said += whole.levels(first, said)
@@ -58,6 +69,30 @@ def check_orders(
     told = _unrecognised(unknown, basket.unreadable, one_by_one, scripts=not adequate)
     outcomes += [one.card for one in told]
     return outcomes or [whole.why_silent(checked=first is not None)]
+
+
+def _forbids(draft: Draft, g: Guideline) -> bool:
+    """Whether it orders not to give vitamin B12, or injections."""
+    return is_prohibition(draft) and prohibition_of(draft, g) is not None
+
+
+def _forbidding(basket: Basket, g: Guideline) -> list[Draft]:
+    return [one for one in basket.drafts if _forbids(one, g)]
+
+
+def _forbidden(forbidding: Sequence[Draft], one_by_one: OrderChecks) -> Iterator[Said]:
+    for one in forbidding:
+        if one.selected:
+            yield from one_by_one.prohibition(one)
+
+
+def _with_prohibitions(facts: Facts, forbidding: Sequence[Draft], g: Guideline) -> Facts:
+    """With what the orders being written forbid as well."""
+    drafted = [one for draft in forbidding if (one := prohibition_of(draft, g)) is not None]
+    if not drafted:
+        return facts
+    prohibited = (*facts.therapy.prohibited, *drafted)
+    return structs.replace(facts, therapy=structs.replace(facts.therapy, prohibited=prohibited))
 
 
 def _of(kind: Kind, orders: Sequence[Order]) -> list[Order]:
@@ -104,7 +139,9 @@ def may_concern_b12(basket: Basket, g: Guideline) -> bool:
     """Whether a selected order is one of vitamin B12, or one that no one can identify or read."""
     return basket.unreadable > 0 or any(
         one.selected
-        and is_live(one)
-        and recognise(one.codes, one.text, g).kind in ("b12", "unknown")
+        and (
+            (is_live(one) and recognise(one.codes, one.text, g).kind in ("b12", "unknown"))
+            or _forbids(one, g)
+        )
         for one in basket.drafts
     )

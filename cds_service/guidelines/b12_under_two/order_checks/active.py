@@ -19,7 +19,9 @@ from cds_service.guidelines.b12_under_two.order_checks.course import TWO_WEEKS, 
 from cds_service.guidelines.b12_under_two.order_checks.one_order import (
     amounts,
     child_facts,
+    forbidden_by,
     is_wrong,
+    said_forbidden,
     unseen_course,
 )
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
@@ -214,10 +216,14 @@ class _ActiveChecks:
         ):
             return
         unseen = unseen_course(self._untreated, one.order, self._course)
-        doubtful = undosed or dosing.contradicts or dosing.as_needed or bool(unseen)
+        forbidden = forbidden_by(one.order, self._facts)
+        doubtful = (
+            bool(forbidden) or undosed or dosing.contradicts or dosing.as_needed or bool(unseen)
+        )
         if doubtful or says_more(one.order.draft.dosages, self._g):
             more = {
-                "unclear": (*dosing.problems, *unseen),
+                "unclear": (*dosing.problems, *unseen, *said_forbidden(forbidden)),
+                "forbidden": forbidden,
                 "contradicts": dosing.contradicts,
                 "as_needed": dosing.as_needed,
                 "gaps": (),

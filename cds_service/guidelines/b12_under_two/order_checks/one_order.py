@@ -8,6 +8,7 @@ from functools import cached_property
 from msgspec import structs
 
 from cds_service.clinical import (
+    Draft,
     Medication,
     Plan,
     PlannedDrug,
@@ -23,7 +24,12 @@ from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.order_checks.cards import SPECIALIST, Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.course import Course
 from cds_service.guidelines.b12_under_two.order_checks.indication import indications
-from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order, unread
+from cds_service.guidelines.b12_under_two.order_checks.reading import (
+    Order,
+    as_order,
+    read_order,
+    unread,
+)
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, alone
 from cds_service.guidelines.b12_under_two.prescribing import (
     bleeding_in_words,
@@ -118,6 +124,17 @@ def amounts(child: OrderFacts, order: Order, course: Course) -> OrderFacts:
         weekly_course=course.is_weekly(order),
         specialist_course=course.is_specialist(order),
     )
+
+
+def forbidden_by(order: Order, facts: Facts) -> tuple[str, ...]:
+    """The names of the orders in force not to give it."""
+    drug, ways = order.drug, order.dosing.ways
+    found = [one.name for one in facts.therapy.prohibited if one.forbids(drug.substance, ways)]
+    return tuple(dict.fromkeys(found))
+
+
+def said_forbidden(names: tuple[str, ...]) -> tuple[Message, ...]:
+    return (say(Orders.forbidden, names=Listed(names)),) if names else ()
 
 
 def unseen_course(asked: OrderFacts, order: Order, course: Course) -> tuple[Message, ...]:
@@ -249,6 +266,12 @@ class OrderChecks:
             doubts = (*doubts, say(Orders.and_others, names=names))
         return self._unclear(order, structs.replace(self._child, kind=order.kind), doubts)
 
+    def prohibition(self, draft: Draft) -> list[Said]:
+        """An order not to give vitamin B12, or injections: named as what it is."""
+        order = read_order(draft, self.facts.weight.kg, self.g)
+        asked = structs.replace(self._child, kind=order.kind, forbids=True)
+        return self._unclear(order, asked, [say(Orders.not_to_give)])
+
     def unread(self, count: int) -> list[Said]:
         """Orders of which nothing could be read, which may be of vitamin B12."""
         order = unread(count, self.facts.weight.kg, self.g)
@@ -266,7 +289,12 @@ class OrderChecks:
             contradicts=order.dosing.contradicts,
             as_needed=order.dosing.as_needed,
             in_words_alone=order.dosing.in_words_alone,
-            unclear=(*order.dosing.problems, *unseen_course(asked, order, self._course)),
+            forbidden=forbidden_by(order, self.facts),
+            unclear=(
+                *order.dosing.problems,
+                *unseen_course(asked, order, self._course),
+                *said_forbidden(forbidden_by(order, self.facts)),
+            ),
             repeated=repeated,
             elsewhere=(
                 *((treatment.medication_names(elsewhere),) if elsewhere else ()),

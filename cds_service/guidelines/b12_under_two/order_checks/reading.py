@@ -153,6 +153,11 @@ def is_live(draft: Draft) -> bool:
     return draft.kind == "drug" and draft.begun and draft.status not in _DEAD
 
 
+def is_prohibition(draft: Draft) -> bool:
+    """Whether it orders not to give a drug."""
+    return draft.kind == "prohibition" and draft.begun and draft.status not in _DEAD
+
+
 def is_empty(draft: Draft) -> bool:
     """Whether it is an order of a drug that is not chosen yet."""
     return draft.kind == "drug" and not draft.begun

@@ -87,7 +87,8 @@ class OrderFacts(Struct, frozen=True):
     inborn error. ``contradicts`` says that its words state another dose, rhythm, route or length
     than its structure, ``as_needed`` that it is written so, and ``in_words_alone`` is the largest
     amount that they state where no dose can be read. ``unclear`` says what could not be understood
-    of it, ``gaps`` what is needed to judge it and is not there. ``repeated`` names the same drug
+    of it, ``forbids`` that it orders not to give something, ``forbidden`` names the orders not to
+    give it, ``gaps`` what is needed to judge it and is not there. ``repeated`` names the same drug
     ordered once more by the same way, ``elsewhere`` by another: words or messages, which rows only
     ask whether there are.
     ``may_bleed`` and ``preservative_harms`` are known only of what is injected. ``frequent`` says
@@ -116,6 +117,8 @@ class OrderFacts(Struct, frozen=True):
     needs_weight: bool = False
     contradicts: bool = False
     as_needed: bool = False
+    forbids: bool = False
+    forbidden: tuple[str, ...] = ()
     in_words_alone: Decimal | None = None
     unclear: tuple[Any, ...] = ()
     repeated: tuple[Any, ...] = ()
@@ -576,6 +579,18 @@ def unclear_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer
             Row("ORD-09", unread, Answer("ORD-09", indicator="warning"), part="unread"),
             Row(
                 "ORD-09",
+                all_of(is_one_of(f.kind, "b12"), some(f.forbidden)),
+                Answer("ORD-09", indicator="warning"),
+                part="forbidden",
+            ),
+            Row(
+                "ORD-09",
+                all_of(f.forbids, f.deficient),
+                Answer("ORD-09", indicator="warning"),
+                part="forbids",
+            ),
+            Row(
+                "ORD-09",
                 all_of(needed, pressing),
                 Answer("ORD-09", indicator="warning"),
                 part="needed",
@@ -584,6 +599,7 @@ def unclear_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer
                 "ORD-09",
                 any_of(
                     is_one_of(f.kind, "unknown"),
+                    f.forbids,
                     all_of(is_one_of(f.kind, "b12"), any_of(some(f.unclear), some(f.gaps))),
                     needed,
                     all_of(
