@@ -109,7 +109,8 @@ class Measurement(Struct, frozen=True, gc=False):
     this patient's. ``source`` is its address in the record ("Observation/123"). ``unclear`` names
     what was sent about it and could not be understood ("date", "flag", "range"): such a result is
     never normal by it. ``name`` is what the sender calls it, kept only where no code of a system
-    known here says what was measured: it decides nothing.
+    known here says what was measured: it decides nothing. ``notes`` are what is written next to
+    it.
     """
 
     codes: tuple[Code, ...]
@@ -127,6 +128,7 @@ class Measurement(Struct, frozen=True, gc=False):
     about: str = ""
     unclear: tuple[str, ...] = ()
     name: str = ""
+    notes: str = ""
 
 
 class Problem(Struct, frozen=True, gc=False):
@@ -134,7 +136,8 @@ class Problem(Struct, frozen=True, gc=False):
 
     ``clinical_status`` is active, recurrence, relapse, inactive, remission or resolved;
     ``certainty`` is FHIR's verificationStatus (confirmed, provisional, refuted, ...);
-    ``uncertain_status`` is true when a status was sent that is none of these.
+    ``uncertain_status`` is true when a status was sent that is none of these. ``notes`` are what is
+    written next to it.
     """
 
     codes: tuple[Code, ...]
@@ -148,6 +151,7 @@ class Problem(Struct, frozen=True, gc=False):
     recorded: Moment | None = None
     abated: bool = False
     abatement: Moment | None = None
+    notes: str = ""
 
 
 class Dose(Struct, frozen=True, gc=False):
@@ -310,13 +314,15 @@ class Procedure(Struct, frozen=True, gc=False):
 
 
 class Allergy(Struct, frozen=True, gc=False):
-    """An allergy or intolerance; ``codes`` holds the substance and the reaction substances."""
+    """An allergy or intolerance; ``codes`` holds the substance and the reaction substances.
+    ``also`` is what else may name one: reactions in words, and notes."""
 
     codes: tuple[Code, ...]
     text: str
     source: str
     clinical_status: str = ""
     certainty: str = ""
+    also: tuple[str, ...] = ()
 
 
 class TestOrder(Struct, frozen=True, gc=False):
@@ -356,7 +362,8 @@ class Need(Struct, frozen=True):
     where countries use several addresses for it); ``kept`` the
     codes a resource must carry to be read (a superset: some are kept only to say that they
     cannot be used). Both empty: every resource of the kind. ``local`` are a site's own codes that
-    have a meaning here, whatever it is. Importance: without an
+    have a meaning here, whatever it is. ``by_words``: what is sent under another code is
+    kept as well, since words count. Importance: without an
     *indispensable* need no answer can be given (412); without a *required* one nothing can be
     recommended (a card says so); without an *optional* one its facts are unknown. A *welcome* one
     is used where a client sends it, and neither fetched nor missed.
@@ -369,6 +376,7 @@ class Need(Struct, frozen=True):
     asked: tuple[Code, ...] = ()
     kept: frozenset[tuple[str, str]] = frozenset()
     local: frozenset[tuple[str, str]] = frozenset()
+    by_words: bool = False
 
 
 #: Why something that was sent was not used.
@@ -407,14 +415,15 @@ BESIDE: frozenset[Reason] = frozenset({"another patient", "another kind"})
 
 
 class Relative(Struct, frozen=True):
-    """Someone of the family, and what is recorded of them: ``diseases`` in words. ``source`` is
-    its address in the record."""
+    """Someone of the family, and what is recorded of them: ``diseases`` in words, ``notes`` as they
+    are written next to them. ``source`` is its address in the record."""
 
     role: str
     codes: tuple[Code, ...] = ()
     diseases: tuple[str, ...] = ()
     disease_codes: tuple[Code, ...] = ()
     source: str = ""
+    notes: str = ""
 
 
 class OpenTask(Struct, frozen=True):

@@ -85,7 +85,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "fhir.wire": ("", "msgspec"),
     "fhir.units": ("clinical", ""),
     "fhir.editions": ("clinical", "msgspec"),
-    "fhir.elements": ("clinical fhir.wire fhir.units", ""),
+    "fhir.elements": ("clinical fhir.wire fhir.units", "msgspec"),
     "fhir.reading": (
         "clinical errors fhir.gather fhir.reading fhir.editions fhir.wire fhir.elements",
         "msgspec",
@@ -165,6 +165,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.assessment": (_B12, "msgspec"),
     "guidelines.b12_under_two.meanings": (_B12, "msgspec"),
     "guidelines.b12_under_two.growth": (_B12, "msgspec"),
+    "guidelines.b12_under_two.feeding": (_B12, ""),
     "guidelines.b12_under_two.tables.signs": (_B12, "msgspec"),
     "guidelines.b12_under_two.treatment": (_B12, "msgspec"),
     "guidelines.b12_under_two.monitoring": (_B12, "msgspec"),

@@ -62,6 +62,7 @@ IF_NONE_EXIST = f"{EXTENSIONS}.if-none-exist"
 _LABELS: Mapping[Section, Message] = {
     "give": say(house.Card.give),
     "advice": say(house.Card.advice),
+    "because": say(house.Card.why),
     "ordered": say(house.Card.ordered),
     "usual": say(house.Card.usual),
     "why": say(house.Card.why),

@@ -25,12 +25,12 @@ _WORD = re.compile(r"[\w.,/%-]+")
 
 #: What leaves the part above first, sentence by sentence: down to how many sentences, and while it
 #: has more words than a glance or than there is room for. What is to be done before a dose leaves
-#: last, and never the danger, what to give, or the first thing to do.
+#: last, and never the danger, what to give, why an order is wrong, or the first thing to do.
 _LEAVES: tuple[tuple[tuple[Section, ...], int, int], ...] = (
     (("ask",), 0, AT_A_GLANCE),
     (("follow_up", "why", "usual", "advice", "ordered"), 1, AT_A_GLANCE),
     (("ask", "follow_up", "why", "usual"), 0, WORDS_ABOVE),
-    (("before",), 1, WORDS_ABOVE),
+    (("before", "because"), 1, WORDS_ABOVE),
     (("before", "ordered"), 0, WORDS_ABOVE),
 )
 #: What leaves the part below first, and down to how many sentences: what every child's card of the
@@ -87,6 +87,7 @@ def compose(
     above = {name: [*lines[name]] for name in ABOVE if lines.get(name)}
     below = {name: [*lines[name]] for name in BELOW if lines.get(name)}
     _make_room(above, below, labels, room)
+    _join(above)
     ends = words_in(RULE) + sum([one.words for one in once])
     left_out = _fade(below, labels, int(WORDS_BELOW * room) - ends)
     paragraphs = [_listed(above, ABOVE, labels)] if above else []
@@ -99,6 +100,8 @@ def compose(
     return "\n\n".join(paragraphs)
 
 
+#: Sections of one label: the first is read early, the second is where it belongs below.
+_BEHIND: Mapping[Section, Section] = {"because": "why"}
 _Parts = dict[Section, list[Sentence]]
 
 
@@ -114,6 +117,13 @@ def _length(parts: _Parts, labels: Mapping[Section, str]) -> int:
             for name, sentences in parts.items()
         ]
     )
+
+
+def _join(above: _Parts) -> None:
+    """One line for one label."""
+    for early, late in _BEHIND.items():
+        if early in above and late in above:
+            above[early] += above.pop(late)
 
 
 def _listed(parts: _Parts, order: Iterable[Section], labels: Mapping[Section, str]) -> str:
@@ -133,20 +143,27 @@ def _make_room(above: _Parts, below: _Parts, labels: Mapping[Section, str], room
         for name in names:
             while length > int(most * room) and len(above.get(name, ())) > least:
                 moved = above[name].pop()
-                below.setdefault(name, []).insert(0, moved)
+                below.setdefault(_BEHIND.get(name, name), []).insert(0, moved)
                 length -= moved.words + _emptied(above, name, labels)
 
 
 def _fade(below: _Parts, labels: Mapping[Section, str], most: int) -> int:
-    """Leave out what is least worth knowing until the rest is short enough; how much it was."""
-    count, note = 0, 0
+    """Leave out what is least worth knowing until the rest is short enough; how much it was. What
+    still fits in the end is stated after all."""
+    gone: list[tuple[Section, Sentence]] = []
     length = _length(below, labels)
     for name, least in _FADES:
-        while len(below.get(name, ())) > least and length > most - note:
-            note = _COUNTED
-            length -= below[name].pop().words + _emptied(below, name, labels)
-            count += 1
-    return count
+        while len(below.get(name, ())) > least and length > most - (_COUNTED if gone else 0):
+            gone.append((name, below[name].pop()))
+            length -= gone[-1][1].words + _emptied(below, name, labels)
+    for back in gone[::-1]:
+        name, said = back
+        added = said.words + (0 if name in below else 1 + _words_of_label(labels[name]))
+        if length + added <= most - (_COUNTED if len(gone) > 1 else 0):
+            below.setdefault(name, []).append(said)
+            gone.remove(back)
+            length += added
+    return len(gone)
 
 
 def _emptied(parts: _Parts, name: Section, labels: Mapping[Section, str]) -> int:

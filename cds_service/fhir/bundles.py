@@ -212,7 +212,7 @@ def _keys_by_code(entry: Entry, of_type: Sequence[Need]) -> Iterator[str]:
     known = codes is not None and any(elements.is_known(system) for system, _ in codes)
     if not found and not known:  # no one can tell what it is about: the reader shall name it
         return (need.key for need in of_type[:1])
-    return iter(found)
+    return iter(found or [need.key for need in of_type if need.by_words])
 
 
 def _subject(resource: Raw) -> str:

@@ -13,6 +13,8 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
+from msgspec import Raw, structs
+
 from cds_service.clinical import (
     UNITS,
     Code,
@@ -280,6 +282,37 @@ def text(concept: wire.Concept | None) -> str:
         if coding.display:
             return coding.display
     return ""
+
+
+#: A whole text that is a number with its unit, and perhaps how it compares.
+_MEASURED = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*(\d{1,9}(?:[.,]\d{1,6})?)\s*([^\d\s.,].{0,30})$")
+_COMPARED = {"≤": "<=", "≥": ">="}
+#: "1,234" and "1.234" are a thousand somewhere, and a little over one elsewhere.
+_TWO_READINGS = re.compile(r"[1-9]\d*[.,]\d{3}$")
+
+
+def quantity_in_words(text: str) -> Quantity | None:
+    """A text that is a number with a unit known here, as that number; ``None`` for any other."""
+    found = _MEASURED.match(text)
+    if found is None or _TWO_READINGS.match(found[2]):
+        return None
+    comparator = _COMPARED.get(found[1], found[1])
+    number = found[2].replace(",", ".")
+    read = quantity(wire.Amount(Raw(number.encode()), comparator, found[3].strip()))
+    if read is None or read.unit is None:
+        return None
+    return structs.replace(read, written=" ".join(text.split()))
+
+
+def notes(*sent: object) -> str:
+    """What is written next to a resource: texts, and annotations of any version, each on a line."""
+    lines: list[str] = []
+    for one in sent:
+        for note in one if isinstance(one, list) else (one,):
+            written = note.get("text") if isinstance(note, dict) else note
+            if isinstance(written, str) and written.strip():
+                lines.append(written)
+    return "\n".join(lines)
 
 
 _T = TypeVar("_T")

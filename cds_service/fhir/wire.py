@@ -119,6 +119,9 @@ class Observation(Result):
     focus: list[Reference] | Reference | None = None
     extension: Any = None
     component: list[Result] | None = None
+    note: Any = None
+    comment: Any = None
+    comments: Any = None
 
 
 class Resource(Wire):
@@ -148,6 +151,8 @@ class Condition(Resource):
     abatement_age: Any = None
     abatement_quantity: Any = None
     abatement_range: Any = None
+    note: Any = None
+    notes: Any = None
 
 
 class DoseAndRate(Wire):
@@ -230,6 +235,8 @@ class Procedure(Resource):
 
 class Reaction(Wire):
     substance: Concept | list[Concept] | None = None
+    description: Any = None
+    note: Any = None
 
 
 class Allergy(Resource):
@@ -237,6 +244,7 @@ class Allergy(Resource):
     clinical_status: Concept | str | None = None
     verification_status: Concept | str | None = None
     reaction: list[Reaction] | None = None
+    note: Any = None
 
 
 class OrderedItem(Wire):
@@ -270,12 +278,14 @@ class Patient(Wire):
 
 class RelativesCondition(Wire):
     code: Concept | None = None
+    note: Any = None
 
 
 class FamilyHistory(Resource):
     name: str | None = None
     relationship: Concept | None = None
     condition: list[RelativesCondition] | None = None
+    note: Any = None
 
 
 class Task(Resource):

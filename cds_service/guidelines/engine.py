@@ -222,11 +222,11 @@ def with_texts(data: Mapping[str, Any], folder: Path, *schemas: type[Struct]) ->
 #: course, what else was found, what is worth knowing, what was missing or not used, where this
 #: service departs from the guideline, and the sources.
 Section = Literal[
-    "give", "advice", "ordered", "usual", "why", "before", "ask", "safety", "follow_up",
+    "give", "advice", "because", "ordered", "usual", "why", "before", "ask", "safety", "follow_up",
     "course", "finding", "caution", "background", "missing", "position", "source",
 ]  # fmt: skip
 ABOVE: tuple[Section, ...] = (
-    "advice", "ordered", "usual", "give", "why", "safety", "before", "ask", "follow_up",
+    "advice", "because", "ordered", "usual", "give", "why", "safety", "before", "ask", "follow_up",
 )  # fmt: skip
 BELOW: tuple[Section, ...] = (
     "course", "finding", "caution", "background", "missing", "position", "source",

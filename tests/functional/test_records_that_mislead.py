@@ -156,7 +156,7 @@ def test_an_order_that_is_hard_to_read_is_named_before_another_is_added() -> Non
         "dosageInstruction": "x",
     }
     card = ask(meds=bundle(order))["cards"][0]
-    assert "Order of vitamin B12 by its name only" in card["detail"]
+    assert "Vitamin B12 by its name only" in card["detail"]
     assert not any(one.get("isRecommended") for one in card["suggestions"])
 
 

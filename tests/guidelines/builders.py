@@ -582,6 +582,7 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "DUP-01.named": lambda: a_record(
         medications=[an_order(Code("urn:site", "77"), text="Vitamin B12 drops")]
     ),
+    "DUP-01.nameless": lambda: a_record(medications=[an_order(codes=(), text="")]),
     "RTE-01": lambda: a_record(problems=[COBALAMIN_C]),
     "ETI-01b": lambda: a_record(a_lab("homocysteine", 120), level=a_level(250)),
     "ETI-01c": lambda: a_record(a_lab("methylmalonate", 25), level=a_level(400)),

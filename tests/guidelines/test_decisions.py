@@ -37,6 +37,7 @@ from builders import (
     a_draft,
     a_lab,
     a_level,
+    a_measurement,
     a_problem,
     a_record,
     a_screening,
@@ -62,6 +63,7 @@ from msgspec import Raw, json, structs
 
 from cds_service.clinical import (
     Code,
+    Dose,
     DoseAmount,
     Draft,
     DraftDosage,
@@ -73,6 +75,7 @@ from cds_service.clinical import (
     Schedule,
 )
 from cds_service.fhir.drafts import open_drafts, read_basket
+from cds_service.fhir.elements import quantity_in_words
 from cds_service.guidelines import b12_under_two
 from cds_service.guidelines.b12_under_two.dosing import understand
 from cds_service.guidelines.b12_under_two.products import Drug, recognise
@@ -1189,6 +1192,85 @@ def an_order_not_to_give_holds_back_and_treats_nothing() -> None:
     assert see_orders(a_record(), drafted).outcome("ORD-09").indicator == "warning"
 
 
+def feeding_is_read_by_answer_finding_and_words() -> None:
+    asked = Code(SNOMED, "169741004", "Breast fed")
+    for told, fed in (
+        (a_measurement(asked, 5, text="true"), "MAT-01"),
+        (a_measurement(asked, 5), "MAT-01"),
+        (a_measurement(asked, 5, text="false"), None),
+        (breast_feeding("breast and formula"), "MAT-01"),
+        (breast_feeding("breastfed until three months"), "MAT-01.unknown"),
+    ):
+        shown = {card for card in ("MAT-01", "MAT-01.unknown") if see(a_record(told)).shows(card)}
+        assert shown == ({fed} if fed else set()), told
+    support = a_measurement(Code("urn:site", "9", ""), 5, text="true", name="Breastfeeding support")
+    assert see(a_record(support)).shows("MAT-01.unknown")
+
+
+def an_order_without_a_drug_is_asked_about_first() -> None:
+    def seen(text: str, codes: tuple[Code, ...] = (), **but: Any) -> Seen:
+        order = an_order(text=text, codes=codes, unresolved=not codes)
+        return see(a_record(medications=[order], **but))
+
+    for text in ("", "Drops 1 mg/mL", "5 mL oral"):
+        assert seen(text).doses["DOSE-A"] is False
+        assert seen(text).shows("DUP-01.nameless")
+        assert seen(text, problems=[SEIZURE]).doses == {"DOSE-D": True}
+        assert seen(text, level=a_level(80)).doses == {"DOSE-E": True}
+        assert set(seen(text, problems=[FAILURE_TO_THRIVE]).doses.values()) == {False}
+    assert seen("Paracetamol drops").doses["DOSE-A"] is True
+    for text in ("Paracetamol", ""):
+        assert seen(text, (Code("urn:site", "77", text),)).doses["DOSE-A"] is True
+
+
+def lebers_disease_in_the_family_or_in_words_forbids_cyanocobalamin() -> None:
+    in_words = Relative("uncle", diseases=("Leber hereditary optic neuropathy",))
+    by_code = Relative("aunt", disease_codes=(LEBER,))
+    for relative, recommended in ((in_words, False), (by_code, True)):
+        seen = see(structs.replace(a_record(), relatives=(relative,)))
+        assert seen.doses == {"DOSE-E": recommended}
+        assert seen.shows("SAF-01.new")
+    own = see(a_record(problems=[a_problem(None, text="LHON")]))
+    assert own.doses == {"DOSE-E": False}
+    denied = see(a_record(problems=[a_problem(None, text="no LHON in the family")]))
+    assert denied.doses["DOSE-A"] is True
+
+
+def a_text_that_is_a_number_with_its_unit_is_that_number() -> None:
+    for text, value in (
+        ("78 pg/mL", "78"),
+        ("<100 ng/l", "100"),
+        ("78,5 pg/mL", "78.5"),
+        ("0.078 ug/L", "0.078"),
+        ("1234 pg/mL", "1234"),
+        ("12.34 pg/mL", "12.34"),
+    ):
+        read = quantity_in_words(text)
+        assert read is not None, text
+        assert read.value == Decimal(value), text
+    for text in ("1,234 pg/mL", "1.234 pg/mL", "78", "78 low", "78 pg/mL low", "a 78 pg/mL", ""):
+        assert quantity_in_words(text) is None, text
+
+
+def what_may_be_taken_already_holds_a_second_back() -> None:
+    named = {"codes": (), "text": "Vitamin B12"}
+    for but in (
+        {**named, "kind": "statement"},
+        {**named, "kind": "statement", "ago": None},
+        {**named, "status": "unknown"},
+        {"status": "unknown"},
+        {"kind": "statement", "ago": None},
+        {"codes": (), "text": "Drops", "doses": (Dose(text="cobalamin daily"),)},
+    ):
+        seen = see(a_record(medications=[an_order(**but)]))
+        assert seen.doses == {"DOSE-A": False}, but
+        assert seen.shows("DUP-01.named")
+    for but in ({**named, "intent": "plan"}, {**named, "status": "completed"}):
+        assert see(a_record(medications=[an_order(**but)])).doses["DOSE-A"] is True, but
+    allergy = an_allergy(Code("urn:site", "1", "Drug allergy"), also=("rash after vitamin B12",))
+    assert see(a_record(allergies=[allergy])).doses["DOSE-A"] is False
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1308,6 +1390,11 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     what_is_given_as_needed_may_not_be_given,
     words_of_bleeding_hold_back_the_muscle,
     an_order_not_to_give_holds_back_and_treats_nothing,
+    feeding_is_read_by_answer_finding_and_words,
+    an_order_without_a_drug_is_asked_about_first,
+    lebers_disease_in_the_family_or_in_words_forbids_cyanocobalamin,
+    a_text_that_is_a_number_with_its_unit_is_that_number,
+    what_may_be_taken_already_holds_a_second_back,
 )
 
 

@@ -133,6 +133,8 @@ def lengthened(record: Record) -> Record:
         return type(one)(**{**fields, **{name: f"{LONG}{fields[name]}" for name in names}})
 
     def relabelled(one: object) -> object:
+        if not one.codes and not one.text:  # type: ignore[attr-defined]
+            return one  # what has no name stays so
         codes = tuple(Code(c.system, c.code, LONG) for c in one.codes)  # type: ignore[attr-defined]
         fields = {name: getattr(one, name) for name in one.__struct_fields__}  # type: ignore[attr-defined]
         return long(type(one)(**{**fields, "codes": codes}), "text")

@@ -85,7 +85,7 @@ def test_dose_b_is_not_capped_and_its_oddity_is_said() -> None:
     seen = see(a_record(a_weight(10), birth=months_old(11)))
     assert [one.amount for one in seen.drugs] == [1000]
     assert seen.says("10 kg (14 Mar 2026) = 3 micrograms daily")
-    assert seen.says("this infant's 3 micrograms fall to 1 on the first birthday")
+    assert seen.says("lowers this infant's 3 micrograms to 1 on the first birthday")
 
 
 def test_dose_b_and_c_are_text_on_a_card_of_their_own_without_a_button() -> None:
@@ -179,7 +179,7 @@ def test_an_injection_says_its_volume_its_site_and_what_is_in_it(problems: list[
     assert seen.says("1 mg/mL, 1 mL (1000 micrograms) IM, anterolateral thigh")
     assert seen.says("Benzyl alcohol (label: one week at most")
     assert not seen.says("divided between both")
-    assert not seen.says("outside the licence in the UK")
+    assert not seen.says("outside the UK licence")
 
 
 def test_a_weaker_product_is_divided_between_both_thighs() -> None:
@@ -199,7 +199,7 @@ def test_a_product_without_a_known_strength_is_left_to_be_worked_out() -> None:
 
 
 def test_the_high_dose_by_mouth_is_called_unlicensed_in_the_uk() -> None:
-    assert see(a_record()).says("A dose this high by mouth is outside the licence in the UK")
+    assert see(a_record()).says("By mouth this dose is outside the UK licence")
 
 
 def test_in_lebers_disease_the_course_of_the_formulary_is_named() -> None:
@@ -229,5 +229,7 @@ def test_the_regimen_stands_in_words_on_the_card_and_in_the_action() -> None:
     (action, *_) = card.suggestions[0].actions
     for phase in G.file.doses.oral_regimen.phases:
         assert phase.text.format(amount=1000, then=phase.then) in action.description
-    assert seen.says("daily for 7 days, on alternate days for 2 weeks, twice weekly for 2 weeks")
+    assert seen.says(
+        "daily for 7 days, then on alternate days for 2 weeks, then twice weekly for 2 weeks"
+    )
     assert seen.says("weekly for 12 weeks")

@@ -385,7 +385,7 @@ def test_an_uncoded_order_that_names_b12_is_warned_about() -> None:
     named = an_order(Code("urn:site", "77", ""), text="Vitamin B12 drops")
     seen = see(a_record(medications=[named]))
     assert seen.doses == {"DOSE-A": False}
-    assert seen.says("Order of vitamin B12 by its name only (Vitamin B12 drops)")
+    assert seen.says("Vitamin B12 by its name only (Vitamin B12 drops)")
     other = see(a_record(medications=[an_order(Code("urn:site", "78"), text="Vitamin B complex")]))
     assert not other.says("by its name only")
 

@@ -336,7 +336,7 @@ def test_an_order_that_is_b12_by_its_name_only_holds_a_second_back() -> None:
     seen = see(a_record(medications=[named]))
     assert seen.doses == {"DOSE-A": False}
     assert seen.indicator == "warning"
-    assert seen.says("vitamin B12 by its name only (Vitamin B12 drops)")
+    assert seen.says("Vitamin B12 by its name only (Vitamin B12 drops)")
     assert see(a_record(problems=[SEIZURE], medications=[named])).doses == {"DOSE-D": False}
 
 

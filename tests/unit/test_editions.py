@@ -371,10 +371,14 @@ def test_a_dose_of_nothing_is_unread(drug: Json) -> None:
     assert read(administrations=[sent]).unreadable == {"administrations": 1}
 
 
-def test_a_drug_said_to_be_taken_at_no_time_is_unread_and_no_order_of_it_is_made_up() -> None:
+def test_a_drug_said_to_have_been_taken_at_no_time_is_unread_and_no_order_of_it_is_made_up() -> (
+    None
+):
     sent: Json = {"resourceType": "MedicationStatement", "status": "active", "subject": MINE}
-    record = read(meds=[sent | OLD_DRUG])
+    record = read(meds=[{**sent, **OLD_DRUG, "status": "completed"}])
     assert (record.medications, record.unreadable) == ((), {"meds": 1})
+    taken = medication("meds", sent | OLD_DRUG)
+    assert (taken.kind, taken.authored) == ("statement", None)
     assert medication("meds", {**sent, **OLD_DRUG, "dateAsserted": DAY}).authored is not None
     assert medication("meds", {**sent, **OLD_DRUG, "status": "not-taken"}).authored is None
 

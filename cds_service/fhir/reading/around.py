@@ -71,13 +71,16 @@ class Around:
             self._leave_unknown(need, sent.relationship, source)
         diseases: list[str] = []
         coded: list[Code] = []
+        notes = [elements.notes(sent.note)]
         for one in sent.condition or ():
             named = elements.codes(one.code)
             coded += named
             diseases.append(elements.text(one.code))
+            notes.append(elements.notes(one.note))
             if not are_known(named, need.local):
                 self._leave_unknown(need, one.code, source)
-        return Relative(role, codes, tuple(filter(None, diseases)), tuple(coded), source)
+        written = "\n".join(filter(None, notes))
+        return Relative(role, codes, tuple(filter(None, diseases)), tuple(coded), source, written)
 
     def _read_task(self, need: Need, sent: wire.Task, resource: Raw | bytes) -> None:
         if not self._is_to_be_read(need, sent, sent.about, resource) or sent.status in _CLOSED:

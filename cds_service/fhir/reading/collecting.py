@@ -101,7 +101,9 @@ class Collector:
         but nothing of this patient's that could be read, wanted or not."""
         usable = beside = 0
         types, decode, read = _KINDS[need.kind]
-        context = Context(self._owner, need.kept, need.local, self._find_product, self._moments)
+        context = Context(
+            self._owner, need.kept, need.local, self._find_product, self._moments, need.by_words
+        )
         whose, references = self._owner.whose, self._owner.references
         found = self._found.setdefault(need.kind, {})
         for resource, address in answer.each():
@@ -111,7 +113,7 @@ class Collector:
                 self._account_for(need, resource)
                 continue
             if sent.resource_type not in types:
-                beside += self._is_beside(need, sent.resource_type)
+                beside += self._is_beside(need, sent)
                 continue
             subject, patient = sent.subject, sent.patient
             mine: bool | None = True  # the usual case, without a call
@@ -136,12 +138,14 @@ class Collector:
             self._name_unknown(need, sent, things)
         return usable > 0 or beside == len(answer.resources)
 
-    def _is_beside(self, need: Need, resource_type: str | None) -> bool:
+    def _is_beside(self, need: Need, sent: Any) -> bool:
         """Whether a resource of another type may come with the answer, as a Medication may."""
+        resource_type: str | None = sent.resource_type
         if resource_type is None:
             self._count_unreadable(need)
         elif resource_type in _CLINICAL:
-            self.unread.append(Unread(need.key, "another kind", resource_type))
+            name = f"{resource_type} {_unread(need, 'another kind', sent).name}".strip()
+            self.unread.append(Unread(need.key, "another kind", name[:LONGEST_NAME]))
         return resource_type == "Medication"
 
     def _refuse(
@@ -199,9 +203,16 @@ class Collector:
         """What has no code that anyone knows here. One of a system known here was understood,
         whether or not it was asked for: it is something else."""
         thing = next(iter(things), None)
-        if thing is not None and are_known(thing.codes, need.local):
-            return
         if getattr(sent, "status", None) in _IS_NOTHING:
+            return
+        if isinstance(thing, Measurement):
+            self.unread += [
+                _by_name(need, one)
+                for one in things
+                if one.name and not are_known(one.codes, need.local)
+            ]
+            return
+        if thing is not None and are_known(thing.codes, need.local):
             return
         if isinstance(thing, Medication) and thing.unresolved:
             source = f"{sent.resource_type}/{sent.id or '(no id)'}"
@@ -267,6 +278,13 @@ def _unread(need: Need, reason: Reason, sent: Any) -> Unread:
     kind, identity = getattr(sent, "resource_type", ""), getattr(sent, "id", "")
     source = f"{kind}/{identity or '(no id)'}" if kind else ""
     return Unread(need.key, reason, name[:LONGEST_NAME], code.system, code.code, source)
+
+
+def _by_name(need: Need, one: Measurement) -> Unread:
+    """The entry of a result that only its name says something of."""
+    code = next(iter(one.codes), Code("", ""))
+    reason: Reason = "code system" if one.codes else "no code"
+    return Unread(need.key, reason, one.name[:LONGEST_NAME], code.system, code.code, one.source)
 
 
 def type_of(resource: Raw | bytes) -> str | None:

@@ -94,14 +94,15 @@ def identifiers_in(sent: object) -> frozenset[tuple[str, str]]:
 
 
 class Context(Struct, frozen=True):
-    """Whose record, codes to keep, a site's own that are known, how to find a Medication, and the
-    times read so far."""
+    """Whose record, codes to keep, a site's own that are known, how to find a Medication, the
+    times read so far, and whether words count where no code to keep was sent."""
 
     owner: Owner
     kept: Kept
     local: Kept
     find_product: Callable[[str], Product | None]
     moments: Moments
+    by_words: bool = False
 
     def wants(self, codes: Iterable[Code]) -> bool:
         return not self.kept or carries(codes, self.kept)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Raw
 
 from cds_service.clinical import Code, Interval, Measurement, Moment, Quantity
 from cds_service.fhir import elements, wire
 from cds_service.fhir.elements import Unreadable, last_two_segments
-from cds_service.fhir.reading.context import Context, Owner, are_known, carries, source_of
+from cds_service.fhir.reading.context import Context, Owner, are_known, source_of
 from cds_service.fhir.reading.times import Times
 
 _WHEN = Times(wire.Observation, "Observation", "when")
@@ -19,35 +19,69 @@ _ISSUED = Times(wire.Observation, "Observation", "noted")
 def read_observation(
     sent: wire.Observation, context: Context, resource: Raw | bytes
 ) -> tuple[Measurement, ...]:
-    kept = context.kept
-    wanted = []
-    for result in (sent, *sent.component) if sent.component else (sent,):
-        codes = elements.codes(result.code)
-        if not kept or carries(codes, kept):
-            wanted.append((result, codes))
-    name = ""  # what it is called, where only a name says what was measured
+    wanted = _wanted(sent, context)
     if not wanted:
-        codes = elements.codes(sent.code)
-        name = "" if are_known(codes, context.local) else elements.text(sent.code)[:_LONGEST_NAME]
-        if not name:
-            return ()
-        wanted.append((sent, codes))
+        return ()
     moments = context.moments
     # Of a period it is its end that counts, and nothing when that is open.
     when = _WHEN.of(sent, moments)[1] or _ISSUED.of(sent, moments)[1]
     unclear = () if when is not None or not _WHEN.are_unread(sent, moments) else ("date",)
     about = _about_another(sent, context.owner)
     source, status = source_of(sent), sent.status or ""
-    return tuple(
-        [
-            _measure(result, codes, status, when, source, about, unclear, name)
-            for result, codes in wanted
-        ]
-    )
+    written = ""
+    if sent.note or sent.comment or sent.comments:
+        written = elements.notes(sent.note, sent.comment, sent.comments)[:_LONGEST_NOTES]
+    measured = []
+    for result, codes, name in wanted:
+        try:
+            one = _measure(result, codes, status, when, source, about, unclear, name, written)
+        except Unreadable:
+            if result is sent or not (name or context.by_words):
+                raise
+            one = Measurement(codes, status, when, source, name=name)  # the others can be used
+        measured.append(one)
+    return tuple(measured)
 
 
+_Wanted: TypeAlias = list[tuple[wire.Result, tuple[Code, ...], str]]
+
+
+def _wanted(sent: wire.Observation, context: Context) -> _Wanted:
+    """What is to be read of it, with its codes, and what it is called where only a name says what
+    was measured. What only heads its components is left to them."""
+    wanted: _Wanted = []
+    for result in (sent, *sent.component) if sent.component else (sent,):
+        codes = elements.codes(result.code)
+        if context.wants(codes):
+            wanted.append((result, codes, ""))
+        elif not are_known(codes, context.local):
+            name = elements.text(result.code)[:_LONGEST_NAME]
+            if name:
+                wanted.append((result, codes, name))
+        elif context.by_words:
+            wanted.append((result, codes, ""))
+    heads = len(wanted) > 1 and wanted[0][0] is sent and bool(wanted[0][2])
+    return wanted[1:] if heads and not _has_answer(sent) else wanted
+
+
+def _has_answer(sent: wire.Result) -> bool:
+    """Whether anything was answered, or a reason was given for having no answer."""
+    return any(getattr(sent, member) is not None for member in (*_READ, *_NOT_READ))
+
+
+#: Answers that are read, and others, of which nothing here would be the answer.
+_READ = (
+    "value_quantity", "value_codeable_concept", "value_string", "value_boolean", "value_integer",
+    "value_range", "data_absent_reason",
+)  # fmt: skip
+_NOT_READ = (
+    "value_ratio", "value_sampled_data", "value_time", "value_date_time", "value_period",
+    "value_attachment", "value_reference",
+)  # fmt: skip
 #: A name is kept for every result under a code that no one knows.
 _LONGEST_NAME = 200
+#: What is longer is a document, not a note on a result.
+_LONGEST_NOTES = 2000
 
 
 def _measure(
@@ -59,6 +93,7 @@ def _measure(
     about: str,
     unclear: tuple[str, ...],
     name: str,
+    written: str,
 ) -> Measurement:
     if sent.modifier_extension:
         raise Unreadable
@@ -110,6 +145,7 @@ def _measure(
         about,
         unclear if normal.understood else (*unclear, "range"),
         name,
+        written,
     )
 
 
@@ -121,7 +157,8 @@ def _other_answer(
         answer = sent.value_codeable_concept
         return None, None, elements.codes(answer), elements.text(answer)
     if sent.value_string is not None:
-        return None, None, (), sent.value_string
+        read = elements.quantity_in_words(sent.value_string)
+        return read, None, (), "" if read is not None else sent.value_string
     if sent.value_boolean is not None:
         return None, None, (), "true" if sent.value_boolean else "false"
     if sent.value_integer is not None:

@@ -75,10 +75,7 @@ def _medication(
     begun, ended = sort.when.of(sent, moments)
     authored = begun or ended or sort.noted.begun(sent, moments)
     if sort is not _ORDER and status not in _NEVER_WAS:
-        if not _names_a_drug(sent):
-            raise Unreadable
-        if authored is None:
-            raise Undated
+        _check_taken(sent, sort, status, authored)
     ended = ended if ended is not begun else sort.ended.ended(sent, moments)
     dosages = sent.dosage_instruction or elements.listed(sent.dosage)
     lines, notes = _as_written(sort, status, resource)
@@ -97,6 +94,14 @@ def _medication(
         unresolved=not drug.resolved,
         notes=notes,
     )
+
+
+def _check_taken(sent: wire.Drug, sort: _Sort, status: str, authored: Moment | None) -> None:
+    """What was given or taken says of what, and when; what is taken now may have begun any day."""
+    if not _names_a_drug(sent):
+        raise Unreadable
+    if authored is None and (sort.kind, status) != ("statement", "active"):
+        raise Undated
 
 
 def _status(sent: wire.Drug) -> str:

@@ -40,6 +40,7 @@ def read_condition(
             _RECORDED.of(sent, moments)[0],
             abated,
             _ABATED.ended(sent, moments) if abated else None,
+            elements.notes(sent.note, sent.notes) if sent.note or sent.notes else "",
         ),
     )
 
@@ -74,9 +75,12 @@ def read_allergy(
 ) -> tuple[Allergy, ...]:
     concept = next(filter(None, (getattr(sent, member) for member in _SUBSTANCE)), None)
     codes = elements.codes(concept)
+    also = elements.notes(sent.note).splitlines()
     for reaction in sent.reaction or ():
+        also += elements.notes(reaction.description, reaction.note).splitlines()
         for substance in elements.listed(reaction.substance):
             codes += tuple(code for code in elements.codes(substance) if code not in codes)
+            also.append(elements.text(substance))
     if not context.wants(codes):
         return ()
     # DSTU2 has one status for both; a status unknown here leaves the allergy in force.
@@ -87,4 +91,5 @@ def read_allergy(
             (sent.verification_status, elements.CERTAINTY),
         )
     )
-    return (Allergy(codes, elements.text(concept), source_of(sent), clinical, certainty),)
+    named = tuple(filter(None, also))
+    return (Allergy(codes, elements.text(concept), source_of(sent), clinical, certainty, named),)

@@ -176,7 +176,13 @@ def _mother(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[O
     card = _mothers_card(row, facts, a)
     indicator = g.file.cards[row].indicator
     values: dict[str, Value] = {"maternal": Listed(facts.maternal)}
-    return [Recommend(row, card, indicator, values, choices=(monitoring.task_choice(row, task),))]
+    choices = (monitoring.task_choice(row, task),)
+    hers = [one for one in facts.maternal if one != facts.maternal_diet]
+    notes: tuple[Note, ...] = ()
+    if hers and a.status.concerned:  # else another card of the answer says it
+        shown = words.shown_risks(hers, facts, g)
+        notes = (Note("why", say(Texts.told_mother, names=shown)),)
+    return [Recommend(row, card, indicator, values, notes, choices)]
 
 
 def _mothers_card(row: str, facts: Facts, a: Assessment) -> str:
@@ -264,8 +270,8 @@ def _one_treatment(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
 
 
 def _with_nitrous_oxide(outcomes: tuple[Outcome, ...], facts: Facts) -> tuple[Outcome, ...]:
-    """Where nitrous oxide is planned, one card says so, whatever it is about; it makes none by
-    itself."""
+    """Where nitrous oxide is planned, one card says so, whatever it is about; it never makes
+    a card."""
     if not facts.nitrous_oxide:
         return outcomes
     note = Note("safety", nitrous_oxide_planned(facts))

@@ -723,6 +723,8 @@ def _low_level_in_words(level: Level, status: Status, limits: Limits) -> Message
     limit = Amount(limits.b12_severe.value, limits.b12_severe.unit)
     other = status.level
     if other is None or other is level:
+        if level.rule == "B12-07":  # it is stated to be below a number already
+            return say(Texts.below_assay)
         return say(Texts.below_limit, limit=limit)
     return say(
         Texts.below_limit_before,

@@ -196,11 +196,13 @@ class Feeding(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Answers(Struct, frozen=True, forbid_unknown_fields=True):
-    """What laboratories write instead of a number: whole texts (lower case) and codes of any
-    system that say it is low."""
+    """Whole texts (lower case) that are answers: what laboratories write instead of a number, with
+    codes of any system that say it is low, and a plain yes or no."""
 
     low: tuple[str, ...]
     low_codes: tuple[str, ...]
+    yes: tuple[str, ...]
+    no: tuple[str, ...]
 
 
 class Texts(Struct, frozen=True, forbid_unknown_fields=True):
@@ -264,6 +266,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     weight_slip: str
     antidote_in_force: str
     told_risk: str
+    of_mother: str
+    told_mother: str
     weight_unusual: str
     weight_estimated: str
     label_discordance: str
@@ -312,6 +316,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     lasting_cause: str
     active_now: str
     looks_like_b12: str
+    perhaps_b12: str
     worded_malabsorption: str
     worded_bleeding: str
     prohibited: str
@@ -357,6 +362,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     preliminary: str
     draft_read: str
     draft_reading: str
+    draft_as_written: str
     draft_by_name: str
     draft_not_checked: str
     drafts_unknown: str
@@ -436,6 +442,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     interval_other: str
     interval_once: str
     stretch: str
+    stretch_then: str
     stretch_from: str
     check_levels: str
     samples_today: str
@@ -455,6 +462,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     metabolites_high: str
     metabolites_normal: str
     below_limit: str
+    below_assay: str
     below_limit_before: str
     graded_severe: str
     severe_deficiency: str
@@ -535,7 +543,21 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     less_than: str
     reading: str
     reading_daily: str
+    reading_often: str
     reading_on_average: str
+    once: str
+    twice_daily: str
+    times_daily: str
+    three_times_weekly: str
+    monthly: str
+    every_weeks: str
+    every_days: str
+    full_course: str
+    full_course_asked: str
+    inject_instead: str
+    inject_asked: str
+    treat: str
+    treat_asked: str
     nothing_written: str
     by_mouth: str
     under_the_tongue: str
@@ -870,11 +892,21 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MotherNames(Struct, frozen=True, forbid_unknown_fields=True):
-    """How the mother is named, and what of hers may leave her without vitamin B12."""
+    """How the mother is named, and what of hers may leave her without vitamin B12: ``lack`` next to
+    a name of vitamin B12 does."""
 
     words: tuple[str, ...]
     vegan: tuple[str, ...]
     causes: tuple[str, ...]
+    lack: tuple[str, ...]
+
+
+class FeedingNames(Struct, frozen=True, forbid_unknown_fields=True):
+    """Words of an answer on feeding: of breast milk, of formula, and that something ``ended``."""
+
+    breast: tuple[str, ...]
+    formula: tuple[str, ...]
+    ended: tuple[str, ...]
 
 
 class WrittenLanguage(Struct, frozen=True, forbid_unknown_fields=True):
@@ -948,6 +980,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     schedule: ScheduleNames
     signs: SignNames
     mother: MotherNames
+    feeding: FeedingNames
     nitrous_oxide: tuple[str, ...]
     leber: tuple[str, ...]
     labs: Mapping[str, str]
@@ -982,6 +1015,8 @@ class Codes(Struct, frozen=True):
     diet_plant_based: CodeList
     breast_fed: CodeList
     not_breast_fed: CodeList
+    answer_yes: CodeList
+    answer_no: CodeList
     b12_deficiency: CodeList
     b12_deficiency_nonspecific: CodeList
     dietary_deficiency: CodeList

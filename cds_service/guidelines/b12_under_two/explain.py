@@ -303,8 +303,8 @@ def _treatment(facts: Facts) -> Message:
         if therapy.earlier:
             course = words.earlier_course(therapy.earlier)
             told = say(Explain.treated_earlier, treatment=told, course=course)
-        if therapy.looks_like_b12:
-            names = Listed(tuple(therapy.looks_like_b12))
+        if therapy.doubtful:
+            names = Listed(therapy.doubtful)
             told = say(Explain.looks_like_b12, treatment=told, names=names)
         return told
     named = (one.text or (one.codes[0].display if one.codes else "") for one in therapy.active)

@@ -32,18 +32,15 @@ from cds_service.guidelines.b12_under_two.age import (
     recorded,
 )
 from cds_service.guidelines.b12_under_two.data import Guideline, Product, Texts
+from cds_service.guidelines.b12_under_two.feeding import Told, Vegan, read_feeding
 from cds_service.guidelines.b12_under_two.growth import Fall, fall_of
 from cds_service.guidelines.b12_under_two.meanings import (
     Meaning,
     bleeds,
-    diseases_of_the_mother,
-    is_called_the_mothers,
-    is_of_the_mother,
+    has_leber_by_code,
     lebers_of,
     meaning_of,
     names_nitrous_oxide,
-    plain_answer,
-    worded_diet,
 )
 from cds_service.guidelines.b12_under_two.products import has_phrase, names_b12
 from cds_service.guidelines.b12_under_two.results import (
@@ -55,7 +52,6 @@ from cds_service.guidelines.b12_under_two.results import (
     LabName,
     Level,
     Weight,
-    is_low,
     newest_first,
     read_lab,
     read_levels,
@@ -91,13 +87,8 @@ class Worded(Struct, frozen=True):
     screening: tuple[Finding, ...] = ()
     mother: tuple[Finding, ...] = ()
     bleeding: tuple[Finding, ...] = ()
-
-
-class Vegan(NamedTuple):
-    """Who is recorded to eat no food of animals at all."""
-
-    mother: bool
-    child: bool
+    vegan: tuple[Finding, ...] = ()
+    leber: tuple[Finding, ...] = ()
 
 
 class Facts(Struct, frozen=True):
@@ -111,7 +102,8 @@ class Facts(Struct, frozen=True):
     a B12 result that may be newer than every valid level.
     ``maternal`` is what is recorded of the mother that may leave her without vitamin B12,
     ``tasks`` are open; ``diet_in_words`` a vegan diet of the child that only words
-    tell, and ``nitrous_oxide`` where it is planned or was given in the last month.
+    tell; ``leber_in_words`` says that only words tell of Leber's disease, and ``nitrous_oxide`` is
+    where it is planned or was given in the last month.
     """
 
     on: date
@@ -143,6 +135,7 @@ class Facts(Struct, frozen=True):
     bleeding: tuple[Finding, ...]
     thrombocytopenia: tuple[Finding, ...]
     leber: tuple[Finding, ...]
+    leber_in_words: bool
     renal: tuple[Finding, ...]
     preterm: tuple[Finding, ...]
     reactions: tuple[str, ...]
@@ -219,6 +212,10 @@ def _finding(problem: Problem, code: Code, g: Guideline, listed: str = "") -> Fi
     )
 
 
+def _first(codes: Sequence[Code]) -> Code:
+    return next(iter(codes), Code("", ""))
+
+
 class _Problems:
     """The problems and procedures of a record, by the list of the guideline they belong to."""
 
@@ -229,14 +226,27 @@ class _Problems:
         self.unverified: list[Problem] = []
         self._worded: dict[Meaning, list[Finding]] = {}
         self._bleeding: list[Finding] = []
+        self._unknown = {one.source for one in record.unread if one.need == "conditions"}
         for problem in record.problems:
             self._sort_in(problem)
         for procedure in record.procedures:
             if not _done(procedure, on):
                 continue
-            for code in procedure.codes:
-                for name in g.lists_of(code.system, code.code).decided:
-                    self._procedures.setdefault(name, []).append((procedure, code))
+            self._sort_procedure_in(procedure)
+
+    def _sort_procedure_in(self, procedure: Procedure) -> None:
+        listed = [
+            (name, code)
+            for code in procedure.codes
+            for name in self._g.lists_of(code.system, code.code).decided
+        ]
+        for name, code in listed:
+            self._procedures.setdefault(name, []).append((procedure, code))
+        names = (procedure.text, *(code.display for code in procedure.codes))
+        if not listed and meaning_of(names, self._g) == "malabsorption":
+            called = next(filter(None, names))
+            found = Finding(called, procedure.source, procedure.performed, False, False)
+            self._worded.setdefault("malabsorption", []).append(found)
 
     def _sort_in(self, problem: Problem) -> None:
         lists: dict[str, Code] = {}
@@ -251,14 +261,21 @@ class _Problems:
         if lists or not counts(problem, self._on, lasting=False, in_remission=False):
             return
         names = (problem.text, *(code.display for code in problem.codes))
-        meaning = meaning_of(names, self._g)
-        found = _finding(problem, next(iter(problem.codes), Code("", "")), self._g)
-        if meaning is not None:
-            self._worded.setdefault(meaning, []).append(found)
+        found = _finding(problem, _first(problem.codes), self._g)
+        self._add_words(names, found)
         if bleeds(names, self._g):
             self._bleeding.append(found)
+        if problem.source in self._unknown:  # its notes may say what its code does not
+            for line in problem.notes.splitlines():
+                noted = structs.replace(problem, text=line)
+                self._add_words((line,), _finding(noted, _first(()), self._g))
         if mentioned:
             self.unverified.append(problem)
+
+    def _add_words(self, names: Sequence[str], found: Finding) -> None:
+        meaning = meaning_of(names, self._g)
+        if meaning is not None:
+            self._worded.setdefault(meaning, []).append(found)
 
     def of(
         self, name: str, *, lasting: bool = False, in_remission: bool = False
@@ -298,6 +315,16 @@ class _Problems:
         meant = {meaning: tuple(found) for meaning, found in self._worded.items()}
         return Worded(**meant, bleeding=tuple(self._bleeding))
 
+    @property
+    def told(self) -> Told:
+        """What the problem list says of feeding, of diet and of the mother."""
+        mother, vegan = (self._worded.get(one, ()) for one in ("mother", "vegan"))
+        return Told(
+            bool(self.of("breast_fed")),
+            tuple([one.name for one in mother]),
+            tuple([one.name for one in vegan]),
+        )
+
     def procedures(self, name: str) -> tuple[Finding, ...]:
         if name not in self._procedures:
             return ()
@@ -316,116 +343,6 @@ class _Problems:
 def _done(procedure: Procedure, on: date) -> bool:
     ahead = procedure.performed is not None and procedure.performed.first > on
     return procedure.status in ("completed", "in-progress", "stopped", "") and not ahead
-
-
-# --- feeding ------------------------------------------------------------------------------------
-
-
-def _breast_fed(newest: Sequence[Measurement], problems: _Problems, g: Guideline) -> bool | None:
-    """What the newest answer says, of several whether any of them is breast milk; ``None`` when it
-    is not known."""
-    if newest:
-        return any(_feeding_answer(one, g) for one in newest)
-    return True if problems.of("breast_fed") else None
-
-
-def _newest_feeding(answers: Iterable[Measurement], g: Guideline) -> list[Measurement]:
-    """The newest answer that says how the child is fed, or all that may be the newest."""
-    told = [
-        (one.when, one)
-        for one in answers
-        if one.status in FINAL
-        and not one.about
-        and one.when is not None
-        and _feeding_answer(one, g) is not None
-    ]
-    if not told:
-        return []
-    last = max(told, key=lambda one: (one[0].first, one[0].instant))[0]
-    newest = [one for when, one in told if when.may_be_as_late_as(last)]
-    return newest if last.is_partial or len(newest) > 1 else newest[-1:]
-
-
-def _formula_fed(newest: Sequence[Measurement], g: Guideline) -> bool:
-    """The newest answer is that the child gets formula and no breast milk."""
-    if any(_feeding_answer(one, g) for one in newest):
-        return False
-    said = [text for it in newest for text in (it.text, *(code.display for code in it.concepts))]
-    return any(plain_answer(one) in g.file.feeding.formula for one in said)
-
-
-def _feeding_answer(measured: Measurement, g: Guideline) -> bool | None:
-    """By its codes, otherwise by the last of its words that say it."""
-    if g.codes.breast_fed.any_of(measured.concepts) is not None:
-        return True
-    if g.codes.not_breast_fed.any_of(measured.concepts) is not None:
-        return False
-    answer: bool | None = None
-    for text in (measured.text, *(code.display for code in measured.concepts)):
-        plain = plain_answer(text)
-        if plain in g.file.feeding.breast_fed:
-            answer = True
-        elif plain in g.file.feeding.not_breast_fed or plain in g.file.feeding.formula:
-            answer = False
-    return answer
-
-
-def _unanswered(
-    fed: Iterable[Measurement], diets: Iterable[Measurement], on: date, g: Guideline
-) -> Iterator[Measurement]:
-    """What is stated of feeding or diet in an answer that is not known here."""
-    for one in fed:
-        if _stands(one, on, g) and not one.about and _feeding_answer(one, g) is None:
-            yield one
-    for one in diets:
-        if _stands(one, on, g) and not worded_diet(one, g) and not _is_a_diet(one, g):
-            yield one
-
-
-def _is_a_diet(measured: Measurement, g: Guideline) -> bool:
-    """By a code of a system that the guideline's own are of, one of them or another diet."""
-    systems = {row.system for row in g.codes.diet_plant_based.codes}
-    return any(one.system in systems for one in measured.concepts)
-
-
-class _Diets(NamedTuple):
-    """Plant-based diets by name; "" when none is known. ``mother_in_words`` and
-    ``child_in_words`` are as far as words alone tell."""
-
-    mother: str
-    child: str
-    mother_in_words: str
-    child_in_words: str
-    vegan: Vegan
-
-
-def _stands(measured: Measurement, on: date, g: Guideline) -> bool:
-    """Final, dated, and not ahead of today."""
-    when = measured.when
-    return measured.status in FINAL and when is not None and not is_ahead(when, on, g.limits)
-
-
-def _read_diets(diets: Iterable[Measurement], on: date, g: Guideline) -> _Diets:
-    mother = child = ""
-    in_words = {"mother": "", "child": ""}
-    vegan = {"mother": False, "child": False}
-    for measured in diets:
-        if not _stands(measured, on, g):
-            continue
-        hers = is_of_the_mother(measured.about, g)
-        if measured.about and not hers:
-            continue
-        code = g.codes.diet_plant_based.any_of(measured.concepts)
-        hers_in_words = not hers and is_called_the_mothers(measured, g)
-        if code is None or hers_in_words:
-            whose = "mother" if hers or hers_in_words else "child"
-            in_words[whose] = worded_diet(measured, g) or in_words[whose]
-            continue
-        name = code.display or code.code
-        vegan["mother" if hers else "child"] |= g.codes.diet_vegan.decides(code)
-        mother, child = (name, child) if hers else (mother, name)
-    vegan["child"] |= bool(in_words["child"])
-    return _Diets(mother, child, in_words["mother"], in_words["child"], Vegan(**vegan))
 
 
 # --- all of it ----------------------------------------------------------------------------------
@@ -550,25 +467,6 @@ def _above_range(measured: Measurement) -> bool:
     return value.unit == upper.unit and value.value > upper.value
 
 
-def _maternal(
-    record: Record, measured: Mapping[str, list[Measurement]], worded: Worded, diets: _Diets,
-    on: date, g: Guideline,
-) -> tuple[Words, ...]:  # fmt: skip
-    """What is recorded of the mother that may leave her without vitamin B12: her vegan diet, her
-    own low level, or a disease or diet in words."""
-    found: list[Words] = []
-    if diets.vegan.mother:
-        found.append(diets.mother)
-    for one in measured.get("b12_level", ()):
-        if is_of_the_mother(one.about, g) and is_low(one, on, g):
-            written = one.value.written if one.value is not None else one.text
-            found.append(say(Texts.mothers_level, value=written))
-    in_words = [diets.mother_in_words] if diets.mother_in_words else []
-    family = (name for one in record.relatives for name in diseases_of_the_mother(one, g))
-    named = (one.name for one in worded.mother)
-    return tuple(dict.fromkeys([*found, *in_words, *named, *family]))
-
-
 def _nitrous_oxide(record: Record, on: date, g: Guideline) -> tuple[Words, ...]:
     """Where nitrous oxide is ordered or planned, or was given within the last month."""
     found: list[Words] = [
@@ -631,6 +529,22 @@ def _gestation(found: Iterable[Measurement]) -> Decimal | None:
     return weeks
 
 
+class _Leber(NamedTuple):
+    """Leber's disease of the child, or possibly, and whether only words tell of it."""
+
+    found: tuple[Finding, ...]
+    in_words: bool
+
+
+def _read_leber(record: Record, problems: _Problems, g: Guideline) -> _Leber:
+    """By a code of the child's, or of a relative's: it may then be the child's as well."""
+    own = problems.of("leber", lasting=True)
+    coded = (*own, *_as_possible(problems.of("leber_possible", lasting=True)))
+    by_name = (*_as_possible(problems.worded.leber), *_lebers_in_the_family(record, g))
+    in_words = not coded and not any(has_leber_by_code(one, g) for one in record.relatives)
+    return _Leber((*coded, *by_name), bool(by_name) and in_words)
+
+
 def _lebers_in_the_family(record: Record, g: Guideline) -> Iterator[Finding]:
     for one in record.relatives:
         for name in lebers_of(one, g):
@@ -675,18 +589,21 @@ def _malabsorption(problems: _Problems, permanent: tuple[Finding, ...]) -> tuple
     return tuple({one.source or one.name: one for one in found}.values())
 
 
-def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
-    """The facts of ``record`` on the date ``on``; pure, and total over any record."""
-    measured, before_birth = _sort_measurements(record, g)
-    age = read_age(record.patient, on, g, why)
-    weights = [
+def _weights(measured: Mapping[str, list[Measurement]]) -> list[tuple[str, Measurement]]:
+    return [
         (kind, one)
         for kind in ("weight", "weight_estimated", "birth_weight")
         for one in measured.get(kind, ())
     ]
+
+
+def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
+    """The facts of ``record`` on the date ``on``; pure, and total over any record."""
+    measured, before_birth = _sort_measurements(record, g)
+    age = read_age(record.patient, on, g, why)
     problems = _Problems(record, on, g)
     child = _infant(record.patient, problems, measured, g)
-    weight = read_weight(weights, child, age, on, g, why)
+    weight = read_weight(_weights(measured), child, age, on, g, why)
     read = read_levels(measured.get("b12_level", ()), on, g, why)
     named = _named_b12(record, g)
     not_levels = measured.get("b12_not_usable", ())
@@ -709,8 +626,8 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     )
     reactions = _reactions(record, problems, g)
     labs = _read_labs(measured, on, g)
-    diets = _read_diets(measured.get("diet", ()), on, g)
-    fed = _newest_feeding(measured.get("breastfeeding_status", ()), g)
+    leber = _read_leber(record, problems, g)
+    fed = read_feeding(record, measured, problems.told, on, g)
     return Facts(
         on=on,
         patient=record.patient,
@@ -748,19 +665,16 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         ),
         bleeding=problems.of("bleeding", lasting=True),
         thrombocytopenia=problems.of("thrombocytopenia"),
-        leber=(
-            *problems.of("leber", lasting=True),
-            *_as_possible(problems.of("leber_possible", lasting=True)),
-            *_lebers_in_the_family(record, g),
-        ),
+        leber=leber.found,
+        leber_in_words=leber.in_words,
         renal=problems.of("renal_impairment"),
         preterm=problems.of("preterm", lasting=True),
         reactions=reactions.coded,
         possible_reactions=reactions.named,
         ahead=tuple([why_unusable(one, later=True) for one in read.ahead]),
-        breast_fed=_breast_fed(fed, problems, g),
-        maternal_diet=diets.mother,
-        child_diet=diets.child,
+        breast_fed=fed.breast_fed,
+        maternal_diet=fed.mother,
+        child_diet=fed.child,
         therapy=therapy,
         orders=tuple(
             one for one in record.test_orders if one.status in ("active", "draft", "on-hold")
@@ -773,7 +687,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
             (*read.unusable, *read.ahead),
             elsewhere,
             before_birth,
-            _unanswered(measured.get("breastfeeding_status", ()), measured.get("diet", ()), on, g),
+            fed,
             problems.unverified,
             on,
             g,
@@ -786,10 +700,10 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         screening=_screening(measured.get("newborn_screening", ()), problems.worded, on, g),
         worded=problems.worded,
         b12_deficiency_anemia=problems.of("b12_deficiency_anemia"),
-        formula_fed=_formula_fed(fed, g),
-        maternal=_maternal(record, measured, problems.worded, diets, on, g),
-        diet_in_words=diets.child_in_words,
-        vegan=diets.vegan,
+        formula_fed=fed.formula,
+        maternal=fed.maternal,
+        diet_in_words=fed.in_words,
+        vegan=fed.vegan,
         tasks=record.tasks,
         nitrous_oxide=_nitrous_oxide(record, on, g),
         growth_fall=_growth_fall(child, weight, on, g),
@@ -871,13 +785,18 @@ def _reactions(record: Record, problems: _Problems, g: Guideline) -> _Reactions:
         code = g.codes.cobalamin_substance.any_of(
             allergy.codes
         ) or g.codes.cobalamin_reaction.any_of(allergy.codes)
-        names = [one for one in (allergy.text, *(it.display for it in allergy.codes)) if one]
+        told = (allergy.text, *(it.display for it in allergy.codes), *allergy.also)
+        names = [one for one in told if one]
         if code is not None:
             known = next(iter([*names, code.display]), "")
             coded.append(known or g.file.texts.recorded_by_code)
-        elif names_b12(names, g) or any(has_phrase(one, g.file.names.cobalt) for one in names):
-            named.append(names[0])
+        else:
+            named += [one for one in names if _may_be_cobalamin(one, g)][:1]
     return _Reactions(tuple(coded), tuple(named))
+
+
+def _may_be_cobalamin(name: str, g: Guideline) -> bool:
+    return names_b12([name], g) or has_phrase(name, g.file.names.cobalt)
 
 
 def _allergy_stands(allergy: Allergy) -> bool:

@@ -68,7 +68,8 @@ def _site(volume: Amount | None, g: Guideline) -> Message:
 
 def course(drug: PlannedDrug) -> Listed:
     """How often and how long, phase after phase."""
-    return Listed(tuple([_stretch(one) for one in drug.phases]))
+    first, *later = drug.phases
+    return Listed((_stretch(first), *(_stretch(one, later=True) for one in later)))
 
 
 def _beginning(drug: PlannedDrug) -> Message:
@@ -101,7 +102,7 @@ def _volume(drug: PlannedDrug) -> Amount | None:
     return Amount(round(volume, places), "mL")
 
 
-def _stretch(phase: Phase) -> Message:
+def _stretch(phase: Phase, *, later: bool = False) -> Message:
     """How often and how long."""
     interval = _interval(phase)
     if phase.begins is not None:
@@ -109,6 +110,8 @@ def _stretch(phase: Phase) -> Message:
     duration, unit = phase.duration, phase.duration_unit
     if unit == "d" and duration >= _TWO_WEEKS and not duration % _WEEK:
         duration, unit = duration // _WEEK, "wk"
+    if later:
+        return say(Texts.stretch_then, interval=interval, duration=duration, unit=_UNITS[unit])
     return say(Texts.stretch, interval=interval, duration=duration, unit=_UNITS[unit])
 
 

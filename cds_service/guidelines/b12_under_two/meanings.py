@@ -12,11 +12,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal
 
-from cds_service.clinical import Code, Measurement, Relative
+from cds_service.clinical import Code, Relative
 from cds_service.guidelines.b12_under_two.data import Guideline, SignNames
-from cds_service.guidelines.b12_under_two.products import LONGEST_NAME, has_phrase, words_of
+from cds_service.guidelines.b12_under_two.products import (
+    LONGEST_NAME,
+    has_phrase,
+    names_b12,
+    words_of,
+)
 
-Meaning = Literal["neurological", "malabsorption", "suggestive", "weak", "screening", "mother"]
+Meaning = Literal[
+    "leber", "neurological", "malabsorption", "suggestive", "weak", "screening", "mother", "vegan"
+]
 
 
 def meaning_of(names: Iterable[str], g: Guideline) -> Meaning | None:
@@ -29,18 +36,26 @@ def meaning_of(names: Iterable[str], g: Guideline) -> Meaning | None:
 
 @lru_cache(maxsize=2048)
 def _meaning_of(said: tuple[str, ...], g: Guideline) -> Meaning | None:
-    signs, mother = g.file.names.signs, g.file.names.mother
-    if any(_stands(one, signs.neurological, signs) for one in said):
+    signs = g.file.names.signs
+
+    def stand(terms: tuple[str, ...]) -> bool:
+        return any(_stands(one, terms, signs) for one in said)
+
+    if any(is_stated(one, g.file.names.leber, g) for one in said):
+        return "leber"
+    if stand(signs.neurological):
         return "neurological"
-    if any(has_phrase(one, mother.words) and has_phrase(one, mother.causes) for one in said):
+    if any(of_the_mother(one, g) for one in said):
         return "mother"
-    if any(_stands(one, signs.malabsorption, signs) for one in said):
+    if stand(signs.malabsorption):
         return "malabsorption"
     if any(has_phrase(one, signs.screening) and has_phrase(one, signs.marker) for one in said):
         return "screening"
-    if any(_stands(one, signs.suggestive, signs) for one in said):
+    if stand(signs.suggestive):
         return "suggestive"
-    return "weak" if any(_stands(one, signs.weak, signs) for one in said) else None
+    if stand(signs.weak):
+        return "weak"
+    return "vegan" if any(_is_vegan(one, g) for one in said) else None
 
 
 def bleeds(names: Iterable[str], g: Guideline) -> bool:
@@ -140,6 +155,64 @@ def _ends(words: Sequence[str], phrases: tuple[str, ...]) -> bool:
     return any(line.endswith(f" {one}") for one in phrases)
 
 
+def _is_vegan(text: str, g: Guideline) -> bool:
+    """Whether words call the child vegan, and no one else."""
+    vegan, others = g.file.names.mother.vegan, g.file.names.signs.others
+    return any(
+        is_stated(clause, vegan, g) and not has_phrase(clause, others)
+        for clause in (_CLAUSE.split(text) if has_phrase(text, vegan) else ())
+    )
+
+
+def is_stated(text: str, terms: tuple[str, ...], g: Guideline) -> bool:
+    """Whether one of ``terms`` is in ``text`` and is not denied where it is."""
+    if not has_phrase(text, terms):
+        return False
+    signs = g.file.names.signs
+    lines = [words_of(one).line for one in _CLAUSE.split(text)]
+    found = [
+        not _is_only_denied(*_beside(line, match), signs)
+        for line in lines
+        for match in _any_of(terms).finditer(line)
+    ]
+    return any(found) or not found
+
+
+def _is_only_denied(before: Sequence[str], after: Sequence[str], signs: SignNames) -> bool:
+    """Denied, and not only past: a diet or a disease of the mother may last."""
+    for end in range(len(before), max(len(before) - _BETWEEN - 1, 0), -1):
+        if _ends(before[:end], signs.denied):
+            return True
+        if before[end - 1] in signs.apart:
+            break
+    return _is_linked_after(after, signs.denied_after, signs) or " ".join(after) in signs.denied
+
+
+def of_the_mother(text: str, g: Guideline) -> bool:
+    """Whether words say something of the mother that may leave her without vitamin B12: where they
+    speak of her, and not of anyone else."""
+    mother = g.file.names.mother
+    if not has_phrase(text, mother.words):
+        return False
+    hers = False
+    for clause in _CLAUSE.split(text):
+        if has_phrase(clause, mother.words):
+            hers = True
+        elif has_phrase(clause, g.file.names.signs.others):
+            hers = False
+        if hers and _is_a_cause(clause, g):
+            return True
+    return False
+
+
+def _is_a_cause(text: str, g: Guideline) -> bool:
+    """A disease or diet that leads to a deficiency, or a deficiency of vitamin B12 itself."""
+    mother = g.file.names.mother
+    if is_stated(text, mother.causes, g):
+        return True
+    return names_b12([text], g) and is_stated(text, mother.lack, g)
+
+
 #: HL7's codes of the mother, and SNOMED CT's.
 _MOTHER = frozenset({"MTH", "NMTH", "GESTM", "72705000"})
 
@@ -153,8 +226,8 @@ def diseases_of_the_mother(relative: Relative, g: Guideline) -> Iterator[str]:
     a code that would be malabsorption or a deficiency."""
     if not is_the_mother(relative, g):
         return
-    causes = g.file.names.mother.causes
-    named = [one for one in relative.diseases if has_phrase(one, causes)]
+    written = (*relative.diseases, *relative.notes.splitlines())
+    named = [one for one in written if _is_a_cause(one, g)]
     yield from named
     lists = (g.codes.malabsorption, g.codes.malabsorption_permanent, g.codes.b12_deficiency)
     for code in relative.disease_codes:
@@ -167,29 +240,25 @@ def diseases_of_the_mother(relative: Relative, g: Guideline) -> Iterator[str]:
 def lebers_of(relative: Relative, g: Guideline) -> Iterator[str]:
     """Leber's optic neuropathy among a relative's diseases, by its code or its name: it is
     inherited, and may be the child's."""
-    named = [one for one in relative.diseases if has_phrase(one, g.file.names.leber)]
+    written = (*relative.diseases, *relative.notes.splitlines())
+    named = [one for one in written if is_stated(one, g.file.names.leber, g)]
     yield from named
-    coded = [one for one in relative.disease_codes if g.codes.leber.decides(one)]
-    if coded and not named:
-        yield coded[0].display or g.codes.leber.called(coded[0])
+    coded = _lebers_code(relative, g)
+    if coded is not None and not named:
+        yield coded.display or g.codes.leber.called(coded)
+
+
+def has_leber_by_code(relative: Relative, g: Guideline) -> bool:
+    return _lebers_code(relative, g) is not None
+
+
+def _lebers_code(relative: Relative, g: Guideline) -> Code | None:
+    return next((one for one in relative.disease_codes if g.codes.leber.decides(one)), None)
 
 
 def is_of_the_mother(about: str, g: Guideline) -> bool:
     """Whether the person a result is about is called the mother."""
     return bool(about) and has_phrase(about, g.file.names.mother.words)
-
-
-def is_called_the_mothers(measured: Measurement, g: Guideline) -> bool:
-    """Whether the words of a result say that it is the mother's, though it names no one."""
-    said = (measured.text, *(code.display for code in (*measured.codes, *measured.concepts)))
-    return any(is_of_the_mother(one, g) for one in said)
-
-
-def worded_diet(measured: Measurement, g: Guideline) -> str:
-    """A vegan diet by its words; "" if none."""
-    said = (measured.text, *(code.display for code in measured.concepts))
-    vegan = g.file.names.mother.vegan
-    return next((one for one in said if one and has_phrase(one, vegan)), "")
 
 
 def plain_answer(text: str) -> str:

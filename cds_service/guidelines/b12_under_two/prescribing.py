@@ -310,9 +310,11 @@ class Prescriber:
         label = _label(dose, drug.substance, drug.amount, self._way)
         whole = say(Texts.label_with_tests, label=label) if tests else label
         # An active order that is vitamin B12 by its name may be one: no second is recommended.
-        recommended = recommended and not self.facts.therapy.looks_like_b12
+        recommended = recommended and not self.facts.therapy.doubtful
         if self.forbidden(drug):
             recommended = False  # someone ordered not to give it: that person is asked first
+        if is_asked_first(self.facts, self.a, injecting=parenteral):
+            recommended = False
         if self.facts.worded.malabsorption and not parenteral:
             recommended = False  # words withhold what the bowel may not take up
         return Choice(dose.rule, whole, (drug, *tests), recommended, alone=label)
@@ -367,6 +369,14 @@ def regimens_in_words(g: Guideline) -> Iterator[str]:
 
 def _ways(g: Guideline) -> tuple[str, str]:
     return g.file.texts.way_subcutaneous, g.file.texts.way_intramuscular
+
+
+def is_asked_first(facts: Facts, a: Assessment, *, injecting: bool) -> bool:
+    """Whether an active order that names no drug holds a treatment back, since it may be vitamin
+    B12. An injection for neurological signs or severe deficiency does not wait: a second dose harms
+    less than none."""
+    pressing = injecting and (bool(facts.neurological) or a.severity == "severe")
+    return bool(facts.therapy.nameless) and not pressing
 
 
 def is_relapse(facts: Facts, a: Assessment) -> bool:
@@ -595,6 +605,8 @@ class _SafetyNotes:
         """Orders that are vitamin B12 by their name only."""
         for name in self.p.facts.therapy.looks_like_b12:
             self._say(say(Texts.looks_like_b12, name=name), "warning")
+        for name in self.p.facts.therapy.perhaps:
+            self._say(say(Texts.perhaps_b12, name=name), "warning")
         for one in self.p.facts.worded.malabsorption:
             self._say(say(Texts.worded_malabsorption, name=one.name), "warning")
 

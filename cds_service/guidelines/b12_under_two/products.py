@@ -205,6 +205,14 @@ def names_b12(names: Iterable[str], g: Guideline) -> bool:
     return any(has(words_of(name), b12) for name in names if name)
 
 
+def names_another(name: str, g: Guideline) -> bool:
+    """Whether a name is surely of another drug: in a script that is read, with a word that is
+    not a form, way, strength or other plain word. "Drops 1 mg/mL" names nothing."""
+    read = _Name(name, g)
+    known = read.kind not in ("unknown", "b12")
+    return bool(name.strip()) and known and read.says_more(read.words)
+
+
 def form_of(thing: str, g: Guideline) -> Form:
     """The form that the name of something counted means ("tab" is a tablet); "" if none."""
     return (_form_of if len(thing) <= LONGEST_NAME else _form_of.__wrapped__)(thing, g)
@@ -383,20 +391,20 @@ class _Name:
 
     def __init__(self, name: str, g: Guideline) -> None:
         self._g, self._plain = g, _without(_plain(name), g)
-        self._words = _words(self._plain)
+        self.words = _words(self._plain)
 
     @property
     def substances(self) -> frozenset[Substance]:
-        return _substances(self._words, self._g)
+        return _substances(self.words, self._g)
 
     @cached_property
     def ways(self) -> frozenset[ProductWay]:
         ways = self._g.file.names.ways
-        return frozenset([way for way in _WAYS if has(self._words, getattr(ways, way))])
+        return frozenset([way for way in _WAYS if has(self.words, getattr(ways, way))])
 
     @cached_property
     def forms(self) -> frozenset[Form]:
-        forms = _forms(self._words, self._g)
+        forms = _forms(self.words, self._g)
         return forms or frozenset[Form]({"liquid"} if "parenteral" in self.ways else ())
 
     @property
@@ -406,18 +414,18 @@ class _Name:
     @property
     def preservative_free(self) -> bool:
         phrases = self._g.file.names.preservative_free
-        return has(self._words, phrases) and not any(
-            f" {no} {phrase} " in self._words.line for phrase in phrases for no in ("not", "non")
+        return has(self.words, phrases) and not any(
+            f" {no} {phrase} " in self.words.line for phrase in phrases for no in ("not", "non")
         )
 
     @property
     def kit(self) -> bool:
         """Whether it names the antidote of cyanide: as such, or by so many grams in one."""
         names = self._g.file.names
-        if has(self._words, names.antidote):
+        if has(self.words, names.antidote):
             return True
         return "hydroxocobalamin" in self.substances and any(
-            re.search(rf"(?<! \d)(?<! \d\d) {one} ", self._words.line)
+            re.search(rf"(?<! \d)(?<! \d\d) {one} ", self.words.line)
             for one in names.antidote_contents
         )
 
@@ -438,7 +446,7 @@ class _Name:
 
     @property
     def kind(self) -> Kind:
-        words, names, b12 = self._words, self._g.file.names, _all_names(self._g)
+        words, names, b12 = self.words, self._g.file.names, _all_names(self._g)
         if not has(words, b12):
             if has(words, names.combination):
                 return "combination"
@@ -459,20 +467,19 @@ class _Name:
 
     def _another_ingredient(self) -> bool:
         """Whether a part after "+", "&" or " / " names something that is neither B12 nor plain."""
-        names = self._g.file.names
         parts = _NEXT_INGREDIENT.split(_BRAND.sub(" ", self.strengths.rest))
         if len(parts) == 1:
             return False
+        b12 = _all_names(self._g)
+        return any(not has(words, b12) and self.says_more(words) for words in map(_words, parts))
+
+    def says_more(self, words: Words) -> bool:
+        """Whether a word is more than a number, a unit, a form, a way or another plain word."""
+        names = self._g.file.names
         plain_words = {*names.plain, *_MASSES}
         for group in (names.forms, names.ways):
             plain_words.update(*(getattr(group, field) for field in group.__struct_fields__))
-        for part in parts:
-            words = _words(part)
-            if not has(words, _all_names(self._g)) and any(
-                not word.isdigit() and word not in plain_words for word in words.each
-            ):
-                return True
-        return False
+        return any(not word.isdigit() and word not in plain_words for word in words.each)
 
 
 def _forms(words: Words, g: Guideline) -> frozenset[Form]:

@@ -13,7 +13,13 @@ from cds_service.clinical import IN_FORCE, PROHIBITED, Medication, Moment, Recor
 from cds_service.guidelines.b12_under_two.age import whole_day
 from cds_service.guidelines.b12_under_two.antidote import was_antidote
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits
-from cds_service.guidelines.b12_under_two.products import ProductWay, Route, names_b12, recognise
+from cds_service.guidelines.b12_under_two.products import (
+    ProductWay,
+    Route,
+    names_another,
+    names_b12,
+    recognise,
+)
 from cds_service.guidelines.b12_under_two.prohibitions import Prohibition, prohibition_of
 
 
@@ -21,8 +27,10 @@ class Therapy(Struct, frozen=True):
     """Vitamin B12 treatment on the record. ``start`` is day 0 of the current course; ``given`` says
     that doses were recorded as given lately, or are stated to be taken; ``running`` are these and
     the active orders, and ``route`` is theirs. ``named`` are the orders in
-    force whose words alone say vitamin B12 and ``looks_like_b12`` their names, ``unknown`` counts
-    those of a drug no one can identify; ``given_like_b12`` and ``unknown_given`` say the same of
+    force whose words alone say vitamin B12; ``looks_like_b12`` are their names, and those of what
+    is stated to be taken, ``perhaps`` those of what no one knows to be taken. ``unknown`` counts
+    those of a drug no one can identify, ``nameless`` those of them that nothing calls another drug;
+    ``given_like_b12`` and ``unknown_given`` say the same of
     doses within one episode of today. ``antidotes``, ordered or given against cyanide, are none of
     it. ``episode`` is all that was ordered, given or stated to be taken since the course began, by
     any route, and what may reach into it, since no one says when it ended. ``prohibited`` must not
@@ -34,8 +42,10 @@ class Therapy(Struct, frozen=True):
     on_hold: bool = False
     earlier: Earlier | None = None
     looks_like_b12: tuple[str, ...] = ()
+    perhaps: tuple[str, ...] = ()
     named: tuple[Medication, ...] = ()
     unknown: int = 0
+    nameless: int = 0
     given_like_b12: tuple[str, ...] = ()
     unknown_given: int = 0
     folic_acid_alone: str = ""
@@ -53,6 +63,11 @@ class Therapy(Struct, frozen=True):
         return bool(self.active)
 
     @property
+    def doubtful(self) -> tuple[str, ...]:
+        """What may be vitamin B12 that the child is given."""
+        return (*self.looks_like_b12, *self.perhaps)
+
+    @property
     def current(self) -> bool:
         """Ordered now, or given in the current episode: a second course must not be started."""
         return self.is_active or self.given
@@ -62,7 +77,7 @@ class Therapy(Struct, frozen=True):
 _NEVER_WAS = frozenset(
     {"cancelled", "entered-in-error", "draft", "unknown", "not-taken", "intended"}
 )
-_NOT_AN_ORDER = frozenset({"proposal", "plan", "option"})
+NOT_AN_ORDER = frozenset({"proposal", "plan", "option"})
 _BY_FORM: Mapping[ProductWay, Route] = {
     "oral": "oral", "sublingual": "other", "nasal": "other", "parenteral": "parenteral",
 }  # fmt: skip
@@ -121,8 +136,10 @@ class _Found:
         self._administered: list[Medication] = []
         self._spans: list[Span] = []
         self._named: list[Medication] = []
+        self._taken: list[str] = []
+        self._perhaps: list[str] = []
         self._given_names: list[str] = []
-        self._unknown = self._unknown_given = self._ended = 0
+        self._unknown = self._nameless = self._unknown_given = self._ended = 0
         self._folic = self._requirement = ""
         self._prohibited: list[Prohibition] = []
 
@@ -136,11 +153,11 @@ class _Found:
 
     def _add_drug(self, medication: Medication) -> None:
         codes = self._g.codes
-        if medication.unresolved or not (medication.codes or medication.text):
+        if medication.unresolved or not (medication.codes or self._says_what(medication)):
             self._add_unknown(medication)
             if not medication.text:
                 return
-        if medication.intent in _NOT_AN_ORDER:
+        if medication.intent in NOT_AN_ORDER:
             return
         if was_antidote(medication, self._weight_kg, self._g):
             if medication.status not in _NOT_GIVEN | _NEVER_WAS:
@@ -158,10 +175,17 @@ class _Found:
         else:
             self._add_b12(medication, active=active)
 
+    def _says_what(self, medication: Medication) -> bool:
+        """Whether its name says of what drug it is, perhaps of vitamin B12; "Drops" does not."""
+        name = medication.text
+        return names_b12([name], self._g) or names_another(name, self._g)
+
     def _add_unknown(self, medication: Medication) -> None:
         """What may have been vitamin B12: an order in force, or a dose given lately."""
         if medication.kind != "administration":
-            self._unknown += medication.status in IN_FORCE
+            in_force = medication.status in IN_FORCE
+            self._unknown += in_force
+            self._nameless += in_force and not names_another(medication.text, self._g)
         else:
             self._unknown_given += self._is_given(medication)
 
@@ -175,10 +199,12 @@ class _Found:
     def _add_other(self, medication: Medication, *, active: bool) -> None:
         """An active order of something else, folic acid or what has a name of B12; or such a dose
         given."""
-        names = (medication.text, *(code.display for code in medication.codes))
+        names = [medication.text, *(code.display for code in medication.codes)]
+        if not medication.codes and not self._says_what(medication):
+            names += [dose.text for dose in medication.doses]
         if not active:
-            if self._is_given(medication) and names_b12(names, self._g):
-                self._given_names.append(_name_of(medication))
+            if names_b12(names, self._g):
+                self._add_named(medication)
         elif self._g.codes.folic_acid.any_of(medication.codes) is not None:
             self._folic = (
                 medication.text or medication.codes[0].display or self._g.file.names.folic_acid[0]
@@ -186,7 +212,20 @@ class _Found:
         elif names_b12(names, self._g):
             self._named.append(medication)
 
+    def _add_named(self, medication: Medication) -> None:
+        """What is not in force and has a name of vitamin B12: given lately, stated to be taken,
+        or of a status that no one knows."""
+        if self._is_given(medication):
+            self._given_names.append(_name_of(medication))
+        elif is_perhaps_taken(medication):
+            self._perhaps.append(_name_of(medication))
+        elif _is_taken(medication, self._on):
+            self._taken.append(_name_of(medication))
+
     def _add_b12(self, medication: Medication, *, active: bool) -> None:
+        if is_perhaps_taken(medication):
+            self._perhaps.append(_name_of(medication) or medication.codes[0].code)
+            return
         self._ended += medication.kind == "order" and not active
         administered = medication.kind == "administration"
         if medication.status in (_NOT_GIVEN if administered else _NEVER_WAS):
@@ -273,9 +312,11 @@ class _Found:
             route=route,
             on_hold=bool(active) and all(one.status == "on-hold" for one in active),
             earlier=Earlier(last.ended, not last.ends) if last is not None else None,
-            looks_like_b12=tuple(_name_of(one) for one in self._named),
+            looks_like_b12=(*(_name_of(one) for one in self._named), *self._taken),
+            perhaps=tuple(self._perhaps),
             named=tuple(self._named),
             unknown=self._unknown,
+            nameless=self._nameless,
             given_like_b12=tuple(self._given_names),
             unknown_given=self._unknown_given,
             folic_acid_alone="" if active else self._folic,
@@ -296,6 +337,14 @@ def _start(course: Sequence[Span]) -> Moment | None:
         return None
     first = min(course, key=lambda one: one.begun.first).begun
     return Moment(first.first, min(one.begun.last for one in course), first.instant)
+
+
+def is_perhaps_taken(medication: Medication) -> bool:
+    """Whether no one knows that an order is in force, or since when something is taken."""
+    if medication.kind == "order":
+        return medication.status == "unknown"
+    undated = medication.kind == "statement" and medication.authored is None
+    return undated and medication.status == "active"
 
 
 def _is_taken(medication: Medication, on: date) -> bool:

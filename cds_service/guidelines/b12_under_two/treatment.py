@@ -22,6 +22,7 @@ from cds_service.guidelines.b12_under_two.prescribing import (
     Prescriber,
     dose_notes,
     drugs_of,
+    is_asked_first,
     is_relapse,
     safety_notes,
 )
@@ -37,6 +38,7 @@ from cds_service.guidelines.b12_under_two.words import (
     named,
     nothing_to_say,
     shown_labs,
+    shown_risks,
     test_notes,
     untreated_days,
 )
@@ -100,7 +102,7 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
     prescriber.minds("SAF-02")
     offer = _offer(route, advice, prescriber, allergic=allergic, leber=leber)
     antidote = _antidote_in_force(facts)
-    if prescriber.minds("SAF-05b") or antidote:
+    if prescriber.minds("SAF-05b") or antidote or facts.leber_in_words:
         offer = structs.replace(offer, choices=_left_open(offer.choices))
     safety, indicator = safety_notes(
         offer.choices,
@@ -401,7 +403,7 @@ def _unmeasured_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Not
         yield Note("course", say(Texts.lasting_cause))
     risk = () if at_risk(a.cause) else told_risk(facts)
     if risk:
-        yield Note("why", say(Texts.told_risk, names=Listed(risk)))
+        yield Note("why", say(Texts.told_risk, names=shown_risks(risk, facts, g)))
 
 
 #: Methylmalonic acid and homocysteine.
@@ -448,12 +450,19 @@ def _card_of(
         return "SAF-05.new"
     if leber and advice.kind == "treat" and not advice.injects:
         return "SAF-01.new"
-    if facts.therapy.looks_like_b12 and advice.kind == "treat" and not facts.neurological:
-        return "DUP-01.named"
+    if advice.kind == "treat":
+        return _card_of_treating(route, advice, facts, a)
     if advice.kind == "clarify":
         return _card_of_clarifying(route, advice, facts, a)
-    if advice.tests == "open question":
-        return _card_of_a_question(route, facts, a)
+    return _card_of_a_question(route, facts, a) if advice.tests == "open question" else route
+
+
+def _card_of_treating(route: str, advice: Advice, facts: Facts, a: Assessment) -> str:
+    """An order that may be vitamin B12 is asked about first."""
+    if facts.therapy.doubtful and not facts.neurological:
+        return "DUP-01.named"
+    if is_asked_first(facts, a, injecting=advice.injects):
+        return "DUP-01.nameless"
     unread = route == "RTE-07" and facts.not_all_read("conditions", "labs", "procedures")
     return "RTE-07.unread" if unread else route
 

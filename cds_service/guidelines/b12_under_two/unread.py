@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 from cds_service.clinical import (
+    IN_FORCE,
     LONGEST_NAME,
     Allergy,
     Basket,
@@ -26,15 +27,18 @@ from cds_service.clinical import (
 )
 from cds_service.guidelines.b12_under_two.age import is_ahead
 from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.feeding import Fed
 from cds_service.guidelines.b12_under_two.meanings import (
     diseases_of_the_mother,
     is_the_mother,
     lebers_of,
+    meaning_of,
     names_nitrous_oxide,
 )
-from cds_service.guidelines.b12_under_two.products import recognise
+from cds_service.guidelines.b12_under_two.products import names_b12, recognise
 from cds_service.guidelines.b12_under_two.results import FINAL, LAB_UNITS, as_compared
 from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT
+from cds_service.guidelines.b12_under_two.therapy import NOT_AN_ORDER, is_perhaps_taken
 
 #: Under which need a kind of result is asked for.
 _NEEDS: Mapping[str, str] = {
@@ -56,20 +60,20 @@ def unread_in(
     unusable: Iterable[Measurement],
     elsewhere: Iterable[Measurement],
     before_birth: Iterable[tuple[str, Measurement]],
-    unanswered: Iterable[Measurement],
+    fed: Fed,
     unverified: Iterable[Problem],
     on: date,
     g: Guideline,
 ) -> tuple[Unread, ...]:
     """Everything that was sent about this child and not used, each once. ``unusable`` are the B12
     results among ``measured`` that cannot be used, ``elsewhere`` those of another specimen,
-    ``before_birth`` those left out of it with their
-    kinds, ``unanswered`` those on feeding whose answer is not known here, ``unverified`` the
-    problems whose code is on a list and is not verified."""
+    ``before_birth`` those left out of it with their kinds, ``fed`` what was read of feeding,
+    ``unverified`` the problems whose code is on a list and is not verified."""
     levels_used = {id(one) for one in measured.get("b12_level", ())} - {id(one) for one in unusable}
     found = list(record.unread)
     if found:
-        understood = {(it, name[:LONGEST_NAME]) for it, name in _understood_by_name(record, g)}
+        by_name = (*_understood_by_name(record, g), *fed.understood)
+        understood = {(it, name[:LONGEST_NAME]) for it, name in by_name}
         found = [
             one
             for one in found
@@ -80,8 +84,8 @@ def unread_in(
         if kind in _NEEDS:
             found.append(Unread(_NEEDS[kind], "date", _written(kind, one, g), source=one.source))
     found += [
-        Unread("feeding", "answer", one.text or _first_name(one.concepts), source=one.source)
-        for one in unanswered
+        Unread("feeding", "answer", _answered(one)[:LONGEST_NAME], source=one.source)
+        for one in fed.unanswered
     ]
     found += _undone(record, on, g)
     found += [
@@ -118,10 +122,7 @@ def _undone(record: Record, on: date, g: Guideline) -> Iterator[Unread]:
         return any(g.lists_of(code.system, code.code).decided for code in thing.codes)
 
     for drug in record.medications:
-        given = drug.kind != "order" and g.codes.b12_therapy.any_of(drug.codes) is not None
-        reason = _why_not_given(drug, record.patient.birth, on) if given else None
-        if reason is not None:
-            yield _left_out("administrations", reason, drug)
+        yield from _untaken(drug, record.patient.birth, on, g)
     for done in record.procedures:
         reason = _why_not_done(done, on)
         if reason is not None and is_listed(done):
@@ -131,6 +132,19 @@ def _undone(record: Record, on: date, g: Guideline) -> Iterator[Unread]:
         denied = problem.certainty in ("refuted", "entered-in-error")
         if ahead and not denied and is_listed(problem):
             yield _left_out("conditions", "date", problem)
+
+
+def _untaken(drug: Medication, birth: Moment | None, on: date, g: Guideline) -> Iterator[Unread]:
+    """Vitamin B12 that is only planned, or that no one knows to be taken, or when."""
+    of_b12 = g.codes.b12_therapy.any_of(drug.codes) is not None
+    named = names_b12((drug.text, *(code.display for code in drug.codes)), g)
+    planned = drug.status in IN_FORCE and drug.intent in NOT_AN_ORDER
+    if (of_b12 or named) and (planned or is_perhaps_taken(drug)):
+        yield _left_out("meds", "status" if drug.kind == "order" else "date", drug)
+    elif of_b12 and drug.kind != "order":
+        reason = _why_not_given(drug, birth, on)
+        if reason is not None:
+            yield _left_out("administrations", reason, drug)
 
 
 def _left_out(need: str, reason: Reason, thing: Medication | Procedure | Problem) -> Unread:
@@ -156,6 +170,12 @@ def _why_not_done(done: Procedure, on: date) -> Reason | None:
 
 def _is_done(status: str) -> bool:
     return status in ("completed", "in-progress", "stopped", "")
+
+
+def _answered(one: Measurement) -> str:
+    """An answer as it was sent."""
+    value = one.value.written if one.value is not None else ""
+    return one.text or _first_name(one.concepts) or value or one.notes
 
 
 def _first_name(codes: Iterable[Code]) -> str:
@@ -189,13 +209,19 @@ def _understood_by_name(record: Record, g: Guideline) -> Iterator[tuple[str, str
         if names_nitrous_oxide(procedure.codes, procedure.text, g):
             yield procedure.source, procedure.text
     for problem in record.problems:
-        if problem.certainty in ("refuted", "entered-in-error"):
+        if problem.certainty in ("refuted", "entered-in-error") or _only_asks(problem, g):
             yield problem.source, problem.text
     for relative in record.relatives:
         hers = is_the_mother(relative, g)
         known = (*diseases_of_the_mother(relative, g), *lebers_of(relative, g))
         for name in known if hers else relative.diseases:
             yield relative.source, name
+
+
+def _only_asks(problem: Problem, g: Guideline) -> bool:
+    """Whether its words are all that counts of it: of the mother, a diet, or Leber's disease."""
+    names = (problem.text, *(code.display for code in problem.codes))
+    return meaning_of(names, g) in ("mother", "vegan", "leber")
 
 
 def _reasons(

@@ -19,6 +19,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
 from cds_service.guidelines.b12_under_two.giving import headline
+from cds_service.guidelines.b12_under_two.products import has_phrase
 from cds_service.guidelines.b12_under_two.results import Lab, Level, shown_unit
 from cds_service.guidelines.b12_under_two.tables.cause import Cause
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
@@ -140,6 +141,17 @@ def _in_a_sentence(sign: Value) -> Value:
 
 
 _EPONYMS = frozenset({"Leber", "West", "Crohn", "Biermer", "Leigh", "Hirschsprung"})
+
+
+def shown_risks(risks: Sequence[Words], facts: Facts, g: Guideline) -> Listed:
+    """What may leave a child short of vitamin B12, and that it is the mother's where its words do
+    not say so."""
+    mother = g.file.names.mother.words
+    shown: list[Value] = []
+    for one in risks:
+        hers = one in facts.maternal and isinstance(one, str) and not has_phrase(one, mother)
+        shown.append(say(Texts.of_mother, what=one) if hers else one)
+    return Listed(tuple(shown))
 
 
 def shown_level(level: Level) -> Value:
@@ -285,7 +297,8 @@ class CardValues(dict[str, Value]):
     def of_signs(self) -> Value:
         unread = self.facts.not_all_read("conditions")
         none = say(Texts.not_all_read if unread else Texts.none_recorded)
-        return named(self.facts.neurological) or none
+        signs = named(self.facts.neurological)
+        return Listed(signs.items, "conjunction") if isinstance(signs, Listed) else none
 
     def of_cause(self) -> Value:
         unread = self.facts.not_all_read(*OF_CAUSES)
@@ -302,7 +315,10 @@ class CardValues(dict[str, Value]):
         return Listed(tuple([one.name for one in self.facts.worded.neurological]))
 
     def of_named(self) -> Value:
-        return Listed(self.facts.therapy.looks_like_b12)
+        return Listed(self.facts.therapy.doubtful)
+
+    def of_nameless(self) -> Value:
+        return self.facts.therapy.nameless
 
     def of_severity(self) -> Value:
         return SEVERITIES[self.a.severity] if self.a.severity else ""
@@ -466,6 +482,11 @@ _PLAIN: tuple[StatusName, ...] = (
 )  # fmt: skip
 
 
+def _is_for_a_specialist(a: Assessment) -> bool:
+    """Functional, and no card of the answer calls the specialist anyway."""
+    return a.status.rule == "STAT-06" and a.cause != "inborn"
+
+
 def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
     status = a.status
     high = status.high_metabolites
@@ -487,7 +508,7 @@ def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
     if status.unread_metabolites:
         unread = shown_labs(status.unread_metabolites, g)
         yield Note("finding", say(Texts.metabolites_unread, values=unread))
-    if status.rule == "STAT-06":
+    if _is_for_a_specialist(a):
         yield Note("advice", say(Texts.functional_specialist))
 
 
@@ -525,8 +546,10 @@ def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:
             now_date=fall.now.on,
         )
         yield Note("finding", course)
+    told = _told(a)
+    shown = a.status.name == "adequate with signs"  # by the summary
     signs = (
-        *facts.neurological,
+        *(() if shown else facts.neurological),
         *facts.failure_to_thrive,
         *facts.megaloblastic,
         *facts.anemia,
@@ -534,11 +557,19 @@ def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:
         *facts.weak_signs,
         *facts.feeding_trouble,
     )
-    if signs and a.severity != "severe":
-        yield Note("finding", say(Texts.problems, names=named(signs)))
+    others = [one for one in signs if one.name not in told]
+    if others and a.severity != "severe":
+        yield Note("finding", say(Texts.problems, names=named(others)))
     if facts.malabsorption_possible:
         names = named(facts.malabsorption_possible)
         yield Note("finding", say(Texts.possible_malabsorption, names=names))
+
+
+def _told(a: Assessment) -> frozenset[str]:
+    """The names that the grade states already."""
+    because = a.severity_because
+    items = because.items if isinstance(because, Listed) else (because,)
+    return frozenset(one for one in items if isinstance(one, str))
 
 
 def _cause_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:

@@ -79,6 +79,15 @@ class Cards:
         found = finding_notes(self._facts, self._a, self._g)
         return [one for one in found if one.section != "ask"]  # the chart's card asks
 
+    @cached_property
+    def _because(self) -> list[Note]:
+        """The same, where the level and what makes it severe are why the order is wrong: they are
+        read first."""
+        return [
+            structs.replace(one, section="because") if one.section == "why" else one
+            for one in self._findings
+        ]
+
     def speak(
         self,
         rule: str,
@@ -107,6 +116,7 @@ class Cards:
                     "dose": order.dose_in_words,
                     "way": order.ways_in_words,
                     **_in_place(_replaced(order, choices), self._g),
+                    **_told_to(choices),
                     **_largest(order),
                     **values,
                 }
@@ -133,11 +143,8 @@ class Cards:
             for plan in choice.plans
         )
         if self._a.status.level is not None and (regimens or answer.shows_level):
-            yield from self._findings
-        if order.kind == "b12":
-            yield Note("ordered", _read(order))
-            if order.drug.by == "name":
-                yield Note("ordered", say(Texts.draft_by_name, name=order.name))
+            yield from self._because if answer.shows_level else self._findings
+        yield from _as_ordered(order)
         yield from notes
         if answer.card == "ORD-10.suspected":
             yield Note("before", say(Texts.samples_first))
@@ -150,10 +157,20 @@ class Cards:
             yield Note("safety", say(Texts.preservative_free))
 
 
+def _as_ordered(order: Order) -> Iterable[Note]:
+    """An order of vitamin B12 as it was read, and by what it was recognised."""
+    if order.kind == "b12":
+        yield Note("ordered", _read(order))
+        if order.drug.by == "name":
+            yield Note("ordered", say(Texts.draft_by_name, name=order.name))
+
+
 def _read(order: Order) -> Message:
     """The order as it was read, and as it was written where that is not the same."""
     if order.is_plain:
         return say(Texts.draft_reading, reading=order.reading)
+    if order.largest is None:
+        return say(Texts.draft_as_written, written=order.written, reading=order.reading)
     return say(Texts.draft_read, written=order.written, reading=order.reading)
 
 
@@ -166,6 +183,21 @@ def _in_place(drug: PlannedDrug | None, g: Guideline) -> dict[str, object]:
     return {
         "instead": say(Texts.headline_instead, how=how),
         "injected": say(Texts.headline_injected, what=what),
+    }
+
+
+def _told_to(choices: tuple[Choice, ...]) -> dict[str, object]:
+    """What is to be ordered instead, or to be found out first where the card only offers it."""
+    if choices and not any(one.recommended for one in choices):
+        return {
+            "full_course": say(Orders.full_course_asked),
+            "inject_instead": say(Orders.inject_asked),
+            "treat": say(Orders.treat_asked),
+        }
+    return {
+        "full_course": say(Orders.full_course),
+        "inject_instead": say(Orders.inject_instead),
+        "treat": say(Orders.treat),
     }
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from cds_service.clinical import DoseAmount, Draft, Medication
 from cds_service.guidelines.b12_under_two.antidote import antidote_facts, is_antidote
-from cds_service.guidelines.b12_under_two.data import Guideline, Orders
+from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.dosing import (
     Dosing,
     in_full,
@@ -142,10 +142,56 @@ class Order(Struct, frozen=True, dict=True):
             return say(Orders.reading, dose=dose, ways=ways)
         if average == single == self.dosing.single_low:
             return say(Orders.reading_daily, dose=dose, ways=ways)
+        often = self._often
+        if often is not None:
+            return say(Orders.reading_often, dose=dose, often=often, ways=ways)
         code, factor = scale(average)
         daily = shown_dose(average / factor, 1)
         unit = unit_in_full(code, average / factor)
         return say(Orders.reading_on_average, dose=dose, average=daily, unit=unit, ways=ways)
+
+    @property
+    def _often(self) -> Message | None:
+        """How often, where its lines say the same and people have words for it."""
+        schedules = {line.schedule for line in self.draft.dosages}
+        schedule = schedules.pop() if len(schedules) == 1 else None
+        if schedule is None or schedule.times != schedule.most_times:
+            return None
+        return _in_a_rhythm(schedule.times, schedule.days)
+
+
+def _in_a_rhythm(times: Decimal, days: Decimal) -> Message | None:
+    """So many times in so many days, as people say it; a month counts 30 days."""
+    if not days:
+        return say(Orders.once) if times == 1 else None
+    named = _RHYTHMS.get((times, days))
+    if named is not None:
+        return named
+    if days == 1 and times == int(times):
+        return say(Orders.times_daily, times=times)
+    if times != 1 or days != int(days):
+        return None
+    whole = int(days)
+    if not whole % _MONTH:
+        return say(Texts.interval_months, period=whole // _MONTH)
+    if not whole % _WEEK:
+        return say(Orders.every_weeks, weeks=whole // _WEEK)
+    return say(Orders.every_days, days=whole)
+
+
+_WEEK, _MONTH = 7, 30
+_RHYTHMS = {
+    (Decimal(times), Decimal(days)): words
+    for times, days, words in (
+        (1, 1, say(Texts.interval_daily)),
+        (2, 1, say(Orders.twice_daily)),
+        (1, 2, say(Texts.interval_alternate)),
+        (1, 7, say(Texts.interval_weekly)),
+        (2, 7, say(Texts.interval_twice_weekly)),
+        (3, 7, say(Orders.three_times_weekly)),
+        (1, 30, say(Orders.monthly)),
+    )
+}
 
 
 def is_live(draft: Draft) -> bool:

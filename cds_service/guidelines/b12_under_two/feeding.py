@@ -1,0 +1,284 @@
+"""How a child is fed and what is eaten, by codes and by words, and what is recorded of the mother.
+
+An answer counts by its codes, as yes or no to a question about breast-feeding, otherwise by its
+words. Words of a diet or of the mother hold back, warn and ask; a cause needs a code. What
+says it in none of these ways is handed back as unanswered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+
+from cds_service.clinical import Code, Measurement, Record
+from cds_service.guidelines.b12_under_two.age import is_ahead
+from cds_service.guidelines.b12_under_two.data import Guideline, Texts
+from cds_service.guidelines.b12_under_two.meanings import (
+    diseases_of_the_mother,
+    is_of_the_mother,
+    is_stated,
+    of_the_mother,
+    plain_answer,
+)
+from cds_service.guidelines.b12_under_two.products import has_phrase
+from cds_service.guidelines.b12_under_two.results import FINAL, is_low
+from cds_service.language import Words, say
+
+
+class Vegan(NamedTuple):
+    """Who is recorded to eat no food of animals at all."""
+
+    mother: bool
+    child: bool
+
+
+class Fed(NamedTuple):
+    """What is known of feeding and diet.
+
+    ``breast_fed`` is ``None`` when it is not known; ``formula`` is formula and no breast milk.
+    ``mother`` and ``child`` are plant-based diets by code, "" when none is known;
+    ``in_words`` a vegan diet of the child that only words tell. ``maternal`` is what may leave the
+    mother without vitamin B12, by code or in words. ``unanswered`` was not understood,
+    ``understood`` are names that words alone explained, with their sources.
+    """
+
+    breast_fed: bool | None
+    formula: bool
+    mother: str
+    child: str
+    in_words: str
+    vegan: Vegan
+    maternal: tuple[Words, ...]
+    unanswered: tuple[Measurement, ...]
+    understood: tuple[tuple[str, str], ...]
+
+
+class Told(NamedTuple):
+    """What the problem list says of it: whether the child is breast-fed, what is the mother's, and
+    that the child is vegan, in words."""
+
+    breast_fed: bool
+    mother: tuple[str, ...]
+    vegan: tuple[str, ...]
+
+
+def read_feeding(
+    record: Record, measured: Mapping[str, list[Measurement]], told: Told, on: date, g: Guideline
+) -> Fed:
+    asked = measured.get("breastfeeding_status", ())
+    newest = _newest(asked, g)
+    diets = _Diets(g)
+    unanswered = [
+        *(one for one in asked if _stands(one, on, g) and not _of_feeding(one, diets, g)),
+        *(one for one in measured.get("diet", ()) if _stands(one, on, g) and not diets.add(one)),
+    ]
+    understood = [
+        (one.source, one.name)
+        for one in _without_a_kind(record, g)
+        if _stands(one, on, g) and diets.add(one)
+    ]
+    child = diets.in_words["child"] or next(iter(told.vegan), "")
+    return Fed(
+        breast_fed=any(answer(one, g) for one in newest) if newest else told.breast_fed or None,
+        formula=_is_formula(newest, g),
+        mother=diets.coded["mother"],
+        child=diets.coded["child"],
+        in_words=child,
+        vegan=Vegan(diets.vegan["mother"], diets.vegan["child"] or bool(child)),
+        maternal=_maternal(record, measured, told, diets, on, g),
+        unanswered=tuple(unanswered),
+        understood=tuple(understood),
+    )
+
+
+def _of_feeding(one: Measurement, diets: _Diets, g: Guideline) -> bool:
+    """Whether an answer on feeding says how the child is fed, or else something of a diet or of
+    the mother."""
+    also = diets.add(one)
+    return bool(one.about) or answer(one, g) is not None or (also and not _has_answer(one))
+
+
+def _without_a_kind(record: Record, g: Guideline) -> Iterator[Measurement]:
+    """Results that no list has: they may tell of a diet in words."""
+    for one in record.measurements:
+        if not any((code.system, code.code) in g.kinds for code in one.codes):
+            yield one
+
+
+def _stands(measured: Measurement, on: date, g: Guideline) -> bool:
+    """Final, dated, and not ahead of today."""
+    when = measured.when
+    return measured.status in FINAL and when is not None and not is_ahead(when, on, g.limits)
+
+
+# --- how it is fed ------------------------------------------------------------------------------
+
+
+def _newest(answers: Iterable[Measurement], g: Guideline) -> list[Measurement]:
+    """The newest answer that says how the child is fed, or all that may be the newest."""
+    told = [
+        (one.when, one)
+        for one in answers
+        if one.status in FINAL
+        and not one.about
+        and one.when is not None
+        and answer(one, g) is not None
+    ]
+    if not told:
+        return []
+    last = max(told, key=lambda one: (one[0].first, one[0].instant))[0]
+    newest = [one for when, one in told if when.may_be_as_late_as(last)]
+    return newest if last.is_partial or len(newest) > 1 else newest[-1:]
+
+
+def answer(measured: Measurement, g: Guideline) -> bool | None:
+    """Whether the child gets breast milk: by codes, by yes or no, otherwise by words; a finding
+    that it is breast-fed needs no answer."""
+    if g.codes.breast_fed.any_of(measured.concepts) is not None:
+        return True
+    if g.codes.not_breast_fed.any_of(measured.concepts) is not None:
+        return False
+    said = _answers(measured)
+    yes = yes_or_no(measured, g)
+    if yes is not None or (not said and not _has_answer(measured)):
+        finding = g.codes.breast_fed.any_of(measured.codes) is not None
+        return yes if yes is not None else (finding or None)
+    told = [it for one in said if (it := _in_words(one, g)) is not None]
+    return told[-1] if told else None
+
+
+def yes_or_no(measured: Measurement, g: Guideline) -> bool | None:
+    """A plain yes or no, by its codes or words; ``None`` for anything else."""
+    yes = g.codes.answer_yes.any_of(measured.concepts) is not None
+    no = g.codes.answer_no.any_of(measured.concepts) is not None
+    if yes is not no:
+        return yes
+    bare = [code.code for code in measured.concepts if not code.display]
+    words = {plain_answer(one) for one in (*_answers(measured), *bare)}
+    yes, no = (not words.isdisjoint(one) for one in (g.file.answers.yes, g.file.answers.no))
+    return None if yes is no else yes
+
+
+def _in_words(text: str, g: Guideline) -> bool | None:
+    """Of a whole answer that the lists know; else whether breast milk is stated or denied, and
+    nothing where it may have ended."""
+    plain, whole = plain_answer(text), g.file.feeding
+    if plain in whole.breast_fed:
+        return True
+    if plain in whole.not_breast_fed or plain in whole.formula:
+        return False
+    names = g.file.names.feeding
+    breast, formula = has_phrase(text, names.breast), has_phrase(text, names.formula)
+    if not (breast or formula) or has_phrase(text, names.ended):
+        return None
+    if breast:
+        return is_stated(text, names.breast, g)
+    return False if is_stated(text, names.formula, g) else None
+
+
+def _is_formula(newest: Sequence[Measurement], g: Guideline) -> bool:
+    """The newest answer is that the child gets formula and no breast milk."""
+    if any(answer(one, g) for one in newest):
+        return False
+    formula = g.file.names.feeding.formula
+    return any(
+        plain_answer(said) in g.file.feeding.formula or is_stated(said, formula, g)
+        for one in newest
+        for said in _answers(one)
+    )
+
+
+def _answers(measured: Measurement) -> list[str]:
+    """What is answered, in words."""
+    said = (measured.text, *(code.display for code in measured.concepts))
+    return [one for one in said if one]
+
+
+def _question(measured: Measurement) -> list[str]:
+    """What was asked, in words."""
+    return [one for one in (measured.name, *(code.display for code in measured.codes)) if one]
+
+
+def _has_answer(one: Measurement) -> bool:
+    """Whether something is answered, or why nothing is."""
+    return bool(one.value or one.interval or one.concepts or one.text or one.withheld)
+
+
+# --- what is eaten, and the mother --------------------------------------------------------------
+
+
+class _Diets:
+    """Diets by whose they are: by code, which of them are vegan, and by words; and what else
+    words say of the mother."""
+
+    def __init__(self, g: Guideline) -> None:
+        self._g = g
+        self.coded = {"mother": "", "child": ""}
+        self.vegan = {"mother": False, "child": False}
+        self.in_words = {"mother": "", "child": ""}
+        self.of_mother: list[str] = []
+
+    def add(self, one: Measurement) -> bool:
+        """Whether it says something of a diet or of the mother that is understood."""
+        g = self._g
+        hers = is_of_the_mother(one.about, g)
+        if one.about and not hers:
+            return False
+        question = _question(one)
+        plain = yes_or_no(one, g)
+        if plain is False:  # understood, where the question was about a vegan diet
+            return any(has_phrase(it, g.file.names.mother.vegan) for it in question)
+        said = [*_answers(one), one.notes]
+        if plain or not _has_answer(one):
+            said += question
+        of_hers = hers or any(is_of_the_mother(it, g) for it in (*question, *said))
+        code = g.codes.diet_plant_based.any_of(one.concepts)
+        if code is not None and (hers or not of_hers):
+            self._by_code("mother" if hers else "child", code)
+            return True
+        return self._by_words("mother" if of_hers else "child", said) or _is_a_diet(one, g)
+
+    def _by_code(self, whose: str, code: Code) -> None:
+        self.coded[whose] = code.display or code.code
+        self.vegan[whose] |= self._g.codes.diet_vegan.decides(code)
+
+    def _by_words(self, whose: str, said: Sequence[str]) -> bool:
+        vegan = next(
+            (it for it in said if is_stated(it, self._g.file.names.mother.vegan, self._g)), ""
+        )
+        if vegan:
+            self.in_words[whose] = vegan
+            return True
+        found = [it for it in said if of_the_mother(it, self._g)]
+        self.of_mother += found
+        return bool(found)
+
+
+def _is_a_diet(measured: Measurement, g: Guideline) -> bool:
+    """By a code of a system that the guideline's own are of, one of them or another diet."""
+    systems = {row.system for row in g.codes.diet_plant_based.codes}
+    return any(one.system in systems for one in measured.concepts)
+
+
+def _maternal(
+    record: Record, measured: Mapping[str, list[Measurement]], told: Told, diets: _Diets,
+    on: date, g: Guideline,
+) -> tuple[Words, ...]:  # fmt: skip
+    """What is recorded of the mother that may leave her without vitamin B12: her vegan diet, her
+    own low level, or a disease or diet in words."""
+    found: list[Words] = []
+    if diets.vegan["mother"]:
+        found.append(diets.coded["mother"])
+    for one in measured.get("b12_level", ()):
+        if is_of_the_mother(one.about, g) and is_low(one, on, g):
+            written = one.value.written if one.value is not None else one.text
+            found.append(say(Texts.mothers_level, value=written))
+    in_words = [diets.in_words["mother"]] if diets.in_words["mother"] else []
+    family = (name for one in record.relatives for name in diseases_of_the_mother(one, g))
+    notes = (
+        line for one in record.problems for line in one.notes.splitlines() if of_the_mother(line, g)
+    )
+    return tuple(
+        dict.fromkeys([*found, *in_words, *diets.of_mother, *told.mother, *notes, *family])
+    )
