@@ -12,6 +12,7 @@ from cds_service.commands.coding import codes
 from cds_service.commands.evaluating import evaluate
 from cds_service.commands.keeping import audit, db, feedback
 from cds_service.commands.serving import serve
+from cds_service.commands.translating import translated
 from cds_service.commands.trying import key, samples, token
 from cds_service.errors import StartupError
 
@@ -32,7 +33,9 @@ def main() -> None:
     """Without a command it lists those available."""
 
 
-for _command in (serve, evaluate, check, describe, codes, db, audit, feedback, key, token, samples):
+for _command in (
+    serve, evaluate, check, describe, translated, codes, db, audit, feedback, key, token, samples,
+):  # fmt: skip
     main.add_command(_command)
 
 

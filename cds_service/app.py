@@ -21,6 +21,8 @@ from cds_service.consultation.known_answers import KnownAnswers
 from cds_service.errors import Unavailable
 from cds_service.fhir.gather import prefetch_template
 from cds_service.guidelines.registry import GUIDELINES
+from cds_service.language import house
+from cds_service.language.catalogues import ORIGINAL
 from cds_service.settings import Settings, read_settings
 from cds_service.store import metrics
 from cds_service.store.audit import Pseudonyms
@@ -102,19 +104,23 @@ def create_app(
     infants = SampleServer(told, today) if settings.demo else None
     if services is None:
         services = consultation.load_services(
-            settings.guideline_overrides, guidelines, settings.code_map
+            settings.guideline_overrides,
+            guidelines,
+            settings.code_map,
+            languages_in_use(settings),
         )
     register = make_register(settings)
     used = use_token or (store.use_token if store else _no_store)
     door = make_door(settings, register, used)
     app = Flask(__name__, static_folder=None)
     app.extensions["register"] = register
-    known = KnownAnswers(services, lambda: consultation.load_services(None, guidelines))
+    english = [one.in_language(ORIGINAL) for one in services]
+    known = KnownAnswers(english, lambda: consultation.load_services(None, guidelines))
     app.extensions["known_answers"] = known
     views = Views(
         settings,
         services,
-        discovery=[_described(service) for service in services],
+        discovery=_described,
         door=door,
         consult=_reusing(consult, settings),
         connect=connect,
@@ -154,6 +160,19 @@ def _say_of_server(listed: bool, base: str, down: bool) -> None:
     metrics.servers_down.inc(1 if down else -1)
     line = {"level": "error" if down else "info", "fhirServer": "down" if down else "up"}
     log_line({**line, **({"address": base} if listed else {})})
+
+
+def languages_in_use(settings: Settings) -> tuple[str, ...]:
+    """That of the answers, and all others that a client may get: those of the register, and in the
+    demo every one there is. English is always there: it is what the service judges itself by."""
+    clients: Sequence[str] = ()
+    if settings.clients_file is not None:
+        from cds_service.trust.clients import read_clients
+
+        found = read_clients(settings.clients_file, plain_http=settings.demo)
+        clients = [one.language for one in found if one.language]
+    every = house.languages() if settings.demo else ()
+    return tuple(dict.fromkeys([settings.language, *clients, *every, ORIGINAL]))
 
 
 def _reusing(consult: Consult, settings: Settings) -> Consult:

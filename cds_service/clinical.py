@@ -397,7 +397,8 @@ class Unread(Struct, frozen=True, gc=False):
     not of this patient), ``system`` and ``code`` its first coding where that is what was not
     understood, ``source`` its address in the record. A ``reason`` of "flag" or "range": the value
     next to it was used. "code": a code that is on a list of the guideline and not verified.
-    ``kind`` is the kind of result where its code is known.
+    ``kind`` is the kind of result where its code is known, ``lab`` the same of a laboratory value
+    that has a name of ours, and ``written`` its value: ``name`` is both.
     """
 
     need: str
@@ -407,6 +408,8 @@ class Unread(Struct, frozen=True, gc=False):
     code: str = ""
     source: str = ""
     kind: str = ""
+    lab: str = ""
+    written: str = ""
 
 
 #: With these, nothing about this patient was lost: they are another patient's, or no clinical fact
@@ -475,8 +478,8 @@ class Phase(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     duration: int
     duration_unit: Literal["d", "wk", "mo"]
     count: int
-    text: str
-    then: str = ""
+    text: Words
+    then: Words = ""
     after_days: int = 0
     after_months: int = 0
     begins: date | None = None
@@ -489,7 +492,7 @@ class PlannedDrug(Struct, frozen=True, gc=False):
 
     ``substance`` is the active one and ``strength`` how much of it, in ``unit``, one mL holds,
     where the guideline knows it; ``purpose`` is "maintenance" for what only meets the daily
-    requirement.
+    requirement. ``route_name`` is that of the route in words.
     """
 
     codes: tuple[Code, ...]
@@ -505,18 +508,21 @@ class PlannedDrug(Struct, frozen=True, gc=False):
     substance: str = ""
     strength: Decimal | None = None
     purpose: Literal["treatment", "maintenance"] = "treatment"
+    route_name: Words = ""
 
 
 class PlannedTest(Struct, frozen=True, gc=False):
-    """A laboratory test to order, its sample wanted on ``due``."""
+    """A laboratory test to order, its sample wanted on ``due``; ``inside`` is its name inside a
+    sentence."""
 
     codes: tuple[Code, ...]
-    name: str
+    name: Words
     due: date
     authored: date
     priority: Literal["routine", "urgent", "asap", "stat"] = "routine"
     reasons: tuple[str, ...] = ()
     note: Words = ""
+    inside: Words = ""
 
 
 class PlannedTask(Struct, frozen=True, gc=False):

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from cds_service import PROGRAM
 from cds_service.errors import SettingsError
+from cds_service.language.locales import is_tag
 from cds_service.trust.addresses import Refused, is_loopback, normal_base_address
 
 #: Whether anything of that name exists is known only after loading.
@@ -60,6 +61,7 @@ class Settings(Struct, frozen=True):
     max_body_bytes: int = 5_000_000
     one_action: bool | None = None
     workbench: bool = True
+    language: str = "en"
     clients_file: Path | None = None
     calls_per_minute: int = 6_000
     fhir_at_once: int = 32
@@ -104,6 +106,12 @@ class Setting(NamedTuple):
     default: str
     meaning: str
     secret: bool = False
+
+
+def _language(name: str, text: str) -> str:
+    if not is_tag(text):
+        raise SettingsError(name, "is not the tag of a language", "Write a tag such as en or de.")
+    return text
 
 
 def _flag(name: str, text: str) -> bool:
@@ -353,6 +361,14 @@ SETTINGS: Mapping[str, Setting] = {
         " public CDS Hooks sandbox and some EHRs do: whatever accompanies a"
         " drug is suggested on separate cards, one action each. A client's `one_action` in the"
         " register comes first.",
+    ),
+    "CDS_LANGUAGE": Setting(
+        "language",
+        _language,
+        "`en`",
+        "The language of the answers: one of those that `cds-service check` lists. A client's"
+        " `language` in the register comes first, and in the demo what the caller accepts"
+        " (`Accept-Language`). Logs, reports and the workbench's own page stay English.",
     ),
     "CDS_WORKBENCH": Setting(
         "workbench",

@@ -23,7 +23,8 @@ _READING = "clinical fhir.gather fhir.reading fhir.editions fhir.wire fhir.eleme
 _KIT = (
     "clinical errors language guidelines.engine guidelines.tables guidelines.codelists"
     " guidelines.overrides guidelines.checks guidelines.doses guidelines.guideline"
-    " guidelines.workbench guidelines.explain guidelines.describe"
+    " guidelines.workbench guidelines.explain guidelines.describe guidelines.naming"
+    " language.catalogues"
 )
 _B12 = f"{_KIT} guidelines.b12_under_two"
 
@@ -34,15 +35,15 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "": ("", ""),
     "clinical": ("language", "msgspec"),
     "errors": ("", "msgspec"),
-    "language": ("errors language.plurals", "msgspec"),
-    "language.catalogues": ("errors language language.plurals", ""),
+    "language": ("errors language.locales", "msgspec"),
+    "language.catalogues": ("errors language language.locales", "msgspec"),
     "language.house": ("errors language", "msgspec"),
-    "language.plurals": ("", ""),
-    "settings": ("errors trust.addresses", "msgspec"),
+    "language.locales": ("", ""),
+    "settings": ("errors language.locales trust.addresses", "msgspec"),
     "trust": ("", ""),
     "trust.addresses": ("errors", ""),
     "trust.callers": ("errors trust.clients", "msgspec"),
-    "trust.clients": ("errors trust.addresses", "msgspec"),
+    "trust.clients": ("errors language.locales trust.addresses", "msgspec"),
     "trust.keys": ("errors trust.callers trust.clients trust.outward", "jwt cryptography"),
     "trust.outward": ("", "requests urllib3"),
     "cdshooks": ("", ""),
@@ -81,6 +82,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "store.migrations.versions.v0002_qualified_rules": ("", "alembic sqlalchemy"),
     "store.migrations.versions.v0003_unread": ("", "alembic sqlalchemy"),
     "store.migrations.versions.v0004_unknown_codes": ("", "alembic sqlalchemy"),
+    "store.migrations.versions.v0005_language": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
     "fhir.units": ("clinical", ""),
@@ -139,11 +141,18 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.codelists": ("clinical errors guidelines.engine", "msgspec"),
     "guidelines.overrides": ("errors guidelines.engine guidelines.codelists", "msgspec"),
     "guidelines.checks": ("errors guidelines.engine", "msgspec"),
-    "guidelines.doses": ("clinical errors guidelines.checks guidelines.engine", "msgspec"),
+    "guidelines.doses": (
+        "clinical errors guidelines guidelines.checks guidelines.engine guidelines.naming language",
+        "msgspec",
+    ),
+    "guidelines.naming": (
+        "guidelines.checks guidelines.engine language language.catalogues",
+        "msgspec",
+    ),
     "guidelines.workbench": ("clinical", "msgspec"),
     "guidelines.guideline": (
         "clinical guidelines.checks guidelines.engine guidelines.explain guidelines.overrides"
-        " guidelines.tables guidelines.workbench language",
+        " guidelines.tables guidelines.workbench language language.catalogues",
         "msgspec",
     ),
     "guidelines.registry": ("guidelines", ""),
@@ -234,7 +243,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "consultation.services": (
         "clinical consultation.cards fhir.code_map fhir.orders guidelines.codelists"
-        " guidelines.guideline guidelines.overrides guidelines.registry language",
+        " guidelines.guideline guidelines.overrides guidelines.registry language"
+        " language.catalogues",
         "msgspec",
     ),
     "consultation.account": (
@@ -274,13 +284,13 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "",
     ),
     "web.edge": ("errors cdshooks.response trust.addresses", ""),
-    "web.intake": ("errors settings cdshooks.request", ""),
+    "web.intake": ("errors settings cdshooks.request", "werkzeug"),
     "web.views": (
         "errors settings trust.addresses trust.callers trust.keys cdshooks consultation store web",
         "msgspec flask werkzeug",
     ),
     "app": (
-        "errors settings trust cdshooks fhir guidelines consultation web store workbench",
+        "errors settings trust cdshooks fhir guidelines consultation language web store workbench",
         "flask",
     ),
     "commands": ("guidelines.guideline guidelines.registry", "click"),
@@ -291,6 +301,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "commands.checking": (
         "app commands trust.keys consultation fhir guidelines settings",
+        "click",
+    ),
+    "commands.translating": (
+        "commands consultation guidelines.guideline language language.catalogues",
         "click",
     ),
     "commands.coding": ("commands consultation fhir settings", "click"),
@@ -314,7 +328,7 @@ ONLY = {
     "flask": {"web.views", "app", "workbench.pages"},
     "jinja2": {"store.reports.page"},
     "markdown_it": {"workbench.showing"},
-    "werkzeug": {"web.views"},
+    "werkzeug": {"web.views", "web.intake"},
     "fhir.resources": {"fhir.orders", "commands.evaluating"},
     "granian": {"commands.serving"},
     "click": {"__main__", *(name for name in ALLOWED if name.split(".")[0] == "commands")},
@@ -324,6 +338,7 @@ ONLY = {
         "store.migrations.versions.v0002_qualified_rules",
         "store.migrations.versions.v0003_unread",
         "store.migrations.versions.v0004_unknown_codes",
+        "store.migrations.versions.v0005_language",
     },
     "alembic": {
         "store.database",
@@ -332,6 +347,7 @@ ONLY = {
         "store.migrations.versions.v0002_qualified_rules",
         "store.migrations.versions.v0003_unread",
         "store.migrations.versions.v0004_unknown_codes",
+        "store.migrations.versions.v0005_language",
     },
     "prometheus_client": {"store.metrics"},
 }

@@ -38,6 +38,7 @@ MAY: Mapping[str, str] = {
     "cdshooks/": "OperationOutcome: what is wrong with a request",
     "trust/": "why a caller or an address is refused: for the log, and for integrators",
     "fhir/": "OperationOutcome, terms of FHIR, and why something could not be obtained",
+    "language/catalogues.py": "what keeps a catalogue from being loaded, and its head",
     "guidelines/checks.py": "what keeps a guideline from being loaded",
     "guidelines/codelists.py": "what keeps a guideline from being loaded",
     "guidelines/doses.py": "what keeps a guideline from being loaded",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cds_service.commands import BadInput, known_guidelines
+from cds_service.commands import BadInput, known_guidelines, translating
 
 if TYPE_CHECKING:
     from cds_service.consultation import Service
@@ -19,16 +19,24 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--overrides", type=click.Path(), help="Instead of CDS_GUIDELINE_OVERRIDES.")
+@click.option("--language", default="", help="Only this language, and fail if a text is old.")
 @click.option("--settings", "show", is_flag=True, help="Also print each setting in force.")
-def check(overrides: str | None, show: bool) -> None:
-    """Check guideline data, code lists, a site's overrides and codes, and the settings."""
+def check(overrides: str | None, language: str, show: bool) -> None:
+    """Check guideline data, code lists, languages, a site's overrides and codes, and the
+    settings."""
+    from cds_service.app import languages_in_use
     from cds_service.consultation import check_orders, load_services
     from cds_service.consultation.services import guidelines_of
     from cds_service.settings import read_settings
 
     settings = read_settings(os.environ)
     path = Path(overrides) if overrides else settings.guideline_overrides
-    services = load_services(path, known_guidelines(), settings.code_map)
+    languages = languages_in_use(settings)
+    services = load_services(path, known_guidelines(), settings.code_map, languages)
+    for line in translating.told(guidelines_of(services), language):
+        click.echo(line)
+    if language:
+        return
     for g in guidelines_of(services):
         for line in _told(g, check_orders(g), path, settings.code_map):
             click.echo(line)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     "--patient", default="", metavar="ID", help="Which patient, if the Bundle has several."
 )
 @click.option("--guideline", default="", metavar="ID", help="Instead of the first one.")
+@click.option("--language", default="", metavar="TAG", help="Instead of CDS_LANGUAGE.")
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Evaluate on this date.")
 @click.option(
     "--explain", is_flag=True, help="Print what is known, and every rule with its reason."
@@ -39,6 +40,7 @@ def evaluate(
     hook: str,
     patient: str,
     guideline: str,
+    language: str,
     as_of: datetime | None,
     explain: bool,
     as_json: bool,
@@ -56,7 +58,12 @@ def evaluate(
     from cds_service.settings import read_settings
 
     settings, today = read_settings(os.environ), date.today()
-    services = load_services(settings.guideline_overrides, known_guidelines(), settings.code_map)
+    services = load_services(
+        settings.guideline_overrides,
+        known_guidelines(),
+        settings.code_map,
+        (language or settings.language,),
+    )
     services = _by(guideline, services) if guideline else services
     try:
         case = read_case(_content(file), services, hook, patient)
@@ -71,19 +78,19 @@ def evaluate(
         for problem in problems:
             click.echo(problem, err=True)
         return
-    about, language = case.service.guideline.wording.about, case.service.language
+    about, words = case.service.guideline.wording.about, case.service.language
     edition = say(
         house.Case.guideline, id=about.id, edition=about.edition, status=about.review_status
     )
-    click.echo(language.fill(evaluated))
-    click.echo(f"{language.fill(edition)}\n")
-    click.echo(in_words(response, language))
+    click.echo(words.fill(evaluated))
+    click.echo(f"{words.fill(edition)}\n")
+    click.echo(in_words(response, words))
     if explain:
         click.echo(f"\n{_explained(case, on)}")
     if validate:
         count = len(case.resources)
-        click.echo(f"\n{language.fill(say(house.Case.validation, count=count))}")
-        for problem in problems or [language.fill(say(house.Case.valid))]:
+        click.echo(f"\n{words.fill(say(house.Case.validation, count=count))}")
+        for problem in problems or [words.fill(say(house.Case.valid))]:
             click.echo(f"  {problem}")
 
 
@@ -125,7 +132,8 @@ def _explained(case: Case, on: date) -> str:
 
     examined = examine(case.service, case.asked, None, Occasion(on))
     service = case.service
-    return service.guideline.explain(examined.evaluation, examined.record, service.language)
+    original = service.language.original
+    return service.guideline.explain(examined.evaluation, examined.record, original)
 
 
 def _validation(case: Case) -> Iterator[str]:

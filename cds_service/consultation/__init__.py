@@ -164,7 +164,7 @@ def _spoken(
 
     if reuse is None or examined.content is None:
         return speak()
-    return reuse.of(("spoken", examined.content, occasion.unseen), speak)
+    return reuse.of(("spoken", examined.content, occasion.unseen, service.language.tag), speak)
 
 
 def _worded(

@@ -114,7 +114,7 @@ class _Frame(Struct, frozen=True):
     """What every card of one text has in common, for every patient.
 
     ``summary``, ``advice`` and ``why`` are ids of texts, "" for none. ``evidence`` are the sources
-    it rests on, as they are named in whatever language.
+    it rests on, by their names in the bibliography.
     """
 
     summary: str
@@ -131,17 +131,27 @@ class Stationery:
     words."""
 
     def __init__(
-        self, words: Wording, language: Language, own: frozenset[str] = frozenset()
+        self,
+        words: Wording,
+        language: Language,
+        own: frozenset[str] = frozenset(),
+        *,
+        reviewed: bool = True,
     ) -> None:
         self.language = language
+        #: What an answer says once of a translation that no native clinician has reviewed.
+        self.closing = () if reviewed else (Note("missing", say(house.Card.translated)),)
         self.sentence = Remembered(self._sentence, language, own).of
         self.label = Remembered(self._label, language, own).of
         self.act = Remembered(self._act, language, own).of
         self.summary = Remembered(self._summary, language, own).of
         self.labels = {name: language.fill(one) for name, one in _LABELS.items()}
-        self.frames = {name: _frame(name, text, words) for name, text in words.cards.items()}
+        self.frames = {
+            name: _frame(name, text, words, language) for name, text in words.cards.items()
+        }
         self.override_reasons = tuple(
-            Coding(one.system, one.code, one.display) for one in words.override_reasons
+            Coding(one.system, one.code, language.texts[f"override_reasons.{one.code}"])
+            for one in words.override_reasons
         )
 
     def _sentence(self, text: str, values: Mapping[str, object]) -> _Said:
@@ -164,16 +174,19 @@ class Stationery:
         return _Worded(language.identity_of(text, values), _summary(language, text, values))
 
 
-def _frame(name: str, text: CardText, words: Wording) -> _Frame:
+def _frame(name: str, text: CardText, words: Wording, language: Language) -> _Frame:
+    """The topic has its name in the language that the rules are written in, and in no other."""
     topic = text.topic or words.about.topic_prefix + re.sub(r"[^A-Za-z0-9]", "", name)
     rule = words.rules[name.partition(".")[0]]
+    display = rule.result if language.original is language else ""
+    said = language.texts
     return _Frame(
         text_id(name, "summary"),
         text_id(name, "advice") if text.advice else "",
         text_id(name, "why") if text.why else "",
-        tuple(words.sources[one].label for one in text.evidence),
-        Source(words.about.label, topic=Coding(words.about.topic_system, topic, rule.result)),
-        tuple(Link(words.links[one].label, words.links[one].url, "absolute") for one in text.links),
+        text.evidence,
+        Source(said["guideline.label"], topic=Coding(words.about.topic_system, topic, display)),
+        tuple(Link(said[f"links.{one}"], words.links[one].url, "absolute") for one in text.links),
     )
 
 
@@ -347,12 +360,14 @@ def build_cards(
 
     ``write`` makes a resource of a plan; ``call`` names the call and the patient, so that the same
     call gets the same uuids from every worker, and no other call any of them. ``once`` ends the
-    first card that is seen, ``closing`` every card. What one card says, no later one says again.
+    first card that is seen, with what is to be known of a translation, ``closing`` every card.
+    What one card says, no later one says again.
     ``page`` is where the guideline is read in full, with a part for each card.
     """
     first = next((one for one in spoken if not one.unseen), None)
     told = _Told()
     last = [_said(note, words).sentence.text for note in closing]
+    of_words = [_said(note, words).sentence.text for note in words.closing]
     actions: dict[Act, Action] = {}
     made = []
     equals: dict[str, int] = {}
@@ -364,7 +379,7 @@ def build_cards(
         identity = _identity(one, actions, call)
         number = equals[identity] = equals.get(identity, 0) + 1
         ends = [_said(note, words).sentence for note in (once if one is first else ())]
-        detail = _detail(one, words, told, ends, last)
+        detail = _detail(one, words, told, ends, [*of_words, *last] if one is first else last)
         links = _links(one.outcome.card, words, page)
         made.append(_card(one, words, actions, _uuid(f"{identity}|{number}"), detail, links))
     return tuple(made)
@@ -483,7 +498,8 @@ def _detail(
         add(note.section, said)
     if spoken.why is not None:
         add("why", spoken.why)
-    sources = Listed(told.new_sources(words.frames[outcome.card].evidence), "semicolon")
+    evidence = told.new_sources(words.frames[outcome.card].evidence)
+    sources = Listed(tuple([Message(f"sources.{one}") for one in evidence]), "semicolon")
     if sources.items:
         lines["source"] = {sentence(escape(language.text(sources))): None}
     return compose(lines, words.labels, language, once, closing)
@@ -634,7 +650,7 @@ def changes_of(plan: RevisedDrug) -> Listed:
     if "dosage" in parts:
         made += [phase.text for phase in drug.phases]
     elif "route" in parts:
-        made.append(say(house.Action.route, route=drug.route.display))
+        made.append(say(house.Action.route, route=drug.route_name or drug.route.display))
     return Listed(tuple(made), "semicolon")
 
 

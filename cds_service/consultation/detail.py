@@ -82,7 +82,7 @@ def compose(
     closing: Sequence[str] = (),
 ) -> str:
     """The Markdown of the ``lines`` by their ``labels``. The paragraphs ``once`` and ``closing``
-    are the last; the latter are not counted, since only a demo has them."""
+    are the last; the latter are not counted: only a demo and a translation have them."""
     room = 1.0 if language.tag.partition("-")[0] == "en" else ELSEWHERE
     above = {name: [*lines[name]] for name in ABOVE if lines.get(name)}
     below = {name: [*lines[name]] for name in BELOW if lines.get(name)}

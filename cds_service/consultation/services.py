@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service.clinical import UNITS, Code, CodeMap, Need
 from cds_service.consultation.cards import Stationery
 from cds_service.fhir import orders
 from cds_service.fhir.code_map import read_code_map
 from cds_service.guidelines.codelists import check_meanings
-from cds_service.guidelines.guideline import Guideline, Known
+from cds_service.guidelines.guideline import Guideline, Known, Offer
 from cds_service.guidelines.overrides import read_changes
 from cds_service.guidelines.registry import GUIDELINES, UNNAMED
 from cds_service.language import Language, house
+from cds_service.language.catalogues import ORIGINAL, languages_in
 
 
 class Service(Struct, frozen=True):
-    """One CDS Hooks service as discovery shows it, with the guideline behind it."""
+    """One CDS Hooks service as discovery shows it, with the guideline behind it; ``others`` are the
+    same in other languages."""
 
     id: str
     hook: str
@@ -29,6 +31,16 @@ class Service(Struct, frozen=True):
     needs: tuple[Need, ...]
     guideline: Guideline
     stationery: Stationery
+    others: Mapping[str, Service] = {}
+
+    def in_language(self, tag: str) -> Service:
+        """The same service in another language, where it was loaded in it."""
+        return self.others.get(tag, self)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages it was loaded in, its own first."""
+        return (self.language.tag, *self.others)
 
     @property
     def language(self) -> Language:
@@ -40,9 +52,10 @@ def load_services(
     overrides: Path | None = None,
     guidelines: Sequence[Known] = GUIDELINES,
     code_map: Path | None = None,
+    languages: Sequence[str] = (ORIGINAL,),
 ) -> tuple[Service, ...]:
     """Every service of ``guidelines``, each loaded with a site's ``overrides`` and what its own
-    codes mean, and checked.
+    codes mean, and checked; in the first of ``languages``, and in the others too.
 
     The orders of a guideline as it ships are checked by its tests; a site's changes to them are
     checked here. Raises `GuidelineError` with the file, the name and the cure.
@@ -56,22 +69,28 @@ def load_services(
         if g.local and changed is not None:
             with changed.named():
                 check_orders(g)
-        stationery = stationery_of(g)
-        services += (
-            Service(
-                f"{g.wording.about.id}-{offer.hook}",
-                offer.hook,
-                offer.title,
-                offer.description,
-                offer.usage_requirements,
-                g.needs,
-                g,
-                stationery,
-            )
-            for offer in g.offers
-        )
+        stationeries = [stationery_of(g, tag) for tag in languages]
+        for offer in g.offers:
+            first, *others = [_service(g, offer, one) for one in stationeries]
+            beside = {one.language.tag: one for one in others}
+            services.append(structs.replace(first, others=beside))
     check_meanings(local, lambda code: lists_of(services, code))
     return tuple(services)
+
+
+def _service(g: Guideline, offer: Offer, stationery: Stationery) -> Service:
+    described = _described(offer, stationery.language)
+    id_ = f"{g.wording.about.id}-{offer.hook}"
+    return Service(id_, offer.hook, *described, g.needs, g, stationery)
+
+
+def _described(offer: Offer, language: Language) -> tuple[str, str, str]:
+    """An offer in the words of discovery."""
+    title, description, requirements = [
+        language.texts.get(f"offers.{offer.hook}.{name}", "")
+        for name in ("title", "description", "usage_requirements")
+    ]
+    return title, description, requirements
 
 
 def guidelines_of(services: Sequence[Service]) -> tuple[Guideline, ...]:
@@ -98,10 +117,22 @@ def services_of(services: Sequence[Service], g: Guideline) -> tuple[Service, ...
     return tuple([one for one in services if one.guideline.wording.about.id == g.wording.about.id])
 
 
-def stationery_of(g: Guideline) -> Stationery:
-    """The guideline's words made ready, with the service's own texts."""
-    language = house.language().joined(g.texts, g.wording.about.id)
-    return Stationery(g.wording, language, frozenset([*g.own_words(), *UNITS]))
+def stationery_of(g: Guideline, tag: str = ORIGINAL) -> Stationery:
+    """The guideline's words in one language made ready, with the service's own texts."""
+    own = frozenset([*g.own_words(), *UNITS])
+    if tag == ORIGINAL:
+        return Stationery(g.wording, house.language().joined(g.texts, g.wording.about.id), own)
+    translation = g.translation(tag)
+    texts = translation.in_force(g.texts)
+    language = house.language(tag).joined(texts, g.wording.about.id, g.texts)
+    reviewed = all(one.about.reviewer for one in (translation, house.translation(tag)))
+    return Stationery(g.wording, language, own, reviewed=reviewed)
+
+
+def languages_of(g: Guideline) -> tuple[str, ...]:
+    """The languages it has a catalogue for, and the service too, the original first."""
+    of_the_service = house.languages()
+    return tuple([tag for tag in languages_in(g.catalogues) if tag in of_the_service])
 
 
 def check_orders(g: Guideline) -> int:

@@ -100,6 +100,8 @@ class Writer:
             resource = self._medication_request(plan)
         else:
             resource = self._task(plan)
+        if self._language.original is not self._language:
+            resource["language"] = self._language.tag
         content = _encode((self._call, self._patient_id, plan))
         name = f"urn:uuid:{named_uuid(_NAMESPACE, content)}"
         resource["identifier"] = [{"system": _OF_URIS, "value": name}]
@@ -175,7 +177,7 @@ def _dosages(plan: PlannedDrug, how: Writing, language: Language) -> list[Resour
             **({"sequence": number} if how.has_sequence else {}),
             "text": language.text(phase.text),
             "timing": {"repeat": _repeat(phase, how, language)},
-            "route": _concept((plan.route,), plan.route.display),
+            "route": _concept((plan.route,), language.text(plan.route_name or plan.route.display)),
             how.dose: [{"doseQuantity": dose}] if deep else dose,
             "maxDosePerPeriod": [most] if how.maxima else most,
         }
@@ -220,7 +222,7 @@ def _revised(plan: RevisedDrug, patient_id: str, language: Language) -> revision
             medication if how.drug.endswith("CodeableConcept") else {"concept": medication}  # R5
         ),
         dosages=_dosages(drug, how, language),
-        route=_concept((drug.route,), drug.route.display),
+        route=_concept((drug.route,), language.text(drug.route_name or drug.route.display)),
     )
 
 

@@ -117,6 +117,7 @@ def _entities(row: Row) -> Iterator[Json]:
             for name, value in (
                 ("hookInstance", row["hook_instance"]),
                 ("asOf", row["as_of"]),
+                ("language", row["language"]),
                 ("fhirServer", row["fhir_server"]),
                 ("milliseconds", f"{row['ms']:g}"),
             )

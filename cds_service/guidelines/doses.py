@@ -3,7 +3,7 @@ checked of them when it loads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,8 +12,17 @@ from msgspec import Struct
 
 from cds_service.clinical import Code, Phase, Plan, PlannedDrug, PlannedTest
 from cds_service.errors import GuidelineError
+from cds_service.guidelines import naming
 from cds_service.guidelines.checks import SLIP, entries
 from cds_service.guidelines.engine import Limit
+from cds_service.language import Message, Value, Words
+
+
+class Step(Phase, frozen=True, forbid_unknown_fields=True):
+    """A phase as data, in words of its own."""
+
+    text: str = ""
+    then: str = ""
 
 
 class Dose(Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,9 +32,25 @@ class Dose(Struct, frozen=True, forbid_unknown_fields=True):
     label: str
     amount: Decimal
     unit: str
-    phases: tuple[Phase, ...]
+    phases: tuple[Step, ...]
     source: str
     per_kg: bool = False
+    key: str = ""
+
+    def labelled(self, amount: Decimal, substance: str, way: Words) -> Message:
+        """What is on the button that orders it."""
+        first = naming.substance(substance, first=True)
+        values: dict[str, Value] = {"amount": amount, "substance": first, "route": way}
+        return Message(f"doses.{self.key}.label", values)
+
+    def in_words(self, number: int, values: Mapping[str, Value]) -> Message:
+        """A phase in words, the first being 1."""
+        return Message(f"doses.{self.key}.phase_{number}", values)
+
+    @property
+    def afterwards(self) -> Message:
+        """What follows its last phase."""
+        return Message(f"doses.{self.key}.then")
 
 
 class Product(Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +64,12 @@ class Product(Struct, frozen=True, forbid_unknown_fields=True):
     benzyl_alcohol: bool = False
     site_codings: tuple[Code, ...] = ()
     strength: Decimal | None = None
+    key: str = ""
+
+    @property
+    def called(self) -> Message:
+        """Its name on a card and in an order."""
+        return Message(f"products.{self.key}.name")
 
     @property
     def codes(self) -> tuple[Code, ...]:
@@ -46,13 +77,26 @@ class Product(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Test(Struct, frozen=True, forbid_unknown_fields=True):
-    """A laboratory test to order; ``same_as`` are codes of a record's order that equal it."""
+    """A laboratory test to order; ``same_as`` are codes of a record's order that equal it.
+    ``inside`` is its name inside a sentence."""
 
     name: str
     codings: tuple[Code, ...]
     source: str
     same_as: tuple[str, ...] = ()
     site_codings: tuple[Code, ...] = ()
+    inside: str = ""
+    key: str = ""
+
+    @property
+    def called(self) -> Message:
+        """Its name on a card and in an order."""
+        return Message(f"tests.{self.key}.name")
+
+    @property
+    def called_inside(self) -> Message:
+        """Its name inside a sentence."""
+        return Message(f"tests.{self.key}.inside")
 
     @property
     def codes(self) -> tuple[Code, ...]:
@@ -69,7 +113,7 @@ def specimens(
             for _, route in entries(routes):
                 drug = PlannedDrug(
                     product.codes,
-                    product.name,
+                    product.called,
                     route,
                     dose.amount,
                     dose.unit,
@@ -81,7 +125,7 @@ def specimens(
                 )
                 yield f"doses.{dose_name} of products.{product_name}", drug
     for name, test in entries(tests):
-        yield f"tests.{name}", PlannedTest(test.codes, test.name, day, day)
+        yield f"tests.{name}", PlannedTest(test.codes, test.called, day, day)
 
 
 # --- checks ---------------------------------------------------------------------------------

@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from cds_service.clinical import Code, Plan
 from cds_service.errors import GuidelineError
-from cds_service.language import Words, ids_of
-from cds_service.language.catalogues import check_ids, flattened, path_of, read_catalogue
+from cds_service.language import Words
 
 Indicator = Literal["info", "warning", "critical"]
 INDICATORS: tuple[Indicator, ...] = ("info", "warning", "critical")
@@ -184,34 +183,6 @@ class Wording(Struct, frozen=True):
     sources: Mapping[str, Source]
     links: Mapping[str, Link]
     override_reasons: tuple[Code, ...]
-
-
-def texts_in_force(cards: Mapping[str, CardText], *tables: Struct) -> dict[str, str]:
-    """The texts of cards and those of other tables of the catalogue, by their ids."""
-    found = {
-        text_id(name, member): getattr(card, member)
-        for name, card in cards.items()
-        for member in CARD_TEXTS
-    }
-    for table in tables:
-        found |= dict(zip(ids_of(type(table)), structs.astuple(table), strict=True))
-    return {name: text for name, text in found.items() if text}
-
-
-def with_texts(data: Mapping[str, Any], folder: Path, *schemas: type[Struct]) -> dict[str, Any]:
-    """``data`` with the texts of the catalogue in ``folder`` in their places: those of each card of
-    ``data``, and the tables of ``schemas``. Raises `CatalogueError`."""
-    tables = read_catalogue(folder)
-    texts, cards = dict(flattened(tables)), data["cards"]
-    may = [text_id(name, member) for name in cards for member in CARD_TEXTS[1:]]
-    wanted = [
-        *(text_id(name, "summary") for name in cards),
-        *(name for name in may if name in texts),
-        *(name for schema in schemas for name in ids_of(schema)),
-    ]
-    check_ids(path_of(folder), wanted, texts)
-    worded = {name: card | tables["cards"].get(name, {}) for name, card in cards.items()}
-    return {**data, **tables, "cards": worded}
 
 
 # --- outcomes --------------------------------------------------------------------------------

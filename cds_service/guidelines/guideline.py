@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Raw, Struct, structs
@@ -26,7 +27,8 @@ from cds_service.guidelines.explain import Account
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.tables import Reasoning, TableWords
 from cds_service.guidelines.workbench import Chart, Desk
-from cds_service.language import Language, Listed, Words, say
+from cds_service.language import Language, Listed, Message, Words, say
+from cds_service.language.catalogues import Translation
 
 # --- its file -------------------------------------------------------------------------------
 
@@ -96,7 +98,8 @@ def closing_notes(on: date, *, as_of_is_set: bool) -> tuple[Note, ...]:
 def review_notes(about: About, local: Sequence[str]) -> tuple[Note, ...]:
     """What an answer says once: what the site changed, and how far the guideline was reviewed."""
     told = [say(Texts.local_settings, names=Listed(tuple(local)))] if local else []
-    told.append(say(Texts.review, status=about.review_status, edition=about.edition))
+    status = Message("guideline.review_status")
+    told.append(say(Texts.review, status=status, edition=about.edition))
     return tuple(Note("missing", one) for one in told)
 
 
@@ -198,6 +201,13 @@ class GuidelineOf(Protocol[_Evaluation]):
     @property
     def texts(self) -> Mapping[str, str]:
         """Its texts as they are in force, by their ids, in the language they were written in."""
+
+    def translation(self, tag: str) -> Translation:
+        """Its texts in another language, as they come. Raises `CatalogueError`."""
+
+    @property
+    def catalogues(self) -> Path:
+        """The folder that has its texts, a file for each language."""
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -11,6 +11,7 @@ the values given with those the text names.
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -24,7 +25,12 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 from msgspec import Struct
 
 from cds_service.errors import CatalogueError
-from cds_service.language.plurals import count_of_forms, place_of_form
+from cds_service.language.locales import (
+    count_of_forms,
+    decimal_sign,
+    keeps_capitals,
+    place_of_form,
+)
 
 # --- messages -----------------------------------------------------------------------------------
 
@@ -68,7 +74,7 @@ class Listed(Struct, frozen=True, gc=False):
     """Several things in one text, in the order given; ``by`` names what separates them."""
 
     items: tuple[Value, ...]
-    by: Literal["comma", "semicolon", "conjunction", "alternative"] = "comma"
+    by: Literal["comma", "semicolon", "conjunction", "alternative", "slash"] = "comma"
 
 
 class Rounded(Struct, frozen=True, gc=False):
@@ -97,10 +103,25 @@ class Instant(Struct, frozen=True):
     at: datetime
 
 
+class Inside(Struct, frozen=True, gc=False):
+    """A name of a record inside a sentence: "Poor muscle tone" loses its capital where the language
+    has it so, "IgA" and "Crohn's disease" keep theirs."""
+
+    name: str
+
+
+class Sent(Struct, frozen=True, gc=False):
+    """A result or ``dose`` as it was sent; a language writes its decimal sign and its unit, the
+    micrograms of a dose in full."""
+
+    written: str
+    dose: bool = False
+
+
 #: What a text can name. A string is from a record or a person, and no language changes it.
 Value: TypeAlias = (
     "str | int | Decimal | date | datetime"
-    " | Amount | Dated | Listed | Rounded | Percent | Span | Instant | Message"
+    " | Amount | Dated | Listed | Rounded | Percent | Span | Instant | Inside | Sent | Message"
 )
 
 #: What a person reads as it is: a message, or words that no language changes.
@@ -151,6 +172,7 @@ class Language:
         self.texts = texts
         self.original = original or self
         self._identities: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._decimal, self._capitals = decimal_sign(tag), keeps_capitals(tag)
         # The same few days and amounts are all over an answer, and in the next one.
         self._ordinary = lru_cache(maxsize=1024)(self._write)
 
@@ -236,7 +258,35 @@ class Language:
 
     def _amount(self, value: Amount) -> str:
         unit = self.unit(value.unit, value.value)
-        return self._named("format.amount", number=grouped(value.value), unit=unit)
+        return self._named("format.amount", number=self._number(value.value), unit=unit)
+
+    def _number(self, value: Decimal) -> str:
+        """A number that people read: from 10 000 up a thin blank before every three digits."""
+        written = number(value)
+        whole, point, rest = written.partition(".")
+        digits = whole.lstrip("-")
+        if point and digits.isdigit() and len(digits) < _LONG:
+            return f"{whole}{self._decimal}{rest}"
+        if len(digits) < _LONG or not digits.isdigit():
+            return written
+        return f"{int(whole):,}".replace(",", "\u202f") + (self._decimal + rest if point else "")
+
+    def _inside(self, value: Inside) -> str:
+        return value.name if self._capitals else plain_case(value.name)
+
+    def _sent(self, value: Sent) -> str:
+        """A plain number with its decimal sign; of any other words only the unit changes."""
+        written, found = value.written, _SENT(value.written)
+        if found is not None:
+            before, amount, unit = found.groups()
+            written = f"{before}{amount.replace('.', self._decimal)}{unit}"
+        if value.dose:
+            amount = Decimal(found.group(2)) if found is not None else _SEVERAL
+            return _MICROGRAMS.sub(self.unit("ug", amount), written)
+        for unit in _AS_SENT:
+            if unit in written:
+                written = written.replace(unit, self.texts[f"unit.{unit}"])
+        return written
 
     def _date(self, value: date) -> str:
         month = self.texts[f"month.{_MONTHS[value.month - 1]}"]
@@ -275,19 +325,24 @@ class Language:
     def _listed(self, value: Listed) -> str:
         if len(value.items) > 1 and all(isinstance(one, date) for one in value.items):
             return self.texts[f"list.{value.by}"].join(self._dates(value.items))
-        return self.texts[f"list.{value.by}"].join(
+        between = " / " if value.by == "slash" else self.texts[f"list.{value.by}"]
+        return between.join(
             [one if isinstance(one, str) else self.text(one) for one in value.items]
         )
 
     def _percent(self, value: Percent) -> str:
         return self._named("format.percent", number=f"{value.share * 100:.0f}")
 
+    def _rounded(self, value: Rounded) -> str:
+        return f"{value.value:.{value.places}f}".replace(".", self._decimal)
+
     def _span(self, value: Span) -> str:
         seconds = value.seconds
         for length, text_id in _SPANS:
             if seconds >= length:
                 count = seconds / length
-                return self._named(text_id, number=f"{count:.{int(count < 10)}f}")
+                written = f"{count:.{int(count < 10)}f}".replace(".", self._decimal)
+                return self._named(text_id, number=written)
         return self._named("format.seconds", number=f"{seconds:.0f}")
 
     # --- what stays the same in every language ----------------------------------------------------
@@ -407,13 +462,24 @@ def number(value: Decimal) -> str:
     return written.rstrip("0").rstrip(".") if "." in written else written
 
 
-def grouped(value: Decimal) -> str:
-    """A `number` that people read: from 10 000 up a thin blank before every three digits."""
-    written = number(value)
-    whole, point, rest = written.partition(".")
-    if len(whole.lstrip("-")) < _LONG or not whole.lstrip("-").isdigit():
-        return written
-    return f"{int(whole):,}".replace(",", "\u202f") + point + rest
+def plain_case(name: str) -> str:
+    """A term as it is inside a sentence of a language that writes nouns small: "Poor muscle tone"
+    loses its capital, "IgA" and "Crohn's disease" keep theirs."""
+    word = name.split(" ")[0]
+    proper = "'" in word or "-" in word or word in _EPONYMS or not word[1:].islower()
+    return name if proper else name[0].lower() + name[1:]
+
+
+_EPONYMS = frozenset({"Leber", "West", "Crohn", "Biermer", "Leigh", "Hirschsprung"})
+
+#: A number with its unit as laboratories send it: a sign before, digits, a unit or nothing.
+_SENT = re.compile(
+    r"([<>]?=?\s*-?)(\d{1,6}(?:\.\d+)?)(\s*(?:10\*\d/u?L|[^\d\s.,][^\s.,]*)?)"
+).fullmatch
+#: Units of results that people write otherwise.
+_AS_SENT = ("umol/L", "10*9/L", "10*3/uL")
+#: The symbols that are misread as milligrams, and the number of what is none.
+_MICROGRAMS, _SEVERAL = re.compile(r"\b(?:[µμu]g|mcg)\b"), Decimal(2)
 
 
 #: So many digits before the point are grouped, and the first number that has them.
@@ -441,12 +507,14 @@ _WRITERS: Mapping[type, Callable[[Language, Any], str]] = {
     Listed: Language._listed,
     Percent: Language._percent,
     Span: Language._span,
-    Decimal: lambda _, value: grouped(value),
+    Decimal: Language._number,
+    Inside: Language._inside,
+    Sent: Language._sent,
     Dated: Language._dated,
     date: Language._date,
     datetime: lambda _, value: f"{value:%Y-%m-%d %H:%M}",
     Instant: lambda _, value: str(value.at.isoformat(" ", "seconds")),
-    Rounded: lambda _, value: f"{value.value:.{value.places}f}",
+    Rounded: Language._rounded,
 }
 #: What is written in one way wherever it is shown, again and again.
 _ORDINARY = frozenset({Amount, Decimal, date})
@@ -471,6 +539,11 @@ def _template(text: str) -> tuple[tuple[tuple[str, str, tuple[str, ...]], ...], 
             fields.append((before, name, tuple(forms.split("|")) if forms else ()))
             before = ""
     return tuple(fields), before
+
+
+def values_shown(text: str) -> frozenset[str]:
+    """The names of the values that a text shows, not only chooses the form of a word by."""
+    return frozenset([name for _, name, forms in _template(text)[0] if not forms or forms == WHEN])
 
 
 def forms_in(text: str) -> tuple[tuple[str, ...], ...]:

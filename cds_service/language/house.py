@@ -14,11 +14,13 @@ from msgspec import Struct
 from cds_service.language import Language, ids_of
 from cds_service.language.catalogues import (
     ORIGINAL,
+    Translation,
     check_ids,
-    check_translation,
     flattened,
+    languages_in,
     path_of,
     read_catalogue,
+    read_translation,
 )
 
 
@@ -89,6 +91,7 @@ class Card(Struct):
     alternative: str
     offered: str
     in_full: str
+    translated: str
 
 
 class Action(Struct):
@@ -483,6 +486,7 @@ class Kept(Struct):
     guideline: str
     tried: str
     settings: str
+    language: str
     outcome: str
     rule: str
     rule_because: str
@@ -533,19 +537,29 @@ TABLES: tuple[type[Struct], ...] = (
     Kept,
     Workbench,
 )
-_HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
+
+
+def languages() -> tuple[str, ...]:
+    """Those in which the service has its own texts, the original first."""
+    return languages_in(FOLDER)
+
+
+@cache
+def translation(tag: str) -> Translation:
+    """The service's own texts in another language. Raises `CatalogueError`."""
+    return read_translation(FOLDER, tag)
 
 
 @cache
 def language(tag: str = ORIGINAL) -> Language:
     """The service's own texts in one language. Raises `CatalogueError`."""
-    originals = dict(flattened(read_catalogue(_HERE)))
+    originals = dict(flattened(read_catalogue(FOLDER)))
     units = [name for name in originals if name.startswith("unit.")]
     check_ids(
-        path_of(_HERE), [*units, *(one for table in TABLES for one in ids_of(table))], originals
+        path_of(FOLDER), [*units, *(one for table in TABLES for one in ids_of(table))], originals
     )
     if tag == ORIGINAL:
         return Language(tag, originals)
-    texts = dict(flattened(read_catalogue(_HERE, tag)))
-    check_translation(path_of(_HERE, tag), texts, originals)
+    texts = translation(tag).in_force(originals)
     return Language(tag, texts, Language(ORIGINAL, originals))

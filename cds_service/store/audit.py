@@ -108,7 +108,8 @@ class Evaluation(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """One call, answered with ``status`` after ``ms``; ``problem`` names what was refused."""
+    """One call, answered with ``status`` after ``ms`` in ``language``; ``problem`` names what was
+    refused."""
 
     service: str
     hook: str
@@ -122,6 +123,7 @@ class Call(Struct, frozen=True):
     as_of: str = ""
     problem: str = ""
     evaluation: Evaluation | None = None
+    language: str = ""
 
 
 class Kept(Struct, frozen=True):
@@ -241,6 +243,8 @@ def _evaluated(kept: Mapping[str, Any]) -> Iterator[_Line]:
     if kept["overrides"]:
         yield 1, say(K.settings, digest=kept["overrides"][:12])
         yield from ((2, line) for line in kept["overrides_text"].splitlines())
+    if kept["language"]:
+        yield 1, say(K.language, language=kept["language"])
     yield 1, say(K.outcome, outcome=kept["outcome"])
     for rule in kept["rules"]:
         name, outcome = rule["rule"], rule["outcome"]

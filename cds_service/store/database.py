@@ -85,6 +85,7 @@ consultations = sa.Table(
     sa.Column("edition", _text),
     sa.Column("overrides", sa.String(64)),
     sa.Column("as_of", _text),
+    sa.Column("language", _text),
     sa.Column("outcome", _text),
     sa.Column("rules", _Json),
     sa.Column("fired", _Json),

@@ -574,6 +574,7 @@ def _asked(call: audit.Call, pseudonyms: Pseudonyms) -> dict[str, Any]:
         "status": call.status,
         "problem": call.problem or None,
         "as_of": call.as_of or None,
+        "language": call.language or None,
         "fhir_server": call.fhir_server or None,
         "ms": call.ms,
     }

@@ -15,6 +15,7 @@ CREATE TABLE consultations (
   edition TEXT,
   overrides VARCHAR(64),
   as_of TEXT,
+  language TEXT,
   outcome TEXT,
   rules TEXT,
   fired TEXT,

@@ -42,10 +42,10 @@ class Caller:
     """The maker of this call: a registered client, or any caller (``name`` "") in open mode.
 
     ``one_action`` whether it applies one action of a suggestion only, ``None`` where nothing is
-    registered about that.
+    registered about that, and ``language`` that of its answers, "" likewise.
     """
 
-    __slots__ = ("fhir_servers", "name", "one_action")
+    __slots__ = ("fhir_servers", "language", "name", "one_action")
 
     def __init__(
         self,
@@ -53,12 +53,14 @@ class Caller:
         fhir_servers: Collection[str],
         seal: object,
         one_action: bool | None = None,
+        language: str = "",
     ) -> None:
         if seal is not _SEAL:
             raise TypeError("a Caller is made by a guard only")
         self.name = name
         self.fhir_servers = fhir_servers
         self.one_action = one_action
+        self.language = language
 
 
 class Door(Protocol):
@@ -140,7 +142,7 @@ class Guard:
             client.issuer: _Admitted(
                 client,
                 keys[client.name],
-                Caller(client.name, client.fhir_servers, _SEAL, client.one_action),
+                Caller(client.name, client.fhir_servers, _SEAL, client.one_action, client.language),
                 before.get(client.name) or _Calls(self._calls_per_minute),
             )
             for client in clients

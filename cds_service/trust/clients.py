@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from cds_service.errors import ClientsError
+from cds_service.language.locales import is_tag
 from cds_service.trust.addresses import Refused, normal_base_address
 
 _is_name = re.compile(r"[a-z0-9][a-z0-9-]{0,63}").fullmatch
@@ -34,7 +35,8 @@ class Client(Struct, frozen=True):
     read from ``jwks_file``, else fetched from ``jwks_url``, which is also the only ``jku`` its
     tokens may name. ``audiences`` are accepted besides our own addresses, ``tenants`` the only
     ones accepted when there are any. ``one_action`` whether it applies one action of a suggestion
-    only, where its entry says so. A ``suspended`` client is refused every call.
+    only, where its entry says so, and ``language`` that of its answers. A ``suspended`` client is
+    refused every call.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Client(Struct, frozen=True):
     tenants: frozenset[str] = frozenset()
     one_action: bool | None = None
     suspended: bool = False
+    language: str = ""
 
 
 class _Entry(Struct, forbid_unknown_fields=True):
@@ -58,6 +61,7 @@ class _Entry(Struct, forbid_unknown_fields=True):
     tenants: list[str] = []
     one_action: bool | None = None
     suspended: bool = False
+    language: str = ""
 
 
 class _File(Struct, forbid_unknown_fields=True):
@@ -157,6 +161,10 @@ class _Reader:
                     f"{member} holds a value that is empty, long or not plain ASCII",
                     "Write it as the client's tokens have it.",
                 )
+        if entry.language and not is_tag(entry.language):
+            raise self.wrong(
+                f"{entry.language!r} is not the tag of a language", "Write a tag such as en or de."
+            )
         if not (entry.jwks_url or entry.jwks_file):
             raise self.wrong("it names no keys", "Give it a jwks_url or a jwks_file.")
         path = self.file.parent / entry.jwks_file if entry.jwks_file else None
@@ -177,6 +185,7 @@ class _Reader:
             frozenset(entry.tenants),
             entry.one_action,
             entry.suspended,
+            entry.language,
         )
 
     def address(self, member: str, url: str) -> str:

@@ -106,6 +106,7 @@ def _call(arrived: Arrival, asked: Request | None, result: Consultation | Servic
         as_of=on.isoformat(),
         problem=failure.issue if failure else "",
         evaluation=evaluation,
+        language=service.language.tag,
     )
 
 

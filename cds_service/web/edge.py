@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from cds_service.cdshooks.response import encode_outcome
@@ -56,6 +56,13 @@ def is_for_us(named: Sequence[str], public_url: str) -> Callable[[str], bool]:
     return (lambda host: True) if "*" in hosts else check
 
 
+class Answered(NamedTuple):
+    """JSON that answers a call, and the language of its words."""
+
+    body: bytes
+    language: str
+
+
 class Edge:
     """What happens before routing: refusing what is addressed to others, one spelling of each
     path, preflight, CORS and security headers.
@@ -74,7 +81,7 @@ class Edge:
         origins: Sequence[str],
         demo: bool,
         is_for_us: Callable[[str], bool] = lambda host: True,
-        calls: Mapping[str, Callable[[WSGIEnvironment], bytes | WSGIApplication]] | None = None,
+        calls: Mapping[str, Callable[[WSGIEnvironment], Answered | WSGIApplication]] | None = None,
     ) -> None:
         self.app = app
         self.is_for_us = is_for_us
@@ -114,10 +121,11 @@ class Edge:
         call = self.calls.get(environ["PATH_INFO"])
         if call is not None and environ["REQUEST_METHOD"] == "POST":
             answered = call(environ)
-            if isinstance(answered, bytes):
-                length = ("Content-Length", str(len(answered)))
-                start_response("200 OK", [_JSON, length, *headers])
-                return [answered]
+            if isinstance(answered, Answered):
+                length = ("Content-Length", str(len(answered.body)))
+                spoken = ("Content-Language", answered.language)
+                start_response("200 OK", [_JSON, length, spoken, *headers])
+                return [answered.body]
             app = answered
         answer = app(environ, start)
         try:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
+
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from cds_service.cdshooks.request import Limits
 from cds_service.errors import BadRequest, Busy, TooLarge, UnsupportedMediaType
@@ -92,3 +95,17 @@ def json_body(environ: WSGIEnvironment, limit: int) -> bytes:
     if length and len(body) < size:
         raise BadRequest("The body is shorter than its Content-Length.")
     return body.removeprefix(codecs.BOM_UTF8)
+
+
+#: So much is read of what a caller says of its languages.
+_LONGEST_HEADER = 200
+
+
+def accepted_language(header: str, tags: Sequence[str]) -> str:
+    """Which of ``tags`` an ``Accept-Language`` asks for, also by a country ("de-AT"); the first
+    where it asks for none."""
+    for tag in parse_accept_header(header[:_LONGEST_HEADER], LanguageAccept).values():
+        for asked in (tag, tag.partition("-")[0]):
+            if asked in tags:
+                return asked
+    return tags[0]

@@ -32,8 +32,8 @@ from cds_service.trust.addresses import ApprovedFhirServer, Refused, approve_fhi
 from cds_service.trust.callers import calls_itself
 from cds_service.web import accounts
 from cds_service.web.accounts import Accounts, Arrival
-from cds_service.web.edge import Edge, is_for_us
-from cds_service.web.intake import Turns, json_body, limits_of
+from cds_service.web.edge import Answered, Edge, is_for_us
+from cds_service.web.intake import Turns, accepted_language, json_body, limits_of
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -61,7 +61,7 @@ _HEALTHY = _encode_json({"status": "ok"})
 
 
 class Views:
-    """The answers for ``services``, which ``discovery`` describes in the same order.
+    """The answers for ``services``, each of which ``discovery`` describes.
 
     Without ``store`` nothing is kept, and feedback is not accepted.
     """
@@ -71,7 +71,7 @@ class Views:
         settings: Settings,
         services: Sequence[Service],
         *,
-        discovery: Sequence[Mapping[str, Any]],
+        discovery: Callable[[Service], Mapping[str, Any]],
         door: Door,
         consult: Consult,
         connect: Connect,
@@ -99,7 +99,11 @@ class Views:
         self._accounts = Accounts(store, challenger)
         self._by_id = {service.id: service for service in services}
         self._front = _encode_json(_front_page(settings))
-        self._discovery = _encode_json({"services": discovery})
+        self._languages = services[0].languages if services else (settings.language,)
+        self._discovery = {
+            tag: _encode_json({"services": [discovery(one.in_language(tag)) for one in services]})
+            for tag in self._languages
+        }
         base = f"{settings.public_url}/cds-services"
         self._discovery_url = (base,)
         self._call_url = {id_: (f"{base}/{id_}",) for id_ in self._by_id}
@@ -140,14 +144,19 @@ class Views:
         return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 
     def discover(self) -> Response:
-        self._let_in(request.environ, self._discovery_url, "discovery")
-        return Response(self._discovery, content_type=_JSON)
+        caller = self._let_in(request.environ, self._discovery_url, "discovery")
+        tag = self._language(caller, request.environ)
+        headers = {"Content-Language": tag, "Vary": "Accept-Language"}
+        return Response(self._discovery[tag], content_type=_JSON, headers=headers)
 
     def call(self, service_id: str) -> Response:
         answered = self._answer(request.environ, self._find(service_id))
-        return Response(answered, content_type=_JSON) if isinstance(answered, bytes) else answered
+        if not isinstance(answered, Answered):
+            return answered
+        headers = {"Content-Language": answered.language}
+        return Response(answered.body, content_type=_JSON, headers=headers)
 
-    def _answer(self, environ: WSGIEnvironment, service: Service) -> bytes | Response:
+    def _answer(self, environ: WSGIEnvironment, service: Service) -> Answered | Response:
         """What answers a call: the cards encoded, or a response that says what went wrong. `Edge`
         asks for it without Flask, of whose work it needs nothing."""
         try:
@@ -157,8 +166,9 @@ class Views:
         except Exception as error:  # noqa: BLE001 - as Flask has it for every other view
             return _answer_bug(error)
 
-    def _answered(self, environ: WSGIEnvironment, service: Service, started: float) -> bytes:
+    def _answered(self, environ: WSGIEnvironment, service: Service, started: float) -> Answered:
         caller = self._let_in(environ, self._call_url[service.id], service.id)
+        service = service.in_language(self._language(caller, environ))
         arrived = Arrival(service, caller, started, self._today())
         asked = None
         try:
@@ -178,7 +188,7 @@ class Views:
             self._accounts.call(arrived, asked, ServiceError("a bug"))
             raise
         self._accounts.call(arrived, asked, done)
-        return answered
+        return Answered(answered, service.language.tag)
 
     def feedback(self, service_id: str) -> Response:
         started = perf_counter()
@@ -242,6 +252,15 @@ class Views:
             return ""
         base = settings.public_url or f"{environ['wsgi.url_scheme']}://{get_host(environ)}"
         return page_of(service, tuple(self._by_id.values()), base)
+
+    def _language(self, caller: Caller, environ: WSGIEnvironment) -> str:
+        """That of this caller's answers, which is the operator's unless the register says so; the
+        demo has no register, and asks the caller."""
+        asked = environ.get("HTTP_ACCEPT_LANGUAGE") if self._settings.demo else None
+        if asked and not caller.language:
+            return accepted_language(asked, self._languages)
+        wanted = caller.language or self._settings.language
+        return wanted if wanted in self._languages else self._languages[0]
 
     def _applies_one_action(self, caller: Caller, environ: WSGIEnvironment) -> bool:
         """Whether this client applies one action of a suggestion and drops the others."""

@@ -27,7 +27,7 @@ from cds_service.consultation.cases import read_case
 from cds_service.consultation.services import guidelines_of, page_of, services_of
 from cds_service.errors import BadRequest, Forbidden, NotFound
 from cds_service.language import house, say
-from cds_service.web.intake import json_body, limits_of
+from cds_service.web.intake import accepted_language, json_body, limits_of
 from cds_service.workbench import samples
 from cds_service.workbench.sample_server import PATH, Parameters, SampleServer
 
@@ -167,8 +167,13 @@ class Workbench:
                 ),
             )
             examined = examine(service, asked, server, occasion)
-            response = respond(service, asked, examined, occasion)
+            response = respond(self._spoken(service), asked, examined, occasion)
             return _json(explained(service, asked, examined, response, on))
+
+    def _spoken(self, service: Service) -> Service:
+        """The service in the language of its cards: in the demo what the page's reader accepts."""
+        asked = request.headers.get("Accept-Language", "") if self._settings.demo else ""
+        return service.in_language(accepted_language(asked, service.languages))
 
     def request_of_bundle(self) -> Response:
         """The CDS Hooks request that a FHIR Bundle of one patient makes."""

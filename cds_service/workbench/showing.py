@@ -89,14 +89,14 @@ def explained(
 ) -> Json:
     """A response with its Markdown as trees, the chart as it was read, and the reasoning."""
     g, record, evaluation = service.guideline, examined.record, examined.evaluation
-    account = g.account(evaluation, record, service.language)
+    account = g.account(evaluation, record, service.language.original)
     told: Json = {
         "on": on,
         "response": Raw(encode(response)),
         "details": {card.uuid: markdown_tree(card.detail) for card in response.cards},
         "facts": account.facts,
         "tables": account.tables,
-        "chart": _chart(record, g.chart(evaluation, record), service.language),
+        "chart": _chart(record, g.chart(evaluation, record), service.language.original),
     }
     if any(answer.origin == "server" for answer in examined.evidence.values()):
         told["prefetch"] = _as_prefetch(service.needs, examined.evidence)
@@ -261,7 +261,7 @@ def _to_the_web(address: str) -> bool:
 def guideline_page(frame: str, service: Service, prefetch_template: Callable[[Need], str]) -> bytes:
     """The description of a service's guideline, and the README next to its data, as one page in
     ``frame``."""
-    g, language = service.guideline, service.language
+    g, language = service.guideline, service.language.original
     readme = g.readme
     in_force = say(house.Workbench.no_local_settings)
     if g.local:

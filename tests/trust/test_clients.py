@@ -26,6 +26,7 @@ jwks_url     = "https://ehr.north.example.org/jwks.json"
 fhir_servers = ["HTTPS://FHIR.north.example.org:443/r4/"]
 audiences    = ["cds"]
 one_action   = true
+language     = "de"
 tenants      = ["a", "b"]
 """
 
@@ -48,6 +49,7 @@ def test_a_register_is_read_whole(tmp_path: Path) -> None:
             audiences=frozenset({"cds"}),
             tenants=frozenset({"a", "b"}),
             one_action=True,
+            language="de",
         ),
         Client(name="south", issuer="s", jwks_file=tmp_path / "south.json"),
     )
@@ -81,6 +83,7 @@ def test_a_register_is_read_whole(tmp_path: Path) -> None:
         ('["cds"]', '"cds"', "clients.north: .*audiences"),
         ('["a", "b"]', '["a", 1]', "clients.north: .*tenants"),
         ("= true", '= "yes"', "clients.north: .*one_action"),
+        ('= "de"', '= "German"', "clients.north: 'German' is not the tag of a language"),
         (GOOD, GOOD + GOOD, "clients.north: client 1 has the same name"),
         (
             GOOD,

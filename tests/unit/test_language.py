@@ -15,6 +15,7 @@ from cds_service.errors import CatalogueError
 from cds_service.language import (
     Amount,
     Dated,
+    Inside,
     Instant,
     Language,
     Listed,
@@ -22,6 +23,7 @@ from cds_service.language import (
     Percent,
     Remembered,
     Rounded,
+    Sent,
     Span,
     Value,
     house,
@@ -34,9 +36,18 @@ from cds_service.language.catalogues import (
     check_ids,
     check_translation,
     flattened,
+    numbers_in,
     read_catalogue,
+    read_translation,
+    signed,
+    translatable,
 )
-from cds_service.language.plurals import count_of_forms, place_of_form
+from cds_service.language.locales import (
+    count_of_forms,
+    decimal_sign,
+    keeps_capitals,
+    place_of_form,
+)
 
 ENGLISH = house.language()
 
@@ -172,6 +183,54 @@ def test_the_form_that_goes_with_a_number_is_unicodes(tag: str) -> None:
     assert count_of_forms(tag) == len(known)
     for number in (*range(1000), *(Decimal(tenth) / 10 for tenth in range(1, 300))):
         assert known[place_of_form(tag, Decimal(number))] == rule(number), number
+
+
+# --- numbers and names as a language has them ---------------------------------------------------
+
+
+@pytest.mark.parametrize("tag", [
+    "en", "en-US", "en-ZA", "de", "de-AT", "de-CH", "de-LI", "fr", "fr-CA", "es", "es-MX", "es-US",
+    "es-419", "it", "nl", "pt", "pl", "cs", "tr", "sv", "da", "fi", "ru", "uk", "ja", "zh", "ko",
+])  # fmt: skip
+def test_the_decimal_sign_is_unicodes(tag: str) -> None:
+    assert decimal_sign(tag) == Locale.parse(tag, sep="-").number_symbols["latn"]["decimal"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (Decimal("0.3"), "0,3"),
+        (Decimal("9999.5"), "9999,5"),
+        (Decimal("10000.25"), "10\u202f000,25"),
+        (Decimal("1000"), "1000"),
+        (Decimal("-2.50"), "-2,5"),
+        (Amount(Decimal("150.3"), "pg/mL"), "150,3 pg/mL"),
+        (Rounded(1.25, 2), "1,25"),
+        (Sent("6.4 g/dL"), "6,4 g/dL"),
+        (Sent("< 0.5 umol/L"), "< 0,5 µmol/L"),
+        (Sent("1.234 mmol/L"), "1,234 mmol/L"),
+        (Sent("45 10*9/L"), "45 ×10⁹/L"),
+        (Sent("12.5"), "12,5"),
+        (Sent("1.2.2026"), "1.2.2026"),
+        (Sent("about 1.5 g/dL"), "about 1.5 g/dL"),
+        (Inside("Muskelhypotonie"), "Muskelhypotonie"),
+    ],
+)
+def test_german_numbers_have_a_comma_and_nouns_their_capital(value: Value, words: str) -> None:
+    german = Language("de", dict(ENGLISH.texts), ENGLISH)
+    assert german.text(value) == words
+    assert german.identity(value) == ENGLISH.identity(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "inside"),
+    [("Poor muscle tone", "poor muscle tone"), ("IgA deficiency", "IgA deficiency"),
+     ("Crohn's disease", "Crohn's disease"), ("West syndrome", "West syndrome")],
+)  # fmt: skip
+def test_a_name_loses_its_capital_inside_a_sentence(name: str, inside: str) -> None:
+    assert ENGLISH.text(Inside(name)) == inside
+    assert not keeps_capitals("fr-CA")
+    assert keeps_capitals("de-AT")
 
 
 # --- the same in every language -----------------------------------------------------------------
@@ -310,22 +369,171 @@ def test_a_catalogue_that_is_not_there_is_named(tmp_path: Path) -> None:
 ORIGINALS = {"texts.a": "One {value}", "texts.b": "Two"}
 
 
+def test_a_translation_names_no_value_more() -> None:
+    with pytest.raises(CatalogueError) as refused:
+        check_translation("fr.toml", {**ORIGINALS, "texts.b": "Deux {value}"}, ORIGINALS)
+    said = "fr.toml: texts.b: uses {value}, which this text is not"
+    assert str(refused.value).startswith(said)
+
+
+def test_a_translation_may_turn_the_order_and_need_no_number_for_a_verb() -> None:
+    originals = {"texts.a": "{n} {n:was|were} {what}", "texts.b": "{what:a|b}"}
+    check_translation("fr.toml", {"texts.a": "{what} : {n}", "texts.b": "b"}, originals)
+
+
 @pytest.mark.parametrize(
-    ("texts", "said"),
+    ("original", "translated", "said"),
     [
-        ({"texts.a": "Un {value}"}, "texts.b: is missing"),
-        ({**ORIGINALS, "texts.c": "Trois"}, "texts.c: is a text that nothing uses"),
-        ({**ORIGINALS, "texts.b": "Deux {value}"}, "texts.b: uses {value}, which this text is not"),
+        ("One {value}", "Un", "leaves out {value}"),
+        ("Within 10 days", "In 100 Tagen", "says 100 where the original says 10"),
+        ("0.3 micrograms", "3 Mikrogramm", "says 3 where the original says 0.3"),
+        ("Give 2 doses", "Dosen geben", "says none where the original says 2"),
+        ("two weeks", "2 Wochen", "says 2 where the original says none"),
     ],
 )
-def test_a_translation_is_whole_and_names_nothing_more(texts: dict[str, str], said: str) -> None:
+def test_a_translation_names_every_value_and_the_same_numbers(
+    original: str, translated: str, said: str
+) -> None:
     with pytest.raises(CatalogueError) as refused:
-        check_translation("fr.toml", texts, ORIGINALS)
-    assert str(refused.value).startswith(f"fr.toml: {said}")
+        check_translation("de.toml", {"texts.a": translated}, {"texts.a": original})
+    assert said in str(refused.value)
 
 
-def test_a_translation_may_leave_a_value_out_and_turn_the_order(tmp_path: Path) -> None:
-    check_translation("fr.toml", {"texts.a": "Un", "texts.b": "Deux"}, ORIGINALS)
+def test_the_decimal_sign_and_the_name_of_the_vitamin_are_no_other_numbers() -> None:
+    assert numbers_in("B12: 0,3 oder 10 {n}") == numbers_in("Give 10 {n}, then 0.3: B 12, B12")
+    check_translation("de.toml", {"texts.a": "10 vor 0,3"}, {"texts.a": "B12 0.3 then 10"})
+
+
+# --- a file for another language ----------------------------------------------------------------
+
+SOURCE = """
+[cards."R-1"]
+summary = "Give {dose}"
+more = "Only on the page."
+[texts]
+doses = "{n} {n:dose|doses} of 5"
+[explain]
+age = "Age"
+"""
+GERMAN_FILE = """
+[translation]
+language = "de"
+translated_from = "1"
+
+[cards."R-1"]
+summary = "{dose} geben"
+[texts]
+doses = "{n} {n:Dosis|Dosen} zu 5"
+
+[terms]
+dose = { term = "Dosis", source = "a book" }
+"""
+
+
+def two_files(folder: Path, german: str = GERMAN_FILE, english: str = SOURCE) -> Path:
+    catalogue(folder, english)
+    catalogue(folder, german, "de")
+    return folder
+
+
+def test_a_language_is_a_file_and_what_only_reviewers_read_is_not_in_it(tmp_path: Path) -> None:
+    signed(two_files(tmp_path), "de")
+    translation = read_translation(tmp_path, "de")
+    originals = dict(flattened(read_catalogue(tmp_path)))
+    assert translatable(originals) == ("cards.R-1.summary", "texts.doses")
+    assert translation.in_force(originals) == {
+        **originals,
+        "cards.R-1.summary": "{dose} geben",
+        "texts.doses": "{n} {n:Dosis|Dosen} zu 5",
+    }
+    assert translation.terms["dose"].term == "Dosis"
+    assert not translation.about.reviewer
+
+
+def test_words_made_from_other_english_words_are_not_shown(tmp_path: Path) -> None:
+    signed(two_files(tmp_path), "de")
+    translation = read_translation(tmp_path, "de")
+    originals = dict(flattened(read_catalogue(tmp_path)))
+    of_a_site = {**originals, "cards.R-1.summary": "Give {dose} at once"}
+    assert translation.stale(originals) == ()
+    assert translation.stale(of_a_site) == ("cards.R-1.summary",)
+    shown = translation.in_force(of_a_site)
+    assert shown["cards.R-1.summary"] == "Give {dose} at once"
+    assert shown["texts.doses"] == "{n} {n:Dosis|Dosen} zu 5"
+
+
+def test_a_text_that_came_later_is_english_and_named(tmp_path: Path) -> None:
+    signed(two_files(tmp_path), "de")
+    catalogue(tmp_path, SOURCE.replace("[texts]", '[texts]\nlater = "Later {n}"'))
+    translation = read_translation(tmp_path, "de")
+    originals = dict(flattened(read_catalogue(tmp_path)))
+    assert translation.stale(originals) == ("texts.later",)
+    assert translation.in_force(originals)["texts.later"] == "Later {n}"
+    with pytest.raises(CatalogueError, match=r"texts\.later: is missing"):
+        read_translation(tmp_path, "de", whole=True)
+
+
+def test_a_text_whose_english_was_changed_or_taken_away_does_not_prevent_the_start(
+    tmp_path: Path,
+) -> None:
+    signed(two_files(tmp_path), "de")
+    english = SOURCE.replace("Give {dose}", "Give {dose} of {drug}").replace(" of 5", " of 6")
+    catalogue(tmp_path, english.replace('summary = "', 'why = "Because"\nsummary = "'))
+    translation = read_translation(tmp_path, "de")
+    originals = dict(flattened(read_catalogue(tmp_path)))
+    assert set(translation.stale(originals)) == set(translatable(originals))
+    assert translation.in_force(originals) == originals
+    catalogue(tmp_path, SOURCE.replace("[texts]", "[other]"))
+    assert read_translation(tmp_path, "de").in_force({"cards.R-1.summary": "Give {dose}"})
+    with pytest.raises(CatalogueError):
+        signed(tmp_path, "de")
+
+
+def test_signing_again_changes_nothing_and_after_a_change_only_its_fingerprint(
+    tmp_path: Path,
+) -> None:
+    two_files(tmp_path)
+    assert signed(tmp_path, "de") == 2
+    once = (tmp_path / "texts" / "de.toml").read_text()
+    assert signed(tmp_path, "de") == 0
+    assert (tmp_path / "texts" / "de.toml").read_text() == once
+    catalogue(tmp_path, SOURCE.replace("Give {dose}", "Give {dose} now"))
+    assert signed(tmp_path, "de") == 1
+    again = (tmp_path / "texts" / "de.toml").read_text()
+    assert again.startswith(GERMAN_FILE.rstrip())
+    assert sum(a != b for a, b in zip(once.split("\n"), again.split("\n"), strict=True)) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"{dose} geben"', '"Geben"', "cards.R-1.summary: leaves out {dose}"),
+        ("summary = ", "advice = ", "cards.R-1.summary: is missing"),
+        ("{n:Dosis|Dosen}", "{n:Dosis}", "texts.doses: has 1 forms"),
+        ("{n:Dosis|Dosen}", "{n:a|b|c}", "texts.doses: has 3 forms"),
+        ("zu 5", "zu 50", "texts.doses: says 50 where the original says 5"),
+        ("[texts]", '[explain]\nage = "Alter"\n[texts]', "explain.age: is a text that nothing"),
+        ('"de"', '"fr"', 'translation.language: is "fr"'),
+        ('"1"\n', '"1"\nreviewer = "X"\n', "translation.reviewer: and reviewed_on go together"),
+        ("[translation]", "[about]", "its head: is not as it should be"),
+        ('source = "a book"', 'by = "a book"', "its head: is not as it should be"),
+    ],
+)
+def test_a_file_that_is_not_right_is_refused_by_name(
+    old: str, new: str, said: str, tmp_path: Path
+) -> None:
+    assert old in GERMAN_FILE
+    with pytest.raises(CatalogueError) as refused:
+        read_translation(two_files(tmp_path, GERMAN_FILE.replace(old, new, 1)), "de", whole=True)
+    assert str(refused.value).startswith(f"{tmp_path / 'texts' / 'de.toml'}: {said}")
+
+
+def test_a_native_clinician_signs_by_name_and_day(tmp_path: Path) -> None:
+    head = 'translated_from = "1"\n'
+    signature = 'reviewer = "A clinician"\nreviewed_on = 2026-12-24\n'
+    text = GERMAN_FILE.replace(head, head + signature)
+    about = read_translation(two_files(tmp_path, text), "de").about
+    assert (about.reviewer, about.reviewed_on) == ("A clinician", date(2026, 12, 24))
 
 
 def test_a_schema_and_its_catalogue_have_the_same_texts() -> None:

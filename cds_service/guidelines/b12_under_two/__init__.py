@@ -53,7 +53,7 @@ from cds_service.guidelines.engine import (
     most_urgent,
 )
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Listed, Message, Value, Words, say
+from cds_service.language import Listed, Message, Sent, Value, Words, say
 
 __all__ = [
     "Evaluation",
@@ -345,7 +345,7 @@ def _early_result(facts: Facts, a: Assessment, g: Guideline) -> list[Outcome]:
             "warning" if facts.neurological else g.file.cards["B12-02"].indicator,
             {
                 "level": words.shown_level(early),
-                "written": early.written,
+                "written": Sent(early.written),
                 "date": recorded(early.when),
             },
         )
@@ -440,7 +440,7 @@ def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[No
     told += _flagged(facts)
     early = facts.preliminary
     if early is not None:
-        told.append(say(Texts.preliminary, written=early.written, date=recorded(early.when)))
+        told.append(say(Texts.preliminary, written=Sent(early.written), date=recorded(early.when)))
     told += _old_results(evaluation, g)
     return tuple(Note("missing", one) for one in told)
 
@@ -468,7 +468,7 @@ def _old_results(evaluation: Evaluation, g: Guideline) -> Iterator[Message]:
         stale = limits.result_stale.holds(age)
         yield say(
             Texts.stale_result if stale else Texts.expired_result,
-            written=level.written,
+            written=Sent(level.written),
             date=recorded(level.when),
         )
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct, structs
 
 from cds_service.clinical import Moment
+from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two.age import (
     apart_at_least,
     apart_at_most,
@@ -25,7 +26,7 @@ from cds_service.guidelines.b12_under_two.age import (
 )
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
-from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level, shown_unit
+from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
 from cds_service.guidelines.b12_under_two.tables.blood import anaemia_limit, cell_volume_limit
 from cds_service.guidelines.b12_under_two.tables.cause import Cause, CauseFacts
 from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
@@ -40,7 +41,7 @@ from cds_service.guidelines.b12_under_two.tables.status import (
 from cds_service.guidelines.b12_under_two.tables.urgency import UrgencyFacts
 from cds_service.guidelines.engine import Indicator, Limit
 from cds_service.guidelines.tables import Match, Reasoning, Table, first_match, one_row
-from cds_service.language import Amount, Listed, Message, Value, Words, say
+from cds_service.language import Amount, Listed, Message, Sent, Value, Words, say
 
 _DEFICIENT: frozenset[StatusName] = frozenset(
     {"deficient", "deficient (functional)", "deficient (old result)", "deficient (diagnosis only)"}
@@ -609,7 +610,7 @@ def _calculated(facts: Facts) -> list[Message]:
     fall = facts.growth_fall
     if fall is None:
         return []
-    return [say(Texts.weight_falls, before=fall.before.written, now=fall.now.written)]
+    return [say(Texts.weight_falls, before=Sent(fall.before.written), now=Sent(fall.now.written))]
 
 
 def _low_holotranscobalamin(facts: Facts, limits: Limits) -> tuple[Lab, ...]:
@@ -623,9 +624,8 @@ def _low_holotranscobalamin(facts: Facts, limits: Limits) -> tuple[Lab, ...]:
 
 def _valued(labs: Iterable[Lab], g: Guideline) -> list[Message]:
     """Laboratory values by name, each with its value as people write it."""
-    names = g.file.names.labs
     return [
-        say(Texts.lab_value, name=names[one.name], value=shown_unit(one.written)) for one in labs
+        say(Texts.lab_value, name=naming.lab(one.name), value=Sent(one.written)) for one in labs
     ]
 
 
@@ -643,7 +643,7 @@ def _large_cells(facts: Facts, limits: Limits) -> list[Message]:
     large = cell_volume_limit(months_at(facts, mcv), limits, flagged=mcv.high)
     if large is None or not large.holds(_reaching(mcv) or mcv.value):
         return []
-    return [say(Texts.mcv, value=mcv.written)]
+    return [say(Texts.mcv, value=Sent(mcv.written))]
 
 
 def _two_lines(lines: Sequence[Message], limits: Limits) -> list[Message]:
@@ -728,9 +728,9 @@ def _low_level_in_words(level: Level, status: Status, limits: Limits) -> Message
         return say(Texts.below_limit, limit=limit)
     return say(
         Texts.below_limit_before,
-        value=level.written,
+        value=Sent(level.written),
         date=recorded(level.when),
-        later=other.written,
+        later=Sent(other.written),
         later_date=recorded(other.when),
         limit=limit,
     )
@@ -746,10 +746,10 @@ def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[Mes
     if hemoglobin is not None and by_age is not None:
         value = hemoglobin.value
         if by_age.holds(value) and limits.hemoglobin_two_lines.holds(value):
-            lines.append(say(Texts.haemoglobin, value=hemoglobin.written))
+            lines.append(say(Texts.haemoglobin, value=Sent(hemoglobin.written)))
     platelets = lowest(facts, "platelets", limits.labs_recent)
     if platelets is not None and limits.platelets_two_lines.holds(platelets.value):
-        lines.append(say(Texts.platelets, value=shown_unit(platelets.written)))
+        lines.append(say(Texts.platelets, value=Sent(platelets.written)))
     whites = [one for name in _WHITE_CELLS for one in _in_window(facts, name, limits.labs_recent)]
     if any(one.low and one.comparator not in (">", ">=") for one in whites):
         lines.append(say(Texts.white_cells_low))
@@ -777,12 +777,12 @@ def _low_counts_in_words(
 def _haemoglobin_in_words(worst: Lab, newest: Lab | None) -> Message:
     """The lowest haemoglobin of the month, and the newest where it is another."""
     if newest is None or newest is worst:
-        return say(Texts.haemoglobin, value=worst.written)
+        return say(Texts.haemoglobin, value=Sent(worst.written))
     return say(
         Texts.haemoglobin_since,
-        value=worst.written,
+        value=Sent(worst.written),
         date=recorded(worst.when),
-        later=newest.written,
+        later=Sent(newest.written),
     )
 
 
@@ -797,10 +797,10 @@ def _rests_on(
     moderate: list[Value] = [*asked.failure_to_thrive, *asked.megaloblastic, *asked.b12_anemia]
     by_age = anaemia_limit(asked.hemoglobin_months, limits)
     if hemoglobin is not None and by_age is not None and by_age.holds(hemoglobin.value):
-        moderate.append(say(Texts.haemoglobin, value=hemoglobin.written))
+        moderate.append(say(Texts.haemoglobin, value=Sent(hemoglobin.written)))
     large = cell_volume_limit(asked.mcv_months, limits, flagged=asked.mcv_flagged)
     if mcv is not None and asked.mcv is not None and large is not None and large.holds(asked.mcv):
-        moderate.append(say(Texts.mcv_high, value=mcv.written))
+        moderate.append(say(Texts.mcv_high, value=Sent(mcv.written)))
     moderate = list(dict.fromkeys([*moderate, *asked.suggestive]))
     return Listed(tuple(moderate)) if moderate else ""
 

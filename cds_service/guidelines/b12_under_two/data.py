@@ -950,12 +950,13 @@ class ScheduleNames(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Names(Struct, frozen=True, forbid_unknown_fields=True):
     """Names as people write them, found as whole words: small letters, without accents, "B 12"
-    and "B-12" as "b12". ``labs`` is what a card calls the laboratory values.
+    and "B-12" as "b12".
 
     ``companions`` are other active substances, ``combination`` names of medicines that have B12
     among others, ``no_medicine`` words that make a name with B12 something else (a test, a
     strain), ``plain`` words that name no substance, ``preservative_free`` phrases that say so,
-    ``negations`` words that turn round what is stated of a route. ``crushing`` words that
+    ``negations`` words that turn round what is stated of a route, ``then`` words that begin what
+    follows. ``crushing`` words that
     make a solid form fit. ``antidote`` names the antidote of cyanide, ``antidote_contents`` what
     is in it. In scripts without blanks a name is found within a word. ``languages`` are those in
     which a name that is none of these is another drug; in any other it may be anything.
@@ -973,6 +974,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     plain: tuple[str, ...]
     preservative_free: tuple[str, ...]
     negations: tuple[str, ...]
+    then: tuple[str, ...]
     languages: Mapping[str, WrittenLanguage]
     forms: FormNames
     ways: WayNames
@@ -983,7 +985,6 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     feeding: FeedingNames
     nitrous_oxide: tuple[str, ...]
     leber: tuple[str, ...]
-    labs: Mapping[str, str]
 
 
 class Codes(Struct, frozen=True):
@@ -1080,6 +1081,7 @@ class Schedule(Struct, frozen=True, forbid_unknown_fields=True):
     course of injections; one of an ``inborn`` error is for methylmalonic acidaemia alone.
     """
 
+    id: str
     name: str
     source: str
     ways: tuple[str, ...]
@@ -1118,6 +1120,9 @@ class File(GuidelineFile, frozen=True):
     describe: Describe
     told_in_words: Mapping[str, tuple[str, ...]]
     published_schedules: tuple[Schedule, ...]
+    route_names: Mapping[str, Mapping[str, str]]
+    substances: Mapping[str, Mapping[str, str]]
+    labs: Mapping[str, str]
 
 
 class Guideline(Struct, frozen=True, eq=False):

@@ -272,10 +272,12 @@ def understand(
 ) -> Dosing:
     """What ``dosages`` of ``drug`` give a child of ``weight_kg``; ``notes`` are the words of the
     order as a whole."""
-    dosages = _in_turn(dosages)
+    dosages = _in_turn(dosages, g)
     lines = tuple([_line(one, drug, weight_kg, g) for one in dosages])
     singles = [one for line in lines for one in (line.low, line.high) if one is not None]
-    average_low, average_high = (_together if _are_of_one_day(dosages) else _most_intensive)(lines)
+    average_low, average_high = (_together if _are_of_one_day(dosages, g) else _most_intensive)(
+        lines
+    )
     ways = [line.ways for line in lines] or [_ways_of(drug)]
     differ, needed = _in_words(lines, dosages, notes, drug, g)
     alone = _stated_alone(lines, dosages)
@@ -471,22 +473,28 @@ def _per_kg_in_mg(dosages: Sequence[DraftDosage]) -> bool:
     return any(amount.per_kg and _is_mg(amount) for one in dosages for amount in _amounts(one))
 
 
-def _in_turn(dosages: Sequence[DraftDosage]) -> Sequence[DraftDosage]:
+def _in_turn(dosages: Sequence[DraftDosage], g: Guideline) -> Sequence[DraftDosage]:
     """Lines without numbers that say "then ..." follow one another; some FHIR versions and
     clients have no numbers."""
     first, *later = dosages or (None,)
     if first is None:
         return dosages
-    if _are_of_one_day(dosages):
+    if _are_of_one_day(dosages, g):
         return [structs.replace(one, sequence=None) for one in dosages]
     if any(one.sequence is not None for one in dosages):
         return dosages
-    if not later or not all(has_phrase(one.text[:5], ("then",)) for one in later):
+    if not later or not all(_follows(one, g) for one in later):
         return dosages
     return [structs.replace(one, sequence=place) for place, one in enumerate(dosages, 1)]
 
 
-def _are_of_one_day(dosages: Sequence[DraftDosage]) -> bool:
+def _follows(dosage: DraftDosage, g: Guideline) -> bool:
+    """Whether it begins with "then"."""
+    begins = " ".join(dosage.text[:40].split()[:1])
+    return has_phrase(begins, g.file.names.then)
+
+
+def _are_of_one_day(dosages: Sequence[DraftDosage], g: Guideline) -> bool:
     """Whether the lines are the doses of one day, each at a time of its own ("in the morning", "in
     the evening"): then their numbers put them in order and do not let them follow one another."""
     times = [one.day_times for one in dosages]
@@ -496,7 +504,7 @@ def _are_of_one_day(dosages: Sequence[DraftDosage]) -> bool:
         and all(times)
         and apart
         and len({one.days for one in dosages}) == 1
-        and not any(has_phrase(one.text[:5], ("then",)) for one in dosages)
+        and not any(_follows(one, g) for one in dosages)
     )
 
 

@@ -11,6 +11,7 @@ from datetime import date
 from msgspec import structs
 
 from cds_service.clinical import Moment, Record, Unread
+from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two import Evaluation, words
 from cds_service.guidelines.b12_under_two.age import Age, Band, recorded
 from cds_service.guidelines.b12_under_two.data import Explain, Guideline
@@ -120,7 +121,7 @@ def _assessed(evaluation: Evaluation, g: Guideline) -> Iterator[Fact]:
         )
     yield Fact(say(Explain.severity), graded)
     if severity is not None and assessment.unavailable:
-        unknown = Listed(tuple(g.file.names.labs[name] for name in assessment.unavailable))
+        unknown = Listed(tuple(naming.lab(name) for name in assessment.unavailable))
         yield Fact("", say(Explain.none_recent, names=unknown))
 
 
@@ -222,7 +223,7 @@ def _labs(facts: Facts, g: Guideline, language: Language) -> Iterator[Fact]:
         if labs:
             newest = labs[0]
             day = _day(newest.when)
-            text = _lab(newest, g.file.names.labs.get(name, name), day)
+            text = _lab(newest, g.file.labs.get(name, name), day)
             value = say(
                 Explain.quantity,
                 comparator=newest.comparator, number=round(newest.value, 3), unit=LAB_UNITS[name],

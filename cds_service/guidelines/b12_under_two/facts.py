@@ -63,7 +63,7 @@ from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
 from cds_service.guidelines.b12_under_two.unread import unread_in
 from cds_service.guidelines.codelists import CodeList
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Words, say
+from cds_service.language import Sent, Words, say
 
 
 class Finding(Struct, frozen=True, gc=False):
@@ -737,7 +737,7 @@ def _without_antidote(
 
     every = [*levels, *([preliminary] if preliminary else [])]
     told = tuple(
-        say(Texts.after_antidote, written=one.written, date=recorded(one.when))
+        say(Texts.after_antidote, written=Sent(one.written), date=recorded(one.when))
         for one in every
         if raised(one)
     )

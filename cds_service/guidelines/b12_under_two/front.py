@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from itertools import chain
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -19,10 +19,9 @@ from cds_service.guidelines.b12_under_two import (
 )
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.loading import FOLDER, ID, load
-from cds_service.guidelines.b12_under_two.prescribing import regimens_in_words
 from cds_service.guidelines.codelists import lists_with, purposes_in
 from cds_service.guidelines.doses import specimens
-from cds_service.guidelines.engine import Note, Wording, texts_in_force
+from cds_service.guidelines.engine import Note, Wording
 from cds_service.guidelines.explain import Account
 from cds_service.guidelines.guideline import (
     Known,
@@ -33,9 +32,11 @@ from cds_service.guidelines.guideline import (
     review_notes,
     words_in,
 )
+from cds_service.guidelines.naming import texts_in_force
 from cds_service.guidelines.overrides import Changes
 from cds_service.guidelines.workbench import Chart, Desk
 from cds_service.language import Language
+from cds_service.language.catalogues import Translation, read_translation
 
 
 class Front(Struct, frozen=True):
@@ -51,8 +52,15 @@ class Front(Struct, frozen=True):
     def texts(self) -> dict[str, str]:
         file = self.data.file
         return texts_in_force(
-            file.cards, file.texts, file.orders, file.doubts, file.explain, file.describe
+            file, file.texts, file.orders, file.doubts, file.explain, file.describe
         )
+
+    def translation(self, tag: str) -> Translation:
+        return read_translation(FOLDER, tag)
+
+    @property
+    def catalogues(self) -> Path:
+        return FOLDER
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -63,7 +71,7 @@ class Front(Struct, frozen=True):
         return self.data.local
 
     def own_words(self) -> Iterator[str]:
-        return chain(words_in(self.data.file, self.data.codes), regimens_in_words(self.data))
+        return words_in(self.data.file, self.data.codes)
 
     def lists_of(self, code: Code) -> tuple[str, ...]:
         return lists_with(code, self.data.codes)

@@ -5,13 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 
 from cds_service.clinical import Phase, PlannedDrug
+from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.language import Amount, Listed, Message, Value, Words, house, say
 
 
 def headline(drug: PlannedDrug, g: Guideline) -> Message:
     """Drug, dose, volume, way and the first interval."""
-    return say(Texts.headline_drug, substance=drug.substance, how=_how(drug, g, today=True))
+    return say(
+        Texts.headline_drug,
+        substance=naming.substance(drug.substance),
+        how=_how(drug, g, today=True),
+    )
 
 
 def instead(drug: PlannedDrug, g: Guideline) -> Message:
@@ -84,7 +89,7 @@ def _product(drug: PlannedDrug) -> Words:
     strength = Amount(drug.strength / 1000, "mg/mL")
     return say(
         Texts.product if drug.codes else Texts.product_without_preservative,
-        substance=drug.substance,
+        substance=naming.substance(drug.substance, first=True),
         strength=strength,
     )
 

@@ -49,7 +49,8 @@ from cds_service.guidelines.doses import (
     check_phases,
     check_texts,
 )
-from cds_service.guidelines.engine import Wording, convert, read_toml, with_texts
+from cds_service.guidelines.engine import Wording, convert, read_toml
+from cds_service.guidelines.naming import keyed, with_texts
 from cds_service.guidelines.overrides import (
     Changes,
     apply_overrides,
@@ -129,7 +130,7 @@ def _loaded(
     local: tuple[str, ...],
     code_map: CodeMap,
 ) -> Guideline:
-    file = convert(data, File, path)
+    file = convert(keyed(data), File, path)
     wording = file.wording
     _check(file, wording, path)
     mapped = with_local_codes(lists, code_map, FOLDER / "codes")

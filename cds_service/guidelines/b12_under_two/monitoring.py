@@ -184,17 +184,17 @@ def plan_tests(
     """(tests to order, names and dates of those already ordered). An order on the record within
     14 days of the wanted date is not repeated; our own serial orders stay."""
     planned: list[PlannedTest] = []
-    already: list[tuple[str, date]] = []
+    already: list[tuple[Test, date]] = []
     for name, due in sorted(dict.fromkeys(wanted), key=lambda one: one[1]):
         test: Test = getattr(g.file.tests, name)
         if facts.orders and is_ordered(test, due, facts, g):
-            already.append((test.name, due))
+            already.append((test, due))
             continue
         later = due > facts.on
         planned.append(
             PlannedTest(
                 test.codes,
-                test.name,
+                test.called,
                 due,
                 facts.on,
                 "urgent" if urgent and not later else "routine",
@@ -202,11 +202,14 @@ def plan_tests(
                 say(Texts.draw_before_dose)
                 if before_dose and later and name in ("b12", "mma", "homocysteine")
                 else "",
+                test.called_inside,
             )
         )
-    listed = tuple([f"{name} ({due})" for name, due in already])
+    listed = tuple([f"{test.name} ({due})" for test, due in already])
     why.row(g.tables.monitoring, "MON-07", MonitoringFacts(already=listed))
-    return tuple(planned), tuple([say(Texts.test_on, name=name, date=due) for name, due in already])
+    return tuple(planned), tuple(
+        [say(Texts.test_on, name=test.called, date=due) for test, due in already]
+    )
 
 
 def test_choices(rule: str, planned: Iterable[PlannedTest]) -> tuple[Choice, ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import product as every_pair
 from typing import Literal
 
 from msgspec import structs
 
-from cds_service.clinical import Code, Moment, Phase, PlannedDrug, PlannedTest
+from cds_service.clinical import Code, Phase, PlannedDrug, PlannedTest
+from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two import monitoring
 from cds_service.guidelines.b12_under_two.age import (
     add_months,
@@ -24,7 +24,7 @@ from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
 from cds_service.guidelines.b12_under_two.giving import given
 from cds_service.guidelines.b12_under_two.products import Way
 from cds_service.guidelines.b12_under_two.prohibitions import Prohibition
-from cds_service.guidelines.b12_under_two.results import Lab, shown_unit
+from cds_service.guidelines.b12_under_two.results import Lab
 from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, Regimen
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
 from cds_service.guidelines.b12_under_two.words import (
@@ -33,10 +33,9 @@ from cds_service.guidelines.b12_under_two.words import (
     shown_weight,
     test_notes,
 )
-from cds_service.guidelines.checks import entries
 from cds_service.guidelines.engine import Choice, Indicator, Note, Section, most_urgent
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Dated, Listed, Message, Value, number, say
+from cds_service.language import Listed, Message, Sent, Value, say
 
 
 def _age_of_count(count: Lab | None, on: date, limits: Limits) -> int | None:
@@ -177,10 +176,11 @@ class Prescriber:
         preserved = self.preservative_free and product.benzyl_alcohol
         drug = PlannedDrug(
             codes=() if preserved else product.codes,
-            name=self.g.file.texts.without_preservative.format(substance=product.substance)
+            name=say(Texts.without_preservative, substance=naming.substance(product.substance))
             if preserved
-            else product.name,
+            else product.called,
             route=routes.subcutaneous if self.subcutaneous else routes.intramuscular,
+            route_name=naming.route("subcutaneous" if self.subcutaneous else "intramuscular"),
             amount=dose.amount,
             unit=dose.unit,
             phases=self._phases(dose, dose.amount),
@@ -260,8 +260,9 @@ class Prescriber:
     ) -> Choice:
         drug = PlannedDrug(
             codes=product.codes,
-            name=product.name,
+            name=product.called,
             route=self.g.file.routes.oral,
+            route_name=naming.route("oral"),
             amount=amount,
             unit=dose.unit,
             phases=self._phases(dose, amount),
@@ -275,39 +276,44 @@ class Prescriber:
         return self._choice(dose, drug, recommended, parenteral=False)
 
     @property
-    def _way(self) -> str:
+    def _way(self) -> Message:
         """How an injection is given, in words."""
-        texts = self.g.file.texts
-        return texts.way_subcutaneous if self.subcutaneous else texts.way_intramuscular
+        return say(Texts.way_subcutaneous if self.subcutaneous else Texts.way_intramuscular)
 
     def _phases(self, dose: Dose, amount: Decimal) -> tuple[Phase, ...]:
         """The phases of a dose with their texts in words."""
         weight = self.facts.weight
-        values: dict[str, object] = {
-            **_amounts(dose, amount),
+        values: dict[str, Value] = {
+            "amount": amount,
+            "per_kg": dose.amount,
             "kg": shown_weight(weight.kg) if weight.kg else "-",
-            "date": _recorded_in_words(weight.when),
+            "date": recorded(weight.when) if weight.when else "-",
             "route": self._way,
         }
-        return tuple([self._dated(one, values) for one in dose.phases])
+        return tuple(
+            [self._dated(dose, number, values) for number in range(1, len(dose.phases) + 1)]
+        )
 
-    def _dated(self, phase: Phase, values: dict[str, object]) -> Phase:
-        """The phase in words; one that does not follow on the one before with its own days."""
+    def _dated(self, dose: Dose, number: int, values: Mapping[str, Value]) -> Phase:
+        """A phase in words; one that does not follow on the one before with its own days."""
+        phase = dose.phases[number - 1]
         begins = ends = None
         if phase.after_days or phase.after_months:
             last = self.facts.on + timedelta(days=phase.after_days)
             begins = add_months(last, phase.after_months)
             ends = _after(begins, phase.duration, phase.duration_unit)
-        told = {**values, "begins": _in_words(begins), "then": phase.then}
-        text = phase.text.format_map(told)
-        return structs.replace(phase, text=text, begins=begins, ends=ends)
+        then = dose.afterwards if phase.then else ""
+        told = {**values, "begins": begins or "-", "then": then}
+        text = dose.in_words(number, told)
+        known = structs.asdict(phase)
+        return Phase(**{**known, "text": text, "then": then, "begins": begins, "ends": ends})
 
     def _choice(
         self, dose: Dose, drug: PlannedDrug, recommended: bool, *, parenteral: bool
     ) -> Choice:
         """The drug with the tests that go with it."""
         tests = self._tests_with(parenteral=parenteral)
-        label = _label(dose, drug.substance, drug.amount, self._way)
+        label = dose.labelled(drug.amount, drug.substance, self._way)
         whole = say(Texts.label_with_tests, label=label) if tests else label
         # An active order that is vitamin B12 by its name may be one: no second is recommended.
         recommended = recommended and not self.facts.therapy.doubtful
@@ -340,35 +346,6 @@ class Prescriber:
             self.notes += test_notes(tests, already, self.g, before=parenteral)
         self._tests[parenteral] = tests
         return tests
-
-
-def _amounts(dose: Dose, amount: Decimal) -> dict[str, object]:
-    """What the text of a phase says of its dose, for any patient."""
-    return {"amount": number(amount), "per_kg": number(dose.amount)}
-
-
-def _label(dose: Dose, substance: str, amount: Decimal, way: str) -> str:
-    label = dose.label.format(substance=substance, amount=number(amount), route=way)
-    return label[0].upper() + label[1:]
-
-
-def regimens_in_words(g: Guideline) -> Iterator[str]:
-    """Every label and phase that names neither a weight nor a day, as cards say them."""
-    file = g.file
-    substances = {one.substance for _, one in entries(file.products)}
-    for (_, dose), way in every_pair(entries(file.doses), _ways(g)):
-        if dose.per_kg:
-            continue
-        for substance in substances:
-            yield _label(dose, substance, dose.amount, way)
-        for phase in dose.phases:
-            if not phase.after_days and not phase.after_months:
-                told = {**_amounts(dose, dose.amount), "route": way, "then": phase.then}
-                yield phase.text.format_map({**told, "begins": "", "kg": "", "date": ""})
-
-
-def _ways(g: Guideline) -> tuple[str, str]:
-    return g.file.texts.way_subcutaneous, g.file.texts.way_intramuscular
 
 
 def is_asked_first(facts: Facts, a: Assessment, *, injecting: bool) -> bool:
@@ -436,22 +413,7 @@ def _injection_notes(drug: PlannedDrug, p: Prescriber) -> Iterator[Note]:
 
 def _dated_value(lab: Lab) -> Message:
     """A laboratory value as it was sent, with its day."""
-    return say(Texts.level_on, level=shown_unit(lab.written), date=recorded(lab.when))
-
-
-def _in_words(day: date | None) -> str:
-    """A day in the words of a phase, which are those of the guideline's own language."""
-    return "-" if day is None else f"{day.day} {day:%b %Y}"
-
-
-def _recorded_in_words(when: Moment | None) -> str:
-    """The same of a date as far as it is recorded."""
-    if when is None or not when.is_partial:
-        return _in_words(when.last if when is not None else None)
-    stretch = Dated(when.first, when.last).stretch
-    if stretch == "days":
-        return _in_words(when.last)
-    return f"{when.first.year}" if stretch == "year" else f"{when.first:%b %Y}"
+    return say(Texts.level_on, level=Sent(lab.written), date=recorded(lab.when))
 
 
 def _days_of(phase: Phase) -> int:

@@ -35,7 +35,7 @@ from cds_service.guidelines.b12_under_two.tables.result import (
 )
 from cds_service.guidelines.b12_under_two.tables.weight import Fate, WeighingFacts, WeightFacts
 from cds_service.guidelines.tables import Match, Reasoning, first_match
-from cds_service.language import Amount, Words, say
+from cds_service.language import Amount, Sent, Value, Words, say
 
 LabName = Literal[
     "hemoglobin", "mcv", "platelets", "leukocytes", "neutrophils", "reticulocytes", "potassium",
@@ -71,7 +71,7 @@ class Weight(Struct, frozen=True, gc=False):
     written: str = ""
     estimated: bool = False
     disagrees: bool = False
-    rejected: tuple[Words, ...] = ()
+    rejected: tuple[Value, ...] = ()
     weighed: tuple[Weighing, ...] = ()
     unusual: bool = False
     newest: tuple[Moment, ...] = ()
@@ -143,15 +143,6 @@ class Infant(NamedTuple):
     preterm: bool
 
 
-def shown_unit(written: str) -> str:
-    """A value as sent, its unit as people write it."""
-    return (
-        written.replace("umol/L", "µmol/L")
-        .replace("10*9/L", "×10⁹/L")
-        .replace("10*3/uL", "×10³/µL")
-    )
-
-
 def read_weight(
     found: Sequence[tuple[str, Measurement]], child: Infant, age: Age, on: date,
     g: Guideline, why: Reasoning,
@@ -204,11 +195,11 @@ def _course(usable: Iterable[_Weighed]) -> tuple[Weighing, ...]:
 def _weights_that_count(
     found: Iterable[tuple[str, Measurement]], child: Infant, on: date,
     g: Guideline, why: Reasoning,
-) -> tuple[list[_Weighed], tuple[Words, ...]]:  # fmt: skip
+) -> tuple[list[_Weighed], tuple[Value, ...]]:  # fmt: skip
     """The weights that count, and how those were written that were rejected as implausible."""
     table = g.tables.weight_found
     usable: list[_Weighed] = []
-    rejected: list[Words] = []
+    rejected: list[Value] = []
     asked: list[Match[WeighingFacts, Fate]] = []
     for kind, measured in found:
         facts = _weighing(measured, child, on, at_birth=kind == "birth_weight")
@@ -258,10 +249,10 @@ def _weighing(measured: Measurement, child: Infant, on: date, *, at_birth: bool)
 _SLIPS = {"kg": "kg", "g": "g", "[lb_av]": "lb"}
 
 
-def _with_slip(value: Quantity, facts: WeighingFacts, sex: Sex, limits: Limits) -> Words:
+def _with_slip(value: Quantity, facts: WeighingFacts, sex: Sex, limits: Limits) -> Value:
     """A rejected weight as it was sent, with the unit in which its number would fit the age."""
     if facts.kg is None or facts.youngest is None or facts.oldest is None:
-        return value.written
+        return Sent(value.written)
     for unit, shown in _SLIPS.items():
         meant = convert(structs.replace(value, unit=unit, also=None), "kg")
         if unit == value.unit or meant is None:
@@ -270,8 +261,8 @@ def _with_slip(value: Quantity, facts: WeighingFacts, sex: Sex, limits: Limits) 
         light = limits.weight_unusual_low.holds(place.light)
         if not light and not limits.weight_unusual_high.holds(place.heavy):
             other = Amount(value.value, shown)
-            return say(Texts.weight_slip, written=value.written, other=other)
-    return value.written
+            return say(Texts.weight_slip, written=Sent(value.written), other=other)
+    return Sent(value.written)
 
 
 # --- the B12 level ----------------------------------------------------------------------------

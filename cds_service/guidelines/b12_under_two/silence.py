@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from cds_service.clinical import BESIDE, Basket, Reason, Unread
+from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
@@ -13,7 +14,7 @@ from cds_service.guidelines.b12_under_two.order_checks.reading import is_live
 from cds_service.guidelines.b12_under_two.products import has_phrase, names_b12, recognise
 from cds_service.guidelines.b12_under_two.words import NEEDS
 from cds_service.guidelines.engine import CannotTell
-from cds_service.language import Listed, Message, Value, say
+from cds_service.language import Listed, Message, Sent, Value, Words, say
 
 REASONS: Mapping[Reason, Message] = {
     "code system": say(Texts.reason_code_system),
@@ -73,7 +74,8 @@ def _reason_of(one: Unread) -> Reason:
 
 
 def _things(reason: Reason, unread: Sequence[Unread]) -> Message:
-    names = sorted({one.name or one.code for one in unread} - {""})
+    called = {one.name or one.code: _called(one) for one in unread if one.name or one.code}
+    names = [called[name] for name in sorted(called)]
     told, why = REASONS[reason], Listed(tuple(names[:_MOST_NAMES]))
     rest = len(names) - _MOST_NAMES
     if not names:
@@ -81,6 +83,14 @@ def _things(reason: Reason, unread: Sequence[Unread]) -> Message:
     if rest > 0:
         return say(Texts.unread_more, names=why, count=rest, reason=told)
     return say(Texts.unread_named, names=why, reason=told)
+
+
+def _called(one: Unread) -> Words:
+    if not one.lab:
+        return one.name or one.code
+    if not one.written:
+        return naming.lab(one.lab)
+    return say(Texts.lab_value, name=naming.lab(one.lab), value=Sent(one.written))
 
 
 def _is_told(one: Unread, facts: Facts, g: Guideline) -> bool:

@@ -52,7 +52,7 @@ from cds_service.guidelines.engine import (
     most_urgent,
 )
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Listed, Message, Value, Words, say
+from cds_service.language import Listed, Message, Sent, Value, Words, say
 
 # --- route --------------------------------------------------------------------------------------
 
@@ -330,7 +330,7 @@ def _clarification(
 
 
 def _not_undone(low: Level) -> Message:
-    return say(Texts.not_undone, value=low.written, date=recorded(low.when))
+    return say(Texts.not_undone, value=Sent(low.written), date=recorded(low.when))
 
 
 def _unselected(advice: Advice, p: Prescriber) -> tuple[Choice, ...]:

@@ -82,20 +82,17 @@ def unread_in(
     found += map(_unverified, unverified)
     for kind, one in before_birth:
         if kind in _NEEDS:
-            found.append(Unread(_NEEDS[kind], "date", _written(kind, one, g), source=one.source))
+            found.append(_measured(_NEEDS[kind], "date", kind, one, g))
     found += [
         Unread("feeding", "answer", _answered(one)[:LONGEST_NAME], source=one.source)
         for one in fed.unanswered
     ]
     found += _undone(record, on, g)
-    found += [
-        Unread("b12", "another specimen", _written("b12_level", one, g), source=one.source)
-        for one in elsewhere
-    ]
+    found += [_measured("b12", "another specimen", "b12_level", one, g) for one in elsewhere]
     for kind, need in _NEEDS.items():
         for one in measured.get(kind, ()):
             found += [
-                Unread(need, reason, _written(kind, one, g), source=one.source, kind=kind)
+                _measured(need, reason, kind, one, g)
                 for reason in _reasons(kind, one, on, g, used=id(one) in levels_used)
             ]
     return tuple(_once(found))
@@ -259,8 +256,10 @@ def _reason(kind: str, measured: Measurement, on: date, g: Guideline) -> Reason 
     return "value" if number is None or number < 0 or kind == "b12_level" else None
 
 
-def _written(kind: str, measured: Measurement, g: Guideline) -> str:
+def _measured(need: str, reason: Reason, kind: str, measured: Measurement, g: Guideline) -> Unread:
     """What it is called, and its value as it was sent."""
-    name = g.file.names.labs.get(kind, "")
+    called = g.file.labs.get(kind, "")
     value = measured.value.written if measured.value is not None else measured.text
-    return " ".join([one for one in (name, value) if one])
+    name = " ".join([one for one in (called, value) if one])
+    lab = kind if called else ""
+    return Unread(need, reason, name, source=measured.source, kind=kind, lab=lab, written=value)

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import ROUND_DOWN, Decimal
 
 from cds_service.clinical import Moment, PlannedDrug, PlannedTest
+from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two.age import days_since, fewest_days_since, recorded
 from cds_service.guidelines.b12_under_two.assessment import (
     Assessment,
@@ -20,7 +21,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
 from cds_service.guidelines.b12_under_two.giving import headline
 from cds_service.guidelines.b12_under_two.products import has_phrase
-from cds_service.guidelines.b12_under_two.results import Lab, Level, shown_unit
+from cds_service.guidelines.b12_under_two.results import Lab, Level
 from cds_service.guidelines.b12_under_two.tables.cause import Cause
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
 from cds_service.guidelines.b12_under_two.tables.status import StatusName
@@ -33,11 +34,13 @@ from cds_service.guidelines.engine import (
 )
 from cds_service.language import (
     Amount,
+    Inside,
     Listed,
     Message,
+    Sent,
     Value,
     Words,
-    number,
+    plain_case,
     say,
 )
 
@@ -90,9 +93,9 @@ NEEDS: Mapping[str, Message] = {
 OF_CAUSES = ("conditions", "feeding", "procedures", "family")
 
 
-def shown_weight(kg: Decimal) -> str:
+def shown_weight(kg: Decimal) -> Decimal:
     """A weight as a scale shows it; the dose is calculated from the weight as sent."""
-    return number(kg.quantize(Decimal("0.01")))
+    return kg.quantize(Decimal("0.01"))
 
 
 def days_of(begun: Moment, on: date) -> Value:
@@ -118,29 +121,22 @@ def named(findings: Sequence[Finding | Message]) -> Value:
     """Names of problems for a card, uncertain ones marked; "" for none."""
     if not findings:
         return ""
-    names = dict.fromkeys(
-        [(_plain_case(one.name), one.possible) for one in findings if isinstance(one, Finding)]
-    )
-    items = [say(Texts.possible, name=name) if doubt else name for name, doubt in names]
+    names = {
+        (plain_case(one.name), one.possible): Inside(one.name)
+        for one in findings
+        if isinstance(one, Finding)
+    }
+    items = [
+        say(Texts.possible, name=name) if doubt else name for (_, doubt), name in names.items()
+    ]
     return Listed((*items, *(one for one in findings if isinstance(one, Message))))
-
-
-def _plain_case(name: str) -> str:
-    """A term as it is inside a sentence: "Poor muscle tone" loses its capital, "IgA" and
-    "Crohn's disease" keep theirs."""
-    word = name.split(" ")[0]
-    proper = "'" in word or "-" in word or word in _EPONYMS or not word[1:].islower()
-    return name if proper else name[0].lower() + name[1:]
 
 
 def _in_a_sentence(sign: Value) -> Value:
     """A sign as it is inside a sentence, whatever is stated of it."""
     if isinstance(sign, Listed):
         return Listed(tuple([_in_a_sentence(one) for one in sign.items]), sign.by)
-    return _plain_case(sign) if isinstance(sign, str) else sign
-
-
-_EPONYMS = frozenset({"Leber", "West", "Crohn", "Biermer", "Leigh", "Hirschsprung"})
+    return Inside(sign) if isinstance(sign, str) else sign
 
 
 def shown_risks(risks: Sequence[Words], facts: Facts, g: Guideline) -> Listed:
@@ -192,7 +188,7 @@ def shown_labs(labs: Iterable[Lab], g: Guideline) -> Listed:
 
 
 def _shown_lab(lab: Lab, g: Guideline) -> Message:
-    return say(Texts.lab_value, name=g.file.names.labs[lab.name], value=shown_unit(lab.written))
+    return say(Texts.lab_value, name=naming.lab(lab.name), value=Sent(lab.written))
 
 
 def shown_extremes(facts: Facts, a: Assessment, g: Guideline) -> Listed:
@@ -341,7 +337,9 @@ class CardValues(dict[str, Value]):
         return named(self.facts.inborn)
 
     def of_injection(self) -> Value:
-        return injection_product(self.facts, self.g, suspected=self.a.suspected).substance
+        return naming.substance(
+            injection_product(self.facts, self.g, suspected=self.a.suspected).substance
+        )
 
     def of_route(self) -> Value:
         subcutaneous = any(
@@ -461,7 +459,7 @@ def _level_said(level: Level, status: StatusName) -> Message:
     """The result, and what it is taken for."""
     value, day, name = shown_level(level), recorded(level.when), STATUSES[status]
     if level.converted:
-        value = say(Texts.value_as_sent, value=value, written=level.written)
+        value = say(Texts.value_as_sent, value=value, written=Sent(level.written))
     if level.rule == "B12-09":
         return say(Texts.level_low_flag, date=day, status=name)
     if level.rule == "B12-10":
@@ -529,7 +527,7 @@ def _severity_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]
         graded = say(Texts.severity, severity=SEVERITIES[a.severity], because=because)
         yield Note(section, graded)
     if a.severity == "mild" and a.unavailable:
-        names = Listed(tuple(g.file.names.labs[name] for name in a.unavailable))
+        names = Listed(tuple(naming.lab(name) for name in a.unavailable))
         unread = facts.not_all_read("labs")
         text = say(Texts.mild_unread if unread else Texts.mild_unknown, names=names)
         yield Note("missing", text)
@@ -540,9 +538,9 @@ def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:
     if fall is not None:
         course = say(
             Texts.growth_fall,
-            before=fall.before.written,
+            before=Sent(fall.before.written),
             before_date=fall.before.on,
-            now=fall.now.written,
+            now=Sent(fall.now.written),
             now_date=fall.now.on,
         )
         yield Note("finding", course)
@@ -604,17 +602,17 @@ def test_notes(
     """The samples of today, ``before`` anything is given, the levels to come, the tests that go
     with them, and those that are ordered already."""
     notes = []
-    today = Listed(tuple([_plain_case(one.name) for one in tests if one.due <= one.authored]))
+    today = Listed(tuple([one.inside for one in tests if one.due <= one.authored]))
     if today.items and before:
         notes.append(Note("before", say(Texts.samples_today, names=today)))
     elif today.items:
         notes.append(Note("background", say(Texts.other_samples, names=today)))
     later = sorted((test for test in tests if test.due > test.authored), key=lambda one: one.due)
-    levels = tuple([test.due for test in later if test.name == g.file.tests.b12.name])
+    levels = tuple([test.due for test in later if test.name == g.file.tests.b12.called])
     if levels:
         dates = Listed(levels, "conjunction")
         notes.append(Note("follow_up", say(Texts.check_levels, dates=dates)))
-    others = [test for test in later if test.name != g.file.tests.b12.name]
+    others = [test for test in later if test.name != g.file.tests.b12.called]
     if others:
         notes.append(Note("background", _by_date(others)))
     if already:
@@ -624,9 +622,9 @@ def test_notes(
 
 def _by_date(tests: Iterable[PlannedTest]) -> Message:
     """Tests to come, day by day."""
-    days: dict[date, list[str]] = {}
+    days: dict[date, list[Words]] = {}
     for test in tests:
-        days.setdefault(test.due, []).append(_plain_case(test.name))
+        days.setdefault(test.due, []).append(test.inside)
     listed = [
         say(Texts.tests_on, date=due, names=Listed(tuple(names))) for due, names in days.items()
     ]

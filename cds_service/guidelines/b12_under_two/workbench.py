@@ -216,7 +216,7 @@ def _plots(facts: Facts, record: Record, g: Guideline) -> Iterator[Plot]:
             points = tuple(
                 _point(one.when, one.value, one.written, one.source, one.comparator) for one in labs
             )
-            name = g.file.names.labs.get(key, key)
+            name = g.file.labs.get(key, key)
             yield Plot(key, name, LAB_UNITS[key], points, tuple(_line(key, g)))
 
 

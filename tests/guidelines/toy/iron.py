@@ -68,8 +68,6 @@ from cds_service.guidelines.engine import (
     Wording,
     convert,
     read_toml,
-    texts_in_force,
-    with_texts,
 )
 from cds_service.guidelines.guideline import (
     Evaluation,
@@ -83,6 +81,7 @@ from cds_service.guidelines.guideline import (
     rules_of,
     words_in,
 )
+from cds_service.guidelines.naming import texts_in_force, with_texts
 from cds_service.guidelines.overrides import (
     Changes,
     apply_overrides,
@@ -111,6 +110,7 @@ from cds_service.guidelines.workbench import (
     ResultControl,
 )
 from cds_service.language import Language, Listed, say
+from cds_service.language.catalogues import Translation, read_translation
 
 ID = "iron-toy"
 FOLDER = Path(__file__).parent
@@ -287,7 +287,14 @@ class Iron(Struct, frozen=True):
 
     @property
     def texts(self) -> Mapping[str, str]:
-        return texts_in_force(self.file.cards, self.file.texts)
+        return texts_in_force(self.file, self.file.texts)
+
+    def translation(self, tag: str) -> Translation:
+        return read_translation(FOLDER, tag)
+
+    @property
+    def catalogues(self) -> Path:
+        return FOLDER
 
     def lists_of(self, code: Code) -> tuple[str, ...]:
         return lists_with(code, self.codes)

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, cast
 from msgspec import structs
 
 from cds_service.clinical import PlannedDrug, RevisedDrug
+from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.dosing import shown_dose
 from cds_service.guidelines.b12_under_two.giving import instead
@@ -179,7 +180,11 @@ def _in_place(drug: PlannedDrug | None, g: Guideline) -> dict[str, object]:
     if drug is None:
         return {"instead": "", "injected": say(Texts.injections_indicated)}
     how = instead(drug, g)
-    what = say(Texts.headline_drug, substance=drug.substance or drug.name, how=how)
+    what = say(
+        Texts.headline_drug,
+        substance=naming.substance(drug.substance) if drug.substance else drug.name,
+        how=how,
+    )
     return {
         "instead": say(Texts.headline_instead, how=how),
         "injected": say(Texts.headline_injected, what=what),

@@ -553,7 +553,9 @@ class OrderChecks:
         return self._say(match, order, {"lasting": lasting})
 
     def _course_in_words(self, order: Order, asked: OrderFacts) -> Mapping[str, object]:
-        schedules = Listed(asked.published, "semicolon")
+        ids = {one.name: one.id for one in self.g.file.published_schedules}
+        named = [Message(f"schedules.{ids[name]}") for name in asked.published]
+        schedules = Listed(tuple(named), "semicolon")
         return {"schedule": schedules, **self._course.in_words(order)}
 
     def _weight_in_words(self) -> Message:

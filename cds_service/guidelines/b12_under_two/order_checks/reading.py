@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from functools import cached_property
 
@@ -29,7 +28,7 @@ from cds_service.guidelines.b12_under_two.products import (
     recognise,
 )
 from cds_service.guidelines.b12_under_two.tables.order import AntidoteFacts
-from cds_service.language import Listed, Message, Words, say
+from cds_service.language import Listed, Message, Sent, Value, Words, say
 
 _IN_WORDS: dict[Way, Message] = {
     "oral": say(Orders.by_mouth),
@@ -40,8 +39,6 @@ _IN_WORDS: dict[Way, Message] = {
     "subcutaneous": say(Orders.under_the_skin),
     "intravenous": say(Orders.into_the_vein),
 }
-#: The symbols that are misread as milligrams.
-_MICROGRAMS = re.compile(r"\b(?:[µμu]g|mcg)\b")
 #: A draft in one of these states orders nothing (any more).
 _DEAD = frozenset({"cancelled", "stopped", "completed", "ended", "entered-in-error", "revoked"})
 
@@ -116,10 +113,10 @@ class Order(Struct, frozen=True, dict=True):
         return None if day is None else (day, say(Orders.a_day, dose=in_full(day)))
 
     @property
-    def written(self) -> Words:
+    def written(self) -> Value:
         """The doses as they were written."""
-        written = dict.fromkeys([_MICROGRAMS.sub("micrograms", one.written) for one in self._ends])
-        return " / ".join(written) or say(Orders.nothing_written)
+        written = dict.fromkeys([Sent(one.written, dose=True) for one in self._ends])
+        return Listed(tuple(written), "slash") if written else say(Orders.nothing_written)
 
     @property
     def _ends(self) -> list[DoseAmount]:

@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 
 from msgspec import structs
 
-from cds_service.clinical import UNITS, Code, Medication, PlannedDrug, RemovedDraft, RevisedDrug
+from cds_service.clinical import UNITS, Medication, PlannedDrug, RemovedDraft, RevisedDrug
+from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
@@ -191,9 +192,9 @@ class Regimens:
         if correction == "removed":
             return self._removed(order, rule)
         if correction == "under the skin":
-            return self._rerouted(order, rule, self.g.file.routes.subcutaneous)
+            return self._rerouted(order, rule, "subcutaneous")
         if correction == "into the muscle":
-            return self._rerouted(order, rule, self.g.file.routes.intramuscular)
+            return self._rerouted(order, rule, "intramuscular")
         if correction == "dose":
             return self._changed(order, rule, self._parts_of_a_dose(order))
         if correction == "product and dose, or removed" and order.kind != "b12":
@@ -252,16 +253,19 @@ class Regimens:
         )
         return not in_volume or new.per_ml is None or new.per_ml != order.drug.per_ml
 
-    def _rerouted(self, order: Order, rule: str, route: Code) -> tuple[Choice, ...]:
+    def _rerouted(
+        self, order: Order, rule: str, way: Literal["subcutaneous", "intramuscular"]
+    ) -> tuple[Choice, ...]:
         """The order as it is, by another route; not one whose dose is in words alone, which
         would still say the old route."""
         if order.dosing.average_high is None:
             return ()
         drug = PlannedDrug(
-            order.draft.codes, order.name, route, Decimal(0), "ug", (), self.facts.on, "routine"
-        )
+            order.draft.codes, order.name, getattr(self.g.file.routes, way), Decimal(0), "ug", (),
+            self.facts.on, "routine", route_name=naming.route(way, inside=True),
+        )  # fmt: skip
         plan = RevisedDrug(order.draft, drug, frozenset({"route"}))
-        label = say(Orders.change_route, route=route.display.lower())
+        label = say(Orders.change_route, route=naming.route(way, inside=True))
         return (Choice(rule, label, (plan,), recommended=True),)
 
     def _parts_of_a_dose(self, order: Order) -> tuple[_Part, ...]:

@@ -1,4 +1,5 @@
-"""Which form of a word goes with a number: "1 dose", "2 doses".
+"""What Unicode's CLDR says of a language: the form of a word that goes with a number ("1 dose",
+"2 doses"), and the sign before decimals. A test holds it against Babel, which no worker loads.
 
 A text has the forms of a word in the braces of its number, ``{count:dose|doses}``, as many as its
 language has, in the order of Unicode's plural rules (CLDR: one, few, many, other).
@@ -6,9 +7,13 @@ language has, in the order of Unicode's plural rules (CLDR: one, few, many, othe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
+
+#: Whether a text has the form of a BCP 47 tag.
+is_tag = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*").fullmatch
 
 
 class _Rule(NamedTuple):
@@ -51,7 +56,7 @@ _RULES = {
 
 def _rule(tag: str) -> _Rule:
     """That of the language of a BCP 47 tag: of most, 1 has a form of its own."""
-    return _RULES.get(tag.partition("-")[0].lower(), _SINGULAR)
+    return _RULES.get(_base(tag), _SINGULAR)
 
 
 def count_of_forms(tag: str) -> int:
@@ -62,3 +67,27 @@ def count_of_forms(tag: str) -> int:
 def place_of_form(tag: str, number: Decimal) -> int:
     """Which of the forms goes with a number."""
     return _rule(tag).place(abs(number))
+
+
+#: Languages that write decimals after a point, and countries that do not do as their language.
+_POINT = frozenset({"en", "ja", "zh", "ko", "th", "he", "hi"})
+_POINT_TOO = frozenset({"es-MX", "es-US", "es-419", "de-CH", "de-LI"})
+_COMMA_TOO = frozenset({"en-ZA"})
+#: Languages in which a noun keeps its capital inside a sentence.
+_CAPITALS = frozenset({"de", "lb"})
+
+
+def decimal_sign(tag: str) -> str:
+    """The sign before decimals."""
+    if tag in _COMMA_TOO:
+        return ","
+    return "." if tag in _POINT_TOO or _base(tag) in _POINT else ","
+
+
+def keeps_capitals(tag: str) -> bool:
+    """Whether a noun inside a sentence has the capital that it has alone."""
+    return _base(tag) in _CAPITALS
+
+
+def _base(tag: str) -> str:
+    return tag.partition("-")[0].lower()
