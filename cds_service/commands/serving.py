@@ -141,11 +141,14 @@ def listen(
     from granian.log import LogLevels
     from granian.server.mp import MPServer
 
+    parent = os.getpid()
+
     class Reloading(MPServer):
         """Workers read the register again on SIGHUP; they are not replaced."""
 
         def signal_handler_reload(self, *_: object) -> None:
-            for worker in list(self.wrks):
+            # A worker inherits this handler, and must not signal the others in turn.
+            for worker in list(self.wrks) if os.getpid() == parent else ():
                 with suppress(ProcessLookupError):
                     os.kill(worker.inner.pid, signal.SIGHUP)
 

@@ -34,6 +34,19 @@ def test_it_says_where_it_listens_answers_and_ends_when_told(stop: signal.Signal
         assert f"http://127.0.0.1:{port}/cds-services" in process.stdout.read()
 
 
+def test_without_a_register_the_signal_to_read_it_again_changes_nothing() -> None:
+    """Neither a worker is replaced nor a call lost."""
+    with running("--workers", "3") as (process, port):
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        workers = children.read_text()
+        for _ in range(5):
+            process.send_signal(signal.SIGHUP)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            assert fetched(connection, "/healthz")
+            connection.close()
+        assert children.read_text() == workers
+
+
 @pytest.mark.parametrize("chunked", [True, False])
 def test_a_body_over_the_limit_is_refused_however_it_is_sent(chunked: bool) -> None:
     with running(CDS_MAX_BODY_BYTES="10000") as (_, port):

@@ -25,6 +25,7 @@ from cds_service.trust.keys import (
     PAUSE_S,
     BadKeySet,
     KeySet,
+    Register,
     from_file,
     from_url,
     make_key,
@@ -339,9 +340,7 @@ def test_no_call_waits_for_an_address_that_does_not_answer(
         listener.may_answer.set()
 
 
-def test_keys_that_cannot_be_read_are_said(
-    tmp_path: Path, listener: Listener, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_keys_that_cannot_be_read_are_said(tmp_path: Path, listener: Listener) -> None:
     ehr = Ehr("north", jwks_url=listener.url)
     client = service(register(tmp_path, [ehr]))
     listener.status = 500
@@ -350,7 +349,6 @@ def test_keys_that_cannot_be_read_are_said(
         ready = client.get("/readyz").json
         assert ready["status"] == "degraded"
         assert ready["clients"] == {"registered": 1, "withoutKeys": 1}
-        assert soon(lambda: "their address answered 500" in capfd.readouterr().out)
         listener.status = 200
         registered.reload_soon()
         assert soon(lambda: registered.failing == 0)
@@ -358,12 +356,25 @@ def test_keys_that_cannot_be_read_are_said(
         assert post(client, ehr) == 200
 
 
+def test_the_log_says_whose_keys_cannot_be_read(tmp_path: Path, listener: Listener) -> None:
+    said: list[dict[str, Any]] = []
+    file = register(tmp_path, [Ehr("north", jwks_url=listener.url)])
+    registered = Register(file, say=said.append)
+    listener.status = 500
+    registered.start(10)
+    wanted = {"level": "error", "client": "north", "keys": "their address answered 500"}
+    assert soon(lambda: wanted in said)
+    listener.status = 200
+    registered.reload_soon()
+    again = {"level": "info", "client": "north", "keys": "read again"}
+    assert soon(lambda: again in said)
+    registered.stop()
+
+
 # --- the register, read again --------------------------------------------------------------------
 
 
-def test_the_register_is_read_again_all_or_nothing(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_register_is_read_again_all_or_nothing(tmp_path: Path) -> None:
     north, south = Ehr("north"), Ehr("south")
     client = service(register(tmp_path, [north]))
     with at_work(client) as registered:
@@ -374,9 +385,26 @@ def test_the_register_is_read_again_all_or_nothing(
         assert soon(lambda: post(client, south) == 200)
         assert post(client, north) == 200
         file.write_text("[[clients]]")
-        registered.reload_soon()
-        assert soon(lambda: "not reloaded" in capfd.readouterr().out)
+        with pytest.raises(ClientsError, match="client 1"):
+            registered.reload()
         assert [post(client, north), post(client, south)] == [200, 200]
+
+
+def test_a_register_that_is_wrong_is_said_and_the_right_one_read_later(tmp_path: Path) -> None:
+    said: list[dict[str, Any]] = []
+    north, south = Ehr("north"), Ehr("south")
+    file = register(tmp_path, [north])
+    registered = Register(file, say=said.append)
+    registered.start()
+    file.write_text("[[clients]]")
+    registered.reload_soon()
+    assert soon(lambda: [one["register"] for one in said] == ["not reloaded"])
+    assert "client 1" in said[0]["problem"]
+    register(tmp_path, [north, south])
+    registered.reload_soon()
+    assert soon(lambda: [one["register"] for one in said] == ["not reloaded", "reloaded"])
+    assert said[1]["clients"] == 2
+    registered.stop()
 
 
 def test_a_suspended_client_is_refused_at_once_and_no_other(
