@@ -78,7 +78,7 @@ _LABELS: Mapping[Section, Message] = {
     "position": say(house.Card.position),
     "source": say(house.Card.source),
 }
-#: What is stated of one order and may be stated of another too: the same change to both.
+#: What is shown for each of several orders, though it is the same.
 _OF_EACH_ORDER: frozenset[Section] = frozenset({"give", "advice", "ordered", "usual"})
 
 
@@ -461,7 +461,7 @@ class _Told:
         self._sources: set[str] = set()
 
     def is_new(self, fact: str, *, section: Section, about: str) -> bool:
-        """Whether ``fact`` is to be stated; what is to be done with an order, of each order."""
+        """Whether ``fact`` has still to be shown; what to do with an order is shown for each."""
         key = f"{about}\0{fact}" if section in _OF_EACH_ORDER else fact
         if key in self._facts:
             return False
@@ -482,7 +482,7 @@ def _detail(
     closing: Sequence[str],
 ) -> str:
     """What the card says besides its summary: the rule's own sentences and the notes, section by
-    section, each fact where it is stated first."""
+    section, each fact where it comes first."""
     outcome, language = spoken.outcome, words.language
     about = outcome.about if isinstance(outcome, Recommend) else ""
     told = _Told() if spoken.unseen else told

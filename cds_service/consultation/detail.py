@@ -2,7 +2,7 @@
 them.
 
 Above the rule are at most 60 words, below it at most 120, and a fifth more where the language is
-not English, which is terse. What finds no room above is stated below; what finds none there either
+not English, which is terse. What finds no room above is below; what finds none there either
 is counted, but for what was missing or not used, which is always named.
 """
 

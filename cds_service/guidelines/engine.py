@@ -126,7 +126,7 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CardText(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the card of one rule says; ``more`` is stated on the guideline's page alone.
+    """What the card of one rule says; ``more`` is on the guideline's page alone.
 
     ``statement`` is the guideline's sentence behind it, ``evidence`` the sources it rests on and
     ``links`` those worth opening; ``topic`` is the advice's stable name for clients.

@@ -388,7 +388,7 @@ def _status_of(
     weighed: Weighed,
     facts: Facts,
 ) -> Status:
-    """The status that a row gives, with the result it rests on and what is stated of that."""
+    """The status that a row gives, with the result it rests on and what qualifies it."""
     rule, name = match.rule, match.result
     if rule == "STAT-01":
         return Status(rule, name, level, flags=flags)
@@ -719,7 +719,7 @@ def _reaching(lab: Lab | None) -> Decimal | None:
 
 
 def _low_level_in_words(level: Level, status: Status, limits: Limits) -> Message:
-    """What is stated of the lowest level where another level counts."""
+    """The lowest level in words, also where another level counts."""
     limit = Amount(limits.b12_severe.value, limits.b12_severe.unit)
     other = status.level
     if other is None or other is level:

@@ -525,7 +525,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Orders(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is stated of an order being written, besides the sentences of its cards."""
+    """Words about an order being written, besides the sentences of its cards."""
 
     dose_unknown: str
     in_micrograms: str

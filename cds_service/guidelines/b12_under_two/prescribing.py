@@ -440,7 +440,7 @@ def safety_notes(
     told: bool = False,
 ) -> tuple[list[Note], Indicator]:
     """Safety points that apply, and the indicator they demand. ``allergic`` when a reaction to
-    cobalamin is to be stated, which makes the card critical: only where a child is, or is to be,
+    cobalamin is to be named, which makes the card critical: only where a child is, or is to be,
     treated. ``told`` when the words of the card send for an injection that it does not offer."""
     said = _SafetyNotes(p, indicator)
     drugs = [drug for choice in choices for drug in drugs_of(choice)]

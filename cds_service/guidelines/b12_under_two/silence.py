@@ -107,7 +107,7 @@ def _is_told(one: Unread, facts: Facts, g: Guideline) -> bool:
 
 
 def unread_at_the_chart(facts: Facts, a: Assessment, g: Guideline) -> CannotTell | None:
-    """The card that names what was not used, where nothing else is stated of the child."""
+    """The card that names what was not used, where no other card is shown."""
     low = a.status.level is not None and a.status.level.verdict in _BELOW
     return _card(facts, g, everything=low)
 

@@ -84,7 +84,7 @@ def choose_route(
 
 
 class _Offer(Struct, frozen=True):
-    """What a card offers, how urgent that makes it, and what is stated of it."""
+    """What a card offers, how urgent that makes it, and its notes."""
 
     indicator: Indicator
     choices: tuple[Choice, ...] = ()
@@ -165,7 +165,7 @@ def requirement_card(
 
 
 def _antidote_in_force(facts: Facts) -> list[Note]:
-    """What is stated where grams of hydroxocobalamin are ordered against cyanide: nothing that
+    """The note where grams of hydroxocobalamin are ordered against cyanide: nothing that
     gives a drug is preselected, since the antidote is vitamin B12 as well."""
     ordered = [one for one in facts.therapy.antidotes if one.kind == "order"]
     acts = any(one.status in IN_FORCE for one in ordered)
@@ -260,7 +260,7 @@ def _current(level: Level | None, facts: Facts, g: Guideline) -> bool:
 
 
 def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list[Note]]:
-    """The injection, which stops what is ordered now, and what is stated of it."""
+    """The injection, which stops what is ordered now, and its notes."""
     facts, doses = p.facts, p.g.file.doses
     dose = doses.neurological_injections if p.neuro else doses.weekly_injections
     choice = p.injection(dose, recommended=recommended)
@@ -272,7 +272,7 @@ def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list
 
 
 def _in_place_of(choice: Choice, facts: Facts) -> tuple[Choice, Note]:
-    """The choice that stops what is ordered now, and what is stated of the change."""
+    """The choice that stops what is ordered now, and the note about the change."""
     said = say(Texts.replace_oral, names=order_names(facts))
     replacing = structs.replace(
         choice,

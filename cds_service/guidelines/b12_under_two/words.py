@@ -133,7 +133,7 @@ def named(findings: Sequence[Finding | Message]) -> Value:
 
 
 def _in_a_sentence(sign: Value) -> Value:
-    """A sign as it is inside a sentence, whatever is stated of it."""
+    """A sign as it is inside a sentence, whatever it consists of."""
     if isinstance(sign, Listed):
         return Listed(tuple([_in_a_sentence(one) for one in sign.items]), sign.by)
     return Inside(sign) if isinstance(sign, str) else sign

@@ -37,7 +37,7 @@ __all__ = ["active_antidotes", "check_active", "check_orders", "may_concern_b12"
 def check_orders(
     basket: Basket, facts: Facts, a: Assessment, g: Guideline, why: Reasoning, *, signing: bool
 ) -> list[Outcome]:
-    """What is to be stated about the orders being written.
+    """What to say about the orders being written.
 
     Every selected order of vitamin B12 is checked in the light of the whole basket. A deficient,
     untreated child whose basket holds no vitamin B12 is spoken of when the orders are signed, or
@@ -102,7 +102,7 @@ def _of(kind: Kind, orders: Sequence[Order]) -> list[Order]:
 def _recognised(
     orders: Sequence[Order], of_b12: Sequence[Order], one_by_one: OrderChecks
 ) -> list[Said]:
-    """What is stated of each selected order that has vitamin B12. Of two that repeat each other it
+    """What to say of each selected order that has vitamin B12. Of two that repeat each other it
     is the later one that is one too many, or the selected one."""
     said: list[Said] = []
     for order in orders:
@@ -120,7 +120,7 @@ def _recognised(
 def _unrecognised(
     unknown: Sequence[Order], unreadable: int, one_by_one: OrderChecks, *, scripts: bool
 ) -> Iterator[Said]:
-    """What is stated of the orders that may be of vitamin B12; with ``scripts`` also of those that
+    """What to say of the orders that may be of vitamin B12; with ``scripts`` also of those that
     a whole clinic writes in a script that is not read here, once."""
     illegible = []
     for order in unknown:

@@ -215,7 +215,7 @@ class OrderChecks:
         self._known: dict[int, tuple[Order, OrderFacts]] = {}
 
     def vitamin_b12(self, order: Order, others: Sequence[Order]) -> list[Said]:
-        """What is to be stated of an order of vitamin B12 among ``others`` of it."""
+        """What to say of an order of vitamin B12 among ``others`` of it."""
         same, elsewhere = self._running_beside(order)
         twins = [
             one.name for one in others
@@ -259,7 +259,7 @@ class OrderChecks:
         ]
 
     def unidentified(self, order: Order, others: Sequence[Order] = ()) -> list[Said]:
-        """An order that may be of vitamin B12, and ``others`` of which the same is to be stated."""
+        """An order that may be of vitamin B12, and ``others`` of which the same holds."""
         doubts = order.drug.doubts or (say(Orders.medication_unread),)
         if others:
             names = Listed(tuple([one.name for one in others]))
@@ -653,7 +653,7 @@ class OrderChecks:
         return regimen.recommended or not self._running
 
     def _unclear(self, order: Order, asked: OrderFacts, reasons: Sequence[Words]) -> list[Said]:
-        """What could not be calculated is stated, it never passes for checked."""
+        """Names what could not be calculated: it never passes for checked."""
         match = self._why.first(self.g.tables.order_unclear, asked, order.called)
         if not match.fired:
             return []

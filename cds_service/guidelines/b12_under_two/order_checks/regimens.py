@@ -36,7 +36,7 @@ _PARTS: dict[Correction, tuple[_Part, ...]] = {
 
 
 class Regimen(NamedTuple):
-    """A drug as the guideline would order it, what is stated of its safety, and whether it is to be
+    """A drug as the guideline would order it, what to say of its safety, and whether it is to be
     preselected: not where it rests on the words of a sign."""
 
     drug: PlannedDrug

@@ -62,7 +62,7 @@ class BasketChecks:
         )
 
     def why_silent(self, *, checked: bool) -> NotIndicated:
-        """Nothing is stated of the basket; ``checked``: of an order of vitamin B12 in it."""
+        """There is nothing to say of the basket; ``checked``: of an order of vitamin B12 in it."""
         asked = SilenceFacts(
             checked=checked, treated=self._facts.treated, deficient=self._facts.deficient
         )

@@ -1,4 +1,4 @@
-"""Table ORD: what is to be stated of the orders being written.
+"""Table ORD: what to say of the orders being written.
 
 Of an order of vitamin B12 the table asks nine questions, each with rows of its own, so that one
 answer never hides another: does it harm this child, does it go by the right way, is it too much,

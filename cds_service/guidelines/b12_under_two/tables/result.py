@@ -1,4 +1,4 @@
-"""Table B12: what one vitamin B12 result says, and what is stated about a result besides.
+"""Table B12: what one vitamin B12 result says, and what else is worth saying about it.
 
 Converted by its unit, never by its code: laboratories send molar values under the mass code and
 the other way round.
@@ -31,11 +31,11 @@ from cds_service.guidelines.tables import (
 #: FHIR's statuses of a valid result.
 STANDING = ("final", "amended", "corrected")
 #: Those of what is not a result, yet or any more. A status that is none of FHIR's, or "unknown"
-#: with an answer, makes a result unusable, which is stated; these are ignored.
+#: with an answer, makes a result unusable, and the card says so; these are ignored.
 NO_RESULT = ("registered", "cancelled", "entered-in-error")
 
 Verdict = Literal["deficient", "borderline", "adequate", "low", "indeterminate"]
-#: What a result is to be read as; ``None`` where nothing is stated of it, "unusable" where that is.
+#: What a result is to be read as; ``None`` where there is nothing to say of it, else "unusable".
 Reading = Literal["unusable", "below", "above", "low", "unplaced", "number"]
 Property = Literal["mass", "molar"]
 

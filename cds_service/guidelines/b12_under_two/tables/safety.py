@@ -1,5 +1,5 @@
 """Table SAF: what must be minded in giving vitamin B12. Every row is independent and is asked
-where it changes what is stated or ordered."""
+where it changes the words or the orders."""
 
 from __future__ import annotations
 
