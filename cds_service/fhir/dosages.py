@@ -65,7 +65,7 @@ def read_dosage(sent: Json, unclear: tuple[str, ...] = ()) -> DraftDosage:
     found = _lines_read.get(key)
     if found is None:
         found = _read_line(sent, unclear)
-        if len(key[0]) <= _LONGEST_KEPT:
+        if len(key[0]) <= _LONGEST_LINE and _is_short(sent):
             if len(_lines_read) >= _MOST_KEPT:
                 _lines_read.clear()
             _lines_read[key] = found
@@ -73,9 +73,24 @@ def read_dosage(sent: Json, unclear: tuple[str, ...] = ()) -> DraftDosage:
 
 
 #: Lines as they were read. Orders are made from a few sets, so most of their lines were in an
-#: earlier basket too, and reading them takes a tenth of a call. Longer ones are read every time.
+#: earlier basket too, and reading them takes a tenth of a call. Longer ones, and those with words
+#: longer than a name, which may be about anyone, are read every time.
 _lines_read: dict[tuple[str, tuple[str, ...]], DraftDosage] = {}
-_MOST_KEPT, _LONGEST_KEPT = 512, 800
+_MOST_KEPT, _LONGEST_LINE, _LONGEST_WORDS = 512, 800, 100
+
+
+def _is_short(sent: Json) -> bool:
+    """Whether no words in it are longer than a name."""
+    waiting: list[Json] = [sent]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, str) and len(value) > _LONGEST_WORDS:
+            return False
+    return True
 
 
 def _read_line(sent: Line, unclear: tuple[str, ...]) -> DraftDosage:

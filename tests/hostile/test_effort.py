@@ -82,6 +82,25 @@ def test_texts_too_long_to_mean_anything_are_not_remembered() -> None:
     assert after - before < 5_000_000
 
 
+@pytest.mark.parametrize(("length", "remembered"), [(99, True), (100, True), (101, False)])
+@pytest.mark.parametrize("member", ["text", "patientInstruction", "unknown"])
+def test_a_line_of_an_order_is_remembered_only_while_its_words_are_short(
+    member: str, length: int, *, remembered: bool
+) -> None:
+    line = {"timing": {"repeat": {"count": 7}}, member: "x" * length}
+    assert (read_dosage(line) is read_dosage({**line})) is remembered
+
+
+def test_of_two_lines_that_differ_in_a_digit_or_a_kind_of_value_each_is_read() -> None:
+    amounts = (Decimal("1"), Decimal("1.0"), 1, "1", True)
+    lines = [{"doseQuantity": {"value": one, "unit": "mg"}} for one in amounts]
+    for _ in range(2):
+        read = [read_dosage(one) for one in lines]
+        assert [one.low.written if one.low else one.unclear for one in read] == [
+            "1 mg", "1.0 mg", "1 mg", "1 mg", ("dose",),
+        ]  # fmt: skip
+
+
 def test_a_code_with_a_long_tail_still_belongs_to_its_family() -> None:
     code = Code("http://hl7.org/fhir/sid/icd-10-cm", "K50." + "0" * 200)
     assert G.codes.malabsorption.decides(code)
