@@ -20,7 +20,9 @@ from played import Story, service_of
 from cds_service.cdshooks.request import Request, parse_request
 from cds_service.clinical import (
     Code,
+    DoseAmount,
     Draft,
+    DraftDosage,
     Phase,
     PlannedDrug,
     RevisedDrug,
@@ -32,7 +34,8 @@ from cds_service.fhir import elements, orders
 from cds_service.fhir.dosages import read_dosage
 from cds_service.fhir.units import canonical_unit
 from cds_service.guidelines import b12_under_two as b12
-from cds_service.guidelines.b12_under_two.products import form_of, recognise
+from cds_service.guidelines.b12_under_two.dosing import understand
+from cds_service.guidelines.b12_under_two.products import Drug, form_of, recognise
 from cds_service.language import house
 
 G = b12.load()
@@ -89,6 +92,25 @@ def test_a_line_of_an_order_is_remembered_only_while_its_words_are_short(
 ) -> None:
     line = {"timing": {"repeat": {"count": 7}}, member: "x" * length}
     assert (read_dosage(line) is read_dosage({**line})) is remembered
+
+
+@pytest.mark.parametrize(("length", "remembered"), [(99, True), (100, True), (101, False)])
+def test_what_an_order_gives_is_remembered_only_while_its_words_are_short(
+    length: int, *, remembered: bool
+) -> None:
+    words, drug = "x" * length, Drug("b12")
+    for lines, notes in (((DraftDosage(text=words),), ()), ((DraftDosage(),), (words,))):
+        first, again = (understand(lines, drug, None, G, notes) for _ in range(2))
+        assert (first is again) is remembered
+
+
+def test_a_weight_counts_where_a_dose_is_per_kg_and_nowhere_else() -> None:
+    drug = Drug("b12")
+    for per_kg, doses in ((True, (30, 60)), (False, (10, 10))):
+        amount = DoseAmount(Decimal(10), "ug", "10 ug", per_kg=per_kg)
+        line = DraftDosage(amount, amount)
+        given = [understand((line,), drug, Decimal(kg), G).single_high for kg in (3, 6)]
+        assert given == [Decimal(one) for one in doses]
 
 
 def test_of_two_lines_that_differ_in_a_digit_or_a_kind_of_value_each_is_read() -> None:

@@ -272,6 +272,22 @@ def understand(
 ) -> Dosing:
     """What ``dosages`` of ``drug`` give a child of ``weight_kg``; ``notes`` are the words of the
     order as a whole."""
+    if not any(amount.per_kg for one in dosages for amount in _amounts(one)):
+        weight_kg = None  # it makes no difference: the same order is the same for every child
+    words = (*notes, *[text for one in dosages for text in (one.text, *one.beside)])
+    short = all(len(one) <= LONGEST_NAME for one in words)
+    read = _understood if short else _understood.__wrapped__
+    return read(tuple(dosages), drug, weight_kg, g, tuple(notes))
+
+
+@lru_cache(maxsize=512)
+def _understood(
+    dosages: Sequence[DraftDosage],
+    drug: Drug,
+    weight_kg: Decimal | None,
+    g: Guideline,
+    notes: Sequence[str],
+) -> Dosing:
     dosages = _in_turn(dosages, g)
     lines = tuple([_line(one, drug, weight_kg, g) for one in dosages])
     singles = [one for line in lines for one in (line.low, line.high) if one is not None]
