@@ -398,7 +398,7 @@ class Unread(Struct, frozen=True, gc=False):
     understood, ``source`` its address in the record. A ``reason`` of "flag" or "range": the value
     next to it was used. "code": a code that is on a list of the guideline and not verified.
     ``kind`` is the kind of result where its code is known, ``lab`` the same of a laboratory value
-    that has a name of ours, and ``written`` its value: ``name`` is both.
+    that is named here, and ``written`` its value: ``name`` is both.
     """
 
     need: str
