@@ -228,6 +228,8 @@ def test_as_needed_is_read_in_the_shape_of_every_version(sent: Json) -> None:
     for level in (a_level(80, ago=40), a_level(80, ago=2)):
         chart = see(a_record(level=level, medications=[active]))
         assert chart.outcome("ORD-09").indicator == "warning"
+    adequate = see(a_record(level=a_level(400, ago=2), medications=[active]))
+    assert adequate.shows("ORD-09") is ("additionalInstruction" in sent)
 
 
 def test_what_is_given_always_is_not_called_as_needed() -> None:
@@ -245,7 +247,8 @@ def test_what_is_given_always_is_not_called_as_needed() -> None:
 
 def test_a_text_is_read_by_its_longest_phrases() -> None:
     stated = {
-        "twice weekly": (2, 7), "every other week": (1, 14), "every 3 months": (1, 90),
+        "twice weekly": (2, 7), "twice a month": (2, 30), "every other week": (1, 14),
+        "every 3 months": (1, 90),
         "three times a day": (3, 1), "single dose": (1, 0), "every six weeks": (1, 42),
     }  # fmt: skip
     for text, (times, days) in stated.items():

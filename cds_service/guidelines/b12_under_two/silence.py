@@ -126,8 +126,14 @@ _BELOW = ("deficient", "low", "borderline")
 _CONCERNED = frozenset({"b12", "folic acid", "combination", "unknown"})
 
 
+def _unused(facts: Facts) -> list[Unread]:
+    """What was sent and not used; words of bleeding hold back the muscle."""
+    used = {one.source for one in facts.worded.bleeding}
+    return [one for one in facts.unread if one.reason not in BESIDE and one.source not in used]
+
+
 def _card(facts: Facts, g: Guideline, *, everything: bool) -> CannotTell | None:
-    unread = [one for one in facts.unread if one.reason not in BESIDE]
+    unread = _unused(facts)
     alarming = {one.source for one in facts.early.values() if one.worrying}
     if not everything:
         meant = {one.source for one in _worded(facts)}

@@ -217,9 +217,8 @@ class _ActiveChecks:
             return
         unseen = unseen_course(self._untreated, one.order, self._course)
         forbidden = forbidden_by(one.order, self._facts)
-        doubtful = (
-            bool(forbidden) or undosed or dosing.contradicts or dosing.as_needed or bool(unseen)
-        )
+        doubtful = undosed or dosing.contradicts or bool(forbidden or unseen)
+        doubtful = doubtful or self._may_lack_doses(one)
         if doubtful or says_more(one.order.draft.dosages, self._g):
             more = {
                 "unclear": (*dosing.problems, *unseen, *said_forbidden(forbidden)),
@@ -229,6 +228,12 @@ class _ActiveChecks:
                 "gaps": (),
             }
             yield from self._not_checked(one, structs.replace(self._as_untreated(one), **more))
+
+    def _may_lack_doses(self, one: _Running) -> bool:
+        """Whether it is as needed in a child whose level is not adequate: at an adequate one the
+        response has shown what was given."""
+        low = self._untreated.deficient or self._untreated.status == "borderline"
+        return one.order.dosing.as_needed and low
 
     def _not_checked(self, one: _Running, asked: OrderFacts) -> Iterator[Recommend]:
         match = self._why.first(self._g.tables.order_unclear, asked, one.order.called)
