@@ -482,7 +482,8 @@ class Seen(NamedTuple):
     def tests(self) -> list[tuple[str, int]]:
         """(name, days from the evaluation) of every test offered, each once."""
         plans = [p for o in self.offers for p in o.choice.plans if isinstance(p, PlannedTest)]
-        return sorted({(plan.name, (plan.due - ON).days) for plan in plans})
+        language = WORDS.language
+        return sorted({(language.text(plan.name), (plan.due - ON).days) for plan in plans})
 
     @property
     def tasks(self) -> list[PlannedTask]:
