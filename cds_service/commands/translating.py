@@ -37,27 +37,51 @@ def translated(language: str) -> None:
 
 
 def told(guidelines: Sequence[Guideline], only: str = "") -> Iterator[str]:
-    """Each language in a line: whether it is whole and reviewed, and what has to be translated
-    again. With ``only`` that is an error. Raises `CatalogueError`, or `BadInput`."""
+    """Each language in a line: whether it is reviewed, and what has to be translated. Raises
+    `CatalogueError` for what is wrong."""
     folders = _folders(guidelines)
     tags = dict.fromkeys(tag for folder in folders for tag in languages_in(folder))
-    if only and only not in tags:
-        raise BadInput(f"There is no catalogue for {only}; see docs/translating.md.")
-    for tag in [only] if only else tags:
-        if tag == ORIGINAL:
-            continue
-        read = [read_translation(folder, tag, whole=bool(only)) for folder in folders]
-        stale = [
-            name for folder, one in zip(folders, read, strict=True) for name in _stale(folder, one)
-        ]
-        yield f"Language {tag}: {_state(read)}"
-        yield from _again(stale if only else stale[:_MOST], len(stale))
-        if stale and only:
-            raise BadInput(f"{len(stale)} texts of {tag} have other English words by now.")
+    if only:
+        if only not in tags:
+            raise BadInput(f"There is no catalogue for {only}; see docs/translating.md.")
+        yield from _whole(folders, only)
+        return
+    for tag in tags:
+        if tag != ORIGINAL:
+            read = [read_translation(folder, tag) for folder in folders]
+            stale = _stale(folders, read)
+            yield f"Language {tag}: {_state(read)}"
+            yield from _again(stale[:_MOST], len(stale))
 
 
-def _stale(folder: Path, translation: Translation) -> tuple[str, ...]:
-    return translation.stale(dict(flattened(read_catalogue(folder))))
+def _whole(folders: Sequence[Path], tag: str) -> Iterator[str]:
+    """One language in full; raises `BadInput` where a text is still to be translated."""
+    read = [read_translation(folder, tag) for folder in folders]
+    stale = _stale(folders, read)
+    yield f"Language {tag}: {_state(read)}"
+    yield f"  unverified terms: {', '.join(_unverified(read)) or 'none'}"
+    if stale:
+        yield from _again(stale, len(stale))
+        raise BadInput(f"{len(stale)} texts of {tag} are missing, or have other English words now.")
+    for folder in folders:
+        read_translation(folder, tag, whole=True)
+
+
+def _stale(folders: Sequence[Path], read: Sequence[Translation]) -> list[str]:
+    return [
+        name
+        for folder, one in zip(folders, read, strict=True)
+        for name in one.stale(dict(flattened(read_catalogue(folder))))
+    ]
+
+
+def _unverified(read: Sequence[Translation]) -> list[str]:
+    return [
+        f"{name} ({term.term})"
+        for one in read
+        for name, term in one.terms.items()
+        if not term.source
+    ]
 
 
 def _again(named: Sequence[str], count: int) -> Iterator[str]:

@@ -262,7 +262,7 @@ def test_an_order_is_taken_out_by_its_name_and_without_a_resource() -> None:
     [
         ({"medication"}, "Hydroxocobalamin 1 mg/mL injection"),
         ({"dosage"}, "1000 µg weekly, 4 doses"),
-        ({"route"}, "route Intramuscular route"),
+        ({"route"}, "Intramuscular route"),
         (
             {"medication", "dosage", "route"},
             "Hydroxocobalamin 1 mg/mL injection; 1000 µg weekly, 4 doses",
