@@ -28,8 +28,8 @@ from builders import (
 )
 
 from cds_service.clinical import Code
-from cds_service.guidelines.b12_under_two.words import _plain_case
 from cds_service.guidelines.engine import Recommend
+from cds_service.language import plain_case
 
 OLD = months_old(20)
 
@@ -210,7 +210,7 @@ def test_a_flagged_high_mcv_above_a_bound_is_macrocytosis():
 
 
 def test_names_that_keep_their_capital():
-    assert [_plain_case(x) for x in ("IgA deficiency", "Biermer disease")] == [
+    assert [plain_case(x) for x in ("IgA deficiency", "Biermer disease")] == [
         "IgA deficiency",
         "Biermer disease",
     ]
