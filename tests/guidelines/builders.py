@@ -580,6 +580,12 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "DUP-05": lambda: a_record(medications=[in_force(a_dosage()), in_force(a_dosage(500))]),
     "ORD-16.active": lambda: a_record(medications=[in_force(a_dosage(1000, days=30))]),
     "DUP-01.hold": lambda: a_record(medications=[an_order(ago=3, status="on-hold")]),
+    "DUP-01.hold.signs": lambda: a_record(
+        problems=[SEIZURE], medications=[an_order(ago=3, status="on-hold")]
+    ),
+    "DUP-01.hold.ask": lambda: a_record(
+        level=a_level(450), medications=[an_order(ago=3, status="on-hold")]
+    ),
     "DUP-01.named": lambda: a_record(
         medications=[an_order(Code("urn:site", "77"), text="Vitamin B12 drops")]
     ),
@@ -593,6 +599,21 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "RTE-04": lambda: a_record(level=a_level(80)),
     "RTE-05": lambda: a_record(problems=[CROHN]),
     "RTE-05b": lambda: a_record(problems=[a_problem(None, text="Krampfanfälle")]),
+    "RTE-05c": lambda: a_record(problems=[a_problem(None, text="Cobalamin C disease")]),
+    "RTE-10.inborn": lambda: a_record(
+        level=a_level(450), problems=[a_problem(None, text="Cobalamin C disease")]
+    ),
+    "RTE-05d": lambda: a_record(problems=[a_problem(None, text="Morbus Crohn")]),
+    "RTE-08.words": lambda: a_record(
+        level=a_level(250), problems=[a_problem(None, text="Krampfanfälle")]
+    ),
+    "RTE-10.words": lambda: a_record(
+        level=a_level(450), problems=[a_problem(None, text="Krampfanfälle")]
+    ),
+    "RTE-10.marked": lambda: a_record(a_lab("methylmalonate", 8), level=a_level(450)),
+    "FU-02.metabolites": lambda: on_treatment(
+        31, (450, 30), measurements=[a_lab("methylmalonate", 6, ago=1)]
+    ),
     "RTE-06": lambda: a_record(problems=[FAILURE_TO_THRIVE]),
     "RTE-07": a_record,
     "RTE-08": lambda: a_record(level=a_level(250)),

@@ -72,6 +72,7 @@ from cds_service.clinical import (
     OpenTask,
     Record,
     Relative,
+    RevisedDrug,
     Schedule,
 )
 from cds_service.fhir.drafts import open_drafts, read_basket
@@ -174,6 +175,46 @@ def an_order_on_hold_is_warned_about_and_not_doubled() -> None:
     assert not seen.drugs
     beside = [an_order(ago=3, status="on-hold"), an_order(ago=2)]
     assert not see(a_record(medications=beside)).shows("DUP-01.hold")
+
+
+def a_level_while_the_order_is_on_hold_is_not_one_on_treatment() -> None:
+    held = injections_ordered(ago=14, status="on-hold")
+    low = a_record(level=a_level(150, ago=3), medications=[held])
+    assert see(low).shows("DUP-01.hold")
+    seen = see(a_record(level=a_level(250, ago=3), medications=[held], problems=[SEIZURE]))
+    assert seen.outcome("DUP-01.hold.signs").indicator == "critical"
+    assert not seen.drugs
+    for level in (a_level(250, ago=3), a_level(450, ago=3)):
+        assert see(a_record(level=level, medications=[held])).shows("DUP-01.hold.ask")
+    assert see(a_record(measured=(), medications=[held])).shows("DUP-01.hold.ask")
+    given = a_dose_given(ago=5)
+    on_it = see(a_record(level=a_level(450, ago=3), medications=[held, given]))
+    assert not on_it.shows("DUP-01.hold.ask")
+    newborn = a_record(level=a_level(150, ago=1), birth=day(20), problems=[a_problem(SEIZURE, 2)],
+                       medications=[an_order(ago=2, status="on-hold")])  # fmt: skip
+    assert see(newborn).outcome("DUP-01.hold").indicator == "critical"
+
+
+def a_course_that_is_not_continued_treats_no_one() -> None:
+    one = a_dose_given(ago=24)
+    seen = see(a_record(level=a_level(150, ago=25), medications=[one], problems=[SEIZURE]))
+    assert {"DUP-06", "RTE-03"} <= seen.rules
+    assert seen.doses == {"DOSE-D": True}
+    assert seen.says("Course not continued")
+    after = see(a_record(level=a_level(150, ago=2), medications=[one]))
+    assert {"DUP-06", "RTE-07"} <= after.rules  # one injection, and still deficient
+    assert not after.says("a relapse")
+    for ago, continued in ((2, True), (3, False)):  # on alternate days
+        dose = a_dose_given(ago=ago)
+        told = see(a_record(level=a_level(150, ago=9), medications=[dose], problems=[SEIZURE]))
+        assert ("RTE-11" in told.rules) is continued
+    four = [a_dose_given(ago=ago) for ago in (24, 22, 20, 18)]
+    told = see(a_record(level=a_level(150, ago=25), medications=four, problems=[SEIZURE]))
+    assert "RTE-11" in told.rules
+    assert "RTE-11" in see(a_record(level=a_level(450, ago=2), medications=[one])).rules
+    weekly = [a_dose_given(ago=ago) for ago in (136, 129, 122, 115, 108, 30)]
+    later = see(a_record(level=a_level(150, ago=160), medications=weekly, birth=OLD))
+    assert "RTE-11" in later.rules  # the sixth of a course, two months after the fifth
 
 
 def an_order_at_requirement_level_holds_nothing_back() -> None:
@@ -318,9 +359,9 @@ def low_platelets_stand_until_a_newer_count() -> None:
 
 
 def doses_given_without_an_order_are_treatment() -> None:
-    given = a_dose_given(Code("http://snomed.info/sct", "419382002", "Cyanocobalamin"), ago=30,
-                         route=Code(SNOMED, "26643006"))  # fmt: skip
-    seen = see(a_record(a_level(150, ago=2), level=a_level(150, ago=35), medications=[given]))
+    oral = Code("http://snomed.info/sct", "419382002", "Cyanocobalamin")
+    given = [a_dose_given(oral, ago=ago, route=Code(SNOMED, "26643006")) for ago in range(24, 31)]
+    seen = see(a_record(a_level(150, ago=2), level=a_level(150, ago=35), medications=given))
     assert "RTE-11" in seen.rules
     assert seen.doses == {"DOSE-E": True}
     assert not seen.stopped
@@ -639,7 +680,8 @@ def one_sign_recorded_in_several_ways_counts_once() -> None:
     recorded_twice = see(a_record(measured=(large,), problems=[icd("D53.9"), MACROCYTIC]))
     assert "SIGN-05" in recorded_twice.rules
     raised = (a_lab("methylmalonate", 3), a_lab("homocysteine", 20))
-    assert "SIGN-05" in see(a_record(measured=raised)).rules
+    assert "SIGN-04" in see(a_record(measured=raised)).rules  # two readings, two signs
+    assert "SIGN-05" in see(a_record(measured=raised[:1])).rules
     assert see(a_record(measured=(), problems=[icd("R11.10")])).silent
 
 
@@ -1271,6 +1313,128 @@ def what_may_be_taken_already_holds_a_second_back() -> None:
     assert see(a_record(allergies=[allergy])).doses["DOSE-A"] is False
 
 
+def words_of_an_inborn_error_hold_cyanocobalamin_back() -> None:
+    for text in ("Cobalamin C disease", "cblC defect", "Homocystinurie", "Methylmalonazidurie"):
+        worded = a_problem(None, text=text)
+        low = see(a_record(problems=[worded]))
+        assert "RTE-05c" in low.rules
+        assert low.doses == {"DOSE-E": False}
+        assert {drug.substance for drug in low.drugs} == {"hydroxocobalamin"}
+        for measured in ((), (a_level(450),)):
+            assert see(a_record(measured=measured, problems=[worded])).shows("RTE-10.inborn")
+        assert "SIGN-02b" in see(a_record(measured=(), problems=[worded])).rules
+        high = an_injection(a_dosage(5000, route=MUSCLE))
+        checked = see_orders(a_record(problems=[worded]), high)
+        (corrected,) = [
+            one.choice
+            for one in checked.offers
+            if any(isinstance(plan, RevisedDrug) for plan in one.choice.plans)
+        ]
+        assert not corrected.recommended
+    bowel = a_problem(None, text="Kurzdarmsyndrom")
+    assert see(a_record(measured=(), problems=[bowel])).shows("RTE-10")
+    assert see(a_record(level=a_level(450), problems=[bowel])).silent
+    denied = a_problem(None, text="No methylmalonic aciduria")
+    assert see(a_record(problems=[denied])).doses["DOSE-A"]
+    mothers = a_problem(None, text="Mother has homocystinuria")
+    assert not see(a_record(level=a_level(450), problems=[mothers])).shows("RTE-10.inborn")
+
+
+def other_diseases_of_the_nervous_system_hold_back_and_the_unknown_is_named() -> None:
+    for code in ("G80.9", "R56.00", "P91.60"):
+        seen = see(a_record(problems=[icd(code)]))
+        assert "RTE-05b" in seen.rules
+        assert seen.doses == {"DOSE-D": False}
+        assert see(a_record(level=a_level(450), problems=[icd(code)])).silent
+        assert see(a_record(measured=(), problems=[icd(code)])).silent
+    for code in ("G24.9", "R27.0", "P94.8", "R53.1", "H55.01"):
+        assert "RTE-03" in see(a_record(problems=[icd(code)])).rules
+    unknown = see(a_record(problems=[a_problem(Code(SNOMED, "24079001", "Atopic dermatitis"))]))
+    assert unknown.says("not judged here: atopic dermatitis")
+    assert not unknown.says("no severe or neurological sign")
+    assert unknown.doses["DOSE-A"]
+    elsewhere = see(a_record(problems=[icd("J06.9")]))
+    assert not elsewhere.says("not judged here")
+    assert elsewhere.says("no severe or neurological sign")
+
+
+def a_sign_in_the_blood_lasts_until_it_is_settled() -> None:
+    for ago, speaks in ((31, True), (180, True), (181, False)):
+        anaemic = a_lab("hemoglobin", 6, ago=ago)
+        assert see(a_record(measured=(anaemic,), birth=OLD)).silent is not speaks
+    later = a_lab("hemoglobin", 12, ago=3)
+    old = a_lab("hemoglobin", 6, ago=40)
+    assert see(a_record(measured=(old, later), birth=OLD)).silent
+    shown = see(a_record(measured=(old,), birth=OLD))
+    assert shown.says(f"haemoglobin 6 g/dL ({in_words(day(40))})")
+    flagged = [
+        structs.replace(a_lab(name, 1, interpretation="high"), value=None)
+        for name in ("methylmalonate", "homocysteine")
+    ]
+    assert see(a_record(measured=tuple(flagged), birth=day(14))).shows("ETI-01b")
+
+
+def a_marked_metabolite_and_a_positive_screening_are_asked_about_at_any_level() -> None:
+    for value, speaks in (("5", False), ("5.1", True)):
+        seen = see(a_record(a_lab("methylmalonate", value), level=a_level(400)))
+        assert seen.shows("RTE-10.marked") is speaks
+        assert ("STAT-07c" in seen.rules) is speaks
+    positive = icd("P09.1")
+    assert see(a_record(measured=(), problems=[positive])).shows("RTE-10.screening")
+    level = a_level(500)
+    assert see(a_record(level=level, problems=[positive])).shows("RTE-10.screening")
+    known = a_lab("methylmalonate", "0.2")
+    assert not see(a_record(known, level=level, problems=[positive])).shows("RTE-10.screening")
+
+
+def a_homocysteine_of_fifty_is_for_the_specialist_whatever_explains_it() -> None:
+    for value, named in (("49.9", False), ("50", True)):
+        seen = see(a_record(a_lab("homocysteine", value), level=a_level(180)))
+        assert seen.says("Think of cobalamin C") is named
+        assert seen.doses["DOSE-A"] is not named
+    fallen = (a_lab("homocysteine", 120, ago=20), a_lab("homocysteine", 40, ago=2))
+    seen = see(a_record(*fallen, level=a_level(250)))
+    assert seen.says("Higher before")
+    assert seen.indicator == "warning"
+
+
+def a_raised_metabolite_on_treatment_is_no_adequate_response() -> None:
+    for sampled, raised in ((20, False), (21, True)):
+        lab = a_lab("methylmalonate", 6, ago=31 - sampled)
+        seen = see(on_treatment(31, (450, 30), measurements=[lab]))
+        assert seen.shows("FU-02.metabolites") is raised
+    assert seen.outcome("FU-02.metabolites").indicator == "warning"
+    normal = a_lab("methylmalonate", "0.2", ago=1)
+    assert see(on_treatment(31, (450, 30), measurements=[normal])).shows("FU-02")
+
+
+def an_allergy_is_named_wherever_an_injection_is_called_for() -> None:
+    extreme = a_lab("homocysteine", 130)
+    for record in (
+        a_record(measured=(extreme,), allergies=(an_allergy(),)),
+        a_record(a_lab("methylmalonate", 20), level=a_level(400), allergies=(an_allergy(),)),
+        a_record(level=a_level(400), problems=[COBALAMIN_C], allergies=(an_allergy(),)),
+    ):
+        seen = see(record)
+        assert seen.says("Reaction to cobalamin recorded")
+        assert seen.says("only with an allergy specialist")
+        assert not seen.drugs
+    for text, named in (("Kobaltallergie", True), ("No known allergy to vitamin B12", False)):
+        allergy = an_allergy(Code("urn:site", "1", text))
+        seen = see(a_record(allergies=(allergy,)))
+        assert seen.says("Possible allergy") is named
+        assert seen.doses["DOSE-A"] is not named
+    reacted = an_allergy(Code(SNOMED, "416098002", "Drug allergy"), also=("Hydroxocobalamin",))
+    assert see(a_record(allergies=(reacted,))).says("Possible allergy")
+
+
+def an_order_stopped_within_days_is_no_course_before_a_relapse() -> None:
+    for days, relapse in ((14, False), (15, True)):
+        stopped = an_order(ago=days + 3, status="stopped")
+        seen = see(a_record(level=a_level(150, ago=3), medications=[stopped]))
+        assert seen.says("a relapse") is relapse
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1395,6 +1559,16 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     lebers_disease_in_the_family_or_in_words_forbids_cyanocobalamin,
     a_text_that_is_a_number_with_its_unit_is_that_number,
     what_may_be_taken_already_holds_a_second_back,
+    a_level_while_the_order_is_on_hold_is_not_one_on_treatment,
+    a_course_that_is_not_continued_treats_no_one,
+    words_of_an_inborn_error_hold_cyanocobalamin_back,
+    other_diseases_of_the_nervous_system_hold_back_and_the_unknown_is_named,
+    a_sign_in_the_blood_lasts_until_it_is_settled,
+    a_marked_metabolite_and_a_positive_screening_are_asked_about_at_any_level,
+    a_homocysteine_of_fifty_is_for_the_specialist_whatever_explains_it,
+    a_raised_metabolite_on_treatment_is_no_adequate_response,
+    an_allergy_is_named_wherever_an_injection_is_called_for,
+    an_order_stopped_within_days_is_no_course_before_a_relapse,
 )
 
 

@@ -507,6 +507,22 @@ TABLE: dict[str, tuple[str, Sees]] = {
             an_injection(structs.replace(a_dosage(1000, route=MUSCLE), days=Decimal(days))),
         ).shows("ORD-17"),
     ),
+    "mma_marked": (
+        "0.1",
+        lambda x: see(a_record(a_lab("methylmalonate", x), level=a_level(400))).shows(
+            "RTE-10.marked"
+        ),
+    ),
+    "dose_overdue": (
+        "1",
+        lambda late: see(
+            a_record(
+                level=a_level(150, ago=20),
+                medications=[a_dose_given(ago=int(late) + 2)],
+                problems=[SEIZURE],
+            )
+        ).says("Course not continued"),
+    ),
     "course_scant": (
         "0.01",
         lambda share: see_orders(

@@ -14,6 +14,7 @@ from builders import (
     G,
     Seen,
     a_dosage,
+    a_dose_given,
     a_draft,
     a_lab,
     a_level,
@@ -31,6 +32,8 @@ from builders import (
 from cds_service.clinical import Code, Measurement, PlannedDrug, PlannedTest, StoppedDrug
 from cds_service.guidelines.b12_under_two.data import Texts
 from cds_service.language import say
+
+OLD = months_old(20)
 
 
 def no_cyanocobalamin(seen: Seen) -> bool:
@@ -130,13 +133,24 @@ def test_the_ceiling_of_an_assay_counts(comparator: str) -> None:
         ((a_lab("homocysteine", 120, ago=20),
           a_lab("homocysteine", 30, ago=2, comparator=">")), True),
         ((a_lab("homocysteine", 120, ago=30),), True),
-        ((a_lab("homocysteine", 120, ago=31),), False),
+        ((a_lab("homocysteine", 120, ago=31),), True),
+        ((a_lab("homocysteine", 120, ago=180),), True),
+        ((a_lab("homocysteine", 120, ago=181),), False),
     ],
 )  # fmt: skip
-def test_a_later_value_settles_it_and_a_month_is_the_end(
+def test_a_later_value_settles_it_or_the_end_of_half_a_year(
     labs: tuple[Measurement, ...], suspected: bool
 ) -> None:
-    assert see(a_record(*labs, level=a_level(400))).shows("ETI-01b") is suspected
+    assert see(a_record(*labs, level=a_level(400), birth=OLD)).shows("ETI-01b") is suspected
+
+
+@pytest.mark.parametrize(("ago", "suspected"), [(30, True), (31, False)])
+def test_once_treated_a_month_is_the_end(ago: int, suspected: bool) -> None:
+    given = a_dose_given(ago=20)
+    record = a_record(
+        a_lab("homocysteine", 120, ago=ago), level=a_level(400), medications=[given], birth=OLD
+    )
+    assert see(record).shows("ETI-01b") is suspected
 
 
 def test_on_treatment_it_is_said_too_and_one_order_is_left() -> None:

@@ -427,7 +427,7 @@ def test_a_dose_given_that_names_b12_in_words_alone_is_warned_about() -> None:
 def test_an_unidentified_dose_is_said_as_long_as_it_would_be_treatment_now(
     ago: int, said: bool
 ) -> None:
-    known = a_record(medications=[a_dose_given(ago=ago)], birth=OLD)
+    known = a_record(level=a_level(450), medications=[a_dose_given(ago=ago)], birth=OLD)
     unknown = a_record(medications=[a_dose_given(codes=(), text="", ago=ago)], birth=OLD)
     assert ("RTE-11" in see(known).rules) is said
     assert see(unknown).says("already given could not be") is said

@@ -244,7 +244,11 @@ def test_neurological_words_hold_back_and_choose_nothing(text: str) -> None:
     assert borderline.indicator == "warning"
     assert borderline.doses == {"DOSE-D": False}
     assert unmeasured(in_words(text)).indicator == "warning"
-    assert see(a_record(level=a_level(400), problems=[in_words(text)])).silent
+    adequate = see(a_record(level=a_level(400), problems=[in_words(text)]))
+    assert adequate.shows("RTE-10.words")
+    assert {name for name, _ in adequate.tests} == {"Methylmalonic acid", "Homocysteine"}
+    settled = a_record(a_lab("methylmalonate", 0.2), level=a_level(400), problems=[in_words(text)])
+    assert not see(settled).shows("RTE-10.words")
 
 
 @pytest.mark.parametrize(
@@ -295,7 +299,8 @@ def test_a_denial_in_one_name_leaves_the_sign_in_another() -> None:
 @pytest.mark.parametrize("text", ["Short bowel syndrome", "Kurzdarmsyndrom", "Zöliakie"])
 def test_words_of_malabsorption_withhold_the_treatment_by_mouth(text: str) -> None:
     seen = see(a_record(problems=[in_words(text)]))
-    assert seen.doses == {"DOSE-A": False}
+    assert "RTE-05d" in seen.rules
+    assert seen.doses == {"DOSE-E": False}
     assert seen.says(text)
     denied = see(a_record(problems=[in_words(f"No {text}")]))
     assert denied.doses == {"DOSE-A": True}
@@ -304,7 +309,7 @@ def test_words_of_malabsorption_withhold_the_treatment_by_mouth(text: str) -> No
 def test_an_injection_that_a_known_fact_calls_for_stays_beside_words() -> None:
     seen = see(a_record(level=a_level(80), problems=[in_words("Krampfanfälle")]))
     assert seen.doses == {"DOSE-E": True, "DOSE-D": False}
-    assert seen.says("recorded in words only")
+    assert seen.says("recorded: if it is a neurological sign")
 
 
 def test_words_bring_no_injection_in_place_of_a_running_order() -> None:
@@ -645,5 +650,11 @@ def test_low_holotranscobalamin_beside_another_sign_is_a_warning() -> None:
 
 
 def test_low_holotranscobalamin_of_long_ago_or_above_a_bound_is_no_sign() -> None:
-    for but in ({"ago": 31}, {"comparator": ">"}):
-        assert see(a_record(measured=(a_lab("holotranscobalamin", 22, **but),))).silent
+    for but in ({"ago": 181}, {"comparator": ">"}):
+        low = a_lab("holotranscobalamin", 22, **but)
+        assert see(a_record(measured=(low,), birth=months_old(20))).silent
+    for ago in (31, 180):  # not measured again, and nothing given since
+        low = a_lab("holotranscobalamin", 22, ago=ago)
+        assert see(a_record(measured=(low,), birth=months_old(20))).shows("RTE-10.suggestive")
+        later = a_lab("holotranscobalamin", 60, ago=5)
+        assert see(a_record(measured=(low, later), birth=months_old(20))).silent

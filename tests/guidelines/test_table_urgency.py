@@ -104,7 +104,7 @@ def test_an_ended_requirement_level_order_does_not_count_as_treatment(status: st
 def test_untreated_with_signs_is_for_the_same_day() -> None:
     seen = see(a_record(level=a_level(ago=91), problems=[SEIZURE]))
     assert "URG-03" in seen.rules
-    assert seen.says("See a specialist the same day")
+    assert seen.says("see a specialist the same day")
 
 
 # --- already ordered ------------------------------------------------------------------------------

@@ -242,7 +242,8 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
         leading = treatment.recommend(row, facts, a, g, why)
         stopped = order_checks.stopped_by([leading])
         harmful, several = order_checks.check_active(facts, a, g, why, replaced=stopped)
-        return [leading, *dangers, *harmful, *several, *small]
+        held = follow_up.held(facts, a, g) if facts.therapy.is_held else []
+        return [leading, *dangers, *harmful, *several, *small, *held]
     outcomes = follow_up.follow_up(facts, a, g, why)
     would_be = treatment.choose_route(facts, a, g, Reasoning(), ignoring_treatment=True)
     replacement = treatment.replace_oral(would_be, facts, a, g, why)

@@ -178,9 +178,11 @@ def at_risk(cause: Cause) -> bool:
 
 
 def told_risk(facts: Facts) -> tuple[Words, ...]:
-    """What makes a child without a level one to be measured though it is not a cause: a vegan diet
-    in words, and what is recorded of the mother of a child that is, or may be, breast-fed."""
-    child = (facts.diet_in_words,) if facts.diet_in_words else ()
+    """What makes a child without a level one to be measured though it is not a cause: malabsorption
+    or a vegan diet in words, and what is recorded of the mother of a child that is, or may be,
+    breast-fed."""
+    diet = (facts.diet_in_words,) if facts.diet_in_words else ()
+    child: tuple[Words, ...] = (*_names(facts.worded.malabsorption), *diet)
     perhaps = facts.breast_fed is None and facts.age.band != "toddler" and not facts.formula_fed
     return (*child, *facts.maternal) if facts.breast_fed or perhaps else child
 
@@ -357,7 +359,7 @@ def assess_status(facts: Facts, cause: Cause, signs: Signs, g: Guideline, why: R
         newest = facts.levels[0]
         asked = structs.replace(
             asked,
-            treated=therapy.current,
+            treated=therapy.current and not therapy.is_held,
             sample_day=(sampled.first - therapy.start.first).days if therapy.start else None,
             days=days_since(level.when, facts.on),
             verdict=level.verdict,
@@ -368,6 +370,10 @@ def assess_status(facts: Facts, cause: Cause, signs: Signs, g: Guideline, why: R
                 one.flagged or one.name == "methylmalonate" for one in weighed.high
             ),
             suggestive=signs.backing,
+            marked=any(
+                one.name == "methylmalonate" and limits.mma_marked.holds(one.value)
+                for one in weighed.high
+            ),
             treated_since=any(day >= sampled.first for day in therapy.dates),
             newest_days=days_since(newest.when, facts.on),
             newest_unplaced=newest.verdict == "indeterminate",
@@ -453,10 +459,25 @@ def _diagnosis(facts: Facts, level: Level | None, g: Guideline) -> Diagnosis | N
 # --- cause --------------------------------------------------------------------------------------
 
 
+def unsettled(facts: Facts, name: LabName, limits: Limits) -> list[Lab]:
+    """The results of a metabolite that still speak of the child, newest first: those of the last
+    month, and as long as a level counts those since when nothing was given."""
+    return [
+        one
+        for one in _in_window(facts, name, limits.result_current)
+        if limits.labs_recent.holds(fewest_days_since(one.when, facts.on))
+        or not any(day >= one.when.first for day in facts.therapy.dates)
+    ]
+
+
+def newest_unsettled(facts: Facts, name: LabName, limits: Limits) -> Lab | None:
+    return next(iter(unsettled(facts, name, limits)), None)
+
+
 def extreme_homocysteine(facts: Facts, limits: Limits) -> Lab | None:
-    """The highest homocysteine of the last month, also on treatment, that no value below the
-    limit, surely later, has settled. A bound that could be on either side is ignored."""
-    found = list(_in_window(facts, "homocysteine", limits.labs_recent))
+    """The highest homocysteine that is not `unsettled` by time, also on treatment, nor by a value
+    below the limit that is surely later. A bound that could be on either side is ignored."""
+    found = unsettled(facts, "homocysteine", limits)
     severe = limits.homocysteine_severe
     settled = [
         one.when
@@ -473,11 +494,22 @@ def extreme_homocysteine(facts: Facts, limits: Limits) -> Lab | None:
     return max(high, key=lambda one: one.value, default=None)
 
 
+def fallen_extremes(facts: Facts, limits: Limits) -> list[Lab]:
+    """A homocysteine of the last half year as high as in an inborn error, though later values are
+    lower: what was settled by a number alone is still not explained."""
+    severe = limits.homocysteine_severe
+    return [
+        one
+        for one in unsettled(facts, "homocysteine", limits)
+        if severe.holds(one.value) and one.comparator not in ("<", "<=")
+    ]
+
+
 def _extremes(facts: Facts, g: Guideline) -> dict[str, Any]:
-    """What the metabolites of the last month say of an inborn error."""
+    """What the metabolites that still speak of the child say of an inborn error."""
     limits, (level, _) = g.limits, chosen_level(facts)
-    mma = recent(facts, "methylmalonate", limits.labs_recent, above=True)
-    homocysteine = recent(facts, "homocysteine", limits.labs_recent, above=True)
+    mma = newest_unsettled(facts, "methylmalonate", limits)
+    homocysteine = newest_unsettled(facts, "homocysteine", limits)
     current = level is not None and limits.result_current.holds(days_since(level.when, facts.on))
     return {
         "homocysteine": _reaching(extreme_homocysteine(facts, limits)),
@@ -495,7 +527,7 @@ def is_high(facts: Facts, lab: Lab | None, limits: Limits) -> bool:
 
 
 def raised_in_newborn(facts: Facts, limits: Limits) -> list[Lab]:
-    """The raised metabolites of the last month of a child under one month old: until a specialist
+    """The raised metabolites of a child under one month old: until a specialist
     has ruled out an inborn error it gets no cyanocobalamin, whatever explains them."""
     if not facts.age.under_one_month:
         return []
@@ -547,10 +579,44 @@ def _names(findings: tuple[Finding, ...]) -> tuple[str, ...]:
 # --- signs ----------------------------------------------------------------------------------------
 
 
+def present_signs(
+    facts: Facts, cause: Cause, g: Guideline
+) -> tuple[Signs, Match[SignFacts, Indicator]]:
+    """What suggests a deficiency, and what the table SIGN says of it; where the blood of the last
+    month says less, that since when nothing was given and nothing was measured again."""
+    signs, match = find_signs(facts, cause, g)
+    older = {name: _standing_longer(labs, facts, g.limits) for name, labs in facts.labs.items()}
+    if older == facts.labs:
+        return signs, match
+    before, told = find_signs(structs.replace(facts, labs=older), cause, g)
+    if not told.fired or (match.fired and before.suggestive == signs.suggestive):
+        return signs, match
+    kept = structs.replace(
+        signs,
+        rule=before.rule,
+        alarm=before.alarm,
+        suggestive=before.suggestive,
+        severe_anaemia=before.severe_anaemia,
+        metabolites=before.metabolites,
+    )
+    return kept, told
+
+
+def _standing_longer(labs: tuple[Lab, ...], facts: Facts, limits: Limits) -> tuple[Lab, ...]:
+    """The same results; the newest as one of today where it is older than a month, still counts as
+    a level does, and nothing was given since."""
+    newest = next(iter(labs), None)
+    if newest is None or limits.labs_recent.holds(fewest_days_since(newest.when, facts.on)):
+        return labs
+    stands = limits.result_current.holds(days_since(newest.when, facts.on))
+    if not stands or any(day >= newest.when.first for day in facts.therapy.dates):
+        return labs
+    return (structs.replace(newest, when=whole_day(facts.on), since=newest.when), *labs[1:])
+
+
 def find_signs(
     facts: Facts, cause: Cause, g: Guideline
 ) -> tuple[Signs, Match[SignFacts, Indicator]]:
-    """What suggests a deficiency, and what the table SIGN says of it."""
     limits = g.limits
     newest = recent(facts, "hemoglobin", limits.labs_recent)
     worst = lowest(facts, "hemoglobin", limits.labs_recent)
@@ -568,7 +634,7 @@ def find_signs(
         *([_haemoglobin_in_words(worst, newest)] if worst is not None and severe else []),
     ]
     beyond: list[Value] = [
-        *_one_sign(_valued(metabolites, g)),
+        *_valued(metabolites, g),
         *_valued(_low_holotranscobalamin(facts, limits), g),
         *_names((*facts.suggestive, *facts.worded.suggestive)),
     ]
@@ -582,6 +648,7 @@ def find_signs(
         neurological=_names(facts.neurological),
         worded=_names(facts.worded.neurological),
         screening=facts.screening,
+        inborn=_names(facts.worded.inborn),
         hemoglobin=worst.value if worst is not None else None,
         count=len(suggestive),
         firm=firm,
@@ -625,8 +692,14 @@ def _low_holotranscobalamin(facts: Facts, limits: Limits) -> tuple[Lab, ...]:
 def _valued(labs: Iterable[Lab], g: Guideline) -> list[Message]:
     """Laboratory values by name, each with its value as people write it."""
     return [
-        say(Texts.lab_value, name=naming.lab(one.name), value=Sent(one.written)) for one in labs
+        _dated(say(Texts.lab_value, name=naming.lab(one.name), value=Sent(one.written)), one)
+        for one in labs
     ]
+
+
+def _dated(shown: Message, lab: Lab) -> Message:
+    """A value, with its date where that is more than a month ago."""
+    return shown if lab.since is None else say(Texts.dated, what=shown, date=recorded(lab.since))
 
 
 def _one_sign(names: Sequence[Value]) -> list[Value]:
@@ -643,7 +716,7 @@ def _large_cells(facts: Facts, limits: Limits) -> list[Message]:
     large = cell_volume_limit(months_at(facts, mcv), limits, flagged=mcv.high)
     if large is None or not large.holds(_reaching(mcv) or mcv.value):
         return []
-    return [say(Texts.mcv, value=Sent(mcv.written))]
+    return [_dated(say(Texts.mcv, value=Sent(mcv.written)), mcv)]
 
 
 def _two_lines(lines: Sequence[Message], limits: Limits) -> list[Message]:
@@ -746,10 +819,11 @@ def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[Mes
     if hemoglobin is not None and by_age is not None:
         value = hemoglobin.value
         if by_age.holds(value) and limits.hemoglobin_two_lines.holds(value):
-            lines.append(say(Texts.haemoglobin, value=Sent(hemoglobin.written)))
+            lines.append(_dated(say(Texts.haemoglobin, value=Sent(hemoglobin.written)), hemoglobin))
     platelets = lowest(facts, "platelets", limits.labs_recent)
     if platelets is not None and limits.platelets_two_lines.holds(platelets.value):
-        lines.append(say(Texts.platelets, value=Sent(platelets.written)))
+        shown = say(Texts.platelets, value=Sent(platelets.written))
+        lines.append(_dated(shown, platelets))
     whites = [one for name in _WHITE_CELLS for one in _in_window(facts, name, limits.labs_recent)]
     if any(one.low and one.comparator not in (">", ">=") for one in whites):
         lines.append(say(Texts.white_cells_low))
@@ -777,7 +851,7 @@ def _low_counts_in_words(
 def _haemoglobin_in_words(worst: Lab, newest: Lab | None) -> Message:
     """The lowest haemoglobin of the month, and the newest where it is another."""
     if newest is None or newest is worst:
-        return say(Texts.haemoglobin, value=Sent(worst.written))
+        return _dated(say(Texts.haemoglobin, value=Sent(worst.written)), worst)
     return say(
         Texts.haemoglobin_since,
         value=Sent(worst.written),
@@ -830,7 +904,7 @@ def untreated_since(facts: Facts, status: Status, g: Guideline) -> Moment | None
 
 def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
     cause, causes, suspicion = find_cause(facts, g, why)
-    signs, presenting = find_signs(facts, cause, g)
+    signs, presenting = present_signs(facts, cause, g)
     status = assess_status(facts, cause, signs, g, why)
     if status.name == "unknown at risk":
         why.keep(presenting)

@@ -63,6 +63,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     holotranscobalamin_low: Limit
     mma_high_toddler: Limit
     mma_grey: Limit
+    mma_marked: Limit
     mma_extreme: Limit
     homocysteine_high: Limit
     homocysteine_grey: Limit
@@ -118,6 +119,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     dose_specialist: Limit
     dose_tenth: Limit
     course_scant: Limit
+    dose_overdue: Limit
     frequent_injections: Limit
     antidote_least: Limit
     antidote_most: Limit
@@ -216,6 +218,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     suspected_no_dose: str
     suspected_old_level: str
     suspected_then_inject: str
+    suspected_then_allergic: str
     suspected_then_ask: str
     suspected_offered: str
     suspected_already: str
@@ -239,6 +242,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     not_undone: str
     overtaken: str
     newer_unusable: str
+    cobalamin_c: str
+    homocysteine_fell: str
     homocysteine_unspecific: str
     severity: str
     mild_unknown: str
@@ -285,6 +290,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     platelets_early: str
     preservative_free: str
     allergy: str
+    allergy_told: str
     allergies_unknown: str
     potassium_low: str
     potassium_inpatient: str
@@ -295,6 +301,9 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     nitrous_oxide_planned: str
     by_words: str
     neurological_words: str
+    inborn_words: str
+    unjudged: str
+    unjudged_more: str
     metabolites_known: str
     treat_severe_anaemia: str
     screening_positive: str
@@ -310,10 +319,13 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     earlier_treatment: str
     course_ended: str
     course_open: str
+    broken_off: str
     relapse: str
     requirement_withheld: str
     given_treatment: str
     lasting_cause: str
+    lasting_enterocolitis: str
+    until_absorption: str
     active_now: str
     looks_like_b12: str
     perhaps_b12: str
@@ -418,6 +430,11 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     headline_specialist: str
     maintenance_unmeasured: str
     headline_moderate: str
+    nothing_worse: str
+    nothing_worse_judged: str
+    headline_relapse: str
+    unclear: str
+    unclear_between: str
     headline_graded: str
     short_oral: str
     short_intramuscular: str
@@ -506,6 +523,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     value_of_unknown_code: str
     value_of_other_specimen: str
     flagged_low: str
+    flagged_high: str
+    dated: str
     recorded_by_code: str
     check_one_month: str
     check_three_months: str
@@ -876,6 +895,7 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     neurological: tuple[str, ...]
+    inborn: tuple[str, ...]
     malabsorption: tuple[str, ...]
     bleeding: tuple[str, ...]
     suggestive: tuple[str, ...]
@@ -967,6 +987,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     combination: tuple[str, ...]
     folic_acid: tuple[str, ...]
     cobalt: tuple[str, ...]
+    no_allergy: tuple[str, ...]
     crushing: tuple[str, ...]
     antidote: tuple[str, ...]
     antidote_contents: tuple[str, ...]
@@ -1028,6 +1049,7 @@ class Codes(Struct, frozen=True):
     inborn: CodeList
     methylmalonic: CodeList
     neurological: CodeList
+    neurological_other: CodeList
     movement_disorder: CodeList
     apnoea: CodeList
     apnoea_otherwise: CodeList
@@ -1035,6 +1057,7 @@ class Codes(Struct, frozen=True):
     weak_sign: CodeList
     feeding_trouble: CodeList
     newborn_screening: CodeList
+    screening_positive: CodeList
     b12_deficiency_anemia: CodeList
     necrotising_enterocolitis: CodeList
     bowel_resection: CodeList

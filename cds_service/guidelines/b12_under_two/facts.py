@@ -36,6 +36,7 @@ from cds_service.guidelines.b12_under_two.feeding import Told, Vegan, read_feedi
 from cds_service.guidelines.b12_under_two.growth import Fall, fall_of
 from cds_service.guidelines.b12_under_two.meanings import (
     Meaning,
+    begins_with_denial,
     bleeds,
     has_leber_by_code,
     lebers_of,
@@ -59,7 +60,7 @@ from cds_service.guidelines.b12_under_two.results import (
     why_unusable,
 )
 from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT, RemarkFacts
-from cds_service.guidelines.b12_under_two.therapy import Therapy, read_therapy
+from cds_service.guidelines.b12_under_two.therapy import Therapy, not_continued, read_therapy
 from cds_service.guidelines.b12_under_two.unread import unread_in
 from cds_service.guidelines.codelists import CodeList
 from cds_service.guidelines.tables import Reasoning
@@ -80,6 +81,7 @@ class Worded(Struct, frozen=True):
     """Problems without a known code by what their words mean. Words hold back, warn and ask for a
     test; they never choose a dose."""
 
+    inborn: tuple[Finding, ...] = ()
     neurological: tuple[Finding, ...] = ()
     malabsorption: tuple[Finding, ...] = ()
     suggestive: tuple[Finding, ...] = ()
@@ -95,6 +97,9 @@ class Facts(Struct, frozen=True):
     """Everything the decision tables look at, for one patient on one date.
 
     ``early`` are the newest preliminary values that no final one has answered.
+    ``neurological_other`` are diseases of the nervous system by a code that is not a sign of a
+    deficiency here, and ``unjudged`` the names of problems by codes that are on no list and may be
+    of any kind: next to one of them no neurological sign is called absent.
     ``suggestive`` and ``weak_signs`` are signs that suggest a deficiency, ``feeding_trouble`` one
     next to another sign only; ``screening`` names what of the newborn screening was high.
     ``growth_fall`` is failure to thrive that only the weights show, as calculated.
@@ -118,6 +123,8 @@ class Facts(Struct, frozen=True):
     early: dict[LabName, Lab]
     gestation_weeks: Decimal | None
     neurological: tuple[Finding, ...]
+    neurological_other: tuple[Finding, ...]
+    unjudged: tuple[str, ...]
     paradoxical: tuple[Finding, ...]
     failure_to_thrive: tuple[Finding, ...]
     anemia: tuple[Finding, ...]
@@ -126,6 +133,7 @@ class Facts(Struct, frozen=True):
     malabsorption: tuple[Finding, ...]
     malabsorption_permanent: tuple[Finding, ...]
     malabsorption_possible: tuple[Finding, ...]
+    enterocolitis: bool
     inborn: tuple[Finding, ...]
     methylmalonic: tuple[Finding, ...]
     dietary: tuple[Finding, ...]
@@ -164,6 +172,12 @@ class Facts(Struct, frozen=True):
     vegan: Vegan
     nitrous_oxide: tuple[Words, ...]
     growth_fall: Fall | None
+
+    @property
+    def perhaps_neurological(self) -> tuple[Finding, ...]:
+        """What may be a neurological sign of the deficiency: by words alone, or a disease of the
+        nervous system. It holds treatment by mouth back and chooses no dose."""
+        return (*self.worded.neurological, *self.neurological_other)
 
     def not_all_read(self, *needs: str) -> bool:
         """Whether something was sent for one of ``needs`` and not used: then nothing of its kind
@@ -227,6 +241,7 @@ class _Problems:
         self._worded: dict[Meaning, list[Finding]] = {}
         self._bleeding: list[Finding] = []
         self._unknown = {one.source for one in record.unread if one.need == "conditions"}
+        self.unjudged: list[str] = []
         for problem in record.problems:
             self._sort_in(problem)
         for procedure in record.procedures:
@@ -262,7 +277,9 @@ class _Problems:
             return
         names = (problem.text, *(code.display for code in problem.codes))
         found = _finding(problem, _first(problem.codes), self._g)
-        self._add_words(names, found)
+        understood = self._add_words(names, found)
+        if not (understood or mentioned) and _is_of_any_kind(problem):
+            self.unjudged.append(found.name)
         if bleeds(names, self._g):
             self._bleeding.append(found)
         if problem.source in self._unknown:  # its notes may say what its code does not
@@ -272,10 +289,12 @@ class _Problems:
         if mentioned:
             self.unverified.append(problem)
 
-    def _add_words(self, names: Sequence[str], found: Finding) -> None:
+    def _add_words(self, names: Sequence[str], found: Finding) -> bool:
+        """Whether the words mean anything, by which it is kept."""
         meaning = meaning_of(names, self._g)
         if meaning is not None:
             self._worded.setdefault(meaning, []).append(found)
+        return meaning is not None
 
     def of(
         self, name: str, *, lasting: bool = False, in_remission: bool = False
@@ -338,6 +357,20 @@ class _Problems:
             )
             for procedure, code in self._procedures.get(name, ())
         )
+
+
+#: Chapters of ICD-10, by their letters, whose diseases are of no organ that is asked about.
+_ELSEWHERE = frozenset("BIJKLNOSTUVWXYZ")
+
+
+def _is_of_any_kind(problem: Problem) -> bool:
+    """Whether its codes leave open that it is a sign of the nervous system."""
+    return bool(problem.codes) and not all(map(_is_elsewhere, problem.codes))
+
+
+def _is_elsewhere(code: Code) -> bool:
+    """Whether a code by its chapter says what is surely no sign of the nervous system."""
+    return "icd-10" in code.system and code.code[:1] in _ELSEWHERE
 
 
 def _done(procedure: Procedure, on: date) -> bool:
@@ -445,9 +478,10 @@ def _may_be_later(early: Lab, final: Lab) -> bool:
 
 
 def _screening(
-    found: Iterable[Measurement], worded: Worded, on: date, g: Guideline
+    found: Iterable[Measurement], problems: _Problems, on: date, g: Guideline
 ) -> tuple[str, ...]:
-    """What of the newborn screening was high, by the laboratory's flag or range, or by words."""
+    """What of the newborn screening was high, by the laboratory's flag or range, by a problem, or
+    by words."""
     high = []
     for measured in found:
         unusable = measured.status not in FINAL or measured.about or measured.when is None
@@ -456,7 +490,8 @@ def _screening(
         if measured.interpretation == "high" or _above_range(measured):
             code = measured.codes[0]
             high.append((code.display or code.code).split(" [")[0])
-    return tuple(dict.fromkeys([*high, *(one.name for one in worded.screening)]))
+    recorded = (*problems.of("screening_positive"), *problems.worded.screening)
+    return tuple(dict.fromkeys([*high, *(one.name for one in recorded)]))
 
 
 def _above_range(measured: Measurement) -> bool:
@@ -619,6 +654,9 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         levels = (newest, *levels[1:])
     neurological, paradoxical = _neurological(problems, therapy, g)
     neurological += problems.apnoea(record.patient.birth, age)
+    deficiency = problems.of("b12_deficiency")
+    low = _is_low_still(levels, deficiency)
+    therapy = not_continued(therapy, on, g, why, low=low, signs=bool(neurological))
     permanent = (
         *problems.of("malabsorption_permanent", lasting=True),
         *problems.procedures("malabsorption_permanent"),
@@ -646,6 +684,8 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         early=_read_early(measured, labs, on, g),
         gestation_weeks=_gestation(measured.get("gestational_age", ())),
         neurological=neurological,
+        neurological_other=_other_neurological(problems, (*neurological, *paradoxical)),
+        unjudged=tuple(dict.fromkeys(problems.unjudged)),
         paradoxical=paradoxical,
         failure_to_thrive=problems.of("failure_to_thrive"),
         anemia=problems.of("anemia"),
@@ -654,10 +694,11 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         malabsorption=_malabsorption(problems, permanent),
         malabsorption_permanent=permanent,
         malabsorption_possible=_possible_malabsorption(problems, permanent),
+        enterocolitis=bool(problems.of("necrotising_enterocolitis", lasting=True)),
         inborn=problems.of("inborn", lasting=True),
         methylmalonic=problems.of("methylmalonic", lasting=True),
         dietary=problems.of("dietary_deficiency"),
-        deficiency=problems.of("b12_deficiency"),
+        deficiency=deficiency,
         deficiency_nonspecific=problems.of("b12_deficiency_nonspecific"),
         deficiency_ever=(
             *problems.of("b12_deficiency", lasting=True),
@@ -697,7 +738,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         suggestive=problems.of("suggestive_sign"),
         weak_signs=problems.of("weak_sign"),
         feeding_trouble=problems.of("feeding_trouble"),
-        screening=_screening(measured.get("newborn_screening", ()), problems.worded, on, g),
+        screening=_screening(measured.get("newborn_screening", ()), problems, on, g),
         worded=problems.worded,
         b12_deficiency_anemia=problems.of("b12_deficiency_anemia"),
         formula_fed=fed.formula,
@@ -708,6 +749,20 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         nitrous_oxide=_nitrous_oxide(record, on, g),
         growth_fall=_growth_fall(child, weight, on, g),
     )
+
+
+def _is_low_still(levels: Sequence[Level], deficiency: tuple[Finding, ...]) -> bool:
+    """The newest level, or without one the problem list, says deficient or borderline."""
+    if not levels:
+        return bool(deficiency)
+    return levels[0].verdict in ("deficient", "low", "borderline")
+
+
+def _other_neurological(problems: _Problems, counted: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Diseases of the nervous system that are not among the signs."""
+    sources = {one.source for one in counted}
+    found = problems.of("neurological_other")
+    return tuple([one for one in found if one.source not in sources])
 
 
 def _is_newer_unread(unread: Sequence[Measurement], levels: Sequence[Level]) -> bool:
@@ -791,12 +846,14 @@ def _reactions(record: Record, problems: _Problems, g: Guideline) -> _Reactions:
             known = next(iter([*names, code.display]), "")
             coded.append(known or g.file.texts.recorded_by_code)
         else:
-            named += [one for one in names if _may_be_cobalamin(one, g)][:1]
+            named += [one for one in names if _names_cobalamin(one, g)][:1]
     return _Reactions(tuple(coded), tuple(named))
 
 
-def _may_be_cobalamin(name: str, g: Guideline) -> bool:
-    return names_b12([name], g) or has_phrase(name, g.file.names.cobalt)
+def _names_cobalamin(name: str, g: Guideline) -> bool:
+    """Whether a name is of cobalamin or cobalt, and the allergy to it is not denied in it."""
+    said = names_b12([name], g) or has_phrase(name, g.file.names.cobalt)
+    return said and not begins_with_denial(name, g)
 
 
 def _allergy_stands(allergy: Allergy) -> bool:
@@ -811,9 +868,9 @@ def _name(measured: Measurement) -> str:
 
 def injection_product(facts: Facts, g: Guideline, *, suspected: bool = False) -> Product:
     """The site's injectable, but hydroxocobalamin wherever Leber's neuropathy is in question, or
-    an inborn error is ``suspected``."""
+    an inborn error is ``suspected`` or recorded in words."""
     name = g.file.policy.parenteral_product
-    if facts.leber or suspected:
+    if facts.leber or suspected or facts.worded.inborn:
         name = "hydroxocobalamin_injection"
     product: Product = getattr(g.file.products, name)
     return product

@@ -12,10 +12,15 @@ from msgspec import Struct
 from cds_service.clinical import Moment
 from cds_service.guidelines.b12_under_two import monitoring, treatment, words
 from cds_service.guidelines.b12_under_two.age import days_since, recorded
-from cds_service.guidelines.b12_under_two.assessment import Assessment, chosen_level
+from cds_service.guidelines.b12_under_two.assessment import (
+    Assessment,
+    chosen_level,
+    is_high,
+    recent,
+)
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
-from cds_service.guidelines.b12_under_two.results import Level
+from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
 from cds_service.guidelines.b12_under_two.tables.follow_up import (
     Check,
     CheckFacts,
@@ -31,6 +36,7 @@ from cds_service.guidelines.engine import (
     Note,
     Outcome,
     Recommend,
+    most_urgent,
 )
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Value, say
@@ -153,7 +159,7 @@ def _ordered_by(follow: Follow, due: date, facts: Facts, course: Course, g: Guid
 
 def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Outcome]:
     """Every answer of the table FU for a child on treatment, the most urgent as main card."""
-    first = [_on_hold(facts, a, g)] if facts.therapy.on_hold and a.status.deficient else []
+    first = held(facts, a, g) if facts.therapy.is_held or a.status.deficient else []
     course = read_course(facts)
     if course is None:
         return [*first, _undated(facts, a, g)]
@@ -205,7 +211,7 @@ def _rows(
     day = course.after_day
     settled = day is not None and g.limits.three_month_result.holds(day)
     rows = [(row.rule, row.then) for row in (*signs.fired, *overdue.fired)]
-    judged = response.result
+    judged = None if facts.therapy.is_held else response.result
     if judged is not None and not (judged.until_settled and settled):
         rows.append((response.rule, judged))
     return rows, response.rule
@@ -214,7 +220,10 @@ def _rows(
 def _missing_checks(
     pending: list[date], facts: Facts, a: Assessment, course: Course, g: Guideline, why: Reasoning
 ) -> Recommend:
-    wanted: list[monitoring.Wanted] = [("b12", due) for due in pending]
+    names: tuple[monitoring.TestName, ...] = ("b12",)
+    if facts.therapy.route == "parenteral":
+        names = ("b12", "mma", "homocysteine")  # after an injection the level is always high
+    wanted: list[monitoring.Wanted] = [(name, due) for due in pending for name in names]
     tests, _ = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a))
     return Recommend(
         "FU-00",
@@ -226,17 +235,21 @@ def _missing_checks(
     )
 
 
-def _on_hold(facts: Facts, a: Assessment, g: Guideline) -> Recommend:
-    """An order on hold treats no one."""
-    card = g.file.cards["DUP-01.hold"]
-    return Recommend(
-        "DUP-01",
-        "DUP-01.hold",
-        "critical" if facts.neurological else card.indicator,
-        words.CardValues(facts, a, (), g).beside({"order": treatment.order_names(facts)}),
-        tuple(words.finding_notes(facts, a, g)),
-        main=True,
-    )
+def held(facts: Facts, a: Assessment, g: Guideline) -> list[Recommend]:
+    """An order on hold treats no one: said of a child who needs the treatment, and asked of any
+    other."""
+    if not facts.therapy.on_hold:
+        return []
+    card: Literal["DUP-01.hold", "DUP-01.hold.signs", "DUP-01.hold.ask"] = "DUP-01.hold.ask"
+    indicator: Indicator = g.file.cards[card].indicator
+    if a.status.concerned and facts.neurological:
+        card, indicator = "DUP-01.hold.signs", "critical"
+    if a.status.deficient and (not facts.neurological or facts.age.under_one_month):
+        card = "DUP-01.hold"
+        indicator = most_urgent(indicator, g.file.cards[card].indicator)
+    values = words.CardValues(facts, a, (), g).beside({"order": treatment.order_names(facts)})
+    notes = tuple(words.finding_notes(facts, a, g))
+    return [Recommend("DUP-01", card, indicator, values, notes, main=a.status.concerned)]
 
 
 def _undated(facts: Facts, a: Assessment, g: Guideline) -> Outcome:
@@ -278,10 +291,12 @@ def _card(
         tests, already = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a))
         choices = monitoring.test_choices(rule, tests)
         notes += words.test_notes((), already, g, before=False)
-    movements = rule == "FU-10" and not facts.neurological
+    raised = _still_raised(facts, course, g)
+    card = _card_of(rule, facts, raised)
+    indicator = most_urgent(indicator, g.file.cards[card].indicator)
     return Recommend(
         rule,
-        "FU-10.movements" if movements else rule,
+        card,
         indicator,
         _values(facts, a, course, g, choices),
         tuple(notes),
@@ -289,6 +304,27 @@ def _card(
         selection,
         main=True,
     )
+
+
+def _card_of(rule: str, facts: Facts, raised: Sequence[Lab]) -> str:
+    """The text that fits: no success while the metabolites are raised, no sign but movements."""
+    if rule in ("FU-02", "FU-12") and raised:
+        return "FU-02.metabolites"
+    return "FU-10.movements" if rule == "FU-10" and not facts.neurological else rule
+
+
+def _still_raised(facts: Facts, course: Course, g: Guideline) -> list[Lab]:
+    """The metabolites that are raised by a sample of the last month, taken when a level shows the
+    response."""
+    names: tuple[LabName, ...] = ("methylmalonate", "homocysteine")
+    found = [recent(facts, name, g.limits.labs_recent, above=True) for name in names]
+    return [
+        one
+        for one in found
+        if one is not None
+        and is_high(facts, one, g.limits)
+        and g.limits.response_day.holds((one.when.first - course.start.last).days)
+    ]
 
 
 def _tests_of(
@@ -334,6 +370,7 @@ def _values(
         "after": words.shown_value(after) if after else say(Texts.no_level),
         "after_date": recorded(after.when) if after else "-",
         "movements": words.named(facts.paradoxical),
+        "still_raised": words.shown_labs(_still_raised(facts, course, g), g),
     }
     return words.CardValues(facts, a, choices, g).beside(others)
 

@@ -22,7 +22,15 @@ from cds_service.guidelines.b12_under_two.products import (
 )
 
 Meaning = Literal[
-    "leber", "neurological", "malabsorption", "suggestive", "weak", "screening", "mother", "vegan"
+    "leber",
+    "inborn",
+    "neurological",
+    "malabsorption",
+    "suggestive",
+    "weak",
+    "screening",
+    "mother",
+    "vegan",
 ]
 
 
@@ -43,19 +51,35 @@ def _meaning_of(said: tuple[str, ...], g: Guideline) -> Meaning | None:
 
     if any(is_stated(one, g.file.names.leber, g) for one in said):
         return "leber"
+    screened = [one for one in said if has_phrase(one, signs.screening)]
+    if _is_inborn(said, screened, signs):
+        return "inborn"
     if stand(signs.neurological):
         return "neurological"
     if any(of_the_mother(one, g) for one in said):
         return "mother"
     if stand(signs.malabsorption):
         return "malabsorption"
-    if any(has_phrase(one, signs.screening) and has_phrase(one, signs.marker) for one in said):
+    if any(has_phrase(one, signs.marker) for one in screened):
         return "screening"
     if stand(signs.suggestive):
         return "suggestive"
-    if stand(signs.weak):
-        return "weak"
+    return "weak" if stand(signs.weak) else _diet_of(said, g)
+
+
+def _diet_of(said: Iterable[str], g: Guideline) -> Literal["vegan"] | None:
     return "vegan" if any(_is_vegan(one, g) for one in said) else None
+
+
+def _is_inborn(said: Sequence[str], screened: Sequence[str], signs: SignNames) -> bool:
+    """An inborn error by its words; what a newborn screening looks for is not one yet."""
+    return not screened and any(_stands(one, signs.inborn, signs) for one in said)
+
+
+def begins_with_denial(text: str, g: Guideline) -> bool:
+    """Whether a text denies what it says: "No known allergy to vitamin B12"."""
+    line = f"{words_of(text).line.strip()} "
+    return any(line.startswith(f"{one} ") for one in g.file.names.no_allergy)
 
 
 def bleeds(names: Iterable[str], g: Guideline) -> bool:

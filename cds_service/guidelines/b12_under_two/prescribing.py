@@ -18,7 +18,12 @@ from cds_service.guidelines.b12_under_two.age import (
     fewest_days_since,
     recorded,
 )
-from cds_service.guidelines.b12_under_two.assessment import Assessment, Status, recent
+from cds_service.guidelines.b12_under_two.assessment import (
+    Assessment,
+    Status,
+    extreme_homocysteine,
+    recent,
+)
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Limits, Product, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
 from cds_service.guidelines.b12_under_two.giving import given
@@ -29,6 +34,7 @@ from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
 from cds_service.guidelines.b12_under_two.words import (
     formula_explains_nothing,
+    is_relapse,
     named,
     shown_weight,
     test_notes,
@@ -208,7 +214,7 @@ class Prescriber:
             return None  # "mild" is not known while part of the problem list is missing
         if formula_explains_nothing(facts, self.a):
             return None  # what a healthy child needs, this one gets already
-        if is_relapse(facts, self.a):
+        if is_relapse(facts, self.a, self.g):
             self.notes.append(Note("background", say(Texts.requirement_withheld)))
             return None
         label, kg = say(Texts.maintenance_label), facts.weight.kg
@@ -321,8 +327,10 @@ class Prescriber:
             recommended = False  # someone ordered not to give it: that person is asked first
         if is_asked_first(self.facts, self.a, injecting=parenteral):
             recommended = False
-        if self.facts.worded.malabsorption and not parenteral:
-            recommended = False  # words withhold what the bowel may not take up
+        worded = bool(self.facts.worded.malabsorption or self.facts.worded.inborn)
+        extreme = extreme_homocysteine(self.facts, self.g.limits) is not None
+        if (worded or extreme) and not parenteral:
+            recommended = False  # what the bowel or the cells may not take up is withheld
         return Choice(dose.rule, whole, (drug, *tests), recommended, alone=label)
 
     def _tests_with(self, *, parenteral: bool) -> tuple[PlannedTest, ...]:
@@ -354,14 +362,6 @@ def is_asked_first(facts: Facts, a: Assessment, *, injecting: bool) -> bool:
     less than none."""
     pressing = injecting and (bool(facts.neurological) or a.severity == "severe")
     return bool(facts.therapy.nameless) and not pressing
-
-
-def is_relapse(facts: Facts, a: Assessment) -> bool:
-    """Deficient again, by a level measured after an earlier course that is over."""
-    earlier, level = facts.therapy.earlier, a.status.level
-    if earlier is None or level is None or not a.status.deficient:
-        return False
-    return level.when.first > earlier.when.last
 
 
 def reasons_of(facts: Facts, status: Status) -> tuple[str, ...]:
@@ -444,7 +444,7 @@ def safety_notes(
     treated. ``told`` when the words of the card send for an injection that it does not offer."""
     said = _SafetyNotes(p, indicator)
     drugs = [drug for choice in choices for drug in drugs_of(choice)]
-    said.of_substances(drugs, allergic=allergic)
+    said.of_substances(drugs, allergic=allergic, told=told)
     injecting = any(drug.route != p.g.file.routes.oral for drug in drugs)
     if injecting:
         said.of_injecting()
@@ -456,6 +456,8 @@ def safety_notes(
         said.of_other_orders()
     elif p.a.status.concerned:
         said.of_names()
+    if (drugs or p.a.status.concerned) and not injecting:
+        said.of_malabsorption()
     return said.notes, said.indicator
 
 
@@ -478,12 +480,14 @@ class _SafetyNotes:
     def _ask(self, text: Message) -> None:
         self.notes.append(Note("ask", text))
 
-    def of_substances(self, drugs: Sequence[PlannedDrug], *, allergic: bool) -> None:
+    def of_substances(self, drugs: Sequence[PlannedDrug], *, allergic: bool, told: bool) -> None:
         """Whether cobalamin, and cyanocobalamin, may be given at all."""
         facts = self.p.facts
-        if allergic:
+        if allergic and told:
+            self._say(say(Texts.allergy_told, names=Listed(facts.reactions)), "critical")
+        elif allergic:
             self._say(say(Texts.allergy, names=Listed(facts.reactions)), "critical")
-        elif drugs and facts.possible_reactions:
+        elif (drugs or told) and facts.possible_reactions:
             possible = Listed(facts.possible_reactions)
             self._say(say(Texts.allergy_possible, names=possible), "warning")
         elif drugs and "allergies" in facts.missing | facts.incomplete:
@@ -569,6 +573,9 @@ class _SafetyNotes:
             self._say(say(Texts.looks_like_b12, name=name), "warning")
         for name in self.p.facts.therapy.perhaps:
             self._say(say(Texts.perhaps_b12, name=name), "warning")
+
+    def of_malabsorption(self) -> None:
+        """Words of malabsorption, next to what is swallowed or to nothing."""
         for one in self.p.facts.worded.malabsorption:
             self._say(say(Texts.worded_malabsorption, name=one.name), "warning")
 

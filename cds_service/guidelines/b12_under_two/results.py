@@ -105,7 +105,8 @@ class Lab(Struct, frozen=True, gc=False):
     ``placed`` when a flag or the lower end of its range says whether it is low.
     ``unread`` when a flag or a range was sent that could not be understood: what is not high by
     the rest of it is not normal either. ``worrying`` when it is on the side of disease, by the
-    laboratory or at any age: so it counts where its date may be recent.
+    laboratory or at any age: so it counts where its date may be recent. ``since`` is its date where
+    it is more than a month old and counts as one of today.
     """
 
     value: Decimal
@@ -120,6 +121,7 @@ class Lab(Struct, frozen=True, gc=False):
     unread: bool = False
     placed: bool = False
     worrying: bool = False
+    since: Moment | None = None
 
 
 # --- weight -----------------------------------------------------------------------------------
@@ -532,11 +534,12 @@ def read_lab(
 ) -> Lab | None:
     """A laboratory value in its unit, with the laboratory's own flag; ``None`` if unusable."""
     value, when = measured.value, measured.when
-    if (
-        measured.status not in statuses or measured.about or value is None or when is None
-        or is_ahead(when, on, g.limits)
-    ):  # fmt: skip
+    if measured.status not in statuses or measured.about or when is None:
         return None
+    if is_ahead(when, on, g.limits):
+        return None
+    if value is None:
+        return _flagged_alone(name, measured, when, g)
     number = _in_unit(name, value, g)
     if number is None or number < 0:
         return None
@@ -558,6 +561,24 @@ def read_lab(
         placed=flag != "" or ranged.tells_low,
         unread=ranged.unread or not {"flag", "range"}.isdisjoint(measured.unclear),
         worrying=_worries(name, number, g, high=high, low=low),
+    )
+
+
+def _flagged_alone(name: LabName, measured: Measurement, when: Moment, g: Guideline) -> Lab | None:
+    """A metabolite that the laboratory calls high without a number: above nothing, and raised."""
+    if name not in ("methylmalonate", "homocysteine") or measured.interpretation != "high":
+        return None
+    return Lab(
+        Decimal(0),
+        g.file.texts.flagged_high,
+        when,
+        measured.source,
+        ">",
+        high=True,
+        low=False,
+        flagged=True,
+        name=name,
+        worrying=True,
     )
 
 

@@ -151,7 +151,10 @@ def _card(facts: Facts, g: Guideline, *, everything: bool) -> CannotTell | None:
 def _worded(facts: Facts) -> Iterator[Finding]:
     """Problems whose words alone mean a sign or a cause."""
     worded = facts.worded
-    yield from (*worded.neurological, *worded.suggestive, *worded.screening, *worded.mother)
+    yield from (
+        *worded.inborn, *worded.neurological, *worded.malabsorption, *worded.suggestive,
+        *worded.screening, *worded.mother,
+    )  # fmt: skip
 
 
 def _matters(one: Unread, facts: Facts, g: Guideline) -> bool:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service.clinical import IN_FORCE, PROHIBITED, Medication, Moment, Record, convert
 from cds_service.guidelines.b12_under_two.age import whole_day
 from cds_service.guidelines.b12_under_two.antidote import was_antidote
-from cds_service.guidelines.b12_under_two.data import Guideline, Limits
+from cds_service.guidelines.b12_under_two.data import Dose, Doses, Guideline, Limits
+from cds_service.guidelines.b12_under_two.dosing import doses_within
 from cds_service.guidelines.b12_under_two.products import (
     ProductWay,
     Route,
@@ -21,6 +23,8 @@ from cds_service.guidelines.b12_under_two.products import (
     recognise,
 )
 from cds_service.guidelines.b12_under_two.prohibitions import Prohibition, prohibition_of
+from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
+from cds_service.guidelines.tables import Reasoning
 
 
 class Therapy(Struct, frozen=True):
@@ -34,7 +38,8 @@ class Therapy(Struct, frozen=True):
     doses within one episode of today. ``antidotes``, ordered or given against cyanide, are none of
     it. ``episode`` is all that was ordered, given or stated to be taken since the course began, by
     any route, and what may reach into it, since no one says when it ended. ``prohibited`` must not
-    be given."""
+    be given. ``doses`` are what was given of a course of which nothing else is known, and
+    ``broken_off`` is a course that was begun and is not continued: no treatment any more."""
 
     active: tuple[Medication, ...] = ()
     start: Moment | None = None
@@ -48,6 +53,8 @@ class Therapy(Struct, frozen=True):
     nameless: int = 0
     given_like_b12: tuple[str, ...] = ()
     unknown_given: int = 0
+    doses: tuple[Medication, ...] = ()
+    broken_off: BrokenOff | None = None
     folic_acid_alone: str = ""
     requirement_level: str = ""
     given: bool = False
@@ -71,6 +78,11 @@ class Therapy(Struct, frozen=True):
     def current(self) -> bool:
         """Ordered now, or given in the current episode: a second course must not be started."""
         return self.is_active or self.given
+
+    @property
+    def is_held(self) -> bool:
+        """All that is ordered is on hold and nothing is given: it treats no one."""
+        return self.on_hold and not self.given
 
 
 #: Of orders and of what is stated to be taken: never was, or no one knows that it was.
@@ -108,6 +120,13 @@ class Span(NamedTuple):
     @property
     def given(self) -> bool:
         return self.taken.kind == "administration"
+
+
+class BrokenOff(NamedTuple):
+    """A course that was begun and is not continued: how many doses, and when the last was given."""
+
+    doses: int
+    last: Moment
 
 
 class Earlier(NamedTuple):
@@ -319,6 +338,7 @@ class _Found:
             nameless=self._nameless,
             given_like_b12=tuple(self._given_names),
             unknown_given=self._unknown_given,
+            doses=_doses_alone(course) if set(running) <= {one.taken for one in course} else (),
             folic_acid_alone="" if active else self._folic,
             given=bool(self._administered),
             running=running,
@@ -329,6 +349,89 @@ class _Found:
             episode=self._episode(course, start) if running else (),
             dates=tuple(day for it in self._in_order() for day in (it.begun.first, it.end)),
         )
+
+
+def not_continued(
+    therapy: Therapy, on: date, g: Guideline, why: Reasoning, *, low: bool, signs: bool
+) -> Therapy:
+    """The same, without a course that was begun and is not continued where the level is ``low`` all
+    the same: a dose or two of one do not make a child a treated one."""
+    doses = therapy.doses
+    dated = [one.authored for one in doses if one.authored is not None]
+    if not dated:
+        return therapy
+    last = max(dated, key=lambda one: (one.last, one.instant))
+    regimen = _regimen_for(therapy.route, g.file.doses, signs=signs)
+    phase = regimen.phases[0]
+    amounts = [_amount_of(one, regimen.amount) for one in doses]
+    asked = DuplicationFacts(
+        low=low,
+        share=sum(amounts, Decimal(0)) / in_two_weeks(regimen),
+        overdue=(on - last.last).days - int(phase.period * DAYS_OF[phase.period_unit]),
+    )
+    if not why.row(g.tables.duplication, "DUP-06", asked):
+        return therapy
+    return structs.replace(
+        therapy,
+        start=None,
+        route="unknown",
+        given=False,
+        running=(),
+        doses=(),
+        episode=(),
+        earlier=Earlier(last, is_open=False),
+        broken_off=BrokenOff(len(doses), last),
+    )
+
+
+def _regimen_for(route: Route, doses: Doses, *, signs: bool) -> Dose:
+    """What would be given by the way that was begun."""
+    if route in ("oral", "other"):
+        return doses.oral_regimen
+    return doses.neurological_injections if signs else doses.weekly_injections
+
+
+def _amount_of(dose: Medication, usual: Decimal) -> Decimal:
+    """What was given, in micrograms; the ``usual`` dose where that cannot be read."""
+    amount = amount_given(dose)
+    return usual if amount is None else amount
+
+
+def amount_given(dose: Medication) -> Decimal | None:
+    """The micrograms of a dose that was given; ``None`` where not all of it can be read."""
+    amounts = [convert(one.amount, "ug") if one.amount else None for one in dose.doses]
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal(0)) if known and len(known) == len(amounts) else None
+
+
+#: The days that what begins a treatment is judged by (policy), and those of a unit of a period.
+TWO_WEEKS = Decimal(14)
+DAYS_OF: Mapping[str, Decimal] = {
+    "d": Decimal(1), "wk": Decimal(7), "mo": Decimal(30), "a": Decimal(365),
+}  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def in_two_weeks(dose: Dose) -> Decimal:
+    """What its phases give in two weeks, one after the other: the same for every child."""
+    left, doses = TWO_WEEKS, 0
+    for phase in dose.phases:
+        if left <= 0:
+            break
+        lasts = min(left, Decimal(phase.duration) * DAYS_OF[phase.duration_unit])
+        span = phase.period * DAYS_OF[phase.period_unit]
+        doses += min(
+            doses_within(Decimal(phase.frequency), Decimal(span), lasts), phase.count or 99
+        )
+        left -= lasts
+    return dose.amount * doses
+
+
+def _doses_alone(course: Sequence[Span]) -> tuple[Medication, ...]:
+    """The doses of a course; none where an order of more than a day is a part of it too."""
+    if any(not one.given and one.end > one.begun.first for one in course):
+        return ()
+    return tuple(one.taken for one in course if one.given)
 
 
 def _start(course: Sequence[Span]) -> Moment | None:

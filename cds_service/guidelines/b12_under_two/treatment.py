@@ -13,6 +13,8 @@ from cds_service.guidelines.b12_under_two.age import add_months, days_since, rec
 from cds_service.guidelines.b12_under_two.assessment import (
     Assessment,
     at_risk,
+    extreme_homocysteine,
+    fallen_extremes,
     told_risk,
     untreated_low,
 )
@@ -23,7 +25,6 @@ from cds_service.guidelines.b12_under_two.prescribing import (
     dose_notes,
     drugs_of,
     is_asked_first,
-    is_relapse,
     safety_notes,
 )
 from cds_service.guidelines.b12_under_two.results import Level
@@ -35,8 +36,11 @@ from cds_service.guidelines.b12_under_two.words import (
     CardValues,
     earlier_course,
     finding_notes,
+    is_relapse,
+    lasting,
     named,
     nothing_to_say,
+    shown_dated,
     shown_labs,
     shown_risks,
     test_notes,
@@ -69,15 +73,24 @@ def choose_route(
         severity=a.severity,
         signs=bool(facts.neurological),
         under_one_month=facts.age.under_one_month,
-        treated=facts.therapy.current,
+        treated=facts.therapy.current and (not facts.therapy.is_held or a.status.concerned),
         set_aside=ignoring_treatment,
         lasting=bool(facts.malabsorption_permanent),
         unplaced=a.status.unplaced,
         suspicion=a.suspicion,
-        worded=bool(facts.worded.neurological),
+        worded=bool(facts.perhaps_neurological),
+        worded_inborn=bool(facts.worded.inborn),
+        worded_malabsorption=bool(facts.worded.malabsorption),
+        unconfirmed=_is_unconfirmed(facts),
         alarmed=a.signs.alarm == "warning",
     )
     return why.first(g.tables.route, asked).rule
+
+
+def _is_unconfirmed(facts: Facts) -> bool:
+    """Words of a sign, or a positive newborn screening, ask for metabolites, and none is known."""
+    measured = facts.labs.get("methylmalonate") or facts.labs.get("homocysteine")
+    return not measured and bool(facts.worded.neurological or facts.screening)
 
 
 # --- the card -----------------------------------------------------------------------------------
@@ -104,12 +117,13 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
     antidote = _antidote_in_force(facts)
     if prescriber.minds("SAF-05b") or antidote or facts.leber_in_words:
         offer = structs.replace(offer, choices=_left_open(offer.choices))
+    told = _tells_to_inject(advice, facts, a)
     safety, indicator = safety_notes(
         offer.choices,
         offer.indicator,
         prescriber,
-        allergic=allergic and prescriber.safety.concerned,
-        told=_tells_to_inject(advice, facts, a),
+        allergic=allergic and (prescriber.safety.concerned or told),
+        told=told,
     )
     urgency = _urgency_notes(facts, a)
     suspected = a.suspicion if advice.kind == "suspected" else ""
@@ -122,13 +136,14 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
             *finding_notes(facts, a, g),
             *urgency,
             *_sign_notes(advice, facts, a, g),
+            *_homocysteine_notes(advice, facts, a, g),
             *([Note("before", say(Texts.samples_first))] if suspected else []),
             *safety,
             *antidote,
             *offer.notes,
             *dose_notes(offer.choices, prescriber),
             *prescriber.notes,
-            *_treatment_notes(advice, facts, a),
+            *_treatment_notes(advice, facts, a, g),
         ),
         choices=offer.choices,
         selection=offer.selection,
@@ -143,7 +158,8 @@ def _tells_to_inject(advice: Advice, facts: Facts, a: Assessment) -> bool:
     if advice.kind == "suspected":
         return a.suspicion != "ETI-01d"
     said = a.status.deficient and facts.age.under_one_month  # RTE-02 names the product itself
-    return bool(facts.worded.neurological) and a.status.concerned and not said
+    held = (*facts.perhaps_neurological, *facts.worded.inborn)
+    return bool(held) and a.status.concerned and not said
 
 
 def requirement_card(
@@ -156,7 +172,7 @@ def requirement_card(
     p = Prescriber(facts, a, g, why)
     if p.minds("SAF-05") or p.minds("SAF-01") or g.file.policy.first_line == "age_based_daily":
         return []
-    found = None if is_relapse(facts, a) else p.requirement()
+    found = None if is_relapse(facts, a, g) else p.requirement()
     if not p.notes:
         return []
     rule = found[0].rule if found is not None else route
@@ -205,10 +221,15 @@ def _offer(route: str, advice: Advice, p: Prescriber, *, allergic: bool, leber: 
     if advice.kind == "clarify":
         return _clarification(route, advice, indicator, p, allergic=allergic)
     wanted = _tests_without_treatment(advice, p)
-    warns = advice.tests == "open question" and (p.neuro or p.a.signs.alarm == "warning")
+    warns = advice.tests == "open question" and _is_alarming(p)
     # an allergy may have withheld the treatment
     urgent = p.neuro or advice.injects or advice.kind == "choose" or warns
     return _tests(route, wanted, "warning" if warns else indicator, p, urgent=urgent)
+
+
+def _is_alarming(p: Prescriber) -> bool:
+    """What asks for a test is worth a warning."""
+    return p.neuro or p.a.signs.alarm == "warning" or p.a.status.rule == "STAT-07c"
 
 
 def _suspected(route: str, p: Prescriber, *, allergic: bool) -> _Offer:
@@ -294,12 +315,12 @@ def _treatment(advice: Advice, indicator: Indicator, p: Prescriber, *, leber: bo
     if leber and not advice.injects:
         regimens = ("weekly injections",)
     if "daily requirement" not in regimens:
-        if p.facts.worded.neurological and regimens[0] == "weekly injections":
+        if p.facts.perhaps_neurological and regimens[0] == "weekly injections":
             regimens = (*regimens, "alternate-day injections")  # if the words are a sign
         found = [p.offer(one, recommended=one == regimens[0]) for one in regimens]
         return _Offer(indicator, tuple([one for one in found if one is not None]))
     if p.g.file.policy.first_line != "age_based_daily":
-        if is_relapse(p.facts, p.a):
+        if is_relapse(p.facts, p.a, p.g):
             p.notes.append(Note("background", say(Texts.requirement_withheld)))
         return _Offer(indicator, (p.oral(recommended=True),))
     requirement = p.maintenance(recommended=True)
@@ -316,10 +337,11 @@ def _clarification(
     """Tests; with a neurological sign treatment after sampling, offered and not recommended."""
     facts, a = p.facts, p.a
     wanted = monitoring.clarify(facts, a, p.g, p.why)
-    worded = bool(facts.worded.neurological)
+    worded = bool(facts.perhaps_neurological)
     level = a.status.level
     low = untreated_low(facts, level, p.g.limits) if level is not None else None
-    pressing = at_risk(a.cause) or worded or low is not None
+    pressing = at_risk(a.cause) or worded or low is not None or bool(facts.worded.inborn)
+    pressing = pressing or bool(fallen_extremes(facts, p.g.limits))
     indicator = most_urgent(indicator, "warning" if pressing else "info")
     notes = [Note("safety", _not_undone(low))] if low is not None else []
     urgent = p.neuro or worded
@@ -364,7 +386,7 @@ def _tests_without_treatment(advice: Advice, p: Prescriber) -> list[monitoring.W
     if advice.tests == "repeat":
         return [("b12", add_months(on, int(g.file.constants.adequate_repeat.value)))]
     metabolites: list[monitoring.Wanted] = [("mma", on), ("homocysteine", on)]
-    if status.name == "adequate with signs":
+    if status.name in ("adequate with signs", "adequate", "probably adequate"):
         again = monitoring.repeated_metabolites(facts, p.a, g)
         return [*monitoring.without_result(metabolites, facts, g), *again]
     if status.unplaced:
@@ -382,14 +404,38 @@ def _sign_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> li
     if facts.screening and not a.status.deficient and advice.kind != "nothing":
         positive = say(Texts.screening_positive, names=Listed(facts.screening))
         notes.append(Note("finding", positive))
+    notes += _held_by_words(advice, facts, a)
     worded = tuple([one.name for one in facts.worded.neurological])
-    if worded and a.status.concerned and advice.kind != "choose":
-        notes.append(Note("safety", say(Texts.neurological_words, names=Listed(worded))))
     suggestive = [one.name for one in (*facts.worded.suggestive, *facts.worded.weak)]
     in_words = tuple(dict.fromkeys([*worded, *suggestive]))
     if in_words:
         notes.append(Note("caution", say(Texts.by_words, names=Listed(in_words))))
     return notes
+
+
+def _held_by_words(advice: Advice, facts: Facts, a: Assessment) -> Iterator[Note]:
+    """What words hold back, unless it is what the card is about."""
+    choosing = "" if advice.kind != "choose" else advice.regimens[0]
+    if advice.kind == "clarify" and a.status.level is not None and not facts.neurological:
+        choosing = advice.regimens[0]
+    perhaps = tuple([one.name for one in facts.perhaps_neurological])
+    if perhaps and a.status.concerned and choosing != "alternate-day injections":
+        yield Note("safety", say(Texts.neurological_words, names=Listed(perhaps)))
+    inborn = tuple([one.name for one in facts.worded.inborn])
+    if inborn and advice.kind != "nothing" and choosing != "weekly injections":
+        yield Note("safety", say(Texts.inborn_words, names=Listed(inborn)))
+
+
+def _homocysteine_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
+    """A homocysteine as high as in an inborn error, where the level may explain it or a later value
+    is lower: the specialist is still asked."""
+    high = fallen_extremes(facts, g.limits)
+    if a.suspected or not high or advice.kind in ("nothing", "specialist"):
+        return []
+    shown = shown_dated(high, facts.on, g)
+    stands = extreme_homocysteine(facts, g.limits) is not None
+    text = say(Texts.cobalamin_c if stands else Texts.homocysteine_fell, values=shown)
+    return [Note("safety", text)]
 
 
 def _unmeasured_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
@@ -400,7 +446,7 @@ def _unmeasured_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Not
     if a.signs.severe_anaemia and len(raised) == _BOTH:
         yield Note("safety", say(Texts.treat_severe_anaemia))
     if facts.malabsorption_permanent:
-        yield Note("course", say(Texts.lasting_cause))
+        yield Note("course", lasting(facts))
     risk = () if at_risk(a.cause) else told_risk(facts)
     if risk:
         yield Note("why", say(Texts.told_risk, names=shown_risks(risk, facts, g)))
@@ -416,18 +462,21 @@ def _urgency_notes(facts: Facts, a: Assessment) -> list[Note]:
     if since is None:
         return []
     days = untreated_days(since, facts.on)
-    waited = say(Texts.urgent_untreated, date=recorded(since), days=days)
-    notes = [Note("safety", waited)]
+    date = recorded(since)
     if a.same_day:
-        notes.append(Note("advice", say(Texts.urgent_same_day)))
-    return notes
+        return [Note("safety", say(Texts.urgent_same_day, date=date, days=days))]
+    return [Note("safety", say(Texts.urgent_untreated, date=date, days=days))]
 
 
-def _treatment_notes(advice: Advice, facts: Facts, a: Assessment) -> list[Note]:
+def _treatment_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
     """Treatment there is or was, and how long it will be needed."""
     therapy = facts.therapy
     notes: list[Note] = []
-    if therapy.earlier is not None and is_relapse(facts, a):
+    broken_off = therapy.broken_off
+    if broken_off is not None:
+        last, count = recorded(broken_off.last), broken_off.doses
+        notes.append(Note("safety", say(Texts.broken_off, count=count, date=last)))
+    elif therapy.earlier is not None and is_relapse(facts, a, g):
         notes.append(Note("ask", say(Texts.relapse, course=earlier_course(therapy.earlier))))
     elif therapy.earlier is not None:
         course = earlier_course(therapy.earlier)
@@ -436,7 +485,7 @@ def _treatment_notes(advice: Advice, facts: Facts, a: Assessment) -> list[Note]:
         level = say(Texts.requirement_level, name=therapy.requirement_level)
         notes.append(Note("finding", level))
     if facts.malabsorption_permanent and a.status.deficient:
-        notes.append(Note("course", say(Texts.lasting_cause)))
+        notes.append(Note("course", lasting(facts)))
     if advice.kind == "specialist" and therapy.active:
         notes.append(Note("finding", say(Texts.active_now, order=order_names(facts))))
     return notes
@@ -473,18 +522,28 @@ def _card_of_clarifying(route: str, advice: Advice, facts: Facts, a: Assessment)
         return "RTE-02" if facts.age.under_one_month else "RTE-08.signs"
     if a.status.level is None:
         return "RTE-08.diagnosis"
+    if facts.perhaps_neurological and not facts.age.under_one_month:
+        return "RTE-08.words"
     return _card_of_a_question(route, facts, a) if advice.tests == "open question" else route
 
 
 def _card_of_a_question(route: str, facts: Facts, a: Assessment) -> str:
     """What asks for a test: the signs with a normal level, a level that cannot be placed, the
     screening, what suggests a deficiency, or else a neurological sign or a cause."""
+    if a.status.name in ("adequate", "probably adequate"):
+        if facts.worded.inborn:
+            return "RTE-10.inborn"
+        return "RTE-10.screening" if facts.screening else "RTE-10.words"
     if a.status.name == "adequate with signs":
+        if a.status.rule == "STAT-07c":
+            return "RTE-10.marked"
         return "RTE-10.signs" if facts.neurological else "RTE-10.metabolites"
     if a.status.unplaced:
         level = a.status.level
         overtaken = level is not None and level.overtaken
         return "RTE-10.overtaken" if overtaken else "RTE-10.unplaced"
+    if facts.worded.inborn and a.signs.rule in ("", "SIGN-02b"):
+        return "RTE-10.inborn"
     if facts.screening:
         return "RTE-10.screening"
     if a.signs.suggestive and not facts.neurological:

@@ -250,6 +250,8 @@ def _reason(kind: str, measured: Measurement, on: date, g: Guideline) -> Reason 
         return "date"
     if kind in _ANSWERED:
         return None
+    if kind in ("methylmalonate", "homocysteine") and measured.interpretation == "high":
+        return "unit" if measured.value and as_compared(kind, measured.value, g) is None else None
     number = as_compared(kind, measured.value, g) if measured.value is not None else None
     if measured.value is not None and number is None:
         return "unit"

@@ -14,8 +14,8 @@ from cds_service.guidelines.b12_under_two.assessment import (
     Assessment,
     extreme_homocysteine,
     is_high,
+    newest_unsettled,
     raised_in_newborn,
-    recent,
 )
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
@@ -89,6 +89,8 @@ NEEDS: Mapping[str, Message] = {
     "tasks": say(Texts.need_tasks),
 }
 
+#: So many problems that were not judged are named; the rest are counted.
+_MOST_NAMES = 5
 #: Where a cause is recorded.
 OF_CAUSES = ("conditions", "feeding", "procedures", "family")
 
@@ -196,14 +198,27 @@ def shown_extremes(facts: Facts, a: Assessment, g: Guideline) -> Listed:
     of age one is enough."""
     if not a.suspected:
         return shown_labs(raised_in_newborn(facts, g.limits), g)
-    window = g.limits.labs_recent
     homocysteine = extreme_homocysteine(facts, g.limits)
     if homocysteine is None and a.suspicion != "ETI-01c":
-        homocysteine = recent(facts, "homocysteine", window, above=True)
-    found = [homocysteine, recent(facts, "methylmalonate", window, above=True)]
+        homocysteine = newest_unsettled(facts, "homocysteine", g.limits)
+    found = [homocysteine, newest_unsettled(facts, "methylmalonate", g.limits)]
     if a.suspicion == "ETI-01d":
         found = [one for one in found if is_high(facts, one, g.limits)]
-    return shown_labs([one for one in found if one is not None], g)
+    return shown_dated([one for one in found if one is not None], facts.on, g)
+
+
+def shown_dated(labs: Iterable[Lab], on: date, g: Guideline) -> Listed:
+    """Laboratory values by name, those of more than a month ago with their date."""
+    return Listed(
+        tuple(
+            [
+                shown if recently else say(Texts.dated, what=shown, date=recorded(lab.when))
+                for lab in labs
+                for shown in shown_labs([lab], g).items
+                for recently in [g.limits.labs_recent.holds(fewest_days_since(lab.when, on))]
+            ]
+        )
+    )
 
 
 def headline_level(facts: Facts, a: Assessment, g: Guideline) -> Message:
@@ -277,11 +292,17 @@ class CardValues(dict[str, Value]):
             for choice in self.choices
             if any(isinstance(plan, PlannedDrug) for plan in choice.plans)
         ]
+        if self.facts.reactions:
+            return say(Texts.suspected_then_allergic)
         asks = bool(drugs) and not any(drugs)
         return say(Texts.suspected_then_ask if asks else Texts.suspected_then_inject)
 
     def of_graded(self) -> Value:
-        return _graded(self.a)
+        if self.a.untreated_since:
+            return self["untreated"]
+        if is_relapse(self.facts, self.a, self.g):
+            return say(Texts.headline_relapse)
+        return "" if self.facts.unjudged else _graded(self.a)
 
     def of_moderate(self) -> Value:
         return _moderate(self.a)
@@ -291,7 +312,7 @@ class CardValues(dict[str, Value]):
         return say(Texts.verdict_functional if functional else Texts.verdict_deficient)
 
     def of_signs(self) -> Value:
-        unread = self.facts.not_all_read("conditions")
+        unread = self.facts.unjudged or self.facts.not_all_read("conditions")
         none = say(Texts.not_all_read if unread else Texts.none_recorded)
         signs = named(self.facts.neurological)
         return Listed(signs.items, "conjunction") if isinstance(signs, Listed) else none
@@ -308,7 +329,18 @@ class CardValues(dict[str, Value]):
         return Listed(self.facts.screening)
 
     def of_worded(self) -> Value:
-        return Listed(tuple([one.name for one in self.facts.worded.neurological]))
+        return Listed(tuple([one.name for one in self.facts.perhaps_neurological]))
+
+    def of_worded_inborn(self) -> Value:
+        return Listed(tuple([one.name for one in self.facts.worded.inborn]))
+
+    def of_worded_malabsorption(self) -> Value:
+        return Listed(tuple([one.name for one in self.facts.worded.malabsorption]))
+
+    def of_nothing_worse(self) -> Value:
+        """Why treatment by mouth will do, as far as that is known."""
+        judged = not self.facts.unjudged
+        return say(Texts.nothing_worse if judged else Texts.nothing_worse_judged)
 
     def of_named(self) -> Value:
         return Listed(self.facts.therapy.doubtful)
@@ -332,6 +364,9 @@ class CardValues(dict[str, Value]):
 
     def of_lasting(self) -> Value:
         return named(self.facts.malabsorption_permanent)
+
+    def of_until(self) -> Value:
+        return say(Texts.until_absorption) if self.facts.enterocolitis else ""
 
     def of_inborn(self) -> Value:
         return named(self.facts.inborn)
@@ -364,11 +399,30 @@ class CardValues(dict[str, Value]):
     def of_metabolites(self) -> Value:
         return shown_labs(self.a.status.high_metabolites, self.g)
 
-    def of_deficient(self) -> Value:
-        return self.g.limits.b12_deficient.value
+    def of_unclear(self) -> Value:
+        """Why a level settles nothing: it is between the limits, or another disagrees with it."""
+        level, limits = self.a.status.level, self.g.limits
+        if level is not None and level.verdict != "borderline":
+            return say(Texts.unclear)
+        low, high = limits.b12_deficient.value, limits.b12_adequate.value
+        return say(Texts.unclear_between, deficient=low, adequate=high)
 
-    def of_adequate(self) -> Value:
-        return self.g.limits.b12_adequate.value
+
+def is_relapse(facts: Facts, a: Assessment, g: Guideline) -> bool:
+    """Deficient again, by a level measured after an earlier course that is over; not within the two
+    weeks in which an order that was only stopped goes on to act."""
+    earlier, level = facts.therapy.earlier, a.status.level
+    if earlier is None or level is None or not a.status.deficient:
+        return False
+    if facts.therapy.broken_off is not None:
+        return False
+    days = (level.when.first - earlier.when.last).days
+    return g.limits.course_gap.holds(days)
+
+
+def lasting(facts: Facts) -> Message:
+    """How long a cause lasts that never passes, or may not."""
+    return say(Texts.lasting_enterocolitis if facts.enterocolitis else Texts.lasting_cause)
 
 
 def shown_value(level: Level) -> Message:
@@ -519,7 +573,7 @@ def _beyond_the_age(lab: Lab, g: Guideline) -> bool:
 def _severity_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
     if a.severity is None or (a.suspected and a.severity == "mild"):
         return  # nothing about a child with a suspected inborn error is called mild
-    if facts.worded.neurological and a.severity != "severe":
+    if facts.perhaps_neurological and a.severity != "severe":
         return  # not known while words may be a neurological sign
     if a.severity_because:
         section: Section = "why" if a.severity == "severe" else "finding"
@@ -558,6 +612,11 @@ def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:
     others = [one for one in signs if one.name not in told]
     if others and a.severity != "severe":
         yield Note("finding", say(Texts.problems, names=named(others)))
+    if facts.unjudged:
+        unjudged = Listed(tuple(map(plain_case, facts.unjudged[:_MOST_NAMES])))
+        left = len(facts.unjudged) - _MOST_NAMES
+        more = say(Texts.unjudged_more, names=unjudged, count=left)
+        yield Note("caution", more if left > 0 else say(Texts.unjudged, names=unjudged))
     if facts.malabsorption_possible:
         names = named(facts.malabsorption_possible)
         yield Note("finding", say(Texts.possible_malabsorption, names=names))

@@ -15,7 +15,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.dosing import says_more
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards
-from cds_service.guidelines.b12_under_two.order_checks.course import TWO_WEEKS, Course
+from cds_service.guidelines.b12_under_two.order_checks.course import Course
 from cds_service.guidelines.b12_under_two.order_checks.one_order import (
     amounts,
     child_facts,
@@ -28,6 +28,7 @@ from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.order import Answer, OrderFacts
+from cds_service.guidelines.b12_under_two.therapy import TWO_WEEKS
 from cds_service.guidelines.b12_under_two.words import named, shown_extremes
 from cds_service.guidelines.engine import Choice, Note, Outcome, Recommend
 from cds_service.guidelines.tables import Reasoning, first_match

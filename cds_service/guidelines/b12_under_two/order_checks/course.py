@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import NamedTuple
 
-from cds_service.clinical import Medication, Phase, convert
 from cds_service.guidelines.b12_under_two.assessment import Assessment
-from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Schedule
-from cds_service.guidelines.b12_under_two.dosing import Line, doses_within, shown_dose
+from cds_service.guidelines.b12_under_two.data import Guideline, Schedule
+from cds_service.guidelines.b12_under_two.dosing import Line, shown_dose
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
-from cds_service.guidelines.b12_under_two.therapy import Span
+from cds_service.guidelines.b12_under_two.therapy import (
+    TWO_WEEKS,
+    Span,
+    amount_given,
+    in_two_weeks,
+)
 
-#: The days that are compared (policy), and those of each unit of a period.
-TWO_WEEKS = Decimal(14)
-_DAYS: Mapping[str, Decimal] = {
-    "d": Decimal(1), "wk": Decimal(7), "mo": Decimal(30), "a": Decimal(365),
-}  # fmt: skip
 #: How far a dose may be from a published one.
 _LEAST, _MOST = Decimal("0.9"), Decimal("1.1")
 
@@ -97,11 +96,11 @@ class Course:
         """What the recommended regimen for this child and the route of ``order`` gives in two
         weeks; where no route is known, the route that gives less."""
         doses = self.g.file.doses
-        by_mouth = _of_regimen(doses.oral_regimen)
+        by_mouth = in_two_weeks(doses.oral_regimen)
         if order.ways and not order.injected:
             return by_mouth
         signs = bool(self._facts.neurological)
-        injected = _of_regimen(doses.neurological_injections if signs else doses.weekly_injections)
+        injected = in_two_weeks(doses.neurological_injections if signs else doses.weekly_injections)
         return injected if order.injected else min(by_mouth, injected)
 
     def given(self, order: Order) -> Decimal | None:
@@ -182,7 +181,7 @@ class Course:
         day = span.begun.first
         if span.given:
             swallowed = span.route in ("oral", "other")
-            dose = _Dose(_given(span.taken), injected=not swallowed)
+            dose = _Dose(amount_given(span.taken), injected=not swallowed)
             return _Part(order, day, begun=True, dose=dose)
         running = span.taken in self._facts.therapy.running
         lasted = Decimal((span.end - day).days + 1)
@@ -285,29 +284,3 @@ def _in_two_weeks(parts: Sequence[_Part], first: date) -> Decimal | None:
             given += amount
             apart += Decimal(0) if any(it.covers(one.day) for it in parts) else amount
     return max(ordered + apart, given)
-
-
-def _given(one: Medication) -> Decimal | None:
-    amounts = [convert(dose.amount, "ug") if dose.amount else None for dose in one.doses]
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known, Decimal(0)) if known and len(known) == len(amounts) else None
-
-
-@lru_cache(maxsize=64)
-def _of_regimen(dose: Dose) -> Decimal:
-    """What its phases give in two weeks, one after the other: the same for every child."""
-    left, doses = TWO_WEEKS, 0
-    for phase in dose.phases:
-        if left <= 0:
-            break
-        lasts = min(left, _lasting(phase))
-        span = phase.period * _DAYS[phase.period_unit]
-        doses += min(
-            doses_within(Decimal(phase.frequency), Decimal(span), lasts), phase.count or 99
-        )
-        left -= lasts
-    return dose.amount * doses
-
-
-def _lasting(phase: Phase) -> Decimal:
-    return Decimal(phase.duration) * _DAYS[phase.duration_unit]

@@ -86,8 +86,8 @@ def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
 
 
 def _held_by_words(facts: Facts) -> tuple[Finding, ...]:
-    """Words without a code against a dose by mouth."""
-    return (*facts.worded.neurological, *facts.worded.malabsorption)
+    """Words without a code, and diseases of the nervous system, against a dose by mouth."""
+    return (*facts.perhaps_neurological, *facts.worded.malabsorption, *facts.worded.inborn)
 
 
 def child_facts(facts: Facts, a: Assessment, g: Guideline) -> OrderFacts:

@@ -181,7 +181,8 @@ class Regimens:
             notes, _ = safety_notes([choice], card.indicator, prescriber, allergic=False)
         safety = tuple([one for one in notes if one.section in _OF_SAFETY])
         in_words = self.g.tables.route[self._route].then.kind == "choose"
-        return Regimen(drug, safety, bool(choice.recommended) or not in_words)
+        unsure = in_words or bool(self.facts.worded.inborn)
+        return Regimen(drug, safety, (bool(choice.recommended) and not unsure) or not unsure)
 
     # --- ways to put an order right ---------------------------------------------------------------
 

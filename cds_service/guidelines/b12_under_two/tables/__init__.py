@@ -212,7 +212,7 @@ def make_tables(limits: Limits) -> Tables:
         urgency=urgency_table(limits, said["urgency"]),
         route=route_table(said["route"]),
         dose=dose_table(said["dose"]),
-        duplication=duplication_table(said["duplication"]),
+        duplication=duplication_table(limits, said["duplication"]),
         safety=safety_table(limits, said["safety"]),
         monitoring=monitoring_table(limits, said["monitoring"]),
         mother=mother_table(said["mother"]),

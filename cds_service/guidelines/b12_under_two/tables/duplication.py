@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from msgspec import Struct
 
+from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.b12_under_two.products import Route
-from cds_service.guidelines.tables import Row, Table, TableWords, all_of, any_of, is_one_of, some
+from cds_service.guidelines.tables import (
+    Row,
+    Table,
+    TableWords,
+    all_of,
+    any_of,
+    is_one_of,
+    meets,
+    none,
+    some,
+)
 
 
 class DuplicationFacts(Struct, frozen=True):
@@ -13,7 +26,10 @@ class DuplicationFacts(Struct, frozen=True):
     orders in force. ``injections`` when the child would be injected if it were not treated.
     ``draft_repeats`` when an order being written repeats one in force, or another being written,
     by the same route, which the order checks find out. ``several`` when more than one is in
-    force, one that is vitamin B12 by its name alone among them."""
+    force, one that is vitamin B12 by its name alone among them. Of doses that were given though
+    nothing is in force: ``share`` of the regimen's first two weeks they are, ``overdue`` for how
+    many days the next would have been due, and ``low`` that the level, or without one the problem
+    list, still says deficient or borderline."""
 
     active: int = 0
     draft_repeats: bool = False
@@ -22,9 +38,12 @@ class DuplicationFacts(Struct, frozen=True):
     signs: bool = False
     ended: int = 0
     several: bool = False
+    share: Decimal | None = None
+    overdue: int | None = None
+    low: bool = False
 
 
-def duplication_table(words: TableWords) -> Table[DuplicationFacts, None]:
+def duplication_table(limits: Limits, words: TableWords) -> Table[DuplicationFacts, None]:
     f = DuplicationFacts
     return Table.of(
         "duplication",
@@ -43,6 +62,16 @@ def duplication_table(words: TableWords) -> Table[DuplicationFacts, None]:
             ),
             Row("DUP-04", some(f.ended), None),
             Row("DUP-05", f.several, None),
+            Row(
+                "DUP-06",
+                all_of(
+                    none(f.active),
+                    f.low,
+                    meets(f.share, limits.course_scant),
+                    meets(f.overdue, limits.dose_overdue),
+                ),
+                None,
+            ),
         ),
         words,
         first=False,

@@ -221,7 +221,7 @@ def response_table(limits: Limits, words: TableWords) -> Table[ResponseFacts, Fo
                     known(f.level),
                     any_of(meets(f.level, limits.b12_deficient), not_(grown)),
                 ),
-                Follow(),
+                Follow(metabolites=True),
             ),
             Row("FU-05b", all_of(in_time, known(f.level)), Follow(metabolites=True)),
             Row("FU-13", otherwise, None),

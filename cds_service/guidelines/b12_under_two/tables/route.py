@@ -28,8 +28,11 @@ class RouteFacts(Struct, frozen=True):
     or given now; ``set_aside`` asks what would be right if there were no treatment. ``lasting``
     is a cause of malabsorption that never passes, ``unplaced`` a current result on neither side
     of the limits. ``suspicion`` is the row of the table ETI that suspects an inborn error from the
-    metabolites. ``worded`` when words without a code say a neurological sign, ``alarmed`` when
-    the signs of a child without a usable level are a warning."""
+    metabolites. ``worded`` when words without a code say a neurological sign, or a disease of the
+    nervous system is recorded, ``worded_inborn`` when words say an inborn error of cobalamin and
+    ``worded_malabsorption`` when they say malabsorption. ``unconfirmed`` when words of a sign or a
+    positive newborn screening ask for metabolites that were never measured, ``alarmed`` when the
+    signs of a child without a usable level are a warning."""
 
     cause: Cause = "unknown"
     status: StatusName = "unknown"
@@ -43,6 +46,9 @@ class RouteFacts(Struct, frozen=True):
     unplaced: bool = False
     suspicion: str = ""
     worded: bool = False
+    worded_inborn: bool = False
+    worded_malabsorption: bool = False
+    unconfirmed: bool = False
     alarmed: bool = False
 
 
@@ -106,6 +112,16 @@ def route_table(words: TableWords) -> Table[RouteFacts, Advice]:
             Advice("choose", ("alternate-day injections",)),
         ),
         Row(
+            "RTE-05c",
+            all_of(f.deficient, f.worded_inborn),
+            Advice("choose", ("weekly injections",)),
+        ),
+        Row(
+            "RTE-05d",
+            all_of(f.deficient, f.worded_malabsorption),
+            Advice("choose", ("weekly injections",)),
+        ),
+        Row(
             "RTE-06",
             all_of(f.deficient, is_one_of(f.severity, "moderate")),
             Advice("treat", ("oral regimen", "weekly injections")),
@@ -128,7 +144,14 @@ def route_table(words: TableWords) -> Table[RouteFacts, Advice]:
         ),
         Row(
             "RTE-10",
-            any_of(is_one_of(f.status, "adequate with signs", "unknown at risk"), f.unplaced),
+            any_of(
+                is_one_of(f.status, "adequate with signs", "unknown at risk"),
+                f.unplaced,
+                all_of(
+                    any_of(f.worded_inborn, f.unconfirmed),
+                    is_one_of(f.status, "adequate", "probably adequate"),
+                ),
+            ),
             Advice("test", tests="open question"),
         ),
         Row("RTE-11b", is_one_of(f.status, "probably adequate"), Advice("test", tests="repeat")),

@@ -22,13 +22,15 @@ from cds_service.guidelines.tables import (
 
 
 class SignFacts(Struct, frozen=True):
-    """``hemoglobin`` is g/dL. ``count`` is the number of suggestive signs, ``firm`` says that one
-    of them is more than irritability or a wide word. ``mother_unknown`` when the child is
-    breast-fed and nothing is known of the mother."""
+    """``inborn`` are words of an inborn error without a code. ``hemoglobin`` is g/dL. ``count`` is
+    the number of suggestive signs, ``firm`` says that one of them is more than irritability or a
+    wide word. ``mother_unknown`` when the child is breast-fed and nothing is known of the
+    mother."""
 
     neurological: tuple[str, ...] = ()
     worded: tuple[str, ...] = ()
     screening: tuple[str, ...] = ()
+    inborn: tuple[str, ...] = ()
     hemoglobin: Decimal | None = None
     count: int = 0
     firm: bool = False
@@ -45,6 +47,7 @@ def presenting_table(limits: Limits, words: TableWords) -> Table[SignFacts, Indi
         (
             Row("SIGN-01", any_of(some(f.neurological), some(f.worded)), "warning"),
             Row("SIGN-02", some(f.screening), "warning"),
+            Row("SIGN-02b", some(f.inborn), "warning"),
             Row("SIGN-03", meets(f.hemoglobin, limits.hemoglobin_severe), "warning"),
             Row(
                 "SIGN-04",

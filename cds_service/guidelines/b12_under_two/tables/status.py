@@ -49,6 +49,7 @@ class StatusFacts(Struct, frozen=True):
     """``days`` is the age of the result that counts and ``verdict`` its side of the limits, both
     unknown without one; ``sample_day`` the day of its sample counted from the first dose, at most
     0 before it. ``softened`` when a result within two weeks was deficient and this one is not.
+    ``marked`` when a methylmalonate is so high that it is a sign of its own.
     ``convincing`` when raised metabolites turn an unclear level into a deficiency.
     ``suggestive`` when a code or a number shows a sign of either strength next to the metabolites.
     ``suggested`` when signs, words or the newborn screening ask for a level.
@@ -62,6 +63,7 @@ class StatusFacts(Struct, frozen=True):
     softened: bool = False
     metabolites: Metabolites = "none"
     convincing: bool = False
+    marked: bool = False
     firm_metabolite: bool = False
     signs: bool = False
     suggestive: bool = False
@@ -121,6 +123,7 @@ def status_table(limits: Limits, words: TableWords) -> Table[StatusFacts, Status
                 all_of(adequate, f.suggestive, is_one_of(f.metabolites, "high"), f.convincing),
                 "adequate with signs",
             ),
+            Row("STAT-07c", all_of(adequate, f.marked), "adequate with signs"),
             Row("STAT-08", adequate, "adequate"),
             Row(
                 "STAT-09",
