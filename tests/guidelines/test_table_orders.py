@@ -32,6 +32,7 @@ from builders import (
     THROMBOCYTOPENIA,
     VEIN,
     VIAL,
+    WORDS,
     G,
     Seen,
     a_dosage,
@@ -285,7 +286,7 @@ def test_the_recommended_regimens_are_right() -> None:
             )
             for number, phase in enumerate(drug.phases, 1)
         ]
-        draft = a_draft(*lines, code=drug.codes[0], text=drug.name)
+        draft = a_draft(*lines, code=drug.codes[0], text=WORDS.language.text(drug.name))
         seen = see_orders(record, draft, *levels_drafted())
         assert not cards(seen)
         assert {one.rule for one in seen.outcomes} == {"ORD-14"}
@@ -344,7 +345,7 @@ def test_the_order_becomes_an_injection_where_one_is_indicated() -> None:
         (plan,) = see_orders(a_record(problems=[problem]), a_draft()).revised
         assert plan.parts == {"medication", "dosage"}
         assert plan.drug.route == MUSCLE
-        assert dose in plan.drug.phases[0].text
+        assert dose in WORDS.language.text(plan.drug.phases[0].text)
 
 
 def test_no_dose_is_suggested_in_an_inborn_error() -> None:
