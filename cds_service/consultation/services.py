@@ -119,7 +119,8 @@ def services_of(services: Sequence[Service], g: Guideline) -> tuple[Service, ...
 
 def stationery_of(g: Guideline, tag: str = ORIGINAL) -> Stationery:
     """The guideline's words in one language made ready, with the service's own texts."""
-    own = frozenset([*g.own_words(), *UNITS])
+    # "-" is what a text is given where there is no value: no words of a record either.
+    own = frozenset([*g.own_words(), *UNITS, "-"])
     if tag == ORIGINAL:
         return Stationery(g.wording, house.language().joined(g.texts, g.wording.about.id), own)
     translation = g.translation(tag)
