@@ -512,7 +512,7 @@ def _summary(language: Language, text: str, values: Mapping[str, object]) -> str
     summary = _one_line(language.filled(template, values, plain))
     if len(summary) > SUMMARY_LIMIT:
         summary = _fitting(language, template, values, summary)
-    if summary[0].isascii():  # a name in another script is left as it is written
+    if summary[0] < "\u0250":  # Latin; a name in another script is left as it is written
         summary = summary[0].upper() + summary[1:]
     return f"\u200b{summary[: SUMMARY_LIMIT - 1]}" if _BLOCK(summary) else summary
 

@@ -184,6 +184,13 @@ def test_a_summary_is_cut_no_more_often_than_a_tenth_above_english(language: str
     assert cut(language) <= cut("en") + cards / 10
 
 
+@pytest.mark.parametrize("language", ["en", *TAGS])
+def test_a_summary_begins_with_a_capital_also_with_an_accented_one(language: str) -> None:
+    for story in STORIES:
+        for card in answered(language, story)[1]["cards"]:
+            assert not card["summary"][0].islower(), f"{story}: {card['summary']}"
+
+
 #: A decimal point between digits: of no number of these languages, but of words as they were sent.
 A_POINT = re.compile(r"(?<![\d.])\d+\.\d+(?![\d.])")
 
