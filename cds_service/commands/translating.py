@@ -48,10 +48,16 @@ def told(guidelines: Sequence[Guideline], only: str = "") -> Iterator[str]:
         return
     for tag in tags:
         if tag != ORIGINAL:
-            read = [read_translation(folder, tag) for folder in folders]
-            stale = _stale(folders, read)
+            speaking = _speaking(folders, tag)
+            read = [read_translation(folder, tag) for folder in speaking]
+            stale = _stale(speaking, read)
             yield f"Language {tag}: {_state(read)}"
             yield from _again(stale[:_MOST], len(stale))
+
+
+def _speaking(folders: Sequence[Path], tag: str) -> list[Path]:
+    """Those with a catalogue for a language; a guideline without one answers in its own."""
+    return [one for one in folders if tag in languages_in(one)]
 
 
 def _whole(folders: Sequence[Path], tag: str) -> Iterator[str]:

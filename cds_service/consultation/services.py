@@ -69,13 +69,22 @@ def load_services(
         if g.local and changed is not None:
             with changed.named():
                 check_orders(g)
-        stationeries = [stationery_of(g, tag) for tag in languages]
+        stationeries = [stationery_of(g, tag) for tag in _spoken_by(g, languages)]
         for offer in g.offers:
             first, *others = [_service(g, offer, one) for one in stationeries]
             beside = {one.language.tag: one for one in others}
             services.append(structs.replace(first, others=beside))
     check_meanings(local, lambda code: lists_of(services, code))
     return tuple(services)
+
+
+def _spoken_by(g: Guideline, languages: Sequence[str]) -> list[str]:
+    """Those of ``languages`` that a guideline has a catalogue for: one that has none for a language
+    of the service answers in its own. A language that the service does not know is left in, to be
+    refused by name."""
+    known = house.languages()
+    spoken = [tag for tag in languages if tag in languages_of(g) or tag not in known]
+    return spoken or [ORIGINAL]
 
 
 def _service(g: Guideline, offer: Offer, stationery: Stationery) -> Service:

@@ -40,8 +40,8 @@ def run(url: str, *words: str, **variables: str) -> Result:
 
 
 def test_an_upgrade_makes_the_tables_and_says_so(url: str) -> None:
-    assert "now has version 0004 (before: no tables)" in run(url, "db", "upgrade").output
-    assert "already has version 0004" in run(url, "db", "upgrade").output
+    assert "now has version 0005 (before: no tables)" in run(url, "db", "upgrade").output
+    assert "already has version 0005" in run(url, "db", "upgrade").output
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,12 @@ from cds_service.__main__ import main
 from cds_service.app import create_app
 from cds_service.consultation import load_services
 from cds_service.consultation.cards import RULES_EXTENSION
+from cds_service.consultation.services import stationery_of
 from cds_service.errors import GuidelineError, SettingsError
 from cds_service.fhir import orders
 from cds_service.guidelines import registry
 from cds_service.guidelines.guideline import Guideline
 from cds_service.guidelines.registry import GUIDELINES
-from cds_service.language import house
 from cds_service.settings import Settings, Trial
 from cds_service.store.audit import Pseudonyms
 from cds_service.store.database import Database
@@ -337,7 +337,8 @@ def test_check_counts_its_data_and_builds_its_orders() -> None:
 
 
 def test_every_order_it_makes_is_valid() -> None:
-    orders.check(iron.load().specimens(), house.language())
+    g = iron.load()
+    orders.check(g.specimens(), stationery_of(g).language)
 
 
 def test_describe_writes_its_page(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ from cds_service.guidelines.guideline import (
     rules_of,
     words_in,
 )
-from cds_service.guidelines.naming import texts_in_force, with_texts
+from cds_service.guidelines.naming import keyed, texts_in_force, with_texts
 from cds_service.guidelines.overrides import (
     Changes,
     apply_overrides,
@@ -226,7 +226,7 @@ def load(changes: Changes | None = None, code_map: CodeMap = NO_MAP) -> Iron:
         check_code_lists(lists, FOLDER / "codes")
         data, changed = apply_overrides(_read_file(), changes)
         made = _loaded(data, changes.path, lists, (*changed, *added))
-        file, shipped = made.file, convert(_read_file(), File, FILE)
+        file, shipped = made.file, convert(keyed(_read_file()), File, FILE)
         check_changed_limits(file.limits, shipped.limits, changes.path)
         check_changed_orders(
             file.doses, shipped.doses, file.products, shipped.products, changes.path
@@ -243,7 +243,7 @@ def _read_file() -> dict[str, Any]:
 def _loaded(
     data: dict[str, Any], path: Path, lists: dict[str, CodeList], local: tuple[str, ...]
 ) -> Iron:
-    file = convert(data, File, path)
+    file = convert(keyed(data), File, path)
     named = named_sources(
         limits=file.limits, doses=file.doses, products=file.products, tests=file.tests
     )
