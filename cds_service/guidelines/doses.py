@@ -186,25 +186,30 @@ def _check_phase(
 
 
 def check_texts(dose: Dose, name: str, path: Path) -> None:
-    """Refuse a text that would tell another dose, or names what it is not given."""
-    for text, words in (
-        (dose.label, LABEL_WORDS),
-        *((phase.text, PHASE_WORDS) for phase in dose.phases),
-    ):
+    """Refuse a text that would tell another dose, or names what it is not given, and words about
+    what follows that no order would have."""
+    told = ((dose.label, LABEL_WORDS), *((phase.text, PHASE_WORDS) for phase in dose.phases))
+    for text, words in (*told, *((phase.then, ()) for phase in dose.phases)):
         try:
             text.format_map(dict.fromkeys(words, ""))
         except (LookupError, ValueError, AttributeError) as error:
             raise GuidelineError(
                 str(path), f"doses.{name}",
                 f"has a text with a placeholder it is not given ({error})",
-                f"use only {', '.join(words)}",
+                f"use only {', '.join(words)}" if words else "write it without braces",
             ) from None  # fmt: skip
+    for text, _ in told:
         if "{amount}" not in text:
             raise GuidelineError(
                 str(path), f"doses.{name}",
                 "has a text that leaves out {amount}, so that it may say another dose",
                 "write {amount} where the text says how much",
             )  # fmt: skip
+    if any(phase.then for phase in dose.phases[:-1]):
+        raise GuidelineError(
+            str(path), f"doses.{name}.phases", "has a \"then\" before the last phase",
+            "write \"then\" only in the last phase: it says what follows the whole regimen",
+        )  # fmt: skip
 
 
 def check_changed_orders(

@@ -45,13 +45,14 @@ from cds_service.clinical import (
     TestOrder,
     Unread,
 )
-from cds_service.consultation.cards import build_cards, speaking
+from cds_service.consultation.cards import Stationery, build_cards, speaking
 from cds_service.consultation.services import stationery_of
 from cds_service.fhir import orders
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.front import Front
 from cds_service.guidelines.engine import CannotTell, Choice, NotIndicated, Outcome, Recommend
+from cds_service.language import Value
 
 ON = date(2026, 3, 15)
 G = b12.load()
@@ -482,7 +483,7 @@ class Seen(NamedTuple):
     def tests(self) -> list[tuple[str, int]]:
         """(name, days from the evaluation) of every test offered, each once."""
         plans = [p for o in self.offers for p in o.choice.plans if isinstance(p, PlannedTest)]
-        language = WORDS.language
+        language = self.stationery.language
         return sorted({(language.text(plan.name), (plan.due - ON).days) for plan in plans})
 
     @property
@@ -500,8 +501,17 @@ class Seen(NamedTuple):
         return any(not isinstance(one, NotIndicated) and one.card == card for one in self.outcomes)
 
     @property
+    def stationery(self) -> Stationery:
+        """With the guideline's own words, or those of a site."""
+        return WORDS if self.guideline is G else stationery_of(Front(self.guideline))
+
+    def in_words(self, value: Value) -> str:
+        """As a clinician reads it."""
+        return self.stationery.language.text(value)
+
+    @property
     def cards(self) -> tuple[Card, ...]:
-        words = WORDS if self.guideline is G else stationery_of(Front(self.guideline))
+        words = self.stationery
         patient, language = self.record.patient.id, words.language
         return build_cards(
             speaking(
@@ -522,7 +532,7 @@ class Seen(NamedTuple):
     def says(self, text: str) -> bool:
         """Whether any card has ``text``, markup and line breaks aside, or a note that found no
         room on its card."""
-        language = (WORDS if self.guideline is G else stationery_of(Front(self.guideline))).language
+        language = self.stationery.language
         spoken = " ".join(
             [
                 *(f"{card.summary} {card.detail}" for card in self.cards),

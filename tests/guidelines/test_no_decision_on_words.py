@@ -70,7 +70,11 @@ def words_of(data: Json) -> Json:
             for name, one in data["products"].items()
         },
         "tests": {
-            name: {"name": renamed(one["name"]), "codings": [_displayed(c) for c in one["codings"]]}
+            name: {
+                "name": renamed(one["name"]),
+                "inside": renamed(one["inside"]),
+                "codings": [_displayed(c) for c in one["codings"]],
+            }
             for name, one in data["tests"].items()
         },
         "doses": {
@@ -149,7 +153,7 @@ NO_WORDS = {"limits", "policy"}
 IDS = {
     "system", "code", "source", "substance", "rule", "period_unit", "duration_unit", "indicator",
     "statement", "evidence", "links", "topic", "same_as", "amount", "unit",
-    "strength",
+    "strength", "key",
 }  # fmt: skip
 
 

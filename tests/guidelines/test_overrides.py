@@ -41,10 +41,13 @@ def refusal(file: Path, text: str) -> GuidelineError:
     return caught.value
 
 
-def a_phase(frequency: int = 1, count: int = 10, text: str = "{amount} micrograms") -> str:
+def a_phase(
+    frequency: int = 1, count: int = 10, text: str = "{amount} micrograms", then: str = ""
+) -> str:
     return (
         f'[[doses.oral_regimen.phases]]\nfrequency = {frequency}\nperiod = 1\nperiod_unit = "d"\n'
         f'duration = 10\nduration_unit = "d"\ncount = {count}\ntext = "{text}"\n'
+        f'then = "{then}"\n'
     )
 
 
@@ -64,7 +67,7 @@ def test_a_changed_dose_is_ordered_and_told(site: Path) -> None:
     seen = seen_with(site, dose, a_record())
     (drug,) = seen.drugs
     assert drug.amount == 500
-    assert drug.phases[0].text.startswith("500 micrograms by mouth")
+    assert seen.in_words(drug.phases[0].text).startswith("500 micrograms by mouth")
     assert "doses.oral_regimen.amount" in seen.guideline.local
     assert seen.says("cyanocobalamin 500 micrograms (0.5 mL) by mouth")
     assert not seen.says("1000 micrograms")
@@ -130,8 +133,17 @@ def test_changed_phases_are_ordered(site: Path) -> None:
         '[[doses.oral_regimen.phases]]\nfrequency = 1\nperiod = 1\nperiod_unit = "d"\n'
         'duration = 10\nduration_unit = "d"\ncount = 10\ntext = "{amount} micrograms daily"\n'
     )
-    (drug,) = seen_with(site, text, a_record()).drugs
-    assert [phase.text for phase in drug.phases] == ["1000 micrograms daily"]
+    seen = seen_with(site, text, a_record())
+    (drug,) = seen.drugs
+    assert [seen.in_words(phase.text) for phase in drug.phases] == ["1000 micrograms daily"]
+
+
+def test_what_follows_changed_phases_is_told(site: Path) -> None:
+    phases = a_phase() + a_phase(text="{amount} micrograms, then {then}", then="call the ward")
+    seen = seen_with(site, f"[doses.oral_regimen]\n{LOCAL}\n{phases}", a_record())
+    (drug,) = seen.drugs
+    assert seen.in_words(drug.phases[-1].text) == "1000 micrograms, then call the ward"
+    assert seen.says("Call the ward.")
 
 
 def test_the_order_of_a_changed_dose_per_kilogram_tells_the_dose_it_was_worked_out_by(
@@ -143,13 +155,11 @@ def test_the_order_of_a_changed_dose_per_kilogram_tells_the_dose_it_was_worked_o
         '[texts]\nmaintenance_no_weight = "x"\nmaintenance_stale_weight = "x"\n'
         'maintenance_age_unclear = "x"\n'
     )
-    (small,) = [
-        one.choice.plans[0]
-        for one in seen_with(site, text, a_record(a_weight(6))).offers
-        if one.choice.rule == "DOSE-B"
-    ]
+    seen = seen_with(site, text, a_record(a_weight(6)))
+    (small,) = [one.drug for one in seen.offers if one.choice.rule == "DOSE-B"]
+    assert small is not None
     assert small.amount == 3
-    assert "(0.5 micrograms/kg/day × 6 kg" in small.phases[0].text
+    assert "(0.5 micrograms/kg/day × 6 kg" in seen.in_words(small.phases[0].text)
 
 
 def test_a_sites_own_codes_of_a_product_come_first(site: Path) -> None:
@@ -233,7 +243,7 @@ def test_the_injected_product_is_the_sites_choice(site: Path) -> None:
     text = '[policy]\nparenteral_product = "cyanocobalamin_injection"\n'
     seen = seen_with(site, text, a_record(level=a_level(80)))
     assert [code.code for code in seen.drugs[0].codes] == ["309594"]
-    assert seen.says("cyanocobalamin 1 mg/mL, 1 mL (1000 micrograms) IM")
+    assert seen.says("Cyanocobalamin 1 mg/mL, 1 mL (1000 micrograms) IM")
     assert seen.says("Leber's optic neuropathy in the family?")
 
 
@@ -412,6 +422,12 @@ REFUSED = {
     "a phase that leaves its dose out": (
         a_phase(text="drops"), "doses.oral_regimen", "{amount}",
     ),
+    "what follows a phase with a placeholder of its own": (
+        a_phase(then="{pills}"), "doses.oral_regimen", "pills",
+    ),
+    "what follows in a phase that is not the last": (
+        a_phase(then="call") + a_phase(), "doses.oral_regimen.phases", "before the last phase",
+    ),
     "more doses than fit into a phase": (
         a_phase(count=100), "doses.oral_regimen", "has 100 doses where 10 fit",
     ),
@@ -584,6 +600,7 @@ def test_numbers_of_the_file_are_exact() -> None:
         f"[doses.toddler_daily]\namount = 9.9\n{LOCAL}\n"
         '[texts]\nmaintenance_age_unclear = "{label}: 9.9 micrograms/day."\n',
         f"[doses.oral_regimen]\n{LOCAL}\n{a_phase(frequency=2, count=20)}",
+        f"[doses.oral_regimen]\n{LOCAL}\n{a_phase()}{a_phase(then='call')}",
     ],
 )
 def test_what_lies_just_inside_is_a_sites_choice(site: Path, text: str) -> None:

@@ -425,7 +425,7 @@ def every_order_is_of_a_dose_and_form_that_fits_the_child(seen: Seen) -> None:
             assert assessment.cause not in ("inborn", "malabsorption", "mixed")
         if facts.leber:
             assert not {code.code for code in drug.codes} & CYANOCOBALAMIN
-            assert "cyanocobalamin" not in drug.name.lower()
+            assert drug.substance == "hydroxocobalamin"
         if drug.route.code == MUSCLE.code:
             assert not facts.bleeding
 

@@ -61,7 +61,7 @@ def _file_of_other_words() -> str:
     for section in ("products", "tests"):
         for name, entry in data[section].items():
             lines.append(f"[{section}.{name}]")
-            say(name=_renamed(name, entry["name"]))
+            say(**{key: _renamed(name, entry[key]) for key in ("name", "inside") if key in entry})
     for name, dose in data["doses"].items():
         lines.append(f"[doses.{name}]")
         say(label=_renamed(name, dose["label"]))
@@ -192,7 +192,14 @@ def test_other_words_decide_nothing_about_the_daily_requirement(
 
 def test_the_words_are_others_indeed(other: Guideline) -> None:
     shown = see(a_record(), g=other)
-    assert "Said.oral_solution" in [drug.name for drug in shown.drugs]
+    assert "Said.oral_solution" in [shown.in_words(drug.name) for drug in shown.drugs]
+    assert shown.tests
+    assert all(name.startswith("Said.") for name, _ in shown.tests)
+    (oral,) = [one for one in shown.offers if one.choice.rule == "DOSE-A"]
+    assert oral.drug is not None
+    assert shown.in_words(oral.choice.label).startswith("Said.label_with_tests")
+    for phase in oral.drug.phases:
+        assert shown.in_words(phase.text).startswith("Said.phase 1000")
     assert len(other.local) > len(G.file.cards) + len(G.file.texts.__struct_fields__)
 
 
@@ -221,7 +228,8 @@ def test_a_drug_that_is_ordered_alone_is_not_called_one_with_tests(
     texts = f'[texts]\nlabel_with_tests = "{{label}}{words}"\n' if words else ""
     file.write_text(dose + source + texts, encoding="utf-8")
     g = loading.load(Changes(file, read_toml(file)))
-    apart = one_action_each(see(a_record(), g=g).evaluation, g)
+    seen = see(a_record(), g=g)
+    apart = one_action_each(seen.evaluation, g)
     main = apart.outcomes[0]
     assert isinstance(main, Recommend)
-    assert main.choices[0].label == "Oral B12, 1000 micrograms, and more"
+    assert seen.in_words(main.choices[0].label) == "Oral B12, 1000 micrograms, and more"
