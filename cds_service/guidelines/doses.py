@@ -207,8 +207,8 @@ def check_texts(dose: Dose, name: str, path: Path) -> None:
             )  # fmt: skip
     if any(phase.then for phase in dose.phases[:-1]):
         raise GuidelineError(
-            str(path), f"doses.{name}.phases", "has a \"then\" before the last phase",
-            "write \"then\" only in the last phase: it says what follows the whole regimen",
+            str(path), f"doses.{name}.phases", 'has a "then" before the last phase',
+            'write "then" only in the last phase: it says what follows the whole regimen',
         )  # fmt: skip
 
 
