@@ -1094,6 +1094,31 @@ def a_level_of_another_specimen_or_another_year_leaves_the_older_one_in_doubt() 
         assert seen.says("The older result no longer describes the child")
 
 
+def phases_without_a_sequence_are_read_as_phases_and_asked_about() -> None:
+    week, fortnight = Decimal(7), Decimal(14)
+    course = [
+        structs.replace(a_dosage(), days=week),
+        structs.replace(a_dosage(days=2), days=fortnight),
+        structs.replace(a_dosage(days=7), days=Decimal(84)),
+    ]
+    seen = see_orders(a_record(), a_draft(*course))
+    assert not seen.shows("ORD-04")
+    assert seen.outcome("ORD-09").indicator == "warning"
+    assert seen.says("together they would give 3000 micrograms on the first day")
+    # of two doses, not less often, or without an end they go on together
+    other = structs.replace(a_dosage(500, days=2), days=fortnight)
+    for lines in (
+        [course[0], other],
+        [course[0], course[0]],
+        [course[1], course[0]],
+        [a_dosage(), course[1]],
+    ):
+        together = see_orders(a_record(), a_draft(*lines))
+        assert not together.says("read as one after another")
+    numbered = [structs.replace(one, sequence=at) for at, one in enumerate(course, 1)]
+    assert not see_orders(a_record(), a_draft(*numbered)).shows("ORD-09")
+
+
 #: One function an entry, in the order of the README; an entry without one fails below.
 def a_wasted_infants_weight_is_used_and_asked_for_again() -> None:
     eight = months_old(8)  # girls: 3.48 kg is 6 and 4.18 kg 5 standard deviations below the median
@@ -1569,6 +1594,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_raised_metabolite_on_treatment_is_no_adequate_response,
     an_allergy_is_named_wherever_an_injection_is_called_for,
     an_order_stopped_within_days_is_no_course_before_a_relapse,
+    phases_without_a_sequence_are_read_as_phases_and_asked_about,
 )
 
 

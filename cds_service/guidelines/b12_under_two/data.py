@@ -657,6 +657,7 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     no_dose: str
     in_line: str
     in_lines: str
+    lines_without_numbers: str
     line_unclear: str
     as_needed: str
     ends_reversed: str

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 from math import ceil
 from typing import Literal, NamedTuple
 
@@ -142,7 +143,8 @@ class Dosing(Struct, frozen=True):
     in structure or words. ``problems`` say what was
     not understood; without any, and with no weight needed, the order was understood whole.
     ``in_words_alone`` is the largest mass that words state where no dose can be read; it is never
-    a dose. ``single_least`` is the low end of the largest single dose.
+    a dose. ``single_least`` is the low end of the largest single dose. ``unnumbered``: its lines
+    are read as phases, though they have no sequence.
     """
 
     lines: tuple[Line, ...]
@@ -160,6 +162,7 @@ class Dosing(Struct, frozen=True):
     in_words_alone: Decimal | None = None
     single_least: Decimal | None = None
     as_needed: bool = False
+    unnumbered: bool = False
 
     def within(self, days: Decimal, *, least: bool = False) -> Decimal | None:
         """The most micrograms given in the first ``days`` days, or the least, later lines after
@@ -290,6 +293,10 @@ def _understood(
 ) -> Dosing:
     dosages = _in_turn(dosages, g)
     lines = tuple([_line(one, drug, weight_kg, g) for one in dosages])
+    unnumbered = _falls_without_numbers(lines, dosages)
+    phases = [_read_as_phases(lines)] if unnumbered else []
+    if unnumbered:
+        lines = _numbered(lines)
     singles = [one for line in lines for one in (line.low, line.high) if one is not None]
     average_low, average_high = (_together if _are_of_one_day(dosages, g) else _most_intensive)(
         lines
@@ -302,6 +309,7 @@ def _understood(
         *_excess_in_words(alone, g),
         *differ,
         *needed,
+        *phases,
         *(_told(lines) if lines else (say(Doubts.no_dose),)),
     ]
     return Dosing(
@@ -320,6 +328,7 @@ def _understood(
         alone,
         _largest([line.low for line in lines]),
         bool(needed) or any(sent.as_needed for sent in dosages),
+        unnumbered,
     )
 
 
@@ -502,6 +511,34 @@ def _in_turn(dosages: Sequence[DraftDosage], g: Guideline) -> Sequence[DraftDosa
     if not later or not all(_follows(one, g) for one in later):
         return dosages
     return [structs.replace(one, sequence=place) for place, one in enumerate(dosages, 1)]
+
+
+def _falls_without_numbers(lines: Sequence[Line], dosages: Sequence[DraftDosage]) -> bool:
+    """Whether lines that have no place in a sequence are most likely the phases of one course: of
+    one dose, each less often than the one before, and each with an end but the last. By FHIR they
+    would go on together, and give a child on the right course several times its dose."""
+    averages = [one.average_high for one in lines]
+    return (
+        len(lines) > 1
+        and all(one.sequence is None and one.high is not None for one in lines)
+        and len({(one.low, one.high) for one in lines}) == 1
+        and all(one.days is not None for one in lines[:-1])
+        and not any(one.day_times for one in dosages)
+        and all(
+            before is not None and after is not None and before > after
+            for before, after in pairwise(averages)
+        )
+    )
+
+
+def _numbered(lines: Sequence[Line]) -> tuple[Line, ...]:
+    return tuple([structs.replace(one, sequence=place) for place, one in enumerate(lines, 1)])
+
+
+def _read_as_phases(lines: Sequence[Line]) -> Message:
+    """That it was read so, and what it gives if it is meant otherwise."""
+    most = in_full(_day_most(lines) or Decimal(0))
+    return say(Doubts.lines_without_numbers, count=len(lines), most=most)
 
 
 def _follows(dosage: DraftDosage, g: Guideline) -> bool:

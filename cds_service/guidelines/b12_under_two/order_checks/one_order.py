@@ -286,7 +286,7 @@ class OrderChecks:
         asked = self._amounts(order)
         return structs.replace(
             self._begun_anew(order, asked) if self._replaces(order) else asked,
-            contradicts=order.dosing.contradicts,
+            contradicts=order.dosing.contradicts or order.dosing.unnumbered,
             as_needed=order.dosing.as_needed,
             in_words_alone=order.dosing.in_words_alone,
             forbidden=forbidden_by(order, self.facts),

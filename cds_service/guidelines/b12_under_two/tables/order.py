@@ -85,8 +85,9 @@ class OrderFacts(Struct, frozen=True):
     treatment; ``published`` are the schedules that it follows, and ``weekly_course`` says that it
     is the formulary's of weekly injections, ``specialist_course`` one published for the child's
     inborn error. ``contradicts`` says that its words state another dose, rhythm, route or length
-    than its structure, ``as_needed`` that it is written so, and ``in_words_alone`` is the largest
-    amount that they state where no dose can be read. ``unclear`` says what could not be understood
+    than its structure, or that its phases have no sequence, ``as_needed`` that it is written so,
+    and ``in_words_alone`` is the largest amount that they state where no dose can be read.
+    ``unclear`` says what could not be understood
     of it, ``forbids`` that it orders not to give something, ``forbidden`` names the orders not to
     give it, ``gaps`` what is needed to judge it and is not there. ``repeated`` names the same drug
     ordered once more by the same way, ``elsewhere`` by another: words or messages, which rows only
