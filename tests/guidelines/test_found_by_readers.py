@@ -266,3 +266,13 @@ def test_a_code_without_a_name_is_shown_by_that_of_its_list():
         seen = see(a_record(problems=[Code(ICD10CM, code)]))
         assert seen.says(name)
         assert not seen.says(code)
+
+
+def test_a_card_asks_for_no_metabolite_that_is_known():
+    normal = a_lab("methylmalonate", "0.2", ago=3)
+    seen = see(a_record(normal, level=a_level(480), problems=[SEIZURE]))
+    assert seen.cards[0].summary.endswith("seizure: measure homocysteine")
+    assert seen.says("Order homocysteine. Ask whether")
+    assert [name for name, _ in seen.tests] == ["Homocysteine"]
+    both = see(a_record(level=a_level(480), problems=[SEIZURE]))
+    assert both.says("measure methylmalonic acid and homocysteine")

@@ -292,11 +292,7 @@ def _understood(
     notes: Sequence[str],
 ) -> Dosing:
     dosages = _in_turn(dosages, g)
-    lines = tuple([_line(one, drug, weight_kg, g) for one in dosages])
-    unnumbered = _falls_without_numbers(lines, dosages)
-    phases = [_read_as_phases(lines)] if unnumbered else []
-    if unnumbered:
-        lines = _numbered(lines)
+    lines, phases = _as_phases(tuple([_line(one, drug, weight_kg, g) for one in dosages]), dosages)
     singles = [one for line in lines for one in (line.low, line.high) if one is not None]
     average_low, average_high = (_together if _are_of_one_day(dosages, g) else _most_intensive)(
         lines
@@ -328,7 +324,7 @@ def _understood(
         alone,
         _largest([line.low for line in lines]),
         bool(needed) or any(sent.as_needed for sent in dosages),
-        unnumbered,
+        bool(phases),
     )
 
 
@@ -513,6 +509,19 @@ def _in_turn(dosages: Sequence[DraftDosage], g: Guideline) -> Sequence[DraftDosa
     return [structs.replace(one, sequence=place) for place, one in enumerate(dosages, 1)]
 
 
+def _as_phases(
+    lines: tuple[Line, ...], dosages: Sequence[DraftDosage]
+) -> tuple[tuple[Line, ...], tuple[Message, ...]]:
+    """Lines that have no place in a sequence, in their order where they are most likely phases, and
+    that they were read so, with what they give if they are meant otherwise."""
+    if not _falls_without_numbers(lines, dosages):
+        return lines, ()
+    most = in_full(_day_most(lines) or Decimal(0))
+    told = say(Doubts.lines_without_numbers, count=len(lines), most=most)
+    numbered = [structs.replace(one, sequence=place) for place, one in enumerate(lines, 1)]
+    return tuple(numbered), (told,)
+
+
 def _falls_without_numbers(lines: Sequence[Line], dosages: Sequence[DraftDosage]) -> bool:
     """Whether lines that have no place in a sequence are most likely the phases of one course: of
     one dose, each less often than the one before, and each with an end but the last. By FHIR they
@@ -529,16 +538,6 @@ def _falls_without_numbers(lines: Sequence[Line], dosages: Sequence[DraftDosage]
             for before, after in pairwise(averages)
         )
     )
-
-
-def _numbered(lines: Sequence[Line]) -> tuple[Line, ...]:
-    return tuple([structs.replace(one, sequence=place) for place, one in enumerate(lines, 1)])
-
-
-def _read_as_phases(lines: Sequence[Line]) -> Message:
-    """That it was read so, and what it gives if it is meant otherwise."""
-    most = in_full(_day_most(lines) or Decimal(0))
-    return say(Doubts.lines_without_numbers, count=len(lines), most=most)
 
 
 def _follows(dosage: DraftDosage, g: Guideline) -> bool:

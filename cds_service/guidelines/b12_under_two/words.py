@@ -285,6 +285,29 @@ class CardValues(dict[str, Value]):
         """The treatment, or to ask about it where the card only offers it."""
         return _treatment([one for one in self.choices if one.recommended], self.g)
 
+    def of_tests(self) -> Value:
+        """The tests of today that the card orders; where none is left, since all are ordered or
+        measured, the two metabolites."""
+        return self._today(every=True)
+
+    def of_metabolites_asked(self) -> Value:
+        """Of the two metabolites those that the card orders: one that is known is not ordered."""
+        return self._today(every=False)
+
+    def _today(self, *, every: bool) -> Value:
+        metabolites = self.g.file.tests.mma, self.g.file.tests.homocysteine
+        wanted = [one.called for one in metabolites]
+        named = [
+            plan.inside
+            for choice in self.choices
+            for plan in choice.plans
+            if isinstance(plan, PlannedTest)
+            and plan.due <= plan.authored
+            and (every or plan.name in wanted)
+        ]
+        names = tuple(named or [one.called_inside for one in metabolites])
+        return Listed(names, "conjunction" if len(names) == 2 else "comma")
+
     def of_then(self) -> Value:
         """What follows the samples: the injection, unless the card only offers it."""
         drugs = [
