@@ -1225,3 +1225,13 @@ def test_what_was_sent_and_not_used_is_accounted_for(key: str, sent: Json, unrea
 )
 def test_what_was_used_or_understood_or_is_nothing_is_not(sent: Json) -> None:
     assert read(b12=[sent]).unread == ()
+
+
+@pytest.mark.parametrize("digits", [30, 5_000])
+def test_a_number_beyond_all_bounds_is_no_failure_and_loses_no_order(digits: int) -> None:
+    line = {"doseAndRate": [{"doseQuantity": {"value": "VALUE", "unit": "mg"}}]}
+    written = json.dumps(order(dosageInstruction=[line])).encode()
+    record = read(meds=[written.replace(b'"VALUE"', b"9" * digits)])
+    (found,) = record.medications
+    assert (found.text, found.status) == ("vitamin B12 1 MG/ML", "active")
+    assert record.unreadable == ({} if digits == 30 else {"meds": 1})

@@ -20,6 +20,7 @@ from cds_service.clinical import (
 from cds_service.fhir import editions, elements, loose, wire
 from cds_service.fhir.dosages import read_dosages, read_notes
 from cds_service.fhir.elements import Unreadable
+from cds_service.fhir.gather import UNDECODABLE
 from cds_service.fhir.reading.context import Context, source_of, status_of
 from cds_service.fhir.reading.products import Product, decode_medication
 from cds_service.fhir.reading.times import Times
@@ -176,10 +177,14 @@ def _as_written(
     sort: _Sort, status: str, resource: Raw | bytes
 ) -> tuple[tuple[DraftDosage, ...], tuple[str, ...]]:
     """All that the lines of an order, or of what is stated to be taken, say, and its notes; "the
-    line" is unclear where it says what may change it. Nothing of what never was."""
+    line" is unclear where it says what may change it, or holds a number beyond all bounds. Nothing
+    of what never was."""
     if sort.kind == "administration" or status in _NEVER_WAS:
         return (), ()
-    members = loose.members(loose.decode(bytes(resource)))
+    try:
+        members = loose.members(loose.decode(bytes(resource)))
+    except UNDECODABLE:
+        return (DraftDosage(unclear=("the line",)),), ()
     changed = loose.says_something(members.get("modifierExtension"))
     return read_dosages(members, ("the line",) if changed else ()), read_notes(members)
 
