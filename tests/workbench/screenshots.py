@@ -12,6 +12,8 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from cds_service.language.house import languages
+
 FOLDER = Path(__file__).parents[2] / "docs" / "workbench"
 ADDRESS = os.environ.get("DEMO", "http://127.0.0.1:8080")
 
@@ -71,6 +73,11 @@ def main() -> None:
         settled(phone, "article.card")
         phone.evaluate("document.getElementById('advice').scrollIntoView()")
         picture(phone, "phone")
+        for tag in languages():
+            spoken = browser.new_page(viewport={"width": 1400, "height": 1010}, locale=tag)
+            spoken.goto(f"{ADDRESS}/?story=hypotonia-regression-severe")
+            settled(spoken, "article.card")
+            picture(spoken, f"card-{tag}", "article.card")
         browser.close()
 
 
