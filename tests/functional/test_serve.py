@@ -38,6 +38,7 @@ def test_without_a_register_the_signal_to_read_it_again_changes_nothing() -> Non
     """Neither a worker is replaced nor a call lost."""
     with running("--workers", "3") as (process, port):
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        time.sleep(5)  # one worker answers while the others still begin
         workers = children.read_text()
         for _ in range(5):
             process.send_signal(signal.SIGHUP)
