@@ -34,7 +34,11 @@ TEST_VARIABLES = {
 
 MARKDOWN = sorted(name for name in FILES if name.endswith(".md"))
 # What people read to use the service; the glossary and the changelog explain, they don't instruct.
-MANUALS = [n for n in MARKDOWN if n in {"README.md", "DEVELOPERS.md"} or n.startswith("docs/")]
+MANUALS = [
+    n
+    for n in MARKDOWN
+    if n in {"README.md", "DEVELOPERS.md", "tests/README.md"} or n.startswith("docs/")
+]
 
 
 @cache
