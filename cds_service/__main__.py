@@ -10,6 +10,7 @@ from cds_service import ABOUT, PROGRAM
 from cds_service.commands.checking import check, describe
 from cds_service.commands.coding import codes
 from cds_service.commands.evaluating import evaluate
+from cds_service.commands.exporting import export
 from cds_service.commands.keeping import audit, db, feedback
 from cds_service.commands.serving import serve
 from cds_service.commands.translating import translated
@@ -34,7 +35,8 @@ def main() -> None:
 
 
 for _command in (
-    serve, evaluate, check, describe, translated, codes, db, audit, feedback, key, token, samples,
+    serve, evaluate, check, describe, export, translated, codes, db, audit, feedback, key, token,
+    samples,
 ):  # fmt: skip
     main.add_command(_command)
 

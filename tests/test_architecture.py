@@ -138,6 +138,11 @@ ALLOWED: dict[str, tuple[str, str]] = {
         " language",
         "msgspec",
     ),
+    "guidelines.dialects": ("errors guidelines.engine guidelines.tables", "msgspec"),
+    "guidelines.sheets": (
+        "guidelines.dialects guidelines.engine guidelines.guideline guidelines.tables",
+        "msgspec",
+    ),
     "guidelines.codelists": ("clinical errors guidelines.engine", "msgspec"),
     "guidelines.overrides": ("errors guidelines.engine guidelines.codelists", "msgspec"),
     "guidelines.checks": ("errors guidelines.engine", "msgspec"),
@@ -307,6 +312,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "commands consultation guidelines.guideline language language.catalogues",
         "click",
     ),
+    "commands.exporting": ("commands consultation guidelines settings", "click"),
     "commands.coding": ("commands consultation fhir settings", "click"),
     "commands.keeping": (
         "commands consultation errors fhir language settings store",

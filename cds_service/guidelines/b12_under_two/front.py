@@ -27,6 +27,7 @@ from cds_service.guidelines.guideline import (
     Known,
     KnownCase,
     Offer,
+    Published,
     closing_notes,
     inventory,
     review_notes,
@@ -108,6 +109,11 @@ class Front(Struct, frozen=True):
         file = self.data.file
         yield from specimens(file.doses, file.products, file.routes, file.tests)
         yield "texts.mother", PlannedTask(file.texts.mother, date(2026, 1, 1))
+
+    def decision_tables(self) -> Iterator[Published]:
+        for name in self.data.tables.__struct_fields__:
+            table = getattr(self.data.tables, name)
+            yield Published(name, table, of_orders=name.startswith("order_"))
 
     @property
     def known_cases(self) -> Sequence[KnownCase]:

@@ -75,6 +75,7 @@ from cds_service.guidelines.guideline import (
     Known,
     KnownCase,
     Offer,
+    Published,
     closing_notes,
     inventory,
     review_notes,
@@ -408,6 +409,10 @@ class Iron(Struct, frozen=True):
 
     def own_words(self) -> Iterator[str]:
         return words_in(self.file, self.codes)
+
+    def decision_tables(self) -> Iterator[Published]:
+        for name in self.tables.__struct_fields__:
+            yield Published(name, getattr(self.tables, name), of_orders=name == "order")
 
     @property
     def known_cases(self) -> Sequence[KnownCase]:

@@ -76,7 +76,10 @@ def severity_table(limits: Limits, words: TableWords) -> Table[SeverityFacts, Se
             ),
             Row(
                 "SEV-03",
-                any_of(meets(f.level, limits.b12_severe), holds(below_up_to_the_limit)),
+                any_of(
+                    meets(f.level, limits.b12_severe),
+                    holds(below_up_to_the_limit, b12_severe=limits.b12_severe),
+                ),
                 "severe",
             ),
             Row("SEV-04", some(f.graded), "severe"),
