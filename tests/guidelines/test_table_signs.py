@@ -46,6 +46,7 @@ from builders import (
     see,
     see_orders,
 )
+from msgspec import structs
 
 from cds_service import clinical
 from cds_service.clinical import Code, Procedure
@@ -445,6 +446,71 @@ def test_a_vegan_mother_of_a_breast_fed_child_with_an_adequate_level_is_seen_to(
 def test_a_vegetarian_mother_is_no_reason_yet(vegetarian: str) -> None:
     code = Code("http://terminology.hl7.org/CodeSystem/diet", vegetarian, "Vegetarian")
     assert see(a_record(breast_feeding(), a_diet(code, about="mother"), level=a_level(400))).silent
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Mother vegetarian", "Maternal vegetarianism", "Mutter ernährt sich vegetarisch",
+     "Mère végétarienne", "Madre vegetariana", "Matka wegetarianka", "Mother: lacto-ovo diet",
+     "Vegetarian household", "Vegan family", "Mother: 素食"],
+)  # fmt: skip
+@pytest.mark.parametrize("feeding", ["breastfed", ""])
+def test_a_vegetarian_mother_in_words_asks_for_a_level(text: str, feeding: str) -> None:
+    """Whatever says it, while the child is, or may be, breast-fed."""
+    fed = [breast_feeding(feeding)] if feeding else []
+    diet = Code(LOINC, "81663-7", "Diet")
+    answered = a_measurement(diet, text=text)
+    for record in (
+        a_record(measured=tuple(fed), problems=[in_words(text)]),
+        a_record(measured=(*fed, answered)),
+    ):
+        seen = see(record)
+        assert "STAT-12" in seen.rules
+        assert seen.shows("RTE-10")
+        assert not seen.drugs
+        assert "ETI-03" not in seen.rules, "words are no cause"
+    formula = a_record(measured=(breast_feeding("formula fed"),), problems=[in_words(text)])
+    assert see(formula).silent
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Mother not vegetarian", "Mother: non-vegetarian diet", "Mutter keine Vegetarierin",
+     "Father vegetarian", "Mother eats vegetables", "Persistent vegetative state of the mother",
+     "Family history of migraine"],
+)  # fmt: skip
+def test_a_diet_that_is_denied_or_of_another_asks_for_nothing(text: str) -> None:
+    assert see(a_record(measured=(breast_feeding(),), problems=[in_words(text)])).silent
+
+
+@pytest.mark.parametrize("text", ["Mother vegetarian", "Maternal vegetarianism"])
+def test_a_vegetarian_mother_in_words_is_no_reason_to_prevent(text: str) -> None:
+    """The edition prevents for a vegan mother only, by code and in words alike."""
+    fed = a_record(breast_feeding(), level=a_level(400), problems=[in_words(text)])
+    assert see(fed).silent
+    both = [in_words(text), in_words("Mother: coeliac disease")]
+    seen = see(a_record(breast_feeding(), level=a_level(400), problems=both))
+    assert "PRE-01" in seen.rules
+
+
+def test_a_vegetarian_mother_is_the_same_risk_whatever_says_it() -> None:
+    """By code, in words, in a family history; also where nothing is known of the feeding."""
+    code = Code("http://terminology.hl7.org/CodeSystem/diet", "vegetarian", "Vegetarian")
+    relative = clinical.Relative("mother", diseases=("Vegetarian diet",), source="F/1")
+    coded = a_record(measured=(a_diet(code, about="mother"),))
+    family = structs.replace(a_record(measured=()), relatives=(relative,))
+    for record in (coded, family):
+        seen = see(record)
+        assert "STAT-12" in seen.rules
+        assert seen.says("(mother)")
+
+
+@pytest.mark.parametrize("text", ["Vegetarian diet", "Vegetarische Ernährung"])
+def test_a_vegetarian_toddler_in_words_is_measured_and_not_told_of_a_supplement(text: str) -> None:
+    toddler = months_old(15)
+    assert see(a_record(measured=(), problems=[in_words(text)], birth=toddler)).shows("RTE-10")
+    fine = a_record(problems=[in_words(text)], level=a_level(400), birth=toddler)
+    assert see(fine).silent
 
 
 @pytest.mark.parametrize(

@@ -179,8 +179,8 @@ def at_risk(cause: Cause) -> bool:
 
 def told_risk(facts: Facts) -> tuple[Words, ...]:
     """What makes a child without a level one to be measured though it is not a cause: malabsorption
-    or a vegan diet in words, and what is recorded of the mother of a child that is, or may be,
-    breast-fed."""
+    or a plant-based diet in words, and what is recorded of the mother of a child that is, or may
+    be, breast-fed."""
     diet = (facts.diet_in_words,) if facts.diet_in_words else ()
     child: tuple[Words, ...] = (*_names(facts.worded.malabsorption), *diet)
     perhaps = facts.breast_fed is None and facts.age.band != "toddler" and not facts.formula_fed

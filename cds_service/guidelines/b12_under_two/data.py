@@ -914,10 +914,12 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
 
 class MotherNames(Struct, frozen=True, forbid_unknown_fields=True):
     """How the mother is named, and what of hers may leave her without vitamin B12: ``lack`` next to
-    a name of vitamin B12 does."""
+    a name of vitamin B12 does, a diet also where it is that of her ``household``."""
 
     words: tuple[str, ...]
     vegan: tuple[str, ...]
+    vegetarian: tuple[str, ...]
+    household: tuple[str, ...]
     causes: tuple[str, ...]
     lack: tuple[str, ...]
 

@@ -90,6 +90,7 @@ class Worded(Struct, frozen=True):
     mother: tuple[Finding, ...] = ()
     bleeding: tuple[Finding, ...] = ()
     vegan: tuple[Finding, ...] = ()
+    vegetarian: tuple[Finding, ...] = ()
     leber: tuple[Finding, ...] = ()
 
 
@@ -106,9 +107,9 @@ class Facts(Struct, frozen=True):
     ``unread`` is the account of what was sent and not used; ``newer_unread`` says that one of it is
     a B12 result that may be newer than every valid level.
     ``maternal`` is what is recorded of the mother that may leave her without vitamin B12,
-    ``tasks`` are open; ``diet_in_words`` a vegan diet of the child that only words
-    tell; ``leber_in_words`` says that only words tell of Leber's disease, and ``nitrous_oxide`` is
-    where it is planned or was given in the last month.
+    ``vegetarian`` what of it says only that; ``tasks`` are open; ``diet_in_words`` is a plant-based
+    diet of the child that only words tell; ``leber_in_words`` says that only words tell of Leber's
+    disease, and ``nitrous_oxide`` is where it is planned or was given in the last month.
     """
 
     on: date
@@ -167,6 +168,7 @@ class Facts(Struct, frozen=True):
     b12_deficiency_anemia: tuple[Finding, ...]
     formula_fed: bool
     maternal: tuple[Words, ...]
+    vegetarian: frozenset[Words]
     diet_in_words: str
     tasks: tuple[OpenTask, ...]
     vegan: Vegan
@@ -337,11 +339,12 @@ class _Problems:
     @property
     def told(self) -> Told:
         """What the problem list says of feeding, of diet and of the mother."""
-        mother, vegan = (self._worded.get(one, ()) for one in ("mother", "vegan"))
+
+        def named(meaning: Meaning) -> tuple[str, ...]:
+            return tuple([one.name for one in self._worded.get(meaning, ())])
+
         return Told(
-            bool(self.of("breast_fed")),
-            tuple([one.name for one in mother]),
-            tuple([one.name for one in vegan]),
+            bool(self.of("breast_fed")), named("mother"), named("vegan"), named("vegetarian")
         )
 
     def procedures(self, name: str) -> tuple[Finding, ...]:
@@ -743,6 +746,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         b12_deficiency_anemia=problems.of("b12_deficiency_anemia"),
         formula_fed=fed.formula,
         maternal=fed.maternal,
+        vegetarian=fed.vegetarian,
         diet_in_words=fed.in_words,
         vegan=fed.vegan,
         tasks=record.tasks,

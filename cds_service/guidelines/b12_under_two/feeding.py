@@ -18,6 +18,7 @@ from cds_service.guidelines.b12_under_two.meanings import (
     diseases_of_the_mother,
     is_of_the_mother,
     is_stated,
+    is_vegetarian_alone,
     of_the_mother,
     plain_answer,
 )
@@ -38,9 +39,10 @@ class Fed(NamedTuple):
 
     ``breast_fed`` is ``None`` when it is not known; ``formula`` is formula and no breast milk.
     ``mother`` and ``child`` are plant-based diets by code, "" when none is known;
-    ``in_words`` a vegan diet of the child that only words tell. ``maternal`` is what may leave the
-    mother without vitamin B12, by code or in words. ``unanswered`` was not understood,
-    ``understood`` are names that words alone explained, with their sources.
+    ``in_words`` a plant-based diet of the child that only words tell. ``maternal`` is what may
+    leave the mother without vitamin B12, by code or in words, ``vegetarian`` what of it says no
+    more than that she is vegetarian. ``unanswered`` was not understood, ``understood`` are names
+    that words alone explained, with their sources.
     """
 
     breast_fed: bool | None
@@ -50,17 +52,19 @@ class Fed(NamedTuple):
     in_words: str
     vegan: Vegan
     maternal: tuple[Words, ...]
+    vegetarian: frozenset[Words]
     unanswered: tuple[Measurement, ...]
     understood: tuple[tuple[str, str], ...]
 
 
 class Told(NamedTuple):
     """What the problem list says of it: whether the child is breast-fed, what is the mother's, and
-    that the child is vegan, in words."""
+    that the child is vegan or vegetarian, in words."""
 
     breast_fed: bool
     mother: tuple[str, ...]
     vegan: tuple[str, ...]
+    vegetarian: tuple[str, ...]
 
 
 def read_feeding(
@@ -78,15 +82,25 @@ def read_feeding(
         for one in _without_a_kind(record, g)
         if _stands(one, on, g) and diets.add(one)
     ]
-    child = diets.in_words["child"] or next(iter(told.vegan), "")
+    child = diets.in_words["child"] or next(iter((*told.vegan, *told.vegetarian)), "")
+    vegan = (
+        diets.vegan["child"] or bool(told.vegan) or is_stated(child, g.file.names.mother.vegan, g)
+    )
+    maternal = _maternal(record, measured, told, diets, on, g)
+    coded = diets.coded["mother"] if not diets.vegan["mother"] else ""
     return Fed(
         breast_fed=any(answer(one, g) for one in newest) if newest else told.breast_fed or None,
         formula=_is_formula(newest, g),
         mother=diets.coded["mother"],
         child=diets.coded["child"],
         in_words=child,
-        vegan=Vegan(diets.vegan["mother"], diets.vegan["child"] or bool(child)),
-        maternal=_maternal(record, measured, told, diets, on, g),
+        vegan=Vegan(diets.vegan["mother"], vegan),
+        maternal=maternal,
+        vegetarian=frozenset(
+            one
+            for one in maternal
+            if one == coded or (isinstance(one, str) and is_vegetarian_alone(one, g))
+        ),
         unanswered=tuple(unanswered),
         understood=tuple(understood),
     )
@@ -227,8 +241,9 @@ class _Diets:
             return False
         question = _question(one)
         plain = yes_or_no(one, g)
-        if plain is False:  # understood, where the question was about a vegan diet
-            return any(has_phrase(it, g.file.names.mother.vegan) for it in question)
+        if plain is False:  # understood, where the question was about such a diet
+            diets = (*g.file.names.mother.vegan, *g.file.names.mother.vegetarian)
+            return any(has_phrase(it, diets) for it in question)
         said = [*_answers(one), one.notes]
         if plain or not _has_answer(one):
             said += question
@@ -244,11 +259,14 @@ class _Diets:
         self.vegan[whose] |= self._g.codes.diet_vegan.decides(code)
 
     def _by_words(self, whose: str, said: Sequence[str]) -> bool:
-        vegan = next(
-            (it for it in said if is_stated(it, self._g.file.names.mother.vegan, self._g)), ""
-        )
-        if vegan:
-            self.in_words[whose] = vegan
+        names = self._g.file.names.mother
+        diets = (
+            it for diet in (names.vegan, names.vegetarian) for it in said
+            if is_stated(it, diet, self._g)
+        )  # fmt: skip
+        diet = next(diets, "")
+        if diet:
+            self.in_words[whose] = diet
             return True
         found = [it for it in said if of_the_mother(it, self._g)]
         self.of_mother += found
@@ -265,11 +283,9 @@ def _maternal(
     record: Record, measured: Mapping[str, list[Measurement]], told: Told, diets: _Diets,
     on: date, g: Guideline,
 ) -> tuple[Words, ...]:  # fmt: skip
-    """What is recorded of the mother that may leave her without vitamin B12: her vegan diet, her
+    """What is recorded of the mother that may leave her without vitamin B12: her diet by code, her
     own low level, or a disease or diet in words."""
-    found: list[Words] = []
-    if diets.vegan["mother"]:
-        found.append(diets.coded["mother"])
+    found: list[Words] = [diets.coded["mother"]] if diets.coded["mother"] else []
     for one in measured.get("b12_level", ()):
         if is_of_the_mother(one.about, g) and is_low(one, on, g):
             written = one.value.written if one.value is not None else one.text

@@ -31,6 +31,7 @@ Meaning = Literal[
     "screening",
     "mother",
     "vegan",
+    "vegetarian",
 ]
 
 
@@ -67,8 +68,11 @@ def _meaning_of(said: tuple[str, ...], g: Guideline) -> Meaning | None:
     return "weak" if stand(signs.weak) else _diet_of(said, g)
 
 
-def _diet_of(said: Iterable[str], g: Guideline) -> Literal["vegan"] | None:
-    return "vegan" if any(_is_vegan(one, g) for one in said) else None
+def _diet_of(said: Sequence[str], g: Guideline) -> Literal["vegan", "vegetarian"] | None:
+    if any(_eats(one, g.file.names.mother.vegan, g) for one in said):
+        return "vegan"
+    vegetarian = g.file.names.mother.vegetarian
+    return "vegetarian" if any(_eats(one, vegetarian, g) for one in said) else None
 
 
 def _is_inborn(said: Sequence[str], screened: Sequence[str], signs: SignNames) -> bool:
@@ -109,7 +113,7 @@ def _stands(text: str, terms: tuple[str, ...], signs: SignNames) -> bool:
     return any(found) or not found
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _any_of(terms: tuple[str, ...]) -> re.Pattern[str]:
     """A run of terms, the longest of them first: "epileptic seizures" is one sign."""
     spelt = sorted((words_of(one).line.strip() for one in terms), key=len, reverse=True)
@@ -179,12 +183,12 @@ def _ends(words: Sequence[str], phrases: tuple[str, ...]) -> bool:
     return any(line.endswith(f" {one}") for one in phrases)
 
 
-def _is_vegan(text: str, g: Guideline) -> bool:
-    """Whether words call the child vegan, and no one else."""
-    vegan, others = g.file.names.mother.vegan, g.file.names.signs.others
+def _eats(text: str, diet: tuple[str, ...], g: Guideline) -> bool:
+    """Whether words say a diet of the child, and of no one else."""
+    others = g.file.names.signs.others
     return any(
-        is_stated(clause, vegan, g) and not has_phrase(clause, others)
-        for clause in (_CLAUSE.split(text) if has_phrase(text, vegan) else ())
+        is_stated(clause, diet, g) and not has_phrase(clause, others)
+        for clause in (_CLAUSE.split(text) if has_phrase(text, diet) else ())
     )
 
 
@@ -216,6 +220,10 @@ def of_the_mother(text: str, g: Guideline) -> bool:
     """Whether words say something of the mother that may leave her without vitamin B12: where they
     speak of her, and not of anyone else."""
     mother = g.file.names.mother
+    if has_phrase(text, mother.household) and any(
+        has_phrase(one, mother.household) and _is_a_diet(one, g) for one in _CLAUSE.split(text)
+    ):
+        return True
     if not has_phrase(text, mother.words):
         return False
     hers = False
@@ -224,17 +232,31 @@ def of_the_mother(text: str, g: Guideline) -> bool:
             hers = True
         elif has_phrase(clause, g.file.names.signs.others):
             hers = False
-        if hers and _is_a_cause(clause, g):
+        if hers and (_is_a_cause(clause, g) or _is_a_diet(clause, g)):
             return True
     return False
 
 
 def _is_a_cause(text: str, g: Guideline) -> bool:
-    """A disease or diet that leads to a deficiency, or a deficiency of vitamin B12 itself."""
+    """A disease or vegan diet that leads to a deficiency, or a deficiency of vitamin B12 itself."""
     mother = g.file.names.mother
     if is_stated(text, mother.causes, g):
         return True
     return names_b12([text], g) and is_stated(text, mother.lack, g)
+
+
+def _is_a_diet(text: str, g: Guideline) -> bool:
+    """A diet with little or nothing of animals."""
+    mother = g.file.names.mother
+    return is_stated(text, mother.vegan, g) or is_stated(text, mother.vegetarian, g)
+
+
+def is_vegetarian_alone(text: str, g: Guideline) -> bool:
+    """Whether words that may leave the mother without vitamin B12 say only that she is vegetarian:
+    a reason to measure, and none to prevent what an adequate level denies."""
+    return is_stated(text, g.file.names.mother.vegetarian, g) and not (
+        is_stated(text, g.file.names.mother.vegan, g) or _is_a_cause(text, g)
+    )
 
 
 #: HL7's codes of the mother, and SNOMED CT's.
@@ -251,7 +273,7 @@ def diseases_of_the_mother(relative: Relative, g: Guideline) -> Iterator[str]:
     if not is_the_mother(relative, g):
         return
     written = (*relative.diseases, *relative.notes.splitlines())
-    named = [one for one in written if _is_a_cause(one, g)]
+    named = [one for one in written if _is_a_cause(one, g) or _is_a_diet(one, g)]
     yield from named
     lists = (g.codes.malabsorption, g.codes.malabsorption_permanent, g.codes.b12_deficiency)
     for code in relative.disease_codes:

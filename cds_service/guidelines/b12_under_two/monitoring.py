@@ -236,7 +236,7 @@ def maternal_task(
         formula_fed=facts.formula_fed,
         treated=facts.therapy.current,
         adequate=status.name == "adequate",
-        maternal=facts.maternal,
+        maternal=tuple([one for one in facts.maternal if one not in facts.vegetarian]),
         vegan_child=facts.vegan.child,
     )
     match = why.all(g.tables.mother, asked)

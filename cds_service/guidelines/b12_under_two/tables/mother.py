@@ -28,7 +28,8 @@ Mother = Literal["see to her", "prevent", "prevent in the child", "nothing"]
 class MotherFacts(Struct, frozen=True):
     """``breast_fed`` is ``None`` when it is not documented; ``concerned`` says deficient or
     borderline, ``at_risk`` that a cause is known and the level is not. ``formula_fed`` is
-    formula and no breast milk, ``maternal`` what may leave the mother without vitamin B12."""
+    formula and no breast milk, ``maternal`` what may leave the mother without
+    vitamin B12, a vegetarian diet apart."""
 
     band: AgeGroup | None = None
     breast_fed: bool | None = None
