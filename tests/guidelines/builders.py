@@ -85,6 +85,9 @@ OPTIC_ATROPHY = Code(ICD10CM, "H47.22", "Hereditary optic atrophy")
 KIDNEY_DISEASE = Code(SNOMED, "709044004", "Chronic kidney disease")
 PRETERM = Code(SNOMED, "395507008", "Premature infant")
 SEVERE = Code(SNOMED, "24484000", "Severe")
+#: Drugs of other kinds that bear on vitamin B12.
+GAS = Code("http://www.whocc.no/atc", "N01AX13", "nitrous oxide")
+ENOXAPARIN = Code("http://www.whocc.no/atc", "B01AB05", "enoxaparin")
 VEGAN = Code(DIET, "vegan", "Vegan")
 BREAST_FED = Code(LOINC, "LA29252-6", "Currently breastfeeding")
 NOT_BREAST_FED = Code(LOINC, "LA29253-4", "Not currently breastfeeding")
@@ -726,6 +729,7 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-11.vein": lambda: (a_record(problems=[CROHN]), an_injection(a_dosage(route=VEIN, days=7))),
     "ORD-12": lambda: (a_record(birth=NEWBORN), an_injection()),
     "ORD-13": lambda: (a_record(), a_draft(a_dosage(1, "mg"), code=FOLIC_ACID)),
+    "ORD-21": lambda: (a_record(measured=(), problems=[COBALAMIN_C]), a_draft(code=GAS)),
     "ORD-13.unknown": lambda: (
         a_record(measured=(), problems=[SEIZURE]),
         a_draft(a_dosage(1, "mg"), code=FOLIC_ACID),

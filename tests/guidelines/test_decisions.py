@@ -14,7 +14,9 @@ from builders import (
     B12_DEFICIENCY,
     COBALAMIN_C,
     CROHN,
+    ENOXAPARIN,
     FAILURE_TO_THRIVE,
+    GAS,
     HEMOPHILIA,
     HYDROXOCOBALAMIN,
     ICD10CM,
@@ -1460,6 +1462,53 @@ def an_order_stopped_within_days_is_no_course_before_a_relapse() -> None:
         assert seen.says("a relapse") is relapse
 
 
+def a_vegetarian_mother_in_words_asks_and_prevents_nothing() -> None:
+    words = a_problem(None, text="Mother vegetarian")
+    asked = see(a_record(measured=(breast_feeding(),), problems=[words]))
+    assert asked.shows("RTE-10")
+    assert "ETI-03" not in asked.rules
+    assert see(a_record(breast_feeding(), level=a_level(400), problems=[words])).silent
+
+
+def a_drug_against_clotting_holds_back_the_muscle() -> None:
+    severe = a_level(80)
+    by_code, by_name = an_order(ENOXAPARIN), an_order(Code("urn:site", "7"), text="Heparin 5000 IU")
+    for drug, selected in ((by_code, True), (by_name, False)):
+        seen = see(a_record(level=severe, medications=[drug]))
+        assert {one.route for one in seen.drugs} == {G.file.routes.subcutaneous}
+        ordered = see_orders(a_record(level=severe, medications=[drug]), an_injection())
+        changes = [o.choice.recommended for o in ordered.offers if o.outcome.card == "ORD-11"]
+        assert changes == [selected]
+    for status, ago, held in (
+        ("completed", 8, False),
+        ("completed", 7, True),
+        ("active", 90, True),
+    ):
+        drug = an_order(ENOXAPARIN, ago=ago, status=status)
+        seen = see(a_record(level=severe, medications=[drug]))
+        assert seen.says("No intramuscular injection") is held
+    together = see_orders(a_record(level=severe), an_injection(), a_draft(code=ENOXAPARIN))
+    assert together.shows("ORD-11")
+
+
+def nitrous_oxide_itself_is_warned_of_where_it_does_lasting_harm() -> None:
+    gas = a_draft(code=GAS)
+    for problem in (COBALAMIN_C, icd("E72.12"), a_problem(None, text="Severe MTHFR deficiency"),
+                    a_problem(None, text="Cobalamin C disease")):  # fmt: skip
+        sick = a_record(measured=(), problems=[problem])
+        assert see_orders(sick, gas).outcome("ORD-21").indicator == "warning"
+        assert not see_orders(
+            sick, a_draft(code=Code("http://www.whocc.no/atc", "B03AA07", "ferrous sulfate"))
+        ).shows("ORD-21")
+    heterozygous = a_problem(None, text="MTHFR C677T heterozygous")
+    assert not see_orders(a_record(measured=(), problems=[heterozygous]), gas).shows("ORD-21")
+    # the chart speaks of it only where it speaks: a planned procedure is never a card on its own
+    planned = an_operation(GAS, status="preparation")
+    assert see(a_record(measured=(), problems=[icd("E72.12")], procedures=(planned,))).silent
+    low = see_orders(a_record(), gas)
+    assert low.says("Nitrous oxide planned")
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1595,6 +1644,9 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_allergy_is_named_wherever_an_injection_is_called_for,
     an_order_stopped_within_days_is_no_course_before_a_relapse,
     phases_without_a_sequence_are_read_as_phases_and_asked_about,
+    a_vegetarian_mother_in_words_asks_and_prevents_nothing,
+    a_drug_against_clotting_holds_back_the_muscle,
+    nitrous_oxide_itself_is_warned_of_where_it_does_lasting_harm,
 )
 
 

@@ -11,6 +11,7 @@ import pytest
 from builders import (
     COBALAMIN_C,
     CROHN,
+    ENOXAPARIN,
     ICD10CM,
     KIT,
     MUSCLE,
@@ -401,6 +402,18 @@ TABLE: dict[str, tuple[str, Sees]] = {
     ),
     "lines_affected": ("1", fires("SEV-02", cell_lines)),
     "platelets_injection": ("1", fires("SAF-03", lambda x: injected(a_lab("platelets", x)))),
+    "anticoagulant_recent": (
+        "1",
+        fires(
+            "SAF-03",
+            lambda x: a_record(
+                level=a_level(80),
+                medications=[
+                    an_order(ENOXAPARIN, ago=int(x), kind="administration", status="completed")
+                ],
+            ),
+        ),
+    ),
     "platelets_recent": (
         "1",
         silent(

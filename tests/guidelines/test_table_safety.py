@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from builders import (
     B12_DEFICIENCY,
     COBALAMIN_C,
     CROHN,
+    ENOXAPARIN,
     FAILURE_TO_THRIVE,
     FOLIC_ACID,
     HEMOPHILIA,
@@ -33,13 +36,14 @@ from builders import (
     an_injection,
     an_order,
     day,
+    days_ago,
     months_old,
     on_treatment,
     see,
     see_orders,
 )
 
-from cds_service.clinical import Code, Measurement, Record
+from cds_service.clinical import PROHIBITED, Code, Measurement, Record
 from cds_service.guidelines.engine import Recommend
 
 CYANOCOBALAMIN_CODES = {"11248", "309594", "1423423"}
@@ -468,6 +472,46 @@ def test_words_of_bleeding_hold_back_the_muscle(text: str) -> None:
     assert ordered.shows("ORD-11") is bleeds
     selected = [one.choice.recommended for one in ordered.offers if one.outcome.card == "ORD-11"]
     assert selected == ([False] if bleeds else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "holds"),
+    [("Heparin 5000 IU/mL", True), ("Enoxaparina 20 mg", True), ("Warfarin 1 mg tablet", True),
+     ("Фраксипарин, эноксапарин", True), ("ヘパリン", True), ("Marcumar", True),
+     ("Heparin gel 50 g", False), ("Heparin-Salbe", False), ("Paracetamol", False)],
+)  # fmt: skip
+def test_names_of_drugs_against_clotting_hold_back_the_muscle(name: str, holds: bool) -> None:
+    drug = an_order(Code("urn:site", "7"), text=name)
+    seen = see(a_record(level=a_level(80), medications=[drug]))
+    assert seen.says("Nothing into the muscle until it is ruled out") is holds
+    assert not seen.says("()")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "ago", "holds"),
+    [("order", "active", 200, True), ("order", "on-hold", 200, True), ("order", "draft", 1, True),
+     ("order", "unknown", 200, True), ("order", "stopped", 7, True), ("order", "stopped", 8, False),
+     ("order", "cancelled", 1, False), ("order", "entered-in-error", 1, False),
+     ("order", PROHIBITED, 1, False), ("statement", "active", 200, True),
+     ("statement", "not-taken", 1, False), ("administration", "completed", 7, True),
+     ("administration", "completed", 8, False), ("administration", "not-done", 1, False),
+     ("administration", "completed", -3, False)],
+)  # fmt: skip
+def test_a_drug_against_clotting_counts_while_it_may_act(
+    kind: Any, status: str, ago: int, holds: bool
+) -> None:
+    drug = an_order(ENOXAPARIN, ago=ago, kind=kind, status=status)
+    seen = see(a_record(level=a_level(80), medications=[drug]))
+    assert seen.says("No intramuscular injection") is holds
+    planned = an_order(ENOXAPARIN, intent="plan")
+    assert not see(a_record(level=a_level(80), medications=[planned])).says("No intramuscular")
+
+
+def test_an_order_that_ended_counts_from_its_end() -> None:
+    for ended, holds in ((7, True), (8, False)):
+        drug = an_order(ENOXAPARIN, ago=90, ended=days_ago(ended))
+        seen = see(a_record(level=a_level(80), medications=[drug]))
+        assert seen.says("No intramuscular injection") is holds
 
 
 def test_a_code_of_bleeding_next_to_words_of_it_still_selects_the_change() -> None:

@@ -13,6 +13,7 @@ from builders import (
     CROHN,
     FAILURE_TO_THRIVE,
     FOLIC_ACID,
+    GAS,
     ICD10CM,
     LEBER,
     LOINC,
@@ -553,8 +554,6 @@ def test_a_vegan_toddler_with_an_adequate_level_is_told_about_the_supplement() -
 
 
 # --- nitrous oxide --------------------------------------------------------------------------------
-
-GAS = Code("http://www.whocc.no/atc", "N01AX13", "nitrous oxide")
 
 
 def planned(

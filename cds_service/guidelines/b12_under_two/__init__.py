@@ -36,10 +36,11 @@ from cds_service.guidelines.b12_under_two.assessment import Assessment, assess, 
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, read_facts
 from cds_service.guidelines.b12_under_two.loading import load
-from cds_service.guidelines.b12_under_two.prescribing import drugs_of, nitrous_oxide_planned
+from cds_service.guidelines.b12_under_two.prescribing import drugs_of
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts
 from cds_service.guidelines.b12_under_two.tables.order import BasketFacts
+from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
 from cds_service.guidelines.b12_under_two.unread import unread_orders
 from cds_service.guidelines.engine import (
     INDICATORS,
@@ -81,7 +82,7 @@ def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
     facts = read_facts(record, on, g, why)
     outcomes, assessment = _decide(facts, record, g, why)
     return Evaluation(
-        _with_nitrous_oxide(_one_main(_one_treatment(outcomes)), facts),
+        _with_nitrous_oxide(_one_main(_one_treatment(outcomes)), facts, g, why),
         why,
         facts,
         (*facts.unusable, *facts.ahead),
@@ -100,7 +101,12 @@ def evaluate_orders(
     """
     why = Reasoning()
     ordered = tuple(_dated(one.test, on) for one in basket.drafts if one.test is not None)
-    record = structs.replace(record, test_orders=(*record.test_orders, *ordered))
+    beside = order_checks.drugs_beside(basket, g)
+    record = structs.replace(
+        record,
+        test_orders=(*record.test_orders, *ordered),
+        medications=(*record.medications, *beside),
+    )
     facts = read_facts(record, on, g, why)
     account = (*facts.unread, *unread_orders(basket))
     if not facts.age.covered:
@@ -117,7 +123,8 @@ def evaluate_orders(
     if all(isinstance(one, NotIndicated) for one in checked):
         unread = silence.unread_among_orders(facts, basket, g, signing=signing)
         checked = _spoken_of(unread, checked, g, why)
-    return Evaluation(tuple(checked), why, facts, facts.unusable, basket, account, assessment)
+    told = _with_nitrous_oxide(checked, facts, g, why)
+    return Evaluation(told, why, facts, facts.unusable, basket, account, assessment)
 
 
 def _spoken_of(
@@ -270,17 +277,21 @@ def _one_treatment(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
     )
 
 
-def _with_nitrous_oxide(outcomes: tuple[Outcome, ...], facts: Facts) -> tuple[Outcome, ...]:
-    """Where nitrous oxide is planned, one card says so, whatever it is about; it never makes
-    a card."""
-    if not facts.nitrous_oxide:
-        return outcomes
-    note = Note("safety", nitrous_oxide_planned(facts))
+def _with_nitrous_oxide(
+    outcomes: Sequence[Outcome], facts: Facts, g: Guideline, why: Reasoning
+) -> tuple[Outcome, ...]:
+    """Where nitrous oxide is planned, the most urgent card warns of it, whatever it is about; it
+    never makes a card, but for a disease in which it does lasting harm (ORD-21)."""
     spoken = [one for one in outcomes if not isinstance(one, NotIndicated)]
-    if not spoken or any(note in one.notes for one in spoken):
-        return outcomes
-    warned = structs.replace(spoken[0], notes=(note, *spoken[0].notes))
-    return tuple([warned if one is spoken[0] else one for one in outcomes])
+    if not (facts.nitrous_oxide and spoken) or any(one.rule == "ORD-21" for one in spoken):
+        return tuple(outcomes)
+    why.row(g.tables.safety, "SAF-09", SafetyFacts(nitrous_oxide=True))
+    first = max(spoken, key=lambda one: INDICATORS.index(one.indicator))
+    note = Note("safety", say(Texts.nitrous_oxide_planned, names=Listed(facts.nitrous_oxide)))
+    warned = structs.replace(
+        first, notes=(note, *first.notes), indicator=most_urgent(first.indicator, "warning")
+    )
+    return tuple([warned if one is first else one for one in outcomes])
 
 
 def _one_main(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:

@@ -94,6 +94,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     platelets_two_lines: Limit
     lines_affected: Limit
     platelets_injection: Limit
+    anticoagulant_recent: Limit
     platelets_recent: Limit
     potassium_low: Limit
     potassium_very_low: Limit
@@ -898,6 +899,7 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
     neurological: tuple[str, ...]
     inborn: tuple[str, ...]
     malabsorption: tuple[str, ...]
+    remethylation: tuple[str, ...]
     bleeding: tuple[str, ...]
     suggestive: tuple[str, ...]
     weak: tuple[str, ...]
@@ -1007,6 +1009,8 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     signs: SignNames
     mother: MotherNames
     feeding: FeedingNames
+    anticoagulants: tuple[str, ...]
+    unguents: tuple[str, ...]
     nitrous_oxide: tuple[str, ...]
     leber: tuple[str, ...]
 
@@ -1065,12 +1069,14 @@ class Codes(Struct, frozen=True):
     necrotising_enterocolitis: CodeList
     bowel_resection: CodeList
     diet_vegan: CodeList
+    remethylation: CodeList
     nitrous_oxide: CodeList
     failure_to_thrive: CodeList
     anemia: CodeList
     megaloblastic_anemia: CodeList
     pancytopenia: CodeList
     bleeding: CodeList
+    anticoagulant: CodeList
     thrombocytopenia: CodeList
     leber: CodeList
     leber_possible: CodeList

@@ -11,9 +11,12 @@ from msgspec import Struct, structs
 
 from cds_service.clinical import (
     BESIDE,
+    IN_FORCE,
+    PROHIBITED,
     Allergy,
     Code,
     Measurement,
+    Medication,
     Moment,
     OpenTask,
     Patient,
@@ -39,8 +42,10 @@ from cds_service.guidelines.b12_under_two.meanings import (
     begins_with_denial,
     bleeds,
     has_leber_by_code,
+    impairs_remethylation,
     lebers_of,
     meaning_of,
+    names_an_anticoagulant,
     names_nitrous_oxide,
 )
 from cds_service.guidelines.b12_under_two.products import has_phrase, names_b12
@@ -60,7 +65,12 @@ from cds_service.guidelines.b12_under_two.results import (
     why_unusable,
 )
 from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT, RemarkFacts
-from cds_service.guidelines.b12_under_two.therapy import Therapy, not_continued, read_therapy
+from cds_service.guidelines.b12_under_two.therapy import (
+    NOT_AN_ORDER,
+    Therapy,
+    not_continued,
+    read_therapy,
+)
 from cds_service.guidelines.b12_under_two.unread import unread_in
 from cds_service.guidelines.codelists import CodeList
 from cds_service.guidelines.tables import Reasoning
@@ -103,6 +113,7 @@ class Facts(Struct, frozen=True):
     of any kind: next to one of them no neurological sign is called absent.
     ``suggestive`` and ``weak_signs`` are signs that suggest a deficiency, ``feeding_trouble`` one
     next to another sign only; ``screening`` names what of the newborn screening was high.
+    ``remethylation`` is a deficiency of methylenetetrahydrofolate reductase, by code or in words.
     ``growth_fall`` is failure to thrive that only the weights show, as calculated.
     ``unread`` is the account of what was sent and not used; ``newer_unread`` says that one of it is
     a B12 result that may be newer than every valid level.
@@ -136,6 +147,7 @@ class Facts(Struct, frozen=True):
     malabsorption_possible: tuple[Finding, ...]
     enterocolitis: bool
     inborn: tuple[Finding, ...]
+    remethylation: tuple[Finding, ...]
     methylmalonic: tuple[Finding, ...]
     dietary: tuple[Finding, ...]
     deficiency: tuple[Finding, ...]
@@ -242,6 +254,7 @@ class _Problems:
         self.unverified: list[Problem] = []
         self._worded: dict[Meaning, list[Finding]] = {}
         self._bleeding: list[Finding] = []
+        self._remethylation: list[Finding] = []
         self._unknown = {one.source for one in record.unread if one.need == "conditions"}
         self.unjudged: list[str] = []
         for problem in record.problems:
@@ -284,6 +297,8 @@ class _Problems:
             self.unjudged.append(found.name)
         if bleeds(names, self._g):
             self._bleeding.append(found)
+        if impairs_remethylation(names, self._g):
+            self._remethylation.append(found)
         if problem.source in self._unknown:  # its notes may say what its code does not
             for line in problem.notes.splitlines():
                 noted = structs.replace(problem, text=line)
@@ -335,6 +350,11 @@ class _Problems:
     def worded(self) -> Worded:
         meant = {meaning: tuple(found) for meaning, found in self._worded.items()}
         return Worded(**meant, bleeding=tuple(self._bleeding))
+
+    @property
+    def remethylation(self) -> tuple[Finding, ...]:
+        """By code, or by words."""
+        return (*self.of("remethylation", lasting=True), *self._remethylation)
 
     @property
     def told(self) -> Told:
@@ -515,6 +535,49 @@ def _nitrous_oxide(record: Record, on: date, g: Guideline) -> tuple[Words, ...]:
     return tuple(dict.fromkeys(found))
 
 
+class _Clotting(NamedTuple):
+    """Drugs against clotting that act now, by code, and those that only a name shows."""
+
+    coded: tuple[Finding, ...]
+    named: tuple[Finding, ...]
+
+
+def _against_clotting(record: Record, on: date, g: Guideline) -> _Clotting:
+    """They speak against an injection into the muscle like a disorder of clotting."""
+    coded: list[Finding] = []
+    named: list[Finding] = []
+    for drug in record.medications:
+        if not _acts(drug, on, g):
+            continue
+        code = g.codes.anticoagulant.any_of(drug.codes)
+        names = [one for one in (drug.text, *(it.display for it in drug.codes)) if one]
+        called = next(iter(names), code.display if code is not None else "")
+        found = Finding(called, drug.source, drug.authored, possible=False, severe=False)
+        if code is not None:
+            coded.append(found)
+        elif any(names_an_anticoagulant(one, g) for one in names):
+            named.append(found)
+    return _Clotting(tuple(coded), tuple(named))
+
+
+def _acts(drug: Medication, on: date, g: Guideline) -> bool:
+    """Whether a drug is, or may be, ordered or taken now, or was given lately."""
+    if drug.intent in NOT_AN_ORDER or drug.status in _NEVER:
+        return False
+    recent = g.limits.anticoagulant_recent
+    if drug.kind != "administration" and drug.status in _IN_USE:
+        return drug.ended is None or recent.holds((on - drug.ended.last).days)
+    last = drug.ended or drug.authored
+    return last is not None and last.first <= on and recent.holds((on - last.last).days)
+
+
+#: Not given, ordered not to be, or a record of nothing.
+_NEVER = frozenset(
+    {PROHIBITED, "not-done", "not-given", "not-taken", "entered-in-error", "cancelled", "intended"}
+)
+_IN_USE = IN_FORCE | {"", "draft", "unknown"}
+
+
 def _planned_or_recent(
     record: Record, on: date, g: Guideline
 ) -> Iterator[tuple[tuple[Code, ...], str]]:
@@ -669,6 +732,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     labs = _read_labs(measured, on, g)
     leber = _read_leber(record, problems, g)
     fed = read_feeding(record, measured, problems.told, on, g)
+    clotting = _against_clotting(record, on, g)
     return Facts(
         on=on,
         patient=record.patient,
@@ -699,6 +763,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         malabsorption_possible=_possible_malabsorption(problems, permanent),
         enterocolitis=bool(problems.of("necrotising_enterocolitis", lasting=True)),
         inborn=problems.of("inborn", lasting=True),
+        remethylation=problems.remethylation,
         methylmalonic=problems.of("methylmalonic", lasting=True),
         dietary=problems.of("dietary_deficiency"),
         deficiency=deficiency,
@@ -707,7 +772,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
             *problems.of("b12_deficiency", lasting=True),
             *problems.of("dietary_deficiency", lasting=True),
         ),
-        bleeding=problems.of("bleeding", lasting=True),
+        bleeding=(*problems.of("bleeding", lasting=True), *clotting.coded),
         thrombocytopenia=problems.of("thrombocytopenia"),
         leber=leber.found,
         leber_in_words=leber.in_words,
@@ -742,7 +807,9 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         weak_signs=problems.of("weak_sign"),
         feeding_trouble=problems.of("feeding_trouble"),
         screening=_screening(measured.get("newborn_screening", ()), problems, on, g),
-        worded=problems.worded,
+        worded=structs.replace(
+            problems.worded, bleeding=(*problems.worded.bleeding, *clotting.named)
+        ),
         b12_deficiency_anemia=problems.of("b12_deficiency_anemia"),
         formula_fed=fed.formula,
         maternal=fed.maternal,

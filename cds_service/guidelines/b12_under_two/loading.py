@@ -337,6 +337,7 @@ SPEAKING = (
     "DUP-05",
     "ORD-17",
     "ORD-20",
+    "ORD-21",
     "ORD-18",
     "ORD-19",
     "ORD-19.prepared",

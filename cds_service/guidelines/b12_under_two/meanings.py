@@ -92,6 +92,12 @@ def bleeds(names: Iterable[str], g: Guideline) -> bool:
     return any(_stands(one, signs.bleeding, signs) for one in names if one)
 
 
+def impairs_remethylation(names: Iterable[str], g: Guideline) -> bool:
+    """Whether a problem's names say a deficiency of methylenetetrahydrofolate reductase."""
+    signs = g.file.names.signs
+    return any(_stands(one, signs.remethylation, signs) for one in names if one)
+
+
 #: Where one statement ends: a sign is not set aside from beyond. "Z. n." and "St. p." are one.
 _CLAUSE = re.compile(r"[,;()\[\]|\n!?]|(?<=\w{3})\.|\s[-\u2013\u2014]\s")
 #: How many words may be between a sign and what denies it.
@@ -310,6 +316,12 @@ def is_of_the_mother(about: str, g: Guideline) -> bool:
 def plain_answer(text: str) -> str:
     """An answer as the lists of answers write it."""
     return " ".join(text.lower().split())
+
+
+def names_an_anticoagulant(name: str, g: Guideline) -> bool:
+    """Whether a drug's name is of one against clotting, and not of an ointment."""
+    names = g.file.names
+    return has_phrase(name, names.anticoagulants) and not has_phrase(name, names.unguents)
 
 
 def names_nitrous_oxide(codes: Iterable[Code], text: str, g: Guideline) -> bool:

@@ -461,11 +461,6 @@ def safety_notes(
     return said.notes, said.indicator
 
 
-def nitrous_oxide_planned(facts: Facts) -> Message:
-    """The warning of a gas that destroys vitamin B12, which is planned or was given."""
-    return say(Texts.nitrous_oxide_planned, names=Listed(facts.nitrous_oxide))
-
-
 class _SafetyNotes:
     """The safety points of one card, and how urgent they make it."""
 
@@ -500,7 +495,9 @@ class _SafetyNotes:
     def of_injecting(self) -> None:
         p = self.p
         if p.subcutaneous:
-            self._say(say(Texts.bleeding, because=self._why_not_into_muscle()), "warning")
+            because = self._why_not_into_muscle()
+            if because:
+                self._say(say(Texts.bleeding, because=because), "warning")
             self._say(say(Texts.bleeding_label), part="position")
             for note in bleeding_in_words(p.facts):
                 self._say(note, "warning")
@@ -508,7 +505,8 @@ class _SafetyNotes:
             self._say(self._without_a_count(), part="before")
 
     def _why_not_into_muscle(self) -> Value:
-        """The count that is low, or the disorder of clotting or platelets that is recorded."""
+        """The count that is low, or what is recorded by a code against clotting or platelets; ""
+        where only words say so."""
         p, facts = self.p, self.p.facts
         count = _count_that_decides(facts, p.g.limits)
         recorded_ones = (*facts.bleeding, *facts.thrombocytopenia)
@@ -549,11 +547,8 @@ class _SafetyNotes:
             self._say(say(Texts.folate_alone, name=facts.therapy.folic_acid_alone), "warning")
         if p.minds("SAF-08"):
             self._say(say(Texts.renal, name=named(facts.renal)), part="caution")
-        if p.minds("SAF-09"):
-            if facts.nitrous_oxide:
-                self._say(nitrous_oxide_planned(facts), "warning")
-            else:
-                self._say(say(Texts.nitrous_oxide), part="caution")
+        if p.minds("SAF-09") and not facts.nitrous_oxide:  # else the answer warns of it
+            self._say(say(Texts.nitrous_oxide), part="caution")
 
     def _potassium(self) -> Value:
         """The newest of the last month with its day; a preliminary one is called so."""

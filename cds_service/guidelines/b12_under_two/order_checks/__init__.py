@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import structs
 
-from cds_service.clinical import Basket, Draft
+from cds_service.clinical import Basket, Draft, Medication
 from cds_service.guidelines.b12_under_two.assessment import Assessment, without_treatment
 from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders
 from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.meanings import names_an_anticoagulant
 from cds_service.guidelines.b12_under_two.order_checks.active import (
     active_antidotes,
     check_active,
@@ -21,6 +22,7 @@ from cds_service.guidelines.b12_under_two.order_checks.reading import (
     Order,
     is_live,
     is_prohibition,
+    orders_nitrous_oxide,
     read_order,
 )
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
@@ -31,7 +33,14 @@ from cds_service.guidelines.engine import CannotTell, Outcome
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import say
 
-__all__ = ["active_antidotes", "check_active", "check_orders", "may_concern_b12", "stopped_by"]
+__all__ = [
+    "active_antidotes",
+    "check_active",
+    "check_orders",
+    "drugs_beside",
+    "may_concern_b12",
+    "stopped_by",
+]
 
 
 def check_orders(
@@ -68,6 +77,7 @@ def check_orders(
     adequate = a.status.name in ("adequate", "probably adequate")
     told = _unrecognised(unknown, basket.unreadable, one_by_one, scripts=not adequate)
     outcomes += [one.card for one in told]
+    outcomes += whole.nitrous_oxide(basket)
     return outcomes or [whole.why_silent(checked=first is not None)]
 
 
@@ -133,6 +143,15 @@ def _unrecognised(
         yield from one_by_one.unidentified(first, others)
     if unreadable:
         yield from one_by_one.unread(unreadable)
+
+
+def drugs_beside(basket: Basket, g: Guideline) -> Iterator[Medication]:
+    """What of the orders being written bears on vitamin B12 without being of it: nitrous oxide, and
+    drugs against clotting."""
+    for one in basket.drafts:
+        acts = g.codes.anticoagulant.any_of(one.codes) or names_an_anticoagulant(one.text, g)
+        if is_live(one) and (acts or orders_nitrous_oxide(one, g)):
+            yield Medication("order", one.codes, one.text, "draft", one.source)
 
 
 def may_concern_b12(basket: Basket, g: Guideline) -> bool:

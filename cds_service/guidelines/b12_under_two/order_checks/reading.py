@@ -18,6 +18,7 @@ from cds_service.guidelines.b12_under_two.dosing import (
     understand,
     unit_in_full,
 )
+from cds_service.guidelines.b12_under_two.meanings import names_nitrous_oxide
 from cds_service.guidelines.b12_under_two.products import (
     BY_MOUTH,
     INJECTED,
@@ -199,6 +200,13 @@ def is_live(draft: Draft) -> bool:
 def is_prohibition(draft: Draft) -> bool:
     """Whether it orders not to give a drug."""
     return draft.kind == "prohibition" and draft.begun and draft.status not in _DEAD
+
+
+def orders_nitrous_oxide(draft: Draft, g: Guideline) -> bool:
+    """Whether it orders the gas, as a drug or as a procedure."""
+    if draft.test is not None:
+        return names_nitrous_oxide(draft.test.codes, draft.test.text, g)
+    return is_live(draft) and names_nitrous_oxide(draft.codes, draft.text, g)
 
 
 def is_empty(draft: Draft) -> bool:

@@ -12,7 +12,11 @@ from cds_service.guidelines.b12_under_two import monitoring, treatment
 from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.data import Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
-from cds_service.guidelines.b12_under_two.order_checks.reading import Order, is_empty
+from cds_service.guidelines.b12_under_two.order_checks.reading import (
+    Order,
+    is_empty,
+    orders_nitrous_oxide,
+)
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.order import (
@@ -22,7 +26,7 @@ from cds_service.guidelines.b12_under_two.tables.order import (
     Silence,
     SilenceFacts,
 )
-from cds_service.guidelines.b12_under_two.words import test_notes
+from cds_service.guidelines.b12_under_two.words import named, test_notes
 from cds_service.guidelines.engine import Choice, Note, NotIndicated, Outcome, Recommend
 from cds_service.guidelines.tables import Reasoning, first_match, one_row
 from cds_service.language import Listed, Message, say
@@ -125,6 +129,25 @@ class BasketChecks:
         elif a.status.level is None and facts.preliminary is None:
             wanted.append(("b12", facts.on))
         return wanted
+
+    # --- nitrous oxide among the orders -----------------------------------------------------------
+
+    def nitrous_oxide(self, basket: Basket) -> Iterator[Recommend]:
+        """A warning of the gas itself, in a disease in which it does lasting harm."""
+        facts, g = self.facts, self.g
+        drafts = [one for one in basket.drafts if one.selected and orders_nitrous_oxide(one, g)]
+        sick = (*facts.inborn, *facts.remethylation, *facts.worded.inborn)
+        asked = structs.replace(
+            self._facts,
+            nitrous_oxide=tuple([one.text or one.source for one in drafts]),
+            poisoned_by_it=tuple([one.name for one in sick]),
+        )
+        match = self._why.keep(one_row(g.tables.order_basket, "ORD-21", asked))
+        for row in match.fired:
+            if row.then is not None:
+                indicator = g.file.cards[row.then.card].indicator
+                values: Mapping[str, object] = {"names": named(sick)}
+                yield Recommend("ORD-21", row.then.card, indicator, values, about=drafts[0].source)
 
     # --- no vitamin B12 among the orders ----------------------------------------------------------
 

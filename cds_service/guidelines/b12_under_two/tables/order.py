@@ -174,7 +174,8 @@ class BasketFacts(Struct, frozen=True):
     ``b12`` says that vitamin B12 is among them, ``folic_acid`` that folic acid is selected,
     ``refused`` that a card asks not to give what is ordered. ``lacking`` are the checks after it
     for which no one has ordered a level. ``macrocytic`` and ``two_lines_low`` tell of the blood.
-    ``age_rule`` is the row of the age table.
+    ``nitrous_oxide`` names what is ordered of it, ``poisoned_by_it`` the recorded diseases in which
+    it does lasting harm. ``age_rule`` is the row of the age table.
     """
 
     b12: bool = False
@@ -187,6 +188,8 @@ class BasketFacts(Struct, frozen=True):
     signs: tuple[str, ...] = ()
     macrocytic: bool = False
     two_lines_low: bool = False
+    nitrous_oxide: tuple[str, ...] = ()
+    poisoned_by_it: tuple[str, ...] = ()
     age_rule: str = ""
 
 
@@ -668,6 +671,11 @@ def basket_table(words: TableWords) -> Table[BasketFacts, Answer | None]:
                 ),
                 Answer("ORD-13.unknown"),
                 part="unknown",
+            ),
+            Row(
+                "ORD-21",
+                all_of(some(f.nitrous_oxide), some(f.poisoned_by_it)),
+                Answer("ORD-21"),
             ),
             Row("ORD-15", is_one_of(f.age_rule, "AGE-04"), None),
         ),
