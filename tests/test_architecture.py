@@ -179,7 +179,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.assessment": (_B12, "msgspec"),
     "guidelines.b12_under_two.meanings": (_B12, "msgspec"),
     "guidelines.b12_under_two.growth": (_B12, "msgspec"),
-    "guidelines.b12_under_two.feeding": (_B12, ""),
+    "guidelines.b12_under_two.feeding": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables.signs": (_B12, "msgspec"),
     "guidelines.b12_under_two.treatment": (_B12, "msgspec"),
     "guidelines.b12_under_two.monitoring": (_B12, "msgspec"),
@@ -241,7 +241,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "clinical errors guidelines.engine cdshooks language consultation.detail",
         "msgspec",
     ),
-    "consultation.detail": ("guidelines.engine language", ""),
+    "consultation.detail": ("guidelines.engine language", "msgspec"),
     "consultation.occasion": (
         "clinical cdshooks fhir.gather guidelines.guideline store.audit",
         "msgspec",

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct, structs
 
@@ -96,14 +96,14 @@ class Order(Protocol):
 Write = Callable[[Written], Order]
 
 
-class _Said(NamedTuple):
+class _Said(Struct, frozen=True):
     """What is the same of a sentence in any language, and its Markdown in this one."""
 
     identity: str
     sentence: Sentence
 
 
-class _Worded(NamedTuple):
+class _Worded(Struct, frozen=True):
     """The same of what is not Markdown: a label, an action, a summary."""
 
     identity: str
@@ -114,7 +114,7 @@ class _Frame(Struct, frozen=True):
     """What every card of one text has in common, for every patient.
 
     ``summary``, ``advice`` and ``why`` are ids of texts, "" for none. ``evidence`` are the sources
-    it rests on, by their names in the bibliography.
+    it rests on, by their names in the bibliography; ``in_full`` is the label of the link to it.
     """
 
     summary: str
@@ -123,6 +123,7 @@ class _Frame(Struct, frozen=True):
     evidence: tuple[str, ...]
     source: Source
     links: tuple[Link, ...]
+    in_full: str
 
 
 class Stationery:
@@ -180,6 +181,7 @@ def _frame(name: str, text: CardText, words: Wording, language: Language) -> _Fr
     rule = words.rules[name.partition(".")[0]]
     display = rule.result if language.original is language else ""
     said = language.texts
+    in_full = language.fill(say(house.Card.in_full, rule=name.partition(".")[0]))
     return _Frame(
         text_id(name, "summary"),
         text_id(name, "advice") if text.advice else "",
@@ -187,6 +189,7 @@ def _frame(name: str, text: CardText, words: Wording, language: Language) -> _Fr
         text.evidence,
         Source(said["guideline.label"], topic=Coding(words.about.topic_system, topic, display)),
         tuple(Link(said[f"links.{one}"], words.links[one].url, "absolute") for one in text.links),
+        in_full,
     )
 
 
@@ -206,7 +209,7 @@ class Act:
         self.identity, self.text = f"{_kind(plan)}\0{found.identity}", found.text
 
 
-class Offered(NamedTuple):
+class Offered(Struct, frozen=True):
     """A choice with its label, and its acts."""
 
     choice: Choice
@@ -214,7 +217,7 @@ class Offered(NamedTuple):
     acts: tuple[Act, ...]
 
 
-class Spoken(NamedTuple):
+class Spoken(Struct, frozen=True):
     """An outcome that becomes a card, and what it says: by ids and values, in any language.
 
     ``texts`` are those of the card itself, ``notes`` one for each note; ``summary``, ``advice``,
@@ -251,7 +254,7 @@ def speaking(
         first = next((index for index, one in enumerate(found) if one.rule not in unseen), 0)
         told = found[first]
         found[first] = structs.replace(told, notes=(*told.notes, *data_notes))
-    acts: dict[Plan, Act] = {}
+    acts: dict[int, Act] = {}
     return [
         _spoken(one, words, count, acts, unseen=one.rule in unseen)
         for one, count in zip(found, own, strict=True)
@@ -262,7 +265,7 @@ def _spoken(
     outcome: Recommend | CannotTell,
     words: Stationery,
     own: int,
-    acts: dict[Plan, Act],
+    acts: dict[int, Act],
     *,
     unseen: bool,
 ) -> Spoken:
@@ -324,10 +327,11 @@ def _button(choice: Choice, outcome: Recommend | CannotTell, words: Stationery) 
     )
 
 
-def _act(plan: Plan, acts: dict[Plan, Act], words: Stationery) -> Act:
-    found = acts.get(plan)
+def _act(plan: Plan, acts: dict[int, Act], words: Stationery) -> Act:
+    """By its identity: to compare plans by what they say takes longer than to write one twice."""
+    found = acts.get(id(plan))
     if found is None:
-        found = acts[plan] = Act(plan, words)
+        found = acts[id(plan)] = Act(plan, words)
     return found
 
 
@@ -427,11 +431,10 @@ def _card(
 
 def _links(card: str, words: Stationery, page: str) -> tuple[Link, ...]:
     """The whole of what the guideline says of this card, then what is worth opening elsewhere."""
-    found = words.frames[card].links
+    frame = words.frames[card]
     if not page:
-        return found
-    label = words.language.fill(say(house.Card.in_full, rule=card.partition(".")[0]))
-    return (Link(label, f"{page}#{card}", "absolute"), *found)
+        return frame.links
+    return (Link(frame.in_full, f"{page}#{card}", "absolute"), *frame.links)
 
 
 def _identity(spoken: Spoken, actions: Mapping[Act, Action], call: str) -> str:
@@ -611,9 +614,14 @@ _STALE: Mapping[str, Message] = {
 
 
 def _kind(plan: Plan) -> Literal["create", "update", "delete"]:
-    if isinstance(plan, RemovedDraft):
-        return "delete"
-    return "update" if isinstance(plan, StoppedDrug | RevisedDrug) else "create"
+    return _KINDS.get(type(plan), "create")
+
+
+_KINDS: Mapping[type, Literal["update", "delete"]] = {
+    RemovedDraft: "delete",
+    StoppedDrug: "update",
+    RevisedDrug: "update",
+}
 
 
 def described(plan: Plan) -> Words:

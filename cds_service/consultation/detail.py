@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from cds_service.guidelines.engine import ABOVE, BELOW, Section
 from cds_service.language import Language, house, say
@@ -55,7 +56,7 @@ _FADES: tuple[tuple[Section, int], ...] = (
 _COUNTED = 6
 
 
-class Sentence(NamedTuple):
+class Sentence(Struct, frozen=True):
     """A sentence in Markdown with its capital, and how many words it has."""
 
     text: str
@@ -139,6 +140,8 @@ def _listed(parts: _Parts, order: Iterable[Section], labels: Mapping[Section, st
 def _make_room(above: _Parts, below: _Parts, labels: Mapping[Section, str], room: float) -> None:
     """Move what is least pressing below, under the label it has, until the rest is short enough."""
     length = _length(above, labels)
+    if length <= int(AT_A_GLANCE * room):
+        return
     for names, least, most in _LEAVES:
         for name in names:
             while length > int(most * room) and len(above.get(name, ())) > least:
@@ -152,6 +155,8 @@ def _fade(below: _Parts, labels: Mapping[Section, str], most: int) -> int:
     still fits in the end is stated after all."""
     gone: list[tuple[Section, Sentence]] = []
     length = _length(below, labels)
+    if length <= most:
+        return 0
     for name, least in _FADES:
         while len(below.get(name, ())) > least and length > most - (_COUNTED if gone else 0):
             gone.append((name, below[name].pop()))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from cds_service.clinical import Basket, Draft, Edition, TestOrder
 from cds_service.fhir import elements, loose, wire
@@ -43,7 +43,7 @@ _text = msgspec.json.Decoder(str).decode
 _EMPTY = (b"", b"null", b"{}", b"[]", b'""')
 
 
-class OpenedBasket(NamedTuple):
+class OpenedBasket(Struct, frozen=True):
     """The resources of ``draftOrders``, decoded once, by date and id; ``unreadable`` counts those
     that cannot be.
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from msgspec import Raw, structs
+from msgspec import Raw, Struct, structs
 
 from cds_service.clinical import (
     UNITS,
@@ -461,7 +461,7 @@ def interval(sent: wire.Range | None) -> Interval | None:
     return Interval(low, high) if low is not None or high is not None else None
 
 
-class ReferenceRange(NamedTuple):
+class ReferenceRange(Struct, frozen=True):
     """Low and high of the range that is normal; ``understood`` is false where one was sent that
     cannot be read or distinguished from others."""
 

@@ -172,6 +172,8 @@ class Language:
         self.texts = texts
         self.original = original or self
         self._identities: dict[str, tuple[str, tuple[str, ...]]] = {}
+        #: The words of messages without values: most are names.
+        self._constant: dict[str, str] = {}
         self._decimal, self._capitals = decimal_sign(tag), keeps_capitals(tag)
         # The same few days and amounts are all over an answer, and in the next one.
         self._ordinary = lru_cache(maxsize=1024)(self._write)
@@ -196,11 +198,14 @@ class Language:
 
     def text(self, value: object) -> str:
         """A value in plain words, whatever `Value` it is."""
-        if isinstance(value, str):
-            return value
-        if type(value) in _ORDINARY:
+        kind = type(value)
+        if kind is str:
+            return value  # type: ignore[return-value]
+        if kind is Message:
+            return self.fill(value)  # type: ignore[arg-type]
+        if kind in _ORDINARY:
             return self._ordinary(value)
-        return self._write(value)
+        return value if isinstance(value, str) else self._write(value)
 
     def _write(self, value: object) -> str:
         writer = _WRITERS.get(type(value))
@@ -209,7 +214,13 @@ class Language:
     def fill(self, message: Message, quote: Callable[[str], str] | None = None) -> str:
         """A message in words, each of its values passed through ``quote``: what is nested in it
         is plain words by then."""
+        if not message.values:
+            return self._constant.get(message.id) or self._without_values(message.id)
         return self.filled(self.texts[message.id], message.values, quote)
+
+    def _without_values(self, text_id: str) -> str:
+        words = self._constant[text_id] = self.filled(self.texts[text_id], {})
+        return words
 
     def filled(
         self,

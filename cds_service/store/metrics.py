@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -116,10 +117,11 @@ def count_card(rule: str, indicator: str, *, shown: bool) -> None:
     _card(rule, indicator, "true" if shown else "false")()
 
 
-def count_need(need: str, state: str) -> None:
-    """One need of a call, counted if nothing came."""
-    if state.startswith(_MISSING):
-        _need(need, state)()
+def count_needs(states: Mapping[str, str]) -> None:
+    """The needs of a call by what became of them: those are counted for which nothing came."""
+    for need, state in states.items():
+        if state.startswith(_MISSING):
+            _need(need, state)()
 
 
 def count_unread(of: str, count: int) -> None:

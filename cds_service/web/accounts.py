@@ -88,7 +88,7 @@ def feedback_refused(service: Service, started: float, error: ServiceError) -> N
 
 
 def _call(arrived: Arrival, asked: Request | None, result: Consultation | ServiceError) -> Call:
-    service, caller, started, on, upload = arrived
+    service = arrived.service
     failure = result if isinstance(result, ServiceError) else None
     evaluation = None if isinstance(result, ServiceError) else result.evaluation
     # Only an address that was approved is kept: one that answered, or failed to.
@@ -97,13 +97,13 @@ def _call(arrived: Arrival, asked: Request | None, result: Consultation | Servic
         service=service.id,
         hook=service.hook,
         status=failure.status if failure else 200,
-        ms=round((perf_counter() - started - upload) * 1000, 3),
-        client=caller.name or None,
+        ms=round((perf_counter() - arrived.started - arrived.upload) * 1000, 3),
+        client=arrived.caller.name or None,
         hook_instance=asked.hook_instance if asked else "",
         patient_id=asked.context.patient_id if asked else "",
         user_id=asked.context.user_id if asked else "",
         fhir_server=(asked.fhir_server or "") if asked and asked_server else "",
-        as_of=on.isoformat(),
+        as_of=arrived.on.isoformat(),
         problem=failure.issue if failure else "",
         evaluation=evaluation,
         language=service.language.tag,
@@ -118,8 +118,7 @@ def _count(call: Call) -> None:
         return
     for card in done.cards:
         metrics.count_card(card.rule, card.indicator, shown=not card.hidden)
-    for need, state in done.needs.items():
-        metrics.count_need(need, state)
+    metrics.count_needs(done.needs)
     for of, count in done.unread.items():
         metrics.count_unread(of, count)
     for stage, ms in done.durations.items():

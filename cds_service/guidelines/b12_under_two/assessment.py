@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from msgspec import Struct, structs
 
@@ -195,7 +195,7 @@ def told_risk(facts: Facts) -> tuple[Words, ...]:
 Standing = Literal["high", "normal", "grey", "unread"]
 
 
-class Evidence(NamedTuple):
+class Evidence(Struct, frozen=True):
     """The metabolites that say something, by what they say."""
 
     high: tuple[Lab, ...] = ()
@@ -324,7 +324,7 @@ def disagreement(
     return False, asked
 
 
-class Weighed(NamedTuple):
+class Weighed(Struct, frozen=True):
     """What the metabolites with a level say together, the raised ones, and whether these
     convince."""
 
@@ -535,7 +535,7 @@ def raised_in_newborn(facts: Facts, limits: Limits) -> list[Lab]:
     return [one for one in found if one is not None and is_high(facts, one, limits)]
 
 
-class Causes(NamedTuple):
+class Causes(Struct, frozen=True):
     """The cause that decides, everything known of one, and what the metabolites suspect."""
 
     cause: Cause
@@ -903,7 +903,8 @@ def untreated_since(facts: Facts, status: Status, g: Guideline) -> Moment | None
 
 
 def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
-    cause, causes, suspicion = find_cause(facts, g, why)
+    found = find_cause(facts, g, why)
+    cause = found.cause
     signs, presenting = present_signs(facts, cause, g)
     status = assess_status(facts, cause, signs, g, why)
     if status.name == "unknown at risk":
@@ -927,14 +928,14 @@ def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
         status,
         signs,
         cause,
-        causes,
+        found.known,
         severity,
         rule,
         because,
-        tuple(name for name in _GRADED_BY if recent(facts, name, g.limits.labs_recent) is None),
+        tuple([name for name in _GRADED_BY if recent(facts, name, g.limits.labs_recent) is None]),
         since if "URG-02" in fired else None,
         "URG-03" in fired,
-        suspicion,
+        found.suspicion,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
 
 from msgspec import Struct, structs
 
@@ -404,7 +403,7 @@ def _done(procedure: Procedure, on: date) -> bool:
 # --- all of it ----------------------------------------------------------------------------------
 
 
-class _Measured(NamedTuple):
+class _Measured(Struct, frozen=True):
     """The measurements of a record by their list; those of ``before_birth`` with their lists."""
 
     of: dict[str, list[Measurement]]
@@ -630,7 +629,7 @@ def _gestation(found: Iterable[Measurement]) -> Decimal | None:
     return weeks
 
 
-class _Leber(NamedTuple):
+class _Leber(Struct, frozen=True):
     """Leber's disease of the child, or possibly, and whether only words tell of it."""
 
     found: tuple[Finding, ...]
@@ -700,7 +699,8 @@ def _weights(measured: Mapping[str, list[Measurement]]) -> list[tuple[str, Measu
 
 def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     """The facts of ``record`` on the date ``on``; pure, and total over any record."""
-    measured, before_birth = _sort_measurements(record, g)
+    sorted_in = _sort_measurements(record, g)
+    measured, before_birth = sorted_in.of, sorted_in.before_birth
     age = read_age(record.patient, on, g, why)
     problems = _Problems(record, on, g)
     child = _infant(record.patient, problems, measured, g)
@@ -895,7 +895,7 @@ def _neurological(
     return tuple(signs), tuple(reactions)
 
 
-class _Reactions(NamedTuple):
+class _Reactions(Struct, frozen=True):
     """Reactions to cobalamin by code, and those to cobalamin or cobalt that only a name shows."""
 
     coded: tuple[str, ...]

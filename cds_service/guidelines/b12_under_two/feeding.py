@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from cds_service.clinical import Code, Measurement, Record
 from cds_service.guidelines.b12_under_two.age import is_ahead
@@ -27,14 +28,14 @@ from cds_service.guidelines.b12_under_two.results import FINAL, is_low
 from cds_service.language import Words, say
 
 
-class Vegan(NamedTuple):
+class Vegan(Struct, frozen=True):
     """Who is recorded to eat no food of animals at all."""
 
     mother: bool
     child: bool
 
 
-class Fed(NamedTuple):
+class Fed(Struct, frozen=True):
     """What is known of feeding and diet.
 
     ``breast_fed`` is ``None`` when it is not known; ``formula`` is formula and no breast milk.
@@ -57,7 +58,7 @@ class Fed(NamedTuple):
     understood: tuple[tuple[str, str], ...]
 
 
-class Told(NamedTuple):
+class Told(Struct, frozen=True):
     """What the problem list says of it: whether the child is breast-fed, what is the mother's, and
     that the child is vegan or vegetarian, in words."""
 
@@ -70,11 +71,11 @@ class Told(NamedTuple):
 def read_feeding(
     record: Record, measured: Mapping[str, list[Measurement]], told: Told, on: date, g: Guideline
 ) -> Fed:
-    asked = measured.get("breastfeeding_status", ())
-    newest = _newest(asked, g)
+    asked = [(one, answer(one, g)) for one in measured.get("breastfeeding_status", ())]
+    newest = _newest(asked)
     diets = _Diets(g)
     unanswered = [
-        *(one for one in asked if _stands(one, on, g) and not _of_feeding(one, diets, g)),
+        *(one for one, fed in asked if _stands(one, on, g) and not _of_feeding(one, fed, diets)),
         *(one for one in measured.get("diet", ()) if _stands(one, on, g) and not diets.add(one)),
     ]
     understood = [
@@ -89,7 +90,7 @@ def read_feeding(
     maternal = _maternal(record, measured, told, diets, on, g)
     coded = diets.coded["mother"] if not diets.vegan["mother"] else ""
     return Fed(
-        breast_fed=any(answer(one, g) for one in newest) if newest else told.breast_fed or None,
+        breast_fed=_is_breast_fed(newest, told),
         formula=_is_formula(newest, g),
         mother=diets.coded["mother"],
         child=diets.coded["child"],
@@ -106,11 +107,11 @@ def read_feeding(
     )
 
 
-def _of_feeding(one: Measurement, diets: _Diets, g: Guideline) -> bool:
+def _of_feeding(one: Measurement, fed: bool | None, diets: _Diets) -> bool:
     """Whether an answer on feeding says how the child is fed, or else something of a diet or of
     the mother."""
     also = diets.add(one)
-    return bool(one.about) or answer(one, g) is not None or (also and not _has_answer(one))
+    return bool(one.about) or fed is not None or (also and not _has_answer(one))
 
 
 def _without_a_kind(record: Record, g: Guideline) -> Iterator[Measurement]:
@@ -129,15 +130,16 @@ def _stands(measured: Measurement, on: date, g: Guideline) -> bool:
 # --- how it is fed ------------------------------------------------------------------------------
 
 
-def _newest(answers: Iterable[Measurement], g: Guideline) -> list[Measurement]:
+#: A result, and whether it says that the child gets breast milk, see `answer`.
+_Answered = tuple[Measurement, bool | None]
+
+
+def _newest(answers: Iterable[_Answered]) -> Sequence[_Answered]:
     """The newest answer that says how the child is fed, or all that may be the newest."""
     told = [
-        (one.when, one)
-        for one in answers
-        if one.status in FINAL
-        and not one.about
-        and one.when is not None
-        and answer(one, g) is not None
+        (one.when, (one, fed))
+        for one, fed in answers
+        if one.status in FINAL and not one.about and one.when is not None and fed is not None
     ]
     if not told:
         return []
@@ -191,14 +193,19 @@ def _in_words(text: str, g: Guideline) -> bool | None:
     return False if is_stated(text, names.formula, g) else None
 
 
-def _is_formula(newest: Sequence[Measurement], g: Guideline) -> bool:
+def _is_breast_fed(newest: Sequence[_Answered], told: Told) -> bool | None:
+    """By the newest answer, and without one by the problem list, which never denies it."""
+    return any(fed for _, fed in newest) if newest else told.breast_fed or None
+
+
+def _is_formula(newest: Sequence[_Answered], g: Guideline) -> bool:
     """The newest answer is that the child gets formula and no breast milk."""
-    if any(answer(one, g) for one in newest):
+    if any(fed for _, fed in newest):
         return False
     formula = g.file.names.feeding.formula
     return any(
         plain_answer(said) in g.file.feeding.formula or is_stated(said, formula, g)
-        for one in newest
+        for one, _ in newest
         for said in _answers(one)
     )
 

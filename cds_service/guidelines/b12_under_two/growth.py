@@ -22,7 +22,7 @@ _FILE = Path(__file__).with_name("who_weight.toml")
 _DAYS_A_MONTH = Decimal("30.4375")
 
 
-class Weighing(NamedTuple):
+class Weighing(Struct, frozen=True):
     """One weight that counts, in kg, and as it was written."""
 
     on: date
@@ -64,7 +64,7 @@ def curves(sex: Sex = "") -> tuple[Curves, ...]:
     return _standard().of(sex)
 
 
-class Place(NamedTuple):
+class Place(Struct, frozen=True):
     """How many standard deviations a weight is below the median of the lightest curve that can be
     the child's, and above that of the heaviest."""
 

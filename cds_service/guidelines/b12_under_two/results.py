@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from msgspec import Struct, structs
 
@@ -127,7 +127,7 @@ class Lab(Struct, frozen=True, gc=False):
 # --- weight -----------------------------------------------------------------------------------
 
 
-class _Weighed(NamedTuple):
+class _Weighed(Struct, frozen=True):
     """A weight that counts."""
 
     when: Moment
@@ -137,7 +137,7 @@ class _Weighed(NamedTuple):
     unusual: bool
 
 
-class Infant(NamedTuple):
+class Infant(Struct, frozen=True):
     """Whose weight it is: what says how heavy the child can be."""
 
     birth: Moment | None
@@ -276,7 +276,7 @@ def verdict_of(pg_per_ml: Decimal, limits: Limits) -> Verdict:
     return "adequate" if limits.b12_adequate.holds(pg_per_ml) else "borderline"
 
 
-class Levels(NamedTuple):
+class Levels(Struct, frozen=True):
     """Every level that ``stands``, newest first, and a low ``preliminary`` one. ``unusable`` are
     the results that are there and cannot be used, and ``ahead`` those that could be but for a date
     in the future."""
@@ -582,7 +582,7 @@ def _flagged_alone(name: LabName, measured: Measurement, when: Moment, g: Guidel
     )
 
 
-class _Ranged(NamedTuple):
+class _Ranged(Struct, frozen=True):
     """Where a value lies by the laboratory's range; ``tells`` that its upper end decides,
     ``tells_low`` that it has a lower one, ``unread`` that the upper end is in a unit no one can
     convert."""

@@ -67,7 +67,7 @@ def check_active(
     child, course = child_facts(facts, a, g), Course(facts, untreated, g, ())
     running = []
     for place, one in enumerate(sent):
-        order = as_order(one, facts.weight.kg, g)
+        order = course.order_of(one)
         if order.kind in ("b12", "unknown"):
             coded = place < len(facts.therapy.active)
             running.append(_Running(one, order, amounts(child, order, course), coded))

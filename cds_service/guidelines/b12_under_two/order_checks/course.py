@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
 
+from cds_service.clinical import Medication
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Schedule
 from cds_service.guidelines.b12_under_two.dosing import Line, shown_dose
@@ -91,6 +92,16 @@ class Course:
         self._facts, self._a, self.g = facts, a, g
         self._of_b12 = of_b12
         self._schedules: dict[int, tuple[Order, tuple[Schedule, ...]]] = {}
+        self._given: dict[int, tuple[Order, Decimal | None]] = {}
+        self._orders: dict[int, tuple[Medication, Order]] = {}
+
+    def order_of(self, one: Medication) -> Order:
+        """An order of the record as it is understood; read once, however often it is asked for."""
+        known = self._orders.get(id(one))
+        if known is None:
+            order = as_order(one, self._facts.weight.kg, self.g)
+            known = self._orders[id(one)] = one, order
+        return known[1]
 
     def regimen(self, order: Order) -> Decimal:
         """What the recommended regimen for this child and the route of ``order`` gives in two
@@ -109,6 +120,12 @@ class Course:
         determined, or where a course that began by a published schedule goes on. Next to an
         injection only what is injected counts: a dose by mouth does not make up for one that is
         missing, and injections after what was swallowed begin a treatment."""
+        known = self._given.get(id(order))
+        if known is None:
+            known = self._given[id(order)] = order, self._found_given(order)
+        return known[1]
+
+    def _found_given(self, order: Order) -> Decimal | None:
         parts = self._parts(order)
         if self._facts.age.under_one_month or self._began_as_published(order, parts):
             return None
@@ -172,12 +189,12 @@ class Course:
         undated = [one for one in facts.therapy.active if one.source not in dated]
         return [
             *map(self._taken, facts.therapy.episode),
-            *(_Part(as_order(one, facts.weight.kg, self.g), None, begun=True) for one in undated),
+            *(_Part(self.order_of(one), None, begun=True) for one in undated),
         ]
 
     def _taken(self, span: Span) -> _Part:
         """One order, statement or dose of the episode."""
-        order = as_order(span.taken, self._facts.weight.kg, self.g)
+        order = self.order_of(span.taken)
         day = span.begun.first
         if span.given:
             swallowed = span.route in ("oral", "other")
