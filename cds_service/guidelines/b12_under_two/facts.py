@@ -534,7 +534,7 @@ def _nitrous_oxide(record: Record, on: date, g: Guideline) -> tuple[Words, ...]:
     return tuple(dict.fromkeys(found))
 
 
-class _Clotting(NamedTuple):
+class _Clotting(Struct, frozen=True):
     """Drugs against clotting that act now, by code, and those that only a name shows."""
 
     coded: tuple[Finding, ...]
