@@ -6,6 +6,8 @@ PYTHON ?= python3
 PORT   ?= 8080
 UV     ?= uv
 
+COVERED := tests/unit tests/functional tests/guidelines tests/conformance
+
 VENV := .venv
 RUN  := $(VENV)/bin
 PIP  := $(RUN)/python -m pip --disable-pip-version-check
@@ -16,7 +18,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test prove mutants records test-servers fuzz check format docs bench profile lock clean
+.PHONY: help demo install test prove mutants records test-servers fuzz check format docs site coverage bench profile lock clean
 
 help:
 	@echo "make demo         the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
@@ -29,6 +31,8 @@ help:
 	@echo "make check        format, lint, types, at most 15 paths through a function, spelling, wording, generated documents, guideline data"
 	@echo "make format       format the code"
 	@echo "make docs         rewrite the generated documents"
+	@echo "make site         one site of all documents, in build/site"
+	@echo "make coverage     which branches the tests reach, and whether that is enough"
 	@echo "make bench        this service compared with an earlier build and its peers, and which goals are met"
 	@echo "make profile      where the time of a call goes, part by part"
 	@echo "make install      only set up $(VENV), with the development tools"
@@ -69,6 +73,7 @@ check: $(VENV)/.dev
 	$(RUN)/mypy
 	$(RUN)/python -m pytest --quiet \
 	  tests/test_architecture.py::test_no_function_has_more_ways_than_a_reader_can_follow
+	$(RUN)/python docs/reference.py --check
 	$(RUN)/python tests/conformance/table.py --check
 	$(RUN)/cds-service describe --check
 	$(RUN)/cds-service check
@@ -78,8 +83,23 @@ format: $(VENV)/.dev
 	$(RUN)/ruff check --fix .
 
 docs: $(VENV)/.dev
+	$(RUN)/python docs/reference.py
 	$(RUN)/python tests/conformance/table.py
 	$(RUN)/cds-service describe
+
+# Every warning is an error: a link without a goal, a page that no other leads to.
+site: $(VENV)/.docs
+	$(VENV)/docs/bin/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env \
+	  --conf-dir docs --doctree-dir build/doctrees . build/site
+	@echo "open build/site/docs/index.html"
+
+# Of the tests of parts and of the program, without the servers and the browser.
+coverage: $(VENV)/.dev
+	@mkdir -p .cache/coverage
+	$(RUN)/coverage erase
+	$(RUN)/coverage run -m pytest -n auto --dist worksteal --quiet -m "not long and not sampled" $(COVERED) $(ARGS)
+	$(RUN)/coverage combine --quiet
+	$(RUN)/coverage report
 
 bench: $(VENV)/.dev
 	$(RUN)/python bench/run.py $(ARGS)
@@ -96,6 +116,7 @@ lock:
 	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt \
 	  --constraint requirements/build.txt --output-file requirements/dev.txt
 	$(LOCK) --group mutants --output-file requirements/mutants.txt
+	$(LOCK) --group docs --output-file requirements/docs.txt
 
 clean:
 	rm -rf $(VENV) .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
@@ -111,6 +132,12 @@ $(VENV)/bin/python:
 $(VENV)/.runtime: pyproject.toml requirements/build.txt requirements/runtime.txt | $(VENV)/bin/python
 	@$(PIP) install --quiet --require-hashes -r requirements/build.txt -r requirements/runtime.txt
 	@$(PIP) install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.docs: requirements/docs.txt | $(VENV)/bin/python
+	@$(PYTHON) -m venv $(VENV)/docs
+	@$(VENV)/docs/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes \
+	  -r requirements/docs.txt
 	@touch $@
 
 $(VENV)/.mutants: requirements/mutants.txt | $(VENV)/bin/python

@@ -319,7 +319,7 @@ SETTINGS: Mapping[str, Setting] = {
         _file,
         "none",
         "A file with this site's own codes and what they mean, CSV or a FHIR ConceptMap. See"
-        " [docs/local-codes.md](docs/local-codes.md).",
+        " [Local codes](../local-codes.md).",
     ),
     "CDS_OPEN": Setting(
         "open",
@@ -383,7 +383,7 @@ SETTINGS: Mapping[str, Setting] = {
         "none",
         "A TOML file with the register of clients. With it, discovery, calls and feedback need a"
         " registered client's token, and each client may name only its own FHIR servers;"
-        " `CDS_PUBLIC_URL` is then required. See [docs/security.md](docs/security.md).",
+        " `CDS_PUBLIC_URL` is then required. See [Security](../security.md).",
     ),
     "CDS_CALLS_PER_MINUTE": Setting(
         "calls_per_minute",
@@ -468,7 +468,7 @@ SETTINGS: Mapping[str, Setting] = {
         "`0` (off)",
         "Seconds for which what was read and judged of a chart may be used again for a call of the"
         " same content, as when a chart is reopened or one hook follows another. It is patient"
-        " data in the memory of a worker: see [docs/operating.md](docs/operating.md).",
+        " data in the memory of a worker: see [Operating](../operating.md).",
     ),
     "CDS_RESPECT_INFO_HOURS": Setting(
         "respect_info_hours",
@@ -476,7 +476,7 @@ SETTINGS: Mapping[str, Setting] = {
         "`0` (off)",
         "Hours for which an info card that was overridden for a patient is not shown to the same"
         " client again, unless any of it changes. Needs `CDS_CLIENTS_FILE` and a way to recognise"
-        " patients. See [docs/trials.md](docs/trials.md).",
+        " patients. See [Trials](../trials.md).",
     ),
     "CDS_RESPECT_WARNING_HOURS": Setting(
         "respect_warning_hours",
@@ -642,6 +642,6 @@ def check_address(settings: Settings, host: str) -> None:
 
 
 def describe_settings() -> str:
-    """Every setting as a Markdown table, for the documentation."""
+    """Every setting as a Markdown table, for a page in `docs/reference/`."""
     rows = [f"| `{name}` | {s.default} | {s.meaning} |" for name, s in SETTINGS.items()]
     return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows]) + "\n"

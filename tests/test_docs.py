@@ -12,13 +12,14 @@ from urllib.parse import unquote
 import click
 import pytest
 from project_files import FILES, ROOT, text_of
+from reference import pages
 
 from cds_service.__main__ import main
-from cds_service.settings import describe_settings
 
 # Set for the tests, read by no service.
 TEST_VARIABLES = {
     "CDS_TEST_DATA",
+    "CDS_TEST_ACTIONLINT",
     "CDS_TEST_AXE",
     "CDS_TEST_CHROMIUM",
     "CDS_TEST_DEPLOYMENT",
@@ -39,6 +40,14 @@ MANUALS = [
     for n in MARKDOWN
     if n in {"README.md", "DEVELOPERS.md", "tests/README.md"} or n.startswith("docs/")
 ]
+
+# The site is made for readers of the service; these are for who reads the source, or for a forge.
+NOT_ON_THE_SITE = {
+    ".github/pull_request_template.md",
+    "docs/index.md",
+    "fhir_samples/README.md",
+    "tests/guidelines/toy/README.md",
+}
 
 
 @cache
@@ -129,15 +138,32 @@ def test_every_make_target_is_documented_and_every_documented_target_exists() ->
     assert helped == targets - {"help"}
 
 
-def test_the_readme_has_the_table_of_settings_as_the_program_knows_it() -> None:
-    assert describe_settings() in text_of("README.md"), "copy what describe_settings() returns"
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_the_reference_is_what_the_program_knows(name: str) -> None:
+    assert text_of(name) == pages()[name], "stale: run `make docs`"
 
 
-def test_the_cards_in_the_readme_are_what_the_demo_answers() -> None:
+def test_the_readme_is_short() -> None:
+    assert len(text_of("README.md").encode()) <= 6_000
+    assert len(text_of("DEVELOPERS.md").encode()) <= 10_000
+
+
+@pytest.mark.parametrize("name", [n for n in MARKDOWN if n.startswith("docs/")])
+def test_every_page_says_for_whom_it_is(name: str) -> None:
+    assert re.match(r"# .+\n\n(?:<!--.*?-->\n\n)?For [^.:]+[.:]", text_of(name), flags=re.S)
+
+
+def test_the_site_leads_to_every_page() -> None:
+    listed = set(re.findall(r"^(?:.+ <)?/(.+\.md)>?$", text_of("docs/index.md"), flags=re.M))
+    listed |= {n for n in MARKDOWN if "/decisions/0" in n}
+    assert set(MARKDOWN) - listed == set(NOT_ON_THE_SITE)
+
+
+def test_the_cards_in_the_tutorial_are_what_the_demo_answers() -> None:
     """Word for word, but for the places that say that something is left out."""
-    readme = text_of("README.md")
+    tutorial = text_of("docs/tutorial.md")
     examples = re.findall(
-        r"/samples/([\w-]+)/request\.json.*?^((?:>[^\n]*\n)+)", readme, re.M | re.S
+        r"/samples/([\w-]+)/request\.json.*?^((?:>[^\n]*\n)+)", tutorial, re.M | re.S
     )
     assert len(examples) == 2
     for story, quoted in examples:
@@ -174,7 +200,7 @@ def test_every_dependency_says_why_it_is_there() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))
     groups = project["dependency-groups"]
     told = project["project"]["dependencies"]
-    asked = [*told, *groups["build"], *groups["dev"], *groups["mutants"]]
+    asked = [*told, *groups["build"], *groups["dev"], *groups["mutants"], *groups["docs"]]
     names = {re.split(r"[\[<>=~ ]", one)[0] for one in asked if isinstance(one, str)}
     section = text_of("DEVELOPERS.md").partition("\n## Dependencies")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| ([\w.-]+) \|", section, flags=re.M)) - {"package"} == names

@@ -17,8 +17,8 @@ STRENGTHS = ("must", "should", "may", "client", "field")
 INTRODUCTION = """\
 # Conformance to CDS Hooks
 
-Written by `python tests/conformance/table.py` from `tests/conformance/requirements.toml` and the
-tests that name a requirement; `make docs` does it.
+For integrators. Written by `python tests/conformance/table.py` from the tests that name a
+requirement and `tests/conformance/requirements.toml`; `make docs` does it.
 
 The standard is CDS Hooks 2.0 (https://cds-hooks.hl7.org/2.0/), the section is its anchor there.
 *client*: the standard obliges or permits the client, and the service has to cope. *field*: real
