@@ -17,7 +17,8 @@ include_patterns = [
     "docs/**.md",
     "tests/README.md",
     "findings/README.md",
-    "cds_service/guidelines/**.md",
+    "cds_service/guidelines/README.md",
+    "cds_service/guidelines/*/README.md",
 ]
 myst_heading_anchors = 4
 smartquotes = False  # `--as-of` in a sentence stays what is typed

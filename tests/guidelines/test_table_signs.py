@@ -469,7 +469,7 @@ def test_a_vegetarian_mother_in_words_asks_for_a_level(text: str, feeding: str) 
         assert "STAT-12" in seen.rules
         assert seen.shows("RTE-10")
         assert not seen.drugs
-        assert "ETI-03" not in seen.rules, "words are no cause"
+        assert "ETI-03" not in seen.rules, "words do not make a cause"
     formula = a_record(measured=(breast_feeding("formula fed"),), problems=[in_words(text)])
     assert see(formula).silent
 
