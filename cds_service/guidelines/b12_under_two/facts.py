@@ -287,8 +287,11 @@ class _Problems:
                 lists.setdefault(name, code)
         for name, code in lists.items():
             self._problems.setdefault(name, []).append((problem, code))
-        if lists or not counts(problem, self._on, lasting=False, in_remission=False):
-            return
+        if not lists and counts(problem, self._on, lasting=False, in_remission=False):
+            self._sort_in_by_words(problem, mentioned)
+
+    def _sort_in_by_words(self, problem: Problem, mentioned: bool) -> None:
+        """A problem that no list has: what its words mean, and what may have to be named."""
         names = (problem.text, *(code.display for code in problem.codes))
         found = _finding(problem, _first(problem.codes), self._g)
         understood = self._add_words(names, found)

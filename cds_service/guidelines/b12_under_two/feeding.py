@@ -88,7 +88,6 @@ def read_feeding(
         diets.vegan["child"] or bool(told.vegan) or is_stated(child, g.file.names.mother.vegan, g)
     )
     maternal = _maternal(record, measured, told, diets, on, g)
-    coded = diets.coded["mother"] if not diets.vegan["mother"] else ""
     return Fed(
         breast_fed=_is_breast_fed(newest, told),
         formula=_is_formula(newest, g),
@@ -97,13 +96,19 @@ def read_feeding(
         in_words=child,
         vegan=Vegan(diets.vegan["mother"], vegan),
         maternal=maternal,
-        vegetarian=frozenset(
-            one
-            for one in maternal
-            if one == coded or (isinstance(one, str) and is_vegetarian_alone(one, g))
-        ),
+        vegetarian=_vegetarian(maternal, diets, g),
         unanswered=tuple(unanswered),
         understood=tuple(understood),
+    )
+
+
+def _vegetarian(maternal: Iterable[Words], diets: _Diets, g: Guideline) -> frozenset[Words]:
+    """Of what is the mother's, what says vegetarian and no more."""
+    coded = diets.coded["mother"] if not diets.vegan["mother"] else ""
+    return frozenset(
+        one
+        for one in maternal
+        if one == coded or (isinstance(one, str) and is_vegetarian_alone(one, g))
     )
 
 
