@@ -43,7 +43,13 @@ def _is_of_a_part(plan: Plan) -> bool:
 
 
 def _has_a_part(outcome: Recommend) -> bool:
-    return any(_is_of_a_part(plan) for choice in outcome.choices for plan in choice.plans)
+    changes = [
+        plan
+        for choice in outcome.choices
+        for plan in choice.plans
+        if isinstance(plan, StoppedDrug | RevisedDrug)
+    ]
+    return any(map(_is_of_a_part, changes))
 
 
 def _held_back(outcome: Outcome) -> Outcome:

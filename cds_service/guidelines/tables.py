@@ -12,7 +12,7 @@ Unknown (``None``) is never on either side of a limit: `meets` and `misses` are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import (
     Any,
     Generic,
     Literal,
+    TypeAlias,
     TypeVar,
     Union,
     get_args,
@@ -326,33 +327,42 @@ def _function(lines: Iterable[str], names: _Names) -> Callable[[Any], Any]:
     return made["asked"]  # type: ignore[no-any-return]
 
 
-class _Asked:
-    """The rows of a table as functions of its facts, each made when it is first asked."""
+#: What answers with the rows that hold, of those it was made of.
+_Answer: TypeAlias = "Callable[[Any], tuple[Row[Any], ...]]"
 
-    def __init__(self, rows: Iterable[Row[Any]]) -> None:
+
+class _Asked(dict[str, tuple[_Answer, tuple[str]]]):
+    """The rows of a table as functions of its facts, each made when it is first asked: of the
+    ``first`` row that holds, of ``all``, and by a row's id of it alone, with the ids asked."""
+
+    def __init__(self, name: str, rows: Sequence[Row[Any]], *, complete: bool) -> None:
         self._names = _Names()
-        self._rows = [condition_of(row).written(self._names) for row in rows]
-        self._single: dict[int, Callable[[Any], Any]] = {}
+        self._name, self._complete = name, complete
+        self._places = {one.id: place for place, one in enumerate(rows)}
+        self._written = [condition_of(row).written(self._names) for row in rows]
+        self._fired = [self._names.of((row,)) for row in rows]
 
     @cached_property
-    def first(self) -> Callable[[Any], int | None]:
-        """The place of the first row that holds."""
-        lines = [f"    if {one}: return {place}" for place, one in enumerate(self._rows)]
-        return _function([*lines, "    return None"], self._names)
+    def first(self) -> _Answer:
+        """Of a complete table there always is one."""
+        lines = [f"    if {one}: return {fired}" for one, fired in self._lines()]
+        problem = self._names.of(LookupError(f"no row of the table {self._name} holds"))
+        end = f"    raise {problem}" if self._complete else "    return ()"
+        return _function([*lines, end], self._names)
 
     @cached_property
-    def all(self) -> Callable[[Any], list[int]]:
-        """The places of all that hold."""
-        lines = [f"    if {one}: found.append({place})" for place, one in enumerate(self._rows)]
-        return _function(["    found = []", *lines, "    return found"], self._names)
+    def all(self) -> _Answer:
+        lines = [f"    if {one}: found += {fired}" for one, fired in self._lines()]
+        return _function(["    found = ()", *lines, "    return found"], self._names)
 
-    def one(self, place: int, facts: object) -> bool:
-        """Whether the row in this place holds."""
-        test = self._single.get(place)
-        if test is None:
-            test = _function([f"    return {self._rows[place]}"], self._names)
-            self._single[place] = test
-        return bool(test(facts))
+    def _lines(self) -> Iterable[tuple[str, str]]:
+        return zip(self._written, self._fired, strict=True)
+
+    def __missing__(self, row: str) -> tuple[_Answer, tuple[str]]:
+        place = self._places[row]
+        line = f"    return {self._fired[place]} if {self._written[place]} else ()"
+        self[row] = made = _function([line], self._names), (row,)
+        return made
 
 
 # --- the words that conditions are written in -----------------------------------------------------
@@ -514,25 +524,11 @@ class Table(Struct, Generic[F, R], frozen=True):
         kept = tuple(structs.replace(one, when=_condition(one.when)) for one in rows)
         _check(name, facts, kept, words, ends=first and complete)
         places = {one.id: place for place, one in enumerate(kept)}
-        return cls(name, facts, kept, first, words, _Asked(kept), places, complete)
+        asked = _Asked(name, kept, complete=first and complete)
+        return cls(name, facts, kept, first, words, asked, places, complete)
 
     def __getitem__(self, row: str) -> Row[R]:
         return self.rows[self._places[row]]
-
-    def place(self, facts: F) -> int | None:
-        """The place of the first row that holds; of a complete table there always is one."""
-        place = self._asked.first(facts)
-        if place is None and self.complete:
-            raise LookupError(f"no row of the table {self.name} holds")
-        return place
-
-    def holding(self, facts: F) -> tuple[Row[R], ...]:
-        """Every row that holds, in order."""
-        places = self._asked.all(facts)
-        return tuple([self.rows[place] for place in places]) if places else ()
-
-    def row_holds(self, row: str, facts: F) -> bool:
-        return self._asked.one(self._places[row], facts)
 
     def why(self, row: Row[R], facts: F) -> tuple[Seen, ...]:
         """What decided that this row holds, or does not."""
@@ -676,19 +672,18 @@ class Match(Struct, Generic[F, R], frozen=True, gc=False):
 
 def first_match(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
     """The first row that holds; none only where the table is not complete."""
-    place = table.place(facts)
-    return Match(table, facts, () if place is None else (table.rows[place],), (), about)
+    return Match(table, facts, table._asked.first(facts), (), about)
 
 
 def all_matches(table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
     """Every row that holds, in order; there may be none."""
-    return Match(table, facts, table.holding(facts), (), about)
+    return Match(table, facts, table._asked.all(facts), (), about)
 
 
 def one_row(table: Table[F, R], row: str, facts: F, about: str = "") -> Match[F, R]:
     """One row, by its id, of a table whose rows are independent."""
-    fired = (table[row],) if table.row_holds(row, facts) else ()
-    return Match(table, facts, fired, (row,), about)
+    asked, ids = table._asked[row]
+    return Match(table, facts, asked(facts), ids, about)
 
 
 # --- the account of an evaluation -----------------------------------------------------------------
@@ -708,23 +703,22 @@ class Reasoning:
 
     def first(self, table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
         """Asks a table for the first row that holds, and keeps the answer."""
-        place = table.place(facts)
-        match = Match(table, facts, () if place is None else (table.rows[place],), (), about)
+        match = Match(table, facts, table._asked.first(facts), (), about)
         self._asked.append(match)
         return match
 
     def all(self, table: Table[F, R], facts: F, about: str = "") -> Match[F, R]:
         """Asks a table for every row that holds, and keeps the answer."""
-        match = Match(table, facts, table.holding(facts), (), about)
+        match = Match(table, facts, table._asked.all(facts), (), about)
         self._asked.append(match)
         return match
 
     def row(self, table: Table[F, R], row: str, facts: F, about: str = "") -> bool:
         """Asks one row of a table whose rows are independent, and keeps the answer."""
-        place = table._places[row]  # not by one_row: most of what is asked is asked by row
-        held = table._asked.one(place, facts)
-        self._asked.append(Match(table, facts, (table.rows[place],) if held else (), (row,), about))
-        return held
+        asked, ids = table._asked[row]  # not by one_row: most of what is asked is asked by row
+        fired = asked(facts)
+        self._asked.append(Match(table, facts, fired, ids, about))
+        return bool(fired)
 
     def keep(self, match: Match[F, R]) -> Match[F, R]:
         """Keeps an answer that was had before, in its place."""

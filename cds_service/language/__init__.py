@@ -130,7 +130,13 @@ Words: TypeAlias = str | Message
 
 def say(text: str, /, **values: Value) -> Message:
     """The message of a text named by its place in the schema, ``say(Texts.level, value=...)``."""
-    return Message(id_of(text), values)
+    return Message(id_of(text), values) if values else _bare(text)
+
+
+@cache
+def _bare(text: object) -> Message:
+    """Of a text without values there is one message."""
+    return Message(id_of(text))
 
 
 @cache

@@ -238,7 +238,7 @@ def test_rows_are_tried_in_the_order_of_the_file_of_words(name: str) -> None:
         structs.replace(row, when=holds(lambda _, row=row: told(row.rule, row is last)))  # type: ignore[misc]
         for row in table.rows
     ]
-    spied = structs.replace(table, _asked=_Asked(spies))
+    spied = structs.replace(table, _asked=_Asked(name, spies, complete=False))
     ask = first_match if table.first else all_matches
     ask(spied, None)
     published = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))["rows"]
