@@ -299,7 +299,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "flask",
     ),
     "commands": ("guidelines.guideline guidelines.registry", "click"),
-    "commands.serving": ("app consultation errors settings store.keeping", "click granian"),
+    "commands.processes": ("errors", "granian"),
+    "commands.serving": ("app commands.processes consultation settings store.keeping", "click"),
     "commands.evaluating": (
         "cdshooks commands consultation errors guidelines language settings",
         "click fhir.resources pydantic",
@@ -336,7 +337,7 @@ ONLY = {
     "markdown_it": {"workbench.showing"},
     "werkzeug": {"web.views", "web.intake"},
     "fhir.resources": {"fhir.orders", "commands.evaluating"},
-    "granian": {"commands.serving"},
+    "granian": {"commands.processes"},
     "click": {"__main__", *(name for name in ALLOWED if name.split(".")[0] == "commands")},
     "sqlalchemy": {
         "store.database",

@@ -5,26 +5,20 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import signal
-import socket
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cds_service import PROGRAM
-from cds_service.errors import SettingsError
 
 if TYPE_CHECKING:
     from cds_service.settings import Settings
 
-#: Requests a worker handles. Most only wait for their bodies: `web/intake.py` limits how many
-#: may, and how many calls are processed at once.
-_THREADS = 64
-#: Milliseconds a caller has for sending the head of a request.
-_HEAD_MS = 10_000
+#: Seconds that the dearest call takes besides waiting for its FHIR server.
+_WORK_S = 10.0
 
 
 @click.command()
@@ -74,6 +68,7 @@ def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -
             workers,
             lambda base: _greeting(settings, base),
             max_header_bytes=settings.max_header_bytes,
+            longest_call_s=settings.fhir_deadline + _WORK_S,
         )
 
 
@@ -131,46 +126,25 @@ def listen(
     greeting: Callable[[str], str] = lambda base: "",
     *,
     max_header_bytes: int = 32_768,
+    longest_call_s: float = 1.0,
 ) -> None:
     """Serves what ``create`` makes in each worker; the benchmark serves others the same way.
 
-    ``greeting`` is what else to print once it listens, given its address.
+    ``greeting`` is what else to print once it listens, given its address. A call takes
+    ``longest_call_s`` at most, where all goes well.
     """
-    from granian.constants import HTTPModes, Interfaces
-    from granian.http import HTTP1Settings
-    from granian.log import LogLevels
-    from granian.server.mp import MPServer
+    from cds_service.commands.processes import Server, listening_sockets
 
-    parent = os.getpid()
-
-    class Reloading(MPServer):
-        """Workers read the register again on SIGHUP; they are not replaced."""
-
-        def signal_handler_reload(self, *_: object) -> None:
-            # A worker inherits this handler, and must not signal the others in turn.
-            for worker in list(self.wrks) if os.getpid() == parent else ():
-                with suppress(ProcessLookupError):
-                    os.kill(worker.inner.pid, signal.SIGHUP)
-
-    address = _free_address(host, port)
-    server = Reloading(
-        f"{create.__module__}:{create.__name__}",
-        address=address,
-        port=port,
-        interface=Interfaces.WSGI,
-        workers=workers,
-        blocking_threads=_THREADS,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(
-            header_read_timeout=_HEAD_MS, max_buffer_size=max_header_bytes
-        ),
-        websockets=False,
-        log_level=LogLevels.warning,
-        # One that crashes again within seconds of its start ends the service.
-        respawn_failed_workers=True,
-        workers_kill_timeout=10,
+    listening = listening_sockets(host, port, workers)
+    address, port = listening[0].getsockname()[:2]
+    server = Server(
+        listening,
+        workers,
+        create,
+        max_header_bytes=max_header_bytes,
+        longest_call_s=longest_call_s,
     )
-    # The server advises against so many threads; here nearly all of them wait, see `_THREADS`.
+    # The server advises against so many threads; here nearly all of them wait.
     logging.getLogger("_granian").addFilter(lambda said: "Python threads" not in said.getMessage())
     shown = f"[{address}]" if ":" in address else address
     base = f"http://{shown}:{port}"
@@ -180,18 +154,4 @@ def listen(
         click.echo(f"Listening on {base}/cds-services" + (f"\n{said}" if said else ""))
 
     server.on_startup(greet)
-    server.serve(target_loader=create, wrap_loader=False)
-
-
-def _free_address(host: str, port: int) -> str:
-    """The IP address of ``host``, having seen that ``port`` is free there."""
-    try:
-        family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        socket.create_server(where[:2], family=family).close()
-    except OSError as error:
-        raise SettingsError(
-            f"--host {host} --port {port}",
-            f"the service cannot listen there ({error.strerror})",
-            "Choose another --port or --host, or stop what listens there.",
-        ) from None
-    return str(where[0])
+    server.run()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from cds_service.cdshooks.response import encode_outcome
-from cds_service.errors import Misdirected, ServiceError, UnsupportedMediaType
+from cds_service.errors import BadRequest, Misdirected, ServiceError, UnsupportedMediaType
 from cds_service.trust.addresses import is_loopback
 
 if TYPE_CHECKING:
@@ -136,6 +136,9 @@ class Edge:
     def _refused(self, environ: WSGIEnvironment) -> ServiceError | None:
         """Why the request is not passed on, if it is not."""
         host = environ.get("HTTP_HOST", "")
+        # The server joins two headers by a comma, which no name of a host has.
+        if "," in host or (not host and environ.get("SERVER_PROTOCOL") == "HTTP/1.1"):
+            return BadRequest("A request needs one Host header.")
         if not self.is_for_us(host) and environ["PATH_INFO"] not in _FOR_ANY_HOST:
             return Misdirected(
                 "The Host header does not name this service; its operator lists its names in"

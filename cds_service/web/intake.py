@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 #: Bodies a worker waits for at once, a few less than it has threads: a caller that never finishes
 #: its body holds one for as long as it likes, and the others must still be answered.
 _READ_AT_ONCE = 60
+#: Callers that wait until their bodies are waited for, and for how many seconds: a hundred large
+#: bodies at once are taken in turn. `commands/processes.py` has a few threads more than these and
+#: those, for everything else.
+_IN_LINE = 48
+_IN_LINE_S = 5.0
 #: Calls a worker works on at once: more would take turns on one core, which costs each of them
 #: some percent and makes all late; with one alone a long call would hold up all others.
 _WORK_AT_ONCE = 2
@@ -36,6 +41,21 @@ def _places(count: int) -> SimpleQueue[None]:
 
 
 _reading = _places(_READ_AT_ONCE)
+_in_line = _places(_IN_LINE)
+
+
+def _wait_to_read() -> None:
+    """Takes a place among those whose bodies are read, which another has to leave first."""
+    try:
+        _in_line.get_nowait()
+    except Empty:
+        raise Busy from None
+    try:
+        _reading.get(timeout=_IN_LINE_S)
+    except Empty:
+        raise Busy from None
+    finally:
+        _in_line.put(None)
 
 
 class Turns:
@@ -85,7 +105,7 @@ def json_body(environ: WSGIEnvironment, limit: int) -> bytes:
     try:
         _reading.get_nowait()
     except Empty:
-        raise Busy from None
+        _wait_to_read()
     try:
         body: bytes = environ["wsgi.input"].read(min(size, limit + 1))
     finally:

@@ -9,6 +9,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from served import PATIENCE_S, refused, running
@@ -38,7 +39,6 @@ def test_without_a_register_the_signal_to_read_it_again_changes_nothing() -> Non
     """Neither a worker is replaced nor a call lost."""
     with running("--workers", "3") as (process, port):
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        time.sleep(5)  # one worker answers while the others still begin
         workers = children.read_text()
         for _ in range(5):
             process.send_signal(signal.SIGHUP)
@@ -163,15 +163,25 @@ def test_callers_that_never_end_their_body_keep_nobody_else_waiting() -> None:
 
     path = "/cds-services/b12-under-two-patient-view"
     begun = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{"
-    with running() as (_, port):
-        stalled = []
-        for count in range(1, 71):
+    stalled: list[socket.socket] = []
+
+    def stall(count: int) -> None:
+        for _ in range(count):
             stalled.append(socket.create_connection(("127.0.0.1", port)))
             stalled[-1].sendall(begun.encode())
-            if count in (4, 40, 59):
-                time.sleep(0.5)
-                assert asked("POST", path) == (400, None)
         time.sleep(0.5)
+
+    with running() as (_, port), ThreadPoolExecutor(1) as caller:
+        for more in (4, 36, 19):
+            stall(more)
+            assert asked("POST", path) == (400, None)
+        stall(1)
+        in_line = caller.submit(asked, "POST", path)
+        time.sleep(0.5)
+        assert not in_line.done()
+        stalled.pop().close()
+        assert in_line.result() == (400, None)
+        stall(1 + 48)
         assert asked("POST", path) == (503, "5")
         assert asked("POST", f"{path}/feedback")[0] == 404  # nothing is kept here
         assert asked("GET", "/healthz")[0] == asked("GET", "/cds-services")[0] == 200
@@ -180,3 +190,30 @@ def test_callers_that_never_end_their_body_keep_nobody_else_waiting() -> None:
         until = time.monotonic() + PATIENCE_S
         while asked("POST", path) != (400, None):
             assert time.monotonic() < until
+
+
+def test_a_hundred_large_bodies_at_once_are_all_answered() -> None:
+    child = {"resourceType": "Patient", "id": "p1", "birthDate": "2015-01-01"}
+    asks = {
+        "hook": "patient-view",
+        "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
+        "context": {"userId": "Practitioner/1", "patientId": "p1"},
+        "prefetch": {"patient": {**child, "text": {"div": "x" * 1_800_000}}},
+    }
+    body = json.dumps(asks).encode()
+    together = Barrier(100)
+
+    def called(_: int) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        connection.connect()
+        together.wait(PATIENCE_S)
+        connection.request(
+            "POST", "/cds-services/b12-under-two-patient-view", body, {"Content-Type": "text/json"}
+        )
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status
+
+    with running() as (_, port), ThreadPoolExecutor(100) as callers:
+        assert set(callers.map(called, range(100))) == {200}
