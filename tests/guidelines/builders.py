@@ -613,6 +613,7 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "RTE-05": lambda: a_record(problems=[CROHN]),
     "RTE-05b": lambda: a_record(problems=[a_problem(None, text="Krampfanfälle")]),
     "RTE-05c": lambda: a_record(problems=[a_problem(None, text="Cobalamin C disease")]),
+    "RTE-06.homocysteine": lambda: a_record(a_lab("homocysteine", 60), level=a_level(150)),
     "RTE-10.inborn": lambda: a_record(
         level=a_level(450), problems=[a_problem(None, text="Cobalamin C disease")]
     ),
@@ -718,6 +719,14 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-10.suspected": lambda: (
         a_record(a_lab("homocysteine", 120), level=a_level(250)),
         a_draft(),
+    ),
+    "ORD-10.worded": lambda: (
+        a_record(problems=[a_problem(None, text="Cobalamin C disease")]),
+        an_injection(code=VIAL),
+    ),
+    "ORD-10.homocysteine": lambda: (
+        a_record(a_lab("homocysteine", 60), level=a_level(150)),
+        an_injection(code=VIAL),
     ),
     "ORD-10.possible": lambda: (
         a_record(allergies=(an_allergy(Code("", "", "Cobalt")),)),

@@ -1509,6 +1509,32 @@ def nitrous_oxide_itself_is_warned_of_where_it_does_lasting_harm() -> None:
     assert low.says("Nitrous oxide planned")
 
 
+def cyanocobalamin_is_asked_about_where_an_inborn_error_is_possible() -> None:
+    words = a_problem(None, text="Cobalamin C disease")
+    for level in (150, 250, 450):
+        child = a_record(level=a_level(level), problems=[words])
+        for draft in (an_injection(code=VIAL), a_draft()):
+            seen = see_orders(child, draft)
+            assert seen.outcome("ORD-10.worded").indicator == "warning"
+            assert not seen.shows("ORD-02b")
+            assert not seen.shows("ORD-20")
+        assert not see_orders(child, an_injection()).shows("ORD-10.worded")
+    running = a_record(problems=[words], medications=[an_order(VIAL, route=MUSCLE)])
+    assert see(running).shows("ORD-10.active")
+    for value, asked in (("49.9", False), ("50", True)):
+        child = a_record(a_lab("homocysteine", value), level=a_level(180))
+        assert see(child).shows("RTE-06.homocysteine") is asked
+        assert see_orders(child, a_draft()).shows("ORD-10.homocysteine") is asked
+        assert not see_orders(child, an_injection()).shows("ORD-10.homocysteine")
+        seen = see(child)
+        first = seen.drugs[0]
+        assert (first.substance == "hydroxocobalamin") is asked
+        assert not (asked and any(seen.doses.values()))
+    severe = a_record(a_lab("homocysteine", 60), level=a_level(80))
+    assert see(severe).shows("RTE-04")  # an injection of hydroxocobalamin does not wait
+    assert see(severe).says("Think of cobalamin C")
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1647,6 +1673,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_vegetarian_mother_in_words_asks_and_prevents_nothing,
     a_drug_against_clotting_holds_back_the_muscle,
     nitrous_oxide_itself_is_warned_of_where_it_does_lasting_harm,
+    cyanocobalamin_is_asked_about_where_an_inborn_error_is_possible,
 )
 
 

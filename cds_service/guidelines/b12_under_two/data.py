@@ -610,6 +610,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     danger_leber: str
     danger_inborn: str
     danger_suspected: str
+    danger_worded: str
     for_days: str
     without_end: str
     unfit_form: str

@@ -132,6 +132,8 @@ class Prescriber:
         self.facts, self.a, self.g, self.why = facts, a, g, why
         self.reasons = reasons_of(facts, a.status)
         self.neuro = bool(facts.neurological)
+        #: A homocysteine as high as in an inborn error, which the level may explain or not.
+        self.unexplained = extreme_homocysteine(facts, g.limits) is not None
         self.safety = read_safety(facts, a, g)
         self.subcutaneous = self.minds("SAF-03")
         self.preservative_free = self.minds("SAF-04")
@@ -174,10 +176,16 @@ class Prescriber:
             dose, self.g.file.products.oral_solution, dose.amount, "treatment", recommended
         )
 
+    @property
+    def injected(self) -> Product:
+        """What is injected into this child."""
+        doubtful = self.a.suspected or self.unexplained
+        return injection_product(self.facts, self.g, suspected=doubtful)
+
     def injection(self, dose: Dose, *, recommended: bool) -> Choice:
         alternate = dose is self.g.file.doses.neurological_injections
         self._asked_for("alternate-day injections" if alternate else "weekly injections")
-        product = injection_product(self.facts, self.g, suspected=self.a.suspected)
+        product = self.injected
         routes = self.g.file.routes
         preserved = self.preservative_free and product.benzyl_alcohol
         drug = PlannedDrug(
@@ -328,8 +336,7 @@ class Prescriber:
         if is_asked_first(self.facts, self.a, injecting=parenteral):
             recommended = False
         worded = bool(self.facts.worded.malabsorption or self.facts.worded.inborn)
-        extreme = extreme_homocysteine(self.facts, self.g.limits) is not None
-        if (worded or extreme) and not parenteral:
+        if (worded or self.unexplained) and not parenteral:
             recommended = False  # what the bowel or the cells may not take up is withheld
         return Choice(dose.rule, whole, (drug, *tests), recommended, alone=label)
 
@@ -399,7 +406,7 @@ def dose_notes(choices: Sequence[Choice], p: Prescriber) -> list[Note]:
 
 def _injection_notes(drug: PlannedDrug, p: Prescriber) -> Iterator[Note]:
     """What is worth knowing of an injection."""
-    product = injection_product(p.facts, p.g, suspected=p.a.suspected)
+    product = p.injected
     days = sum(_days_of(phase) for phase in drug.phases)
     contains = product.benzyl_alcohol and not p.preservative_free
     if contains and p.g.limits.preserved_course.holds(days):

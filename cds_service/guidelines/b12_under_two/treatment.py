@@ -129,7 +129,7 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
     suspected = a.suspicion if advice.kind == "suspected" else ""
     return Recommend(
         rule=suspected or route,
-        card=suspected or _card_of(route, advice, facts, a, allergic=allergic, leber=leber),
+        card=suspected or _card_of(route, advice, prescriber, allergic=allergic, leber=leber),
         indicator="critical" if urgency else indicator,
         values=CardValues(facts, a, offer.choices, g),
         notes=(
@@ -314,6 +314,10 @@ def _treatment(advice: Advice, indicator: Indicator, p: Prescriber, *, leber: bo
     regimens: tuple[Regimen, ...] = advice.regimens
     if leber and not advice.injects:
         regimens = ("weekly injections",)
+    if p.unexplained and not advice.injects:  # the cells may not take up what is swallowed
+        first: tuple[Regimen, ...] = ("weekly injections", *regimens[:1])
+        found = [p.offer(one, recommended=False) for one in dict.fromkeys(first)]
+        return _Offer(indicator, tuple([one for one in found if one is not None]))
     if "daily requirement" not in regimens:
         if p.facts.perhaps_neurological and regimens[0] == "weekly injections":
             regimens = (*regimens, "alternate-day injections")  # if the words are a sign
@@ -434,6 +438,8 @@ def _homocysteine_notes(advice: Advice, facts: Facts, a: Assessment, g: Guidelin
         return []
     shown = shown_dated(high, facts.on, g)
     stands = extreme_homocysteine(facts, g.limits) is not None
+    if stands and advice.kind == "treat" and not advice.injects and not facts.reactions:
+        return []  # the card is about it
     text = say(Texts.cobalamin_c if stands else Texts.homocysteine_fell, values=shown)
     return [Note("safety", text)]
 
@@ -491,27 +497,30 @@ def _treatment_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) 
     return notes
 
 
-def _card_of(
-    route: str, advice: Advice, facts: Facts, a: Assessment, *, allergic: bool, leber: bool
-) -> str:
+def _card_of(route: str, advice: Advice, p: Prescriber, *, allergic: bool, leber: bool) -> str:
     """The text that fits: the row's own, unless a fact turns its advice round."""
+    facts, a = p.facts, p.a
     if allergic and (advice.kind in ("treat", "choose") or _offers_on_signs(advice, facts)):
         return "SAF-05.new"
     if leber and advice.kind == "treat" and not advice.injects:
         return "SAF-01.new"
     if advice.kind == "treat":
-        return _card_of_treating(route, advice, facts, a)
+        return _card_of_treating(route, advice, p)
     if advice.kind == "clarify":
         return _card_of_clarifying(route, advice, facts, a)
     return _card_of_a_question(route, facts, a) if advice.tests == "open question" else route
 
 
-def _card_of_treating(route: str, advice: Advice, facts: Facts, a: Assessment) -> str:
-    """An order that may be vitamin B12 is asked about first."""
+def _card_of_treating(route: str, advice: Advice, p: Prescriber) -> str:
+    """An order that may be vitamin B12 is asked about first, then a homocysteine of an inborn
+    error."""
+    facts, a = p.facts, p.a
     if facts.therapy.doubtful and not facts.neurological:
         return "DUP-01.named"
     if is_asked_first(facts, a, injecting=advice.injects):
         return "DUP-01.nameless"
+    if p.unexplained and not advice.injects:
+        return "RTE-06.homocysteine"
     unread = route == "RTE-07" and facts.not_all_read("conditions", "labs", "procedures")
     return "RTE-07.unread" if unread else route
 

@@ -357,6 +357,11 @@ class CardValues(dict[str, Value]):
     def of_worded_inborn(self) -> Value:
         return Listed(tuple([one.name for one in self.facts.worded.inborn]))
 
+    def of_homocysteine(self) -> Value:
+        """As high as in an inborn error, whatever explains it."""
+        found = extreme_homocysteine(self.facts, self.g.limits)
+        return shown_dated([found] if found is not None else [], self.facts.on, self.g)
+
     def of_worded_malabsorption(self) -> Value:
         return Listed(tuple([one.name for one in self.facts.worded.malabsorption]))
 

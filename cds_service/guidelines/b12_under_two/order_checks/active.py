@@ -149,11 +149,16 @@ class _ActiveChecks:
                 return say(Orders.danger_leber, names=named(facts.leber))
             case "ORD-10.inborn":
                 return say(Orders.danger_inborn, names=named(facts.inborn))
+            case "ORD-10.worded":
+                return say(Orders.danger_worded, names=named(facts.worded.inborn))
             case _:
                 return say(Orders.danger_suspected, names=shown_extremes(facts, self._a, self._g))
 
     def _is_told(self, one: _Running, card: str) -> bool:
-        """Whether SAF-01, SAF-05 or SAF-05b speaks of the running treatment already."""
+        """Whether SAF-01, SAF-05 or SAF-05b speaks of the running treatment already; and a
+        homocysteine that a low level may explain is for the follow-up of what runs."""
+        if card == "ORD-10.homocysteine":
+            return True
         if card == "ORD-10.leber":
             return self._g.codes.cyanocobalamin.any_of(one.sent.codes) is not None
         return one.coded and card in ("ORD-10.allergy", "ORD-10.possible")

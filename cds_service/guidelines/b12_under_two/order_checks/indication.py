@@ -31,12 +31,11 @@ def _causes(facts: Facts, a: Assessment) -> Iterator[Value]:
         yield a.cause
     found = (
         *facts.inborn, *facts.malabsorption_permanent, *facts.malabsorption_possible,
-        *facts.leber, *facts.worded.malabsorption, *facts.worded.mother,
+        *facts.leber, *facts.worded.malabsorption, *facts.worded.mother, *facts.worded.inborn,
     )  # fmt: skip
     yield from (one.name for one in found)
     yield from facts.maternal
-    if facts.child_diet:
-        yield facts.child_diet
+    yield from (one for one in (facts.child_diet, facts.diet_in_words) if one)
 
 
 def _deficiencies(facts: Facts) -> Iterator[Value]:

@@ -18,7 +18,11 @@ from cds_service.clinical import (
 )
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.age import recorded
-from cds_service.guidelines.b12_under_two.assessment import Assessment, raised_in_newborn
+from cds_service.guidelines.b12_under_two.assessment import (
+    Assessment,
+    extreme_homocysteine,
+    raised_in_newborn,
+)
 from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.order_checks.cards import SPECIALIST, Cards, Said
@@ -109,6 +113,8 @@ def child_facts(facts: Facts, a: Assessment, g: Guideline) -> OrderFacts:
         treated=facts.therapy.current,
         reactions=facts.reactions,
         suspected=a.suspected or bool(raised_in_newborn(facts, g.limits)),
+        worded_inborn=tuple([one.name for one in facts.worded.inborn]),
+        unexplained=extreme_homocysteine(facts, g.limits) is not None,
         possible_reactions=facts.possible_reactions,
         leber=tuple([one.name for one in facts.leber]),
         gaps=tuple(gaps),

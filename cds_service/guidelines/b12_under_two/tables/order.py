@@ -94,7 +94,9 @@ class OrderFacts(Struct, frozen=True):
     ask whether there are.
     ``may_bleed`` and ``preservative_harms`` are known only of what is injected. ``frequent`` says
     that it is injected daily or on alternate days, ``frequent_days`` for how long, unknown without
-    an end. ``worded`` are words without a code that may be such a sign or malabsorption.
+    an end. ``worded`` are words without a code that may be such a sign, malabsorption or an inborn
+    error, ``worded_inborn`` those of the last; ``unexplained`` says that the homocysteine is as
+    high as in one, whatever explains it.
     ``indications`` are the signs, causes and deficiencies on record, ``treated`` says that vitamin
     B12 is ordered or given already.
     """
@@ -135,6 +137,8 @@ class OrderFacts(Struct, frozen=True):
     reactions: tuple[str, ...] = ()
     leber: tuple[str, ...] = ()
     suspected: bool = False
+    worded_inborn: tuple[str, ...] = ()
+    unexplained: bool = False
     possible_reactions: tuple[str, ...] = ()
     may_bleed: bool | None = None
     preservative_harms: bool | None = None
@@ -268,6 +272,33 @@ def danger_table(words: TableWords) -> Table[OrderFacts, Answer]:
                 Answer("ORD-10.suspected", "product and dose, or removed", refuses=True),
                 part="suspected",
             ),
+            Row(
+                "ORD-10",
+                all_of(
+                    none(f.reactions),
+                    cyanocobalamin,
+                    is_one_of(f.kind, "b12"),
+                    some(f.worded_inborn),
+                    not_(is_one_of(f.cause, "inborn")),
+                    not_(f.suspected),
+                ),
+                Answer("ORD-10.worded"),
+                part="worded",
+            ),
+            Row(
+                "ORD-10",
+                all_of(
+                    none(f.reactions),
+                    cyanocobalamin,
+                    is_one_of(f.kind, "b12"),
+                    f.unexplained,
+                    none(f.worded_inborn),
+                    not_(is_one_of(f.cause, "inborn")),
+                    not_(f.suspected),
+                ),
+                Answer("ORD-10.homocysteine"),
+                part="homocysteine",
+            ),
         ),
         words,
         first=False,
@@ -279,6 +310,7 @@ def way_table(words: TableWords) -> Table[OrderFacts, Answer]:
     f = OrderFacts
     by_mouth = includes(f.ways, *BY_MOUTH)
     adequate = is_one_of(f.status, "adequate", "probably adequate")
+    cyanocobalamin = is_one_of(f.substance, "", "cyanocobalamin")
     unexplained = all_of(some(f.signs), not_(adequate))
     return Table.of(
         "order",
@@ -306,7 +338,12 @@ def way_table(words: TableWords) -> Table[OrderFacts, Answer]:
             ),
             Row(
                 "ORD-02b",
-                all_of(by_mouth, some(f.worded), not_(adequate)),
+                all_of(
+                    by_mouth,
+                    some(f.worded),
+                    not_(adequate),
+                    not_(all_of(cyanocobalamin, some(f.worded_inborn))),  # ORD-10 speaks of it
+                ),
                 Answer("ORD-02b", shows_level=True),
             ),
         ),
