@@ -164,18 +164,18 @@ class Dose(Struct, frozen=True, gc=False):
 
 
 class Medication(Struct, frozen=True, gc=False):
-    """A medication ordered, stated or given.
+    """A medication ordered, stated to be taken, handed over or given.
 
-    ``kind`` is "order", "statement" or "administration". An identity that could not be obtained
-    (a reference no one resolved) has no ``codes``, and at most the ``text`` that its order calls it
-    by: ``unresolved``. It is unknown, not absent, whatever it is called.
+    ``kind`` is "order", "statement", "dispense" or "administration". An identity that could not be
+    obtained (a reference no one resolved) has no ``codes``, and at most the ``text`` that its order
+    calls it by: ``unresolved``. It is unknown, not absent, whatever it is called.
     ``authored`` is when it was ordered or given (start of the period for a statement).
     ``resource`` is the order as sent, kept only for orders, so that an update can carry it whole.
     ``dosages`` are its lines as those of a draft are read, only of orders and statements, and
     ``notes`` its words as a whole.
     """
 
-    kind: Literal["order", "statement", "administration"]
+    kind: Literal["order", "statement", "dispense", "administration"]
     codes: tuple[Code, ...]
     text: str
     status: str

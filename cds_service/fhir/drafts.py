@@ -30,7 +30,7 @@ from cds_service.fhir.reading.products import Product, Products, products_in
 _T = TypeVar("_T")
 _Find: TypeAlias = Callable[[str], Product | None]
 
-_DRUGS = TYPES["MedicationRequest"] - TYPES["MedicationStatement"]
+_DRUGS = TYPES["MedicationRequest"] - TYPES["MedicationStatement"] - TYPES["MedicationDispense"]
 _TESTS = TYPES["ServiceRequest"]
 _DATES = tuple(
     dict.fromkeys((*names("MedicationRequest", "when"), *names("ServiceRequest", "when")))

@@ -89,6 +89,9 @@ _DOSE_OF_R4 = "doseAndRate.doseQuantity doseAndRate.doseRange"
 _ORDERED = "active on-hold cancelled completed entered-in-error stopped draft unknown"
 _TAKEN = "active completed entered-in-error intended stopped on-hold"
 _GIVEN = "in-progress not-done on-hold completed entered-in-error stopped unknown"
+_HANDED_OVER = (
+    "preparation in-progress cancelled on-hold completed entered-in-error stopped declined unknown"
+)
 _DONE = "preparation in-progress not-done on-hold stopped completed entered-in-error unknown"
 _TEST = "draft active on-hold revoked completed entered-in-error unknown"
 _TEST_OF_DSTU2 = (
@@ -159,6 +162,19 @@ SHAPES: tuple[Shape, ...] = (
            " occurrenceDateTime occurrencePeriod occurrenceTiming", reasons="reason",
            statuses=_GIVEN),
 
+    # What was handed over was perhaps taken.
+    _shape("MedicationDispense", "DSTU2", subject="patient", about=_EITHER,
+           dose="doseQuantity doseRange", when="whenHandedOver whenPrepared",
+           lines="dosageInstruction",
+           statuses="in-progress on-hold completed entered-in-error stopped"),
+    _shape("MedicationDispense", "STU3", about=_EITHER, when="whenHandedOver whenPrepared",
+           lines="dosageInstruction", dose=_DOSE_OF_STU3,
+           statuses="preparation in-progress on-hold completed entered-in-error stopped"),
+    _shape("MedicationDispense", _R4, about=_EITHER, when="whenHandedOver whenPrepared",
+           lines="dosageInstruction", dose=_DOSE_OF_R4, statuses=_HANDED_OVER),
+    _shape("MedicationDispense", "R5", about="medication", when="whenHandedOver whenPrepared",
+           noted="recorded", lines="dosageInstruction", dose=_DOSE_OF_R4, statuses=_HANDED_OVER),
+
     # A procedure without a date was done at some time: it counts.
     _shape("Procedure", "DSTU2", about="code", when="performedDateTime performedPeriod",
            denied="notPerformed=not-done",
@@ -210,18 +226,23 @@ AS_NEEDED = ("asNeededBoolean", "asNeeded")
 AS_NEEDED_FOR = ("asNeededCodeableConcept", "asNeededFor")
 
 #: The resource types that answer a need of a kind: its own, then its names in older versions. A
-#: search for orders is also answered with what the patient is reported to be taking.
+#: search for orders is also answered with what the patient is reported to be taking, and with what
+#: was handed over.
 TYPES: Mapping[str, frozenset[str]] = {
     "Patient": frozenset({"Patient"}),
     **{one.kind: frozenset(shape.type for shape in SHAPES if shape.kind == one.kind)
        for one in SHAPES},
-    "MedicationRequest": frozenset({"MedicationRequest", "MedicationOrder", "MedicationStatement"}),
+    "MedicationRequest": frozenset(
+        {"MedicationRequest", "MedicationOrder", "MedicationStatement", "MedicationDispense"}
+    ),
     "FamilyMemberHistory": frozenset({"FamilyMemberHistory"}),
     "Task": frozenset({"Task"}),
 }  # fmt: skip
 
 #: Needs that are about drugs, in the order in which their resources are in a record.
-MEDICATION_KINDS = ("MedicationRequest", "MedicationStatement", "MedicationAdministration")
+MEDICATION_KINDS = (
+    "MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration",
+)  # fmt: skip
 
 _STATUSES: Mapping[str, Mapping[str, str]] = {
     one.type: {

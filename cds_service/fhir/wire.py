@@ -183,7 +183,7 @@ class MedicationRef(Wire):
 
 
 class Drug(Resource):
-    """An order, a statement or an administration."""
+    """An order, a statement, what was handed over, or an administration."""
 
     contained: list[Raw] | None = None
     medication_codeable_concept: Concept | None = None
@@ -208,6 +208,9 @@ class Drug(Resource):
     occurrence_period: Period | None = None
     occurrence_timing: Occurring | None = None
     effective_dose_period: Period | None = None
+    when_handed_over: str | None = None
+    when_prepared: str | None = None
+    recorded: str | None = None
     dosage_instruction: list[Dosage] | None = None
     dosage: list[Dosage] | Dosage | None = None
     taken: str | None = None

@@ -206,9 +206,41 @@ def test_a_planned_order_of_vitamin_b12_is_named(service: FlaskClient) -> None:
 
 
 def test_what_is_of_another_kind_is_named_with_what_it_is_of(service: FlaskClient) -> None:
+    eaten = resource("NutritionIntake", status="completed", code={"text": "Vitamin B12 drops"})
+    (left,) = unread(ask(service, meds=bundle(eaten)))
+    assert left["what"] == ["NutritionIntake Vitamin B12 drops"]
+
+
+@pytest.mark.parametrize(
+    ("but", "holds"),
+    [
+        ({"whenHandedOver": "2026-11-20"}, True),
+        ({"whenHandedOver": "2026-08-24"}, True),
+        ({"whenHandedOver": "2026-08-23"}, False),
+        ({"whenPrepared": "2026-11-20"}, True),
+        ({}, True),
+        ({"whenHandedOver": "2026-11-24"}, False),
+        ({"whenHandedOver": "2026-11-20", "status": "preparation"}, True),
+        ({"whenHandedOver": "2026-11-20", "status": "declined"}, False),
+        ({"whenHandedOver": "2026-11-20", "status": "entered-in-error"}, False),
+        ({"whenHandedOver": "2026-11-20", "medicationCodeableConcept": {"text": "Iron"}}, False),
+    ],
+)
+def test_vitamin_b12_that_was_handed_over_may_be_taken(
+    service: FlaskClient, but: Json, *, holds: bool
+) -> None:
+    given = {"status": "completed", **BY_NAME, **but}
+    answer = ask(service, meds=bundle(resource("MedicationDispense", **given)))
+    assert bool(recommended(answer)) is not holds
+    assert ("was handed over (Vitamin B12 drops)" in json.dumps(answer["cards"])) is holds
+
+
+def test_what_was_handed_over_next_to_an_order_of_it_is_that_order(service: FlaskClient) -> None:
     given = resource("MedicationDispense", status="completed", **BY_NAME)
-    (left,) = unread(ask(service, meds=bundle(given)))
-    assert left["what"] == ["MedicationDispense Vitamin B12 drops"]
+    drops = {"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "1423423"}
+    running = order(medicationCodeableConcept={"coding": [drops]})
+    answer = ask(service, meds=bundle({**given, "id": "d1"}, running))
+    assert "handed over" not in json.dumps(answer["cards"])
 
 
 @pytest.mark.parametrize(

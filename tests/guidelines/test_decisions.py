@@ -1329,6 +1329,8 @@ def what_may_be_taken_already_holds_a_second_back() -> None:
         {**named, "status": "unknown"},
         {"status": "unknown"},
         {"kind": "statement", "ago": None},
+        {"kind": "dispense", "status": "completed"},
+        {**named, "kind": "dispense", "status": "completed"},
         {"codes": (), "text": "Drops", "doses": (Dose(text="cobalamin daily"),)},
     ):
         seen = see(a_record(medications=[an_order(**but)]))

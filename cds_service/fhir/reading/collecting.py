@@ -55,6 +55,7 @@ _KINDS: Mapping[str, _Kind] = {
         ("Condition", wire.Condition, read_condition),
         ("MedicationRequest", wire.Drug, read_drug),
         ("MedicationStatement", wire.Drug, read_drug),
+        ("MedicationDispense", wire.Drug, read_drug),
         ("MedicationAdministration", wire.Drug, read_drug),
         ("Procedure", wire.Procedure, read_procedure),
         ("AllergyIntolerance", wire.Allergy, read_allergy),
@@ -260,7 +261,7 @@ _IS_NOTHING = frozenset({"entered-in-error", "registered", "cancelled"})
 #: Types that are asked for under some need: one of them under another need was sent by mistake. And
 #: those that tell such things in a form that is not read; others only go with what was asked for.
 _CLINICAL = frozenset[str]().union(*TYPES.values()) - {"Patient", "Medication"} | {
-    "DiagnosticReport", "MedicationDispense", "QuestionnaireResponse", "Composition",
+    "DiagnosticReport", "QuestionnaireResponse", "Composition",
     "NutritionOrder", "NutritionIntake", "Immunization",
 }  # fmt: skip
 

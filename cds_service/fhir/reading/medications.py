@@ -1,4 +1,4 @@
-"""Drugs ordered, stated to be taken, and given."""
+"""Drugs ordered, stated to be taken, handed over, and given."""
 
 from __future__ import annotations
 
@@ -32,17 +32,20 @@ class Undated(Unreadable):
     reason: Reason = "date"
 
 
+Kind = Literal["order", "statement", "dispense", "administration"]
+
+
 class _Sort(NamedTuple):
     """What a resource is, and where it says when."""
 
-    kind: Literal["order", "statement", "administration"]
+    kind: Kind
     when: Times
     noted: Times
     ended: Times
     planned: Times
 
 
-def _sort(kind: Literal["order", "statement", "administration"], of_type: str) -> _Sort:
+def _sort(kind: Kind, of_type: str) -> _Sort:
     parts: tuple[editions.Part, ...] = ("when", "noted", "ended", "planned")
     when, noted, ended, planned = (Times(wire.Drug, of_type, part) for part in parts)
     return _Sort(kind, when, noted, ended, planned)
@@ -51,6 +54,7 @@ def _sort(kind: Literal["order", "statement", "administration"], of_type: str) -
 _ORDER = _sort("order", "MedicationRequest")
 _SORTS: Mapping[str | None, _Sort] = {
     "MedicationStatement": _sort("statement", "MedicationStatement"),
+    "MedicationDispense": _sort("dispense", "MedicationDispense"),
     "MedicationAdministration": _sort("administration", "MedicationAdministration"),
 }
 #: Nothing was given or taken, so no one asks when.
@@ -98,10 +102,12 @@ def _medication(
 
 
 def _check_taken(sent: wire.Drug, sort: _Sort, status: str, authored: Moment | None) -> None:
-    """What was given or taken says of what, and when; what is taken now may have begun any day."""
+    """What was given or taken says of what, and when; what is taken now may have begun any day,
+    and what was handed over is perhaps taken in any case."""
     if not _names_a_drug(sent):
         raise Unreadable
-    if authored is None and (sort.kind, status) != ("statement", "active"):
+    undated = sort.kind == "dispense" or (sort.kind, status) == ("statement", "active")
+    if authored is None and not undated:
         raise Undated
 
 

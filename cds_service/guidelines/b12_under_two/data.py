@@ -330,6 +330,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     active_now: str
     looks_like_b12: str
     perhaps_b12: str
+    dispensed: str
     worded_malabsorption: str
     worded_bleeding: str
     prohibited: str

@@ -575,6 +575,8 @@ class _SafetyNotes:
             self._say(say(Texts.looks_like_b12, name=name), "warning")
         for name in self.p.facts.therapy.perhaps:
             self._say(say(Texts.perhaps_b12, name=name), "warning")
+        for name in self.p.facts.therapy.dispensed:
+            self._say(say(Texts.dispensed, name=name), "warning")
 
     def of_malabsorption(self) -> None:
         """Words of malabsorption, next to what is swallowed or to nothing."""

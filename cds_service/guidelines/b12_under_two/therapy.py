@@ -32,7 +32,8 @@ class Therapy(Struct, frozen=True):
     that doses were recorded as given lately, or are stated to be taken; ``running`` are these and
     the active orders, and ``route`` is theirs. ``named`` are the orders in
     force whose words alone say vitamin B12; ``looks_like_b12`` are their names, and those of what
-    is stated to be taken, ``perhaps`` those of what no one knows to be taken. ``unknown`` counts
+    is stated to be taken, ``perhaps`` those of what no one knows to be taken, ``dispensed`` those
+    of what was handed over lately while nothing is known to be ordered or given. ``unknown`` counts
     those of a drug no one can identify, ``nameless`` those of them that nothing calls another drug;
     ``given_like_b12`` and ``unknown_given`` say the same of
     doses within one episode of today. ``antidotes``, ordered or given against cyanide, are none of
@@ -48,6 +49,7 @@ class Therapy(Struct, frozen=True):
     earlier: Earlier | None = None
     looks_like_b12: tuple[str, ...] = ()
     perhaps: tuple[str, ...] = ()
+    dispensed: tuple[str, ...] = ()
     named: tuple[Medication, ...] = ()
     unknown: int = 0
     nameless: int = 0
@@ -72,7 +74,7 @@ class Therapy(Struct, frozen=True):
     @property
     def doubtful(self) -> tuple[str, ...]:
         """What may be vitamin B12 that the child is given."""
-        return (*self.looks_like_b12, *self.perhaps)
+        return (*self.looks_like_b12, *self.perhaps, *self.dispensed)
 
     @property
     def current(self) -> bool:
@@ -93,6 +95,7 @@ NOT_AN_ORDER = frozenset({"proposal", "plan", "option"})
 _BY_FORM: Mapping[ProductWay, Route] = {
     "oral": "oral", "sublingual": "other", "nasal": "other", "parenteral": "parenteral",
 }  # fmt: skip
+_NOT_HANDED_OVER = frozenset({"cancelled", "declined", "entered-in-error", "stopped"})
 _NOT_GIVEN = frozenset({"not-done", "entered-in-error", "unknown", "not-given"})
 
 
@@ -157,6 +160,7 @@ class _Found:
         self._named: list[Medication] = []
         self._taken: list[str] = []
         self._perhaps: list[str] = []
+        self._dispensed: list[str] = []
         self._given_names: list[str] = []
         self._unknown = self._nameless = self._unknown_given = self._ended = 0
         self._folic = self._requirement = ""
@@ -234,14 +238,30 @@ class _Found:
     def _add_named(self, medication: Medication) -> None:
         """What is not in force and has a name of vitamin B12: given lately, stated to be taken,
         or of a status that no one knows."""
-        if self._is_given(medication):
+        if medication.kind == "dispense":
+            self._add_dispensed(medication)
+        elif self._is_given(medication):
             self._given_names.append(_name_of(medication))
         elif is_perhaps_taken(medication):
             self._perhaps.append(_name_of(medication))
         elif _is_taken(medication, self._on):
             self._taken.append(_name_of(medication))
 
+    def _add_dispensed(self, medication: Medication) -> None:
+        """What was handed over within one episode of today, or on a day no one wrote down."""
+        when = medication.authored
+        lately = when is None or (
+            when.first <= self._on
+            and when.last >= self._birth
+            and not self._is_gap(when.last, self._on)
+        )
+        if lately and medication.status not in _NOT_HANDED_OVER:
+            self._dispensed.append(_name_of(medication) or medication.codes[0].code)
+
     def _add_b12(self, medication: Medication, *, active: bool) -> None:
+        if medication.kind == "dispense":
+            self._add_dispensed(medication)
+            return
         if is_perhaps_taken(medication):
             self._perhaps.append(_name_of(medication) or medication.codes[0].code)
             return
@@ -314,6 +334,10 @@ class _Found:
             if one in course or not one.ends or (start is not None and one.end >= start.first)
         )
 
+    def _taken_home(self, running: Collection[Medication]) -> tuple[str, ...]:
+        """What was handed over, where nothing running can be what it was handed over for."""
+        return () if running else tuple(dict.fromkeys(self._dispensed))
+
     def therapy(self) -> Therapy:
         active, running = tuple(self._active), (*self._active, *self._administered)
         route = self._route(running)
@@ -333,6 +357,7 @@ class _Found:
             earlier=Earlier(last.ended, not last.ends) if last is not None else None,
             looks_like_b12=(*(_name_of(one) for one in self._named), *self._taken),
             perhaps=tuple(self._perhaps),
+            dispensed=self._taken_home(running),
             named=tuple(self._named),
             unknown=self._unknown,
             nameless=self._nameless,

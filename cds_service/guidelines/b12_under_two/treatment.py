@@ -311,18 +311,16 @@ def _lacks_a_need(facts: Facts, g: Guideline) -> bool:
 def _treatment(advice: Advice, indicator: Indicator, p: Prescriber, *, leber: bool) -> _Offer:
     """The regimens of the row; where cyanocobalamin is dangerous, injections alone. A site may
     put the daily requirement first where the guideline offers it."""
+    if p.unexplained and not advice.injects:  # the cells may not take up what is swallowed
+        swallowed: tuple[Regimen, ...] = () if leber else advice.regimens[:1]
+        return _Offer(indicator, _regimens(("weekly injections", *swallowed), None, p))
     regimens: tuple[Regimen, ...] = advice.regimens
     if leber and not advice.injects:
         regimens = ("weekly injections",)
-    if p.unexplained and not advice.injects:  # the cells may not take up what is swallowed
-        first: tuple[Regimen, ...] = ("weekly injections", *regimens[:1])
-        found = [p.offer(one, recommended=False) for one in dict.fromkeys(first)]
-        return _Offer(indicator, tuple([one for one in found if one is not None]))
     if "daily requirement" not in regimens:
         if p.facts.perhaps_neurological and regimens[0] == "weekly injections":
             regimens = (*regimens, "alternate-day injections")  # if the words are a sign
-        found = [p.offer(one, recommended=one == regimens[0]) for one in regimens]
-        return _Offer(indicator, tuple([one for one in found if one is not None]))
+        return _Offer(indicator, _regimens(regimens, regimens[0], p))
     if p.g.file.policy.first_line != "age_based_daily":
         if is_relapse(p.facts, p.a, p.g):
             p.notes.append(Note("background", say(Texts.requirement_withheld)))
@@ -361,7 +359,14 @@ def _not_undone(low: Level) -> Message:
 
 def _unselected(advice: Advice, p: Prescriber) -> tuple[Choice, ...]:
     """The regimens of the row, offered and not recommended."""
-    found = [p.offer(one, recommended=False) for one in advice.regimens]
+    return _regimens(advice.regimens, None, p)
+
+
+def _regimens(
+    regimens: Iterable[Regimen], recommended: Regimen | None, p: Prescriber
+) -> tuple[Choice, ...]:
+    """As orders, of which at most one is recommended."""
+    found = [p.offer(one, recommended=one == recommended) for one in regimens]
     return tuple([one for one in found if one is not None])
 
 

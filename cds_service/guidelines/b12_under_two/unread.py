@@ -138,7 +138,7 @@ def _untaken(drug: Medication, birth: Moment | None, on: date, g: Guideline) -> 
     planned = drug.status in IN_FORCE and drug.intent in NOT_AN_ORDER
     if (of_b12 or named) and (planned or is_perhaps_taken(drug)):
         yield _left_out("meds", "status" if drug.kind == "order" else "date", drug)
-    elif of_b12 and drug.kind != "order":
+    elif of_b12 and drug.kind not in ("order", "dispense"):
         reason = _why_not_given(drug, birth, on)
         if reason is not None:
             yield _left_out("administrations", reason, drug)
