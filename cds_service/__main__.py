@@ -13,6 +13,7 @@ from cds_service.commands.evaluating import evaluate
 from cds_service.commands.exporting import export
 from cds_service.commands.keeping import audit, db, feedback
 from cds_service.commands.serving import serve
+from cds_service.commands.surveying import cohort
 from cds_service.commands.translating import translated
 from cds_service.commands.trying import key, samples, token
 from cds_service.errors import StartupError
@@ -36,7 +37,7 @@ def main() -> None:
 
 for _command in (
     serve, evaluate, check, describe, export, translated, codes, db, audit, feedback, key, token,
-    samples,
+    samples, cohort,
 ):  # fmt: skip
     main.add_command(_command)
 

@@ -18,6 +18,8 @@ from sampling import left_out
 
 NEEDED = {
     "CDS_TEST_ACTIONLINT": "the program actionlint 1.7.12; `bash .ci/run` builds it",
+    "CDS_TEST_COHORT": "requirements/cohort.txt, after `pip install -r` of it: a cohort needs"
+    " DuckDB",
     "CDS_TEST_DEPLOYMENT": "an empty folder to carry out the Dockerfile's steps in; needs the"
     " package registry and docker-compose",
     "CDS_TEST_DATA": "the folder of public FHIR data (synthea-r4-infants, us-core-9.0.0)",

@@ -23,8 +23,8 @@ _READING = "clinical fhir.gather fhir.reading fhir.editions fhir.wire fhir.eleme
 _KIT = (
     "clinical errors language guidelines.engine guidelines.tables guidelines.codelists"
     " guidelines.overrides guidelines.checks guidelines.doses guidelines.guideline"
-    " guidelines.workbench guidelines.explain guidelines.describe guidelines.naming"
-    " language.catalogues"
+    " guidelines.workbench guidelines.cohort guidelines.explain guidelines.describe"
+    " guidelines.naming language.catalogues"
 )
 _B12 = f"{_KIT} guidelines.b12_under_two"
 
@@ -155,8 +155,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "guidelines.workbench": ("clinical", "msgspec"),
+    "guidelines.cohort": ("", "msgspec"),
     "guidelines.guideline": (
-        "clinical guidelines.checks guidelines.engine guidelines.explain guidelines.overrides"
+        "clinical guidelines.checks guidelines.cohort guidelines.engine guidelines.explain"
+        " guidelines.overrides"
         " guidelines.tables guidelines.workbench language language.catalogues",
         "msgspec",
     ),
@@ -174,6 +176,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.tables.follow_up": (_B12, "msgspec"),
     "guidelines.b12_under_two.data": (_B12, "msgspec"),
     "guidelines.b12_under_two.workbench": (_B12, "msgspec"),
+    "guidelines.b12_under_two.cohort": (_B12, "msgspec"),
     "guidelines.b12_under_two.front": (_B12, "msgspec"),
     "guidelines.b12_under_two.facts": (_B12, "msgspec"),
     "guidelines.b12_under_two.assessment": (_B12, "msgspec"),
@@ -268,6 +271,23 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "errors cdshooks consultation fhir.bundles fhir.gather language",
         "msgspec",
     ),
+    "consultation.cohort": ("", ""),
+    "consultation.cohort.sources": ("fhir.gather", "msgspec"),
+    "consultation.cohort.splitting": (
+        "consultation.cohort.sources errors fhir fhir.bundles fhir.editions fhir.elements"
+        " fhir.gather fhir.reading.context fhir.wire",
+        "msgspec",
+    ),
+    "consultation.cohort.judging": (
+        "cdshooks clinical consultation errors fhir.bundles fhir.editions guidelines.cohort"
+        " guidelines.engine guidelines.guideline store.audit",
+        "msgspec",
+    ),
+    "consultation.cohort.running": (
+        "consultation errors fhir.editions guidelines.registry store.audit",
+        "msgspec",
+    ),
+    "consultation.cohort.outcome": ("consultation.cohort guidelines.cohort", "duckdb msgspec"),
     "workbench": ("", ""),
     "workbench.samples": ("", "msgspec"),
     "workbench.sample_server": (
@@ -315,6 +335,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "commands.exporting": ("commands consultation guidelines settings", "click"),
     "commands.coding": ("commands consultation fhir settings", "click"),
+    "commands.surveying": ("consultation errors settings", "click msgspec"),
     "commands.keeping": (
         "commands consultation errors fhir language settings store",
         "click msgspec",
@@ -334,6 +355,7 @@ ONLY = {
     "cryptography": {"trust.keys"},
     "flask": {"web.views", "app", "workbench.pages"},
     "jinja2": {"store.reports.page"},
+    "duckdb": {"consultation.cohort.outcome"},
     "markdown_it": {"workbench.showing"},
     "werkzeug": {"web.views", "web.intake"},
     "fhir.resources": {"fhir.orders", "commands.evaluating"},

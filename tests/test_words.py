@@ -38,12 +38,15 @@ MAY: Mapping[str, str] = {
     "cdshooks/": "OperationOutcome: what is wrong with a request",
     "trust/": "why a caller or an address is refused: for the log, and for integrators",
     "fhir/": "OperationOutcome, terms of FHIR, and why something could not be obtained",
+    "consultation/cohort/sources.py": "what of a file is not used, for anyone who runs a cohort",
+    "consultation/cohort/splitting.py": "what of a file is not used, for anyone who runs a cohort",
     "language/catalogues.py": "what keeps a catalogue from being loaded, and its head",
     "guidelines/checks.py": "what keeps a guideline from being loaded",
     "guidelines/codelists.py": "what keeps a guideline from being loaded",
     "guidelines/dialects.py": "FEEL and CQL",
     "guidelines/doses.py": "what keeps a guideline from being loaded",
     "guidelines/guideline.py": "what `check` counts",
+    "guidelines/cohort.py": "what keeps a guideline from being loaded",
     "guidelines/engine.py": "what keeps a guideline from being loaded",
     "guidelines/overrides.py": "what keeps a site's file from being loaded",
     "guidelines/tables.py": "what keeps a guideline from being loaded",
@@ -67,8 +70,16 @@ TERMS: Mapping[str, tuple[str, ...]] = {
         "It is not JSON.",
         "It is JSON, but neither a CDS Hooks request nor a FHIR Bundle.",
     ),
+    # Why a child was not evaluated, for anyone who runs a cohort.
+    "consultation/cohort/judging.py": (
+        "There are two different records of this patient, and nothing says which is newer.",
+    ),
     "consultation/restraint.py": (
         "in trial", "overridden before", "advice withheld", "none, without CDS_CLIENTS_FILE",
+    ),
+    # Values of a table's columns, which `cohort.toml` names.
+    "guidelines/b12_under_two/cohort.py": (
+        "on hold", "never measured", "vegan mother", "no weight to dose by", "neurological signs",
     ),
     "guidelines/b12_under_two/dosing.py": ("the line",),
     # What terminologies are called, in every language.

@@ -191,8 +191,8 @@ def kept(
 #: So many different codes of one call are counted.
 _MOST_UNKNOWN = 50
 #: No code is longer, and none has a blank: what does is not a code but someone's words.
-_is_code = re.compile(r"[!-~]{1,64}").fullmatch
-_is_system = re.compile(r"[!-~]{0,200}").fullmatch
+is_code = re.compile(r"[!-~]{1,64}").fullmatch
+is_system = re.compile(r"[!-~]{0,200}").fullmatch
 
 
 def _unknown_codes(examined: Examined, needs: Sequence[Need]) -> Iterator[audit.UnknownCode]:
@@ -208,7 +208,7 @@ def _unknown_codes(examined: Examined, needs: Sequence[Need]) -> Iterator[audit.
         if draft.kind == "drug" and draft.codes and not are_known(draft.codes, local):
             sent.append(("draftOrders", draft.codes[0]))
     for need, one in sent:
-        if _is_code(one.code) and _is_system(one.system):
+        if is_code(one.code) and is_system(one.system):
             yield audit.UnknownCode(need, one.system, one.code)
 
 

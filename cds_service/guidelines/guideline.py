@@ -12,6 +12,7 @@ from msgspec import Raw, Struct, structs
 
 from cds_service.clinical import Basket, Code, CodeMap, Need, Plan, Record, Unread
 from cds_service.guidelines.checks import entries
+from cds_service.guidelines.cohort import Cohort, Found
 from cds_service.guidelines.engine import (
     About,
     CardText,
@@ -288,6 +289,13 @@ class GuidelineOf(Protocol[_Evaluation]):
 
     def chart(self, evaluation: _Evaluation, record: Record) -> Chart:
         """What the workbench shows of a record besides its problems, medicines and tests."""
+
+    @property
+    def cohort(self) -> Cohort:
+        """The groups in which many children are counted."""
+
+    def found(self, evaluation: _Evaluation) -> Found:
+        """What it says of a child in a list of many."""
 
     @property
     def readme(self) -> str:

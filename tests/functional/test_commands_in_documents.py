@@ -49,6 +49,8 @@ WALKED: dict[str, list[str]] = {
 # Of each block that is not run here its beginning, with what runs it or why nothing does.
 ELSEWHERE = {
     ("README.md", "make demo"): "docs/tutorial.md does; `make test` is this run",
+    ("docs/cohort.md", "pip install"): "tests/cohort/test_running.py, since it needs DuckDB",
+    ("docs/cohort.md", "python -c"): "tests/cohort/test_running.py asks the same table",
     ("docs/hapi.md", ".venv/bin/python tests/servers/started.py"): "tests/servers/test_hapi.py",
     ("docs/hapi.md", ".venv/bin/cds-service samples load"): "tests/servers/test_hapi.py",
     ("docs/hapi.md", "CDS_FHIR_DEADLINE_MS=2000 make demo"): "tests/servers/test_hapi.py",

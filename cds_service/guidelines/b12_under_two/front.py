@@ -20,6 +20,7 @@ from cds_service.guidelines.b12_under_two import (
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.loading import FOLDER, ID, load
 from cds_service.guidelines.codelists import lists_with, purposes_in
+from cds_service.guidelines.cohort import Cohort, Found
 from cds_service.guidelines.doses import specimens
 from cds_service.guidelines.engine import Note, Wording
 from cds_service.guidelines.explain import Account
@@ -144,6 +145,17 @@ class Front(Struct, frozen=True):
         from cds_service.guidelines.b12_under_two.workbench import chart
 
         return chart(evaluation.facts, record, self.data)
+
+    @property
+    def cohort(self) -> Cohort:
+        from cds_service.guidelines.b12_under_two.cohort import cohort
+
+        return cohort()
+
+    def found(self, evaluation: Evaluation) -> Found:
+        from cds_service.guidelines.b12_under_two.cohort import found
+
+        return found(evaluation, self.data)
 
     @property
     def readme(self) -> str:

@@ -48,6 +48,7 @@ from cds_service.guidelines.codelists import (
     purposes_in,
     with_local_codes,
 )
+from cds_service.guidelines.cohort import Cohort, Found, Group
 from cds_service.guidelines.doses import (
     Dose,
     Product,
@@ -457,6 +458,14 @@ class Iron(Struct, frozen=True):
             ),
             language,
         )
+
+    @property
+    def cohort(self) -> Cohort:
+        group = Group("children", "Children", where={"covered": ("yes",)})
+        return Cohort((group,), ("children",), (), ())
+
+    def found(self, evaluation: Evaluation[Facts]) -> Found:
+        return Found(covered=True, level=evaluation.facts.ferritin, level_unit=self._low.unit)
 
     @property
     def readme(self) -> str:

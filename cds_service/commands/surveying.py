@@ -1,0 +1,193 @@
+"""The whole clinic at once: ``cohort``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cds_service.errors import SettingsError
+
+if TYPE_CHECKING:
+    from cds_service.consultation.cohort.running import Done, Job
+    from cds_service.settings import Settings
+
+
+class _RunsByDefault(click.Group):
+    """``cohort SOURCE`` is short for ``cohort run SOURCE``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_RunsByDefault)
+def cohort() -> None:
+    """Evaluate every child of a source, as patient-view would: cohort SOURCE --out DIR."""
+
+
+@cohort.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="A new folder for the outcome."
+)
+@click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Evaluate on this date.")
+@click.option("--guideline", default="", metavar="ID", help="Instead of the first one.")
+@click.option("--language", default="", metavar="TAG", help="Instead of CDS_LANGUAGE.")
+@click.option("--resume", is_flag=True, help="Go on with a run that was broken off.")
+@click.option("--plain-ids", is_flag=True, help="Keep ids, references and suggestions as they are.")
+@click.option(
+    "--exported",
+    multiple=True,
+    metavar="TYPE",
+    help="A type of resource that was exported, though there may be none: then none is known.",
+)
+@click.option("--small-cells", is_flag=True, help="Show groups of fewer than five children.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; by default one a core.")
+@click.option(
+    "--memory", type=click.IntRange(256), default=2048, show_default=True, help="Megabytes."
+)
+def run(
+    source: Path,
+    out: Path,
+    as_of: datetime | None,
+    guideline: str,
+    language: str,
+    resume: bool,
+    plain_ids: bool,
+    exported: tuple[str, ...],
+    small_cells: bool,
+    workers: int | None,
+    memory: int,
+) -> None:
+    """Evaluate every child of SOURCE: a folder of Bulk Data NDJSON or Bundles, or one file.
+
+    Nothing leaves this machine, and what is written can be read by its owner alone. The outcome
+    is a list for review: advice about a child is on its chart.
+    """
+    from msgspec import structs
+
+    from cds_service.consultation.cohort import outcome, running
+    from cds_service.settings import read_settings
+
+    settings, today = read_settings(os.environ), date.today()
+    plain = plain_ids or settings.plain_ids
+    if not plain and not settings.pseudonym_key:
+        raise SettingsError(
+            "CDS_PSEUDONYM_KEY",
+            "children are listed under pseudonyms, which are made with it",
+            "Set it, the same for every run that is to be compared, or give --plain-ids.",
+        )
+    outcome.installed()
+    os.umask(0o077)
+    job = _job(settings, source, out, as_of.date() if as_of else None, today)
+    job = structs.replace(
+        job,
+        guideline=guideline,
+        language=language or settings.language,
+        plain=plain,
+        exported=frozenset(exported),
+        workers=workers or len(os.sched_getaffinity(0)),
+        memory=memory,
+    )
+    service = running.service_of(job)
+    with _bar() as tell:
+        done = _until_interrupted(lambda: running.run(job, tell, resume=resume), out)
+    outcome.write(done, service.guideline.cohort, {}, small_cells=small_cells)
+    for line in _told(done, out):
+        click.echo(line)
+
+
+def _job(settings: Settings, source: Path, out: Path, as_of: date | None, today: date) -> Job:
+    from cds_service.consultation.cohort.running import Job
+
+    on = as_of or settings.as_of or today
+    return Job(
+        str(source),
+        str(out),
+        on,
+        on != today,
+        settings.language,
+        overrides=str(settings.guideline_overrides or ""),
+        code_map=str(settings.code_map or ""),
+        one_action=bool(settings.one_action),
+        max_entries=settings.max_entries,
+        key=settings.pseudonym_key,
+    )
+
+
+def _until_interrupted(work: Callable[[], Done], out: Path) -> Done:
+    try:
+        return work()
+    except KeyboardInterrupt:
+        click.echo("", err=True)
+        raise click.ClickException(
+            f"Broken off. What was done is kept in {out}: go on with the same command and --resume."
+        ) from None
+
+
+_STEPS = {"split": "Sorting by child", "paired": "Bringing together", "judged": "Evaluating"}
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[str, int, int, int], None]]:
+    """Shows a step's progress, how many children a second, and how long it will take."""
+    shown: dict[str, Any] = {}
+
+    def tell(step: str, done: int, total: int, children: int) -> None:
+        if step not in shown:
+            for one in shown.values():
+                one.render_finish()
+            shown.clear()
+            begun = time.monotonic()
+            bar: Any = click.progressbar(
+                length=max(total, 1),
+                label=_STEPS[step],
+                file=sys.stderr,
+                item_show_func=lambda count: (
+                    f"{count / max(time.monotonic() - begun, 0.001):,.0f} children/s"
+                    if count
+                    else ""
+                ),
+            )
+            shown[step] = bar
+            bar.render_progress()
+        bar = shown[step]
+        bar.update(done - bar.pos, children)
+
+    try:
+        yield tell
+    finally:
+        for one in shown.values():
+            one.render_finish()
+
+
+def _told(done: Done, out: Path) -> Iterator[str]:
+    figures, source = done.figures, done.source
+    counted = f"{figures.children:,} patients, {figures.resources:,} resources"
+    yield f"{counted}; evaluated on {done.job.on}."
+    outcomes = ", ".join(f"{count:,} {name}" for name, count in sorted(figures.outcomes.items()))
+    yield f"Outcomes: {outcomes or 'none'}."
+    if source.trouble_count:
+        yield (
+            f"{source.trouble_count:,} lines or files were not used, among them resources that say"
+            f" of no patient that they are its own: see {out / 'problems.ndjson'}."
+        )
+    for one in source.troubles[:5]:
+        yield f"  {one.file}{f', line {one.line}' if one.line else ''}: {one.what}"
+    if done.aside:
+        yield f"{len(done.aside):,} files hold no FHIR resources and were left aside."
+    if figures.same_version:
+        yield (
+            f"{figures.same_version:,} resources came in several versions, and nothing says which"
+            " is newer: every version was used."
+        )
+    yield f"The outcome is in {out}."
