@@ -36,7 +36,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "clinical": ("language", "msgspec"),
     "errors": ("", "msgspec"),
     "language": ("errors language.locales", "msgspec"),
-    "language.catalogues": ("errors language language.locales", "msgspec"),
+    "language.catalogues": ("errors language language.files language.locales", "msgspec"),
+    "language.files": ("", "msgspec"),
     "language.house": ("errors language", "msgspec"),
     "language.locales": ("", ""),
     "settings": ("errors language.locales trust.addresses", "msgspec"),
@@ -130,7 +131,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec fhir.resources pydantic",
     ),
     "guidelines": ("", ""),
-    "guidelines.engine": ("clinical errors language", "msgspec"),
+    "guidelines.engine": ("clinical errors language language.files", "msgspec"),
     "guidelines.tables": ("errors guidelines.engine", "msgspec"),
     "guidelines.explain": ("guidelines.engine guidelines.tables language", "msgspec"),
     "guidelines.describe": (

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from cds_service.clinical import Code, Plan
 from cds_service.errors import GuidelineError
-from cds_service.language import Words
+from cds_service.language import Words, files
 
 Indicator = Literal["info", "warning", "critical"]
 INDICATORS: tuple[Indicator, ...] = ("info", "warning", "critical")
@@ -273,8 +273,7 @@ _FileType = TypeVar("_FileType", bound=Struct)
 
 def read_toml(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file, parse_float=Decimal)
+        return files.read_toml(path)
     except OSError as error:
         raise GuidelineError(
             str(path), "the file", f"cannot be read ({error.strerror})", "check its path and rights"

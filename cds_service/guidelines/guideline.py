@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from types import NoneType
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Raw, Struct, structs
@@ -107,17 +109,27 @@ def review_notes(about: About, local: Sequence[str]) -> tuple[Note, ...]:
 def words_in(*data: object) -> Iterator[str]:
     """Every word or sentence of data, as it begins there and as it does inside a sentence."""
     waiting: list[object] = [*data]
+    words: dict[str, None] = {}
     while waiting:
         one = waiting.pop()
-        if isinstance(one, str):
-            yield one
-            yield one[:1].lower() + one[1:]
+        kind = type(one)
+        if kind is str:
+            words[one] = None  # type: ignore[index]
+        elif kind in _WORDLESS:
+            continue
         elif isinstance(one, Struct):
             waiting += structs.astuple(one)
         elif isinstance(one, Mapping):
             waiting += one.values()
         elif isinstance(one, Sequence):
             waiting += one
+    for word in words:
+        yield word
+        yield word[:1].lower() + word[1:]
+
+
+#: Most of what is in data and holds no words.
+_WORDLESS = frozenset({NoneType, bool, int, Decimal})
 
 
 def inventory(file: GuidelineFile, codes: Struct, orders: int) -> Iterator[str]:

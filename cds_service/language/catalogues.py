@@ -26,6 +26,7 @@ from msgspec import Struct
 
 from cds_service.errors import CatalogueError
 from cds_service.language import forms_in, placeholders, values_shown
+from cds_service.language.files import read_toml
 from cds_service.language.locales import count_of_forms
 
 #: Next to whatever a catalogue is for: a folder with a file for each language.
@@ -54,15 +55,16 @@ def path_of(folder: Path, tag: str = ORIGINAL) -> Path:
 
 def read_catalogue(folder: Path, tag: str = ORIGINAL) -> dict[str, Any]:
     """The tables of the catalogue in ``folder`` for ``tag``, each text well formed."""
-    tables = _read(path_of(folder, tag))
+    path = path_of(folder, tag)
+    tables = _read(path)
     for name, text in flattened(tables):
-        check_text(path_of(folder, tag), name, text, tag)
+        check_text(path, name, text, tag)
     return tables
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path)
     except OSError as error:
         raise CatalogueError(
             path, "the file", f"cannot be read ({error.strerror})", "check its path and permissions"
