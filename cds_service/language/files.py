@@ -1,7 +1,7 @@
 """TOML files, which take a tenth of a start to parse: those of the package are parsed once.
 
 What was parsed is kept as JSON next to the file, in the folder where Python keeps its compiled
-modules, and in the same way: written by whoever may, read only if it was made of the very bytes
+modules, and in the same way: written by any process that may, read only if it was made of the bytes
 that the file has now, and otherwise of no consequence. It begins with a digest of the file and of
 itself, so neither a change of the file nor half a cache is ever taken for the file's content.
 """
