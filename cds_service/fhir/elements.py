@@ -33,6 +33,7 @@ ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD_10 = "http://hl7.org/fhir/sid/icd-10"
 ICD_10_GM = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
 ORPHA = "http://www.orpha.net"
+UNII = "http://fdasis.nlm.nih.gov"
 ICPC_2 = "http://hl7.org/fhir/sid/icpc-2"
 JLAC10 = "http://medis.or.jp/CodeSystem/master-JLAC10-17digits"
 
@@ -65,6 +66,7 @@ _SYSTEMS = {
         " http://jpfhir.jp/fhir/clins/CodeSystem/JLAC10/JP_CLINS_ObsLabResult_CoreLabo_CS",
         "http://standardterms.edqm.eu": "urn:oid:0.4.0.127.0.16.1.1.2.1",
         ORPHA: "",
+        UNII: "urn:oid:2.16.840.1.113883.4.9",
         ICPC_2: "urn:oid:2.16.578.1.12.4.1.1.7170",
         UCUM: "urn:oid:2.16.840.1.113883.6.8",
     }.items()
@@ -230,8 +232,8 @@ def is_known(system: str) -> bool:
     return system in _KNOWN_SYSTEMS
 
 
-#: Few codes of the last two are known here, each by a list: another one is not.
-_KNOWN_SYSTEMS = frozenset(_SYSTEMS.values()) - {ORPHA, ICPC_2}
+#: Few codes of the last three are known here, each by a list: another one is not.
+_KNOWN_SYSTEMS = frozenset(_SYSTEMS.values()) - {ORPHA, ICPC_2, UNII}
 
 
 def codes(concept: wire.Concept | None) -> tuple[Code, ...]:

@@ -33,6 +33,7 @@ JLAC10 = "http://medis.or.jp/CodeSystem/master-JLAC10-17digits"
 EDQM = "http://standardterms.edqm.eu"
 DUTCH_ROUTE = "urn:oid:2.16.840.1.113883.2.4.4.9"
 ORPHA = "http://www.orpha.net"
+UNII = "http://fdasis.nlm.nih.gov"
 ICPC2 = "http://hl7.org/fhir/sid/icpc-2"
 DIET = "http://terminology.hl7.org/CodeSystem/diet"
 DIET_STU3 = "http://hl7.org/fhir/diet"
@@ -55,6 +56,7 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
             "the first twelve signs: analyte, identification, material",
         ),
         (ORPHA, r"[1-9][0-9]{0,6}", "up to seven digits"),
+        (UNII, r"[0-9A-Z]{10}", "ten digits or capital letters"),
         (ICPC2, r"[A-Z][0-9]{2}", "a letter and two digits"),
         (EDQM, r"[0-9]{8}", "eight digits"),
         (DUTCH_ROUTE, r"[0-9]{1,3}", "up to three digits"),
@@ -67,7 +69,7 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
 
 #: Systems of which so few codes are listed that one on no list is not understood: it is not taken
 #: for another disease, but named as unread.
-PARTLY_KNOWN = frozenset({ORPHA, ICPC2})
+PARTLY_KNOWN = frozenset({ORPHA, ICPC2, UNII})
 #: Systems whose rows may end in ``*``: every code that begins so belongs to the list.
 _FAMILIES = frozenset({ICD10CM, ICD10, ICD10GM, ATC})
 #: They occur with and without their dot, and in small letters.

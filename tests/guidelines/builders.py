@@ -737,6 +737,10 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-11": lambda: (a_record(problems=[HEMOPHILIA]), an_injection()),
     "ORD-11.vein": lambda: (a_record(problems=[CROHN]), an_injection(a_dosage(route=VEIN, days=7))),
     "ORD-12": lambda: (a_record(birth=NEWBORN), an_injection()),
+    "ORD-12.allergy": lambda: (
+        a_record(level=a_level(80), allergies=(an_allergy(Code("", "", "Benzyl alcohol")),)),
+        an_injection(),
+    ),
     "ORD-13": lambda: (a_record(), a_draft(a_dosage(1, "mg"), code=FOLIC_ACID)),
     "ORD-21": lambda: (a_record(measured=(), problems=[COBALAMIN_C]), a_draft(code=GAS)),
     "ORD-13.unknown": lambda: (

@@ -1537,6 +1537,30 @@ def cyanocobalamin_is_asked_about_where_an_inborn_error_is_possible() -> None:
     assert see(severe).says("Think of cobalamin C")
 
 
+def a_reaction_to_the_preservative_asks_for_a_product_without_it() -> None:
+    unii = "http://fdasis.nlm.nih.gov"
+    by_code = an_allergy(Code(unii, "LKG8494WBH"))
+    by_name = an_allergy(Code("urn:site", "1", "Benzylalkohol"))
+    denied = an_allergy(Code("urn:site", "1", "No known allergy to benzyl alcohol"))
+    for allergy, told, selected in ((by_code, True, [True]), (by_name, True, [False]),
+                                    (denied, False, [])):  # fmt: skip
+        child = a_record(level=a_level(80), allergies=(allergy,))
+        seen = see(child)
+        assert seen.says("Reaction to benzyl alcohol recorded") is told
+        assert seen.doses == {"DOSE-E": True}
+        assert bool(seen.drugs[0].codes) is not told
+        ordered = see_orders(child, an_injection())
+        offers = [
+            o.choice.recommended for o in ordered.offers if o.outcome.card == "ORD-12.allergy"
+        ]
+        assert offers == selected
+        assert not see_orders(child, a_draft()).shows("ORD-12.allergy")
+    oral = see(a_record(allergies=(by_code,)))
+    assert not oral.says("benzyl alcohol")
+    cobalamin = an_allergy(Code(unii, "P6YC3EG204"))
+    assert see(a_record(allergies=(cobalamin,))).shows("SAF-05.new")
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1676,6 +1700,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_drug_against_clotting_holds_back_the_muscle,
     nitrous_oxide_itself_is_warned_of_where_it_does_lasting_harm,
     cyanocobalamin_is_asked_about_where_an_inborn_error_is_possible,
+    a_reaction_to_the_preservative_asks_for_a_product_without_it,
 )
 
 

@@ -290,6 +290,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     platelets_unread: str
     platelets_early: str
     preservative_free: str
+    preservative_allergy: str
     allergy: str
     allergy_told: str
     allergies_unknown: str
@@ -994,6 +995,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     combination: tuple[str, ...]
     folic_acid: tuple[str, ...]
     cobalt: tuple[str, ...]
+    benzyl_alcohol: tuple[str, ...]
     no_allergy: tuple[str, ...]
     crushing: tuple[str, ...]
     antidote: tuple[str, ...]
@@ -1086,6 +1088,7 @@ class Codes(Struct, frozen=True):
     preterm: CodeList
     cobalamin_reaction: CodeList
     cobalamin_substance: CodeList
+    benzyl_alcohol: CodeList
     b12_therapy: CodeList
     hydroxocobalamin: CodeList
     cyanocobalamin: CodeList

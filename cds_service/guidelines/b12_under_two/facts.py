@@ -112,6 +112,7 @@ class Facts(Struct, frozen=True):
     of any kind: next to one of them no neurological sign is called absent.
     ``suggestive`` and ``weak_signs`` are signs that suggest a deficiency, ``feeding_trouble`` one
     next to another sign only; ``screening`` names what of the newborn screening was high.
+    ``preservative_reactions`` are to benzyl alcohol; ``preservative_in_words``: by name alone.
     ``remethylation`` is a deficiency of methylenetetrahydrofolate reductase, by code or in words.
     ``growth_fall`` is failure to thrive that only the weights show, as calculated.
     ``unread`` is the account of what was sent and not used; ``newer_unread`` says that one of it is
@@ -160,6 +161,8 @@ class Facts(Struct, frozen=True):
     preterm: tuple[Finding, ...]
     reactions: tuple[str, ...]
     possible_reactions: tuple[str, ...]
+    preservative_reactions: tuple[str, ...]
+    preservative_in_words: bool
     ahead: tuple[Words, ...]
     breast_fed: bool | None
     maternal_diet: str
@@ -732,6 +735,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         *_resected_enterocolitis(problems),
     )
     reactions = _reactions(record, problems, g)
+    preservative = _preservative_reactions(record, g)
     labs = _read_labs(measured, on, g)
     leber = _read_leber(record, problems, g)
     fed = read_feeding(record, measured, problems.told, on, g)
@@ -783,6 +787,8 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         preterm=problems.of("preterm", lasting=True),
         reactions=reactions.coded,
         possible_reactions=reactions.named,
+        preservative_reactions=(*preservative.coded, *preservative.named),
+        preservative_in_words=not preservative.coded,
         ahead=tuple([why_unusable(one, later=True) for one in read.ahead]),
         breast_fed=fed.breast_fed,
         maternal_diet=fed.mother,
@@ -899,7 +905,7 @@ def _neurological(
 
 
 class _Reactions(Struct, frozen=True):
-    """Reactions to cobalamin by code, and those to cobalamin or cobalt that only a name shows."""
+    """Reactions to a substance by code, and those that only a name shows."""
 
     coded: tuple[str, ...]
     named: tuple[str, ...]
@@ -922,6 +928,25 @@ def _reactions(record: Record, problems: _Problems, g: Guideline) -> _Reactions:
         else:
             named += [one for one in names if _names_cobalamin(one, g)][:1]
     return _Reactions(tuple(coded), tuple(named))
+
+
+def _preservative_reactions(record: Record, g: Guideline) -> _Reactions:
+    """Those to benzyl alcohol, by code and by name."""
+    coded: list[str] = []
+    named: list[str] = []
+    for allergy in filter(_allergy_stands, record.allergies):
+        code = g.codes.benzyl_alcohol.any_of(allergy.codes)
+        names = [one for one in (allergy.text, *(it.display for it in allergy.codes)) if one]
+        if code is not None:
+            coded.append(next(iter([*names, code.display])) or g.codes.benzyl_alcohol.called(code))
+        else:
+            told = [*names, *allergy.also]
+            named += [one for one in told if _names_preservative(one, g)][:1]
+    return _Reactions(tuple(coded), tuple(named))
+
+
+def _names_preservative(name: str, g: Guideline) -> bool:
+    return has_phrase(name, g.file.names.benzyl_alcohol) and not begins_with_denial(name, g)
 
 
 def _names_cobalamin(name: str, g: Guideline) -> bool:

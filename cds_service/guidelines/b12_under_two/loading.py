@@ -354,6 +354,7 @@ SPEAKING = (
     "ORD-11",
     "ORD-11.vein",
     "ORD-12",
+    "ORD-12.allergy",
     "ORD-13",
     "ORD-13.borderline",
     "ORD-13.unknown",

@@ -88,6 +88,7 @@ def read_safety(facts: Facts, a: Assessment | None, g: Guideline) -> SafetyFacts
         conception_weeks=conception_weeks,
         reactions=facts.reactions,
         possible_reactions=facts.possible_reactions,
+        preservative_reactions=facts.preservative_reactions,
         concerned=a is not None and a.status.concerned,
         folic_acid_alone=facts.therapy.folic_acid_alone,
         renal=bool(facts.renal),
@@ -136,7 +137,8 @@ class Prescriber:
         self.unexplained = extreme_homocysteine(facts, g.limits) is not None
         self.safety = read_safety(facts, a, g)
         self.subcutaneous = self.minds("SAF-03")
-        self.preservative_free = self.minds("SAF-04")
+        self.too_young_for_preservative = self.minds("SAF-04")
+        self.preservative_free = self.minds("SAF-04b") or self.too_young_for_preservative
         self.notes: list[Note] = []
         self._tests: dict[bool, tuple[PlannedTest, ...]] = {}
 
@@ -530,8 +532,12 @@ class _SafetyNotes:
         return say(Texts.platelets_unread if unread else Texts.platelets_unknown)
 
     def of_preservative(self) -> None:
-        if self.p.preservative_free:
+        p = self.p
+        if p.too_young_for_preservative:
             self._say(say(Texts.preservative_free))
+        if p.facts.preservative_reactions:
+            names = Listed(p.facts.preservative_reactions)
+            self._say(say(Texts.preservative_allergy, names=names), "warning")
 
     def _counted(self) -> bool:
         """There is a count of the last days that is a number; "below 100" may be anything."""

@@ -113,6 +113,7 @@ def child_facts(facts: Facts, a: Assessment, g: Guideline) -> OrderFacts:
         treated=facts.therapy.current,
         reactions=facts.reactions,
         suspected=a.suspected or bool(raised_in_newborn(facts, g.limits)),
+        preservative_reactions=facts.preservative_reactions,
         worded_inborn=tuple([one.name for one in facts.worded.inborn]),
         unexplained=extreme_homocysteine(facts, g.limits) is not None,
         possible_reactions=facts.possible_reactions,
@@ -582,8 +583,12 @@ class OrderChecks:
                 said = said.resting_on(bleeding_in_words(facts))
             yield said
         asked = structs.replace(asked, preservative_harms=preservative_matters(facts, g, why))
-        match = why.all(g.tables.order_preservative, asked, order.called)
-        yield from self._say(match, order, {})
+        names = Listed(facts.preservative_reactions)
+        for said in self._say(
+            why.all(g.tables.order_preservative, asked, order.called), order, {"reactions": names}
+        ):
+            in_words = said.answer.card == "ORD-12.allergy" and facts.preservative_in_words
+            yield said.resting_on(()) if in_words else said
 
     def _injected_in_words(self, row: Row[Answer]) -> Mapping[str, object]:
         facts = self.facts

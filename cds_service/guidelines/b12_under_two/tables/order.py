@@ -138,6 +138,7 @@ class OrderFacts(Struct, frozen=True):
     leber: tuple[str, ...] = ()
     suspected: bool = False
     worded_inborn: tuple[str, ...] = ()
+    preservative_reactions: tuple[str, ...] = ()
     unexplained: bool = False
     possible_reactions: tuple[str, ...] = ()
     may_bleed: bool | None = None
@@ -571,6 +572,17 @@ def preservative_table(words: TableWords) -> Table[OrderFacts, Answer]:
                     includes(f.ways, *INJECTED), f.preservative_harms, none(f.preservative_free)
                 ),
                 Answer("ORD-12", "product"),
+            ),
+            Row(
+                "ORD-12",
+                all_of(
+                    includes(f.ways, *INJECTED),
+                    none(f.preservative_harms),
+                    some(f.preservative_reactions),
+                    none(f.preservative_free),
+                ),
+                Answer("ORD-12.allergy", "product"),
+                part="allergy",
             ),
         ),
         words,

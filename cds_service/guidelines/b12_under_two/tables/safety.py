@@ -45,6 +45,7 @@ class SafetyFacts(PotassiumFacts, frozen=True):
     conception_weeks: Decimal | None = None
     reactions: tuple[str, ...] = ()
     possible_reactions: tuple[str, ...] = ()
+    preservative_reactions: tuple[str, ...] = ()
     concerned: bool = False
     folic_acid_alone: str = ""
     renal: bool = False
@@ -70,6 +71,7 @@ def safety_table(limits: Limits, words: TableWords) -> Table[SafetyFacts, None]:
             Row("SAF-02", is_one_of(f.cause, "inborn"), None),
             Row("SAF-03", any_of(low, f.bleeding, all_of(f.thrombocytopenia, not_(counted))), None),
             Row("SAF-04", any_of(f.newborn, preterm), None),
+            Row("SAF-04b", some(f.preservative_reactions), None),
             Row("SAF-05", some(f.reactions), None),
             Row("SAF-05b", all_of(none(f.reactions), some(f.possible_reactions)), None),
             Row("SAF-06", all_of(f.concerned, potassium_may_fall(limits)), None),
