@@ -18,7 +18,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test prove mutants records test-servers fuzz check format docs site coverage bench profile lock clean
+.PHONY: help demo install test prove mutants records test-servers engines fuzz check format docs site coverage bench profile lock clean
 
 help:
 	@echo "make demo         the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
@@ -28,6 +28,7 @@ help:
 	@echo "make records      public records in a folder (ARGS=FOLDER): what of them is used, and what is only named"
 	@echo "make fuzz         the fuzzers for some five minutes, with new examples every time"
 	@echo "make test-servers against HAPI FHIR and other real servers (needs Java 17, Maven, npm)"
+	@echo "make engines      the exported guideline in engines of DMN and CQL, about some 5,000 cases (needs the same)"
 	@echo "make check        format, lint, types, at most 15 paths through a function, spelling, wording, generated documents, guideline data"
 	@echo "make format       format the code"
 	@echo "make docs         rewrite the generated documents"
@@ -64,6 +65,11 @@ fuzz: $(VENV)/.dev
 test-servers: $(VENV)/.dev
 	$(RUN)/python tests/servers/started.py \
 	  $(RUN)/python -m pytest -n auto --dist worksteal tests/servers $(ARGS)
+
+# Some 5,000 cases; in CI as many as CDS_TEST_SAMPLE says there.
+engines: $(VENV)/.dev
+	CDS_TEST_SAMPLE=28 $(RUN)/python tests/servers/started.py \
+	  $(RUN)/python -m pytest tests/servers/test_engines.py $(ARGS)
 
 check: $(VENV)/.dev
 	$(RUN)/ruff format --check .

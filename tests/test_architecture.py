@@ -122,6 +122,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "fhir.trail": ("", ""),
+    "fhir.artefacts": ("", "msgspec"),
     "fhir.revisions": (
         "clinical fhir.editions fhir.elements fhir.gather fhir.loose",
         "msgspec",
@@ -144,6 +145,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "guidelines.dialects guidelines.engine guidelines.guideline guidelines.tables",
         "msgspec",
     ),
+    "guidelines.cql": (
+        "guidelines.dialects guidelines.engine guidelines.guideline guidelines.tables",
+        "msgspec",
+    ),
     "guidelines.codelists": ("clinical errors guidelines.engine", "msgspec"),
     "guidelines.overrides": ("errors guidelines.engine guidelines.codelists", "msgspec"),
     "guidelines.checks": ("errors guidelines.engine", "msgspec"),
@@ -158,9 +163,9 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.workbench": ("clinical", "msgspec"),
     "guidelines.cohort": ("", "msgspec"),
     "guidelines.guideline": (
-        "clinical guidelines.checks guidelines.cohort guidelines.engine guidelines.explain"
-        " guidelines.overrides"
-        " guidelines.tables guidelines.workbench language language.catalogues",
+        "clinical guidelines.checks guidelines.codelists guidelines.cohort guidelines.engine"
+        " guidelines.explain guidelines.overrides guidelines.tables guidelines.workbench language"
+        " language.catalogues",
         "msgspec",
     ),
     "guidelines.registry": ("guidelines", ""),
@@ -334,7 +339,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "commands consultation guidelines.guideline language language.catalogues",
         "click",
     ),
-    "commands.exporting": ("commands consultation guidelines settings", "click"),
+    "commands.exporting": (
+        "clinical commands consultation fhir guidelines settings",
+        "click",
+    ),
     "commands.coding": ("commands consultation fhir settings", "click"),
     "commands.surveying": ("consultation errors settings", "click msgspec"),
     "commands.keeping": (

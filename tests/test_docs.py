@@ -45,6 +45,7 @@ MANUALS = [
 # The site is made for readers of the service; these are for who reads the source, or for a forge.
 NOT_ON_THE_SITE = {
     ".github/pull_request_template.md",
+    "cds_service/guidelines/cql.md",
     "cds_service/guidelines/sheets.md",
     "docs/index.md",
     "fhir_samples/README.md",

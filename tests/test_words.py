@@ -43,6 +43,7 @@ MAY: Mapping[str, str] = {
     "language/catalogues.py": "what keeps a catalogue from being loaded, and its head",
     "guidelines/checks.py": "what keeps a guideline from being loaded",
     "guidelines/codelists.py": "what keeps a guideline from being loaded",
+    "guidelines/cql.py": "CQL",
     "guidelines/dialects.py": "FEEL and CQL",
     "guidelines/doses.py": "what keeps a guideline from being loaded",
     "guidelines/guideline.py": "what `check` counts",

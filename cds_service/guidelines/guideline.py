@@ -12,8 +12,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Raw, Struct, structs
 
-from cds_service.clinical import Basket, Code, CodeMap, Need, Plan, Record, Unread
+from cds_service.clinical import Basket, Code, CodeMap, Need, Plan, PlannedDrug, Record, Unread
 from cds_service.guidelines.checks import entries
+from cds_service.guidelines.codelists import CodeList
 from cds_service.guidelines.cohort import Cohort, Found
 from cds_service.guidelines.engine import (
     About,
@@ -186,6 +187,17 @@ class Published(Struct, frozen=True):
     of_orders: bool = False
 
 
+class Regimen(Struct, frozen=True):
+    """An order that a row of a table means, for no one; ``label`` is what it is in words. The
+    amount of one that is ``per_kg`` depends on the weight, and that of its plan is not used."""
+
+    row: str
+    name: str
+    label: Words
+    plan: PlannedDrug
+    per_kg: Decimal | None = None
+
+
 # --- its judgement --------------------------------------------------------------------------
 
 _Facts = TypeVar("_Facts")
@@ -282,6 +294,13 @@ class GuidelineOf(Protocol[_Evaluation]):
 
     def decision_tables(self) -> Iterator[Published]:
         """Its decision tables as they are in force, in the order in which they are published."""
+
+    def regimens(self) -> Iterator[Regimen]:
+        """What its rows can order, for no one, by product and route."""
+
+    @property
+    def code_lists(self) -> Sequence[CodeList]:
+        """Its lists of codes as they are in force."""
 
     @property
     def known_cases(self) -> Sequence[KnownCase]:

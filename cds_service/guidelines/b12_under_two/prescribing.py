@@ -40,8 +40,9 @@ from cds_service.guidelines.b12_under_two.words import (
     test_notes,
 )
 from cds_service.guidelines.engine import Choice, Indicator, Note, Section, most_urgent
+from cds_service.guidelines.guideline import Regimen as Ordered
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Listed, Message, Sent, Value, say
+from cds_service.language import Listed, Message, Sent, Value, Words, say
 
 
 def _age_of_count(count: Lab | None, on: date, limits: Limits) -> int | None:
@@ -606,3 +607,44 @@ class _SafetyNotes:
             self._ask(say(Texts.given_by_name, name=name))
         if therapy.unknown_given:
             self._ask(say(Texts.given_unknown, count=therapy.unknown_given))
+
+
+def regimens(g: Guideline) -> Iterator[Ordered]:
+    """Each dose by each product and route that a card may suggest, for no one."""
+    file = g.file
+    doses, products, routes = file.doses, file.products, file.routes
+    injected = dict.fromkeys((file.policy.parenteral_product, "hydroxocobalamin_injection"))
+    by_mouth = (("oral", routes.oral, ""),)
+    by_injection = (
+        ("intramuscular", routes.intramuscular, say(Texts.way_intramuscular)),
+        ("subcutaneous", routes.subcutaneous, say(Texts.way_subcutaneous)),
+    )
+    for dose, names, ways in (
+        (doses.oral_regimen, ("oral_solution",), by_mouth),
+        (doses.infant_daily, ("ingredient",), by_mouth),
+        (doses.toddler_daily, ("ingredient",), by_mouth),
+        (doses.neurological_injections, injected, by_injection),
+        (doses.weekly_injections, injected, by_injection),
+    ):
+        for name in names:
+            for way, route, said in ways:
+                product: Product = getattr(products, name)
+                called = "-".join((dose.key, product.substance, way))
+                drug = _for_no_one(dose, product, route, said)
+                label = dose.labelled(dose.amount, product.substance, said)
+                yield Ordered(dose.rule, called, label, drug, dose.amount if dose.per_kg else None)
+
+
+def _for_no_one(dose: Dose, product: Product, route: Code, way: Words) -> PlannedDrug:
+    """A dose as an order without a patient, a day or reasons."""
+    phases = []
+    for number, phase in enumerate(dose.phases, 1):
+        then = dose.afterwards if phase.then else ""
+        values: dict[str, Value] = {"amount": dose.amount, "route": way, "begins": "...",
+                                    "then": then}  # fmt: skip
+        text = "" if dose.per_kg else dose.in_words(number, values)
+        phases.append(Phase(**{**structs.asdict(phase), "text": text, "then": then}))
+    return PlannedDrug(
+        product.codes, product.called, route, dose.amount, dose.unit, tuple(phases),
+        date(2026, 1, 1), "routine", substance=product.substance, strength=product.strength,
+    )  # fmt: skip

@@ -37,6 +37,7 @@ from cds_service.guidelines.checks import (
     check_changed_limits,
     check_limits,
     check_rules,
+    entries,
     named_sources,
 )
 from cds_service.guidelines.codelists import (
@@ -77,6 +78,7 @@ from cds_service.guidelines.guideline import (
     KnownCase,
     Offer,
     Published,
+    Regimen,
     closing_notes,
     inventory,
     review_notes,
@@ -414,6 +416,13 @@ class Iron(Struct, frozen=True):
     def decision_tables(self) -> Iterator[Published]:
         for name in self.tables.__struct_fields__:
             yield Published(name, getattr(self.tables, name), of_orders=name == "order")
+
+    def regimens(self) -> Iterator[Regimen]:
+        yield from ()
+
+    @property
+    def code_lists(self) -> Sequence[CodeList]:
+        return [one for _, one in entries(self.codes)]
 
     @property
     def known_cases(self) -> Sequence[KnownCase]:

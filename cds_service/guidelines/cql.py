@@ -1,0 +1,223 @@
+"""Decision tables as CQL: a library with a function for each table, from facts to rows.
+
+A table that stops at its first row answers with its id, or null where none holds; the others with a
+list of ids. What follows from a row is a second function. Nothing is read from a record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from cds_service.guidelines.dialects import CQL, Writer, listed, results
+from cds_service.guidelines.engine import About
+from cds_service.guidelines.guideline import Published, Regimen
+from cds_service.guidelines.tables import Kind, Named, Row, Table, condition_of, facts_of, kinds
+
+_TYPES: dict[Kind, str] = {
+    "yes or no": "Boolean", "whole number": "Integer", "number": "Decimal", "text": "String",
+    "list": "List<String>",
+}  # fmt: skip
+
+
+def library_name(about: About, part: str) -> str:
+    """What a library of a guideline is called: an identifier of CQL."""
+    words = re.findall(r"[A-Za-z0-9]+", f"{about.id} {part}")
+    return "".join(word[0].upper() + word[1:] for word in words)
+
+
+def tables_of(tables: Iterable[Published], about: About) -> str:
+    """The library of all tables."""
+    return "\n".join(_library(tables, about)) + "\n"
+
+
+def _library(tables: Iterable[Published], about: About) -> Iterator[str]:
+    yield f"library {library_name(about, 'tables')} version {CQL.text(about.edition)}"
+    for one in tables:
+        yield ""
+        yield _remark(f"{one.table.words.title}: {one.table.words.question}")
+        yield from _rows(one.name, one.table)
+        yield ""
+        yield from _results(one.name, one.table)
+
+
+def _rows(name: str, table: Table[Any, Any]) -> Iterator[str]:
+    """The function from facts to rows."""
+    writer = Writer.of(table, CQL, lambda fact: f'facts."{fact}"')
+    yield f'define function "{answer_of(name, table)}"(facts {facts_type(table)}):'
+    if table.first:
+        yield "  case"
+        for row in table.rows:
+            yield _remark(table.words.rows[row.rule].condition, 4)
+            yield f"    when {writer.written(condition_of(row))} then {CQL.text(row.id)}"
+        yield "    else null\n  end"
+        return
+    yield "  ({"
+    for place, row in enumerate(table.rows):
+        yield _remark(table.words.rows[row.rule].condition, 4)
+        end = "" if place == len(table.rows) - 1 else ","
+        asked = writer.written(condition_of(row))
+        yield f"    if {asked} then {CQL.text(row.id)} else null as String{end}"
+    yield "  }) row where row is not null"
+
+
+def _results(name: str, table: Table[Any, Any]) -> Iterator[str]:
+    """The function from a row to what follows from it, where anything does."""
+    types: dict[str, str] = {}
+    for row in table.rows:
+        for result, kind in _types(row):
+            types[result] = kind or types.get(result, "")
+    if not types:
+        return
+    yield f'define function "{name} result"(row String):'
+    yield "  case row"
+    for row in table.rows:
+        told = results(row.then)
+        if told:
+            parts = ", ".join(
+                f'"{one}": {_literal(told[one], kind or "String")}' for one, kind in types.items()
+            )
+            yield f"    when {CQL.text(row.id)} then Tuple {{ {parts} }}"
+    yield "    else null\n  end"
+
+
+def _types(row: Row[Any]) -> Iterator[tuple[str, str]]:
+    """The type of each result of a row, "" where it has no value."""
+    for name, value in results(row.then).items():
+        plain = msgspec.to_builtins(value)
+        if isinstance(plain, bool):
+            yield name, "Boolean"
+        elif isinstance(plain, list | tuple):
+            yield name, "List<String>"
+        else:
+            yield name, "" if plain is None else "String"
+
+
+def answer_of(name: str, table: Table[Any, Any]) -> str:
+    """The name of a table's function from facts to its row, or rows."""
+    return f"{name} row" if table.first else f"{name} rows"
+
+
+def facts_type(table: Table[Any, Any]) -> str:
+    """The type of a table's facts."""
+    parts = [f'"{fact}" {_TYPES[kind]}' for fact, kind in kinds(table.facts).items()]
+    return f"Tuple {{ {', '.join(parts)} }}"
+
+
+def _literal(value: Any, kind: str) -> str:
+    plain = msgspec.to_builtins(value)
+    if plain is None:
+        return f"null as {kind}"
+    if isinstance(plain, bool):
+        return "true" if plain else "false"
+    if isinstance(plain, list | tuple):
+        return listed(plain, CQL) if plain else f"{{}} as {kind}"
+    return f"{plain:f}" if isinstance(plain, Decimal) else CQL.text(str(plain))
+
+
+def logic_of(tables: Sequence[Published], about: About, regimens: Iterable[Regimen]) -> str:
+    """The library that plans ask: the facts of each table are a parameter, each row a Boolean that
+    is never null, and a table whose facts are not given is not asked."""
+    return "\n".join(_logic(tables, about, regimens)) + "\n"
+
+
+def _logic(tables: Sequence[Published], about: About, regimens: Iterable[Regimen]) -> Iterator[str]:
+    version = CQL.text(about.edition)
+    yield f"library {library_name(about, 'logic')} version {version}"
+    yield "using FHIR version '4.0.1'"
+    yield f"include {library_name(about, 'tables')} version {version} called Tables"
+    yield ""
+    # Without a default the JavaScript engine takes a parameter that is not given for a value.
+    for one in tables:
+        yield f'parameter "{one.name} facts" {facts_type(one.table)} default null'
+    yield 'parameter "kilograms" Decimal default null'
+    yield "\ncontext Patient"
+    for one in tables:
+        facts, answer = f'"{one.name} facts"', answer_of(one.name, one.table)
+        none = "null as String" if one.table.first else "{} as List<String>"
+        yield ""
+        yield _remark(f"{one.table.words.title}: {one.table.words.question}")
+        yield f'define "{asked(one.name)}":\n  {facts} is not null'
+        yield f'define "{unasked(one.name)}":\n  {facts} is null'
+        yield f'define "{answer}":'
+        yield f'  if {facts} is null then {none} else Tables."{answer}"({facts})'
+        if any(results(row.then) for row in one.table.rows):
+            yield from _told(one, answer)
+        for row in one.table.rows:
+            held = f'"{answer}" = {CQL.text(row.id)}'
+            listed = f'{CQL.text(row.id)} in "{answer}"'
+            yield f'define "{holding(row.id)}":'
+            yield f"  Coalesce({held if one.table.first else listed}, false)"
+    for regimen in regimens:
+        if regimen.per_kg is not None:
+            yield ""
+            yield from _amount(regimen.name, regimen.per_kg)
+
+
+def _told(one: Published, answer: str) -> Iterator[str]:
+    """What follows from the row, or from each of the rows."""
+    if one.table.first:
+        yield f'define "{one.name} result":\n  Tables."{one.name} result"("{answer}")'
+    else:
+        told = f'Tables."{one.name} result"(row)'
+        yield f'define "{one.name} results":\n  "{answer}" row return all {told}'
+
+
+def rows_told(tables: Iterable[Published]) -> Iterator[str]:
+    """A line of Markdown for each row: how much of it is exported, and on which facts it rests."""
+    for one in tables:
+        of_table = set(kinds(one.table.facts))
+        for row in one.table.rows:
+            parts = [*condition_of(row).parts()]
+            exact = (
+                "exact" if not any(isinstance(part, Named) for part in parts) else "by a function"
+            )
+            facts = sorted(facts_of(condition_of(row)) & of_table)
+            named = ", ".join(f"`{fact}`" for fact in facts) or "-"
+            yield f"| {row.id} | {exact} | {one.name}: {named} |"
+
+
+#: What an amount is rounded to here, half up: a tenth.
+_PER_UNIT = 10
+
+
+def _amount(name: str, per_kg: Decimal) -> Iterator[str]:
+    """An amount by weight in whole numbers, from grams: binary fractions would turn a half down."""
+    scale = 10 ** max(0, -int(per_kg.as_tuple().exponent))
+    factor = int(per_kg * scale) * _PER_UNIT
+    whole = 1000 * scale
+    yield _remark(f"{per_kg:f} for each kilogram, rounded half up to a tenth")
+    yield f'define "{amount_of(name)}":'
+    yield '  if "kilograms" is null then null as Decimal'
+    yield (
+        f'  else (ToDecimal((Truncate("kilograms" * 1000.0 + 0.5) * {factor} + {whole // 2})'
+        f" div {whole}) / {_PER_UNIT}.0)"
+    )
+
+
+def amount_of(name: str) -> str:
+    """The expression of the amount of a regimen that depends on the weight."""
+    return f"amount of {name}"
+
+
+def holding(row: str) -> str:
+    """The expression of whether a row holds."""
+    return f"{row} holds"
+
+
+def asked(name: str) -> str:
+    """The expression of whether a table is asked."""
+    return f"{name} asked"
+
+
+def unasked(name: str) -> str:
+    """The expression of whether a table is not asked, since its facts are not given."""
+    return f"{name} not asked"
+
+
+def _remark(text: str, margin: int = 0) -> str:
+    return f"{' ' * margin}// {' '.join(text.split())}"

@@ -1,0 +1,40 @@
+// CQL by the JavaScript engine, from the ELM that the translator left in a folder, the argument. Reads a
+// JSON object a line: a library, names of its expressions, and parameters. Writes for each a JSON object
+// of their values.
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+import cql from 'cql-execution';
+
+const [folder] = process.argv.slice(2);
+const elm = readdirSync(folder)
+  .filter((one) => one.endsWith('.json'))
+  .map((one) => JSON.parse(readFileSync(join(folder, one), 'utf8')));
+const repository = new cql.Repository(elm);
+const libraries = new Map(
+  elm.map((one) => [one.library.identifier.id, new cql.Library(one, repository)]),
+);
+
+// A decimal comes as an object with its digits.
+function valueOf(given) {
+  if (Array.isArray(given)) return given.map(valueOf);
+  if (given === null || typeof given !== 'object') return given;
+  if ('decimal' in given) return Number(given.decimal);
+  return Object.fromEntries(Object.entries(given).map(([name, one]) => [name, valueOf(one)]));
+}
+
+async function answer({ library, expressions, parameters }) {
+  const executor = new cql.Executor(libraries.get(library), null, valueOf(parameters));
+  const told = {};
+  for (const name of expressions) {
+    const nobody = new cql.PatientSource([{ id: '0', recordType: 'Patient' }]);
+    const { patientResults } = await executor.exec_expression(name, nobody);
+    told[name] = patientResults['0'][name] ?? null;
+  }
+  return told;
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  console.log(JSON.stringify(await answer(JSON.parse(line))));
+}
