@@ -29,8 +29,8 @@ from cds_service.store.audit import Pseudonyms
 from cds_service.store.keeping import Store
 from cds_service.store.log import log_line
 from cds_service.trust.callers import Guard, OpenDoor
-from cds_service.web.intake import Turns
 from cds_service.web.views import Views, add_routes, fhir_server_for
+from cds_service.web.waiting import Turns
 from cds_service.workbench import samples
 from cds_service.workbench.pages import (
     SampleInfants,
@@ -77,7 +77,7 @@ def create_app(
     """The application; ``services`` are all that ``guidelines`` offer unless given. It keeps what
     happens in ``store``."""
 
-    turns = Turns()
+    turns = Turns(oldest=settings.queue)
     if settings.may_ask_servers:  # what asks them takes 10 MB, and a while to load
         import_module("cds_service.fhir.server")
 

@@ -111,16 +111,27 @@ class TooManyCalls(ServiceError):
 
 
 class Busy(ServiceError):
-    """Too many callers have begun a body and not finished it."""
+    """More is asked than the service can answer in time. Nothing was computed and nothing kept."""
 
     status = 503
-    issue = "transient"
+    issue = "throttled"
     headers: Mapping[str, str] = {"Retry-After": "5"}
 
     def __init__(self) -> None:
-        super().__init__(
-            "The service is waiting for too many other callers; send this again later."
-        )
+        super().__init__("The service has too much to do now; send this again later.")
+
+
+class HungUp(ServiceError):
+    """The caller had gone before the answer was ready. It is never sent: it is for our accounts.
+
+    499 is what web servers log of such a call.
+    """
+
+    status = 499
+    issue = "transient"
+
+    def __init__(self) -> None:
+        super().__init__("The caller had gone; nothing was shown.")
 
 
 class Unavailable(ServiceError):

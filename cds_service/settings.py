@@ -65,6 +65,7 @@ class Settings(Struct, frozen=True):
     clients_file: Path | None = None
     calls_per_minute: int = 6_000
     fhir_at_once: int = 32
+    queue: float = 0.15
     max_header_bytes: int = 32_768
     max_nesting: int = 64
     max_entries: int = 5_000
@@ -398,6 +399,15 @@ SETTINGS: Mapping[str, Setting] = {
         "`32`",
         "Queries of one client to FHIR servers that one worker process runs at once; one more"
         " waits, within the deadline. In open mode all callers share them.",
+    ),
+    "CDS_QUEUE_MS": Setting(
+        "queue",
+        _milliseconds,
+        "`150`",
+        "Milliseconds a call waits for its turn where there is too much to do; after that it gets"
+        " 503 with `Retry-After` and is not computed. Calls that come together after a pause may"
+        " wait half a second. See"
+        " [Operating](../operating.md#more-calls-than-it-can-answer).",
     ),
     "CDS_MAX_HEADER_BYTES": Setting(
         "max_header_bytes",

@@ -302,7 +302,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "workbench.pages": (
         "errors settings cdshooks consultation clinical guidelines.guideline language web.intake"
-        " workbench",
+        " web.waiting workbench",
         "msgspec flask",
     ),
     "workbench.showing": (
@@ -315,7 +315,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "",
     ),
     "web.edge": ("errors cdshooks.response trust.addresses", ""),
-    "web.intake": ("errors settings cdshooks.request", "werkzeug"),
+    "web.waiting": ("errors", ""),
+    "web.intake": ("errors settings cdshooks.request web.waiting", "werkzeug"),
     "web.views": (
         "errors settings trust.addresses trust.callers trust.keys cdshooks consultation store web",
         "msgspec flask werkzeug",

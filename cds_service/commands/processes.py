@@ -32,11 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
-#: Requests a worker handles. Most only wait for their bodies: `web/intake.py` limits how many
-#: may, how many may wait for that, and how many calls are processed at once.
+#: Requests a worker handles. Most only wait for their bodies or in line: `web/intake.py` and
+#: `web/waiting.py` limit how many may, and some threads are always left to refuse the others. More
+#: than these would only wait for the interpreter.
 _THREADS = 120
 #: Milliseconds a caller has for sending the head of a request.
 _HEAD_MS = 10_000
+#: Connections of a worker: what is one too many must be accepted to be refused.
+_CONNECTIONS = 4_096
 #: Connections that the kernel holds until a worker accepts them.
 _BACKLOG = 1024
 #: Seconds that a worker, once it is to end, leaves to callers that have begun to send.
@@ -75,6 +78,7 @@ class Server(MPServer):
             workers=workers,
             blocking_threads=_THREADS,
             backlog=_BACKLOG,
+            backpressure=_CONNECTIONS,
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(
                 header_read_timeout=_HEAD_MS, max_buffer_size=max_header_bytes

@@ -62,6 +62,11 @@ turned_away = Counter(
     "Callers refused, by status: 401 unknown, 429 too many calls, 503 no store to ask.",
     ["status"],
 )
+shed = Counter(
+    "cds_shed",
+    "Calls and feedback refused with 503 for want of time, before anything was computed.",
+    ["what"],
+)
 _known_answers = Counter(
     "cds_known_answers",
     "Sample infants whose right answers are known, asked while the service runs, by what came.",

@@ -63,11 +63,22 @@ class Caller:
         self.language = language
 
 
+def _let_all_try(client: str) -> None:
+    pass
+
+
 class Door(Protocol):
     """``authorization`` is the header of that name, ``audiences`` the addresses that were called
-    as a token may name them. Raises `Unauthorized` and other errors that are answered."""
+    as a token may name them. Raises `Unauthorized` and other errors that are answered. ``ask`` is
+    asked, before anything is spent on a token, about the client that it claims to be from, and
+    may refuse by raising."""
 
-    def authenticate(self, authorization: str | None, audiences: Collection[str]) -> Caller: ...
+    def authenticate(
+        self,
+        authorization: str | None,
+        audiences: Collection[str],
+        ask: Callable[[str], None] = _let_all_try,
+    ) -> Caller: ...
 
 
 class OpenDoor:
@@ -76,7 +87,12 @@ class OpenDoor:
     def __init__(self, fhir_servers: Collection[str]) -> None:
         self._anyone = Caller("", fhir_servers, _SEAL)
 
-    def authenticate(self, authorization: str | None, audiences: Collection[str]) -> Caller:
+    def authenticate(
+        self,
+        authorization: str | None,
+        audiences: Collection[str],
+        ask: Callable[[str], None] = _let_all_try,
+    ) -> Caller:
         return self._anyone
 
 
@@ -148,7 +164,12 @@ class Guard:
             for client in clients
         }
 
-    def authenticate(self, authorization: str | None, audiences: Collection[str]) -> Caller:
+    def authenticate(
+        self,
+        authorization: str | None,
+        audiences: Collection[str],
+        ask: Callable[[str], None] = _let_all_try,
+    ) -> Caller:
         name = ""
         try:
             token = _bearer(authorization)
@@ -159,6 +180,7 @@ class Guard:
             client, name = admitted.client, admitted.client.name
             if client.suspended:
                 raise Rejected("the client is suspended")
+            ask(name)
             _check_header(header, client)
             admitted.keys.check(token, header.kid, header.alg)
             # From here on the token is known to be the client's.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
+from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -58,6 +59,28 @@ class Accounts:
         challenger = self._challenger
         if challenger is not None and asked is not None and not isinstance(result, ServiceError):
             challenger.take(asked, result, call)
+
+
+class _Shed:
+    """Refused for want of time: each is counted, and said in the log once a second at most."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._unsaid = 0
+        self._said_at = 0.0
+
+    def __call__(self, what: str) -> None:
+        metrics.shed.labels(what).inc()
+        with self._lock:
+            self._unsaid += 1
+            now = perf_counter()
+            if now - self._said_at < 1:
+                return
+            count, self._unsaid, self._said_at = self._unsaid, 0, now
+        log_line({"level": "warning", "status": 503, "shed": count, "for": what})
+
+
+shed = _Shed()
 
 
 def turned_away(error: ServiceError, what: str) -> None:

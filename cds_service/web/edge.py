@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 from urllib.parse import urlsplit
 
 from cds_service.cdshooks.response import encode_outcome
@@ -56,11 +56,44 @@ def is_for_us(named: Sequence[str], public_url: str) -> Callable[[str], bool]:
     return (lambda host: True) if "*" in hosts else check
 
 
+class End(Protocol):
+    """Hears whether the answer was sent, or its caller had gone."""
+
+    def __call__(self, *, sent: bool) -> None: ...
+
+
 class Answered(NamedTuple):
-    """JSON that answers a call, and the language of its words."""
+    """JSON that answers a call, and the language of its words; ``end`` where someone waits to hear
+    whether it was sent."""
 
     body: bytes
     language: str
+    end: End | None = None
+
+
+class _Watched:
+    """An answer of which it is seen whether the server still has someone to send it to: it asks for
+    what comes after the body only if it could pass the body on."""
+
+    def __init__(self, body: bytes, end: End) -> None:
+        self._left, self._end, self._ended = [body], end, False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._left:
+            return self._left.pop()
+        self._tell(sent=True)
+        raise StopIteration
+
+    def close(self) -> None:
+        self._tell(sent=False)
+
+    def _tell(self, *, sent: bool) -> None:
+        if not self._ended:
+            self._ended = True
+            self._end(sent=sent)
 
 
 class Edge:
@@ -125,6 +158,8 @@ class Edge:
                 length = ("Content-Length", str(len(answered.body)))
                 spoken = ("Content-Language", answered.language)
                 start_response("200 OK", [_JSON, length, spoken, *headers])
+                if answered.end is not None:
+                    return _Watched(answered.body, answered.end)
                 return [answered.body]
             app = answered
         answer = app(environ, start)

@@ -1,11 +1,10 @@
-"""What a worker takes on: how large a body, how many bodies at once, how many calls at once."""
+"""What a worker takes on: how large a body, and how many bodies at once."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from queue import Empty, SimpleQueue
+from collections.abc import Sequence
+from queue import Empty
 from typing import TYPE_CHECKING
 
 from werkzeug.datastructures import LanguageAccept
@@ -13,35 +12,24 @@ from werkzeug.http import parse_accept_header
 
 from cds_service.cdshooks.request import Limits
 from cds_service.errors import BadRequest, Busy, TooLarge, UnsupportedMediaType
+from cds_service.web.waiting import places
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
     from cds_service.settings import Settings
 
-#: Bodies a worker waits for at once, a few less than it has threads: a caller that never finishes
-#: its body holds one for as long as it likes, and the others must still be answered.
+#: Bodies a worker waits for at once: a caller that never finishes its body holds a thread for as
+#: long as it likes, and the others must still be answered.
 _READ_AT_ONCE = 60
 #: Callers that wait until their bodies are waited for, and for how many seconds: a hundred large
 #: bodies at once are taken in turn. `commands/processes.py` has a few threads more than these and
 #: those, for everything else.
 _IN_LINE = 48
 _IN_LINE_S = 5.0
-#: Calls a worker works on at once: more would take turns on one core, which costs each of them
-#: some percent and makes all late; with one alone a long call would hold up all others.
-_WORK_AT_ONCE = 2
 
-
-def _places(count: int) -> SimpleQueue[None]:
-    """So many places: a call takes one and puts it back. A semaphore takes ten times as long."""
-    free: SimpleQueue[None] = SimpleQueue()
-    for _ in range(count):
-        free.put(None)
-    return free
-
-
-_reading = _places(_READ_AT_ONCE)
-_in_line = _places(_IN_LINE)
+_reading = places(_READ_AT_ONCE)
+_in_line = places(_IN_LINE)
 
 
 def _wait_to_read() -> None:
@@ -56,27 +44,6 @@ def _wait_to_read() -> None:
         raise Busy from None
     finally:
         _in_line.put(None)
-
-
-class Turns:
-    """Lets a few calls be worked on at once; one that only waits gives up its turn meanwhile."""
-
-    def __init__(self) -> None:
-        self._free = _places(_WORK_AT_ONCE)
-
-    def __enter__(self) -> None:
-        self._free.get()
-
-    def __exit__(self, *error: object) -> None:
-        self._free.put(None)
-
-    @contextmanager
-    def given_up(self) -> Iterator[None]:
-        self._free.put(None)
-        try:
-            yield
-        finally:
-            self._free.get()
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -25,7 +25,14 @@ from cds_service.cdshooks.request import Request, parse_request
 from cds_service.cdshooks.response import encode, encode_outcome
 from cds_service.consultation.occasion import Occasion
 from cds_service.consultation.services import page_of
-from cds_service.errors import BadRequest, MethodNotAllowed, NotFound, ServiceError
+from cds_service.errors import (
+    BadRequest,
+    Busy,
+    HungUp,
+    MethodNotAllowed,
+    NotFound,
+    ServiceError,
+)
 from cds_service.store import metrics
 from cds_service.store.log import log_line
 from cds_service.trust.addresses import ApprovedFhirServer, Refused, approve_fhir_server
@@ -33,7 +40,8 @@ from cds_service.trust.callers import calls_itself
 from cds_service.web import accounts
 from cds_service.web.accounts import Accounts, Arrival
 from cds_service.web.edge import Answered, Edge, is_for_us
-from cds_service.web.intake import Turns, accepted_language, json_body, limits_of
+from cds_service.web.intake import accepted_language, json_body, limits_of
+from cds_service.web.waiting import Pulse, Turns
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
@@ -53,6 +61,9 @@ if TYPE_CHECKING:
     Connect = Callable[[ApprovedFhirServer, str | None, str], object]
 
 _JSON = "application/json"
+#: Of a call that took so many seconds it is seen whether its caller is still there: only what was
+#: sent is kept as shown. Of all others that is not worth what it costs.
+_HUNG_UP_S = 0.05
 #: The public CDS Hooks sandbox, https://github.com/cds-hooks/sandbox: its page, and the issuer of
 #: its tokens wherever it runs.
 SANDBOX = "https://sandbox.cds-hooks.org"
@@ -90,6 +101,7 @@ class Views:
         self._consult = consult
         self._connect = connect
         self._turns = turns
+        self._pulse = Pulse(oldest=settings.queue)
         self._today = today
         self._store = store
         self._restraint = restraint
@@ -150,9 +162,12 @@ class Views:
         return Response(self._discovery[tag], content_type=_JSON, headers=headers)
 
     def call(self, service_id: str) -> Response:
+        """For addresses that are written in another way; `Edge` answers all others itself."""
         answered = self._answer(request.environ, self._find(service_id))
         if not isinstance(answered, Answered):
             return answered
+        if answered.end is not None:
+            answered.end(sent=True)
         headers = {"Content-Language": answered.language}
         return Response(answered.body, content_type=_JSON, headers=headers)
 
@@ -167,28 +182,50 @@ class Views:
             return _answer_bug(error)
 
     def _answered(self, environ: WSGIEnvironment, service: Service, started: float) -> Answered:
-        caller = self._let_in(environ, self._call_url[service.id], service.id)
+        caller = self._let_in(environ, self._call_url[service.id], service.id, self._turns.ask)
         service = service.in_language(self._language(caller, environ))
         arrived = Arrival(service, caller, started, self._today())
         asked = None
         try:
             sending = perf_counter()
             body = json_body(environ, self._settings.max_body_bytes)
-            arrived = arrived._replace(upload=perf_counter() - sending)
-            with self._turns:
+            upload = perf_counter() - sending
+            arrived = arrived._replace(upload=upload)
+            # In open mode a caller is known by where the call comes from alone.
+            client = caller.name or environ.get("REMOTE_ADDR", "")
+            waited = self._pulse.admit(client, environ)
+            self._turns.take(client, started + upload - waited)
+            try:
                 asked = parse_request(body, service.hook, self._limits)
                 one_action = self._applies_one_action(caller, environ)
                 host, page = environ.get("HTTP_HOST", ""), self._page(service, environ)
                 done = self._consulted(arrived, asked, host, one_action=one_action, page=page)
                 answered = encode(done.response)
+            finally:
+                self._turns.leave()
+        except Busy:
+            accounts.shed(service.id)
+            raise
         except ServiceError as error:
             self._accounts.call(arrived, asked, error)
             raise
         except Exception:
             self._accounts.call(arrived, asked, ServiceError("a bug"))
             raise
-        self._accounts.call(arrived, asked, done)
-        return Answered(answered, service.language.tag)
+        if perf_counter() - started - upload < _HUNG_UP_S:
+            self._accounts.call(arrived, asked, done)
+            return Answered(answered, service.language.tag)
+
+        def end(*, sent: bool) -> None:
+            self._accounts.call(arrived, asked, done if sent else HungUp())
+
+        return Answered(answered, service.language.tag, end)
+
+    def _own(self, environ: WSGIEnvironment) -> Answered | Response:
+        """This worker's own request, see `Pulse`; no one else finds anything here."""
+        if self._pulse.answer(environ):
+            return Answered(b"", "en")
+        return answer_error(NotFound("There is nothing at this path; see /cds-services."))
 
     def feedback(self, service_id: str) -> Response:
         started = perf_counter()
@@ -214,10 +251,19 @@ class Views:
             raise NotFound("There is no CDS service with this id; see /cds-services.")
         return service
 
-    def _let_in(self, environ: WSGIEnvironment, audiences: tuple[str, ...], what: str) -> Caller:
+    def _let_in(
+        self,
+        environ: WSGIEnvironment,
+        audiences: tuple[str, ...],
+        what: str,
+        ask: Callable[[str], None] = lambda client: None,
+    ) -> Caller:
         """The caller of one of ``audiences``; a refused one is not kept in the store."""
         try:
-            return self._door.authenticate(environ.get("HTTP_AUTHORIZATION"), audiences)
+            return self._door.authenticate(environ.get("HTTP_AUTHORIZATION"), audiences, ask)
+        except Busy:
+            accounts.shed(what)
+            raise
         except ServiceError as error:
             accounts.turned_away(error, what)
             raise
@@ -288,10 +334,11 @@ ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
 def add_routes(app: Flask, views: Views, settings: Settings) -> None:
     """Makes ``app`` answer at every address of `ROUTES`, and answer errors as the views do."""
     ours = is_for_us(settings.allowed_hosts, settings.public_url)
-    calls = {
+    calls: dict[str, Callable[[WSGIEnvironment], Answered | Response]] = {
         f"/cds-services/{id_}": partial(views._answer, service=one)
         for id_, one in views._by_id.items()
     }
+    calls[Pulse.PATH] = views._own
     edge = Edge(app.wsgi_app, settings.origins, settings.demo, ours, calls)
     app.wsgi_app = edge  # type: ignore[method-assign]
     app.register_error_handler(ServiceError, answer_error)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cds_service.consultation import Service
     from cds_service.guidelines.guideline import Guideline
     from cds_service.settings import Settings
-    from cds_service.web.intake import Turns
+    from cds_service.web.waiting import Turns
 
     #: The FHIR server that may be read for a call, or ``None`` and the reason.
     ServerFor = Callable[[Request], tuple[Any, str]]
@@ -151,7 +151,7 @@ class Workbench:
         on = _date_asked(now)
         moved = on != now or settings.as_of is not None
         body = json_body(request.environ, settings.max_body_bytes)
-        with self._turns:
+        with self._turns.of("the workbench"):
             asked = parse_request(body, service.hook, self._limits)
             server, no_server = None, "the workbench reads FHIR servers in the demo only"
             if settings.demo:

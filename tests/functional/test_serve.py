@@ -215,5 +215,6 @@ def test_a_hundred_large_bodies_at_once_are_all_answered() -> None:
         connection.close()
         return answer.status
 
-    with running() as (_, port), ThreadPoolExecutor(100) as callers:
+    # They have to wait for each other longer than a caller usually does.
+    with running(CDS_QUEUE_MS="10000") as (_, port), ThreadPoolExecutor(100) as callers:
         assert set(callers.map(called, range(100))) == {200}
