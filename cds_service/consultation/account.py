@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -183,9 +182,18 @@ def kept(
             for key, answer in examined.evidence.items()
         },
         durations=durations,
-        unread=dict(Counter(f"{it.need}: {it.reason}" for it in evaluation.unread)),
+        unread=_counted(evaluation.unread),
         unknown=tuple(sorted({*_unknown_codes(examined, service.needs)})[:_MOST_UNKNOWN]),
     )
+
+
+def _counted(unread: Iterable[Unread]) -> dict[str, int]:
+    """What was not used, by need and reason."""
+    counts: dict[str, int] = {}
+    for one in unread:
+        of = f"{one.need}: {one.reason}"
+        counts[of] = counts.get(of, 0) + 1
+    return counts
 
 
 #: So many different codes of one call are counted.

@@ -197,7 +197,7 @@ class Act:
     """What one action of a suggestion does, in words, and what says the same in any language
     (`Language.identity`, without its dates). Choices that order the same thing share one."""
 
-    __slots__ = ("identity", "plan", "text", "words")
+    __slots__ = ("identity", "kind", "plan", "text", "words")
 
     def __init__(self, plan: Plan, words: Stationery) -> None:
         self.plan = plan
@@ -206,7 +206,8 @@ class Act:
         found = (
             words.act(said.id, said.values) if isinstance(said, Message) else _Worded(said, said)
         )
-        self.identity, self.text = f"{_kind(plan)}\0{found.identity}", found.text
+        self.kind: Literal["create", "update", "delete"] = _KINDS.get(type(plan), "create")
+        self.identity, self.text = f"{self.kind}\0{found.identity}", found.text
 
 
 class Offered(Struct, frozen=True):
@@ -522,7 +523,10 @@ def _summary(language: Language, text: str, values: Mapping[str, object]) -> str
 
 def _one_line(text: str) -> str:
     """With single blanks; those that keep the digits of a number together stay."""
-    return " ".join([one for one in re.split(r"[ \t\n\r\f\v]+", text) if one])
+    return " ".join([one for one in _BLANKS(text) if one])
+
+
+_BLANKS = re.compile(r"[ \t\n\r\f\v]+").split
 
 
 def _fitting(language: Language, template: str, values: Mapping[str, object], summary: str) -> str:
@@ -591,7 +595,7 @@ def _action(act: Act, language: Language, write: Write) -> Action:
         left_out = say(house.Action.left_out, action=act.words, parts=Listed(tuple(gone)))
         text = language.fill(left_out)
     once = {IF_NONE_EXIST: order.if_none_exist} if order.if_none_exist else {}
-    return Action(_kind(plan), text, order.resource, extension=once)
+    return Action(act.kind, text, order.resource, extension=once)
 
 
 def _stale(part: str, plan: Plan) -> Message:
@@ -613,10 +617,7 @@ _STALE: Mapping[str, Message] = {
 }
 
 
-def _kind(plan: Plan) -> Literal["create", "update", "delete"]:
-    return _KINDS.get(type(plan), "create")
-
-
+#: What an action does with a resource, where it does not create it.
 _KINDS: Mapping[type, Literal["update", "delete"]] = {
     RemovedDraft: "delete",
     StoppedDrug: "update",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
@@ -53,6 +54,10 @@ class Dose(Struct, frozen=True, forbid_unknown_fields=True):
         return Message(f"doses.{self.key}.then")
 
 
+#: The name of a product or test of the data: one message, however often it is named.
+_named = cache(Message)
+
+
 class Product(Struct, frozen=True, forbid_unknown_fields=True):
     """A medicine to prescribe. ``site_codings`` (a site's own) come first in every order;
     ``strength`` is in micrograms per mL."""
@@ -69,7 +74,7 @@ class Product(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def called(self) -> Message:
         """Its name on a card and in an order."""
-        return Message(f"products.{self.key}.name")
+        return _named(f"products.{self.key}.name")
 
     @property
     def codes(self) -> tuple[Code, ...]:
@@ -91,12 +96,12 @@ class Test(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def called(self) -> Message:
         """Its name on a card and in an order."""
-        return Message(f"tests.{self.key}.name")
+        return _named(f"tests.{self.key}.name")
 
     @property
     def called_inside(self) -> Message:
         """Its name inside a sentence."""
-        return Message(f"tests.{self.key}.inside")
+        return _named(f"tests.{self.key}.inside")
 
     @property
     def codes(self) -> tuple[Code, ...]:

@@ -6,7 +6,7 @@ guideline's sentence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
@@ -149,11 +149,12 @@ def recent(
     return None
 
 
-def _in_window(facts: Facts, name: LabName, window: Limit) -> Iterator[Lab]:
+def _in_window(facts: Facts, name: LabName, window: Limit) -> Sequence[Lab]:
     """The results that may be inside the window, newest first."""
-    for lab in facts.labs.get(name, ()):
-        if window.holds(fewest_days_since(lab.when, facts.on)):
-            yield lab
+    labs = facts.labs.get(name)
+    if labs is None:
+        return ()
+    return [lab for lab in labs if window.holds(fewest_days_since(lab.when, facts.on))]
 
 
 def lowest(facts: Facts, name: LabName, window: Limit) -> Lab | None:
@@ -573,7 +574,7 @@ def find_cause(facts: Facts, g: Guideline, why: Reasoning) -> Causes:
 
 
 def _names(findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    return tuple([one.name for one in findings])
+    return tuple([one.name for one in findings]) if findings else ()
 
 
 # --- signs ----------------------------------------------------------------------------------------

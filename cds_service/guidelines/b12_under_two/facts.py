@@ -265,6 +265,8 @@ class _Problems:
             if not _done(procedure, on):
                 continue
             self._sort_procedure_in(procedure)
+        #: What only words tell, of all that was sorted in.
+        self.worded = self._meant()
 
     def _sort_procedure_in(self, procedure: Procedure) -> None:
         listed = [
@@ -351,8 +353,7 @@ class _Problems:
             ]
         )
 
-    @property
-    def worded(self) -> Worded:
+    def _meant(self) -> Worded:
         meant = {meaning: tuple(found) for meaning, found in self._worded.items()}
         return Worded(**meant, bleeding=tuple(self._bleeding))
 

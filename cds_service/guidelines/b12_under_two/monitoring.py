@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Literal
 
 from cds_service.clinical import PlannedTask, PlannedTest
@@ -185,7 +186,7 @@ def plan_tests(
     14 days of the wanted date is not repeated; our own serial orders stay."""
     planned: list[PlannedTest] = []
     already: list[tuple[Test, date]] = []
-    for name, due in sorted(dict.fromkeys(wanted), key=lambda one: one[1]):
+    for name, due in sorted(dict.fromkeys(wanted), key=itemgetter(1)):
         test: Test = getattr(g.file.tests, name)
         if facts.orders and is_ordered(test, due, facts, g):
             already.append((test, due))
