@@ -244,7 +244,7 @@ class _Body:
     def read(self, size: int = -1) -> bytes:
         self._running.discard(self._me)
         try:
-            return self._body.read(size)
+            return self._body.read(size) if size >= 0 else self._body.read()
         finally:
             self._running.add(self._me)
 

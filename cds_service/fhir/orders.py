@@ -150,7 +150,9 @@ class Writer:
 
     def _with(self, resource: dict[str, Any], plan: PlannedDrug | PlannedTest) -> dict[str, Any]:
         """With the reasons of the plan and its note."""
-        references = self._references_to(plan.reasons)
+        references = self._references.get(plan.reasons)
+        if references is None:
+            references = self._references_to(plan.reasons)
         if references:
             resource["reasonReference"] = references
         if plan.note:
@@ -158,10 +160,8 @@ class Writer:
         return resource
 
     def _references_to(self, sources: tuple[str, ...]) -> list[dict[str, str]]:
-        found = self._references.get(sources)
-        if found is None:
-            found = [{"reference": source} for source in sources if _REFERENCE(source)]
-            self._references[sources] = found
+        found = [{"reference": source} for source in sources if _REFERENCE(source)]
+        self._references[sources] = found
         return found
 
 

@@ -207,8 +207,10 @@ class Language:
         kind = type(value)
         if kind is str:
             return value  # type: ignore[return-value]
-        if kind is Message:
-            return self.fill(value)  # type: ignore[arg-type]
+        if isinstance(value, Message):  # as `fill` does, without a call for what is a name
+            if not value.values:
+                return self._constant.get(value.id) or self._without_values(value.id)
+            return self.filled(self.texts[value.id], value.values)
         if kind in _ORDINARY:
             return self._ordinary(value)
         return value if isinstance(value, str) else self._write(value)

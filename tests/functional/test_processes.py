@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from served import PATIENCE_S, ROOT, environment, running, wait_until_ready
 
-from cds_service.commands.processes import GRACE_S
+from cds_service.commands.processes import GRACE_S, _Body
 
 #: What a stop may take in all where nothing is being answered, and the least that it took when it
 #: waited for callers, who have ten seconds for a head, and for a body as long as they like.
@@ -258,3 +258,18 @@ def test_it_is_replaced_without_losing_a_call(sockets: int) -> None:
                 done.set()
                 callers.shutdown()
     assert set(outcomes) == {200}, outcomes
+
+
+def test_a_body_may_be_read_whole() -> None:
+    """As Flask reads it, which does not say how much."""
+
+    class Server:
+        def read(self, size: int | None = None) -> bytes:
+            if size is not None and size < 0:
+                raise OverflowError  # as the server's own, in Rust
+            return b"{}"[:size]
+
+    running = {7}
+    body = _Body(Server(), running, 7)  # type: ignore[arg-type]
+    assert (body.read(), body.read(-1), body.read(1)) == (b"{}", b"{}", b"{")
+    assert running == {7}
