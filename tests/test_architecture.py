@@ -293,6 +293,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "consultation errors fhir.editions guidelines.registry store.audit",
         "msgspec",
     ),
+    "consultation.cohort.page": (
+        "consultation.cohort guidelines.cohort language consultation.services",
+        "jinja2 msgspec",
+    ),
     "consultation.cohort.outcome": ("consultation.cohort guidelines.cohort", "duckdb msgspec"),
     "workbench": ("", ""),
     "workbench.samples": ("", "msgspec"),
@@ -345,7 +349,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "click",
     ),
     "commands.coding": ("commands consultation fhir settings", "click"),
-    "commands.surveying": ("consultation errors settings", "click msgspec"),
+    "commands.surveying": ("commands consultation errors settings", "click msgspec"),
     "commands.keeping": (
         "commands consultation errors fhir language settings store",
         "click msgspec",
@@ -364,7 +368,7 @@ ONLY = {
     "jwt": {"trust.keys"},
     "cryptography": {"trust.keys"},
     "flask": {"web.views", "app", "workbench.pages"},
-    "jinja2": {"store.reports.page"},
+    "jinja2": {"store.reports.page", "consultation.cohort.page"},
     "duckdb": {"consultation.cohort.outcome"},
     "markdown_it": {"workbench.showing"},
     "werkzeug": {"web.views", "web.intake"},

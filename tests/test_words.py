@@ -40,6 +40,7 @@ MAY: Mapping[str, str] = {
     "fhir/": "OperationOutcome, terms of FHIR, and why something could not be obtained",
     "consultation/cohort/sources.py": "what of a file is not used, for anyone who runs a cohort",
     "consultation/cohort/splitting.py": "what of a file is not used, for anyone who runs a cohort",
+    "consultation/cohort/outcome.py": "SQL",
     "language/catalogues.py": "what keeps a catalogue from being loaded, and its head",
     "guidelines/checks.py": "what keeps a guideline from being loaded",
     "guidelines/codelists.py": "what keeps a guideline from being loaded",
@@ -279,17 +280,24 @@ def _ids(node: ast.expr, module: str, where: str) -> Iterator[str]:
     yield id_of(found)
 
 
+#: The pages that are made of a template, and the schemas that their texts are from.
+PAGES = ("store/reports/page.html", "consultation/cohort/clinic.html")
+SCHEMAS: Mapping[str, type[Struct]] = {
+    "Page": house.Page, "R": house.Report, "C": house.Clinic,
+}  # fmt: skip
+
+
 def said_on_the_page() -> Iterator[Said]:
-    file = "store/reports/page.html"
-    parsed = Environment(autoescape=True).parse((PACKAGE / file).read_text(encoding="utf-8"))
-    for call in parsed.find_all(nodes.Call):
-        if isinstance(call.node, nodes.Name) and call.node.name == "say":
-            named = call.args[0]
-            assert isinstance(named, nodes.Getattr)
-            assert isinstance(named.node, nodes.Name)
-            schema: type[Struct] = {"Page": house.Page, "R": house.Report}[named.node.name]
-            given = frozenset(one.key for one in call.kwargs)
-            yield Said(file, call.lineno, (id_of(getattr(schema, named.attr)),), given)
+    for file in PAGES:
+        parsed = Environment(autoescape=True).parse((PACKAGE / file).read_text(encoding="utf-8"))
+        for call in parsed.find_all(nodes.Call):
+            if isinstance(call.node, nodes.Name) and call.node.name == "say":
+                named = call.args[0]
+                assert isinstance(named, nodes.Getattr)
+                assert isinstance(named.node, nodes.Name)
+                given = frozenset(one.key for one in call.kwargs)
+                text = getattr(SCHEMAS[named.node.name], named.attr)
+                yield Said(file, call.lineno, (id_of(text),), given)
 
 
 LANGUAGE = load_services()[0].language
@@ -323,9 +331,10 @@ def test_every_text_of_the_service_is_said_somewhere() -> None:
     assert known - said - by_kind == set()
 
 
-def test_no_word_of_the_report_is_on_its_page_itself() -> None:
+@pytest.mark.parametrize("file", PAGES)
+def test_no_word_of_the_report_is_on_its_page_itself(file: str) -> None:
     """What is left of the page without what it inserts is markup."""
-    page = (PACKAGE / "store/reports/page.html").read_text(encoding="utf-8")
+    page = (PACKAGE / file).read_text(encoding="utf-8")
     markup = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", " ", page, flags=re.S)
     bare = re.sub(r"<[^>]*>", " ", markup)
     assert not re.findall(r"[^\W\d_]{2,}", bare)

@@ -76,6 +76,7 @@ def run(
     from msgspec import structs
 
     from cds_service.consultation.cohort import outcome, running
+    from cds_service.consultation.cohort.page import as_html
     from cds_service.settings import read_settings
 
     settings, today = read_settings(os.environ), date.today()
@@ -101,9 +102,60 @@ def run(
     service = running.service_of(job)
     with _bar() as tell:
         done = _until_interrupted(lambda: running.run(job, tell, resume=resume), out)
-    outcome.write(done, service.guideline.cohort, {}, small_cells=small_cells)
+    page = as_html(done, service, small_cells=small_cells, plain=plain)
+    named = {"report.html": page}
+    outcome.write(done, service.guideline.cohort, named, small_cells=small_cells)
     for line in _told(done, out):
         click.echo(line)
+
+
+@cohort.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@click.option("--guideline", default="", metavar="ID", help="Instead of the first one.")
+@click.option("--small-cells", is_flag=True, help="Show groups of fewer than five children.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures.")
+def compare(before: Path, after: Path, guideline: str, small_cells: bool, as_json: bool) -> None:
+    """Print what became of the children of one run in another.
+
+    BEFORE and AFTER are the folders of two outcomes: of the same children on two dates, or of the
+    same export with another CDS_GUIDELINE_OVERRIDES, which shows what a change of limits would do.
+    """
+    import msgspec
+
+    from cds_service.commands import known_guidelines
+    from cds_service.consultation import load_services
+    from cds_service.consultation.cohort import outcome
+
+    outcome.installed()
+    offered = [
+        one.guideline
+        for one in load_services(None, known_guidelines())
+        if guideline in ("", one.guideline.wording.about.id)
+    ]
+    if not offered:
+        raise click.ClickException(f"--guideline {guideline}: there is no such guideline.")
+    groups = offered[0].cohort.groups
+    found = outcome.compare(before, after, [one.id for one in groups])
+    if as_json:
+        found = found if small_cells else outcome.without_small(found)
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+        return
+
+    def shown(count: int) -> str:
+        few = not small_cells and outcome.is_small(count)
+        return f"fewer than {outcome.FEW}" if few else f"{count:,}"
+
+    click.echo(
+        f"{shown(found.both)} children in both; {shown(found.only_before)} before only,"
+        f" {shown(found.only_after)} after only."
+    )
+    for group in groups:
+        stayed, left, joined = map(shown, found.groups[group.id])
+        click.echo(f"{group.title}: {stayed} still, {left} no longer, {joined} newly.")
+    for one in found.statuses:
+        was, now = one.before or "(no status)", one.after or "(no status)"
+        click.echo(f"{was} -> {now}: {shown(one.children)}")
 
 
 def _job(settings: Settings, source: Path, out: Path, as_of: date | None, today: date) -> Job:
@@ -190,4 +242,4 @@ def _told(done: Done, out: Path) -> Iterator[str]:
             f"{figures.same_version:,} resources came in several versions, and nothing says which"
             " is newer: every version was used."
         )
-    yield f"The outcome is in {out}."
+    yield f"The outcome is in {out}; open {out / 'report.html'}."

@@ -80,12 +80,14 @@ class Measure(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Cohort(Struct, frozen=True, forbid_unknown_fields=True):
     """The groups, each after the one it is within; those that narrow down from all children, in
-    this order; those to work through, the most urgent first; and the rates."""
+    this order; those to work through, the most urgent first; the rates; and those whose records
+    are ``lacking`` something that the guideline would use."""
 
     groups: tuple[Group, ...]
     funnel: tuple[str, ...]
     work_lists: tuple[str, ...]
     measures: tuple[Measure, ...]
+    lacking: tuple[str, ...] = ()
 
     def groups_of(self, row: Mapping[str, object]) -> tuple[str, ...]:
         """The groups that a child with these columns is in."""
@@ -110,7 +112,7 @@ class Cohort(Struct, frozen=True, forbid_unknown_fields=True):
             if group.id in known:
                 return f"{group.id} is there twice."
             known.add(group.id)
-        named = [*self.funnel, *self.work_lists]
+        named = [*self.funnel, *self.work_lists, *self.lacking]
         named += [one for it in self.measures for one in (it.denominator, it.numerator)]
         if strange := sorted({*named} - known):
             return f"{strange[0]} is not the id of a group; there is {', '.join(sorted(known))}."

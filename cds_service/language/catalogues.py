@@ -36,7 +36,18 @@ ORIGINAL = "en"
 #: Tables for those who run, review or build the service: they stay in the original language, and
 #: so does what only the page of a guideline says of a card.
 UNTRANSLATED = frozenset(
-    {"reasoning", "described", "case", "report", "page", "kept", "workbench", "explain", "describe"}
+    {
+        "reasoning",
+        "described",
+        "case",
+        "report",
+        "page",
+        "clinic",
+        "kept",
+        "workbench",
+        "explain",
+        "describe",
+    }
 )
 _ONLY_ON_THE_PAGE = ".more"
 #: Tables of a translation that hold no texts.

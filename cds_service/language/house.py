@@ -518,6 +518,56 @@ class Workbench(Struct):
     table: str
 
 
+class Clinic(Struct):
+    """The report of a whole clinic, as a page."""
+
+    heading: str
+    as_of: str
+    not_clinical: str
+    read: str
+    funnel: str
+    of_group: str
+    few: str
+    hidden: str
+    rates: str
+    rate: str
+    children: str
+    of: str
+    lists: str
+    nobody: str
+    first_of: str
+    in_the_table: str
+    child: str
+    age: str
+    urgency: str
+    status: str
+    level: str
+    date: str
+    treatment: str
+    card: str
+    due: str
+    statuses: str
+    data: str
+    data_lead: str
+    missing: str
+    missing_caption: str
+    need: str
+    unread: str
+    unread_caption: str
+    why: str
+    system: str
+    code: str
+    lacking: str
+    lines: str
+    of_no_child: str
+    kind: str
+    count: str
+    same_version: str
+    refused: str
+    beside: str
+    complete: str
+
+
 #: Every table of the catalogue except "unit", which has UCUM units as people write them.
 TABLES: tuple[type[Struct], ...] = (
     List,
@@ -536,6 +586,7 @@ TABLES: tuple[type[Struct], ...] = (
     Page,
     Kept,
     Workbench,
+    Clinic,
 )
 FOLDER = Path(__file__).parent
 

@@ -289,7 +289,7 @@ def _without_ids(body: bytes) -> bytes:
 # --- many ----------------------------------------------------------------------------------------
 
 #: So many of a work list are shown; all are counted.
-LISTED = 200
+LISTED = 50
 
 
 class Figures(Struct):

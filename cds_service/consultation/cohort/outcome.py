@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from cds_service import PROGRAM
 from cds_service.consultation.cohort.judging import Figures, Row
@@ -108,6 +109,93 @@ def write_table(rows: Sequence[Path], to: Path, folder: Path, memory: int) -> No
             [str(one) for one in rows], columns={**COLUMNS}, format="newline_delimited"
         )
         table.write_parquet(str(to), compression="zstd")
+
+
+# --- two runs -------------------------------------------------------------------------------------
+
+
+class Change(Struct, frozen=True):
+    """Children by their group in two runs of the same children: "" for none."""
+
+    before: str
+    after: str
+    children: int
+
+
+class Compared(Struct, frozen=True):
+    """What became of the children of one run in another: how many are in both, in one alone, and
+    how many of each group are still in it, have left it or joined it; and their statuses."""
+
+    both: int
+    only_before: int
+    only_after: int
+    groups: Mapping[str, tuple[int, int, int]]
+    statuses: tuple[Change, ...]
+
+
+def compare(before: Path, after: Path, groups: Sequence[str]) -> Compared:
+    """Two outcomes, child by child. Raises `CohortError` where one is none, or where the children
+    are listed under pseudonyms of two keys."""
+    for one in (before, after):
+        if not (one / CHILDREN).is_file():
+            raise CohortError(f"{one} holds no outcome of a run: there is no {CHILDREN}.")
+    with duck(after, 1_024) as connection:
+        for name, one in (("before", before), ("after", after)):
+            connection.read_parquet(str(one / CHILDREN)).create_view(name)
+        joined = connection.sql(_JOINED)
+        joined.create_view("joined")
+        both, only_before, only_after = connection.sql(_SIDES).fetchall()[0]
+        if not both and only_before and only_after:
+            raise CohortError(
+                "No child is in both: were they made with the same CDS_PSEUDONYM_KEY, of the same"
+                " source?"
+            )
+        moved = {row[0]: tuple(row[1:]) for row in connection.sql(_MOVED).fetchall()}
+        statuses = [Change(*row) for row in connection.sql(_STATUSES).fetchall()]
+    found = {name: moved.get(name, (0, 0, 0)) for name in groups}
+    return Compared(both, only_before, only_after, found, tuple(statuses))
+
+
+def without_small(found: Compared) -> Compared:
+    """The same with -1 for every number of a few children."""
+
+    def shown(count: int) -> int:
+        return -1 if is_small(count) else count
+
+    return Compared(
+        shown(found.both),
+        shown(found.only_before),
+        shown(found.only_after),
+        {name: (shown(a), shown(b), shown(c)) for name, (a, b, c) in found.groups.items()},
+        tuple([Change(one.before, one.after, shown(one.children)) for one in found.statuses]),
+    )
+
+
+_JOINED = """
+    select b.child is not null as was, a.child is not null as is_now,
+        coalesce(b.groups, []) as old, coalesce(a.groups, []) as new,
+        b.status as old_status, a.status as new_status
+    from before b full join after a using (child)
+"""
+_SIDES = """
+    select count(*) filter (was and is_now), count(*) filter (was and not is_now),
+        count(*) filter (is_now and not was) from joined
+"""
+_MOVED = """
+    select name, count(*) filter (list_contains(old, name) and list_contains(new, name)),
+        count(*) filter (list_contains(old, name) and not list_contains(new, name)),
+        count(*) filter (list_contains(new, name) and not list_contains(old, name))
+    from joined, (select distinct unnest(old || new) as name from joined) names
+    where was and is_now group by name
+"""
+_STATUSES = """
+    select old_status, new_status, count(*) from joined
+    where was and is_now and old_status <> new_status
+    group by all order by 3 desc, 1, 2
+"""
+
+
+# --- figures --------------------------------------------------------------------------------------
 
 
 def _figures(done: Done) -> dict[str, Any]:
