@@ -4,7 +4,9 @@
 #   docker build -t b12-cds-service . && docker run --rm --read-only --tmpfs /tmp \
 #     -v cds-store:/var/lib/cds-service -p 127.0.0.1:8080:8080 -e CDS_OPEN=true b12-cds-service
 
-FROM python:3.13.15-slim-bookworm@sha256:ed86c82274b3c69b52fb5820f358f0bd7df0b603332063cb5c6e32bd220c3e6e AS build
+# Another base needs `python` 3.11 or newer with `venv`: --build-arg BASE=...
+ARG BASE=python:3.13.15-slim-bookworm@sha256:ed86c82274b3c69b52fb5820f358f0bd7df0b603332063cb5c6e32bd220c3e6e
+FROM $BASE AS build
 WORKDIR /src
 COPY requirements/ requirements/
 RUN python -m venv /opt/build && python -m venv /opt/cds \
@@ -16,7 +18,7 @@ RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-d
  && /opt/cds/bin/pip install --no-index --no-deps /dist/*.whl \
  && /opt/cds/bin/cds-service check
 
-FROM python:3.13.15-slim-bookworm@sha256:ed86c82274b3c69b52fb5820f358f0bd7df0b603332063cb5c6e32bd220c3e6e
+FROM $BASE
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin cds \
  && install --directory --owner=cds --mode=0700 /var/lib/cds-service
 COPY --from=build /opt/cds /opt/cds

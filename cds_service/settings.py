@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cds_service import PROGRAM
 from cds_service.errors import SettingsError
@@ -72,6 +73,7 @@ class Settings(Struct, frozen=True):
     max_drafts: int = 200
     max_text: int = 8_192
     database_url: str = DEFAULT_DATABASE
+    database_password: str = ""
     pseudonym_key: bytes = b""
     plain_ids: bool = False
     retention_days: int = 730
@@ -265,6 +267,21 @@ def _key(name: str, text: str) -> bytes:
     return text.encode()
 
 
+def _secret(name: str, text: str) -> str:
+    """What a file of one line holds, without the line's end."""
+    try:
+        found = _file(name, text).read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(name, "the file cannot be read", "Give a file of text.") from None
+    if not found or "\n" in found:
+        raise SettingsError(name, "the file does not hold one line", "Write the secret alone.")
+    return found
+
+
+def _key_in_file(name: str, text: str) -> bytes:
+    return _key(name, _secret(name, text))
+
+
 def _not_in_this_version(problem: str) -> Callable[[str, str], Any]:
     def refuse(name: str, text: str) -> Any:
         raise SettingsError(name, problem, "Remove it.")
@@ -451,6 +468,13 @@ SETTINGS: Mapping[str, Setting] = {
         " `postgresql://user:password@host/name` for several replicas, or `none` to keep nothing.",
         secret=True,
     ),
+    "CDS_DATABASE_PASSWORD_FILE": Setting(
+        "database_password",
+        _secret,
+        "none",
+        "A file that holds the password for `CDS_DATABASE_URL`, which then names a user without"
+        " one: a secret of a container or a credential of systemd. Read at start.",
+    ),
     "CDS_PSEUDONYM_KEY": Setting(
         "pseudonym_key",
         _key,
@@ -459,6 +483,12 @@ SETTINGS: Mapping[str, Setting] = {
         " characters, the same for all replicas. Without it they are not kept at all, and"
         " features that must recognise a patient do not work.",
         secret=True,
+    ),
+    "CDS_PSEUDONYM_KEY_FILE": Setting(
+        "pseudonym_key",
+        _key_in_file,
+        "none",
+        "A file that holds the key, instead of `CDS_PSEUDONYM_KEY`. Read at start.",
     ),
     "CDS_PLAIN_IDS": Setting(
         "plain_ids",
@@ -528,11 +558,29 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             continue
         setting = _setting(name)
         if text.strip():
+            if setting.field in values:
+                raise SettingsError(name, "is set next to another of its kind", "Keep one of them.")
             values[setting.field] = setting.read(name, text.strip())
     settings = Settings(**values)
     for check in _CHECKS:
         check(settings)
+    if settings.database_password:
+        return replace(settings, database_url=_with_password(settings))
     return settings
+
+
+def _with_password(settings: Settings) -> str:
+    """The address of the database with the password from its file."""
+    name, url = "CDS_DATABASE_PASSWORD_FILE", urlsplit(settings.database_url)
+    if not url.username or url.password is not None or url.scheme != "postgresql":
+        raise SettingsError(
+            name,
+            "CDS_DATABASE_URL is not the address of a user without a password",
+            "Write it as postgresql://user@host/name, or remove the file.",
+        )
+    user, _, place = url.netloc.rpartition("@")
+    password = quote(settings.database_password, safe="")
+    return urlunsplit(url._replace(netloc=f"{user}:{password}@{place}"))
 
 
 def _setting(name: str) -> Setting:

@@ -20,8 +20,8 @@ NEEDED = {
     "CDS_TEST_ACTIONLINT": "the program actionlint 1.7.12; `bash .ci/run` builds it",
     "CDS_TEST_COHORT": "requirements/cohort.txt, after `pip install -r` of it: a cohort needs"
     " DuckDB",
-    "CDS_TEST_DEPLOYMENT": "an empty folder to carry out the Dockerfile's steps in; needs the"
-    " package registry and docker-compose",
+    "CDS_TEST_IMAGE": "the folder that `bash .ci/image FOLDER` made, as root; needs docker-compose",
+    "CDS_TEST_SYSTEMD": "the program systemd-analyze of systemd 252 or newer",
     "CDS_TEST_DATA": "the folder of public FHIR data (synthea-r4-infants, us-core-9.0.0)",
     "CDS_TEST_R4_EXAMPLES": "the folder with the JSON files of the npm package"
     " hl7.fhir.r4.examples 4.0.1; `bash .ci/run` fetches it",

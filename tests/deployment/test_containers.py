@@ -1,8 +1,8 @@
-"""The container and the composition, as far as they can be known without a container engine.
+"""The image that was built, asked for a card, and the files that say how the service is run.
 
-No engine runs in CI. So both files are held to rules, the composition is read by a validator, and
-what the Dockerfile says is carried out step by step in an empty folder, by the Python of this
-machine: what is between this and a real image is the base image and the file system.
+`.ci/image` builds the Dockerfile without a daemon. What it made is run here as an engine would run
+it: as its user, with its files read-only, without a capability. No engine runs the composition:
+it is held to rules and read by a validator.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,8 +22,11 @@ import pytest
 import yaml
 from served import ROOT, free_port, wait_until_ready
 
+from cds_service.settings import SETTINGS
+
 PATIENCE_S = 60.0
 WITHOUT_RIGHTS = 10001
+STATE = "/var/lib/cds-service"
 STORY = "vegan-mother-low-b12-six-months"
 
 Step = tuple[str, str]
@@ -53,12 +54,12 @@ def said(word: str) -> list[str]:
 
 
 def test_every_base_image_is_one_image_for_ever() -> None:
-    images = [one.split(" ")[0] for one in said("FROM")]
+    assert [one.split(" ")[0] for one in said("FROM")] == ["$BASE", "$BASE"]
+    images = [one.removeprefix("BASE=") for one in said("ARG")]
     images += [one["image"] for one in SERVICES.values() if "build" not in one]
-    assert len(images) == 4
+    assert len(images) == 3
     for image in images:
         assert re.fullmatch(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
-    assert len(set(said("FROM")[0].split(" ")[:1] + said("FROM")[1:])) == 1
 
 
 def test_the_service_starts_without_rights_and_without_a_shell() -> None:
@@ -91,9 +92,88 @@ def test_no_container_can_gain_rights(name: str) -> None:
     assert "no-new-privileges:true" in service["security_opt"]
     assert not service.get("privileged")
     assert not any("docker.sock" in str(one) for one in service.get("volumes", []))
+    assert service["cap_drop"] == ["ALL"]
+    assert name == "postgres" or "cap_add" not in service
     if "build" in service:
         assert service["read_only"] is True
-        assert service["cap_drop"] == ["ALL"]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_no_container_takes_the_machine(name: str) -> None:
+    assert re.fullmatch(r"[1-3]g", SERVICES[name]["mem_limit"])
+    assert 0 < SERVICES[name]["pids_limit"] <= 1024
+
+
+def test_the_password_of_the_database_is_in_a_file_and_in_no_environment() -> None:
+    (secret,) = COMPOSED["secrets"]
+    given = COMPOSED["secrets"][secret]["file"].partition(":-")[2].rstrip("}")
+    password = (ROOT / given).read_text().strip()
+    assert password not in (ROOT / "docker-compose.yml").read_text("utf-8")
+    for name in ("postgres", "migrate", "cds"):
+        assert SERVICES[name]["secrets"] == [secret]
+        place = f"/run/secrets/{secret}"
+        assert place in SERVICES[name]["environment"].values()
+        assert not any(
+            "PASSWORD" in key and "FILE" not in key for key in SERVICES[name]["environment"]
+        )
+
+
+# --- the systemd unit ---------------------------------------------------------------------------
+
+UNIT = ROOT / "deploy/cds-service.service"
+SOCKET = ROOT / "deploy/cds-service.socket"
+#: Of ten, as systemd-analyze counts; it calls a unit of 5 or more exposed.
+LARGEST_EXPOSURE = 1.5
+
+
+def entries(unit: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in unit.read_text("utf-8").splitlines():
+        if "=" in line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def test_the_unit_limits_what_the_service_takes_and_ends_it_in_time() -> None:
+    unit = entries(UNIT)
+    assert unit["KillMode"] == ["mixed"]
+    assert unit["ProtectSystem"] == ["strict"]
+    assert unit["MemoryMax"] == ["1G"]
+    assert unit["StateDirectory"] == [STATE.removeprefix("/var/lib/")]
+    command = unit["ExecStart"][0].split()
+    workers = int(command[command.index("--workers") + 1])
+    assert entries(SOCKET)["ListenStream"] == ["127.0.0.1:8080"] * workers
+    assert not any("KEY=" in one for one in unit["Environment"])
+    for one in unit["Environment"]:
+        name, _, value = one.partition("=")
+        assert name in SETTINGS, value
+
+
+@pytest.mark.needs_environment("CDS_TEST_SYSTEMD")
+def test_systemd_finds_no_mistake_in_the_units_and_little_that_they_expose(tmp_path: Path) -> None:
+    for file in (UNIT, SOCKET):  # no program is installed where they say
+        text = file.read_text("utf-8").replace("/opt/cds/bin/cds-service", "/bin/true")
+        (tmp_path / file.name).write_text(text, "utf-8")
+    files = [str(tmp_path / file.name) for file in (UNIT, SOCKET)]
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", "--man=false", *files], capture_output=True, text=True
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    judged = subprocess.run(
+        [
+            "systemd-analyze",
+            "security",
+            "--offline=true",
+            "--no-pager",
+            f"--threshold={LARGEST_EXPOSURE * 10:.0f}",
+            files[0],
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert judged.returncode == 0, judged.stdout
+    assert "Overall exposure level" in judged.stdout
 
 
 def test_every_place_of_the_composition_that_runs_the_service_is_the_same_image() -> None:
@@ -102,91 +182,75 @@ def test_every_place_of_the_composition_that_runs_the_service_is_the_same_image(
     assert {one["image"] for one in ours.values()} == {"b12-cds-service"}
 
 
-# --- carried out -----------------------------------------------------------------------------
+# --- the image ----------------------------------------------------------------------------------
+
+#: What an engine does before it starts a program: the files read-only, a place for what may be
+#: written, no capability beyond those that changing to the user needs, and none after that.
+_AS_AN_ENGINE = """
+set -e
+root=$1 state=$2 goal=$3 user=$4; shift 4
+mount --make-rprivate /
+mount --bind "$root" "$root"
+mount --bind "$state" "$root$goal"
+mount -t tmpfs tmpfs "$root/tmp"
+mount -t proc proc "$root/proc"
+mount -o remount,bind,ro "$root"
+exec setpriv --no-new-privs --bounding-set=-all,+sys_chroot,+setuid,+setgid \\
+  chroot --userspec="$user:$user" "$root" env -i "$@"
+"""
 
 
 class Image:
-    """What the Dockerfile makes, below ``root`` in place of ``/``."""
+    """What `.ci/image` made, and a folder in place of its volume."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.environment = {"PATH": f"{root}/bin:{os.environ['PATH']}", "HOME": str(root / "home")}
-        self.workdir = root
-        (root / "bin").mkdir(parents=True)
-        (root / "bin" / "python").symlink_to(sys.executable)
-
-    def inside(self, text: str) -> str:
-        """``text`` with every path of the image leading below ``root``."""
-        return re.sub(r"(?<![\w.:/])/(?=(opt|dist|src|var)\b)", f"{self.root}/", text)
-
-    def carry_out(self, step: Step) -> None:
-        word, rest = step
-        if word == "WORKDIR":
-            self.workdir = Path(self.inside(rest))
-            self.workdir.mkdir(parents=True, exist_ok=True)
-        elif word == "ENV":
-            self.environment |= dict(one.split("=", 1) for one in shlex.split(self.inside(rest)))
-        elif word == "COPY" and not rest.startswith("--from="):
-            *sources, goal = rest.split()
-            for source in sources:
-                self.copy(ROOT / source, self.workdir / self.inside(goal))
-        elif word == "RUN":
-            command = self.inside(rest)
-            if "useradd" in command:  # the users of this machine stay as they are
-                command = command.partition("&& ")[2].replace(
-                    "--owner=cds", f"--owner={WITHOUT_RIGHTS}" if os.geteuid() == 0 else ""
-                )
-            done = subprocess.run(
-                ["/bin/sh", "-c", command],
-                cwd=self.workdir,
-                env=self.environment,
-                capture_output=True,
-                text=True,
-            )
-            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-
-    @staticmethod
-    def copy(source: Path, goal: Path) -> None:
-        if source.is_dir():
-            shutil.copytree(source, goal, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(source, goal)
+    def __init__(self, made: Path, state: Path) -> None:
+        self.root = made / "rootfs"
+        self.config: dict[str, Any] = json.loads((made / "image.json").read_text())["OCIv1"][
+            "config"
+        ]
+        self.state = state
+        state.mkdir(mode=0o700)
+        os.chown(state, WITHOUT_RIGHTS, WITHOUT_RIGHTS)
 
     def start(self, arguments: list[str], **environment: str) -> subprocess.Popen[str]:
-        """The entry point with ``arguments``, as the user without rights where that can be."""
-        (entry,) = json.loads(self.inside(said("ENTRYPOINT")[0]))
-        user = str(WITHOUT_RIGHTS)
-        lower = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+        """The entry point with ``arguments``, in the image, as its user."""
+        variables = [*self.config["Env"], *(f"{name}={said}" for name, said in environment.items())]
         return subprocess.Popen(
-            [*(lower if os.geteuid() == 0 else []), entry, *arguments],
-            cwd=self.workdir,
-            env=self.environment | environment,
+            [
+                *("unshare", "--mount", "--pid", "--fork", "--kill-child=TERM", "sh", "-c"),
+                *(_AS_AN_ENGINE, "sh", str(self.root), str(self.state), STATE),
+                *(self.config["User"], *variables, *self.config["Entrypoint"], *arguments),
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
 
-@pytest.fixture(scope="module")
-def image() -> Iterator[Image]:
-    root = Path(os.environ["CDS_TEST_DEPLOYMENT"], "image").resolve()
-    shutil.rmtree(root, ignore_errors=True)
-    made = Image(root)
-    for step in STEPS:
-        made.carry_out(step)
-    yield made
-    shutil.rmtree(root)
+@pytest.fixture
+def image(tmp_path: Path) -> Image:
+    return Image(Path(os.environ["CDS_TEST_IMAGE"]), tmp_path / "state")
 
 
-@pytest.mark.needs_environment("CDS_TEST_DEPLOYMENT")
-def test_the_steps_of_the_dockerfile_make_a_service_that_answers(image: Image) -> None:
+def child_of(process: subprocess.Popen[str]) -> int:
+    """The program behind `unshare`, which does not pass signals on."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return int(children[0])
+
+
+@pytest.mark.needs_environment("CDS_TEST_IMAGE")
+def test_the_image_answers_with_a_card_and_writes_only_where_it_says(image: Image) -> None:
     assert not list((image.root / "opt/cds/lib").rglob("pytest")), "development tools are inside"
+    assert set(image.config["Volumes"]) == {STATE}
+    assert image.config["WorkingDir"] == STATE
     port = free_port()
-    command = json.loads(said("CMD")[-1])
-    command = ["127.0.0.1" if one == "0.0.0.0" else one for one in command]  # noqa: S104
+    command = list(image.config["Cmd"])
     command[command.index("8080")] = str(port)
     base = f"http://127.0.0.1:{port}"
-    process = image.start(command, CDS_OPEN="true", CDS_DEMO="true")
+    kept = f"sqlite:///{STATE}/kept.sqlite"
+    process = image.start(
+        [*command, "--workers", "2"], CDS_OPEN="true", CDS_DEMO="true", CDS_DATABASE_URL=kept
+    )
     try:
         wait_until_ready(process, port, PATIENCE_S)
         for path in ("/", "/guideline", "/workbench/main.js", "/workbench/style.css"):
@@ -203,16 +267,18 @@ def test_the_steps_of_the_dockerfile_make_a_service_that_answers(image: Image) -
         with urlopen(sent, timeout=30) as answer:  # noqa: S310
             cards = json.loads(answer.read())["cards"]
         assert "cyanocobalamin 1000 micrograms (1 mL) by mouth" in cards[0]["summary"]
-        if os.geteuid() == 0:
-            owner = Path(f"/proc/{process.pid}").stat().st_uid
-            assert owner == WITHOUT_RIGHTS
+        status = Path(f"/proc/{child_of(process)}/status").read_text()
+        assert re.search(rf"^Uid:\s+{WITHOUT_RIGHTS}\s", status, re.M)
+        assert re.search(r"^CapEff:\s+0+$", status, re.M)
+        assert re.search(r"^NoNewPrivs:\s+1$", status, re.M)
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0
+        os.kill(child_of(process), signal.SIGTERM)
+        said_of_it, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said_of_it
+    assert [one.name for one in image.state.iterdir()] == ["kept.sqlite"]
 
 
-@pytest.mark.needs_environment("CDS_TEST_DEPLOYMENT")
+@pytest.mark.needs_environment("CDS_TEST_IMAGE")
 def test_a_validator_accepts_the_composition_and_sees_the_same_services() -> None:
     command = shutil.which("docker-compose")
     assert command, "the composition is read by docker-compose: apt-get install docker-compose"
@@ -226,7 +292,7 @@ def test_a_validator_accepts_the_composition_and_sees_the_same_services() -> Non
     assert set(yaml.safe_load(done.stdout)["services"]) == set(SERVICES)
 
 
-@pytest.mark.needs_environment("CDS_TEST_DEPLOYMENT")
+@pytest.mark.needs_environment("CDS_TEST_IMAGE")
 @pytest.mark.parametrize("name", ["migrate", "samples"])
 def test_what_the_composition_runs_once_is_a_command_of_the_image(image: Image, name: str) -> None:
     words = SERVICES[name]["command"]

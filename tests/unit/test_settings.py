@@ -4,6 +4,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import make_url
 
 from cds_service.errors import SettingsError
 from cds_service.settings import SETTINGS, Settings, check_address, describe_settings, read_settings
@@ -109,6 +111,64 @@ def test_what_cannot_be_honoured_is_refused_by_name(environment: dict[str, str],
     assert said in str(refused.value)
     assert refused.value.name in environment
     assert refused.value.cure.endswith((".", "?"))
+
+
+def test_secrets_are_read_from_files(tmp_path: Path) -> None:
+    password, key = tmp_path / "password", tmp_path / "key"
+    password.write_text("p@ss/w:rd ü\n", "utf-8")
+    key.write_text("sixteen letters.\n")
+    settings = read_settings(
+        {
+            "CDS_DATABASE_URL": "postgres://cds@[::1]:5433/cds?sslmode=require",
+            "CDS_DATABASE_PASSWORD_FILE": str(password),
+            "CDS_PSEUDONYM_KEY_FILE": str(key),
+        }
+    )
+    assert settings.pseudonym_key == b"sixteen letters."
+    assert settings.database_url == (
+        "postgresql://cds:p%40ss%2Fw%3Ard%20%C3%BC@[::1]:5433/cds?sslmode=require"
+    )
+    parsed = make_url(settings.database_url)
+    assert (parsed.password, parsed.host, parsed.port) == ("p@ss/w:rd ü", "::1", 5433)
+    assert conninfo_to_dict(settings.database_url)["password"] == "p@ss/w:rd ü"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "others", "said"),
+    [
+        ("CDS_PSEUDONYM_KEY_FILE", "fifteen letters\n", {}, "shorter than 16"),
+        ("CDS_PSEUDONYM_KEY_FILE", "", {}, "one line"),
+        ("CDS_PSEUDONYM_KEY_FILE", "x" * 16, {"CDS_PSEUDONYM_KEY": "y" * 16}, "next to another"),
+        ("CDS_DATABASE_PASSWORD_FILE", "a\nb\n", {}, "one line"),
+        ("CDS_DATABASE_PASSWORD_FILE", "Xq7-secret", {}, "without a password"),
+        (
+            "CDS_DATABASE_PASSWORD_FILE",
+            "Xq7-secret",
+            {"CDS_DATABASE_URL": "none"},
+            "without a password",
+        ),
+        (
+            "CDS_DATABASE_PASSWORD_FILE",
+            "Xq7-secret",
+            {"CDS_DATABASE_URL": "postgresql://cds:b@db/cds"},
+            "without a password",
+        ),
+        (
+            "CDS_DATABASE_PASSWORD_FILE",
+            "Xq7-secret",
+            {"CDS_DATABASE_URL": "postgresql://db/cds"},
+            "without a password",
+        ),
+    ],
+)
+def test_a_secret_in_a_file_that_would_not_be_used_is_refused(
+    tmp_path: Path, name: str, content: str, others: dict[str, str], said: str
+) -> None:
+    (tmp_path / "secret").write_text(content)
+    with pytest.raises(SettingsError, match=said) as refused:
+        read_settings({name: str(tmp_path / "secret"), **others})
+    assert name in str(refused.value) or "CDS_PSEUDONYM_KEY" in str(refused.value)
+    assert "Xq7" not in str(refused.value)
 
 
 def test_plain_http_is_for_loopback_and_for_the_demo() -> None:
