@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -159,22 +159,16 @@ def _chooser(entries: Sequence[Entry], selections: Sequence[str]) -> Callable[[E
 # --- the Bundle ------------------------------------------------------------------------------
 
 
-class Entry(NamedTuple):
-    """One resource: decoded, as sent, and its full URL ("" without one)."""
+class Entry(Struct, frozen=True):
+    """One resource: decoded, as sent, and its full URL ("" without one); its id, and its
+    ``source``, "" without an id that a reference can hold."""
 
     kind: str
     members: Mapping[str, Json]
     resource: bytes
     address: str
-
-    @property
-    def id(self) -> str:
-        return loose.text(self.members.get("id"))
-
-    @property
-    def source(self) -> str:
-        """ "" without an id that a reference can hold."""
-        return f"{self.kind}/{self.id}" if _is_id(self.id) else ""
+    id: str
+    source: str
 
     @property
     def names(self) -> set[str]:
@@ -224,7 +218,11 @@ def _decoded(resource: bytes, address: str) -> Entry | None:
     except UNDECODABLE:
         return None
     kind = loose.text(members.get("resourceType")) if isinstance(members, dict) else ""
-    return Entry(kind, members, resource, address) if kind else None
+    if not kind:
+        return None
+    named = loose.text(members.get("id"))
+    source = f"{kind}/{named}" if _is_id(named) else ""
+    return Entry(kind, members, resource, address, named, source)
 
 
 def _products_beside(entries: Sequence[Entry]) -> Iterator[tuple[str, Product]]:

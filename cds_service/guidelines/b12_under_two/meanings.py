@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Literal
 
 from cds_service.clinical import Code, Relative
@@ -329,5 +330,5 @@ def names_nitrous_oxide(codes: Iterable[Code], text: str, g: Guideline) -> bool:
     given = tuple(codes)
     if g.codes.nitrous_oxide.any_of(given) is not None:
         return True
-    said = (text, *(code.display for code in given))
-    return any(has_phrase(one, g.file.names.nitrous_oxide) for one in said if one)
+    said = [text, *[code.display for code in given]]
+    return any(map(has_phrase, said, repeat(g.file.names.nitrous_oxide)))

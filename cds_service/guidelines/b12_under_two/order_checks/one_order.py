@@ -30,7 +30,6 @@ from cds_service.guidelines.b12_under_two.order_checks.course import Course
 from cds_service.guidelines.b12_under_two.order_checks.indication import indications
 from cds_service.guidelines.b12_under_two.order_checks.reading import (
     Order,
-    as_order,
     read_order,
     unread,
 )
@@ -425,7 +424,7 @@ class OrderChecks:
         """The orders in force by code that are not among the drafts."""
         drafted = {one.draft.source for one in self._of_b12}
         return [
-            as_order(one, self.facts.weight.kg, self.g)
+            self._course.order_of(one)
             for one in self.facts.therapy.active
             if one.source not in drafted
         ]

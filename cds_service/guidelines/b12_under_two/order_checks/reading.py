@@ -59,7 +59,7 @@ class Order(Struct, frozen=True, dict=True):
     weight_kg: Decimal | None
     g: Guideline
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         """What it is of; ordered as the antidote of cyanide it is not an order of vitamin B12."""
         return "antidote" if self.drug.kind == "b12" and self._is_antidote else self.drug.kind
