@@ -27,6 +27,7 @@ _MAY_BE_UNSET: Mapping[str, tuple[str, ...]] = {
     "limits": ("below", "at_most", "at_least", "above"),
     "products": ("site_codings", "benzyl_alcohol"),
     "tests": ("site_codings", "same_as"),
+    "cards": ("advice", "why", "more"),
 }
 
 
@@ -160,7 +161,8 @@ class _Merge:
                     self._path, inner, "is not a name of this guideline",
                     f"use one of {', '.join(sorted(map(str, old)))}",
                 )  # fmt: skip
-            result[key] = self.of(old.get(key), value, inner)
+            lacking = "" if inner.startswith("cards.") else None
+            result[key] = self.of(old.get(key, lacking), value, inner)
         return result
 
     def _check_words(self, old: str, new: str, name: str) -> None:
@@ -213,7 +215,7 @@ def override_codes(
 # --- what is written elsewhere as well -------------------------------------------------------
 
 #: What of an entry may change while its dose, product or limit stays what it was.
-_SAYS_NO_NUMBER = ("source", "label", "site_codings")
+_SAYS_NO_NUMBER = ("source", "label", "name", "site_codings")
 
 
 def check_told(data: Mapping[str, Any], changes: Changes, changed: Sequence[str]) -> None:

@@ -218,6 +218,26 @@ def test_a_changed_card_and_text_are_shown(site: Path) -> None:
     assert seen.guideline.local == ("cards.RTE-07.summary", "texts.unlicensed_by_mouth")
 
 
+def test_a_site_renames_products_and_adds_a_sentence_to_a_card_that_has_none(site: Path) -> None:
+    """No decision hangs on a name: the question about Leber's disease stays."""
+    text = """
+[products.oral_solution]
+name = "Our drops"
+[products.ingredient]
+name = "Our dilute drops"
+[cards."RTE-07"]
+advice = "Ask the pharmacy for our drops."
+"""
+    seen = seen_with(site, text, a_record())
+    assert seen.says("Ask the pharmacy for our drops.")
+    assert seen.says("Leber's optic neuropathy in the family")
+    assert seen.doses["DOSE-A"]
+    wrong = '[cards."RTE-07"]\nadvise = "Ask the pharmacy."\n'
+    assert refusal(site, wrong).problem == "is not a name of this guideline"
+    numbered = '[cards."RTE-07"]\nadvice = "Give {amount} of it."\n'
+    assert "this text is not given" in refusal(site, numbered).problem
+
+
 def test_a_site_that_reads_the_dose_by_the_letter_gets_it_with_both_sentences(site: Path) -> None:
     text = '[policy]\nfirst_line = "age_based_daily"\n'
     seen = seen_with(site, text, a_record(a_weight(6)))
