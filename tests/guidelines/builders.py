@@ -634,6 +634,7 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "RTE-08.signs": lambda: a_record(level=a_level(250), problems=[SEIZURE]),
     "RTE-08.diagnosis": lambda: a_record(measured=(), problems=[B_VITAMINS]),
     "RTE-09": lambda: a_record(level=a_level(400), procedures=(an_operation(ILEECTOMY),)),
+    "RTE-10.neurological": lambda: a_record(measured=(), problems=[SEIZURE]),
     "RTE-10": lambda: a_record(measured=(a_diet(),)),
     "RTE-10.metabolites": lambda: a_record(
         a_lab("methylmalonate", 3), level=a_level(400), problems=[FAILURE_TO_THRIVE]
@@ -742,6 +743,7 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
         an_injection(),
     ),
     "ORD-13": lambda: (a_record(), a_draft(a_dosage(1, "mg"), code=FOLIC_ACID)),
+    "ORD-21.deficient": lambda: (a_record(medications=[an_order()]), a_draft(code=GAS)),
     "ORD-21": lambda: (a_record(measured=(), problems=[COBALAMIN_C]), a_draft(code=GAS)),
     "ORD-13.unknown": lambda: (
         a_record(measured=(), problems=[SEIZURE]),

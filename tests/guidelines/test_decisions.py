@@ -1336,6 +1336,16 @@ def what_may_be_taken_already_holds_a_second_back() -> None:
         seen = see(a_record(medications=[an_order(**but)]))
         assert seen.doses == {"DOSE-A": False}, but
         assert seen.shows("DUP-01.named")
+    handed_over = an_order(kind="dispense", status="completed")
+    for record, holds in ((a_record(level=a_level(80), medications=[handed_over]), False),
+                          (a_record(problems=[SEIZURE], medications=[handed_over]), False),
+                          (a_record(medications=[handed_over]), True)):  # fmt: skip
+        seen = see(record)
+        assert seen.says("was handed over")
+        assert any(seen.doses.values()) is not holds
+    for text in ("Rule out cobalamin C disease", "Exclude cobalamin C disease"):
+        seen = see(a_record(problems=[a_problem(None, text=text)]))
+        assert "RTE-05c" in seen.rules
     for but in ({**named, "intent": "plan"}, {**named, "status": "completed"}):
         assert see(a_record(medications=[an_order(**but)])).doses["DOSE-A"] is True, but
     allergy = an_allergy(Code("urn:site", "1", "Drug allergy"), also=("rash after vitamin B12",))
@@ -1509,6 +1519,9 @@ def nitrous_oxide_itself_is_warned_of_where_it_does_lasting_harm() -> None:
     assert see(a_record(measured=(), problems=[icd("E72.12")], procedures=(planned,))).silent
     low = see_orders(a_record(), gas)
     assert low.says("Nitrous oxide planned")
+    for level, warned in ((150, True), (450, False)):
+        treated = a_record(level=a_level(level, ago=20), medications=[an_order(ago=10)])
+        assert see_orders(treated, gas).shows("ORD-21.deficient") is warned
 
 
 def cyanocobalamin_is_asked_about_where_an_inborn_error_is_possible() -> None:

@@ -174,7 +174,11 @@ def _table_of(name: str, rows: tuple[Row[Any], ...]) -> Table[Any, Any]:
     """A table of other rows, not held to its words."""
     places = {row.id: place for place, row in enumerate(rows)}
     return structs.replace(
-        TABLES[name], rows=rows, _asked=_Asked(rows), _places=places, complete=False
+        TABLES[name],
+        rows=rows,
+        _asked=_Asked(name, rows, complete=False),
+        _places=places,
+        complete=False,
     )
 
 

@@ -367,11 +367,11 @@ class Prescriber:
 
 
 def is_asked_first(facts: Facts, a: Assessment, *, injecting: bool) -> bool:
-    """Whether an active order that names no drug holds a treatment back, since it may be vitamin
-    B12. An injection for neurological signs or severe deficiency does not wait: a second dose harms
-    less than none."""
+    """Whether an active order that names no drug, or vitamin B12 that was handed over, holds a
+    treatment back, since it may be taken. An injection for neurological signs or severe deficiency
+    does not wait: a second dose harms less than none."""
     pressing = injecting and (bool(facts.neurological) or a.severity == "severe")
-    return bool(facts.therapy.nameless) and not pressing
+    return bool(facts.therapy.nameless or facts.therapy.dispensed) and not pressing
 
 
 def reasons_of(facts: Facts, status: Status) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ class Therapy(Struct, frozen=True):
     @property
     def doubtful(self) -> tuple[str, ...]:
         """What may be vitamin B12 that the child is given."""
-        return (*self.looks_like_b12, *self.perhaps, *self.dispensed)
+        return (*self.looks_like_b12, *self.perhaps)
 
     @property
     def current(self) -> bool:

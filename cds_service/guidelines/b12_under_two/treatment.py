@@ -520,7 +520,10 @@ def _card_of_treating(route: str, advice: Advice, p: Prescriber) -> str:
     """An order that may be vitamin B12 is asked about first, then a homocysteine of an inborn
     error."""
     facts, a = p.facts, p.a
-    if facts.therapy.doubtful and not facts.neurological:
+    asked = facts.therapy.doubtful or (
+        facts.therapy.dispensed and is_asked_first(facts, a, injecting=advice.injects)
+    )
+    if asked and not facts.neurological:
         return "DUP-01.named"
     if is_asked_first(facts, a, injecting=advice.injects):
         return "DUP-01.nameless"
@@ -556,13 +559,19 @@ def _card_of_a_question(route: str, facts: Facts, a: Assessment) -> str:
         level = a.status.level
         overtaken = level is not None and level.overtaken
         return "RTE-10.overtaken" if overtaken else "RTE-10.unplaced"
+    return _card_without_a_level(route, facts, a)
+
+
+def _card_without_a_level(route: str, facts: Facts, a: Assessment) -> str:
+    """What asks for one: words of an inborn error, the screening, signs, or a cause."""
     if facts.worded.inborn and a.signs.rule in ("", "SIGN-02b"):
         return "RTE-10.inborn"
     if facts.screening:
         return "RTE-10.screening"
     if a.signs.suggestive and not facts.neurological:
         return "RTE-10.suggestive"
-    return route
+    neurological = facts.neurological or facts.worded.neurological
+    return "RTE-10.neurological" if neurological else route
 
 
 def _offers_on_signs(advice: Advice, facts: Facts) -> bool:

@@ -357,6 +357,10 @@ class CardValues(dict[str, Value]):
     def of_worded_inborn(self) -> Value:
         return Listed(tuple([one.name for one in self.facts.worded.inborn]))
 
+    def of_neurological(self) -> Value:
+        """The signs, by code or else by words."""
+        return named(self.facts.neurological or self.facts.worded.neurological)
+
     def of_homocysteine(self) -> Value:
         """As high as in an inborn error, whatever explains it."""
         found = extreme_homocysteine(self.facts, self.g.limits)
@@ -371,7 +375,7 @@ class CardValues(dict[str, Value]):
         return say(Texts.nothing_worse if judged else Texts.nothing_worse_judged)
 
     def of_named(self) -> Value:
-        return Listed(self.facts.therapy.doubtful)
+        return Listed((*self.facts.therapy.doubtful, *self.facts.therapy.dispensed))
 
     def of_nameless(self) -> Value:
         return self.facts.therapy.nameless

@@ -26,7 +26,7 @@ from cds_service.guidelines.b12_under_two.tables.order import (
     Silence,
     SilenceFacts,
 )
-from cds_service.guidelines.b12_under_two.words import named, test_notes
+from cds_service.guidelines.b12_under_two.words import CardValues, named, test_notes
 from cds_service.guidelines.engine import Choice, Note, NotIndicated, Outcome, Recommend
 from cds_service.guidelines.tables import Reasoning, first_match, one_row
 from cds_service.language import Listed, Message, say
@@ -41,6 +41,7 @@ _CHECKS: Mapping[Check, Message] = {
     "one month": say(Orders.check_one_month), "three months": say(Orders.check_three_months),
 }  # fmt: skip
 _WITH_FOLIC_ACID_ALONE = ("ORD-13", "ORD-13.borderline", "ORD-13.unknown")
+_OF_THE_GAS = ("ORD-21", "ORD-21.deficient")
 
 
 class BasketChecks:
@@ -133,7 +134,8 @@ class BasketChecks:
     # --- nitrous oxide among the orders -----------------------------------------------------------
 
     def nitrous_oxide(self, basket: Basket) -> Iterator[Recommend]:
-        """A warning of the gas itself, in a disease in which it does lasting harm."""
+        """A warning of the gas itself, in a disease in which it does lasting harm, or while a
+        deficiency is still treated."""
         facts, g = self.facts, self.g
         drafts = [one for one in basket.drafts if one.selected and orders_nitrous_oxide(one, g)]
         sick = (*facts.inborn, *facts.remethylation, *facts.worded.inborn)
@@ -142,11 +144,13 @@ class BasketChecks:
             nitrous_oxide=tuple([one.text or one.source for one in drafts]),
             poisoned_by_it=tuple([one.name for one in sick]),
         )
-        match = self._why.keep(one_row(g.tables.order_basket, "ORD-21", asked))
-        for row in match.fired:
+        matches = [
+            self._why.keep(one_row(g.tables.order_basket, row, asked)) for row in _OF_THE_GAS
+        ]
+        for row in (row for match in matches for row in match.fired):
             if row.then is not None:
                 indicator = g.file.cards[row.then.card].indicator
-                values: Mapping[str, object] = {"names": named(sick)}
+                values = CardValues(facts, self.a, (), g).beside({"names": named(sick)})
                 yield Recommend("ORD-21", row.then.card, indicator, values, about=drafts[0].source)
 
     # --- no vitamin B12 among the orders ----------------------------------------------------------

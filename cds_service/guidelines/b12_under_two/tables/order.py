@@ -726,6 +726,12 @@ def basket_table(words: TableWords) -> Table[BasketFacts, Answer | None]:
                 all_of(some(f.nitrous_oxide), some(f.poisoned_by_it)),
                 Answer("ORD-21"),
             ),
+            Row(
+                "ORD-21",
+                all_of(some(f.nitrous_oxide), none(f.poisoned_by_it), f.deficient, f.treated),
+                Answer("ORD-21.deficient", shows_level=True),
+                part="deficient",
+            ),
             Row("ORD-15", is_one_of(f.age_rule, "AGE-04"), None),
         ),
         words,
