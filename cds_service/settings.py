@@ -55,6 +55,8 @@ class Settings(Struct, frozen=True):
     as_of: date | None = None
     guideline_overrides: Path | None = None
     code_map: Path | None = None
+    bulk_client_id: str = ""
+    bulk_key_file: Path | None = None
     open: bool = False
     demo: bool = False
     samples: Path | None = None
@@ -114,6 +116,10 @@ class Setting(NamedTuple):
 def _language(name: str, text: str) -> str:
     if not is_tag(text):
         raise SettingsError(name, "is not the tag of a language", "Write a tag such as en or de.")
+    return text
+
+
+def _text(name: str, text: str) -> str:
     return text
 
 
@@ -338,6 +344,19 @@ SETTINGS: Mapping[str, Setting] = {
         "none",
         "A file with this site's own codes and what they mean, CSV or a FHIR ConceptMap. See"
         " [Local codes](../local-codes.md).",
+    ),
+    "CDS_BULK_CLIENT_ID": Setting(
+        "bulk_client_id",
+        _text,
+        "none",
+        "As which client `cohort run --fhir` asks a Bulk Data server for a token (SMART Backend"
+        " Services). Without it none is asked for. See [A whole clinic](../cohort.md).",
+    ),
+    "CDS_BULK_KEY_FILE": Setting(
+        "bulk_key_file",
+        _file,
+        "none",
+        "The private key of that client, as `cds-service key` writes it.",
     ),
     "CDS_OPEN": Setting(
         "open",

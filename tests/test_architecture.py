@@ -116,6 +116,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "fhir.code_map": ("clinical errors fhir.elements fhir.wire", "msgspec"),
     "fhir.gather": ("clinical errors fhir.editions fhir.server", "msgspec"),
     "fhir.server": ("clinical errors trust.addresses trust.outward", ""),
+    "fhir.bulk": ("errors fhir.gather trust.addresses trust.outward", "msgspec"),
     "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
     "fhir.bundles": (
         "clinical errors fhir.editions fhir.gather fhir.wire fhir.elements",
@@ -349,7 +350,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "click",
     ),
     "commands.coding": ("commands consultation fhir settings", "click"),
-    "commands.surveying": ("commands consultation errors settings", "click msgspec"),
+    "commands.surveying": (
+        "commands consultation errors fhir.bulk settings trust.keys",
+        "click msgspec",
+    ),
     "commands.keeping": (
         "commands consultation errors fhir language settings store",
         "click msgspec",

@@ -39,6 +39,9 @@ def cohort() -> None:
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="A new folder for the outcome."
 )
+@click.option(
+    "--fhir", default="", metavar="URL", help="A Bulk Data server whose exports SOURCE is to keep."
+)
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Evaluate on this date.")
 @click.option("--guideline", default="", metavar="ID", help="Instead of the first one.")
 @click.option("--language", default="", metavar="TAG", help="Instead of CDS_LANGUAGE.")
@@ -58,6 +61,7 @@ def cohort() -> None:
 def run(
     source: Path,
     out: Path,
+    fhir: str,
     as_of: datetime | None,
     guideline: str,
     language: str,
@@ -70,8 +74,12 @@ def run(
 ) -> None:
     """Evaluate every child of SOURCE: a folder of Bulk Data NDJSON or Bundles, or one file.
 
-    Nothing leaves this machine, and what is written can be read by its owner alone. The outcome
-    is a list for review: advice about a child is on its chart.
+    With --fhir a Bulk Data server is asked first for what changed since the last time, or for
+    everything, and SOURCE keeps its files. A job that was begun is
+    asked for again, however long ago.
+
+    Nothing else leaves this machine, and what is written can be read by its owner alone. The
+    outcome is a list for review: advice about a child is on its chart.
     """
     from msgspec import structs
 
@@ -89,6 +97,8 @@ def run(
         )
     outcome.installed()
     os.umask(0o077)
+    if fhir:
+        exported = (*exported, *_fetched(settings, fhir, source))
     job = _job(settings, source, out, as_of.date() if as_of else None, today)
     job = structs.replace(
         job,
@@ -156,6 +166,46 @@ def compare(before: Path, after: Path, guideline: str, small_cells: bool, as_jso
     for one in found.statuses:
         was, now = one.before or "(no status)", one.after or "(no status)"
         click.echo(f"{was} -> {now}: {shown(one.children)}")
+
+
+def _fetched(settings: Settings, url: str, folder: Path) -> tuple[str, ...]:
+    """Brings the folder up to date with a server; the types that it was asked for."""
+    from cds_service.fhir.bulk import TYPES, BulkServer
+
+    def wait(seconds: float) -> None:
+        click.echo(f"The server is at work; it is asked again in {seconds:.0f} s.", err=True)
+        time.sleep(seconds)
+
+    try:
+        state = BulkServer(url, _signer(settings), wait).export(folder)
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            "Broken off. The server goes on; the same command asks for its job again."
+        ) from None
+    last = state.exports[-1].manifest
+    for one in last.error if last else ():
+        click.echo(f"The server reports errors of its export, in a file: {one.url}", err=True)
+    for one in last.deleted if last else ():
+        click.echo(f"Deletions are not applied: {one.url}", err=True)
+    return TYPES
+
+
+def _signer(settings: Settings) -> Callable[[str], str] | None:
+    """What makes the assertion of a client of SMART Backend Services, where there is one."""
+    client, file = settings.bulk_client_id, settings.bulk_key_file
+    if not client and file is None:
+        return None
+    if not client or file is None:
+        raise SettingsError(
+            "CDS_BULK_CLIENT_ID", "client and key belong together", "Set CDS_BULK_KEY_FILE too."
+        )
+    from cds_service.trust.keys import make_token, read_key
+
+    try:
+        key = read_key(file.read_bytes())
+    except ValueError as error:
+        raise SettingsError("CDS_BULK_KEY_FILE", str(error), "Make one: cds-service key.") from None
+    return lambda audience: make_token(key, client, audience, int(time.time()), 240, subject=client)
 
 
 def _job(settings: Settings, source: Path, out: Path, as_of: date | None, today: date) -> Job:

@@ -385,8 +385,10 @@ def make_token(
     *,
     jku: str = "",
     tenant: str = "",
+    subject: str = "",
 ) -> str:
-    """A token as a CDS client makes one for each call."""
+    """A token as a CDS client makes one for each call; with a ``subject``, which is the issuer, as
+    a client of SMART Backend Services makes one for a token endpoint."""
     claims: dict[str, Any] = {
         "iss": issuer,
         "aud": audience,
@@ -396,6 +398,8 @@ def make_token(
     }
     if tenant:
         claims["tenant"] = tenant
+    if subject:
+        claims["sub"] = subject
     jwk = public_jwk(key.public_key())
     headers = {"kid": jwk["kid"], **({"jku": jku} if jku else {})}
     return jwt.encode(claims, key, algorithm=jwk["alg"], headers=headers)

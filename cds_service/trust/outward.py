@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import requests
 import urllib3.exceptions
@@ -29,10 +29,12 @@ Why = Literal["late", "insecure", "unreachable", "broken off", "too large"]
 
 
 class Got(NamedTuple):
-    """An answer; of a `get` the body is read only with status 200."""
+    """An answer; the body is read only with status 200, of a `post` always. ``headers`` by their
+    names in lower case."""
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = {}
 
 
 class NoAnswer(Exception):
@@ -54,11 +56,28 @@ def post(url: str, headers: Mapping[str, str], ends: float, most: int, sent: byt
     return _answer(url, headers, ends, most, sent)
 
 
+def delete(url: str, headers: Mapping[str, str], ends: float) -> Got:
+    """Has something removed, and reads nothing of the answer."""
+    return _answer(url, headers, ends, 0, None, "DELETE")
+
+
+def download(url: str, headers: Mapping[str, str], ends: float, most: int, to: IO[bytes]) -> Got:
+    """The answer of ``url`` written to a file, like `get`."""
+    return _answer(url, headers, ends, most, None, to=to)
+
+
 def _answer(
-    url: str, headers: Mapping[str, str], ends: float, most: int, sent: bytes | None
+    url: str,
+    headers: Mapping[str, str],
+    ends: float,
+    most: int,
+    sent: bytes | None,
+    method: str = "",
+    to: IO[bytes] | None = None,
 ) -> Got:
+    asked = _Asked(method or ("GET" if sent is None else "POST"), url, headers, sent)
     try:
-        return _read(url, headers, ends, most, sent)
+        return _read(asked, ends, most, to or io.BytesIO())
     except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
         why: Why = "late"
     except requests.exceptions.SSLError:
@@ -70,38 +89,45 @@ def _answer(
     raise NoAnswer(why)
 
 
-def _read(url: str, headers: Mapping[str, str], ends: float, most: int, sent: bytes | None) -> Got:
+class _Asked(NamedTuple):
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    sent: bytes | None
+
+
+def _read(asked: _Asked, ends: float, most: int, to: IO[bytes]) -> Got:
     try:
-        response = _send(url, headers, ends, sent)
+        response = _send(asked, ends)
     except requests.Timeout:
         raise
     except requests.ConnectionError:
         # A server may close a kept connection at the moment it is used again.
-        response = _send(url, headers, ends, sent)
+        response = _send(asked, ends)
     with response:
-        body = bytearray()
-        if response.status_code == 200 or sent is not None:
+        if asked.method != "DELETE" and (response.status_code == 200 or asked.sent is not None):
+            length = 0
             # read1 returns what there is, so that a server sending drop by drop is noticed.
             while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                body += chunk
-                if len(body) > most:
+                length += to.write(chunk)
+                if length > most:
                     raise NoAnswer("too large")
                 if time.monotonic() >= ends:
                     raise NoAnswer("late")
-    return Got(response.status_code, bytes(body))
+    told = {name.lower(): value for name, value in response.headers.items()}
+    body = to.getvalue() if isinstance(to, io.BytesIO) else b""
+    return Got(response.status_code, body, told)
 
 
-def _send(
-    url: str, headers: Mapping[str, str], ends: float, sent: bytes | None
-) -> requests.Response:
+def _send(asked: _Asked, ends: float) -> requests.Response:
     seconds = ends - time.monotonic()
     if seconds <= 0:
         raise NoAnswer("late")
     return _session().request(
-        "GET" if sent is None else "POST",
-        url,
-        data=sent,
-        headers=headers,
+        asked.method,
+        asked.url,
+        data=asked.sent,
+        headers=asked.headers,
         timeout=Timeout(total=seconds),  # type: ignore[arg-type] # its types allow numbers only
         stream=True,
         allow_redirects=False,

@@ -50,6 +50,7 @@ WALKED: dict[str, list[str]] = {
 ELSEWHERE = {
     ("README.md", "make demo"): "docs/tutorial.md does; `make test` is this run",
     ("docs/cohort.md", "pip install"): "tests/cohort/test_running.py, since it needs DuckDB",
+    ("docs/cohort.md", "cds-service cohort run exports"): "tests/cohort/test_bulk.py",
     ("docs/cohort.md", "cds-service cohort compare"): "tests/cohort/test_report.py",
     ("docs/cohort.md", "python -c"): "tests/cohort/test_running.py asks the same table",
     ("docs/hapi.md", ".venv/bin/python tests/servers/started.py"): "tests/servers/test_hapi.py",
