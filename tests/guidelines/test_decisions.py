@@ -1560,6 +1560,7 @@ def a_reaction_to_the_preservative_asks_for_a_product_without_it() -> None:
         child = a_record(level=a_level(80), allergies=(allergy,))
         seen = see(child)
         assert seen.says("Reaction to benzyl alcohol recorded") is told
+        assert ("SAF-04b" in seen.rules) is told
         assert seen.doses == {"DOSE-E": True}
         assert bool(seen.drugs[0].codes) is not told
         ordered = see_orders(child, an_injection())
