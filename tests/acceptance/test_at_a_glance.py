@@ -152,7 +152,7 @@ def test_a_card_that_replaces_an_order_says_first_what_to_stop() -> None:
 #: Sentences that a prescriber needs: wherever one holds it is on the card, whatever has no room.
 NEEDED = (
     ("IM, anterolateral thigh", "Give the first injection where anaphylaxis can be treated."),
-    ("IM, anterolateral thigh", "Draw levels before the next dose:"),
+    ("IM, anterolateral thigh", "Draw levels before a dose"),
     ("deep SC, anterolateral thigh", "Give the first injection where anaphylaxis can be treated."),
 )
 

@@ -180,7 +180,7 @@ def test_the_second_phase_begins_two_months_after_the_fifth_dose(
 def test_an_injection_says_its_volume_its_site_and_what_is_in_it(problems: list[Code]) -> None:
     seen = see(a_record(problems=problems))
     assert seen.says("1 mg/mL, 1 mL (1000 micrograms) IM, anterolateral thigh")
-    assert seen.says("Benzyl alcohol (label: one week at most")
+    assert seen.says("(US label: one week at most)")
     assert not seen.says("divided between both")
     assert not seen.says("outside the UK licence")
 
@@ -221,7 +221,7 @@ def test_the_fixed_dose_does_not_grow_with_the_child() -> None:
 
 def test_an_injection_says_where_the_formularies_and_the_label_differ() -> None:
     seen = see(a_record(problems=[CROHN]))
-    assert seen.says("US hydroxocobalamin label for children: 100 micrograms a dose")
+    assert seen.says("US label, children: hydroxocobalamin 100 micrograms a dose")
     assert not seen.says("2000 micrograms")
     assert seen.says("Give the first injection where anaphylaxis can be treated")
 

@@ -98,7 +98,7 @@ def test_with_injections_the_metabolites_are_measured_before_the_next_dose() -> 
         "Methylmalonic acid",
         "Vitamin B12",
     }
-    assert all("before the next dose" in WORDS.language.text(plan.note) for plan in later)
+    assert all("before a dose" in WORDS.language.text(plan.note) for plan in later)
     assert "MON-05" not in see(a_record()).rules
 
 

@@ -584,12 +584,12 @@ def present_signs(
     facts: Facts, cause: Cause, g: Guideline
 ) -> tuple[Signs, Match[SignFacts, Indicator]]:
     """What suggests a deficiency, and what the table SIGN says of it; where the blood of the last
-    month says less, that since when nothing was given and nothing was measured again."""
-    signs, match = find_signs(facts, cause, g)
+    month says less, that of the half year since when nothing was given or measured again."""
+    signs, match = _judge_signs(facts, cause, g)
     older = {name: _standing_longer(labs, facts, g.limits) for name, labs in facts.labs.items()}
     if older == facts.labs:
         return signs, match
-    before, told = find_signs(structs.replace(facts, labs=older), cause, g)
+    before, told = _judge_signs(structs.replace(facts, labs=older), cause, g)
     if not told.fired or (match.fired and before.suggestive == signs.suggestive):
         return signs, match
     kept = structs.replace(
@@ -615,9 +615,11 @@ def _standing_longer(labs: tuple[Lab, ...], facts: Facts, limits: Limits) -> tup
     return (structs.replace(newest, when=whole_day(facts.on), since=newest.when), *labs[1:])
 
 
-def find_signs(
+def _judge_signs(
     facts: Facts, cause: Cause, g: Guideline
 ) -> tuple[Signs, Match[SignFacts, Indicator]]:
+    """The signs by the problem list, by words, by the weights and by the blood values of the last
+    month that ``facts`` have, each once, and what the table SIGN says of them."""
     limits = g.limits
     newest = recent(facts, "hemoglobin", limits.labs_recent)
     worst = lowest(facts, "hemoglobin", limits.labs_recent)
