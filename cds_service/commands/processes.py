@@ -44,6 +44,8 @@ _CONNECTIONS = 4_096
 _BACKLOG = 1024
 #: Seconds that a worker, once it is to end, leaves to callers that have begun to send.
 GRACE_S = 2.0
+#: Seconds for the first bytes on connections accepted a moment before.
+_FIRST_BYTES_S = 0.25
 #: Seconds that the answer of the last call may take to be sent.
 _SENDING_S = 1.0
 #: Seconds that what waits for the database may take on top, see `store/keeping.py`.
@@ -170,8 +172,9 @@ def _work(
 ) -> None:
     """A worker from its first instruction to its last; ``answer`` is granian's part of it."""
     of_parent.close()
-    for index, one in enumerate(listening):
-        if index != (number - 1) % len(listening):
+    mine = listening[(number - 1) % len(listening)]
+    for one in listening:
+        if one is not mine:
             one.close()
     # They stay blocked: one thread takes the first of them and leaves the others alone.
     signal.pthread_sigmask(signal.SIG_BLOCK, _TOLD)
@@ -180,7 +183,7 @@ def _work(
     signal.signal(_LEAVE, lambda *_: sys.exit(0))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     calls = _Calls()
-    for each in (partial(_end_with, parent), partial(_end_in_time, calls)):
+    for each in (partial(_end_with, parent), partial(_end_in_time, calls, mine)):
         threading.Thread(target=each, name="end", daemon=True).start()
     try:
         answer(number, name, lambda: calls.counted(load()), *given)
@@ -199,9 +202,15 @@ def _end_with(parent: Connection) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _end_in_time(calls: _Calls) -> None:
+def _end_in_time(calls: _Calls, listening: socket.socket) -> None:
     """Ends the worker soon after the first signal."""
     signal.sigwait(_TOLD)
+    # From here on nothing is accepted: under the number of the socket is one that no caller knows.
+    # The connections before that get time for a request, for without one they are closed unheard.
+    with socket.create_server(("127.0.0.1", 0)) as unknown:
+        unknown.setblocking(False)
+        os.dup2(unknown.fileno(), listening.fileno())
+    sleep(_FIRST_BYTES_S)
     end: Callable[..., None] = signal.getsignal(signal.SIGTERM)  # type: ignore[assignment]
     end(signal.SIGTERM, None)  # once: given three times, granian's signal blocks the process
     until = monotonic() + GRACE_S
