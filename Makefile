@@ -18,7 +18,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test prove mutants records test-servers engines fuzz check format docs site coverage bench profile lock clean
+.PHONY: help demo install test prove mutants records test-servers engines fuzz check format docs site coverage bench profile lock clean release advisories
 
 help:
 	@echo "make demo         the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
@@ -38,6 +38,8 @@ help:
 	@echo "make profile      where the time of a call goes, part by part"
 	@echo "make install      only set up $(VENV), with the development tools"
 	@echo "make lock         resolve requirements/*.txt again (needs uv; LOCK_ARGS=--upgrade for newer versions)"
+	@echo "make release      the wheel, its bill of materials and provenance, in dist/"
+	@echo "make advisories   what is known against the packages it needs (asks osv.dev)"
 	@echo "make clean        remove $(VENV) and every cache"
 
 demo: $(VENV)/.runtime
@@ -70,6 +72,15 @@ test-servers: $(VENV)/.dev
 engines: $(VENV)/.dev
 	CDS_TEST_SAMPLE=28 $(RUN)/python tests/servers/started.py \
 	  $(RUN)/python -m pytest tests/servers/test_engines.py $(ARGS)
+
+# The same commit gives the same bytes; what is not committed stays out.
+release: $(VENV)/.dev
+	rm -rf dist
+	$(RUN)/python deploy/release.py wheel dist
+
+# Needs the internet: names and versions of what is installed with the wheel go to osv.dev.
+advisories: release
+	$(RUN)/python deploy/release.py advisories dist/*.cdx.json
 
 check: $(VENV)/.dev
 	$(RUN)/ruff format --check .

@@ -62,6 +62,8 @@ ELSEWHERE = {
     ("docs/operating.md", "cds-service serve"): "tests/trust/test_end_to_end.py, on loopback",
     ("docs/operating.md", "# SQLite; do not copy"): "tests/store/test_restore.py",
     ("docs/operating.md", "# SQLite\nrm"): "tests/store/test_restore.py",
+    ("docs/running.md", "git verify-tag"): "needs a tag; tests/deployment/test_release.py builds",
+    ("docs/running.md", "make advisories"): "needs the internet; tests/deployment/test_release.py",
     ("docs/running.md", "install -d"): "needs systemd; tests/deployment reads the units",
     ("docs/running.md", "systemctl stop"): "needs systemd; tests/functional/test_processes.py",
     ("docs/running.md", "systemctl restart"): "needs systemd; tests/functional/test_processes.py",
