@@ -147,6 +147,7 @@ def create_app(
                 asked, door.authenticate(None, ()), settings.demo, connect, request.host
             ),
             prefetch_template=prefetch_template,
+            stories=told.values(),
         )
         # It does not ask who the caller is, so all of it exists in open mode only.
         show = add_workbench if settings.clients_file is None else add_guideline

@@ -516,6 +516,7 @@ class Workbench(Struct):
     local_settings: str
     about: str
     table: str
+    stories: str
 
 
 class Clinic(Struct):

@@ -9,7 +9,8 @@ of the demo.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from hashlib import sha256
@@ -75,6 +76,7 @@ class Workbench:
         today: Callable[[], date],
         server_for: ServerFor,
         prefetch_template: Callable[[Need], str],
+        stories: Iterable[samples.Story] = (),
     ) -> None:
         self._settings = settings
         self._services = services
@@ -87,6 +89,7 @@ class Workbench:
         self._today = today
         self._server_for = server_for
         self._prefetch_template = prefetch_template
+        self._decided = Counter(rule for one in stories for rule in set(one.rules))
         self._parts = {
             part.name: part.read_bytes()
             for part in files(__package__).joinpath("static").iterdir()
@@ -109,7 +112,9 @@ class Workbench:
         name = g.wording.about.id
         if name not in self._pages:
             service = services_of(self._services, g)[0]
-            self._pages[name] = guideline_page(self._frame, service, self._prefetch_template)
+            self._pages[name] = guideline_page(
+                self._frame, service, self._prefetch_template, self._decided
+            )
         return self._pages[name]
 
     def front(self) -> Response:
@@ -199,7 +204,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
 
 
 #: What the guideline's page is made of, which anyone may read.
-_OF_THE_GUIDELINE = ("style.css", "mark.svg")
+_OF_THE_GUIDELINE = ("style.css", "mark.svg", "guideline.js")
 
 
 def add_guideline(app: Flask, workbench: Workbench) -> None:
@@ -234,7 +239,17 @@ class SampleInfants:
         on = self._today()
         listed: list[dict[str, Any]] = []
         for name, story in self._stories.items():
-            entry: dict[str, Any] = {"name": name, "tells": story.tells, "storyDate": story.as_of}
+            entry: dict[str, Any] = {
+                "name": name,
+                "tells": story.tells,
+                "storyDate": story.as_of,
+                "rules": story.rules,
+                "indicator": story.indicator,
+                "says": story.says,
+                "findings": story.findings,
+                "hook": story.request["hook"],
+                "born": story.birth,
+            }
             if samples.shifted(story, on) is None:
                 entry["notToday"] = house.language().fill(say(house.Workbench.not_today))
             else:

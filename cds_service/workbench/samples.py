@@ -39,7 +39,9 @@ _NEAR = 5  # months differ by at most three days in length, twice
 
 class Story(Struct, frozen=True):
     """``tells`` has the story in a sentence, ``as_of`` its date, ``fhir_version`` what its record
-    is written in; the rest is JSON."""
+    is written in, ``rules`` those that fire, ``indicator`` that of the gravest card or nothing,
+    ``says`` the summary of the first, and ``findings`` the problems of the record by name; the rest
+    is JSON."""
 
     name: str
     tells: str
@@ -48,6 +50,25 @@ class Story(Struct, frozen=True):
     request: Mapping[str, Any]
     patient: Mapping[str, Any]
     fhir_version: str = "R4"
+    rules: tuple[str, ...] = ()
+    indicator: str = ""
+    says: str = ""
+    findings: tuple[str, ...] = ()
+
+
+class _Card(Struct):
+    summary: str
+
+
+class _Expected(Struct, rename={"as_of": "asOf"}):
+    """What is taken from a story's ``expected.json``."""
+
+    tells: str
+    as_of: date
+    fhir_version: str = "R4"
+    fires: tuple[str, ...] = ()
+    indicator: str | None = None
+    cards: tuple[_Card, ...] = ()
 
 
 def find_folder(beside: Path) -> Path | None:
@@ -61,7 +82,7 @@ def stories(folder: Path) -> dict[str, Story]:
     """Every story below ``folder``, by name."""
     found = {}
     for path in sorted(folder.glob("**/expected.json")):
-        expected = msgspec.json.decode(path.read_bytes())
+        expected = msgspec.json.decode(path.read_bytes(), type=_Expected)
         patient = msgspec.json.decode(path.with_name("patient.json").read_bytes())
         births = [
             entry["resource"].get("birthDate")
@@ -70,14 +91,27 @@ def stories(folder: Path) -> dict[str, Story]:
         ]
         found[path.parent.name] = Story(
             path.parent.name,
-            expected["tells"],
-            date.fromisoformat(expected["asOf"]),
+            expected.tells,
+            expected.as_of,
             births[0],
             msgspec.json.decode(path.with_name("request.json").read_bytes()),
             patient,
-            expected.get("fhir_version", "R4"),
+            expected.fhir_version,
+            expected.fires,
+            expected.indicator or "",
+            expected.cards[0].summary if expected.cards else "",
+            tuple(dict.fromkeys(_problems(patient))),
         )
     return found
+
+
+def _problems(patient: Mapping[str, Any]) -> Iterator[str]:
+    """What the problems of a record are called in it."""
+    for entry in patient["entry"]:
+        if entry["resource"]["resourceType"] == "Condition":
+            code = entry["resource"].get("code", {})
+            coded = (one.get("display", "") for one in code.get("coding", ()))
+            yield from filter(None, [code.get("text") or next(coded, "")])
 
 
 def shifted(story: Story, to: date) -> Story | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
@@ -258,9 +259,15 @@ def _to_the_web(address: str) -> bool:
 # --- the guideline to read ------------------------------------------------------------------------
 
 
-def guideline_page(frame: str, service: Service, prefetch_template: Callable[[Need], str]) -> bytes:
+def guideline_page(
+    frame: str,
+    service: Service,
+    prefetch_template: Callable[[Need], str],
+    decided: Mapping[str, int],
+) -> bytes:
     """The description of a service's guideline, and the README next to its data, as one page in
-    ``frame``."""
+    ``frame``. Each section folds. ``decided`` has how many stories a rule fires
+    in: its row has a link to them."""
     g, language = service.guideline, service.language.original
     readme = g.readme
     in_force = say(house.Workbench.no_local_settings)
@@ -276,7 +283,7 @@ def guideline_page(frame: str, service: Service, prefetch_template: Callable[[Ne
     readme = re.sub(r"^# .*$", about, readme, count=1, flags=re.M)
     first, _, rest = described.partition("\n## ")
     body = f"{first}\n{language.fill(in_force)}\n\n## {rest}\n\n{readme}"
-    shown = _page.render(body)
+    shown = _page.render(body, {"decided": decided, "guideline": g.wording.about.id})
     page = frame.replace("{{edition}}", escape(g.wording.about.edition))
     return page.replace("{{guideline}}", shown).encode()
 
@@ -294,6 +301,9 @@ class _Page(RendererHTML):
     text."""
 
     _stays = re.compile(r'<a id="[A-Za-z0-9._-]+">|</a>|<br>').fullmatch
+
+    def render(self, tokens: Sequence[Token], options: Any, env: Any) -> str:
+        return super().render(tokens, options, env) + _ends_of_folds(env, 2)
 
     def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         # What scrolls can be reached by the keyboard.
@@ -320,7 +330,31 @@ class _Page(RendererHTML):
         used: dict[str, int] = env.setdefault("slugs", {})
         used[slug] = used.get(slug, -1) + 1
         suffix = f"-{used[slug]}" if used[slug] else ""
-        return f'<{token.tag} id="{escape(slug + suffix)}">'
+        heading = f'<{token.tag} id="{escape(slug + suffix)}">'
+        if token.level or token.tag not in ("h2", "h3"):
+            return heading
+        ended = _ends_of_folds(env, int(token.tag[1]))
+        env["folds"].append(int(token.tag[1]))
+        return f"{ended}<details><summary>{heading}"
+
+    def heading_close(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        token = tokens[idx]
+        folds = not token.level and token.tag in ("h2", "h3")
+        return f"</{token.tag}>{'</summary>' if folds else ''}\n"
+
+    def td_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        """A cell that begins with an anchor names its row: the name links to the row, and that of
+        a rule to the stories in which it fires."""
+        inside = tokens[idx + 1].children or []
+        anchor = re.fullmatch(r'<a id="([^"]+)">', inside[0].content) if inside else None
+        env["row"] = anchor[1] if anchor else ""
+        return "<td>"
+
+    def text(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return _named(super().text(tokens, idx, options, env), env)
+
+    def code_inline(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        return _named(super().code_inline(tokens, idx, options, env), env)
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         env["tables"] = env.get("tables", 0) + 1
@@ -339,6 +373,34 @@ class _Page(RendererHTML):
         if _to_the_web(address):
             return f'<a href="{escape(address)}" rel="noreferrer">'
         return "<a>"  # a file of the checkout, which is not here
+
+
+def _ends_of_folds(env: Any, depth: int) -> str:
+    """The ends of what is folded at ``depth`` or deeper."""
+    folds: list[int] = env.setdefault("folds", [])
+    ended = ""
+    while folds and folds[-1] >= depth:
+        folds.pop()
+        ended += "</details>\n"
+    return ended
+
+
+def _named(written: str, env: Any) -> str:
+    """The name of a row, where one is awaited, as a link to it."""
+    row = env.get("row")
+    if not row or not written.strip():
+        return written
+    env["row"] = ""
+    return f'<a href="#{row}">{written}</a>{_stories_of(written, env)}'
+
+
+def _stories_of(rule: str, env: Any) -> str:
+    count = env["decided"].get(rule, 0)
+    if not count:
+        return ""
+    words = house.language().fill(say(house.Workbench.stories, count=count))
+    address = urlencode({"guideline": env["guideline"], "find": rule})
+    return f'<br><a class="stories-of" href="/?{escape(address)}">{escape(words)}</a>'
 
 
 _page = MarkdownIt("commonmark", {"html": True}, renderer_cls=_Page).enable("table")

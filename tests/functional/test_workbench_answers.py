@@ -9,6 +9,7 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from fhir_server_stub import FhirStub
@@ -165,7 +166,8 @@ def test_every_link_of_the_guideline_page_leads_somewhere() -> None:
     assert len(inside) > 500
     assert {link[1:] for link in inside} <= set(ANCHORS)
     others = {link for link in links if not link.startswith("#")}
-    assert {one for one in others if not re.match(r"https?://|/$|/workbench/", one)} == set()
+    known = r"https?://|/$|/workbench/|/\?guideline=b12-under-two&amp;find="
+    assert {one for one in others if not re.match(known, one)} == set()
 
 
 def test_the_guideline_page_shows_the_numbers_in_force(tmp_path: Path) -> None:
@@ -191,7 +193,30 @@ def test_lines_of_a_cell_stand_below_each_other_in_the_guideline_page() -> None:
 
 
 def test_no_script_and_no_style_stands_in_the_guideline_page() -> None:
-    assert not re.search(r"<script|<style|<!--| on\w+=| style=|javascript:", PAGE, flags=re.I)
+    linked = '<script type="module" src="/workbench/guideline.js"></script>'
+    page = PAGE.replace(linked, "", 1)
+    assert page != PAGE
+    assert not re.search(r"<script|<style|<!--| on\w+=| style=|javascript:", page, flags=re.I)
+
+
+def test_every_section_of_the_guideline_page_folds() -> None:
+    body = PAGE.partition("<main>")[2]
+    assert len(re.findall(r"<h[23]", body)) > 100
+    assert len(re.findall(r"<details><summary><h[23] ", body)) == len(re.findall(r"<h[23]", body))
+    assert body.count("<details>") == body.count("</details>")
+
+
+def test_every_row_with_a_name_links_to_itself_and_a_rule_to_its_stories() -> None:
+    named = re.findall(r'<td><a id="([^"]+)"></a>(.*?)</td>', PAGE)
+    assert len(named) > 300
+    assert [name for name, cell in named if not cell.startswith(f'<a href="#{name}">')] == []
+    links = re.findall(r'<a class="stories-of" href="([^"]+)">(\d+) stor(?:y|ies)</a>', PAGE)
+    assert len(links) > 150
+    told = client().get("/samples").get_json()["samples"]
+    for address, count in links:
+        (rule,) = parse_qs(urlsplit(html.unescape(address)).query)["find"]
+        assert int(count) == sum(rule in one["rules"] for one in told), rule
+    assert "stories-of" not in client(demo=False).get("/guideline").get_data(as_text=True)
 
 
 # --- reasoning -----------------------------------------------------------------------------------

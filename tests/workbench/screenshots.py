@@ -73,6 +73,13 @@ def main() -> None:
         settled(phone, "article.card")
         phone.evaluate("document.getElementById('advice').scrollIntoView()")
         picture(phone, "phone")
+        page.goto(f"{ADDRESS}/?find=crohn")
+        settled(page, "#found-stories li")
+        picture(page, "stories")
+        page.goto(f"{ADDRESS}/guideline?find=first+birthday")
+        settled(page, "#found:not(:empty)")
+        page.evaluate("scrollTo(0, 0)")
+        picture(page, "guideline")
         for tag in languages():
             spoken = browser.new_page(viewport={"width": 1400, "height": 1010}, locale=tag)
             spoken.goto(f"{ADDRESS}/?story=hypotonia-regression-severe")

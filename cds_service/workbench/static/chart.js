@@ -5,7 +5,7 @@ import { h, name, outward } from "./dom.js";
 import { plot } from "./plots.js";
 import { nameOf, patientOf, text } from "./read.js";
 
-export function chartOf({ told, request }, { loaded, samples, story }) {
+export function chartOf({ told, request }, { loaded, samples, story }, print) {
   const { chart, on } = told;
   const { patientId } = request.context;
   const patient = patientOf(request.prefetch ?? loaded.prefetch, patientId);
@@ -20,7 +20,8 @@ export function chartOf({ told, request }, { loaded, samples, story }) {
         pair("Born", written(born) || "not known"),
         pair("Sex", text(patient?.gender) || "not known"),
         pair("Record", h("code", {}, patientId))),
-      sandbox && h("p", { class: "elsewhere" }, link(sandbox, "Open in the CDS Hooks sandbox"))),
+      h("p", { class: "elsewhere" }, h("button", { type: "button", class: "small", id: "summary", onclick: print }, "Print on one page"), " ",
+        sandbox && link(sandbox, "Open in the CDS Hooks sandbox"))),
     first && plot(first, on, true),
     h("div", { class: "plots" }, others.map((one) => plot(one, on, false))),
     h("div", { class: "lists" },

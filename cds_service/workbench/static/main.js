@@ -32,10 +32,24 @@ async function opened(opening) {
   if (await opening) say(`Chart opened. ${desk.samples.find((one) => one.name === desk.story)?.tells ?? ""}`);
 }
 
+// What few need is fetched when it is wanted.
+async function fetchPart(name, then) {
+  let part;
+  try {
+    part = await import(`./${name}.js`);
+  } catch {
+    say("The service cannot be reached.");
+    return;
+  }
+  then(part);
+}
+
 const choosing = {
   story: (name, asked) => opened(openStory(name, asked)),
   pasted: (text, patient) => opened(openPasted(text, patient)),
   fromServer: (server, id, asked) => opened(openFromServer(server, id, asked)),
+
+  browse: (words) => fetchPart("stories", (part) => part.browse(desk, choosing.story, words)),
 
   async copyLink() {
     try {
@@ -218,7 +232,7 @@ function showChart() {
   const waiting = (text, stop) => h("p", { class: "empty loading" }, h("span", { class: "turning", "aria-hidden": "true" }), ` ${text} `,
     stop && h("button", { type: "button", class: "small", onclick: stop }, "Stop waiting"));
   if (desk.opening) show(at("chart-body"), waiting(`Opening the chart: ${desk.opening.label}`, stopOpening));
-  else if (asked?.answer) show(at("chart-body"), chartOf(asked.answer, desk));
+  else if (asked?.answer) show(at("chart-body"), chartOf(asked.answer, desk, () => fetchPart("summary", (part) => part.printSummary(asked.answer, desk, link()))));
   else if (asked?.asking) show(at("chart-body"), waiting("Reading the chart …"));
   else show(at("chart-body"), h("p", { class: "empty" }, asked?.error ? "The chart could not be read." : "No chart is open."));
 }
@@ -247,6 +261,7 @@ function showElsewhere() {
 // --- beginning -----------------------------------------------------------------------------------
 
 async function begin() {
+  const words = kept() ? "" : new URLSearchParams(location.search).get("find");
   at("what-if-fold").open = matchMedia("(min-width: 48rem)").matches;
   onExchange(() => showTalk(at("talk-body")));
   show(at("choose"), h("p", { class: "empty" }, "Loading …"));
@@ -271,6 +286,7 @@ async function begin() {
   onBack((state) => (state ? restore(state) : openWanted()));
   if (kept()) await restore(kept());
   else await openWanted();
+  if (words && desk.samples.length) choosing.browse(words);
 }
 
 begin();

@@ -14,7 +14,7 @@ export function chooserOf({ samples, setup, story: chosen, opening, refusal, odd
   return [
     told.length > 0 && h("div", { class: "stories", role: "group", "aria-label": "Stories to begin with" },
       first.map(({ story, label }) => h("button", { type: "button", class: story === chosen ? "story chosen" : "story", "aria-pressed": String(story === chosen), onclick: () => acts.story(story) }, label))),
-    told.length > 0 && allStories(told, chosen, acts),
+    told.length > 0 && h("button", { type: "button", class: "small", id: "browse", onclick: () => acts.browse() }, `Browse all ${samples.length} stories`),
     h("p", { class: "tells", id: "tells" }, opening ? "" : (named.get(chosen)?.tells ?? "")),
     loaded && !opening && h("p", {}, linked
       ? h("button", { type: "button", class: "small", onclick: acts.copyLink }, "Copy link to this case")
@@ -24,18 +24,6 @@ export function chooserOf({ samples, setup, story: chosen, opening, refusal, odd
       refusal.again && h("button", { type: "button", class: "small", onclick: refusal.again }, "Try again")),
     another ??= h("details", { open: told.length === 0 }, h("summary", {}, "Another patient …"), ownPatient(setup.demo, acts)),
   ];
-}
-
-function allStories(told, chosen, acts) {
-  const options = told.map((one) => h("option", { value: one.name }, one.tells));
-  const list = h("datalist", { id: "story-names" }, options);
-  const box = h("input", { type: "search", list: "story-names", autocomplete: "off", spellcheck: "false", value: chosen ?? "" });
-  box.addEventListener("change", () => {
-    if (told.some((one) => one.name === box.value)) acts.story(box.value);
-    else if (box.value) say("There is no story with this name.");
-  });
-  box.addEventListener("focus", () => box.select());
-  return [field(`All ${told.length} stories`, box), list];
 }
 
 function ownPatient(demo, acts) {
