@@ -73,6 +73,7 @@ class Settings(Struct, frozen=True):
     max_nesting: int = 64
     max_entries: int = 5_000
     max_drafts: int = 200
+    max_draft_bytes: int = 400_000
     max_text: int = 8_192
     database_url: str = DEFAULT_DATABASE
     database_password: str = ""
@@ -470,6 +471,12 @@ SETTINGS: Mapping[str, Setting] = {
         _whole_number(10, 10_000),
         "`200`",
         "Entries of `context.draftOrders`.",
+    ),
+    "CDS_MAX_DRAFT_BYTES": Setting(
+        "max_draft_bytes",
+        _whole_number(10_000, 1_000_000_000),
+        "`400000`",
+        "The size of `context.draftOrders`: every word of an order is read several times.",
     ),
     "CDS_MAX_TEXT": Setting(
         "max_text",

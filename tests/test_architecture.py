@@ -268,6 +268,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
         " consultation.services",
         "",
     ),
+    "consultation.room": (
+        "cdshooks consultation.account consultation.cards consultation.occasion language",
+        "msgspec",
+    ),
     "consultation.restraint": (
         "cdshooks consultation errors language settings store.audit store.metrics",
         "msgspec",

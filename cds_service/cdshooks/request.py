@@ -62,12 +62,13 @@ class Request(Struct, frozen=True):
 
 
 class Limits(Struct, frozen=True):
-    """``text``: characters of a member that is read; ``drafts``: entries of ``draftOrders``, and
-    ``nesting``, how deep they go."""
+    """``text``: characters of a member that is read; ``drafts``: entries of ``draftOrders``,
+    ``draft_bytes``, how large they are together, and ``nesting``, how deep they go."""
 
     text: int = 8_192
     nesting: int = 64
     drafts: int = 200
+    draft_bytes: int = 400_000
 
 
 class _SentContext(Struct, rename="camel"):
@@ -193,6 +194,11 @@ def _draft_orders(sent: Raw, limits: Limits) -> Raw | None:
     orders = bytes(sent)
     if not orders.startswith(b"{"):
         raise BadRequest("context.draftOrders must be a FHIR Bundle.", "context.draftOrders")
+    if len(orders) > limits.draft_bytes:
+        raise TooLarge(
+            f"context.draftOrders is larger than {limits.draft_bytes} bytes.",
+            "context.draftOrders",
+        )
     if _is_deeper(orders, limits.nesting):
         raise BadRequest(
             f"context.draftOrders is nested deeper than {limits.nesting}.", "context.draftOrders"

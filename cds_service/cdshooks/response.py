@@ -95,8 +95,8 @@ class Response(_Wire, frozen=True):
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def encode(response: Response) -> bytes:
-    return _encode(response)
+def encode(part: Response | Card) -> bytes:
+    return _encode(part)
 
 
 def encode_outcome(error: ServiceError) -> bytes:

@@ -39,9 +39,10 @@ def says_something(sent: Json) -> bool:
     waiting: list[Json] = [*(sent.values() if isinstance(sent, dict) else sent)]
     while waiting:
         value = waiting.pop()
-        if isinstance(value, dict):
+        kind = type(value)  # what was decoded is of no subclass
+        if kind is dict:
             waiting += value.values()
-        elif isinstance(value, list):
+        elif kind is list:
             waiting += value
         elif value is not None and value != "":
             return True

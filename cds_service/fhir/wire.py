@@ -7,9 +7,14 @@ resource share one struct: their names do not clash.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from msgspec import Raw, Struct, field
+
+#: Words of a resource. Longer than any name, and than what people write of one problem or drug:
+#: what is longer makes the resource unreadable, since reading it takes all others' time.
+Text = Annotated[str, msgspec.Meta(max_length=4_000)]
 
 
 class Wire(Struct, rename="camel", gc=False):
@@ -24,18 +29,18 @@ def attribute(struct: type[Wire], member: str) -> str:
 class Coding(Wire):
     system: str | None = None
     code: str | None = None
-    display: str | None = None
+    display: Text | None = None
 
 
 class Concept(Wire):
     coding: list[Coding] | None = None
-    text: str | None = None
+    text: Text | None = None
     concept: Concept | None = None  # R5 wraps some concepts once more
 
 
 class Reference(Wire):
     reference: str | None = None
-    display: str | None = None
+    display: Text | None = None
     identifier: Any = None
 
 
@@ -78,7 +83,7 @@ class Result(Wire):
     interpretation: Concept | list[Concept] | None = None
     reference_range: list[ReferenceRange] | None = None
     value_codeable_concept: Concept | None = None
-    value_string: str | None = None
+    value_string: Text | None = None
     value_boolean: bool | None = None
     value_integer: int | None = None
     value_range: Range | None = None
@@ -160,7 +165,7 @@ class DoseAndRate(Wire):
 
 
 class Dosage(Wire):
-    text: str | None = None
+    text: Text | None = None
     route: Concept | list[Concept] | None = None
     timing: Timing | None = None
     dose_and_rate: list[DoseAndRate] | None = None
@@ -179,7 +184,7 @@ class Adherence(Wire):
 class MedicationRef(Wire):
     concept: Concept | None = None
     reference: Reference | str | None = None
-    display: str | None = None
+    display: Text | None = None
 
 
 class Drug(Resource):

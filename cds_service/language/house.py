@@ -88,6 +88,8 @@ class Card(Struct):
     position: str
     source: str
     more: str
+    not_shown: str
+    not_offered: str
     alternative: str
     offered: str
     in_full: str

@@ -48,7 +48,9 @@ def _wait_to_read() -> None:
 
 def limits_of(settings: Settings) -> Limits:
     """What one request may hold, as the operator set it."""
-    return Limits(settings.max_text, settings.max_nesting, settings.max_drafts)
+    return Limits(
+        settings.max_text, settings.max_nesting, settings.max_drafts, settings.max_draft_bytes
+    )
 
 
 def json_body(environ: WSGIEnvironment, limit: int) -> bytes:

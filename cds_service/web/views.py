@@ -24,6 +24,7 @@ from cds_service.cdshooks.feedback import parse_feedback
 from cds_service.cdshooks.request import Request, parse_request
 from cds_service.cdshooks.response import encode, encode_outcome
 from cds_service.consultation.occasion import Occasion
+from cds_service.consultation.room import LARGEST, fitted
 from cds_service.consultation.services import page_of
 from cds_service.errors import (
     BadRequest,
@@ -201,6 +202,9 @@ class Views:
                 host, page = environ.get("HTTP_HOST", ""), self._page(service, environ)
                 done = self._consulted(arrived, asked, host, one_action=one_action, page=page)
                 answered = encode(done.response)
+                if len(answered) > LARGEST:
+                    done = fitted(done, service.language)
+                    answered = encode(done.response)
             finally:
                 self._turns.leave()
         except Busy:

@@ -265,8 +265,8 @@ class Pulse:
         self._thread.start()
 
     def _beat(self, address: tuple[str, int]) -> None:
-        sent = f"POST {self.PATH}?{self._name} HTTP/1.1\r\nHost: localhost\r\n".encode()
-        sent += b"Content-Type: application/json\r\nContent-Length: 0\r\n\r\n"
+        sent = b"POST %b?%b HTTP/1.1\r\n" % (self.PATH.encode(), self._name.encode())
+        sent += b"Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n"
         connection: socket.socket | None = None
         pause = Event()
         while True:

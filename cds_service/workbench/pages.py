@@ -156,7 +156,7 @@ class Workbench:
         on = _date_asked(now)
         moved = on != now or settings.as_of is not None
         body = json_body(request.environ, settings.max_body_bytes)
-        with self._turns.of("the workbench"):
+        with self._turns.of("workbench"):
             asked = parse_request(body, service.hook, self._limits)
             server, no_server = None, "the workbench reads FHIR servers in the demo only"
             if settings.demo:

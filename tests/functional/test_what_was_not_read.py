@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from cds_service.app import create_app
 from cds_service.cdshooks.request import parse_request
 from cds_service.consultation import EVALUATION_EXTENSION, Occasion, consult, load_services
+from cds_service.fhir.reading.collecting import WORDS
 from cds_service.settings import Settings
 
 Json = dict[str, Any]
@@ -224,3 +225,36 @@ def test_of_it_only_counts_are_kept(service: FlaskClient) -> None:
     counted = service.get("/metrics").text
     assert 'cds_unread_total{need="conditions",reason="code system"}' in counted
     assert "Anfall" not in counted
+
+
+# --- words without end ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("length", "read"), [(3_999, True), (4_000, True), (4_001, False)])
+def test_a_problem_in_more_words_than_are_read_is_counted(
+    service: FlaskClient, length: int, *, read: bool
+) -> None:
+    words = "x" * length
+    known = condition("Crohn disease", SNOMED, "34000006")
+    answer = ask(service, conditions=bundle(known, condition(words, code="long")))
+    found = [one for one in unread(answer) if one["reason"] == "undecodable"]
+    assert [(one["need"], one["count"]) for one in found] == ([] if read else [("conditions", 1)])
+
+
+@pytest.mark.parametrize(("more", "over"), [(-1, False), (0, False), (1, True)])
+def test_what_is_said_beyond_the_words_that_are_read_is_counted_and_said(
+    service: FlaskClient, more: int, *, over: bool
+) -> None:
+    """Words that repeat count once."""
+    each = 3_000
+    full, left = divmod(WORDS, each + 150)
+    texts = [f"{number:06}".ljust(each, "x") for number in range(full)]
+    texts += ["y" * (left - 150 + more)]
+    sent = [condition(text, code=f"c{place}") for place, text in enumerate([*texts, *texts[:3]])]
+    for one in sent:
+        del one["code"]["coding"]
+    answer = ask(service, conditions=bundle(*sent))
+    counted = [one["count"] for one in unread(answer) if one["reason"] == "undecodable"]
+    assert counted == ([1] if over else [])
+    said = json.dumps(answer["extension"][EVALUATION_EXTENSION].get("missing", []))
+    assert ("conditions" in said) is over

@@ -355,19 +355,25 @@ def test_a_body_has_a_largest_size(more: int, status: int) -> None:
 # --- as settings, through the whole service ------------------------------------------------------
 
 
+def padded(bundle: dict[str, Any], size: int) -> dict[str, Any]:
+    """The same in so many bytes, as the client of the tests writes them."""
+    return {**bundle, "x": "x" * (size - len(json.dumps(bundle)))}
+
+
 def real(**settings: Any) -> FlaskClient:
     return create_app(Settings(**settings), services()).test_client()
 
 
 @pytest.mark.parametrize(("more", "status"), [(-1, 200), (0, 200), (1, 413)])
 def test_the_settings_reach_where_they_hold(more: int, status: int) -> None:
-    client = real(max_entries=100, max_drafts=10, max_text=512)
+    client = real(max_entries=100, max_drafts=10, max_text=512, max_draft_bytes=10_000)
     path = "/cds-services/b12-under-two-order-sign"
     observations = [{"resource": {"resourceType": "Observation"}}] * (100 + more)
     for changed in (
         {"prefetch": complete(b12={**EMPTY, "entry": observations})},
         with_context(draftOrders={**EMPTY, "entry": [{}] * (10 + more)}),
         {"context": {"userId": "u" * (512 + more), "patientId": "p1"}},
+        with_context(draftOrders=padded({**EMPTY, "x": ""}, 10_000 + more)),
     ):
         asked = {**ASKED, "hook": "order-sign", "prefetch": complete(), **changed}
         answer = client.post(path, json=asked)
@@ -384,6 +390,7 @@ def test_the_settings_reach_where_they_hold(more: int, status: int) -> None:
         ("CDS_MAX_NESTING", 16, 500),
         ("CDS_MAX_ENTRIES", 100, 1_000_000),
         ("CDS_MAX_DRAFTS", 10, 10_000),
+        ("CDS_MAX_DRAFT_BYTES", 10_000, 1_000_000_000),
         ("CDS_MAX_TEXT", 512, 100_000),
     ],
 )

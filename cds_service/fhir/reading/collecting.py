@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -63,6 +63,11 @@ _KINDS: Mapping[str, _Kind] = {
     )
 }
 
+#: Characters of different words that are read of one record, without its results, which are known
+#: by their codes; each text counts for some more, since it is looked up. A record of hundreds of
+#: problems and orders has a tenth of them.
+WORDS, _EACH = 300_000, 150
+
 #: What is kept of a resource: as sent, its full URL, and what was read of it.
 _Place: TypeAlias = tuple[Raw | bytes, str, tuple[Any, ...]]
 
@@ -81,6 +86,8 @@ class Collector:
         self._found: dict[str, dict[object, _Place]] = {}
         self._owner = owner
         self._moments = Moments()
+        self._words: set[str] = set()
+        self._room = WORDS
         self.unreadable: dict[str, int] = {}
         self.foreign = 0
         self.unread: list[Unread] = []
@@ -106,7 +113,7 @@ class Collector:
             self._owner, need.kept, need.local, self._find_product, self._moments, need.by_words
         )
         whose, references = self._owner.whose, self._owner.references
-        found = self._found.setdefault(need.kind, {})
+        self._found.setdefault(need.kind, {})
         for resource, address in answer.each():
             try:
                 sent = decode(resource)
@@ -134,10 +141,35 @@ class Collector:
                     self._salvage(need, resource, mine)
                 continue
             usable += 1
-            if things:
-                _keep(found, (sent.resource_type, sent.id), (resource, address, things))
-            self._name_unknown(need, sent, things)
+            if self._keep(need, sent, (resource, address, things)):
+                self._name_unknown(need, sent, things)
         return usable > 0 or beside == len(answer.resources)
+
+    def _keep(self, need: Need, sent: Any, place: _Place) -> bool:
+        """Keeps what was read of a resource, if anything; false where there is no room for it."""
+        things = place[2]
+        if things:
+            if not self._has_room(things):
+                self._count_unreadable(need, sent=sent)
+                return False
+            _keep(self._found[need.kind], (sent.resource_type, sent.id), place)
+        return True
+
+    def _has_room(self, things: Iterable[Any]) -> bool:
+        """Whether what they say is among the words that are read: all others' time is taken by
+        what says more."""
+        for thing in things:
+            if isinstance(thing, Measurement):
+                continue
+            said = {thing.text, *[one.display for one in thing.codes]}
+            if isinstance(thing, Medication):
+                said.update(thing.notes)
+                for line in thing.dosages:
+                    said.update((line.text, *line.beside))
+            new = said - self._words
+            self._words |= new
+            self._room -= sum([len(one) + _EACH for one in new])
+        return self._room >= 0
 
     def _is_beside(self, need: Need, sent: Any) -> bool:
         """Whether a resource of another type may come with the answer, as a Medication may."""

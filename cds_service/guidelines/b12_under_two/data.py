@@ -597,6 +597,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     does_not_treat: str
     medication_unread: str
     and_others: str
+    more_orders: str
     not_read: str
     not_to_give: str
     forbidden: str

@@ -315,7 +315,19 @@ class Words(NamedTuple):
 
 def words_of(text: str) -> Words:
     """In one spelling, however the text is written."""
-    return _words_of(text) if len(text) <= LONGEST_NAME else _words(_plain(text))
+    if len(text) <= LONGEST_NAME:
+        return _words_of(text)
+    return _words_of_long(text) if len(text) <= _LONGEST_TEXT else _words(_plain(text))
+
+
+#: What is longer is asked for its words once for each question, and not kept.
+_LONGEST_TEXT = 4_000
+
+
+@lru_cache(maxsize=4)
+def _words_of_long(text: str) -> Words:
+    """Of one text many things are asked one after the other."""
+    return _words(_plain(text))
 
 
 @lru_cache(maxsize=_NAMES)

@@ -115,6 +115,7 @@ class _ActiveChecks:
         self._running, self._course, self._cards = running, course, Cards(regimens)
         self._facts, self._a, self._g = regimens.facts, regimens.a, regimens.g
         self._regimens, self._why = regimens, why
+        self._injected = sum(one.order.injected for one in running)
 
     def harmful(self, one: _Running, *, is_replaced: bool) -> Iterator[Recommend]:
         """A drug that harms this child (ORD-10), or a way that does not treat it (ORD-02). The
@@ -132,7 +133,7 @@ class _ActiveChecks:
             answer = Answer("ORD-10.active", indicator=indicator)
             values = {"danger": self._danger(row.then.card)}
             yield self._card(row.rule, answer, one, values)
-        injected = any(it.order.injected for it in self._running if it is not one)
+        injected = self._injected - one.order.injected > 0
         if by_mouth and not dangers and not injected:
             reason = named((*self._facts.inborn, *self._facts.neurological))
             severe = say(Texts.severe_deficiency, because=self._a.severity_because)

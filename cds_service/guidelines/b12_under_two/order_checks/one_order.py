@@ -40,6 +40,7 @@ from cds_service.guidelines.b12_under_two.prescribing import (
     must_not_inject_muscle,
     preservative_matters,
 )
+from cds_service.guidelines.b12_under_two.products import Route
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.order import (
     REPEATED,
@@ -58,6 +59,19 @@ _WHERE: Mapping[Correction, Message] = {
     "under the skin": say(Orders.deep_under_the_skin),
     "into the muscle": say(Orders.into_the_muscle),
 }
+
+
+#: So many orders of one drug are named in one sentence, and the others are counted.
+_NAMED = 6
+
+
+def _some_of(names: Sequence[Words]) -> list[Words]:
+    """Each name once, and how many there are more: else two hundred orders would each name two
+    hundred."""
+    found = list(dict.fromkeys(names))
+    if len(found) <= _NAMED:
+        return found
+    return [*found[: _NAMED - 1], say(Orders.more_orders, count=len(found) - _NAMED + 1)]
 
 
 #: Cards that only matter of an order that is given.
@@ -223,10 +237,10 @@ class OrderChecks:
     def vitamin_b12(self, order: Order, others: Sequence[Order]) -> list[Said]:
         """What to say of an order of vitamin B12 among ``others`` of it."""
         same, elsewhere = self._running_beside(order)
-        twins = [
+        twins = _some_of([
             one.name for one in others
             if not (one.ways and order.ways) or one.injected == order.injected
-        ]  # fmt: skip
+        ])  # fmt: skip
         repeated = (*([treatment.medication_names(same)] if same else ()), *twins)
         asked = self._facts_of(order, repeated, elsewhere)
         said = [
@@ -330,15 +344,25 @@ class OrderChecks:
         elsewhere: list[Medication] = []
         swallowed = order.by_mouth and not order.injected
         injected = order.injected and not order.by_mouth
-        for one in (*self.facts.therapy.active, *self.facts.therapy.named):
+        for one, route in self._routes:
             if one.source == order.draft.source:
                 continue
-            route = route_of(one, self.g)
             apart = (route == "parenteral" and swallowed) or (
                 route in ("oral", "other") and injected
             )
             (elsewhere if apart else same).append(one)
         return same, elsewhere
+
+    @cached_property
+    def _coded(self) -> frozenset[int]:
+        """The orders in force that are known by their code."""
+        return frozenset(map(id, self.facts.therapy.active))
+
+    @cached_property
+    def _routes(self) -> list[tuple[Medication, Route]]:
+        """The orders of the record in force, and the way each goes."""
+        therapy = self.facts.therapy
+        return [(one, route_of(one, self.g)) for one in (*therapy.active, *therapy.named)]
 
     # --- nothing that harms is suggested ----------------------------------------------------------
 
@@ -475,7 +499,7 @@ class OrderChecks:
         kept = self._kept.draft.source if self._kept is not None else ""
         _, active = self._others(order)
         ended = [
-            one for one in active if kept != one.source and one in self.facts.therapy.active
+            one for one in active if kept != one.source and id(one) in self._coded
         ] if kept else []  # fmt: skip
         return tuple(
             structs.replace(alone(choice, (), ended), recommended=recommended)
@@ -626,8 +650,8 @@ class OrderChecks:
             *treatment.stop_orders(elsewhere or active),
             *(RemovedDraft(one.draft.source, one.name) for one in drafts if one.draft.source),
         )
-        names = Listed(tuple(dict.fromkeys([one.name for one in plans])))
-        coded = all(one in self.facts.therapy.active for one in elsewhere or active)
+        names = Listed(tuple(_some_of([one.name for one in plans])))
+        coded = all(id(one) in self._coded for one in elsewhere or active)
         label = say(Orders.stop_other, names=names)
         stop = [Choice("ORD-06", label, plans, recommended=coded)] if plans else []
         if self._kept is order:
