@@ -95,9 +95,11 @@ class _Artefacts:
         base = f"https://{PROGRAM}.github.io/{about.id}"
         self.home: Home = Home(base, about.edition, about.title, about.review_status)
         self._of_tables = cql.library_name(about, "tables")
+        self._of_facts = cql.library_name(about, "facts")
         self._of_logic = cql.library_name(about, "logic")
         self.sources: Mapping[str, str] = {
             self._of_tables: cql.tables_of(self._tables, about),
+            self._of_facts: cql.facts_of_charts(self._tables, about, guideline.facts_in_cql),
             self._of_logic: cql.logic_of(self._tables, about, self._regimens),
         }
 
@@ -106,9 +108,10 @@ class _Artefacts:
         from cds_service.fhir.artefacts import library, plan
 
         title, home = self._guideline.wording.about.title, self.home
-        tables, logic = self._of_tables, self._of_logic
+        tables, facts, logic = self.sources
         yield library(home, tables, f"{title}: decision tables", self.sources[tables])
-        yield library(home, logic, f"{title}: logic", self.sources[logic], [tables])
+        yield library(home, facts, f"{title}: facts", self.sources[facts])
+        yield library(home, logic, f"{title}: logic", self.sources[logic], [tables, facts])
         for offer in self._guideline.offers:
             asked = [
                 one for one in self._tables if offer.hook != "patient-view" or not one.of_orders
@@ -196,7 +199,7 @@ class _Artefacts:
     def page(self, resources: Sequence[Json]) -> str:
         from cds_service.guidelines import cql
 
-        about = self._guideline.wording.about
+        about, facts = self._guideline.wording.about, self._guideline.facts_in_cql
         counted = {
             kind: sum(one["resourceType"] == kind for one in resources)
             for kind in ("PlanDefinition", "ActivityDefinition", "ValueSet")
@@ -214,7 +217,9 @@ class _Artefacts:
             logic_library=self._of_logic,
             example=self._tables[0].name,
             local="\n".join(f"- {name}" for name in self._guideline.local) or "- nothing",
-            rows="\n".join(cql.rows_told(self._tables)),
+            facts_library=self._of_facts,
+            read=", ".join(one.name for one in self._tables if cql.reads(one.name, facts)) or "-",
+            rows="\n".join(cql.rows_told(self._tables, facts)),
         )
 
 

@@ -119,9 +119,26 @@ def _literal(value: Any, kind: str) -> str:
     return f"{plain:f}" if isinstance(plain, Decimal) else CQL.text(str(plain))
 
 
+def facts_of_charts(tables: Sequence[Published], about: About, written: str) -> str:
+    """The library that has the facts of each table: as ``written`` for this guideline, and null
+    where nothing is, which the implementer replaces."""
+    head = f"library {library_name(about, 'facts')} version {CQL.text(about.edition)}"
+    lines = [head, "using FHIR version '4.0.1'", "", written.rstrip("\n")]
+    for one in tables:
+        if not reads(one.name, written):
+            lines += ["", f'define "{one.name} facts":', f"  null as {facts_type(one.table)}"]
+    return "\n".join(lines) + "\n"
+
+
+def reads(name: str, written: str) -> bool:
+    """Whether the facts of a table are read from a chart."""
+    return f'define "{name} facts":' in written
+
+
 def logic_of(tables: Sequence[Published], about: About, regimens: Iterable[Regimen]) -> str:
-    """The library that plans ask: the facts of each table are a parameter, each row a Boolean that
-    is never null, and a table whose facts are not given is not asked."""
+    """The library that plans ask: the facts of a table are those of the library of facts, unless a
+    parameter gives them; each row is a Boolean that is never null; and a table without facts is not
+    asked."""
     return "\n".join(_logic(tables, about, regimens)) + "\n"
 
 
@@ -129,7 +146,8 @@ def _logic(tables: Sequence[Published], about: About, regimens: Iterable[Regimen
     version = CQL.text(about.edition)
     yield f"library {library_name(about, 'logic')} version {version}"
     yield "using FHIR version '4.0.1'"
-    yield f"include {library_name(about, 'tables')} version {version} called Tables"
+    for part in ("tables", "facts"):
+        yield f"include {library_name(about, part)} version {version} called {part.capitalize()}"
     yield ""
     # Without a default the JavaScript engine takes a parameter that is not given for a value.
     for one in tables:
@@ -137,10 +155,12 @@ def _logic(tables: Sequence[Published], about: About, regimens: Iterable[Regimen
     yield 'parameter "kilograms" Decimal default null'
     yield "\ncontext Patient"
     for one in tables:
-        facts, answer = f'"{one.name} facts"', answer_of(one.name, one.table)
+        given, facts = f'"{one.name} facts"', f'"{one.name} facts in force"'
+        answer = answer_of(one.name, one.table)
         none = "null as String" if one.table.first else "{} as List<String>"
         yield ""
         yield _remark(f"{one.table.words.title}: {one.table.words.question}")
+        yield f"define {facts}:\n  if {given} is not null then {given} else Facts.{given}"
         yield f'define "{asked(one.name)}":\n  {facts} is not null'
         yield f'define "{unasked(one.name)}":\n  {facts} is null'
         yield f'define "{answer}":'
@@ -167,9 +187,11 @@ def _told(one: Published, answer: str) -> Iterator[str]:
         yield f'define "{one.name} results":\n  "{answer}" row return all {told}'
 
 
-def rows_told(tables: Iterable[Published]) -> Iterator[str]:
-    """A line of Markdown for each row: how much of it is exported, and on which facts it rests."""
+def rows_told(tables: Iterable[Published], written: str) -> Iterator[str]:
+    """A line of Markdown for each row: how much of it is exported, on which facts it rests, and
+    whether they are among those ``written`` to be read from a chart."""
     for one in tables:
+        origin = "from the chart" if reads(one.name, written) else "to be given"
         of_table = set(kinds(one.table.facts))
         for row in one.table.rows:
             parts = [*condition_of(row).parts()]
@@ -178,7 +200,7 @@ def rows_told(tables: Iterable[Published]) -> Iterator[str]:
             )
             facts = sorted(facts_of(condition_of(row)) & of_table)
             named = ", ".join(f"`{fact}`" for fact in facts) or "-"
-            yield f"| {row.id} | {exact} | {one.name}: {named} |"
+            yield f"| {row.id} | {exact} | {one.name}: {named} | {origin} |"
 
 
 #: What an amount is rounded to here, half up: a tenth.

@@ -299,6 +299,11 @@ class GuidelineOf(Protocol[_Evaluation]):
         """What its rows can order, for no one, by product and route."""
 
     @property
+    def facts_in_cql(self) -> str:
+        """How the facts of some tables are read from a chart, in CQL: a definition "NAME facts" for
+        each of them. "" where that is left to the implementer."""
+
+    @property
     def code_lists(self) -> Sequence[CodeList]:
         """Its lists of codes as they are in force."""
 

@@ -91,7 +91,7 @@ def test_every_canonical_address_leads_to_a_resource_of_this_version() -> None:
         for text in (value if isinstance(value, list) else [value])
         if isinstance(text, str)
     }
-    assert len(asked) == 9  # seven regimens and two libraries
+    assert len(asked) == 10  # seven regimens and three libraries
     assert asked <= here
 
 
@@ -210,6 +210,16 @@ def test_the_page_has_a_line_for_every_row() -> None:
                 rf"^\| {re.escape(row.id)} \| (exact|by a function) \| {name}: ", page, re.M
             )
     assert page.count("| by a function |") == 3
+    assert page.count("| from the chart |") == len(TABLES["age"].rows)
+
+
+def test_facts_that_are_not_read_from_a_chart_are_null() -> None:
+    """A table is asked when someone has written its facts, and not before."""
+    facts = source("Facts")
+    defined = re.findall(r'^define "(\w+) facts":\n  (null as )?', facts, flags=re.M)
+    assert {name for name, _ in defined} == set(TABLES) - {"age"}
+    assert all(null for _, null in defined)
+    assert facts.count('define "age facts": Tuple {') == 1
 
 
 @pytest.mark.parametrize("name", ["Logic", "Tables"])

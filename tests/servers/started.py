@@ -65,9 +65,9 @@ class Servers:
         """The command that runs one of our classes."""
         return self._running(self._java, name, *arguments)
 
-    def cql(self, *arguments: str) -> list[str]:
-        """The command that translates and evaluates CQL in Java."""
-        return self._running(self._cql, "Cql", *arguments)
+    def cql(self, name: str, *arguments: str) -> list[str]:
+        """The command that runs one of our classes over the engine of CQL in Java."""
+        return self._running(self._cql, name, *arguments)
 
     @staticmethod
     def _running(folder: Path, name: str, *arguments: str) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -17,17 +18,22 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 from builders import G
-from sampling import sample_of
+from click.testing import CliRunner
+from msgspec import Raw
+from sampling import chosen, sample_of
 from started import Servers
 from test_rows import sample, spread
 from test_table_cases import CASES, TABLES
 
+from cds_service.__main__ import main
+from cds_service.fhir.gather import Answer
+from cds_service.fhir.reading import read_record
+from cds_service.guidelines.b12_under_two.age import add_months, read_age
 from cds_service.guidelines.b12_under_two.front import Front
 from cds_service.guidelines.b12_under_two.prescribing import age_based_amount
-from cds_service.guidelines.cql import logic_of, tables_of
 from cds_service.guidelines.dialects import results
 from cds_service.guidelines.sheets import files_of
-from cds_service.guidelines.tables import all_matches, first_match
+from cds_service.guidelines.tables import Reasoning, all_matches, first_match
 
 pytestmark = pytest.mark.needs_environment("CDS_TEST_SERVERS")
 
@@ -146,6 +152,8 @@ def evaluated() -> Iterator[Evaluated]:
             expected[f"{one.table} rows"] = one.rows
         yield Evaluated({f"{one.table} facts": facts}, expected)
     for name, table in TABLES.items():  # without facts nothing is asked, and nothing holds
+        if name == "age":  # read from the patient
+            continue
         none = {f"{name} asked": False, f"{name} not asked": True}
         none |= {f"{row.id} holds": False for row in table.rows}
         yield Evaluated({}, none | ({f"{name} row": None} if table.first else {f"{name} rows": []}))
@@ -169,10 +177,7 @@ def test_two_engines_of_cql_answer_as_the_rows_do(
 ) -> None:
     """The reference translator and the Java engine, then the JavaScript engine on its ELM: each
     row of each table, what follows from it, and the amount by weight. None may differ."""
-    folder = tmp_path / "cql"
-    folder.mkdir()
-    for name, content in exported_cql().items():
-        (folder / name).write_text(content, encoding="utf-8")
+    folder = _with_cql(tmp_path)
     cases = list(evaluated())
     reached = {row for one in asked() for row in one.rows}
     assert reached == {row.id for table in TABLES.values() for row in table.rows}
@@ -181,7 +186,7 @@ def test_two_engines_of_cql_answer_as_the_rows_do(
         for parameters, expected in cases
     )
     for engine, command in (
-        ("Java", servers.cql(str(folder))),
+        ("Java", servers.cql("Cql", str(folder))),
         ("JavaScript", servers.node("cql", str(folder))),
     ):
         ran = subprocess.run(
@@ -199,13 +204,132 @@ def test_two_engines_of_cql_answer_as_the_rows_do(
         record_property("counted", (found, decisions))
 
 
-def exported_cql() -> dict[str, str]:
-    about, front = G.wording.about, Front(G)
-    tables = tuple(front.decision_tables())
-    return {
-        "B12UnderTwoTables.cql": tables_of(tables, about),
-        f"{LOGIC}.cql": logic_of(tables, about, front.regimens()),
-    }
+def _with_cql(folder: Path) -> Path:
+    """The exported libraries, in a folder."""
+    _export(folder)
+    (cql,) = folder.glob("cpg/*/cql")
+    return cql
+
+
+def _export(folder: Path) -> Path:
+    done = CliRunner().invoke(main, ["export", "--form", "cpg", "--to", str(folder / "cpg")])
+    assert done.exit_code == 0, done.output
+    return folder / "cpg" / G.wording.about.id
+
+
+# --- read from a chart ----------------------------------------------------------------------------
+
+#: Leap days, ends of months of every length, and days on which nothing happens.
+DAYS = [
+    date(2026, 3, 15), date(2024, 2, 29), date(2025, 2, 28), date(2026, 3, 31), date(2026, 4, 30),
+    date(2026, 3, 1), date(2026, 1, 1),
+]  # fmt: skip
+PATIENTS = 8
+
+
+class Aged(NamedTuple):
+    patient: dict[str, Any]
+    today: date
+    rule: str
+
+
+def children() -> list[Aged]:
+    """Children around each limit of the table AGE, with whole and partial dates of birth, dead or
+    without one, and what the service says of them: a sample."""
+    found = []
+    for today in DAYS:
+        births = {
+            add_months(today, -months) + timedelta(days=days)
+            for months in (0, 1, 11, 12, 13, 23, 24, 25)
+            for days in (-2, -1, 0, 1, 2, 3)
+        }
+        written = {day.isoformat() for day in births}
+        written |= {f"{day:%Y-%m}" for day in births} | {f"{day:%Y}" for day in births}
+        found += [({"birthDate": one}, today) for one in sorted(written)]
+        dead: list[dict[str, Any]] = [
+            {"deceasedBoolean": True}, {"deceasedDateTime": "2025-12-24T10:00:00Z"},
+            {"deceasedBoolean": False}, {},
+        ]  # fmt: skip
+        found += [({"birthDate": "2025-09-15", **one}, today) for one in dead]
+        found += [(one, today) for one in dead]
+    every = [_aged(number, patient, today) for number, (patient, today) in enumerate(found)]
+    one_of_each = {one.rule: one for one in every}.values()
+    taken = [*one_of_each, *chosen(every, PATIENTS, "children")]
+    return list({one.patient["id"]: one for one in taken}.values())
+
+
+def _aged(number: int, more: dict[str, Any], today: date) -> Aged:
+    patient = {"resourceType": "Patient", "id": f"child-{number}", **more}
+    need = next(one for one in G.needs if one.kind == "Patient")
+    sent = Answer("present", (Raw(json.dumps(patient).encode()),))
+    record = read_record({need.key: sent}, [need], patient["id"])
+    return Aged(patient, today, read_age(record.patient, today, G, Reasoning()).rule)
+
+
+def test_the_age_of_a_chart_is_that_of_the_service_in_two_engines(
+    servers: Servers, tmp_path: Path, record_property: Counted
+) -> None:
+    """By `$apply` of cqf-fhir-cr, where every other table is not asked, and by cql-execution over
+    the ELM that the Java translator makes."""
+    folder, cases = _export(tmp_path), children()
+    assert {one.rule for one in cases} == {f"AGE-{number:02}" for number in range(1, 11)}
+    titles = {row.condition: rule for rule, row in TABLES["age"].words.rows.items()}
+    others = [
+        f"{one.name} not asked"
+        for one in Front(G).decision_tables()
+        if one.name != "age" and not one.of_orders
+    ]
+    whole = f"https://b12-cds-service.github.io/{folder.name}/PlanDefinition/patient-view"
+    age_alone = _with_age_alone(folder)
+    first = {one.patient["id"] for one in cases[:2]}  # a hundred conditions take their time
+    lines = "".join(
+        json.dumps(
+            {
+                "plan": whole if one.patient["id"] in first else age_alone,
+                "patient": one.patient,
+                "today": one.today.isoformat(),
+            }
+        )
+        + "\n"
+        for one in cases
+    )
+    applied = [json.loads(line) for line in _ran(servers.cql("Apply", str(folder)), lines)]
+    for actions, one in zip(applied, cases, strict=True):
+        assert [titles[title] for title in actions if title in titles] == [one.rule], one
+        missing = others if one.patient["id"] in first else ["inputs not asked"]
+        assert [title for title in actions if title not in titles] == missing, one
+    record_property("counted", ("children whose plan cqf-fhir-cr applies", len(cases)))
+    _ran(servers.cql("Cql", str(folder / "cql")), "")  # which leaves the ELM
+    lines = "".join(
+        json.dumps(
+            {
+                "library": LOGIC,
+                "expressions": ["age row"],
+                "parameters": {"today": {"date": one.today.isoformat()}},
+                "patient": one.patient,
+            }
+        )
+        + "\n"
+        for one in cases
+    )
+    told = [json.loads(line) for line in _ran(servers.node("cql", str(folder / "cql")), lines)]
+    assert told == [{"age row": one.rule} for one in cases]
+    record_property("counted", ("children whose age cql-execution reads as we do", len(cases)))
+
+
+def _with_age_alone(folder: Path) -> str:
+    """The address of a plan that is the beginning of the one for charts, next to it."""
+    plan = json.loads((folder / "PlanDefinition-patient-view.json").read_bytes())
+    plan |= {"id": "age-alone", "url": f"{plan['url']}-age-alone", "action": plan["action"][:4]}
+    (folder / "PlanDefinition-age-alone.json").write_text(json.dumps(plan), encoding="utf-8")
+    return str(plan["url"])
+
+
+def _ran(command: Sequence[str], lines: str) -> list[str]:
+    ran = subprocess.run(
+        command, input=lines, stdout=subprocess.PIPE, text=True, encoding="utf-8", check=True
+    )
+    return ran.stdout.splitlines()
 
 
 def _write(folder: Path) -> None:

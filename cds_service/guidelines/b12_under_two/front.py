@@ -124,6 +124,10 @@ class Front(Struct, frozen=True):
         return regimens(self.data)
 
     @property
+    def facts_in_cql(self) -> str:
+        return (FOLDER / "facts.cql").read_text(encoding="utf-8")
+
+    @property
     def code_lists(self) -> Sequence[CodeList]:
         return [one for _, one in entries(self.data.codes)]
 

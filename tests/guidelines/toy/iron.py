@@ -421,6 +421,10 @@ class Iron(Struct, frozen=True):
         yield from ()
 
     @property
+    def facts_in_cql(self) -> str:
+        return ""
+
+    @property
     def code_lists(self) -> Sequence[CodeList]:
         return [one for _, one in entries(self.codes)]
 

@@ -1,10 +1,11 @@
 // CQL by the JavaScript engine, from the ELM that the translator left in a folder, the argument. Reads a
-// JSON object a line: a library, names of its expressions, and parameters. Writes for each a JSON object
-// of their values.
+// JSON object a line: a library, names of its expressions, parameters, and perhaps a patient. Writes for
+// each a JSON object of their values.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import fhir from 'cql-exec-fhir';
 import cql from 'cql-execution';
 
 const [folder] = process.argv.slice(2);
@@ -16,21 +17,28 @@ const libraries = new Map(
   elm.map((one) => [one.library.identifier.id, new cql.Library(one, repository)]),
 );
 
-// A decimal comes as an object with its digits.
+// A decimal comes as an object with its digits, a date as one with its text.
 function valueOf(given) {
   if (Array.isArray(given)) return given.map(valueOf);
   if (given === null || typeof given !== 'object') return given;
   if ('decimal' in given) return Number(given.decimal);
+  if ('date' in given) return cql.Date.parse(given.date);
   return Object.fromEntries(Object.entries(given).map(([name, one]) => [name, valueOf(one)]));
 }
 
-async function answer({ library, expressions, parameters }) {
+function sourceOf(patient) {
+  if (!patient) return new cql.PatientSource([{ id: '0', recordType: 'Patient' }]);
+  const source = fhir.PatientSource.FHIRv401();
+  source.loadBundles([{ resourceType: 'Bundle', type: 'collection', entry: [{ resource: patient }] }]);
+  return source;
+}
+
+async function answer({ library, expressions, parameters, patient }) {
   const executor = new cql.Executor(libraries.get(library), null, valueOf(parameters));
   const told = {};
   for (const name of expressions) {
-    const nobody = new cql.PatientSource([{ id: '0', recordType: 'Patient' }]);
-    const { patientResults } = await executor.exec_expression(name, nobody);
-    told[name] = patientResults['0'][name] ?? null;
+    const { patientResults } = await executor.exec_expression(name, sourceOf(patient));
+    told[name] = patientResults[patient?.id ?? '0'][name] ?? null;
   }
   return told;
 }

@@ -1,0 +1,87 @@
+import ca.uhn.fhir.context.FhirContext;
+import ca.uhn.fhir.parser.IParser;
+import ca.uhn.fhir.repository.IRepository;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import java.io.BufferedReader;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.hl7.fhir.instance.model.api.IBaseResource;
+import org.hl7.fhir.r4.model.Bundle;
+import org.hl7.fhir.r4.model.CanonicalType;
+import org.hl7.fhir.r4.model.CarePlan;
+import org.hl7.fhir.r4.model.DateType;
+import org.hl7.fhir.r4.model.Parameters;
+import org.hl7.fhir.r4.model.Patient;
+import org.hl7.fhir.r4.model.RequestGroup;
+import org.hl7.fhir.r4.model.RequestGroup.RequestGroupActionComponent;
+import org.hl7.fhir.r4.model.Resource;
+import org.opencds.cqf.fhir.cr.plandefinition.PlanDefinitionProcessor;
+import org.opencds.cqf.fhir.utility.monad.Eithers;
+import org.opencds.cqf.fhir.utility.repository.InMemoryFhirRepository;
+
+/**
+ * PlanDefinition/$apply of cqf-fhir-cr. The argument is a folder of artefacts. Reads a JSON object a
+ * line: the canonical address of a plan, a patient, and the day as which to apply. Writes for each an
+ * array of the titles of the actions that apply, innermost: prefixes are lost on the way.
+ */
+public class Apply {
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  public static void main(String[] arguments) throws Exception {
+    FhirContext r4 = FhirContext.forR4Cached();
+    IParser parser = r4.newJsonParser();
+    Bundle artefacts = new Bundle();
+    try (DirectoryStream<Path> files =
+        Files.newDirectoryStream(Path.of(arguments[0]), "*.json")) {
+      for (Path file : files) {
+        Resource resource = (Resource) parser.parseResource(Files.readString(file));
+        artefacts.addEntry().setResource(resource);
+      }
+    }
+    IRepository repository = new InMemoryFhirRepository(r4, artefacts);
+    PlanDefinitionProcessor processor = new PlanDefinitionProcessor(repository);
+    PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
+    BufferedReader in =
+        new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    String line;
+    while ((line = in.readLine()) != null) {
+      JsonNode asked = JSON.readTree(line);
+      Patient patient = parser.parseResource(Patient.class, asked.get("patient").toString());
+      Parameters given = new Parameters();
+      given.addParameter("today", new DateType(asked.get("today").asText()));
+      repository.update(patient);
+      IBaseResource applied =
+          processor.apply(
+              Eithers.forLeft3(new CanonicalType(asked.get("plan").asText())),
+              "Patient/" + patient.getIdElement().getIdPart(),
+              null, null, null, null, null, null, null, null,
+              given, true, null, null,
+              (IBaseResource) null, (IBaseResource) null, (IBaseResource) null);
+      ArrayNode told = JSON.createArrayNode();
+      for (Resource contained : ((CarePlan) applied).getContained()) {
+        if (contained instanceof RequestGroup group) {
+          group.getAction().forEach(action -> tell(action, told));
+        }
+      }
+      out.println(JSON.writeValueAsString(told));
+    }
+  }
+
+  private static void tell(RequestGroupActionComponent action, ArrayNode told) {
+    if (action == null) {
+      return; // one that does not apply
+    }
+    if (action.hasAction()) {
+      action.getAction().forEach(inner -> tell(inner, told));
+    } else {
+      told.add(action.getTitle());
+    }
+  }
+}
