@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, request
 
 from cds_service import consultation
+from cds_service.cdshooks.response import versions
 from cds_service.consultation.known_answers import KnownAnswers
 from cds_service.errors import Unavailable
 from cds_service.fhir.gather import prefetch_template
@@ -280,8 +281,8 @@ def sample_stories(settings: Settings) -> dict[str, samples.Story]:
     return samples.stories(folder) if folder else {}
 
 
-def _described(service: consultation.Service) -> dict[str, Any]:
-    """The service's entry in discovery."""
+def _described(service: consultation.Service, cds_hooks: str) -> dict[str, Any]:
+    """The service's entry in discovery, for a client of that version of CDS Hooks."""
     described: dict[str, Any] = {
         "hook": service.hook,
         "id": service.id,
@@ -292,7 +293,7 @@ def _described(service: consultation.Service) -> dict[str, Any]:
         described["usageRequirements"] = service.usage_requirements
     if service.needs:
         described["prefetch"] = {need.key: prefetch_template(need) for need in service.needs}
-    return described
+    return described | versions(cds_hooks)
 
 
 @cache

@@ -17,6 +17,13 @@ from cds_service.errors import ServiceError
 Indicator = Literal["info", "warning", "critical"]
 
 
+def versions(cds_hooks: str) -> dict[str, str]:
+    """What discovery names to a client of that version of the standard. The ballot recommends
+    both; version 2.0 does not have them. The library of hooks has one version for all three hooks.
+    """
+    return {"version": "3.0.0-ballot", "hookVersion": "1.0"} if cds_hooks == "3.0-ballot" else {}
+
+
 class _Wire(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     pass
 

@@ -42,10 +42,11 @@ class Caller:
     """The maker of this call: a registered client, or any caller (``name`` "") in open mode.
 
     ``one_action`` whether it applies one action of a suggestion only, ``None`` where nothing is
-    registered about that, and ``language`` that of its answers, "" likewise.
+    registered about that, and ``language`` that of its answers, "" likewise. ``cds_hooks`` is the
+    version of the standard that it is registered for, "" for the usual one.
     """
 
-    __slots__ = ("fhir_servers", "language", "name", "one_action")
+    __slots__ = ("cds_hooks", "fhir_servers", "language", "name", "one_action")
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Caller:
         seal: object,
         one_action: bool | None = None,
         language: str = "",
+        cds_hooks: str = "",
     ) -> None:
         if seal is not _SEAL:
             raise TypeError("a Caller is made by a guard only")
@@ -61,6 +63,7 @@ class Caller:
         self.fhir_servers = fhir_servers
         self.one_action = one_action
         self.language = language
+        self.cds_hooks = cds_hooks
 
 
 def _let_all_try(client: str) -> None:
@@ -158,7 +161,14 @@ class Guard:
             client.issuer: _Admitted(
                 client,
                 keys[client.name],
-                Caller(client.name, client.fhir_servers, _SEAL, client.one_action, client.language),
+                Caller(
+                    client.name,
+                    client.fhir_servers,
+                    _SEAL,
+                    client.one_action,
+                    client.language,
+                    client.cds_hooks,
+                ),
                 before.get(client.name) or _Calls(self._calls_per_minute),
             )
             for client in clients

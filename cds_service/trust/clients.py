@@ -25,6 +25,8 @@ from cds_service.language.locales import is_tag
 from cds_service.trust.addresses import Refused, normal_base_address
 
 _is_name = re.compile(r"[a-z0-9][a-z0-9-]{0,63}").fullmatch
+#: The versions of the standard that a client may be registered for, the usual one first.
+VERSIONS = ("2.0", "3.0-ballot")
 _is_printable = re.compile(r"[\x21-\x7e]{1,500}").fullmatch
 
 
@@ -35,8 +37,9 @@ class Client(Struct, frozen=True):
     read from ``jwks_file``, else fetched from ``jwks_url``, which is also the only ``jku`` its
     tokens may name. ``audiences`` are accepted besides our own addresses, ``tenants`` the only
     ones accepted when there are any. ``one_action`` whether it applies one action of a suggestion
-    only, where its entry says so, and ``language`` that of its answers. A ``suspended`` client is
-    refused every call.
+    only, where its entry says so, and ``language`` that of its answers. ``cds_hooks`` is the
+    version of the standard that discovery names to it. A ``suspended`` client is refused every
+    call.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Client(Struct, frozen=True):
     one_action: bool | None = None
     suspended: bool = False
     language: str = ""
+    cds_hooks: str = VERSIONS[0]
 
 
 class _Entry(Struct, forbid_unknown_fields=True):
@@ -62,6 +66,7 @@ class _Entry(Struct, forbid_unknown_fields=True):
     one_action: bool | None = None
     suspended: bool = False
     language: str = ""
+    cds_hooks: str = VERSIONS[0]
 
 
 class _File(Struct, forbid_unknown_fields=True):
@@ -165,6 +170,11 @@ class _Reader:
             raise self.wrong(
                 f"{entry.language!r} is not the tag of a language", "Write a tag such as en or de."
             )
+        if entry.cds_hooks not in VERSIONS:
+            raise self.wrong(
+                f"{entry.cds_hooks!r} is not a version of CDS Hooks that is known here",
+                f"Write one of {', '.join(VERSIONS)}, or leave it out.",
+            )
         if not (entry.jwks_url or entry.jwks_file):
             raise self.wrong("it names no keys", "Give it a jwks_url or a jwks_file.")
         path = self.file.parent / entry.jwks_file if entry.jwks_file else None
@@ -186,6 +196,7 @@ class _Reader:
             entry.one_action,
             entry.suspended,
             entry.language,
+            entry.cds_hooks,
         )
 
     def address(self, member: str, url: str) -> str:

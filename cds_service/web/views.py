@@ -10,7 +10,7 @@ import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +73,7 @@ _HEALTHY = _encode_json({"status": "ok"})
 
 
 class Views:
-    """The answers for ``services``, each of which ``discovery`` describes.
+    """The answers for ``services``, each described by ``discovery`` for a version of CDS Hooks.
 
     Without ``store`` nothing is kept, and feedback is not accepted.
     """
@@ -83,7 +83,7 @@ class Views:
         settings: Settings,
         services: Sequence[Service],
         *,
-        discovery: Callable[[Service], Mapping[str, Any]],
+        discovery: Callable[[Service, str], Mapping[str, Any]],
         door: Door,
         consult: Consult,
         connect: Connect,
@@ -113,10 +113,13 @@ class Views:
         self._by_id = {service.id: service for service in services}
         self._front = _encode_json(_front_page(settings))
         self._languages = services[0].languages if services else (settings.language,)
-        self._discovery = {
-            tag: _encode_json({"services": [discovery(one.in_language(tag)) for one in services]})
-            for tag in self._languages
-        }
+
+        @cache
+        def described(cds_hooks: str, tag: str) -> bytes:
+            entries = [discovery(one.in_language(tag), cds_hooks) for one in services]
+            return _encode_json({"services": entries})
+
+        self._discovery = described
         base = f"{settings.public_url}/cds-services"
         self._discovery_url = (base,)
         self._call_url = {id_: (f"{base}/{id_}",) for id_ in self._by_id}
@@ -160,7 +163,7 @@ class Views:
         caller = self._let_in(request.environ, self._discovery_url, "discovery")
         tag = self._language(caller, request.environ)
         headers = {"Content-Language": tag, "Vary": "Accept-Language"}
-        return Response(self._discovery[tag], content_type=_JSON, headers=headers)
+        return Response(self._discovery(caller.cds_hooks, tag), content_type=_JSON, headers=headers)
 
     def call(self, service_id: str) -> Response:
         """For addresses that are written in another way; `Edge` answers all others itself."""

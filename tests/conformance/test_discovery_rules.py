@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from checker import problems_in_discovery
+from ehr import BASE, Ehr, Used, register
 from flask.testing import FlaskClient
 
 from cds_service.app import create_app
@@ -161,3 +163,20 @@ def test_searches_survive_the_public_sandbox(templates: list[tuple[str, str, str
         assert len(names) == len(set(names))
         assert "encounterId" not in template.partition("?")[2]
         assert not {"+", "%", " "} & set(template)
+
+
+@pytest.mark.requirement("CH-19", "CH-20")
+@pytest.mark.parametrize("registered", ["", "2.0", "3.0-ballot"])
+def test_only_a_client_of_the_ballot_is_named_versions(registered: str, tmp_path: Path) -> None:
+    known = {"cds_hooks": registered} if registered else {}
+    north = Ehr("north", **known)
+    settings = Settings(public_url=BASE, clients_file=register(tmp_path, [north]))
+    app = create_app(settings, use_token=Used())
+    answer = app.test_client().get("/cds-services", headers=north.bearer(f"{BASE}/cds-services"))
+    ballot = registered == "3.0-ballot"
+    for entry in answer.get_json()["services"]:
+        assert (entry.get("version") == "3.0.0-ballot") is ballot
+        assert (entry.get("hookVersion") == "1.0") is ballot
+        assert not problems_in_discovery({"services": [entry]}) or ballot
+    unregistered = create_app(Settings(open=True)).test_client().get("/cds-services").get_json()
+    assert not any("version" in one or "hookVersion" in one for one in unregistered["services"])

@@ -27,6 +27,7 @@ fhir_servers = ["HTTPS://FHIR.north.example.org:443/r4/"]
 audiences    = ["cds"]
 one_action   = true
 language     = "de"
+cds_hooks    = "3.0-ballot"
 tenants      = ["a", "b"]
 """
 
@@ -50,6 +51,7 @@ def test_a_register_is_read_whole(tmp_path: Path) -> None:
             tenants=frozenset({"a", "b"}),
             one_action=True,
             language="de",
+            cds_hooks="3.0-ballot",
         ),
         Client(name="south", issuer="s", jwks_file=tmp_path / "south.json"),
     )
@@ -83,6 +85,7 @@ def test_a_register_is_read_whole(tmp_path: Path) -> None:
         ('["cds"]', '"cds"', "clients.north: .*audiences"),
         ('["a", "b"]', '["a", 1]', "clients.north: .*tenants"),
         ("= true", '= "yes"', "clients.north: .*one_action"),
+        ('"3.0-ballot"', '"3.0"', "clients.north: '3.0' is not a version of CDS Hooks"),
         ('= "de"', '= "German"', "clients.north: 'German' is not the tag of a language"),
         (GOOD, GOOD + GOOD, "clients.north: client 1 has the same name"),
         (
