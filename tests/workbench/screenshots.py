@@ -60,6 +60,7 @@ def main() -> None:
         picture(page, "card", "article.card")
         page.locator("[data-step=treat][aria-disabled=false]").click()
         settled(page, ".calendar")
+        page.locator("#leave").click()
         picture(page, "basket", "#orders")
         page.locator("[data-step=slip][aria-disabled=false]").click()
         settled(page, "#tab-order-select[aria-selected=true]")
@@ -69,6 +70,10 @@ def main() -> None:
         phone = browser.new_page(
             viewport={"width": 390, "height": 844}, color_scheme="dark", device_scale_factor=1.5
         )
+        phone.goto(ADDRESS)
+        phone.locator("[data-step=treat][aria-disabled=false]").click()
+        settled(phone, ".lit")
+        picture(phone, "guide")
         phone.goto(f"{ADDRESS}/?story=hypotonia-regression-severe")
         settled(phone, "article.card")
         phone.evaluate("document.getElementById('advice').scrollIntoView()")

@@ -422,7 +422,7 @@ def test_a_bundle_is_pasted(visit: Open) -> None:
 def test_a_file_is_chosen(visit: Open) -> None:
     page = visit()
     page.get_by_text("Another patient …").click()
-    page.get_by_label("or choose a file").set_input_files(
+    page.get_by_label("Your own record").set_input_files(
         STORIES / "crohn-ileum-toddler" / "request.json"
     )
     expect(cards(page).first).to_be_visible()

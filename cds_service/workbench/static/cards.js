@@ -1,7 +1,9 @@
 // Cards as an EHR renders them, and behind each the reasoning.
 
-import { written } from "./days.js";
+import { addMonths, isDay, written } from "./days.js";
 import { field, fresh, h, outward, select, tree, unbroken } from "./dom.js";
+import { patientOf, text } from "./read.js";
+import { lastDay } from "./request.js";
 
 const TONES = {
   info: ["Information", "M12 11v6M12 7.5v.5"],
@@ -14,10 +16,20 @@ const place = (setup, name) => `/guideline${setup.named}#${name.toLowerCase()}`;
 
 // `acts` says what can be done: accept(card, suggestion), dismiss(card, reason, comment); and
 // remembers whether the reasons are wanted. Of cards that are not `current` nothing can be accepted.
-export function cardsOf({ told, response }, current, { setup, dealt }, acts) {
+export function cardsOf({ told, request, response }, current, { setup, dealt }, acts) {
   const { cards } = response;
-  if (!cards.length) return [silence(told, response.extension?.[setup.extensions.evaluation] ?? {}, setup, acts)];
+  if (!cards.length) return [silence(told, response.extension?.[setup.extensions.evaluation] ?? {}, setup, acts, current && dayBeforeOutgrown(request, told.on, setup))];
   return cards.map((card, index) => cardOf(card, told, setup, dealt.get(card.uuid), acts, current, index === 0));
+}
+
+// The day of the last result, if the child was young enough for the guideline on it and is not any more.
+function dayBeforeOutgrown({ prefetch, context }, on, setup) {
+  const covered = setup.desk.controls.find((one) => one.kind === "age")?.marks.at(-1);
+  const born = text(patientOf(prefetch, context.patientId)?.birthDate);
+  const last = lastDay(prefetch);
+  if (!covered || !isDay(born) || !last) return "";
+  const outgrown = addMonths(born, covered.value);
+  return outgrown <= on && last < outgrown ? last : "";
 }
 
 function cardOf(card, told, setup, done, acts, current, first) {
@@ -81,7 +93,7 @@ const SILENCES = {
   "in trial": ["In trial", "The results are recorded but not shown. This is not an all-clear"],
 };
 
-function silence(told, account, setup, acts) {
+function silence(told, account, setup, acts, last) {
   const fine = account.outcome === "nothing to say";
   const [badge, title] = SILENCES[account.outcome] ?? ["Not evaluated", "This could not be evaluated. This is not an all-clear"];
   return h("article", { class: `card ${fine ? "silent" : "warning"}` },
@@ -91,6 +103,7 @@ function silence(told, account, setup, acts) {
       account.silence && h("p", {}, account.silence),
       (account.because ?? []).length > 0 && h("ul", {}, account.because.map((one) => h("li", {}, one))),
       (account.missing ?? []).length > 0 && h("p", {}, `Missing: ${account.missing.join("; ")}`)),
+    last && h("p", { class: "suggestions" }, h("button", { type: "button", onclick: () => acts.asOf(last) }, `Evaluate as of the last result, ${written(last)}`)),
     h("div", { class: "foot" }, why(account.ruleIds ?? [], told, setup, acts)));
 }
 

@@ -49,8 +49,15 @@ const HAPPENED = {
   signed: () => desk.signed.length && !desk.basket.length,
 };
 let done = 0;
+let taken = false; // whether a step was taken with its button
 
-export const restart = () => (done = 0);
+export function restart() {
+  done = 0;
+  taken = false;
+}
+
+// Which step of how many is next while the guide is under way, or null: a chart is open from the start.
+export const underWay = () => ((taken || done > 1) && done < STEPS.length ? { step: done + 1, of: STEPS.length } : null);
 
 // `acted` receives the step that was taken, when it is over.
 export function guideOf(acted) {
@@ -63,6 +70,7 @@ export function guideOf(acted) {
         "aria-current": next ? "step" : null, onclick: async () => {
           if (!ready) return;
           if (index === 0) restart();
+          taken = true;
           await act();
           acted(name);
         } }, index < done ? "✓ " : `${index + 1} `, title),

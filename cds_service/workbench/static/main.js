@@ -9,7 +9,7 @@ import {
   openStory, remove, restore, signAnyway, signChecked, stopAsking, stopOpening, wrote,
 } from "./desk.js";
 import { at, h, say, show } from "./dom.js";
-import { guideOf, restart } from "./guide.js";
+import { guideOf, restart, underWay } from "./guide.js";
 import { basketOf, blankOrder } from "./orders.js";
 import { chooserOf } from "./patients.js";
 import { isEdited } from "./request.js";
@@ -79,6 +79,7 @@ function openWanted() {
 const acts = {
   editing: new Set(), // the drafts whose fields are open
   explained: false, // whether the reasons of the first card are open
+  alone: false, // whether the guide was let go
 
   async accept(card, suggestion) {
     if ((await accept(card, suggestion)) !== null) say(`Accepted: ${suggestion.label}`);
@@ -116,6 +117,8 @@ const acts = {
     concluded(desk.basket.length, signAnyway(turn));
   },
 
+  asOf: (day) => edit({ on: day }, true),
+
   cards() {
     look("order-sign");
     at("advice").focus();
@@ -129,9 +132,19 @@ function concluded(count, signed) {
   } else if (desk.signing && desk.hook === "order-sign") at("advice").focus({ preventScroll: false });
 }
 
-const shown = { // what is in view after a step of the guide
-  treat: "orders", slip: "advice", caught: "advice", mend: "orders", signed: "chart", open: "advice",
+const EFFECTS = { // what a step of the guide changes
+  open: "#cards article", treat: "#orders .order", slip: "#cards article", caught: "#cards article", mend: "#orders .order", signed: "#orders .empty",
 };
+
+// The effect of a step is in view and marked, and the focus is on the next step.
+function stepped(name) {
+  const effect = document.querySelector(EFFECTS[name]);
+  document.querySelector(".lit")?.classList.remove("lit");
+  effect?.classList.add("lit");
+  effect?.scrollIntoView({ block: "start" });
+  const next = document.querySelector("#steps .next button");
+  (next ?? at("tour")).focus({ preventScroll: true });
+}
 
 // --- showing -------------------------------------------------------------------------------------
 
@@ -170,8 +183,18 @@ function showAsOf() {
 }
 
 function showSteps() {
-  at("tour").hidden = !desk.setup.desk.tour;
-  show(at("steps"), guideOf((name) => at(shown[name]).scrollIntoView({ block: "start" })));
+  const tour = at("tour");
+  tour.hidden = !desk.setup.desk.tour;
+  show(at("steps"), guideOf(stepped));
+  const now = underWay();
+  tour.classList.toggle("under-way", Boolean(now) && !acts.alone);
+  at("step-of").textContent = now ? `Step ${now.step} of ${now.of}` : "";
+}
+
+function leaveGuide() {
+  acts.alone = true;
+  showSteps();
+  document.querySelector("#steps .next button")?.focus();
 }
 
 function showAdvice() {
@@ -263,6 +286,12 @@ function showElsewhere() {
 async function begin() {
   const words = kept() ? "" : new URLSearchParams(location.search).get("find");
   at("what-if-fold").open = matchMedia("(min-width: 48rem)").matches;
+  at("leave").addEventListener("click", leaveGuide);
+  // What is scrolled to comes to lie below the guide.
+  new ResizeObserver(() => {
+    const height = at("tour").classList.contains("under-way") ? at("tour").offsetHeight : 0;
+    document.documentElement.style.setProperty("--guide", `${height}px`);
+  }).observe(at("tour"));
   onExchange(() => showTalk(at("talk-body")));
   show(at("choose"), h("p", { class: "empty" }, "Loading …"));
   showTalk(at("talk-body"));

@@ -4,6 +4,7 @@ import { field, h, say } from "./dom.js";
 import { nameOf, patientsIn, text as textOf } from "./read.js";
 
 let another = null; // made once: what was written in it stays
+let zone = null; // the place for files, which opens what is dropped anywhere
 
 // The first stories are where to begin, and say what is to be seen there. Only those that the demo has are shown.
 export function chooserOf({ samples, setup, story: chosen, opening, refusal, oddities, loaded }, acts, linked) {
@@ -22,42 +23,65 @@ export function chooserOf({ samples, setup, story: chosen, opening, refusal, odd
     oddities.length > 0 && h("div", { class: "refused", role: "alert" }, h("ul", {}, oddities.map((one) => h("li", {}, one)))),
     refusal && h("p", { class: "error", role: "alert" }, refusal.text, " ",
       refusal.again && h("button", { type: "button", class: "small", onclick: refusal.again }, "Try again")),
-    another ??= h("details", { open: told.length === 0 }, h("summary", {}, "Another patient …"), ownPatient(setup.demo, acts)),
+    zone ??= dropZone((text) => another.take(text)),
+    (another ??= ownPatient(setup.demo, acts, told.length === 0)).place,
   ];
 }
 
-function ownPatient(demo, acts) {
+// A file can be dropped anywhere on the page, as there is nothing else to do with one.
+function dropZone(take) {
+  const read = async (file) => file && take(await file.text());
+  const file = h("input", { type: "file", class: "quiet", accept: ".json,.ndjson,application/json,application/fhir+json,application/fhir+ndjson",
+    onchange: async () => {
+      await read(file.files[0]);
+      file.value = ""; // the same file can be chosen again
+    } });
+  const place = h("label", { class: "drop" }, h("strong", {}, "Your own record"), h("span", {}, "Drop a file here, or choose one: a Bundle, resources, NDJSON"), file);
+  const over = (event) => event.dataTransfer?.types.includes("Files");
+  const lit = (on) => place.classList.toggle("over", on);
+  addEventListener("dragover", (event) => {
+    if (!over(event)) return;
+    event.preventDefault();
+    lit(true);
+  });
+  addEventListener("dragleave", (event) => event.relatedTarget || lit(false));
+  addEventListener("drop", (event) => {
+    if (!over(event)) return;
+    event.preventDefault();
+    lit(false);
+    read(event.dataTransfer.files[0]);
+  });
+  return place;
+}
+
+// `take(text)` opens a record, or shows its patients if there are several.
+function ownPatient(demo, acts, open) {
   const text = h("textarea", { rows: "5", spellcheck: "false", placeholder: '{"resourceType": "Bundle", …}' });
-  const take = async (file) => {
-    if (!file) return;
-    text.value = await file.text();
-    opened();
-  };
   // Of several patients one is chosen first.
   const choice = h("div", { class: "stories", role: "group", "aria-label": "Patients in this record" });
   const opened = () => {
     const patients = patientsIn(text.value);
     choice.replaceChildren(...(patients.length > 1 ? patients.map((one) =>
       h("button", { type: "button", class: "story", onclick: () => acts.pasted(text.value, textOf(one.id)) }, `${nameOf(one)} (${textOf(one.id)})`)) : []));
-    if (patients.length > 1) say(`${patients.length} patients in this record: choose one.`);
-    else acts.pasted(text.value);
+    if (patients.length > 1) {
+      say(`${patients.length} patients in this record: choose one.`);
+      place.open = true;
+      choice.scrollIntoView({ block: "nearest" });
+    } else acts.pasted(text.value);
   };
-  const file = h("input", { type: "file", accept: ".json,.ndjson,application/json,application/fhir+json,application/fhir+ndjson", onchange: () => take(file.files[0]) });
-  const drop = field("A FHIR Bundle, resources (NDJSON) or a CDS Hooks request: paste or drop it here", text);
-  drop.addEventListener("dragover", (event) => event.preventDefault());
-  drop.addEventListener("drop", (event) => {
-    if (!event.dataTransfer.files.length) return;
-    event.preventDefault();
-    take(event.dataTransfer.files[0]);
-  });
+  const drop = field("A FHIR Bundle, resources (NDJSON) or a CDS Hooks request: paste it here", text);
   const server = h("input", { type: "url", placeholder: "http://127.0.0.1:8090/fhir", autocomplete: "off", required: true });
   const id = h("input", { type: "text", autocomplete: "off", spellcheck: "false", required: true });
-  return h("div", { class: "own" }, drop, field("or choose a file", file),
+  const place = h("details", { open }, h("summary", {}, "Another patient …"), h("div", { class: "own" }, drop,
     h("button", { type: "button", onclick: opened }, "Open it"), choice,
     demo && h("form", { class: "server", onsubmit: (event) => {
       event.preventDefault();
       acts.fromServer(server.value.trim(), id.value.trim());
     } },
     field("FHIR server, read by the service", server, "Any on this machine; others must be listed in CDS_FHIR_SERVERS."),
-    field("Patient id", id), h("button", { type: "submit" }, "Open the chart")));
+    field("Patient id", id), h("button", { type: "submit" }, "Open the chart"))));
+  return { place, take(written) {
+    text.value = written;
+    opened();
+  } };
 }

@@ -12,6 +12,10 @@ const bundle = (of) => ({
 const dated = (one) =>
   text(one.effectiveDateTime) || text(one.effectiveInstant) || text(object(one.effectivePeriod).end) || text(object(one.effectivePeriod).start);
 
+// The day of the last result that a request has, or "".
+export const lastDay = (prefetch) =>
+  Object.values(object(prefetch)).flatMap(resources).map((one) => dated(one).slice(0, 10)).filter(isDay).sort().at(-1) ?? "";
+
 const addressOf = (one) => `${one.resourceType}/${one.id || "(no id)"}`;
 
 // The part of an Observation that a control is bound to: the component or the whole that has one of
