@@ -18,7 +18,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test prove mutants records test-servers engines fuzz check format docs site coverage bench profile lock clean release advisories
+.PHONY: help demo install test prove mutants records test-servers engines fuzz check format docs site coverage load bench profile lock clean release advisories
 
 help:
 	@echo "make demo         the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
@@ -34,6 +34,7 @@ help:
 	@echo "make docs         rewrite the generated documents"
 	@echo "make site         one site of all documents, in build/site"
 	@echo "make coverage     which branches the tests reach, and whether that is enough"
+	@echo "make load         more calls than it can answer, one client next to a flood, the dearest bodies; four minutes"
 	@echo "make bench        this service compared with an earlier build and its peers, and which goals are met"
 	@echo "make profile      where the time of a call goes, part by part"
 	@echo "make install      only set up $(VENV), with the development tools"
@@ -117,6 +118,9 @@ coverage: $(VENV)/.dev
 	$(RUN)/coverage run -m pytest -n auto --dist worksteal --quiet -m "not long and not sampled" $(COVERED) $(ARGS)
 	$(RUN)/coverage combine --quiet
 	$(RUN)/coverage report
+
+load: $(VENV)/.dev
+	$(RUN)/python tests/load/run.py
 
 bench: $(VENV)/.dev
 	$(RUN)/python bench/run.py $(ARGS)

@@ -68,6 +68,7 @@ class Settings(Struct, frozen=True):
     clients_file: Path | None = None
     calls_per_minute: int = 6_000
     fhir_at_once: int = 32
+    feedback_bytes: int = 20_000_000
     queue: float = 0.15
     max_header_bytes: int = 32_768
     max_nesting: int = 64
@@ -436,6 +437,13 @@ SETTINGS: Mapping[str, Setting] = {
         "`32`",
         "Queries of one client to FHIR servers that one worker process runs at once; one more"
         " waits, within the deadline. In open mode all callers share them.",
+    ),
+    "CDS_FEEDBACK_BYTES_PER_HOUR": Setting(
+        "feedback_bytes",
+        _whole_number(100_000, 1_000_000_000),
+        "`20000000`",
+        "Bytes of feedback that one worker process takes of one client in an hour; more gets 429"
+        " with `Retry-After`. In open mode each address is a client.",
     ),
     "CDS_QUEUE_MS": Setting(
         "queue",

@@ -28,6 +28,10 @@ from cds_service.errors import BadRequest
 
 #: Items of one batch: far more than a client collects, few enough to be stored at once.
 MOST_ITEMS = 1000
+#: Suggestions, reasons and answers of one item, and its bytes: a card offers a few, and a comment
+#: is a few sentences.
+MOST_INSIDE = 50
+LARGEST_ITEM = 20_000
 LONGEST_NAME = 255
 
 
@@ -134,6 +138,8 @@ def parse_feedback(body: bytes) -> tuple[Feedback, ...]:
 
 
 def _item(raw: Raw, at: str) -> Feedback:
+    if len(bytes(raw)) > LARGEST_ITEM:
+        raise _bad(f"is larger than {LARGEST_ITEM} bytes", at, "too-long")
     try:
         sent = _decode_item(raw)
         overrides = _overrides(sent, at)
@@ -146,21 +152,38 @@ def _item(raw: Raw, at: str) -> Feedback:
 
     card = _name(sent.card, f"{at}.card")
     outcome = _outcome(sent, at)
+    reasons = _reasons(overrides, found)
+    _check_counts(sent, overrides, reasons, at)
     accepted = tuple(
         _name(one.id, f"{at}.acceptedSuggestions[{index}].id")
         for index, one in enumerate(sent.accepted_suggestions or ())
     )
-    kept = [one for one in found if one]
-    extension = msgspec.json.encode(kept[0] if len(kept) == 1 else kept).decode() if kept else ""
     return Feedback(
         card,
         outcome,
         _moment(sent.outcome_timestamp, f"{at}.outcomeTimestamp"),
         tuple(dict.fromkeys(accepted)),
-        tuple(dict.fromkeys(_reasons(overrides, found))),
+        tuple(dict.fromkeys(reasons)),
         "\n".join(_clean(one.user_comment) for one in overrides if one.user_comment),
-        extension,
+        _as_sent(found),
     )
+
+
+def _as_sent(extensions: Sequence[Any]) -> str:
+    kept = [one for one in extensions if one]
+    return msgspec.json.encode(kept[0] if len(kept) == 1 else kept).decode() if kept else ""
+
+
+def _check_counts(
+    sent: _SentItem, overrides: Sequence[_SentOverride], reasons: Sequence[Reason], at: str
+) -> None:
+    for inside, name in (
+        (sent.accepted_suggestions or (), "acceptedSuggestions"),
+        (overrides, "overrideReasons"),
+        (reasons, "overrideReasons"),
+    ):
+        if len(inside) > MOST_INSIDE:
+            raise _bad(f"must hold at most {MOST_INSIDE}", f"{at}.{name}", "too-long")
 
 
 def _outcome(sent: _SentItem, at: str) -> Literal["accepted", "overridden"]:

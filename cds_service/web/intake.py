@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import ceil
 from queue import Empty
+from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from cds_service.cdshooks.request import Limits
-from cds_service.errors import BadRequest, Busy, TooLarge, UnsupportedMediaType
+from cds_service.errors import BadRequest, Busy, TooLarge, TooManyCalls, UnsupportedMediaType
 from cds_service.web.waiting import places
 
 if TYPE_CHECKING:
@@ -86,6 +89,31 @@ def json_body(environ: WSGIEnvironment, limit: int) -> bytes:
     return body.removeprefix(codecs.BOM_UTF8)
 
 
+class Allowance:
+    """Lets each client send so many bytes at once, and then as many as an hour has made room for.
+    Each worker process counts separately."""
+
+    def __init__(self, per_hour: int, clock: Callable[[], float] = monotonic) -> None:
+        self._most, self._clock = per_hour, clock
+        self._lock = Lock()
+        self._used: dict[str, tuple[float, float]] = {}
+
+    def take(self, client: str, count: int) -> None:
+        """Refuses (`TooManyCalls`) what is too much, and does not count it."""
+        with self._lock:
+            now = self._clock()
+            used, at = self._used.get(client, (0.0, now))
+            used = max(0.0, used - (now - at) * self._most / 3600)
+            if used and used + count > self._most:  # the first may be as large as a body
+                wait = min(used, used + count - self._most) * 3600 / self._most
+                raise TooManyCalls(ceil(wait), client)
+            if len(self._used) >= _MOST_CLIENTS:
+                self._used.clear()
+            self._used[client] = used + count, now
+
+
+#: In open mode every address is a client.
+_MOST_CLIENTS = 10_000
 #: So much is read of what a caller says of its languages.
 _LONGEST_HEADER = 200
 

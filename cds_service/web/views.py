@@ -41,7 +41,7 @@ from cds_service.trust.callers import calls_itself
 from cds_service.web import accounts
 from cds_service.web.accounts import Accounts, Arrival
 from cds_service.web.edge import Answered, Edge, is_for_us
-from cds_service.web.intake import accepted_language, json_body, limits_of
+from cds_service.web.intake import Allowance, accepted_language, json_body, limits_of
 from cds_service.web.waiting import Pulse, Turns
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class Views:
         self._consult = consult
         self._connect = connect
         self._turns = turns
+        self._feedback_of = Allowance(settings.feedback_bytes)
         self._pulse = Pulse(oldest=settings.queue)
         self._today = today
         self._store = store
@@ -242,7 +243,11 @@ class Views:
         if self._store is None:
             raise NotFound("Feedback is not accepted: this service keeps nothing.")
         try:
-            items = parse_feedback(json_body(request.environ, self._settings.max_body_bytes))
+            body = json_body(request.environ, self._settings.max_body_bytes)
+            client = caller.name or request.environ.get("REMOTE_ADDR", "")
+            self._feedback_of.take(client, len(body))
+            with self._turns.of(client):
+                items = parse_feedback(body)
             stored = self._store.record_feedback(service.id, caller.name or None, items)
         except ServiceError as error:
             accounts.feedback_refused(service, started, error)

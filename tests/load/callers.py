@@ -72,7 +72,8 @@ class Callers:
         self.came = []
         while True:
             now = perf_counter() - began
-            if now > seconds + patience or (now > seconds and self._idle()):
+            over = number and now > seconds
+            if now > seconds + patience or (over and self._idle()):
                 return self.came
             for _ in range(_SENT_AT_ONCE):
                 if number >= min(now, seconds) * per_second:

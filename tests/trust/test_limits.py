@@ -390,6 +390,7 @@ def test_the_settings_reach_where_they_hold(more: int, status: int) -> None:
         ("CDS_MAX_NESTING", 16, 500),
         ("CDS_MAX_ENTRIES", 100, 1_000_000),
         ("CDS_MAX_DRAFTS", 10, 10_000),
+        ("CDS_FEEDBACK_BYTES_PER_HOUR", 100_000, 1_000_000_000),
         ("CDS_MAX_DRAFT_BYTES", 10_000, 1_000_000_000),
         ("CDS_MAX_TEXT", 512, 100_000),
     ],

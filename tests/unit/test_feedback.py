@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.cdshooks.feedback import LONGEST_NAME, MOST_ITEMS, Reason, parse_feedback
+from cds_service.cdshooks.feedback import (
+    LARGEST_ITEM,
+    LONGEST_NAME,
+    MOST_INSIDE,
+    MOST_ITEMS,
+    Reason,
+    parse_feedback,
+)
 from cds_service.errors import BadRequest
 
 ITEM = {"card": "c", "outcome": "overridden", "outcomeTimestamp": "2026-01-15T09:30:00Z"}
@@ -35,6 +42,33 @@ def test_a_name_as_long_as_it_may_be_and_longer() -> None:
     assert parsed({**ITEM, "card": "c" * LONGEST_NAME})
     body = json.dumps({"feedback": [{**ITEM, "card": "c" * (LONGEST_NAME + 1)}]}).encode()
     assert refused(body).expression == "feedback[0].card"
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_as_much_inside_an_item_as_there_may_be_and_more(more: int) -> None:
+    count = MOST_INSIDE + more
+    accepted = {
+        "outcome": "accepted",
+        "acceptedSuggestions": [{"id": f"{n}"} for n in range(count)],
+    }
+    reasons = {"overrideReasons": [{"code": f"{n}"} for n in range(count)]}
+    one_reason = {
+        "overrideReason": {"reason": {"coding": [{"code": f"{n}"} for n in range(count)]}}
+    }
+    empty = len(json.dumps({**ITEM, "x": ""}))
+    large = {"x": "x" * (LARGEST_ITEM + more - empty)}
+    for change, at in (
+        (accepted, ".acceptedSuggestions"),
+        (reasons, ".overrideReasons"),
+        (one_reason, ".overrideReasons"),
+        (large, ""),
+    ):
+        body = json.dumps({"feedback": [{**ITEM, **change}]}).encode()
+        if more > 0:
+            error = refused(body)
+            assert (error.expression, error.issue) == (f"feedback[0]{at}", "too-long")
+        else:
+            assert len(parse_feedback(body)) == 1
 
 
 @pytest.mark.parametrize(

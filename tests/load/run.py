@@ -1,0 +1,104 @@
+"""`make load`: overload, fairness and the search for the dearest body, with the milliseconds.
+
+Everything runs on this machine, bounded in time, and what is judged is counted: it ends with 1
+where a call was lost, a client went unanswered or a body was over the budget.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+HERE = Path(__file__).parent
+for folder in ("functional", "hostile", "conformance", "load"):
+    sys.path.insert(0, str(HERE.parent / folder))
+sys.path.insert(0, str(HERE.parents[1]))
+
+import worst_bodies
+from callers import Callers, Came, request_of
+from served import running
+from test_overload import SERVICE, orders
+
+SECONDS = 60.0
+CONNECTIONS = 1_500
+
+
+def shown(name: str, came: Sequence[Came]) -> Counter[int]:
+    """Prints how long the answers took, by status, and returns how many there were."""
+    for status in sorted({one.status for one in came}):
+        took = sorted(one.s * 1000 for one in came if one.status == status)
+        half, most = took[len(took) // 2], took[int(len(took) * 0.99)]
+        print(f"  {name:16} {status}: {len(took):6}, median {half:5.0f} ms, p99 {most:5.0f} ms")
+    return Counter(one.status for one in came)
+
+
+def memory(process: int) -> int:
+    """The most that a worker has held, in MB."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    lines = [Path(f"/proc/{one}/status").read_text() for one in children]
+    return max(int(one.partition("VmHWM:")[2].split()[0]) for one in lines) // 1024
+
+
+def overload() -> bool:
+    call = request_of(SERVICE, orders(12))
+    with running() as (process, port):
+        alone = Callers(port, 1)
+        for _ in range(10):  # the first calls of a worker are slower
+            alone.call(lambda number: call, 1_000.0, 0.001, 30.0)
+        took = sorted(
+            one.s
+            for _ in range(40)
+            for one in alone.call(lambda number: call, 1_000.0, 0.001, 30.0)
+        )
+        capacity = 1 / took[len(took) // 2]
+        alone.close()
+        callers = Callers(port, CONNECTIONS)
+        print(f"{CONNECTIONS} connections, 3 times the load that one worker carries"
+              f" ({capacity:.0f} calls a second) for {SECONDS:.0f} s")  # fmt: skip
+        statuses = shown("answered", callers.call(lambda number: call, 3 * capacity, SECONDS, 30.0))
+        later = Callers(port, 1)
+        after = later.call(lambda number: call, 1_000.0, 0.001, 30.0)
+        shown("the next call", after)
+        print(f"  memory of the worker at most {memory(process.pid)} MB")
+        for one in (callers, later):
+            one.close()
+    return statuses.keys() <= {200, 503} and [one.status for one in after] == [200]
+
+
+def fairness() -> bool:
+    dear, one = request_of(SERVICE, orders(12)), request_of(SERVICE, orders(1))
+    with running() as (_, port):
+        many, few = Callers(port, 300, "127.0.0.2"), Callers(port, 20, "127.0.0.3")
+        print("A client at ten times its share, and another next to it")
+        shown("alone", few.call(lambda number: one, 10.0, SECONDS / 6, 30.0))
+        flood = threading.Thread(target=many.call, args=(lambda number: dear, 300.0, SECONDS / 3))
+        flood.start()
+        beside = shown("beside", few.call(lambda number: one, 10.0, SECONDS / 3, 30.0))
+        flood.join()
+        shown("the first", many.came)
+        for callers in (many, few):
+            callers.close()
+    return beside[200] > 0.9 * beside.total()
+
+
+def bodies() -> bool:
+    print(f"The dearest bodies found in {SECONDS:.0f} s")
+    found = sorted(worst_bodies.searched(SECONDS, 1), key=lambda one: -one[1].calls)
+    for shape, cost in found[:5]:
+        print(f"  {cost.calls:9} calls, {cost.cpu_s:5.2f} s, {cost.peak / 1e6:5.1f} MB,"
+              f" answer {cost.answer / 1e3:5.1f} kB: {shape}")  # fmt: skip
+    return all(
+        cost.calls < worst_bodies.MOST_CALLS
+        and cost.peak < worst_bodies.MOST_BYTES
+        and cost.answer <= worst_bodies.LARGEST
+        for _, cost in found
+    )
+
+
+if __name__ == "__main__":
+    held = [overload(), fairness(), bodies()]
+    print("held" if all(held) else "broken")
+    sys.exit(not all(held))
