@@ -237,7 +237,7 @@ TOO_MUCH = {"ORD-03", "ORD-04"}
 TOO_LITTLE = {"ORD-07", "ORD-07.tenth", "ORD-07.published", "ORD-16"}
 
 
-def as_fhir(order: Ordered) -> Json:
+def as_fhir(order: Ordered, **beside: Any) -> Json:
     repeat: Json = {"count": 1}
     if order.timed.days:
         repeat = {
@@ -258,6 +258,7 @@ def as_fhir(order: Ordered) -> Json:
         "timing": {"repeat": repeat},
         "route": {"coding": [coding]},
         "doseAndRate": [{"doseQuantity": {"system": "http://unitsofmeasure.org", **dose}}],
+        **beside,
     }
     sent: Json = loose.decode(json.dumps({"dosageInstruction": [line]}).encode())
     return sent
@@ -267,13 +268,14 @@ def birth(order: Ordered) -> date:
     return ON - timedelta(20) if order.age is None else months_old(order.age)
 
 
-def said_of(order: Ordered) -> dict[str, str]:
-    """The cards about the order, each with its indicator."""
+def said_of(order: Ordered, kind: str = "drug", **beside: Any) -> dict[str, str]:
+    """The cards about the order, each with its indicator; ``beside`` is more of its line."""
     drug = order.way.drug
     draft = a_draft(
-        *read_dosages(as_fhir(order)),
+        *read_dosages(as_fhir(order, **beside)),
         code=drug if drug.code else None,
         text=drug.display,
+        kind=kind,
     )
     seen = see_orders(STATES[order.state](birth=birth(order)), draft, *levels_drafted())
     return {
@@ -356,6 +358,61 @@ def assert_the_promises(order: Ordered, said: dict[str, str]) -> None:
         assert said.get("ORD-02") == "critical", order
 
 
+# --- what is written next to the structure -------------------------------------------------------
+
+HOW_OFTEN = {
+    (3, 1, "d"): "three times daily", (2, 1, "d"): "twice daily", (1, 1, "d"): "once daily",
+    (1, 2, "d"): "every other day", (3, 1, "wk"): "three times a week",
+    (2, 1, "wk"): "twice a week", (1, 1, "wk"): "once a week", (1, 2, "wk"): "every 2 weeks",
+    (1, 1, "mo"): "once a month", (1, 2, "mo"): "every 2 months", (1, 3, "mo"): "every 3 months",
+    (1, 0, ""): "",
+}  # fmt: skip
+BY_WHAT_WAY = {
+    "oral": "by mouth", "sublingual": "under the tongue", "muscle": "into the muscle",
+    "skin": "under the skin",
+}  # fmt: skip
+
+
+def in_words(order: Ordered, times: int = 1) -> str:
+    """What the structure says, for people; ``times`` the dose."""
+    lasting = f"for {order.lasting} days" if order.lasting is not None else ""
+    parts = (
+        f"{order.dose * times} micrograms", BY_WHAT_WAY[order.way.name],
+        HOW_OFTEN[tuple(order.timed)], lasting,
+    )  # fmt: skip
+    return " ".join(one for one in parts if one)
+
+
+def others(said: dict[str, str]) -> dict[str, str]:
+    return {card: indicator for card, indicator in said.items() if card != "ORD-09"}
+
+
+def check_beside(order: Ordered) -> None:
+    """Words that say the same change nothing; words that say another dose or rhythm are asked
+    about and hide nothing of what the structure gets; "as needed" and "do not give" are asked
+    about, and hide nothing that is too much or goes the wrong way."""
+    plain = said_of(order)
+    assert said_of(order, text=in_words(order)) == plain, (order, in_words(order))
+    wrong = [in_words(order, 10)]
+    if order.timed.days:
+        rhythm = "once a week" if order.timed.unit == "d" else "every day"
+        wrong.append(f"{order.dose} micrograms {rhythm}")
+    for text in wrong:
+        said = said_of(order, text=text)
+        assert said.get("ORD-09") == "warning", (order, text, said)
+        assert others(said) == others(plain), (order, text)
+    pressing = order.state in ("severe", "signs", "borderline")
+    for needed in ({"asNeededBoolean": True}, {"text": f"{in_words(order)} as needed"}):
+        said = said_of(order, **needed)
+        assert said.get("ORD-09") == ("warning" if pressing else "info"), (order, needed, said)
+        # how much it gives in all is not known, what it may give at most is
+        assert set(said) & TOO_MUCH == set(plain) & TOO_MUCH, (order, needed)
+        assert said.get("ORD-02") == plain.get("ORD-02"), (order, needed)
+    forbidden = said_of(order, kind="prohibition")
+    grave = "warning" if order.state in DEFICIENT else "info"
+    assert forbidden == {"ORD-09": grave}, (order, forbidden)
+
+
 # --- the tests --------------------------------------------------------------------------------
 
 
@@ -386,6 +443,19 @@ def test_a_sample_of_the_orders_is_judged_as_calculated_here(part: int) -> None:
 def test_every_order_is_judged_as_calculated_here(part: int) -> None:
     for order in ALL[part::32]:
         check(order)
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_words_needs_and_prohibitions_beside_a_sample_of_the_orders(part: int) -> None:
+    for order in chosen(ALL[part::8], SAMPLE // 40, str(part)):
+        check_beside(order)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(32))
+def test_words_needs_and_prohibitions_beside_every_order(part: int) -> None:
+    for order in ALL[part::32]:
+        check_beside(order)
 
 
 @pytest.mark.parametrize("place", range(len(PUBLISHED)))

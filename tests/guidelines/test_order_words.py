@@ -184,6 +184,24 @@ def test_a_length_in_words_is_held_against_that_of_the_structure(
     assert contradicts(see_orders(a_record(), an_injection(line))) is expected
 
 
+@pytest.mark.parametrize(
+    ("text", "differs"),
+    [
+        ("1000 micrograms by mouth daily", True), ("1 mg once daily", True),
+        ("0.1 mL (100 micrograms) of the 1000 microgram solution", False),
+        ("100 micrograms from an ampoule of 1000 micrograms", False),
+        ("100 micrograms (1 mg/mL)", False), ("100 micrograms", False),
+    ],
+)  # fmt: skip
+def test_the_strength_of_the_product_is_no_excuse_for_a_tenfold_dose(
+    text: str, *, differs: bool
+) -> None:
+    draft = a_draft(structs.replace(a_dosage(100), text=text))
+    card = see_orders(a_record(), draft)
+    words = card.shows("ORD-09") and card.outcome("ORD-09").indicator == "warning"
+    assert words is differs
+
+
 NEEDED = (
     "prn", "P.R.N.", "1 mg IM if needed", "bei Bedarf", "si besoin", "si es necesario",
     "al bisogno", "se necessário", "zo nodig", "vid behov", "ved behov", "tarvittaessa",

@@ -347,34 +347,47 @@ def _in_words(
 ) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
     """What the words say otherwise than the structure, and that they say "as needed"."""
     texts = (*(words for sent in dosages for words in (sent.text, *sent.beside)), *notes)
-    differ = (*_differ_in_dose(lines, dosages, drug), *_differ_over_time(lines, texts, drug, g))
+    differ = (*_differ_in_dose(lines, dosages, drug, g), *_differ_over_time(lines, texts, drug, g))
     needed = [one for one in texts if stated_in(one, g).as_needed]
     return differ, tuple([say(Doubts.as_needed_in_words, words=one) for one in needed])
 
 
 def _differ_in_dose(
-    lines: Sequence[Line], dosages: Sequence[DraftDosage], drug: Drug
+    lines: Sequence[Line], dosages: Sequence[DraftDosage], drug: Drug, g: Guideline
 ) -> Iterator[Message]:
     for line, sent in zip(lines, dosages, strict=True):
-        differ = _differs(line, sent, drug)
+        differ = _differs(line, sent, drug, g)
         if differ is not None:
             yield differ
 
 
-def _differs(line: Line, sent: DraftDosage, drug: Drug) -> Message | None:
-    """That the words of a line state a dose, and none that it has."""
+def _differs(line: Line, sent: DraftDosage, drug: Drug, g: Guideline) -> Message | None:
+    """That the words of a line state a dose, and none that it has. What a tablet or a millilitre
+    has is the product's strength where the words speak of one."""
     if line.high is None:
         return None
-    stated = {line.low, line.high, line.day, line.average_high, drug.per_unit, drug.per_ml}
+    stated = {line.low, line.high, line.day, line.average_high}
+    strengths = {drug.per_unit, drug.per_ml}
     for amount, _ in sent.maxima:
         if amount.unit in UNITS:
             stated.add(convert(Quantity(amount.value, amount.unit, amount.written), "ug"))
     for words in (sent.text, *sent.beside):
+        known = stated | strengths if _speaks_of_a_product(words, g) else stated
         for found in _STATED(words):
             readings = {mass for one in _readings(found[1]) if (mass := _micrograms(one, found[2]))}
-            if readings and readings.isdisjoint(stated):
+            if readings and readings.isdisjoint(known):
                 return say(Doubts.words_differ, words=words, dose=shown_dose(line.high))
     return None
+
+
+def _speaks_of_a_product(words: str, g: Guideline) -> bool:
+    """Whether words name a form or a volume, so that a mass in them may be its strength."""
+    forms = g.file.names.forms
+    pieces = (forms.tablet, forms.drop, forms.spray, forms.ampoule, forms.liquid, _VOLUMES)
+    return any(has_phrase(words, one) for one in pieces)
+
+
+_VOLUMES = ("ml", "cc", "millilitre", "millilitres", "milliliter", "milliliters")
 
 
 def _differ_over_time(
