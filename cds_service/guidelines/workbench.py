@@ -125,12 +125,23 @@ class Band(Struct, frozen=True, omit_defaults=True, rename={"at_least": "from"})
     below: Decimal | None = None
 
 
+class Curve(Struct, frozen=True):
+    """A published course of growth: the value on each day, under a short ``label``."""
+
+    label: str
+    points: tuple[tuple[date, Decimal], ...]
+
+
 class Plot(Struct, frozen=True):
+    """``curves`` are behind the points, the lowest first, and come from ``source``."""
+
     key: str
     name: str
     unit: str
     points: tuple[Point, ...]
     bands: tuple[Band, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    source: str = ""
 
 
 class ChartList(Struct, frozen=True, rename="camel"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -251,6 +251,33 @@ def test_a_converted_result_is_told_with_value_unit_date_and_place() -> None:
     (point,) = told["chart"]["plots"][0]["points"]
     assert 142 < point["value"] < 143
     assert point["sent"] == "105 pmol/L"
+
+
+def test_a_weight_is_shown_on_the_growth_curves_of_the_child() -> None:
+    request = json.loads((STORY / "request.json").read_bytes())
+    child = request["prefetch"]["patient"]
+    assert child["gender"] == "female"
+
+    def weights(**changes: Any) -> Any:
+        child.update(changes)
+        plots = explained(json.dumps(request).encode())["chart"]["plots"]
+        return next(one for one in plots if one["key"] == "weight")
+
+    shown = weights()
+    assert "WHO" in shown["source"]
+    assert [one["label"] for one in shown["curves"]] == ["-3", "-2", "0", "+2", "+3"]
+    # As WHO's tables have them: the median of girls at birth and at 12 months.
+    median = dict(shown["curves"][2]["points"])
+    assert median[child["birthDate"]] == 3.23
+    year = date.fromisoformat(child["birthDate"]) + timedelta(days=365)
+    assert median[year.isoformat()] == 8.95
+    for curve in shown["curves"]:
+        days = [day for day, _ in curve["points"]]
+        assert days == sorted(days)
+    boys = weights(gender="male")
+    assert dict(boys["curves"][2]["points"])[child["birthDate"]] == 3.35
+    assert weights(gender="unknown")["curves"] == []
+    assert weights(gender="female", birthDate=child["birthDate"][:7])["curves"] == []
 
 
 def test_what_was_missing_is_told() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -62,6 +62,19 @@ def _standard() -> _Standard:
 def curves(sex: Sex = "") -> tuple[Curves, ...]:
     """The curves of a sex, or of both: months to the weights at each deviation, in kg."""
     return _standard().of(sex)
+
+
+def lines_for(birth: date, sex: Sex) -> dict[Decimal, tuple[tuple[date, Decimal], ...]]:
+    """For each deviation of the table the weight at each of its months, on the day on which a child
+    reaches it; nothing where the sex, and so the curve, is not known."""
+    if not sex:
+        return {}
+    (table,) = curves(sex)
+    days = {month: birth + timedelta(days=round(int(month) * _DAYS_A_MONTH)) for month in table}
+    return {
+        deviation: tuple((days[month], weights[at]) for month, weights in table.items())
+        for at, deviation in enumerate(_standard().deviations)
+    }
 
 
 class Place(Struct, frozen=True):

@@ -9,6 +9,7 @@ from functools import cache
 from msgspec import Struct
 
 from cds_service.clinical import Code, Moment, Quantity, Record, convert
+from cds_service.guidelines.b12_under_two import growth
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.loading import FOLDER
@@ -24,6 +25,7 @@ from cds_service.guidelines.workbench import (
     Chart,
     ChartList,
     ControlUnit,
+    Curve,
     Desk,
     FirstDose,
     Mark,
@@ -78,6 +80,7 @@ class _Problem(Struct, frozen=True, forbid_unknown_fields=True):
 class _ChartWords(Struct, frozen=True, forbid_unknown_fields=True):
     level: str
     weight: str
+    growth: str
     deficient: str
     borderline: str
     feeding: str
@@ -169,6 +172,9 @@ def _coding(codes: CodeList, *, code: str = "", display: str = "") -> Code:
     return Code(row.system, row.code, row.display)
 
 
+#: The deviations whose curves are drawn, as growth charts have them.
+_DRAWN = tuple(map(Decimal, (-3, -2, 0, 2, 3)))
+
 # --- the chart ----------------------------------------------------------------------------------
 
 
@@ -210,7 +216,14 @@ def _plots(facts: Facts, record: Record, g: Guideline) -> Iterator[Plot]:
     yield Plot("b12", words.level, deficient.unit, tuple(_levels(facts)), bands)
     weights = tuple(_weights(record, g))
     if weights:
-        yield Plot("weight", words.weight, "kg", weights)
+        yield Plot(
+            "weight",
+            words.weight,
+            "kg",
+            weights,
+            curves=tuple(_growth(record)),
+            source=words.growth,
+        )
     for key, labs in facts.labs.items():
         if labs:
             points = tuple(
@@ -218,6 +231,17 @@ def _plots(facts: Facts, record: Record, g: Guideline) -> Iterator[Plot]:
             )
             name = g.file.labs.get(key, key)
             yield Plot(key, name, LAB_UNITS[key], points, tuple(_line(key, g)))
+
+
+def _growth(record: Record) -> Iterator[Curve]:
+    """The curves of a child whose day of birth and sex are known."""
+    born = record.patient.birth
+    if born is None or born.is_partial:
+        return
+    drawn = growth.lines_for(born.first, record.patient.sex)
+    for deviation in _DRAWN:
+        if deviation in drawn:
+            yield Curve(f"{deviation:+}" if deviation else "0", drawn[deviation])
 
 
 def _levels(facts: Facts) -> Iterator[Point]:

@@ -1,6 +1,6 @@
 // The chart at a glance: who, results over time, problems, treatment, feeding.
 
-import { age, written } from "./days.js";
+import { age, isDay, written } from "./days.js";
 import { h, name, outward } from "./dom.js";
 import { plot } from "./plots.js";
 import { nameOf, patientOf, text } from "./read.js";
@@ -11,6 +11,8 @@ export function chartOf({ told, request }, { loaded, samples, story }, print) {
   const patient = patientOf(request.prefetch ?? loaded.prefetch, patientId);
   const { sandbox } = samples.find((one) => one.name === story) ?? {};
   const born = text(patient?.birthDate);
+  const birthday = isDay(born) ? born.slice(0, 10) : "";
+  const grows = (one) => one.curves.length > 0 && birthday !== "";
   const [first, ...others] = chart.plots;
   return [
     h("div", { class: "who" },
@@ -22,8 +24,9 @@ export function chartOf({ told, request }, { loaded, samples, story }, print) {
         pair("Record", h("code", {}, patientId))),
       h("p", { class: "elsewhere" }, h("button", { type: "button", class: "small", id: "summary", onclick: print }, "Print on one page"), " ",
         sandbox && link(sandbox, "Open in the CDS Hooks sandbox"))),
-    first && plot(first, on, true),
-    h("div", { class: "plots" }, others.map((one) => plot(one, on, false))),
+    first && plot(first, on, true, birthday),
+    others.filter(grows).map((one) => plot(one, on, true, birthday)),
+    h("div", { class: "plots" }, others.filter((one) => !grows(one)).map((one) => plot(one, on, false))),
     h("div", { class: "lists" },
       list("Problems", chart.problems.map((one) => [one.name, [one.status, one.certainty === "confirmed" ? "" : one.certainty, written(one.day)]])),
       list("Medicines", chart.medications.map((one) => [one.name, [one.kind === "order" ? "" : one.kind, one.status, one.dose, written(one.day)]])),

@@ -234,11 +234,16 @@ function arrows(event) {
   look(next);
 }
 
-function changesOf({ changes }) {
+// What a changed fact changed: the rules that fire now, each with what it saw, and those that do not any more.
+function changesOf({ changes, answer }) {
   if (!changes) return null;
-  return h("p", { class: "changes", id: "changes" },
-    changes.come.length > 0 && h("span", {}, "Now: ", h("strong", {}, changes.come.join(", ")), ". "),
-    changes.gone.length > 0 && h("span", {}, "No longer: ", changes.gone.join(", "), "."));
+  const rows = new Map(answer.told.tables.flatMap((table) => table.rows.map((row) => [row.rule, row])));
+  return h("div", { class: "changes", id: "changes" },
+    changes.come.length > 0 && [h("p", {}, "Now:"), h("ul", {}, changes.come.map((rule) => {
+      const { condition, why } = rows.get(rule);
+      return h("li", {}, h("strong", {}, rule), ` ${condition} `, why?.length > 0 && h("span", { class: "muted" }, `Because ${why.join("; ")}.`));
+    }))],
+    changes.gone.length > 0 && h("p", {}, "No longer: ", changes.gone.join(", "), "."));
 }
 
 function bodyOf({ asking: underWay, error, answer }) {

@@ -1,14 +1,15 @@
-// A series over time as inline SVG, with the guideline's limits as bands.
+// A series over time as inline SVG, with the guideline's limits as bands and published curves behind it.
 
-import { add, between, written } from "./days.js";
-import { h, s } from "./dom.js";
+import { add, addMonths, age, between, written } from "./days.js";
+import { fresh, h, s } from "./dom.js";
 
 const shownValue = (point) => `${point.comparator}${point.value}`;
 
-export function plot({ name, unit, points, bands }, on, large) {
+// Large plots of a child whose day of birth is known, `born`, have the same axis: age.
+export function plot({ name, unit, points, bands, curves, source }, on, large, born = "") {
   const known = points.filter((one) => one.value !== null).sort((a, b) => a.day.localeCompare(b.day));
-  const [width, height] = large ? [560, 210] : [260, 104];
-  const [left, right, top, bottom] = large ? [44, 14, 14, 26] : [36, 10, 12, 20];
+  const [width, height] = large ? [560, curves.length ? 250 : 210] : [260, 104];
+  const [left, right, top, bottom] = large ? [44, 30, 14, 26] : [36, 10, 12, 20];
   const caption = h("figcaption", {}, h("strong", {}, name[0].toUpperCase() + name.slice(1)), " ",
     known.length ? latest(known, unit) : h("span", { class: "muted" }, "no result on record"));
   const figure = h("figure", { class: large ? "plot large" : "plot" }, caption);
@@ -17,12 +18,15 @@ export function plot({ name, unit, points, bands }, on, large) {
 
   const edges = bands.flatMap((one) => [one.from, one.below]).filter((one) => one !== undefined);
   const values = known.map((one) => Number(one.value));
-  const most = Math.max(...values, ...edges) * 1.15 || 1;
+  const days = [...known.map((one) => one.day), on].sort();
+  const ageAxis = large && born && born <= days[0];
+  const span = ageAxis ? Math.max(between(born, days.at(-1)), 30) : Math.max(between(days[0], days.at(-1)), 60);
+  const begin = ageAxis ? born : add(days.at(-1), -span);
+  const end = add(begin, span);
+  const behind = ageAxis ? curves.map((one) => ({ ...one, points: upTo(one.points, end) })) : [];
+  const most = Math.max(...values, ...edges, ...behind.flatMap((one) => one.points.map(([, value]) => value))) * (behind.length ? 1.04 : 1.15) || 1;
   const least = large || Math.min(...values) < most * 0.35 ? 0 : Math.min(...values, ...edges) * 0.85;
   const ys = (value) => top + (height - top - bottom) * (1 - (value - least) / (most - least));
-  const days = [...known.map((one) => one.day), on].sort();
-  const span = Math.max(between(days[0], days.at(-1)), 60);
-  const begin = add(days.at(-1), -span);
   const xs = (day) => left + 8 + ((width - left - right - 16) * between(begin, day)) / span;
 
   const drawn = [];
@@ -38,31 +42,83 @@ export function plot({ name, unit, points, bands }, on, large) {
       drawn.push(s("text", { class: "band-name", x: left + 6, y: low - 4 }, band.label));
     }
   }
+  for (const { label, points: course } of behind) {
+    const [last, value] = course.at(-1);
+    drawn.push(s("polyline", { class: label === "0" ? "curve median" : "curve", points: course.map(([day, at]) => `${xs(day)},${ys(at)}`).join(" ") }));
+    drawn.push(s("text", { class: "tick", x: xs(last) + 4, y: ys(value) + 3.5 }, label));
+  }
+  if (behind.length) drawn.push(...[0, 5, 10, 15, 20].filter((one) => one < most).map((one) => s("text", { class: "tick", x: left - 5, y: ys(one) + 3.5, "text-anchor": "end" }, String(one))));
   drawn.push(s("line", { class: "axis", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom }));
   drawn.push(s("line", { class: "today", x1: xs(on), x2: xs(on), y1: top, y2: height - bottom }));
   if (known.length > 1) {
     drawn.push(s("polyline", { class: "line", points: known.map((one) => `${xs(one.day)},${ys(one.value)}`).join(" ") }));
   }
-  for (const point of known) {
-    const title = `${shownValue(point)} ${unit} on ${point.dated || written(point.day)}${point.preliminary ? ", preliminary" : ""}`;
+  for (const [index, point] of known.entries()) {
+    const title = told(point, unit, born);
     drawn.push(s("circle", { class: point.preliminary ? "dot early" : "dot", cx: xs(point.day), cy: ys(point.value), r: large ? 5 : 3.6 },
       s("title", {}, title)));
     if (large) {
-      const end = xs(point.day) > width - 80;
-      drawn.push(s("text", { class: "value", x: xs(point.day) + (end ? -9 : 9), y: ys(point.value) - 7, "text-anchor": end ? "end" : "start" }, shownValue(point)));
+      const next = known[index + 1]; // to which it must leave room
+      const late = xs(point.day) > width - (behind.length ? 80 : 42) || (next && xs(next.day) - xs(point.day) < 50);
+      drawn.push(s("text", { class: "value", x: xs(point.day) + (late ? -9 : 9), y: ys(point.value) - 7, "text-anchor": late ? "end" : "start" }, shownValue(point)));
     }
   }
   const anchor = height - bottom + (large ? 17 : 14);
   const first = known.length ? known[0].day : on;
-  if (xs(on) - xs(first) > (large ? 120 : 90)) {
+  if (ageAxis) drawn.push(...ages(born, end).map(([day, label]) => s("text", { class: "tick", x: xs(day), y: anchor, "text-anchor": "middle" }, label)));
+  else if (xs(on) - xs(first) > (large ? 120 : 90)) {
     drawn.push(s("text", { class: "tick", x: xs(first), y: anchor, "text-anchor": "start" }, written(first)));
   }
-  drawn.push(s("text", { class: "tick", x: width - right, y: anchor, "text-anchor": "end" }, written(days.at(-1))));
+  if (!ageAxis) drawn.push(s("text", { class: "tick", x: width - right, y: anchor, "text-anchor": "end" }, written(days.at(-1))));
   const said = known.map((one) => `${shownValue(one)} ${unit} on ${written(one.day)}`).join("; ") || "no result";
   const limits = bands.map((one) => `${one.label} ${one.from === undefined ? "" : `from ${one.from} `}${one.below === undefined ? "" : `below ${one.below}`}`);
   figure.append(s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
     "aria-label": `${name}: ${said}.${limits.length ? ` Limits in ${unit}: ${limits.join(", ")}.` : ""}` }, drawn));
+  if (large && known.length > 1) figure.append(reader(name, known.map((one) => told(one, unit, born)), figure));
+  if (behind.length) figure.append(h("p", { class: "hint" }, source));
   return figure;
+}
+
+// A result in words, with the age at which it was taken.
+function told(point, unit, born) {
+  const at = born && !point.dated ? age(born, point.day) : "";
+  return `${shownValue(point)} ${unit} on ${point.dated || written(point.day)}${at && `, at ${at}`}${point.preliminary ? ", preliminary" : ""}`;
+}
+
+// Reads one result after the other: by keyboard, by touch, and of the dot that is pointed at.
+function reader(name, sentences, figure) {
+  const last = sentences.length - 1;
+  const id = fresh("reader");
+  const slider = h("input", { type: "range", id, min: "0", max: String(last), step: "1", value: String(last), "aria-label": `Results of ${name}`, "aria-valuetext": sentences[last] });
+  const output = h("output", { for: id }, sentences[last]);
+  const dots = figure.querySelectorAll(".dot");
+  const read = (index) => {
+    slider.value = String(index);
+    slider.setAttribute("aria-valuetext", sentences[index]);
+    output.textContent = sentences[index];
+    dots.forEach((dot, at) => dot.classList.toggle("read", at === index));
+  };
+  slider.addEventListener("input", () => read(Number(slider.value)));
+  dots.forEach((dot, index) => dot.addEventListener("pointerenter", () => read(index)));
+  return h("div", { class: "reader" }, slider, output);
+}
+
+// A curve up to a day, which may lie between two of its points.
+function upTo(course, end) {
+  const within = course.filter(([day]) => day <= end);
+  const next = course[within.length];
+  if (!next || !within.length) return within;
+  const [day, value] = within.at(-1);
+  const share = between(day, end) / between(day, next[0]);
+  return [...within, [end, value + (next[1] - value) * share]];
+}
+
+// Marks of the axis: not more than nine, a whole number of months apart.
+function ages(born, end) {
+  const months = Math.floor(between(born, end) / 30.4);
+  const step = [1, 2, 3, 6, 12, 24].find((one) => months / one <= 9) ?? 120;
+  return Array.from({ length: Math.floor(months / step) + 1 }, (_, index) => index * step)
+    .map((count) => [addMonths(born, count), count ? `${count} mo` : "birth"]);
 }
 
 function latest(known, unit) {
