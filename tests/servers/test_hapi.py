@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -376,3 +377,22 @@ def test_a_server_that_forgets_all_parameters_never_lends_a_child_anothers_resul
 def _forgetful(path: str) -> str:
     parts = urlsplit(path)
     return path if "_getpages" in path else f"{parts.path}?_count=50" if parts.query else path
+
+
+def test_the_exported_guideline_is_loaded_into_hapi(
+    hapi: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Every artefact is accepted, and comes back as it was sent; what lists them all comes last,
+    since a server may look for what it refers to."""
+    done = CliRunner().invoke(main, ["export", "--form", "cpg", "--to", str(tmp_path / "cpg")])
+    assert done.exit_code == 0, done.output
+    artefacts = [json.loads(file.read_bytes()) for file in sorted(tmp_path.rglob("*.json"))]
+    artefacts.sort(key=lambda one: one["resourceType"] == "ImplementationGuide")
+    assert len(artefacts) > 100
+    for one in artefacts:
+        address = f"{hapi}/{one['resourceType']}/{one['id']}"
+        sent = requests.put(address, json=one, timeout=120)
+        assert sent.status_code in (200, 201), f"{address}: {sent.text}"
+        got = requests.get(address, timeout=120).json()
+        assert {name: value for name, value in got.items() if name not in ("meta", "text")} == one
+    record_property("counted", ("exported artefacts that HAPI FHIR gave back", len(artefacts)))
