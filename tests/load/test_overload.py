@@ -90,7 +90,7 @@ def test_what_is_too_much_is_refused_and_what_was_answered_is_kept(tmp_path: Pat
 
 def test_what_waited_too_long_is_refused(tmp_path: Path) -> None:
     dear = request_of(SERVICE, orders(60))
-    with running(CDS_QUEUE_MS="50") as (_, port):
+    with running(CDS_QUEUE_MS="50", log=tmp_path / "log") as (_, port):
         callers = Callers(port, 40)
         came = callers.call(lambda number: dear, 60.0, 3.0, 60.0)
         assert Counter(one.status for one in came).keys() == {200, 503}
