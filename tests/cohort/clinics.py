@@ -79,8 +79,8 @@ def written(path: Path, lines: Iterable[str], *, end: str = "\n") -> None:
 
 def job(source: Path, out: Path, **changed: Any) -> running.Job:
     """A run on `ON` with plain ids, all types having been exported."""
-    usual: dict[str, Any] = {"plain": True, "exported": EVERY_TYPE}
-    return running.Job(str(source), str(out), ON, True, "en", **{**usual, **changed})
+    usual: dict[str, Any] = {"plain": True, "exported": EVERY_TYPE, "language": "en"}
+    return running.Job(str(source), str(out), ON, True, **{**usual, **changed})
 
 
 def ran(source: Path, out: Path, **changed: Any) -> running.Done:

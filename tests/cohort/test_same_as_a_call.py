@@ -79,6 +79,39 @@ def same_record(prefetch: Json, whole: Json) -> bool:
     return sent == asked
 
 
+def test_a_sites_limits_codes_and_language_hold_as_over_http(tmp_path: Path) -> None:
+    """Levels under a local code that its map explains, against a limit of the site's, in German."""
+    limits, codes = tmp_path / "limits.toml", tmp_path / "codes.csv"
+    limits.write_text('[limits]\nb12_deficient = { below = 290, source = "local: us" }\n')
+    codes.write_text("system,code,means\nhttp://lab.example.org,VB12,b12_level\n")
+    requests, records = {}, {}
+    for number, infant in enumerate(infants(min(sample_of(25), 400), seed=3)):
+        child = f"child-{number}"
+        request, resources = record_of(infant, child)
+        text = json.dumps(request["prefetch"]).replace(*LOCAL)
+        requests[child] = json.loads(text)
+        records[child] = json.loads(json.dumps(resources).replace(*LOCAL))
+    scattered(tmp_path / "in", records)
+    changed = {"overrides": str(limits), "code_map": str(codes), "language": "de"}
+    found = answers(ran(tmp_path / "in", tmp_path / "out", **changed))
+    http = Http(guideline_overrides=limits, code_map=codes, language="de")
+    differ = [
+        child
+        for child, prefetch in requests.items()
+        if told(found[child]) != http.answer(child, prefetch)
+    ]
+    assert not differ
+    plain = answers(ran(tmp_path / "in", tmp_path / "plain"))
+    assert any(found[child]["cards"] != plain[child]["cards"] for child in found)
+
+
+#: A level's code, and one of a laboratory's own.
+LOCAL = (
+    '"system": "http://loinc.org", "code": "2132-9"',
+    '"system": "http://lab.example.org", "code": "VB12"',
+)
+
+
 def test_generated_infants_scattered_over_files_are_answered_as_over_http(tmp_path: Path) -> None:
     """Of 10,000 in all, a part."""
     requests, records = {}, {}

@@ -137,7 +137,9 @@ class Done(Struct, frozen=True):
     cards: tuple[Path, ...]
 
 
+@cache
 def service_of(job: Job) -> Service:
+    """What answers for the children of a job, loaded once."""
     services = load_services(
         Path(job.overrides) if job.overrides else None,
         GUIDELINES,
@@ -199,16 +201,11 @@ def _judge_of(job: Job) -> Judge:
 def _split(number: int) -> int:
     bench = _bench[0]
     job, piece = bench.job, bench.plan.pieces[number]
-    kinds = frozenset().union(*(TYPES[one.kind] for one in service_of_needs(job)), {"Medication"})
+    kinds = frozenset().union(*(TYPES[one.kind] for one in service_of(job).needs), {"Medication"})
     splitter = Splitter(bench.parts, kinds, bench.plan.room, job.folder)
     split = splitter.split(Path(job.source), piece, f"piece-{number:05}")
     _write(job.folder / _name("split", number), split)
     return piece.end - piece.start
-
-
-@cache
-def service_of_needs(job: Job) -> Sequence[Any]:
-    return service_of(job).needs
 
 
 def _pair(number: int) -> int:
@@ -224,7 +221,7 @@ def _pair(number: int) -> int:
 def _judge(part: int) -> int:
     bench = _bench[0]
     folder, parts = bench.job.folder, bench.parts
-    judge, cohort = _judge_of(bench.job), service_of_cohort(bench.job)
+    judge, cohort = _judge_of(bench.job), service_of(bench.job).guideline.cohort
     of_child: dict[str, list[Kept]] = {}
     for one in read_part(folder, _sorted(folder)[1], part):
         of_child.setdefault(one.child, []).append(one)
@@ -237,11 +234,6 @@ def _judge(part: int) -> int:
             figures.add(judged, cohort)
     _write(folder / _name("judged", part), figures)
     return figures.children
-
-
-@cache
-def service_of_cohort(job: Job) -> Any:
-    return service_of(job).guideline.cohort
 
 
 def _name(step: str, number: int) -> str:
