@@ -206,7 +206,7 @@ def handed(listening: list[socket.socket], port: int) -> Iterator[subprocess.Pop
     with subprocess.Popen(
         [sys.executable, "-c", code, numbers, "--workers", "2"],
         cwd=ROOT,
-        env=environment(),
+        env=environment(CDS_QUEUE_MS="5000"),  # nothing is refused for its age
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
