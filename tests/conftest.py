@@ -11,10 +11,14 @@ import os
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 from sampling import left_out
+from werkzeug.test import TestResponse
 
 NEEDED = {
     "CDS_TEST_ACTIONLINT": "the program actionlint 1.7.12; `bash .ci/run` builds it",
@@ -52,6 +56,17 @@ hypothesis.settings.load_profile("house")
 hypothesis.settings.register_profile(
     "fuzz", deadline=None, max_examples=20_000, suppress_health_check=_too_slow
 )
+
+
+class _ReadsAtOnce(FlaskClient):
+    """Reads each answer to its end at once, as a client over a socket does: a slow call is kept,
+    and logged, when its end was asked for."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        return super().open(*args, **{"buffered": True, **kwargs})
+
+
+Flask.test_client_class = _ReadsAtOnce
 
 
 @pytest.hookimpl(trylast=True)

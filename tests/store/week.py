@@ -18,7 +18,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -114,7 +114,11 @@ class _Server:
         self._thread.start()
 
     def _answer(self, environ: Json, start_response: Any) -> Any:
-        return self.app(environ, start_response)
+        """All of it before any of it is sent: a slow call is kept when its end was asked for, and
+        the week's clock goes on as soon as its caller has the answer."""
+        answer = self.app(environ, start_response)
+        with closing(answer) if hasattr(answer, "close") else nullcontext():
+            return list(answer)
 
     def post(self, client: Ehr, path: str, body: object) -> tuple[int, Json]:
         """Calls as ``client``, with a token for this one call."""
