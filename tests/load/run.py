@@ -83,7 +83,9 @@ def fairness(log: Path) -> bool:
         shown("the first", many.came)
         for callers in (many, few):
             callers.close()
-    return beside[200] > 0.9 * beside.total()
+    # On a busy machine some of both are late; a client within its share is refused far less.
+    refused = beside[503] / beside.total()
+    return refused < Counter(one.status for one in many.came)[503] / len(many.came) / 2
 
 
 def bodies() -> bool:
