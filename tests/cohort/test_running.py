@@ -211,7 +211,7 @@ def test_the_stories_in_one_command(tmp_path: Path) -> None:
     deficient = table.filter("status like 'deficient%'").fetchall()
     assert len(deficient) == figures["groups"]["deficient"]
     borderline = table.filter("child = 'borderline-no-metabolites'").project("level")
-    assert borderline.fetchall() == [(250,)]
+    assert borderline.fetchall() == [(246,)]
 
 
 @needs_duckdb

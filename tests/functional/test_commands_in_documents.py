@@ -7,14 +7,17 @@ the reason.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from project_files import FILES, text_of
@@ -158,6 +161,16 @@ class Reader:
         )
         self._service.callback(process.terminate)
         wait_until_ready(process, self.port)
+        self._wait_for_the_store()
+
+    def _wait_for_the_store(self) -> None:
+        """A reader needs longer for the next command than the service for its tables."""
+        for _ in range(200):
+            with urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=30) as answer:
+                if json.load(answer)["store"]["state"] != "opening":
+                    return
+            time.sleep(0.05)
+        pytest.fail("the store did not open")
 
     def _run(self, lines: list[str]) -> None:
         if not lines:

@@ -90,7 +90,9 @@ def _injected_for(x: Decimal) -> bool:
     shorter = structs.replace(dose, phases=(structs.replace(phase, duration=int(x)),))
     doses = structs.replace(G.file.doses, neurological_injections=shorter)
     changed = structs.replace(G, file=structs.replace(G.file, doses=doses))
-    return see(a_record(problems=[SEIZURE]), g=changed).says("Benzyl alcohol (label")
+    return see(a_record(problems=[SEIZURE]), g=changed).says(
+        "Benzyl alcohol: prefer preservative-free (US label"
+    )
 
 
 def silent(rule: str, build: Callable[[Decimal], Record]) -> Sees:

@@ -73,6 +73,9 @@ def test_a_server_that_sends_the_whole_ward_lends_no_child_anothers_result(name:
     if any(one["resourceType"] == "Observation" for one in story.resources):
         # It sends what no server is asked for as well.
         assert without_the_note(cards(answer)) == without_the_note(cards(prefetched))
+    elif story.request["hook"] != "patient-view":  # nothing else of the orders
+        shown, usual = answer.json["cards"], prefetched.json["cards"]
+        assert [one["source"] for one in shown] == [one["source"] for one in usual]
     else:  # only other children's results came, so whether there is one of this child is unknown
         assert "vitamin B12 results not available" in answer.json["cards"][0]["summary"]
         assert suggested_drugs(answer) == []
