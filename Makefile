@@ -40,7 +40,7 @@ help:
 	@echo "make profile      where the time of a call goes, part by part"
 	@echo "make install      only set up $(VENV), with the development tools"
 	@echo "make lock         resolve requirements/*.txt again (needs uv; LOCK_ARGS=--upgrade for newer versions)"
-	@echo "make release      the wheel, its bill of materials and provenance, in dist/"
+	@echo "make release      wheel and source, their bill of materials and provenance, in dist/"
 	@echo "make advisories   what is known against the packages it needs (asks osv.dev)"
 	@echo "make clean        remove $(VENV) and every cache"
 
@@ -78,7 +78,7 @@ engines: $(VENV)/.dev
 # The same commit gives the same bytes; what is not committed stays out.
 release: $(VENV)/.dev
 	rm -rf dist
-	$(RUN)/python deploy/release.py wheel dist
+	$(RUN)/python deploy/release.py packages dist
 
 # Needs the internet: names and versions of what is installed with the wheel go to osv.dev.
 advisories: release

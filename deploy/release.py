@@ -1,15 +1,17 @@
 """Makes what a release consists of, and what others verify it with. Python alone is needed.
 
-    python deploy/release.py wheel dist            the wheel, its bill of materials, its provenance
+    python deploy/release.py check v0.2.0          whether the last commit may have this tag
+    python deploy/release.py packages dist         wheel, source, bill of materials, provenance
     python deploy/release.py image FOLDER dist     the bill of materials of what .ci/image made
     python deploy/release.py advisories FILE...    asks osv.dev what is known against its parts
 
-The same commit gives the same bytes of the wheel, wherever and whenever it is built.
+The same commit gives the same bytes of both packages, wherever and whenever they are built.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import hashlib
 import io
 import json
@@ -20,6 +22,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
+from datetime import date
 from email.parser import HeaderParser
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -52,19 +55,95 @@ def checked_out(goal: Path) -> int:
 
 def build_wheel(source: Path, goal: Path, made_at: int) -> Path:
     """The wheel of ``source``, whose bytes depend on the content of its files alone."""
-    for path in source.rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel"),
-            *("--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(goal), "."),
-        ],
-        cwd=source,
-        env={**os.environ, "SOURCE_DATE_EPOCH": str(made_at), "PYTHONHASHSEED": "0"},
-        check=True,
+    options = ["--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(goal), "."]
+    _python(
+        source, made_at, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel", *options
     )
     (wheel,) = goal.glob("*.whl")
     return wheel
+
+
+def build_sdist(source: Path, goal: Path, made_at: int) -> Path:
+    """What the wheel is built of, where there is no git; its bytes depend on the same."""
+    with tempfile.TemporaryDirectory() as folder:
+        build = "import sys; from setuptools import build_meta as b; b.build_sdist(sys.argv[1])"
+        _python(source, made_at, "-c", build, folder)
+        (built,) = Path(folder).glob("*.tar.gz")
+        goal.mkdir(parents=True, exist_ok=True)
+        sdist = goal / built.name
+        with (
+            tarfile.open(built) as old,
+            sdist.open("wb") as file,
+            gzip.GzipFile("", "wb", fileobj=file, mtime=made_at) as packed,
+            tarfile.open(fileobj=packed, mode="w") as new,
+        ):
+            for member in sorted(old.getmembers(), key=lambda one: one.name):
+                member.uid = member.gid = 0
+                member.uname = member.gname = ""
+                member.mtime, member.pax_headers = made_at, {}
+                new.addfile(member, old.extractfile(member) if member.isfile() else None)
+    return sdist
+
+
+def _python(source: Path, made_at: int, *arguments: str) -> None:
+    """Runs a build in ``source``, where files have the same modes on every machine."""
+    for path in source.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    subprocess.run(
+        [sys.executable, *arguments],
+        cwd=source,
+        env={**os.environ, "SOURCE_DATE_EPOCH": str(made_at), "PYTHONHASHSEED": "0"},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+
+
+# --- the tag ----------------------------------------------------------------------------------
+
+_TAG = re.compile(r"v(\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?)")
+_HEADING = re.compile(r"^## \[(.+?)\](?: - (.+))?$", re.M)
+
+
+def changes(source: Path) -> Iterator[tuple[str, str, str]]:
+    """Each version of the changelog with its date ("" for none) and what is written under it."""
+    _, *parts = _HEADING.split((source / "CHANGELOG.md").read_text("utf-8"))
+    for version, day, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        yield version, day or "", text
+
+
+def obstacles(tag: str, source: Path) -> Iterator[str]:
+    """Why the files in ``source`` must not be released as ``tag``."""
+    found = _TAG.fullmatch(tag)
+    if not found:
+        yield f"{tag} is not a tag of a version: write v0.2.0, or v0.2.0rc1"
+        return
+    version = found[1]
+    for name, pattern in (
+        ("cds_service/__init__.py", r'^__version__ = "(.+)"$'),
+        ("CITATION.cff", r"^version: (.+)$"),
+    ):
+        written = re.search(pattern, (source / name).read_text("utf-8"), re.M)
+        if not written or written[1] != version:
+            yield f"{name} has version {written[1] if written else 'none'}, the tag {version}"
+    (unreleased, _, left), *released = changes(source)
+    if unreleased != "Unreleased":
+        yield "CHANGELOG.md does not begin with [Unreleased]"
+    elif left.strip():
+        yield f"CHANGELOG.md has changes under [Unreleased]: move them under [{version}]"
+    newest, day, text = released[0] if released else ("none", "", "")
+    if newest != version:
+        yield f"CHANGELOG.md's newest version is {newest}, the tag's {version}"
+    elif not text.strip():
+        yield f"CHANGELOG.md has nothing under [{version}]"
+    if released and not _is_day(day):
+        yield f'CHANGELOG.md has "{day}" as the day of [{newest}]: write it as 2026-01-31'
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 # --- bills of materials -----------------------------------------------------------------------
@@ -131,18 +210,18 @@ def installed(root: Path) -> Iterator[dict[str, Any]]:
 # --- where it comes from -------------------------------------------------------------------------
 
 
-def provenance(wheel: Path, source: Path, commit: str, made_at: int) -> dict[str, Any]:
+def provenance(packages: Sequence[Path], source: Path, commit: str, made_at: int) -> dict[str, Any]:
     """An in-toto statement with SLSA's predicate: from which commit, with which locked parts."""
     used = [source / "requirements" / "build.txt", source / "requirements" / "runtime.txt"]
     return {
         "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": wheel.name, "digest": {"sha256": sha256(wheel)}}],
+        "subject": [{"name": one.name, "digest": {"sha256": sha256(one)}} for one in packages],
         "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
                 "externalParameters": {
-                    "command": "python deploy/release.py wheel dist",
+                    "command": "python deploy/release.py packages dist",
                     "environment": {"SOURCE_DATE_EPOCH": made_at},
                 },
                 "resolvedDependencies": [
@@ -163,7 +242,7 @@ def write(goal: Path, name: str, content: dict[str, Any]) -> None:
     (goal / name).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def release_wheel(goal: Path) -> None:
+def release_packages(goal: Path) -> None:
     goal.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "source")
@@ -172,16 +251,26 @@ def release_wheel(goal: Path) -> None:
         for part in pinned(locked):
             if version_of(part["name"]) != part["version"]:
                 raise SystemExit(f"{part['name']} is not {part['version']}: run make install")
+        sdist = build_sdist(source, goal, made_at)
         wheel = build_wheel(source, goal, made_at)
         version = wheel.name.split("-")[1]
         locked = (source / "requirements" / "runtime.txt").read_text("utf-8")
         write(goal, f"{wheel.name}.cdx.json", bill(version, "application", list(pinned(locked))))
         commit = git("rev-parse", "HEAD").decode().strip()
-        statement = provenance(wheel, source, commit, made_at)
+        statement = provenance([wheel, sdist], source, commit, made_at)
         write(goal, f"{wheel.name}.provenance.json", statement)
-    files = sorted(goal.glob(f"{wheel.name}*"))
+    files = sorted([sdist, *goal.glob(f"{wheel.name}*")])
     sums = "".join(f"{sha256(one)}  {one.name}\n" for one in files)
     (goal / "SHA256SUMS").write_text(sums)
+
+
+def check(tag: str) -> int:
+    """How many obstacles there are to the tag; each is printed."""
+    with tempfile.TemporaryDirectory() as folder:
+        checked_out(Path(folder))
+        found = list(obstacles(tag, Path(folder)))
+    sys.stdout.writelines(f"{one}\n" for one in found)
+    return len(found)
 
 
 def release_image(made: Path, goal: Path) -> None:
@@ -218,7 +307,8 @@ def advisories(bills: Sequence[Path], server: str) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("wheel").add_argument("goal", type=Path)
+    commands.add_parser("check").add_argument("tag")
+    commands.add_parser("packages").add_argument("goal", type=Path)
     image = commands.add_parser("image")
     image.add_argument("made", type=Path)
     image.add_argument("goal", type=Path)
@@ -226,8 +316,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known.add_argument("bills", nargs="+", type=Path)
     known.add_argument("--server", default=OSV)
     said = parser.parse_args(arguments)
-    if said.command == "wheel":
-        release_wheel(said.goal)
+    if said.command == "check":
+        return check(said.tag)
+    if said.command == "packages":
+        release_packages(said.goal)
     elif said.command == "image":
         release_image(said.made, said.goal)
     else:

@@ -14,6 +14,7 @@ from project_files import FILES, ROOT, text_of
 
 SCHEMAS = {
     ".github/workflows/ci.yml": "vendor.github-workflows",
+    ".github/workflows/release.yml": "vendor.github-workflows",
     ".github/dependabot.yml": "vendor.dependabot",
     ".github/ISSUE_TEMPLATE/bug.yml": "vendor.github-issue-forms",
     ".github/ISSUE_TEMPLATE/clinical-concern.yml": "vendor.github-issue-forms",
@@ -56,6 +57,27 @@ def test_the_workflow_runs_what_anyone_can_run() -> None:
     jobs = yaml.safe_load(text_of(".github/workflows/ci.yml"))["jobs"]
     runs = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
     assert runs == ['sudo env "PATH=$PATH" CI=true bash .ci/run', "make test"]
+
+
+def test_a_release_begins_with_the_check_of_its_tag_and_only_its_last_job_may_write() -> None:
+    workflow = yaml.safe_load(text_of(".github/workflows/release.yml"))
+    runs = {
+        name: [step["run"] for step in job["steps"] if "run" in step]
+        for name, job in workflow["jobs"].items()
+    }
+    assert runs["make"] == [
+        'python deploy/release.py check "$GITHUB_REF_NAME"',
+        'sudo env "PATH=$PATH" CI=true bash .ci/run',
+        "make release",
+        "sudo .venv/bin/python deploy/release.py image .cache/image dist",
+    ]
+    writes = [name for name, job in workflow["jobs"].items() if "permissions" in job]
+    assert (workflow["permissions"], writes) == ({"contents": "read"}, ["draft"])
+    assert not any(
+        "checkout" in step.get("uses", "") for step in workflow["jobs"]["draft"]["steps"]
+    )
+    (drafted,) = runs["draft"]
+    assert "--draft --verify-tag" in drafted
 
 
 def test_every_python_that_is_claimed_is_tested() -> None:

@@ -1,4 +1,5 @@
-"""What a release consists of: the same wheel from the same commit, and what is in it."""
+"""What a release consists of: the same packages from the same commit, what is in them, and which
+tag it may have."""
 
 from __future__ import annotations
 
@@ -7,14 +8,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import venv
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import release
+import yaml
 from loopback import Loopback, SilentHandler
-from served import ROOT
+from served import ROOT, environment
 
 LOCKED = (ROOT / "requirements/runtime.txt").read_text("utf-8")
 
@@ -33,32 +37,170 @@ def copy(goal: Path, at: int) -> Path:
     return goal
 
 
-def test_two_builds_of_the_wheel_are_the_same_bytes(
+def test_two_builds_are_the_same_bytes_and_the_source_package_gives_the_same_wheel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wheels = []
+    wheels, sources = [], []
     for number, at in enumerate((1_000_000_001, 1_700_000_000)):
         monkeypatch.setenv("TZ", ("UTC", "Asia/Tokyo")[number])
         monkeypatch.setenv("LC_ALL", ("C", "C.UTF-8")[number])
         source = copy(tmp_path / f"source {number}" / ("x" * number), at)
         goal = tmp_path / f"goal{number}"
+        sources.append(release.build_sdist(source, goal, 1_790_000_000))
         wheels.append(release.build_wheel(source, goal, 1_790_000_000))
-    first, second = wheels
-    assert first.name == second.name
-    assert first.read_bytes() == second.read_bytes()
-    with zipfile.ZipFile(first) as wheel:
+    for first, second in (wheels, sources):
+        assert first.name == second.name
+        assert first.read_bytes() == second.read_bytes()
+    with zipfile.ZipFile(wheels[0]) as wheel:
         assert {one.date_time[:3] for one in wheel.infolist()} == {(2026, 9, 21)}
         assert "cds_service/language/texts/en.toml" in wheel.namelist()
 
+    with tarfile.open(sources[0]) as packed:
+        packed.extractall(tmp_path / "unpacked", filter="data")
+    (unpacked,) = (tmp_path / "unpacked").iterdir()
+    of_it = release.build_wheel(unpacked, tmp_path / "of it", 1_790_000_000)
+    assert of_it.read_bytes() == wheels[0].read_bytes()
 
-def test_the_wheel_says_when_its_content_is_another(tmp_path: Path) -> None:
-    source = copy(tmp_path / "source", 1_000_000_001)
-    with (source / "cds_service" / "errors.py").open("a") as file:
+    with (unpacked / "cds_service" / "errors.py").open("a") as file:
         file.write("# another\n")
-    goal = tmp_path / "goal"
-    one = release.build_wheel(source, goal, 1_790_000_000)
-    other = release.build_wheel(copy(tmp_path / "b", 1), tmp_path / "g", 1_790_000_000)
-    assert release.sha256(one) != release.sha256(other)
+    another = release.build_wheel(unpacked, tmp_path / "another", 1_790_000_000)
+    assert another.read_bytes() != wheels[0].read_bytes()
+
+
+def test_the_wheel_answers_where_there_is_nothing_else_of_the_checkout(tmp_path: Path) -> None:
+    """Its dependencies are those of these tests; the image's test installs the locked ones too."""
+    wheel = release.build_wheel(copy(tmp_path / "source", 1_700_000_000), tmp_path / "dist", 7)
+    folder = tmp_path / "environment"
+    venv.create(folder, with_pip=False)
+    (packages,) = folder.glob("lib/python3*/site-packages")
+    dependencies = Path(yaml.__file__).parents[1]
+    (packages / "dependencies.pth").write_text(f"{dependencies}\n")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--python", str(folder / "bin" / "python")]
+    subprocess.run(
+        [*pip, "install", "--no-index", "--no-deps", "--ignore-installed", str(wheel)], check=True
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    story = ROOT / "fhir_samples/b12_under_two/vegan-mother-low-b12-six-months/request.json"
+    alone = {k: v for k, v in environment(HOME=str(home)).items() if k != "PYTHONPATH"}
+
+    def said(*arguments: str) -> str:
+        done = subprocess.run(
+            [folder / "bin" / arguments[0], *arguments[1:]],
+            cwd=home,
+            env=alone,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert str(folder) in said("python", "-c", "import cds_service; print(cds_service.__file__)")
+    said("cds-service", "check")
+    cards = said("cds-service", "evaluate", str(story))
+    assert "cyanocobalamin 1000 micrograms (1 mL) by mouth" in cards
+
+
+# --- the tag ------------------------------------------------------------------------------------
+
+RELEASED = """# Changelog
+
+## [Unreleased]
+
+## [0.2.0] - 2026-12-01
+
+- A change.
+
+## [0.1.0] - 2026-11-01
+
+- Another.
+"""
+
+
+def files(goal: Path, changelog: str = RELEASED, own: str = "0.2.0", cited: str = "0.2.0") -> Path:
+    (goal / "cds_service").mkdir(parents=True)
+    (goal / "cds_service/__init__.py").write_text(f'"""It."""\n\n__version__ = "{own}"\n')
+    (goal / "CITATION.cff").write_text(f"cff-version: 1.2.0\nversion: {cited}\n")
+    (goal / "CHANGELOG.md").write_text(changelog)
+    return goal
+
+
+def test_a_tag_that_fits_may_be_set(tmp_path: Path) -> None:
+    assert list(release.obstacles("v0.2.0", files(tmp_path))) == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "changed", "said"),
+    [
+        ("0.2.0", {}, "0.2.0 is not a tag of a version"),
+        ("v0.2", {}, "v0.2 is not a tag of a version"),
+        ("v0.2.0 ", {}, "v0.2.0  is not a tag of a version"),
+        ("v0.2.1", {}, "cds_service/__init__.py has version 0.2.0, the tag 0.2.1"),
+        ("v0.2.0rc1", {}, "cds_service/__init__.py has version 0.2.0, the tag 0.2.0rc1"),
+        ("v0.2.0", {"own": "0.2.0.dev1"}, "has version 0.2.0.dev1, the tag 0.2.0"),
+        ("v0.2.0", {"cited": "0.1.0"}, "CITATION.cff has version 0.1.0, the tag 0.2.0"),
+        (
+            "v0.2.0",
+            {"changelog": RELEASED.replace("[Unreleased]\n", "[Unreleased]\n\n- Left.\n")},
+            "CHANGELOG.md has changes under [Unreleased]: move them under [0.2.0]",
+        ),
+        (
+            "v0.2.0",
+            {"changelog": RELEASED.replace("## [Unreleased]\n", "")},
+            "CHANGELOG.md does not begin with [Unreleased]",
+        ),
+        (
+            "v0.2.0",
+            {"changelog": RELEASED.replace("[0.2.0]", "[0.3.0]")},
+            "CHANGELOG.md's newest version is 0.3.0, the tag's 0.2.0",
+        ),
+        (
+            "v0.2.0",
+            {"changelog": "# Changelog\n\n## [Unreleased]\n"},
+            "CHANGELOG.md's newest version is none, the tag's 0.2.0",
+        ),
+        (
+            "v0.2.0",
+            {"changelog": RELEASED.replace("- A change.", "")},
+            "CHANGELOG.md has nothing under [0.2.0]",
+        ),
+        *[
+            (
+                "v0.2.0",
+                {"changelog": RELEASED.replace(" - 2026-12-01", day)},
+                f'CHANGELOG.md has "{day[3:]}" as the day of [0.2.0]: write it as 2026-01-31',
+            )
+            for day in ("", " - 2026-02-30", " - 20261201", " - 1 December 2026")
+        ],
+    ],
+)
+def test_a_tag_that_does_not_fit_is_refused(
+    tmp_path: Path, tag: str, changed: dict[str, str], said: str
+) -> None:
+    found = list(release.obstacles(tag, files(tmp_path, **changed)))
+    assert any(said in one for one in found), found
+
+
+def test_the_command_looks_at_the_last_commit_and_fails() -> None:
+    done = subprocess.run(
+        [sys.executable, "deploy/release.py", "check", "v99.0.0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode > 0
+    assert "cds_service/__init__.py has version" in done.stdout
+    assert "the tag 99.0.0" in done.stdout
+
+
+def test_the_changelog_is_in_order() -> None:
+    """Unreleased, then every version once with its day, the newest first."""
+    first, *released = [(version, day) for version, day, _ in release.changes(ROOT)]
+    assert first == ("Unreleased", "")
+    numbers = [tuple(map(int, version.split("."))) for version, _ in released]
+    assert numbers == sorted(set(numbers), reverse=True)
+    assert all(release._is_day(day) for _, day in released)
 
 
 def test_the_bill_of_materials_has_every_locked_package_once_with_its_hashes() -> None:
@@ -81,7 +223,7 @@ def test_the_bill_of_materials_has_every_locked_package_once_with_its_hashes() -
 def test_a_release_names_its_commit_and_what_it_was_made_of(tmp_path: Path) -> None:
     wheel, source = tmp_path / "a-1.0.whl", ROOT
     wheel.write_bytes(b"wheel")
-    statement = release.provenance(wheel, source, "c0ffee", 7)
+    statement = release.provenance([wheel], source, "c0ffee", 7)
     assert statement["_type"] == "https://in-toto.io/Statement/v1"
     digest = subprocess.run(["sha256sum", wheel], capture_output=True, text=True).stdout.split()[0]
     assert statement["subject"] == [{"name": "a-1.0.whl", "digest": {"sha256": digest}}]

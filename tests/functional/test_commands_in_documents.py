@@ -51,6 +51,10 @@ WALKED: dict[str, list[str]] = {
 }
 # Of each block that is not run here its beginning, with what runs it or why nothing does.
 ELSEWHERE = {
+    (
+        "DEVELOPERS.md",
+        "python deploy/release.py check",
+    ): "makes a tag; tests/deployment/test_release.py",
     ("README.md", "make demo"): "docs/tutorial.md does; `make test` is this run",
     ("docs/cohort.md", "pip install"): "tests/cohort/test_running.py, since it needs DuckDB",
     ("docs/cohort.md", "cds-service cohort run exports"): "tests/cohort/test_bulk.py",
@@ -61,6 +65,7 @@ ELSEWHERE = {
     ("docs/hapi.md", "CDS_FHIR_DEADLINE_MS=2000 make demo"): "tests/servers/test_hapi.py",
     ("docs/hapi.md", "curl -s"): "tests/servers/test_hapi.py",
     ("docs/operating.md", "python3 -m venv"): "tests/deployment/test_containers.py",
+    ("docs/operating.md", "make release"): "tests/deployment/test_release.py, without pipx",
     ("docs/operating.md", "docker compose up"): "needs a container engine; tests/deployment",
     ("docs/operating.md", "cds-service serve"): "tests/trust/test_end_to_end.py, on loopback",
     ("docs/operating.md", "# SQLite; do not copy"): "tests/store/test_restore.py",
