@@ -117,12 +117,16 @@ class Point(Struct, frozen=True):
 
 
 class Band(Struct, frozen=True, omit_defaults=True, rename={"at_least": "from"}):
-    """What lies between two numbers, or on one side of one; ``tone`` is "low" or "middle"."""
+    """What lies between two numbers, or on one side of one; ``tone`` is "low" or "middle".
+
+    One that depends on the age holds ``since`` a day, and before ``until``, if it ends."""
 
     label: str
     tone: str
     at_least: Decimal | None = None
     below: Decimal | None = None
+    since: date | None = None
+    until: date | None = None
 
 
 class Curve(Struct, frozen=True):
@@ -152,11 +156,24 @@ class ChartList(Struct, frozen=True, rename="camel"):
     only_if_any: bool = False
 
 
+class Stretch(Struct, frozen=True, rename="camel"):
+    """From when to when a medicine of the record counted as treatment, up to today; ``goes_on``
+    where nothing says that it has ended. A dose that was ``given`` has one day. ``source`` is the
+    address of the medicine."""
+
+    begins: date
+    ends: date
+    goes_on: bool
+    given: bool
+    source: str
+
+
 class Chart(Struct, frozen=True):
     """What the guideline saw in a record besides its problems, medicines, tests and procedures: its
-    plots, the most important first, lists of its own, and by the key of each `ResultControl` and
-    `ProblemControl` the addresses of what was found."""
+    plots, the most important first, the treatment it counts, lists of its own, and by the key of
+    each `ResultControl` and `ProblemControl` the addresses of what was found."""
 
     plots: tuple[Plot, ...] = ()
+    treatment: tuple[Stretch, ...] = ()
     lists: tuple[ChartList, ...] = ()
     findings: Mapping[str, tuple[str, ...]] = {}

@@ -141,11 +141,13 @@ def _chart(record: Record, chart: Chart, language: Language) -> Json:
     return {
         "born": _moment(birth, language),
         "plots": chart.plots,
+        "treatment": chart.treatment,
         "problems": [_problem(one, language) for one in record.problems],
         "medications": [_medication(one, language) for one in record.medications],
         "tests": [
             {"name": _name(one.text, one.codes, language), "status": one.status,
-             "source": one.source, "day": _moment(one.due or one.authored, language)}
+             "source": one.source, "day": _moment(one.due or one.authored, language),
+             "due": one.due.last if one.due is not None else None}
             for one in record.test_orders
         ],
         "procedures": [

@@ -19,6 +19,8 @@ from flask.testing import FlaskClient
 from cds_service.app import create_app
 from cds_service.consultation import load_services
 from cds_service.guidelines import b12_under_two as b12
+from cds_service.guidelines.b12_under_two.age import add_months
+from cds_service.guidelines.b12_under_two.tables import blood
 from cds_service.guidelines.engine import Limit
 from cds_service.settings import Settings
 from cds_service.workbench import pages
@@ -278,6 +280,67 @@ def test_a_weight_is_shown_on_the_growth_curves_of_the_child() -> None:
     assert dict(boys["curves"][2]["points"])[child["birthDate"]] == 3.35
     assert weights(gender="unknown")["curves"] == []
     assert weights(gender="female", birthDate=child["birthDate"][:7])["curves"] == []
+
+
+def told_of(story: str) -> tuple[Any, Any, date]:
+    """The request of a story, the account of it on its day, and the day."""
+    request = (STORIES / story / "request.json").read_bytes()
+    on = json.loads((STORIES / story / "expected.json").read_bytes())["asOf"]
+    return json.loads(request), explained(request, on), date.fromisoformat(on)
+
+
+def test_haemoglobin_is_shown_against_the_limit_of_each_age() -> None:
+    request, told, _ = told_of("vegan-mother-low-b12-six-months")
+    born = date.fromisoformat(request["prefetch"]["patient"]["birthDate"])
+
+    def shown(told: Any) -> Any:
+        return next(one for one in told["chart"]["plots"] if one["key"] == "hemoglobin")["bands"]
+
+    bands = shown(told)
+    limits = G.limits
+    assert [one["below"] for one in bands] == [
+        limits.hemoglobin_anaemia_1_month.value,
+        limits.hemoglobin_anaemia_2_months.value,
+        limits.hemoglobin_anaemia_3_months.value,
+        limits.hemoglobin_anaemia.value,
+    ]
+    assert [one["since"] for one in bands] == [
+        add_months(born, int(limit.value)).isoformat() for limit in blood.ages(limits)
+    ]
+    assert [one.get("until") for one in bands] == [*(one["since"] for one in bands[1:]), None]
+    request["prefetch"]["patient"]["birthDate"] = born.isoformat()[:7]
+    assert shown(explained(json.dumps(request).encode())) == [], "no limit without an age"
+
+
+@pytest.mark.parametrize(
+    ("story", "expected"),
+    [
+        ("injections-only-as-administrations", ["given"] * 5),
+        ("injections-begun-in-place-of-drops", ["goes on", "goes on"]),
+        ("injections-resumed-after-a-break", ["over", "goes on"]),
+        ("folic-acid-alone", []),
+        ("healthy-infant-silent", []),
+    ],
+)
+def test_the_treatment_that_counts_is_shown_with_its_days(story: str, expected: list[str]) -> None:
+    request, told, on = told_of(story)
+    found = told["chart"]["treatment"]
+
+    def kind(one: Any) -> str:
+        return "given" if one["given"] else "goes on" if one["goesOn"] else "over"
+
+    assert [kind(one) for one in found] == expected
+    sources = {one["source"] for one in told["chart"]["medications"]}
+    for one in found:
+        assert one["source"] in sources
+        assert one["begins"] <= one["ends"] <= on.isoformat()
+        assert one["begins"] == one["ends"] or not one["given"]
+    held = [entry["resource"] for need in request["prefetch"].values() if need
+            for entry in need.get("entry", ())]  # fmt: skip
+    given = [one["effectiveDateTime"][:10] for one in held
+             if one["resourceType"] == "MedicationAdministration"]  # fmt: skip
+    if expected and set(expected) == {"given"}:
+        assert sorted(one["begins"] for one in found) == sorted(given)
 
 
 def test_what_was_missing_is_told() -> None:

@@ -58,6 +58,7 @@ def main() -> None:
         settled(page, "article.card")
         picture(page, "patient")
         picture(page, "card", "article.card")
+        picture(page, "chart", "#chart")
         page.locator("[data-step=treat][aria-disabled=false]").click()
         settled(page, ".calendar")
         page.locator("#leave").click()

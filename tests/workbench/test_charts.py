@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from at_the_desk import CLOVER, opened
 from axe import violations
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 pytestmark = pytest.mark.needs_environment("CDS_TEST_CHROMIUM")
 
@@ -16,17 +17,24 @@ Open = Callable[..., Page]
 TWO_LEVELS = "/?story=oral-therapy-no-response"
 
 
-def test_level_and_weight_share_the_axis_of_the_age(visit: Open) -> None:
+def ticks(plot: Locator) -> list[str]:
+    shown = [one.text_content() or "" for one in plot.locator("svg .tick").all()]
+    return [one for one in shown if one == "birth" or " mo" in one]
+
+
+def middle(mark: Locator) -> float:
+    return float(mark.evaluate("it => it.getBBox().x + it.getBBox().width / 2"))
+
+
+def test_everything_that_depends_on_age_shares_its_axis(visit: Open) -> None:
     page = opened(visit, CLOVER)
     plots = page.locator("#chart .plot.large")
-    expect(plots).to_have_count(2)
-    marks = [
-        [one.text_content() for one in plots.nth(at).locator("svg .tick").all()] for at in (0, 1)
-    ]
-    for shown in marks:
-        assert [one for one in shown if one == "birth" or "mo" in (one or "")] == [
-            "birth", "1 mo", "2 mo", "3 mo", "4 mo", "5 mo", "6 mo",
-        ]  # fmt: skip
+    titles = ["Vitamin B12", "Weight", "Haemoglobin", "Treatment and tests"]
+    expect(plots.locator("figcaption strong")).to_have_text(titles)
+    for plot in plots.all():
+        assert ticks(plot) == ["birth", "2 mo", "4 mo", "6 mo", "8 mo", "10 mo"]
+    todays = {round(middle(one), 2) for one in plots.locator("line.today").all()}
+    assert len(todays) == 1
     expect(plots.nth(1).locator("svg .curve")).to_have_count(5)
     expect(plots.nth(1)).to_contain_text("WHO weight-for-age")
     ends = (
@@ -37,8 +45,73 @@ def test_level_and_weight_share_the_axis_of_the_age(visit: Open) -> None:
         )
     )
     assert ends == sorted(ends, reverse=True), "the curves are in order"
+    on_the_day = plots.nth(1).evaluate(
+        """it => { const dot = it.querySelector(".dot"), x = Number(dot.getAttribute("cx"));
+             return [...it.querySelectorAll(".curve")].map((one) => {
+               const all = [...one.points], at = all.findIndex((two) => two.x >= x);
+               const [a, b] = [all[at - 1], all[at]];
+               return a.y + ((b.y - a.y) * (x - a.x)) / (b.x - a.x); }); }"""
+    )
     dot = float(plots.nth(1).locator("svg .dot").get_attribute("cy") or 0)
-    assert ends[2] < dot < ends[1], "6.8 kg lies between the median and two deviations below"
+    assert on_the_day[2] < dot < on_the_day[1], "6.8 kg lies between the median and two below"
+
+
+def test_haemoglobin_is_read_with_the_limit_of_the_age(visit: Open) -> None:
+    page = opened(visit, CLOVER)
+    plot = page.locator("#chart .plot.large", has_text="Haemoglobin")
+    expect(plot.locator("svg .band")).to_have_count(4)
+    numbers = [one for one in plot.locator("svg .tick").all_text_contents() if "mo" not in one]
+    assert numbers == ["10", "9", "9.5", "anaemia below 10.5", "birth"]
+    expect(plot.locator("output")).to_have_text(
+        re.compile(r"11\.8 g/dL on .*, at 6 months 2 days \(anaemia below 10\.5\)")
+    )
+    page = opened(visit, "/?story=birth-year-only")
+    expect(page.locator("#chart .plot.large")).not_to_contain_text(["Haemoglobin"])
+
+
+def test_what_is_recommended_is_drawn_with_its_tests(visit: Open) -> None:
+    page = opened(visit, CLOVER)
+    plot = page.locator("#courses")
+    expect(plot.locator(".row-name")).to_have_text(
+        ["Recommended: Cyanocobalamin 1 mg/mL oral solution", "Tests"]
+    )
+    bars, tests = plot.locator("path.bar"), plot.locator("path.test")
+    expect(bars).to_have_count(4)
+    expect(tests).to_have_count(3)
+    today = middle(plot.locator("line.today"))
+    edges = [one.evaluate("it => [it.getBBox().x, it.getBBox().width]") for one in bars.all()]
+    assert abs(edges[0][0] - today) < 0.5, "it begins today"
+    for (x, width), (following, _) in pairwise(edges):
+        assert abs(x + width + 1 - following) < 1.5, "one phase follows on the other"
+    assert [round(width / edges[0][1]) for _, width in edges] == [1, 2, 2, 13]
+    assert abs(middle(tests.first) - today) < 0.5
+    reader = plot.get_by_role("slider", name="Treatment and tests, one by one")
+    reader.focus()
+    page.keyboard.press("Home")
+    said = plot.locator("output")
+    expect(said).to_contain_text("Recommended from")
+    expect(said).to_contain_text("by mouth once daily for 7 days")
+    expect(said).to_contain_text("at 6 months 5 days")
+    expect(plot.locator(".bar.read")).to_have_count(1)
+    tests.nth(1).hover()
+    expect(said).to_have_text(re.compile("Recommended for .*: Vitamin B12, at 7 months"))
+    page.get_by_role("button", name="Set vitamin B12 to 300 pg/mL").click()
+    expect(plot).to_have_count(0)
+
+
+def test_what_was_given_and_ordered_is_drawn(visit: Open) -> None:
+    page = opened(visit, "/?story=injections-only-as-administrations")
+    plot = page.locator("#courses")
+    expect(plot.locator(".dot")).to_have_count(5)
+    xs = [middle(one) for one in plot.locator(".dot").all()]
+    assert xs == sorted(set(xs)), "each at its day"
+    expect(plot.locator("svg")).to_have_attribute("aria-label", re.compile("Given on .*: "))
+    page = opened(visit, "/?story=injections-begun-in-place-of-drops")
+    plot = page.locator("#courses")
+    expect(plot.locator(".row-name")).to_contain_text(["vitamin B12", "hydroxocobalamin"])
+    label = plot.locator("svg").get_attribute("aria-label") or ""
+    assert re.search(r"Order from [^:]*, stopped, no end recorded: vitamin B12", label)
+    assert re.search(r"Order since [^:]*: hydroxocobalamin", label)
 
 
 def test_without_a_day_of_birth_the_axis_has_dates_and_no_curve(visit: Open) -> None:
@@ -74,8 +147,9 @@ def test_a_changed_fact_says_what_the_rules_saw(visit: Open) -> None:
 
 
 @pytest.mark.needs_environment("CDS_TEST_AXE")
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1440, "dark")])
-def test_the_plots_stand_in_nobodys_way(visit: Open, width: int, scheme: str) -> None:
-    page = opened(visit, TWO_LEVELS, width=width, color_scheme=scheme)
+@pytest.mark.parametrize("story", [CLOVER, TWO_LEVELS])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (820, "dark"), (1440, "dark")])
+def test_the_plots_stand_in_nobodys_way(visit: Open, width: int, scheme: str, story: str) -> None:
+    page = opened(visit, story, width=width, color_scheme=scheme)
     assert violations(page, "#chart") == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width

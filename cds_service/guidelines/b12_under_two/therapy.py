@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -37,8 +37,9 @@ class Therapy(Struct, frozen=True):
     those of a drug no one can identify, ``nameless`` those of them that nothing calls another drug;
     ``given_like_b12`` and ``unknown_given`` say the same of
     doses within one episode of today. ``antidotes``, ordered or given against cyanide, are none of
-    it. ``episode`` is all that was ordered, given or stated to be taken since the course began, by
-    any route, and what may reach into it, since no one says when it ended. ``prohibited`` must not
+    it. ``spans`` is all that was ever ordered, given or stated to be taken, and ``episode`` what
+    of it belongs to the time since the course began, by any route, with what may reach into it,
+    since no one says when it ended. ``prohibited`` must not
     be given. ``doses`` are what was given of a course of which nothing else is known, and
     ``broken_off`` is a course that was begun and is not continued: no treatment any more."""
 
@@ -62,10 +63,17 @@ class Therapy(Struct, frozen=True):
     given: bool = False
     running: tuple[Medication, ...] = ()
     ended_orders: int = 0
-    dates: tuple[date, ...] = ()
+    spans: tuple[Span, ...] = ()
     antidotes: tuple[Medication, ...] = ()
     episode: tuple[Span, ...] = ()
     prohibited: tuple[Prohibition, ...] = ()
+
+    @property
+    def dates(self) -> Iterator[date]:
+        """When anything of it began, and the last day of it."""
+        for one in self.spans:
+            yield one.begun.first
+            yield one.end
 
     @property
     def is_active(self) -> bool:
@@ -372,7 +380,7 @@ class _Found:
             antidotes=tuple(self._antidotes),
             prohibited=tuple(self._prohibited),
             episode=self._episode(course, start) if running else (),
-            dates=tuple(day for it in self._in_order() for day in (it.begun.first, it.end)),
+            spans=tuple(self._in_order()),
         )
 
 

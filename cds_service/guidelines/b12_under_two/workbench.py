@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
+from itertools import zip_longest
 
 from msgspec import Struct
 
 from cds_service.clinical import Code, Moment, Quantity, Record, convert
 from cds_service.guidelines.b12_under_two import growth
+from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.loading import FOLDER
 from cds_service.guidelines.b12_under_two.results import FINAL, LAB_UNITS
+from cds_service.guidelines.b12_under_two.tables import blood
 from cds_service.guidelines.checks import entries
 from cds_service.guidelines.codelists import CodeList
 from cds_service.guidelines.engine import convert as convert_file
@@ -34,6 +37,7 @@ from cds_service.guidelines.workbench import (
     Point,
     ProblemControl,
     ResultControl,
+    Stretch,
 )
 from cds_service.language import Dated
 
@@ -81,6 +85,7 @@ class _ChartWords(Struct, frozen=True, forbid_unknown_fields=True):
     level: str
     weight: str
     growth: str
+    anaemia: str
     deficient: str
     borderline: str
     feeding: str
@@ -182,6 +187,7 @@ def chart(facts: Facts, record: Record, g: Guideline) -> Chart:
     words = _file().chart
     return Chart(
         plots=tuple(_plots(facts, record, g)),
+        treatment=tuple(_treatment(facts)),
         lists=(
             ChartList(words.feeding, tuple(_feeding(facts))),
             ChartList(words.reactions, facts.reactions, only_if_any=True),
@@ -203,6 +209,13 @@ def _feeding(facts: Facts) -> Iterator[str]:
         yield words.mothers_diet.format(diet=facts.maternal_diet)
     if facts.child_diet:
         yield words.childs_diet.format(diet=facts.child_diet)
+
+
+def _treatment(facts: Facts) -> Iterator[Stretch]:
+    for one in facts.therapy.spans:
+        goes_on = not one.given and (not one.ends or one.end >= facts.on)
+        begins = min(one.begun.last, one.end)
+        yield Stretch(begins, one.end, goes_on, one.given, one.taken.source)
 
 
 def _plots(facts: Facts, record: Record, g: Guideline) -> Iterator[Plot]:
@@ -230,7 +243,8 @@ def _plots(facts: Facts, record: Record, g: Guideline) -> Iterator[Plot]:
                 _point(one.when, one.value, one.written, one.source, one.comparator) for one in labs
             )
             name = g.file.labs.get(key, key)
-            yield Plot(key, name, LAB_UNITS[key], points, tuple(_line(key, g)))
+            lines = _anaemia(record, g) if key == "hemoglobin" else _line(key, g)
+            yield Plot(key, name, LAB_UNITS[key], points, tuple(lines))
 
 
 def _growth(record: Record) -> Iterator[Curve]:
@@ -242,6 +256,24 @@ def _growth(record: Record) -> Iterator[Curve]:
     for deviation in _DRAWN:
         if deviation in drawn:
             yield Curve(f"{deviation:+}" if deviation else "0", drawn[deviation])
+
+
+def _anaemia(record: Record, g: Guideline) -> Iterator[Band]:
+    """The limits of haemoglobin by age, of a child whose day of birth is known."""
+    born = record.patient.birth
+    if born is None or born.is_partial:
+        return
+    months = [int(one.value) for one in blood.ages(g.limits)]
+    for begins, ends in zip_longest(months, months[1:]):
+        limit = blood.anaemia_limit(begins, g.limits)
+        if limit is not None:
+            yield Band(
+                _file().chart.anaemia,
+                "middle",
+                below=limit.value,
+                since=add_months(born.first, begins),
+                until=add_months(born.first, ends) if ends is not None else None,
+            )
 
 
 def _levels(facts: Facts) -> Iterator[Point]:

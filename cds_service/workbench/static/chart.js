@@ -1,19 +1,23 @@
-// The chart at a glance: who, results over time, problems, treatment, feeding.
+// The chart at a glance: who, results and treatment over time, problems, feeding.
 
+import { courseOf, daysOf, rowsOf } from "./courses.js";
 import { age, isDay, written } from "./days.js";
 import { h, name, outward } from "./dom.js";
-import { plot } from "./plots.js";
+import { axisOf, plot } from "./plots.js";
 import { nameOf, patientOf, text } from "./read.js";
 
-export function chartOf({ told, request }, { loaded, samples, story }, print) {
+export function chartOf({ told, request, response }, { loaded, samples, story }, print) {
   const { chart, on } = told;
   const { patientId } = request.context;
   const patient = patientOf(request.prefetch ?? loaded.prefetch, patientId);
   const { sandbox } = samples.find((one) => one.name === story) ?? {};
   const born = text(patient?.birthDate);
   const birthday = isDay(born) ? born.slice(0, 10) : "";
-  const grows = (one) => one.curves.length > 0 && birthday !== "";
-  const [first, ...others] = chart.plots;
+  // What depends on the age, and the first, are large and have one axis with the treatment.
+  const grows = (one, index) => index === 0 || (birthday !== "" && (one.curves.length > 0 || one.bands.some((band) => band.since)));
+  const large = chart.plots.filter(grows);
+  const rows = rowsOf(chart, response, on);
+  const axis = axisOf(large.flatMap((one) => one.points).map((one) => one.day), daysOf(rows), on, birthday);
   return [
     h("div", { class: "who" },
       h("p", { class: "name" }, name(nameOf(patient) || `Patient/${patientId}`)),
@@ -24,9 +28,9 @@ export function chartOf({ told, request }, { loaded, samples, story }, print) {
         pair("Record", h("code", {}, patientId))),
       h("p", { class: "elsewhere" }, h("button", { type: "button", class: "small", id: "summary", onclick: print }, "Print on one page"), " ",
         sandbox && link(sandbox, "Open in the CDS Hooks sandbox"))),
-    first && plot(first, on, true, birthday),
-    others.filter(grows).map((one) => plot(one, on, true, birthday)),
-    h("div", { class: "plots" }, others.filter((one) => !grows(one)).map((one) => plot(one, on, false))),
+    large.map((one) => plot(one, on, birthday, axis)),
+    rows.length > 0 && courseOf(rows, on, birthday, axis),
+    h("div", { class: "plots" }, chart.plots.filter((one) => !large.includes(one)).map((one) => plot(one, on, birthday))),
     h("div", { class: "lists" },
       list("Problems", chart.problems.map((one) => [one.name, [one.status, one.certainty === "confirmed" ? "" : one.certainty, written(one.day)]])),
       list("Medicines", chart.medications.map((one) => [one.name, [one.kind === "order" ? "" : one.kind, one.status, one.dose, written(one.day)]])),

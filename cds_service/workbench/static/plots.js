@@ -5,11 +5,38 @@ import { fresh, h, s } from "./dom.js";
 
 const shownValue = (point) => `${point.comparator}${point.value}`;
 
-// Large plots of a child whose day of birth is known, `born`, have the same axis: age.
-export function plot({ name, unit, points, bands, curves, source }, on, large, born = "") {
+const AHEAD = 6; // months of what is planned
+
+export const isNarrow = () => matchMedia("(max-width: 34rem)").matches;
+
+// The axis of everything large: the age of a child whose day of birth, `born`, is known and before all
+// results, otherwise dates.
+export function axisOf(results, planned, on, born) {
+  const days = [...results, on].sort();
+  const ahead = [addMonths(on, AHEAD), planned.sort().at(-1) ?? on].sort()[0];
+  const last = [days.at(-1), ahead].sort()[1];
+  const aged = born !== "" && born <= days[0];
+  const span = aged ? Math.max(between(born, last), 30) : Math.max(between(days[0], last), 60);
+  const begin = aged ? born : add(last, -span);
+  const [left, right] = MARGINS;
+  const width = isNarrow() ? 380 : 480;
+  const end = add(begin, span);
+  const xs = (day) => left + 8 + ((width - left - right - 16) * between(begin, day)) / span;
+  const anchored = (day, label, anchor) => [xs(day), label, anchor];
+  const ticks = aged ? ages(begin, end).map(([day, label]) => anchored(day, label, "middle"))
+    : [anchored(begin, written(begin), "start"), anchored(end, written(end), "end")];
+  return { begin, end, aged, width, xs, ticks };
+}
+
+export const MARGINS = [44, 30, 14, 26]; // left, right, top, bottom
+
+// What is large has the `axis` that it shares.
+export function plot({ name, unit, points, bands, curves, source }, on, born, axis) {
+  const large = Boolean(axis);
   const known = points.filter((one) => one.value !== null).sort((a, b) => a.day.localeCompare(b.day));
-  const [width, height] = large ? [560, curves.length ? 250 : 210] : [260, 104];
-  const [left, right, top, bottom] = large ? [44, 30, 14, 26] : [36, 10, 12, 20];
+  const stepped = bands.some((one) => one.since);
+  const [width, height] = large ? [axis.width, curves.length ? 230 : stepped ? 160 : 190] : [260, 104];
+  const [left, right, top, bottom] = large ? MARGINS : [36, 10, 12, 20];
   const caption = h("figcaption", {}, h("strong", {}, name[0].toUpperCase() + name.slice(1)), " ",
     known.length ? latest(known, unit) : h("span", { class: "muted" }, "no result on record"));
   const figure = h("figure", { class: large ? "plot large" : "plot" }, caption);
@@ -19,22 +46,24 @@ export function plot({ name, unit, points, bands, curves, source }, on, large, b
   const edges = bands.flatMap((one) => [one.from, one.below]).filter((one) => one !== undefined);
   const values = known.map((one) => Number(one.value));
   const days = [...known.map((one) => one.day), on].sort();
-  const ageAxis = large && born && born <= days[0];
-  const span = ageAxis ? Math.max(between(born, days.at(-1)), 30) : Math.max(between(days[0], days.at(-1)), 60);
-  const begin = ageAxis ? born : add(days.at(-1), -span);
-  const end = add(begin, span);
-  const behind = ageAxis ? curves.map((one) => ({ ...one, points: upTo(one.points, end) })) : [];
+  const span = Math.max(between(days[0], days.at(-1)), 60);
+  const begin = axis?.begin ?? add(days.at(-1), -span);
+  const end = axis?.end ?? add(begin, span);
+  const behind = axis?.aged ? curves.map((one) => ({ ...one, points: upTo(one.points, end) })) : [];
   const most = Math.max(...values, ...edges, ...behind.flatMap((one) => one.points.map(([, value]) => value))) * (behind.length ? 1.04 : 1.15) || 1;
-  const least = large || Math.min(...values) < most * 0.35 ? 0 : Math.min(...values, ...edges) * 0.85;
+  const least = (large && !stepped) || Math.min(...values) < most * 0.35 ? 0 : Math.min(...values, ...edges) * 0.85;
   const ys = (value) => top + (height - top - bottom) * (1 - (value - least) / (most - least));
-  const xs = (day) => left + 8 + ((width - left - right - 16) * between(begin, day)) / span;
+  const xs = axis?.xs ?? ((day) => left + 8 + ((width - left - right - 16) * between(begin, day)) / span);
 
   const drawn = [];
-  for (const band of bands) {
+  for (const band of bands.filter((one) => one.since)) drawn.push(...(band.since < end ? step(band) : []));
+  const marked = new Set();
+  for (const band of bands.filter((one) => !one.since)) {
     const high = ys(Math.min(band.below ?? most, most));
     const low = ys(Math.max(band.from ?? least, least));
     drawn.push(s("rect", { class: `band ${band.tone}`, x: left, y: high, width: width - left - right, height: Math.max(low - high, 0) }));
-    for (const edge of [band.from, band.below].filter((one) => one !== undefined)) {
+    for (const edge of [band.from, band.below].filter((one) => one !== undefined && !marked.has(one))) {
+      marked.add(edge);
       drawn.push(s("line", { class: "limit", x1: left, x2: width - right, y1: ys(edge), y2: ys(edge) }));
       drawn.push(s("text", { class: "tick", x: left - 5, y: ys(edge) + 3.5, "text-anchor": "end" }, String(edge)));
     }
@@ -54,8 +83,8 @@ export function plot({ name, unit, points, bands, curves, source }, on, large, b
     drawn.push(s("polyline", { class: "line", points: known.map((one) => `${xs(one.day)},${ys(one.value)}`).join(" ") }));
   }
   for (const [index, point] of known.entries()) {
-    const title = told(point, unit, born);
-    drawn.push(s("circle", { class: point.preliminary ? "dot early" : "dot", cx: xs(point.day), cy: ys(point.value), r: large ? 5 : 3.6 },
+    const title = told(point, unit, born, bands);
+    drawn.push(s("circle", { class: point.preliminary ? "dot early" : "dot", "data-read": "", cx: xs(point.day), cy: ys(point.value), r: large ? 5 : 3.6 },
       s("title", {}, title)));
     if (large) {
       const next = known[index + 1]; // to which it must leave room
@@ -63,43 +92,59 @@ export function plot({ name, unit, points, bands, curves, source }, on, large, b
       drawn.push(s("text", { class: "value", x: xs(point.day) + (late ? -9 : 9), y: ys(point.value) - 7, "text-anchor": late ? "end" : "start" }, shownValue(point)));
     }
   }
-  const anchor = height - bottom + (large ? 17 : 14);
-  const first = known.length ? known[0].day : on;
-  if (ageAxis) drawn.push(...ages(born, end).map(([day, label]) => s("text", { class: "tick", x: xs(day), y: anchor, "text-anchor": "middle" }, label)));
-  else if (xs(on) - xs(first) > (large ? 120 : 90)) {
-    drawn.push(s("text", { class: "tick", x: xs(first), y: anchor, "text-anchor": "start" }, written(first)));
+  if (axis) drawn.push(...ticksOf(axis, height));
+  else {
+    const first = known.length ? known[0].day : on;
+    if (xs(on) - xs(first) > 90) drawn.push(s("text", { class: "tick", x: xs(first), y: height - bottom + 14, "text-anchor": "start" }, written(first)));
+    drawn.push(s("text", { class: "tick", x: width - right, y: height - bottom + 14, "text-anchor": "end" }, written(days.at(-1))));
   }
-  if (!ageAxis) drawn.push(s("text", { class: "tick", x: width - right, y: anchor, "text-anchor": "end" }, written(days.at(-1))));
   const said = known.map((one) => `${shownValue(one)} ${unit} on ${written(one.day)}`).join("; ") || "no result";
-  const limits = bands.map((one) => `${one.label} ${one.from === undefined ? "" : `from ${one.from} `}${one.below === undefined ? "" : `below ${one.below}`}`);
+  const limits = bands.map((one) => `${one.label} ${one.from === undefined ? "" : `from ${one.from} `}${one.below === undefined ? "" : `below ${one.below}`}${one.since ? ` from the age of ${age(born, one.since)}` : ""}`);
   figure.append(s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
     "aria-label": `${name}: ${said}.${limits.length ? ` Limits in ${unit}: ${limits.join(", ")}.` : ""}` }, drawn));
-  if (large && known.length > 1) figure.append(reader(name, known.map((one) => told(one, unit, born)), figure));
+  if (large && (known.length > 1 || stepped)) figure.append(reader(`Results of ${name}`, known.map((one) => told(one, unit, born, bands)), figure));
   if (behind.length) figure.append(h("p", { class: "hint" }, source));
   return figure;
+
+  // A limit that holds for some ages, with its number where there is room.
+  function step(band) {
+    const [from, to] = [Math.max(xs(band.since), left), band.until && band.until < end ? xs(band.until) : width - right];
+    const y = ys(band.below);
+    return [
+      s("rect", { class: `band ${band.tone}`, x: from, y, width: to - from, height: ys(least) - y }),
+      s("line", { class: "limit", x1: from, x2: to, y1: y, y2: y }),
+      to - from > 130 ? s("text", { class: "tick", x: from + 5, y: ys(least) - 5 }, `${band.label} below ${band.below}`)
+        : to - from > 24 && s("text", { class: "tick", x: (from + to) / 2, y: y + 13, "text-anchor": "middle" }, String(band.below)),
+    ].filter(Boolean);
+  }
 }
 
-// A result in words, with the age at which it was taken.
-function told(point, unit, born) {
+export const ticksOf = ({ ticks }, height) =>
+  ticks.map(([x, label, anchor]) => s("text", { class: "tick", x, y: height - MARGINS[3] + 17, "text-anchor": anchor }, label));
+
+// A result in words, with the age at which it was taken and the limit of that age.
+function told(point, unit, born, bands) {
+  const limit = bands.find(({ since, until }) => since && since <= point.day && !(until && until <= point.day));
   const at = born && !point.dated ? age(born, point.day) : "";
-  return `${shownValue(point)} ${unit} on ${point.dated || written(point.day)}${at && `, at ${at}`}${point.preliminary ? ", preliminary" : ""}`;
+  return `${shownValue(point)} ${unit} on ${point.dated || written(point.day)}${at && `, at ${at}`}${limit ? ` (${limit.label} below ${limit.below})` : ""}${point.preliminary ? ", preliminary" : ""}`;
 }
 
-// Reads one result after the other: by keyboard, by touch, and of the dot that is pointed at.
-function reader(name, sentences, figure) {
+// Reads one mark of a figure after the other: by keyboard, by touch, and that which is pointed at.
+export function reader(label, sentences, figure) {
   const last = sentences.length - 1;
   const id = fresh("reader");
-  const slider = h("input", { type: "range", id, min: "0", max: String(last), step: "1", value: String(last), "aria-label": `Results of ${name}`, "aria-valuetext": sentences[last] });
+  const slider = h("input", { type: "range", id, min: "0", max: String(last), step: "1", value: String(last), "aria-label": label, "aria-valuetext": sentences[last] });
   const output = h("output", { for: id }, sentences[last]);
-  const dots = figure.querySelectorAll(".dot");
+  if (last === 0) return h("div", { class: "reader" }, output);
+  const marks = figure.querySelectorAll("[data-read]");
   const read = (index) => {
     slider.value = String(index);
     slider.setAttribute("aria-valuetext", sentences[index]);
     output.textContent = sentences[index];
-    dots.forEach((dot, at) => dot.classList.toggle("read", at === index));
+    marks.forEach((mark, at) => mark.classList.toggle("read", at === index));
   };
   slider.addEventListener("input", () => read(Number(slider.value)));
-  dots.forEach((dot, index) => dot.addEventListener("pointerenter", () => read(index)));
+  marks.forEach((mark, index) => mark.addEventListener("pointerenter", () => read(index)));
   return h("div", { class: "reader" }, slider, output);
 }
 
@@ -113,10 +158,10 @@ function upTo(course, end) {
   return [...within, [end, value + (next[1] - value) * share]];
 }
 
-// Marks of the axis: not more than nine, a whole number of months apart.
+// Marks of the axis: not more than there is room for, a whole number of months apart.
 function ages(born, end) {
   const months = Math.floor(between(born, end) / 30.4);
-  const step = [1, 2, 3, 6, 12, 24].find((one) => months / one <= 9) ?? 120;
+  const step = [1, 2, 3, 6, 12, 24].find((one) => months / one <= (isNarrow() ? 6 : 9)) ?? 120;
   return Array.from({ length: Math.floor(months / step) + 1 }, (_, index) => index * step)
     .map((count) => [addMonths(born, count), count ? `${count} mo` : "birth"]);
 }
