@@ -35,6 +35,8 @@ ICD_10_GM = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
 ORPHA = "http://www.orpha.net"
 UNII = "http://fdasis.nlm.nih.gov"
 ICPC_2 = "http://hl7.org/fhir/sid/icpc-2"
+ICD_11 = "http://id.who.int/icd/release/11/mms"
+CTV3 = "http://read.info/ctv3"
 JLAC10 = "http://medis.or.jp/CodeSystem/master-JLAC10-17digits"
 
 #: Code systems by the other names they go by: object identifiers (HL7's registry), and addresses
@@ -67,7 +69,11 @@ _SYSTEMS = {
         "http://standardterms.edqm.eu": "urn:oid:0.4.0.127.0.16.1.1.2.1",
         ORPHA: "",
         UNII: "urn:oid:2.16.840.1.113883.4.9",
-        ICPC_2: "urn:oid:2.16.578.1.12.4.1.1.7170",
+        ICPC_2: "urn:oid:2.16.578.1.12.4.1.1.7170 urn:oid:2.16.840.1.113883.6.139",
+        # the last is France's
+        ICD_11: "urn:oid:2.16.840.1.113883.6.347 http://hl7.org/fhir/sid/icd-11"
+        " http://smt.esante.gouv.fr/fhir/CodeSystem/terminologie-cim11-mms",
+        CTV3: "urn:oid:2.16.840.1.113883.2.1.3.2.4.14",
         UCUM: "urn:oid:2.16.840.1.113883.6.8",
     }.items()
     for name in (url, *others.split())
@@ -224,7 +230,12 @@ def _system(written: str) -> str:
         plain = f"urn:oid:{plain}"
     if plain.startswith(f"{SNOMED}/"):  # a national edition
         return SNOMED
+    if _ICD_11_RELEASE.fullmatch(plain):
+        return ICD_11
     return _SYSTEMS.get(plain, written)
+
+
+_ICD_11_RELEASE = re.compile(r"http://id\.who\.int/icd/release/11/20[0-9]{2}-[01][0-9]/mms")
 
 
 def is_known(system: str) -> bool:
@@ -232,8 +243,8 @@ def is_known(system: str) -> bool:
     return system in _KNOWN_SYSTEMS
 
 
-#: Few codes of the last three are known here, each by a list: another one is not.
-_KNOWN_SYSTEMS = frozenset(_SYSTEMS.values()) - {ORPHA, ICPC_2, UNII}
+#: Few codes of the others are known here, each by a list: another one is not.
+_KNOWN_SYSTEMS = frozenset(_SYSTEMS.values()) - {ORPHA, ICPC_2, ICD_11, CTV3, UNII}
 
 
 def codes(concept: wire.Concept | None) -> tuple[Code, ...]:

@@ -35,6 +35,8 @@ DUTCH_ROUTE = "urn:oid:2.16.840.1.113883.2.4.4.9"
 ORPHA = "http://www.orpha.net"
 UNII = "http://fdasis.nlm.nih.gov"
 ICPC2 = "http://hl7.org/fhir/sid/icpc-2"
+ICD11 = "http://id.who.int/icd/release/11/mms"
+CTV3 = "http://read.info/ctv3"
 DIET = "http://terminology.hl7.org/CodeSystem/diet"
 DIET_STU3 = "http://hl7.org/fhir/diet"
 ROUTE = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"
@@ -58,6 +60,12 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
         (ORPHA, r"[1-9][0-9]{0,6}", "up to seven digits"),
         (UNII, r"[0-9A-Z]{10}", "ten digits or capital letters"),
         (ICPC2, r"[A-Z][0-9]{2}", "a letter and two digits"),
+        (
+            ICD11,
+            r"[1-9A-Z][A-Z][0-9][0-9A-Z](\.[0-9A-Z]{1,2})?",
+            "four signs, the second a letter, a dot, up to two more",
+        ),
+        (CTV3, r"[0-9A-Za-z.]{5}", "five signs, capital and small letters apart"),
         (EDQM, r"[0-9]{8}", "eight digits"),
         (DUTCH_ROUTE, r"[0-9]{1,3}", "up to three digits"),
         (ATC, r"[A-Z][0-9]{2}([A-Z]([A-Z]([0-9]{2})?)?)?", "as B03BA01 or a part of it"),
@@ -69,7 +77,7 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
 
 #: Systems of which so few codes are listed that one on no list is not understood: it is not taken
 #: for another disease, but named as unread.
-PARTLY_KNOWN = frozenset({ORPHA, ICPC2, UNII})
+PARTLY_KNOWN = frozenset({ORPHA, ICPC2, ICD11, CTV3, UNII})
 #: Systems whose rows may end in ``*``: every code that begins so belongs to the list.
 _FAMILIES = frozenset({ICD10CM, ICD10, ICD10GM, ATC})
 #: They occur with and without their dot, and in small letters.
@@ -226,7 +234,8 @@ class CodeList(Struct, frozen=True):
 
     def display_of(self, code: Code) -> str:
         """What the verified row of this very code calls it; "" where a family decides."""
-        return self._displays.get((code.system, code.code.upper()), "")
+        written = code.code.upper() if code.system in _FAMILIES else code.code
+        return self._displays.get((code.system, written), "")
 
     def called(self, code: Code) -> str:
         """What the verified row that decides calls this code or its family; "" without a row."""

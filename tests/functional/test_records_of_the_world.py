@@ -308,7 +308,83 @@ def test_a_few_codes_of_rare_diseases_and_primary_care_count(
     assert "unread" not in answer["extension"][EVALUATION_EXTENSION]
 
 
-@pytest.mark.parametrize(("code", "system"), [("558", ORPHA), ("K78", ICPC), ("B81", ICPC)])
+ICD_11, CTV3 = "http://id.who.int/icd/release/11/mms", "http://read.info/ctv3"
+#: A code of each list that decides, next to one of SNOMED CT or ICD-10-CM of the same list.
+ALIKE = [
+    (ICD_11, "5B5F", "190634004", SNOMED), (ICD_11, "3A01.2", "D51.3", ICD_10_CM),
+    (ICD_11, "3A01.30", "D51.0", ICD_10_CM), (ICD_11, "3A01.0", "D51.2", ICD_10_CM),
+    (ICD_11, "DA95", "K90.0", ICD_10_CM), (ICD_11, "DD70.1", "K50.0", ICD_10_CM),
+    (ICD_11, "DA96.04", "K90.82", ICD_10_CM), (ICD_11, "KB88.3", "P77.3", ICD_10_CM),
+    (ICD_11, "KB88.0", "P77.1", ICD_10_CM), (ICD_11, "DD71.0", "K51.0", ICD_10_CM),
+    (ICD_11, "5C63.0", "74653006", SNOMED), (ICD_11, "9C40.8", "H47.22", ICD_10_CM),
+    (ICD_11, "MG44.11", "R62.51", ICD_10_CM), (ICD_11, "8A62.0", "28055006", SNOMED),
+    (ICD_11, "8A63.00", "R56.0", ICD_10_CM), (ICD_11, "8A68.4", "91175000", SNOMED),
+    (ICD_11, "KB08.2", "P94.2", ICD_10_CM), (ICD_11, "MB46.Z", "R25.9", ICD_10_CM),
+    (ICD_11, "MG44.10", "R62.0", ICD_10_CM), (ICD_11, "3B10.0", "D66", ICD_10_CM),
+    (ICD_11, "3B64.Z", "D69.6", ICD_10_CM), (ICD_11, "GB61.3", "N18.3", ICD_10_CM),
+    (ICD_10, "D51.3", "D51.3", ICD_10_CM), (ICD_10_GM, "D51.9", "D51.9", ICD_10_CM),
+    (ICD_10, "D65", "D68.9", ICD_10_CM), (ICD_10_GM, "D65.1", "D68.9", ICD_10_CM),
+    (ICD_10_CM, "D65", "D68.9", ICD_10_CM), (ICD_11, "3B20", "D68.9", ICD_10_CM),
+    (CTV3, "C2621", "190634004", SNOMED), (CTV3, "XE13h", "D51.3", ICD_10_CM),
+    (CTV3, "XE2ro", "84027009", SNOMED), (CTV3, "XE2QL", "34000006", SNOMED),
+    (CTV3, "XE0ag", "64766004", SNOMED), (CTV3, "F25..", "84757009", SNOMED),
+    (CTV3, "F256.", "28055006", SNOMED), (CTV3, "X20CN", "127034005", SNOMED),
+    (ICPC, "A07", "371632003", SNOMED), (ICPC, "N08", "102542000", SNOMED),
+    (ICPC, "N07", "41497008", SNOMED), (ICPC, "T10", "36440009", SNOMED),
+    (ICPC, "D94", "24526004", SNOMED), (ICPC, "B83", "64779008", SNOMED),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("system", "code", "other", "known"), ALIKE)
+def test_a_code_that_decides_counts_as_the_same_disease_in_another_system(
+    service: FlaskClient, system: str, code: str, other: str, known: str
+) -> None:
+    """With a low level, without one, and with seizures: some diseases change only what is asked
+    without a level, others only where something is injected."""
+    seizure = condition("91175000")
+    changed = False
+    for others, level in (((), bundle(b12())), ((), bundle()), ((seizure,), bundle(b12()))):
+        answer, same, plain = (
+            ask(service, conditions=bundle(*others, *added), b12=level)
+            for added in ((condition(code, system),), (condition(other, known),), ())
+        )
+        assert rules(answer) == rules(same)
+        assert "unread" not in answer["extension"][EVALUATION_EXTENSION]
+        changed |= said(answer) != said(plain)
+    assert changed
+
+
+def test_the_mixed_anaemia_of_icpc_asks_for_tests_as_one_of_unknown_cause(
+    service: FlaskClient,
+) -> None:
+    """B81 is that of vitamin B12 or folate: without a level it suggests no treatment."""
+    answer = ask(service, b12=bundle(), conditions=bundle(condition("B81", ICPC)))
+    other = ask(service, b12=bundle(), conditions=bundle(condition("53165003")))
+    assert rules(answer) == rules(other) != rules(ask(service, b12=bundle()))
+
+
+@pytest.mark.parametrize(
+    ("code", "system"),
+    [
+        ("8A62.0", "http://id.who.int/icd/release/11/2025-01/mms"),
+        ("8A62.0", "http://hl7.org/fhir/sid/icd-11"), ("8A62.0", "2.16.840.1.113883.6.347"),
+        ("8A62.0", "https://smt.esante.gouv.fr/fhir/CodeSystem/terminologie-cim11-mms"),
+        ("F25..", "urn:oid:2.16.840.1.113883.2.1.3.2.4.14"),
+        ("N88", "urn:oid:2.16.840.1.113883.6.139"),
+    ],
+)  # fmt: skip
+def test_each_name_of_a_system_is_that_system(service: FlaskClient, code: str, system: str) -> None:
+    assert "RTE-03" in rules(ask(service, conditions=bundle(condition(code, system))))
+
+
+@pytest.mark.parametrize(
+    ("code", "system"),
+    [
+        ("558", ORPHA), ("K78", ICPC), ("T91", ICPC), ("BA00", ICD_11), ("f25..", CTV3),
+        ("H33..", CTV3), ("8A62.0&XY7Z", ICD_11), ("3A01.Z/8E47", ICD_11),
+        ("8A62.0", "http://id.who.int/icd/release/11/mms/26"),
+    ],
+)  # fmt: skip
 def test_another_code_of_a_system_of_which_few_are_known_is_said(
     service: FlaskClient, code: str, system: str
 ) -> None:
