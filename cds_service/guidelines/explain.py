@@ -37,8 +37,18 @@ class Fact(Struct, frozen=True, omit_defaults=True):
     source: str = ""
 
 
+class Comparison(Struct, frozen=True, omit_defaults=True):
+    """What a rule saw, in words: "level", "99", "below 100 pg/mL"; whether against a ``limit``."""
+
+    fact: str
+    value: str
+    compared: str = ""
+    limit: bool = False
+
+
 class RowAccount(Struct, frozen=True, omit_defaults=True):
-    """One rule of a table: what became of it, and ``why``, in words for a reader."""
+    """One rule of a table: what became of it, and ``why``, in words for a reader; ``seen`` has the
+    parts of it."""
 
     rule: str
     state: Literal["fired", "no", "not reached", "not asked"]
@@ -46,6 +56,7 @@ class RowAccount(Struct, frozen=True, omit_defaults=True):
     result: str
     authority: str
     why: tuple[str, ...] = ()
+    seen: tuple[Comparison, ...] = ()
 
 
 class TableAccount(Struct, frozen=True, rename="camel"):
@@ -83,17 +94,33 @@ def worded(facts: Iterable[Fact], language: Language) -> tuple[Fact, ...]:
     )
 
 
-def in_words(seen: Iterable[Seen], words: TableWords, language: Language) -> str:
+def comparisons(
+    seen: Iterable[Seen], words: TableWords, language: Language
+) -> tuple[Comparison, ...]:
+    """Each thing that was seen, by the name of its fact."""
+    return tuple(
+        [
+            Comparison(
+                words.facts[one.fact],
+                shown(one.value, language, words.absent.get(one.fact, "")),
+                language.fill(compared) if compared is not None else "",
+                isinstance(one.against, Limit) and one.value is not None,
+            )
+            for one in seen
+            for compared in (_compared(one, language),)
+        ]
+    )
+
+
+def in_words(seen: Iterable[Comparison], language: Language) -> str:
     """What was seen, for a reader: each fact by its name, its value, and how that compares.
 
     "days since the sample: 5 (at most 180 d); level: adequate (not deficient)"
     """
     remarks: dict[tuple[str, str], list[str]] = {}
     for one in seen:
-        value = shown(one.value, language, words.absent.get(one.fact, ""))
-        compared = _compared(one, language)
-        said = [] if compared is None else [language.fill(compared)]
-        remarks.setdefault((words.facts[one.fact], value), []).extend(said)
+        said = [one.compared] if one.compared else []
+        remarks.setdefault((one.fact, one.value), []).extend(said)
     told = [
         say(Told.compared, fact=fact, value=value, compared=Listed(tuple(dict.fromkeys(compared))))
         if compared
@@ -170,6 +197,7 @@ class Asking(NamedTuple):
     state: State
     why: str
     about: str = ""
+    seen: tuple[Comparison, ...] = ()
 
 
 #: Every asking of every rule, by its id.
@@ -182,11 +210,13 @@ def asked_of(matches: Iterable[Match[Any, Any]], language: Language) -> Asked:
     for match in matches:
         words = match.table.words
         for row, state, seen in match.rows():
+            parts: tuple[Comparison, ...] = ()
             if state == "not reached":
                 why = language.fill(say(Told.answered, rule=match.rule))
             else:
-                why = in_words(seen, words, language)
-            asked.setdefault(row.rule, []).append(Asking(state, why, match.about))
+                parts = comparisons(seen, words, language)
+                why = in_words(parts, language)
+            asked.setdefault(row.rule, []).append(Asking(state, why, match.about, parts))
     return asked
 
 
@@ -216,8 +246,11 @@ def _table_account(
     words = table.words
     rows = []
     for rule, said in words.rows.items():
-        state, why = became_of(asked.get(rule, ()), unasked, language)
-        rows.append(RowAccount(rule, state, said.condition, said.result, said.source, why))
+        askings = asked.get(rule, ())
+        state, why = became_of(askings, unasked, language)
+        parts = [part for one in askings if one.state == state for part in one.seen]
+        seen = tuple(dict.fromkeys(parts))
+        rows.append(RowAccount(rule, state, said.condition, said.result, said.source, why, seen))
     return TableAccount(words.title, words.question, table.first, tuple(rows))
 
 

@@ -14,9 +14,11 @@ from cds_service.guidelines import describe
 from cds_service.guidelines.engine import About, Limit, Wording
 from cds_service.guidelines.explain import (
     Account,
+    Comparison,
     Fact,
     RowAccount,
     asked_of,
+    comparisons,
     in_words,
     shown,
     table_accounts,
@@ -109,6 +111,10 @@ def a_table(*rows: Row[None], first: bool = False) -> Table[Order, None]:
 # --- what was seen --------------------------------------------------------------------------------
 
 
+def seen_in(table: Table[Order, None], row: Row[None], facts: Order) -> tuple[Comparison, ...]:
+    return comparisons(table.why(row, facts), table.words, language())
+
+
 @pytest.mark.parametrize(
     ("when", "facts", "told"),
     [
@@ -131,13 +137,30 @@ def a_table(*rows: Row[None], first: bool = False) -> Table[Order, None]:
 )
 def test_a_comparison_is_told_with_value_and_limit(when: object, facts: Order, told: str) -> None:
     table = a_table(Row("T-1", when, None))  # type: ignore[arg-type]
-    assert in_words(table.why(table["T-1"], facts), table.words, language()) == told
+    assert in_words(seen_in(table, table["T-1"], facts), language()) == told
+
+
+def test_what_was_compared_is_told_in_parts() -> None:
+    when = all_of(is_one_of(f.form, "tablet"), meets(f.dose, LIMITS.high))
+    table = a_table(Row("T-1", when, None))
+
+    def seen(order: Order) -> tuple[Comparison, ...]:
+        why = Reasoning()
+        why.all(table, order)
+        return rows_of(why, table)["T-1"].seen
+
+    tablet, high = Comparison("form", "tablet"), Comparison("dose", "3000", "above 2000 µg", True)
+    assert seen(Order(Decimal(3000), form="tablet")) == (tablet, high)
+    assert seen(Order(Decimal(3000), form="solution")) == (
+        Comparison("form", "solution", "not tablet"),
+    )
+    assert Comparison("dose", "unknown") in seen(Order(form="tablet")), "not a number"
 
 
 def test_a_fact_compared_twice_is_told_once() -> None:
     row = Row("T-1", any_of(meets(f.dose, LIMITS.high), meets(f.dose, LIMITS.low)), None)
     table = a_table(row)
-    seen = in_words(table.why(row, Order(Decimal(7))), table.words, language())
+    seen = in_words(seen_in(table, row, Order(Decimal(7))), language())
     assert seen == "dose: 7 (not above 2000 µg, not below 0.5 µg)"
 
 

@@ -137,13 +137,40 @@ def test_results_are_read_by_keyboard_and_by_pointer(visit: Open) -> None:
     expect(reader).to_have_value("1")
 
 
-def test_a_changed_fact_says_what_the_rules_saw(visit: Open) -> None:
+@pytest.mark.parametrize(
+    ("level", "advised", "because"),
+    [
+        ("99", "Hydroxocobalamin 1000 micrograms intramuscular", "99 is below 100 pg/mL (level)"),
+        ("200", "Order test: Methylmalonic acid", "level: borderline"),
+        ("300", "check her vitamin B12 and supplement", "level: adequate"),
+    ],
+)
+def test_a_changed_fact_says_what_is_advised_instead_and_why(
+    visit: Open, level: str, advised: str, because: str
+) -> None:
+    page = opened(visit, CLOVER)
+    page.get_by_role("button", name=f"Set vitamin B12 to {level} pg/mL, ").click()
+    changes = page.locator("#changes > p")
+    expect(changes.nth(0)).to_have_text(re.compile(f"^Now: .*{advised}"))
+    expect(changes.nth(1)).to_have_text(re.compile("^Instead of: Oral cyanocobalamin 1000 microgr"))
+    expect(changes.nth(2)).to_have_text(re.compile(f"^Because {re.escape(because)}"))
+    expect(page.locator("#said")).to_contain_text(f"Because {because}")
+    page.locator("#changes summary").press("Enter")
+    expect(page.locator("#changes li").first).to_be_visible()
+    expect(page.locator("#changes details")).to_contain_text("No longer: ")
+    page.locator("#as-recorded").click()
+    expect(changes.nth(0)).to_have_text(re.compile("^Now: Oral cyanocobalamin"))
+
+
+def test_the_same_advice_for_another_reason_is_called_the_same(visit: Open) -> None:
     page = opened(visit, CLOVER)
     page.get_by_role("button", name="Set vitamin B12 to 300 pg/mL").click()
-    changes = page.locator("#changes")
-    expect(changes).to_contain_text("Because")
-    expect(changes).to_contain_text("level: adequate")
-    expect(changes).to_contain_text("No longer: ")
+    expect(page.locator("#changes")).to_contain_text("Instead of")
+    page.get_by_role("button", name="Aged 1 year, on the day").click()
+    expect(page.locator("#changes > p").first).to_have_text(
+        "The advice is the same, other rules lead to it."
+    )
+    expect(page.locator("#changes > p")).to_contain_text(["is at least 12 mo"])
 
 
 @pytest.mark.needs_environment("CDS_TEST_AXE")

@@ -65,7 +65,7 @@ export async function ask(hook = desk.hook) {
     if (!isAsked()) return null;
     asked.asking = null;
     if (asking.turn !== turnOf(hook)) return hook === desk.hook ? ask(hook) : (changed("advice"), null);
-    asked.changes = asked.answer ? compare(asked.answer.told, answer.told) : null;
+    asked.changes = asked.answer ? compare(asked.answer, answer) : null;
     asked.answer = { ...answer, request, turn: asking.turn };
     learn(answer.told, unedited);
     if (hook === desk.hook) changed("advice", "chart");
@@ -101,11 +101,32 @@ function learn(told, unedited) {
 }
 
 function compare(before, after) {
-  const fired = (told) => new Set(told.tables.flatMap((table) => table.rows.filter((row) => row.state === "fired").map((row) => row.rule)));
+  const fired = ({ told }) => new Set(told.tables.flatMap((table) => table.rows.filter((row) => row.state === "fired").map((row) => row.rule)));
   const [old, now] = [fired(before), fired(after)];
   const come = [...now].filter((one) => !old.has(one));
   const gone = [...old].filter((one) => !now.has(one));
-  return come.length || gone.length ? { come, gone } : null;
+  if (!come.length && !gone.length) return null;
+  return { come, gone, instead: adviceOf(before.response), advice: adviceOf(after.response), because: reasons(before.told, after.told, new Set([...come, ...gone])) };
+}
+
+// What an answer recommends, or else says first.
+function adviceOf({ cards }) {
+  const suggestion = cards.flatMap((one) => one.suggestions ?? []).find((one) => one.isRecommended);
+  return suggestion?.label ?? cards[0]?.summary ?? "no card";
+}
+
+// Of the first table in which a rule changed, what its rules saw that is not as it was: numbers that
+// are compared with a limit if there are any. What later tables saw comes of it.
+function reasons(before, after, changed) {
+  const at = after.tables.findIndex((table) => table.rows.some((row) => changed.has(row.rule)));
+  const seen = (told) => told.tables[at].rows.filter((row) => changed.has(row.rule))
+    .sort((a, b) => (b.state === "fired") - (a.state === "fired")).flatMap((row) => row.seen ?? []);
+  const was = new Map(before.tables[at].rows.flatMap((row) => row.seen ?? []).map((one) => [one.fact, one.value]));
+  const now = seen(after);
+  const moved = now.filter((one) => was.get(one.fact) !== one.value);
+  const some = moved.length ? moved : now;
+  const measured = some.filter((one) => one.limit);
+  return [...new Map((measured.length ? measured : some).map((one) => [one.fact, one]).reverse()).values()].reverse();
 }
 
 export function stopAsking(hook = desk.hook) {

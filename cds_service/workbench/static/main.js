@@ -234,16 +234,27 @@ function arrows(event) {
   look(next);
 }
 
-// What a changed fact changed: the rules that fire now, each with what it saw, and those that do not any more.
+// What a changed fact changed: the advice and why; the rules that fire now, each with what it saw, and
+// those that do not any more.
+let announced = null;
+
 function changesOf({ changes, answer }) {
   if (!changes) return null;
+  const moved = changes.advice !== changes.instead;
+  const because = changes.because.map(({ fact, value, compared, limit }) =>
+    (limit ? `${value} is ${compared} (${fact})` : `${fact}: ${value}${compared ? ` (${compared})` : ""}`)).join(", and ");
+  const sentence = [moved ? `Now: ${changes.advice}.` : "The advice is the same, other rules lead to it.", moved && `Instead of: ${changes.instead}.`, because && `Because ${because}.`].filter(Boolean);
+  if (changes !== announced) say(sentence.join(" "));
+  announced = changes;
   const rows = new Map(answer.told.tables.flatMap((table) => table.rows.map((row) => [row.rule, row])));
   return h("div", { class: "changes", id: "changes" },
-    changes.come.length > 0 && [h("p", {}, "Now:"), h("ul", {}, changes.come.map((rule) => {
+    sentence.map((one, index) => h("p", {}, index ? one : h("strong", {}, one))),
+    h("details", {}, h("summary", {}, "The rules that changed"),
+    changes.come.length > 0 && [h("p", {}, "These fire now:"), h("ul", {}, changes.come.map((rule) => {
       const { condition, why } = rows.get(rule);
       return h("li", {}, h("strong", {}, rule), ` ${condition} `, why?.length > 0 && h("span", { class: "muted" }, `Because ${why.join("; ")}.`));
     }))],
-    changes.gone.length > 0 && h("p", {}, "No longer: ", changes.gone.join(", "), "."));
+    changes.gone.length > 0 && h("p", {}, "No longer: ", changes.gone.join(", "), ".")));
 }
 
 function bodyOf({ asking: underWay, error, answer }) {
