@@ -19,6 +19,7 @@ from flask import Flask, request
 from cds_service import consultation
 from cds_service.cdshooks.response import versions
 from cds_service.consultation.known_answers import KnownAnswers
+from cds_service.consultation.services import offered_reasons
 from cds_service.errors import Unavailable
 from cds_service.fhir.gather import prefetch_template
 from cds_service.guidelines.registry import GUIDELINES
@@ -110,6 +111,8 @@ def create_app(
             settings.code_map,
             languages_in_use(settings),
         )
+    if store is not None:
+        store.offered = offered_reasons(services)
     register = make_register(settings)
     used = use_token or (store.use_token if store else _no_store)
     door = make_door(settings, register, used)

@@ -60,13 +60,16 @@ ALLOWED: dict[str, tuple[str, str]] = {
         " store.migrations",
         "msgspec",
     ),
+    "store.chain": ("", "msgspec"),
     "store.ledger": (
-        "errors cdshooks.feedback store.audit store.database store.migrations store.sqlite",
+        "errors cdshooks.feedback store.audit store.chain store.database store.migrations"
+        " store.sqlite",
         "msgspec",
     ),
     "store.sqlite": ("", ""),
     "store.database": (
-        "errors cdshooks.feedback store.audit store.migrations store.reports.figures store.sqlite",
+        "errors cdshooks.feedback store.audit store.chain store.migrations store.reports.figures"
+        " store.sqlite",
         "msgspec sqlalchemy alembic",
     ),
     "store.reports": ("", ""),
@@ -84,6 +87,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "store.migrations.versions.v0003_unread": ("", "alembic sqlalchemy"),
     "store.migrations.versions.v0004_unknown_codes": ("", "alembic sqlalchemy"),
     "store.migrations.versions.v0005_language": ("", "alembic sqlalchemy"),
+    "store.migrations.versions.v0006_chains": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
     "fhir.units": ("clinical", ""),
@@ -390,6 +394,7 @@ ONLY = {
         "store.migrations.versions.v0003_unread",
         "store.migrations.versions.v0004_unknown_codes",
         "store.migrations.versions.v0005_language",
+        "store.migrations.versions.v0006_chains",
     },
     "alembic": {
         "store.database",
@@ -399,6 +404,7 @@ ONLY = {
         "store.migrations.versions.v0003_unread",
         "store.migrations.versions.v0004_unknown_codes",
         "store.migrations.versions.v0005_language",
+        "store.migrations.versions.v0006_chains",
     },
     "prometheus_client": {"store.metrics"},
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -162,8 +162,11 @@ def export(
     """Write what is kept as FHIR R4, one resource per line (NDJSON).
 
     Each call is an AuditEvent, each answer a GuidanceResponse, each item of feedback that was
-    received in that time a Provenance. Nothing is repeated from one day's export to the next.
+    received in that time a Provenance. Nothing is repeated from one day's export to the next. At
+    the end an AuditEvent for each chain says how far it has come, for audit verify --head.
     """
+    from datetime import UTC
+
     import msgspec
 
     from cds_service.fhir import trail
@@ -180,6 +183,72 @@ def export(
         for item in database.feedback(chosen):
             resource = trail.of_feedback(without_free_words(item, offered, ""))
             written.write(msgspec.json.encode(resource) + b"\n")
+        for chain in database.heads():
+            resource = trail.of_head(chain, datetime.now(UTC))
+            written.write(msgspec.json.encode(resource) + b"\n")
+
+
+@audit.command()
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    metavar="HASH",
+    help="A hash that was kept elsewhere, from the log or an export; repeatable.",
+)
+@click.option(
+    "--unchained-until",
+    "allowed",
+    type=_Moment(end=True),
+    help="When the last worker of a version without chains stopped; otherwise the first chain's"
+    " beginning.",
+)
+def verify(heads: tuple[str, ...], allowed: datetime | None) -> None:
+    """Hold every row against its chain, and against hashes kept elsewhere.
+
+    Exits with 1 and names the first row that was changed, removed or added. Someone
+    who can rewrite the whole database can rewrite its chains: only a hash kept elsewhere shows it.
+    """
+    with database_of_settings() as database:
+        database.check()
+        found = database.verify(heads)
+    chained, faults = found.chained, [one.words for one in found.chained.broken]
+    click.echo(f"Chains: {len(chained.chains)}, with {chained.rows} rows.")
+    for one in chained.chains.values():
+        click.echo(f"  {one['chain']} began {one['began']:%Y-%m-%d %H:%M:%S}, {_ending(one)}")
+    for gone in chained.pruned:
+        click.echo(
+            f"Pruned: rows {gone.first} to {gone.last} of chain {gone.chain}, the youngest of"
+            f" {gone.until:%Y-%m-%d %H:%M:%S}. That they were not altered before is not shown."
+        )
+    if found.unchained:
+        click.echo(
+            f"Unchained: {found.unchained} rows from before there were chains, the youngest of"
+            f" {found.unchained_until:%Y-%m-%d %H:%M:%S}. Nothing is shown about them."
+        )
+    until = allowed or found.since
+    if found.unchained_until and until and found.unchained_until > until:
+        faults.append(
+            f"a row of no chain is younger than {until:%Y-%m-%d %H:%M:%S}: it was added by another"
+            " program, or by an older version (then say --unchained-until when that stopped)"
+        )
+    for head in heads:
+        if head in chained.found:
+            click.echo(f"{head} is the hash of {chained.found[head]}: up to there nothing changed.")
+        else:
+            faults.append(
+                f"no row has the hash {head}: rows were rewritten or removed, unless it is from"
+                " before the youngest pruned row"
+            )
+    if faults:
+        raise click.ClickException("\n".join(f"broken: {one}" for one in faults))
+    click.echo("Every row follows from the one before it.")
+    if not heads:
+        click.echo("Not held against a hash kept elsewhere (--head), so not against a rewriting.")
+
+
+def _ending(chain: Mapping[str, Any]) -> str:
+    return f"row {chain['number']} is its last: {chain['hash']}"
 
 
 def _offered() -> dict[tuple[str, str], str]:

@@ -7,6 +7,8 @@
 * Feedback is a ``Provenance`` on that response: a clinician's activity (accepted, overridden) at a
   moment, by someone, with reasons. A ``GuidanceResponse`` has no element for any of these; its
   ``reasonCode`` says why guidance was asked for.
+* How far each chain of rows had come is an ``AuditEvent`` on the trail itself: the database can
+  later be held against it.
 
 Patients and users appear as they were kept, by pseudonym unless the operator keeps plain ids;
 comments, which may tell about a patient, are left out.
@@ -69,6 +71,33 @@ def of_feedback(row: Row) -> Json:
     if reasons:
         made["reason"] = reasons
     return made
+
+
+def of_head(row: Row, at: datetime) -> Json:
+    """How far a chain had come at that moment, a row of ``chains``."""
+    said = {"chain": row["chain"], "row": str(row["number"]), "hash": row["hash"]}
+    return {
+        "resourceType": "AuditEvent",
+        "id": f"{row['chain']}-{row['number']}",
+        "type": {
+            "system": "http://dicom.nema.org/resources/ontology/DCM",
+            "code": "110101",
+            "display": "Audit Log Used",
+        },
+        "subtype": [{"system": f"{_HOME}/CodeSystem/trail", "code": "head"}],
+        "action": "R",
+        "recorded": _instant(at),
+        "outcome": "0",
+        "agent": [{"who": _this_service(row), "requestor": False}],
+        "source": {"observer": _this_service(row), "type": [_APPLICATION_SERVER]},
+        "entity": [
+            {
+                "type": _coding("audit-entity-type", "2", "System Object"),
+                "name": "chain",
+                "detail": [{"type": name, "valueString": one} for name, one in said.items()],
+            }
+        ],
+    }
 
 
 # --- the call -----------------------------------------------------------------------------------

@@ -173,17 +173,25 @@ def without_free_words(item: Mapping[str, Any], offered: Offered, instead: str) 
     kept["card"] = item["card"] if _is_uuid(item["card"]) else instead or "not a UUID"
     accepted = [one if _is_uuid(one) else instead for one in item["accepted"]]
     kept["accepted"] = list(filter(None, accepted))
-    reasons = [_as_offered(one, offered, instead) for one in item["reasons"]]
+    reasons = [_in_our_words(one, offered, instead) for one in item["reasons"]]
     kept["reasons"] = [one for one in reasons if one["code"] or one["display"]]
     return kept
 
 
-def _as_offered(reason: Mapping[str, Any], offered: Offered, instead: str) -> dict[str, Any]:
-    """The reason in our own words, if it was offered; some clients send its code alone."""
-    for (system, code), display in offered.items():
-        if reason["code"] == code and reason["system"] in ("", system):
-            return {**reason, "display": display}
+def _in_our_words(reason: Mapping[str, Any], offered: Offered, instead: str) -> dict[str, Any]:
+    """The reason in our own words, if it was offered."""
+    display = as_offered(reason["system"], reason["code"], offered)
+    if display is not None:
+        return {**reason, "display": display}
     return {**reason, "system": "", "code": "", "display": instead}
+
+
+def as_offered(system: str, code: str, offered: Offered) -> str | None:
+    """How a reason was offered, if it was; some clients send its code alone."""
+    for (one, known), display in offered.items():
+        if code == known and system in ("", one):
+            return display
+    return None
 
 
 # --- for a person to read -----------------------------------------------------------------------

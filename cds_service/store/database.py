@@ -7,11 +7,13 @@ An `Unavailable` database may work again later; a `SchemaError` needs the operat
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from heapq import merge
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -19,7 +21,8 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from cds_service.cdshooks.feedback import Feedback, Reason
 from cds_service.errors import SchemaError, Unavailable
-from cds_service.store import audit, sqlite
+from cds_service.store import audit, chain, sqlite
+from cds_service.store.chain import Head, Pruned, Verification
 from cds_service.store.migrations import VERSION
 from cds_service.store.reports.figures import LIVE, Answer, Call, Rows, Selection
 
@@ -61,11 +64,23 @@ class _Json(sa.types.TypeDecorator[Any]):
 tables = sa.MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(referred_table_name)s",
     }
 )
 _text = sa.Text
+
+
+def _link() -> tuple[sa.schema.SchemaItem, ...]:
+    """A row's place in a chain and its hash; of what was kept before there were chains, nothing."""
+    return (
+        sa.Column("chain", sa.String(16)),
+        sa.Column("number", sa.Integer),
+        sa.Column("hash", sa.String(64)),
+        sa.Index(None, "chain", "number", unique=True),
+    )
+
 
 consultations = sa.Table(
     "consultations",
@@ -96,6 +111,7 @@ consultations = sa.Table(
     sa.Column("durations", _Json),
     sa.Column("ms", sa.Float, nullable=False),
     sa.Column("version", _text, nullable=False),
+    *_link(),
     sa.Index(None, "at"),
     sa.Index(None, "patient", "at"),
     sa.Index(None, "hook_instance"),
@@ -162,6 +178,7 @@ feedback = sa.Table(
     sa.Column("outcome_at", _Moment, nullable=False),
     sa.Column("comment", _text),
     sa.Column("extension", _text),
+    *_link(),
     sa.Index(None, "card"),
     sa.Index(None, "received_at"),
 )
@@ -192,6 +209,31 @@ override_reasons = sa.Table(
     sa.Column("system", _text, nullable=False),
     sa.Column("code", _text, nullable=False),
     sa.Column("display", _text, nullable=False),
+    sa.Column("offered", sa.Boolean),
+)
+#: One chain for each process that wrote, in the order they began; see `chain`.
+chains = sa.Table(
+    "chains",
+    tables,
+    sa.Column("chain", sa.String(16), primary_key=True),
+    sa.Column("place", sa.Integer, nullable=False, unique=True),
+    sa.Column("began", _Moment, nullable=False),
+    sa.Column("version", _text, nullable=False),
+    sa.Column("previous", sa.String(16)),
+    sa.Column("previous_number", sa.Integer),
+    sa.Column("previous_hash", sa.String(64)),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+#: What is left of rows of a chain that were forgotten.
+pruned_rows = sa.Table(
+    "pruned_rows",
+    tables,
+    sa.Column("chain", sa.String(16), primary_key=True),
+    sa.Column("first", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("last", sa.Integer, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("until", _Moment, nullable=False),
 )
 used_tokens = sa.Table(
     "used_tokens",
@@ -448,6 +490,7 @@ class Database:
                 overrides, (overrides.c.first_seen < before) & ~named.exists(), batch
             ),
         }
+        self._drop_chains(before)
         if self._file is not None:
             self._clear_log(self._file)
         return forgotten
@@ -459,10 +502,68 @@ class Database:
             some = sa.select(*own).where(old).limit(batch)
             with self._transaction() as connection:
                 gone = table.delete().where(sa.tuple_(*own).in_(some))
-                done = connection.execute(gone).rowcount
+                if table in _CHAINED:
+                    moment = _CHAINED[table]
+                    link = table.c.chain, table.c.number, table.c.hash, moment
+                    found = connection.execute(gone.returning(*link)).all()
+                    done = len(found)
+                    _note_pruned(connection, [row for row in found if row.chain is not None])
+                else:
+                    done = connection.execute(gone).rowcount
             forgotten += done
             if done < batch:
                 return forgotten
+
+    def _drop_chains(self, before: datetime) -> None:
+        """Forgets the chains that began first and of which no row is left, but never the last."""
+        with self._transaction() as connection:
+            if not self.is_sqlite:  # a process that begins one names the last that is there
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(1297110867)")
+            left = connection.execute(sa.select(chains).order_by(chains.c.place)).mappings().all()
+            for one in left[:-1]:
+                own = pruned_rows.c.chain == one["chain"]
+                all_of_it = (pruned_rows.c.first == 1) & (pruned_rows.c.last == one["number"])
+                empty = one["number"] == 0 and one["began"] < before
+                gone = sa.select(sa.literal(1)).where(own & all_of_it)
+                if not empty and connection.execute(gone).first() is None:
+                    return
+                connection.execute(pruned_rows.delete().where(own))
+                connection.execute(chains.delete().where(chains.c.chain == one["chain"]))
+
+    # --- whether it is what was written ----------------------------------------------------------
+
+    def heads(self) -> list[dict[str, Any]]:
+        """The chains with their last rows, in the order they began."""
+        with self._transaction(read_only=True) as connection:
+            return _listed(connection, sa.select(chains).order_by(chains.c.place))
+
+    def verify(self, wanted: Sequence[str] = ()) -> Verified:
+        """Holds every row against its chain, as all of them are at one moment, however many are
+        written meanwhile. ``wanted`` are hashes kept elsewhere."""
+        with self._transaction(read_only=True) as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            begun = _listed(connection, sa.select(chains))
+            pruned = [Pruned(**row) for row in _listed(connection, sa.select(pruned_rows))]
+            verification = Verification(begun, pruned, wanted)
+            both = merge(_calls(connection), _feedback(connection), key=lambda row: row[2][:2])
+            for kind, name, link, content in both:
+                verification.row(kind, name, link, content)
+            named = sa.select(consultations.c.overrides).where(
+                consultations.c.overrides.is_not(None), consultations.c.chain.is_not(None)
+            )
+            names = set(connection.execute(named.distinct()).scalars())
+            verification.end(_listed(connection, sa.select(overrides)), names)
+            first = min((one["began"] for one in begun), default=None)
+            unchained, later = 0, None
+            for table, moment in _CHAINED.items():
+                found = sa.select(sa.func.count(), sa.func.max(moment)).where(
+                    table.c.chain.is_(None)
+                )
+                count, last = connection.execute(found).one()
+                unchained += count
+                later = max(filter(None, (later, last)), default=None)
+        return Verified(verification, unchained, first, later)
 
     def backup(self, to: Path) -> None:
         """Copies an SQLite file as it is at one moment, while others write to it."""
@@ -499,6 +600,83 @@ class Database:
                 if sqlite.write_back(connection):
                     return
         raise Unavailable("its log could not be emptied, another process is reading: run it again")
+
+
+#: What is chained, and when it was made.
+_CHAINED: Mapping[sa.Table, sa.Column[Any]] = {
+    consultations: consultations.c.at,
+    feedback: feedback.c.received_at,
+}
+#: A row in a chain: its kind, its name, its place and what the chain says of it.
+_Link = tuple[str, str, Head, bytes]
+
+
+class Verified(NamedTuple):
+    """What became of a verification. ``unchained`` rows are of no chain, the youngest of them made
+    at ``unchained_until``; the first chain began at ``since``."""
+
+    chained: Verification
+    unchained: int
+    since: datetime | None
+    unchained_until: datetime | None
+
+
+def _calls(connection: Connection) -> Iterator[_Link]:
+    # Text as it is, not what is read from it.
+    columns = [
+        sa.type_coerce(one, _text).label(one.name) if isinstance(one.type, _Json) else one
+        for one in consultations.c
+    ]
+    for page in _in_chains(connection, consultations, columns):
+        parts: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+        for table in (cards, suggestions):
+            own = table.c.consultation.in_({row["id"] for row in page})
+            ordered = sa.select(table).where(own).order_by(*table.primary_key)
+            for one in _listed(connection, ordered):
+                parts[table.name, one["consultation"]].append(one)
+        for row in page:
+            name = row["id"]
+            content = chain.of_call(row, parts["cards", name], parts["suggestions", name])
+            yield chain.CALL, name, _head_of(row), content
+
+
+def _feedback(connection: Connection) -> Iterator[_Link]:
+    for page in _in_chains(connection, feedback, list(feedback.c)):
+        _add_parts_back(connection, page)
+        for row in page:
+            taken, reasons = row.pop("accepted"), row.pop("reasons")
+            content = chain.of_feedback(row, taken, reasons)
+            yield chain.FEEDBACK, row["id"], _head_of(row), content
+
+
+def _head_of(row: Mapping[str, Any]) -> Head:
+    return Head(row["chain"], row["number"], row["hash"])
+
+
+def _in_chains(
+    connection: Connection, table: sa.Table, columns: list[Any]
+) -> Iterator[list[dict[str, Any]]]:
+    """The rows of a table that are in chains, in the order of these, some at a time."""
+    own = table.c
+    ordered = sa.select(*columns).where(own.chain.is_not(None), own.number.is_not(None))
+    ordered = ordered.order_by(own.chain, own.number).limit(_PAGE)
+    rest = ordered
+    while page := _listed(connection, rest):
+        at = sa.tuple_(sa.literal(page[-1]["chain"]), sa.literal(page[-1]["number"]))
+        rest = ordered.where(sa.tuple_(own.chain, own.number) > at)
+        yield page
+
+
+def _note_pruned(connection: Connection, rows: Iterable[Any]) -> None:
+    """Leaves the hash of rows that are forgotten, as few as are needed to go on from."""
+    made = [Pruned(row.chain, row.number, row.number, row.hash, row[3]) for row in rows]
+    if not made:
+        return
+    own = pruned_rows.c.chain.in_({one.chain for one in made})
+    known = [Pruned(**row) for row in _listed(connection, sa.select(pruned_rows).where(own))]
+    connection.execute(pruned_rows.delete().where(own))
+    left = [one._asdict() for one in chain.joined([*known, *made])]
+    connection.execute(pruned_rows.insert(), left)
 
 
 _version_table = sa.Table(

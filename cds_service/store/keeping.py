@@ -15,7 +15,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import inf
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -28,7 +28,7 @@ from msgspec import Struct
 
 from cds_service.errors import SchemaError, SettingsError, Unavailable
 from cds_service.store import metrics
-from cds_service.store.audit import Call, Content, Kept, Pseudonyms
+from cds_service.store.audit import Call, Content, Kept, Offered, Pseudonyms
 from cds_service.store.ledger import Ledger, Stored
 from cds_service.store.log import log_line
 from cds_service.store.migrations import VERSION
@@ -100,9 +100,12 @@ class Store:
         self._clock = clock
         self._clocks = _Clocks(clock, passed)
         self._tidied_at = -inf
+        self._head_said_on: date | None = None
         self._pseudonyms = pseudonyms or Pseudonyms()
         self._overrides = overrides
         self._tried = tried
+        #: The reasons that cards offer, and so are not free words.
+        self.offered: Offered = {}
         self._looking = Semaphore(_LOOKING)
         self._capacity = capacity
         self._queue: SimpleQueue[Kept | Event | None] = SimpleQueue()
@@ -131,6 +134,7 @@ class Store:
         self._queue.put(None)
         if self._thread is not None:
             self._thread.join(patience + 5)
+        self._say_head()
         if self._database is not None:
             self._database.close()
 
@@ -155,7 +159,8 @@ class Store:
         self._fail_fast()
         self.flush(_WAIT_S)  # that a card which just went out is known
         try:
-            stored = self._opened().add_feedback(service, client, items, _moment(self._clock()))
+            now = _moment(self._clock())
+            stored = self._opened().add_feedback(service, client, items, now, self.offered)
         except Unavailable as error:
             self._failed(error.problem)
             raise
@@ -317,6 +322,16 @@ class Store:
             self._failed(type(error).__name__)
         else:
             self._succeeded()
+            if self._head_said_on != _moment(self._clock()).date():
+                self._say_head()
+
+    def _say_head(self) -> None:
+        """Logs how far this process's chain has come, so that the log can prove it."""
+        head = self._database.head if self._database is not None else None
+        if head is not None:
+            said = {"chain": head.chain, "row": head.number, "hash": head.hash}
+            log_line({"level": "info", "trail": "head", **said})
+            self._head_said_on = _moment(self._clock()).date()
 
     def _opened(self) -> Ledger:
         if self._database is not None:

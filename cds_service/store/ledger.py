@@ -12,7 +12,7 @@ import re
 import socket
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -28,8 +28,8 @@ import msgspec
 from cds_service import __version__
 from cds_service.cdshooks.feedback import Feedback
 from cds_service.errors import SchemaError, Unavailable
-from cds_service.store import audit, sqlite
-from cds_service.store.audit import Pseudonyms
+from cds_service.store import audit, chain, sqlite
+from cds_service.store.audit import Offered, Pseudonyms
 from cds_service.store.migrations import VERSION
 
 #: How long a call may wait for another's write.
@@ -44,6 +44,9 @@ _AT_ONCE = 15
 #: In `used_tokens`, the row that says up to which expiry tokens were forgotten; never a hash.
 _FORGOTTEN = "forgotten"
 _is_uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
+
+
+_NONE_OFFERED: Offered = {}
 
 
 class Stored(NamedTuple):
@@ -61,6 +64,8 @@ class _SQLite:
     """SQLite has no moments and no days: they are text, as `database` writes them."""
 
     sign, same, reads = "?", "IS", "BEGIN"
+    #: How one row is kept from other writers, and how one of several that ask at once comes first.
+    alone, in_turn = "", ""
     #: A writer takes the lock at once: one that begins by reading would fail where it writes.
     begins = "BEGIN IMMEDIATE"
     fails: tuple[type[Exception], ...] = (sqlite3.Error,)
@@ -92,6 +97,7 @@ class _SQLite:
 
 class _PostgreSQL:
     sign, same, reads, begins = "%s", "IS NOT DISTINCT FROM", "BEGIN", "BEGIN"
+    alone, in_turn = " FOR UPDATE", "SELECT pg_advisory_xact_lock(1297110867)"
     file: Path | None = None
 
     def __init__(self, url: str) -> None:
@@ -219,6 +225,8 @@ class Ledger:
         self._idle: list[Any] = []
         self._free = BoundedSemaphore(_AT_ONCE)
         self._seen: tuple[int, int] | None = None
+        self._written: chain.Head | None = None
+        self._noting = Lock()
 
     def close(self) -> None:
         while self._idle:
@@ -289,6 +297,7 @@ class Ledger:
         if self._seen is not None and there != self._seen:
             self.close()
             self._seen = None
+            self._written = None
             self.prepare()
         elif there is not None:
             self._seen = there
@@ -338,31 +347,40 @@ class Ledger:
         self, kept: Sequence[audit.Kept], pseudonyms: Pseudonyms, local: str, tried: str = ""
     ) -> None:
         """All of ``kept`` or nothing; ``local`` are the overrides in force, whole, and ``tried``
-        those of the other arm."""
+        those of the other arm. What was written before, unknown to us, is not written again."""
         live, other = (sha256(one.encode()).hexdigest() if one else None for one in (local, tried))
-        rows, cards, suggestions = self._rows(kept, pseudonyms, live, other)
+        written = [self._rows(one, pseudonyms, live, other) for one in kept]
+        contents = [chain.of_call(*rows) for rows in written]
         with self._transaction() as transaction:
+            head = self._head(transaction, written[0][0]["at"])
+            names = [one.id for one in kept]
+            there = f"SELECT id FROM consultations WHERE id IN ({_signs(names)})"  # noqa: S608
+            before = {id_ for (id_,) in transaction.rows(there, names)}
             for digest, text in ((live, local), (other, tried)):
                 if digest:
-                    row = {"digest": digest, "text": text, "first_seen": rows[0]["at"]}
+                    row = {"digest": digest, "text": text, "first_seen": written[0][0]["at"]}
                     transaction.add("overrides", row)
-            self._count_unknown_codes(transaction, kept)
+            self._count_unknown_codes(transaction, [one for one in kept if one.id not in before])
+            rows, cards, suggestions = [], [], []
+            for (row, its_cards, its_suggestions), content in zip(written, contents, strict=True):
+                if row["id"] not in before:
+                    before.add(row["id"])
+                    head = head.then(chain.CALL, content)
+                    rows.append({**row, **head._asdict()})
+                    cards += its_cards
+                    suggestions += its_suggestions
             transaction.add_all("consultations", rows)
             transaction.add_all("cards", cards)
             transaction.add_all("suggestions", suggestions)
+            self._move(transaction, head)
+        self._note(head)
 
     def _count_unknown_codes(self, transaction: _Transaction, kept: Sequence[audit.Kept]) -> None:
         """Counts each call once, however often it is written; that is done before the call is."""
-        with_codes = [one for one in kept if one.call.evaluation and one.call.evaluation.unknown]
-        if not with_codes:
-            return
-        names = [one.id for one in with_codes]
-        written = f"SELECT id FROM consultations WHERE id IN ({_signs(names)})"  # noqa: S608
-        before = {id_ for (id_,) in transaction.rows(written, names)}
         counted = Counter(
             (datetime.fromtimestamp(one.at, UTC).date(), *code)
-            for one in with_codes
-            if one.id not in before and one.call.evaluation
+            for one in {one.id: one for one in kept}.values()
+            if one.call.evaluation
             for code in one.call.evaluation.unknown
         )
         rows = [  # in one order, so that two writers wait for each other at most once
@@ -381,12 +399,19 @@ class Ledger:
         transaction.add_all("unknown_codes", rows, added)
 
     def add_feedback(
-        self, service: str, client: str | None, items: Sequence[Feedback], now: datetime
+        self,
+        service: str,
+        client: str | None,
+        items: Sequence[Feedback],
+        now: datetime,
+        offered: Offered = _NONE_OFFERED,
     ) -> Stored:
-        """All of ``items`` or nothing, safe on disk when this returns."""
+        """All of ``items`` or nothing, safe on disk when this returns. ``offered`` are the reasons
+        that are not free words."""
         new = []
         wanted = sorted({item.card for item in items})
         with self._transaction() as transaction:
+            head = self._head(transaction, self._kind.moment(now))
             for item in items:
                 name = _feedback_id(service, client, item)
                 row = {
@@ -400,10 +425,14 @@ class Ledger:
                     "comment": item.comment or None,
                     "extension": item.extension or None,
                 }
-                if not transaction.add("feedback", row):
+                reasons = _reasons(name, item, offered)
+                then = head.then(chain.FEEDBACK, chain.of_feedback(row, item.accepted, reasons))
+                if not transaction.add("feedback", {**row, **then._asdict()}):
                     continue
+                head = then
                 new.append(item)
-                _add_parts(transaction, name, item)
+                transaction.add_all("accepted_suggestions", _accepted(name, item))
+                transaction.add_all("override_reasons", reasons)
             found = transaction.rows(
                 "SELECT DISTINCT cards.uuid FROM cards JOIN consultations"  # noqa: S608
                 " ON consultations.id = cards.consultation"
@@ -411,6 +440,8 @@ class Ledger:
                 f" AND consultations.client {self._kind.same} ? AND consultations.service = ?",
                 [*wanted, client, service],
             )
+            self._move(transaction, head)
+        self._note(head)
         unknown = {*wanted} - {uuid for (uuid,) in found}
         return Stored(
             tuple(new), len(items) - len(new), sum(item.card in unknown for item in items)
@@ -500,44 +531,98 @@ class Ledger:
             )
         return {content: at for content, (at, stands) in last.items() if stands and at >= since}
 
+    # --- the chain -------------------------------------------------------------------------------
+
+    @property
+    def head(self) -> chain.Head | None:
+        """How far this process's chain had come when it last wrote."""
+        return self._written
+
+    def _head(self, transaction: _Transaction, now: Any) -> chain.Head:
+        """This process's chain, which others of its threads wait for until the transaction ends.
+
+        One that has fewer rows than we wrote, or another last one, was put back or rewritten: a
+        new one begins, and names what we remember.
+        """
+        known = self._written
+        if known is not None:
+            statement = f"SELECT number, hash FROM chains WHERE chain = ?{self._kind.alone}"  # noqa: S608
+            for number, hash_ in transaction.rows(statement, [known.chain]):
+                head = chain.Head(known.chain, number, hash_)
+                if head == known or number > known.number:
+                    return head
+                return self._begin(transaction, now, known)
+        return self._begin(transaction, now)
+
+    def _begin(
+        self, transaction: _Transaction, now: Any, previous: chain.Head | None = None
+    ) -> chain.Head:
+        """A new chain, after the newest that is there, or ``previous``."""
+        if self._kind.in_turn:
+            transaction.rows(self._kind.in_turn)
+        last = "SELECT place, chain, number, hash FROM chains ORDER BY place DESC LIMIT 1"
+        found = transaction.rows(last)
+        place = found[0][0] if found else 0
+        if previous is None and found:
+            previous = chain.Head(*found[0][1:])
+        row: dict[str, Any] = {
+            "chain": os.urandom(8).hex(),
+            "place": place + 1,
+            "began": now,
+            "version": __version__,
+            "previous": previous and previous.chain,
+            "previous_number": previous and previous.number,
+            "previous_hash": previous and previous.hash,
+        }
+        head = chain.begin(row)
+        transaction.add("chains", {**row, "number": head.number, "hash": head.hash})
+        return head
+
+    @staticmethod
+    def _move(transaction: _Transaction, head: chain.Head) -> None:
+        moved = "UPDATE chains SET number = ?, hash = ? WHERE chain = ?"
+        transaction.run(moved, [head.number, head.hash, head.chain])
+
+    def _note(self, head: chain.Head) -> None:
+        """What was written counts once it is safe; of two threads, what the later one wrote."""
+        with self._noting:
+            known = self._written
+            if known is None or known.chain != head.chain or known.number < head.number:
+                self._written = head
+
     # --- rows ------------------------------------------------------------------------------------
 
     def _rows(
-        self,
-        kept: Iterable[audit.Kept],
-        pseudonyms: Pseudonyms,
-        live: str | None,
-        tried: str | None,
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-        """The rows of consultations, of cards and of suggestions."""
-        rows, cards, suggestions = [], [], []
-        for one in kept:
-            done = one.call.evaluation
-            overrides = tried if done and done.arm != "live" else live
-            rows.append(
-                {
-                    "id": one.id,
-                    "at": self._kind.moment(datetime.fromtimestamp(one.at, UTC)),
-                    **_asked(one.call, pseudonyms),
-                    **(_NOT_EVALUATED if done is None else _evaluated(done)),
-                    "overrides": overrides,
-                    "version": __version__,
-                }
-            )
-            for position, card in enumerate(done.cards if done else ()):
-                cards.append(_card_row(one.id, position, card))
-                suggestions += [
-                    {
-                        "consultation": one.id,
-                        "card": position,
-                        "position": index,
-                        "uuid": suggested.uuid,
-                        "rule": suggested.rule,
-                        "recommended": suggested.recommended,
-                    }
-                    for index, suggested in enumerate(card.suggestions)
-                ]
-        return rows, cards, suggestions
+        self, one: audit.Kept, pseudonyms: Pseudonyms, live: str | None, tried: str | None
+    ) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+        """The row of a consultation, those of its cards and of their suggestions."""
+        done = one.call.evaluation
+        row = {
+            "id": one.id,
+            "at": self._kind.moment(datetime.fromtimestamp(one.at, UTC)),
+            **_asked(one.call, pseudonyms),
+            **(_NOT_EVALUATED if done is None else _evaluated(done)),
+            "overrides": tried if done and done.arm != "live" else live,
+            "version": __version__,
+        }
+        cards = done.cards if done else ()
+        suggestions = [
+            {
+                "consultation": one.id,
+                "card": position,
+                "position": index,
+                "uuid": suggested.uuid,
+                "rule": suggested.rule,
+                "recommended": suggested.recommended,
+            }
+            for position, card in enumerate(cards)
+            for index, suggested in enumerate(card.suggestions)
+        ]
+        return (
+            row,
+            [_card_row(one.id, place, card) for place, card in enumerate(cards)],
+            suggestions,
+        )
 
 
 #: By its uuid, and in the order of `audit.Content`.
@@ -576,7 +661,7 @@ def _asked(call: audit.Call, pseudonyms: Pseudonyms) -> dict[str, Any]:
         "as_of": call.as_of or None,
         "language": call.language or None,
         "fhir_server": call.fhir_server or None,
-        "ms": call.ms,
+        "ms": float(call.ms),
     }
 
 
@@ -630,23 +715,25 @@ def _feedback_id(service: str, client: str | None, item: Feedback) -> str:
     return sha256(msgspec.json.encode((service, client, item))).hexdigest()
 
 
-def _add_parts(transaction: _Transaction, name: str, item: Feedback) -> None:
-    accepted = [
+def _accepted(name: str, item: Feedback) -> list[dict[str, Any]]:
+    return [
         {"feedback": name, "position": index, "suggestion": uuid}
         for index, uuid in enumerate(item.accepted)
     ]
-    transaction.add_all("accepted_suggestions", accepted)
-    reasons = [
+
+
+def _reasons(name: str, item: Feedback, offered: Offered) -> list[dict[str, Any]]:
+    return [
         {
             "feedback": name,
             "position": index,
             "system": reason.system,
             "code": reason.code,
             "display": reason.display,
+            "offered": audit.as_offered(reason.system, reason.code, offered) is not None,
         }
         for index, reason in enumerate(item.reasons)
     ]
-    transaction.add_all("override_reasons", reasons)
 
 
 def _in_words(error: Exception) -> str:

@@ -26,8 +26,12 @@ CREATE TABLE consultations (
   durations TEXT,
   ms FLOAT NOT NULL,
   version TEXT NOT NULL,
+  chain VARCHAR(16),
+  number INTEGER,
+  hash VARCHAR(64),
   CONSTRAINT pk_consultations PRIMARY KEY (id)
 );
+CREATE UNIQUE INDEX ix_consultations_chain_number ON consultations (chain, number);
 CREATE INDEX ix_consultations_patient_at ON consultations (patient, at);
 CREATE INDEX ix_consultations_at ON consultations (at);
 CREATE INDEX ix_consultations_hook_instance ON consultations (hook_instance);
@@ -47,10 +51,35 @@ CREATE TABLE feedback (
   outcome_at DATETIME NOT NULL,
   comment TEXT,
   extension TEXT,
+  chain VARCHAR(16),
+  number INTEGER,
+  hash VARCHAR(64),
   CONSTRAINT pk_feedback PRIMARY KEY (id)
 );
+CREATE UNIQUE INDEX ix_feedback_chain_number ON feedback (chain, number);
 CREATE INDEX ix_feedback_card ON feedback (card);
 CREATE INDEX ix_feedback_received_at ON feedback (received_at);
+CREATE TABLE chains (
+  chain VARCHAR(16) NOT NULL,
+  place INTEGER NOT NULL,
+  began DATETIME NOT NULL,
+  version TEXT NOT NULL,
+  previous VARCHAR(16),
+  previous_number INTEGER,
+  previous_hash VARCHAR(64),
+  number INTEGER NOT NULL,
+  hash VARCHAR(64) NOT NULL,
+  CONSTRAINT pk_chains PRIMARY KEY (chain),
+  CONSTRAINT uq_chains_place UNIQUE (place)
+);
+CREATE TABLE pruned_rows (
+  chain VARCHAR(16) NOT NULL,
+  first INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  hash VARCHAR(64) NOT NULL,
+  until DATETIME NOT NULL,
+  CONSTRAINT pk_pruned_rows PRIMARY KEY (chain, first)
+);
 CREATE TABLE used_tokens (
   token VARCHAR(64) NOT NULL,
   expires DATETIME NOT NULL,
@@ -109,6 +138,7 @@ CREATE TABLE override_reasons (
   system TEXT NOT NULL,
   code TEXT NOT NULL,
   display TEXT NOT NULL,
+  offered BOOLEAN,
   CONSTRAINT pk_override_reasons PRIMARY KEY (feedback, position),
   CONSTRAINT fk_override_reasons_feedback FOREIGN KEY(feedback) REFERENCES feedback (id) ON DELETE CASCADE
 );

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from fhir.resources.R4B import get_fhir_model_class
 from trail_of_a_day import CALLS, CARD, FEEDBACK, export, exported, play
 
+from cds_service.__main__ import main
 from cds_service.store.audit import Pseudonyms
 
 Json = dict[str, Any]
@@ -29,7 +31,12 @@ def resources(lines: list[str]) -> list[Json]:
 
 
 def of_type(resources: list[Json], name: str) -> list[Json]:
-    return [one for one in resources if one["resourceType"] == name]
+    """Without the events on the trail itself."""
+    return [one for one in resources if one["resourceType"] == name and not is_head(one)]
+
+
+def is_head(resource: Json) -> bool:
+    return [one["code"] for one in resource.get("subtype", ())] == ["head"]
 
 
 def by_call(resources: list[Json], name: str) -> dict[str, Json]:
@@ -65,13 +72,26 @@ def test_every_line_is_a_valid_resource(lines: list[str]) -> None:
 
 
 def test_every_call_and_every_item_is_in_it_once(resources: list[Json]) -> None:
-    counted = Counter(one["resourceType"] for one in resources)
+    counted = Counter(one["resourceType"] for one in resources if not is_head(one))
     assert counted == {
         "AuditEvent": len(ANSWERED),
         "GuidanceResponse": sum(CALLS[kind].evaluation is not None for kind in ANSWERED),
         "Provenance": len(FEEDBACK),
     }
     assert len({(one["resourceType"], one["id"]) for one in resources}) == len(resources)
+
+
+def test_the_end_says_how_far_the_trail_had_come(tmp_path: Path) -> None:
+    lines = exported(tmp_path)
+    (head,) = filter(is_head, map(json.loads, lines))
+    assert json.loads(lines[-1]) == head
+    said = {one["type"]: one["valueString"] for one in head["entity"][0]["detail"]}
+    assert said["row"] == str(len(CALLS) + len(FEEDBACK))
+    url = f"sqlite:///{tmp_path}/trail.sqlite"
+    found = CliRunner(env={"CDS_DATABASE_URL": url}).invoke(
+        main, ["audit", "verify", "--head", said["hash"]]
+    )
+    assert found.exit_code == 0, found.output
 
 
 def test_every_reference_leads_to_another_line(resources: list[Json]) -> None:
@@ -156,12 +176,14 @@ def test_exports_of_parts_add_up_to_the_whole(tmp_path: Path, lines: list[str]) 
     assert len(whole) == len(lines)
     noon = "2026-01-15T12:00:00Z"
     morning, evening = export(url, "--until", noon), export(url, "--since", noon)
-    assert sorted(morning + evening) == sorted(whole)
+    *morning, _ = morning  # the head of the trail is in each
+    *evening, _ = evening
+    assert sorted(morning + evening) == sorted(whole[:-1])
     assert len(morning) == 4 + 3  # of four calls one was refused and has no answer
     of_north = export(url, "--client", "north")
     assert 0 < len(of_north) < len(whole)
     export(url, "--to", f"{tmp_path}/trail.ndjson")
-    assert (tmp_path / "trail.ndjson").read_text(encoding="utf-8").splitlines() == whole
+    assert (tmp_path / "trail.ndjson").read_text(encoding="utf-8").splitlines()[:-1] == whole[:-1]
 
 
 def test_without_a_key_the_trail_knows_nobody_and_is_valid(tmp_path: Path) -> None:

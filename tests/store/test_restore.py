@@ -47,6 +47,8 @@ def assert_goes_on(url: str, name: str) -> None:
     assert (len(repeated.new), repeated.repeated) == (0, 1)
     assert live_again(store) != name
     assert count(database, "consultations") == 2
+    found = database.verify()
+    assert (found.chained.broken, len(found.chained.chains)) == ([], 2)
     store.close()
     database.close()
 
