@@ -394,6 +394,42 @@ def test_another_code_of_a_system_of_which_few_are_known_is_said(
     assert "No neurological sign" not in said(answer)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["Hydrocobamine 500 µg/ml", "Cohemin Depot 1 mg/ml", "Dobetin gocce", "OHB12 ampula",
+     "弥可保片", "ビーコバM注500μg", "فيتامين ب ١٢", "विटामिन बी १२", "비타민비12",
+     "цијанокобаламин", "سیانوکوبالامین", "hidroxokobalamin"],
+)  # fmt: skip
+def test_an_order_by_the_brand_or_spelling_of_its_country_is_asked_about(
+    service: FlaskClient, name: str
+) -> None:
+    """No second treatment next to it: nothing is preselected, and the headline asks."""
+    answer = ask(service, meds=bundle(named_order(name)))
+    assert f"may be on vitamin B12 already ({name})" in said(answer)
+    chosen = [one for card in answer["cards"] for one in card.get("suggestions", [])]
+    assert not any(one.get("isRecommended") for one in chosen)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Coversyl 4 mg", "コバシル錠4mg", "甲氧氯普胺片", "Rubraca", "transcobalamin", "Folinsäure"],
+)
+def test_what_only_looks_like_it_changes_nothing(service: FlaskClient, name: str) -> None:
+    assert said(ask(service, meds=bundle(named_order(name)))) == said(ask(service))
+
+
+def test_a_product_is_called_on_a_card_as_it_was_recorded(service: FlaskClient) -> None:
+    seizing = {"conditions": bundle(condition("91175000"))}
+    answer = ask(service, meds=bundle(named_order("Clexane")), **seizing)
+    assert "Clexane" in said(answer)
+    assert "clexane" not in said(answer)
+
+
+def named_order(name: str) -> Json:
+    order = running("", "")
+    return {**order, "medicationCodeableConcept": {"text": name}}
+
+
 def test_a_code_means_what_its_own_classification_says(service: FlaskClient) -> None:
     """K86.81: exocrine insufficiency in the American ICD-10-CM, a stone in the German one."""
     stone = ask(service, conditions=bundle(condition("K86.81", ICD_10_GM)))

@@ -850,13 +850,15 @@ class Describe(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SubstanceNames(Struct, frozen=True, forbid_unknown_fields=True):
-    """Names of the cobalamins, each one word; ``unspecified`` ones leave open which it is."""
+    """Names of the cobalamins, each one word; ``unspecified`` ones leave open which it is, and so
+    do ``stems``: what a word of a spelling that is in no list ends with."""
 
     cyanocobalamin: tuple[str, ...]
     hydroxocobalamin: tuple[str, ...]
     methylcobalamin: tuple[str, ...]
     adenosylcobalamin: tuple[str, ...]
     unspecified: tuple[str, ...]
+    stems: tuple[str, ...]
 
 
 class FormNames(Struct, frozen=True, forbid_unknown_fields=True):

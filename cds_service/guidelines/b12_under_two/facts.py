@@ -77,13 +77,15 @@ from cds_service.language import Sent, Words, say
 
 
 class Finding(Struct, frozen=True, gc=False):
-    """A problem that counts. ``possible`` when it is provisional or its status is unclear."""
+    """A problem, or a drug, that counts. ``possible`` when it is provisional or its status is
+    unclear; ``proper`` when its name, as of a product, is written as recorded in a sentence too."""
 
     name: str
     source: str
     onset: Moment | None
     possible: bool
     severe: bool
+    proper: bool = False
 
 
 class Worded(Struct, frozen=True):
@@ -558,7 +560,7 @@ def _against_clotting(record: Record, on: date, g: Guideline) -> _Clotting:
         code = g.codes.anticoagulant.any_of(drug.codes)
         names = [one for one in (drug.text, *(it.display for it in drug.codes)) if one]
         called = next(iter(names), code.display if code is not None else "")
-        found = Finding(called, drug.source, drug.authored, possible=False, severe=False)
+        found = Finding(called, drug.source, drug.authored, False, False, proper=bool(names))
         if code is not None:
             coded.append(found)
         elif any(names_an_anticoagulant(one, g) for one in names):

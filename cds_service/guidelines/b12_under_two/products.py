@@ -201,8 +201,7 @@ def _without(plain: str, g: Guideline) -> str:
 
 def names_b12(names: Iterable[str], g: Guideline) -> bool:
     """Whether one of ``names`` has a name of vitamin B12 as a whole word."""
-    b12 = _all_names(g)
-    return any(has(words_of(name), b12) for name in names if name)
+    return any(_has_b12(words_of(name), g) for name in names if name)
 
 
 def names_another(name: str, g: Guideline) -> bool:
@@ -286,8 +285,9 @@ is_unspaced = re.compile(f"[{_UNSPACED}]+").fullmatch
 #: Accents of Latin, Greek and Cyrillic, points of Hebrew and Arabic: left out. What other scripts
 #: put on a letter makes another letter of it.
 _ACCENTS = re.compile(r"[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670]")
+_DIGIT = re.compile(r"[^\W\D0-9]")
 _MICRO = re.compile(r"(?<![\u0370-\u03ff])\u03bc(?![\u0370-\u03ff])")
-_B12 = re.compile(r"\b(?:[bвβب]|बी)[\s.\-\u2010-\u2014]*12\b")
+_B12 = re.compile(r"(?:\b(?:[bвβب]|बी)|(?<=비타민)비|(?<=ビタミン)ビー)[\s.\-\u2010-\u2014]*12\b")
 #: "vitamin B 12 mg" may be twelve milligrams of another B vitamin, "B 12.5" twelve and a half.
 _TWO_READINGS = re.compile(
     r"\b[bв](?:\s+12\s*(?:%|(?:mcg|[umn]?g|[um]?l|iu|ui|units?|hours?|hrs?|h)\b)|[\s.\-]*12[.,]\d)"
@@ -300,10 +300,15 @@ def _plain(text: str) -> str:
     """In one spelling: compatible characters, small letters, no accents, "u" for both micros."""
     if text.isascii():
         return text.lower()
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = _DIGIT.sub(_as_ascii, unicodedata.normalize("NFKC", text).casefold())
     bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", folded))
     plain = unicodedata.normalize("NFC", bare).replace("\u2019", "'")
     return _EDGE.sub(" ", _MICRO.sub("u", plain))
+
+
+def _as_ascii(digit: re.Match[str]) -> str:
+    """A digit of any script ("١", "१") as the plain one."""
+    return str(unicodedata.decimal(digit[0]))
 
 
 class Words(NamedTuple):
@@ -374,6 +379,18 @@ def has(words: Words, phrases: tuple[str, ...]) -> bool:
 def _all_names(g: Guideline) -> tuple[str, ...]:
     b12 = g.file.names.b12
     return (*b12.unspecified, *(name for one in _SUBSTANCES for name in getattr(b12, one)))
+
+
+@lru_cache(maxsize=4)
+def _stems(g: Guideline) -> re.Pattern[str]:
+    """A word that ends so, in any language's spelling and ending, is a cobalamin; but not
+    transcobalamin, which carries it in blood, and no longer word, which may be a lack of it."""
+    stems = "|".join(map(re.escape, map(_plain, g.file.names.b12.stems)))
+    return re.compile(rf"(?<!trans)(?<!транс)(?<!τρανσ)(?:{stems})[^\W\d]{{0,2}} ")
+
+
+def _has_b12(words: Words, g: Guideline) -> bool:
+    return has(words, _all_names(g)) or _stems(g).search(words.line) is not None
 
 
 def _substances(words: Words, g: Guideline) -> frozenset[Substance]:
@@ -458,32 +475,33 @@ class _Name:
 
     @property
     def kind(self) -> Kind:
-        words, names, b12 = self.words, self._g.file.names, _all_names(self._g)
-        if not has(words, b12):
+        words, names = self.words, self._g.file.names
+        if not _has_b12(words, self._g):
             if has(words, names.combination):
                 return "combination"
             if has(words, names.folic_acid) and not has(words, names.no_medicine):
                 return "folic acid"
             return "other" if self.legible else "unknown"
-        if has(words, names.no_medicine) or not self._surely_has(b12):
+        if has(words, names.no_medicine) or not self._surely_b12():
             return "unknown"
         others = (names.companions, names.combination, names.folic_acid)
         if any(has(words, one) for one in others) or self._another_ingredient():
             return "combination"
         return "b12"
 
-    def _surely_has(self, b12: tuple[str, ...]) -> bool:
+    def _surely_b12(self) -> bool:
         """Also without what can be read in two ways."""
         rest = _TWO_READINGS.sub(" ", self._plain)
-        return rest == self._plain or has(_words(rest), b12)
+        return rest == self._plain or _has_b12(_words(rest), self._g)
 
     def _another_ingredient(self) -> bool:
         """Whether a part after "+", "&" or " / " names something that is neither B12 nor plain."""
         parts = _NEXT_INGREDIENT.split(_BRAND.sub(" ", self.strengths.rest))
         if len(parts) == 1:
             return False
-        b12 = _all_names(self._g)
-        return any(not has(words, b12) and self.says_more(words) for words in map(_words, parts))
+        return any(
+            not _has_b12(words, self._g) and self.says_more(words) for words in map(_words, parts)
+        )
 
     def says_more(self, words: Words) -> bool:
         """Whether a word is more than a number, a unit, a form, a way or another plain word."""

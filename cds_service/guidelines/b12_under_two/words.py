@@ -124,7 +124,7 @@ def named(findings: Sequence[Finding | Message]) -> Value:
     if not findings:
         return ""
     names = {
-        (plain_case(one.name), one.possible): Inside(one.name)
+        (plain_case(one.name), one.possible): one.name if one.proper else Inside(one.name)
         for one in findings
         if isinstance(one, Finding)
     }
