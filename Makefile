@@ -142,6 +142,7 @@ lock:
 	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt \
 	  --constraint requirements/build.txt --output-file requirements/dev.txt
 	$(LOCK) --group cohort --output-file requirements/cohort.txt
+	$(LOCK) --group spark --output-file requirements/spark.txt
 	$(LOCK) --group mutants --output-file requirements/mutants.txt
 	$(LOCK) --group docs --output-file requirements/docs.txt
 

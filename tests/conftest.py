@@ -22,6 +22,7 @@ from werkzeug.test import TestResponse
 
 NEEDED = {
     "CDS_TEST_ACTIONLINT": "the program actionlint 1.7.12; `bash .ci/run` builds it",
+    "CDS_TEST_SPARK": "requirements/spark.txt, after `pip install -r` of it: PySpark, and Java 17",
     "CDS_TEST_COHORT": "requirements/cohort.txt, after `pip install -r` of it: a cohort needs"
     " DuckDB",
     "CDS_TEST_IMAGE": "the folder that `bash .ci/image FOLDER` made, as root; needs docker-compose",

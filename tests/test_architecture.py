@@ -302,6 +302,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "consultation errors fhir.editions guidelines.registry store.audit",
         "msgspec",
     ),
+    "consultation.cohort.cluster": (
+        "consultation.cohort errors",
+        "msgspec pandas py4j pyarrow pyspark",
+    ),
     "consultation.cohort.page": (
         "consultation.cohort guidelines.cohort language consultation.services",
         "jinja2 msgspec",
@@ -382,6 +386,7 @@ ONLY = {
     "flask": {"web.views", "app", "workbench.pages"},
     "jinja2": {"store.reports.page", "consultation.cohort.page"},
     "duckdb": {"consultation.cohort.outcome"},
+    "pyspark": {"consultation.cohort.cluster"},
     "markdown_it": {"workbench.showing"},
     "werkzeug": {"web.views", "web.intake"},
     "fhir.resources": {"fhir.orders", "commands.evaluating"},

@@ -28,6 +28,7 @@ TEST_VARIABLES = {
     "CDS_TEST_POSTGRESQL",
     "CDS_TEST_R4_EXAMPLES",
     "CDS_TEST_SAMPLE",
+    "CDS_TEST_SPARK",
     "CDS_TEST_SYSTEMD",
     "CDS_TEST_UCUM",
     "CDS_TEST_SERVERS",
@@ -205,7 +206,7 @@ def test_every_dependency_says_why_it_is_there() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))
     groups = project["dependency-groups"]
     told = project["project"]["dependencies"]
-    named = ("build", "dev", "mutants", "docs", "cohort")
+    named = ("build", "dev", "mutants", "docs", "cohort", "spark")
     asked = [*told, *(one for name in named for one in groups[name])]
     names = {re.split(r"[\[<>=~ ]", one)[0] for one in asked if isinstance(one, str)}
     section = text_of("DEVELOPERS.md").partition("\n## Dependencies")[2].partition("\n## ")[0]

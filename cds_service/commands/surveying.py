@@ -35,7 +35,7 @@ def cohort() -> None:
 
 
 @cohort.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="A new folder for the outcome."
 )
@@ -45,6 +45,13 @@ def cohort() -> None:
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Evaluate on this date.")
 @click.option("--guideline", default="", metavar="ID", help="Instead of the first one.")
 @click.option("--language", default="", metavar="TAG", help="Instead of CDS_LANGUAGE.")
+@click.option(
+    "--engine",
+    type=click.Choice(["processes", "spark"]),
+    default="processes",
+    show_default=True,
+    help="Processes of this machine, or Spark: of this machine, or as spark-submit says.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a run that was broken off.")
 @click.option("--plain-ids", is_flag=True, help="Keep ids, references and suggestions as they are.")
 @click.option(
@@ -59,12 +66,13 @@ def cohort() -> None:
     "--memory", type=click.IntRange(256), default=2048, show_default=True, help="Megabytes."
 )
 def run(
-    source: Path,
+    source: str,
     out: Path,
     fhir: str,
     as_of: datetime | None,
     guideline: str,
     language: str,
+    engine: str,
     resume: bool,
     plain_ids: bool,
     exported: tuple[str, ...],
@@ -72,7 +80,8 @@ def run(
     workers: int | None,
     memory: int,
 ) -> None:
-    """Evaluate every child of SOURCE: a folder of Bulk Data NDJSON or Bundles, or one file.
+    """Evaluate every child of SOURCE: a folder of Bulk Data NDJSON or Bundles, or one file. For
+    Spark it is NDJSON, and may be an address that Spark reads.
 
     With --fhir a Bulk Data server is asked first for what changed since the last time, or for
     everything, and SOURCE keeps its files. A job that was begun is
@@ -83,7 +92,7 @@ def run(
     """
     from msgspec import structs
 
-    from cds_service.consultation.cohort import outcome, running
+    from cds_service.consultation.cohort import cluster, outcome, running
     from cds_service.consultation.cohort.page import as_html
     from cds_service.settings import read_settings
 
@@ -95,10 +104,12 @@ def run(
             "children are listed under pseudonyms, which are made with it",
             "Set it, the same for every run that is to be compared, or give --plain-ids.",
         )
+    if resume and engine == "spark":
+        raise click.UsageError("--resume: a run on Spark is begun again.")
     outcome.installed()
     os.umask(0o077)
     if fhir:
-        exported = (*exported, *_fetched(settings, fhir, source))
+        exported = (*exported, *_fetched(settings, fhir, Path(source)))
     job = _job(settings, source, out, as_of.date() if as_of else None, today)
     job = structs.replace(
         job,
@@ -111,7 +122,11 @@ def run(
     )
     service = running.service_of(job)
     with _bar() as tell:
-        done = _until_interrupted(lambda: running.run(job, tell, resume=resume), out)
+        if engine == "spark":
+            done = _until_interrupted(lambda: cluster.run(job, tell), "")
+        else:
+            kept = f" What was done is kept in {out}: go on with the same command and --resume."
+            done = _until_interrupted(lambda: running.run(job, tell, resume=resume), kept)
     page = as_html(done, service, small_cells=small_cells, plain=plain)
     named = {"report.html": page}
     outcome.write(done, service.guideline.cohort, named, small_cells=small_cells)
@@ -208,12 +223,12 @@ def _signer(settings: Settings) -> Callable[[str], str] | None:
     return lambda audience: make_token(key, client, audience, int(time.time()), 240, subject=client)
 
 
-def _job(settings: Settings, source: Path, out: Path, as_of: date | None, today: date) -> Job:
+def _job(settings: Settings, source: str, out: Path, as_of: date | None, today: date) -> Job:
     from cds_service.consultation.cohort.running import Job
 
     on = as_of or settings.as_of or today
     return Job(
-        str(source),
+        source,
         str(out),
         on,
         on != today,
@@ -226,14 +241,12 @@ def _job(settings: Settings, source: Path, out: Path, as_of: date | None, today:
     )
 
 
-def _until_interrupted(work: Callable[[], Done], out: Path) -> Done:
+def _until_interrupted(work: Callable[[], Done], kept: str) -> Done:
     try:
         return work()
     except KeyboardInterrupt:
         click.echo("", err=True)
-        raise click.ClickException(
-            f"Broken off. What was done is kept in {out}: go on with the same command and --resume."
-        ) from None
+        raise click.ClickException(f"Broken off.{kept}") from None
 
 
 _STEPS = {"split": "Sorting by child", "paired": "Bringing together", "judged": "Evaluating"}

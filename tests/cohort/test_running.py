@@ -47,7 +47,7 @@ def command(*words: str | Path, **variables: str) -> subprocess.Popen[str]:
 
 def finished(*words: str | Path, **variables: str) -> tuple[int, str, str]:
     process = command(*words, **variables)
-    out, told = process.communicate(timeout=120)
+    out, told = process.communicate(timeout=550)
     return process.returncode, out, told
 
 

@@ -59,6 +59,8 @@ ELSEWHERE = {
     ("docs/cohort.md", "pip install"): "tests/cohort/test_running.py, since it needs DuckDB",
     ("docs/cohort.md", "cds-service cohort run exports"): "tests/cohort/test_bulk.py",
     ("docs/cohort.md", "cds-service cohort compare"): "tests/cohort/test_report.py",
+    ("docs/cohort.md", "pip install 'b12-cds-service[cohort,spark]'"): "test_cluster.py next to it",
+    ("docs/cohort.md", "echo"): "needs a cluster; tests/cohort/test_cluster.py without one",
     ("docs/cohort.md", "python -c"): "tests/cohort/test_running.py asks the same table",
     ("docs/hapi.md", ".venv/bin/python tests/servers/started.py"): "tests/servers/test_hapi.py",
     ("docs/hapi.md", ".venv/bin/cds-service samples load"): "tests/servers/test_hapi.py",

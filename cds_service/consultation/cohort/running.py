@@ -47,7 +47,7 @@ from cds_service.store.audit import Pseudonyms
 
 UNFINISHED = "unfinished"
 #: A worker, before it holds anything, and the least that it needs for that.
-_WORKER_MB, _LEAST_MB = 110, 40
+WORKER_MB, _LEAST_MB = 110, 40
 #: Each is done whole or not at all, so that there must be some for progress to show.
 _LEAST_PARTS, _MOST_PARTS = 8, 1024
 
@@ -88,7 +88,7 @@ class Job(Struct, frozen=True):
     def room(self) -> int:
         """How many bytes of the source one worker may hold: as objects they take several times
         as much."""
-        of_each = self.memory // self.workers - _WORKER_MB
+        of_each = self.memory // self.workers - WORKER_MB
         return max(of_each, _LEAST_MB) * (1 << 20) // 8
 
     def mark(self) -> str:
@@ -152,6 +152,11 @@ def service_of(job: Job) -> Service:
     raise CohortError(f"--guideline {job.guideline}: there is no such guideline for a chart.")
 
 
+def kinds_of(job: Job) -> frozenset[str]:
+    """The types of resource that the guideline asks for, or that an order may point to."""
+    return frozenset().union(*(TYPES[one.kind] for one in service_of(job).needs), {"Medication"})
+
+
 # --- what a worker does --------------------------------------------------------------------------
 
 
@@ -187,7 +192,11 @@ def _sorted(folder: Path) -> tuple[Sorted, tuple[Segments, ...]]:
 
 @cache
 def _judge_of(job: Job) -> Judge:
-    exported = _sorted(job.folder)[0].exported
+    return judge_of(job, _sorted(job.folder)[0].exported)
+
+
+def judge_of(job: Job, exported: Iterable[str] | None) -> Judge:
+    """What answers for one child of a job after another."""
     return Judge(
         service_of(job),
         Occasion(
@@ -201,8 +210,7 @@ def _judge_of(job: Job) -> Judge:
 def _split(number: int) -> int:
     bench = _bench[0]
     job, piece = bench.job, bench.plan.pieces[number]
-    kinds = frozenset().union(*(TYPES[one.kind] for one in service_of(job).needs), {"Medication"})
-    splitter = Splitter(bench.parts, kinds, bench.plan.room, job.folder)
+    splitter = Splitter(bench.parts, kinds_of(job), bench.plan.room, job.folder)
     split = splitter.split(Path(job.source), piece, f"piece-{number:05}")
     _write(job.folder / _name("split", number), split)
     return piece.end - piece.start
@@ -288,7 +296,7 @@ def run(job: Job, tell: Tell, *, resume: bool = False) -> Done:
         for part in range(plan.parts):
             figures.join(_read(folder / _name("judged", part), Figures))
         paired = [_read(folder / _name("paired", one), Paired) for one in range(plan.parts)]
-        nobody = _added([source.nobody, *(one.nobody for one in paired)])
+        nobody = added([source.nobody, *(one.nobody for one in paired)])
         source = structs.replace(source, nobody=nobody)
         figures.lists = {name: list(rows) for name, rows in figures.listed().items()}
         return Done(
@@ -407,12 +415,18 @@ def _gathered(job: Job, plan: Plan) -> Sorted:
     if path.exists():
         return _read(path, Sorted)
     splits = [_read(job.folder / _name("split", one), Split) for one in range(len(plan.pieces))]
+    found = together(job, splits)
+    _write(path, found)
+    return found
+
+
+def together(job: Job, splits: Sequence[Split]) -> Sorted:
     types, beside, nobody = [
-        _added(getattr(one, name) for one in splits) for name in ("types", "beside", "nobody")
+        added(getattr(one, name) for one in splits) for name in ("types", "beside", "nobody")
     ]
     whole = all(not one.lines for one in splits)
     exported = None if whole else tuple(sorted(job.exported | types.keys() | beside.keys()))
-    found = Sorted(
+    return Sorted(
         tuple([file for one in splits for file in one.files]),
         types,
         beside,
@@ -421,11 +435,9 @@ def _gathered(job: Job, plan: Plan) -> Sorted:
         sum(one.trouble_count for one in splits),
         exported,
     )
-    _write(path, found)
-    return found
 
 
-def _added(counts: Iterable[Any]) -> dict[str, int]:
+def added(counts: Iterable[Any]) -> dict[str, int]:
     added: dict[str, int] = {}
     for one in counts:
         for name, count in one.items():

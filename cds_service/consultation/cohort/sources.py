@@ -26,7 +26,9 @@ Form = Literal["lines", "packed lines", "document", "packed document"]
 LONGEST = 64 << 20
 #: One document is read whole.
 LARGEST_DOCUMENT = 256 << 20
-_HEAD = 65_536
+#: By so many bytes of its beginning a file is known.
+HEAD = 65_536
+_GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -95,22 +97,27 @@ def _files(source: Path, without: Path) -> Iterator[Path]:
 
 def _form_of(path: Path) -> Form | None:
     with path.open("rb") as file:
-        head = file.read(_HEAD)
-    packed = head[:2] == b"\x1f\x8b"
-    if packed:
-        try:
-            with gzip.open(path) as file:
-                head = file.read(_HEAD)
-        except (OSError, EOFError, zlib.error):
-            return "packed lines"  # reading it reports what is wrong
+        head = file.read(HEAD)
+    if not head.startswith(_GZIP):
+        return form_of(head)
+    try:
+        with gzip.open(path) as file:
+            form = form_of(file.read(HEAD))
+    except (OSError, EOFError, zlib.error):
+        return "packed lines"  # reading it reports what is wrong
+    return "packed document" if form == "document" else "packed lines" if form else None
+
+
+def form_of(head: bytes) -> Form | None:
+    """What a file is that begins so: with `HEAD` bytes, or with fewer where it has no more."""
+    if head.startswith(_GZIP):
+        return "packed lines"
     begun = head.removeprefix(_BOM).lstrip()
     if begun[:1] not in (b"{", b"["):
         return None
     if any(map(_is_resource, begun.split(b"\n", 8)[:8])):
-        return "packed lines" if packed else "lines"
-    if len(head) < _HEAD and not _is_fhir(head):
-        return None
-    return "packed document" if packed else "document"
+        return "lines"
+    return "document" if len(head) >= HEAD or _is_fhir(head) else None
 
 
 def _is_resource(line: bytes) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -233,123 +233,19 @@ class Splitter:
     def split(self, source: Path, piece: Piece, name: str) -> Split:
         self._segments: list[list[bytes]] = [[] for _ in range(2 * self._parts.count)]
         self._held, self._name, self._files = 0, name, list[Segments]()
-        self._types, self._beside, self._nobody = Counter[str](), Counter[str](), Counter[str]()
-        self._troubles, told, self._count = list[Trouble](), list[Trouble](), 0
-        self._bundles = self._plain = False
+        reader, told = Reader(piece.file, self._kinds, self._kept, self._joint), list[Trouble]()
         for line in lines_of(source, piece, told):
-            self._line(line, piece)
+            reader.read(line)
         self._write()
-        self._count += len(told)
-        troubles = numbered(source, piece, [*told, *self._troubles][:MOST_TOLD])
-        return Split(
-            tuple(self._files), self._types, self._beside, self._nobody, tuple(troubles),
-            self._count, self._bundles, self._plain,
-        )  # fmt: skip
+        found = reader.found(told)
+        return msgspec.structs.replace(
+            found,
+            files=tuple(self._files),
+            troubles=tuple(numbered(source, piece, found.troubles)),
+        )
 
-    def _tell(self, piece: Piece, number: int, what: str) -> None:
-        self._count += 1
-        if len(self._troubles) < MOST_TOLD:
-            self._troubles.append(Trouble(piece.file, number, what))
-
-    def _line(self, line: Line, piece: Piece) -> None:
-        try:
-            sent = _decoded(line.content)
-        except msgspec.ValidationError:
-            if line.number == 0 and line.content.lstrip()[:1] == b"[":
-                self._listed(line, piece)
-            else:
-                self._tell(piece, line.number, "it is not a FHIR resource")
-            return
-        except UNDECODABLE:
-            self._broken(line, piece)
-            return
-        if sent.resource_type == "Bundle":
-            self._bundle(line, piece)
-            return
-        self._plain = True
-        self._resource(line.content, sent, "", {}, piece, line.number)
-
-    def _broken(self, line: Line, piece: Piece) -> None:
-        """A document that is none may be lines after all, the first of them broken."""
-        whole = line.content.splitlines() if line.number == 0 else []
-        if len(whole) < 2 or not any(map(_is_object, whole)):
-            self._tell(piece, line.number, "it cannot be read as JSON")
-            return
-        for number, one in enumerate(whole, 1):
-            if one.strip():
-                self._line(Line(number, one.strip()), piece)
-
-    def _listed(self, line: Line, piece: Piece) -> None:
-        try:
-            found = msgspec.json.decode(line.content, type=list[Raw])
-        except UNDECODABLE:
-            self._tell(piece, line.number, "it cannot be read as JSON")
-            return
-        for number, one in enumerate(found, 1):
-            self._line(Line(number, bytes(one)), piece)
-
-    def _bundle(self, line: Line, piece: Piece) -> None:
-        try:
-            bundle = open_bundle(line.content)
-        except BadRequest as error:
-            self._tell(piece, line.number, error.text)
-            return
-        self._bundles = True
-        entries = [(one, bytes(one.resource)) for one in bundle.entries]
-        aliases = {}
-        for one, resource in entries:
-            if one.kind == "Patient" and one.address:
-                aliases[one.address] = _typed(resource).id or ""
-        for one, resource in entries:
-            try:
-                sent = _decoded(resource)
-            except UNDECODABLE:
-                self._tell(piece, line.number, "an entry of the Bundle cannot be read")
-                continue
-            for alias, child in aliases.items():
-                resource = resource.replace(f'"{alias}"'.encode(), f'"Patient/{child}"'.encode())
-            self._resource(resource, sent, one.address, aliases, piece, line.number)
-
-    def _resource(
-        self,
-        resource: bytes,
-        sent: _Sent,
-        address: str,
-        aliases: Mapping[str, str],
-        piece: Piece,
-        number: int,
-    ) -> None:
-        kind = sent.resource_type or ""
-        if kind not in self._kinds:
-            self._beside[kind or "(no type)"] += 1
-            return
-        meta = sent.meta or _Meta()
-        kept = Kept(
-            "", kind, sent.id or "", meta.version_id or "", meta.last_updated or "", address,
-            resource,
-        )  # fmt: skip
-        self._types[kind] += 1
-        if kind == "Medication":
-            for key in {_medication_key(f"Medication/{kept.id}"), _medication_key(address)}:
-                if key not in ("medication ", "medication Medication/"):
-                    self._joint(Joint(key, "", kept))
-            return
-        owner = owner_of(sent, resource, aliases)
-        if owner.why:
-            self._nobody[f"{kind}: {owner.why}"] += 1
-            self._tell(piece, number, f"{kind} of no child: {owner.why}")
-        for key in owner.keys:
-            self._joint(Joint(key, "", kept))
-        if owner.child:
-            self._of_child(msgspec.structs.replace(kept, child=owner.child), sent)
-
-    def _of_child(self, kept: Kept, sent: _Sent) -> None:
+    def _kept(self, kept: Kept) -> None:
         self._add(self._parts.of(kept.child), _pack(kept))
-        if kept.kind == "Patient":
-            for pair in identifiers_in(sent.identifier):
-                self._joint(Joint(_identifier_key(*pair), kept.child, None))
-        elif key := medication_of(sent):
-            self._joint(Joint(key, kept.child, None))
 
     def _joint(self, joint: Joint) -> None:
         self._add(self._parts.count + self._parts.of(joint.key), _pack(joint))
@@ -367,6 +263,136 @@ class Splitter:
         self._files.append(write_segments(self._folder, file, self._segments))
         self._held = 0
         self._segments = [[] for _ in self._segments]
+
+
+class Reader:
+    """Hands on whose each resource of a file's lines is, and counts what is none's: to ``keep``
+    what is a child's, to ``join`` what only points to something else."""
+
+    def __init__(
+        self,
+        file: str,
+        kinds: frozenset[str],
+        keep: Callable[[Kept], None],
+        join: Callable[[Joint], None],
+    ) -> None:
+        self._file, self._kinds, self._keep, self._join = file, kinds, keep, join
+        self._types, self._beside, self._nobody = Counter[str](), Counter[str](), Counter[str]()
+        self._troubles, self._count = list[Trouble](), 0
+        self._bundles = self._plain = False
+
+    def found(self, before: Iterable[Trouble] = ()) -> Split:
+        """What the lines came to, and what was wrong ``before`` they were lines."""
+        told = [*before]
+        return Split(
+            (), self._types, self._beside, self._nobody,
+            (*told, *self._troubles)[:MOST_TOLD], self._count + len(told),
+            self._bundles, self._plain,
+        )  # fmt: skip
+
+    def tell(self, number: int, what: str) -> None:
+        self._count += 1
+        if len(self._troubles) < MOST_TOLD:
+            self._troubles.append(Trouble(self._file, number, what))
+
+    def read(self, line: Line) -> None:
+        try:
+            sent = _decoded(line.content)
+        except msgspec.ValidationError:
+            if line.number == 0 and line.content.lstrip()[:1] == b"[":
+                self._listed(line)
+            else:
+                self.tell(line.number, "it is not a FHIR resource")
+            return
+        except UNDECODABLE:
+            self._broken(line)
+            return
+        if sent.resource_type == "Bundle":
+            self._bundle(line)
+            return
+        self._plain = True
+        self._resource(line.content, sent, "", {}, line.number)
+
+    def _broken(self, line: Line) -> None:
+        """A document that is none may be lines after all, the first of them broken."""
+        whole = line.content.splitlines() if line.number == 0 else []
+        if len(whole) < 2 or not any(map(_is_object, whole)):
+            self.tell(line.number, "it cannot be read as JSON")
+            return
+        for number, one in enumerate(whole, 1):
+            if one.strip():
+                self.read(Line(number, one.strip()))
+
+    def _listed(self, line: Line) -> None:
+        try:
+            found = msgspec.json.decode(line.content, type=list[Raw])
+        except UNDECODABLE:
+            self.tell(line.number, "it cannot be read as JSON")
+            return
+        for number, one in enumerate(found, 1):
+            self.read(Line(number, bytes(one)))
+
+    def _bundle(self, line: Line) -> None:
+        try:
+            bundle = open_bundle(line.content)
+        except BadRequest as error:
+            self.tell(line.number, error.text)
+            return
+        self._bundles = True
+        entries = [(one, bytes(one.resource)) for one in bundle.entries]
+        aliases = {}
+        for one, resource in entries:
+            if one.kind == "Patient" and one.address:
+                aliases[one.address] = _typed(resource).id or ""
+        for one, resource in entries:
+            try:
+                sent = _decoded(resource)
+            except UNDECODABLE:
+                self.tell(line.number, "an entry of the Bundle cannot be read")
+                continue
+            for alias, child in aliases.items():
+                resource = resource.replace(f'"{alias}"'.encode(), f'"Patient/{child}"'.encode())
+            self._resource(resource, sent, one.address, aliases, line.number)
+
+    def _resource(
+        self,
+        resource: bytes,
+        sent: _Sent,
+        address: str,
+        aliases: Mapping[str, str],
+        number: int,
+    ) -> None:
+        kind = sent.resource_type or ""
+        if kind not in self._kinds:
+            self._beside[kind or "(no type)"] += 1
+            return
+        meta = sent.meta or _Meta()
+        kept = Kept(
+            "", kind, sent.id or "", meta.version_id or "", meta.last_updated or "", address,
+            resource,
+        )  # fmt: skip
+        self._types[kind] += 1
+        if kind == "Medication":
+            for key in {_medication_key(f"Medication/{kept.id}"), _medication_key(address)}:
+                if key not in ("medication ", "medication Medication/"):
+                    self._join(Joint(key, "", kept))
+            return
+        owner = owner_of(sent, resource, aliases)
+        if owner.why:
+            self._nobody[f"{kind}: {owner.why}"] += 1
+            self.tell(number, f"{kind} of no child: {owner.why}")
+        for key in owner.keys:
+            self._join(Joint(key, "", kept))
+        if owner.child:
+            self._of_child(msgspec.structs.replace(kept, child=owner.child), sent)
+
+    def _of_child(self, kept: Kept, sent: _Sent) -> None:
+        self._keep(kept)
+        if kept.kind == "Patient":
+            for pair in identifiers_in(sent.identifier):
+                self._join(Joint(_identifier_key(*pair), kept.child, None))
+        elif key := medication_of(sent):
+            self._join(Joint(key, kept.child, None))
 
 
 def _is_object(line: bytes) -> bool:
@@ -442,14 +468,21 @@ def pair(folder: Path, files: tuple[Segments, ...], parts: Parts, number: int) -
             resources.setdefault(joint.key, []).append(joint.kept)
     segments: list[list[bytes]] = [[] for _ in range(parts.count)]
     nobody = Counter[str]()
-    for key, found in resources.items():
-        of = children.get(key, set())
-        if key.startswith("identifier ") and len(of) != 1:
-            why = "several patients" if of else "no patient"
-            nobody.update(f"{one.kind}: its identifier is that of {why}" for one in found)
-            continue
-        for child in sorted(of):
-            segments[parts.of(child)] += [
-                _pack(msgspec.structs.replace(one, child=child)) for one in found
-            ]
+    for key in sorted(resources, key=parts.order_of):
+        for one in shared(key, children.get(key, set()), resources[key], nobody):
+            segments[parts.of(one.child)].append(_pack(one))
     return Paired(write_segments(folder, f"pair-{number:04}.split", segments), nobody)
+
+
+def shared(
+    key: str, children: Iterable[str], resources: Iterable[Kept], nobody: Counter[str]
+) -> Iterator[Kept]:
+    """The resources of one key, for every child that has it; ``nobody`` counts those of none."""
+    of = sorted(children)
+    if key.startswith("identifier ") and len(of) != 1:
+        why = "several patients" if of else "no patient"
+        nobody.update(f"{one.kind}: its identifier is that of {why}" for one in resources)
+        return
+    for child in of:
+        for one in resources:
+            yield msgspec.structs.replace(one, child=child)

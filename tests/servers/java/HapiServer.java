@@ -1,4 +1,6 @@
+import ca.uhn.fhir.batch2.api.IJobMaintenanceService;
 import ca.uhn.fhir.batch2.jobs.config.Batch2JobsConfig;
+import ca.uhn.fhir.batch2.jobs.export.BulkDataExportProvider;
 import ca.uhn.fhir.context.FhirContext;
 import ca.uhn.fhir.context.support.IValidationSupport;
 import ca.uhn.fhir.jpa.api.config.JpaStorageSettings;
@@ -105,6 +107,7 @@ public class HapiServer {
     RestfulServer fhir = new RestfulServer(spring.getBean(FhirContext.class));
     fhir.registerProviders(spring.getBean(ResourceProviderFactory.class).createProviders());
     fhir.registerProvider(spring.getBean(IJpaSystemProvider.class));
+    fhir.registerProvider(spring.getBean(BulkDataExportProvider.class));
     fhir.setPagingProvider(spring.getBean(DatabaseBackedPagingProvider.class));
     fhir.setServerConformanceProvider(
         new JpaCapabilityStatementProvider(
@@ -131,6 +134,11 @@ public class HapiServer {
     paths.addServlet(new ServletHolder(fhir), "/fhir/*");
     jetty.setHandler(paths);
     jetty.start();
-    jetty.join();
+    IJobMaintenanceService jobs = spring.getBean(IJobMaintenanceService.class);
+    // A job goes a step on at each of these, which a server has once a minute.
+    while (true) {
+      Thread.sleep(1000);
+      jobs.runMaintenancePass();
+    }
   }
 }
