@@ -30,6 +30,7 @@ from cds_service.store import metrics
 from cds_service.store.audit import Pseudonyms
 from cds_service.store.keeping import Store
 from cds_service.store.log import log_line
+from cds_service.store.sealing import Seals
 from cds_service.trust.callers import Guard, OpenDoor
 from cds_service.web.views import Views, add_routes, fhir_server_for
 from cds_service.web.waiting import Turns
@@ -270,6 +271,7 @@ def create_store(settings: Settings) -> Store | None:
         pseudonyms=Pseudonyms(key, settings.plain_ids),
         overrides=_whole(settings.guideline_overrides, settings.code_map),
         tried=_whole(settings.challenger, settings.code_map) if settings.challenger else "",
+        seals=Seals(settings.free_text_keys),
     )
 
 

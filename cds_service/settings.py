@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
@@ -79,6 +80,7 @@ class Settings(Struct, frozen=True):
     database_url: str = DEFAULT_DATABASE
     database_password: str = ""
     pseudonym_key: bytes = b""
+    free_text_keys: tuple[bytes, ...] = ()
     plain_ids: bool = False
     retention_days: int = 730
     reuse_seconds: int = 0
@@ -288,6 +290,35 @@ def _secret(name: str, text: str) -> str:
 
 def _key_in_file(name: str, text: str) -> bytes:
     return _key(name, _secret(name, text))
+
+
+def _cipher_keys(name: str, text: str) -> tuple[bytes, ...]:
+    """Keys as `openssl rand -base64 32` makes them."""
+    keys = tuple(one.replace("+", "-").replace("/", "_").encode() for one in text.split())
+    for key in keys:
+        try:
+            size = len(b64decode(key, b"-_", validate=True))
+        except ValueError:
+            size = 0
+        if size != 32:
+            raise SettingsError(
+                name,
+                "holds what is not a key of 32 bytes in base64",
+                "Make each with openssl rand -base64 32, one a line.",
+            )
+    if len(set(keys)) != len(keys):
+        raise SettingsError(name, "holds a key twice", "Keep the first of them.")
+    return keys
+
+
+def _cipher_keys_in_file(name: str, text: str) -> tuple[bytes, ...]:
+    try:
+        keys = _cipher_keys(name, _file(name, text).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(name, "the file cannot be read", "Give a file of text.") from None
+    if not keys:
+        raise SettingsError(name, "the file holds no key", "Write openssl rand -base64 32 to it.")
+    return keys
 
 
 def _not_in_this_version(problem: str) -> Callable[[str, str], Any]:
@@ -523,6 +554,22 @@ SETTINGS: Mapping[str, Setting] = {
         _key_in_file,
         "none",
         "A file that holds the key, instead of `CDS_PSEUDONYM_KEY`. Read at start.",
+    ),
+    "CDS_FREE_TEXT_KEY": Setting(
+        "free_text_keys",
+        _cipher_keys,
+        "none",
+        "A key that encrypts what clients write as they like in feedback before it is kept, as"
+        " `openssl rand -base64 32` makes it, the same for all replicas; older keys after it,"
+        " separated by spaces. See [What is kept](../store.md#encrypting-comments).",
+        secret=True,
+    ),
+    "CDS_FREE_TEXT_KEY_FILE": Setting(
+        "free_text_keys",
+        _cipher_keys_in_file,
+        "none",
+        "A file that holds such keys, the newest first, one a line, instead of"
+        " `CDS_FREE_TEXT_KEY`. Read at start.",
     ),
     "CDS_PLAIN_IDS": Setting(
         "plain_ids",

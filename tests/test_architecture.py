@@ -57,19 +57,20 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "store.audit": ("language", "msgspec"),
     "store.keeping": (
         "errors cdshooks.feedback store.audit store.ledger store.log store.metrics"
-        " store.migrations",
+        " store.migrations store.sealing",
         "msgspec",
     ),
     "store.chain": ("", "msgspec"),
+    "store.sealing": ("errors cdshooks.feedback store.audit", "cryptography msgspec"),
     "store.ledger": (
         "errors cdshooks.feedback store.audit store.chain store.database store.migrations"
-        " store.sqlite",
+        " store.sealing store.sqlite",
         "msgspec",
     ),
     "store.sqlite": ("", ""),
     "store.database": (
         "errors cdshooks.feedback store.audit store.chain store.migrations store.reports.figures"
-        " store.sqlite",
+        " store.sealing store.sqlite",
         "msgspec sqlalchemy alembic",
     ),
     "store.reports": ("", ""),
@@ -88,6 +89,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "store.migrations.versions.v0004_unknown_codes": ("", "alembic sqlalchemy"),
     "store.migrations.versions.v0005_language": ("", "alembic sqlalchemy"),
     "store.migrations.versions.v0006_chains": ("", "alembic sqlalchemy"),
+    "store.migrations.versions.v0007_sealed": ("", "alembic sqlalchemy"),
     "fhir": ("", ""),
     "fhir.wire": ("", "msgspec"),
     "fhir.units": ("clinical", ""),
@@ -382,7 +384,7 @@ ONLY = {
     "requests": {"trust.outward"},
     "urllib3": {"trust.outward"},
     "jwt": {"trust.keys"},
-    "cryptography": {"trust.keys"},
+    "cryptography": {"trust.keys", "store.sealing"},
     "flask": {"web.views", "app", "workbench.pages"},
     "jinja2": {"store.reports.page", "consultation.cohort.page"},
     "duckdb": {"consultation.cohort.outcome"},
@@ -400,6 +402,7 @@ ONLY = {
         "store.migrations.versions.v0004_unknown_codes",
         "store.migrations.versions.v0005_language",
         "store.migrations.versions.v0006_chains",
+        "store.migrations.versions.v0007_sealed",
     },
     "alembic": {
         "store.database",
@@ -410,6 +413,7 @@ ONLY = {
         "store.migrations.versions.v0004_unknown_codes",
         "store.migrations.versions.v0005_language",
         "store.migrations.versions.v0006_chains",
+        "store.migrations.versions.v0007_sealed",
     },
     "prometheus_client": {"store.metrics"},
 }

@@ -59,6 +59,7 @@ def check(overrides: str | None, language: str, show: bool) -> None:
         )
         changed = [name for g in tried for name in g.local]
         click.echo(f"Challenger: {', '.join(changed) or 'changes nothing'}.")
+    _tell_keys(settings.free_text_keys)
     _tell_settings(show)
     click.echo("No problems found.")
 
@@ -115,6 +116,17 @@ def _tell_settings(each: bool) -> None:
         value, plain = os.environ.get(name, "").strip(), setting.default.replace("`", "")
         value = "(set, not shown)" if value and setting.secret else value
         click.echo(f"  {name} = {value or f'(default: {plain})'}")
+
+
+def _tell_keys(keys: Sequence[bytes]) -> None:
+    """Which key encrypts comments, if any, by a hash that gives nothing of it away."""
+    from hashlib import sha256
+
+    if not keys:
+        return
+    names = [sha256(key).hexdigest()[:8] for key in keys]
+    older = f", read with {', '.join(names[1:])} too" if names[1:] else ""
+    click.echo(f"Comments: encrypted with the key {names[0]}{older}.")
 
 
 def _tell_clients(register: Register, file: Path | None) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -59,6 +60,24 @@ def prune(days: int | None, compact: bool) -> None:
             database.compact()
     told = ", ".join(f"{count} {what}" for what, count in forgotten.items())
     click.echo(f"Forgot what is older than {days} days: {told}.")
+
+
+@db.command()
+def seal() -> None:
+    """Encrypt comments that are in the clear, or under an older key, with the first of
+    CDS_FREE_TEXT_KEY_FILE. Afterwards older keys may be removed from it."""
+    from cds_service.settings import read_settings
+    from cds_service.store.sealing import Seals
+
+    seals = Seals(read_settings(os.environ).free_text_keys)
+    if not seals:
+        raise SettingsError(
+            "CDS_FREE_TEXT_KEY_FILE", "it is not set", "Name the file of keys, the newest first."
+        )
+    with database_of_settings() as database:
+        database.check()
+        done = database.seal(seals, _offered())
+    click.echo(f"Encrypted the words of {done} items of feedback.")
 
 
 @db.command()
@@ -127,7 +146,7 @@ def show(name: str, as_json: bool, comments: bool) -> None:
     import msgspec
 
     from cds_service.language import house
-    from cds_service.store.audit import in_words, without_free_words
+    from cds_service.store.audit import in_words
 
     with database_of_settings() as database:
         database.check()
@@ -135,12 +154,10 @@ def show(name: str, as_json: bool, comments: bool) -> None:
         found = [database.consultation(one) for one in names]
     if not found:
         raise click.ClickException(f"{name}: no consultation or card with this name is kept.")
-    offered = _offered()
+    read = _reading(comments)
     for one in found:
-        for card in one["cards"] if not comments else ():
-            card["feedback"] = [
-                without_free_words(item, offered, _WITH_COMMENTS) for item in card["feedback"]
-            ]
+        for card in one["cards"]:
+            card["feedback"] = [read(item) for item in card["feedback"]]
         if as_json:
             click.echo(msgspec.json.encode(one))
         else:
@@ -251,6 +268,17 @@ def _ending(chain: Mapping[str, Any]) -> str:
     return f"row {chain['number']} is its last: {chain['hash']}"
 
 
+def _reading(comments: bool) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    """How an item of feedback is read: with what its client wrote as it liked, or without."""
+    from cds_service.settings import read_settings
+    from cds_service.store.audit import without_free_words
+    from cds_service.store.sealing import Seals
+
+    if comments:
+        return Seals(read_settings(os.environ).free_text_keys).opened
+    return partial(without_free_words, offered=_offered(), instead=_WITH_COMMENTS)
+
+
 def _offered() -> dict[tuple[str, str], str]:
     """The reasons that cards offer here; what else is given as one is free text."""
     from cds_service.consultation import load_services
@@ -315,7 +343,7 @@ def report(
     chosen = Selection(since, until, services, clients)
     with database_of_settings() as database:
         database.check()
-        rows = database.rows(chosen, None if comments else _offered(), _WITH_COMMENTS)
+        rows = database.rows(chosen, _reading(comments))
     made = make_report(rows, chosen, datetime.now(UTC), timedelta(hours=ignored_after))
     if html:
         from cds_service.consultation import load_services

@@ -170,6 +170,7 @@ def without_free_words(item: Mapping[str, Any], offered: Offered, instead: str) 
     kept = dict(item)
     for name in ("comment", "extension"):
         kept[name] = item[name] and (instead or None)
+    kept["sealed"] = None
     kept["card"] = item["card"] if _is_uuid(item["card"]) else instead or "not a UUID"
     accepted = [one if _is_uuid(one) else instead for one in item["accepted"]]
     kept["accepted"] = list(filter(None, accepted))

@@ -27,7 +27,7 @@ CALL, FEEDBACK = "call", "feedback"
 #: What is not part of a hash: what a row has of its chain, and what of feedback are free words.
 _LINK = frozenset(("chain", "number", "hash"))
 _MOMENTS = frozenset(("at", "received_at", "outcome_at", "began"))
-_FREE_WORDS = ("comment", "extension")
+_FREE_WORDS = ("comment", "extension", "sealed")
 _is_uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from heapq import merge
@@ -25,6 +25,7 @@ from cds_service.store import audit, chain, sqlite
 from cds_service.store.chain import Head, Pruned, Verification
 from cds_service.store.migrations import VERSION
 from cds_service.store.reports.figures import LIVE, Answer, Call, Rows, Selection
+from cds_service.store.sealing import Seals
 
 #: How long a command waits for another's write.
 _WAIT_S = 30
@@ -179,6 +180,7 @@ feedback = sa.Table(
     sa.Column("comment", _text),
     sa.Column("extension", _text),
     *_link(),
+    sa.Column("sealed", _text),
     sa.Index(None, "card"),
     sa.Index(None, "received_at"),
 )
@@ -426,10 +428,10 @@ class Database:
             yield from page
 
     def rows(
-        self, chosen: Selection, offered: audit.Offered | None = None, instead: str = ""
+        self, chosen: Selection, read: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
     ) -> Rows:
-        """What a report counts. All of it is in memory at once, about 2 KB per call. Where it is
-        known which reasons were ``offered``, ``instead`` takes the place of all others."""
+        """What a report counts. All of it is in memory at once, about 2 KB per call. ``read`` takes
+        the free words out of an item of feedback, or opens them."""
         calls: list[Call] = []
         answers: dict[str, Answer] = {}
         page: list[dict[str, Any]] = []
@@ -440,11 +442,7 @@ class Database:
             with self._transaction(read_only=True) as connection:
                 found = _listed(connection, sa.select(feedback).where(feedback.c.card.in_(uuids)))
                 _add_parts_back(connection, found)
-            if offered is not None:
-                found = [
-                    {**audit.without_free_words(item, offered, instead), "card": item["card"]}
-                    for item in found
-                ]
+            found = [{**read(item), "card": item["card"]} for item in found]
             answers.update((item["id"], _answer(item)) for item in found)
             page.clear()
 
@@ -565,6 +563,20 @@ class Database:
                 later = max(filter(None, (later, last)), default=None)
         return Verified(verification, unchained, first, later)
 
+    def seal(self, seals: Seals, offered: audit.Offered) -> int:
+        """Encrypts the free words that are in the clear or under another key than the first; of how
+        many items. Their chains are not touched: no hash depends on these words."""
+        done = 0
+        own = feedback.c
+        for page in self._pages(sa.select(feedback), own.received_at, own.id):
+            with self._transaction() as connection:
+                _add_parts_back(connection, page)
+                for row in page:
+                    done += _seal(connection, row, seals, offered)
+        if self._file is not None:
+            self._clear_log(self._file)
+        return done
+
     def backup(self, to: Path) -> None:
         """Copies an SQLite file as it is at one moment, while others write to it."""
         assert self._file is not None  # noqa: S101 - asked by the command
@@ -665,6 +677,36 @@ def _in_chains(
         at = sa.tuple_(sa.literal(page[-1]["chain"]), sa.literal(page[-1]["number"]))
         rest = ordered.where(sa.tuple_(own.chain, own.number) > at)
         yield page
+
+
+def _seal(
+    connection: Connection, row: Mapping[str, Any], seals: Seals, offered: audit.Offered
+) -> bool:
+    """Whether anything of an item of feedback had to be encrypted."""
+    one = feedback.c.id == row["id"]
+    if row["sealed"]:
+        words = seals.sealed_again(row["sealed"])
+        if words is not None:
+            connection.execute(feedback.update().where(one).values(sealed=words))
+        return words is not None
+    # A reason that was offered when it was written stays, since its chain has it; how it was
+    # displayed then is not known.
+    before = {(r["system"], r["code"]): "" for r in row["reasons"] if r["offered"]}
+    kept, words = seals.seal(_answer(row).said, {**before, **offered})
+    if words is None:
+        return False
+    new: dict[str, Any] = {"comment": kept.comment or None, "extension": kept.extension or None}
+    connection.execute(feedback.update().where(one).values(card=kept.card, sealed=words, **new))
+    for position, name in enumerate(kept.accepted):
+        own = accepted_suggestions.c
+        which = (own.feedback == row["id"]) & (own.position == position)
+        connection.execute(accepted_suggestions.update().where(which).values(suggestion=name))
+    for position, reason in enumerate(kept.reasons):
+        of = override_reasons.c
+        which = (of.feedback == row["id"]) & (of.position == position)
+        said = {"system": reason.system, "code": reason.code, "display": reason.display}
+        connection.execute(override_reasons.update().where(which).values(said))
+    return True
 
 
 def _note_pruned(connection: Connection, rows: Iterable[Any]) -> None:
@@ -789,6 +831,7 @@ def _answer(row: Mapping[str, Any]) -> Answer:
         tuple(row["accepted"]),
         tuple(Reason(one["system"], one["code"], one["display"]) for one in row["reasons"]),
         row["comment"] or "",
+        row["extension"] or "",
     )
     return Answer(row["client"], row["service"], said)
 

@@ -32,6 +32,7 @@ from cds_service.store.audit import Call, Content, Kept, Offered, Pseudonyms
 from cds_service.store.ledger import Ledger, Stored
 from cds_service.store.log import log_line
 from cds_service.store.migrations import VERSION
+from cds_service.store.sealing import Seals
 
 if TYPE_CHECKING:
     from cds_service.cdshooks.feedback import Feedback
@@ -92,6 +93,7 @@ class Store:
         pseudonyms: Pseudonyms | None = None,
         overrides: str = "",
         tried: str = "",
+        seals: Seals | None = None,
         capacity: int = CAPACITY,
         clock: Callable[[], float] = time,
         passed: Callable[[], float] = monotonic,
@@ -104,6 +106,7 @@ class Store:
         self._pseudonyms = pseudonyms or Pseudonyms()
         self._overrides = overrides
         self._tried = tried
+        self._seals = seals or Seals()
         #: The reasons that cards offer, and so are not free words.
         self.offered: Offered = {}
         self._looking = Semaphore(_LOOKING)
@@ -341,7 +344,7 @@ class Store:
         try:
             if self._database is None:
                 with ExitStack() as unless_it_works:
-                    database = Ledger(self._url)
+                    database = Ledger(self._url, self._seals)
                     unless_it_works.callback(database.close)
                     try:
                         database.prepare()

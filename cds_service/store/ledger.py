@@ -31,6 +31,7 @@ from cds_service.errors import SchemaError, Unavailable
 from cds_service.store import audit, chain, sqlite
 from cds_service.store.audit import Offered, Pseudonyms
 from cds_service.store.migrations import VERSION
+from cds_service.store.sealing import Seals
 
 #: How long a call may wait for another's write.
 WAIT_S = 2
@@ -47,6 +48,7 @@ _is_uuid = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").f
 
 
 _NONE_OFFERED: Offered = {}
+_NO_SEALS = Seals()
 
 
 class Stored(NamedTuple):
@@ -219,8 +221,9 @@ def _insert(table: str, columns: tuple[str, ...], known: str = "DO NOTHING") -> 
 class Ledger:
     """One database as a worker uses it, from any of its threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, seals: Seals = _NO_SEALS) -> None:
         self._url = url
+        self._seals = seals
         self._kind = _SQLite(url) if url.startswith("sqlite:") else _PostgreSQL(url)
         self._idle: list[Any] = []
         self._free = BoundedSemaphore(_AT_ONCE)
@@ -407,31 +410,33 @@ class Ledger:
         offered: Offered = _NONE_OFFERED,
     ) -> Stored:
         """All of ``items`` or nothing, safe on disk when this returns. ``offered`` are the reasons
-        that are not free words."""
+        that are not free words: those are sealed, if the operator has a key."""
         new = []
+        sealed = [self._seals.seal(item, offered) for item in items]
         wanted = sorted({item.card for item in items})
         with self._transaction() as transaction:
             head = self._head(transaction, self._kind.moment(now))
-            for item in items:
-                name = _feedback_id(service, client, item)
+            for item, (kept, words) in zip(items, sealed, strict=True):
+                name = self._seals.name(msgspec.json.encode((service, client, item)))
                 row = {
                     "id": name,
                     "received_at": self._kind.moment(now),
                     "client": client,
                     "service": service,
-                    "card": item.card,
+                    "card": kept.card,
                     "outcome": item.outcome,
                     "outcome_at": self._kind.moment(item.outcome_at),
-                    "comment": item.comment or None,
-                    "extension": item.extension or None,
+                    "comment": kept.comment or None,
+                    "extension": kept.extension or None,
+                    "sealed": words,
                 }
-                reasons = _reasons(name, item, offered)
-                then = head.then(chain.FEEDBACK, chain.of_feedback(row, item.accepted, reasons))
+                reasons = _reasons(name, kept, offered)
+                then = head.then(chain.FEEDBACK, chain.of_feedback(row, kept.accepted, reasons))
                 if not transaction.add("feedback", {**row, **then._asdict()}):
                     continue
                 head = then
                 new.append(item)
-                transaction.add_all("accepted_suggestions", _accepted(name, item))
+                transaction.add_all("accepted_suggestions", _accepted(name, kept))
                 transaction.add_all("override_reasons", reasons)
             found = transaction.rows(
                 "SELECT DISTINCT cards.uuid FROM cards JOIN consultations"  # noqa: S608
@@ -708,11 +713,6 @@ def _card_row(consultation: str, position: int, card: audit.Card) -> dict[str, A
         "shown": not card.hidden,
         "hidden": card.hidden or None,
     }
-
-
-def _feedback_id(service: str, client: str | None, item: Feedback) -> str:
-    """The same for the same report sent again, another for anything else."""
-    return sha256(msgspec.json.encode((service, client, item))).hexdigest()
 
 
 def _accepted(name: str, item: Feedback) -> list[dict[str, Any]]:

@@ -54,6 +54,7 @@ CREATE TABLE feedback (
   chain VARCHAR(16),
   number INTEGER,
   hash VARCHAR(64),
+  sealed TEXT,
   CONSTRAINT pk_feedback PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX ix_feedback_chain_number ON feedback (chain, number);

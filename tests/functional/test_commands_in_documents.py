@@ -80,6 +80,7 @@ ELSEWHERE = {
     ("docs/running.md", "docker run"): "needs an engine; tests/deployment runs the image",
     ("docs/security.md", "kill -HUP PID"): "tests/trust/test_end_to_end.py",
     ("docs/store.md", "cds-service audit show"): "tests/functional/test_cli_store.py",
+    ("docs/store.md", "(umask 077"): "tests/store/test_sealing.py, with keys of its own",
     ("docs/store.md", "cds-service audit verify"): "tests/store/test_chain.py",
     ("docs/trials.md", "CDS_TRIALS="): "settings; tests/functional/test_restraint.py",
     ("docs/trials.md", "CDS_RESPECT_INFO_HOURS="): "settings; tests/functional/test_restraint.py",

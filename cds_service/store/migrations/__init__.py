@@ -1,4 +1,4 @@
 """How a database of an older version is brought up to date, step by step (Alembic)."""
 
 #: The newest step in ``versions``, which this program's tables are.
-VERSION = "0006"
+VERSION = "0007"
