@@ -91,6 +91,11 @@ servers_down = Gauge(
     "FHIR servers that do not answer, over all workers; they are asked one query at a time.",
     multiprocess_mode="livesum",
 )
+without_keys = Gauge(
+    "cds_clients_without_keys",
+    "Clients whose keys could not be read when that was last tried.",
+    multiprocess_mode="livemax",
+)
 failed_fast = Counter(
     "cds_store_failed_fast",
     "Tokens and batches of feedback refused at once, while the database was known not to work.",

@@ -158,6 +158,8 @@ class Views:
         return Response(_encode_json(state), status, content_type=_JSON)
 
     def measured(self) -> Response:
+        if self._register is not None:
+            metrics.without_keys.set(self._register.failing)
         return Response(metrics.exposition(), content_type=metrics.CONTENT_TYPE)
 
     def discover(self) -> Response:

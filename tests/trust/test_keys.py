@@ -349,10 +349,12 @@ def test_keys_that_cannot_be_read_are_said(tmp_path: Path, listener: Listener) -
         ready = client.get("/readyz").json
         assert ready["status"] == "degraded"
         assert ready["clients"] == {"registered": 1, "withoutKeys": 1}
+        assert "cds_clients_without_keys 1.0" in client.get("/metrics").text
         listener.status = 200
         registered.reload_soon()
         assert soon(lambda: registered.failing == 0)
         assert client.get("/readyz").json["status"] == "ok"
+        assert "cds_clients_without_keys 0.0" in client.get("/metrics").text
         assert post(client, ehr) == 200
 
 
