@@ -18,12 +18,13 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test prove mutants records test-servers engines fuzz check format docs site coverage load bench cohort-bench profile lock clean release advisories
+.PHONY: help demo install test prove flaky mutants records test-servers engines fuzz check format docs site coverage load bench cohort-bench profile lock clean release advisories
 
 help:
 	@echo "make demo         the service with sample infants on http://127.0.0.1:$(PORT) (PORT=... for another)"
 	@echo "make test         all tests that need nothing but Python (ARGS=... goes to pytest)"
 	@echo "make prove        every long proof whole: all combinations of facts, orders, infants and stories; an hour"
+	@echo "make flaky        twenty times in as many orders: which tests pass only sometimes (ARGS=... for a part)"
 	@echo "make mutants      small mistakes in the arithmetic of the medicine, found by the tests or not; an hour"
 	@echo "make records      public records in a folder (ARGS=FOLDER): what of them is used, and what is only named"
 	@echo "make fuzz         the fuzzers for some five minutes, with new examples every time"
@@ -54,6 +55,14 @@ test: $(VENV)/.dev
 
 prove: $(VENV)/.dev
 	CDS_TEST_SAMPLE=all $(RUN)/python -m pytest -n auto --dist worksteal -m "long or sampled" $(ARGS)
+
+# The same seed is the same order: ARGS="--shuffle 7" with `make test`.
+flaky: $(VENV)/.dev
+	@failed=; for seed in $$(seq 20); do \
+	  echo "in order $$seed"; \
+	  $(RUN)/python -m pytest -n auto --dist worksteal -q --shuffle $$seed $(ARGS) || failed="$$failed $$seed"; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed in the orders$$failed"; exit 1; }
 
 # At most an hour, or as many as ARGS="--minutes 10" says.
 mutants: $(VENV)/.dev $(VENV)/.mutants

@@ -7,14 +7,17 @@ and is skipped with a sentence telling how to run it. With ``CDS_REQUIRE_ALL_TES
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import hypothesis
 import pytest
+from each import without_cases
 from flask import Flask
 from flask.testing import FlaskClient
 from sampling import left_out
@@ -70,14 +73,38 @@ class _ReadsAtOnce(FlaskClient):
 Flask.test_client_class = _ReadsAtOnce
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--case", default="", metavar="WORD", help="only cases of `each` with WORD in their name"
+    )
+    parser.addoption(
+        "--shuffle", type=int, metavar="SEED", help="files, and tests of each, in another order"
+    )
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves the parameters that are not in a test's sample; what is asked for by its name, or
     with others that are few, is run."""
-    out = left_out(items)
+    word = config.getoption("--case")
+    out = {one for one in items if without_cases(one, word)} if word else left_out(items)
     if out:
         config.hook.pytest_deselected(items=list(out))
         items[:] = [item for item in items if item not in out]
+    seed = config.getoption("--shuffle")
+    if seed is not None:
+        items[:] = shuffled(items, seed)
+
+
+def shuffled(items: list[pytest.Item], seed: int) -> list[pytest.Item]:
+    """The tests of a file stay together, for what they share is dear to set up."""
+    random = Random(seed)
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    groups = list(files.values())
+    random.shuffle(groups)
+    return [item for group in groups for item in random.sample(group, len(group))]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -123,3 +150,9 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _forbid_skip(report)
     return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end: the collector of garbage need not look at it again."""
+    gc.freeze()

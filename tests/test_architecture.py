@@ -15,6 +15,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from each import each
 
 PACKAGE = Path(__file__).parents[1] / "cds_service"
 
@@ -477,7 +478,7 @@ def test_every_module_has_a_row_and_every_row_a_module() -> None:
     assert set(MODULES) == set(ALLOWED)
 
 
-@pytest.mark.parametrize("name", sorted(MODULES))
+@each("name", sorted(MODULES))
 def test_a_module_imports_only_what_its_row_allows(name: str) -> None:
     of_ours, of_others = ALLOWED[name]
     imported = imports_of(name)

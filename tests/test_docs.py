@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import click
 import pytest
+from each import each
 from project_files import FILES, ROOT, text_of
 from reference import pages
 
@@ -77,13 +78,13 @@ def anchors_of(name: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("name", MARKDOWN)
+@each("name", MARKDOWN)
 def test_nothing_is_listed_twice(name: str) -> None:
     items = re.findall(r"^\[?- (.{40,})$", prose_of(name), flags=re.M)
     assert sorted(items) == sorted(set(items))
 
 
-@pytest.mark.parametrize("name", MARKDOWN)
+@each("name", MARKDOWN)
 def test_every_link_inside_the_project_leads_somewhere(name: str) -> None:
     prose = prose_of(name)
     assert not re.search(r"\]\([^)]*\n", prose), f"{name}: a link goes on in the next line"
@@ -154,7 +155,7 @@ def test_the_readme_is_short() -> None:
     assert len(text_of("DEVELOPERS.md").encode()) <= 10_000
 
 
-@pytest.mark.parametrize("name", [n for n in MARKDOWN if n.startswith("docs/")])
+@each("name", [n for n in MARKDOWN if n.startswith("docs/")])
 def test_every_page_says_for_whom_it_is(name: str) -> None:
     assert re.match(r"# .+\n\n(?:<!--.*?-->\n\n)?For [^.:]+[.:]", text_of(name), flags=re.S)
 

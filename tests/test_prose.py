@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
+from each import each
 from project_files import FILES, text_of
 
 DATA = tomllib.loads(text_of("tests/prose.toml"))
@@ -133,7 +134,7 @@ def found_in(name: str, text: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", READ)
+@each("name", READ)
 def test_what_people_read_is_ordinary_english(name: str) -> None:
     found = found_in(name, text_of(name))
     assert not found, "\n".join(found)

@@ -16,6 +16,8 @@ from typing import Any
 
 FOLDER = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
 STORIES = sorted(folder.name for folder in FOLDER.iterdir())
+#: Where orders are being written: called by their hook, as test_stories_are_sound.py holds.
+ORDER_STORIES = [name for name in STORIES if name.startswith(("order-select-", "order-sign-"))]
 
 #: Of an action; what is to be deleted is named, not shown.
 ACTION = ("type", "description", "resource", "resourceId")

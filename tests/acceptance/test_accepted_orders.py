@@ -20,6 +20,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from each import each
 from expected_cards import STORIES
 from infants import BORN, KINDS, accept, bundle, every, held, medicine, order, request_of
 from played import Story
@@ -190,8 +191,7 @@ def objections(request: Json) -> Iterator[str]:
 # --- over what --------------------------------------------------------------------------------
 
 
-@pytest.mark.sampled(90)
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES, sample=90)
 def test_a_story_accepted_leaves_one_order_and_nothing_worse(name: str) -> None:
     request = json.loads(json.dumps(Story(name).request))
     request["prefetch"] = {key: sent or bundle([]) for key, sent in request["prefetch"].items()}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from each import each
 from expected_cards import STORIES
 from played import Json, Story, service_of
 
@@ -55,8 +56,7 @@ def bytes_of(story: Story, hook: str, request: Json) -> bytes:
     return body
 
 
-@pytest.mark.sampled(40)
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES, sample=40)
 def test_the_order_of_entries_changes_no_byte(
     name: str, record_property: Callable[[str, object], None]
 ) -> None:

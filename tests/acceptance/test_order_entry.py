@@ -9,10 +9,11 @@ import copy
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pytest
+from each import each
 from expected_cards import shown
 from fhir_server_stub import FhirStub
 from played import Story, client_of, service_of
@@ -398,11 +399,9 @@ def test_with_only_the_patient_prefetched_the_rest_is_read() -> None:
 WRONG: list[Any] = [None, "text", "", 7, 0.5, True, [], ["text"], [[]], {}, {"a": 1}, [None], [{}]]
 
 
-@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
-@pytest.mark.parametrize("value", WRONG, ids=str)
-@pytest.mark.parametrize(
-    "member", ["userId", "patientId", "encounterId", "selections", "draftOrders"]
-)
+@each("hook", ["order-select", "order-sign"])
+@each("value", WRONG, ids=str)
+@each("member", ["userId", "patientId", "encounterId", "selections", "draftOrders"])
 def test_a_member_of_the_wrong_type_is_no_crash(hook: str, member: str, value: Any) -> None:
     told = story_of(CROHN)
     context = {**told.request["context"], member: value}
@@ -674,7 +673,7 @@ def test_accepting_the_treatment_in_the_sandbox_makes_its_card_go_away() -> None
 
 def fixes(story: str) -> Iterator[tuple[str, Json]]:
     """Every suggestion of a card about one order that changes or removes an order."""
-    for card in cards(story_of(story).post()):
+    for card in cards(story_of(story).answer()):
         if finding_of(card) is None:
             continue
         for suggestion in card.get("suggestions", ()):
@@ -703,23 +702,29 @@ def with_tests(answer: Any, drafts: list[Json]) -> list[Json]:
     return [*drafts, *({**one, "id": f"new-{number}"} for number, one in enumerate(tests))]
 
 
-FIXABLE = [name for name in ORDER_STORIES if story_of(name).expected.get("updates")]
-#: A second order of the same; others are removed because nothing like them should be given.
-REMOVABLE = [
-    name
-    for name in ORDER_STORIES
-    if story_of(name).expected.get("deletes")
-    and "ORD-06" in story_of(name).expected["fires"]
-    and any(rule == "ORD-06" and one["isRecommended"] for rule, one in fixes(name))
-]
+def fixable() -> list[str]:
+    return [name for name in ORDER_STORIES if story_of(name).expected.get("updates")]
+
+
+@cache
+def removable() -> list[str]:
+    """Of a second order of the same; others are removed because nothing like them should be
+    given."""
+    return [
+        name
+        for name in ORDER_STORIES
+        if story_of(name).expected.get("deletes")
+        and "ORD-06" in story_of(name).expected["fires"]
+        and any(rule == "ORD-06" and one["isRecommended"] for rule, one in fixes(name))
+    ]
 
 
 def test_there_is_something_to_accept() -> None:
-    assert len(FIXABLE) >= 10
-    assert len(REMOVABLE) >= 3
+    assert len(fixable()) >= 10
+    assert len(removable()) >= 3
 
 
-@pytest.mark.parametrize("name", FIXABLE)
+@each("name", fixable)
 def test_after_accepting_a_change_nothing_is_wrong_with_the_order(name: str) -> None:
     in_basket = {address(one) for one in drafts_of(name)}
     accepted = 0
@@ -738,7 +743,7 @@ def test_after_accepting_a_change_nothing_is_wrong_with_the_order(name: str) -> 
     assert accepted or stopped
 
 
-@pytest.mark.parametrize("name", REMOVABLE)
+@each("name", removable)
 def test_after_removing_a_duplicate_the_other_order_stays(name: str) -> None:
     chosen = [(rule, one) for rule, one in fixes(name) if one["isRecommended"]]
     assert "ORD-06" in {rule for rule, _ in chosen}
@@ -783,7 +788,7 @@ def as_lists(before: Json, after: Json) -> Json:
     }
 
 
-@pytest.mark.parametrize("name", ORDER_STORIES)
+@each("name", ORDER_STORIES)
 def test_an_update_is_the_whole_draft_with_only_what_was_meant_changed(name: str) -> None:
     drafts = {address(one): one for one in drafts_of(name)}
     every = [(rule, action) for rule, one in fixes(name) for action in one["actions"]]
@@ -811,10 +816,10 @@ def test_an_update_is_the_whole_draft_with_only_what_was_meant_changed(name: str
             assert is_valid(after)
 
 
-@pytest.mark.parametrize("name", ORDER_STORIES)
+@each("name", ORDER_STORIES)
 def test_a_treatment_written_into_an_open_order_keeps_what_is_there(name: str) -> None:
     drafts = {address(one): one for one in drafts_of(name)}
-    for card in cards(story_of(name).post()):
+    for card in cards(story_of(name).answer()):
         if finding_of(card) is not None:
             continue
         for suggestion in card.get("suggestions", ()):
@@ -849,29 +854,26 @@ def one_action(name: str) -> Any:
     return told.client(one_action=True).post(told.path, json=told.request)
 
 
-@pytest.mark.sampled(60)
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES, sample=60)
 def test_with_one_action_each_nothing_is_lost(name: str) -> None:
-    normal, single = story_of(name).post(), one_action(name)
+    normal, single = story_of(name).answer(), one_action(name)
     for card in cards(single):
         for suggestion in card.get("suggestions", ()):
             assert len(suggestion["actions"]) == 1
     assert set(what_is_done(single)) == set(what_is_done(normal))
 
 
-@pytest.mark.sampled(60)
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES, sample=60)
 def test_an_order_is_named_only_where_a_card_is_about_a_draft(name: str) -> None:
     in_basket = {address(one) for one in drafts_of(name)}
-    for answer in (story_of(name).post(), one_action(name)):
+    for answer in (story_of(name).answer(), one_action(name)):
         named = {card["extension"][RULES].get("order") for card in cards(answer)} - {None}
         assert named <= in_basket
 
 
-@pytest.mark.sampled(60)
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES, sample=60)
 def test_with_one_action_each_the_drug_stays_where_it_was(name: str) -> None:
-    normal, single = story_of(name).post(), one_action(name)
+    normal, single = story_of(name).answer(), one_action(name)
     before, after = cards(normal), cards(single)
     assert [one["summary"] for one in before] == [
         one["summary"] for one in after if not is_card_of_tests(one) or one in before

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from checker import problems_in_response
+from each import each
 from fhir_server_stub import FhirStub
 from played import client_of, services
 
@@ -200,8 +201,8 @@ def test_results_of_unknown_status_weigh_nobody() -> None:
     assert "without a usable weight" in " ".join(one["detail"] for one in cards)
 
 
-@pytest.mark.parametrize("name", BUNDLES)
-@pytest.mark.parametrize("value", [150, 250, 450])
+@each("name", BUNDLES)
+@each("value", [150, 250, 450])
 def test_the_file_as_it_was_published_gets_the_same_cards(name: str, value: int) -> None:
     """With urn:uuid references, as a transaction has them."""
     path = (Path(os.environ["CDS_TEST_DATA"]) / name).with_suffix(".json")

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from expected_cards import FOLDER, STORIES, shown
+from each import each
+from expected_cards import FOLDER, ORDER_STORIES, STORIES, shown
 from fhir.resources.R4B import get_fhir_model_class
 from fhir_server_stub import FhirStub
 from played import UNASKED, Story, services, without_unasked
@@ -61,13 +62,10 @@ def story_of(name: str) -> Story:
     return Story(name)
 
 
-ORDER_STORIES = [name for name in STORIES if story_of(name).request["hook"] != "patient-view"]
-
-
 @cache
 def answer_to(name: str) -> Json:
     """The answer with everything prefetched; fractions are Decimals."""
-    answer = story_of(name).post()
+    answer = story_of(name).answer()
     assert answer.status_code == 200, answer.text
     read: Json = json.loads(answer.data, parse_float=Decimal)
     return read
@@ -238,7 +236,7 @@ def references(value: Any) -> Iterator[str]:
 # --- what was calculated by hand ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 def test_the_expected_rules_fire(name: str) -> None:
     answer = answer_to(name)
     fired = set(answer["extension"][EVALUATION_EXTENSION]["ruleIds"])
@@ -247,7 +245,7 @@ def test_the_expected_rules_fire(name: str) -> None:
     assert set(story_of(name).expected["fires"]) - fired == set()
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 def test_it_speaks_or_is_silent_as_expected_and_as_urgently(name: str) -> None:
     expected, cards = story_of(name).expected, answer_to(name)["cards"]
     assert [card["indicator"] for card in cards[:1]] == (
@@ -257,7 +255,7 @@ def test_it_speaks_or_is_silent_as_expected_and_as_urgently(name: str) -> None:
     assert (outcome == "advice") == bool(cards)
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 def test_a_silence_is_explained_in_one_sentence_that_names_no_rule(name: str) -> None:
     answer = answer_to(name)
     account = answer["extension"][EVALUATION_EXTENSION]
@@ -275,7 +273,7 @@ def test_a_silence_is_explained_in_one_sentence_that_names_no_rule(name: str) ->
         ), told
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 def test_exactly_the_expected_medication_is_offered(name: str) -> None:
     offered = []
     for suggestion in suggestions(name):
@@ -290,7 +288,7 @@ def test_exactly_the_expected_medication_is_offered(name: str) -> None:
     assert offered == story_of(name).expected["offers"]
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 def test_a_dose_by_weight_is_the_expected_amount(name: str) -> None:
     """As text on a card of its own, never as an order."""
     assert "DOSE-B" not in {dose_id(one) for one in new_prescriptions(name)}
@@ -300,7 +298,7 @@ def test_a_dose_by_weight_is_the_expected_amount(name: str) -> None:
     assert by_weight == ([] if expected is None else [Decimal(expected)])
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 def test_the_cards_say_what_they_must(name: str) -> None:
     said = " ".join(
         f"{card['summary']} {card['detail']}" for card in answer_to(name)["cards"]
@@ -312,20 +310,20 @@ def test_the_cards_say_what_they_must(name: str) -> None:
 # --- orders being written -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ORDER_STORIES)
+@each("name", ORDER_STORIES)
 def test_exactly_the_expected_is_said_of_each_order(name: str) -> None:
     found = [finding_of(card) for card in answer_to(name)["cards"]]
     said = [one for one in found if one is not None]
     assert sorted(said, key=str) == sorted(story_of(name).expected["findings"], key=str)
 
 
-@pytest.mark.parametrize("name", ORDER_STORIES)
+@each("name", ORDER_STORIES)
 def test_the_most_urgent_comes_first(name: str) -> None:
     ranks = [URGENCY.index(card["indicator"]) for card in answer_to(name)["cards"]]
     assert ranks == sorted(ranks)
 
 
-@pytest.mark.parametrize("name", ORDER_STORIES)
+@each("name", ORDER_STORIES)
 def test_exactly_the_expected_levels_are_suggested_for_an_order(name: str) -> None:
     expected = story_of(name).expected.get("tests")
     if expected is None:
@@ -342,7 +340,7 @@ def test_exactly_the_expected_levels_are_suggested_for_an_order(name: str) -> No
     assert on_days == expected
 
 
-@pytest.mark.parametrize("name", ORDER_STORIES)
+@each("name", ORDER_STORIES)
 def test_orders_are_changed_into_what_is_expected(name: str) -> None:
     recorded = {address(one): one for one in story_of(name).resources}
     updates = [
@@ -366,10 +364,10 @@ def test_orders_are_changed_into_what_is_expected(name: str) -> None:
 # --- the cards to the letter ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 def test_the_cards_are_the_accepted_ones_to_the_letter(name: str) -> None:
     """When they change on purpose: ``python tests/acceptance/expected_cards.py``, then read."""
-    cards, accepted = shown(story_of(name).post().json["cards"]), story_of(name).expected["cards"]
+    cards, accepted = shown(story_of(name).answer().json["cards"]), story_of(name).expected["cards"]
     assert cards == accepted
     # 2 and 2.0 are equal, but not to the letter
     assert json.dumps(cards, sort_keys=True) == json.dumps(accepted, sort_keys=True)
@@ -378,8 +376,7 @@ def test_the_cards_are_the_accepted_ones_to_the_letter(name: str) -> None:
 # --- the other ways to the data -------------------------------------------------------------
 
 
-@pytest.mark.sampled(60)
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES, sample=60)
 def test_a_fhir_server_leads_to_the_same_answer_as_prefetch(name: str) -> None:
     story = story_of(name)
     sent = {part: value for part, value in story.request.items() if part != "prefetch"}
@@ -392,11 +389,10 @@ def test_a_fhir_server_leads_to_the_same_answer_as_prefetch(name: str) -> None:
         assert len(fhir.seen) - len(led_to) == len(story.request["prefetch"])
     prefetched = story.post(prefetch=without_unasked(story))
     assert answer.json == prefetched.json
-    assert (answer.json == story.post().json) == (name not in UNASKED)
+    assert (answer.json == story.answer().json) == (name not in UNASKED)
 
 
-@pytest.mark.sampled(60)
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES, sample=60)
 def test_the_file_with_the_record_leads_to_the_same_answer(name: str) -> None:
     written_down = "request.json" if name in ORDER_STORIES else "patient.json"
     case = read_case((FOLDER / name / written_down).read_bytes(), services())
@@ -406,7 +402,7 @@ def test_the_file_with_the_record_leads_to_the_same_answer(name: str) -> None:
     done = consult(case.service, case.asked, None, occasion)
     answer = json.loads(encode(done.response))
     assert shown(answer["cards"]) == story_of(name).expected["cards"]
-    prefetched = story_of(name).post().json["extension"][EVALUATION_EXTENSION]
+    prefetched = story_of(name).answer().json["extension"][EVALUATION_EXTENSION]
     if name == TWIN:
         del prefetched["otherPatientsRecordsIgnored"]
     assert answer["extension"][EVALUATION_EXTENSION] == prefetched
@@ -456,8 +452,7 @@ def test_the_command_evaluate_says_the_same(name: str) -> None:
 # --- what would be saved --------------------------------------------------------------------
 
 
-@pytest.mark.sampled(120)
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES, sample=120)
 def test_every_suggested_resource_is_valid_and_about_the_patient(name: str) -> None:
     own = {address(one) for one in story_of(name).resources}
     for action in actions(name):
@@ -474,7 +469,7 @@ def test_every_suggested_resource_is_valid_and_about_the_patient(name: str) -> N
         assert set(references(resource)) <= own | set(references(before))
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 def test_what_is_new_is_a_draft_and_what_is_old_is_only_stopped(name: str) -> None:
     as_of = story_of(name).expected["asOf"]
     for action in actions(name):
@@ -503,7 +498,7 @@ def test_what_is_new_is_a_draft_and_what_is_old_is_only_stopped(name: str) -> No
             )
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 def test_no_dose_is_more_than_the_most_that_is_suggested(name: str) -> None:
     for prescription in new_prescriptions(name):
         steps = prescription["dosageInstruction"]
@@ -529,7 +524,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 def test_drug_route_and_text_of_a_changed_or_new_prescription_agree(name: str) -> None:
     """People read the text, machines the route, and the drug has to be made for both."""
     for action in actions(name):
@@ -557,7 +552,7 @@ def test_drug_route_and_text_of_a_changed_or_new_prescription_agree(name: str) -
                 assert "oral" not in drug.lower(), drug
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 def test_the_doses_of_a_phase_fill_it_exactly(name: str) -> None:
     for prescription in new_prescriptions(name):
         for frequency, period, unit, length, length_unit, count in phases(prescription):

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
-import pytest
-from expected_cards import STORIES
+from each import each
+from expected_cards import ORDER_STORIES, STORIES
 from infants import accept, bundle
 from played import Story, service_of
 from test_stories import RULES, story_of
@@ -67,22 +68,27 @@ def of_the_orders(cards: list[Json]) -> list[Json]:
     return [one for one in cards if "order" in one["extension"][RULES]]
 
 
-CHARTS = [name for name in STORIES if story_of(name).request["hook"] == "patient-view"]
-TREATED = [name for name in CHARTS if any(recommended_drugs(story_of(name).post().json["cards"]))]
+CHARTS = [name for name in STORIES if name not in ORDER_STORIES]
+
+
+@cache
+def treated() -> list[str]:
+    return [
+        name for name in CHARTS if any(recommended_drugs(story_of(name).answer().json["cards"]))
+    ]
 
 
 def test_there_are_infants_to_treat() -> None:
-    assert len(TREATED) >= 40
+    assert len(treated()) >= 40
 
 
 # --- the buttons ---------------------------------------------------------------------------------
 
 
-@pytest.mark.sampled(90)
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES, sample=90)
 def test_a_drug_that_is_not_recommended_says_so_first_on_its_button(name: str) -> None:
     """Clients hide `isRecommended`, and show the label alone."""
-    for card in story_of(name).post().json["cards"]:
+    for card in story_of(name).answer().json["cards"]:
         for suggestion in card.get("suggestions", ()):
             held_back = suggestion["label"].startswith(("Not the recommended", "Offered, not"))
             drugs = [one for one in suggestion["actions"] if orders_a_drug(one)]
@@ -125,28 +131,33 @@ def pressed(suggestion: Json, kept: Json) -> Json | None:
 
 #: No code is known for a product without preservative.
 WITHOUT_A_CODE = {"preterm-benzyl-alcohol", "benzyl-alcohol-allergy-by-unii-severe-level"}
-#: Not those whose present treatment is to be replaced, which is stated where the chart is open.
-BEGINNING = [
-    name
-    for name in TREATED
-    if any(recommended_drugs(answered(story_of(name), in_the_sandbox(story_of(name), None))))
-]
+
+
+@cache
+def beginning() -> list[str]:
+    """Not those whose present treatment is to be replaced, which is stated where the chart is
+    open."""
+    return [
+        name
+        for name in treated()
+        if any(recommended_drugs(answered(story_of(name), in_the_sandbox(story_of(name), None))))
+    ]
 
 
 def test_a_drug_without_a_code_is_the_only_one_that_the_sandbox_cannot_take() -> None:
     cannot = [
         name
-        for name in BEGINNING
+        for name in beginning()
         for button in recommended_drugs(
             answered(story_of(name), in_the_sandbox(story_of(name), None), one_action=True)
         )
         if pressed(button, {}) is None
     ]
     assert set(cannot) == WITHOUT_A_CODE
-    assert len(BEGINNING) >= 80
+    assert len(beginning()) >= 80
 
 
-@pytest.mark.parametrize("name", sorted({*BEGINNING} - WITHOUT_A_CODE))
+@each("name", lambda: sorted({*beginning()} - WITHOUT_A_CODE))
 def test_in_the_sandbox_the_button_leaves_the_right_drug_and_says_what_to_enter(name: str) -> None:
     told = story_of(name)
     entered = answered(told, in_the_sandbox(told, None), one_action=True)
@@ -165,8 +176,8 @@ def test_in_the_sandbox_the_button_leaves_the_right_drug_and_says_what_to_enter(
     assert " mL " in unread["detail"]
 
 
-@pytest.mark.parametrize("number", [1, 3])
-@pytest.mark.parametrize("name", BEGINNING[::8])
+@each("number", [1, 3])
+@each("name", lambda: beginning()[::8])
 def test_in_the_sandbox_no_other_order_s_quantity_stays_unremarked(name: str, number: int) -> None:
     """The number of pills of a tablet remains when the button puts another drug into the form."""
     told = story_of(name)
@@ -196,8 +207,7 @@ def kept_by_us_core(resource: Json) -> Json:
     return kept
 
 
-@pytest.mark.sampled(40)
-@pytest.mark.parametrize("name", TREATED)
+@each("name", treated, sample=40)
 def test_what_a_us_core_server_keeps_is_known_as_the_treatment(name: str) -> None:
     told = story_of(name)
     cards = answered(told, told.request)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from each import each
 from fhir_server_stub import HANGS_S, FhirStub, searchset
 from flask.testing import FlaskClient
 from played import Story
@@ -355,10 +356,8 @@ def test_an_absolute_reference_to_the_patient_is_the_patients(story: Story) -> N
 
 
 @pytest.mark.requirement("CH-57")
-@pytest.mark.parametrize(
-    "value", ["123", 7, True, [], [1], {}, {"resourceType": "Basic"}, "Patient/1"]
-)
-@pytest.mark.parametrize("key", ["patient", "b12", "meds", "unknown"])
+@each("value", ["123", 7, True, [], [1], {}, {"resourceType": "Basic"}, "Patient/1"])
+@each("key", ["patient", "b12", "meds", "unknown"])
 def test_a_value_that_is_not_a_resource_counts_as_absent(
     story: Story, key: str, value: Any
 ) -> None:

@@ -13,6 +13,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 import yaml
+from each import each
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
 from sampling import sample_of
@@ -99,8 +100,7 @@ def clients() -> dict[str, FlaskClient]:
     return {}
 
 
-@pytest.mark.sampled(60)
-@pytest.mark.parametrize("story", sorted(one.name for one in STORIES.iterdir() if one.is_dir()))
+@each("story", sorted(one.name for one in STORIES.iterdir() if one.is_dir()), sample=60)
 def test_every_story_is_asked_and_answered_as_told(
     story: str, clients: dict[str, FlaskClient]
 ) -> None:

@@ -9,32 +9,31 @@ from typing import Any
 
 import pytest
 from checker import problems_in_response
+from each import each
+from expected_cards import ORDER_STORIES
 from played import STORIES, Story
 
 Json = dict[str, Any]
 NAMES = sorted(folder.name for folder in STORIES.iterdir() if folder.is_dir())
 
-ORDER_NAMES = [name for name in NAMES if "draftOrders" in Story(name).request["context"]]
-
 
 def test_there_are_stories_to_answer() -> None:
     assert len(NAMES) >= 30
-    assert len(ORDER_NAMES) >= 30
+    assert len(ORDER_STORIES) >= 30
 
 
-@pytest.mark.sampled(120)
 @pytest.mark.requirement(
     "CH-01", "CH-03", "CH-04", "CH-05", "CH-67", "CH-69", "CH-72", "CH-73", "CH-74", "CH-75",
     "CH-76", "CH-77", "CH-78", "CH-79", "CH-80", "CH-81", "CH-82", "CH-84", "CH-85", "CH-86",
     "CH-87", "CH-88", "CH-89", "CH-90", "CH-91", "CH-92", "CH-93", "CH-94", "CH-95",
     "CH-97", "CH-99", "CH-100", "CH-101", "CH-102", "CH-103", "CH-104", "CH-139",
 )  # fmt: skip
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES, sample=120)
 def test_the_answer_to_a_story_breaks_no_rule(
     load_story: Callable[[str], Story], name: str
 ) -> None:
     story = load_story(name)
-    answer = story.post()
+    answer = story.answer()
     assert (answer.status_code, answer.content_type) == (200, "application/json")
     assert problems_in_response(json.loads(answer.data), story.patient_id) == []
 
@@ -65,7 +64,7 @@ def changes(story: Story) -> list[Json]:
     """What the answer would update or delete."""
     return [
         action
-        for card in story.post().json["cards"]
+        for card in story.answer().json["cards"]
         for suggestion in card.get("suggestions", [])
         for action in suggestion["actions"]
         if action["type"] != "create"
@@ -73,7 +72,7 @@ def changes(story: Story) -> list[Json]:
 
 
 @pytest.mark.requirement("CH-96", "CH-97", "CH-98")
-@pytest.mark.parametrize("name", ORDER_NAMES)
+@each("name", ORDER_STORIES)
 def test_order_hooks_change_orders_of_the_basket(
     load_story: Callable[[str], Story], name: str
 ) -> None:
@@ -103,7 +102,7 @@ def test_order_hooks_change_orders_of_the_basket(
 def test_orders_are_updated_and_deleted_in_some_story(
     load_story: Callable[[str], Story],
 ) -> None:
-    kinds = {action["type"] for name in ORDER_NAMES for action in changes(load_story(name))}
+    kinds = {action["type"] for name in ORDER_STORIES for action in changes(load_story(name))}
     assert kinds == {"update", "delete"}
 
 
@@ -304,7 +303,7 @@ def test_the_checker_has_nothing_against_a_sound_response() -> None:
     assert problems_in_response({"cards": []}, PATIENT) == []
 
 
-@pytest.mark.parametrize(("place", "value"), BROKEN)
+@each(("place", "value"), BROKEN)
 def test_the_checker_sees_every_breach(place: tuple[Any, ...], value: Any) -> None:
     broken = copy.deepcopy(SOUND)
     holder: Any = broken

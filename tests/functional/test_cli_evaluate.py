@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from each import each
 
 from cds_service import consultation
 from cds_service.consultation.cases import NO_SERVER, in_words, read_case
@@ -155,8 +156,7 @@ def test_explain_shows_a_converted_result_as_it_was_sent() -> None:
     assert re.search(r"Vitamin B12: +[\d.]+ pg/mL \(sent as [\d.]+ pmol/L\)", said)
 
 
-@pytest.mark.sampled(60)
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES, sample=60)
 def test_every_story_can_be_explained(name: str) -> None:
     from cds_service.fhir.gather import gather
     from cds_service.fhir.reading import read_record
@@ -193,8 +193,7 @@ ABOUT_ORDERS = {
 }
 
 
-@pytest.mark.sampled(60)
-@pytest.mark.parametrize("name", sorted({*NAMES} - ABOUT_ORDERS - {OTHERS_RECORDS}))
+@each("name", sorted({*NAMES} - ABOUT_ORDERS - {OTHERS_RECORDS}), sample=60)
 def test_a_record_as_a_bundle_and_as_a_request_give_the_same_advice(name: str) -> None:
     folder = STORIES / name
     on = json.loads((folder / "expected.json").read_text())["asOf"]

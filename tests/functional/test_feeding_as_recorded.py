@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from each import each
 from flask.testing import FlaskClient
 
 from cds_service.app import create_app
@@ -236,7 +237,7 @@ NOT_HERS: list[tuple[str, Json]] = [
 ]
 
 
-@pytest.mark.parametrize(("need", "one"), MOTHER)
+@each(("need", "one"), MOTHER)
 def test_words_about_the_mother_ask_for_a_level(service: FlaskClient, need: str, one: Json) -> None:
     answer = ask(service, **{need: bundle(one)})
     assert "On record, and may leave the child short of vitamin B12" in said(answer)
@@ -276,7 +277,7 @@ def test_a_vegan_child_on_the_problem_list_asks_for_a_level(
     assert f"short of vitamin B12: {text}." in said(answer)
 
 
-@pytest.mark.parametrize(("need", "one"), [*MOTHER, *NOT_HERS])
+@each(("need", "one"), [*MOTHER, *NOT_HERS])
 def test_words_about_the_mother_change_no_treatment(
     service: FlaskClient, need: str, one: Json
 ) -> None:

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from each import each
 from flask.testing import FlaskClient
 
 from cds_service.app import create_app
@@ -440,7 +441,7 @@ def test_a_disease_of_the_mother_in_words_is_read(service: FlaskClient) -> None:
     assert unread(ask(service, {**RESOURCES, "family": family})) == []
 
 
-@pytest.mark.parametrize(("need", "name"), CASES)
+@each(("need", "name"), CASES)
 def test_what_is_not_used_is_said_with_its_reason(
     service: FlaskClient, need: str, name: str
 ) -> None:
@@ -466,7 +467,7 @@ CLAIMS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize(("need", "name"), CASES)
+@each(("need", "name"), CASES)
 def test_a_silent_answer_over_it_says_so(service: FlaskClient, need: str, name: str) -> None:
     """Alone, with nothing else known of the child."""
     change, _ = MUTATIONS[name]

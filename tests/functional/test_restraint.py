@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from each import each
 from ehr import BASE, Ehr, register
 from msgspec import structs
 from played import STORIES, Story, client_of, services
@@ -119,8 +120,7 @@ def test_a_card_rests_until_its_time_is_over(indicator: str, past: timedelta, re
     assert bool(hidden(done)[indicator]) == rests
 
 
-@pytest.mark.sampled(60)
-@pytest.mark.parametrize("name", ALL)
+@each("name", ALL, sample=60)
 def test_what_is_never_hidden_is_not_hidden(name: str) -> None:
     """Everything was overridden a moment ago: critical cards, all cards at order-sign, cards about
     drafts, and those that say what could not be determined are still shown."""

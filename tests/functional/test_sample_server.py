@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -29,11 +30,13 @@ def client(**settings: Any) -> FlaskClient:
     return create_app(Settings(**{"demo": True, "as_of": ON, **settings}), SERVICES).test_client()
 
 
-DEMO = client()
+@cache
+def demo() -> FlaskClient:
+    return client()
 
 
 def got(path: str, status: int = 200) -> Any:
-    answer = DEMO.get(f"/fhir/{path}", headers={"Accept": "application/json+fhir"})
+    answer = demo().get(f"/fhir/{path}", headers={"Accept": "application/json+fhir"})
     assert answer.status_code == status, answer.data
     assert answer.mimetype == "application/fhir+json" or status != 200
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
@@ -73,7 +76,7 @@ def test_every_infant_is_listed_page_by_page() -> None:
 
 @pytest.mark.parametrize("need", SERVICES[0].needs, ids=lambda need: need.key)
 def test_every_search_that_discovery_names_is_answered_by_get_and_post(need: Any) -> None:
-    discovery = DEMO.get("/cds-services").json
+    discovery = demo().get("/cds-services").json
     assert discovery
     template = discovery["services"][0]["prefetch"][need.key]
     query = template.replace("{{context.patientId}}", CLOVER)
@@ -82,7 +85,7 @@ def test_every_search_that_discovery_names_is_answered_by_get_and_post(need: Any
         assert asked["id"] == CLOVER
         return
     kind, _, parameters = query.partition("?")
-    posted = DEMO.post(
+    posted = demo().post(
         f"/fhir/{kind}/_search",
         data="&".join(
             f"{name}={quote(value)}"
@@ -122,7 +125,7 @@ def test_a_search_that_it_does_not_know_is_refused(query: str, status: int) -> N
 
 def test_nothing_can_be_written() -> None:
     for method in ("put", "post", "delete", "patch"):
-        answer = getattr(DEMO, method)(f"/fhir/Patient/{CLOVER}", data="{}")
+        answer = getattr(demo(), method)(f"/fhir/Patient/{CLOVER}", data="{}")
         assert answer.status_code == 405
 
 
@@ -136,7 +139,7 @@ def test_pages_of_any_origin_may_read_it() -> None:
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization,content-type",
     }
-    answer = DEMO.options("/fhir/Observation/_search", headers=asked)
+    answer = demo().options("/fhir/Observation/_search", headers=asked)
     assert answer.status_code == 204
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
@@ -173,17 +176,17 @@ STORY_NAMES = [
 )
 def test_a_call_that_names_it_is_answered_within_the_process(base: str, story: str) -> None:
     path = "/cds-services/b12-under-two-patient-view"
-    answer = DEMO.post(path, json=of_itself(base, story))
+    answer = demo().post(path, json=of_itself(base, story))
     assert answer.status_code == 200, answer.data
-    sent = DEMO.get(f"/samples/{story}/request.json").json
+    sent = demo().get(f"/samples/{story}/request.json").json
     assert sent
-    told = DEMO.post(path, json={**sent, "hook": "patient-view"})
+    told = demo().post(path, json={**sent, "hook": "patient-view"})
     assert summaries(json.loads(answer.data)) == summaries(json.loads(told.data))
 
 
 @pytest.mark.parametrize("base", ["http://localhost:81/fhir", "http://localhost/other"])
 def test_another_address_is_another_server(base: str) -> None:
-    answer = DEMO.post("/cds-services/b12-under-two-patient-view", json=of_itself(base))
+    answer = demo().post("/cds-services/b12-under-two-patient-view", json=of_itself(base))
     assert answer.status_code == 412
 
 
@@ -200,7 +203,7 @@ def test_one_worker_reads_itself(tmp_path: Path) -> None:
 
 
 def test_each_infant_has_its_link_into_the_sandbox() -> None:
-    listed = DEMO.get("/samples").json
+    listed = demo().get("/samples").json
     assert listed
     linked = [one for one in listed["samples"] if "sandbox" in one]
     assert len(linked) > 200

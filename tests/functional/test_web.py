@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from each import each
 from flask.testing import FlaskClient
 from msgspec import structs
 
@@ -332,9 +333,9 @@ def test_a_preflight_is_answered_on_every_path(path: str) -> None:
     assert "Access-Control-Allow-Private-Network" not in answer.headers
 
 
-@pytest.mark.parametrize("consult", [Calls(), refuse_data, fail])
-@pytest.mark.parametrize("path", [*PATHS, "/cds-services/other", "/nothing"])
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@each("consult", [Calls(), refuse_data, fail])
+@each("path", [*PATHS, "/cds-services/other", "/nothing"])
+@each("method", ["GET", "POST", "DELETE"])
 def test_every_answer_may_be_read_by_the_page_that_asked(
     method: str, path: str, consult: Callable[..., Consultation]
 ) -> None:
@@ -388,8 +389,8 @@ def app_by_name() -> FlaskClient:
     return client(public_url="https://cds.example.org", allowed_hosts=("ehr-network",), demo=True)
 
 
-@pytest.mark.parametrize("host", [*OTHERS, "cds.example.org.evil.example", "x." * 100 + "example"])
-@pytest.mark.parametrize("path", [*PATHS, "/metrics", "/samples"])
+@each("host", [*OTHERS, "cds.example.org.evil.example", "x." * 100 + "example"])
+@each("path", [*PATHS, "/metrics", "/samples"])
 def test_a_page_that_gives_this_machine_its_own_name_reads_nothing(host: str, path: str) -> None:
     answer = app_by_name().get(path, headers={"Host": host})
     if path in ("/healthz", "/readyz"):
@@ -401,8 +402,8 @@ def test_a_page_that_gives_this_machine_its_own_name_reads_nothing(host: str, pa
     assert not host or host not in answer.text
 
 
-@pytest.mark.parametrize("host", ["", "localhost,evil.example", "localhost,localhost", ","])
-@pytest.mark.parametrize("path", [*PATHS, "/metrics", "/samples", "/no/such/page"])
+@each("host", ["", "localhost,evil.example", "localhost,localhost", ","])
+@each("path", [*PATHS, "/metrics", "/samples", "/no/such/page"])
 def test_a_request_has_one_host_header_whatever_names_are_listed(host: str, path: str) -> None:
     """The server hands over two as one, with a comma; a proxy may have believed the other."""
     for app in (app_by_name(), client(allowed_hosts=("*",))):
@@ -447,9 +448,9 @@ def test_a_page_declares_that_it_sends_json(
 # --- security headers --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("consult", [Calls(), refuse_data, fail])
-@pytest.mark.parametrize("path", [*PATHS, "/nothing"])
-@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "DELETE"])
+@each("consult", [Calls(), refuse_data, fail])
+@each("path", [*PATHS, "/nothing"])
+@each("method", ["GET", "POST", "OPTIONS", "DELETE"])
 def test_no_answer_is_kept_guessed_at_or_framed(
     method: str, path: str, consult: Callable[..., Consultation]
 ) -> None:

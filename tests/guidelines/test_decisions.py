@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
 from builders import (
     B12_DEFICIENCY,
     COBALAMIN_C,
@@ -61,6 +60,7 @@ from builders import (
     see,
     see_orders,
 )
+from each import each
 from msgspec import Raw, json, structs
 
 from cds_service.clinical import (
@@ -1729,6 +1729,6 @@ def test_every_decision_of_the_readme_has_a_test() -> None:
     assert entries() == list(range(1, len(DECISIONS) + 1))
 
 
-@pytest.mark.parametrize("decision", DECISIONS, ids=lambda one: one.__name__)
+@each("decision", DECISIONS, ids=lambda one: one.__name__)
 def test_a_decision_is_what_the_functions_do(decision: Callable[[], None]) -> None:
     decision()

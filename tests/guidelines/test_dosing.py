@@ -18,6 +18,7 @@ from builders import (
     G,
     a_dosage,
 )
+from each import each
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -103,7 +104,7 @@ DOSES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("value", "unit", "thing", "drug", "expected"), DOSES)
+@each(("value", "unit", "thing", "drug", "expected"), DOSES)
 def test_a_single_dose_in_micrograms(
     value: Number, unit: str, thing: str, drug: Drug, expected: Number
 ) -> None:
@@ -413,7 +414,7 @@ def test_every_listed_route_has_a_way_and_its_own_display_agrees() -> None:
         assert ways != {"parenteral"}
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "ways"),
     [
         ("PO", "oral"), ("p.o.", "oral"), ("oral", "oral"), ("Oral use", "oral"),

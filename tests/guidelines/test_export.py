@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-import pytest
 from builders import G
+from each import each
 from test_table_cases import CASES, TABLES
 
 from cds_service.guidelines.tables import (
@@ -73,14 +73,14 @@ def meant(when: Exported, facts: Any, named: Mapping[str, Callable[[Any], bool]]
     raise AssertionError(f"not a form that is documented: {when}")
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.table}: {case.tells}")
+@each("case", CASES, ids=lambda case: f"{case.table}: {case.tells}")
 def test_a_case_comes_out_the_same_from_the_export(case: Any) -> None:
     table, named = exported(case.table), functions(TABLES[case.table])
     held = [row["id"] for row in table["rows"] if meant(row["when"], case.facts, named)]
     assert (held[:1] if table["first"] else held) == case.rows
 
 
-@pytest.mark.parametrize("name", TABLES)
+@each("name", TABLES)
 def test_every_row_is_exported_in_its_order_with_its_words(name: str) -> None:
     table, words = exported(name), TABLES[name].words
     assert table["question"] == words.question
@@ -100,7 +100,7 @@ def leaves(when: Exported) -> list[Exported]:
     return leaves(when["not"]) if "not" in when else [when]
 
 
-@pytest.mark.parametrize("name", TABLES)
+@each("name", TABLES)
 def test_everything_but_functions_is_exported_as_a_comparison(name: str) -> None:
     for row, written in zip(TABLES[name].rows, exported(name)["rows"], strict=True):
         parts = list(condition_of(row).parts())
@@ -111,7 +111,7 @@ def test_everything_but_functions_is_exported_as_a_comparison(name: str) -> None
             assert {leaf.get("function") or leaf["fact"]} == facts_of(part)
 
 
-@pytest.mark.parametrize("name", TABLES)
+@each("name", TABLES)
 def test_every_limit_of_a_row_is_one_of_the_guidelines_and_is_named(name: str) -> None:
     """A number that a site changes must be the number of the row: it is the same limit."""
     parts: list[tuple[str, Condition]] = [

@@ -23,6 +23,7 @@ from builders import (
     quantity,
     see,
 )
+from each import each
 
 import cds_service
 from cds_service.clinical import Code, Record
@@ -58,7 +59,7 @@ def test_every_statement_of_the_guideline_is_there() -> None:
     assert list(FILE.statements) == STATEMENTS
 
 
-@pytest.mark.parametrize("name", STATEMENTS)
+@each("name", STATEMENTS)
 def test_every_statement_is_served_by_what_exists_or_says_why_not(name: str) -> None:
     statement = FILE.statements[name]
     assert bool(statement.served_by) is not bool(statement.not_clinical)
@@ -74,7 +75,7 @@ def test_only_two_statements_are_not_clinical() -> None:
     assert [name for name, one in FILE.statements.items() if one.not_clinical] == ["G-31", "G-33"]
 
 
-@pytest.mark.parametrize("rule", FILE.rules)
+@each("rule", FILE.rules)
 def test_every_rule_is_named_by_the_functions_and_by_a_test(rule: str) -> None:
     doses = {getattr(FILE.doses, name).rule for name in FILE.doses.__struct_fields__}
     assert rule in doses or any(named_in(text, rule) for text in CODE.values())
@@ -91,7 +92,7 @@ def test_no_function_names_a_rule_that_is_not_in_the_data() -> None:
 # --- texts and cards ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", FILE.texts.__struct_fields__)
+@each("text", FILE.texts.__struct_fields__)
 def test_every_text_is_used_by_a_function(text: str) -> None:
     assert any(re.search(rf"\b[Tt]exts\.{text}\b", code) for code in CODE.values())
 
@@ -111,7 +112,7 @@ def test_every_card_has_a_record_that_shows_it() -> None:
     assert {*SHOWN, *ORDERED, "MON-01"} == set(SPEAKING) == set(FILE.cards)
 
 
-@pytest.mark.parametrize("card", SHOWN)
+@each("card", SHOWN)
 def test_a_card_is_shown_with_nothing_left_to_fill_in(card: str) -> None:
     seen = see(SHOWN[card]())
     assert seen.shows(card)
@@ -145,7 +146,7 @@ def lengthened(record: Record) -> Record:
     return Record(**fields)
 
 
-@pytest.mark.parametrize("card", SHOWN)
+@each("card", SHOWN)
 def test_a_summary_stays_short_however_long_the_names_are(card: str) -> None:
     seen = see(lengthened(SHOWN[card]()))
     assert seen.shows(card)

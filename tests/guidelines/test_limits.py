@@ -45,6 +45,7 @@ from builders import (
     see,
     see_orders,
 )
+from each import each
 from msgspec import structs
 
 from cds_service.clinical import Code, Draft, Medication, Record
@@ -553,8 +554,8 @@ def test_every_limit_of_the_guideline_is_in_this_table() -> None:
     assert {*TABLE, "dose_suggested"} == set(LIMITS)
 
 
-@pytest.mark.parametrize("step", [-1, 0, 1], ids=["below", "on", "above"])
-@pytest.mark.parametrize("name", TABLE)
+@each("step", [-1, 0, 1], ids=["below", "on", "above"])
+@each("name", TABLE)
 def test_a_limit_decides_on_its_own_side(name: str, step: int) -> None:
     limit: Limit = LIMITS[name]
     unit, sees = TABLE[name]

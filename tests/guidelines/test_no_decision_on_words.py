@@ -20,7 +20,7 @@ from string import Formatter
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-import pytest
+from each import each
 from msgspec import to_builtins
 from room import room_for_all
 
@@ -269,8 +269,7 @@ def decisions(story: str, words: Words) -> Iterator[Json]:
         yield decided(answer.json)
 
 
-@pytest.mark.sampled(40)
-@pytest.mark.parametrize("story", sorted(folder.name for folder in STORIES.iterdir()))
+@each("story", sorted(folder.name for folder in STORIES.iterdir()), sample=40)
 def test_a_story_is_decided_alike_whatever_everything_is_called(story: str) -> None:
     with room_for_all():
         answers = zip(decisions(story, "marked"), decisions(story, "renamed"), strict=True)

@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cache
 from itertools import product
 from math import ceil, floor
 from typing import Any, Literal, NamedTuple
@@ -132,7 +133,11 @@ def grid() -> Iterator[Ordered]:
         yield Ordered(dose, units[place % len(units)], timed, lasting, way, state, age)
 
 
-ALL = tuple(grid())
+@cache
+def every_order() -> tuple[Ordered, ...]:
+    return tuple(grid())
+
+
 DEFICIENT = ("mild", "moderate", "severe", "signs")
 
 
@@ -417,9 +422,9 @@ def check_beside(order: Ordered) -> None:
 
 
 def test_there_are_at_least_ten_thousand_orders_in_the_grid() -> None:
-    assert len(ALL) == len(set(ALL)) >= 10_000
+    assert len(every_order()) == len(set(every_order())) >= 10_000
     for name, values in {"dose": DOSES, "timed": TIMED, "lasting": LASTING}.items():
-        assert {getattr(one, name) for one in ALL} == set(values)
+        assert {getattr(one, name) for one in every_order()} == set(values)
 
 
 def test_the_doses_of_two_weeks_are_counted_as_people_count_them() -> None:
@@ -434,27 +439,27 @@ def test_the_doses_of_two_weeks_are_counted_as_people_count_them() -> None:
 
 @pytest.mark.parametrize("part", range(8))
 def test_a_sample_of_the_orders_is_judged_as_calculated_here(part: int) -> None:
-    for order in chosen(ALL[part::8], SAMPLE // 8, str(part)):
+    for order in chosen(every_order()[part::8], SAMPLE // 8, str(part)):
         check(order)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(32))
 def test_every_order_is_judged_as_calculated_here(part: int) -> None:
-    for order in ALL[part::32]:
+    for order in every_order()[part::32]:
         check(order)
 
 
 @pytest.mark.parametrize("part", range(8))
 def test_words_needs_and_prohibitions_beside_a_sample_of_the_orders(part: int) -> None:
-    for order in chosen(ALL[part::8], SAMPLE // 40, str(part)):
+    for order in chosen(every_order()[part::8], SAMPLE // 40, str(part)):
         check_beside(order)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(32))
 def test_words_needs_and_prohibitions_beside_every_order(part: int) -> None:
-    for order in ALL[part::32]:
+    for order in every_order()[part::32]:
         check_beside(order)
 
 

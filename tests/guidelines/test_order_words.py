@@ -24,6 +24,7 @@ from builders import (
     see,
     see_orders,
 )
+from each import each
 from msgspec import structs
 
 from cds_service.clinical import DraftDosage, Instruction, Record
@@ -60,7 +61,7 @@ def contradicts(seen: Seen) -> bool:
     return seen.shows("ORD-09") and seen.outcome("ORD-09").indicator == "warning"
 
 
-@pytest.mark.parametrize("text", WEEKLY)
+@each("text", WEEKLY)
 def test_once_a_week_is_against_alternate_days_in_any_language(text: str) -> None:
     seen = see_orders(a_record(), an_injection(alternate(text)))
     assert contradicts(seen)

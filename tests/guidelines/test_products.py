@@ -19,6 +19,7 @@ from builders import (
     WORDS,
     G,
 )
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,7 +93,7 @@ IS_B12 = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "substance"), IS_B12)
+@each(("text", "substance"), IS_B12)
 def test_vitamin_b12_is_recognised_by_name(text: str, substance: str) -> None:
     if "folate" in text:
         assert named(text).kind == "combination"
@@ -120,9 +121,7 @@ NEAR_MISSES = (
 LANGUAGES = G.file.names.languages
 
 
-@pytest.mark.parametrize(
-    "text", dict.fromkeys(one for it in LANGUAGES.values() for one in it.false_friends)
-)
+@each("text", dict.fromkeys(one for it in LANGUAGES.values() for one in it.false_friends))
 def test_a_false_friend_of_another_language_is_another_drug(text: str) -> None:
     assert named(text) == Drug("other", "name")
     assert not names_b12([text], G)
@@ -180,7 +179,7 @@ def test_a_combination_is_one_in_any_script(text: str) -> None:
     assert named(text).kind == "combination"
 
 
-@pytest.mark.parametrize("text", NEAR_MISSES)
+@each("text", NEAR_MISSES)
 def test_what_only_looks_like_it_is_another_drug(text: str) -> None:
     assert named(text) == Drug("other", "name")
     assert not names_b12([text], G)
@@ -233,7 +232,7 @@ def test_a_name_that_leaves_it_open_is_unknown_and_says_so(text: str) -> None:
     assert doubts_of(drug) == ("its name does not say whether it is vitamin B12",)
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     [
         "folic acid 0.4 MG / vitamin B 12 0.025 MG Oral Tablet", "B complex", "Vitamin B complex",
@@ -443,7 +442,7 @@ STRENGTHS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("rest", "per_unit", "per_ml"), STRENGTHS)
+@each(("rest", "per_unit", "per_ml"), STRENGTHS)
 def test_the_strength_in_a_name(rest: str, per_unit: int | str | None, per_ml: int | None) -> None:
     drug = named(f"Cyanocobalamin {rest}")
     assert drug.kind == "b12"
@@ -500,7 +499,7 @@ def test_a_form_that_contradicts_the_code_leaves_neither_strength_nor_way() -> N
                                 "its names say different ways of giving it"}  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@each(
     ("rest", "way", "form"),
     [
         ("Oral Tablet", "oral", "tablet"), ("Chewable Tablet", "oral", "tablet"),

@@ -20,6 +20,7 @@ from builders import (
     see,
     see_orders,
 )
+from each import each
 
 from cds_service.clinical import (
     Code,
@@ -169,13 +170,13 @@ def _decided(seen: Seen) -> list[Any]:
 # --- the tests ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("card", SHOWN)
+@each("card", SHOWN)
 def test_other_words_decide_nothing_about_a_child(card: str, other: Guideline) -> None:
     record = SHOWN[card]()
     assert _decided(see(record, g=other)) == _decided(see(record))
 
 
-@pytest.mark.parametrize("card", ORDERED)
+@each("card", ORDERED)
 def test_other_words_decide_nothing_about_an_order(card: str, other: Guideline) -> None:
     record, *drafts = ORDERED[card]()
     assert _decided(see_orders(record, *drafts, g=other)) == _decided(see_orders(record, *drafts))

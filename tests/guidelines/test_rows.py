@@ -21,6 +21,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from builders import WORDS, G, a_record, see
+from each import each
 from msgspec import NODEFAULT, structs
 from sampling import sample_of
 from test_export import exported, functions, meant
@@ -175,7 +176,7 @@ def answers_as_it_reads(name: str, asked: Iterable[Combination]) -> set[str]:
     return reached
 
 
-@pytest.mark.parametrize("name", TABLES)
+@each("name", TABLES)
 def test_a_table_answers_every_child_as_its_rows_read(name: str) -> None:
     """Exactly one row of a table whose first row answers, at most one where it need not."""
     reached = answers_as_it_reads(name, combinations(name, MOST, min(sample_of(SAMPLE), MOST)))
@@ -191,7 +192,7 @@ def test_a_table_answers_all_children_as_its_rows_read(name: str) -> None:
         assert reached == set(rows_of(name)), "a row that no child can reach"
 
 
-@pytest.mark.parametrize("name", TABLES)
+@each("name", TABLES)
 def test_what_is_tried_lies_around_every_limit_and_has_every_name(name: str) -> None:
     """The combinations are of the values that matter: else the tests above would say little."""
     tried = spread(name)
@@ -224,7 +225,7 @@ def rules_of(name: str) -> list[str]:
     return list(dict.fromkeys(row.rule for row in TABLES[name].rows))
 
 
-@pytest.mark.parametrize("name", TABLES)
+@each("name", TABLES)
 def test_rows_are_tried_in_the_order_of_the_file_of_words(name: str) -> None:
     table = TABLES[name]
     tried: list[str] = []

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 from builders import G
 from click.testing import CliRunner
+from each import each
 from test_table_cases import TABLES
 
 from cds_service.__main__ import main
@@ -30,7 +31,7 @@ def dmn(name: str) -> ElementTree.Element:
     return ElementTree.fromstring(text)  # noqa: S314
 
 
-@pytest.mark.parametrize("name", TABLES)
+@each("name", TABLES)
 def test_every_row_is_one_line_in_its_order_with_its_words(name: str) -> None:
     table = TABLES[name]
     first, *lines = csv.reader(io.StringIO(csv_of(sheet_of(name, table)), newline=""))
@@ -47,7 +48,7 @@ def test_every_row_is_one_line_in_its_order_with_its_words(name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", TABLES)
+@each("name", TABLES)
 def test_brackets_close_in_every_expression(name: str) -> None:
     sheet = sheet_of(name, TABLES[name])
     for one in [column.expression for column in sheet.columns] + [
@@ -64,7 +65,7 @@ def _depth(expression: str) -> int:
     return depth
 
 
-@pytest.mark.parametrize("name", TABLES)
+@each("name", TABLES)
 def test_a_number_of_a_row_is_in_its_line_as_it_is_in_force(name: str) -> None:
     sheet = sheet_of(name, TABLES[name])
     written = " ".join(

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
-import pytest
 from builders import G
+from each import each
 
 from cds_service.guidelines.b12_under_two.tables import FOLDER, NAMES
 from cds_service.guidelines.tables import (
@@ -69,7 +69,7 @@ def _cases(name: str, file: Path) -> Iterator[Case]:
 CASES = [case for name in NAMES for case in _cases(name, FOLDER / f"{name}.cases.toml")]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.table}: {case.tells}")
+@each("case", CASES, ids=lambda case: f"{case.table}: {case.tells}")
 def test_a_case_comes_out_as_written(case: Case) -> None:
     table = TABLES[case.table]
     ask = first_match if table.first else all_matches
@@ -81,7 +81,7 @@ def test_no_two_cases_of_a_table_tell_the_same() -> None:
     assert len(told) == len(set(told))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_row_fires_in_one_case_and_not_in_another(name: str) -> None:
     cases = [case for case in CASES if case.table == name]
     for row in TABLES[name].rows:
@@ -96,7 +96,7 @@ def _comparisons(name: str) -> Iterator[tuple[str, Condition]]:
             yield row.id, part
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_limit_has_a_case_below_on_and_above_it(name: str) -> None:
     for rule, part in _comparisons(name):
         if not isinstance(part, Meets):
@@ -112,7 +112,7 @@ def test_every_limit_has_a_case_below_on_and_above_it(name: str) -> None:
             assert found, f"{rule}: no case with {part.fact} {where} {part.limit}"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_name_a_row_asks_for_is_in_a_case(name: str) -> None:
     for rule, part in _comparisons(name):
         if isinstance(part, IsOneOf | Includes):
@@ -123,7 +123,7 @@ def test_every_name_a_row_asks_for_is_in_a_case(name: str) -> None:
                 assert one in values, f"{rule}: no case where {part.fact} is {one}"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_fact_a_row_reads_is_both_ways_in_the_cases(name: str) -> None:
     for rule, part in _comparisons(name):
         if isinstance(part, Meets | IsOneOf | Includes | Otherwise):

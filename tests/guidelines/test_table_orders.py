@@ -58,6 +58,7 @@ from builders import (
     see,
     see_orders,
 )
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -99,7 +100,7 @@ def written(line: DraftDosage, record: Record | None = None, **but: object) -> s
 # --- the dose -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("line", "expected"),
     [
         (a_dosage(1000), set()),
@@ -426,8 +427,8 @@ FORBIDDING: tuple[tuple[str, Record], ...] = (
 )
 
 
-@pytest.mark.parametrize(("danger", "record"), FORBIDDING)
-@pytest.mark.parametrize(
+@each(("danger", "record"), FORBIDDING)
+@each(
     "draft",
     [
         an_injection(a_dosage(route=MUSCLE, days=2), code=VIAL),
@@ -700,8 +701,8 @@ def test_folic_acid_alone_brings_the_treatment_with_it(signing: bool) -> None:
         assert "ORD-13" not in cards(see_orders(other, folate, signing=signing))
 
 
-@pytest.mark.parametrize("signing", [True, False])
-@pytest.mark.parametrize(
+@each("signing", [True, False])
+@each(
     ("record", "expected"),
     [
         (a_record(measured=(), problems=[SEIZURE]), True),
@@ -828,7 +829,7 @@ def test_without_an_age_what_may_be_vitamin_b12_is_spoken_of_too(record: Record)
 # --- the cards ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("card", ORDERED)
+@each("card", ORDERED)
 def test_every_card_of_the_table_is_shown_whole(card: str) -> None:
     record, *drafts = ORDERED[card]()
     seen = see_orders(record, *drafts)
@@ -1151,11 +1152,10 @@ def _given_in_two_weeks(amount: int, every: Decimal, lasting: int) -> Decimal:
     return total
 
 
-@pytest.mark.sampled(60)
-@pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("injected", [True, False], ids=["injected", "by mouth"])
-@pytest.mark.parametrize("lasting", [1, 7, 14, 90])
-@pytest.mark.parametrize("every", ["0.5", "1", "2", "3", "3.5", "7", "14", "30", "91"])
+@each("state", STATES, sample=60)
+@each("injected", [True, False], ids=["injected", "by mouth"])
+@each("lasting", [1, 7, 14, 90])
+@each("every", ["0.5", "1", "2", "3", "3.5", "7", "14", "30", "91"])
 def test_no_order_of_half_the_regimen_or_less_passes_as_right(
     state: str, injected: bool, lasting: int, every: str
 ) -> None:
@@ -1343,7 +1343,7 @@ def kit(**but: Any) -> Draft:
     return a_draft(line, **{"code": None, "text": CYANOKIT, **but})
 
 
-@pytest.mark.parametrize(
+@each(
     "draft",
     [
         kit(),
@@ -1357,7 +1357,7 @@ def kit(**but: Any) -> Draft:
         an_antidote(150),
     ],
 )
-@pytest.mark.parametrize("level", [78, 150, 250, 500, None])
+@each("level", [78, 150, 250, 500, None])
 def test_an_antidote_is_recognised_and_nothing_is_changed(draft: Draft, level: int | None) -> None:
     record = a_record(level=a_level(level)) if level else a_record(measured=())
     seen = see_orders(record, draft)

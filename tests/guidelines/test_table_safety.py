@@ -42,6 +42,7 @@ from builders import (
     see,
     see_orders,
 )
+from each import each
 
 from cds_service.clinical import PROHIBITED, Code, Measurement, Record
 from cds_service.guidelines.engine import Recommend
@@ -169,7 +170,7 @@ def test_recorded_weeks_go_before_the_word_preterm() -> None:
     assert "SAF-04" not in see(record).rules
 
 
-@pytest.mark.parametrize(
+@each(
     "but",
     [
         {"allergies": (an_allergy(),)},
@@ -180,10 +181,8 @@ def test_recorded_weeks_go_before_the_word_preterm() -> None:
     ],
     ids=str,
 )
-@pytest.mark.parametrize(
-    "level", [a_level(150), a_level(80), a_level(250)], ids=["mild", "severe", "borderline"]
-)
-@pytest.mark.parametrize("signs", [[], [SEIZURE]], ids=["", "signs"])
+@each("level", [a_level(150), a_level(80), a_level(250)], ids=["mild", "severe", "borderline"])
+@each("signs", [[], [SEIZURE]], ids=["", "signs"])
 def test_with_a_reaction_to_cobalamin_there_is_no_medication(
     but: dict[str, object], level: object, signs: list[Code]
 ) -> None:

@@ -47,6 +47,7 @@ from builders import (
     see,
     see_orders,
 )
+from each import each
 from msgspec import structs
 
 from cds_service import clinical
@@ -253,7 +254,7 @@ def test_neurological_words_hold_back_and_choose_nothing(text: str) -> None:
     assert not see(settled).shows("RTE-10.words")
 
 
-@pytest.mark.parametrize(
+@each(
     "text",
     ["No seizures", "Febrile seizures", "Family history of epilepsy", "Mother has epilepsy",
      "Keine Krampfanfälle", "Z. n. Krampfanfall", "sin convulsiones", "Kein Krampfanfall",

@@ -24,6 +24,7 @@ from builders import (
     quantity,
     see,
 )
+from each import each
 
 from cds_service.clinical import Measurement
 
@@ -84,7 +85,7 @@ def test_one_high_metabolite_outweighs_a_normal_one() -> None:
     assert status(seen) == ("STAT-03", "deficient (functional)")
 
 
-@pytest.mark.parametrize(
+@each(
     ("metabolite", "expected"),
     [
         (a_lab("methylmalonate", "1.3", reference_high=quantity("0.26", "umol/L")), "STAT-03"),

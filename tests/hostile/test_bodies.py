@@ -303,7 +303,7 @@ def test_requests_that_are_no_good_http(
     assert outcomes["refused"] >= 20
 
 
-def test_a_caller_that_leaves_in_the_middle_costs_nothing(server: Server) -> None:
+def test_a_caller_that_leaves_in_the_middle_costs_nothing(server: Server, unharmed: None) -> None:
     for _ in range(50):
         with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
             connection.sendall(_sized(_BODY[:1000], len(_BODY)))

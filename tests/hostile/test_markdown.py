@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from each import each
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -287,8 +288,7 @@ def ask() -> Callable[[Any, str], list[dict[str, Any]]]:
     return cards_for
 
 
-@pytest.mark.sampled(40)
-@pytest.mark.parametrize("story", sorted(path.name for path in STORIES.iterdir() if path.is_dir()))
+@each("story", sorted(path.name for path in STORIES.iterdir() if path.is_dir()), sample=40)
 def test_no_story_told_in_hostile_words_makes_markup(
     story: str, ask: Callable[[Any, str], list[dict[str, Any]]]
 ) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 HERE = Path(__file__).parent
-for folder in ("functional", "hostile", "conformance", "load"):
+for folder in ("support", "load"):
     sys.path.insert(0, str(HERE.parent / folder))
 sys.path.insert(0, str(HERE.parents[1]))
 

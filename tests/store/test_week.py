@@ -419,5 +419,5 @@ def test_the_text_and_the_page_say_the_same_numbers(week: Week, tmp_path: Path) 
 
 def test_the_example_in_the_documents_is_this_weeks(week: Week) -> None:
     assert f"\n```\n{excerpt(week.command())}\n```\n" in EXAMPLE.read_text(encoding="utf-8"), (
-        "rewrite it: PYTHONPATH=tests/trust:tests/functional python tests/store/week.py FOLDER"
+        "rewrite it: PYTHONPATH=tests/support python tests/store/week.py FOLDER"
     )

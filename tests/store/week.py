@@ -7,7 +7,7 @@ spelling, from a clock that is behind, about a card no one knows, or never. On M
 change a limit of the guideline.
 
 All that was sent and answered is written down in a `Ledger`; nothing is read from the store.
-`PYTHONPATH=tests/trust:tests/functional python tests/store/week.py FOLDER` leaves the week's
+`PYTHONPATH=tests/support python tests/store/week.py FOLDER` leaves the week's
 database there, to look at its report, and rewrites the example in the documents.
 """
 

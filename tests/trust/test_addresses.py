@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from each import each
 
 from cds_service.trust.addresses import (
     ApprovedFhirServer,
@@ -32,7 +33,7 @@ def test_every_spelling_of_a_listed_address_is_called_by_one_spelling(url: str) 
     assert approved(url) == "https://fhir.example.org/r4"
 
 
-@pytest.mark.parametrize(
+@each(
     "url",
     [
         "",

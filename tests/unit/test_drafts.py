@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from each import each
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Raw
@@ -446,7 +447,7 @@ def test_a_test_modified_in_an_unknown_way_is_not_relied_on() -> None:
 # --- which medication --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("medication", "identity"),
     [
         ({"medicationCodeableConcept": COBALAMIN["code"]}, KNOWN),
@@ -563,7 +564,7 @@ def amount(value: object, unit: str | None, written: str = "", **more: Any) -> D
     return DoseAmount(Decimal(str(value)), unit, written or f"{value} {unit}", **more)
 
 
-@pytest.mark.parametrize(
+@each(
     ("quantity", "expected"),
     [
         ({"value": 1000, "unit": "ug", "system": UCUM, "code": "ug"}, amount(1000, "ug")),
@@ -732,7 +733,7 @@ def test_the_most_that_may_be_given_is_read_with_its_days() -> None:
 # --- how often ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each(
     ("repeat", "expected"),
     [
         ({}, None),
@@ -794,7 +795,7 @@ def test_a_repetition_tells_how_often(repeat: Json, expected: Schedule | None) -
     assert dosage.unclear == ()
 
 
-@pytest.mark.parametrize(
+@each(
     "repeat",
     [
         {"frequency": 2},
@@ -837,7 +838,7 @@ def test_a_repetition_that_cannot_be_understood_is_named(repeat: Any) -> None:
     assert dosage.unclear == ("timing",)
 
 
-@pytest.mark.parametrize(
+@each(
     ("code", "expected"),
     [
         ({"coding": [{"system": ABBREVIATION, "code": "BID"}]}, schedule(2, 1, 2)),

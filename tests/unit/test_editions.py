@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from each import each
 from msgspec import Raw
 
 from cds_service.clinical import Code, Medication, Need, Record
@@ -47,7 +48,7 @@ MODELLED = [
 ]
 
 
-@pytest.mark.parametrize(
+@each(
     ("edition", "shape"), MODELLED, ids=[f"{edition} {shape.type}" for edition, shape in MODELLED]
 )
 def test_a_row_says_what_the_model_of_its_version_says(edition: str, shape: Shape) -> None:

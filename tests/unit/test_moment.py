@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,7 +61,7 @@ def test_a_time_has_the_date_as_written_and_the_instant_it_means(
     assert found.instant == instant
 
 
-@pytest.mark.parametrize(
+@each(
     "written",
     [
         None, "", "Invalid date", "26", "2026-13", "2026-00-01", "2026-02-30", "2025-02-29",

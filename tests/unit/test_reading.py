@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
@@ -288,10 +289,8 @@ def test_a_result_is_read_if_its_own_need_keeps_its_code() -> None:
 MEASURED = tuple(need for need in b12.load().needs if need.kind == "Observation")
 
 
-@pytest.mark.parametrize("key", [need.key for need in MEASURED])
-@pytest.mark.parametrize(
-    "code", ["2132-9", "14685-2", "29463-7", "718-7", "777-3", "13964-2", "63895-7", "16695-9"]
-)
+@each("key", [need.key for need in MEASURED])
+@each("code", ["2132-9", "14685-2", "29463-7", "718-7", "777-3", "13964-2", "63895-7", "16695-9"])
 def test_the_guideline_reads_a_result_under_whatever_key_it_came(key: str, code: str) -> None:
     needs = b12.load().needs
     sent = result(code={"coding": [{"system": LOINC, "code": code}]})
@@ -391,7 +390,7 @@ def test_a_number_is_exactly_what_was_sent(number: str, value: str, written: str
         assert str(found.value.value) == number.strip('"')
 
 
-@pytest.mark.parametrize(
+@each(
     "number",
     ["1e999999", "1e-999999", "1e99999999999999999999", "9" * 5000, "0." + "1" * 5000, '"NaN"',
      '"Infinity"', '"high"', '"1,9"', "true", "[142]", "{}", '""', '"-"', '"1_000"', '"1__0"',
@@ -405,7 +404,7 @@ def test_a_number_nobody_could_mean_is_unreadable(number: str) -> None:
     assert unreadable("b12", sent)
 
 
-@pytest.mark.parametrize(
+@each(
     ("amount", "unit"),
     [
         ({"unit": "pg/mL", "system": UCUM, "code": "pg/mL"}, "pg/mL"),

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,7 +79,7 @@ def test_a_missing_member_of_the_context_is_named(field: str, value: Any) -> Non
     assert (refused.expression, refused.issue) == (f"context.{field}", "required")
 
 
-@pytest.mark.parametrize(
+@each(
     ("sent", "field"),
     [
         (body(hook=1), "hook"),

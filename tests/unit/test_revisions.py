@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from each import each
 
 from cds_service.clinical import (
     Code,
@@ -349,7 +350,7 @@ def test_a_long_note_takes_time_that_grows_with_its_length(text: str) -> None:
     assert time.thread_time() - began < 20
 
 
-@pytest.mark.parametrize(
+@each(
     ("words", "renamed"),
     [
         ("Cyanocobalamin drops 1 mg/mL, 1000 mg twice daily", True),
@@ -360,7 +361,7 @@ def test_a_long_note_takes_time_that_grows_with_its_length(text: str) -> None:
         ("Cyanocobalamin, 1000 micrograms", False),
     ],
 )
-@pytest.mark.parametrize(
+@each(
     "naming",
     [
         lambda words: {"medicationCodeableConcept": {"text": words}},

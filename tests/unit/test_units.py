@@ -7,6 +7,7 @@ from functools import cache
 from itertools import product
 
 import pytest
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 from pint import Quantity as Measured
@@ -40,8 +41,7 @@ def quantity(value: str, unit: str | None) -> Quantity:
     return Quantity(Decimal(value), unit, f"{value} {unit}")
 
 
-@pytest.mark.sampled(90)
-@pytest.mark.parametrize(("unit", "other"), PAIRS)
+@each(("unit", "other"), PAIRS, sample=90)
 def test_a_factor_is_that_of_ucum(unit: str, other: str) -> None:
     expected = of_ucum(unit).to(of_ucum(other).units).magnitude / of_ucum(other).magnitude
     found = convert(quantity("1", unit), other)
@@ -49,7 +49,7 @@ def test_a_factor_is_that_of_ucum(unit: str, other: str) -> None:
     assert float(found) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@each("unit", UNITS)
 def test_units_of_different_dimension_are_different_in_ucum_too(unit: str) -> None:
     # UCUM has counts without dimension and mass per volume apart; equivalents are moles there.
     for other in UNITS:
@@ -63,7 +63,7 @@ def test_units_of_different_dimension_are_different_in_ucum_too(unit: str) -> No
         )
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@each("unit", UNITS)
 def test_a_canonical_unit_is_read_as_itself_coded_or_not(unit: str) -> None:
     assert canonical_unit(unit) == unit
     assert canonical_unit(unit, coded=True) == unit
@@ -100,15 +100,13 @@ CELLS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("written", "unit"), [(one, unit) for unit, some in CELLS.items() for one in some.split()]
-)
+@each(("written", "unit"), [(one, unit) for unit, some in CELLS.items() for one in some.split()])
 def test_counts_are_understood_as_they_are_spelt(written: str, unit: str) -> None:
     as_count = [one for one in units_of(written) if UNITS[one][0] == "number concentration"]
     assert [UNITS[one] for one in as_count] == [UNITS[unit]]
 
 
-@pytest.mark.parametrize(
+@each(
     ("written", "unit"),
     [
         ("gm/dL", "g/dL"), ("gms/dl", "g/dL"), ("g/100mL", "g/dL"), ("g/100 ml", "g/dL"),
@@ -155,7 +153,7 @@ def test_what_can_be_read_in_two_ways_is_told_as_both_and_decided_by_what_is_ask
     assert convert(either, "fL") is None
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@each("unit", UNITS)
 def test_a_unit_of_ucum_with_an_annotation_is_the_unit_as_in_ucum(unit: str) -> None:
     annotated = f"{unit}{{note}}"
     assert canonical_unit(annotated, coded=True) == unit
@@ -289,7 +287,7 @@ DOSES = {
 }
 
 
-@pytest.mark.parametrize(
+@each(
     ("written", "unit", "thing"),
     [(one, unit, thing) for (unit, thing), some in DOSES.items() for one in some.split()],
 )
@@ -319,7 +317,7 @@ def test_a_dose_may_be_per_body_weight_and_spread_over_the_day(
     assert dose_unit("{tbl}/d") == DoseUnit("1", "tablet", per_day=True)
 
 
-@pytest.mark.parametrize(
+@each(
     "written",
     [
         "IU", "[IU]", "[iU]", "{IU}", "U", "unit", "units", "M", "m", "G", "GM", "UG", "uG", "Ug",

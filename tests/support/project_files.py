@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MADE_FOLDERS = {"build", "dist", "__pycache__", "node_modules"}
 KEPT_DOT_FOLDERS = {".ci", ".github"}
 

@@ -92,6 +92,10 @@ class Story:
             sent["prefetch"] = {key: prefetch[key] for key in prefetch if key not in without}
         return self.client().post(self.path, json=sent)
 
+    def answer(self) -> Any:
+        """The answer to the story's own request, asked for once in a process: to be read only."""
+        return _answer_to(self.name)
+
     def with_prefetch(self, **changes: Any) -> Any:
         """The answer with other values under these prefetch keys."""
         return self.post(prefetch={**self.request["prefetch"], **changes})
@@ -99,6 +103,11 @@ class Story:
     def listed_client(self, server: str) -> FlaskClient:
         """The service outside the demo, allowed to read this one server."""
         return self.client(demo=False, as_of=None, fhir_servers=frozenset({server}))
+
+
+@cache
+def _answer_to(name: str) -> Any:
+    return Story(name).post()
 
 
 def without_unasked(story: Story) -> Json:
