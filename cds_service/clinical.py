@@ -363,7 +363,8 @@ class Need(Struct, frozen=True):
     codes a resource must carry to be read (a superset: some are kept only to say that they
     cannot be used). Both empty: every resource of the kind. ``local`` are a site's own codes that
     have a meaning here, whatever it is. ``by_words``: what is sent under another code is
-    kept as well, since words count. Importance: without an
+    kept as well, since words count; ``by_name``: an answer whose own name has one of these (in
+    small letters) is kept under whatever code. Importance: without an
     *indispensable* need no answer can be given (412); without a *required* one nothing can be
     recommended (a card says so); without an *optional* one its facts are unknown. A *welcome* one
     is used where a client sends it, and neither fetched nor missed.
@@ -377,6 +378,7 @@ class Need(Struct, frozen=True):
     kept: frozenset[tuple[str, str]] = frozenset()
     local: frozenset[tuple[str, str]] = frozenset()
     by_words: bool = False
+    by_name: frozenset[str] = frozenset()
 
 
 #: Why something that was sent was not used.

@@ -57,6 +57,7 @@ from builders import (
     moment,
     months_old,
     on_treatment,
+    quantity,
     see,
     see_orders,
 )
@@ -1237,8 +1238,16 @@ def words_are_held_against_the_rhythm_and_choose_none() -> None:
 
 def what_is_given_as_needed_may_not_be_given() -> None:
     needed = an_injection(a_dosage(days=2, route=MUSCLE, as_needed=True))
-    for record, indicator in ((a_record(), "info"), (a_record(problems=[SEIZURE]), "warning")):
+    for record, indicator in ((a_record(level=a_level(250)), "info"), (a_record(), "warning")):
         assert see_orders(record, needed).outcome("ORD-09").indicator == indicator
+    seldom = an_injection(a_dosage(days=90, route=MUSCLE, as_needed=True))
+    small = an_injection(a_dosage(100, days=7, route=MUSCLE, as_needed=True))
+    for draft in (seldom, small):  # too little even if every dose is given
+        seen = see_orders(a_record(problems=[SEIZURE]), draft)
+        assert seen.outcome("ORD-16").indicator == "critical"
+        assert seen.outcome("ORD-09").indicator == "warning"
+    enough = see_orders(a_record(problems=[SEIZURE]), needed)
+    assert not enough.shows("ORD-16")
 
 
 def words_of_bleeding_hold_back_the_muscle() -> None:
@@ -1575,6 +1584,106 @@ def a_reaction_to_the_preservative_asks_for_a_product_without_it() -> None:
     assert see(a_record(allergies=(cobalamin,))).shows("SAF-05.new")
 
 
+def prematurity_in_words_keeps_the_preservative_away() -> None:
+    young = day(60)
+    for text, told in (
+        ("Frühgeborenes der 30. SSW", True),
+        ("Ex-preterm 30+2 weeks", True),
+        ("Ancien prématuré 30 SA", True),
+        ("早産児", True),
+        ("not preterm", False),
+        ("mother of preterm infant", False),
+        ("Term infant", False),
+    ):
+        child = a_record(level=a_level(80), birth=young, problems=[a_problem(None, text=text)])
+        assert see(child).says("Preservative-free product only") is told, text
+        assert see_orders(child, an_injection()).shows("ORD-12") is told, text
+    small = Code("http://hl7.org/fhir/sid/icd-10", "P07.0", "Extremely low birth weight")
+    coded = a_record(level=a_level(80), birth=young, problems=[small])
+    assert see(coded).says("Preservative-free product only")
+
+
+def a_result_is_of_vitamin_b12_by_its_own_name_under_any_code() -> None:
+    foreign = Code(SNOMED, "1031801000000101", "Serum vitamin B12 level")
+    result = a_measurement(foreign, 2, name="Serum vitamin B12 level", value=quantity(95, "pg/mL"))
+    alone = see(a_record(measured=(result,)))
+    assert alone.shows("B12-04")
+    assert alone.says("Serum vitamin B12 level 95 pg/mL")
+    beside = see(a_record(result, level=a_level(450, ago=20)))
+    assert not beside.silent
+
+
+def into_the_spinal_canal_is_never_right() -> None:
+    for words in ({"route_text": "intrathecal"}, {"text": "1000 micrograms intrathecally"}):
+        line = a_dosage(days=7, **{"route": None, **words})
+        severe = a_record(level=a_level(80))
+        seen = see_orders(severe, an_injection(line))
+        assert seen.outcome("ORD-11.spinal").indicator == "critical"
+        assert [one.drug.route for one in seen.revised] == [G.file.routes.intramuscular]
+        bleeds = a_record(level=a_level(80), problems=[HEMOPHILIA])
+        under = see_orders(bleeds, an_injection(line))
+        assert {one.drug.route for one in under.revised} == {G.file.routes.subcutaneous}
+    warned = an_injection(a_dosage(days=7, route=MUSCLE, text="not for intrathecal use"))
+    assert not see_orders(a_record(level=a_level(80)), warned).shows("ORD-11.spinal")
+    for level, indicator in ((80, "warning"), (450, "info")):
+        astray = an_injection(a_dosage(days=7, route=None, route_text="rectal"))
+        seen = see_orders(a_record(level=a_level(level)), astray)
+        assert seen.outcome("ORD-09").indicator == indicator
+        assert seen.says("the route, rectal, is not one known here")
+
+
+def millilitres_and_pieces_in_words_are_held_against_the_structure() -> None:
+    for words, sent, differ in (
+        ("give 10 ml by mouth daily", (1, "mL"), True),
+        ("10 ml by mouth daily", (1000, "ug"), True),
+        ("0.1 mL daily", (1, "mL"), True),
+        ("2 tablets daily", (1, "mL"), True),
+        ("1 mL daily", (1, "mL"), False),
+        ("1,0 ml täglich", (1000, "ug"), False),
+        ("1 mL (from a 2 mL ampoule) daily", (1, "mL"), False),
+        ("1 mL in 10 mL of water daily", (1, "mL"), False),
+        ("1 mL (5 mg per 5 mL) daily", (1, "mL"), False),
+    ):
+        seen = see_orders(a_record(), a_draft(a_dosage(*sent, text=words)))
+        assert seen.shows("ORD-09") is differ, words
+        if differ:
+            assert seen.outcome("ORD-09").indicator == "warning"
+            assert seen.says(words)
+    pieces = a_dosage(1, "1", thing="tablet", text="2 tablets daily")
+    assert see_orders(a_record(), a_draft(pieces, code=TABLET)).says("2 tablets daily")
+    same = a_dosage(1, "1", thing="tablet", text="1 tablet daily")
+    assert not see_orders(a_record(), a_draft(same, code=TABLET)).shows("ORD-09")
+
+
+def the_mothers_medicines_ask_and_prevent_nothing() -> None:
+    for words in ("Mother takes metformin", "Madre con omeprazol", "Mutter nimmt Metformin"):
+        fed = (breast_feeding(), breast_feeding(words, ago=4))
+        unknown = see(a_record(measured=fed))
+        assert unknown.shows("RTE-10")
+        assert unknown.says(words)
+        assert see(a_record(*fed, level=a_level(450))).silent
+    child = see(a_record(measured=(breast_feeding(), breast_feeding("metformin", ago=4))))
+    assert child.silent
+
+
+def an_overruled_card_names_no_dose_of_the_drug() -> None:
+    shot = an_injection(a_dosage(10, "mg", days=7, route=MUSCLE), code=VIAL)
+    small = an_injection(a_dosage(100, days=7, route=MUSCLE), code=VIAL)
+    extreme = a_lab("homocysteine", 120)
+    for child in (
+        a_record(level=a_level(80), problems=[LEBER]),
+        a_record(extreme, level=a_level(250)),
+    ):
+        for draft in (shot, small):
+            seen = see_orders(child, draft)
+            assert not any("Give: Cyano" in re.sub(r"\*", "", one.detail) for one in seen.cards)
+            assert not any("order 1000" in c.summary for c in seen.cards if "times" in c.summary)
+    bleeding = a_record(level=a_level(80), problems=[HEMOPHILIA])
+    seen = see_orders(bleeding, an_injection(a_dosage(100, "mg", days=7, route=MUSCLE)))
+    assert seen.shows("ORD-11")
+    assert all("dosage" in one.parts for one in seen.revised)
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1715,6 +1824,12 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     nitrous_oxide_itself_is_warned_of_where_it_does_lasting_harm,
     cyanocobalamin_is_asked_about_where_an_inborn_error_is_possible,
     a_reaction_to_the_preservative_asks_for_a_product_without_it,
+    prematurity_in_words_keeps_the_preservative_away,
+    a_result_is_of_vitamin_b12_by_its_own_name_under_any_code,
+    into_the_spinal_canal_is_never_right,
+    millilitres_and_pieces_in_words_are_held_against_the_structure,
+    the_mothers_medicines_ask_and_prevent_nothing,
+    an_overruled_card_names_no_dose_of_the_drug,
 )
 
 

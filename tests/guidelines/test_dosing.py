@@ -309,7 +309,8 @@ def test_a_maximum_that_cannot_be_worked_out_is_a_problem() -> None:
     [
         (DraftDosage(route=(ORAL,)), "no dose is given"),
         (DraftDosage(route=(ORAL,), schedule=DAILY, text="as directed"), "no dose is given"),
-        (DraftDosage(route=(ORAL,), text="half a tablet daily"), "the dose is given in words only"),
+        (DraftDosage(route=(ORAL,), text="half a tablet daily"),
+         "the dose is given in words only: \"half a tablet daily\""),
         (DraftDosage(route=(ORAL,), schedule=DAILY, unclear=("dose",)),
          "the dose cannot be understood"),
         (DraftDosage(route=(ORAL,), unclear=("the line",)), "the dosage cannot be understood"),
@@ -438,12 +439,14 @@ def test_the_route_by_its_text(text: str, ways: str) -> None:
 @pytest.mark.parametrize("text", ["rectal", "topical", "IMG", "important", "limb", "oralytic",
                                   "not IM", "avoid IV", "never oral", "?"])  # fmt: skip
 def test_a_route_that_is_not_understood_is_said_and_the_product_is_kept_in_mind(text: str) -> None:
-    problem = "the route cannot be understood"
+    problem = f"the route, {text}, is not one known here"
     assert route_told(DraftDosage(route_text=text), INGREDIENT) == (frozenset(), problem)
     assert route_told(DraftDosage(route_text=text), TABLET) == (frozenset({"oral"}), problem)
     unknown = Code("urn:edqm", "20061000")
-    assert route_told(DraftDosage(route=(unknown,)), TABLET)[1] == problem
-    assert route_told(DraftDosage(unclear=("route",)), TABLET)[1] == problem
+    told = "the route, 20061000, is not one known here"
+    assert route_told(DraftDosage(route=(unknown,)), TABLET)[1] == told
+    told = "the route cannot be understood"
+    assert route_told(DraftDosage(unclear=("route",)), TABLET)[1] == told
 
 
 def test_a_code_that_is_not_listed_is_read_by_its_name() -> None:

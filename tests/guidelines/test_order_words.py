@@ -215,7 +215,8 @@ NEEDED = (
 def test_as_needed_in_words_is_a_warning_where_treatment_presses(text: str) -> None:
     draft = an_injection(alternate(text))
     for record, indicator in (
-        (a_record(), "info"),
+        (a_record(), "warning"),
+        (a_record(level=a_level(250)), "info"),
         (a_record(problems=[SEIZURE]), "warning"),
         (a_record(level=a_level(80)), "warning"),
         (a_record(level=a_level(250), problems=[SEIZURE]), "warning"),

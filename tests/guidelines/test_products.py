@@ -106,7 +106,7 @@ def test_vitamin_b12_is_recognised_by_name(text: str, substance: str) -> None:
 NEAR_MISSES = (
     "vitamin B1", "vitamin B-1", "vitamin B2", "vitamin B2 12 mg", "vitamin B6 12 mg tablet",
     "vitamin B1 2 mg", "B 120", "B120", "B-120", "B 1200", "B123", "AB12", "CB12 mouthwash",
-    "A-B12x", "b-1-2", "B1 2", "B 1 12 mg", "cobalt", "cobalt chloride", "cobaltous", "Cobalin",
+    "A-B12x", "b-1-2", "B1 2", "B 1 12 mg", "cobalt", "cobalt chloride", "cobaltous", "Kobalin",
     "cobal", "hydroxychloroquine", "hydroxocortisone", "hydroxyzine", "cyanide", "cyanoacrylate",
     "methyldopa", "methylcellulose", "cholecalciferol 12", "vitamin D 12", "vitamin K 12 mg",
     "12 mg", "12", "B", "b 12th day", "cholestyramine", "Polio B12x", "metformin 500 mg",

@@ -737,6 +737,10 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-10.inborn": lambda: (a_record(problems=[COBALAMIN_C]), an_injection(code=VIAL)),
     "ORD-11": lambda: (a_record(problems=[HEMOPHILIA]), an_injection()),
     "ORD-11.vein": lambda: (a_record(problems=[CROHN]), an_injection(a_dosage(route=VEIN, days=7))),
+    "ORD-11.spinal": lambda: (
+        a_record(problems=[CROHN]),
+        an_injection(a_dosage(route=None, route_text="intrathecal")),
+    ),
     "ORD-12": lambda: (a_record(birth=NEWBORN), an_injection()),
     "ORD-12.allergy": lambda: (
         a_record(level=a_level(80), allergies=(an_allergy(Code("", "", "Benzyl alcohol")),)),

@@ -11,7 +11,7 @@ import pytest
 from each import each
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from cds_service import clinical
 from cds_service.clinical import Code, Need, Quantity, Record, Unread
@@ -94,6 +94,28 @@ def unreadable(key: str, resource: Json | bytes) -> bool:
         or record.test_orders
     )
     return nothing and record.unreadable == {key: 1} and record.foreign == 0
+
+
+@pytest.mark.parametrize("key", ["b12", "labs"])
+def test_a_result_of_vitamin_b12_by_its_own_name_is_kept_under_any_known_code(key: str) -> None:
+    jlac = "http://medis.or.jp/CodeSystem/master-JLAC10-17digits"
+    names = frozenset({"b12", "b-12", "кобаламин"})
+    needs = tuple([structs.replace(one, by_name=names) if one.key == key else one for one in NEEDS])
+
+    def kept(sent: Json) -> list[str]:
+        evidence = {need.key: Answer("empty") for need in needs}
+        evidence |= {"patient": answer(CHILD), key: answer(sent)}
+        return [one.name for one in read_record(evidence, needs, "1").measurements]
+
+    for system, name, heard in (
+        (LOINC, "Vitamin B-12 total", True),
+        (jlac, "ビタミンB12", True),
+        (LOINC, "КОБАЛАМИН", True),
+        (LOINC, "Glucose", False),
+    ):
+        code = {"coding": [{"system": system, "code": "99999-9", "display": name}]}
+        assert kept(result(code=code)) == ([name] if heard else [])
+        assert kept(result(code=code, valueQuantity=None)) == []  # a panel that heads others
 
 
 # --- the patient -----------------------------------------------------------------------------

@@ -110,7 +110,13 @@ class Collector:
         usable = beside = 0
         types, decode, read = _KINDS[need.kind]
         context = Context(
-            self._owner, need.kept, need.local, self._find_product, self._moments, need.by_words
+            self._owner,
+            need.kept,
+            need.local,
+            self._find_product,
+            self._moments,
+            need.by_words,
+            need.by_name,
         )
         whose, references = self._owner.whose, self._owner.references
         self._found.setdefault(need.kind, {})

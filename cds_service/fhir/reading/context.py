@@ -95,7 +95,8 @@ def identifiers_in(sent: object) -> frozenset[tuple[str, str]]:
 
 class Context(Struct, frozen=True):
     """Whose record, codes to keep, a site's own that are known, how to find a Medication, the
-    times read so far, and whether words count where no code to keep was sent."""
+    times read so far, whether words count where no code to keep was sent, and the names by which
+    an answer under any code is kept."""
 
     owner: Owner
     kept: Kept
@@ -103,9 +104,15 @@ class Context(Struct, frozen=True):
     find_product: Callable[[str], Product | None]
     moments: Moments
     by_words: bool = False
+    by_name: frozenset[str] = frozenset()
 
     def wants(self, codes: Iterable[Code]) -> bool:
         return not self.kept or carries(codes, self.kept)
+
+    def hears(self, name: str) -> bool:
+        """Whether a name says something that is kept under whatever code."""
+        said = name.casefold()
+        return any(one in said for one in self.by_name)
 
 
 def are_known(codes: Iterable[Code], local: Kept) -> bool:

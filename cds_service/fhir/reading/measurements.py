@@ -60,6 +60,10 @@ def _wanted(sent: wire.Observation, context: Context) -> _Wanted:
                 wanted.append((result, codes, name))
         elif context.by_words:
             wanted.append((result, codes, ""))
+        elif context.by_name and _has_answer(result):
+            name = elements.text(result.code)[:_LONGEST_NAME]
+            if context.hears(name):
+                wanted.append((result, codes, name))
     heads = len(wanted) > 1 and wanted[0][0] is sent and bool(wanted[0][2])
     return wanted[1:] if heads and not _has_answer(sent) else wanted
 

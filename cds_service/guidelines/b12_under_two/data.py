@@ -668,6 +668,7 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     ends_reversed: str
     dose_unclear: str
     words_differ: str
+    words_otherwise: str
     words_often: str
     words_way: str
     words_lasting: str
@@ -696,6 +697,7 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     routes_differ: str
     routes_said: str
     route_unclear: str
+    route_unknown: str
     way_oral: str
     way_sublingual: str
     way_nasal: str
@@ -882,7 +884,7 @@ class WayNames(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RouteNames(Struct, frozen=True, forbid_unknown_fields=True):
-    """How people write a route."""
+    """How people write a route; ``spinal`` is into the spinal canal or the brain."""
 
     oral: tuple[str, ...]
     sublingual: tuple[str, ...]
@@ -891,6 +893,7 @@ class RouteNames(Struct, frozen=True, forbid_unknown_fields=True):
     subcutaneous: tuple[str, ...]
     intravenous: tuple[str, ...]
     parenteral: tuple[str, ...]
+    spinal: tuple[str, ...]
 
 
 class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
@@ -905,6 +908,7 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
     neurological: tuple[str, ...]
     inborn: tuple[str, ...]
     malabsorption: tuple[str, ...]
+    preterm: tuple[str, ...]
     remethylation: tuple[str, ...]
     bleeding: tuple[str, ...]
     suggestive: tuple[str, ...]
@@ -922,13 +926,15 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
 
 class MotherNames(Struct, frozen=True, forbid_unknown_fields=True):
     """How the mother is named, and what of hers may leave her without vitamin B12: ``lack`` next to
-    a name of vitamin B12 does, a diet also where it is that of her ``household``."""
+    a name of vitamin B12 does, a diet also where it is that of her ``household``. ``medicines`` and
+    a vegetarian diet are a reason to measure, and none to prevent what an adequate level denies."""
 
     words: tuple[str, ...]
     vegan: tuple[str, ...]
     vegetarian: tuple[str, ...]
     household: tuple[str, ...]
     causes: tuple[str, ...]
+    medicines: tuple[str, ...]
     lack: tuple[str, ...]
 
 
@@ -1103,6 +1109,7 @@ class Codes(Struct, frozen=True):
     routes_parenteral: CodeList
     routes_intramuscular: CodeList
     routes_subcutaneous: CodeList
+    routes_spinal: CodeList
     routes_intravenous: CodeList
     routes_other: CodeList
     routes_nasal: CodeList

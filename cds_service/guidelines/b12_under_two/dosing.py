@@ -42,7 +42,7 @@ from cds_service.guidelines.b12_under_two.products import (
     has_phrase,
     words_of,
 )
-from cds_service.language import Listed, Message, say
+from cds_service.language import Listed, Message, Sent, say
 
 _NO_STRENGTH = say(Doubts.no_strength)
 
@@ -75,8 +75,8 @@ class Line(Struct, frozen=True):
     ``average_low`` and ``average_high`` what is given a day on average (a single dose counts
     for one day), ``days`` how long it lasts. ``times`` doses are given in every ``span`` days, a
     single dose in 0 (``least_times`` where a range of times is given); ``count`` is how many there
-    are in all. ``problems`` say why something is
-    ``None``.
+    are in all. What is given ``as_needed`` is calculated as if every dose were. ``spinal``: it is
+    to go into the spinal canal or the brain. ``problems`` say why something is ``None``.
     """
 
     low: Decimal | None = None
@@ -93,12 +93,15 @@ class Line(Struct, frozen=True):
     span: Decimal | None = None
     count: int | None = None
     least_times: Decimal | None = None
+    as_needed: bool = False
+    spinal: bool = False
 
     @property
     def is_frequent(self) -> bool:
         """Injected daily or on alternate days, or more often."""
         return (
             bool(self.ways & _INJECTED)
+            and not self.as_needed
             and self.times is not None
             and bool(self.span)
             and self.times * _ALTERNATE >= (self.span or 0)
@@ -144,7 +147,9 @@ class Dosing(Struct, frozen=True):
     not understood; without any, and with no weight needed, the order was understood whole.
     ``in_words_alone`` is the largest mass that words state where no dose can be read; it is never
     a dose. ``single_least`` is the low end of the largest single dose. ``unnumbered``: its lines
-    are read as phases, though they have no sequence.
+    are read as phases, though they have no sequence. ``if_always`` is the average if every dose
+    given as needed is given. ``spinal``: some line is to go into the spinal canal or the brain;
+    ``astray``: some line states a route that is not known here.
     """
 
     lines: tuple[Line, ...]
@@ -163,6 +168,9 @@ class Dosing(Struct, frozen=True):
     single_least: Decimal | None = None
     as_needed: bool = False
     unnumbered: bool = False
+    if_always: Decimal | None = None
+    spinal: bool = False
+    astray: bool = False
 
     def within(self, days: Decimal, *, least: bool = False) -> Decimal | None:
         """The most micrograms given in the first ``days`` days, or the least, later lines after
@@ -297,6 +305,9 @@ def _understood(
     average_low, average_high = (_together if _are_of_one_day(dosages, g) else _most_intensive)(
         lines
     )
+    if_always = average_high
+    if any(line.as_needed for line in lines):
+        average_low = average_high = None
     ways = [line.ways for line in lines] or [_ways_of(drug)]
     differ, needed = _in_words(lines, dosages, notes, drug, g)
     alone = _stated_alone(lines, dosages)
@@ -325,6 +336,9 @@ def _understood(
         _largest([line.low for line in lines]),
         bool(needed) or any(sent.as_needed for sent in dosages),
         bool(phases),
+        if_always,
+        any(line.spinal for line in lines),
+        any(_is_astray(line, one, g) for line, one in zip(lines, dosages, strict=True)),
     )
 
 
@@ -347,7 +361,11 @@ def _in_words(
 ) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
     """What the words say otherwise than the structure, and that they say "as needed"."""
     texts = (*(words for sent in dosages for words in (sent.text, *sent.beside)), *notes)
-    differ = (*_differ_in_dose(lines, dosages, drug, g), *_differ_over_time(lines, texts, drug, g))
+    differ = (
+        *_differ_in_dose(lines, dosages, drug, g),
+        *_differ_in_pieces(lines, dosages, drug, g),
+        *_differ_over_time(lines, texts, drug, g),
+    )
     needed = [one for one in texts if stated_in(one, g).as_needed]
     return differ, tuple([say(Doubts.as_needed_in_words, words=one) for one in needed])
 
@@ -380,6 +398,79 @@ def _differs(line: Line, sent: DraftDosage, drug: Drug, g: Guideline) -> Message
     return None
 
 
+#: What a number of millilitres comes after where it is of the product, or of what it is given in.
+_OF_ANOTHER = re.compile(
+    r"(?:/|\b(?:per|in|pro|por|par|with|mit|avec|con|ad|auf|dans|en|i|w))$"
+).search
+
+
+def _differ_in_pieces(
+    lines: Sequence[Line], dosages: Sequence[DraftDosage], drug: Drug, g: Guideline
+) -> Iterator[Message]:
+    """That the words of a line state millilitres or pieces, and none that it has."""
+    for line, sent in zip(lines, dosages, strict=True):
+        known = _volumes_of(line, sent, drug)
+        counted = {
+            one.value for one in (sent.low, sent.high) if one is not None and one.unit == "1"
+        }
+        for words in (sent.text, *sent.beside):
+            volumes, pieces = _volumes_in(words, g), _pieces_in(words, g)
+            whole = drug.form == "liquid" and not counted and "tablet" in pieces.values()
+            off = volumes and known and not any(_is_one_of(one, known) for one in volumes)
+            other = counted and drug.form in pieces.values() and counted.isdisjoint(pieces)
+            if off or other or whole:
+                ends = dict.fromkeys([one.written for one in (sent.low, sent.high) if one])
+                written = Listed(tuple([Sent(one, dose=True) for one in ends]), "slash")
+                yield say(Doubts.words_otherwise, words=words, written=written)
+                break
+
+
+def _volumes_of(line: Line, sent: DraftDosage, drug: Drug) -> set[Decimal]:
+    """Every number of millilitres that a line may be said to give."""
+    found = {
+        convert(Quantity(one.value, one.unit, one.written), "mL")
+        for one in (sent.low, sent.high, *(amount for amount, _ in sent.maxima))
+        if one is not None and one.unit in UNITS
+    }
+    if drug.per_ml:
+        masses = (line.low, line.high, line.day)
+        found |= {one / drug.per_ml for one in masses if one is not None}
+    elif line.day is not None and line.high:
+        found |= {one * line.day / line.high for one in found if one is not None}
+    return {one for one in found if one is not None}
+
+
+def _volumes_in(words: str, g: Guideline) -> set[Decimal]:
+    """The millilitres that a text states of a dose: not those of a container or of what it is
+    given in."""
+    found: set[Decimal] = set()
+    for hit in _STATED(words):
+        if not has_phrase(hit[2], _VOLUMES) or _OF_ANOTHER(words[: hit.start()].rstrip().lower()):
+            continue
+        beside = (words[: hit.start()].split()[-1:], words[hit.end() :].split()[:1])
+        if not any(form_of(one.strip("().,:;"), g) == "ampoule" for it in beside for one in it):
+            found.update(_readings(hit[1]))
+    return found
+
+
+def _pieces_in(words: str, g: Guideline) -> Mapping[Decimal, Form]:
+    """How many tablets, drops, puffs or ampoules a text states."""
+    return {
+        number: piece
+        for hit in _STATED(words)
+        if (piece := form_of(hit[2], g))
+        for number in _readings(hit[1])
+    }
+
+
+def _is_one_of(stated: Decimal, known: Iterable[Decimal]) -> bool:
+    """Within the rounding of a syringe."""
+    return any(abs(stated - one) <= _ROUNDED * one for one in known)
+
+
+_ROUNDED = Decimal("0.05")
+
+
 def _speaks_of_a_product(words: str, g: Guideline) -> bool:
     """Whether words name a form or a volume, so that a mass in them may be its strength."""
     forms = g.file.names.forms
@@ -404,7 +495,8 @@ def _differ_over_time(
         said = _ways_in(_PORTION(" ", words), g).ways
         if said and ways and not any(_agreed(said, frozenset({one})) for one in ways):
             yield say(Doubts.words_way, words=words, ways=_listed(ways))
-        if stated.days and not _lasts_as_stated(lines, stated):
+        timed = any(one.times is not None or one.days is not None for one in lines)
+        if stated.days and timed and not _lasts_as_stated(lines, stated):
             yield say(Doubts.words_lasting, words=words, lasting=_how_long(lines))
 
 
@@ -653,7 +745,6 @@ def _line(dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideli
     else:
         given = _given(low, high, schedule)
     if dosage.as_needed:
-        given = given._replace(average_low=None, average_high=None)
         problems.append(say(Doubts.as_needed))
     given = _with_maxima(given, dosage, reckoner)
     return Line(
@@ -664,6 +755,8 @@ def _line(dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideli
         reckoner.needs_weight,
         tuple(dict.fromkeys(problems)),
         *_rhythm(dosage, schedule),
+        dosage.as_needed,
+        _is_spinal(dosage, g),
     )
 
 
@@ -689,8 +782,8 @@ def _not_understood(dosage: DraftDosage, g: Guideline) -> Iterator[Message]:
 def _rhythm(
     dosage: DraftDosage, schedule: Schedule | None
 ) -> tuple[Decimal | None, Decimal | None, int | None, Decimal | None]:
-    """How often for certain; of what is given as needed no one knows."""
-    if schedule is None or dosage.as_needed:
+    """How often; what is given as needed as often as it may be."""
+    if schedule is None:
         return None, None, dosage.count, None
     most = max(schedule.times, schedule.most_times)
     return most, schedule.days, dosage.count, min(schedule.times, schedule.most_times)
@@ -713,7 +806,7 @@ def _dose_problem(dosage: DraftDosage) -> Message | None:
         return say(Doubts.dose_unclear)
     if dosage.low is None and dosage.high is None:
         in_words = dosage.text and dosage.schedule is None and "timing" not in dosage.unclear
-        return say(Doubts.dose_in_words if in_words else Doubts.no_dose)
+        return say(Doubts.dose_in_words, words=dosage.text) if in_words else say(Doubts.no_dose)
     if dosage.high is None or dosage.low is None:
         return say(Doubts.one_end)
     return None
@@ -934,7 +1027,29 @@ def _ways_said(dosage: DraftDosage, g: Guideline) -> tuple[frozenset[Way], Messa
     stated = bool(dosage.route or dosage.route_text)
     negated = any(one.negated for one in read)
     unclear = "route" in dosage.unclear or negated or (stated and not said)
-    return said, say(Doubts.route_unclear) if unclear else None
+    if not unclear:
+        return said, None
+    names = (dosage.route_text, *(code.display or code.code for code in dosage.route))
+    name = next(filter(None, names), "")
+    return said, say(Doubts.route_unknown, route=name) if name else say(Doubts.route_unclear)
+
+
+def _is_astray(line: Line, dosage: DraftDosage, g: Guideline) -> bool:
+    """Whether a line states a route that is none of those known."""
+    stated = bool(dosage.route or dosage.route_text) or "route" in dosage.unclear
+    return line.spinal or (stated and not _ways_said(dosage, g)[0])
+
+
+def _is_spinal(dosage: DraftDosage, g: Guideline) -> bool:
+    """Whether a line is to go into the spinal canal or the brain, by its code or its words."""
+    if g.codes.routes_spinal.any_of(dosage.route) is not None:
+        return True
+    names = g.file.names
+    said = (dosage.route_text, *(one.display for one in dosage.route), dosage.text, *dosage.beside)
+    return any(
+        has(words, names.routes.spinal) and not has(words, names.negations)
+        for words in map(words_of, filter(None, said))
+    )
 
 
 def _joined(

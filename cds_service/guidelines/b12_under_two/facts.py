@@ -42,6 +42,7 @@ from cds_service.guidelines.b12_under_two.meanings import (
     bleeds,
     has_leber_by_code,
     impairs_remethylation,
+    is_preterm,
     lebers_of,
     meaning_of,
     names_an_anticoagulant,
@@ -120,9 +121,10 @@ class Facts(Struct, frozen=True):
     ``unread`` is the account of what was sent and not used; ``newer_unread`` says that one of it is
     a B12 result that may be newer than every valid level.
     ``maternal`` is what is recorded of the mother that may leave her without vitamin B12,
-    ``vegetarian`` what of it says only that; ``tasks`` are open; ``diet_in_words`` is a plant-based
-    diet of the child that only words tell; ``leber_in_words`` says that only words tell of Leber's
-    disease, and ``nitrous_oxide`` is where it is planned or was given in the last month.
+    ``vegetarian`` what of it is only her diet or a medicine; ``tasks`` are open;
+    ``diet_in_words`` is a plant-based diet of the child that only words tell;
+    ``leber_in_words`` says that only words tell of Leber's disease, and ``nitrous_oxide`` is where
+    it is planned or was given in the last month.
     """
 
     on: date
@@ -259,6 +261,7 @@ class _Problems:
         self._worded: dict[Meaning, list[Finding]] = {}
         self._bleeding: list[Finding] = []
         self._remethylation: list[Finding] = []
+        self._preterm: list[Finding] = []
         self._unknown = {one.source for one in record.unread if one.need == "conditions"}
         self.unjudged: list[str] = []
         for problem in record.problems:
@@ -308,6 +311,8 @@ class _Problems:
             self._bleeding.append(found)
         if impairs_remethylation(names, self._g):
             self._remethylation.append(found)
+        if is_preterm(names, self._g):
+            self._preterm.append(found)
         if problem.source in self._unknown:  # its notes may say what its code does not
             for line in problem.notes.splitlines():
                 noted = structs.replace(problem, text=line)
@@ -363,6 +368,11 @@ class _Problems:
     def remethylation(self) -> tuple[Finding, ...]:
         """By code, or by words."""
         return (*self.of("remethylation", lasting=True), *self._remethylation)
+
+    @property
+    def preterm(self) -> tuple[Finding, ...]:
+        """By code, or by words, which only hold a preservative back."""
+        return (*self.of("preterm", lasting=True), *self._preterm)
 
     @property
     def told(self) -> Told:
@@ -612,7 +622,7 @@ def _infant(
     """Whose weight it is; preterm by a problem or by the weeks of gestation."""
     weeks = _gestation(measured.get("gestational_age", ()))
     early = weeks is not None and g.limits.preterm_birth.holds(weeks)
-    preterm = early or bool(problems.of("preterm", lasting=True))
+    preterm = early or bool(problems.preterm)
     return Infant(patient.birth, patient.sex, preterm)
 
 
@@ -787,7 +797,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         leber=leber.found,
         leber_in_words=leber.in_words,
         renal=problems.of("renal_impairment"),
-        preterm=problems.of("preterm", lasting=True),
+        preterm=problems.preterm,
         reactions=reactions.coded,
         possible_reactions=reactions.named,
         preservative_reactions=(*preservative.coded, *preservative.named),

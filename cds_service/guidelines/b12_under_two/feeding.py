@@ -17,9 +17,9 @@ from cds_service.guidelines.b12_under_two.age import is_ahead
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.meanings import (
     diseases_of_the_mother,
+    is_a_weak_cause,
     is_of_the_mother,
     is_stated,
-    is_vegetarian_alone,
     of_the_mother,
     plain_answer,
 )
@@ -42,8 +42,8 @@ class Fed(Struct, frozen=True):
     ``mother`` and ``child`` are plant-based diets by code, "" when none is known;
     ``in_words`` a plant-based diet of the child that only words tell. ``maternal`` is what may
     leave the mother without vitamin B12, by code or in words, ``vegetarian`` what of it says no
-    more than that she is vegetarian. ``unanswered`` was not understood, ``understood`` are names
-    that words alone explained, with their sources.
+    more than that she is vegetarian or takes a medicine. ``unanswered`` was not understood,
+    ``understood`` are names that words alone explained, with their sources.
     """
 
     breast_fed: bool | None
@@ -108,7 +108,7 @@ def _vegetarian(maternal: Iterable[Words], diets: _Diets, g: Guideline) -> froze
     return frozenset(
         one
         for one in maternal
-        if one == coded or (isinstance(one, str) and is_vegetarian_alone(one, g))
+        if one == coded or (isinstance(one, str) and is_a_weak_cause(one, g))
     )
 
 

@@ -21,6 +21,7 @@ from cds_service.guidelines.b12_under_two.data import (
     File,
     Guideline,
     Orders,
+    SubstanceNames,
     Texts,
 )
 from cds_service.guidelines.b12_under_two.tables import make_tables, rules
@@ -151,7 +152,7 @@ def _loaded(
         local,
         kinds,
         wording,
-        _needs(codes, file.texts, code_map),
+        _needs(codes, file.texts, code_map, file.names.b12),
         look_up_in(judged),
         tables,
     )
@@ -355,6 +356,7 @@ SPEAKING = (
     "ORD-10.possible",
     "ORD-11",
     "ORD-11.vein",
+    "ORD-11.spinal",
     "ORD-12",
     "ORD-12.allergy",
     "ORD-13",
@@ -363,6 +365,8 @@ SPEAKING = (
 )
 
 
+#: How "b12" is spelt in names that are not yet in one spelling.
+_SPELT = ("b 12", "b-12", "b₁₂", "в12", "в 12", "в-12")
 #: Signs that mean themselves in a query and in an address.
 _is_plain = re.compile(r"[A-Za-z0-9._:/-]*").fullmatch
 
@@ -371,7 +375,7 @@ def _is_asked_for(code: Code) -> bool:
     return _is_plain(code.system) is not None and _is_plain(code.code) is not None
 
 
-def _needs(lists: Codes, texts: Texts, code_map: CodeMap) -> tuple[Need, ...]:
+def _needs(lists: Codes, texts: Texts, code_map: CodeMap, b12: SubstanceNames) -> tuple[Need, ...]:
     """What the guideline reads about a patient."""
 
     def verified(*names: str) -> Iterator[Code]:
@@ -390,6 +394,8 @@ def _needs(lists: Codes, texts: Texts, code_map: CodeMap) -> tuple[Need, ...]:
     def kept(*names: str) -> frozenset[tuple[str, str]]:
         return frozenset((code.system, code.code) for code in verified(*names))
 
+    # A result of vitamin B12 under a code that is on no list is named, never silent.
+    by_name = frozenset(_SPELT).union(*(getattr(b12, one) for one in b12.__struct_fields__))
     # Whatever a result was sent under, it is read as what its code says.
     measured = kept(*MEASURED)
     local = frozenset((one.code.system, one.code.code) for one in code_map.codes) | {
@@ -406,6 +412,7 @@ def _needs(lists: Codes, texts: Texts, code_map: CodeMap) -> tuple[Need, ...]:
             "required",
             codes("b12_level"),
             measured,
+            by_name=by_name,
         ),
         Need("conditions", "Condition", texts.need_conditions, "required"),
         Need("weight", "Observation", texts.need_weight, "optional", codes(*WEIGHTS), measured),
@@ -416,6 +423,7 @@ def _needs(lists: Codes, texts: Texts, code_map: CodeMap) -> tuple[Need, ...]:
             "optional",
             codes(*LABS),
             measured,
+            by_name=by_name,
         ),
         Need(
             "feeding",

@@ -99,6 +99,16 @@ def impairs_remethylation(names: Iterable[str], g: Guideline) -> bool:
     return any(_stands(one, signs.remethylation, signs) for one in names if one)
 
 
+def is_preterm(names: Iterable[str], g: Guideline) -> bool:
+    """Whether a problem's names say that the child was born preterm; it is past in every one."""
+    said = [one for one in names if one]
+    others = g.file.names.signs.others
+    return any(
+        is_stated(one, g.file.names.signs.preterm, g) and not has_phrase(one, others)
+        for one in said
+    )
+
+
 #: Where one statement ends: a sign is not set aside from beyond. "Z. n." and "St. p." are one.
 _CLAUSE = re.compile(r"[,;()\[\]|\n!?]|(?<=\w{3})\.|\s[-\u2013\u2014]\s")
 #: How many words may be between a sign and what denies it.
@@ -245,7 +255,11 @@ def of_the_mother(text: str, g: Guideline) -> bool:
 
 
 def _is_a_cause(text: str, g: Guideline) -> bool:
-    """A disease or vegan diet that leads to a deficiency, or a deficiency of vitamin B12 itself."""
+    """A disease, medicine or vegan diet that leads to a deficiency, or that deficiency itself."""
+    return is_stated(text, g.file.names.mother.medicines, g) or _is_a_grave_cause(text, g)
+
+
+def _is_a_grave_cause(text: str, g: Guideline) -> bool:
     mother = g.file.names.mother
     if is_stated(text, mother.causes, g):
         return True
@@ -258,11 +272,12 @@ def _is_a_diet(text: str, g: Guideline) -> bool:
     return is_stated(text, mother.vegan, g) or is_stated(text, mother.vegetarian, g)
 
 
-def is_vegetarian_alone(text: str, g: Guideline) -> bool:
-    """Whether words that may leave the mother without vitamin B12 say only that she is vegetarian:
-    a reason to measure, and none to prevent what an adequate level denies."""
-    return is_stated(text, g.file.names.mother.vegetarian, g) and not (
-        is_stated(text, g.file.names.mother.vegan, g) or _is_a_cause(text, g)
+def is_a_weak_cause(text: str, g: Guideline) -> bool:
+    """Whether words that may leave the mother without vitamin B12 say only that she is vegetarian,
+    or takes a medicine: a reason to measure, and none to prevent what an adequate level denies."""
+    mother = g.file.names.mother
+    return is_stated(text, (*mother.vegetarian, *mother.medicines), g) and not (
+        is_stated(text, mother.vegan, g) or _is_a_grave_cause(text, g)
     )
 
 

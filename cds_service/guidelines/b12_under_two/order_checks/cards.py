@@ -46,11 +46,10 @@ class Said(NamedTuple):
     answer: Answer
 
     def offering(self, choices: tuple[Choice, ...], g: Guideline, *notes: Note) -> Said:
-        """With these choices in place of its own, and no other dose in its headline."""
+        """With these choices in place of its own, and no other dose in its headline or below it."""
         values = ChainMap(_in_place(None, g), cast(dict[str, object], self.card.values))
-        card = structs.replace(
-            self.card, choices=choices, values=values, notes=(*self.card.notes, *notes)
-        )
+        kept = [one for one in self.card.notes if one.section not in ("give", "course")]
+        card = structs.replace(self.card, choices=choices, values=values, notes=(*kept, *notes))
         return Said(card, self.answer)
 
     def resting_on(self, words: Iterable[Message]) -> Said:

@@ -265,6 +265,8 @@ class Course:
 def _is_regular(line: Line) -> bool:
     """Whether a line says how much and, in one way, how often."""
     amount = line.high is not None and line.low is not None
+    if line.as_needed:
+        return False
     return amount and line.span is not None and line.times == line.least_times is not None
 
 

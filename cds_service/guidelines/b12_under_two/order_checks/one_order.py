@@ -98,6 +98,8 @@ def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
         frequent=frequent is not None,
         frequent_days=frequent.days if frequent is not None else None,
         per_kg_in_mg=dosing.per_kg_in_mg,
+        spinal=dosing.spinal,
+        astray=dosing.astray,
         needs_weight=dosing.needs_weight,
     )
 
@@ -166,9 +168,11 @@ def unseen_course(asked: OrderFacts, order: Order, course: Course) -> tuple[Mess
 
 
 def at_least(asked: OrderFacts, order: Order) -> OrderFacts:
-    """The same by the low ends of its ranges: too little is judged there, too much above."""
+    """The same by the low ends of its ranges, and as if every dose as needed were given: too little
+    is judged there, too much above."""
     dosing = order.dosing
-    return structs.replace(asked, single=dosing.single_least, average=dosing.average_low)
+    average = dosing.if_always if dosing.average_low is None else dosing.average_low
+    return structs.replace(asked, single=dosing.single_least, average=average)
 
 
 def is_wrong(asked: OrderFacts, order: Order, g: Guideline) -> bool:
@@ -215,6 +219,33 @@ def _changes(choice: Choice) -> bool:
     return any(isinstance(plan, RevisedDrug) for plan in choice.plans)
 
 
+def _whole(said: Sequence[Said]) -> list[Said]:
+    """Where a card corrects the dose, which sets the route as well, no other changes the route and
+    keeps the wrong dose."""
+    parts = [
+        plan.parts
+        for one in said
+        for choice in one.card.choices
+        for plan in choice.plans
+        if isinstance(plan, RevisedDrug)
+    ]
+    if not any("dosage" in one for one in parts):
+        return list(said)
+    return [
+        Said(
+            structs.replace(one.card, choices=tuple(filter(_is_whole, one.card.choices))),
+            one.answer,
+        )
+        for one in said
+    ]
+
+
+def _is_whole(choice: Choice) -> bool:
+    return not any(
+        isinstance(plan, RevisedDrug) and plan.parts == {"route"} for plan in choice.plans
+    )
+
+
 def _is_of_a_small_dose(said: Said) -> bool:
     """Whether the regimen, ordered in a form that suits, corrects it too; an alarm remains."""
     return said.card.rule in ("ORD-07", "ORD-16") and said.card.indicator != "critical"
@@ -252,6 +283,7 @@ class OrderChecks:
             *self._twice(order, asked, elsewhere),
             *self._unclear(order, asked, (*asked.unclear, *asked.gaps)),
         ]
+        said = _whole(said)
         said = _of_one_mind(self._without_what_harms(asked, self._with_form(order, asked, said)))
         if any(one.answer.refuses or one.answer.card in _CONFUSED for one in said):
             # No one need ask why it is given, or how much of it.
@@ -596,7 +628,7 @@ class OrderChecks:
 
     def _injection(self, order: Order, asked: OrderFacts) -> Iterator[Said]:
         """Where, and with what preservative, it is injected."""
-        if not order.injected:
+        if not order.injected and not asked.spinal:
             return
         facts, g, why = self.facts, self.g, self._why
         asked = structs.replace(asked, may_bleed=must_not_inject_muscle(facts, g, why))

@@ -138,9 +138,9 @@ class Order(Struct, frozen=True, dict=True):
         single, day = self.dosing.single_high, self.dosing.day_most
         if average is None or (average == day and single is not None and single < day):
             return say(Orders.reading, dose=dose, ways=ways)
-        if average == single == self.dosing.single_low:
-            return say(Orders.reading_daily, dose=dose, ways=ways)
         often = self._often
+        if average == single == self.dosing.single_low and often != say(Orders.once):
+            return say(Orders.reading_daily, dose=dose, ways=ways)
         if often is not None:
             return say(Orders.reading_often, dose=dose, often=often, ways=ways)
         code, factor = scale(average)
@@ -151,11 +151,11 @@ class Order(Struct, frozen=True, dict=True):
     @property
     def _often(self) -> Message | None:
         """How often, where its lines say the same and people have words for it."""
-        schedules = {line.schedule for line in self.draft.dosages}
-        schedule = schedules.pop() if len(schedules) == 1 else None
-        if schedule is None or schedule.times != schedule.most_times:
+        rhythms = {(one.times, one.least_times, one.span) for one in self.dosing.lines}
+        times, least, span = rhythms.pop() if len(rhythms) == 1 else (None, None, None)
+        if times is None or span is None or times != least:
             return None
-        return _in_a_rhythm(schedule.times, schedule.days)
+        return _in_a_rhythm(times, span)
 
 
 def _in_a_rhythm(times: Decimal, days: Decimal) -> Message | None:

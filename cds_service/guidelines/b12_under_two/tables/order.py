@@ -92,11 +92,12 @@ class OrderFacts(Struct, frozen=True):
     give it, ``gaps`` what is needed to judge it and is not there. ``repeated`` names the same drug
     ordered once more by the same way, ``elsewhere`` by another: words or messages, which rows only
     ask whether there are.
-    ``may_bleed`` and ``preservative_harms`` are known only of what is injected. ``frequent`` says
-    that it is injected daily or on alternate days, ``frequent_days`` for how long, unknown without
-    an end. ``worded`` are words without a code that may be such a sign, malabsorption or an inborn
-    error, ``worded_inborn`` those of the last; ``unexplained`` says that the homocysteine is as
-    high as in one, whatever explains it.
+    ``spinal`` says that it is to go into the spinal canal or the brain, ``astray`` that a route is
+    stated which is not known here. ``may_bleed`` and ``preservative_harms`` are known only of
+    what is injected. ``frequent`` says that it is injected daily or on alternate days,
+    ``frequent_days`` for how long, unknown without an end. ``worded`` are words without a code that
+    may be such a sign, malabsorption or an inborn error, ``worded_inborn`` those of the last;
+    ``unexplained`` says that the homocysteine is as high as in one, whatever explains it.
     ``indications`` are the signs, causes and deficiencies on record, ``treated`` says that vitamin
     B12 is ordered or given already.
     """
@@ -120,6 +121,8 @@ class OrderFacts(Struct, frozen=True):
     needs_weight: bool = False
     contradicts: bool = False
     as_needed: bool = False
+    spinal: bool = False
+    astray: bool = False
     forbids: bool = False
     forbidden: tuple[str, ...] = ()
     in_words_alone: Decimal | None = None
@@ -539,6 +542,18 @@ def injection_table(words: TableWords) -> Table[OrderFacts, Answer]:
         (
             Row(
                 "ORD-11",
+                all_of(f.spinal, f.may_bleed),
+                Answer("ORD-11.spinal", "under the skin"),
+                part="spine, may bleed",
+            ),
+            Row(
+                "ORD-11",
+                all_of(f.spinal, none(f.may_bleed)),
+                Answer("ORD-11.spinal", "into the muscle"),
+                part="spine",
+            ),
+            Row(
+                "ORD-11",
                 all_of(f.may_bleed, includes(f.ways, "intramuscular", "parenteral")),
                 Answer("ORD-11", "under the skin"),
             ),
@@ -632,6 +647,12 @@ def unclear_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer
             Row("ORD-09", unread, Answer("ORD-09", indicator="warning"), part="unread"),
             Row(
                 "ORD-09",
+                all_of(is_one_of(f.kind, "b12"), f.deficient, f.astray),
+                Answer("ORD-09", indicator="warning"),
+                part="astray",
+            ),
+            Row(
+                "ORD-09",
                 all_of(is_one_of(f.kind, "b12"), some(f.forbidden)),
                 Answer("ORD-09", indicator="warning"),
                 part="forbidden",
@@ -644,7 +665,7 @@ def unclear_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer
             ),
             Row(
                 "ORD-09",
-                all_of(needed, pressing),
+                all_of(needed, any_of(f.deficient, pressing)),
                 Answer("ORD-09", indicator="warning"),
                 part="needed",
             ),
