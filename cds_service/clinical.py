@@ -295,14 +295,15 @@ class Draft(Struct, frozen=True):
 
 
 class Basket(Struct, frozen=True):
-    """The orders being written, by date and id. ``foreign`` were of other patients and were
-    dropped; ``unreadable`` could not be understood at all. ``sent`` is false when the client sent
-    no basket."""
+    """The orders being written, by date and id. ``foreign`` were of other patients, of which
+    ``others`` could be read; ``unreadable`` could not be understood at all. ``sent`` is false when
+    the client sent no basket."""
 
     drafts: tuple[Draft, ...] = ()
     foreign: int = 0
     unreadable: int = 0
     sent: bool = True
+    others: tuple[Draft, ...] = ()
 
 
 class Procedure(Struct, frozen=True, gc=False):

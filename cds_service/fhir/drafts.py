@@ -124,19 +124,23 @@ def read_basket(
     is_chosen = _chooser(entries, selections or ())
     drafts: dict[bytes, Draft] = {}
     foreign = 0
+    others: list[Draft] = []
     for entry in entries:
         if entry.kind == "Medication" or entry.resource in drafts:
             continue
+        mine = True
         try:
-            if not _is_of(owner, entry):
-                foreign += 1
-                continue
+            mine = _is_of(owner, entry)
+            foreign += not mine
             draft = _draft(entry, find_product, is_selected=is_chosen(entry))
         except Unreadable:
-            unreadable += 1
+            unreadable += mine
             continue
-        drafts[entry.resource] = draft
-    return Basket(tuple(drafts.values()), foreign, unreadable)
+        if mine:
+            drafts[entry.resource] = draft
+        else:
+            others.append(draft)
+    return Basket(tuple(drafts.values()), foreign, unreadable, others=tuple(others))
 
 
 def _finder(entries: Sequence[Entry], evidence: Mapping[str, Answer]) -> _Find:

@@ -1684,6 +1684,64 @@ def an_overruled_card_names_no_dose_of_the_drug() -> None:
     assert all("dosage" in one.parts for one in seen.revised)
 
 
+def an_order_for_another_patient_is_named() -> None:
+    other = an_injection(a_dosage(1000, "mg", route=MUSCLE), name="theirs")
+    for level in (80, 450):
+        seen = see_orders(a_record(level=a_level(level)), foreign=1, others=(other,))
+        assert seen.outcome("ORD-09").indicator == "warning"
+        assert seen.says("it is written for another patient")
+        assert not (seen.revised)
+        assert not (seen.removed)
+    elsewhere = a_draft(code=None, text="Paracetamol", name="theirs")
+    assert see_orders(a_record(level=a_level(450)), foreign=1, others=(elsewhere,)).silent
+
+
+def an_injection_in_force_is_held_against_bleeding() -> None:
+    running = in_force(a_dosage(days=7, route=MUSCLE), code=HYDROXOCOBALAMIN)
+    skin = Code(SNOMED, "34206005", "Subcutaneous route")
+    under = in_force(a_dosage(days=7, route=skin), code=HYDROXOCOBALAMIN)
+    low = a_lab("platelets", 49, ago=1)
+    for child in (
+        a_record(problems=[HEMOPHILIA], medications=[running]),
+        a_record(low, medications=[running]),
+    ):
+        assert see(child).outcome("ORD-11.active").indicator == "warning"
+    fine = a_record(a_lab("platelets", 50, ago=1), medications=[running])
+    assert not see(fine).shows("ORD-11.active")
+    assert not see(a_record(low, medications=[under])).shows("ORD-11.active")
+    enoxaparin = a_draft(code=ENOXAPARIN, name="enoxaparin")
+    beside = see_orders(a_record(medications=[running]), enoxaparin)
+    assert beside.outcome("ORD-11.active").indicator == "warning"
+    assert see_orders(
+        a_record(medications=[running]), a_draft(code=None, text="Paracetamol")
+    ).silent
+
+
+def the_blood_is_watched_on_treatment() -> None:
+    for name, value, card, shown in (
+        ("potassium", "3.4", "FU-14", True), ("potassium", "3.5", "FU-14", False),
+        ("hemoglobin", "6.9", "FU-15", True), ("hemoglobin", 7, "FU-15", False),
+    ):  # fmt: skip
+        seen = see(on_treatment(5, measurements=[a_lab(name, value, ago=1)]))
+        assert seen.shows(card) is shown
+        before = see(on_treatment(5, measurements=[a_lab(name, value, ago=6)]))
+        assert not before.shows(card)
+        if shown:
+            assert seen.outcome(card).indicator == "warning"
+            assert seen.says(str(value))
+
+
+def new_words_of_a_sign_on_treatment_are_a_warning() -> None:
+    for ago, shown in ((5, True), (40, False), (None, False)):
+        told = a_problem(None, ago, text="Convulsions")
+        seen = see(on_treatment(20, problems=[told]))
+        assert seen.shows("FU-16") is shown
+        if shown:
+            assert seen.outcome("FU-16").indicator == "warning"
+            assert seen.says("convulsions")
+            assert not seen.drugs
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1830,6 +1888,10 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     millilitres_and_pieces_in_words_are_held_against_the_structure,
     the_mothers_medicines_ask_and_prevent_nothing,
     an_overruled_card_names_no_dose_of_the_drug,
+    an_order_for_another_patient_is_named,
+    an_injection_in_force_is_held_against_bleeding,
+    the_blood_is_watched_on_treatment,
+    new_words_of_a_sign_on_treatment_are_a_warning,
 )
 
 

@@ -686,6 +686,13 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "FU-10.movements": lambda: on_treatment(
         60, (350, 30), route="parenteral", problems=[a_problem(TREMOR, 50)]
     ),
+    "FU-14": lambda: on_treatment(5, measurements=[a_lab("potassium", "2.9", ago=1)]),
+    "FU-15": lambda: on_treatment(5, measurements=[a_lab("hemoglobin", "5.5", ago=1)]),
+    "FU-16": lambda: on_treatment(20, problems=[a_problem(None, 5, text="Convulsions")]),
+    "ORD-11.active": lambda: a_record(
+        problems=[HEMOPHILIA],
+        medications=[in_force(a_dosage(days=7, route=MUSCLE), code=HYDROXOCOBALAMIN)],
+    ),
     "FU-11": lambda: on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 5)]),
     "FU-12": lambda: on_treatment(130, (350, 100)),
 }

@@ -600,6 +600,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     more_orders: str
     not_read: str
     not_to_give: str
+    of_another_patient: str
     forbidden: str
     not_available: str
     incomplete: str

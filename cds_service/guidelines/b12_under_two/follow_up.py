@@ -22,6 +22,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
 from cds_service.guidelines.b12_under_two.tables.follow_up import (
+    BloodFacts,
     Check,
     CheckFacts,
     Follow,
@@ -101,7 +102,30 @@ def sign_facts(facts: Facts, course: Course, g: Guideline) -> SignFacts:
         movements=tuple([one.name for one in facts.paradoxical]),
         movement_days=(facts.on - min(began)).days if began else None,
         level=_bound(course.after) if course.after is not None and in_time else None,
+        worded=tuple(
+            one.name
+            for one in facts.worded.neurological
+            if one.onset is not None and one.onset.last > course.start.first
+        ),
     )
+
+
+def blood_facts(facts: Facts, course: Course, g: Guideline) -> BloodFacts:
+    hemoglobin, potassium = (
+        _sampled_since(facts, name, course, g) for name in ("hemoglobin", "potassium")
+    )
+    return BloodFacts(
+        hemoglobin=hemoglobin.value if hemoglobin is not None else None,
+        potassium=potassium.value if potassium is not None else None,
+    )
+
+
+def _sampled_since(
+    facts: Facts, name: Literal["hemoglobin", "potassium"], course: Course, g: Guideline
+) -> Lab | None:
+    """The newest value of the last month, if it is of a day after the first dose."""
+    lab = recent(facts, name, g.limits.labs_recent)
+    return lab if lab is not None and lab.when.first > course.start.first else None
 
 
 def response_facts(facts: Facts, course: Course) -> ResponseFacts:
@@ -210,7 +234,8 @@ def _rows(
     response = why.first(g.tables.follow_up_response, asked)
     day = course.after_day
     settled = day is not None and g.limits.three_month_result.holds(day)
-    rows = [(row.rule, row.then) for row in (*signs.fired, *overdue.fired)]
+    blood = why.all(g.tables.follow_up_blood, blood_facts(facts, course, g))
+    rows = [(row.rule, row.then) for row in (*signs.fired, *blood.fired, *overdue.fired)]
     judged = None if facts.therapy.is_held else response.result
     if judged is not None and not (judged.until_settled and settled):
         rows.append((response.rule, judged))
@@ -370,9 +395,19 @@ def _values(
         "after": words.shown_value(after) if after else say(Texts.no_level),
         "after_date": recorded(after.when) if after else "-",
         "movements": words.named(facts.paradoxical),
+        "worded": words.named(facts.worded.neurological),
+        "potassium": _shown(facts, "potassium", course, g),
+        "hemoglobin": _shown(facts, "hemoglobin", course, g),
         "still_raised": words.shown_labs(_still_raised(facts, course, g), g),
     }
     return words.CardValues(facts, a, choices, g).beside(others)
+
+
+def _shown(
+    facts: Facts, name: Literal["hemoglobin", "potassium"], course: Course, g: Guideline
+) -> Value:
+    lab = _sampled_since(facts, name, course, g)
+    return "-" if lab is None else words.shown_dated([lab], facts.on, g)
 
 
 def _reasons(a: Assessment) -> tuple[str, ...]:

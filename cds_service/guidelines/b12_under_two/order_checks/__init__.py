@@ -13,6 +13,7 @@ from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.meanings import names_an_anticoagulant
 from cds_service.guidelines.b12_under_two.order_checks.active import (
     active_antidotes,
+    bleeding_beside,
     check_active,
     stopped_by,
 )
@@ -65,6 +66,7 @@ def check_orders(
     whole = BasketChecks(regimens, cards, why, orders)
     said = _recognised(orders, of_b12, one_by_one)
     said += _forbidden(forbidding, one_by_one)
+    said += _of_another_patient(basket, one_by_one, g)
     first = next((one for one in of_b12 if one.draft.selected), None)
     if first is not None:
         said += whole.levels(first, said)
@@ -78,6 +80,8 @@ def check_orders(
     told = _unrecognised(unknown, basket.unreadable, one_by_one, scripts=not adequate)
     outcomes += [one.card for one in told]
     outcomes += whole.nitrous_oxide(basket)
+    if any(_acts_against_clotting(one, g) for one in basket.drafts):
+        outcomes += bleeding_beside(facts, a, g, why)
     return outcomes or [whole.why_silent(checked=first is not None)]
 
 
@@ -94,6 +98,20 @@ def _forbidden(forbidding: Sequence[Draft], one_by_one: OrderChecks) -> Iterator
     for one in forbidding:
         if one.selected:
             yield from one_by_one.prohibition(one)
+
+
+def _of_another_patient(basket: Basket, one_by_one: OrderChecks, g: Guideline) -> Iterator[Said]:
+    """Vitamin B12 that is written for someone else among this child's orders."""
+    for one in basket.others:
+        if one.selected and is_live(one):
+            order = read_order(one, None, g)
+            if order.kind == "b12":
+                yield from one_by_one.of_another_patient(order)
+
+
+def _acts_against_clotting(draft: Draft, g: Guideline) -> bool:
+    acts = g.codes.anticoagulant.any_of(draft.codes) is not None
+    return is_live(draft) and (acts or names_an_anticoagulant(draft.text, g))
 
 
 def _with_prohibitions(facts: Facts, forbidding: Sequence[Draft], g: Guideline) -> Facts:
@@ -149,8 +167,7 @@ def drugs_beside(basket: Basket, g: Guideline) -> Iterator[Medication]:
     """What of the orders being written bears on vitamin B12 without being of it: nitrous oxide, and
     drugs against clotting."""
     for one in basket.drafts:
-        acts = g.codes.anticoagulant.any_of(one.codes) or names_an_anticoagulant(one.text, g)
-        if is_live(one) and (acts or orders_nitrous_oxide(one, g)):
+        if _acts_against_clotting(one, g) or (is_live(one) and orders_nitrous_oxide(one, g)):
             yield Medication("order", one.codes, one.text, "draft", one.source)
 
 

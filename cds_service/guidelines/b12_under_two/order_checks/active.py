@@ -23,9 +23,11 @@ from cds_service.guidelines.b12_under_two.order_checks.one_order import (
     is_wrong,
     said_forbidden,
     unseen_course,
+    what_bleeds,
 )
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
+from cds_service.guidelines.b12_under_two.prescribing import must_not_inject_muscle
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.order import Answer, OrderFacts
 from cds_service.guidelines.b12_under_two.therapy import TWO_WEEKS
@@ -81,10 +83,25 @@ def check_active(
             *checks.excessive(one),
             *checks.scant(one),
             *checks.worded(one),
+            *(checks.bleeding(one) if one.coded else ()),
         )
     ]
     unread = [card for one in running if one.coded for card in checks.unread(one, replaced)]
     return spoken, [*unread, *checks.several(replaced)]
+
+
+def bleeding_beside(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Recommend]:
+    """What of the orders in force goes into the muscle, next to a drug against clotting that is
+    being ordered."""
+    child, course = child_facts(facts, a, g), Course(facts, without_treatment(facts, a, g), g, ())
+    checks = _ActiveChecks((), Regimens(facts, a, g), course, child, why)
+    orders = [(one, course.order_of(one)) for one in facts.therapy.active]
+    running = [
+        _Running(one, order, amounts(child, order, course), True)
+        for one, order in orders
+        if order.kind == "b12" and one.status != "draft"
+    ]
+    return [card for one in running for card in checks.bleeding(one)]
 
 
 def stopped_by(outcomes: Sequence[Outcome]) -> frozenset[str]:
@@ -201,6 +218,18 @@ class _ActiveChecks:
     def _as_untreated(self, one: _Running) -> OrderFacts:
         """What the rows ask of it, the child held against its level as if nothing ran."""
         return amounts(self._untreated, one.order, self._course)
+
+    def bleeding(self, one: _Running) -> Iterator[Recommend]:
+        """An injection in force into the muscle of a child who may bleed there (ORD-11)."""
+        if not one.order.injected:
+            return
+        may = must_not_inject_muscle(self._facts, self._g, self._why)
+        asked = structs.replace(one.asked, may_bleed=may)
+        match = self._why.all(self._g.tables.order_injection, asked, one.order.called)
+        for row in match.fired:
+            if row.then.card == "ORD-11":
+                answer = Answer("ORD-11.active")
+                yield self._card(row.rule, answer, one, {"bleeding": what_bleeds(self._facts)})
 
     def worded(self, one: _Running) -> Iterator[Recommend]:
         """Far too much in words alone, where no dose can be read."""

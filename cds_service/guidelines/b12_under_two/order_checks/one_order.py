@@ -53,7 +53,7 @@ from cds_service.guidelines.b12_under_two.therapy import route_of
 from cds_service.guidelines.b12_under_two.words import NEEDS, named
 from cds_service.guidelines.engine import Choice, Note
 from cds_service.guidelines.tables import Match, Reasoning, Row, all_matches
-from cds_service.language import Listed, Message, Words, say
+from cds_service.language import Listed, Message, Value, Words, say
 
 _WHERE: Mapping[Correction, Message] = {
     "under the skin": say(Orders.deep_under_the_skin),
@@ -153,6 +153,12 @@ def forbidden_by(order: Order, facts: Facts) -> tuple[str, ...]:
     drug, ways = order.drug, order.dosing.ways
     found = [one.name for one in facts.therapy.prohibited if one.forbids(drug.substance, ways)]
     return tuple(dict.fromkeys(found))
+
+
+def what_bleeds(facts: Facts) -> Value:
+    """Why nothing is injected into the muscle."""
+    found = (*facts.bleeding, *facts.thrombocytopenia, *facts.worded.bleeding)
+    return named(found) or say(Orders.low_platelets)
 
 
 def said_forbidden(names: tuple[str, ...]) -> tuple[Message, ...]:
@@ -323,6 +329,11 @@ class OrderChecks:
         order = read_order(draft, self.facts.weight.kg, self.g)
         asked = structs.replace(self._child, kind=order.kind, forbids=True)
         return self._unclear(order, asked, [say(Orders.not_to_give)])
+
+    def of_another_patient(self, order: Order) -> list[Said]:
+        """An order that is written for another patient: neither checked nor changed."""
+        asked = structs.replace(self._child, kind=order.kind, foreign=True)
+        return self._unclear(order, asked, [say(Orders.of_another_patient)])
 
     def unread(self, count: int) -> list[Said]:
         """Orders of which nothing could be read, which may be of vitamin B12."""
@@ -647,10 +658,9 @@ class OrderChecks:
 
     def _injected_in_words(self, row: Row[Answer]) -> Mapping[str, object]:
         facts = self.facts
-        bleeding = named((*facts.bleeding, *facts.thrombocytopenia, *facts.worded.bleeding))
         asks = bool(facts.bleeding or facts.worded.bleeding)
         return {
-            "bleeding": bleeding or say(Orders.low_platelets),
+            "bleeding": what_bleeds(facts),
             "deep": say(Orders.deep_and_ask if asks else Orders.deep_or_wait),
             "route": _WHERE[row.then.correction],
         }
@@ -725,7 +735,7 @@ class OrderChecks:
             return []
         notes = [Note("why", say(Texts.draft_not_checked, reason=one)) for one in reasons]
         known = {"b12", "conditions"}.isdisjoint(self.facts.missing | self.facts.incomplete)
-        if known and not self.facts.therapy.current:
+        if known and not self.facts.therapy.current and not asked.foreign:
             notes += self._regimens.notes(order, "regimen")
         values = {"reasons": Listed(tuple(reasons), "semicolon")}
         return [

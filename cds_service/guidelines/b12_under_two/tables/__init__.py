@@ -27,12 +27,14 @@ from cds_service.guidelines.b12_under_two.tables.duplication import (
     duplication_table,
 )
 from cds_service.guidelines.b12_under_two.tables.follow_up import (
+    BloodFacts,
     CheckFacts,
     Follow,
     OverdueFacts,
     ResponseFacts,
     SignFacts,
     baseline_table,
+    blood_table,
     checks_table,
     overdue_table,
     response_table,
@@ -121,6 +123,7 @@ NAMES = (
     "monitoring",
     "mother",
     "follow_up_signs",
+    "follow_up_blood",
     "follow_up_overdue",
     "follow_up_baseline",
     "follow_up_response",
@@ -162,6 +165,7 @@ class Tables(Struct, frozen=True):
     monitoring: Table[MonitoringFacts, None]
     mother: Table[MotherFacts, Mother]
     follow_up_signs: Table[SignFacts, Follow]
+    follow_up_blood: Table[BloodFacts, Follow]
     follow_up_overdue: Table[OverdueFacts, Follow]
     follow_up_baseline: Table[ResponseFacts, None]
     follow_up_response: Table[ResponseFacts, Follow | None]
@@ -217,6 +221,7 @@ def make_tables(limits: Limits) -> Tables:
         monitoring=monitoring_table(limits, said["monitoring"]),
         mother=mother_table(said["mother"]),
         follow_up_signs=signs_table(limits, said["follow_up_signs"]),
+        follow_up_blood=blood_table(limits, said["follow_up_blood"]),
         follow_up_overdue=overdue_table(limits, said["follow_up_overdue"]),
         follow_up_baseline=baseline_table(limits, said["follow_up_baseline"]),
         follow_up_response=response_table(limits, said["follow_up_response"]),

@@ -1,9 +1,9 @@
 """Table FU: how a child does on treatment.
 
-The table asks five questions, each with rows of its own, so that a reassuring answer to one never
-hides an urgent answer to another: is there a new or lasting neurological sign, is a level overdue,
-is there a level to compare with, how does the level respond, and is a level still to come that
-no one has ordered.
+The table asks six questions, each with rows of its own, so that a reassuring answer to one never
+hides an urgent answer to another: is there a new or lasting neurological sign, is the blood
+dangerous, is a level overdue, is there a level to compare with, how does the level respond, and
+is a level still to come that no one has ordered.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Follow(Struct, frozen=True):
 class SignFacts(Struct, frozen=True):
     """Names of the neurological signs, of those that began after treatment did, and of movements
     that began in its first two weeks; ``movement_days`` is how long ago the first of these began.
+    ``worded`` are words without a code that may be a sign and came after treatment had begun.
     ``day`` is the day of treatment; ``active`` says that an order is in force. ``level`` (pg/mL) is
     the newest on treatment, from the day on which it shows the response."""
 
@@ -69,6 +70,15 @@ class SignFacts(Struct, frozen=True):
     movements: tuple[str, ...] = ()
     movement_days: int | None = None
     level: Decimal | None = None
+    worded: tuple[str, ...] = ()
+
+
+class BloodFacts(Struct, frozen=True):
+    """The newest haemoglobin (g/dL) and potassium (mmol/L) of the last month, sampled after the
+    first day of treatment."""
+
+    hemoglobin: Decimal | None = None
+    potassium: Decimal | None = None
 
 
 class OverdueFacts(Struct, frozen=True):
@@ -131,10 +141,26 @@ def signs_table(limits: Limits, words: TableWords) -> Table[SignFacts, Follow]:
                 Follow(),
             ),
             Row("FU-09", some(f.movements), Follow(reaction=True)),
+            Row("FU-16", some(f.worded), Follow()),
         ),
         words,
         first=True,
         complete=False,
+    )
+
+
+def blood_table(limits: Limits, words: TableWords) -> Table[BloodFacts, Follow]:
+    """What of the blood count and the salts is dangerous while treatment goes on."""
+    f = BloodFacts
+    return Table.of(
+        "follow_up",
+        BloodFacts,
+        (
+            Row("FU-14", meets(f.potassium, limits.potassium_low), Follow()),
+            Row("FU-15", meets(f.hemoglobin, limits.hemoglobin_severe), Follow()),
+        ),
+        words,
+        first=False,
     )
 
 

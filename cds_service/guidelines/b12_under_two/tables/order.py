@@ -93,10 +93,11 @@ class OrderFacts(Struct, frozen=True):
     ordered once more by the same way, ``elsewhere`` by another: words or messages, which rows only
     ask whether there are.
     ``spinal`` says that it is to go into the spinal canal or the brain, ``astray`` that a route is
-    stated which is not known here. ``may_bleed`` and ``preservative_harms`` are known only of
-    what is injected. ``frequent`` says that it is injected daily or on alternate days,
-    ``frequent_days`` for how long, unknown without an end. ``worded`` are words without a code that
-    may be such a sign, malabsorption or an inborn error, ``worded_inborn`` those of the last;
+    stated which is not known here, ``foreign`` that it is written for another patient.
+    ``may_bleed`` and ``preservative_harms`` are known only of what is injected. ``frequent`` says
+    that it is injected daily or on alternate days, ``frequent_days`` for how long, unknown without
+    an end. ``worded`` are words without a code that may be such a sign, malabsorption or an inborn
+    error, ``worded_inborn`` those of the last;
     ``unexplained`` says that the homocysteine is as high as in one, whatever explains it.
     ``indications`` are the signs, causes and deficiencies on record, ``treated`` says that vitamin
     B12 is ordered or given already.
@@ -123,6 +124,7 @@ class OrderFacts(Struct, frozen=True):
     as_needed: bool = False
     spinal: bool = False
     astray: bool = False
+    foreign: bool = False
     forbids: bool = False
     forbidden: tuple[str, ...] = ()
     in_words_alone: Decimal | None = None
@@ -632,6 +634,12 @@ def unclear_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer
         "order",
         OrderFacts,
         (
+            Row(
+                "ORD-09",
+                all_of(is_one_of(f.kind, "b12"), f.foreign),
+                Answer("ORD-09", indicator="warning"),
+                part="foreign",
+            ),
             Row(
                 "ORD-09",
                 all_of(is_one_of(f.kind, "b12"), meets(f.in_words_alone, limits.dose_excessive)),
