@@ -121,7 +121,8 @@ def finding_of(card: Json) -> Json | None:
         assert "order" not in said
         return None
     (rule,) = checks
-    return {"rule": rule, "order": said["order"], "indicator": card["indicator"]}
+    named = {"order": said["order"]} if "order" in said else {}  # another patient's is not named
+    return {"rule": rule, **named, "indicator": card["indicator"]}
 
 
 def what_becomes_of(before: Json, after: Json) -> str:

@@ -331,9 +331,21 @@ class OrderChecks:
         return self._unclear(order, asked, [say(Orders.not_to_give)])
 
     def of_another_patient(self, order: Order) -> list[Said]:
-        """An order that is written for another patient: neither checked nor changed."""
+        """An order that is written for another patient: neither checked nor changed, and nothing of
+        it is repeated but the drug."""
         asked = structs.replace(self._child, kind=order.kind, foreign=True)
-        return self._unclear(order, asked, [say(Orders.of_another_patient)])
+        said = self._unclear(order, asked, [say(Orders.of_another_patient)])
+        return [
+            Said(
+                structs.replace(
+                    one.card,
+                    about="",
+                    notes=tuple([it for it in one.card.notes if it.section != "ordered"]),
+                ),
+                one.answer,
+            )
+            for one in said
+        ]
 
     def unread(self, count: int) -> list[Said]:
         """Orders of which nothing could be read, which may be of vitamin B12."""
