@@ -241,6 +241,9 @@ def test_what_is_expected_is_complete_and_does_not_contradict_itself(story: str)
     assert all(re.fullmatch(r"DOSE-[ADE]", dose) for dose in doses)  # B and C are text
     for finding in expected.get("findings", ()):
         assert finding["rule"] in expected["fires"]
+        if story == NEIGHBOURS_ORDER:
+            assert "order" not in finding
+            continue
         assert finding["order"] in {address(draft) for draft in drafts(story)}
 
 
