@@ -306,8 +306,7 @@ def _understood(
         lines
     )
     if_always = average_high
-    if any(line.as_needed for line in lines):
-        average_low = average_high = None
+    average_low, average_high = _for_certain(lines, average_low, average_high)
     ways = [line.ways for line in lines] or [_ways_of(drug)]
     differ, needed = _in_words(lines, dosages, notes, drug, g)
     alone = _stated_alone(lines, dosages)
@@ -337,9 +336,24 @@ def _understood(
         bool(needed) or any(sent.as_needed for sent in dosages),
         bool(phases),
         if_always,
-        any(line.spinal for line in lines),
-        any(_is_astray(line, one, g) for line, one in zip(lines, dosages, strict=True)),
+        _is_any_spinal(lines),
+        _is_any_astray(lines, dosages, g),
     )
+
+
+def _for_certain(
+    lines: Sequence[Line], low: Decimal | None, high: Decimal | None
+) -> tuple[Decimal | None, Decimal | None]:
+    """The ends of an average, which no one knows of what is given as needed."""
+    return (None, None) if any(line.as_needed for line in lines) else (low, high)
+
+
+def _is_any_spinal(lines: Iterable[Line]) -> bool:
+    return any(line.spinal for line in lines)
+
+
+def _is_any_astray(lines: Sequence[Line], dosages: Sequence[DraftDosage], g: Guideline) -> bool:
+    return any(_is_astray(line, one, g) for line, one in zip(lines, dosages, strict=True))
 
 
 def _largest(amounts: Sequence[Decimal | None]) -> Decimal | None:
@@ -409,24 +423,37 @@ def _differ_in_pieces(
 ) -> Iterator[Message]:
     """That the words of a line state millilitres or pieces, and none that it has."""
     for line, sent in zip(lines, dosages, strict=True):
-        known = _volumes_of(line, sent, drug)
-        counted = {
-            one.value for one in (sent.low, sent.high) if one is not None and one.unit == "1"
-        }
+        known, counted = _volumes_of(line, sent, drug), _counted_in(sent)
         for words in (sent.text, *sent.beside):
             volumes, pieces = _volumes_in(words, g), _pieces_in(words, g)
-            whole = drug.form == "liquid" and not counted and "tablet" in pieces.values()
-            off = volumes and known and not any(_is_one_of(one, known) for one in volumes)
-            other = counted and drug.form in pieces.values() and counted.isdisjoint(pieces)
-            if off or other or whole:
-                ends = dict.fromkeys([one.written for one in (sent.low, sent.high) if one])
-                written = Listed(tuple([Sent(one, dose=True) for one in ends]), "slash")
-                yield say(Doubts.words_otherwise, words=words, written=written)
+            if _are_other(volumes, known) or _are_other_pieces(pieces, counted, drug):
+                yield say(Doubts.words_otherwise, words=words, written=_as_written(sent))
                 break
 
 
+def _counted_in(sent: DraftDosage) -> set[Decimal]:
+    """The numbers of pieces that a line gives."""
+    return {one.value for one in (sent.low, sent.high) if one is not None and one.unit == "1"}
+
+
+def _as_written(sent: DraftDosage) -> Listed:
+    ends = dict.fromkeys([one.written for one in (sent.low, sent.high) if one is not None])
+    return Listed(tuple([Sent(one, dose=True) for one in ends]), "slash")
+
+
+def _are_other(stated: set[Decimal], known: set[Decimal]) -> bool:
+    return bool(stated and known) and not any(_is_one_of(one, known) for one in stated)
+
+
+def _are_other_pieces(stated: Mapping[Decimal, Form], counted: set[Decimal], drug: Drug) -> bool:
+    """Another number of the pieces that are counted, or tablets of a liquid."""
+    if not counted:
+        return drug.form == "liquid" and "tablet" in stated.values()
+    return drug.form in stated.values() and counted.isdisjoint(stated)
+
+
 def _volumes_of(line: Line, sent: DraftDosage, drug: Drug) -> set[Decimal]:
-    """Every number of millilitres that a line may be said to give."""
+    """Every number of millilitres that a line gives, however it is written."""
     found = {
         convert(Quantity(one.value, one.unit, one.written), "mL")
         for one in (sent.low, sent.high, *(amount for amount, _ in sent.maxima))
@@ -495,9 +522,13 @@ def _differ_over_time(
         said = _ways_in(_PORTION(" ", words), g).ways
         if said and ways and not any(_agreed(said, frozenset({one})) for one in ways):
             yield say(Doubts.words_way, words=words, ways=_listed(ways))
-        timed = any(one.times is not None or one.days is not None for one in lines)
-        if stated.days and timed and not _lasts_as_stated(lines, stated):
+        if stated.days and _are_timed(lines) and not _lasts_as_stated(lines, stated):
             yield say(Doubts.words_lasting, words=words, lasting=_how_long(lines))
+
+
+def _are_timed(lines: Iterable[Line]) -> bool:
+    """Whether the structure says when at all: without it there is nothing to hold words against."""
+    return any(one.times is not None or one.days is not None for one in lines)
 
 
 def _is_as_often(lines: Sequence[Line], stated: Stated) -> bool:
@@ -1027,11 +1058,13 @@ def _ways_said(dosage: DraftDosage, g: Guideline) -> tuple[frozenset[Way], Messa
     stated = bool(dosage.route or dosage.route_text)
     negated = any(one.negated for one in read)
     unclear = "route" in dosage.unclear or negated or (stated and not said)
-    if not unclear:
-        return said, None
+    return said, _unknown_route(dosage) if unclear else None
+
+
+def _unknown_route(dosage: DraftDosage) -> Message:
     names = (dosage.route_text, *(code.display or code.code for code in dosage.route))
     name = next(filter(None, names), "")
-    return said, say(Doubts.route_unknown, route=name) if name else say(Doubts.route_unclear)
+    return say(Doubts.route_unknown, route=name) if name else say(Doubts.route_unclear)
 
 
 def _is_astray(line: Line, dosage: DraftDosage, g: Guideline) -> bool:

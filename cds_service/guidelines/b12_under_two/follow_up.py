@@ -19,7 +19,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
     recent,
 )
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
-from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
 from cds_service.guidelines.b12_under_two.tables.follow_up import (
     BloodFacts,
@@ -94,19 +94,22 @@ def sign_facts(facts: Facts, course: Course, g: Guideline) -> SignFacts:
         active=therapy.is_active,
         route=None if therapy.route == "unknown" else therapy.route,
         signs=tuple([one.name for one in facts.neurological]),
-        new_signs=tuple(
-            one.name
-            for one in facts.neurological
-            if one.onset is not None and one.onset.last > course.start.first
-        ),
+        new_signs=_began_since(facts.neurological, course),
         movements=tuple([one.name for one in facts.paradoxical]),
         movement_days=(facts.on - min(began)).days if began else None,
         level=_bound(course.after) if course.after is not None and in_time else None,
-        worded=tuple(
+        worded=_began_since(facts.worded.neurological, course),
+    )
+
+
+def _began_since(findings: Iterable[Finding], course: Course) -> tuple[str, ...]:
+    """The names of those that began after treatment did."""
+    return tuple(
+        [
             one.name
-            for one in facts.worded.neurological
+            for one in findings
             if one.onset is not None and one.onset.last > course.start.first
-        ),
+        ]
     )
 
 

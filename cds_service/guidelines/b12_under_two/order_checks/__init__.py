@@ -30,7 +30,7 @@ from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.order_checks.whole_basket import BasketChecks
 from cds_service.guidelines.b12_under_two.products import Kind, recognise
 from cds_service.guidelines.b12_under_two.prohibitions import prohibition_of
-from cds_service.guidelines.engine import CannotTell, Outcome
+from cds_service.guidelines.engine import CannotTell, Outcome, Recommend
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import say
 
@@ -80,8 +80,7 @@ def check_orders(
     told = _unrecognised(unknown, basket.unreadable, one_by_one, scripts=not adequate)
     outcomes += [one.card for one in told]
     outcomes += whole.nitrous_oxide(basket)
-    if any(_acts_against_clotting(one, g) for one in basket.drafts):
-        outcomes += bleeding_beside(facts, a, g, why)
+    outcomes += _bleeding(basket, facts, a, g, why)
     return outcomes or [whole.why_silent(checked=first is not None)]
 
 
@@ -107,6 +106,14 @@ def _of_another_patient(basket: Basket, one_by_one: OrderChecks, g: Guideline) -
             order = read_order(one, None, g)
             if order.kind == "b12":
                 yield from one_by_one.of_another_patient(order)
+
+
+def _bleeding(
+    basket: Basket, facts: Facts, a: Assessment, g: Guideline, why: Reasoning
+) -> list[Recommend]:
+    """Injections in force, next to a drug against clotting that is being ordered."""
+    against = any(_acts_against_clotting(one, g) for one in basket.drafts)
+    return bleeding_beside(facts, a, g, why) if against else []
 
 
 def _acts_against_clotting(draft: Draft, g: Guideline) -> bool:
