@@ -98,6 +98,7 @@ NOT_A_SETTING = {
     "cards.FU-10.movements.why",
     "cards.FU-12.why",
     "cards.FU-08.summary",
+    "cards.FU-14.advice",
     "texts.expected_response",
     "texts.metabolites_grey",
     "texts.label_discordance",
