@@ -31,8 +31,10 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 GUIDELINE = "cds_service/guidelines/b12_under_two"
 TABLES = "tests/guidelines/test_table_"
+STORIES = "tests/acceptance/test_stories.py::test_the_cards_are_the_accepted_ones_to_the_letter"
 
-#: Each module with the tests that are to notice a mistake in it, the quickest first.
+#: Each module with the tests that are to notice a mistake in it, the quickest first; `STORIES`
+#: come last for every module.
 MODULES = {
     "cds_service/fhir/units.py": ["tests/unit/test_units.py"],
     "cds_service/guidelines/tables.py": ["tests/guidelines/test_tables.py",
@@ -114,7 +116,12 @@ def main() -> None:
     asked.add_argument("--minutes", type=float, default=60)
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--python", default=sys.executable, help="of the environment with pytest")
+    asked.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = asked.parse_args()
+    pytest = f"{options.python} -m pytest -x -q -p no:cacheprovider"
+    every = " ".join(dict.fromkeys(test for tests in MODULES.values() for test in tests))
+    # A test that fails without any mistake would kill every mutant.
+    subprocess.run([*pytest.split(), *every.split(), STORIES], cwd=ROOT, check=True)
     ends = time.monotonic() + options.minutes * 60
     drawn = specs()
     Random(options.seed).shuffle(drawn)
@@ -123,17 +130,17 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         copies: Queue[Path] = Queue()
-        for number in range(os.cpu_count() or 1):
+        for number in range(options.jobs):
             copy = Path(folder, str(number))
             shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache"))
             copies.put(copy)
 
-        def judged(spec: dict[str, Any]) -> tuple[str, str, str] | None:
+        def judged(spec: dict[str, Any]) -> tuple[str, str] | None:
             if time.monotonic() >= ends:
                 return None
             copy = copies.get()
             tests = " ".join(MODULES[spec["module_path"]])
-            command = f"{options.python} -m pytest -x -q -p no:cacheprovider {tests}"
+            command = f"{pytest} {tests} {STORIES}"
             try:
                 done = subprocess.run(
                     [sys.executable, "-c", _ONE, json.dumps(spec), command],
@@ -143,24 +150,24 @@ def main() -> None:
                 outcome, tested, diff = json.loads(done.stdout)
             finally:
                 copies.put(copy)
-            return spec["module_path"], tested if outcome == "normal" else outcome, diff or ""
+            verdict = tested if outcome == "normal" else outcome
+            if verdict == "survived":
+                print(diff, flush=True)
+            return spec["module_path"], verdict
 
         with ThreadPoolExecutor(copies.qsize()) as pool:
             found = [one for one in pool.map(judged, drawn) if one is not None]
     report(found)
 
 
-def report(found: list[tuple[str, str, str]]) -> None:
+def report(found: list[tuple[str, str]]) -> None:
     for module in MODULES:
-        counted = Counter(outcome for path, outcome, _ in found if path == module)
+        counted = Counter(outcome for path, outcome in found if path == module)
         tried = counted["killed"] + counted["survived"]
         print(f"{module}: {counted['killed']} of {tried} killed")
-    killed = sum(outcome == "killed" for _, outcome, _ in found)
-    tried = killed + sum(outcome == "survived" for _, outcome, _ in found)
+    killed = sum(outcome == "killed" for _, outcome in found)
+    tried = killed + sum(outcome == "survived" for _, outcome in found)
     low, high = wilson(killed, tried)
-    for _, outcome, diff in found:
-        if outcome == "survived":
-            print(diff)
     share = killed / tried if tried else 0
     print(f"Killed: {killed} of {tried}, {share:.0%} (95 % interval {low:.0%} to {high:.0%}).")
 
