@@ -154,7 +154,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "guidelines.cql": (
-        "guidelines.dialects guidelines.engine guidelines.guideline guidelines.tables",
+        "guidelines.codelists guidelines.dialects guidelines.engine guidelines.guideline"
+        " guidelines.tables",
         "msgspec",
     ),
     "guidelines.codelists": ("clinical errors guidelines.engine", "msgspec"),

@@ -95,12 +95,22 @@ class _Artefacts:
         base = f"https://{PROGRAM}.github.io/{about.id}"
         self.home: Home = Home(base, about.edition, about.title, about.review_status)
         self._of_tables = cql.library_name(about, "tables")
+        self._of_data = cql.library_name(about, "data")
         self._of_facts = cql.library_name(about, "facts")
         self._of_logic = cql.library_name(about, "logic")
         self.sources: Mapping[str, str] = {
             self._of_tables: cql.tables_of(self._tables, about),
+            self._of_data: cql.data_of(
+                guideline.code_lists,
+                guideline.limits,
+                guideline.constants,
+                guideline.answers,
+                about,
+            ),
             self._of_facts: cql.facts_of_charts(self._tables, about, guideline.facts_in_cql),
-            self._of_logic: cql.logic_of(self._tables, about, self._regimens),
+            self._of_logic: cql.logic_of(
+                self._tables, about, self._regimens, guideline.facts_in_cql
+            ),
         }
 
     def resources(self) -> Iterator[Json]:
@@ -108,9 +118,10 @@ class _Artefacts:
         from cds_service.fhir.artefacts import library, plan
 
         title, home = self._guideline.wording.about.title, self.home
-        tables, facts, logic = self.sources
+        tables, data, facts, logic = self.sources
         yield library(home, tables, f"{title}: decision tables", self.sources[tables])
-        yield library(home, facts, f"{title}: facts", self.sources[facts])
+        yield library(home, data, f"{title}: codes and limits", self.sources[data])
+        yield library(home, facts, f"{title}: facts", self.sources[facts], [tables, data])
         yield library(home, logic, f"{title}: logic", self.sources[logic], [tables, facts])
         for offer in self._guideline.offers:
             asked = [
@@ -214,6 +225,7 @@ class _Artefacts:
             activities=counted["ActivityDefinition"],
             value_sets=counted["ValueSet"],
             tables_library=self._of_tables,
+            data_library=self._of_data,
             logic_library=self._of_logic,
             example=self._tables[0].name,
             local="\n".join(f"- {name}" for name in self._guideline.local) or "- nothing",

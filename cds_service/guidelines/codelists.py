@@ -198,6 +198,11 @@ def _plain(system: str, code: str) -> str:
     return code.upper() if system == ATC else code
 
 
+def compared(system: str, code: str) -> str:
+    """A code as codes of its system are compared: ICD-10 without dots and in capital letters."""
+    return _plain.__wrapped__(system, code)
+
+
 def _covers(row: CodeRow, plain: str) -> bool:
     """Whether a row is of this code as compared, or of its family."""
     own = _plain(row.system, row.code)

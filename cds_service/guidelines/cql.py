@@ -7,14 +7,16 @@ list of ids. What follows from a row is a second function. Nothing is read from 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from string import Template
 from typing import Any
 
 import msgspec
 
-from cds_service.guidelines.dialects import CQL, Writer, listed, results
-from cds_service.guidelines.engine import About
+from cds_service.guidelines.codelists import CodeList, CodeRow, compared
+from cds_service.guidelines.dialects import CQL, SIGNS, Writer, listed, number, results
+from cds_service.guidelines.engine import About, Limit
 from cds_service.guidelines.guideline import Published, Regimen
 from cds_service.guidelines.tables import Kind, Named, Row, Table, condition_of, facts_of, kinds
 
@@ -119,11 +121,90 @@ def _literal(value: Any, kind: str) -> str:
     return f"{plain:f}" if isinstance(plain, Decimal) else CQL.text(str(plain))
 
 
+def data_of(
+    lists: Iterable[CodeList],
+    limits: Mapping[str, Limit],
+    constants: Mapping[str, Decimal],
+    answers: Mapping[str, Iterable[str]],
+    about: About,
+) -> str:
+    """The library that reading a chart needs: which codes mean what, by the verified rows alone;
+    on which side of each limit a number is; the constants; and the whole answers in small letters
+    that are understood, by what they say."""
+    return "\n".join(_data(lists, limits, constants, answers, about)) + "\n"
+
+
+def _data(
+    lists: Iterable[CodeList],
+    limits: Mapping[str, Limit],
+    constants: Mapping[str, Decimal],
+    answers: Mapping[str, Iterable[str]],
+    about: About,
+) -> Iterator[str]:
+    yield f"library {library_name(about, 'data')} version {CQL.text(about.edition)}"
+    for name, limit in limits.items():
+        yield ""
+        yield _remark(f"{limit.means} ({limit.unit})")
+        yield f'define function "{name}"(number Decimal):'
+        yield f"  number is not null and number {SIGNS[limit.side]} {number(limit.value, 'number')}"
+    for name, constant in constants.items():
+        yield f'\ndefine "{name}": {number(constant, "number")}'
+    for name, words in answers.items():
+        yield f'\ndefine function "says {name}"(answer String):'
+        yield f"  answer is not null and answer in {listed(words, CQL)}"
+    yield ""
+    yield _remark("ICD-10 is written with and without its dot, and in small letters")
+    yield f'define function "as compared"(written String):\n  {_WITHOUT_DOTS}'
+    for one in lists:
+        rows = [row for row in one.codes if row.verified]
+        yield f'\ndefine function "is {one.name}"(codings {_CODINGS}):'
+        asked = [*_asked(rows)]
+        yield "  exists (codings one where " + ("\n    or ".join(asked) or "false") + ")"
+
+
+#: Codes of a chart, as the functions of code lists are given them.
+_CODINGS = "List<Tuple { system String, code String }>"
+_WITHOUT_DOTS = "Upper(Combine(Split(written, '.')))"
+
+
+def _asked(rows: Iterable[CodeRow]) -> Iterator[str]:
+    """A condition for the codes of each system, and one for its families of codes."""
+    exact: dict[str, list[str]] = {}
+    families: dict[str, list[str]] = {}
+    for row in rows:
+        code = compared(row.system, row.code)
+        of_kind = families if code.endswith("*") else exact
+        of_kind.setdefault(row.system, []).append(code.removesuffix("*"))
+    for system, codes in exact.items():
+        yield f"(one.system = {CQL.text(system)} and {_code(system)} in {listed(codes, CQL)})"
+    for system, begins in families.items():
+        starts = (
+            f"exists (({listed(begins, CQL)}) family where StartsWith({_code(system)}, family))"
+        )
+        yield f"(one.system = {CQL.text(system)} and {starts})"
+
+
+def _code(system: str) -> str:
+    """The code of a coding as codes of its system are compared."""
+    return "one.code" if compared(system, "a.b") == "a.b" else '"as compared"(one.code)'
+
+
 def facts_of_charts(tables: Sequence[Published], about: About, written: str) -> str:
-    """The library that has the facts of each table: as ``written`` for this guideline, and null
+    """The library that has the facts of each table: as ``written`` for this guideline, where
+    ``$status`` is the type of the facts of that table and ``$codings`` that of codes, and null
     where nothing is, which the implementer replaces."""
-    head = f"library {library_name(about, 'facts')} version {CQL.text(about.edition)}"
-    lines = [head, "using FHIR version '4.0.1'", "", written.rstrip("\n")]
+    version = CQL.text(about.edition)
+    types = {one.name: facts_type(one.table) for one in tables}
+    lines = [
+        f"library {library_name(about, 'facts')} version {version}",
+        "using FHIR version '4.0.1'",
+        *(
+            f"include {library_name(about, part)} version {version} called {part.capitalize()}"
+            for part in ("tables", "data")
+        ),
+        "",
+        Template(written.rstrip("\n")).substitute(types, codings=_CODINGS),
+    ]
     for one in tables:
         if not reads(one.name, written):
             lines += ["", f'define "{one.name} facts":', f"  null as {facts_type(one.table)}"]
@@ -135,14 +216,18 @@ def reads(name: str, written: str) -> bool:
     return f'define "{name} facts":' in written
 
 
-def logic_of(tables: Sequence[Published], about: About, regimens: Iterable[Regimen]) -> str:
+def logic_of(
+    tables: Sequence[Published], about: About, regimens: Iterable[Regimen], written: str
+) -> str:
     """The library that plans ask: the facts of a table are those of the library of facts, unless a
     parameter gives them; each row is a Boolean that is never null; and a table without facts is not
-    asked."""
-    return "\n".join(_logic(tables, about, regimens)) + "\n"
+    asked. What is ``written`` of charts may say why one is not read."""
+    return "\n".join(_logic(tables, about, regimens, written)) + "\n"
 
 
-def _logic(tables: Sequence[Published], about: About, regimens: Iterable[Regimen]) -> Iterator[str]:
+def _logic(
+    tables: Sequence[Published], about: About, regimens: Iterable[Regimen], written: str
+) -> Iterator[str]:
     version = CQL.text(about.edition)
     yield f"library {library_name(about, 'logic')} version {version}"
     yield "using FHIR version '4.0.1'"
@@ -154,6 +239,9 @@ def _logic(tables: Sequence[Published], about: About, regimens: Iterable[Regimen
         yield f'parameter "{one.name} facts" {facts_type(one.table)} default null'
     yield 'parameter "kilograms" Decimal default null'
     yield "\ncontext Patient"
+    if f'define "{NOT_READ}"' in written:
+        yield "\n// Why most of the chart is not read; empty where it is."
+        yield f'define "{NOT_READ}": Facts."{NOT_READ}"'
     for one in tables:
         given, facts = f'"{one.name} facts"', f'"{one.name} facts in force"'
         answer = answer_of(one.name, one.table)
@@ -185,6 +273,10 @@ def _told(one: Published, answer: str) -> Iterator[str]:
     else:
         told = f'Tables."{one.name} result"(row)'
         yield f'define "{one.name} results":\n  "{answer}" row return all {told}'
+
+
+#: The expression of why a chart is not read, in words.
+NOT_READ = "not read"
 
 
 def rows_told(tables: Iterable[Published], written: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ from cds_service.guidelines.cohort import Cohort, Found
 from cds_service.guidelines.engine import (
     About,
     CardText,
+    Limit,
     Link,
     Note,
     Outcome,
@@ -302,6 +303,18 @@ class GuidelineOf(Protocol[_Evaluation]):
     def facts_in_cql(self) -> str:
         """How the facts of some tables are read from a chart, in CQL: a definition "NAME facts" for
         each of them. "" where that is left to the implementer."""
+
+    @property
+    def limits(self) -> Mapping[str, Limit]:
+        """Its limits as they are in force, by name."""
+
+    @property
+    def constants(self) -> Mapping[str, Decimal]:
+        """Its constants as they are in force, by name."""
+
+    @property
+    def answers(self) -> Mapping[str, Sequence[str]]:
+        """Whole answers in words that it understands, in small letters, by what they say."""
 
     @property
     def code_lists(self) -> Sequence[CodeList]:

@@ -22,7 +22,10 @@ from fhir.resources.R4B import get_fhir_model_class
 from test_table_cases import TABLES
 
 from cds_service.__main__ import main
+from cds_service.guidelines.b12_under_two.front import Front
 from cds_service.guidelines.b12_under_two.prescribing import age_based_amount
+from cds_service.guidelines.codelists import compared
+from cds_service.guidelines.tables import kinds
 
 Json = dict[str, Any]
 BASE = f"https://b12-cds-service.github.io/{G.wording.about.id}"
@@ -91,7 +94,7 @@ def test_every_canonical_address_leads_to_a_resource_of_this_version() -> None:
         for text in (value if isinstance(value, list) else [value])
         if isinstance(text, str)
     }
-    assert len(asked) == 10  # seven regimens and three libraries
+    assert len(asked) == 11  # seven regimens and four libraries
     assert asked <= here
 
 
@@ -210,16 +213,53 @@ def test_the_page_has_a_line_for_every_row() -> None:
                 rf"^\| {re.escape(row.id)} \| (exact|by a function) \| {name}: ", page, re.M
             )
     assert page.count("| by a function |") == 3
-    assert page.count("| from the chart |") == len(TABLES["age"].rows)
+    read = sum(len(TABLES[name].rows) for name in READ)
+    assert page.count("| from the chart |") == read
+
+
+#: The tables whose facts are read of a chart.
+READ = ("age", "cause", "signs", "status", "severity", "urgency", "route")
 
 
 def test_facts_that_are_not_read_from_a_chart_are_null() -> None:
-    """A table is asked when someone has written its facts, and not before."""
+    """A table is asked when someone has written its facts, and not before; where they are read,
+    each fact is, and of a chart that is plain."""
     facts = source("Facts")
     defined = re.findall(r'^define "(\w+) facts":\n  (null as )?', facts, flags=re.M)
-    assert {name for name, _ in defined} == set(TABLES) - {"age"}
-    assert all(null for _, null in defined)
-    assert facts.count('define "age facts": Tuple {') == 1
+    assert {name for name, null in defined if null} == set(TABLES) - {*READ}
+    assert {name for name, null in defined if not null} == {*READ} - {"age"}
+    for name in READ:
+        (written,) = re.findall(
+            rf'^define "{name} facts":(.*?)(?=\n(?:define|//)|\Z)', facts, re.M | re.S
+        )
+        assert (name == "age") or written.startswith('\n  if not "is plain"')
+        assert all(f'    "{fact}": ' in written or f'  "{fact}":' in written
+                   for fact in kinds(TABLES[name].facts))  # fmt: skip
+
+
+def test_a_limit_and_a_constant_of_the_library_are_those_in_force() -> None:
+    data = source("Data")
+    for name, limit in Front(G).limits.items():
+        sign = {"below": "<", "at_most": "<=", "at_least": ">=", "above": ">"}[limit.side]
+        (value,) = re.findall(
+            rf'function "{name}"\(number Decimal\):\n  number is not null and number {sign} (\S+)$',
+            data, re.M,
+        )  # fmt: skip
+        assert Decimal(value) == limit.value
+    assert 'define "b12_molar_mass": 1355.37' in data
+
+
+def test_only_verified_codes_decide_in_the_library() -> None:
+    """Each as it is compared: ICD-10 without its dot, a family by how it begins."""
+    data = source("Data")
+    for one in Front(G).code_lists:
+        (written,) = re.findall(rf'function "is {one.name}"\(.*?(?=\n\n|\Z)', data, re.S)
+        found = set(re.findall(r"'([^']*)'", written))
+        verified = {row.system for row in one.codes if row.verified}
+        verified |= {
+            compared(row.system, row.code).removesuffix("*") for row in one.codes if row.verified
+        }
+        assert found == verified
 
 
 @pytest.mark.parametrize("name", ["Logic", "Tables"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ from cds_service.guidelines.checks import entries
 from cds_service.guidelines.codelists import CodeList, lists_with, purposes_in
 from cds_service.guidelines.cohort import Cohort, Found
 from cds_service.guidelines.doses import specimens
-from cds_service.guidelines.engine import Note, Wording
+from cds_service.guidelines.engine import Limit, Note, Wording
 from cds_service.guidelines.explain import Account
 from cds_service.guidelines.guideline import (
     Known,
@@ -126,6 +127,18 @@ class Front(Struct, frozen=True):
     @property
     def facts_in_cql(self) -> str:
         return (FOLDER / "facts.cql").read_text(encoding="utf-8")
+
+    @property
+    def limits(self) -> Mapping[str, Limit]:
+        return dict(entries(self.data.limits))
+
+    @property
+    def constants(self) -> Mapping[str, Decimal]:
+        return {name: one.value for name, one in entries(self.data.file.constants)}
+
+    @property
+    def answers(self) -> Mapping[str, Sequence[str]]:
+        return dict(entries(self.data.file.feeding))
 
     @property
     def code_lists(self) -> Sequence[CodeList]:

@@ -425,6 +425,18 @@ class Iron(Struct, frozen=True):
         return ""
 
     @property
+    def limits(self) -> Mapping[str, Limit]:
+        return dict(entries(self.file.limits))
+
+    @property
+    def constants(self) -> Mapping[str, Decimal]:
+        return {}
+
+    @property
+    def answers(self) -> Mapping[str, Sequence[str]]:
+        return {}
+
+    @property
     def code_lists(self) -> Sequence[CodeList]:
         return [one for _, one in entries(self.codes)]
 

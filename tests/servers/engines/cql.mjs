@@ -1,6 +1,6 @@
 // CQL by the JavaScript engine, from the ELM that the translator left in a folder, the argument. Reads a
-// JSON object a line: a library, names of its expressions, parameters, and perhaps a patient. Writes for
-// each a JSON object of their values.
+// JSON object a line: a library, names of its expressions, parameters, and perhaps the resources of a chart, the
+// patient first. Writes for each a JSON object of their values.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -26,19 +26,19 @@ function valueOf(given) {
   return Object.fromEntries(Object.entries(given).map(([name, one]) => [name, valueOf(one)]));
 }
 
-function sourceOf(patient) {
-  if (!patient) return new cql.PatientSource([{ id: '0', recordType: 'Patient' }]);
+function sourceOf(chart) {
+  if (!chart) return new cql.PatientSource([{ id: '0', recordType: 'Patient' }]);
   const source = fhir.PatientSource.FHIRv401();
-  source.loadBundles([{ resourceType: 'Bundle', type: 'collection', entry: [{ resource: patient }] }]);
+  source.loadBundles([{ resourceType: 'Bundle', type: 'collection', entry: chart.map((resource) => ({ resource })) }]);
   return source;
 }
 
-async function answer({ library, expressions, parameters, patient }) {
+async function answer({ library, expressions, parameters, chart }) {
   const executor = new cql.Executor(libraries.get(library), null, valueOf(parameters));
   const told = {};
   for (const name of expressions) {
-    const { patientResults } = await executor.exec_expression(name, sourceOf(patient));
-    told[name] = patientResults[patient?.id ?? '0'][name] ?? null;
+    const { patientResults } = await executor.exec_expression(name, sourceOf(chart));
+    told[name] = patientResults[chart?.[0].id ?? '0'][name] ?? null;
   }
   return told;
 }

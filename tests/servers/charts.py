@@ -1,0 +1,177 @@
+"""Charts of invented infants on coded data alone, around the limits of the guideline.
+
+Most of them are plain, as the exported CQL wants a chart to be; in some there is one thing that it
+does not read. The same seed gives the same charts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from cds_service.guidelines.b12_under_two.age import add_months
+from cds_service.guidelines.codelists import CodeList
+
+Json = dict[str, Any]
+
+UCUM = "http://unitsofmeasure.org"
+LOINC = "http://loinc.org"
+TODAY = date(2026, 3, 15)
+
+#: Each kind of result: its LOINC code, its unit, numbers around its limits, and usual ranges.
+LABS: dict[str, tuple[str, str, Sequence[str], Sequence[tuple[str, str]]]] = {
+    "level": ("2132-9", "pg/mL", ("60", "99.9", "100", "199", "200", "299.9", "300", "450"), ()),
+    "molar": ("14685-2", "pmol/L", ("73", "74", "147", "148", "221", "222"), ()),
+    "mma": ("13964-2", "umol/L", ("0.2", "0.31", "0.41", "1.25", "1.26", "5.1", "10.1"),
+            (("", "0.4"), ("", "1.5"))),
+    "homocysteine": ("13965-9", "umol/L", ("7", "8.1", "10", "10.1", "49.9", "50", "101"),
+                     (("", "9"), ("", "15"))),
+    "haemoglobin": ("718-7", "g/dL", ("6.9", "7", "8.9", "9.4", "9.9", "10", "10.9", "13"), ()),
+    "mcv": ("787-2", "fL", ("80", "90", "91", "109", "116", "124"), (("70", "86"),)),
+    "platelets": ("777-3", "10*9/L", ("49", "99", "100", "300"), (("150", "450"),)),
+    "white cells": ("6690-2", "10*9/L", ("3.1", "5.5", "12"), (("5.5", "17.5"),)),
+    "holotranscobalamin": ("72160-5", "pmol/L", ("30", "39.9", "40", "60"), (("35", ""),)),
+    "weight": ("29463-7", "kg", ("4.1", "6.8", "9"), ()),
+}  # fmt: skip
+LEVELS = ("level", "molar")
+AGO = (0, 1, 3, 12, 14, 15, 29, 30)
+#: A level counts for longer; other values that are older than a month are not read.
+LEVELS_AGO = (*AGO, 31, 60, 91, 179, 180, 181, 300)
+PROBLEMS = (
+    "neurological", "neurological_other", "failure_to_thrive", "anemia", "megaloblastic_anemia",
+    "pancytopenia", "malabsorption", "malabsorption_permanent", "inborn", "dietary_deficiency",
+    "b12_deficiency", "b12_deficiency_nonspecific", "b12_deficiency_anemia", "suggestive_sign",
+    "weak_sign", "feeding_trouble", "renal_impairment", "thrombocytopenia",
+)  # fmt: skip
+DIETS = ("vegan", "vegetarian", "kosher")
+
+
+def charts(seed: int, lists: Sequence[CodeList]) -> Iterator[list[Json]]:
+    """One after the other, without end: the patient first."""
+    drawn = Random(seed)
+    by_name = {one.name: one for one in lists}
+    while True:
+        yield _Chart(drawn, by_name).made()
+
+
+class _Chart:
+    def __init__(self, drawn: Random, lists: dict[str, CodeList]) -> None:
+        self._drawn, self._lists = drawn, lists
+        self._found: list[Json] = []
+
+    def made(self) -> list[Json]:
+        drawn = self._drawn
+        months = drawn.choice((0, 1, 2, 3, 5, 6, 8, 11, 12, 13, 20, 23))
+        birth = add_months(TODAY, -months) - timedelta(days=drawn.choice((0, 1, 9, 27)))
+        self._found = [{"resourceType": "Patient", "id": "child", "birthDate": birth.isoformat()}]
+        old = (TODAY - birth).days
+        for kind in LABS:
+            if drawn.random() < (0.55 if kind == "level" else 0.3):
+                ago = [one for one in (LEVELS_AGO if kind in LEVELS else AGO) if one <= old]
+                self._add_lab(kind, TODAY - timedelta(days=drawn.choice(ago)))
+        if drawn.random() < 0.2:
+            self._add_lab("level", TODAY - timedelta(days=min(old, 7)))
+        for name in drawn.sample(PROBLEMS, drawn.choice((0, 0, 1, 1, 2, 3))):
+            self._add_problem(
+                name, drawn.choice((None, TODAY, TODAY - timedelta(days=min(old, 95))))
+            )
+        self._add_feeding()
+        if drawn.random() < 0.08:
+            self._add(drawn.choice(_UNREAD))
+        return self._found
+
+    def _add(self, resource: Json) -> None:
+        self._found.append({**resource, "id": f"{len(self._found)}", "subject": _THE_CHILD})
+
+    def _add_lab(self, kind: str, on: date) -> None:
+        code, unit, numbers, ranges = LABS[kind]
+        resource = {
+            "resourceType": "Observation",
+            "status": self._drawn.choice(("final", "final", "corrected")),
+            "code": {"coding": [{"system": LOINC, "code": code}]},
+            "effectiveDateTime": f"{on.isoformat()}{self._drawn.choice(('', 'T08:00:00Z'))}",
+            "valueQuantity": _quantity(self._drawn.choice(numbers), unit),
+        }
+        if ranges and self._drawn.random() < 0.5:
+            low, high = self._drawn.choice(ranges)
+            ends = {"low": low, "high": high}
+            resource["referenceRange"] = [
+                {name: _quantity(end, unit) for name, end in ends.items() if end}
+            ]
+        self._add(resource)
+
+    def _add_problem(self, name: str, began: date | None) -> None:
+        code = self._drawn.choice(self._lists[name].verified)
+        active = {"system": f"{_TERMINOLOGY}/condition-clinical", "code": "active"}
+        self._add(
+            {
+                "resourceType": "Condition",
+                "clinicalStatus": {"coding": [active]},
+                "code": {"coding": [{"system": code.system, "code": code.code}]},
+                **({"onsetDateTime": began.isoformat()} if began else {}),
+            }
+        )
+
+    def _add_feeding(self) -> None:
+        drawn = self._drawn
+        answer = drawn.choice(
+            (
+                None, {"text": "breastfed"}, {"text": "Formula fed"}, {"text": "not breastfed"},
+                {"coding": [{"system": "http://snomed.info/sct", "code": "169741004"}]},
+            )
+        )  # fmt: skip
+        if answer:
+            self._add(_answered("63895-7", answer))
+        if drawn.random() < 0.2:
+            coding = {"system": f"{_TERMINOLOGY}/diet", "code": drawn.choice(DIETS)}
+            diet = _answered("81663-7", {"coding": [coding]})
+            if drawn.random() < 0.5:
+                named = drawn.choice(("mother", "Mother", "grandmother"))
+                diet["focus"] = [{"reference": "RelatedPerson/other", "display": named}]
+            self._add(diet)
+
+
+_THE_CHILD = {"reference": "Patient/child"}
+_TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+
+
+def _quantity(number: str, unit: str) -> Json:
+    return {"value": Decimal(number), "unit": unit, "system": UCUM, "code": unit}
+
+
+def _answered(code: str, answer: Json) -> Json:
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": LOINC, "code": code}]},
+        "effectiveDateTime": TODAY.isoformat(),
+        "valueCodeableConcept": answer,
+    }
+
+
+#: What makes a chart one that is not plain.
+_UNREAD: tuple[Json, ...] = (
+    {
+        "resourceType": "MedicationRequest", "status": "active", "intent": "order",
+        "medicationCodeableConcept": {"text": "Paracetamol"},
+    },
+    {
+        "resourceType": "Observation", "status": "final", "effectiveDateTime": "2026-03",
+        "code": {"coding": [{"system": LOINC, "code": "2132-9"}]},
+        "valueQuantity": _quantity("90", "pg/mL"),
+    },
+    {
+        "resourceType": "Observation", "status": "final", "effectiveDateTime": "2026-03-14",
+        "code": {"coding": [{"system": LOINC, "code": "2132-9"}]},
+        "valueQuantity": {**_quantity("150", "pg/mL"), "comparator": "<"},
+    },
+    {
+        "resourceType": "Condition", "code": {"text": "Seizures since yesterday"},
+        "clinicalStatus": {"coding": [
+            {"system": f"{_TERMINOLOGY}/condition-clinical", "code": "active"},
+        ]},
+    },
+)  # fmt: skip
