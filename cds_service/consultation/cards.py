@@ -143,8 +143,8 @@ class Stationery:
         #: What an answer says once of a translation that no native clinician has reviewed.
         self.closing = () if reviewed else (Note("missing", say(house.Card.translated)),)
         self.sentence = Remembered(self._sentence, language, own).of
-        self.label = Remembered(self._label, language, own).of
-        self.act = Remembered(self._act, language, own).of
+        self._labels = Remembered(self._label, language, own).of
+        self._acts = Remembered(self._act, language, own).of
         self.summary = Remembered(self._summary, language, own).of
         self.labels = {name: language.fill(one) for name, one in _LABELS.items()}
         self.frames = {
@@ -153,6 +153,18 @@ class Stationery:
         self.override_reasons = tuple(
             Coding(one.system, one.code, language.texts[f"override_reasons.{one.code}"])
             for one in words.override_reasons
+        )
+
+    def label(self, said: Words) -> _Worded:
+        """What is on a button."""
+        if isinstance(said, Message):
+            return self._labels(said.id, said.values)
+        return _Worded(said, plain(said))
+
+    def act(self, said: Words) -> _Worded:
+        """What an action does."""
+        return (
+            self._acts(said.id, said.values) if isinstance(said, Message) else _Worded(said, said)
         )
 
     def _sentence(self, text: str, values: Mapping[str, object]) -> _Said:
@@ -202,10 +214,7 @@ class Act:
     def __init__(self, plan: Plan, words: Stationery) -> None:
         self.plan = plan
         self.words = described(plan)
-        said = self.words
-        found = (
-            words.act(said.id, said.values) if isinstance(said, Message) else _Worded(said, said)
-        )
+        found = words.act(self.words)
         self.kind: Literal["create", "update", "delete"] = _KINDS.get(type(plan), "create")
         self.identity, self.text = f"{self.kind}\0{found.identity}", found.text
 
@@ -294,7 +303,7 @@ def _spoken(
             [
                 Offered(
                     one,
-                    _button(one, outcome, words),
+                    words.label(_label(one, outcome)),
                     tuple([_act(plan, acts, words) for plan in one.plans]),
                 )
                 for one in _choices(outcome)
@@ -317,15 +326,6 @@ def _label(choice: Choice, outcome: Recommend | CannotTell) -> Words:
     if any(other.recommended for other in _choices(outcome)):
         return say(house.Card.alternative, choice=choice.label)
     return say(house.Card.offered, choice=choice.label)
-
-
-def _button(choice: Choice, outcome: Recommend | CannotTell, words: Stationery) -> _Worded:
-    label = _label(choice, outcome)
-    return (
-        words.label(label.id, label.values)
-        if isinstance(label, Message)
-        else _Worded(label, plain(label))
-    )
 
 
 def _act(plan: Plan, acts: dict[int, Act], words: Stationery) -> Act:

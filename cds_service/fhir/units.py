@@ -29,11 +29,6 @@ def units_of(written: str, *, coded: bool = False) -> tuple[str, ...]:
     return _read(written, coded) if len(written) <= _LONGEST else ()
 
 
-def canonical_unit(written: str, *, coded: bool = False) -> str | None:
-    """The one unit that ``written`` means first of all; ``None`` when it is not one known here."""
-    return next(iter(units_of(written, coded=coded)), None)
-
-
 def is_annotation(code: str) -> bool:
     """Whether a code says no more than words in braces, and none that change what is meant."""
     return bool(_ANNOTATION.fullmatch(code)) and not _CHANGES_MEANING.search(code)

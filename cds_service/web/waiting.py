@@ -4,8 +4,8 @@ refused.
 Calls wait in two places. Those that have a thread wait in line (`Turns`), and how long is known.
 Before that they wait for a thread and for the interpreter, where the server does not say since
 when: so while there is much to do a request of our own goes the same way as all others, and
-what it takes is what they take (`Pulse`). No call that waited too long is computed: who sent it
-has given up, and who comes next would wait for it too.
+what it takes is what they take (`Pulse`). A call that waited too long is not computed: its caller
+has given up, and computing it would delay the calls behind it.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from builders import (
     SNOMED,
     WORDS,
     G,
+    may_be_cyanocobalamin,
 )
 from each import each
 from hypothesis import given
@@ -269,7 +270,7 @@ def test_two_cobalamins_are_b12_whose_form_is_open() -> None:
     assert "its strengths do not agree" in doubts_of(drug)
     both = named("hydroxocobalamin and cyanocobalamin")
     assert (both.kind, both.substance) == ("b12", "")
-    assert both.may_be_cyanocobalamin
+    assert may_be_cyanocobalamin(both)
     assert "it is named as cyanocobalamin and hydroxocobalamin" in doubts_of(both)
 
 
@@ -338,7 +339,7 @@ def test_the_same_product_by_code_and_by_name_differs_only_in_what_the_name_leav
         assert (by_name.way, by_name.per_unit, by_name.per_ml) == (
             by_code.way, by_code.per_unit, by_code.per_ml,
         )  # fmt: skip
-        assert by_name.may_be_cyanocobalamin == by_code.may_be_cyanocobalamin
+        assert may_be_cyanocobalamin(by_name) == may_be_cyanocobalamin(by_code)
 
 
 def test_an_unverified_code_decides_nothing() -> None:
@@ -401,7 +402,7 @@ def test_a_brand_or_a_test_word_in_the_name_of_a_coded_product_changes_nothing()
 def test_an_unnamed_or_disputed_cobalamin_may_be_cyanocobalamin(
     codes: tuple[str, ...], text: str, may_be: bool
 ) -> None:
-    assert recognise(rx(*codes), text, G).may_be_cyanocobalamin is may_be
+    assert may_be_cyanocobalamin(recognise(rx(*codes), text, G)) is may_be
 
 
 # --- strengths ----------------------------------------------------------------------------------

@@ -191,9 +191,9 @@ def places(sent: Any, here: tuple[str | int, ...] = ()) -> Iterator[tuple[str | 
         yield from places(value, (*here, name))
 
 
-def misfits(story: str, *, of_each: int | None = None) -> Iterator[tuple[str, bytes]]:
+def misfits(story: str, of_each: int) -> Iterator[tuple[str, bytes]]:
     """The story's request with one value replaced, and where and what it is; ``of_each`` values
-    at each place, in turn, or all of them."""
+    at each place, in turn, or all that there are."""
     turning = itertools.cycle(MISFITS)
     for path in places(request_of(story)):
         sent: Any = request_of(story)
@@ -202,6 +202,6 @@ def misfits(story: str, *, of_each: int | None = None) -> Iterator[tuple[str, by
             parent = parent[name]
         parent[path[-1]] = _HOLE
         text = json.dumps(sent, ensure_ascii=False)
-        for misfit in MISFITS if of_each is None else itertools.islice(turning, of_each):
+        for misfit in itertools.islice(turning, min(of_each, len(MISFITS))):
             name = f"{'.'.join(map(str, path))} = {misfit[:30]}"
             yield name, text.replace(f'"{_HOLE}"', misfit).encode()

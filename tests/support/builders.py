@@ -51,6 +51,7 @@ from cds_service.fhir import orders
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.front import Front
+from cds_service.guidelines.b12_under_two.products import Drug
 from cds_service.guidelines.engine import CannotTell, Choice, NotIndicated, Outcome, Recommend
 from cds_service.language import Value
 
@@ -425,6 +426,11 @@ class Offer(NamedTuple):
     def label(self) -> str:
         """In the guideline's own words."""
         return WORDS.language.text(self.choice.label)
+
+
+def may_be_cyanocobalamin(drug: Drug) -> bool:
+    """Not known to be another cobalamin: what ORD-10 takes for it where it may harm."""
+    return drug.kind in ("b12", "combination") and drug.substance in ("", "cyanocobalamin")
 
 
 class Seen(NamedTuple):

@@ -15,10 +15,16 @@ from ucumvert import PintUcumRegistry
 
 from cds_service.clinical import UNITS, DoseUnit, Quantity, convert, dose_unit
 from cds_service.fhir.elements import is_ucum
-from cds_service.fhir.units import canonical_unit, units_of
+from cds_service.fhir.units import units_of
 
 COBALAMIN = Decimal("1355.37")  # g/mol
 UCUM = PintUcumRegistry()
+
+
+def canonical_unit(written: str, *, coded: bool = False) -> str | None:
+    """The unit that ``written`` means first of all; ``None`` when it is not one known here."""
+    return next(iter(units_of(written, coded=coded)), None)
+
 
 PAIRS = [
     (unit, other)

@@ -79,11 +79,6 @@ class Drug(Struct, frozen=True):
     kit: bool = False
     doubts: tuple[Message, ...] = ()
 
-    @property
-    def may_be_cyanocobalamin(self) -> bool:
-        """Not known to be another cobalamin: where cyanocobalamin harms, this may harm."""
-        return self.kind in ("b12", "combination") and self.substance in ("", "cyanocobalamin")
-
 
 #: What is longer is not a name but a note. Only names are remembered: the same few are in every
 #: record, and a bound on their number and length bounds the memory.
