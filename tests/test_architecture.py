@@ -265,9 +265,9 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "consultation.services": (
-        "clinical consultation.cards fhir.code_map fhir.orders guidelines.codelists"
-        " guidelines.guideline guidelines.overrides guidelines.registry language"
-        " language.catalogues",
+        "cdshooks.feedback clinical consultation.cards fhir.code_map fhir.orders"
+        " guidelines.codelists guidelines.guideline guidelines.overrides guidelines.registry"
+        " language language.catalogues",
         "msgspec",
     ),
     "consultation.account": (

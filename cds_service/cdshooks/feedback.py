@@ -17,7 +17,7 @@ One bad item refuses the whole batch, naming the item: the client learns that no
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -33,6 +33,36 @@ MOST_ITEMS = 1000
 MOST_INSIDE = 50
 LARGEST_ITEM = 20_000
 LONGEST_NAME = 255
+
+
+#: The reasons that the ballot of CDS Hooks 3.0 suggests, by the categories they are in. A client
+#: may offer them next to those of a card.
+STANDARD_REASONS = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+CATEGORIES: Mapping[str, tuple[str, ...]] = {
+    "cds-not-applicable": (
+        "patient-ineligible", "indication-order-exists", "action-completed", "action-unsuccessful",
+        "action-performed-no-adverse-effect", "action-not-priority",
+    ),
+    "cds-suboptimal-context": (
+        "limited-time", "wrong-time-workflow", "inappropriate-recipient", "need-more-info",
+    ),
+    "recipient-disagrees-evidence": (
+        "does-not-align-latest-evidence", "expert-contradicts", "policy-contradicts",
+        "recipient-does-not-trust",
+    ),
+    "recipient-concerns-outcomes": (
+        "risk-benefit-ratio", "mitigate-risk-negative-outcome", "likely-negative-health-outcomes",
+        "patient-contraindication",
+    ),
+    "does-not-align-preferences": (
+        "patient-fears-discomfort", "patient-does-not-want-change", "cultural-religious-reason",
+        "prefers-alternative", "patient-refuses",
+    ),
+    "not-convenient-feasible": (
+        "inadequate-support", "service-not-available", "implementation-challenges",
+        "too-costly-uncovered", "recipient-does-not-understand", "comorbidity-disability",
+    ),
+}  # fmt: skip
 
 
 class Reason(Struct, frozen=True):

@@ -289,6 +289,16 @@ def _offered() -> dict[tuple[str, str], str]:
     return offered_reasons(load_services(overrides, known_guidelines()))
 
 
+def _categories() -> dict[tuple[str, str], str]:
+    """The standard's categories of all reasons that are known here."""
+    from cds_service.consultation import load_services
+    from cds_service.consultation.services import reason_categories
+    from cds_service.settings import read_settings
+
+    overrides = read_settings(os.environ).guideline_overrides
+    return reason_categories(load_services(overrides, known_guidelines()))
+
+
 @contextmanager
 def _private(file: str | None) -> Iterator[IO[bytes]]:
     """``file``, made so that only this user can read it, or else standard output."""
@@ -338,13 +348,14 @@ def report(
 
     from cds_service.language import house
     from cds_service.store.reports import page, words
-    from cds_service.store.reports.figures import Selection, make_report
+    from cds_service.store.reports.figures import Selection, in_categories, make_report
 
     chosen = Selection(since, until, services, clients)
     with database_of_settings() as database:
         database.check()
         rows = database.rows(chosen, _reading(comments))
     made = make_report(rows, chosen, datetime.now(UTC), timedelta(hours=ignored_after))
+    made = in_categories(made, rows, _categories())
     if html:
         from cds_service.consultation import load_services
         from cds_service.consultation.services import guidelines_of

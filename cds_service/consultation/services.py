@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from cds_service.cdshooks.feedback import CATEGORIES, STANDARD_REASONS
 from cds_service.clinical import UNITS, Code, CodeMap, Need
 from cds_service.consultation.cards import Stationery
 from cds_service.fhir import orders
@@ -113,9 +114,24 @@ def lists_of(services: Sequence[Service], code: Code) -> tuple[str, ...]:
 
 
 def offered_reasons(services: Sequence[Service]) -> dict[tuple[str, str], str]:
-    """The reasons that cards offer for an override, by system and code."""
+    """The reasons that cards offer for an override, by system and code, and those of the standard,
+    which clients may add; without words where no card has them."""
+    return {**dict.fromkeys(reason_categories(()), ""), **_reasons(services, "display")}
+
+
+def reason_categories(services: Sequence[Service]) -> dict[tuple[str, str], str]:
+    """The standard's categories of the same reasons."""
+    standard = {
+        (STANDARD_REASONS, code): category
+        for category, codes in CATEGORIES.items()
+        for code in (category, *codes)
+    }
+    return {**standard, **_reasons(services, "category")}
+
+
+def _reasons(services: Sequence[Service], member: str) -> dict[tuple[str, str], str]:
     return {
-        (one.system, one.code): one.display
+        (one.system, one.code): getattr(one, member)
         for g in guidelines_of(services)
         for one in g.wording.override_reasons
     }

@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from cds_service.clinical import Code, Plan
+from cds_service.clinical import Plan
 from cds_service.errors import GuidelineError
 from cds_service.language import Words, files
 
@@ -157,6 +157,24 @@ class Link(Struct, frozen=True, forbid_unknown_fields=True):
     url: str
 
 
+class OverrideReason(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a clinician may not follow a card. ``category`` is the one of the CDS Hooks standard in
+    which reports count it with the reasons of others, "" for none."""
+
+    system: str
+    code: str
+    display: str = ""
+    category: Literal[
+        "cds-not-applicable",
+        "cds-suboptimal-context",
+        "recipient-disagrees-evidence",
+        "recipient-concerns-outcomes",
+        "does-not-align-preferences",
+        "not-convenient-feasible",
+        "",
+    ] = ""
+
+
 class About(Struct, frozen=True, forbid_unknown_fields=True):
     """The guideline itself.
 
@@ -182,7 +200,7 @@ class Wording(Struct, frozen=True):
     statements: Mapping[str, Statement]
     sources: Mapping[str, Source]
     links: Mapping[str, Link]
-    override_reasons: tuple[Code, ...]
+    override_reasons: tuple[OverrideReason, ...]
 
 
 # --- outcomes --------------------------------------------------------------------------------

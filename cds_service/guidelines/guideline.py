@@ -23,6 +23,7 @@ from cds_service.guidelines.engine import (
     Link,
     Note,
     Outcome,
+    OverrideReason,
     Rule,
     Source,
     Statement,
@@ -59,7 +60,7 @@ class GuidelineFile(Struct, frozen=True, forbid_unknown_fields=True):
     offers: tuple[Offer, ...]
     cards: Mapping[str, CardText]
     links: Mapping[str, Link]
-    override_reasons: tuple[Code, ...]
+    override_reasons: tuple[OverrideReason, ...]
     rules: Mapping[str, Rule]
     statements: Mapping[str, Statement]
     sources: Mapping[str, Source]

@@ -391,6 +391,8 @@ class Report(Struct):
     head_calls: str
     head_overridden: str
     head_reasons: str
+    head_categories: str
+    no_category: str
     head_suggestions: str
     head_times: str
     head_not_shown: str

@@ -13,6 +13,10 @@ from each import each
 from expected_cards import ORDER_STORIES
 from played import STORIES, Story
 
+from cds_service.cdshooks.feedback import CATEGORIES
+from cds_service.consultation import load_services
+from cds_service.consultation.services import reason_categories
+
 Json = dict[str, Any]
 NAMES = sorted(folder.name for folder in STORIES.iterdir() if folder.is_dir())
 
@@ -125,6 +129,15 @@ def test_every_call_has_uuids_of_its_own(story: Story) -> None:
     other = uuids(story.post(hookInstance="f2f0a7a4-0b0f-4b8f-9f39-0d5c3f7f9d11"))
     assert first
     assert not first & other
+
+
+@pytest.mark.requirement("CH-83")
+def test_every_category_of_the_standard_has_a_reason_on_the_card(story: Story) -> None:
+    categories = reason_categories(load_services())
+    for card in story.post().json["cards"]:
+        reasons = [(one["system"], one["code"]) for one in card["overrideReasons"]]
+        assert {categories[one] for one in reasons} == set(CATEGORIES)
+        assert len(reasons) == len(set(reasons))
 
 
 @pytest.mark.requirement("CH-81", "CH-87")

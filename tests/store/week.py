@@ -396,9 +396,18 @@ def _without(value: Json, name: str) -> Json:
 
 def excerpt(report: str) -> str:
     """The part of a report in plain text that the documents show."""
-    shown = ("Calls", "All cards", "By urgency", "By hook", "By client", "Overridden", "Reasons")
+    shown = (
+        "Calls",
+        "All cards",
+        "By urgency",
+        "By hook",
+        "By client",
+        "Overridden",
+        "Reasons",
+        "The same",
+    )
     tables = [table for table in report.split("\n\n") if table.startswith(shown)]
-    return "\n\n".join("\n".join(table.splitlines()[:11]) for table in tables)
+    return "\n\n".join("\n".join(table.splitlines()[:13]) for table in tables)
 
 
 def put_into_documents(report: str) -> None:

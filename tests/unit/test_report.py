@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from kept import accepted, card, overridden
 from msgspec import structs
 
-from cds_service.cdshooks.feedback import Feedback, Reason
+from cds_service.cdshooks.feedback import STANDARD_REASONS, Feedback, Reason
 from cds_service.language import Span, house
 from cds_service.store.audit import Card
 from cds_service.store.reports import page, words
@@ -20,12 +21,16 @@ from cds_service.store.reports.figures import (
     Rows,
     Selection,
     Times,
+    in_categories,
     make_report,
     rate,
     times,
 )
 
 ENGLISH = house.language()
+CATEGORIES = {("s", "ours"): "cds-not-applicable", ("s", "no category"): "",
+              (STANDARD_REASONS, "action-completed"): "cds-not-applicable",
+              (STANDARD_REASONS, "patient-refuses"): "does-not-align-preferences"}  # fmt: skip
 SHOWN = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
 DAY = timedelta(hours=24)
 LATER = SHOWN + timedelta(days=3)
@@ -57,7 +62,8 @@ def answer(said: Feedback, after: float = 60, **changes: Any) -> Answer:
 def report(*rows: Call | Answer, at: datetime = LATER, wait: timedelta = DAY) -> Report:
     calls = [one for one in rows if isinstance(one, Call)]
     answers = [one for one in rows if isinstance(one, Answer)]
-    return make_report(Rows(calls, answers), Selection(), at, wait)
+    rows = Rows(calls, answers)
+    return in_categories(make_report(rows, Selection(), at, wait), rows, CATEGORIES)
 
 
 def verdicts(found: Report) -> tuple[int, int, int]:
@@ -194,6 +200,33 @@ def test_a_reason_counts_once_a_card_and_is_named_by_whoever_sent_words() -> Non
     listed = [(one.code, one.display, one.cards.count, one.cards.of) for one in found.reasons]
     assert listed == [("c", "In words", 2, 3), ("", "In words", 1, 3)]
     assert (found.without_reason.count, found.without_reason.of) == (1, 3)
+
+
+def test_reasons_of_ours_and_of_the_standard_count_together_by_category() -> None:
+    ours, bare = Reason("s", "ours", "Done"), Reason("", "ours")
+    standard, of_site = Reason(STANDARD_REASONS, "action-completed"), Reason("ward", "ours", "No")
+    refuses = Reason(STANDARD_REASONS, "patient-refuses")
+    others = (Reason("s", "no category"), Reason(STANDARD_REASONS, "new"), Reason(display="Words"))
+    found = report(
+        call(*[card(name) for name in "abcdefg"]),
+        answer(overridden("a", reasons=(ours, standard))),
+        answer(overridden("b", reasons=(standard,))),
+        answer(overridden("c", reasons=(bare, refuses))),
+        answer(overridden("d", reasons=others)),
+        answer(overridden("e", reasons=(of_site,))),
+        answer(overridden("f", reasons=())),
+    )
+    listed = [(one.category, one.cards.count, one.cards.of) for one in found.reason_categories]
+    assert listed == [
+        ("cds-not-applicable", 3, 6),
+        ("does-not-align-preferences", 1, 6),
+        ("", 2, 6),
+    ]
+    lines = "\n".join(words.in_words(found, ENGLISH))
+    assert "The same by the standard's categories" in lines
+    assert re.search(r"^\(another reason\) +2", lines, re.M)
+    assert "category of reasons,cds-not-applicable" in words.as_csv(found)
+    assert "does-not-align-preferences" in page.as_html(found, {}, ENGLISH)
 
 
 def test_a_client_that_never_answers_is_named_and_left_out_of_the_second_line() -> None:

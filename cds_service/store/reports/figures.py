@@ -20,7 +20,7 @@ from math import sqrt
 from statistics import quantiles
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service.cdshooks.feedback import Feedback, Reason
 from cds_service.store.audit import Card
@@ -131,6 +131,14 @@ class CardLine(Struct, frozen=True):
     reason_count: int
 
 
+class CategoryLine(Struct, frozen=True):
+    """How many overridden cards gave a reason of this category of the standard, one of ours or one
+    of the standard itself; "" is any other reason."""
+
+    category: str
+    cards: Rate
+
+
 class ReasonLine(Struct, frozen=True):
     """How many overridden cards gave this reason; a card may give several."""
 
@@ -227,6 +235,7 @@ class Report(Struct, frozen=True):
     seconds: Mapping[str, tuple[float, ...]]
     unshown: tuple[Unshown, ...]
     comparisons: tuple[Comparison, ...]
+    reason_categories: tuple[CategoryLine, ...] = ()
 
 
 def rate(count: int, of: int) -> Rate:
@@ -535,6 +544,28 @@ def _reasons(
     ]
     lines.sort(key=lambda one: (-one.cards.count, one.system, one.code, one.display))
     return tuple(lines)
+
+
+def in_categories(report: Report, rows: Rows, categories: Mapping[tuple[str, str], str]) -> Report:
+    """A report on ``rows`` with the ``categories`` of the reasons given, by system and code, the
+    most frequent first, and others last. Clients may send a code without its system."""
+    wait = timedelta(hours=report.ignored_after_hours)
+    old = [one for one in _shown(rows) if report.made_at - one.call.at >= wait]
+    overridden = _of_verdict(old, "overridden")
+    by_code = {code: category for (_, code), category in categories.items()}
+    cards: Counter[str] = Counter()
+    for one in overridden:
+        cards.update(
+            {
+                categories.get((reason.system, reason.code), "")
+                if reason.system
+                else by_code.get(reason.code, "")
+                for reason in one.reasons
+            }
+        )
+    lines = [CategoryLine(name, rate(count, len(overridden))) for name, count in cards.items()]
+    lines.sort(key=lambda one: (not one.category, -one.cards.count, one.category))
+    return structs.replace(report, reason_categories=tuple(lines))
 
 
 def _suggestions(old: Iterable[_Shown]) -> tuple[SuggestionLine, ...]:

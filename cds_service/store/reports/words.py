@@ -198,6 +198,20 @@ def _lines(report: Report, language: Language) -> Iterator[Words]:
         yield f"- {language.fill(note)}"
 
 
+def _why_overridden(report: Report, language: Language) -> Iterator[str]:
+    reasons: list[Sequence[Value]] = [
+        (clean(one.display or one.code), _cell(one.cards)) for one in report.reasons[:MOST]
+    ]
+    if report.without_reason.of:
+        reasons.append((say(R.no_reason_in_list), _cell(report.without_reason)))
+        reasons.append((say(R.with_comment), report.with_comment))
+    yield from _table(language, (say(R.head_reasons), say(R.cards)), reasons)
+    categories = [
+        (one.category or say(R.no_category), _cell(one.cards)) for one in report.reason_categories
+    ]
+    yield from _table(language, (say(R.head_categories), say(R.cards)), categories)
+
+
 def _answers(report: Report, language: Language) -> Iterator[str]:
     all_cards = [_line(say(R.all_clients), report.all)]
     if report.silent_clients and report.heard.shown:
@@ -230,13 +244,7 @@ def _answers(report: Report, language: Language) -> Iterator[str]:
             for one in most_overridden(report)
         ],
     )
-    reasons: list[Sequence[Value]] = [
-        (clean(one.display or one.code), _cell(one.cards)) for one in report.reasons[:MOST]
-    ]
-    if report.without_reason.of:
-        reasons.append((say(R.no_reason_in_list), _cell(report.without_reason)))
-        reasons.append((say(R.with_comment), report.with_comment))
-    yield from _table(language, (say(R.head_reasons), say(R.cards)), reasons)
+    yield from _why_overridden(report, language)
     yield from _table(
         language,
         (say(R.head_suggestions), say(R.recommended), say(R.offered), say(R.taken)),
@@ -398,6 +406,13 @@ def _rows(report: Report) -> Iterator[Mapping[str, object]]:
             "name": name,
             "counted": reason.cards.of,
             **_counted("overridden", reason.cards),
+        }
+    for category in report.reason_categories:
+        yield {
+            "group": "category of reasons",
+            "name": category.category,
+            "counted": category.cards.of,
+            **_counted("overridden", category.cards),
         }
     for suggestion in report.suggestions:
         yield {
