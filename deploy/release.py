@@ -304,14 +304,19 @@ def advisories(bills: Sequence[Path], server: str) -> int:
     return concerned
 
 
+def _here(path: str) -> Path:
+    """Builds run elsewhere: what is named from this folder stays in it."""
+    return Path(path).absolute()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("check").add_argument("tag")
-    commands.add_parser("packages").add_argument("goal", type=Path)
+    commands.add_parser("packages").add_argument("goal", type=_here)
     image = commands.add_parser("image")
     image.add_argument("made", type=Path)
-    image.add_argument("goal", type=Path)
+    image.add_argument("goal", type=_here)
     known = commands.add_parser("advisories")
     known.add_argument("bills", nargs="+", type=Path)
     known.add_argument("--server", default=OSV)

@@ -16,12 +16,18 @@ import yaml
 from each import each
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
+from msgspec import structs
 from sampling import sample_of
 from schemathesis.checks import CHECKS as CHECKS_THERE_ARE
 from schemathesis.checks import load_all_checks
+from worst_bodies import Shape, body, cost_of
 
 from cds_service import __version__, errors
 from cds_service.app import create_app, create_store
+from cds_service.cdshooks.response import encode
+from cds_service.consultation import EVALUATION_EXTENSION
+from cds_service.consultation.room import fitted
+from cds_service.language import house
 from cds_service.settings import Settings, Trial
 from cds_service.store.keeping import Store
 
@@ -164,6 +170,34 @@ def test_an_answer_in_trial_is_as_told(trial: Trial) -> None:
     answer = client.post(f"/cds-services/{PATIENT_VIEW}", json=WITH_CARDS[0]).get_json()
     ANSWER.validate(answer)
     assert "withheld" in str(answer["extension"])
+
+
+def test_an_answer_that_would_be_too_large_is_as_told() -> None:
+    whole = cost_of(body(Shape("order-sign", drafts=60)), "order-sign").done
+    assert whole is not None
+    answer = json.loads(encode(fitted(whole, house.language(), 40_000).response))
+    ANSWER.validate(answer)
+    told = answer["extension"][EVALUATION_EXTENSION]
+    assert told["notShown"]["orders"]
+    listed = fitted(
+        structs.replace(
+            whole,
+            response=structs.replace(
+                whole.response,
+                extension={
+                    EVALUATION_EXTENSION: {
+                        **whole.response.extension[EVALUATION_EXTENSION],
+                        **{name: ["x"] * 51 for name in ("because", "missing", "localSettings")},
+                    }
+                },
+            ),
+        ),
+        house.language(),
+        40_000,
+    )
+    answer = json.loads(encode(listed.response))
+    ANSWER.validate(answer)
+    assert answer["extension"][EVALUATION_EXTENSION]["missingMore"] == 1
 
 
 def test_an_answer_that_respects_another_is_as_told(tmp_path: Path) -> None:

@@ -203,6 +203,25 @@ def test_the_changelog_is_in_order() -> None:
     assert all(release._is_day(day) for _, day in released)
 
 
+def test_the_command_makes_all_files_of_a_release_from_the_last_commit(tmp_path: Path) -> None:
+    subprocess.run(["git", "clone", "--quiet", ROOT, tmp_path / "clone"], check=True)
+    (tmp_path / "clone" / "cds_service" / "not committed.py").write_text("1\n")
+    subprocess.run(
+        [sys.executable, "deploy/release.py", "packages", "dist"],
+        cwd=tmp_path / "clone",
+        check=True,
+    )
+    dist = tmp_path / "clone" / "dist"
+    (wheel,), (sdist,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
+    statement = json.loads((dist / f"{wheel.name}.provenance.json").read_text())
+    assert [one["name"] for one in statement["subject"]] == [wheel.name, sdist.name]
+    summed = dict(reversed(line.split()) for line in (dist / "SHA256SUMS").read_text().splitlines())
+    assert set(summed) == {one.name for one in dist.iterdir()} - {"SHA256SUMS"}
+    assert all(release.sha256(dist / name) == told for name, told in summed.items())
+    with zipfile.ZipFile(wheel) as packed:
+        assert not any("committed" in name for name in packed.namelist())
+
+
 def test_the_bill_of_materials_has_every_locked_package_once_with_its_hashes() -> None:
     bill = release.bill("1.2.3", "application", list(release.pinned(LOCKED)))
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")

@@ -52,7 +52,7 @@ WALKED: dict[str, list[str]] = {
 # Of each block that is not run here its beginning, with what runs it or why nothing does.
 ELSEWHERE = {
     (
-        "DEVELOPERS.md",
+        "CONTRIBUTING.md",
         "python deploy/release.py check",
     ): "makes a tag; tests/deployment/test_release.py",
     ("README.md", "make demo"): "docs/tutorial.md does; `make test` is this run",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import SEIZURE, Seen, a_level, a_record, a_weight, an_order, see
@@ -126,6 +128,46 @@ def test_every_number_in_words_is_known_to_be_one() -> None:
     for entry in data["told_in_words"]:
         section, _, name = entry.partition(".")
         assert name in data[section]
+
+
+#: Numbers of limits as sentences have them, where not in digits in the limit's own unit.
+IN_WORDS = {
+    (7, "d"): "one week", (14, "d"): "two weeks", (28, "d"): "4 weeks", (42, "d"): "6 weeks",
+    (90, "d"): "3 months", (122, "d"): "four months", (180, "d"): "half a year",
+    (365, "d"): "a year", (24, "mo"): "two years", (100, "ug"): "a tenth",
+}  # fmt: skip
+
+
+def not_as_told(limits: Mapping[str, Any]) -> set[str]:
+    """The sentences of the guideline that repeat another number than that of their limit."""
+    data = loading.read_own()
+    found = set()
+    for entry, names in data["told_in_words"].items():
+        section, _, name = entry.partition(".")
+        if section != "limits":
+            continue
+        limit = limits[name]
+        sides = ("below", "at_most", "at_least", "above")
+        number = next(limit[one] for one in sides if one in limit)
+        digits = re.compile(rf"(?<![\d.]){number}(?!\.?\d)")
+        words = IN_WORDS.get((number, limit["unit"]), "")
+        for told in names:
+            kind, _, rest = told.partition(".")
+            card, _, part = rest.rpartition(".")
+            text = data["texts"][rest] if kind == "texts" else data["cards"][card][part]
+            if not digits.search(text) and not (words and words in text.lower()):
+                found.add(told)
+    return found
+
+
+def test_a_sentence_that_repeats_a_limit_has_its_number() -> None:
+    """Who changes a limit here changes its sentences: no card states what is not so."""
+    limits = loading.read_own()["limits"]
+    assert not_as_told(limits) == set()
+    changed = {**limits, "nitrous_oxide_recent": {"at_most": 28, "unit": "d"}}
+    assert not_as_told(changed) == {"texts.nitrous_oxide_planned"}
+    changed = {**limits, "untreated": {"above": 60, "unit": "d"}}
+    assert not_as_told(changed) == {"texts.urgent_untreated", "texts.urgent_same_day"}
 
 
 def test_changed_phases_are_ordered(site: Path) -> None:
@@ -299,6 +341,10 @@ def test_what_is_written_as_it_was_is_no_local_setting(site: Path) -> None:
 
 ROW = 'system = "http://loinc.org"\ncode = "{}"\ndisplay = "x"\n'
 REFUSED = {
+    "a reason in no category of the standard": (
+        '[[override_reasons]]\nsystem = "urn:ward"\ncode = "x"\ndisplay = "No"\ncategory = "y"\n',
+        "override_reasons", "y",
+    ),
     "an unknown name": (
         f"[limits]\nb12_low = {{ below = 1, {LOCAL} }}\n", "limits.b12_low", "is not a name",
     ),

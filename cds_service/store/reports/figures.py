@@ -132,8 +132,8 @@ class CardLine(Struct, frozen=True):
 
 
 class CategoryLine(Struct, frozen=True):
-    """How many overridden cards gave a reason of this category of the standard, one of ours or one
-    of the standard itself; "" is any other reason."""
+    """How many overridden cards gave a reason of this category of the standard, a card's reason
+    or one of the standard itself; "" is any other."""
 
     category: str
     cards: Rate
