@@ -327,7 +327,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec flask",
     ),
     "workbench.showing": (
-        "clinical cdshooks consultation fhir.gather guidelines language",
+        "clinical errors cdshooks consultation fhir.gather guidelines language",
         "msgspec markdown_it",
     ),
     "web": ("", ""),

@@ -33,6 +33,7 @@ from cds_service.workbench import samples
 from cds_service.workbench.sample_server import PATH, Parameters, SampleServer
 
 if TYPE_CHECKING:
+    from cds_service.cdshooks.response import Response as Answered
     from cds_service.clinical import Need
     from cds_service.consultation import Service
     from cds_service.guidelines.guideline import Guideline
@@ -59,6 +60,9 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",
 }
+
+#: The largest body of which many values are tried: an ordinary record many times over.
+_LONGEST_TO_VARY = 300_000
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -147,33 +151,57 @@ class Workbench:
         """The answer to a CDS Hooks request on any date, with everything that led to it."""
         from cds_service.workbench.showing import explained
 
-        settings = self._settings
-        service = self._by_id.get(service_id)
-        if service is None:
-            raise NotFound("There is no CDS service with this id; see /cds-services.")
-        _refuse_other_pages(settings.public_url)
-        now = self._today()
-        on = _date_asked(now)
-        moved = on != now or settings.as_of is not None
-        body = json_body(request.environ, settings.max_body_bytes)
+        service = self._service(service_id)
+        body = json_body(request.environ, self._settings.max_body_bytes)
         with self._turns.of("workbench"):
             asked = parse_request(body, service.hook, self._limits)
             server, no_server = None, "the workbench reads FHIR servers in the demo only"
-            if settings.demo:
+            if self._settings.demo:
                 server, no_server = self._server_for(asked)
-            occasion = Occasion(
-                on,
-                moved,
-                no_server,
-                settings.max_entries,
-                bool(settings.one_action),
-                page=page_of(
-                    service, self._services, settings.public_url or request.host_url.rstrip("/")
-                ),
-            )
+            occasion = self._occasion(service, no_server)
             examined = examine(service, asked, server, occasion)
             response = respond(self._spoken(service), asked, examined, occasion)
-            return _json(explained(service, asked, examined, response, on))
+            return _json(explained(service, asked, examined, response, occasion.on))
+
+    def over_range(self, service_id: str) -> Response:
+        """What is decided over the range of one fact, the rest of a request as it is."""
+        from cds_service.workbench.showing import range_of
+
+        service = self._service(service_id)
+        body = json_body(request.environ, min(self._settings.max_body_bytes, _LONGEST_TO_VARY))
+        occasion = self._occasion(service, "many values are tried without a FHIR server")
+        spoken = self._spoken(service)
+
+        def answered(written: bytes) -> Answered:
+            with self._turns.of("workbench"):  # each has a turn of its own: others come in between
+                asked = parse_request(written, service.hook, self._limits)
+                return respond(spoken, asked, examine(service, asked, None, occasion), occasion)
+
+        found = list(range_of(body, service.guideline, answered))
+        return _json({"on": occasion.on, "stretches": found})
+
+    def _service(self, service_id: str) -> Service:
+        """The service that our own page asks."""
+        service = self._by_id.get(service_id)
+        if service is None:
+            raise NotFound("There is no CDS service with this id; see /cds-services.")
+        _refuse_other_pages(self._settings.public_url)
+        return service
+
+    def _occasion(self, service: Service, no_server: str) -> Occasion:
+        """On the date that is asked for."""
+        settings, now = self._settings, self._today()
+        on = _date_asked(now)
+        return Occasion(
+            on,
+            on != now or settings.as_of is not None,
+            no_server,
+            settings.max_entries,
+            bool(settings.one_action),
+            page=page_of(
+                service, self._services, settings.public_url or request.host_url.rstrip("/")
+            ),
+        )
 
     def _spoken(self, service: Service) -> Service:
         """The service in the language of its cards: in the demo what the page's reader accepts."""
@@ -199,6 +227,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Response]], ...] = (
     ("GET", "/workbench/<name>", Workbench.part),
     ("GET", "/workbench/setup", Workbench.tell_setup),
     ("POST", "/workbench/explain/<service_id>", Workbench.explain),
+    ("POST", "/workbench/range/<service_id>", Workbench.over_range),
     ("POST", "/workbench/request", Workbench.request_of_bundle),
 )
 

@@ -7,22 +7,27 @@ tree of the few elements it knows.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
+from functools import cache
 from html import escape
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
+import msgspec
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
-from msgspec import Raw
+from msgspec import DecodeError, Meta, Raw, Struct
 
 from cds_service.cdshooks.response import Response, encode
 from cds_service.clinical import Medication, Moment, Need, Problem
 from cds_service.consultation import EVALUATION_EXTENSION
 from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.consultation.services import guidelines_of, services_of
+from cds_service.errors import BadRequest
 from cds_service.language import Dated, Language, Listed, house, say
 
 if TYPE_CHECKING:
@@ -131,6 +136,93 @@ def _as_prefetch(needs: Sequence[Need], evidence: Mapping[str, Answer]) -> Json:
             entries = [{"resource": one} for one in resources]
             sent[need.key] = {"resourceType": "Bundle", "type": "searchset", "entry": entries}
     return sent
+
+
+# --- one fact over its range ----------------------------------------------------------------------
+
+#: How many values of a range are tried at the same distance, and in all.
+_EVENLY, _MOST = 40, 160
+
+
+class Range(Struct, forbid_unknown_fields=True):
+    """A request, the places of one fact in it, and the values to put there, in order; those at
+    ``sure`` are tried in any case."""
+
+    request: Json
+    places: Annotated[list[Annotated[list[str | int], Meta(min_length=1)]], Meta(max_length=50)]
+    values: Annotated[list[int | float | str], Meta(min_length=2, max_length=1000)]
+    sure: list[int] = []
+
+    def at(self, place: int) -> Json:
+        """The request with one of the values."""
+        for *path, last in self.places:
+            where: Any = self.request
+            for key in path:
+                where = where[key]
+            where[last]  # what is not there is not added
+            where[last] = self.values[place]
+        return self.request
+
+
+def stretches(
+    count: int, sure: Iterable[int], decided: Callable[[int], Json]
+) -> Iterator[tuple[int, int, Json]]:
+    """What is decided along ``count`` values: the first and last place of each stretch.
+
+    Not every value is tried, but some at the same distance, those at ``sure``, and between two that
+    differ as many as it takes to find where.
+    """
+    at: Callable[[int], Json] = cache(decided)
+    tried = {*range(0, count, -(-count // _EVENLY)), count - 1}
+    tried |= {one for one in sure if 0 <= one < count}
+    begun = 0
+    for left, right in pairwise(sorted(tried)):
+        same = left
+        while at(same) != at(right):
+            low, high = same, right
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (middle, high) if at(middle) == at(same) else (low, middle)
+            yield begun, low, at(low)
+            begun = same = high
+    yield begun, count - 1, at(count - 1)
+
+
+def range_of(body: bytes, g: Guideline, answered: Callable[[bytes], Response]) -> Iterator[Json]:
+    """What is decided over the range of one fact, by the answer to a request."""
+    try:
+        asked = _range.decode(body)
+    except (DecodeError, RecursionError):
+        raise BadRequest("This is not a request with the values of one fact.") from None
+    tries = iter(range(_MOST))
+
+    def decided(place: int) -> Json:
+        if next(tries, None) is None:
+            raise BadRequest("The advice changes too often over these values.")
+        try:
+            request = asked.at(place)
+        except (KeyError, IndexError, TypeError):
+            raise BadRequest("The request has nothing at one of the places.", "places") from None
+        return _decision(answered(_encode(request)), g)
+
+    for first, last, decision in stretches(len(asked.values), asked.sure, decided):
+        yield {"first": first, "last": last, **decision}
+
+
+def _decision(response: Response, g: Guideline) -> Json:
+    """The first card by its rules and what it recommends; without a card what became of it."""
+    if not response.cards:
+        outcome = response.extension[EVALUATION_EXTENSION]["outcome"]
+        return {"indicator": "", "rules": [], "advice": outcome}
+    card = response.cards[0]
+    rules = list(card.extension[RULES_EXTENSION]["ruleIds"])
+    labels = [one.label for one in card.suggestions or () if one.is_recommended]
+    advice = labels[0] if labels else g.wording.rules[rules[0]].result
+    return {"indicator": card.indicator, "rules": rules, "advice": advice}
+
+
+_range = msgspec.json.Decoder(Range, float_hook=Decimal)
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 # --- the chart ------------------------------------------------------------------------------------

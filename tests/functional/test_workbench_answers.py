@@ -18,13 +18,14 @@ from flask.testing import FlaskClient
 
 from cds_service.app import create_app
 from cds_service.consultation import load_services
+from cds_service.consultation.cards import RULES_EXTENSION
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.tables import blood
 from cds_service.guidelines.engine import Limit
 from cds_service.settings import Settings
 from cds_service.workbench import pages
-from cds_service.workbench.showing import markdown_tree
+from cds_service.workbench.showing import markdown_tree, stretches
 
 STORIES = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
 STORY = STORIES / "vegan-mother-low-b12-six-months"
@@ -360,6 +361,111 @@ def test_what_was_missing_is_told() -> None:
     missing = [one["text"] for one in told["facts"] if one["name"] == "Not known"]
     assert len(missing) == 2
     assert any(one.startswith("medication orders: not sent") for one in missing)
+
+
+# --- one fact over its range ----------------------------------------------------------------------
+
+LEVEL = ["prefetch", "b12", "entry", 0, "resource", "valueQuantity", "value"]
+
+
+def over_range(values: list[Any], **changes: Any) -> Any:
+    request = json.loads((STORY / "request.json").read_bytes())
+    asked = {"request": request, "places": [LEVEL], "values": values, **changes}
+    answer = client().post(f"/workbench/range/{PATIENT_VIEW}", data=json.dumps(asked))
+    return answer.status_code, json.loads(answer.data)
+
+
+def test_the_advice_over_a_range_changes_at_the_limits_of_the_guideline() -> None:
+    values = list(range(1, 601))
+    status, told = over_range(values)
+    assert status == 200
+    found = told["stretches"]
+    ends = [values[one["last"]] for one in found]
+    limits = G.limits
+    edges = (limits.b12_severe, limits.b12_deficient, limits.b12_adequate)
+    assert ends == [*(int(one.value) - 1 for one in edges), 600]
+    assert [one["first"] for one in found] == [0, *(one["last"] + 1 for one in found[:-1])]
+    assert [one["indicator"] for one in found] == ["critical", "warning", "warning", "info"]
+    assert "intramuscular" in found[0]["advice"]
+    assert "Oral cyanocobalamin" in found[1]["advice"]
+    for one in found:
+        for place in (one["first"], one["last"]):
+            request = json.loads((STORY / "request.json").read_bytes())
+            (entry,) = request["prefetch"]["b12"]["entry"]
+            entry["resource"]["valueQuantity"]["value"] = values[place]
+            card = explained(json.dumps(request).encode())["response"]["cards"][0]
+            assert card["indicator"] == one["indicator"]
+            assert card["extension"][RULES_EXTENSION]["ruleIds"] == one["rules"]
+
+
+def test_a_range_where_nothing_is_said_says_why_not() -> None:
+    birth = [["prefetch", "patient", "birthDate"]]
+    status, told = over_range(["2025-09-11", "2024-03-12", "2023-01-01"], places=birth)
+    assert status == 200
+    first, second = told["stretches"]
+    assert first["rules"]
+    assert (first["first"], first["last"]) == (0, 0)
+    assert second == {
+        "first": 1, "last": 2, "indicator": "", "rules": [], "advice": "nothing to say",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"places": [["nowhere"]]},
+        {"places": [[*LEVEL, "deeper"]]},
+        {"places": [["prefetch", "b12", "entry", 7, "resource"]]},
+        {"places": [[]]},
+        {"values": [1]},
+        {"values": list(range(1001))},
+        {"values": [None, 2]},
+        {"request": []},
+        {"more": 1},
+    ],
+)
+def test_a_range_that_cannot_be_tried_is_refused(changes: Any) -> None:
+    status, told = over_range(**{"values": [1, 2], **changes})
+    assert status == 400
+    assert told["resourceType"] == "OperationOutcome"
+
+
+def test_a_range_is_not_tried_on_a_record_too_long() -> None:
+    status, _ = over_range([1, 2], sure=[0] * 100_001)
+    assert status == 413
+
+
+def test_every_stretch_is_found_and_few_values_are_tried() -> None:
+    tried: list[int] = []
+
+    def decided(place: int) -> dict[str, Any]:
+        tried.append(place)
+        return {"at": sum(place >= edge for edge in edges)}
+
+    for edges in ([], [1], [999], [1, 2, 3], [250, 500, 501, 502], [25, 26, 974, 999]):
+        tried.clear()
+        found = list(stretches(1000, [edges[0] + 1] if edges else [], decided))
+        assert [first for first, _, _ in found] == [0, *edges]
+        assert [last for _, last, _ in found] == [*(one - 1 for one in edges), 999]
+        assert [one["at"] for _, _, one in found] == list(range(len(edges) + 1))
+        assert len(set(tried)) == len(tried) < 100
+    assert [one[:2] for one in stretches(2, (), lambda place: {"at": place})] == [(0, 0), (1, 1)]
+
+
+def test_a_narrow_stretch_is_found_where_it_is_named() -> None:
+    def decided(place: int) -> dict[str, Any]:
+        return {"in": place == 503}
+
+    assert len(list(stretches(1000, (), decided))) == 1, "what is tried is far from it"
+    found = [(first, last) for first, last, _ in stretches(1000, [503], decided)]
+    assert found == [(0, 502), (503, 503), (504, 999)]
+
+
+def test_advice_that_changes_everywhere_is_not_followed_for_ever() -> None:
+    dates = [["prefetch", "b12", "entry", 0, "resource", "effectiveDateTime"]]
+    status, told = over_range([f"{ON}T00:00:00Z", "x"] * 500, places=dates)
+    assert status == 400
+    assert "too often" in told["issue"][0]["details"]["text"]
 
 
 @pytest.mark.parametrize(

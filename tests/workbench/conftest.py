@@ -33,7 +33,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a demo that runs as a process of its own."""
     log = tmp_path_factory.mktemp("demo") / "log"
     # A slow shared machine must not decide what a FHIR server's answer is worth.
-    told = {"CDS_DATABASE_URL": "", "CDS_FHIR_DEADLINE_MS": "10000"}
+    told = {"CDS_DATABASE_URL": "", "CDS_FHIR_DEADLINE_MS": "10000", "CDS_QUEUE_MS": "10000"}
     with running("--demo", log=log, **told) as (_, port):
         yield f"http://127.0.0.1:{port}"
 

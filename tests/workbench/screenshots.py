@@ -68,6 +68,14 @@ def main() -> None:
         page.locator("[data-step=caught][aria-disabled=false]").click()
         settled(page, ".objection")
         picture(page, "caught", "#advice")
+        asked = browser.new_page(viewport={"width": 1400, "height": 1010})
+        asked.goto(f"{ADDRESS}/?story=vegan-mother-low-b12-six-months")
+        settled(asked, "article.card")
+        asked.locator(".range-fold summary").first.click()
+        asked.locator(".stretches button").first.click()
+        settled(asked, "#changes")
+        picture(asked, "what-if", ".control:has(#b12-slider)")
+        picture(asked, "words", "#changes")
         phone = browser.new_page(
             viewport={"width": 390, "height": 844}, color_scheme="dark", device_scale_factor=1.5
         )

@@ -92,6 +92,7 @@ def used(page: Page) -> None:
            for (const it of document.querySelectorAll("#cards summary")) it.click();
            for (const it of document.querySelectorAll("#orders fieldset select"))
              it.dispatchEvent(new Event("change"));
+           document.querySelector(".range-fold summary")?.click();
            for (const it of document.querySelectorAll(".jump")) it.click();
            document.getElementById("sign")?.click();"""
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from at_the_desk import cards, first_card, opened, paste
+from axe import violations
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.needs_environment("CDS_TEST_CHROMIUM")
@@ -146,6 +148,58 @@ def test_the_date_of_birth_is_that_of_the_child_in_the_request(visit: Open) -> N
     sent = json.loads(page.evaluate("lastAsked"))["prefetch"]
     assert sent["mother"] == other
     assert sent["patient"]["birthDate"] > day(400)
+
+
+def test_the_advice_over_the_range_of_a_fact_is_shown_and_gone_to(visit: Open) -> None:
+    page = opened(visit)
+    fold = page.locator(".control", has_text="Vitamin B12").locator(".range-fold")
+    fold.locator("summary").press("Enter")
+    parts = fold.locator("li")
+    expect(parts.locator("button")).to_have_text(
+        ["1 pg/mL to 99 pg/mL", "100 pg/mL to 199 pg/mL", "200 pg/mL to 299 pg/mL",
+         "300 pg/mL to 600 pg/mL"]
+    )  # fmt: skip
+    expect(parts.first).to_contain_text("Hydroxocobalamin 1000 micrograms intramuscular")
+    widths = fold.locator(".strip span").evaluate_all("all => all.map((one) => one.offsetWidth)")
+    assert widths == sorted(widths), "each as wide as its range"
+    there = parts.nth(2).locator("button")
+    there.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#b12-value")).to_have_value("200")
+    expect(first_card(page)).to_contain_text("200 pg/mL")
+    expect(parts.nth(2).locator("button")).to_be_focused()
+    expect(fold.locator(".strip i")).to_have_count(1)
+    # another fact: other advice over the same range
+    page.locator("#neurological-answer").select_option("present")
+    expect(parts.first).to_contain_text("alternate days")
+    age = page.locator(".control", has_text="Age").locator(".range-fold")
+    age.locator("summary").click()
+    expect(age.locator("li").last).to_contain_text("No card: nothing to say")
+    expect(age.locator("li button").last).to_have_text(re.compile("^24 months to "))
+
+
+def test_a_range_that_is_refused_can_be_asked_again(visit: Open) -> None:
+    page = opened(visit, forgives="status of 503")
+    page.route("**/workbench/range/*", lambda route: route.fulfill(status=503, json={}))
+    fold = page.locator(".range-fold").first
+    fold.locator("summary").click()
+    expect(fold.locator(".refused")).to_have_text("Status 503")
+    page.unroute("**/workbench/range/*")
+    fold.get_by_role("button", name="Ask again").click()
+    expect(fold.locator("li")).to_have_count(4)
+
+
+@pytest.mark.needs_environment("CDS_TEST_AXE")
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (820, "light"), (1440, "light")])
+def test_the_ranges_are_accessible(visit: Open, width: int, scheme: str) -> None:
+    page = opened(visit, width=width, color_scheme=scheme)
+    if width < 768:
+        page.locator("#what-if-fold > summary").click()
+    for fold in page.locator(".range-fold").all():
+        fold.locator("summary").click()
+        expect(fold.locator("li").first).to_be_visible()
+    assert violations(page, "#what-if") == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("value", ["0", "-3", ""])

@@ -16,7 +16,7 @@ export function controlsOf(desk, changed, reset) {
   return [
     h("p", { class: "hint" }, "Move a fact and see at once what the service says. The request that is sent changes, nothing else."),
     dateControl(desk, changed),
-    desk.setup.desk.controls.map((one) => CONTROLS[one.kind](one, desk, changed)),
+    desk.setup.desk.controls.map((one) => CONTROLS[one.kind](one, desk, changed, one.kind !== "problem" && rangeOf(one, desk, changed))),
     h("div", { class: "bar" }, h("button", { type: "button", id: "as-recorded", disabled: !touched, onclick: reset }, "As recorded")),
   ];
 }
@@ -51,9 +51,34 @@ function dateControl({ on, setup }, changed) {
   return group("Evaluated on", readout, slider, h("div", { class: "row tight" }, h("div", {}, exact), jump("today", () => changed({ on: setup.today }, true), "Evaluate as of today")));
 }
 
+const opened = new Set(); // the facts whose range is open
+let range = null; // the part that shows it, once someone wanted it
+
+function rangeOf(control, desk, changed) {
+  const key = control.key ?? control.kind;
+  const body = h("div", { class: "range" });
+  const fill = async () => {
+    try {
+      range ??= await import("./range.js");
+    } catch {
+      body.replaceChildren(h("p", { class: "refused" }, "The service cannot be reached."));
+      return;
+    }
+    range.showRange(body, control, desk, changed);
+  };
+  const fold = h("details", { class: "range-fold", open: opened.has(key) },
+    h("summary", {}, "What is advised over the range", h("span", { class: "quiet" }, ` of ${control.title}`)), body);
+  fold.addEventListener("toggle", () => {
+    opened[fold.open ? "add" : "delete"](key);
+    if (fold.open && !body.hasChildNodes()) fill();
+  });
+  if (fold.open) fill();
+  return fold;
+}
+
 // A result can be given in any of the control's units; `least`, `most` and the marks are in the first.
 // Without `exact` there is a slider alone, in the first unit.
-function resultControl(control, { loaded, findings, edits }, changed) {
+function resultControl(control, { loaded, findings, edits }, changed, range) {
   const { key, title, units, least, most, step, marks, exact } = control;
   const recorded = object(recordedOf(loaded.prefetch, control, findings)?.valueQuantity);
   const edited = edits[key];
@@ -71,7 +96,7 @@ function resultControl(control, { loaded, findings, edits }, changed) {
       readout.textContent = `${slider.value} ${unit.unit}`;
       give(slider.value, unit.unit);
     });
-    return group(title, readout, slider);
+    return group(title, readout, slider, range);
   }
   const value = h("input", { type: "number", id: `${key}-value`, min: "0", step: "any", inputmode: "decimal", value: now === null ? "" : String(now) });
   const choice = select(units.map((one) => one.unit), unit.unit, { id: `${key}-unit` });
@@ -95,10 +120,10 @@ function resultControl(control, { loaded, findings, edits }, changed) {
   const first = units[0].unit;
   const jumps = marks.map((one) => h("p", { class: "jumps" }, h("span", {}, `${one.label} ${one.value}`),
     [one.value - step, one.value].map((at) => jump(String(at), () => give(at, first, true), `Set ${title[0].toLowerCase()}${title.slice(1)} to ${at} ${first}, ${one.label} ${one.value}`))));
-  return group(title, readout, slider, ruler, h("div", { class: "row tight" }, field("Value", value), field("Unit", choice)), jumps);
+  return group(title, readout, slider, ruler, h("div", { class: "row tight" }, field("Value", value), field("Unit", choice)), jumps, range);
 }
 
-function ageControl({ title, most, marks }, { loaded, edits, on }, changed) {
+function ageControl({ title, most, marks }, { loaded, edits, on }, changed, range) {
   const birth = edits.age ?? text(patientOf(loaded.prefetch, loaded.context.patientId)?.birthDate);
   const known = isDay(birth) && birth.length >= 10;
   const readout = h("output", {}, known ? age(birth, on) : birth ? `born ${birth}` : "no date of birth");
@@ -112,7 +137,7 @@ function ageControl({ title, most, marks }, { loaded, edits, on }, changed) {
   const jumps = marks.map((one) => h("p", { class: "jumps" }, h("span", {}, one.label),
     jump("day before", () => changed({ age: add(addMonths(on, -one.value), 1) }, true), `Aged ${one.label}, day before`),
     jump("on the day", () => changed({ age: addMonths(on, -one.value) }, true), `Aged ${one.label}, on the day`)));
-  return group(title, readout, slider, jumps);
+  return group(title, readout, slider, jumps, range);
 }
 
 function problemControl({ key, title, coding }, { edits, findings }, changed) {
