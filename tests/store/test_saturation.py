@@ -36,7 +36,7 @@ def test_nothing_is_lost_while_more_call_than_one_core_can_answer(tmp_path: Path
         assert (status, said["stored"]) == (200, 1)
         return [*cards, service.consult(str(uuid4()))[0]["uuid"]]
 
-    with serving(url) as service:
+    with serving(url, CDS_QUEUE_MS="10000") as service:  # however slow the machine is
         on_one_core(service)
         with ThreadPoolExecutor(CALLERS) as callers:
             shown = list(callers.map(call_on, [service] * CALLERS))
