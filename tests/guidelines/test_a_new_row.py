@@ -109,6 +109,11 @@ def test_it_is_in_the_account_with_what_was_seen(told: dict[str, Any]) -> None:
     (table,) = [one for one in told["tables"] if one["name"] == "status"]
     assert [row["rule"] for row in table["rows"]][:3] == ["STAT-01", RULE, BEFORE]
     row, after = table["rows"][1:3]
+    seen = row.pop("seen")
+    assert [(one["fact"], one["value"]) for one in seen] == [
+        ("days since the sample", "3"), ("level", "deficient"),
+        ("treated since that result", "no"),
+    ]  # fmt: skip
     assert row == {
         "rule": RULE,
         "state": "fired",

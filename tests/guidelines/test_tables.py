@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.engine import Limit
-from cds_service.guidelines.explain import in_words
+from cds_service.guidelines.explain import comparisons, in_words
 from cds_service.guidelines.tables import (
     Condition,
     Reasoning,
@@ -166,7 +166,8 @@ def test_the_first_row_that_holds_answers() -> None:
 def test_each_row_says_what_became_of_it_and_why() -> None:
     match = first_match(example(), Child(level=Decimal("250.0"), sign=True))
     told = [
-        (row.rule, state, in_words(seen, WORDS, language())) for row, state, seen in match.rows()
+        (row.rule, state, in_words(comparisons(seen, WORDS, language()), language()))
+        for row, state, seen in match.rows()
     ]
     assert told == [
         ("EX-01", "no", "level: 250 (not below 200 pg/mL)"),
