@@ -123,7 +123,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "fhir.code_map": ("clinical errors fhir.elements fhir.wire", "msgspec"),
     "fhir.gather": ("clinical errors fhir.editions fhir.server", "msgspec"),
     "fhir.server": ("clinical errors trust.addresses trust.outward", ""),
-    "fhir.bulk": ("errors fhir.gather trust.addresses trust.outward", "msgspec"),
+    "fhir.bulk": (
+        "errors fhir.elements fhir.gather fhir.wire fhir trust.addresses trust.outward",
+        "msgspec",
+    ),
     "fhir.transactions": ("fhir.gather fhir.server", "msgspec"),
     "fhir.bundles": (
         "clinical errors fhir.editions fhir.gather fhir.wire fhir.elements",

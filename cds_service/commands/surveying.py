@@ -42,6 +42,9 @@ def cohort() -> None:
 @click.option(
     "--fhir", default="", metavar="URL", help="A Bulk Data server whose exports SOURCE is to keep."
 )
+@click.option(
+    "--group", default="", metavar="ID", help="Of that server only this Group's members of the day."
+)
 @click.option("--as-of", type=click.DateTime(["%Y-%m-%d"]), help="Evaluate on this date.")
 @click.option("--guideline", default="", metavar="ID", help="Instead of the first one.")
 @click.option("--language", default="", metavar="TAG", help="Instead of CDS_LANGUAGE.")
@@ -69,6 +72,7 @@ def run(
     source: str,
     out: Path,
     fhir: str,
+    group: str,
     as_of: datetime | None,
     guideline: str,
     language: str,
@@ -106,10 +110,10 @@ def run(
         )
     if resume and engine == "spark":
         raise click.UsageError("--resume: a run on Spark is begun again.")
+    if group and not fhir:
+        raise click.UsageError("--group: a server is asked for it, by --fhir.")
     outcome.installed()
     os.umask(0o077)
-    if fhir:
-        exported = (*exported, *_fetched(settings, fhir, Path(source)))
     job = _job(settings, source, out, as_of.date() if as_of else None, today)
     job = structs.replace(
         job,
@@ -120,6 +124,8 @@ def run(
         workers=workers or len(os.sched_getaffinity(0)),
         memory=memory,
     )
+    if fhir:
+        job = _fetched(settings, fhir, group, job)
     service = running.service_of(job)
     with _bar() as tell:
         if engine == "spark":
@@ -183,26 +189,38 @@ def compare(before: Path, after: Path, guideline: str, small_cells: bool, as_jso
         click.echo(f"{was} -> {now}: {shown(one.children)}")
 
 
-def _fetched(settings: Settings, url: str, folder: Path) -> tuple[str, ...]:
-    """Brings the folder up to date with a server; the types that it was asked for."""
+def _fetched(settings: Settings, url: str, group: str, job: Job) -> Job:
+    """Brings the source up to date with a server; the job with what it was asked for."""
+    from msgspec import structs
+
     from cds_service.fhir.bulk import TYPES, BulkServer
 
     def wait(seconds: float) -> None:
         click.echo(f"The server is at work; it is asked again in {seconds:.0f} s.", err=True)
         time.sleep(seconds)
 
+    server = BulkServer(url, _signer(settings), wait)
     try:
-        state = BulkServer(url, _signer(settings), wait).export(folder)
+        state = server.export(Path(job.source), group=group)
     except KeyboardInterrupt:
         raise click.ClickException(
             "Broken off. The server goes on; the same command asks for its job again."
         ) from None
-    last = state.exports[-1].manifest
-    for one in last.error if last else ():
-        click.echo(f"The server reports errors of its export, in a file: {one.url}", err=True)
-    for one in last.deleted if last else ():
-        click.echo(f"Deletions are not applied: {one.url}", err=True)
-    return TYPES
+    for last in [one.manifest for one in state.exports[-2 if group else -1 :]]:
+        for one in last.error if last else ():
+            click.echo(f"The server reports errors of its export, in a file: {one.url}", err=True)
+        for one in last.deleted if last else ():
+            click.echo(f"Deletions are not applied: {one.url}", err=True)
+    job = structs.replace(job, exported=job.exported | {*TYPES})
+    if not group:
+        return job
+    members = server.members(group, job.on)
+    click.echo(
+        f"{len(members.children):,} members of the group on {job.on}; {members.left:,} inactive, or"
+        f" of another time; {members.unnamed:,} not named as patients.",
+        err=True,
+    )
+    return structs.replace(job, children=members.children)
 
 
 def _signer(settings: Settings) -> Callable[[str], str] | None:
@@ -298,6 +316,8 @@ def _told(done: Done, out: Path) -> Iterator[str]:
         )
     for one in source.troubles[:5]:
         yield f"  {one.file}{f', line {one.line}' if one.line else ''}: {one.what}"
+    if done.job.children and (absent := len(done.job.children) - figures.children):
+        yield f"{absent:,} members of the group have no resource in the export."
     if done.aside:
         yield f"{len(done.aside):,} files hold no FHIR resources and were left aside."
     if figures.same_version:

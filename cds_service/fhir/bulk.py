@@ -5,6 +5,10 @@ in the folder, and asked again after a restart. Files are fetched one by one, an
 there are not fetched twice. Every file is held against what the server said of it: its first byte,
 the type of each line, its end, its count. A server may name a file NDJSON and send something else.
 
+A group is exported whole every time: of a child who joined it since, what changed would not be
+all. Its export brings members who are inactive or have left, and some types are refused for it
+and are asked for by a job of their own.
+
 An export after another asks for what changed since the transaction time of the one before. Which
 version counts is decided by those who read the folder. What was deleted never arrives.
 """
@@ -15,6 +19,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -23,6 +28,8 @@ import msgspec
 from msgspec import Struct
 
 from cds_service.errors import StartupError
+from cds_service.fhir import wire
+from cds_service.fhir.elements import last_two_segments
 from cds_service.fhir.gather import UNDECODABLE
 from cds_service.trust.addresses import BaseAddress, Refused, normal_base_address
 from cds_service.trust.outward import Got, NoAnswer, delete, download, get, post
@@ -34,6 +41,8 @@ TYPES = (
     *("MedicationStatement", "Medication", "Procedure", "AllergyIntolerance", "ServiceRequest"),
     *("FamilyMemberHistory", "Task"),
 )
+#: Of these no type is in a patient's compartment, and servers refuse them for a group.
+_OF_NO_PATIENT = ("Medication", "Task")
 STATE = ".export.json"
 #: How long one request may take, a file, and a job; how long is waited where a server does not say.
 _REQUEST_S, _FILE_S, _JOB_S, _USUAL_S = 60.0, 6 * 3600.0, 24 * 3600.0, 10.0
@@ -71,6 +80,7 @@ class Export(Struct, frozen=True):
     """One job: where to ask for it, what it asks for, and what came of it so far."""
 
     folder: str
+    path: str = "$export"
     since: str = ""
     job: str = ""
     manifest: Manifest | None = None
@@ -81,7 +91,33 @@ class State(Struct, frozen=True):
     """What a folder holds of a server."""
 
     base: str
+    group: str = ""
     exports: tuple[Export, ...] = ()
+
+
+class Members(Struct, frozen=True):
+    """Of a group the children on a date; how many are inactive, or members of another time; and
+    how many are not named by a reference to a Patient."""
+
+    children: frozenset[str]
+    left: int
+    unnamed: int
+
+
+class _Member(Struct):
+    entity: wire.Reference
+    inactive: bool = False
+    period: wire.Period | None = None
+
+    def is_one_on(self, on: date) -> bool:
+        """A day, a month or a year in which it began or ended counts whole."""
+        period, day = self.period or wire.Period(), on.isoformat()
+        start, end = (period.start or "")[:10], (period.end or "")[:10]
+        return not self.inactive and start <= day and (not end or end >= day[: len(end)])
+
+
+class _Group(Struct):
+    member: tuple[_Member, ...] = ()
 
 
 class _Smart(Struct):
@@ -114,48 +150,92 @@ class BulkServer:
         self._sign, self._wait = sign, wait
         self._token, self._until = "", 0.0
 
-    def export(self, folder: Path, types: Sequence[str] = TYPES) -> State:
+    def export(self, folder: Path, types: Sequence[str] = TYPES, group: str = "") -> State:
         """Brings ``folder`` up to date: goes on with what was begun, or begins a new export."""
-        state = self._state(folder)
+        state = self._state(folder, group)
+        of_group = f"Group/{group}/$export"
+        apart = [one for one in types if one in _OF_NO_PATIENT]
+        asked = {of_group: [one for one in types if one not in apart], "$export": apart}
+        jobs = asked if group else {"$export": types}
+        for path in self._left(state, [*jobs]):
+            state = self._brought(folder, state, path, jobs[path])
+        if group:  # whole, so that what came before has no use
+            for one in state.exports[: -len(jobs)]:
+                shutil.rmtree(folder / one.folder, ignore_errors=True)
+            state = _kept(folder, State(state.base, group, state.exports[-len(jobs) :]))
+        return state
+
+    def members(self, group: str, on: date) -> Members:
+        """Who is in a group on a date."""
+        url = f"{self._base.url}/Group/{group}"
+        headers = {"Accept": "application/fhir+json", **self._authorization(url)}
+        got = self._asked("the group", lambda: get(url, headers, _ends(_REQUEST_S), _MOST_ANSWER))
+        if got.status != 200:
+            raise BulkError(f"The group {group} came with status {got.status}.")
+        try:
+            found = msgspec.json.decode(got.body, type=_Group).member
+        except UNDECODABLE:
+            raise BulkError(f"The group {group} cannot be read.") from None
+        now = [one for one in found if one.is_one_on(on)]
+        named = [last_two_segments(one.entity.reference or "") for one in now]
+        children = frozenset(identity for kind, identity in named if kind == "Patient")
+        if not children:
+            raise BulkError(f"The group {group} has no members on {on}.")
+        unnamed = sum(kind != "Patient" for kind, _ in named)
+        return Members(children, len(found) - len(now), unnamed)
+
+    @staticmethod
+    def _left(state: State, paths: Sequence[str]) -> Sequence[str]:
+        """The jobs to do: what is left of a round that was begun, or a round from its start."""
+        last = state.exports[-1] if state.exports else None
+        if last is None:
+            return paths
+        return paths[paths.index(last.path) + last.done :] or paths
+
+    def _brought(self, folder: Path, state: State, path: str, types: Sequence[str]) -> State:
+        """The state with one more export, from wherever it was."""
         last = state.exports[-1] if state.exports else None
         if last is None or last.done:
-            since = last.manifest.transaction_time if last and last.manifest else ""
-            number = len(state.exports) + 1
-            last = Export(f"export-{number:04}", since, self._begin(types, since))
-            state = _kept(folder, State(state.base, (*state.exports, last)))
+            before_it = None if state.group or last is None else last.manifest
+            since = before_it.transaction_time if before_it else ""
+            number = int(last.folder.rpartition("-")[2]) + 1 if last else 1
+            last = Export(f"export-{number:04}", path, since, self._begin(path, types, since))
+            state = _kept(folder, State(state.base, state.group, (*state.exports, last)))
         before = state.exports[:-1]
         try:
             manifest = last.manifest or self._finished(last.job)
             last = msgspec.structs.replace(last, manifest=manifest)
-            _kept(folder, State(state.base, (*before, last)))
+            _kept(folder, State(state.base, state.group, (*before, last)))
             self._fetch(folder / last.folder, manifest)
         except _Gone:
             shutil.rmtree(folder / last.folder, ignore_errors=True)
-            _kept(folder, State(state.base, before))
+            _kept(folder, State(state.base, state.group, before))
             raise BulkError(
                 "The job failed, or the server knows it no more: the same command again begins a"
                 " new one."
             ) from None
         self._forget(last.job)
         last = msgspec.structs.replace(last, done=True)
-        return _kept(folder, State(state.base, (*before, last)))
+        return _kept(folder, State(state.base, state.group, (*before, last)))
 
-    def _state(self, folder: Path) -> State:
+    def _state(self, folder: Path, group: str) -> State:
         path = folder / STATE
         if path.exists():
             state = msgspec.json.decode(path.read_bytes(), type=State)
             if state.base != self._base.url:
                 raise BulkError(f"{folder} holds exports of {state.base}: give a folder for each.")
+            if state.group != group:
+                raise BulkError(f"{folder} holds exports of another group, or of all patients.")
             return state
         if folder.exists() and any(folder.iterdir()):
             raise BulkError(f"{folder} is not empty, and holds no exports of this server.")
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return State(self._base.url)
+        return State(self._base.url, group)
 
-    def _begin(self, types: Sequence[str], since: str) -> str:
+    def _begin(self, path: str, types: Sequence[str], since: str) -> str:
         """Where the job that was begun is asked for."""
         asked = {"_type": ",".join(types), **({"_since": since} if since else {})}
-        url = f"{self._base.url}/$export?{urlencode(asked, safe=',:')}"
+        url = f"{self._base.url}/{path}?{urlencode(asked, safe=',:')}"
         accepts = {"Accept": "application/fhir+json", "Prefer": "respond-async"}
         got = self._asked("the export", lambda: get(
             url, {**accepts, **self._authorization(url)}, _ends(_REQUEST_S), _MOST_ANSWER

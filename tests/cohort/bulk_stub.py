@@ -24,7 +24,7 @@ class Seen(NamedTuple):
 class BulkStub(Loopback):
     """``files`` are the contents of its files by type. A job is done when it was asked for
     ``waits`` times; ``statuses`` are answers that come first, in this order. With a ``client_key``
-    only who has a token of it is answered."""
+    only who has a token of it is answered. Its group ``clinic`` has ``members``."""
 
     def __init__(
         self,
@@ -36,12 +36,15 @@ class BulkStub(Loopback):
         counts: bool = True,
         file_host: str = "",
         job_host: str = "",
+        members: Sequence[Json] = (),
     ) -> None:
         self.files, self.waits, self.statuses = [*files], waits, [*statuses]
         self.client_key, self.counts = client_key, counts
         self.file_host, self.job_host = file_host, job_host
+        self.members = members
         self.seen: list[Seen] = []
         self.jobs = 0
+        self.late_jobs: set[int] = set()
         self.tokens: list[str] = []
         self.broken_files: list[int] = []
 
@@ -91,6 +94,10 @@ class BulkStub(Loopback):
             return 404, b"", {}
         if seen.path.startswith("/job/"):
             return self._job()
+        if seen.path == "/fhir/Group/clinic":
+            return 200, json.dumps({"resourceType": "Group", "member": self.members}).encode(), {}
+        if not seen.path.startswith("/file/"):
+            return 404, b"{}", {}
         return self._file(int(seen.path.rpartition("/")[2]))
 
     def _token(self, form: Mapping[str, Sequence[str]]) -> tuple[int, bytes, Json]:
@@ -113,8 +120,8 @@ class BulkStub(Loopback):
     def _job(self) -> tuple[int, bytes, Json]:
         if self.statuses:
             return self.statuses.pop(0), b"", {"Retry-After": "120"}
-        if self.waits:
-            self.waits -= 1
+        if self.waits or self.jobs in self.late_jobs:
+            self.waits = max(self.waits - 1, 0)
             return 202, b"", {"Retry-After": "120", "X-Progress": "some"}
         output = [
             {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bulk_stub import BulkStub
-from clinics import answers, ran, written
+from clinics import ON, answers, ran, written
 from test_running import finished, needs_duckdb
 from test_sources import lines, summaries
 
@@ -204,6 +204,100 @@ def test_a_folder_is_of_one_server_alone(tmp_path: Path) -> None:
         BulkServer("ftp://example.org")
     with pytest.raises(BulkError, match="not https"):
         BulkServer("http://fhir.example.org/r4", lambda _: "")
+
+
+# --- a group -------------------------------------------------------------------------------------
+
+
+def test_a_group_is_exported_whole_and_what_it_may_not_hold_by_a_job_of_its_own(
+    tmp_path: Path,
+) -> None:
+    """Gone on with where it was broken off: what was exported is not asked for again."""
+
+    class Off(Exception):
+        pass
+
+    def broken_off(_: float) -> None:
+        raise Off
+
+    with BulkStub(FILES, waits=0) as stub:
+        server = BulkServer(stub.url, wait=Patience())
+        server.export(tmp_path, group="clinic")
+        server.export(tmp_path, group="clinic")
+        asked = [(one.path, one.query) for one in stub.seen if one.path.endswith("$export")]
+        usual = ",".join(one for one in TYPES if one not in ("Medication", "Task"))
+        assert asked == 2 * [
+            ("/fhir/Group/clinic/$export", {"_type": usual}),
+            ("/fhir/$export", {"_type": "Medication,Task"}),
+        ]
+        assert {one.partition("/")[0] for one in files(tmp_path)} == {"export-0003", "export-0004"}
+
+        stub.late_jobs = {6}
+        with pytest.raises(Off):
+            BulkServer(stub.url, wait=broken_off).export(tmp_path, group="clinic")
+        stub.late_jobs = set()
+        server.export(tmp_path, group="clinic")
+        assert stub.jobs == 6
+        with pytest.raises(BulkError, match="another group, or of all"):
+            server.export(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("told", "is_one"),
+    [
+        ({}, True),
+        ({"inactive": False}, True),
+        ({"inactive": True}, False),
+        ({"period": {"end": "2026-05-31"}}, False),
+        ({"period": {"end": "2026-06-01"}}, True),
+        ({"period": {"end": "2026-06-02T08:00:00Z"}}, True),
+        ({"period": {"end": "2026-05"}}, False),
+        ({"period": {"end": "2026"}}, True),
+        ({"period": {"start": "2026-06-01"}}, True),
+        ({"period": {"start": "2026-06-02"}}, False),
+        ({"period": {"start": "2026-07"}}, False),
+        ({"period": {"start": "2025-01-01", "end": "2025-12-31"}}, False),
+    ],
+)
+def test_a_member_counts_while_it_is_one(told: dict[str, object], is_one: bool) -> None:
+    always = {"entity": {"reference": "https://fhir.example.org/r4/Patient/always"}}
+    of_a_group = {"entity": {"reference": "Group/other"}}
+    one = {"entity": {"reference": "Patient/one"}, **told}
+    with BulkStub(FILES, members=[always, one, of_a_group]) as stub:
+        found = BulkServer(stub.url).members("clinic", ON)
+    assert found.children == ({"always", "one"} if is_one else {"always"})
+    assert (found.left, found.unnamed) == (0 if is_one else 1, 1)
+
+
+def test_a_group_without_members_on_the_day_is_refused() -> None:
+    left = {"entity": {"reference": "Patient/one"}, "inactive": True}
+    with BulkStub(FILES, members=[left]) as stub:
+        with pytest.raises(BulkError, match="has no members on 2026-06-01"):
+            BulkServer(stub.url).members("clinic", ON)
+        with pytest.raises(BulkError, match=r"The group other came with status"):
+            BulkServer(stub.url).members("other", ON)
+
+
+@needs_duckdb
+def test_of_a_group_only_members_of_the_day_have_a_row_and_others_are_counted(
+    tmp_path: Path,
+) -> None:
+    members = [
+        {"entity": {"reference": "Patient/one"}},
+        {"entity": {"reference": "Patient/two"}, "inactive": True},
+        {"entity": {"reference": "Patient/without-a-record"}},
+    ]
+    with BulkStub(FILES, waits=0, members=members) as stub:
+        code, told, said = finished(
+            tmp_path / "kept", "--fhir", stub.url, "--group", "clinic", "--out", tmp_path / "out",
+            "--as-of", "2026-06-01", "--plain-ids",
+        )  # fmt: skip
+    assert code == 0, said
+    assert told.startswith("1 patients")
+    assert "1 members of the group have no resource in the export" in told
+    assert "2 members of the group on 2026-06-01; 1 inactive" in said
+    figures = json.loads((tmp_path / "out" / "figures.json").read_bytes())
+    assert figures["ofNobody"]["Patient: its child is not of the group"] == 2
 
 
 @pytest.mark.parametrize(

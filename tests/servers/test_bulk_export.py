@@ -27,7 +27,7 @@ class Off(Exception):
 
 
 class Waits:
-    """Asks again after a second, where HAPI says two minutes: its jobs go on once a second here,
+    """Asks again after a second, where HAPI says two minutes: its jobs go a step on each time here,
     once a minute elsewhere."""
 
     def __init__(self, off: bool = False) -> None:
@@ -100,6 +100,45 @@ def test_a_clinic_exported_from_hapi_is_answered_as_read_from_it(hapi: str, tmp_
     assert new.patient_id in "".join(came)
     assert stories[1].patient_id not in "".join(came), "what did not change came again"
     assert compared(hapi, folder, tmp_path / "second", [*stories, new]) == []
+
+
+def test_of_a_group_in_hapi_who_left_it_and_who_was_not_in_it_has_no_row(
+    hapi: str, tmp_path: Path
+) -> None:
+    """HAPI exports every member, whether inactive or of another time."""
+    stories = [renamed(DEFICIENT, "group") for _ in range(4)]
+    for story in stories:
+        put(hapi, story.resources)
+    now, inactive, ended, _ = [
+        {"entity": {"reference": f"Patient/{one.patient_id}"}} for one in stories
+    ]
+    inactive["inactive"] = True
+    ended["period"] = {"start": "2025-01-01", "end": "2026-05-31"}
+    name = f"{stories[0].patient_id}-group"
+    members = [now, inactive, ended]
+    put(
+        hapi,
+        [
+            {
+                "resourceType": "Group",
+                "id": name,
+                "type": "person",
+                "actual": True,
+                "member": members,
+            }
+        ],
+    )
+    server, folder = BulkServer(hapi, wait=Waits()), tmp_path / "kept"
+    state = server.export(folder, group=name)
+    assert [one.path for one in state.exports] == [f"Group/{name}/$export", "$export"]
+    came = "".join(one.read_text("utf-8") for one in (folder / "export-0001").iterdir())
+    there = [one.patient_id in came for one in stories]
+    assert there == [True, True, True, False], "which members HAPI exports"
+    found = server.members(name, ON)
+    assert (found.children, found.left) == ({stories[0].patient_id}, 2)
+    done = ran(folder, tmp_path / "out", exported=frozenset(TYPES), children=found.children)
+    assert list(answers(done)) == [stories[0].patient_id]
+    assert done.source.nobody["Patient: its child is not of the group"] == 2
 
 
 def compared(hapi: str, folder: Path, out: Path, stories: list[Story]) -> list[str]:

@@ -374,7 +374,7 @@ class _Sorts(Struct, frozen=True):
                 at, start, number, len(made), _pack(joint),
             ))  # fmt: skip
 
-        reader = Reader(file, kinds_of(self.job), keep, join)
+        reader = Reader(file, kinds_of(self.job), keep, join, self.job.children)
         head = bytearray()
         for number, line in enumerate(lines, 1):
             if not start and len(head) < HEAD:

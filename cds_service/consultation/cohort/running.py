@@ -62,7 +62,8 @@ class CohortError(StartupError):
 
 class Job(Struct, frozen=True):
     """What is to be done, as every worker gets it. ``exported`` are types of resource that the
-    source would hold if there were any; ``workers`` share ``memory`` megabytes."""
+    source would hold if there were any; ``children`` those of a group, who alone count; ``workers``
+    share ``memory`` megabytes."""
 
     source: str
     out: str
@@ -77,6 +78,7 @@ class Job(Struct, frozen=True):
     key: bytes = b""
     plain: bool = False
     exported: frozenset[str] = frozenset()
+    children: frozenset[str] | None = None
     workers: int = 1
     memory: int = 2_048
 
@@ -99,6 +101,7 @@ class Job(Struct, frozen=True):
         for name in ("overrides", "code_map"):
             told[name] = Path(told[name]).read_text("utf-8") if told[name] else ""
         told["exported"] = sorted(self.exported)
+        told["children"] = None if self.children is None else sorted(self.children)
         return sha256(msgspec.json.encode(told, order="sorted")).hexdigest()
 
 
@@ -210,7 +213,7 @@ def judge_of(job: Job, exported: Iterable[str] | None) -> Judge:
 def _split(number: int) -> int:
     bench = _bench[0]
     job, piece = bench.job, bench.plan.pieces[number]
-    splitter = Splitter(bench.parts, kinds_of(job), bench.plan.room, job.folder)
+    splitter = Splitter(bench.parts, kinds_of(job), bench.plan.room, job.folder, job.children)
     split = splitter.split(Path(job.source), piece, f"piece-{number:05}")
     _write(job.folder / _name("split", number), split)
     return piece.end - piece.start

@@ -227,13 +227,22 @@ class Splitter:
     """Sorts the resources of one piece into files of a folder. What no need of ``kinds`` asks for
     is counted and left out; at most ``room`` bytes are held before they are written."""
 
-    def __init__(self, parts: Parts, kinds: frozenset[str], room: int, folder: Path) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        kinds: frozenset[str],
+        room: int,
+        folder: Path,
+        children: frozenset[str] | None = None,
+    ) -> None:
         self._parts, self._kinds, self._room, self._folder = parts, kinds, room, folder
+        self._children = children
 
     def split(self, source: Path, piece: Piece, name: str) -> Split:
         self._segments: list[list[bytes]] = [[] for _ in range(2 * self._parts.count)]
         self._held, self._name, self._files = 0, name, list[Segments]()
-        reader, told = Reader(piece.file, self._kinds, self._kept, self._joint), list[Trouble]()
+        reader = Reader(piece.file, self._kinds, self._kept, self._joint, self._children)
+        told = list[Trouble]()
         for line in lines_of(source, piece, told):
             reader.read(line)
         self._write()
@@ -267,7 +276,8 @@ class Splitter:
 
 class Reader:
     """Hands on whose each resource of a file's lines is, and counts what is none's: to ``keep``
-    what is a child's, to ``join`` what only points to something else."""
+    what is a child's, to ``join`` what only points to something else. Of ``children``
+    alone, where they are given."""
 
     def __init__(
         self,
@@ -275,7 +285,9 @@ class Reader:
         kinds: frozenset[str],
         keep: Callable[[Kept], None],
         join: Callable[[Joint], None],
+        children: frozenset[str] | None = None,
     ) -> None:
+        self._children = children
         self._file, self._kinds, self._keep, self._join = file, kinds, keep, join
         self._types, self._beside, self._nobody = Counter[str](), Counter[str](), Counter[str]()
         self._troubles, self._count = list[Trouble](), 0
@@ -387,6 +399,9 @@ class Reader:
             self._of_child(msgspec.structs.replace(kept, child=owner.child), sent)
 
     def _of_child(self, kept: Kept, sent: _Sent) -> None:
+        if self._children is not None and kept.child not in self._children:
+            self._nobody[f"{kept.kind}: its child is not of the group"] += 1
+            return
         self._keep(kept)
         if kept.kind == "Patient":
             for pair in identifiers_in(sent.identifier):

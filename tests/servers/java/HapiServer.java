@@ -22,8 +22,13 @@ import ca.uhn.fhir.rest.server.interceptor.CorsInterceptor;
 import ca.uhn.fhir.rest.server.provider.ResourceProviderFactory;
 import ca.uhn.fhir.rest.server.util.ISearchParamRegistry;
 import jakarta.persistence.EntityManagerFactory;
+import jakarta.servlet.DispatcherType;
+import jakarta.servlet.Filter;
+import jakarta.servlet.http.HttpServletRequest;
+import java.util.EnumSet;
 import java.util.Properties;
 import javax.sql.DataSource;
+import org.eclipse.jetty.ee10.servlet.FilterHolder;
 import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.ee10.servlet.ServletHolder;
 import org.eclipse.jetty.server.Server;
@@ -132,13 +137,18 @@ public class HapiServer {
     jetty.addConnector(connector);
     ServletContextHandler paths = new ServletContextHandler("/");
     paths.addServlet(new ServletHolder(fhir), "/fhir/*");
+    // A job goes a step on whenever somebody asks how far it is: elsewhere, once a minute.
+    IJobMaintenanceService jobs = spring.getBean(IJobMaintenanceService.class);
+    Filter steps =
+        (request, response, chain) -> {
+          if (((HttpServletRequest) request).getRequestURI().contains("export-poll-status")) {
+            jobs.runMaintenancePass();
+          }
+          chain.doFilter(request, response);
+        };
+    paths.addFilter(new FilterHolder(steps), "/fhir/*", EnumSet.of(DispatcherType.REQUEST));
     jetty.setHandler(paths);
     jetty.start();
-    IJobMaintenanceService jobs = spring.getBean(IJobMaintenanceService.class);
-    // A job goes a step on at each of these, which a server has once a minute.
-    while (true) {
-      Thread.sleep(1000);
-      jobs.runMaintenancePass();
-    }
+    jetty.join();
   }
 }
