@@ -775,7 +775,9 @@ def _add_cards(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
         by_name[card["consultation"]]["cards"].append(card)
     offered = sa.select(suggestions).where(suggestions.c.consultation.in_(by_name))
     for one in _listed(connection, offered.order_by(suggestions.c.position)):
-        of_cards[one["consultation"], one["card"]]["suggestions"].append(one)
+        place = one["consultation"], one["card"]
+        if place in of_cards:  # else someone removed the card: `audit verify` names the row
+            of_cards[place]["suggestions"].append(one)
 
 
 def _add_parts_back(connection: Connection, items: Iterable[dict[str, Any]]) -> None:

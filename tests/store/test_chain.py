@@ -134,6 +134,16 @@ def test_what_was_altered_is_named(
     assert named in first
 
 
+def test_what_is_left_of_a_removed_card_is_still_shown(
+    url: str, database: Database, ledger: Ledger
+) -> None:
+    name, _ = live(ledger)
+    alter(database, "DELETE FROM cards WHERE position = 0")
+    done = CliRunner().invoke(main, ["audit", "show", name], env={"CDS_DATABASE_URL": url})
+    assert done.exit_code == 0, done.output
+    assert f"call {name}" in run(url).output
+
+
 def test_of_several_chains_the_fault_of_the_one_that_began_first_is_named_first(
     url: str, database: Database
 ) -> None:
