@@ -25,8 +25,10 @@ from builders import (
 from cds_service.clinical import DraftDosage, Record, dose_unit
 from cds_service.fhir import loose
 from cds_service.fhir.dosages import read_dosages
+from cds_service.guidelines.b12_under_two.data import Doubts
 from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
 from cds_service.guidelines.b12_under_two.products import recognise
+from cds_service.language import say
 
 Json = dict[str, Any]
 UCUM = "http://unitsofmeasure.org"
@@ -239,6 +241,27 @@ def test_a_structure_beside_words_that_state_far_more_shows_both() -> None:
     assert seen.shows("ORD-09")
     assert seen.says("1000 mg daily")
     assert not seen.says("times the usual")
+
+
+COUNTING_OTHERWISE = (
+    "一次1片，一日3次", "1日3回 1回1錠", "1일 3회", "4 times a day", "3 maal per dag", "1-1-1-0",
+    "3 раза в сутки", "cada 8 horas", "วันละ 3 ครั้ง",
+)  # fmt: skip
+
+
+def test_words_that_count_otherwise_are_shown_beside_the_structure() -> None:
+    for words in COUNTING_OTHERWISE:
+        assert said(a_line(1000, text=words, **daily())).says(f'its words "{words}"'), words
+    thrice = a_line(300, text="1日3回", **daily(frequency=3))
+    assert not said(thrice).says("its words")
+
+
+def test_a_dose_that_stands_only_in_the_words_of_the_whole_order_is_in_words_only() -> None:
+    drug = recognise((), "cyanocobalamin 1 mg/mL drops", G)
+    for words, doubt in (("1-1-1", Doubts.dose_in_words), ("after meals", Doubts.no_dose)):
+        order = understand((), drug, None, G, notes=(words,))
+        assert order.problems == (say(doubt),)
+        assert not order.contradicts
 
 
 # --- orders in force ------------------------------------------------------------------------------

@@ -274,3 +274,47 @@ def test_a_text_is_read_by_its_longest_phrases() -> None:
     for text, (times, days) in stated.items():
         assert stated_in(text, G).rhythms == (Rhythm(Decimal(times), Decimal(days)),), text
     assert stated_in("x" * 5000, G).rhythms == ()
+
+
+#: As public prescriptions and dosage texts of many countries count doses.
+COUNTED = {
+    (2, 1): (
+        "1日2回", "每日2次", "0,5-0-0,5-0", "1-0-1-0 Stück", "½-0-½", "2x per dag", "q12h",
+        "cada 12 horas", "matin et soir", "morgens und abends", "مرتين يوميا", "1-0-1",
+    ),
+    (3, 1): (
+        "1日3回", "内服・経口・１日３回朝昼夕食後", "一次1片，一日3次", "每日三次", "1일 3회 1정씩",
+        "하루 세 번", "3 раза в день", "3 раза в сутки", "3 рази на день", "3 пъти дневно",
+        "ครั้งละ 1 เม็ด วันละ 3 ครั้ง", "3 maal per dag", "3 x daags", "3x/j", "matin, midi et soir",
+        "toutes les 8 heures", "cada 8 horas", "alle 8 Stunden", "ogni 8 ore", "elke 8 uur",
+        "co 8 godzin", "каждые 8 часов", "每8小时", "8時間毎", "every 8 hours", "q8h",
+        "8-stündlich", "1-1-1", "3x dziennie", "3 razy dziennie", "3x denně", "naponta 3x",
+        "günde 3 kez", "3 gange dagligt", "3 ganger daglig", "3 gånger dagligen",
+        "kolme kertaa päivässä",
+        "3 volte al giorno", "3 vezes ao dia", "ngày 3 lần", "3 lần/ngày", "3 x sehari",
+        "3 مرات يومياً", "3 φορές την ημέρα", "दिन में 3 बार", "3 פעמים ביום", "3 doses a day",
+    ),
+    (4, 1): ("4 times a day", "four times daily", "4 x tgl.", "viermal täglich", "qid", "q6h",
+             "1-1-1-1", "一日四次"),
+    (5, 1): ("5 times a day", "5x täglich", "1日5回"),
+    (1, 1): ("1日1回", "1x täglich", "every 24 hours", "0-0-1", "ngày 1 lần"),
+    (3, 7): ("週3回", "週に3回", "주 3회", "3 раза в неделю", "7 d 3 x week", "3 gange om ugen"),
+}  # fmt: skip
+UNCOUNTED = (
+    "2週1回", "2週間に1回", "2日1回", "4 x 500 mg", "500 mcg x 3 d", "within 8 hours", "0-0-0",
+    "2021-1-1-1", "on 1-2-26", "1日量3錠", "not 3 times a day", "level 3 times a week",
+    "every 0 hours", "for 8 hours", "1 mL x 7 days", "B12 1-2 mg",
+)  # fmt: skip
+
+
+def test_a_number_of_times_a_day_is_read_in_the_words_of_many_languages() -> None:
+    wrong = [
+        (text, read)
+        for (times, days), texts in COUNTED.items()
+        for text in texts
+        if not (read := stated_in(text, G).rhythms)
+        or not all(one.is_near(Decimal(times), Decimal(days)) for one in read)
+    ]
+    wrong += [(text, read) for text in UNCOUNTED if (read := stated_in(text, G).rhythms)]
+    assert not wrong
+    assert not stated_in("for 8 hours", G).days

@@ -965,6 +965,20 @@ class RhythmNames(Struct, frozen=True, forbid_unknown_fields=True):
     words: tuple[str, ...]
 
 
+class CountedNames(Struct, frozen=True, forbid_unknown_fields=True):
+    """How people count doses: ``times`` next to a number, with a day or a week after it ("3 times
+    a day") or before it ("1日3回"); ``hours`` after "every" and a number, ``hourly`` after the
+    number alone."""
+
+    times: tuple[str, ...]
+    day_before: tuple[str, ...]
+    day_after: tuple[str, ...]
+    week_before: tuple[str, ...]
+    week_after: tuple[str, ...]
+    hours: tuple[str, ...]
+    hourly: tuple[str, ...]
+
+
 class ScheduleNames(Struct, frozen=True, forbid_unknown_fields=True):
     """How people write how often and how long. ``every`` comes before a number of days, ``then``
     before a later phase; ``lasting_before`` and ``lasting_after`` come next to a duration.
@@ -980,6 +994,7 @@ class ScheduleNames(Struct, frozen=True, forbid_unknown_fields=True):
     week: tuple[str, ...]
     month: tuple[str, ...]
     numbers: Mapping[str, tuple[str, ...]]
+    counted: CountedNames
     rhythms: tuple[RhythmNames, ...]
 
     def __hash__(self) -> int:

@@ -316,7 +316,7 @@ def _understood(
         *differ,
         *needed,
         *phases,
-        *(_told(lines) if lines else (say(Doubts.no_dose),)),
+        *(_told(lines) if lines else (_nothing_told(notes, g),)),
     ]
     return Dosing(
         lines,
@@ -356,6 +356,12 @@ def _is_any_astray(lines: Sequence[Line], dosages: Sequence[DraftDosage], g: Gui
     return any(_is_astray(line, one, g) for line, one in zip(lines, dosages, strict=True))
 
 
+def _nothing_told(notes: Sequence[str], g: Guideline) -> Message:
+    """Of an order without a line: its dose may be in the words of the order as a whole."""
+    in_words = any(stated_in(one, g).rhythms for one in notes)
+    return say(Doubts.dose_in_words if in_words else Doubts.no_dose)
+
+
 def _largest(amounts: Sequence[Decimal | None]) -> Decimal | None:
     return max((one for one in amounts if one is not None), default=None)
 
@@ -375,10 +381,11 @@ def _in_words(
 ) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
     """What the words say otherwise than the structure, and that they say "as needed"."""
     texts = (*(words for sent in dosages for words in (sent.text, *sent.beside)), *notes)
+    over_time = _differ_over_time(lines, texts, drug, g) if lines else ()
     differ = (
         *_differ_in_dose(lines, dosages, drug, g),
         *_differ_in_pieces(lines, dosages, drug, g),
-        *_differ_over_time(lines, texts, drug, g),
+        *over_time,
     )
     needed = [one for one in texts if stated_in(one, g).as_needed]
     return differ, tuple([say(Doubts.as_needed_in_words, words=one) for one in needed])

@@ -7,16 +7,25 @@ follows a "then" is of a later phase, and a clause about a review or a level is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
 from cds_service.guidelines.b12_under_two.data import Guideline, ScheduleNames
-from cds_service.guidelines.b12_under_two.products import LONGEST_NAME, has, is_unspaced, words_of
+from cds_service.guidelines.b12_under_two.products import (
+    LONGEST_NAME,
+    has,
+    has_unspaced,
+    is_unspaced,
+    words_of,
+)
 
 _CLAUSES = re.compile(r"[;\n()]|\.(?=\s|$)").split
 _MONTH = Decimal(30)
+#: Morning, noon, evening and night, as in "1-0-1-0" of a medication plan.
+_PART = r"(?:\d(?:[.,]\d{1,2})?|[½¼¾])"
+_PLAN = re.compile(rf"(?<![\w.,/-]){_PART}(?:\s?-\s?{_PART}){{2,3}}(?![\w/-])").finditer
 
 
 class Rhythm(NamedTuple):
@@ -61,6 +70,7 @@ def _stated(text: str, g: Guideline) -> Stated:
         later = bool(rest)
         if not has(words_of(line), names.apart):
             rhythms += _rhythms(line, phrases, g)
+            rhythms += _planned(clause)
             days += _days(line, phrases)
     needed = has(words_of(text), names.as_needed)
     return Stated(tuple(dict.fromkeys(rhythms)), tuple(dict.fromkeys(days)), needed, later)
@@ -70,6 +80,8 @@ class _Patterns(NamedTuple):
     """The table of words as expressions over a line of words."""
 
     rhythms: tuple[tuple[re.Pattern[str], Rhythm], ...]
+    counted: tuple[tuple[re.Pattern[str], Decimal], ...]
+    hours: tuple[re.Pattern[str], ...]
     every: re.Pattern[str]
     lasting: re.Pattern[str]
     then: re.Pattern[str]
@@ -91,12 +103,52 @@ def _patterns(names: ScheduleNames) -> _Patterns:
     before, after = _any_of(names.lasting_before), _any_of(names.lasting_after)
     return _Patterns(
         tuple((_pattern(one.words), Rhythm(one.times, one.days)) for one in names.rhythms),
+        tuple(_counted(names)),
+        tuple(_hours(names)),
         re.compile(rf"(?<= )(?:{_any_of(names.every)}) {number} {unit}(?= )"),
         re.compile(rf"(?<= )(?:(?:{before}) {number} {unit}|{number} {unit} (?:{after}))(?= )"),
         _pattern(names.then),
         numbers,
         units,
     )
+
+
+def _counted(names: ScheduleNames) -> Iterator[tuple[re.Pattern[str], Decimal]]:
+    """ "3 times a day" and "1日3回", each with the days in which it is so often."""
+    how = names.counted
+    for before, after, days in (
+        (how.day_before, how.day_after, 1), (how.week_before, how.week_after, 7),
+    ):  # fmt: skip
+        yield _in_a_row([_NUMBER, how.times, after], names), Decimal(days)
+        yield _in_a_row([before, _NUMBER, how.times], names), Decimal(days)
+
+
+def _hours(names: ScheduleNames) -> Iterator[re.Pattern[str]]:
+    yield _in_a_row([names.every, _NUMBER, names.counted.hours], names)
+    yield _in_a_row([_NUMBER, names.counted.hourly], names)
+
+
+#: The place of a number in a row of words.
+_NUMBER = ()
+
+
+def _in_a_row(parts: Sequence[Sequence[str]], names: ScheduleNames) -> re.Pattern[str]:
+    """With or without blanks; where a script has none, also within a word, and not after another
+    number ("2週1回" is once in two weeks)."""
+    number = rf"(\d{{1,2}}|{_any_of(word for words in names.numbers.values() for word in words)})"
+    rows = []
+    for unspaced in (False, True):
+        lists = [
+            rf"(?:{_any_of(spelt)})" if spelt else "(?!)"
+            for part in parts
+            for spelt in [[one for one in part if bool(has_unspaced(one)) is unspaced]]
+            if part
+        ]
+        place = next(place for place, part in enumerate(parts) if not part)
+        lists.insert(place, number)
+        row = " ?".join(lists)
+        rows.append(rf"(?<!\d)(?<!\d ){row}" if unspaced else rf"(?<= ){row}(?= )")
+    return re.compile("|".join(rows))
 
 
 def _pattern(words: Iterable[str]) -> re.Pattern[str]:
@@ -115,15 +167,7 @@ def _any_of(words: Iterable[str]) -> str:
 
 def _rhythms(line: str, phrases: _Patterns, g: Guideline) -> Iterator[Rhythm]:
     """Those that are not part of another ("weekly" of "twice weekly") and not denied."""
-    found = [
-        (hit.span(), rhythm)
-        for pattern, rhythm in phrases.rhythms
-        for hit in pattern.finditer(line)
-    ]
-    found += [
-        (hit.span(), Rhythm(Decimal(1), _number(hit[1], phrases) * phrases.units[hit[2]]))
-        for hit in phrases.every.finditer(line)
-    ]
+    found = [*_named(line, phrases), *_numbered(line, phrases)]
     for (first, last), rhythm in sorted(found):
         covered = any(
             (other[0] <= first and last <= other[1]) and other != (first, last)
@@ -132,6 +176,32 @@ def _rhythms(line: str, phrases: _Patterns, g: Guideline) -> Iterator[Rhythm]:
         before = line[:first].rstrip().rpartition(" ")[2]
         if not covered and before not in g.file.names.negations:
             yield rhythm
+
+
+def _named(line: str, phrases: _Patterns) -> Iterator[tuple[tuple[int, int], Rhythm]]:
+    for pattern, rhythm in phrases.rhythms:
+        for hit in pattern.finditer(line):
+            yield hit.span(), rhythm
+
+
+def _numbered(line: str, phrases: _Patterns) -> Iterator[tuple[tuple[int, int], Rhythm]]:
+    for hit in phrases.every.finditer(line):
+        yield hit.span(), Rhythm(Decimal(1), _number(hit[1], phrases) * phrases.units[hit[2]])
+    for pattern, days in phrases.counted:
+        for hit in pattern.finditer(line):
+            if times := _number(hit[1] or hit[2], phrases):
+                yield hit.span(), Rhythm(times, days)
+    for pattern in phrases.hours:
+        for hit in pattern.finditer(line):
+            if hours := _number(hit[1] or hit[2], phrases):
+                yield hit.span(), Rhythm(24 / hours, Decimal(1))
+
+
+def _planned(clause: str) -> Iterator[Rhythm]:
+    for plan in _PLAN(clause):
+        times = sum(any(sign in "123456789½¼¾" for sign in part) for part in plan[0].split("-"))
+        if times:
+            yield Rhythm(Decimal(times), Decimal(1))
 
 
 def _days(line: str, phrases: _Patterns) -> Iterator[Decimal]:

@@ -277,6 +277,7 @@ _EDGE = re.compile(
     r"|(?<=[a-z])(?=[\u0370-\u052f\u0590-\u0fff])|(?<=[\u0370-\u052f\u0590-\u0fff])(?=[a-z])"
 )
 is_unspaced = re.compile(f"[{_UNSPACED}]+").fullmatch
+has_unspaced = re.compile(f"[{_UNSPACED}]").search
 #: Accents of Latin, Greek and Cyrillic, points of Hebrew and Arabic: left out. What other scripts
 #: put on a letter makes another letter of it.
 _ACCENTS = re.compile(r"[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670]")
