@@ -94,6 +94,7 @@ def begun(port: int, sent: bytes, count: int = 1) -> Iterator[list[socket.socket
 # --- a stop ----------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("later", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
 def test_a_stop_while_workers_still_begin_is_followed_by_all_of_them(later: float) -> None:
     """They were killed after ten seconds: they still had the handlers of the main process."""
@@ -103,6 +104,7 @@ def test_a_stop_while_workers_still_begin_is_followed_by_all_of_them(later: floa
         assert took < FORMERLY_S
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("sent", "count"),
     [

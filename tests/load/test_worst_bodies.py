@@ -14,7 +14,7 @@ from cds_service.consultation.room import LARGEST, fitted
 from cds_service.language import house
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", sorted(FOUND))
 def test_the_dearest_bodies_stay_within_the_budget(name: str) -> None:
     shape = FOUND[name]
