@@ -43,6 +43,7 @@ MAY: Mapping[str, str] = {
     "consultation/cohort/sources.py": "what of a file is not used, for anyone who runs a cohort",
     "consultation/cohort/splitting.py": "what of a file is not used, for anyone who runs a cohort",
     "consultation/cohort/outcome.py": "SQL",
+    "consultation/cohort/cluster.py": "SQL and settings of Spark, and what of a file is not used",
     "language/catalogues.py": "what keeps a catalogue from being loaded, and its head",
     "guidelines/checks.py": "what keeps a guideline from being loaded",
     "guidelines/codelists.py": "what keeps a guideline from being loaded",
@@ -54,9 +55,11 @@ MAY: Mapping[str, str] = {
     "guidelines/engine.py": "what keeps a guideline from being loaded",
     "guidelines/overrides.py": "what keeps a site's file from being loaded",
     "guidelines/tables.py": "what keeps a guideline from being loaded",
+    "store/chain.py": "what of a chain does not hold, for anyone who runs the service",
     "store/database.py": "SQL, and what the database did not do",
     "store/keeping.py": "what the database did not do",
     "store/ledger.py": "SQL, and what the database did not do",
+    "store/sealing.py": "how a key ring shows itself",
     "store/sqlite.py": "SQL",
     "store/metrics.py": "what a count is of, for anyone who watches the service",
     "web/edge.py": "headers",
@@ -88,14 +91,20 @@ TERMS: Mapping[str, tuple[str, ...]] = {
     "guidelines/b12_under_two/dosing.py": ("the line",),
     # What terminologies are called, in every language.
     "guidelines/describe.py": ("SNOMED CT", "FHIR diet", "FHIR diet (STU3)"),
-    "guidelines/b12_under_two/tables/order.py": ("vein, may bleed", "not called for"),
+    "guidelines/b12_under_two/tables/order.py": (
+        "vein, may bleed", "spine, may bleed", "not called for",
+    ),
     "store/reports/figures.py": (
         "nothing to say", "not evaluated", "(open mode)", "only live", "only other",
     ),
     "store/reports/words.py": (
         "clients that send feedback", "override reason", "suggestion, recommended",
+        "category of reasons",
     ),
-    "workbench/pages.py": ("the workbench reads FHIR servers in the demo only",),
+    "workbench/pages.py": (
+        "the workbench reads FHIR servers in the demo only",
+        "many values are tried without a FHIR server",
+    ),
 }  # fmt: skip
 
 #: What errors are called, by the ends of their names: their words are for callers and operators.

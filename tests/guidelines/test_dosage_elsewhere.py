@@ -258,9 +258,12 @@ def test_words_that_count_otherwise_are_shown_beside_the_structure() -> None:
 
 def test_a_dose_that_stands_only_in_the_words_of_the_whole_order_is_in_words_only() -> None:
     drug = recognise((), "cyanocobalamin 1 mg/mL drops", G)
-    for words, doubt in (("1-1-1", Doubts.dose_in_words), ("after meals", Doubts.no_dose)):
+    for words, doubt in (
+        ("1-1-1", say(Doubts.dose_in_words, words="1-1-1")),
+        ("after meals", say(Doubts.no_dose)),
+    ):
         order = understand((), drug, None, G, notes=(words,))
-        assert order.problems == (say(doubt),)
+        assert order.problems == (doubt,)
         assert not order.contradicts
 
 

@@ -406,7 +406,7 @@ def check_beside(order: Ordered) -> None:
         said = said_of(order, text=text)
         assert said.get("ORD-09") == "warning", (order, text, said)
         assert others(said) == others(plain), (order, text)
-    pressing = order.state in ("severe", "signs", "borderline")
+    pressing = order.state != "adequate"
     for needed in ({"asNeededBoolean": True}, {"text": f"{in_words(order)} as needed"}):
         said = said_of(order, **needed)
         assert said.get("ORD-09") == ("warning" if pressing else "info"), (order, needed, said)

@@ -32,7 +32,7 @@ from cds_service.consultation import Occasion, consult
 from cds_service.consultation.cards import escape, plain
 from cds_service.fhir import elements, orders
 from cds_service.fhir.dosages import read_dosage
-from cds_service.fhir.units import canonical_unit
+from cds_service.fhir.units import units_of
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two.dosing import understand
 from cds_service.guidelines.b12_under_two.products import Drug, form_of, recognise
@@ -49,7 +49,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "the end of a name": lambda text: recognise((), f"{text} vitamin B12", G),
     "what is counted": lambda text: form_of(text, G),
     "the unit of a dose": lambda text: dose_unit(f"a{text}b"),
-    "a unit": canonical_unit,
+    "a unit": units_of,
     "a time": lambda text: elements.moment(f"2026-01-01{text}"),
     "a dosage": lambda text: read_dosage({"text": text, "timing": {"code": {"text": text}}}),
     "a word in Markdown": escape,

@@ -42,7 +42,7 @@ from cds_service.guidelines.b12_under_two.products import (
     has_phrase,
     words_of,
 )
-from cds_service.language import Listed, Message, Sent, say
+from cds_service.language import Listed, Message, Sent, id_of, say
 
 _NO_STRENGTH = say(Doubts.no_strength)
 
@@ -330,7 +330,7 @@ def _understood(
         _per_kg_in_mg(dosages),
         any(line.needs_weight for line in lines),
         bool(differ),
-        tuple(dict.fromkeys(problems)),
+        _quoted_once(tuple(dict.fromkeys(problems))),
         alone,
         _largest([line.low for line in lines]),
         bool(needed) or any(sent.as_needed for sent in dosages),
@@ -358,8 +358,8 @@ def _is_any_astray(lines: Sequence[Line], dosages: Sequence[DraftDosage], g: Gui
 
 def _nothing_told(notes: Sequence[str], g: Guideline) -> Message:
     """Of an order without a line: its dose may be in the words of the order as a whole."""
-    in_words = any(stated_in(one, g).rhythms for one in notes)
-    return say(Doubts.dose_in_words if in_words else Doubts.no_dose)
+    told = next((one for one in notes if stated_in(one, g).rhythms), "")
+    return say(Doubts.dose_in_words, words=told) if told else say(Doubts.no_dose)
 
 
 def _largest(amounts: Sequence[Decimal | None]) -> Decimal | None:
@@ -592,6 +592,14 @@ def _stated_alone(lines: Sequence[Line], sent: Sequence[DraftDosage]) -> Decimal
     return max(stated, default=None)
 
 
+def _quoted_once(problems: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Without the words of a dose where what they say far too much is stated already."""
+    ids = {one.id for one in problems}
+    if id_of(Doubts.excess_in_words) not in ids:
+        return problems
+    return tuple([one for one in problems if one.id != id_of(Doubts.dose_in_words)])
+
+
 def _excess_in_words(alone: Decimal | None, g: Guideline) -> Iterable[Message]:
     """That words alone state an amount at which a unit was probably confused."""
     if alone is not None and g.limits.dose_excessive.holds(alone):
@@ -791,7 +799,7 @@ def _line(dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideli
         dosage.sequence,
         ways,
         reckoner.needs_weight,
-        tuple(dict.fromkeys(problems)),
+        _quoted_once(tuple(dict.fromkeys(problems))),
         *_rhythm(dosage, schedule),
         dosage.as_needed,
         _is_spinal(dosage, g),
