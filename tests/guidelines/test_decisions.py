@@ -1743,6 +1743,20 @@ def new_words_of_a_sign_on_treatment_are_a_warning() -> None:
             assert not seen.drugs
 
 
+def a_borderline_level_calms_no_alarming_sign() -> None:
+    for haemoglobin, volume, indicator in (
+        ("5", 108, "warning"), ("6.9", 80, "warning"), (7, 80, "info"), ("10.9", 108, "info"),
+        (12, 80, "info"),
+    ):  # fmt: skip
+        blood = [a_lab("hemoglobin", haemoglobin), a_lab("mcv", volume)]
+        seen = see(a_record(measurements=[a_level(260), *blood]))
+        assert seen.outcome("RTE-08").indicator == indicator, (haemoglobin, volume)
+        assert not seen.drugs
+    asked = see(a_record(measurements=[a_lab("hemoglobin", "5"), a_lab("mcv", 108)]))
+    (without,) = [one for one in asked.outcomes if one.rule == "RTE-10"]
+    assert getattr(without, "indicator", "") == "warning"  # no calmer with the level than without
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1893,6 +1907,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_injection_in_force_is_held_against_bleeding,
     the_blood_is_watched_on_treatment,
     new_words_of_a_sign_on_treatment_are_a_warning,
+    a_borderline_level_calms_no_alarming_sign,
 )
 
 

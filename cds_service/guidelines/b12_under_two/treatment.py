@@ -343,7 +343,7 @@ def _clarification(
     level = a.status.level
     low = untreated_low(facts, level, p.g.limits) if level is not None else None
     pressing = at_risk(a.cause) or worded or low is not None or bool(facts.worded.inborn)
-    pressing = pressing or bool(fallen_extremes(facts, p.g.limits))
+    pressing = pressing or bool(fallen_extremes(facts, p.g.limits)) or a.signs.alarm == "warning"
     indicator = most_urgent(indicator, "warning" if pressing else "info")
     notes = [Note("safety", _not_undone(low))] if low is not None else []
     urgent = p.neuro or worded
