@@ -1710,6 +1710,14 @@ def an_injection_in_force_is_held_against_bleeding() -> None:
     fine = a_record(a_lab("platelets", 50, ago=1), medications=[running])
     assert not see(fine).shows("ORD-11.active")
     assert not see(a_record(low, medications=[under])).shows("ORD-11.active")
+    # of an injection whose route a server has lost its words tell, and without words it may bleed
+    for words, warns in (
+        ("deep subcutaneous (not intramuscular) injection once weekly", False),
+        ("subcutaneous or intramuscular injection once weekly", True),
+        ("once weekly", True), ("", True),
+    ):  # fmt: skip
+        lost = in_force(a_dosage(days=7, route=None, text=words), code=HYDROXOCOBALAMIN)
+        assert see(a_record(low, medications=[lost])).shows("ORD-11.active") is warns, words
     enoxaparin = a_draft(code=ENOXAPARIN, name="enoxaparin")
     beside = see_orders(a_record(medications=[running]), enoxaparin)
     assert beside.outcome("ORD-11.active").indicator == "warning"

@@ -41,9 +41,9 @@ OF_THE_TRAIL = {
     # Code systems of our own, and one that a client made up: no one else can know them.
     r"CodeSystem is unknown and can't be validated: "
     r"(https://b12-cds-service\.github\.io|http://example\.org)/.*",
-    # Value sets of "a code from here unless none fits": they have no hooks, and nothing for what a
-    # clinician does with advice, or why.
-    r"The Coding provided \(https://b12-cds-service\.github\.io/CodeSystem/hook#.*",
+    # Value sets of "a code from here unless none fits": they have no hooks, no ends of
+    # chains, and nothing for what a clinician does with advice, or why.
+    r"The Coding provided \(https://b12-cds-service\.github\.io/CodeSystem/(hook|trail)#.*",
     r"None of the codings provided are in the value set "
     r"'(Provenance activity type|V3 Value SetPurposeOfUse)' .*",
     r"No code provided, and a code should be provided from the value set"

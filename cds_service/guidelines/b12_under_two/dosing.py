@@ -1151,15 +1151,28 @@ class _Said(NamedTuple):
     negated: bool = False
 
 
+def is_said_under_the_skin(dosages: Sequence[DraftDosage], g: Guideline) -> bool:
+    """Whether the words of every line are for an injection under the skin and no other."""
+    texts = [one.text for one in dosages]
+    return bool(texts) and all(
+        bool(text) and _ways_in(text, g).ways == {"subcutaneous"} for text in texts
+    )
+
+
 def _ways_in(text: str, g: Guideline) -> _Said:
     return (_named_ways if len(text) <= LONGEST_NAME else _named_ways.__wrapped__)(text, g)
 
 
+_ASIDES = re.compile(r"\([^()]*\)").sub
+
+
 @lru_cache(maxsize=512)
 def _named_ways(text: str, g: Guideline) -> _Said:
-    words = words_of(text)
-    if has(words, g.file.names.negations):
-        return _Said(frozenset(), negated=True)
+    words, negations = words_of(text), g.file.names.negations
+    if has(words, negations):
+        words = words_of(_ASIDES("", text))  # "deep subcutaneous (not intramuscular)"
+        if has(words, negations):
+            return _Said(frozenset(), negated=True)
     routes = g.file.names.routes
     found = {way for way in (*BY_MOUTH, *INJECTED) if has(words, getattr(routes, way))}
     if found & (_INJECTED - {"parenteral"}):

@@ -25,6 +25,14 @@ export function addMonths(day, count) {
   return dayAt(first.getTime());
 }
 
+// The last day of birth of a child who is so many months old. Someone born on the 31st completes a
+// month on the 30th where there is no 31st.
+export function bornAged(on, months) {
+  let birth = addMonths(on, -months);
+  while (addMonths(add(birth, 1), months) <= on) birth = add(birth, 1);
+  return birth;
+}
+
 export function age(birth, on) {
   if (!isDay(birth) || birth > on) return "";
   const [y1, m1, d1] = birth.split("-").map(Number);

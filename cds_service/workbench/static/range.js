@@ -1,7 +1,7 @@
 // What is advised over the range of one fact: the service is asked with the fact at many values, the
 // rest of the request as it is.
 
-import { add, addMonths, age, between } from "./days.js";
+import { add, age, between, bornAged } from "./days.js";
 import { h, say } from "./dom.js";
 import { build } from "./request.js";
 import { Refused, send } from "./wire.js";
@@ -24,7 +24,7 @@ const KINDS = {
   },
   age({ most, marks }, { on, edits }) {
     const values = Array.from({ length: most + 1 }, (_, days) => add(on, -days));
-    const at = (months) => between(addMonths(on, -months), on);
+    const at = (months) => between(bornAged(on, months), on);
     return { key: "age", values, edit: NO_DAY, sentinel: NO_DAY, sure: marks.flatMap((one) => [at(one.value) - 1, at(one.value)]),
       said: (index) => age(values[index], on), jump: (index) => ({ age: values[index] }),
       here: edits.age ? between(edits.age, on) : null };

@@ -1,6 +1,6 @@
 // Controls for the main facts. Each changes the request that is sent, never the answer.
 
-import { add, addMonths, age, between, isDay, written } from "./days.js";
+import { add, addMonths, age, between, bornAged, isDay, written } from "./days.js";
 import { field, fresh, h, refuse, select } from "./dom.js";
 import { number, object, patientOf, text } from "./read.js";
 import { isEdited, recordedOf } from "./request.js";
@@ -135,8 +135,8 @@ function ageControl({ title, most, marks }, { loaded, edits, on }, changed, rang
     changed({ age: born });
   });
   const jumps = marks.map((one) => h("p", { class: "jumps" }, h("span", {}, one.label),
-    jump("day before", () => changed({ age: add(addMonths(on, -one.value), 1) }, true), `Aged ${one.label}, day before`),
-    jump("on the day", () => changed({ age: addMonths(on, -one.value) }, true), `Aged ${one.label}, on the day`)));
+    jump("day before", () => changed({ age: add(bornAged(on, one.value), 1) }, true), `Aged ${one.label}, day before`),
+    jump("on the day", () => changed({ age: bornAged(on, one.value) }, true), `Aged ${one.label}, on the day`)));
   return group(title, readout, slider, jumps, range);
 }
 

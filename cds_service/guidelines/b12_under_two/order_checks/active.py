@@ -12,7 +12,7 @@ from cds_service.clinical import IN_FORCE, Medication, StoppedDrug
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment, without_treatment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
-from cds_service.guidelines.b12_under_two.dosing import says_more
+from cds_service.guidelines.b12_under_two.dosing import is_said_under_the_skin, says_more
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards
 from cds_service.guidelines.b12_under_two.order_checks.course import Course
@@ -220,8 +220,11 @@ class _ActiveChecks:
         return amounts(self._untreated, one.order, self._course)
 
     def bleeding(self, one: _Running) -> Iterator[Recommend]:
-        """An injection in force into the muscle of a child who may bleed there (ORD-11)."""
-        if not one.order.injected:
+        """An injection in force into the muscle of a child who may bleed there (ORD-11); not one
+        whose route a server has lost, and whose words still say under the skin."""
+        order = one.order
+        lost = order.dosing.ways <= {"parenteral"}
+        if not order.injected or (lost and is_said_under_the_skin(order.draft.dosages, self._g)):
             return
         may = must_not_inject_muscle(self._facts, self._g, self._why)
         asked = structs.replace(one.asked, may_bleed=may)

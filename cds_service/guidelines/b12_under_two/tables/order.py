@@ -625,10 +625,7 @@ def unclear_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer
     unread = all_of(
         is_one_of(f.kind, "b12"), f.deficient, some(f.unclear), unknown(f.single), unknown(f.day)
     )
-    pressing = all_of(
-        any_of(f.deficient, is_one_of(f.status, "borderline")),
-        any_of(some(f.signs), is_one_of(f.severity, "severe")),
-    )
+    pressing = any_of(f.deficient, all_of(is_one_of(f.status, "borderline"), some(f.signs)))
     needed = all_of(is_one_of(f.kind, "b12"), f.as_needed)
     return Table.of(
         "order",
@@ -673,7 +670,7 @@ def unclear_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer
             ),
             Row(
                 "ORD-09",
-                all_of(needed, any_of(f.deficient, pressing)),
+                all_of(needed, pressing),
                 Answer("ORD-09", indicator="warning"),
                 part="needed",
             ),
