@@ -251,7 +251,9 @@ class Pulse:
         """Whether this request is the one of this worker's own that is under way."""
         if environ.get("QUERY_STRING") != self._name:
             return False
-        self._waited, self._sent_at = self._clock() - self._sent_at, 0.0
+        sent_at, self._sent_at = self._sent_at, 0.0
+        if sent_at:  # else no one waits for it any more
+            self._waited = self._clock() - sent_at
         self._here.set()
         return True
 
@@ -330,7 +332,7 @@ class _Shares:
             greedy = had > _GREEDY * share + 1
             some, all_ = (_SOME_S, _MANY_S) if greedy else (self._oldest / 4, self._oldest)
             if now - self._crowded_since < BURST_S:
-                some, all_ = BURST_S, 2 * BURST_S
+                some, all_ = max(some, BURST_S), max(all_, 2 * BURST_S)
             # So many of a hundred, evenly and without chance.
             self._owed[client] += round(100 * min(1.0, max(0.0, (waited - some) / (all_ - some))))
             if self._owed[client] >= 100:

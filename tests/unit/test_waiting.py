@@ -310,6 +310,16 @@ def test_calls_that_came_together_and_have_not_waited_long_are_not_refused(
     assert admitted(pulse, ["one"] * 100)["one"] == 100 - some
 
 
+@pytest.mark.parametrize(("waited", "some"), [(0.75, 0), (2.4, 0), (6.25, 50), (10, 100)])
+def test_what_may_wait_for_longer_is_not_refused_sooner_because_calls_came_together(
+    waited: float, some: int
+) -> None:
+    clock = Clock()
+    pulse = Pulse(clock, oldest=10)  # as an operator may set it
+    pulse._sent_at = clock.now - waited
+    assert admitted(pulse, ["one"] * 100)["one"] == 100 - some
+
+
 def test_calls_of_one_that_has_more_than_its_share_are_refused_first() -> None:
     pulse, _ = waiting_for(0.04)
     found = admitted(pulse, ["few", *["many"] * 10] * 20)
@@ -347,6 +357,15 @@ def test_what_was_waited_counts_until_the_next_is_known() -> None:
     clock.now += 0.001
     pulse.answer({"QUERY_STRING": pulse._name})
     assert pulse.wait() == pytest.approx(0.001)
+
+
+def test_a_request_of_our_own_that_was_given_up_says_nothing_when_it_comes() -> None:
+    """It came after its answer was no longer waited for: that is not how long calls wait."""
+    pulse, _ = waiting_for(0.02)
+    pulse._sent_at = 0.0
+    assert pulse.answer({"QUERY_STRING": pulse._name})
+    assert pulse.wait() == 0
+    assert admitted(pulse, ["one"] * 10)["one"] == 10
 
 
 def test_a_request_of_our_own_is_sent_where_there_is_much_to_do_and_else_none() -> None:
