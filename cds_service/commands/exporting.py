@@ -100,13 +100,7 @@ class _Artefacts:
         self._of_logic = cql.library_name(about, "logic")
         self.sources: Mapping[str, str] = {
             self._of_tables: cql.tables_of(self._tables, about),
-            self._of_data: cql.data_of(
-                guideline.code_lists,
-                guideline.limits,
-                guideline.constants,
-                guideline.answers,
-                about,
-            ),
+            self._of_data: cql.data_of(guideline),
             self._of_facts: cql.facts_of_charts(self._tables, about, guideline.facts_in_cql),
             self._of_logic: cql.logic_of(
                 self._tables, about, self._regimens, guideline.facts_in_cql

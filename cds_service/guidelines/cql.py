@@ -1,23 +1,24 @@
 """Decision tables as CQL: a library with a function for each table, from facts to rows.
 
 A table that stops at its first row answers with its id, or null where none holds; the others with a
-list of ids. What follows from a row is a second function. Nothing is read from a record.
+list of ids. What follows from a row is a second function. What a guideline itself reads of a chart
+rests on a library of its codes and limits.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from string import Template
 from typing import Any
 
 import msgspec
 
-from cds_service.guidelines.codelists import CodeList, CodeRow, compared
+from cds_service.guidelines.codelists import CodeRow, compared
 from cds_service.guidelines.dialects import CQL, SIGNS, Writer, listed, number, results
-from cds_service.guidelines.engine import About, Limit
-from cds_service.guidelines.guideline import Published, Regimen
+from cds_service.guidelines.engine import About
+from cds_service.guidelines.guideline import Guideline, Published, Regimen
 from cds_service.guidelines.tables import Kind, Named, Row, Table, condition_of, facts_of, kinds
 
 _TYPES: dict[Kind, str] = {
@@ -121,41 +122,30 @@ def _literal(value: Any, kind: str) -> str:
     return f"{plain:f}" if isinstance(plain, Decimal) else CQL.text(str(plain))
 
 
-def data_of(
-    lists: Iterable[CodeList],
-    limits: Mapping[str, Limit],
-    constants: Mapping[str, Decimal],
-    answers: Mapping[str, Iterable[str]],
-    about: About,
-) -> str:
+def data_of(guideline: Guideline) -> str:
     """The library that reading a chart needs: which codes mean what, by the verified rows alone;
     on which side of each limit a number is; the constants; and the whole answers in small letters
     that are understood, by what they say."""
-    return "\n".join(_data(lists, limits, constants, answers, about)) + "\n"
+    return "\n".join(_data(guideline)) + "\n"
 
 
-def _data(
-    lists: Iterable[CodeList],
-    limits: Mapping[str, Limit],
-    constants: Mapping[str, Decimal],
-    answers: Mapping[str, Iterable[str]],
-    about: About,
-) -> Iterator[str]:
+def _data(guideline: Guideline) -> Iterator[str]:
+    about = guideline.wording.about
     yield f"library {library_name(about, 'data')} version {CQL.text(about.edition)}"
-    for name, limit in limits.items():
+    for name, limit in guideline.limits.items():
         yield ""
         yield _remark(f"{limit.means} ({limit.unit})")
         yield f'define function "{name}"(number Decimal):'
         yield f"  number is not null and number {SIGNS[limit.side]} {number(limit.value, 'number')}"
-    for name, constant in constants.items():
+    for name, constant in guideline.constants.items():
         yield f'\ndefine "{name}": {number(constant, "number")}'
-    for name, words in answers.items():
+    for name, words in guideline.answers.items():
         yield f'\ndefine function "says {name}"(answer String):'
         yield f"  answer is not null and answer in {listed(words, CQL)}"
     yield ""
     yield _remark("ICD-10 is written with and without its dot, and in small letters")
     yield f'define function "as compared"(written String):\n  {_WITHOUT_DOTS}'
-    for one in lists:
+    for one in guideline.code_lists:
         rows = [row for row in one.codes if row.verified]
         yield f'\ndefine function "is {one.name}"(codings {_CODINGS}):'
         asked = [*_asked(rows)]

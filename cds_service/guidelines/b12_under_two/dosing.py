@@ -799,7 +799,7 @@ def _line(dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guideli
         dosage.sequence,
         ways,
         reckoner.needs_weight,
-        _quoted_once(tuple(dict.fromkeys(problems))),
+        tuple(dict.fromkeys(problems)),
         *_rhythm(dosage, schedule),
         dosage.as_needed,
         _is_spinal(dosage, g),
