@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
 from importlib import import_module
@@ -280,7 +280,7 @@ def _whole(*files: Path | None) -> str:
     return "\n".join(file.read_text("utf-8") for file in files if file is not None)
 
 
-def sample_stories(settings: Settings) -> dict[str, samples.Story]:
+def sample_stories(settings: Settings) -> Mapping[str, samples.Story]:
     """The stories to try the demo with, by name: from ``CDS_SAMPLES``, else the checkout's."""
     folder = settings.samples or samples.find_folder(Path(__file__).parent)
     return samples.stories(folder) if folder else {}

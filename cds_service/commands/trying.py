@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from time import monotonic, sleep
@@ -140,7 +140,7 @@ def _server_at(address: str) -> ApprovedFhirServer:
     return server
 
 
-def _stories_in(folder: str | None) -> dict[str, Story]:
+def _stories_in(folder: str | None) -> Mapping[str, Story]:
     """The stories of ``--samples``, otherwise the checkout's."""
     from cds_service.workbench.samples import find_folder, stories
 

@@ -70,7 +70,8 @@ def load_services(
         if g.local and changed is not None:
             with changed.named():
                 check_orders(g)
-        stationeries = [stationery_of(g, tag) for tag in _spoken_by(g, languages)]
+        own = _own_words(g)
+        stationeries = [_stationery(g, tag, own) for tag in _spoken_by(g, languages)]
         for offer in g.offers:
             first, *others = [_service(g, offer, one) for one in stationeries]
             beside = {one.language.tag: one for one in others}
@@ -144,8 +145,15 @@ def services_of(services: Sequence[Service], g: Guideline) -> tuple[Service, ...
 
 def stationery_of(g: Guideline, tag: str = ORIGINAL) -> Stationery:
     """The guideline's words in one language made ready, with the service's own texts."""
-    # "-" is what a text is given where there is no value: no words of a record either.
-    own = frozenset([*g.own_words(), *UNITS, "-"])
+    return _stationery(g, tag, _own_words(g))
+
+
+def _own_words(g: Guideline) -> frozenset[str]:
+    """What a text may be given that is of no record, and the "-" of a value that is not there."""
+    return frozenset([*g.own_words(), *UNITS, "-"])
+
+
+def _stationery(g: Guideline, tag: str, own: frozenset[str]) -> Stationery:
     if tag == ORIGINAL:
         return Stationery(g.wording, house.language().joined(g.texts, g.wording.about.id), own)
     translation = g.translation(tag)

@@ -214,7 +214,7 @@ def languages_in(folder: Path) -> tuple[str, ...]:
 def read_translation(folder: Path, tag: str, *, whole: bool = False) -> Translation:
     """The catalogue in ``folder`` for another language than the original. Raises `CatalogueError`
     for a text that is shown, and where it must be ``whole`` for any."""
-    path, originals = path_of(folder, tag), dict(flattened(read_catalogue(folder)))
+    path, originals = path_of(folder, tag), dict(flattened(_read(path_of(folder))))
     tables = _read(path)
     try:
         about = msgspec.convert(tables.get("translation", {}), About)

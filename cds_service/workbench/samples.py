@@ -21,7 +21,9 @@ import re
 from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -78,8 +80,9 @@ def find_folder(beside: Path) -> Path | None:
     return folder if (root / "pyproject.toml").is_file() and folder.is_dir() else None
 
 
-def stories(folder: Path) -> dict[str, Story]:
-    """Every story below ``folder``, by name."""
+@cache
+def stories(folder: Path) -> Mapping[str, Story]:
+    """Every story below ``folder``, by name, read once."""
     found = {}
     for path in sorted(folder.glob("**/expected.json")):
         expected = msgspec.json.decode(path.read_bytes(), type=_Expected)
@@ -102,7 +105,7 @@ def stories(folder: Path) -> dict[str, Story]:
             expected.cards[0].summary if expected.cards else "",
             tuple(dict.fromkeys(_problems(patient))),
         )
-    return found
+    return MappingProxyType(found)
 
 
 def _problems(patient: Mapping[str, Any]) -> Iterator[str]:

@@ -196,6 +196,7 @@ class Reader:
         self.printed += done.stdout + done.stderr
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", sorted(WALKED))
 def test_a_reader_who_follows_the_page_sees_what_it_says(name: str, tmp_path: Path) -> None:
     with ExitStack() as stack:

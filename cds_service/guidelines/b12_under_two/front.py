@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -61,7 +62,7 @@ class Front(Struct, frozen=True):
         )
 
     def translation(self, tag: str) -> Translation:
-        return read_translation(FOLDER, tag)
+        return _translation(tag)
 
     @property
     def catalogues(self) -> Path:
@@ -193,6 +194,12 @@ class Front(Struct, frozen=True):
         from cds_service.guidelines.b12_under_two.describe import describe
 
         return describe(self.data, prefetch_template, language)
+
+
+@cache
+def _translation(tag: str) -> Translation:
+    """The guideline's texts in another language, read once. Raises `CatalogueError`."""
+    return read_translation(FOLDER, tag)
 
 
 def _load(changes: Changes | None, code_map: CodeMap) -> Front:
