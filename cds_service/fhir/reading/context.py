@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TypeAlias
 
 import msgspec
@@ -111,8 +112,14 @@ class Context(Struct, frozen=True):
 
     def hears(self, name: str) -> bool:
         """Whether a name says something that is kept under whatever code."""
-        said = name.casefold()
-        return any(one in said for one in self.by_name)
+        return _has_one(name, self.by_name)
+
+
+@lru_cache(maxsize=1024)
+def _has_one(name: str, words: frozenset[str]) -> bool:
+    """Laboratories call a test the same every day, and there are dozens of ``words``."""
+    said = name.casefold()
+    return any(one in said for one in words)
 
 
 def are_known(codes: Iterable[Code], local: Kept) -> bool:
