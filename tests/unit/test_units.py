@@ -18,7 +18,6 @@ from cds_service.fhir.elements import is_ucum
 from cds_service.fhir.units import units_of
 
 COBALAMIN = Decimal("1355.37")  # g/mol
-UCUM = PintUcumRegistry()
 
 
 def canonical_unit(written: str, *, coded: bool = False) -> str | None:
@@ -34,8 +33,14 @@ PAIRS = [
 
 
 @cache
+def ucum() -> PintUcumRegistry:
+    """Takes a second to make, which every process of a run would wait for."""
+    return PintUcumRegistry()
+
+
+@cache
 def of_ucum(unit: str) -> Measured:
-    return 1 * UCUM.from_ucum(unit)
+    return 1 * ucum().from_ucum(unit)
 
 
 @cache
