@@ -344,10 +344,11 @@ def _words(plain: str) -> Words:
 
 
 class _Phrases(NamedTuple):
-    """Phrases of one word; longer ones with a blank before and after; and those of a script that
-    is written without blanks, which are found within a word."""
+    """Phrases of one word; the first words of longer ones, and these with a blank before and
+    after; and those of a script that is written without blanks, which are found within a word."""
 
     single: frozenset[str]
+    first: frozenset[str]
     longer: tuple[str, ...]
     within: tuple[str, ...]
 
@@ -357,17 +358,17 @@ def _phrases(phrases: tuple[str, ...]) -> _Phrases:
     spelt = [one if one.isascii() else words_of(one).line.strip() for one in phrases]
     within = tuple(one for one in spelt if is_unspaced(one))
     longer = tuple(f" {one} " for one in spelt if " " in one)
-    return _Phrases(frozenset(spelt).difference(within), longer, within)
+    first = frozenset(one.split()[0] for one in longer)
+    return _Phrases(frozenset(spelt).difference(within), first, longer, within)
 
 
 def has(words: Words, phrases: tuple[str, ...]) -> bool:
     """Whether one of ``phrases`` is among the words, or is in their line."""
-    single, longer, within = _phrases(phrases)
+    single, first, longer, within = _phrases(phrases)
     if not words.each.isdisjoint(single):
         return True
-    for one in longer:
-        if one in words.line:
-            return True
+    if not words.each.isdisjoint(first) and any(one in words.line for one in longer):
+        return True
     return bool(within) and not words.line.isascii() and any(one in words.line for one in within)
 
 
