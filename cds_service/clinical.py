@@ -108,9 +108,9 @@ class Measurement(Struct, frozen=True, gc=False):
     else the result is about (``Observation.focus``: the mother, a fetus); such a result is never
     this patient's. ``source`` is its address in the record ("Observation/123"). ``unclear`` names
     what was sent about it and could not be understood ("date", "flag", "range"): such a result is
-    never normal by it. ``name`` is what the sender calls it, kept only where no code of a system
-    known here says what was measured: it decides nothing. ``notes`` are what is written next to
-    it.
+    never normal by it. ``name`` is what the sender calls it, or its code where it has no name, kept
+    only where no code of a system known here says what was measured: it decides nothing. ``notes``
+    are what is written next to it.
     """
 
     codes: tuple[Code, ...]
@@ -129,6 +129,10 @@ class Measurement(Struct, frozen=True, gc=False):
     unclear: tuple[str, ...] = ()
     name: str = ""
     notes: str = ""
+
+    @property
+    def is_answered(self) -> bool:
+        return bool(self.value or self.interval or self.concepts or self.text)
 
 
 class Problem(Struct, frozen=True, gc=False):
@@ -244,6 +248,8 @@ class DraftDosage(Struct, frozen=True, gc=False):
     ("dose", "timing", "route", "the line"): then the absent value is unknown, not absent.
     ``day_times`` are the times of the day at which it is given, where they are named.
     ``instructions`` are what is stated next to the dose, ``beside`` all words but ``text``.
+    ``by_type`` are the ends of the dose as it was ordered and as it was calculated, where both were
+    sent and say so.
     """
 
     low: DoseAmount | None = None
@@ -261,6 +267,7 @@ class DraftDosage(Struct, frozen=True, gc=False):
     day_times: frozenset[str] = frozenset()
     instructions: tuple[Instruction, ...] = ()
     beside: tuple[str, ...] = ()
+    by_type: tuple[tuple[DoseAmount, DoseAmount], tuple[DoseAmount, DoseAmount]] | None = None
 
 
 #: The versions of FHIR that are read; ``fhir/editions.py`` has the shape of each.

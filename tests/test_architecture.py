@@ -107,7 +107,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "fhir.reading.medications": (f"{_READING} fhir.dosages fhir.loose", "msgspec"),
     "fhir.reading.ordered_tests": (_READING, "msgspec"),
     "fhir.reading.problems": (_READING, "msgspec"),
-    "fhir.reading.products": ("clinical fhir.gather fhir.wire fhir.elements", "msgspec"),
+    "fhir.reading.products": ("clinical fhir.gather fhir.wire fhir.elements fhir.loose", "msgspec"),
     "fhir.reading.times": ("clinical fhir.editions fhir.wire fhir.elements", ""),
     "fhir.loose": ("fhir.wire fhir.elements", "msgspec"),
     "fhir.timings": ("clinical fhir.editions fhir.elements fhir.loose", ""),

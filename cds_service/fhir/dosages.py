@@ -6,7 +6,7 @@ never taken for no dose, nor an unknown rhythm for none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import TypeVar
 
@@ -127,6 +127,7 @@ def _read_line(sent: Line, unclear: tuple[str, ...]) -> DraftDosage:
         day_times=read("timing", timings.day_times, frozenset()),
         instructions=instructions,
         beside=(*beside, *(one.text for one in instructions if one.text)),
+        by_type=read("dose", _ends_by_type, None),
     )
 
 
@@ -171,12 +172,41 @@ _DOSE_UNIT_SYSTEMS = frozenset(
 
 
 def _ends_of_dose(line: Line) -> tuple[DoseAmount | None, DoseAmount | None]:
-    """Lowest and highest of all doses on the line: ordered and calculated, simple and ranges.
+    """Lowest and highest of all doses on the line: ordered and calculated, simple and ranges."""
+    return _ends_in((line, *_doses_of(line)))
 
-    A rate makes it an infusion, which is not understood here.
-    """
+
+def _doses_of(line: Line) -> list[Mapping[str, Json]]:
+    return [loose.members(one) for one in loose.many(line.get("doseAndRate"))]
+
+
+def _ends_by_type(
+    line: Line,
+) -> tuple[tuple[DoseAmount, DoseAmount], tuple[DoseAmount, DoseAmount]] | None:
+    """The ends of the dose as ordered and as calculated, where both were sent and say so."""
+    ends = []
+    for kind in ("ordered", "calculated"):
+        low, high = _ends_in([one for one in _doses_of(line) if kind in _types_of(one)])
+        if low is None or high is None:
+            return None
+        ends.append((low, high))
+    return ends[0], ends[1]
+
+
+def _types_of(sent: Mapping[str, Json]) -> set[str]:
+    """How the type of a dose is called, in codes and words."""
+    concept = loose.concept(sent.get("type"))
+    if concept is None:
+        return set()
+    names = [concept.text, *(it for one in concept.coding or () for it in (one.code, one.display))]
+    return {name.strip().lower() for name in names if name}
+
+
+def _ends_in(parts: Iterable[Mapping[str, Json]]) -> tuple[DoseAmount | None, DoseAmount | None]:
+    """Lowest and highest of all doses in these. A rate makes it an infusion, which is not
+    understood here."""
     distinct: dict[object, DoseAmount] = {}
-    for part in (line, *map(loose.members, loose.many(line.get("doseAndRate")))):
+    for part in parts:
         found = _range_of_doses(part.get("doseRange"))
         for name, value in part.items():
             if name in _QUANTITIES:

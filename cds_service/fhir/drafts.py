@@ -25,7 +25,7 @@ from cds_service.fhir.gather import UNDECODABLE, Answer
 from cds_service.fhir.loose import Json
 from cds_service.fhir.reading.context import Owner
 from cds_service.fhir.reading.ordered_tests import test_order
-from cds_service.fhir.reading.products import Product, Products, products_in
+from cds_service.fhir.reading.products import Product, Products, identity_of, products_in
 
 _T = TypeVar("_T")
 _Find: TypeAlias = Callable[[str], Product | None]
@@ -232,7 +232,7 @@ def _decoded(resource: bytes, address: str) -> Entry | None:
 def _products_beside(entries: Sequence[Entry]) -> Iterator[tuple[str, Product]]:
     for entry in entries:
         if entry.kind == "Medication":
-            identity = _identity(entry.members.get("code"))
+            identity = _identity(entry.members.get("code"), entry.members.get("ingredient"))
             for name in (entry.source, entry.address):
                 if name:
                     yield name, identity
@@ -369,16 +369,16 @@ def _contained(sent: Mapping[str, Json], identity: str) -> Product | None:
     for inside in loose.many(sent.get("contained")):
         is_drug = isinstance(inside, dict) and inside.get("resourceType") == "Medication"
         if is_drug and loose.text(inside.get("id")) == identity:
-            found = _identity(inside.get("code"))
+            found = _identity(inside.get("code"), inside.get("ingredient"))
     return found
 
 
-def _identity(sent: Json) -> Product:
+def _identity(called: Json, ingredients: Json = None) -> Product:
     try:
-        concept = loose.concept(sent)
+        concept = loose.concept(called)
     except Unreadable:
-        return (), ""
-    return elements.codes(concept), elements.text(concept)
+        concept = None
+    return identity_of(concept, ingredients)
 
 
 def _edition(entry: Entry) -> Edition:

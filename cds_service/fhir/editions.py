@@ -143,7 +143,7 @@ SHAPES: tuple[Shape, ...] = (
            reasons="reasonCode reasonReference", statuses=f"{_TAKEN} unknown not-taken"),
     _shape("MedicationStatement", "R5", about="medication", noted="dateAsserted", lines="dosage",
            when="effectiveDateTime effectivePeriod effectiveTiming", dose=_DOSE_OF_R4,
-           reasons="reason", statuses="recorded entered-in-error draft"),
+           reasons="reason", statuses="recorded=active entered-in-error draft"),
 
     _shape("MedicationAdministration", "DSTU2", subject="patient", about=_EITHER, lines="dosage",
            when="effectiveTimeDateTime effectiveTimePeriod", dose="quantity",

@@ -223,18 +223,20 @@ def last_two_segments(reference: str) -> tuple[str, str]:
 
 
 def _system(written: str) -> str:
-    plain = written.rstrip("/")
+    """A system by any of its names, in capitals too, and with a version ("...|2025")."""
+    plain = written.partition("|")[0].strip().lower().rstrip("/")
     if plain.startswith("https:"):
         plain = "http:" + plain[6:]
-    elif plain[:1].isdigit():
-        plain = f"urn:oid:{plain}"
+    elif plain[:1].isdigit() or plain.startswith("oid:"):
+        plain = f"urn:oid:{plain.removeprefix('oid:')}"
     if plain.startswith(f"{SNOMED}/"):  # a national edition
         return SNOMED
     if _ICD_11_RELEASE.fullmatch(plain):
         return ICD_11
-    return _SYSTEMS.get(plain, written)
+    return _IN_SMALL_LETTERS.get(plain, written)
 
 
+_IN_SMALL_LETTERS = {name.lower(): url for name, url in _SYSTEMS.items()}
 _ICD_11_RELEASE = re.compile(r"http://id\.who\.int/icd/release/11/20[0-9]{2}-[01][0-9]/mms")
 
 
@@ -258,13 +260,14 @@ def codes(concept: wire.Concept | None) -> tuple[Code, ...]:
     if len(codings) == 1:  # the usual case, without a loop
         only = codings[0]
         if only.code and only.system in _PLAIN_SYSTEMS:
-            return (Code(only.system, only.code, only.display or ""),)
+            return (Code(only.system, only.code.strip(), only.display or ""),)
     return tuple([_code(coding, coding.code) for coding in codings if coding.code])
 
 
 def _code(coding: wire.Coding, code: str) -> Code:
     system = coding.system
     system = (_SYSTEMS.get(system) or _system(system)) if system else ""
+    code = code.strip()
     if system in _ICD_10:
         code = code.rstrip(_ICD_MARKS)
         if len(code) > 3 and "." not in code:

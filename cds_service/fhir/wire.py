@@ -229,6 +229,7 @@ class Product(Wire):
     resource_type: str | None = None
     id: str | None = None
     code: Concept | None = None
+    ingredient: Any = None
 
 
 class Procedure(Resource):

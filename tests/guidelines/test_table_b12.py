@@ -12,12 +12,14 @@ from builders import (
     Seen,
     a_diet,
     a_dose_given,
+    a_lab,
     a_level,
     a_range,
     a_record,
     quantity,
     see,
 )
+from msgspec import structs
 
 from cds_service.clinical import Code, Interval, Measurement
 
@@ -43,12 +45,27 @@ def test_a_result_of_unknown_status_is_said_and_not_used() -> None:
     assert "STAT-02" not in seen.rules
 
 
-@pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "registered"])
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled", "registered", "unknown"])
 def test_a_result_that_does_not_stand_is_ignored(status: str) -> None:
-    seen = see(a_record(level=a_level(status=status)))
+    level = a_level(status=status)
+    if status != "entered-in-error":
+        level = structs.replace(level, value=None)
+    seen = see(a_record(level=level))
     assert "B12-01" in seen.rules
     assert seen.evaluation.facts.levels == ()
     assert not seen.drugs
+    assert not seen.shows("B12-04")
+
+
+@pytest.mark.parametrize("status", ["cancelled", "registered"])
+def test_a_value_that_comes_with_the_status_of_no_result_is_said(status: str) -> None:
+    seen = see(a_record(level=a_level(status=status)))
+    assert seen.shows("B12-04")
+    assert [one.reason for one in seen.evaluation.facts.unread] == ["status"]
+    assert not seen.drugs
+    lab = see(a_record(a_lab("hemoglobin", 5, status=status)))
+    assert [one.reason for one in lab.evaluation.facts.unread] == ["status"]
+    assert "SEV-01" not in lab.rules
 
 
 @pytest.mark.parametrize("status", ["", "Final", "partial", "appended"])

@@ -498,6 +498,16 @@ def test_a_test_modified_in_an_unknown_way_is_not_relied_on() -> None:
             {"medicationReference": {"reference": "#c1"}, "contained": [COBALAMIN]},
             NOWHERE,
         ),
+        (
+            {
+                "medicationReference": {"reference": "#c1"},
+                "contained": [{
+                    "resourceType": "Medication", "id": "c1", "code": {"text": "Drops"},
+                    "ingredient": [{"itemCodeableConcept": {"text": "Cyanocobalamin"}}],
+                }],
+            },
+            ((), "Drops (Cyanocobalamin)"),
+        ),
     ],
 )  # fmt: skip
 def test_a_medication_is_found_wherever_it_is_said(medication: Json, identity: object) -> None:

@@ -267,17 +267,20 @@ def test_an_extension_may_say_whom_a_result_is_about(extension: Any, about: str)
 
 @pytest.mark.parametrize(
     "system",
-    [LOINC, "http://loinc.org/", "https://loinc.org", "urn:oid:2.16.840.1.113883.6.1"],
-)
+    [
+        LOINC, "http://loinc.org/", "https://loinc.org", "urn:oid:2.16.840.1.113883.6.1",
+        "http://LOINC.org", "HTTP://LOINC.ORG/", "http://loinc.org|2.80", " http://loinc.org",
+        "2.16.840.1.113883.6.1", "oid:2.16.840.1.113883.6.1", "URN:OID:2.16.840.1.113883.6.1",
+    ],
+)  # fmt: skip
 def test_a_code_system_is_known_by_its_other_names(system: str) -> None:
-    found = measured(code={"coding": [{"system": system, "code": "2132-9", "display": "B12"}]})
-    assert found.codes == (Code(LOINC, "2132-9", "B12"),)
+    for code in ("2132-9", "2132-9 ", " 2132-9"):
+        found = measured(code={"coding": [{"system": system, "code": code, "display": "B12"}]})
+        assert found.codes == (Code(LOINC, "2132-9", "B12"),)
 
 
-@pytest.mark.parametrize(
-    "coding", [{"system": LOINC, "code": "16695-9"}, {"system": LOINC, "code": "2132-9 "}]
-)
-def test_a_result_without_a_kept_code_is_not_read(coding: Json) -> None:
+def test_a_result_without_a_kept_code_is_not_read() -> None:
+    coding = {"system": LOINC, "code": "16695-9"}
     record = read(b12=[result(code={"coding": [coding], "text": "Vitamin B12"})])
     assert (record.measurements, record.unreadable) == ((), {})
 
@@ -286,7 +289,7 @@ def test_a_result_without_a_kept_code_is_not_read(coding: Json) -> None:
     "coding",
     [
         {"system": "urn:local", "code": "2132-9"}, {"code": "2132-9"}, {"system": LOINC}, {},
-        {"system": "http://LOINC.org", "code": "2132-9"},
+        {"system": "http://loinc.org.example", "code": "2132-9"},
     ],
 )  # fmt: skip
 def test_of_a_result_under_a_code_that_nobody_knows_the_name_is_kept(coding: Json) -> None:
@@ -294,8 +297,8 @@ def test_of_a_result_under_a_code_that_nobody_knows_the_name_is_kept(coding: Jso
     assert found.name == "Vitamin B12"
     assert Code(LOINC, "2132-9") not in found.codes
     assert measured().name == ""
-    nameless = read(b12=[result(code={"coding": [coding]})])
-    assert nameless.measurements == ()
+    nameless = read(b12=[result(code={"coding": [coding]})]).measurements
+    assert [one.name for one in nameless] == ([coding["code"]] if "code" in coding else [])
 
 
 def test_all_codings_of_a_result_stay_with_it() -> None:
@@ -950,6 +953,47 @@ def test_a_medication_wrapped_as_in_r5_is_read() -> None:
     assert medication(sent, DRUG_RESOURCE).codes[0].code == "309594"
 
 
+HYDROXO = {"text": "Hydroxocobalamin"}
+PRODUCT_NUMBER = {"system": "http://fhir.de/CodeSystem/ifa/pzn", "code": "01234567"}
+
+
+@each(
+    ("code", "ingredient", "text", "codes"),
+    [
+        ({"text": "Drops"}, [{"itemCodeableConcept": HYDROXO}], "Drops (Hydroxocobalamin)", 0),
+        ({"text": "Drops"}, [{"item": {"concept": HYDROXO}}], "Drops (Hydroxocobalamin)", 0),
+        ({"text": "Drops"}, [{"item": HYDROXO}], "Drops (Hydroxocobalamin)", 0),
+        ({"text": "Drops"}, [{"itemReference": {"reference": "#s", "display": "B12"}}],
+         "Drops (B12)", 0),
+        ({"text": "Drops"}, [{"item": {"reference": {"reference": "#s", "display": "B12"}}}],
+         "Drops (B12)", 0),
+        ({"text": "Drops"}, {"itemCodeableConcept": HYDROXO}, "Drops (Hydroxocobalamin)", 0),
+        (None, [{"itemCodeableConcept": HYDROXO}], "Hydroxocobalamin", 0),
+        ({"text": "HYDROXOCOBALAMIN 1 mg"}, [{"itemCodeableConcept": HYDROXO}],
+         "HYDROXOCOBALAMIN 1 mg", 0),
+        ({"text": "Drops"}, [{"itemCodeableConcept": HYDROXO}, {"itemCodeableConcept": B12_DRUG}],
+         "Drops (Hydroxocobalamin + vitamin B12 1 MG/ML)", 0),
+        ({"text": "Drops"}, [{"itemCodeableConcept": HYDROXO, "isActive": False}], "Drops", 0),
+        ({"coding": [PRODUCT_NUMBER]}, [{"itemCodeableConcept": B12_DRUG}],
+         "vitamin B12 1 MG/ML", 2),
+        ({"text": "Drops"}, [7, "odd", None, {"item": 7}, {"item": {"reference": 7}}], "Drops", 0),
+        ({"text": "Drops"}, 7, "Drops", 0),
+    ],
+)  # fmt: skip
+def test_a_drug_is_known_by_what_is_in_it(
+    code: Json | None, ingredient: Any, text: str, codes: int
+) -> None:
+    """By its name, with what is in it behind it; by code where it is one thing alone."""
+    product = {**DRUG_RESOURCE, "code": code, "ingredient": ingredient}
+    pointer = {"medicationReference": {"reference": "#m1"}, "contained": [product]}
+    sent = order(medicationCodeableConcept=None, **pointer)
+    found = medication(sent)
+    assert (found.text, len(found.codes)) == (text, codes)
+    elsewhere = order(medicationCodeableConcept=None,
+                      medicationReference={"reference": "Medication/m1"})  # fmt: skip
+    assert medication(elsewhere, product).text == text
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -1225,7 +1269,12 @@ LOCAL_CODE = {"system": "urn:oid:2.999.1", "code": "VB12"}
         ("b12", result(subject={"reference": "Patient/2"}), Unread("b12", "another patient")),
         ("b12", result(subject=None, code={"coding": [LOCAL_CODE], "text": "Ferritin"}),
          Unread("b12", "undecodable", "Ferritin", "urn:oid:2.999.1", "VB12", "Observation/b1")),
+        ("b12", result(code={"coding": [LOCAL_CODE], "text": "Ferritin"}, status="cancelled"),
+         Unread("b12", "code system", "Ferritin", "urn:oid:2.999.1", "VB12", "Observation/b1")),
         ("conditions", result(), Unread("conditions", "another kind", "Observation")),
+        ("meds", {"resourceType": "CarePlan"}, Unread("meds", "another kind", "CarePlan")),
+        ("b12", {"resourceType": "Bundle", "entry": [{"resource": result()}]},
+         Unread("b12", "another kind", "Bundle")),
         ("meds", order(medicationCodeableConcept=None,
                        medicationReference={"reference": "Medication/x", "display": "Drops"}),
          Unread("meds", "drug not found", "Drops", source="MedicationRequest/o1")),
@@ -1242,6 +1291,12 @@ def test_what_was_sent_and_not_used_is_accounted_for(key: str, sent: Json, unrea
         result(),
         result(code={"coding": [{"system": LOINC, "code": "1-8"}]}),
         result(code={"coding": [LOCAL_CODE], "text": "Ferritin"}, status="entered-in-error"),
+        *(
+            result(
+                code={"coding": [LOCAL_CODE], "text": "Ferritin"}, status=one, valueQuantity=None
+            )
+            for one in ("registered", "cancelled")
+        ),
     ],
 )
 def test_what_was_used_or_understood_or_is_nothing_is_not(sent: Json) -> None:

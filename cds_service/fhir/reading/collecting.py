@@ -182,7 +182,7 @@ class Collector:
         resource_type: str | None = sent.resource_type
         if resource_type is None:
             self._count_unreadable(need)
-        elif resource_type in _CLINICAL:
+        elif resource_type not in _BESIDE:
             name = f"{resource_type} {_unread(need, 'another kind', sent).name}".strip()
             self.unread.append(Unread(need.key, "another kind", name[:LONGEST_NAME]))
         return resource_type == "Medication"
@@ -242,14 +242,10 @@ class Collector:
         """What has no code that anyone knows here. One of a system known here was understood,
         whether or not it was asked for: it is something else."""
         thing = next(iter(things), None)
-        if getattr(sent, "status", None) in _IS_NOTHING:
+        if _is_nothing(getattr(sent, "status", None), things):
             return
         if isinstance(thing, Measurement):
-            self.unread += [
-                _by_name(need, one)
-                for one in things
-                if one.name and not are_known(one.codes, need.local)
-            ]
+            self.unread += _by_names(need, things)
             return
         if thing is not None and are_known(thing.codes, need.local):
             return
@@ -292,16 +288,27 @@ def _by_date_and_id(
     return when.instant if when is not None else math.inf, thing.source
 
 
-#: Statuses of what is not a result, and of what never was.
-_IS_NOTHING = frozenset({"entered-in-error", "registered", "cancelled"})
+#: Statuses of what is no result, yet or any more.
+_HAS_NO_ANSWER = frozenset({"registered", "cancelled"})
 
 
-#: Types that are asked for under some need: one of them under another need was sent by mistake. And
-#: those that tell such things in a form that is not read; others only go with what was asked for.
-_CLINICAL = frozenset[str]().union(*TYPES.values()) - {"Patient", "Medication"} | {
-    "DiagnosticReport", "QuestionnaireResponse", "Composition",
-    "NutritionOrder", "NutritionIntake", "Immunization",
-}  # fmt: skip
+def _is_nothing(status: str | None, things: Iterable[object]) -> bool:
+    """Whether it never was, or is no result and has no answer either."""
+    return status == "entered-in-error" or (
+        status in _HAS_NO_ANSWER
+        and not any(isinstance(one, Measurement) and one.is_answered for one in things)
+    )
+
+
+#: Types that only go with what was asked for: who, where, of what, and what the server has to say.
+#: Any other was sent by mistake, or tells what was asked for in a form that is not read.
+_BESIDE = frozenset({
+    "Account", "Appointment", "AuditEvent", "Binary", "BodySite", "BodyStructure", "CareTeam",
+    "Coverage", "Device", "Encounter", "Endpoint", "EpisodeOfCare", "Group", "HealthcareService",
+    "InsurancePlan", "Location", "Medication", "MedicationKnowledge", "OperationOutcome",
+    "Organization", "OrganizationAffiliation", "Patient", "Person", "Practitioner",
+    "PractitionerRole", "Provenance", "RelatedPerson", "Schedule", "Slot", "Specimen", "Substance",
+})  # fmt: skip
 
 
 def _unread(need: Need, reason: Reason, sent: Any) -> Unread:
@@ -319,11 +326,18 @@ def _unread(need: Need, reason: Reason, sent: Any) -> Unread:
     return Unread(need.key, reason, name[:LONGEST_NAME], code.system, code.code, source)
 
 
+def _by_names(need: Need, things: Iterable[Measurement]) -> list[Unread]:
+    """Results under codes that no one knows."""
+    unknown = [one for one in things if one.name and not are_known(one.codes, need.local)]
+    return [_by_name(need, one) for one in unknown]
+
+
 def _by_name(need: Need, one: Measurement) -> Unread:
     """The entry of a result that only its name says something of."""
     code = next(iter(one.codes), Code("", ""))
     reason: Reason = "code system" if one.codes else "no code"
-    return Unread(need.key, reason, one.name[:LONGEST_NAME], code.system, code.code, one.source)
+    name = "" if one.name == code.code else one.name[:LONGEST_NAME]
+    return Unread(need.key, reason, name, code.system, code.code, one.source)
 
 
 def type_of(resource: Raw | bytes) -> str | None:

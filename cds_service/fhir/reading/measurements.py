@@ -55,8 +55,7 @@ def _wanted(sent: wire.Observation, context: Context) -> _Wanted:
         if context.wants(codes):
             wanted.append((result, codes, ""))
         elif not are_known(codes, context.local):
-            name = elements.text(result.code)[:_LONGEST_NAME]
-            if name:
+            if name := _called_here(result, codes):
                 wanted.append((result, codes, name))
         elif context.by_words:
             wanted.append((result, codes, ""))
@@ -66,6 +65,12 @@ def _wanted(sent: wire.Observation, context: Context) -> _Wanted:
                 wanted.append((result, codes, name))
     heads = len(wanted) > 1 and wanted[0][0] is sent and bool(wanted[0][2])
     return wanted[1:] if heads and not _has_answer(sent) else wanted
+
+
+def _called_here(result: wire.Result, codes: tuple[Code, ...]) -> str:
+    """What its sender calls it; without a name, the sender's code."""
+    name = elements.text(result.code) or next(iter(codes), Code("", "")).code
+    return name[:_LONGEST_NAME]
 
 
 def _has_answer(sent: wire.Result) -> bool:

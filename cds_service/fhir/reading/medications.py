@@ -22,7 +22,7 @@ from cds_service.fhir.dosages import read_dosages, read_notes
 from cds_service.fhir.elements import Unreadable
 from cds_service.fhir.gather import UNDECODABLE
 from cds_service.fhir.reading.context import Context, source_of, status_of
-from cds_service.fhir.reading.products import Product, decode_medication
+from cds_service.fhir.reading.products import Product, decode_medication, identity_of
 from cds_service.fhir.reading.times import Times
 
 
@@ -119,7 +119,9 @@ def _status(sent: wire.Drug) -> str:
         return PROHIBITED
     said = [sent.taken or ""]
     if sent.adherence is not None:
+        words = elements.text(sent.adherence.code)
         said += [code.code for code in elements.codes(sent.adherence.code)]
+        said.append("-".join(words.lower().split()))
     return next((editions.TAKING[one] for one in said if one in editions.TAKING), status)
 
 
@@ -165,7 +167,7 @@ def _contained(sent: wire.Drug, identity: str) -> Product | None:
     for raw in sent.contained or ():
         product = decode_medication(raw)
         if product is not None and product.id == identity:
-            return elements.codes(product.code), elements.text(product.code)
+            return identity_of(product.code, product.ingredient)
     return None
 
 

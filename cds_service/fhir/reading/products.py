@@ -9,10 +9,13 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.clinical import Code
-from cds_service.fhir import elements, wire
+from cds_service.fhir import elements, loose, wire
+from cds_service.fhir.elements import Unreadable
 from cds_service.fhir.gather import UNDECODABLE, Answer
+from cds_service.fhir.loose import Json
 
-#: Codes and words for a drug; neither where it could not be obtained.
+#: Codes and words for a drug, by what it is called and what is in it; neither where it could not
+#: be obtained.
 Product: TypeAlias = tuple[tuple[Code, ...], str]
 
 _medication = msgspec.json.Decoder(wire.Product).decode
@@ -37,11 +40,55 @@ def products_in(answer: Answer) -> Iterable[tuple[str, Product]]:
     for raw, address in answer.each():
         product = decode_medication(raw)
         if product is not None:
-            identity = elements.codes(product.code), elements.text(product.code)
+            identity = identity_of(product.code, product.ingredient)
             if product.id:
                 yield f"Medication/{product.id}", identity
             if address:
                 yield address, identity
+
+
+def identity_of(called: wire.Concept | None, ingredients: Json) -> Product:
+    """A drug by its name, and by what is in it: behind the name, where that does not say it. The
+    codes of a single ingredient are those of the drug too."""
+    codes, name = elements.codes(called), elements.text(called)
+    inside = [one for one in map(_ingredient, _listed(ingredients)) if one is not None]
+    if len(inside) == 1:
+        codes += tuple(one for one in elements.codes(inside[0]) if one not in codes)
+    said = dict.fromkeys(filter(None, map(elements.text, inside)))
+    more = " + ".join(one for one in said if one.casefold() not in name.casefold())
+    if name and more:
+        return codes, f"{name} ({more})"
+    return codes, name or more
+
+
+def _listed(ingredients: Json) -> list[Json]:
+    try:
+        return loose.many(ingredients)[:_MOST_INGREDIENTS]
+    except Unreadable:
+        return []
+
+
+#: A drug of more is no longer known by them.
+_MOST_INGREDIENTS = 40
+
+
+def _ingredient(sent: Json) -> wire.Concept | None:
+    """What one ingredient is called, in whichever version; ``None`` for what only carries it."""
+    try:
+        given = loose.members(sent)
+        if given.get("isActive") is False:
+            return None
+        for name in ("itemCodeableConcept", "item", "itemReference"):
+            one = loose.members(given.get(name))
+            inner = one.get("reference")
+            pointed = inner if isinstance(inner, dict) else one
+            if "concept" in one or "coding" in one or "text" in one:
+                return loose.concept(one)
+            if pointed.get("display"):
+                return wire.Concept(text=loose.text(pointed["display"]))
+    except Unreadable:
+        return None
+    return None
 
 
 def decode_medication(raw: Raw | bytes) -> wire.Product | None:

@@ -95,6 +95,10 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     lines_affected: Limit
     platelets_injection: Limit
     anticoagulant_recent: Limit
+    hemoglobin_implausible: Limit
+    platelets_implausible: Limit
+    white_cells_implausible: Limit
+    potassium_implausible: Limit
     platelets_recent: Limit
     potassium_low: Limit
     potassium_very_low: Limit
@@ -670,6 +674,7 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     dose_unclear: str
     words_differ: str
     words_otherwise: str
+    types_differ: str
     words_often: str
     words_way: str
     words_lasting: str

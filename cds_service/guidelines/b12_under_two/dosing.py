@@ -383,12 +383,21 @@ def _in_words(
     texts = (*(words for sent in dosages for words in (sent.text, *sent.beside)), *notes)
     over_time = _differ_over_time(lines, texts, drug, g) if lines else ()
     differ = (
+        *_differ_by_type(lines, dosages),
         *_differ_in_dose(lines, dosages, drug, g),
         *_differ_in_pieces(lines, dosages, drug, g),
         *over_time,
     )
     needed = [one for one in texts if stated_in(one, g).as_needed]
     return differ, tuple([say(Doubts.as_needed_in_words, words=one) for one in needed])
+
+
+def _differ_by_type(lines: Sequence[Line], dosages: Sequence[DraftDosage]) -> Iterator[Message]:
+    """That a line orders another dose than it has as calculated."""
+    for line, sent in zip(lines, dosages, strict=True):
+        if sent.by_type is not None and line.high is not None and line.low != line.high:
+            ordered, calculated = (Sent(high.written, dose=True) for _, high in sent.by_type)
+            yield say(Doubts.types_differ, ordered=ordered, calculated=calculated)
 
 
 def _differ_in_dose(
@@ -837,13 +846,37 @@ def _rhythm(
 
 def _ends(dosage: DraftDosage, reckoner: _Reckoner) -> tuple[Decimal | None, Decimal | None]:
     """The ends of the dose in micrograms, the lower first."""
+    agreed = _agreed_by_type(dosage, reckoner)
+    if agreed is not None:
+        return agreed
     low, high = (
         reckoner.micrograms(one) if one is not None else None for one in (dosage.low, dosage.high)
     )
+    if dosage.by_type is not None and low is not None and high is not None:
+        return min(low, high), max(low, high)
     if low is not None and high is not None and low > high:
         reckoner.problems.append(say(Doubts.ends_reversed))
         return high, low
     return low, high
+
+
+def _agreed_by_type(dosage: DraftDosage, reckoner: _Reckoner) -> tuple[Decimal, Decimal] | None:
+    """The ends of a dose that was sent as ordered and as calculated, where both come to the same:
+    as ordered, and of a dose by weight as calculated, which is what is drawn up."""
+    if dosage.by_type is None:
+        return None
+    ordered, calculated = dosage.by_type
+    found = [reckoner.micrograms(one) for one in (*ordered, *calculated)]
+    least, most, lowest, highest = found
+    if least is None or most is None or lowest is None or highest is None:
+        return None
+    if least > highest * _SAME or lowest > most * _SAME:
+        return None
+    return (lowest, highest) if ordered[1].per_kg else (least, most)
+
+
+#: How far two statements of one dose may be apart: they were rounded.
+_SAME = Decimal("1.1")
 
 
 def _dose_problem(dosage: DraftDosage) -> Message | None:

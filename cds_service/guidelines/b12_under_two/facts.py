@@ -48,7 +48,7 @@ from cds_service.guidelines.b12_under_two.meanings import (
     names_an_anticoagulant,
     names_nitrous_oxide,
 )
-from cds_service.guidelines.b12_under_two.products import has_phrase, names_b12
+from cds_service.guidelines.b12_under_two.products import has_phrase, names_another, names_b12
 from cds_service.guidelines.b12_under_two.results import (
     EARLY,
     FINAL,
@@ -58,13 +58,14 @@ from cds_service.guidelines.b12_under_two.results import (
     LabName,
     Level,
     Weight,
+    is_no_result,
     newest_first,
     read_lab,
     read_levels,
     read_weight,
     why_unusable,
 )
-from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT, RemarkFacts
+from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
 from cds_service.guidelines.b12_under_two.therapy import (
     NOT_AN_ORDER,
     Therapy,
@@ -458,11 +459,16 @@ def _by_name_alone(one: Measurement) -> Words:
 
 
 def _named_b12(record: Record, g: Guideline) -> list[Measurement]:
-    """Results under a code that no one knows, of vitamin B12 by their name."""
+    """Results under a code that no one knows, of vitamin B12 by their name; or sent where such a
+    level was asked for, with a name that says nothing or is in a script not read here."""
+    asked = {one.source for one in record.unread if one.need == "b12"}
     return [
         one
         for one in record.measurements
-        if one.name and not one.about and one.status not in NO_RESULT and names_b12([one.name], g)
+        if one.name
+        and not one.about
+        and not is_no_result(one)
+        and (names_b12([one.name], g) or (one.source in asked and not names_another(one.name, g)))
     ]
 
 
@@ -474,7 +480,7 @@ def _of_other_specimens(found: Iterable[Measurement], g: Guideline) -> list[Meas
         for one in found
         if (one.value is not None or one.text)
         and not one.about
-        and one.status not in NO_RESULT
+        and not is_no_result(one)
         and g.codes.b12_other_specimen.any_of(one.codes) is not None
     ]
 
@@ -817,6 +823,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
             measured,
             (*read.unusable, *read.ahead),
             elsewhere,
+            named,
             before_birth,
             fed,
             problems.unverified,

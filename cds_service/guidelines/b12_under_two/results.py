@@ -26,6 +26,8 @@ from cds_service.guidelines.b12_under_two.age import (
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits, Texts
 from cds_service.guidelines.b12_under_two.growth import Weighing, place_of
 from cds_service.guidelines.b12_under_two.tables.result import (
+    NEVER_WAS,
+    NO_RESULT,
     STANDING,
     Property,
     Reading,
@@ -364,6 +366,12 @@ def _result(measured: Measurement, on: date, g: Guideline) -> ResultFacts:
     )
 
 
+def is_no_result(measured: Measurement) -> bool:
+    """Whether it never was a result, or is none by its status and has no answer either."""
+    none_yet = measured.status in NO_RESULT and not measured.is_answered
+    return none_yet or measured.status == NEVER_WAS
+
+
 def _says_low(measured: Measurement, g: Guideline) -> bool:
     """Whether an answer in words or codes is that the level is low."""
     answers = g.file.answers
@@ -516,6 +524,24 @@ def _worries(name: LabName, number: Decimal, g: Guideline, *, high: bool, low: b
     return beyond or (high if name in _HIGH_IS_WORSE else low)
 
 
+#: Beyond which a value is no result of a child: most are slips of the unit, and would hide anaemia
+#: or a lack of platelets.
+_IMPLAUSIBLE: Mapping[LabName, str] = {
+    "hemoglobin": "hemoglobin_implausible", "platelets": "platelets_implausible",
+    "leukocytes": "white_cells_implausible", "neutrophils": "white_cells_implausible",
+    "potassium": "potassium_implausible",
+}  # fmt: skip
+_NEVER_ZERO = frozenset[LabName]({"hemoglobin", "mcv", "potassium"})
+
+
+def is_credible(name: LabName, number: Decimal, g: Guideline) -> bool:
+    """Whether a number in its unit can be a result at all."""
+    if number < 0 or (number == 0 and name in _NEVER_ZERO):
+        return False
+    limit = _IMPLAUSIBLE.get(name)
+    return limit is None or not getattr(g.limits, limit).holds(number)
+
+
 def newest_first(labs: Sequence[Lab]) -> list[Lab]:
     """Of those of which any may be the newest the worst is first."""
     return worst_of_the_newest(labs, _how_bad)
@@ -541,7 +567,7 @@ def read_lab(
     if value is None:
         return _flagged_alone(name, measured, when, g)
     number = _in_unit(name, value, g)
-    if number is None or number < 0:
+    if number is None or not is_credible(name, number, g):
         return None
     if value.comparator == "<":
         number -= _JUST_BELOW

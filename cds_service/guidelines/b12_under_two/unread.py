@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from decimal import Decimal
 
 from cds_service.clinical import (
     IN_FORCE,
@@ -36,8 +37,13 @@ from cds_service.guidelines.b12_under_two.meanings import (
     names_nitrous_oxide,
 )
 from cds_service.guidelines.b12_under_two.products import names_b12, recognise
-from cds_service.guidelines.b12_under_two.results import FINAL, LAB_UNITS, as_compared
-from cds_service.guidelines.b12_under_two.tables.result import NO_RESULT
+from cds_service.guidelines.b12_under_two.results import (
+    FINAL,
+    LAB_UNITS,
+    as_compared,
+    is_credible,
+    is_no_result,
+)
 from cds_service.guidelines.b12_under_two.therapy import NOT_AN_ORDER, is_perhaps_taken
 
 #: Under which need a kind of result is asked for.
@@ -59,6 +65,7 @@ def unread_in(
     measured: Mapping[str, list[Measurement]],
     unusable: Iterable[Measurement],
     elsewhere: Iterable[Measurement],
+    named: Iterable[Measurement],
     before_birth: Iterable[tuple[str, Measurement]],
     fed: Fed,
     unverified: Iterable[Problem],
@@ -67,6 +74,7 @@ def unread_in(
 ) -> tuple[Unread, ...]:
     """Everything that was sent about this child and not used, each once. ``unusable`` are the B12
     results among ``measured`` that cannot be used, ``elsewhere`` those of another specimen,
+    ``named`` those that only a name says to be of vitamin B12,
     ``before_birth`` those left out of it with their kinds, ``fed`` what was read of feeding,
     ``unverified`` the problems whose code is on a list and is not verified."""
     levels_used = {id(one) for one in measured.get("b12_level", ())} - {id(one) for one in unusable}
@@ -88,7 +96,7 @@ def unread_in(
         for one in fed.unanswered
     ]
     found += _undone(record, on, g)
-    found += [_measured("b12", "another specimen", "b12_level", one, g) for one in elsewhere]
+    found += _of_b12_otherwise(named, elsewhere, found, g)
     for kind, need in _NEEDS.items():
         for one in measured.get(kind, ()):
             found += [
@@ -112,14 +120,35 @@ def _unverified(problem: Problem) -> Unread:
     return Unread("conditions", "code", name, code.system, code.code, problem.source)
 
 
+def _of_b12_otherwise(
+    named: Iterable[Measurement],
+    elsewhere: Iterable[Measurement],
+    found: Iterable[Unread],
+    g: Guideline,
+) -> Iterator[Unread]:
+    """Vitamin B12 by its name, under a code of a system known here that is on no list, unless it
+    was ``found`` already; and vitamin B12 of another specimen."""
+    told = {one.source for one in found}
+    for one in elsewhere:
+        yield _measured("b12", "another specimen", "b12_level", one, g)
+    for one in named:
+        if one.source not in told:
+            code = next(iter(one.codes), Code("", ""))
+            name = one.name[:LONGEST_NAME]
+            yield Unread("b12", "code", name, code.system, code.code, one.source)
+
+
 def _undone(record: Record, on: date, g: Guideline) -> Iterator[Unread]:
     """What was done, given or began on a day to come, before the birth, or perhaps not at all."""
 
     def is_listed(thing: Procedure | Problem) -> bool:
         return any(g.lists_of(code.system, code.code).decided for code in thing.codes)
 
+    told = {one.source for one in record.unread}
     for drug in record.medications:
         yield from _untaken(drug, record.patient.birth, on, g)
+        if drug.source not in told and _is_nameless(drug, g):
+            yield _left_out("meds", "code", drug)
     for done in record.procedures:
         reason = _why_not_done(done, on)
         if reason is not None and is_listed(done):
@@ -142,6 +171,20 @@ def _untaken(drug: Medication, birth: Moment | None, on: date, g: Guideline) -> 
         reason = _why_not_given(drug, birth, on)
         if reason is not None:
             yield _left_out("administrations", reason, drug)
+
+
+#: Systems of which every code of vitamin B12 and folic acid is on a list: another is another drug.
+_COMPLETE = frozenset({"http://www.whocc.no/atc"})
+
+
+def _is_nameless(drug: Medication, g: Guideline) -> bool:
+    """Whether an order in force has nothing but a code that is on no list: of products no list has
+    them all."""
+    if drug.status not in IN_FORCE or drug.intent in NOT_AN_ORDER or drug.text or not drug.codes:
+        return False
+    if any(code.display or code.system in _COMPLETE for code in drug.codes):
+        return False
+    return recognise(drug.codes, "", g).kind == "unknown"
 
 
 def _left_out(need: str, reason: Reason, thing: Medication | Procedure | Problem) -> Unread:
@@ -225,7 +268,7 @@ def _reasons(
     kind: str, measured: Measurement, on: date, g: Guideline, *, used: bool
 ) -> Iterator[Reason]:
     """Why a result of a known kind was not used, or its flag or range was not."""
-    if measured.about or measured.status in NO_RESULT or _is_awaited(measured):
+    if measured.about or is_no_result(measured) or _is_awaited(measured):
         return
     reason = None if used else _reason(kind, measured, on, g)
     if reason is not None:
@@ -239,8 +282,7 @@ def _reasons(
 
 def _is_awaited(measured: Measurement) -> bool:
     """There is no answer yet, and the sender says so."""
-    has = measured.value or measured.interval or measured.concepts or measured.text
-    return measured.withheld or not (has or measured.status in FINAL)
+    return measured.withheld or not (measured.is_answered or measured.status in FINAL)
 
 
 def _reason(kind: str, measured: Measurement, on: date, g: Guideline) -> Reason | None:
@@ -255,7 +297,12 @@ def _reason(kind: str, measured: Measurement, on: date, g: Guideline) -> Reason 
     number = as_compared(kind, measured.value, g) if measured.value is not None else None
     if measured.value is not None and number is None:
         return "unit"
-    return "value" if number is None or number < 0 or kind == "b12_level" else None
+    used = number is not None and kind != "b12_level" and _is_possible(kind, number, g)
+    return None if used else "value"
+
+
+def _is_possible(kind: str, number: Decimal, g: Guideline) -> bool:
+    return is_credible(kind, number, g) if kind in LAB_UNITS else number >= 0
 
 
 def _measured(need: str, reason: Reason, kind: str, measured: Measurement, g: Guideline) -> Unread:

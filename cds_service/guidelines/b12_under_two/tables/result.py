@@ -30,9 +30,11 @@ from cds_service.guidelines.tables import (
 
 #: FHIR's statuses of a valid result.
 STANDING = ("final", "amended", "corrected")
-#: Those of what is not a result, yet or any more. A status that is none of FHIR's, or "unknown"
-#: with an answer, makes a result unusable, and the card says so; these are ignored.
-NO_RESULT = ("registered", "cancelled", "entered-in-error")
+#: What never was a result; and statuses of what is none, yet or any more, as long as no answer
+#: comes with them. With one, and with a status that is none of FHIR's, a result is unusable, and
+#: the card says so.
+NEVER_WAS = "entered-in-error"
+NO_RESULT = ("registered", "cancelled", "unknown")
 
 Verdict = Literal["deficient", "borderline", "adequate", "low", "indeterminate"]
 #: What a result is to be read as; ``None`` where there is nothing to say of it, else "unusable".
@@ -75,9 +77,9 @@ def result_table(limits: Limits, words: TableWords) -> Table[ResultFacts, Readin
             Row(
                 "B12-01",
                 any_of(
-                    is_one_of(f.status, *NO_RESULT),
+                    is_one_of(f.status, NEVER_WAS),
                     f.about_another,
-                    all_of(is_one_of(f.status, "unknown"), unknown(f.form)),
+                    all_of(is_one_of(f.status, *NO_RESULT), unknown(f.form)),
                 ),
                 None,
             ),
