@@ -1817,6 +1817,15 @@ def a_dose_as_ordered_and_as_calculated_is_one_or_is_warned_of() -> None:
     assert apart.outcome("ORD-09").indicator == "warning"
 
 
+def words_of_how_often_are_read_or_quoted() -> None:
+    for text in ("2x1 täglich", "12/12h", "2/day", "দিনে দুইবার"):
+        seen = see_orders(a_record(), a_draft(a_dosage(route=ORAL, text=text)))
+        assert seen.says(text) or seen.says(text.replace("/", "\\/")), text
+    for text in ("1x1 täglich", "24/24h", "1/day", "每天一次"):
+        seen = see_orders(a_record(), a_draft(a_dosage(route=ORAL, text=text)))
+        assert not seen.shows("ORD-09"), text
+
+
 def a_drug_is_known_by_what_is_in_it() -> None:
     raw = {
         "resourceType": "Medication", "id": "m", "code": {"text": "Erycytol Depot"},
@@ -1985,6 +1994,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_nameless_result_where_b12_was_asked_for_is_named,
     a_dose_as_ordered_and_as_calculated_is_one_or_is_warned_of,
     a_drug_is_known_by_what_is_in_it,
+    words_of_how_often_are_read_or_quoted,
 )
 
 

@@ -675,6 +675,7 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     words_differ: str
     words_otherwise: str
     types_differ: str
+    words_illegible: str
     words_often: str
     words_way: str
     words_lasting: str
@@ -973,7 +974,8 @@ class RhythmNames(Struct, frozen=True, forbid_unknown_fields=True):
 class CountedNames(Struct, frozen=True, forbid_unknown_fields=True):
     """How people count doses: ``times`` next to a number, with a day or a week after it ("3 times
     a day") or before it ("1日3回"); ``hours`` after "every" and a number, ``hourly`` after the
-    number alone."""
+    number alone; ``a_day`` after the number alone ("2 dd"); ``again`` between a number of hours and
+    itself; ``parts`` before the number of doses of a day."""
 
     times: tuple[str, ...]
     day_before: tuple[str, ...]
@@ -982,6 +984,9 @@ class CountedNames(Struct, frozen=True, forbid_unknown_fields=True):
     week_after: tuple[str, ...]
     hours: tuple[str, ...]
     hourly: tuple[str, ...]
+    a_day: tuple[str, ...]
+    again: tuple[str, ...]
+    parts: tuple[str, ...]
 
 
 class ScheduleNames(Struct, frozen=True, forbid_unknown_fields=True):

@@ -28,7 +28,7 @@ from cds_service.clinical import (
 )
 from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders
 from cds_service.guidelines.b12_under_two.giving import rhythm
-from cds_service.guidelines.b12_under_two.order_words import Stated, stated_in
+from cds_service.guidelines.b12_under_two.order_words import Stated, is_legible, stated_in
 from cds_service.guidelines.b12_under_two.products import (
     BY_MOUTH,
     INJECTED,
@@ -315,6 +315,7 @@ def _understood(
         *_excess_in_words(alone, g),
         *differ,
         *needed,
+        *_illegible(dosages, notes, g),
         *phases,
         *(_told(lines) if lines else (_nothing_told(notes, g),)),
     ]
@@ -390,6 +391,16 @@ def _in_words(
     )
     needed = [one for one in texts if stated_in(one, g).as_needed]
     return differ, tuple([say(Doubts.as_needed_in_words, words=one) for one in needed])
+
+
+def _illegible(
+    dosages: Sequence[DraftDosage], notes: Sequence[str], g: Guideline
+) -> Iterator[Message]:
+    """Words that are held against nothing, since they are in a script not read here."""
+    texts = (*(words for sent in dosages for words in (sent.text, *sent.beside)), *notes)
+    for words in dict.fromkeys(texts):
+        if not is_legible(words, g):
+            yield say(Doubts.words_illegible, words=words)
 
 
 def _differ_by_type(lines: Sequence[Line], dosages: Sequence[DraftDosage]) -> Iterator[Message]:

@@ -18,14 +18,30 @@ from cds_service.guidelines.b12_under_two.products import (
     has,
     has_unspaced,
     is_unspaced,
+    letters_by_script,
     words_of,
 )
 
 _CLAUSES = re.compile(r"[;\n()]|\.(?=\s|$)").split
 _MONTH = Decimal(30)
-#: Morning, noon, evening and night, as in "1-0-1-0" of a medication plan.
+#: Morning, noon, evening and night, as in "1-0-1-0" of a medication plan, or "1+0+1"; with a slash
+#: only where one of them is nothing, since it may be a date.
 _PART = r"(?:\d(?:[.,]\d{1,2})?|[½¼¾])"
-_PLAN = re.compile(rf"(?<![\w.,/-]){_PART}(?:\s?-\s?{_PART}){{2,3}}(?![\w/-])").finditer
+_PLAN = re.compile(
+    rf"(?<![\w.,/+-])(?:{_PART}(?:\s?[-\u2013+]\s?{_PART}){{2,3}}"
+    rf"|(?=[1-9/]*0){_PART}(?:/{_PART}){{2,3}})(?![\w/+-])"
+).finditer
+_PARTS = re.compile(r"[-\u2013+/]").split
+#: "3x1": three times one piece, or once in one order and three in the other: the same number.
+_CROSSED = re.compile(
+    r"(?<![\w.,/])(?:1\s?x\s?([2-6])|([2-6])\s?x\s?1)(?![\w.,]|/\d|\s?[x%])"
+).finditer
+#: "1 tablet x 2".
+_TIMES_AFTER = re.compile(r"(?<=[^\W\d_])\.?\sx\s?([2-4])(?![\w.,/%])").finditer
+#: "2/day", which is no fraction.
+_A_DAY = re.compile(
+    r"(?<![\w.,/+-])([1-6])\s?/\s?(?:day|d|24\s?h|tag|jour|j|dia|giorno|die|dag|vrk|zi|nap|den|сут|день|д)\b"
+).finditer
 
 
 class Rhythm(NamedTuple):
@@ -59,7 +75,7 @@ def stated_in(text: str, g: Guideline) -> Stated:
 @lru_cache(maxsize=512)
 def _stated(text: str, g: Guideline) -> Stated:
     names = g.file.names.schedule
-    phrases = _patterns(names)
+    phrases, text = _patterns(names), text.replace("×", "x")
     rhythms: list[Rhythm] = []
     days: list[Decimal] = []
     later = False
@@ -69,11 +85,35 @@ def _stated(text: str, g: Guideline) -> Stated:
         line, *rest = phrases.then.split(words_of(clause).line, maxsplit=1)
         later = bool(rest)
         if not has(words_of(line), names.apart):
-            rhythms += _rhythms(line, phrases, g)
-            rhythms += _planned(clause)
+            rhythms += _of_clause(clause, line, phrases, g)
             days += _days(line, phrases)
     needed = has(words_of(text), names.as_needed)
     return Stated(tuple(dict.fromkeys(rhythms)), tuple(dict.fromkeys(days)), needed, later)
+
+
+def _of_clause(clause: str, line: str, phrases: _Patterns, g: Guideline) -> list[Rhythm]:
+    """Next to a number of times "daily" or "weekly" only says of what it is."""
+    found = [*_rhythms(line, phrases, g), *_planned(clause)]
+    crossed = list(_crossed(clause, line, phrases))
+    if crossed and len(found) == 1 and found[0].times == 1 and found[0].days > 1:
+        return [Rhythm(one.times, found[0].days) for one in crossed]
+    found += crossed
+    often = any(one.days == 1 and one.times > 1 for one in found)
+    return [one for one in found if not (often and one == _DAILY)]
+
+
+_DAILY = Rhythm(Decimal(1), Decimal(1))
+
+
+def is_legible(text: str, g: Guideline) -> bool:
+    """Whether each of its scripts is one in which how often is read."""
+    return text.isascii() or letters_by_script(text).keys() <= _scripts(g.file.names.schedule)
+
+
+@lru_cache(maxsize=4)
+def _scripts(names: ScheduleNames) -> frozenset[str]:
+    every = (word for one in names.rhythms for word in one.words)
+    return frozenset({"LATIN"}).union(*map(letters_by_script, every))
 
 
 class _Patterns(NamedTuple):
@@ -121,11 +161,16 @@ def _counted(names: ScheduleNames) -> Iterator[tuple[re.Pattern[str], Decimal]]:
     ):  # fmt: skip
         yield _in_a_row([_NUMBER, how.times, after], names), Decimal(days)
         yield _in_a_row([before, _NUMBER, how.times], names), Decimal(days)
+    yield _in_a_row([_NUMBER, how.a_day], names), Decimal(1)
+    yield _in_a_row([how.parts, _NUMBER], names), Decimal(1)
 
 
 def _hours(names: ScheduleNames) -> Iterator[re.Pattern[str]]:
-    yield _in_a_row([names.every, _NUMBER, names.counted.hours], names)
-    yield _in_a_row([_NUMBER, names.counted.hourly], names)
+    how = names.counted
+    yield _in_a_row([names.every, _NUMBER, how.hours], names)
+    yield _in_a_row([_NUMBER, how.hourly], names)
+    again, hours = _any_of(how.again), _any_of(how.hours)
+    yield re.compile(rf"(?<= )(\d{{1,2}})( )(?:(?:{again}) )?\1 ?(?:{hours})(?= )")
 
 
 #: The place of a number in a row of words.
@@ -199,9 +244,22 @@ def _numbered(line: str, phrases: _Patterns) -> Iterator[tuple[tuple[int, int], 
 
 def _planned(clause: str) -> Iterator[Rhythm]:
     for plan in _PLAN(clause):
-        times = sum(any(sign in "123456789½¼¾" for sign in part) for part in plan[0].split("-"))
+        times = sum(any(sign in "123456789½¼¾" for sign in part) for part in _PARTS(plan[0]))
         if times:
             yield Rhythm(Decimal(times), Decimal(1))
+
+
+def _crossed(clause: str, line: str, phrases: _Patterns) -> Iterator[Rhythm]:
+    """So many times a day, written as a product or a fraction; not "x 2 days", a length."""
+    plain = clause.lower()
+    lengths = {hit.start() for hit in phrases.lasting.finditer(line)}
+    for hit in (*_CROSSED(plain), *_A_DAY(plain)):
+        yield Rhythm(Decimal(next(filter(None, hit.groups()))), Decimal(1))
+    if not lengths:
+        for hit in _TIMES_AFTER(plain):
+            following = words_of(plain[hit.end() :]).line.split()[:1]
+            if not any(one in phrases.units for one in following):
+                yield Rhythm(Decimal(hit[1]), Decimal(1))
 
 
 def _days(line: str, phrases: _Patterns) -> Iterator[Decimal]:

@@ -394,7 +394,7 @@ def _substances(words: Words, g: Guideline) -> frozenset[Substance]:
     return frozenset(one for one in _SUBSTANCES if has(words, getattr(g.file.names.b12, one)))
 
 
-def _by_script(text: str) -> Mapping[str, frozenset[str]]:
+def letters_by_script(text: str) -> Mapping[str, frozenset[str]]:
     """Its letters by their scripts, as Unicode names these: LATIN, GREEK, CJK."""
     found: dict[str, set[str]] = {}
     for one in unicodedata.normalize("NFKC", text):
@@ -407,8 +407,8 @@ def _by_script(text: str) -> Mapping[str, frozenset[str]]:
 def _alphabets(g: Guideline) -> Mapping[str, tuple[frozenset[str], ...]]:
     """The scripts in which vitamin B12 would be recognised, each with the alphabets of the
     languages that are read in it; none where any language of the script is."""
-    scripts = frozenset({"LATIN"}).union(*(map(_by_script, _all_names(g))))
-    alphabets = [_by_script(one.letters) for one in g.file.names.languages.values()]
+    scripts = frozenset({"LATIN"}).union(*(map(letters_by_script, _all_names(g))))
+    alphabets = [letters_by_script(one.letters) for one in g.file.names.languages.values()]
     return {script: tuple(it[script] for it in alphabets if script in it) for script in scripts}
 
 
@@ -467,7 +467,7 @@ class _Name:
         return all(
             script in known
             and (not known[script] or any(letters <= alphabet for alphabet in known[script]))
-            for script, letters in _by_script(self._plain).items()
+            for script, letters in letters_by_script(self._plain).items()
         )
 
     @property
