@@ -311,7 +311,7 @@ COUNTED = {
         "mattina e sera", "mañana y noche", "manhã e noite", "matin & soir", "rano i wieczorem",
         "ráno a večer", "sabah akşam", "утром и вечером", "朝夕", "早晚各一次", "早晚",
         "아침저녁으로", "सुबह शाम", "صباحا ومساء", "morgon och kväll", "morgen og aften",
-        "aamuin illoin", "reggel és este", "πρωί και βράδυ", "pagi dan malam", "sáng tối",
+        "aamuin illoin", "reggel és este", "πρωί και βράδυ", "pagi dan malam",
     ),
     (3, 1): (
         "1日3回", "内服・経口・１日３回朝昼夕食後", "一次1片，一日3次", "每日三次", "1일 3회 1정씩",
