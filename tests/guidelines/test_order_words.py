@@ -301,7 +301,7 @@ COUNTED = {
         "mỗi 12 giờ", "2 kali sehari", "2x sehari", "tiap 12 jam", "setiap 12 jam",
         "dua kali sehari", "dalawang beses sa isang araw", "mara mbili kwa siku",
         "de două ori pe zi", "2 ori/zi", "la 12 ore", "dvakrát denne", "dva puta dnevno",
-        "2x dnevno", "svakih 12 sati", "dvakrat na dan", "2 korda päevas", "2 reizes dienā",
+        "2x dnevno", "svakih 12 sati", "dvakrat na dan", "2 korda päevas",
         "2 kartus per dieną", "dy herë në ditë", "2 vegades al dia", "cada 12 hores",
         "tvisvar á dag", "twice per day", "BD", "2/day", "2/d", "2 per day", "two doses daily",
         "morning and evening", "AM and PM", "mornings and nights", "every 12 h",

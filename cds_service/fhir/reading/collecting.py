@@ -288,12 +288,12 @@ def _by_date_and_id(
     return when.instant if when is not None else math.inf, thing.source
 
 
-#: Statuses of what is no result, yet or any more.
+#: Statuses of what is not a result, not yet or not any more.
 _HAS_NO_ANSWER = frozenset({"registered", "cancelled"})
 
 
 def _is_nothing(status: str | None, things: Iterable[object]) -> bool:
-    """Whether it never was, or is no result and has no answer either."""
+    """Whether it never was, or is not a result and has no answer either."""
     return status == "entered-in-error" or (
         status in _HAS_NO_ANSWER
         and not any(isinstance(one, Measurement) and one.is_answered for one in things)
@@ -301,7 +301,7 @@ def _is_nothing(status: str | None, things: Iterable[object]) -> bool:
 
 
 #: Types that only go with what was asked for: who, where, of what, and what the server has to say.
-#: Any other was sent by mistake, or tells what was asked for in a form that is not read.
+#: Any other was sent by mistake, or says what was asked for in a form that is not read.
 _BESIDE = frozenset({
     "Account", "Appointment", "AuditEvent", "Binary", "BodySite", "BodyStructure", "CareTeam",
     "Coverage", "Device", "Encounter", "Endpoint", "EpisodeOfCare", "Group", "HealthcareService",

@@ -38,7 +38,7 @@ _CROSSED = re.compile(
 ).finditer
 #: "1 tablet x 2".
 _TIMES_AFTER = re.compile(r"(?<=[^\W\d_])\.?\sx\s?([2-4])(?![\w.,/%])").finditer
-#: "2/day", which is no fraction.
+#: "2/day", which is not a fraction.
 _A_DAY = re.compile(
     r"(?<![\w.,/+-])([1-6])\s?/\s?(?:day|d|24\s?h|tag|jour|j|dia|giorno|die|dag|vrk|zi|nap|den|сут|день|д)\b"
 ).finditer

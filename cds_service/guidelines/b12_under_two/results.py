@@ -367,7 +367,7 @@ def _result(measured: Measurement, on: date, g: Guideline) -> ResultFacts:
 
 
 def is_no_result(measured: Measurement) -> bool:
-    """Whether it never was a result, or is none by its status and has no answer either."""
+    """Whether it never was a result, or is not one by its status and has no answer either."""
     none_yet = measured.status in NO_RESULT and not measured.is_answered
     return none_yet or measured.status == NEVER_WAS
 
@@ -524,7 +524,7 @@ def _worries(name: LabName, number: Decimal, g: Guideline, *, high: bool, low: b
     return beyond or (high if name in _HIGH_IS_WORSE else low)
 
 
-#: Beyond which a value is no result of a child: most are slips of the unit, and would hide anaemia
+#: Beyond which a value is not a child's: most are slips of the unit, and would hide anaemia
 #: or a lack of platelets.
 _IMPLAUSIBLE: Mapping[LabName, str] = {
     "hemoglobin": "hemoglobin_implausible", "platelets": "platelets_implausible",

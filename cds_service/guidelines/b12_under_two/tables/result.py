@@ -30,8 +30,8 @@ from cds_service.guidelines.tables import (
 
 #: FHIR's statuses of a valid result.
 STANDING = ("final", "amended", "corrected")
-#: What never was a result; and statuses of what is none, yet or any more, as long as no answer
-#: comes with them. With one, and with a status that is none of FHIR's, a result is unusable, and
+#: What never was a result; and statuses of what is not one, as long as no answer comes with
+#: them. With one, and with a status that is none of FHIR's, a result is unusable, and
 #: the card says so.
 NEVER_WAS = "entered-in-error"
 NO_RESULT = ("registered", "cancelled", "unknown")
