@@ -321,13 +321,6 @@ def _cipher_keys_in_file(name: str, text: str) -> tuple[bytes, ...]:
     return keys
 
 
-def _not_in_this_version(problem: str) -> Callable[[str, str], Any]:
-    def refuse(name: str, text: str) -> Any:
-        raise SettingsError(name, problem, "Remove it.")
-
-    return refuse
-
-
 SETTINGS: Mapping[str, Setting] = {
     "CDS_PUBLIC_URL": Setting(
         "public_url",
