@@ -157,7 +157,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "msgspec",
     ),
     "guidelines.cql": (
-        "guidelines.codelists guidelines.dialects guidelines.engine guidelines.guideline"
+        "clinical guidelines.codelists guidelines.dialects guidelines.engine guidelines.guideline"
         " guidelines.tables",
         "msgspec",
     ),

@@ -142,7 +142,11 @@ class _Artefacts:
                 table.words.rows[row.rule].result,
                 cql.holding(row.id),
                 _authorities(table.words.rows[row.rule].source, wording),
-                tuple(regimen.name for regimen in self._regimens if regimen.row == row.id),
+                {
+                    regimen.name: cql.offered(regimen.name)
+                    for regimen in self._regimens
+                    if regimen.row == row.id
+                },
             )
             for row in table.rows
         ]
@@ -225,6 +229,7 @@ class _Artefacts:
             local="\n".join(f"- {name}" for name in self._guideline.local) or "- nothing",
             facts_library=self._of_facts,
             read=", ".join(one.name for one in self._tables if cql.reads(one.name, facts)) or "-",
+            charts=cql.told_of_charts(facts),
             rows="\n".join(cql.rows_told(self._tables, facts)),
         )
 

@@ -59,14 +59,15 @@ class Authority(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """One row of a table: an action that applies where the expression ``asked`` is true."""
+    """One row of a table: an action that applies where the expression ``asked`` is true.
+    ``activities`` are what it may order, each with the expression of whether that is offered."""
 
     id: str
     title: str
     description: str
     asked: str
     authority: tuple[Authority, ...] = ()
-    activities: tuple[str, ...] = ()
+    activities: Mapping[str, str] = {}
 
 
 class Group(Struct, frozen=True):
@@ -248,16 +249,18 @@ def _step(home: Home, step: Step) -> Json:
     if step.authority:
         made["documentation"] = [_authority(one) for one in step.authority]
     if len(step.activities) == 1:
-        made["definitionCanonical"] = home.canonical("ActivityDefinition", step.activities[0])
+        (only,) = step.activities
+        made["definitionCanonical"] = home.canonical("ActivityDefinition", only)
     elif step.activities:
         made["selectionBehavior"] = "at-most-one"
         made["action"] = [
             {
                 "id": slug(f"{step.id} {one}"),
                 "title": one,
+                "condition": [_condition(offered)],
                 "definitionCanonical": home.canonical("ActivityDefinition", one),
             }
-            for one in step.activities
+            for one, offered in step.activities.items()
         ]
     return made
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import msgspec
 
+from cds_service.clinical import Code
 from cds_service.guidelines.codelists import CodeRow, compared
 from cds_service.guidelines.dialects import CQL, SIGNS, Writer, listed, number, results
 from cds_service.guidelines.engine import About
-from cds_service.guidelines.guideline import Guideline, Published, Regimen
+from cds_service.guidelines.guideline import Guideline, Lexicon, Published, Regimen
 from cds_service.guidelines.tables import Kind, Named, Row, Table, condition_of, facts_of, kinds
 
 _TYPES: dict[Kind, str] = {
@@ -139,22 +140,62 @@ def _data(guideline: Guideline) -> Iterator[str]:
         yield f"  number is not null and number {SIGNS[limit.side]} {number(limit.value, 'number')}"
     for name, constant in guideline.constants.items():
         yield f'\ndefine "{name}": {number(constant, "number")}'
-    for name, words in guideline.answers.items():
-        yield f'\ndefine function "says {name}"(answer String):'
-        yield f"  answer is not null and answer in {listed(words, CQL)}"
+    yield from _lexicon(guideline.lexicon)
     yield ""
     yield _remark("ICD-10 is written with and without its dot, and in small letters")
     yield f'define function "as compared"(written String):\n  {_WITHOUT_DOTS}'
     for one in guideline.code_lists:
         rows = [row for row in one.codes if row.verified]
         yield f'\ndefine function "is {one.name}"(codings {_CODINGS}):'
-        asked = [*_asked(rows)]
-        yield "  exists (codings one where " + ("\n    or ".join(asked) or "false") + ")"
+        yield _among([*_asked(rows)])
+
+
+def _lexicon(lexicon: Lexicon) -> Iterator[str]:
+    for name, chosen in lexicon.choices.items():
+        yield f'\ndefine "{name}": {CQL.text(chosen)}'
+    for name, words in lexicon.answers.items():
+        yield f'\ndefine function "says {name}"(answer String):'
+        yield f"  answer is not null and answer in {listed(words, CQL)}"
+    yield ""
+    yield _remark("Small letters and digits alone; null where it has any others")
+    yield f'define function "squeezed"(name String):\n  {_SQUEEZED}'
+    for name, words in lexicon.names.items():
+        held = sorted({_squeezed(one) for one in words if one.isascii()})
+        yield f'\ndefine function "may name {name}"(name String):'
+        yield f'  "squeezed"(name) is null or exists (({listed(held, CQL)}) one'
+        yield '    where PositionOf(one, "squeezed"(name)) >= 0)'
+    for name, curve in lexicon.curves.items():
+        yield f'\ndefine function "{name}"(at Integer):\n  case'
+        for place in reversed(range(len(curve))):
+            points = ", ".join(number(one, "number") for one in curve[place])
+            yield f"    when at >= {place} then {{ {points} }}"
+        yield "    else null\n  end"
+    yield f'\ndefine function "is ordered"(codings {_CODINGS}):'
+    yield _among([_test(one) for one in lexicon.ordered])
+
+
+def _test(code: Code) -> str:
+    said = f"one.code = {CQL.text(code.code)}"
+    return f"({f'one.system = {CQL.text(code.system)} and ' if code.system else ''}{said})"
+
+
+def _among(conditions: Sequence[str]) -> str:
+    """Whether one of the codings fulfils one of the conditions."""
+    return "  exists (codings one where " + ("\n    or ".join(conditions) or "false") + ")"
 
 
 #: Codes of a chart, as the functions of code lists are given them.
 _CODINGS = "List<Tuple { system String, code String }>"
 _WITHOUT_DOTS = "Upper(Combine(Split(written, '.')))"
+#: Letters of other scripts, and accents, are more than an engine is asked to know.
+_SQUEEZED = (
+    "if name is null or not Matches(name, '^[ -~]*$') then null as String\n"
+    "  else ReplaceMatches(Lower(name), '[^a-z0-9]', '')"
+)
+
+
+def _squeezed(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
 
 
 def _asked(rows: Iterable[CodeRow]) -> Iterator[str]:
@@ -203,7 +244,12 @@ def facts_of_charts(tables: Sequence[Published], about: About, written: str) -> 
 
 def reads(name: str, written: str) -> bool:
     """Whether the facts of a table are read from a chart."""
-    return f'define "{name} facts":' in written
+    return f'define "{name} facts":' in written or asks_of_each(name, written)
+
+
+def asks_of_each(name: str, written: str) -> bool:
+    """Whether a table is asked of several things in a chart, of which ``written`` has a list."""
+    return f'define "{name} facts each":' in written
 
 
 def logic_of(
@@ -227,46 +273,104 @@ def _logic(
     # Without a default the JavaScript engine takes a parameter that is not given for a value.
     for one in tables:
         yield f'parameter "{one.name} facts" {facts_type(one.table)} default null'
-    yield 'parameter "kilograms" Decimal default null'
+    yield f'parameter "{KILOGRAMS}" Decimal default null'
     yield "\ncontext Patient"
     if f'define "{NOT_READ}"' in written:
         yield "\n// Why most of the chart is not read; empty where it is."
         yield f'define "{NOT_READ}": Facts."{NOT_READ}"'
+    if f'define "{ORDERS}"' in written:
+        yield "\n// What is offered: activities by their names, null where the chart is not read."
+        yield f'define "{ORDERS}": Facts."{ORDERS}"'
     for one in tables:
-        given, facts = f'"{one.name} facts"', f'"{one.name} facts in force"'
-        answer = answer_of(one.name, one.table)
-        none = "null as String" if one.table.first else "{} as List<String>"
         yield ""
         yield _remark(f"{one.table.words.title}: {one.table.words.question}")
-        yield f"define {facts}:\n  if {given} is not null then {given} else Facts.{given}"
-        yield f'define "{asked(one.name)}":\n  {facts} is not null'
-        yield f'define "{unasked(one.name)}":\n  {facts} is null'
-        yield f'define "{answer}":'
-        yield f'  if {facts} is null then {none} else Tables."{answer}"({facts})'
-        if any(results(row.then) for row in one.table.rows):
-            yield from _told(one, answer)
+        each = asks_of_each(one.name, written)
+        yield from _asking_each(one) if each else _asking(one)
+        answer = f"{one.name} row" if one.table.first and not each else f"{one.name} rows"
         for row in one.table.rows:
-            held = f'"{answer}" = {CQL.text(row.id)}'
-            listed = f'{CQL.text(row.id)} in "{answer}"'
+            held = f'{CQL.text(row.id)} in "{answer}"'
+            if answer.endswith(" row"):
+                held = f'"{answer}" = {CQL.text(row.id)}'
             yield f'define "{holding(row.id)}":'
-            yield f"  Coalesce({held if one.table.first else listed}, false)"
+            yield f"  Coalesce({held}, false)"
+    yield from _ordering(tables, regimens, written)
+
+
+def _ordering(
+    tables: Sequence[Published], regimens: Iterable[Regimen], written: str
+) -> Iterator[str]:
+    """Which regimens are offered, and how much of those that depend on the weight."""
+    if f'define "{KILOGRAMS}"' in written:
+        kilograms = f'if "{KILOGRAMS}" is not null then "{KILOGRAMS}" else Facts."{KILOGRAMS}"'
+    else:
+        kilograms = f'"{KILOGRAMS}"'
+    yield f'\ndefine "{KILOGRAMS} in force":\n  {kilograms}'
+    table_of = {row.id: one.name for one in tables for row in one.table.rows}
     for regimen in regimens:
+        yield ""
+        yield from _offering(regimen.name, table_of[regimen.row], written)
         if regimen.per_kg is not None:
-            yield ""
             yield from _amount(regimen.name, regimen.per_kg)
 
 
-def _told(one: Published, answer: str) -> Iterator[str]:
-    """What follows from the row, or from each of the rows."""
+def _asking(one: Published) -> Iterator[str]:
+    """A table that is asked once: whether it is, its answer, and what follows from that."""
+    given, facts = f'"{one.name} facts"', f'"{one.name} facts in force"'
+    answer = answer_of(one.name, one.table)
+    none = "null as String" if one.table.first else "{} as List<String>"
+    yield f"define {facts}:\n  if {given} is not null then {given} else Facts.{given}"
+    yield from _whether(one.name, facts)
+    yield f'define "{answer}":'
+    yield f'  if {facts} is null then {none} else Tables."{answer}"({facts})'
+    if not any(results(row.then) for row in one.table.rows):
+        return
     if one.table.first:
         yield f'define "{one.name} result":\n  Tables."{one.name} result"("{answer}")'
     else:
-        told = f'Tables."{one.name} result"(row)'
-        yield f'define "{one.name} results":\n  "{answer}" row return all {told}'
+        yield from _results_of(one.name)
 
 
+def _asking_each(one: Published) -> Iterator[str]:
+    """A table that is asked of each of several: its answers are the rows of all."""
+    name = one.name
+    given, facts, answer = f'"{name} facts"', f'"{name} facts in force"', f'"{name} rows"'
+    yield f"define {facts}:\n  if {given} is not null then {{ {given} }}"
+    yield f'  else Facts."{name} facts each"'
+    yield from _whether(name, facts)
+    yield f"define {answer}:\n  if {facts} is null then {{}} as List<String>"
+    asked = f'Tables."{answer_of(name, one.table)}"(one)'
+    if one.table.first:
+        yield f"  else ({facts} one let row: {asked} where row is not null return all row)"
+    else:
+        yield f"  else flatten ({facts} one return all {asked})"
+    if any(results(row.then) for row in one.table.rows):
+        yield from _results_of(name)
+
+
+def _whether(name: str, facts: str) -> Iterator[str]:
+    yield f'define "{asked(name)}":\n  {facts} is not null'
+    yield f'define "{unasked(name)}":\n  {facts} is null'
+
+
+def _results_of(name: str) -> Iterator[str]:
+    told = f'Tables."{name} result"(row)'
+    yield f'define "{name} results":\n  "{name} rows" row return all {told}'
+
+
+#: The parameter, and the definition of what a chart says, of the weight to dose by.
+KILOGRAMS = "kilograms"
 #: The expression of why a chart is not read, in words.
 NOT_READ = "not read"
+#: The expression of what is offered for a chart that is read.
+ORDERS = "orders"
+
+
+def told_of_charts(written: str) -> str:
+    """What the remark at the head of what is ``written`` says: of each of its paragraphs one of the
+    page."""
+    head = written.partition("\n\n")[0] if written.startswith("//") else ""
+    lines = [line.removeprefix("//").strip() for line in head.splitlines()]
+    return "\n".join(line or "\n" for line in lines)
 
 
 def rows_told(tables: Iterable[Published], written: str) -> Iterator[str]:
@@ -274,6 +378,8 @@ def rows_told(tables: Iterable[Published], written: str) -> Iterator[str]:
     whether they are among those ``written`` to be read from a chart."""
     for one in tables:
         origin = "from the chart" if reads(one.name, written) else "to be given"
+        if asks_of_each(one.name, written):
+            origin = "from the chart, of each"
         of_table = set(kinds(one.table.facts))
         for row in one.table.rows:
             parts = [*condition_of(row).parts()]
@@ -283,6 +389,22 @@ def rows_told(tables: Iterable[Published], written: str) -> Iterator[str]:
             facts = sorted(facts_of(condition_of(row)) & of_table)
             named = ", ".join(f"`{fact}`" for fact in facts) or "-"
             yield f"| {row.id} | {exact} | {one.name}: {named} | {origin} |"
+
+
+def _offering(name: str, table: str, written: str) -> Iterator[str]:
+    """Whether a row that holds means this regimen: where ``written`` has the orders of a chart, one
+    of these; else an implementer chooses."""
+    yield f'define "{offered(name)}":'
+    if f'define "{ORDERS}":' not in written:
+        yield "  true"
+        return
+    yield f'  "{table} facts" is not null or Facts."{ORDERS}" is null'
+    yield f'    or exists (Facts."{ORDERS}" one where one.activity = {CQL.text(name)})'
+
+
+def offered(name: str) -> str:
+    """The expression of whether a regimen is one to choose from."""
+    return f"{name} offered"
 
 
 #: What an amount is rounded to here, half up: a tenth.
@@ -296,10 +418,10 @@ def _amount(name: str, per_kg: Decimal) -> Iterator[str]:
     whole = 1000 * scale
     yield _remark(f"{per_kg:f} for each kilogram, rounded half up to a tenth")
     yield f'define "{amount_of(name)}":'
-    yield '  if "kilograms" is null then null as Decimal'
+    yield f'  if "{KILOGRAMS} in force" is null then null as Decimal'
     yield (
-        f'  else (ToDecimal((Truncate("kilograms" * 1000.0 + 0.5) * {factor} + {whole // 2})'
-        f" div {whole}) / {_PER_UNIT}.0)"
+        f'  else (ToDecimal((Truncate("{KILOGRAMS} in force" * 1000.0 + 0.5) * {factor}'
+        f" + {whole // 2}) div {whole}) / {_PER_UNIT}.0)"
     )
 
 

@@ -200,6 +200,23 @@ class Regimen(Struct, frozen=True):
     per_kg: Decimal | None = None
 
 
+class Lexicon(Struct, frozen=True):
+    """What reading a chart rests on besides limits, constants and codes, by name.
+
+    ``answers`` are whole answers in words that are understood, in small letters; ``names`` words
+    that a name of something may hold, in any place; ``choices`` what is chosen where there are
+    several; ``curves`` the numbers at each whole number from the first on, of which the last hold
+    for all that follow.
+    ``ordered`` are the codes by which its tests are known to be ordered, a system "" being any.
+    """
+
+    answers: Mapping[str, Sequence[str]] = {}
+    names: Mapping[str, Sequence[str]] = {}
+    choices: Mapping[str, str] = {}
+    curves: Mapping[str, Sequence[Sequence[Decimal]]] = {}
+    ordered: Sequence[Code] = ()
+
+
 # --- its judgement --------------------------------------------------------------------------
 
 _Facts = TypeVar("_Facts")
@@ -314,8 +331,8 @@ class GuidelineOf(Protocol[_Evaluation]):
         """Its constants as they are in force, by name."""
 
     @property
-    def answers(self) -> Mapping[str, Sequence[str]]:
-        """Whole answers in words that it understands, in small letters, by what they say."""
+    def lexicon(self) -> Lexicon:
+        """What else of its data reading a chart rests on."""
 
     @property
     def code_lists(self) -> Sequence[CodeList]:

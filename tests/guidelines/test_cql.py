@@ -18,11 +18,13 @@ from typing import Any
 import pytest
 from builders import G
 from click.testing import CliRunner
+from each import each
 from fhir.resources.R4B import get_fhir_model_class
 from test_table_cases import TABLES
 
 from cds_service.__main__ import main
 from cds_service.guidelines.b12_under_two.front import Front
+from cds_service.guidelines.b12_under_two.growth import extreme_curves
 from cds_service.guidelines.b12_under_two.prescribing import age_based_amount
 from cds_service.guidelines.codelists import compared
 from cds_service.guidelines.tables import kinds
@@ -213,12 +215,14 @@ def test_the_page_has_a_line_for_every_row() -> None:
                 rf"^\| {re.escape(row.id)} \| (exact|by a function) \| {name}: ", page, re.M
             )
     assert page.count("| by a function |") == 3
-    read = sum(len(TABLES[name].rows) for name in READ)
-    assert page.count("| from the chart |") == read
+    assert page.count("| from the chart |") == sum(len(TABLES[name].rows) for name in READ)
+    of_each = sum(len(TABLES[name].rows) for name in READ_OF_EACH)
+    assert page.count("| from the chart, of each |") == of_each
 
 
-#: The tables whose facts are read of a chart.
-READ = ("age", "cause", "signs", "status", "severity", "urgency", "route")
+#: The tables whose facts are read of a chart, once or of each of several.
+READ = ("age", "cause", "signs", "status", "severity", "urgency", "route", "weight", "safety")
+READ_OF_EACH = ("weight_found", "dose", "monitoring")
 
 
 def test_facts_that_are_not_read_from_a_chart_are_null() -> None:
@@ -226,7 +230,7 @@ def test_facts_that_are_not_read_from_a_chart_are_null() -> None:
     each fact is, and of a chart that is plain."""
     facts = source("Facts")
     defined = re.findall(r'^define "(\w+) facts":\n  (null as )?', facts, flags=re.M)
-    assert {name for name, null in defined if null} == set(TABLES) - {*READ}
+    assert {name for name, null in defined if null} == set(TABLES) - {*READ, *READ_OF_EACH}
     assert {name for name, null in defined if not null} == {*READ} - {"age"}
     for name in READ:
         (written,) = re.findall(
@@ -235,6 +239,45 @@ def test_facts_that_are_not_read_from_a_chart_are_null() -> None:
         assert (name == "age") or written.startswith('\n  if not "is plain"')
         assert all(f'    "{fact}": ' in written or f'  "{fact}":' in written
                    for fact in kinds(TABLES[name].facts))  # fmt: skip
+    for name in READ_OF_EACH:
+        assert f'define "{name} facts each":\n  if not "is plain" then null' in facts
+
+
+def test_the_curves_of_the_library_are_those_by_which_a_weight_is_judged() -> None:
+    curves = dict(extreme_curves())
+    for name, points in curves.items():
+        (written,) = re.findall(
+            rf'function "{name}"\(at Integer\):\n  case\n(.*?)\n    else', source("Data"), re.S
+        )
+        lines = written.splitlines()
+        assert len(lines) == len(points)
+        for line, (at, numbers) in zip(reversed(lines), enumerate(points), strict=True):
+            known = ", ".join(f"{one}.0" if one == int(one) and "." not in str(one) else str(one)
+                              for one in numbers)  # fmt: skip
+            assert line == f"    when at >= {at} then {{ {known} }}"
+
+
+@each("name", ["b12", "benzyl_alcohol", "nitrous_oxide"])
+def test_no_name_that_the_service_knows_passes_as_another(name: str) -> None:
+    """Squeezed, as the CQL does it, every name has one of those that are listed in it."""
+    (listed,) = re.findall(rf'"may name {name}"\(.*?\{{(.*?)\}}', source("Data"), re.S)
+    held = re.findall("'([^']*)'", listed)
+    assert held
+    for known in Front(G).lexicon.names[name]:
+        squeezed = re.sub("[^a-z0-9]", "", f"Allergy: {known.upper()} 1 mg".lower())
+        assert not known.isascii() or any(one in squeezed for one in held), known
+
+
+def test_a_regimen_of_several_is_offered_by_an_expression_of_its_own() -> None:
+    (plan,) = (one for one in of_kind("PlanDefinition") if one["id"].endswith("patient-view"))
+    choices = [
+        (inner["title"], inner["condition"][0]["expression"]["expression"])
+        for group in plan["action"]
+        for action in group.get("action", ())
+        for inner in action.get("action", ())
+    ]
+    assert len(choices) == 4
+    assert all(expression == f"{title} offered" for title, expression in choices)
 
 
 def test_a_limit_and_a_constant_of_the_library_are_those_in_force() -> None:

@@ -10,17 +10,22 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
-from cds_service.guidelines.b12_under_two.age import add_months
+from cds_service.guidelines.b12_under_two.age import add_months, completed_months
+from cds_service.guidelines.b12_under_two.growth import extreme_curves
 from cds_service.guidelines.codelists import CodeList
 
 Json = dict[str, Any]
 
+#: Ends of months, leap days, and days on which nothing happens.
+TODAYS = (
+    date(2026, 3, 15), date(2024, 2, 29), date(2025, 2, 28), date(2026, 3, 31), date(2026, 4, 30),
+    date(2026, 3, 1),
+)  # fmt: skip
+
 UCUM = "http://unitsofmeasure.org"
 LOINC = "http://loinc.org"
-TODAY = date(2026, 3, 15)
-
 #: Each kind of result: its LOINC code, its unit, numbers around its limits, and usual ranges.
 LABS: dict[str, tuple[str, str, Sequence[str], Sequence[tuple[str, str]]]] = {
     "level": ("2132-9", "pg/mL", ("60", "99.9", "100", "199", "200", "299.9", "300", "450"), ()),
@@ -34,54 +39,118 @@ LABS: dict[str, tuple[str, str, Sequence[str], Sequence[tuple[str, str]]]] = {
     "platelets": ("777-3", "10*9/L", ("49", "99", "100", "300"), (("150", "450"),)),
     "white cells": ("6690-2", "10*9/L", ("3.1", "5.5", "12"), (("5.5", "17.5"),)),
     "holotranscobalamin": ("72160-5", "pmol/L", ("30", "39.9", "40", "60"), (("35", ""),)),
-    "weight": ("29463-7", "kg", ("4.1", "6.8", "9"), ()),
+    "potassium": ("2823-3", "mmol/L", ("2.4", "2.5", "3.4", "3.5", "4.2"), ()),
+    "folate": ("2284-8", "ng/mL", ("3", "12"), ()),
+    "ferritin": ("2276-4", "ng/mL", ("8", "40"), ()),
 }  # fmt: skip
 LEVELS = ("level", "molar")
 AGO = (0, 1, 3, 12, 14, 15, 29, 30)
 #: A level counts for longer; other values that are older than a month are not read.
 LEVELS_AGO = (*AGO, 31, 60, 91, 179, 180, 181, 300)
+#: Weights of each kind, in two units, most of them of the first.
+WEIGHTS = ("29463-7", "29463-7", "29463-7", "8335-2", "8339-4")
+#: Of a weight that may count, those around the days for which it does, and of tomorrow and later.
+WEIGHED_AGO = (0, 1, 7, 8, 27, 30, 31, 60, 61, -1, -2)
 PROBLEMS = (
     "neurological", "neurological_other", "failure_to_thrive", "anemia", "megaloblastic_anemia",
     "pancytopenia", "malabsorption", "malabsorption_permanent", "inborn", "dietary_deficiency",
     "b12_deficiency", "b12_deficiency_nonspecific", "b12_deficiency_anemia", "suggestive_sign",
-    "weak_sign", "feeding_trouble", "renal_impairment", "thrombocytopenia",
+    "weak_sign", "feeding_trouble", "renal_impairment", "thrombocytopenia", "bleeding", "preterm",
+    "leber", "cobalamin_reaction",
 )  # fmt: skip
 DIETS = ("vegan", "vegetarian", "kosher")
+#: What a child is allergic to: what matters, what does not, and what only words say.
+ALLERGIES: tuple[Json, ...] = (
+    {"coding": [{"system": "http://snomed.info/sct", "code": "419382002"}]},
+    {"coding": [{"system": "http://www.whocc.no/atc", "code": "B03BA03", "display": "Hydroxo"}]},
+    {"coding": [{"system": "http://snomed.info/sct", "code": "293396006"}], "text": "Rash"},
+    {"coding": [{"system": "http://fdasis.nlm.nih.gov", "code": "LKG8494WBH"}]},
+    {"coding": [{"system": "http://snomed.info/sct", "code": "91936005",
+                 "display": "Allergy to penicillin"}]},
+    {"text": "Cow's milk"},
+    {"text": "Vitamin B-12"},
+    {"text": "Kobalt"},
+)  # fmt: skip
 
 
-def charts(seed: int, lists: Sequence[CodeList]) -> Iterator[list[Json]]:
-    """One after the other, without end: the patient first."""
+class Chart(NamedTuple):
+    """Its resources, the patient first, and the day on which it is read."""
+
+    resources: list[Json]
+    today: date
+
+
+def charts(seed: int, lists: Sequence[CodeList]) -> Iterator[Chart]:
+    """One after the other, without end."""
     drawn = Random(seed)
     by_name = {one.name: one for one in lists}
     while True:
-        yield _Chart(drawn, by_name).made()
+        today = drawn.choice(TODAYS)
+        yield Chart(_Chart(drawn, by_name, today).made(), today)
 
 
 class _Chart:
-    def __init__(self, drawn: Random, lists: dict[str, CodeList]) -> None:
-        self._drawn, self._lists = drawn, lists
+    def __init__(self, drawn: Random, lists: dict[str, CodeList], today: date) -> None:
+        self._drawn, self._lists, self._today = drawn, lists, today
         self._found: list[Json] = []
 
     def made(self) -> list[Json]:
         drawn = self._drawn
         months = drawn.choice((0, 1, 2, 3, 5, 6, 8, 11, 12, 13, 20, 23))
-        birth = add_months(TODAY, -months) - timedelta(days=drawn.choice((0, 1, 9, 27)))
-        self._found = [{"resourceType": "Patient", "id": "child", "birthDate": birth.isoformat()}]
-        old = (TODAY - birth).days
+        birth = add_months(self._today, -months) - timedelta(days=drawn.choice((0, 1, 9, 27)))
+        sex = drawn.choice(({}, {"gender": "male"}, {"gender": "female"}, {"gender": "unknown"}))
+        patient = {"resourceType": "Patient", "id": "child", "birthDate": birth.isoformat()}
+        self._found = [patient | sex]
+        old = (self._today - birth).days
+        mild = drawn.random() < 0.3  # a level, a weight, and little more
         for kind in LABS:
-            if drawn.random() < (0.55 if kind == "level" else 0.3):
+            if drawn.random() < (0.55 if kind == "level" else 0.06 if mild else 0.3):
                 ago = [one for one in (LEVELS_AGO if kind in LEVELS else AGO) if one <= old]
-                self._add_lab(kind, TODAY - timedelta(days=drawn.choice(ago)))
+                self._add_lab(kind, self._before(drawn.choice(ago)))
         if drawn.random() < 0.2:
-            self._add_lab("level", TODAY - timedelta(days=min(old, 7)))
-        for name in drawn.sample(PROBLEMS, drawn.choice((0, 0, 1, 1, 2, 3))):
-            self._add_problem(
-                name, drawn.choice((None, TODAY, TODAY - timedelta(days=min(old, 95))))
-            )
+            self._add_lab("level", self._before(min(old, 7)))
+        for _ in range(drawn.choice((0, 1, 1, 1, 2))):
+            self._add_weight(birth)
+        if drawn.random() < 0.15:
+            self._add(_measured("76516-4", drawn.choice(("30", "36.9", "37", "40")), "wk", birth))
+        for name in drawn.sample(PROBLEMS, 0 if mild else drawn.choice((0, 0, 1, 1, 2, 3))):
+            self._add_problem(name, drawn.choice((None, self._today, self._before(min(old, 95)))))
+        if drawn.random() < 0.25:
+            self._add_allergy(drawn.choice(ALLERGIES))
         self._add_feeding()
         if drawn.random() < 0.08:
             self._add(drawn.choice(_UNREAD))
         return self._found
+
+    def _before(self, days: int) -> date:
+        return self._today - timedelta(days=days)
+
+    def _add_weight(self, birth: date) -> None:
+        """Near a point of the curves, where limits are, or anything."""
+        drawn = self._drawn
+        old = (self._today - birth).days
+        code = drawn.choice(WEIGHTS)
+        ago = drawn.choice([one for one in WEIGHED_AGO if one <= old])
+        on = birth if code == "8339-4" else self._before(ago)
+        month = min(completed_months(birth, max(on, birth)), 24)
+        _, *curves = dict(extreme_curves()).values()
+        kg = drawn.choice(drawn.choice(curves)[month]) + drawn.choice(_ASIDE)
+        if drawn.random() < 0.3:
+            self._add(_measured(code, str(int(kg * 1000)), "g", on))
+        else:
+            self._add(_measured(code, f"{kg}", "kg", on))
+
+    def _add_allergy(self, of: Json) -> None:
+        active = {"system": f"{_TERMINOLOGY}/allergyintolerance-clinical", "code": "active"}
+        self._found.append(
+            {
+                "id": f"{len(self._found)}",
+                "resourceType": "AllergyIntolerance",
+                "clinicalStatus": {"coding": [active]},
+                "code": of,
+                "patient": _THE_CHILD,
+            }
+        )
 
     def _add(self, resource: Json) -> None:
         self._found.append({**resource, "id": f"{len(self._found)}", "subject": _THE_CHILD})
@@ -124,10 +193,10 @@ class _Chart:
             )
         )  # fmt: skip
         if answer:
-            self._add(_answered("63895-7", answer))
+            self._add(_answered("63895-7", answer, self._today))
         if drawn.random() < 0.2:
             coding = {"system": f"{_TERMINOLOGY}/diet", "code": drawn.choice(DIETS)}
-            diet = _answered("81663-7", {"coding": [coding]})
+            diet = _answered("81663-7", {"coding": [coding]}, self._today)
             if drawn.random() < 0.5:
                 named = drawn.choice(("mother", "Mother", "grandmother"))
                 diet["focus"] = [{"reference": "RelatedPerson/other", "display": named}]
@@ -142,12 +211,26 @@ def _quantity(number: str, unit: str) -> Json:
     return {"value": Decimal(number), "unit": unit, "system": UCUM, "code": unit}
 
 
-def _answered(code: str, answer: Json) -> Json:
+#: On a point, next to it, and far from it.
+_ASIDE = tuple(map(Decimal, ("0", "0", "-0.01", "0.01", "0.001", "-0.4", "0.7", "1.95")))
+
+
+def _measured(code: str, number: str, unit: str, on: date) -> Json:
     return {
         "resourceType": "Observation",
         "status": "final",
         "code": {"coding": [{"system": LOINC, "code": code}]},
-        "effectiveDateTime": TODAY.isoformat(),
+        "effectiveDateTime": on.isoformat(),
+        "valueQuantity": _quantity(number, unit),
+    }
+
+
+def _answered(code: str, answer: Json, on: date) -> Json:
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": LOINC, "code": code}]},
+        "effectiveDateTime": on.isoformat(),
         "valueCodeableConcept": answer,
     }
 
@@ -159,12 +242,12 @@ _UNREAD: tuple[Json, ...] = (
         "medicationCodeableConcept": {"text": "Paracetamol"},
     },
     {
-        "resourceType": "Observation", "status": "final", "effectiveDateTime": "2026-03",
+        "resourceType": "Observation", "status": "final", "effectiveDateTime": "2024-01",
         "code": {"coding": [{"system": LOINC, "code": "2132-9"}]},
         "valueQuantity": _quantity("90", "pg/mL"),
     },
     {
-        "resourceType": "Observation", "status": "final", "effectiveDateTime": "2026-03-14",
+        "resourceType": "Observation", "status": "final", "effectiveDateTime": "2024-02-01",
         "code": {"coding": [{"system": LOINC, "code": "2132-9"}]},
         "valueQuantity": {**_quantity("150", "pg/mL"), "comparator": "<"},
     },

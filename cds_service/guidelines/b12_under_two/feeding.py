@@ -215,6 +215,16 @@ def _is_formula(newest: Sequence[_Answered], g: Guideline) -> bool:
     )
 
 
+def whole_answers(g: Guideline) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The whole answers in words that are known, by what they say; what says that there is no
+    breast milk may say formula too."""
+    known, formula = g.file.feeding, g.file.names.feeding.formula
+    yield "breast_fed", known.breast_fed
+    yield "not_breast_fed", known.not_breast_fed
+    also = tuple([one for one in known.not_breast_fed if is_stated(one, formula, g)])
+    yield "formula", tuple(dict.fromkeys([*known.formula, *also]))
+
+
 def _answers(measured: Measurement) -> list[str]:
     """What is answered, in words."""
     said = (measured.text, *(code.display for code in measured.concepts))

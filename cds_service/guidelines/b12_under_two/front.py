@@ -30,6 +30,7 @@ from cds_service.guidelines.explain import Account
 from cds_service.guidelines.guideline import (
     Known,
     KnownCase,
+    Lexicon,
     Offer,
     Published,
     Regimen,
@@ -138,8 +139,29 @@ class Front(Struct, frozen=True):
         return {name: one.value for name, one in entries(self.data.file.constants)}
 
     @property
-    def answers(self) -> Mapping[str, Sequence[str]]:
-        return dict(entries(self.data.file.feeding))
+    def lexicon(self) -> Lexicon:
+        from cds_service.guidelines.b12_under_two.feeding import whole_answers
+        from cds_service.guidelines.b12_under_two.growth import extreme_curves
+        from cds_service.guidelines.b12_under_two.products import all_names
+
+        names, products = self.data.file.names, self.data.file.products
+        choices = dict(entries(self.data.file.policy))
+        choices |= {f"substance of {name}": one.substance for name, one in entries(products)}
+        return Lexicon(
+            answers=dict(whole_answers(self.data)),
+            names={
+                "b12": (*all_names(self.data), *names.b12.stems, *names.cobalt),
+                "benzyl_alcohol": names.benzyl_alcohol,
+                "nitrous_oxide": names.nitrous_oxide,
+            },
+            choices=choices,
+            curves=dict(extreme_curves()),
+            ordered=[
+                code
+                for _, one in entries(self.data.file.tests)
+                for code in (*one.codes, *(Code("", same) for same in one.same_as))
+            ],
+        )
 
     @property
     def code_lists(self) -> Sequence[CodeList]:

@@ -5,7 +5,7 @@ one has called it failure to thrive."""
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
@@ -96,6 +96,14 @@ def place_of(kg: Decimal, youngest: int, oldest: int, sex: Sex) -> Place:
         -max(_on_scale(kg, one[begun], scale) for one in of_sex),
         min(_on_scale(kg, one[ends], scale) for one in of_sex),
     )
+
+
+def extreme_curves() -> Iterator[tuple[str, Sequence[Sequence[Decimal]]]]:
+    """The weights among which `place_of` finds one, of each sex by month, and their deviations."""
+    extremes = _standard().extremes
+    yield "deviations", (extremes.deviations,)
+    for sex, curve in (("male", extremes.male), ("female", extremes.female)):
+        yield f"weights {sex}", [curve[month] for month in sorted(curve, key=int)]
 
 
 def heaviest(months: int, deviation: Decimal) -> Decimal:

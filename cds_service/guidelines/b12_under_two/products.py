@@ -373,7 +373,7 @@ def has(words: Words, phrases: tuple[str, ...]) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _all_names(g: Guideline) -> tuple[str, ...]:
+def all_names(g: Guideline) -> tuple[str, ...]:
     b12 = g.file.names.b12
     return (*b12.unspecified, *(name for one in _SUBSTANCES for name in getattr(b12, one)))
 
@@ -387,7 +387,7 @@ def _stems(g: Guideline) -> re.Pattern[str]:
 
 
 def _has_b12(words: Words, g: Guideline) -> bool:
-    return has(words, _all_names(g)) or _stems(g).search(words.line) is not None
+    return has(words, all_names(g)) or _stems(g).search(words.line) is not None
 
 
 def _substances(words: Words, g: Guideline) -> frozenset[Substance]:
@@ -407,7 +407,7 @@ def letters_by_script(text: str) -> Mapping[str, frozenset[str]]:
 def _alphabets(g: Guideline) -> Mapping[str, tuple[frozenset[str], ...]]:
     """The scripts in which vitamin B12 would be recognised, each with the alphabets of the
     languages that are read in it; none where any language of the script is."""
-    scripts = frozenset({"LATIN"}).union(*(map(letters_by_script, _all_names(g))))
+    scripts = frozenset({"LATIN"}).union(*(map(letters_by_script, all_names(g))))
     alphabets = [letters_by_script(one.letters) for one in g.file.names.languages.values()]
     return {script: tuple(it[script] for it in alphabets if script in it) for script in scripts}
 

@@ -76,6 +76,7 @@ from cds_service.guidelines.guideline import (
     GuidelineFile,
     Known,
     KnownCase,
+    Lexicon,
     Offer,
     Published,
     Regimen,
@@ -433,8 +434,8 @@ class Iron(Struct, frozen=True):
         return {}
 
     @property
-    def answers(self) -> Mapping[str, Sequence[str]]:
-        return {}
+    def lexicon(self) -> Lexicon:
+        return Lexicon()
 
     @property
     def code_lists(self) -> Sequence[CodeList]:
