@@ -250,6 +250,7 @@ class DraftDosage(Struct, frozen=True, gc=False):
     ``instructions`` are what is stated next to the dose, ``beside`` all words but ``text``.
     ``by_type`` are the ends of the dose as it was ordered and as it was calculated, where both were
     sent and say so.
+    ``begins`` and ``ends`` are the days between which it is given, where they are written.
     """
 
     low: DoseAmount | None = None
@@ -268,6 +269,8 @@ class DraftDosage(Struct, frozen=True, gc=False):
     instructions: tuple[Instruction, ...] = ()
     beside: tuple[str, ...] = ()
     by_type: tuple[tuple[DoseAmount, DoseAmount], tuple[DoseAmount, DoseAmount]] | None = None
+    begins: date | None = None
+    ends: date | None = None
 
 
 #: The versions of FHIR that are read; ``fhir/editions.py`` has the shape of each.
@@ -391,13 +394,22 @@ class Need(Struct, frozen=True):
 
 #: Why something that was sent was not used.
 Reason = Literal[
-    "code system", "no code", "code", "unit", "value", "answer", "status", "date", "flag", "range",
+    "code system", "no code", "code", "unit", "value", "answer", "status", "date",
+    "before birth", "ahead", "flag", "range",
     "another patient", "another kind", "another specimen", "drug not found", "undecodable",
 ]  # fmt: skip
 
 
 #: A name of an account is for a line of a card: `Unread` has so much of it.
 LONGEST_NAME = 80
+
+
+def in_short(name: str) -> str:
+    """A name for a line of a card: a longer one ends after a word."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    room = name[: LONGEST_NAME - 1]
+    return f"{room.rpartition(' ')[0].rstrip(' ,;:(-') or room}…"
 
 
 class Unread(Struct, frozen=True, gc=False):

@@ -7,6 +7,7 @@ never taken for no dose, nor an unknown rhythm for none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 
@@ -28,6 +29,7 @@ _T = TypeVar("_T")
 _LINES = editions.names("", "lines")
 _NO_DOSE: tuple[DoseAmount | None, DoseAmount | None] = (None, None)
 _NO_ROUTE: tuple[tuple[Code, ...], str] = ((), "")
+_NO_DAYS: tuple[date | None, date | None] = (None, None)
 
 
 def read_dosages(
@@ -109,6 +111,7 @@ def _read_line(sent: Line, unclear: tuple[str, ...]) -> DraftDosage:
     route, route_text = read("route", _route, _NO_ROUTE)
     count = read("timing", timings.count, None)
     instructions = tuple(map(_instruction, _instructions_of(sent)))
+    begins, ends = read("timing", timings.days_between, _NO_DAYS)
     words = [loose.text(sent.get("text")), loose.text(sent.get("patientInstruction"))]
     text, *beside = [one for one in words if one] or [""]
     return DraftDosage(
@@ -128,6 +131,8 @@ def _read_line(sent: Line, unclear: tuple[str, ...]) -> DraftDosage:
         instructions=instructions,
         beside=(*beside, *(one.text for one in instructions if one.text)),
         by_type=read("dose", _ends_by_type, None),
+        begins=begins,
+        ends=ends,
     )
 
 

@@ -365,9 +365,9 @@ def quantity(amount: wire.Amount | None) -> Quantity | None:
     if unit == amount.code and unit in UNITS and amount.system == UCUM and len(sent) < 10:
         return _ordinary(sent, unit, amount.comparator or "")
     number, shown = _number(sent)
-    unit, comparator = unit or amount.code, amount.comparator or ""
-    written = f"{shown} {unit[:40]}" if unit else shown
+    comparator = amount.comparator or ""
     units = _units(amount)
+    written = _written(shown, amount, understood=bool(units))
     return Quantity(
         number,
         units[0] if units else None,
@@ -375,6 +375,15 @@ def quantity(amount: wire.Amount | None) -> Quantity | None:
         comparator,
         units[1] if len(units) > 1 else None,
     )
+
+
+def _written(shown: str, amount: wire.Amount, *, understood: bool) -> str:
+    """The number with its unit; with both where code and text are units that contradict."""
+    text, code = amount.unit or "", amount.code or ""
+    unit = text or code
+    written = f"{shown} {unit[:40]}" if unit else shown
+    contradictory = not understood and units_of(text) and units_of(code, coded=True)
+    return f"{written} ({code})" if contradictory else written
 
 
 @lru_cache(maxsize=1024)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from decimal import ROUND_CEILING, Decimal
 
 from cds_service.clinical import Schedule
@@ -74,6 +75,18 @@ def length(line: Line) -> Decimal | None:
         return None
     days = (last.last - first.first).days + 1
     return Decimal(days) if days > 0 else None
+
+
+def days_between(line: Line) -> tuple[date | None, date | None]:
+    """The first day on which it may be given and the last, by its events, else by its bounds."""
+    timing = loose.members(line.get("timing"))
+    events = [elements.moment(loose.text(one)) for one in loose.many(timing.get("event"))]
+    known = [one for one in events if one is not None]
+    if known:
+        return min(one.first for one in known), max(one.last for one in known)
+    period = loose.period(_repeat(line).get("boundsPeriod"))
+    first, last = elements.start(period), elements.end(period)
+    return first.first if first is not None else None, last.last if last is not None else None
 
 
 def count(line: Line) -> int | None:

@@ -269,9 +269,9 @@ MUTATIONS: Mapping[str, tuple[Callable[[Json], bool], frozenset[str]]] = {
     "no date": (dated("last week"), frozenset({"date"})),
     "future": (
         dated("2027-02-01", (*_DATED, "Condition", "Procedure")),
-        frozenset({"date"}),
+        frozenset({"ahead"}),
     ),
-    "before birth": (dated("2025-06-01"), frozenset({"date"})),
+    "before birth": (dated("2025-06-01"), frozenset({"before birth"})),
     "unknown unit": (unit("Skt."), frozenset({"unit"})),
     "no unit": (unit(""), frozenset({"unit"})),
     "another quantity": (unit("mmHg"), frozenset({"unit"})),

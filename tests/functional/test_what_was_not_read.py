@@ -191,7 +191,10 @@ def test_a_blood_count_in_a_unit_nobody_knows_is_named(service: FlaskClient) -> 
     low = bundle(result("2132-9", 150, "2026-11-19"))
     count = result("718-7", 5, "2026-11-19", unit="arb")
     answer = ask(service, b12=low, labs=bundle(count))
-    assert "haemoglobin 5 arb (unit not known)" in answer["cards"][0]["detail"]
+    assert (
+        "haemoglobin 5 arb (unit missing, not known here or contradictory)"
+        in answer["cards"][0]["detail"]
+    )
     assert unread(answer)[0]["reason"] == "unit"
 
 

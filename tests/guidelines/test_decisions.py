@@ -20,15 +20,19 @@ from builders import (
     HYDROXOCOBALAMIN,
     ICD10CM,
     LEBER,
+    LOINC,
     MACROCYTIC,
     MUSCLE,
+    ON,
     ORAL,
     PRETERM,
     RXNORM,
     SEIZURE,
     SNOMED,
     TABLET,
+    TODDLER,
     TREMOR,
+    VEIN,
     VIAL,
     G,
     Seen,
@@ -72,6 +76,7 @@ from cds_service.clinical import (
     Draft,
     DraftDosage,
     Instruction,
+    Measurement,
     Medication,
     OpenTask,
     Record,
@@ -1526,9 +1531,6 @@ def nitrous_oxide_itself_is_warned_of_where_it_does_lasting_harm() -> None:
         ).shows("ORD-21")
     heterozygous = a_problem(None, text="MTHFR C677T heterozygous")
     assert not see_orders(a_record(measured=(), problems=[heterozygous]), gas).shows("ORD-21")
-    # the chart speaks of it only where it speaks: a planned procedure is never a card on its own
-    planned = an_operation(GAS, status="preparation")
-    assert see(a_record(measured=(), problems=[icd("E72.12")], procedures=(planned,))).silent
     low = see_orders(a_record(), gas)
     assert low.says("Nitrous oxide planned")
     for level, warned in ((150, True), (450, False)):
@@ -1767,6 +1769,169 @@ def a_borderline_level_calms_no_alarming_sign() -> None:
     assert getattr(without, "indicator", "") == "warning"  # no calmer with the level than without
 
 
+def a_supplement_next_to_an_adequate_level_needs_no_levels() -> None:
+    child = a_record(level=a_level(450), birth=TODDLER)
+    for amount, asks in (("4.9", False), (5, False), ("5.1", True)):
+        assert see_orders(child, a_draft(a_dosage(amount))).shows("ORD-08") is asks
+    weekly = a_draft(a_dosage(35, days=7))
+    assert not see_orders(child, weekly).shows("ORD-08")
+    assert see_orders(child, a_draft(a_dosage(36, days=7))).shows("ORD-08")
+    for level in (150, 250):
+        low = a_record(level=a_level(level), birth=TODDLER)
+        assert see_orders(low, a_draft(a_dosage(5))).shows("ORD-08")
+    assert see_orders(a_record(measured=(), birth=TODDLER), a_draft(a_dosage(5))).shows("ORD-08")
+
+
+def a_metabolite_raised_in_urine_asks_for_one_in_blood() -> None:
+    def in_urine(code: str = "13776-0", name: str = "", **but: Any) -> Measurement:
+        told = {"value": quantity(80, "mmol/mol"), "interpretation": "high", "name": name, **but}
+        return a_measurement(Code(LOINC, code, name), **told)
+
+    named = in_urine("99999-1", "Methylmalonate [Moles/time] in 24 hour Urine")
+    for urine in (in_urine(), in_urine("25115-7"), in_urine("25116-5"), named):
+        unmeasured = see(a_record(measured=(urine,)))
+        assert unmeasured.shows("RTE-10.suggestive")
+        assert ("Vitamin B12", 0) in unmeasured.tests
+        adequate = see(a_record(urine, level=a_level(450)))
+        assert adequate.outcome("RTE-10.elsewhere").indicator == "warning"
+        assert ("Methylmalonic acid", 0) in adequate.tests
+        for level in (150, 250):
+            assert see(a_record(urine, level=a_level(level))).says("high by the laboratory")
+    for calm in (in_urine(interpretation="normal"), in_urine(interpretation="")):
+        assert see(a_record(measured=(calm,))).silent
+        assert see(a_record(calm, level=a_level(250))).says("80 mmol/mol (not a serum level)")
+    blood = a_lab("methylmalonate", "0.2", ago=5)
+    for urine, answered in ((in_urine(ago=5), True), (in_urine(ago=4), False)):
+        seen = see(a_record(urine, blood, level=a_level(450)))
+        assert seen.shows("RTE-10.elsewhere") is not answered
+    for ago, stands in ((179, True), (180, True), (181, False)):
+        old = see(a_record(in_urine(ago=ago), level=a_level(450)))
+        assert old.shows("RTE-10.elsewhere") is stands
+    given = a_record(in_urine(ago=30), level=a_level(450, ago=1),
+                     medications=[an_order(ago=20, status="completed")])  # fmt: skip
+    assert not see(given).shows("RTE-10.elsewhere")
+    hers = in_urine(about="mother")
+    assert see(a_record(hers, level=a_level(450))).silent
+
+
+def a_deficiency_of_vitamin_k_holds_back_the_muscle() -> None:
+    for problem in (icd("E56.1"), a_problem(None, text="Vitamin K deficiency"),
+                    a_problem(None, text="Vitamin-K-Mangel")):  # fmt: skip
+        child = a_record(level=a_level(80), problems=[problem])
+        assert all(one.route == G.file.routes.subcutaneous for one in see(child).drugs)
+        assert see_orders(child, an_injection()).shows("ORD-11")
+    given = a_problem(None, text="Vitamin K given at birth")
+    assert not see_orders(a_record(level=a_level(80), problems=[given]), an_injection()).shows(
+        "ORD-11"
+    )
+
+
+def the_mother_is_seen_to_while_the_child_is_treated() -> None:
+    vegan = (breast_feeding(), a_diet(about="mother"))
+    for level, told in ((299, False), (300, True), (600, True)):
+        seen = see(on_treatment(35, (level, 30), measurements=vegan))
+        assert seen.shows("PRE-01") is told
+    assert not see(on_treatment(35, (600, 30), measurements=(breast_feeding(),))).shows("PRE-01")
+    eats_vegan = see(on_treatment(35, (600, 30), measurements=(a_diet(),), birth=TODDLER))
+    assert not eats_vegan.shows("PRE-02")
+
+
+def planned_nitrous_oxide_is_a_card_where_the_reductase_is_deficient() -> None:
+    planned = an_operation(GAS, status="preparation")
+    for problem in (icd("E72.12"), a_problem(None, text="Severe MTHFR deficiency")):
+        for measured in ((), (a_level(450),), (a_level(150),)):
+            child = a_record(measured=measured, problems=[problem], procedures=(planned,))
+            assert see(child).outcome("ORD-21").indicator == "warning"
+        for ago, warned in ((29, True), (30, True), (31, False)):
+            given = an_operation(GAS, ago=ago)
+            child = a_record(measured=(), problems=[problem], procedures=(given,))
+            assert see(child).shows("ORD-21") is warned
+        assert see(a_record(measured=(), problems=[problem])).silent
+    variant = a_problem(None, text="MTHFR C677T heterozygous")
+    assert see(a_record(measured=(), problems=[variant], procedures=(planned,))).silent
+
+
+def an_order_that_is_over_or_begins_too_late_is_named() -> None:
+    def dated(first: int | None, last: int | None, **but: Any) -> Draft:
+        begins, ends = (None if one is None else ON + timedelta(days=one) for one in (first, last))
+        return an_injection(a_dosage(days=7, route=MUSCLE, begins=begins, ends=ends), **but)
+
+    low = a_record(level=a_level(80))
+    for first, last, named in (
+        (-30, -1, True), (-30, 0, False), (None, -1, True), (7, None, False), (8, None, True),
+        (None, None, False),
+    ):  # fmt: skip
+        seen = see_orders(low, dated(first, last))
+        assert seen.shows("ORD-09") is named
+        assert not named or seen.outcome("ORD-09").indicator == "warning"
+    adequate = see_orders(a_record(level=a_level(450)), dated(-30, -1))
+    assert adequate.outcome("ORD-09").indicator == "info"
+    assert not see_orders(on_treatment(10, before=80), dated(8, None)).shows("ORD-09")
+    now = dated(0, 34, name="first")
+    later = dated(60, None, name="second")
+    assert not {"ORD-06", "ORD-09"} & {one.rule for one in see_orders(low, now, later).outcomes}
+    overlapping = see_orders(low, now, dated(34, None, name="second"))
+    assert overlapping.shows("ORD-06")
+    assert not see_orders(low, now, dated(35, None, name="second")).shows("ORD-06")
+    both_late = see_orders(low, dated(8, 40, name="first"), dated(60, None, name="second"))
+    assert both_late.shows("ORD-09")
+
+
+def drops_that_fail_in_malabsorption_are_replaced_at_once() -> None:
+    for level, replaced in ((199, True), (200, False), (450, False)):
+        child = on_treatment(10, (level, 9), before=None, problems=[CROHN])
+        assert bool(see(child).stopped) is replaced
+    assert not see(on_treatment(10, (150, 9), before=None)).stopped
+    injected = on_treatment(10, (150, 9), before=None, problems=[CROHN], route="parenteral")
+    assert not see(injected).stopped
+
+
+def an_extreme_homocysteine_that_fell_untreated_is_asked_about() -> None:
+    lower = a_lab("homocysteine", 8, ago=3)
+    for high, asked in ((49, False), (50, True), (120, True)):
+        for level in (250, 450):
+            child = a_record(a_lab("homocysteine", high, ago=14), lower, level=a_level(level))
+            assert see(child).shows("RTE-10.fell") is asked
+
+
+def where_no_order_is_offered_the_specialist_is_asked_whether_to_inject() -> None:
+    extreme = a_lab("homocysteine", 120)
+    assert see(a_record(extreme, level=a_level(450))).says("then ask whether to inject")
+    assert see(a_record(extreme, level=a_level(250))).says("then ask whether to inject")
+    assert see(a_record(extreme, level=a_level(150))).says("then inject")
+
+
+def the_route_of_far_too_much_is_not_changed_alone() -> None:
+    for milligrams, changed in ((2, True), (400, False)):
+        shot = an_injection(a_dosage(milligrams, "mg", times=1, days=0, route=VEIN))
+        seen = see_orders(a_record(level=a_level(450)), shot)
+        assert seen.shows("ORD-11.vein")
+        assert any(one.parts == {"route"} for one in seen.revised) is changed
+
+
+def signs_of_the_blood_are_named_next_to_a_borderline_level() -> None:
+    cells = (a_lab("hemoglobin", "8.5"), a_lab("platelets", 60))
+    for found, named in (
+        (cells, "platelets 60"), ((a_lab("mcv", 91),), "MCV 91"), ((a_lab("mcv", 90),), ""),
+        ((a_lab("hemoglobin", "6.9"),), "haemoglobin 6.9"), ((a_lab("hemoglobin", 7),), ""),
+    ):  # fmt: skip
+        seen = see(a_record(*found, level=a_level(250)))
+        assert seen.says("May come of deficiency") is bool(named)
+        assert seen.says(named)
+    thin = see(a_record(level=a_level(250), problems=[FAILURE_TO_THRIVE]))
+    assert not thin.says("May come of deficiency")
+    assert thin.says("failure to thrive")
+
+
+def possible_malabsorption_is_named_when_it_is_over() -> None:
+    for code in ("P77.2", "Z93.2", "K90.49"):
+        for status in ("active", "resolved", "inactive"):
+            seen = see(a_record(problems=[a_problem(icd(code), clinical_status=status)]))
+            assert seen.says("Possible malabsorption")
+            assert not seen.shows("RTE-05")
+    assert see(a_record(problems=[icd("K90.1")])).shows("RTE-05")
+
+
 def an_impossible_count_is_named_and_not_used() -> None:
     for name, used, refused in (
         ("hemoglobin", 30, "30.1"),
@@ -1989,6 +2154,18 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     the_blood_is_watched_on_treatment,
     new_words_of_a_sign_on_treatment_are_a_warning,
     a_borderline_level_calms_no_alarming_sign,
+    a_supplement_next_to_an_adequate_level_needs_no_levels,
+    a_metabolite_raised_in_urine_asks_for_one_in_blood,
+    a_deficiency_of_vitamin_k_holds_back_the_muscle,
+    the_mother_is_seen_to_while_the_child_is_treated,
+    planned_nitrous_oxide_is_a_card_where_the_reductase_is_deficient,
+    an_order_that_is_over_or_begins_too_late_is_named,
+    drops_that_fail_in_malabsorption_are_replaced_at_once,
+    an_extreme_homocysteine_that_fell_untreated_is_asked_about,
+    where_no_order_is_offered_the_specialist_is_asked_whether_to_inject,
+    the_route_of_far_too_much_is_not_changed_alone,
+    signs_of_the_blood_are_named_next_to_a_borderline_level,
+    possible_malabsorption_is_named_when_it_is_over,
     an_impossible_count_is_named_and_not_used,
     a_value_with_the_status_of_no_result_is_named,
     a_nameless_result_where_b12_was_asked_for_is_named,

@@ -471,6 +471,13 @@ TABLE: dict[str, tuple[str, Sees]] = {
         "1",
         fires("URG-02", lambda x: a_record(level=a_level(ago=int(x)), birth=months_old(10))),
     ),
+    "order_begins_late": (
+        "1",
+        lambda days: see_orders(
+            a_record(level=a_level(80)),
+            an_injection(a_dosage(days=7, route=MUSCLE, begins=ON + timedelta(days=int(days)))),
+        ).shows("ORD-09"),
+    ),
     "order_window": (
         "1",
         fires("MON-07", lambda x: a_record(test_orders=(a_test_order("13964-2", due_in=int(x)),))),

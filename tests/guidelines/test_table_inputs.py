@@ -90,7 +90,7 @@ def test_what_was_left_out_is_counted() -> None:
     seen = see(a_record(unread=unread, foreign=3))
     assert seen.says(
         "Sent and not used, other laboratory results: 2 without a name (not readable);"
-        " potassium 4 arb (unit not known)"
+        " potassium 4 arb (unit missing, not known here or contradictory)"
     )
     assert seen.says("3 records of another patient were left out")
 

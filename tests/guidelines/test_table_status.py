@@ -280,7 +280,7 @@ def test_a_diagnosis_without_a_level_is_treated_and_the_blood_drawn_first() -> N
     assert status(seen) == ("STAT-11", "deficient (diagnosis only)")
     assert seen.doses["DOSE-A"]
     assert seen.says("No current level")
-    assert seen.says("B12 deficiency on the problem list, no level")
+    assert seen.says("B12 deficiency on the problem list, no usable level")
 
 
 def test_a_diagnosis_that_may_be_another_vitamin_is_borderline_only() -> None:

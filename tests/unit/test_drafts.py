@@ -597,7 +597,7 @@ def amount(value: object, unit: str | None, written: str = "", **more: Any) -> D
         ({"value": 3, "unit": "capsule", "code": "{pill}"},
          amount(3, "1", "3 capsule", thing="capsule")),
         ({"value": 3, "unit": "capsule", "code": "{tbl}"}, amount(3, None, "3 capsule")),
-        ({"value": 3, "unit": "mg", "code": "ug", "system": UCUM}, amount(3, None, "3 mg")),
+        ({"value": 3, "unit": "mg", "code": "ug", "system": UCUM}, amount(3, None, "3 mg (ug)")),
         ({"value": 3, "unit": "mg/kg", "code": "mg", "system": UCUM}, amount(3, None, "3 mg/kg")),
         ({"value": 3, "unit": "mg", "code": "what", "system": UCUM}, amount(3, None, "3 mg")),
         ({"value": 100, "unit": "IU", "code": "[IU]", "system": UCUM}, amount(100, None, "100 IU")),
@@ -613,11 +613,11 @@ def amount(value: object, unit: str | None, written: str = "", **more: Any) -> D
         ({"value": 3, "code": "UNIT-17"}, amount(3, None, "3 UNIT-17")),
         ({"value": 3, "unit": "scoop", "code": "UNIT-17"}, amount(3, None, "3 scoop")),
         # one that may be UCUM's means a unit, and two of them are not a unit
-        ({"value": 3, "unit": "mg", "code": "ug"}, amount(3, None, "3 mg")),
+        ({"value": 3, "unit": "mg", "code": "ug"}, amount(3, None, "3 mg (ug)")),
         ({"value": 3, "unit": "mg", "code": "[iU]"}, amount(3, None, "3 mg")),
         ({"value": 3, "unit": "mg", "code": "IU"}, amount(3, None, "3 mg")),
         ({"value": 3, "unit": "mg", "code": "mmol"}, amount(3, None, "3 mg")),
-        ({"value": 3, "unit": "mg", "code": "mg/mL"}, amount(3, None, "3 mg")),
+        ({"value": 3, "unit": "mg", "code": "mg/mL"}, amount(3, None, "3 mg (mg/mL)")),
         ({"value": 3, "unit": "mg", "code": "{scoop}"}, amount(3, None, "3 mg")),
     ],
 )  # fmt: skip

@@ -466,6 +466,23 @@ def test_the_unit_is_the_one_that_can_be_relied_on(amount: Json, unit: str | Non
     assert value.unit == unit
 
 
+@pytest.mark.parametrize(
+    ("amount", "written"),
+    [
+        ({"unit": "pmol/L", "system": UCUM, "code": "pg/mL"}, "142 pmol/L (pg/mL)"),
+        ({"unit": "kg", "code": "g"}, "142 kg (g)"),
+        ({"unit": "pg/mL", "system": UCUM, "code": "pg/mL"}, "142 pg/mL"),
+        ({"unit": "furlong", "code": "UNIT-17"}, "142 furlong"),
+        ({"unit": "pg/mL", "system": UCUM, "code": "{tetramer}"}, "142 pg/mL"),
+        ({}, "142"),
+    ],
+)
+def test_units_that_contradict_each_other_are_both_shown(amount: Json, written: str) -> None:
+    value = measured(valueQuantity={"value": 142, **amount}).value
+    assert value is not None
+    assert value.written == written
+
+
 @pytest.mark.parametrize("comparator", ["<", "<=", ">", ">="])
 def test_a_comparator_stays_with_its_value(comparator: str) -> None:
     quantity = {"value": 150, "comparator": comparator, "unit": "pg/mL"}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
-from cds_service.clinical import LONGEST_NAME, Code, Need, OpenTask, Reason, Relative, Unread
+from cds_service.clinical import Code, Need, OpenTask, Reason, Relative, Unread, in_short
 from cds_service.fhir import elements, wire
 from cds_service.fhir.editions import TYPES
 from cds_service.fhir.gather import UNDECODABLE, Answer
@@ -111,11 +111,11 @@ class Around:
         return False
 
     def _leave_out(self, need: Need, reason: Reason, name: str = "", source: str = "") -> None:
-        self.unread.append(Unread(need.key, reason, name[:LONGEST_NAME], source=source))
+        self.unread.append(Unread(need.key, reason, in_short(name), source=source))
 
     def _leave_unknown(self, need: Need, concept: wire.Concept | None, source: str) -> None:
         """Leaves out what has no code of a system known here."""
-        codes, name = elements.codes(concept), elements.text(concept)[:LONGEST_NAME]
+        codes, name = elements.codes(concept), in_short(elements.text(concept))
         if codes:
             system, code = codes[0].system, codes[0].code
             self.unread.append(Unread(need.key, "code system", name, system, code, source))

@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Raw, structs
 
 from cds_service.clinical import (
-    LONGEST_NAME,
     Allergy,
     Code,
     Measurement,
@@ -22,6 +21,7 @@ from cds_service.clinical import (
     Reason,
     TestOrder,
     Unread,
+    in_short,
 )
 from cds_service.fhir import elements, wire
 from cds_service.fhir.editions import MEDICATION_KINDS, TYPES
@@ -184,7 +184,7 @@ class Collector:
             self._count_unreadable(need)
         elif resource_type not in _BESIDE:
             name = f"{resource_type} {_unread(need, 'another kind', sent).name}".strip()
-            self.unread.append(Unread(need.key, "another kind", name[:LONGEST_NAME]))
+            self.unread.append(Unread(need.key, "another kind", in_short(name)))
         return resource_type == "Medication"
 
     def _refuse(
@@ -251,7 +251,7 @@ class Collector:
             return
         if isinstance(thing, Medication) and thing.unresolved:
             source = f"{sent.resource_type}/{sent.id or '(no id)'}"
-            name = thing.text[:LONGEST_NAME]
+            name = in_short(thing.text)
             self.unread.append(Unread(need.key, "drug not found", name, source=source))
             return
         codes = thing.codes if thing is not None else elements.codes(sent.code)
@@ -260,7 +260,7 @@ class Collector:
         unread = _unread(need, "code system" if codes else "no code", sent)
         if isinstance(thing, Medication):  # which may have its name and codes elsewhere
             code = next(iter(codes), Code("", ""))
-            name = thing.text[:LONGEST_NAME]
+            name = in_short(thing.text)
             unread = structs.replace(unread, name=name, system=code.system, code=code.code)
         self.unread.append(unread)
 
@@ -323,7 +323,7 @@ def _unread(need: Need, reason: Reason, sent: Any) -> Unread:
         return Unread(need.key, reason)
     kind, identity = getattr(sent, "resource_type", ""), getattr(sent, "id", "")
     source = f"{kind}/{identity or '(no id)'}" if kind else ""
-    return Unread(need.key, reason, name[:LONGEST_NAME], code.system, code.code, source)
+    return Unread(need.key, reason, in_short(name), code.system, code.code, source)
 
 
 def _by_names(need: Need, things: Iterable[Measurement]) -> list[Unread]:
@@ -336,7 +336,7 @@ def _by_name(need: Need, one: Measurement) -> Unread:
     """The entry of a result that only its name says something of."""
     code = next(iter(one.codes), Code("", ""))
     reason: Reason = "code system" if one.codes else "no code"
-    name = "" if one.name == code.code else one.name[:LONGEST_NAME]
+    name = "" if one.name == code.code else in_short(one.name)
     return Unread(need.key, reason, name, code.system, code.code, one.source)
 
 

@@ -32,7 +32,12 @@ from cds_service.guidelines.b12_under_two import (
     words,
 )
 from cds_service.guidelines.b12_under_two.age import days_since, recorded
-from cds_service.guidelines.b12_under_two.assessment import Assessment, assess, at_risk
+from cds_service.guidelines.b12_under_two.assessment import (
+    Assessment,
+    assess,
+    at_risk,
+    without_treatment,
+)
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, read_facts
 from cds_service.guidelines.b12_under_two.loading import load
@@ -167,6 +172,7 @@ def _decide(
     outcomes += _unsettled_results(facts, assessment, g)
     outcomes += _mother(facts, assessment, g, why)
     outcomes += order_checks.active_antidotes(facts, assessment, g, why)
+    outcomes += order_checks.gas_in_the_chart(facts, assessment, g, why)
     spoken: list[Outcome] = [one for one in outcomes if not isinstance(one, NotIndicated)]
     if spoken:
         return spoken, assessment
@@ -252,7 +258,8 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
         held = follow_up.held(facts, a, g) if facts.therapy.is_held else []
         return [leading, *dangers, *harmful, *several, *small, *held]
     outcomes = follow_up.follow_up(facts, a, g, why)
-    would_be = treatment.choose_route(facts, a, g, Reasoning(), ignoring_treatment=True)
+    judged = without_treatment(facts, a, g) if _fails_in_malabsorption(a) else a
+    would_be = treatment.choose_route(facts, judged, g, Reasoning(), ignoring_treatment=True)
     replacement = treatment.replace_oral(would_be, facts, a, g, why)
     if replacement is not None and not any(map(follow_up.changes_treatment, outcomes)):
         others = [one for one in outcomes if not isinstance(one, NotIndicated)]
@@ -263,6 +270,13 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
     if dangers:
         outcomes = [*dangers, *follow_up.beside("a danger", outcomes, g)]
     return [*outcomes, *several]
+
+
+def _fails_in_malabsorption(a: Assessment) -> bool:
+    """Whether the level on treatment is still deficient where the bowel takes up too little: no one
+    waits for the day of the response."""
+    low = a.status.level is not None and a.status.level.verdict in ("deficient", "low")
+    return low and a.status.name == "follow-up" and a.cause in ("malabsorption", "mixed")
 
 
 def _one_treatment(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any, Literal
 
 from msgspec import Struct, structs
@@ -26,7 +26,7 @@ from cds_service.guidelines.b12_under_two.age import (
 )
 from cds_service.guidelines.b12_under_two.data import Guideline, Limits, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
-from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
+from cds_service.guidelines.b12_under_two.results import LAB_UNITS, Lab, LabName, Level
 from cds_service.guidelines.b12_under_two.tables.blood import anaemia_limit, cell_volume_limit
 from cds_service.guidelines.b12_under_two.tables.cause import Cause, CauseFacts
 from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
@@ -61,6 +61,7 @@ class Status(Struct, frozen=True):
     grey_metabolites: tuple[Lab, ...] = ()
     unread_metabolites: tuple[Lab, ...] = ()
     convincing: bool = True
+    normal_metabolites: tuple[Lab, ...] = ()
 
     @property
     def deficient(self) -> bool:
@@ -416,6 +417,7 @@ def _status_of(
         weighed.evidence.grey,
         weighed.evidence.unread,
         weighed.convincing,
+        weighed.evidence.normal,
     )
 
 
@@ -637,8 +639,9 @@ def _judge_signs(
         *([_haemoglobin_in_words(worst, newest)] if worst is not None and severe else []),
     ]
     beyond: list[Value] = [
-        *_valued(metabolites, g),
-        *_valued(_low_holotranscobalamin(facts, limits), g),
+        *_valued(metabolites),
+        *facts.raised_elsewhere,
+        *_valued(_low_holotranscobalamin(facts, limits)),
         *_names((*facts.suggestive, *facts.worded.suggestive)),
     ]
     firm = bool(known or beyond)
@@ -692,12 +695,19 @@ def _low_holotranscobalamin(facts: Facts, limits: Limits) -> tuple[Lab, ...]:
     return (lab,) if low else ()
 
 
-def _valued(labs: Iterable[Lab], g: Guideline) -> list[Message]:
+def _valued(labs: Iterable[Lab]) -> list[Message]:
     """Laboratory values by name, each with its value as people write it."""
-    return [
-        _dated(say(Texts.lab_value, name=naming.lab(one.name), value=Sent(one.written)), one)
-        for one in labs
-    ]
+    return [_dated(shown_lab(one), one) for one in labs]
+
+
+def shown_lab(lab: Lab) -> Message:
+    """A laboratory value by name, as it was sent; a mass that was compared as an amount of
+    substance first as that, or the other way round."""
+    value: Value = Sent(lab.written)
+    if lab.converted:
+        compared = Amount(lab.value.quantize(Decimal("0.1"), ROUND_DOWN), LAB_UNITS[lab.name])
+        value = say(Texts.value_as_sent, value=compared, written=value)
+    return say(Texts.lab_value, name=naming.lab(lab.name), value=value)
 
 
 def _dated(shown: Message, lab: Lab) -> Message:

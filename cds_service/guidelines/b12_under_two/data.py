@@ -108,6 +108,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     course_gap: Limit
     therapy_before_result: Limit
     untreated: Limit
+    order_begins_late: Limit
     order_window: Limit
     response_day: Limit
     response_ratio: Limit
@@ -363,6 +364,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     reason_answer: str
     reason_status: str
     reason_date: str
+    reason_before_birth: str
+    reason_ahead: str
     reason_flag: str
     reason_range: str
     reason_kind: str
@@ -496,6 +499,9 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     white_cells_low: str
     mcv_high: str
     mcv: str
+    may_come_of_it: str
+    metabolites_elsewhere: str
+    raised_elsewhere: str
     weight_falls: str
     mothers_level: str
     nitrous_oxide_gas: str
@@ -527,6 +533,9 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     value_dated: str
     value_of_status: str
     value_undated: str
+    value_without_date: str
+    value_without_unit: str
+    value_impossible: str
     value_of_unknown_code: str
     value_of_other_specimen: str
     flagged_low: str
@@ -571,6 +580,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     reading_daily: str
     reading_often: str
     reading_on_average: str
+    reading_for: str
     once: str
     twice_daily: str
     times_daily: str
@@ -581,6 +591,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     full_course: str
     full_course_asked: str
     inject_instead: str
+    injection_ordered: str
     inject_asked: str
     treat: str
     treat_asked: str
@@ -603,6 +614,8 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     and_others: str
     more_orders: str
     not_read: str
+    over: str
+    begins_late: str
     not_to_give: str
     of_another_patient: str
     forbidden: str
@@ -1023,6 +1036,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     make a solid form fit. ``antidote`` names the antidote of cyanide, ``antidote_contents`` what
     is in it. In scripts without blanks a name is found within a word. ``languages`` are those in
     which a name that is none of these is another drug; in any other it may be anything.
+    ``metabolites`` are names of results.
     """
 
     b12: SubstanceNames
@@ -1051,6 +1065,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     anticoagulants: tuple[str, ...]
     unguents: tuple[str, ...]
     nitrous_oxide: tuple[str, ...]
+    metabolites: tuple[str, ...]
     leber: tuple[str, ...]
 
 
@@ -1075,6 +1090,7 @@ class Codes(Struct, frozen=True):
     folate: CodeList
     ferritin: CodeList
     methylmalonate: CodeList
+    methylmalonate_urine: CodeList
     homocysteine: CodeList
     holotranscobalamin: CodeList
     gestational_age: CodeList

@@ -26,9 +26,11 @@ from cds_service.clinical import (
     Unread,
     convert,
 )
+from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two.age import (
     Age,
     completed_months,
+    fewest_days_since,
     is_ahead,
     read_age,
     recorded,
@@ -118,6 +120,8 @@ class Facts(Struct, frozen=True):
     next to another sign only; ``screening`` names what of the newborn screening was high.
     ``preservative_reactions`` are to benzyl alcohol; ``preservative_in_words``: by name alone.
     ``remethylation`` is a deficiency of methylenetetrahydrofolate reductase, by code or in words.
+    ``raised_elsewhere`` is methylmalonic acid or homocysteine that the laboratory calls high in
+    urine, or under a code that only its name explains.
     ``growth_fall`` is failure to thrive that only the weights show, as calculated.
     ``unread`` is the account of what was sent and not used; ``newer_unread`` says that one of it is
     a B12 result that may be newer than every valid level.
@@ -193,6 +197,7 @@ class Facts(Struct, frozen=True):
     vegan: Vegan
     nitrous_oxide: tuple[Words, ...]
     growth_fall: Fall | None
+    raised_elsewhere: tuple[Words, ...]
 
     @property
     def perhaps_neurological(self) -> tuple[Finding, ...]:
@@ -485,6 +490,48 @@ def _of_other_specimens(found: Iterable[Measurement], g: Guideline) -> list[Meas
     ]
 
 
+def _metabolites_elsewhere(
+    record: Record, measured: Mapping[str, list[Measurement]], g: Guideline
+) -> list[Measurement]:
+    """Methylmalonic acid in urine, and a metabolite under a code that only its name explains: their
+    numbers are compared with nothing."""
+    named = [
+        one
+        for one in record.measurements
+        if one.name and has_phrase(one.name, g.file.names.metabolites)
+    ]
+    found = (*measured.get("methylmalonate_urine", ()), *named)
+    return [one for one in found if not one.about and not is_no_result(one)]
+
+
+def _raised_elsewhere(
+    found: Iterable[Measurement],
+    labs: Mapping[LabName, tuple[Lab, ...]],
+    therapy: Therapy,
+    on: date,
+    g: Guideline,
+) -> tuple[Words, ...]:
+    """Those that the laboratory calls high, for as long as a level counts, while methylmalonate in
+    blood has not answered them and nothing was given since."""
+    answered = [one.when for one in labs.get("methylmalonate", ())]
+
+    def stands(one: Measurement) -> bool:
+        when = one.when
+        if when is None or one.status not in FINAL or is_ahead(when, on, g.limits):
+            return False
+        if not g.limits.result_current.holds(fewest_days_since(when, on)):
+            return False
+        later = [*(it.first for it in answered), *therapy.dates]
+        return all(day < when.first for day in later)
+
+    return tuple(
+        say(Texts.raised_elsewhere, name=one.name or naming.lab("methylmalonate_urine"),
+            value=Sent(one.value.written) if one.value is not None else say(Texts.no_value))
+        for one in found
+        if stands(one) and (one.interpretation == "high" or _above_range(one))
+    )  # fmt: skip
+
+
 def _by_other_specimen(one: Measurement) -> Words:
     """Such a level as it was sent."""
     value = one.value.written if one.value is not None else one.text
@@ -694,10 +741,10 @@ def _resected_enterocolitis(problems: _Problems) -> tuple[Finding, ...]:
 def _possible_malabsorption(
     problems: _Problems, counted: tuple[Finding, ...]
 ) -> tuple[Finding, ...]:
-    """What fits many histories and is not counted as a cause."""
+    """What fits many histories and is not counted as a cause; over or not, it is named."""
     sources = {one.source for one in counted}
     found = (
-        *problems.of("malabsorption_possible"),
+        *problems.of("malabsorption_possible", lasting=True),
         *problems.procedures("malabsorption_possible"),
     )
     return tuple([one for one in found if one.source not in sources])
@@ -759,6 +806,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     leber = _read_leber(record, problems, g)
     fed = read_feeding(record, measured, problems.told, on, g)
     clotting = _against_clotting(record, on, g)
+    metabolites = _metabolites_elsewhere(record, measured, g)
     return Facts(
         on=on,
         patient=record.patient,
@@ -767,7 +815,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         levels=levels,
         preliminary=preliminary,
         unusable=(
-            *(why_unusable(one, later=False) for one in read.unusable),
+            *(why_unusable(one, g, later=False) for one in read.unusable),
             *after,
             *map(_by_name_alone, named),
             *map(_by_other_specimen, elsewhere),
@@ -808,7 +856,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         possible_reactions=reactions.named,
         preservative_reactions=(*preservative.coded, *preservative.named),
         preservative_in_words=not preservative.coded,
-        ahead=tuple([why_unusable(one, later=True) for one in read.ahead]),
+        ahead=tuple([why_unusable(one, g, later=True) for one in read.ahead]),
         breast_fed=fed.breast_fed,
         maternal_diet=fed.mother,
         child_diet=fed.child,
@@ -824,6 +872,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
             (*read.unusable, *read.ahead),
             elsewhere,
             named,
+            metabolites,
             before_birth,
             fed,
             problems.unverified,
@@ -848,6 +897,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         tasks=record.tasks,
         nitrous_oxide=_nitrous_oxide(record, on, g),
         growth_fall=_growth_fall(child, weight, on, g),
+        raised_elsewhere=_raised_elsewhere(metabolites, labs, therapy, on, g),
     )
 
 

@@ -401,7 +401,7 @@ def _values(
         "worded": words.named(facts.worded.neurological),
         "potassium": _shown(facts, "potassium", course, g),
         "hemoglobin": _shown(facts, "hemoglobin", course, g),
-        "still_raised": words.shown_labs(_still_raised(facts, course, g), g),
+        "still_raised": words.shown_labs(_still_raised(facts, course, g)),
     }
     return words.CardValues(facts, a, choices, g).beside(others)
 

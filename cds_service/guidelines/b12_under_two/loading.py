@@ -80,6 +80,7 @@ MEASURED = (
     "folate",
     "ferritin",
     "methylmalonate",
+    "methylmalonate_urine",
     "holotranscobalamin",
     "homocysteine",
     "newborn_screening",
@@ -283,6 +284,8 @@ SPEAKING = (
     "RTE-10.suggestive",
     "RTE-10.screening",
     "RTE-10.words",
+    "RTE-10.elsewhere",
+    "RTE-10.fell",
     "RTE-10.marked",
     "RTE-10.inborn",
     "RTE-10.signs",
@@ -374,6 +377,8 @@ SPEAKING = (
 
 #: How "b12" is spelt in names that are not yet in one spelling.
 _SPELT = ("b 12", "b-12", "b₁₂", "в12", "в 12", "в-12")
+#: What the names of methylmalonic acid and homocysteine have in common in languages of Europe.
+_METABOLITES = ("lmalon", "lmalón", "homocyst", "homocist")
 #: Signs that mean themselves in a query and in an address.
 _is_plain = re.compile(r"[A-Za-z0-9._:/-]*").fullmatch
 
@@ -401,8 +406,10 @@ def _needs(lists: Codes, texts: Texts, code_map: CodeMap, b12: SubstanceNames) -
     def kept(*names: str) -> frozenset[tuple[str, str]]:
         return frozenset((code.system, code.code) for code in verified(*names))
 
-    # A result of vitamin B12 under a code that is on no list is named, never silent.
-    by_name = frozenset(_SPELT).union(*(getattr(b12, one) for one in b12.__struct_fields__))
+    # Vitamin B12 and its metabolites under a code that is on no list are named, never silent.
+    by_name = frozenset((*_SPELT, *_METABOLITES)).union(
+        *(getattr(b12, one) for one in b12.__struct_fields__)
+    )
     # Whatever a result was sent under, it is read as what its code says.
     measured = kept(*MEASURED)
     local = frozenset((one.code.system, one.code.code) for one in code_map.codes) | {

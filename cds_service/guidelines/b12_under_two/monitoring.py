@@ -229,6 +229,8 @@ def maternal_task(
     """(rule, task): the mother of a breast-fed infant is assessed and treated too, or seen to
     before anything is wrong."""
     status = assessment.status
+    level = status.level
+    responding = status.name == "follow-up" and level is not None and level.verdict == "adequate"
     asked = MotherFacts(
         band=facts.age.band,
         breast_fed=facts.breast_fed,
@@ -236,7 +238,7 @@ def maternal_task(
         at_risk=status.name == "unknown at risk",
         formula_fed=facts.formula_fed,
         treated=facts.therapy.current,
-        adequate=status.name == "adequate",
+        adequate=status.name == "adequate" or responding,
         maternal=tuple([one for one in facts.maternal if one not in facts.vegetarian]),
         vegan_child=facts.vegan.child,
     )

@@ -109,6 +109,7 @@ class Lab(Struct, frozen=True, gc=False):
     the rest of it is not normal either. ``worrying`` when it is on the side of disease, by the
     laboratory or at any age: so it counts where its date may be recent. ``since`` is its date where
     it is more than a month old and counts as one of today.
+    ``converted`` when a mass was sent for an amount of substance, or the other way round.
     """
 
     value: Decimal
@@ -124,6 +125,7 @@ class Lab(Struct, frozen=True, gc=False):
     placed: bool = False
     worrying: bool = False
     since: Moment | None = None
+    converted: bool = False
 
 
 # --- weight -----------------------------------------------------------------------------------
@@ -333,16 +335,22 @@ def is_low(measured: Measurement, on: date, g: Guideline) -> bool:
     return level.verdict in ("deficient", "low")
 
 
-def why_unusable(measured: Measurement, *, later: bool) -> Words:
-    """The result as sent, with what is wrong with it where that is not its value; ``later`` when
-    that is its date in the future."""
+def why_unusable(measured: Measurement, g: Guideline, *, later: bool) -> Words:
+    """The result as sent, with what is wrong with it; ``later`` when that is its date in the
+    future."""
     value = measured.value
     written: Words = (value.written if value is not None else measured.text) or say(Texts.no_value)
     if later and measured.when is not None:
         return say(Texts.value_dated, value=written, date=recorded(measured.when))
     if measured.status not in FINAL:
         return say(Texts.value_of_status, value=written, status=measured.status or "-")
-    return say(Texts.value_undated, value=written) if "date" in measured.unclear else written
+    if "date" in measured.unclear:
+        return say(Texts.value_undated, value=written)
+    if measured.when is None:
+        return say(Texts.value_without_date, value=written)
+    if value is not None and _pg(value, g) is None:
+        return say(Texts.value_without_unit, value=written)
+    return say(Texts.value_impossible, value=written) if value is not None else written
 
 
 def _result(measured: Measurement, on: date, g: Guideline) -> ResultFacts:
@@ -587,6 +595,7 @@ def read_lab(
         placed=flag != "" or ranged.tells_low,
         unread=ranged.unread or not {"flag", "range"}.isdisjoint(measured.unclear),
         worrying=_worries(name, number, g, high=high, low=low),
+        converted=convert(value, LAB_UNITS[name]) is None and _molar_mass(name, g) is not None,
     )
 
 

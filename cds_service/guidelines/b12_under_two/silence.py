@@ -25,6 +25,8 @@ REASONS: Mapping[Reason, Message] = {
     "answer": say(Texts.reason_answer),
     "status": say(Texts.reason_status),
     "date": say(Texts.reason_date),
+    "before birth": say(Texts.reason_before_birth),
+    "ahead": say(Texts.reason_ahead),
     "flag": say(Texts.reason_flag),
     "range": say(Texts.reason_range),
     "another kind": say(Texts.reason_kind),

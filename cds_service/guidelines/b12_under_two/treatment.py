@@ -18,7 +18,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
     told_risk,
     untreated_low,
 )
-from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Texts
+from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Limits, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.prescribing import (
     Prescriber,
@@ -81,16 +81,19 @@ def choose_route(
         worded=bool(facts.perhaps_neurological),
         worded_inborn=bool(facts.worded.inborn),
         worded_malabsorption=bool(facts.worded.malabsorption),
-        unconfirmed=_is_unconfirmed(facts),
+        unconfirmed=_is_unconfirmed(facts, g.limits),
         alarmed=a.signs.alarm == "warning",
     )
     return why.first(g.tables.route, asked).rule
 
 
-def _is_unconfirmed(facts: Facts) -> bool:
-    """Words of a sign, or a positive newborn screening, ask for metabolites, and none is known."""
+def _is_unconfirmed(facts: Facts, limits: Limits) -> bool:
+    """Words of a sign, or a positive newborn screening, ask for metabolites, and none is known; or
+    one that is raised in urine for the same in blood, or an extreme one fell untreated."""
     measured = facts.labs.get("methylmalonate") or facts.labs.get("homocysteine")
-    return not measured and bool(facts.worded.neurological or facts.screening)
+    asked = bool(facts.worded.neurological or facts.screening)
+    fell = bool(fallen_extremes(facts, limits))
+    return (asked and not measured) or bool(facts.raised_elsewhere) or fell
 
 
 # --- the card -----------------------------------------------------------------------------------
@@ -229,7 +232,8 @@ def _offer(route: str, advice: Advice, p: Prescriber, *, allergic: bool, leber: 
 
 def _is_alarming(p: Prescriber) -> bool:
     """What asks for a test is worth a warning."""
-    return p.neuro or p.a.signs.alarm == "warning" or p.a.status.rule == "STAT-07c"
+    raised = p.facts.raised_elsewhere and p.a.status.name in ("adequate", "probably adequate")
+    return p.neuro or bool(raised) or p.a.signs.alarm == "warning" or p.a.status.rule == "STAT-07c"
 
 
 def _suspected(route: str, p: Prescriber, *, allergic: bool) -> _Offer:
@@ -413,6 +417,11 @@ def _sign_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> li
     if facts.screening and not a.status.deficient and advice.kind != "nothing":
         positive = say(Texts.screening_positive, names=Listed(facts.screening))
         notes.append(Note("finding", positive))
+    if a.status.name == "borderline":
+        notes += _signs_of_the_blood(facts, a)
+    if facts.raised_elsewhere and a.status.name != "unknown at risk":
+        raised = Listed(facts.raised_elsewhere)
+        notes.append(Note("why", say(Texts.metabolites_elsewhere, values=raised)))
     notes += _held_by_words(advice, facts, a)
     worded = tuple([one.name for one in facts.worded.neurological])
     suggestive = [one.name for one in (*facts.worded.suggestive, *facts.worded.weak)]
@@ -420,6 +429,20 @@ def _sign_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> li
     if in_words:
         notes.append(Note("caution", say(Texts.by_words, names=Listed(in_words))))
     return notes
+
+
+def _signs_of_the_blood(facts: Facts, a: Assessment) -> Iterator[Note]:
+    """What suggests a deficiency next to a level that settles nothing and is not named otherwise:
+    the problem list and the metabolites are."""
+    recorded = (
+        *facts.failure_to_thrive, *facts.megaloblastic, *facts.suggestive, *facts.weak_signs,
+        *facts.feeding_trouble, *facts.worded.suggestive, *facts.worded.weak,
+    )  # fmt: skip
+    named = {one.name for one in recorded}
+    metabolites = (*facts.raised_elsewhere, *shown_labs(a.status.high_metabolites).items)
+    found = [one for one in a.signs.suggestive if one not in (*named, *metabolites)]
+    if found:
+        yield Note("why", say(Texts.may_come_of_it, names=Listed(tuple(found))))
 
 
 def _held_by_words(advice: Advice, facts: Facts, a: Assessment) -> Iterator[Note]:
@@ -453,7 +476,7 @@ def _unmeasured_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Not
     """What is known without a level, and what does not wait for one."""
     raised = a.signs.metabolites
     if raised:
-        yield Note("why", say(Texts.metabolites_known, values=shown_labs(raised, g)))
+        yield Note("why", say(Texts.metabolites_known, values=shown_labs(raised)))
     if a.signs.severe_anaemia and len(raised) == _BOTH:
         yield Note("safety", say(Texts.treat_severe_anaemia))
     if facts.malabsorption_permanent:
@@ -550,7 +573,11 @@ def _card_of_a_question(route: str, facts: Facts, a: Assessment) -> str:
     if a.status.name in ("adequate", "probably adequate"):
         if facts.worded.inborn:
             return "RTE-10.inborn"
-        return "RTE-10.screening" if facts.screening else "RTE-10.words"
+        if facts.screening:
+            return "RTE-10.screening"
+        if facts.worded.neurological:
+            return "RTE-10.words"
+        return "RTE-10.elsewhere" if facts.raised_elsewhere else "RTE-10.fell"
     if a.status.name == "adequate with signs":
         if a.status.rule == "STAT-07c":
             return "RTE-10.marked"

@@ -13,7 +13,6 @@ from decimal import Decimal
 
 from cds_service.clinical import (
     IN_FORCE,
-    LONGEST_NAME,
     Allergy,
     Basket,
     Code,
@@ -25,6 +24,7 @@ from cds_service.clinical import (
     Reason,
     Record,
     Unread,
+    in_short,
 )
 from cds_service.guidelines.b12_under_two.age import is_ahead
 from cds_service.guidelines.b12_under_two.data import Guideline
@@ -66,6 +66,7 @@ def unread_in(
     unusable: Iterable[Measurement],
     elsewhere: Iterable[Measurement],
     named: Iterable[Measurement],
+    metabolites: Iterable[Measurement],
     before_birth: Iterable[tuple[str, Measurement]],
     fed: Fed,
     unverified: Iterable[Problem],
@@ -75,13 +76,14 @@ def unread_in(
     """Everything that was sent about this child and not used, each once. ``unusable`` are the B12
     results among ``measured`` that cannot be used, ``elsewhere`` those of another specimen,
     ``named`` those that only a name says to be of vitamin B12,
+    ``metabolites`` those in urine or by name alone,
     ``before_birth`` those left out of it with their kinds, ``fed`` what was read of feeding,
     ``unverified`` the problems whose code is on a list and is not verified."""
     levels_used = {id(one) for one in measured.get("b12_level", ())} - {id(one) for one in unusable}
     found = list(record.unread)
     if found:
         by_name = (*_understood_by_name(record, g), *fed.understood)
-        understood = {(it, name[:LONGEST_NAME]) for it, name in by_name}
+        understood = {(it, in_short(name)) for it, name in by_name}
         found = [
             one
             for one in found
@@ -90,13 +92,14 @@ def unread_in(
     found += map(_unverified, unverified)
     for kind, one in before_birth:
         if kind in _NEEDS:
-            found.append(_measured(_NEEDS[kind], "date", kind, one, g))
+            found.append(_measured(_NEEDS[kind], "before birth", kind, one, g))
     found += [
-        Unread("feeding", "answer", _answered(one)[:LONGEST_NAME], source=one.source)
+        Unread("feeding", "answer", in_short(_answered(one)), source=one.source)
         for one in fed.unanswered
     ]
     found += _undone(record, on, g)
     found += _of_b12_otherwise(named, elsewhere, found, g)
+    found += _elsewhere(metabolites, found, g)
     for kind, need in _NEEDS.items():
         for one in measured.get(kind, ()):
             found += [
@@ -134,7 +137,7 @@ def _of_b12_otherwise(
     for one in named:
         if one.source not in told:
             code = next(iter(one.codes), Code("", ""))
-            name = one.name[:LONGEST_NAME]
+            name = in_short(one.name)
             yield Unread("b12", "code", name, code.system, code.code, one.source)
 
 
@@ -157,7 +160,7 @@ def _undone(record: Record, on: date, g: Guideline) -> Iterator[Unread]:
         ahead = problem.onset is not None and problem.onset.first > on
         denied = problem.certainty in ("refuted", "entered-in-error")
         if ahead and not denied and is_listed(problem):
-            yield _left_out("conditions", "date", problem)
+            yield _left_out("conditions", "ahead", problem)
 
 
 def _untaken(drug: Medication, birth: Moment | None, on: date, g: Guideline) -> Iterator[Unread]:
@@ -197,15 +200,16 @@ def _why_not_given(drug: Medication, birth: Moment | None, on: date) -> Reason |
     when = drug.authored
     if when is None:
         return None
-    early = birth is not None and when.last < birth.first
-    return "date" if early or when.first > on else None
+    if birth is not None and when.last < birth.first:
+        return "before birth"
+    return "ahead" if when.first > on else None
 
 
 def _why_not_done(done: Procedure, on: date) -> Reason | None:
     if done.status == _UNKNOWN:
         return "status"
     ahead = done.performed is not None and done.performed.first > on
-    return "date" if ahead and _is_done(done.status) else None
+    return "ahead" if ahead and _is_done(done.status) else None
 
 
 def _is_done(status: str) -> bool:
@@ -288,8 +292,10 @@ def _is_awaited(measured: Measurement) -> bool:
 def _reason(kind: str, measured: Measurement, on: date, g: Guideline) -> Reason | None:
     if measured.status not in FINAL:
         return "status"
-    if measured.when is None or is_ahead(measured.when, on, g.limits):
+    if measured.when is None:
         return "date"
+    if is_ahead(measured.when, on, g.limits):
+        return "ahead"
     if kind in _ANSWERED:
         return None
     if kind in ("methylmalonate", "homocysteine") and measured.interpretation == "high":
@@ -303,6 +309,24 @@ def _reason(kind: str, measured: Measurement, on: date, g: Guideline) -> Reason 
 
 def _is_possible(kind: str, number: Decimal, g: Guideline) -> bool:
     return is_credible(kind, number, g) if kind in LAB_UNITS else number >= 0
+
+
+def _elsewhere(
+    metabolites: Iterable[Measurement], found: Iterable[Unread], g: Guideline
+) -> list[Unread]:
+    """Those of the metabolites that are not named yet."""
+    named = {one.source for one in found if one.source}
+    return [_measured_elsewhere(one, g) for one in metabolites if one.source not in named]
+
+
+def _measured_elsewhere(measured: Measurement, g: Guideline) -> Unread:
+    """A metabolite in urine, or under a code that only its name explains."""
+    if not measured.name:
+        kind = "methylmalonate_urine"
+        return _measured("labs", "another specimen", kind, measured, g)
+    value = measured.value.written if measured.value is not None else measured.text
+    name = " ".join([one for one in (in_short(measured.name), value) if one])
+    return Unread("labs", "code", name, source=measured.source, written=value)
 
 
 def _measured(need: str, reason: Reason, kind: str, measured: Measurement, g: Guideline) -> Unread:

@@ -13,9 +13,11 @@ from cds_service.guidelines.b12_under_two.age import days_since, fewest_days_sin
 from cds_service.guidelines.b12_under_two.assessment import (
     Assessment,
     extreme_homocysteine,
+    fallen_extremes,
     is_high,
     newest_unsettled,
     raised_in_newborn,
+    shown_lab,
 )
 from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
@@ -176,28 +178,24 @@ def shown_metabolites(a: Assessment, g: Guideline) -> Listed:
     level = a.status.level
     return Listed(
         tuple(
-            _shown_lab(one, g)
+            shown_lab(one)
             if level is not None and one.when.first == level.when.first
-            else say(Texts.level_on, level=_shown_lab(one, g), date=recorded(one.when))
+            else say(Texts.level_on, level=shown_lab(one), date=recorded(one.when))
             for one in a.status.high_metabolites
         )
     )
 
 
-def shown_labs(labs: Iterable[Lab], g: Guideline) -> Listed:
+def shown_labs(labs: Iterable[Lab]) -> Listed:
     """Laboratory values by name, each with its value as people write it."""
-    return Listed(tuple(_shown_lab(one, g) for one in labs))
-
-
-def _shown_lab(lab: Lab, g: Guideline) -> Message:
-    return say(Texts.lab_value, name=naming.lab(lab.name), value=Sent(lab.written))
+    return Listed(tuple(map(shown_lab, labs)))
 
 
 def shown_extremes(facts: Facts, a: Assessment, g: Guideline) -> Listed:
     """The metabolites that make an inborn error a question, each with its value; under one month
     of age one is enough."""
     if not a.suspected:
-        return shown_labs(raised_in_newborn(facts, g.limits), g)
+        return shown_labs(raised_in_newborn(facts, g.limits))
     homocysteine = extreme_homocysteine(facts, g.limits)
     if homocysteine is None and a.suspicion != "ETI-01c":
         homocysteine = newest_unsettled(facts, "homocysteine", g.limits)
@@ -214,7 +212,7 @@ def shown_dated(labs: Iterable[Lab], on: date, g: Guideline) -> Listed:
             [
                 shown if recently else say(Texts.dated, what=shown, date=recorded(lab.when))
                 for lab in labs
-                for shown in shown_labs([lab], g).items
+                for shown in shown_labs([lab]).items
                 for recently in [g.limits.labs_recent.holds(fewest_days_since(lab.when, on))]
             ]
         )
@@ -317,7 +315,7 @@ class CardValues(dict[str, Value]):
         ]
         if self.facts.reactions:
             return say(Texts.suspected_then_allergic)
-        asks = bool(drugs) and not any(drugs)
+        asks = not any(drugs)
         return say(Texts.suspected_then_ask if asks else Texts.suspected_then_inject)
 
     def of_graded(self) -> Value:
@@ -350,6 +348,13 @@ class CardValues(dict[str, Value]):
 
     def of_screening(self) -> Value:
         return Listed(self.facts.screening)
+
+    def of_elsewhere(self) -> Value:
+        return Listed(self.facts.raised_elsewhere)
+
+    def of_fallen(self) -> Value:
+        high = fallen_extremes(self.facts, self.g.limits)
+        return shown_dated(high, self.facts.on, self.g)
 
     def of_worded(self) -> Value:
         return Listed(tuple([one.name for one in self.facts.perhaps_neurological]))
@@ -429,7 +434,7 @@ class CardValues(dict[str, Value]):
         return shown_extremes(self.facts, self.a, self.g)
 
     def of_metabolites(self) -> Value:
-        return shown_labs(self.a.status.high_metabolites, self.g)
+        return shown_labs(self.a.status.high_metabolites)
 
     def of_unclear(self) -> Value:
         """Why a level settles nothing: it is between the limits, or another disagrees with it."""
@@ -577,7 +582,8 @@ def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
     if high:
         yield Note("why", say(Texts.metabolites_high, values=shown_metabolites(a, g)))
     elif status.metabolites != "none":
-        yield Note("finding", say(Texts.metabolites_normal))
+        normal = shown_labs(status.normal_metabolites)
+        yield Note("finding", say(Texts.metabolites_normal, values=normal))
     alone = [one.name for one in high] == ["homocysteine"]
     if alone and status.name == "borderline" and not a.suspected:
         yield Note("finding", say(Texts.homocysteine_unspecific))
@@ -587,10 +593,10 @@ def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
         adults = say(Texts.metabolites_adult_range, limit=usual, homocysteine=homocysteine)
         yield Note("finding", adults)
     if status.grey_metabolites:
-        grey = shown_labs(status.grey_metabolites, g)
+        grey = shown_labs(status.grey_metabolites)
         yield Note("finding", say(Texts.metabolites_grey, values=grey))
     if status.unread_metabolites:
-        unread = shown_labs(status.unread_metabolites, g)
+        unread = shown_labs(status.unread_metabolites)
         yield Note("finding", say(Texts.metabolites_unread, values=unread))
     if _is_for_a_specialist(a):
         yield Note("advice", say(Texts.functional_specialist))

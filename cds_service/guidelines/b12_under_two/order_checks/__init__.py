@@ -27,7 +27,10 @@ from cds_service.guidelines.b12_under_two.order_checks.reading import (
     read_order,
 )
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
-from cds_service.guidelines.b12_under_two.order_checks.whole_basket import BasketChecks
+from cds_service.guidelines.b12_under_two.order_checks.whole_basket import (
+    BasketChecks,
+    gas_in_the_chart,
+)
 from cds_service.guidelines.b12_under_two.products import Kind, recognise
 from cds_service.guidelines.b12_under_two.prohibitions import prohibition_of
 from cds_service.guidelines.engine import CannotTell, Outcome, Recommend
@@ -39,6 +42,7 @@ __all__ = [
     "check_active",
     "check_orders",
     "drugs_beside",
+    "gas_in_the_chart",
     "may_concern_b12",
     "stopped_by",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property
 from typing import NamedTuple
 
 from msgspec import structs
@@ -226,13 +227,16 @@ class _ActiveChecks:
         lost = order.dosing.ways <= {"parenteral"}
         if not order.injected or (lost and is_said_under_the_skin(order.draft.dosages, self._g)):
             return
-        may = must_not_inject_muscle(self._facts, self._g, self._why)
-        asked = structs.replace(one.asked, may_bleed=may)
+        asked = structs.replace(one.asked, may_bleed=self._may_bleed)
         match = self._why.all(self._g.tables.order_injection, asked, one.order.called)
         for row in match.fired:
             if row.then.card == "ORD-11":
                 answer = Answer("ORD-11.active")
                 yield self._card(row.rule, answer, one, {"bleeding": what_bleeds(self._facts)})
+
+    @cached_property
+    def _may_bleed(self) -> bool:
+        return must_not_inject_muscle(self._facts, self._g, self._why)
 
     def worded(self, one: _Running) -> Iterator[Recommend]:
         """Far too much in words alone, where no dose can be read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from functools import cached_property
 
 from msgspec import structs
@@ -226,8 +227,8 @@ def _changes(choice: Choice) -> bool:
 
 
 def _whole(said: Sequence[Said]) -> list[Said]:
-    """Where a card corrects the dose, which sets the route as well, no other changes the route and
-    keeps the wrong dose."""
+    """Where a card corrects the dose, which sets the route as well, or calls it far too much, no
+    other changes the route and keeps the wrong dose."""
     parts = [
         plan.parts
         for one in said
@@ -235,7 +236,8 @@ def _whole(said: Sequence[Said]) -> list[Said]:
         for plan in choice.plans
         if isinstance(plan, RevisedDrug)
     ]
-    if not any("dosage" in one for one in parts):
+    excessive = any(one.card.rule == "ORD-04" and one.answer.card != SPECIALIST for one in said)
+    if not excessive and not any("dosage" in one for one in parts):
         return list(said)
     return [
         Said(
@@ -250,6 +252,19 @@ def _is_whole(choice: Choice) -> bool:
     return not any(
         isinstance(plan, RevisedDrug) and plan.parts == {"route"} for plan in choice.plans
     )
+
+
+def _first_day(order: Order) -> date | None:
+    """The day on which it begins, where every line says one."""
+    days = [one.begins for one in order.draft.dosages]
+    known = [one for one in days if one is not None]
+    return min(known) if known and len(known) == len(days) else None
+
+
+def _last_day(order: Order) -> date | None:
+    days = [one.ends for one in order.draft.dosages]
+    known = [one for one in days if one is not None]
+    return max(known) if known and len(known) == len(days) else None
 
 
 def _is_of_a_small_dose(said: Said) -> bool:
@@ -276,7 +291,8 @@ class OrderChecks:
         same, elsewhere = self._running_beside(order)
         twins = _some_of([
             one.name for one in others
-            if not (one.ways and order.ways) or one.injected == order.injected
+            if (not (one.ways and order.ways) or one.injected == order.injected)
+            and not self._in_turn(one, order)
         ])  # fmt: skip
         repeated = (*([treatment.medication_names(same)] if same else ()), *twins)
         asked = self._facts_of(order, repeated, elsewhere)
@@ -359,6 +375,7 @@ class OrderChecks:
         self, order: Order, repeated: tuple[Words, ...], elsewhere: Sequence[Medication]
     ) -> OrderFacts:
         asked = self._amounts(order)
+        untimely = tuple(self._out_of_time(order))
         return structs.replace(
             self._begun_anew(order, asked) if self._replaces(order) else asked,
             contradicts=order.dosing.contradicts or order.dosing.unnumbered,
@@ -369,13 +386,41 @@ class OrderChecks:
                 *order.dosing.problems,
                 *unseen_course(asked, order, self._course),
                 *said_forbidden(forbidden_by(order, self.facts)),
+                *untimely,
             ),
+            untimely=bool(untimely),
             repeated=repeated,
             elsewhere=(
                 *((treatment.medication_names(elsewhere),) if elsewhere else ()),
                 *self._drafted_elsewhere(order),
             ),
         )
+
+    def _in_turn(self, one: Order, other: Order) -> bool:
+        """Whether by the days that are written one ends before the other begins."""
+        return self._ends_before(one, other) or self._ends_before(other, one)
+
+    def _ends_before(self, one: Order, other: Order) -> bool:
+        begins, last = _first_day(other), _last_day(one)
+        if last is None and one.dosing.days is not None:
+            since = _first_day(one) or self.facts.on
+            last = since + timedelta(days=int(one.dosing.days) - 1)
+        return begins is not None and last is not None and last < begins
+
+    def _out_of_time(self, order: Order) -> Iterator[Message]:
+        """That all of it is over; or that it begins too late where nothing treats until then."""
+        today = self.facts.on
+        last = _last_day(order)
+        if last is not None and last < today:
+            yield say(Orders.over, date=last)
+            return
+        first = _first_day(order)
+        late = self.g.limits.order_begins_late
+        if first is None or self.facts.therapy.current or not late.holds((first - today).days):
+            return
+        others = [_first_day(one) for one in self._of_b12 if one is not order]
+        if all(one is not None and late.holds((one - today).days) for one in others):
+            yield say(Orders.begins_late, date=first)
 
     def _amounts(self, order: Order) -> OrderFacts:
         """Found once for an order, of which it is asked on its own and with others."""
@@ -402,6 +447,8 @@ class OrderChecks:
         for one, route in self._routes:
             if one.source == order.draft.source:
                 continue
+            if self._ends_before(self._course.order_of(one), order):
+                continue  # the step of a course before this one
             apart = (route == "parenteral" and swallowed) or (
                 route in ("oral", "other") and injected
             )
@@ -600,7 +647,11 @@ class OrderChecks:
         signs = "" if excluded else named(self.facts.neurological)
         reason = signs or say(Texts.severe_deficiency, because=self.a.severity_because)
         worded = Listed(asked.worded)
-        return self._say(match, order, {"reason": reason, "worded": worded})
+        values: dict[str, object] = {"reason": reason, "worded": worded}
+        kept = self._kept
+        if kept is not None and kept is not order and kept.injected and not order.injected:
+            values["inject_instead"] = say(Orders.injection_ordered, name=kept.name)
+        return self._say(match, order, values)
 
     def _with_form(self, order: Order, asked: OrderFacts, said: list[Said]) -> list[Said]:
         """A form that does not suit the age: a card of its own, or a line on the card that changes

@@ -133,7 +133,14 @@ class Order(Struct, frozen=True, dict=True):
 
     @property
     def reading(self) -> Message:
-        """What the doses were taken to mean."""
+        """What the doses were taken to mean, and for how long where one line has an end."""
+        days = self.dosing.days
+        if len(self.dosing.lines) != 1 or days is None or self._often == say(Orders.once):
+            return self._rhythm
+        return say(Orders.reading_for, reading=self._rhythm, days=days)
+
+    @property
+    def _rhythm(self) -> Message:
         dose, ways, average = self.dose_in_words, self.ways_in_words, self.dosing.average_high
         single, day = self.dosing.single_high, self.dosing.day_most
         if average is None or (average == day and single is not None and single < day):
@@ -144,7 +151,7 @@ class Order(Struct, frozen=True, dict=True):
         if often is not None:
             return say(Orders.reading_often, dose=dose, often=often, ways=ways)
         code, factor = scale(average)
-        daily = shown_dose(average / factor, 1)
+        daily = shown_dose(average / factor, 1 if average / factor < _ROUND else 0)
         unit = unit_in_full(code, average / factor)
         return say(Orders.reading_on_average, dose=dose, average=daily, unit=unit, ways=ways)
 
@@ -178,6 +185,8 @@ def _in_a_rhythm(times: Decimal, days: Decimal) -> Message | None:
 
 
 _WEEK, _MONTH = 7, 30
+#: From here on an average has no decimal.
+_ROUND = 10
 _RHYTHMS = {
     (Decimal(times), Decimal(days)): words
     for times, days, words in (

@@ -10,7 +10,9 @@ from msgspec import structs
 from cds_service.clinical import Basket, PlannedDrug, RevisedDrug
 from cds_service.guidelines.b12_under_two import monitoring, treatment
 from cds_service.guidelines.b12_under_two.age import add_months
-from cds_service.guidelines.b12_under_two.data import Orders, Texts
+from cds_service.guidelines.b12_under_two.assessment import Assessment
+from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
+from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.reading import (
     Order,
@@ -84,6 +86,7 @@ class BasketChecks:
         asked = structs.replace(
             self._facts,
             lacking=tuple(lacking),
+            average=order.dosing.average_high,
             refused=any(one.answer.refuses for one in said),
         )
         fired = why.keep(one_row(g.tables.order_basket, "ORD-08", asked, order.called)).fired
@@ -139,19 +142,10 @@ class BasketChecks:
         facts, g = self.facts, self.g
         drafts = [one for one in basket.drafts if one.selected and orders_nitrous_oxide(one, g)]
         sick = (*facts.inborn, *facts.remethylation, *facts.worded.inborn)
-        asked = structs.replace(
-            self._facts,
-            nitrous_oxide=tuple([one.text or one.source for one in drafts]),
-            poisoned_by_it=tuple([one.name for one in sick]),
-        )
-        matches = [
-            self._why.keep(one_row(g.tables.order_basket, row, asked)) for row in _OF_THE_GAS
-        ]
-        for row in (row for match in matches for row in match.fired):
-            if row.then is not None:
-                indicator = g.file.cards[row.then.card].indicator
-                values = CardValues(facts, self.a, (), g).beside({"names": named(sick)})
-                yield Recommend("ORD-21", row.then.card, indicator, values, about=drafts[0].source)
+        gas = tuple([one.text or one.source for one in drafts])
+        asked = structs.replace(self._facts, nitrous_oxide=gas)
+        about = drafts[0].source if drafts else ""
+        yield from _warnings_of_gas(asked, sick, about, facts, self.a, g, self._why)
 
     # --- no vitamin B12 among the orders ----------------------------------------------------------
 
@@ -232,6 +226,34 @@ class BasketChecks:
             note = Note("safety", say(Texts.drafts_unknown, count=unseen))
             card = structs.replace(card, notes=(*card.notes, note))
         return card
+
+
+def gas_in_the_chart(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Recommend]:
+    """A warning of nitrous oxide that is planned or was given, in a deficiency of
+    methylenetetrahydrofolate reductase: of the others in which it does harm a card speaks
+    anyway."""
+    if not (facts.nitrous_oxide and facts.remethylation):
+        return []
+    asked = BasketFacts(nitrous_oxide=facts.nitrous_oxide)
+    return list(_warnings_of_gas(asked, facts.remethylation, "", facts, a, g, why))
+
+
+def _warnings_of_gas(
+    asked: BasketFacts,
+    sick: Sequence[Finding],
+    about: str,
+    facts: Facts,
+    a: Assessment,
+    g: Guideline,
+    why: Reasoning,
+) -> Iterator[Recommend]:
+    asked = structs.replace(asked, poisoned_by_it=tuple([one.name for one in sick]))
+    matches = [why.keep(one_row(g.tables.order_basket, row, asked)) for row in _OF_THE_GAS]
+    for row in (row for match in matches for row in match.fired):
+        if row.then is not None:
+            indicator = g.file.cards[row.then.card].indicator
+            values = CardValues(facts, a, (), g).beside({"names": named(sick)})
+            yield Recommend("ORD-21", row.then.card, indicator, values, about=about)
 
 
 def _nothing_is_written(basket: Basket) -> bool:

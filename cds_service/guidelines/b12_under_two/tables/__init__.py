@@ -238,5 +238,5 @@ def make_tables(limits: Limits) -> Tables:
         order_twice=twice_table(said["order_twice"]),
         order_unclear=unclear_table(limits, said["order_unclear"]),
         order_silence=silence_table(said["order_silence"]),
-        order_basket=basket_table(said["order_basket"]),
+        order_basket=basket_table(limits, said["order_basket"]),
     )

@@ -29,7 +29,7 @@ class MotherFacts(Struct, frozen=True):
     """``breast_fed`` is ``None`` when it is not documented; ``concerned`` says deficient or
     borderline, ``at_risk`` that a cause is known and the level is not. ``formula_fed`` is
     formula and no breast milk, ``maternal`` what may leave the mother without
-    vitamin B12, a vegetarian diet apart."""
+    vitamin B12, a vegetarian diet apart. ``adequate`` holds on treatment too."""
 
     band: AgeGroup | None = None
     breast_fed: bool | None = None
@@ -72,6 +72,7 @@ def mother_table(words: TableWords) -> Table[MotherFacts, Mother]:
             all_of(
                 is_one_of(f.band, "toddler"),
                 f.adequate,
+                none(f.treated),
                 f.vegan_child,
                 not_(all_of(f.breast_fed, some(f.maternal))),
             ),
@@ -82,7 +83,9 @@ def mother_table(words: TableWords) -> Table[MotherFacts, Mother]:
             all_of(
                 none(f.breast_fed),
                 not_(on_formula),
-                not_(all_of(is_one_of(f.band, "toddler"), f.adequate, f.vegan_child)),
+                not_(
+                    all_of(is_one_of(f.band, "toddler"), f.adequate, none(f.treated), f.vegan_child)
+                ),
             ),
             "nothing",
         ),

@@ -93,7 +93,8 @@ class OrderFacts(Struct, frozen=True):
     ordered once more by the same way, ``elsewhere`` by another: words or messages, which rows only
     ask whether there are.
     ``spinal`` says that it is to go into the spinal canal or the brain, ``astray`` that a route is
-    stated which is not known here, ``foreign`` that it is written for another patient.
+    stated which is not known here, ``foreign`` that it is written for another patient, ``untimely``
+    that all of it is over, or that a treatment begins with it too late.
     ``may_bleed`` and ``preservative_harms`` are known only of what is injected. ``frequent`` says
     that it is injected daily or on alternate days, ``frequent_days`` for how long, unknown without
     an end. ``worded`` are words without a code that may be such a sign, malabsorption or an inborn
@@ -125,6 +126,7 @@ class OrderFacts(Struct, frozen=True):
     spinal: bool = False
     astray: bool = False
     foreign: bool = False
+    untimely: bool = False
     forbids: bool = False
     forbidden: tuple[str, ...] = ()
     in_words_alone: Decimal | None = None
@@ -184,21 +186,23 @@ class BasketFacts(Struct, frozen=True):
     ``b12`` says that vitamin B12 is among them, ``folic_acid`` that folic acid is selected,
     ``refused`` that a card asks not to give what is ordered. ``lacking`` are the checks after it
     for which no one has ordered a level. ``macrocytic`` and ``two_lines_low`` tell of the blood.
-    ``nitrous_oxide`` names what is ordered of it, ``poisoned_by_it`` the recorded diseases in which
-    it does lasting harm. ``age_rule`` is the row of the age table.
+    ``average`` is how many micrograms a day the first order of vitamin B12 gives, ``None`` where it
+    is not known. ``nitrous_oxide`` names what is ordered or planned of it, ``poisoned_by_it`` the
+    recorded diseases in which it does lasting harm. ``age_rule`` is the row of the age table.
     """
 
     b12: bool = False
     folic_acid: bool = False
     refused: bool = False
     lacking: tuple[Check, ...] = ()
+    average: Decimal | None = None
     treated: bool = False
     deficient: bool = False
     status: StatusName = "unknown"
     signs: tuple[str, ...] = ()
     macrocytic: bool = False
     two_lines_low: bool = False
-    nitrous_oxide: tuple[str, ...] = ()
+    nitrous_oxide: tuple[Any, ...] = ()
     poisoned_by_it: tuple[str, ...] = ()
     age_rule: str = ""
 
@@ -658,6 +662,12 @@ def unclear_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer
             ),
             Row(
                 "ORD-09",
+                all_of(is_one_of(f.kind, "b12"), f.untimely, pressing),
+                Answer("ORD-09", indicator="warning"),
+                part="untimely",
+            ),
+            Row(
+                "ORD-09",
                 all_of(is_one_of(f.kind, "b12"), some(f.forbidden)),
                 Answer("ORD-09", indicator="warning"),
                 part="forbidden",
@@ -714,16 +724,23 @@ def silence_table(words: TableWords) -> Table[SilenceFacts, Silence]:
     )
 
 
-def basket_table(words: TableWords) -> Table[BasketFacts, Answer | None]:
+def basket_table(limits: Limits, words: TableWords) -> Table[BasketFacts, Answer | None]:
+    """What a healthy child eats is not followed up with levels: a supplement next to an adequate
+    one prevents, and treats nothing."""
     f = BasketFacts
     alone = all_of(f.folic_acid, none(f.b12), none(f.treated))
+    prevents = all_of(
+        is_one_of(f.status, "adequate", "probably adequate"),
+        none(f.treated),
+        meets(f.average, limits.requirement_dose),
+    )
     return Table.of(
         "order",
         BasketFacts,
         (
             Row(
                 "ORD-08",
-                all_of(f.b12, none(f.refused), some(f.lacking)),
+                all_of(f.b12, none(f.refused), some(f.lacking), not_(prevents)),
                 Answer("ORD-08", shows_level=True),
             ),
             Row(
