@@ -351,7 +351,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "commands": ("guidelines.guideline guidelines.registry", "click"),
     "commands.processes": ("errors", "granian"),
-    "commands.serving": ("app commands.processes consultation settings store.keeping", "click"),
+    "commands.serving": (
+        "app commands.processes consultation settings store.keeping store.log store.metrics",
+        "click",
+    ),
     "commands.evaluating": (
         "cdshooks commands consultation errors guidelines language settings",
         "click fhir.resources pydantic",

@@ -42,6 +42,8 @@ _HEAD_MS = 10_000
 _CONNECTIONS = 4_096
 #: Connections that the kernel holds until a worker accepts them.
 _BACKLOG = 1024
+#: Where the server's own messages go, which wait for no one either.
+_SAID = {"class": "cds_service.store.log.Handler", "formatter": "generic"}
 #: Seconds that a worker, once it is to end, leaves to callers that have begun to send.
 GRACE_S = 2.0
 #: Seconds for the first bytes on connections accepted a moment before.
@@ -87,6 +89,7 @@ class Server(MPServer):
             ),
             websockets=False,
             log_level=LogLevels.warning,
+            log_dictconfig={"handlers": {"console": _SAID, "access": _SAID}},
             # One that crashes again within seconds of its start ends the service.
             respawn_failed_workers=True,
         )

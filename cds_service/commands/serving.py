@@ -55,12 +55,15 @@ def serve(host: str, port: int, workers: int, demo: bool, samples: str | None) -
 
         gc.disable()  # until all that is loaded is put aside, in `create`
         from cds_service.app import create, work
+        from cds_service.store import metrics
         from cds_service.store.keeping import check_database
+        from cds_service.store.log import never_wait
 
         # Anything that would stop a worker stops the program here, before it listens.
         create()
         if settings.database_url:
             check_database(settings.database_url)
+        never_wait(metrics.log_lines_dropped.inc)
         listen(
             work,
             host,

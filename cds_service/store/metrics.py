@@ -77,6 +77,9 @@ known_answers_wrong = Gauge(
     "Known answers that were wrong when last asked, over all workers; more than 0 is an alarm.",
     multiprocess_mode="livesum",
 )
+log_lines_dropped = Counter(
+    "cds_log_lines_dropped", "Lines of the log that standard output did not take at once."
+)
 lost = Counter("cds_store_lost", "Consultations that could not be kept.", ["because"])
 waiting = Gauge(
     "cds_store_waiting", "Consultations that wait to be written.", multiprocess_mode="livesum"
