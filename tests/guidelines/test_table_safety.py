@@ -393,6 +393,22 @@ def test_an_uncoded_order_that_names_b12_is_warned_about() -> None:
     assert not other.says("by its name only")
 
 
+@pytest.mark.parametrize(("count", "more"), [(5, 0), (6, 0), (7, 2), (200, 195)])
+def test_of_many_orders_that_name_b12_six_sentences_tell_and_none_is_passed_over(
+    count: int, more: int
+) -> None:
+    """Two hundred sentences on each of forty cards would be read by no one."""
+    named = [
+        an_order(Code("urn:site", "77", ""), text=f"Vitamin B12 drops {number}")
+        for number in range(count)
+    ]
+    seen = see(a_record(medications=[*named, named[0]]))
+    shown = range(count - more)
+    assert all(seen.says(f"by its name only (Vitamin B12 drops {one})") for one in shown)
+    assert seen.says(f"by its name only ({more} more)") is bool(more)
+    assert not seen.says(f"by its name only (Vitamin B12 drops {count - more})")
+
+
 def test_an_order_nobody_can_identify_is_unknown_not_absent() -> None:
     unknown = an_order(codes=(), text="")
     assert see(a_record(medications=[unknown])).says("1 active medication order could not be")

@@ -42,6 +42,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, read_facts
 from cds_service.guidelines.b12_under_two.loading import load
 from cds_service.guidelines.b12_under_two.prescribing import drugs_of
+from cds_service.guidelines.b12_under_two.products import long_texts_read_once
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.inputs import InputFacts
 from cds_service.guidelines.b12_under_two.tables.order import BasketFacts
@@ -81,6 +82,7 @@ class Evaluation(guideline.Evaluation[Facts], frozen=True):
 # --- answering ----------------------------------------------------------------------------------
 
 
+@long_texts_read_once()
 def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
     """What the guideline says about this record on this date; never raises on any record."""
     why = Reasoning()
@@ -96,6 +98,7 @@ def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
     )
 
 
+@long_texts_read_once()
 def evaluate_orders(
     record: Record, basket: Basket, on: date, g: Guideline, *, signing: bool
 ) -> Evaluation:

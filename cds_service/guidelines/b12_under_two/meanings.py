@@ -19,6 +19,7 @@ from cds_service.guidelines.b12_under_two.products import (
     LONGEST_NAME,
     has_phrase,
     names_b12,
+    once_in_a_call,
     words_of,
 )
 
@@ -40,12 +41,11 @@ def meaning_of(names: Iterable[str], g: Guideline) -> Meaning | None:
     """What a problem's names mean, the gravest first."""
     said = tuple([one for one in names if one])
     if sum(map(len, said)) > 4 * LONGEST_NAME:
-        return _meaning_of.__wrapped__(said, g)
+        return _meaning_of_long(said, g)
     return _meaning_of(said, g)
 
 
-@lru_cache(maxsize=2048)
-def _meaning_of(said: tuple[str, ...], g: Guideline) -> Meaning | None:
+def _meant(said: tuple[str, ...], g: Guideline) -> Meaning | None:
     signs = g.file.names.signs
 
     def stand(terms: tuple[str, ...]) -> bool:
@@ -69,6 +69,10 @@ def _meaning_of(said: tuple[str, ...], g: Guideline) -> Meaning | None:
     return "weak" if stand(signs.weak) else _diet_of(said, g)
 
 
+_meaning_of = lru_cache(maxsize=2048)(_meant)
+_meaning_of_long = once_in_a_call(_meant)
+
+
 def _diet_of(said: Sequence[str], g: Guideline) -> Literal["vegan", "vegetarian"] | None:
     if any(_eats(one, g.file.names.mother.vegan, g) for one in said):
         return "vegan"
@@ -84,7 +88,7 @@ def _is_inborn(said: Sequence[str], screened: Sequence[str], signs: SignNames) -
 def begins_with_denial(text: str, g: Guideline) -> bool:
     """Whether a text denies what it says: "No known allergy to vitamin B12"."""
     line = f"{words_of(text).line.strip()} "
-    return any(line.startswith(f"{one} ") for one in g.file.names.no_allergy)
+    return line.startswith(_ahead(g.file.names.no_allergy))
 
 
 def bleeds(names: Iterable[str], g: Guideline) -> bool:
@@ -187,8 +191,7 @@ def _is_linked_before(before: Sequence[str], phrases: tuple[str, ...], signs: Si
 def _is_linked_after(after: Sequence[str], phrases: tuple[str, ...], signs: SignNames) -> bool:
     """The same after it."""
     for start in range(len(after)):
-        rest = f"{' '.join(after[start:])} "
-        if any(rest.startswith(f"{one} ") for one in phrases):
+        if f"{' '.join(after[start:])} ".startswith(_ahead(phrases)):
             return True
         if after[start] not in signs.linking:
             return False
@@ -196,8 +199,19 @@ def _is_linked_after(after: Sequence[str], phrases: tuple[str, ...], signs: Sign
 
 
 def _ends(words: Sequence[str], phrases: tuple[str, ...]) -> bool:
-    line = f" {' '.join(words)}"
-    return any(line.endswith(f" {one}") for one in phrases)
+    return f" {' '.join(words)}".endswith(_behind(phrases))
+
+
+@lru_cache(maxsize=32)
+def _behind(phrases: tuple[str, ...]) -> tuple[str, ...]:
+    """Each as a line ends with it; all are compared at once."""
+    return tuple([f" {one}" for one in phrases])
+
+
+@lru_cache(maxsize=32)
+def _ahead(phrases: tuple[str, ...]) -> tuple[str, ...]:
+    """Each as a line begins with it."""
+    return tuple([f"{one} " for one in phrases])
 
 
 def _eats(text: str, diet: tuple[str, ...], g: Guideline) -> bool:

@@ -19,6 +19,7 @@ from cds_service.guidelines.b12_under_two.products import (
     has_unspaced,
     is_unspaced,
     letters_by_script,
+    once_in_a_call,
     words_of,
 )
 
@@ -69,11 +70,10 @@ class Stated(NamedTuple):
 
 
 def stated_in(text: str, g: Guideline) -> Stated:
-    return (_stated if len(text) <= 2 * LONGEST_NAME else _stated.__wrapped__)(text, g)
+    return (_stated if len(text) <= 2 * LONGEST_NAME else _stated_at_length)(text, g)
 
 
-@lru_cache(maxsize=512)
-def _stated(text: str, g: Guideline) -> Stated:
+def _read(text: str, g: Guideline) -> Stated:
     names = g.file.names.schedule
     phrases, text = _patterns(names), text.replace("×", "x")
     rhythms: list[Rhythm] = []
@@ -89,6 +89,10 @@ def _stated(text: str, g: Guideline) -> Stated:
             days += _days(line, phrases)
     needed = has(words_of(text), names.as_needed)
     return Stated(tuple(dict.fromkeys(rhythms)), tuple(dict.fromkeys(days)), needed, later)
+
+
+_stated = lru_cache(maxsize=512)(_read)
+_stated_at_length = once_in_a_call(_read)
 
 
 def _of_clause(clause: str, line: str, phrases: _Patterns, g: Guideline) -> list[Rhythm]:
@@ -180,20 +184,22 @@ _NUMBER = ()
 def _in_a_row(parts: Sequence[Sequence[str]], names: ScheduleNames) -> re.Pattern[str]:
     """With or without blanks; where a script has none, also within a word, and not after another
     number ("2週1回" is once in two weeks)."""
-    number = rf"(\d{{1,2}}|{_any_of(word for words in names.numbers.values() for word in words)})"
-    rows = []
-    for unspaced in (False, True):
-        lists = [
-            rf"(?:{_any_of(spelt)})" if spelt else "(?!)"
-            for part in parts
-            for spelt in [[one for one in part if bool(has_unspaced(one)) is unspaced]]
-            if part
-        ]
-        place = next(place for place, part in enumerate(parts) if not part)
-        lists.insert(place, number)
-        row = " ?".join(lists)
-        rows.append(rf"(?<!\d)(?<!\d ){row}" if unspaced else rf"(?<= ){row}(?= )")
-    return re.compile("|".join(rows))
+    numbers = [word for words in names.numbers.values() for word in words]
+    within = [one for one in numbers if has_unspaced(one)]
+    begin = _first_of([*within, *parts[0]])
+    spaced, unspaced = _row(parts, numbers, unspaced=False), _row(parts, within, unspaced=True)
+    return re.compile(rf"(?<= ){spaced}(?= )|(?=[\d{begin}])(?<!\d)(?<!\d ){unspaced}")
+
+
+def _row(parts: Sequence[Sequence[str]], numbers: Sequence[str], *, unspaced: bool) -> str:
+    row = []
+    for part in parts:
+        spelt = [one for one in part if bool(has_unspaced(one)) is unspaced]
+        if part:
+            row.append(rf"(?:{_any_of(spelt)})" if spelt else "(?!)")
+        else:
+            row.append(rf"(\d{{1,2}}|{_any_of(numbers)})" if numbers else r"(\d{1,2})")
+    return " ?".join(row)
 
 
 def _pattern(words: Iterable[str]) -> re.Pattern[str]:
@@ -201,7 +207,15 @@ def _pattern(words: Iterable[str]) -> re.Pattern[str]:
     spelt = frozenset(words)
     within = {one for one in spelt if is_unspaced(one)}
     spaced = rf"(?<= )(?:{_any_of(spelt - within)})(?= )"
-    return re.compile(rf"{spaced}|{_any_of(within)}" if within else spaced)
+    if not within:
+        return re.compile(spaced)
+    return re.compile(rf"{spaced}|(?=[{_first_of(within)}])(?:{_any_of(within)})")
+
+
+def _first_of(words: Iterable[str]) -> str:
+    """The signs of scripts without blanks that words begin with: where none is, there is nothing to
+    compare, which in a long text saves most of the time."""
+    return "".join(sorted({one[0] for one in words if has_unspaced(one[0])}))
 
 
 def _any_of(words: Iterable[str]) -> str:

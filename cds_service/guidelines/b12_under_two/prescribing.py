@@ -37,6 +37,7 @@ from cds_service.guidelines.b12_under_two.words import (
     is_relapse,
     named,
     shown_weight,
+    some_of,
     test_notes,
 )
 from cds_service.guidelines.engine import Choice, Indicator, Note, Section, most_urgent
@@ -578,17 +579,18 @@ class _SafetyNotes:
 
     def of_names(self) -> None:
         """Orders that are vitamin B12 by their name only."""
-        for name in self.p.facts.therapy.looks_like_b12:
+        therapy = self.p.facts.therapy
+        for name in some_of(therapy.looks_like_b12):
             self._say(say(Texts.looks_like_b12, name=name), "warning")
-        for name in self.p.facts.therapy.perhaps:
+        for name in some_of(therapy.perhaps):
             self._say(say(Texts.perhaps_b12, name=name), "warning")
-        for name in self.p.facts.therapy.dispensed:
+        for name in some_of(therapy.dispensed):
             self._say(say(Texts.dispensed, name=name), "warning")
 
     def of_malabsorption(self) -> None:
         """Words of malabsorption, next to what is swallowed or to nothing."""
-        for one in self.p.facts.worded.malabsorption:
-            self._say(say(Texts.worded_malabsorption, name=one.name), "warning")
+        for name in some_of([one.name for one in self.p.facts.worded.malabsorption]):
+            self._say(say(Texts.worded_malabsorption, name=name), "warning")
 
     def of_prohibitions(self, drugs: Sequence[PlannedDrug]) -> None:
         """Orders not to give what the card suggests."""
@@ -603,7 +605,7 @@ class _SafetyNotes:
         self.of_names()
         if therapy.unknown:
             self._ask(say(Texts.medication_unknown, count=therapy.unknown))
-        for name in therapy.given_like_b12:
+        for name in some_of(therapy.given_like_b12):
             self._ask(say(Texts.given_by_name, name=name))
         if therapy.unknown_given:
             self._ask(say(Texts.given_unknown, count=therapy.unknown_given))

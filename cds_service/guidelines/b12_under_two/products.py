@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from decimal import Decimal
-from functools import cached_property, lru_cache
-from typing import Literal, NamedTuple
+from functools import cached_property, lru_cache, wraps
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
 
 from msgspec import Struct, structs
 
@@ -85,21 +87,79 @@ class Drug(Struct, frozen=True):
 LONGEST_NAME = 100
 _NAMES = 2048
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class _LongTexts:
+    """What was read of long texts while one call is answered: a record may say the same thousands
+    of times. So many characters of different texts at most; forgotten with the call."""
+
+    __slots__ = ("found", "room", "texts")
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[Any, ...], Any] = {}
+        self.texts: set[str] = set()
+        self.room = 1_000_000
+
+    def has_room(self, asked: Iterable[Any]) -> bool:
+        """Whether another answer may be kept, which counts as some characters itself."""
+        new = set[str]()
+        for one in asked:
+            new.update(
+                [it for it in (one if isinstance(one, tuple) else (one,)) if isinstance(it, str)]
+            )
+        new -= self.texts
+        self.texts |= new
+        self.room -= sum(map(len, new)) + _ANSWER
+        return self.room > 0
+
+
+_ANSWER = 20
+_long_texts: ContextVar[_LongTexts | None] = ContextVar("long texts", default=None)
+
+
+@contextmanager
+def long_texts_read_once() -> Iterator[None]:
+    """While one call is answered."""
+    token = _long_texts.set(_LongTexts())
+    try:
+        yield
+    finally:
+        _long_texts.reset(token)
+
+
+def once_in_a_call(find: Callable[_P, _T]) -> Callable[_P, _T]:
+    """``find``, which reads long texts, called once for the same of them within a call."""
+
+    @wraps(find)
+    def once(*asked: _P.args, **named: _P.kwargs) -> _T:
+        kept = _long_texts.get()
+        if kept is None or named:
+            return find(*asked, **named)
+        key = (find, *asked)
+        if key in kept.found:
+            before: _T = kept.found[key]
+            return before
+        found = find(*asked, **named)
+        if kept.has_room(asked):
+            kept.found[key] = found
+        return found
+
+    return once
+
 
 def recognise(codes: Sequence[Code], text: str, g: Guideline) -> Drug:
     """The drug that ``codes`` and ``text`` (what its writer called it) name together."""
     sent = tuple(codes)
     length = len(text) + sum([len(one.code) + len(one.display) for one in sent])
-    if length > 4 * LONGEST_NAME:
-        return _recognise.__wrapped__(sent, text, g)
-    return _recognise(sent, text, g)
+    return (_recognise if length <= 4 * LONGEST_NAME else _recognise_long)(sent, text, g)
 
 
-@lru_cache(maxsize=_NAMES)
-def _recognise(codes: tuple[Code, ...], text: str, g: Guideline) -> Drug:
+def _recognised(codes: tuple[Code, ...], text: str, g: Guideline) -> Drug:
     listed = [found for code in codes if (found := _listed(code, g)) is not None]
     names = dict.fromkeys((text, *(code.display for code in codes)))
-    read = {name: _Name(name, g) for name in names if name.strip()}
+    read = {name: _read(name, g) for name in names if name.strip()}
     coded = {one.kind for one in listed}
     if len(coded) > 1:
         return Drug("unknown", doubts=(say(Doubts.codes_differ),))
@@ -109,6 +169,10 @@ def _recognise(codes: tuple[Code, ...], text: str, g: Guideline) -> Drug:
         doubts = (say(Doubts.code_unknown),) if unnamed else claim.doubts
         return Drug(claim.kind, claim.by, doubts=doubts)
     return _cobalamin(claim, listed, read, g)
+
+
+_recognise = lru_cache(maxsize=_NAMES)(_recognised)
+_recognise_long = once_in_a_call(_recognised)
 
 
 class _Claim(NamedTuple):
@@ -155,7 +219,7 @@ def _cobalamin(
     if len(substances) > 1:
         named = Listed(tuple(sorted(substances)), "conjunction")
         doubts = (*doubts, say(Doubts.substances_differ, substances=named))
-    trusted = [read.get(one.display) or _Name(one.display, g) for one in listed if one.display]
+    trusted = [read.get(one.display) or _read(one.display, g) for one in listed if one.display]
     product = _Settled((*trusted, *names))
     drug = Drug(
         claim.kind,
@@ -202,9 +266,17 @@ def names_b12(names: Iterable[str], g: Guideline) -> bool:
 def names_another(name: str, g: Guideline) -> bool:
     """Whether a name is surely of another drug: in a script that is read, with a word that is
     not a form, way, strength or other plain word. "Drops 1 mg/mL" names nothing."""
-    read = _Name(name, g)
+    return (_names_another if len(name) <= LONGEST_NAME else _names_another_long)(name, g)
+
+
+def _another_named(name: str, g: Guideline) -> bool:
+    read = _read(name, g)
     known = read.kind not in ("unknown", "b12")
     return bool(name.strip()) and known and read.says_more(read.words)
+
+
+_names_another = lru_cache(maxsize=_NAMES)(_another_named)
+_names_another_long = once_in_a_call(_another_named)
 
 
 def form_of(thing: str, g: Guideline) -> Form:
@@ -325,9 +397,9 @@ def words_of(text: str) -> Words:
 _LONGEST_TEXT = 4_000
 
 
-@lru_cache(maxsize=4)
+@once_in_a_call
 def _words_of_long(text: str) -> Words:
-    """Of one text many things are asked one after the other."""
+    """Of one text many things are asked."""
     return _words(_plain(text))
 
 
@@ -367,9 +439,15 @@ def has(words: Words, phrases: tuple[str, ...]) -> bool:
     single, first, longer, within = _phrases(phrases)
     if not words.each.isdisjoint(single):
         return True
-    if not words.each.isdisjoint(first) and any(one in words.line for one in longer):
-        return True
-    return bool(within) and not words.line.isascii() and any(one in words.line for one in within)
+    if not words.each.isdisjoint(first):
+        for one in longer:
+            if one in words.line:
+                return True
+    if within and not words.line.isascii():
+        for one in within:
+            if one in words.line:
+                return True
+    return False
 
 
 @lru_cache(maxsize=4)
@@ -378,16 +456,29 @@ def all_names(g: Guideline) -> tuple[str, ...]:
     return (*b12.unspecified, *(name for one in _SUBSTANCES for name in getattr(b12, one)))
 
 
-@lru_cache(maxsize=4)
-def _stems(g: Guideline) -> re.Pattern[str]:
+class _Stems(NamedTuple):
     """A word that ends so, in any language's spelling and ending, is a cobalamin; but not
     transcobalamin, which carries it in blood, and no longer word, which may be a lack of it."""
-    stems = "|".join(map(re.escape, map(_plain, g.file.names.b12.stems)))
-    return re.compile(rf"(?<!trans)(?<!транс)(?<!τρανσ)(?:{stems})[^\W\d]{{0,2}} ")
+
+    stems: tuple[str, ...]
+    ending: re.Pattern[str]
+
+
+@lru_cache(maxsize=4)
+def _stems(g: Guideline) -> _Stems:
+    stems = tuple(map(_plain, g.file.names.b12.stems))
+    either = "|".join(map(re.escape, stems))
+    return _Stems(stems, re.compile(rf"(?<!trans)(?<!транс)(?<!τρανσ)(?:{either})[^\W\d]{{0,2}} "))
 
 
 def _has_b12(words: Words, g: Guideline) -> bool:
-    return has(words, all_names(g)) or _stems(g).search(words.line) is not None
+    if has(words, all_names(g)):
+        return True
+    line, (stems, ending) = words.line, _stems(g)
+    for one in stems:  # found a hundred times faster than by the pattern
+        if one in line:
+            return ending.search(line) is not None
+    return False
 
 
 def _substances(words: Words, g: Guideline) -> frozenset[Substance]:
@@ -397,10 +488,19 @@ def _substances(words: Words, g: Guideline) -> frozenset[Substance]:
 def letters_by_script(text: str) -> Mapping[str, frozenset[str]]:
     """Its letters by their scripts, as Unicode names these: LATIN, GREEK, CJK."""
     found: dict[str, set[str]] = {}
-    for one in unicodedata.normalize("NFKC", text):
-        if one.isalpha() and unicodedata.category(one) != "Lm":
-            found.setdefault(unicodedata.name(one, "").partition(" ")[0], set()).add(one)
+    for one in set(unicodedata.normalize("NFKC", text)):
+        script = _script_of(one)
+        if script is not None:
+            found.setdefault(script, set()).add(one)
     return {script: frozenset(letters) for script, letters in found.items()}
+
+
+@lru_cache(maxsize=4096)
+def _script_of(sign: str) -> str | None:
+    """``None`` of what is not a letter, and of one that only changes others."""
+    if not sign.isalpha() or unicodedata.category(sign) == "Lm":
+        return None
+    return unicodedata.name(sign, "").partition(" ")[0]
 
 
 @lru_cache(maxsize=8)
@@ -410,6 +510,15 @@ def _alphabets(g: Guideline) -> Mapping[str, tuple[frozenset[str], ...]]:
     scripts = frozenset({"LATIN"}).union(*(map(letters_by_script, all_names(g))))
     alphabets = [letters_by_script(one.letters) for one in g.file.names.languages.values()]
     return {script: tuple(it[script] for it in alphabets if script in it) for script in scripts}
+
+
+def _read(name: str, g: Guideline) -> _Name:
+    return (_Name if len(name) <= LONGEST_NAME else _read_long)(name, g)
+
+
+@once_in_a_call
+def _read_long(name: str, g: Guideline) -> _Name:
+    return _Name(name, g)
 
 
 class _Name:
@@ -459,7 +568,7 @@ class _Name:
     def strengths(self) -> _Strengths:
         return _Strengths(_B12.sub("b12 ", self._plain), self.form, self._g)
 
-    @property
+    @cached_property
     def legible(self) -> bool:
         """Whether vitamin B12 would be recognised in each of its scripts, and in a language that
         has all its letters."""
@@ -470,7 +579,7 @@ class _Name:
             for script, letters in letters_by_script(self._plain).items()
         )
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         words, names = self.words, self._g.file.names
         if not _has_b12(words, self._g):
@@ -502,11 +611,15 @@ class _Name:
 
     def says_more(self, words: Words) -> bool:
         """Whether a word is more than a number, a unit, a form, a way or another plain word."""
-        names = self._g.file.names
-        plain_words = {*names.plain, *_MASSES}
-        for group in (names.forms, names.ways):
-            plain_words.update(*(getattr(group, field) for field in group.__struct_fields__))
-        return any(not word.isdigit() and word not in plain_words for word in words.each)
+        return any(not word.isdigit() for word in words.each - _plain_words(self._g))
+
+
+@lru_cache(maxsize=4)
+def _plain_words(g: Guideline) -> frozenset[str]:
+    """Forms, ways, units and what else names no drug."""
+    names = g.file.names
+    groups = [getattr(one, it) for one in (names.forms, names.ways) for it in one.__struct_fields__]
+    return frozenset({*names.plain, *_MASSES}.union(*groups))
 
 
 def _forms(words: Words, g: Guideline) -> frozenset[Form]:

@@ -19,7 +19,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
     raised_in_newborn,
     shown_lab,
 )
-from cds_service.guidelines.b12_under_two.data import Guideline, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
 from cds_service.guidelines.b12_under_two.giving import headline
 from cds_service.guidelines.b12_under_two.products import has_phrase
@@ -743,3 +743,16 @@ _WHY: Mapping[str, Message] = {
 def nothing_to_say(rule: str) -> NotIndicated:
     """Nothing after ``rule``; after one of the follow-up the child is on treatment."""
     return NotIndicated(rule, _WHY.get(rule, say(Texts.silent_treated)))
+
+
+#: So many orders of one kind are named, and the others are counted.
+NAMED = 6
+
+
+def some_of(names: Iterable[Words]) -> list[Words]:
+    """Each name once, and how many there are more: else two hundred orders would each name two
+    hundred."""
+    found = list(dict.fromkeys(names))
+    if len(found) <= NAMED:
+        return found
+    return [*found[: NAMED - 1], say(Orders.more_orders, count=len(found) - NAMED + 1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
 
@@ -51,7 +51,7 @@ from cds_service.guidelines.b12_under_two.tables.order import (
     SilenceFacts,
 )
 from cds_service.guidelines.b12_under_two.therapy import route_of
-from cds_service.guidelines.b12_under_two.words import NEEDS, named
+from cds_service.guidelines.b12_under_two.words import NAMED, NEEDS, named, some_of
 from cds_service.guidelines.engine import Choice, Note
 from cds_service.guidelines.tables import Match, Reasoning, Row, all_matches
 from cds_service.language import Listed, Message, Value, Words, say
@@ -60,19 +60,6 @@ _WHERE: Mapping[Correction, Message] = {
     "under the skin": say(Orders.deep_under_the_skin),
     "into the muscle": say(Orders.into_the_muscle),
 }
-
-
-#: So many orders of one drug are named in one sentence, and the others are counted.
-_NAMED = 6
-
-
-def _some_of(names: Sequence[Words]) -> list[Words]:
-    """Each name once, and how many there are more: else two hundred orders would each name two
-    hundred."""
-    found = list(dict.fromkeys(names))
-    if len(found) <= _NAMED:
-        return found
-    return [*found[: _NAMED - 1], say(Orders.more_orders, count=len(found) - _NAMED + 1)]
 
 
 #: Cards that only matter of an order that is given.
@@ -289,12 +276,12 @@ class OrderChecks:
     def vitamin_b12(self, order: Order, others: Sequence[Order]) -> list[Said]:
         """What to say of an order of vitamin B12 among ``others`` of it."""
         same, elsewhere = self._running_beside(order)
-        twins = _some_of([
+        twins = some_of([
             one.name for one in others
             if (not (one.ways and order.ways) or one.injected == order.injected)
             and not self._in_turn(one, order)
         ])  # fmt: skip
-        repeated = (*([treatment.medication_names(same)] if same else ()), *twins)
+        repeated = (*self._named(same), *twins)
         asked = self._facts_of(order, repeated, elsewhere)
         said = [
             *self._dangers(order, asked),
@@ -391,7 +378,7 @@ class OrderChecks:
             untimely=bool(untimely),
             repeated=repeated,
             elsewhere=(
-                *((treatment.medication_names(elsewhere),) if elsewhere else ()),
+                *self._named(elsewhere),
                 *self._drafted_elsewhere(order),
             ),
         )
@@ -514,6 +501,35 @@ class OrderChecks:
         ]
         return drafts, active
 
+    @cached_property
+    def _ends(self) -> Mapping[int, RemovedDraft | StoppedDrug | None]:
+        """What ends each order of vitamin B12, made once: every draft may end all others."""
+        therapy = self.facts.therapy
+        found: dict[int, RemovedDraft | StoppedDrug | None] = {
+            id(one): RemovedDraft(one.draft.source, one.name) if one.draft.source else None
+            for one in self._of_b12
+        }
+        for one in (*therapy.active, *therapy.named):
+            found[id(one)] = next(iter(treatment.stop_orders([one])), None)
+        return found
+
+    def _ending(
+        self, orders: Iterable[Order | Medication]
+    ) -> tuple[RemovedDraft | StoppedDrug, ...]:
+        known = self._ends
+        return tuple([end for one in orders if (end := known[id(one)]) is not None])
+
+    def _named(self, medications: Sequence[Medication]) -> list[Words]:
+        """Orders in force in one phrase, or the first of many and how many there are more."""
+        few = len(medications) <= NAMED
+        if few:
+            return [treatment.medication_names(medications)] if medications else []
+        return some_of([self._names[id(one)] for one in medications])
+
+    @cached_property
+    def _names(self) -> Mapping[int, str]:
+        return {id(one): treatment.medication_names([one]) for one, _ in self._routes}
+
     def _asked(self, order: Order) -> OrderFacts:
         """What the rows ask of an order, whatever is ordered next to it."""
         asked = self._amounts(order)
@@ -604,7 +620,7 @@ class OrderChecks:
             one for one in active if kept != one.source and id(one) in self._coded
         ] if kept else []  # fmt: skip
         return tuple(
-            structs.replace(alone(choice, (), ended), recommended=recommended)
+            structs.replace(alone(choice, self._ending(ended)), recommended=recommended)
             for choice in self._regimens.correct(order, "removed", rule)
         )
 
@@ -621,7 +637,8 @@ class OrderChecks:
             return self._removed(order, rule, recommended=not changed)
         if not changed and self._running:
             return self._removed(order, rule, recommended=True)
-        return tuple(alone(choice, drafts, active) for choice in changed)
+        ends = self._ending((*drafts, *active))
+        return tuple(alone(choice, ends) for choice in changed)
 
     # --- the questions ----------------------------------------------------------------------------
 
@@ -751,11 +768,8 @@ class OrderChecks:
         where its own change takes the other along. What is vitamin B12 by its name alone is
         asked about, and nothing is selected."""
         drafts, active = self._others(order)
-        plans: tuple[StoppedDrug | RemovedDraft, ...] = (
-            *treatment.stop_orders(elsewhere or active),
-            *(RemovedDraft(one.draft.source, one.name) for one in drafts if one.draft.source),
-        )
-        names = Listed(tuple(_some_of([one.name for one in plans])))
+        plans = self._ending((*(elsewhere or active), *drafts))
+        names = Listed(tuple(some_of([one.name for one in plans])))
         coded = all(id(one) in self._coded for one in elsewhere or active)
         label = say(Orders.stop_other, names=names)
         stop = [Choice("ORD-06", label, plans, recommended=coded)] if plans else []

@@ -9,7 +9,13 @@ from typing import Literal, NamedTuple
 
 from msgspec import structs
 
-from cds_service.clinical import UNITS, Medication, PlannedDrug, RemovedDraft, RevisedDrug
+from cds_service.clinical import (
+    UNITS,
+    PlannedDrug,
+    RemovedDraft,
+    RevisedDrug,
+    StoppedDrug,
+)
 from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
@@ -20,7 +26,7 @@ from cds_service.guidelines.b12_under_two.order_checks.reading import Order
 from cds_service.guidelines.b12_under_two.prescribing import Prescriber, safety_notes
 from cds_service.guidelines.b12_under_two.products import recognise
 from cds_service.guidelines.b12_under_two.tables.order import Correction
-from cds_service.guidelines.b12_under_two.words import NEEDS
+from cds_service.guidelines.b12_under_two.words import NEEDS, some_of
 from cds_service.guidelines.engine import Choice, Note, Recommend, Section
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Listed, Message, say
@@ -65,18 +71,15 @@ def _as_changed(order: Order, drug: PlannedDrug, parts: Container[str]) -> Plann
     return structs.replace(drug, name=order.name, substance="", strength=order.drug.per_ml)
 
 
-def alone(choice: Choice, drafts: Sequence[Order], active: Sequence[Medication]) -> Choice:
-    """``choice`` with the other drafts removed and the active orders stopped: one order is left."""
-    removed = [RemovedDraft(one.draft.source, one.name) for one in drafts if one.draft.source]
-    stopped = treatment.stop_orders(active)
-    if not removed and not stopped:
+def alone(choice: Choice, ends: Sequence[RemovedDraft | StoppedDrug]) -> Choice:
+    """``choice`` with what ``ends`` all other drafts and orders in force: one order is left."""
+    if not ends:
         return choice
-    ended = [*(one.name for one in removed), *(one.name for one in stopped)]
-    names = Listed(tuple(dict.fromkeys(ended)))
+    names = Listed(tuple(some_of([one.name for one in ends])))
     return structs.replace(
         choice,
         label=say(Orders.and_end_others, change=choice.label, names=names),
-        plans=(*choice.plans, *removed, *stopped),
+        plans=(*choice.plans, *ends),
         alone=choice.label,
     )
 
