@@ -35,6 +35,8 @@ from cds_service.fhir.dosages import read_dosage
 from cds_service.fhir.units import units_of
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two.dosing import understand
+from cds_service.guidelines.b12_under_two.meanings import meaning_of, of_the_mother
+from cds_service.guidelines.b12_under_two.order_words import stated_in
 from cds_service.guidelines.b12_under_two.products import Drug, form_of, recognise
 from cds_service.language import house
 
@@ -48,6 +50,9 @@ READERS: dict[str, Callable[[str], object]] = {
     "the name of a drug": lambda text: recognise((), f"vitamin B12 {text}", G),
     "the end of a name": lambda text: recognise((), f"{text} vitamin B12", G),
     "what is counted": lambda text: form_of(text, G),
+    "how often an order is given": lambda text: stated_in(text, G),
+    "what a problem means": lambda text: meaning_of([text], G),
+    "what the mother has": lambda text: of_the_mother(text, G),
     "the unit of a dose": lambda text: dose_unit(f"a{text}b"),
     "a unit": units_of,
     "a time": lambda text: elements.moment(f"2026-01-01{text}"),
@@ -60,7 +65,9 @@ READERS: dict[str, Callable[[str], object]] = {
 @pytest.mark.parametrize("reader", sorted(READERS))
 def test_a_long_text_is_read_in_time_that_grows_with_its_length(reader: str) -> None:
     for part in (" ", "\t", "[", "000 ", "1 ", "1,", "1.", "b", "b-", "/", " / ", "1 mg/", "ml=",
-                 "1 drops/", "(", "\u0301", "a", "1", "*", "www.", "://"):  # fmt: skip
+                 "1 drops/", "(", "\u0301", "a", "1", "*", "www.", "://",
+                 "daily ", "not daily ", "3 x ", "x3 ", "1-0-1 ", "2 weeks ", "一日三回",
+                 "no seizures ", "mother vegan ", "no mother's ", "apathy past, "):  # fmt: skip
         began = time.thread_time()
         READERS[reader](part * (LONG // len(part)))
         assert time.thread_time() - began < PATIENCE_S, repr(part)

@@ -355,6 +355,15 @@ FOUND: dict[str, Shape] = {
     "200 orders of eight long lines": Shape(
         "patient-view", (("meds", 200),), 220, script="georgian", part="lines", parts=8
     ),
+    "a draft with a note that says daily": Shape(
+        "order-sign", drafts=1, names="daily", note=380_000
+    ),
+    "a draft with a note of schedules": Shape(
+        "order-sign", drafts=1, names="schedule", note=380_000
+    ),
+    "90 drafts with notes of schedules": Shape(
+        "order-sign", drafts=90, names="schedule", note=3_000
+    ),
     "of everything much": Shape("patient-view", tuple((one, 1_500) for one in _EARLY_KINDS)),
 }
 

@@ -79,7 +79,7 @@ def _read(text: str, g: Guideline) -> Stated:
     rhythms: list[Rhythm] = []
     days: list[Decimal] = []
     later = False
-    for clause in _CLAUSES(text):
+    for clause in dict.fromkeys(map(str.strip, _CLAUSES(text))):  # each says the same every time
         if later:
             break
         line, *rest = phrases.then.split(words_of(clause).line, maxsplit=1)
@@ -226,15 +226,31 @@ def _any_of(words: Iterable[str]) -> str:
 
 def _rhythms(line: str, phrases: _Patterns, g: Guideline) -> Iterator[Rhythm]:
     """Those that are not part of another ("weekly" of "twice weekly") and not denied."""
-    found = [*_named(line, phrases), *_numbered(line, phrases)]
-    for (first, last), rhythm in sorted(found):
-        covered = any(
-            (other[0] <= first and last <= other[1]) and other != (first, last)
-            for other, _ in found
-        )
-        before = line[:first].rstrip().rpartition(" ")[2]
-        if not covered and before not in g.file.names.negations:
+    found = sorted([*_named(line, phrases), *_numbered(line, phrases)])
+    parts = _covered({span for span, _ in found})
+    for span, rhythm in found:
+        if span not in parts and _word_before(line, span[0]) not in g.file.names.negations:
             yield rhythm
+
+
+def _covered(spans: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Those within another: with the first, and of these the longest, before the others one look
+    at each is enough."""
+    found: set[tuple[int, int]] = set()
+    reached = 0
+    for first, last in sorted(spans, key=lambda one: (one[0], -one[1])):
+        if last <= reached:
+            found.add((first, last))
+        reached = max(reached, last)
+    return found
+
+
+def _word_before(line: str, place: int) -> str:
+    """Looked for no further back than any word of the tables is long."""
+    return line[max(0, place - _LONGEST_WORD) : place].rstrip().rpartition(" ")[2]
+
+
+_LONGEST_WORD = 60
 
 
 def _named(line: str, phrases: _Patterns) -> Iterator[tuple[tuple[int, int], Rhythm]]:
@@ -271,7 +287,7 @@ def _crossed(clause: str, line: str, phrases: _Patterns) -> Iterator[Rhythm]:
         yield Rhythm(Decimal(next(filter(None, hit.groups()))), Decimal(1))
     if not lengths:
         for hit in _TIMES_AFTER(plain):
-            following = words_of(plain[hit.end() :]).line.split()[:1]
+            following = words_of(plain[hit.end() : hit.end() + _LONGEST_WORD]).line.split()[:1]
             if not any(one in phrases.units for one in following):
                 yield Rhythm(Decimal(hit[1]), Decimal(1))
 
