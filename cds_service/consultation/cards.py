@@ -40,6 +40,7 @@ from cds_service.guidelines.engine import (
 )
 from cds_service.language import (
     Amount,
+    Briefly,
     Dated,
     Language,
     Listed,
@@ -114,13 +115,15 @@ class _Frame(Struct, frozen=True):
     """What every card of one text has in common, for every patient.
 
     ``summary``, ``advice`` and ``why`` are ids of texts, "" for none. ``evidence`` are the sources
-    it rests on, by their names in the bibliography; ``in_full`` is the label of the link to it.
+    it rests on, by their names in the bibliography, ``linked`` those among them that its links
+    open; ``in_full`` is the label of the link to it.
     """
 
     summary: str
     advice: str
     why: str
     evidence: tuple[str, ...]
+    linked: frozenset[str]
     source: Source
     links: tuple[Link, ...]
     in_full: str
@@ -199,6 +202,7 @@ def _frame(name: str, text: CardText, words: Wording, language: Language) -> _Fr
         text_id(name, "advice") if text.advice else "",
         text_id(name, "why") if text.why else "",
         text.evidence,
+        frozenset([words.links[one].source for one in text.links]),
         Source(said["guideline.label"], topic=Coding(words.about.topic_system, topic, display)),
         tuple(Link(said[f"links.{one}"], words.links[one].url, "absolute") for one in text.links),
         in_full,
@@ -384,7 +388,8 @@ def build_cards(
         identity = _identity(one, actions, call)
         number = equals[identity] = equals.get(identity, 0) + 1
         ends = [_said(note, words).sentence for note in (once if one is first else ())]
-        detail = _detail(one, words, told, ends, [*of_words, *last] if one is first else last)
+        after = [*of_words, *last] if one is first else last
+        detail = _detail(one, words, told, ends, after, linked=bool(page))
         links = _links(one.outcome.card, words, page)
         made.append(_card(one, words, actions, _uuid(f"{identity}|{number}"), detail, links))
     return tuple(made)
@@ -484,6 +489,8 @@ def _detail(
     told: _Told,
     once: Sequence[Sentence],
     closing: Sequence[str],
+    *,
+    linked: bool,
 ) -> str:
     """What the card says besides its summary: the rule's own sentences and the notes, section by
     section, each fact where it comes first."""
@@ -496,17 +503,69 @@ def _detail(
         if told.is_new(said.identity, section=section, about=about):
             lines.setdefault(section, {})[said.sentence] = None
 
+    lost = _lost(spoken, words)
+    stated = [spoken.summary, *[plain(text) for text in lost.values()]]
+    headline = "\n".join(stated).casefold()
     if spoken.advice is not None:
         add("advice", spoken.advice)
     for note, said in zip(outcome.notes, spoken.sentences, strict=True):
-        add(note.section, said)
+        if not (note.told and _names(headline, note.told, language)):
+            add(note.section, said)
     if spoken.why is not None:
         add("why", spoken.why)
-    evidence = told.new_sources(words.frames[outcome.card].evidence)
+    for name, text in lost.items():
+        written = [one.text.casefold() for said in lines.values() for one in said]
+        if not any(escape(text).casefold() in one for one in written):
+            section = _NAMED_IN.get(name, "because")
+            lines.setdefault(section, {})[sentence(f"{escape(text)}.")] = None
+    frame = words.frames[outcome.card]
+    evidence = told.new_sources([one for one in frame.evidence if one not in frame.linked])
     sources = Listed(tuple([Message(f"sources.{one}") for one in evidence]), "semicolon")
     if sources.items:
         lines["source"] = {sentence(escape(language.text(sources))): None}
-    return compose(lines, words.labels, language, once, closing)
+    return compose(lines, words.labels, language, once, closing, linked=linked)
+
+
+#: Where a card says in full what its headline says briefly; what is not here is a reason.
+_NAMED_IN: Mapping[str, Section] = {"order": "ordered"}
+
+
+def _lost(spoken: Spoken, words: Stationery) -> dict[str, str]:
+    """What the headline had no room for, by the name of its value."""
+    language, outcome = words.language, spoken.outcome
+    headline = spoken.summary.casefold()
+    names = sorted(placeholders(language.texts[words.frames[outcome.card].summary]))
+    brief = {name: outcome.values[name] for name in names}
+    return {
+        name: language.text(value.lost)
+        for name, value in brief.items()
+        if isinstance(value, Briefly) and value.lost
+        if not _names(headline, (value.full,), language)
+    }
+
+
+def _names(headline: str, facts: Iterable[object], language: Language) -> bool:
+    """Whether a headline, without capitals, has each of the facts in its words."""
+    for fact in facts:
+        if isinstance(fact, Listed):
+            if not _names(headline, fact.items, language):
+                return False
+        elif not _has_words(headline, plain(language.text(fact)).casefold()):
+            return False
+    return True
+
+
+def _has_words(headline: str, words: str) -> bool:
+    """Whether the words are in the headline, and no part of a longer word or number."""
+    place = headline.find(words) if words else -1
+    if place < 0:
+        return False
+    before, after = headline[:place][-1:], headline[place + len(words) :][:2]
+    starts_within = words[0].isalnum() and (before.isalnum() or before == ".")
+    ends_within = words[-1].isalnum() and (
+        after[:1].isalnum() or (after[:1] == "." and after[1:].isdigit())
+    )
+    return not starts_within and not ends_within
 
 
 def _summary(language: Language, text: str, values: Mapping[str, object]) -> str:
@@ -530,6 +589,28 @@ _BLANKS = re.compile(r"[ \t\n\r\f\v]+").split
 
 
 def _fitting(language: Language, template: str, values: Mapping[str, object], summary: str) -> str:
+    """A summary within the limit: where one brief form will do, that with the least loss, else
+    those that save most first; then the longest of its names lose their ends."""
+    given = {name: values[name] for name in placeholders(template)}
+    brief = {name: one.brief for name, one in given.items() if isinstance(one, Briefly)}
+
+    def said(*names: str) -> str:
+        shown = {**given, **{name: brief[name] for name in names}}
+        return _one_line(language.filled(template, shown, plain))
+
+    by_length = sorted(brief, key=lambda name: (-len(said(name)), name))
+    found = [[name] for name in by_length]
+    found += [by_length[-count:] for count in range(2, len(by_length) + 1)]
+    for names in found:
+        summary = said(*names)
+        if len(summary) <= SUMMARY_LIMIT:
+            return summary
+    return _with_names_cut(language, template, {**given, **brief}, summary)
+
+
+def _with_names_cut(
+    language: Language, template: str, values: Mapping[str, object], summary: str
+) -> str:
     """A summary within the limit: the longest of its names lose their ends."""
     words = {
         name: plain(language.text(values[name]))
@@ -556,6 +637,8 @@ def _has_number(value: object) -> bool:
         return any(map(_has_number, value.values.values()))
     if isinstance(value, Listed):
         return any(map(_has_number, value.items))
+    if isinstance(value, Briefly):
+        return _has_number(value.full)
     return isinstance(value, Amount | Decimal | int | date | Dated)
 
 

@@ -67,7 +67,10 @@ Lines = Mapping[Section, Iterable[Sentence]]
 
 
 def sentence(text: str) -> Sentence:
-    return Sentence(text[:1].upper() + text[1:], words_in(text))
+    """With its capital, also where it begins in bold."""
+    first = 2 if text.startswith("**") else 0
+    capital = text[first : first + 1].upper()
+    return Sentence(f"{text[:first]}{capital}{text[first + 1 :]}", words_in(text))
 
 
 def words_in(text: str) -> int:
@@ -81,16 +84,22 @@ def compose(
     language: Language,
     once: Sequence[Sentence] = (),
     closing: Sequence[str] = (),
+    *,
+    linked: bool = False,
 ) -> str:
     """The Markdown of the ``lines`` by their ``labels``. The paragraphs ``once`` and ``closing``
-    are the last; the latter are not counted: only a demo and a translation have them."""
+    are the last; the latter are not counted: only a demo and a translation have them. Of a card
+    that is ``linked`` to the rule's page, the sources named there are not left out."""
     room = 1.0 if language.tag.partition("-")[0] == "en" else ELSEWHERE
     above = {name: [*lines[name]] for name in ABOVE if lines.get(name)}
     below = {name: [*lines[name]] for name in BELOW if lines.get(name)}
     _make_room(above, below, labels, room)
     _join(above)
     ends = words_in(RULE) + sum([one.words for one in once])
-    left_out = _fade(below, labels, int(WORDS_BELOW * room) - ends)
+    most = int(WORDS_BELOW * room) - ends
+    if linked and _length(below, labels) > most:
+        below.pop("source", None)
+    left_out = _fade(below, labels, most)
     paragraphs = [_listed(above, ABOVE, labels)] if above else []
     behind = [_listed(below, (*ABOVE, *BELOW), labels)] if below else []
     if left_out:

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from cds_service.clinical import Plan
 from cds_service.errors import GuidelineError
-from cds_service.language import Words, files
+from cds_service.language import Value, Words, files
 
 Indicator = Literal["info", "warning", "critical"]
 INDICATORS: tuple[Indicator, ...] = ("info", "warning", "critical")
@@ -153,8 +153,11 @@ def text_id(card: str, member: str) -> str:
 
 
 class Link(Struct, frozen=True, forbid_unknown_fields=True):
+    """``source`` is its entry in the bibliography, which a card with the link does not name."""
+
     label: str
     url: str
+    source: str = ""
 
 
 class OverrideReason(Struct, frozen=True, forbid_unknown_fields=True):
@@ -226,12 +229,14 @@ class Note(Struct, frozen=True, gc=False):
     """A sentence of a card: a message.
 
     A ``text`` that is a string is a template of the guideline's data, filled in with ``values``;
-    a message has its own.
+    a message has its own. ``told`` is what it states, where it states nothing else: a card
+    whose headline names all of that does not repeat it.
     """
 
     section: Section
     text: Words
     values: Mapping[str, object] = {}
+    told: tuple[Value, ...] = ()
 
 
 class Choice(Struct, frozen=True, gc=False):

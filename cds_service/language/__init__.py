@@ -118,10 +118,20 @@ class Sent(Struct, frozen=True, gc=False):
     dose: bool = False
 
 
+class Briefly(Struct, frozen=True, gc=False):
+    """Words, and the ``brief`` ones for a headline that has no room for them: nothing is cut.
+    ``lost`` is what such a headline does not say and the card then says below it."""
+
+    full: Value
+    brief: Value
+    lost: Value = ""
+
+
 #: What a text can name. A string is from a record or a person, and no language changes it.
 Value: TypeAlias = (
     "str | int | Decimal | date | datetime"
-    " | Amount | Dated | Listed | Rounded | Percent | Span | Instant | Inside | Sent | Message"
+    " | Amount | Dated | Listed | Rounded | Percent | Span | Instant | Inside | Sent | Briefly"
+    " | Message"
 )
 
 #: What a person reads as it is: a message, or words that no language changes.
@@ -383,6 +393,8 @@ class Language:
                 for one in value.items
             ]
             return "\x1d".join([value.by, *items])
+        if isinstance(value, Briefly):
+            return self.identity(value.full, dates=dates)
         if isinstance(value, Decimal):
             return number(value)
         if isinstance(value, date | Dated) and not dates:
@@ -457,6 +469,8 @@ class Remembered(Generic[_T]):
             return all(map(self._may_be_kept, value.items))
         if isinstance(value, tuple):
             return all(map(self._may_be_kept, value))
+        if isinstance(value, Briefly):
+            return self._may_be_kept((value.full, value.brief))
         if isinstance(value, Amount):
             return value.unit in self._own and self._may_be_kept(value.value)
         if isinstance(value, int | Decimal):  # equal ones are written alike up to here
@@ -529,6 +543,7 @@ _WRITERS: Mapping[type, Callable[[Language, Any], str]] = {
     Decimal: Language._number,
     Inside: Language._inside,
     Sent: Language._sent,
+    Briefly: lambda language, value: language.text(value.full),
     Dated: Language._dated,
     date: Language._date,
     datetime: lambda _, value: f"{value:%Y-%m-%d %H:%M}",

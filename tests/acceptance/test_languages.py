@@ -178,13 +178,14 @@ def test_a_card_is_as_short_as_it_must_be(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_summary_is_cut_no_more_often_than_a_tenth_above_english(language: str) -> None:
-    def cut(name: str) -> int:
-        cards = [card for story in SOME for card in answered(name, story)[1]["cards"]]
-        return sum("…" in card["summary"] for card in cards)
-
-    cards = sum(len(answered("en", story)[1]["cards"]) for story in SOME)
-    assert cut(language) <= cut("en") + cards / 10
+def test_no_summary_is_cut(language: str) -> None:
+    cut = [
+        f"{story}: {card['summary']}"
+        for story in SOME
+        for card in answered(language, story)[1]["cards"]
+        if "…" in card["summary"]
+    ]
+    assert cut == []
 
 
 @pytest.mark.parametrize("language", ["en", *TAGS])

@@ -240,7 +240,7 @@ NOT_HERS: list[tuple[str, Json]] = [
 @each(("need", "one"), MOTHER)
 def test_words_about_the_mother_ask_for_a_level(service: FlaskClient, need: str, one: Json) -> None:
     answer = ask(service, **{need: bundle(one)})
-    assert "On record, and may leave the child short of vitamin B12" in said(answer)
+    assert "Recorded, and a risk for vitamin B12 deficiency" in said(answer)
     (first, *_) = answer["cards"]
     assert first["indicator"] == "info"
     assert "MedicationRequest" not in json.dumps(first)

@@ -160,7 +160,7 @@ def no_hydroxocobalamin_order_carries_the_ingredient_cyanocobalamin() -> None:
 
 
 def nitrous_oxide_is_a_sentence_and_a_warning_where_it_is_planned() -> None:
-    assert see(a_record()).says("Avoid nitrous oxide")
+    assert see(a_record()).says("No nitrous oxide")
     gas = an_operation(Code("urn:site", "1", "Sedation with nitrous oxide"), status="preparation")
     assert see(a_record(procedures=(gas,))).says("Nitrous oxide planned")
 
@@ -286,7 +286,7 @@ def leber_and_bleeding_keep_hydroxocobalamin_under_the_skin() -> None:
     seen = see(a_record(problems=[LEBER, HEMOPHILIA]))
     (drug,) = seen.drugs
     assert (drug.codes[0].code, drug.route.code) == ("317106", "34206005")
-    assert seen.says("The US hydroxocobalamin label names only the intramuscular route")
+    assert seen.says("US label: intramuscular only")
 
 
 def mild_is_not_known_from_half_a_problem_list() -> None:
@@ -445,7 +445,7 @@ def what_is_dated_before_birth_is_left_out_and_counted() -> None:
 
 def old_results_that_decide_nothing_are_named() -> None:
     for ago, words in ((200, "Older than half a year"),
-                       (400, "Older than a year and only mentioned")):  # fmt: skip
+                       (400, "Over a year old, for information only")):  # fmt: skip
         seen = see(a_record(level=a_level(250, ago=ago), birth=OLD, problems=[CROHN]))
         assert seen.says(f"{words}: 250 pg/mL on {in_words(day(ago))}")
 
@@ -1916,10 +1916,10 @@ def signs_of_the_blood_are_named_next_to_a_borderline_level() -> None:
         ((a_lab("hemoglobin", "6.9"),), "haemoglobin 6.9"), ((a_lab("hemoglobin", 7),), ""),
     ):  # fmt: skip
         seen = see(a_record(*found, level=a_level(250)))
-        assert seen.says("May come of deficiency") is bool(named)
+        assert seen.says("Possible signs of deficiency") is bool(named)
         assert seen.says(named)
     thin = see(a_record(level=a_level(250), problems=[FAILURE_TO_THRIVE]))
-    assert not thin.says("May come of deficiency")
+    assert not thin.says("Possible signs of deficiency")
     assert thin.says("failure to thrive")
 
 

@@ -176,7 +176,7 @@ def test_a_name_from_the_record_is_plain_words_on_the_card() -> None:
          "The date of birth is incomplete"),
         (a_record(a_lab("gestational_age", 39)), "not corrected for preterm birth"),
         (a_record(a_level(120, ago=400), birth=months_old(20)),
-         "Older than a year and only mentioned: 120 pg/mL"),
+         "Over a year old, for information only: 120 pg/mL"),
         (a_record(a_level(120, ago=200), birth=months_old(20)),
          "Older than half a year: 120 pg/mL on 27 Aug 2025"),
         (a_record(a_level(90, ago=200), a_lab("hemoglobin", 6, ago=190)),

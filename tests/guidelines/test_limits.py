@@ -97,7 +97,7 @@ def _injected_for(x: Decimal) -> bool:
     doses = structs.replace(G.file.doses, neurological_injections=shorter)
     changed = structs.replace(G, file=structs.replace(G.file, doses=doses))
     return see(a_record(problems=[SEIZURE]), g=changed).says(
-        "Benzyl alcohol: prefer preservative-free (US label"
+        "Prefer a product without benzyl alcohol"
     )
 
 
@@ -299,7 +299,7 @@ TABLE: dict[str, tuple[str, Sees]] = {
     ),
     "trial_age": (
         "1",
-        lambda x: see(a_record(birth=months_old(int(x)))).says("tried from 1 to 20 months"),
+        lambda x: see(a_record(birth=months_old(int(x)))).says("tried only up to 20 months"),
     ),
     "weight_band_1_month": ("1", plausible_until("0.5")),
     "weight_band_6_months": ("1", plausible_until(2)),

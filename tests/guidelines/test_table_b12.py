@@ -301,7 +301,7 @@ def test_results_with_treatment_between_them_may_differ() -> None:
 def test_of_results_of_the_same_moment_the_lowest_counts() -> None:
     found = read(a_level(400), a_level(150), a_level(250))
     assert found.verdict == "deficient"
-    assert found.seen.says("Several results of the same time: the lowest counts")
+    assert found.seen.says("Several results at the same time: the lowest counts")
 
 
 def test_the_newest_result_counts_whatever_the_order_they_come_in() -> None:

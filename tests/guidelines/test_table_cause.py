@@ -69,7 +69,7 @@ def test_ulcerative_colitis_is_less_certain() -> None:
         (Code(SNOMED, "398152000", "Poor muscle tone"), "with poor muscle tone: hydroxocobalamin"),
         (Code(SNOMED, "28055006", "West syndrome"), "with West syndrome: hydroxocobalamin"),
         (Code(SNOMED, "91175000", "SEIZURE"), "with SEIZURE: hydroxocobalamin"),
-        (Code(ICD10CM, "D51.0"), "with vitamin B12 deficiency anemia"),
+        (Code(ICD10CM, "D51.0"), "Vitamin B12 deficiency anemia"),
     ],
     ids=lambda one: one if isinstance(one, str) else one.code,
 )

@@ -970,12 +970,14 @@ def test_a_dose_far_too_large_is_a_multiple_of_the_usual(draft: Draft, summary: 
     assert re.search(r"Do not sign(; order 1000 micrograms \(1 mL\) \w+ [\w ]+)?$", card.summary)
     assert card.summary.count("times") == 1
     assert "1000000" not in card.summary + card.detail
-    assert seen.says("1000 micrograms (1 mg) are 1 mL of this product.")
+    assert seen.says("1 mL (1000 micrograms)") or seen.says("1000 micrograms (1 mg) is 1 mL")
 
 
 def test_the_usual_dose_is_told_in_millilitres_where_the_strength_is_known() -> None:
     strong = a_draft(a_dosage(5, "mg"), code=None, text="Vitamin B12 5000 mcg/mL oral drops")
-    assert see_orders(a_record(), strong).says("1000 micrograms (1 mg) are 0.2 mL of this product.")
+    seen = see_orders(a_record(), strong)
+    assert seen.says("0.2 mL (1000 micrograms)")
+    assert not seen.says("of this product")  # it is stated once
     unknown = a_draft(a_dosage(5, "mg"), code=None, text="Vitamin B12")
     assert not see_orders(a_record(), unknown).says("of this product")
 

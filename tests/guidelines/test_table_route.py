@@ -141,7 +141,7 @@ def test_a_borderline_level_with_signs_offers_injections_without_recommending_th
         (a_record(level=a_level(250, comparator="<")), "RTE-10.unplaced",
          "cannot be classified (B12 below 250 pg/mL): repeat it as a number"),
         (a_record(problems=[LEBER]), "SAF-01.new", "IM today, then weekly; no cyanocobalamin"),
-        (a_record(problems=[LEBER, FAILURE_TO_THRIVE]), "SAF-01.new", "No cyanocobalamin"),
+        (a_record(problems=[LEBER, FAILURE_TO_THRIVE]), "SAF-01.new", "no cyanocobalamin"),
         (a_record(problems=[LEBER, SEIZURE]), "RTE-03",
          "hydroxocobalamin 1000 micrograms (1 mL) IM"),
         (a_record(problems=[LEBER, CROHN]), "RTE-05", "Leber's optic atrophy: no cyanocobalamin"),
@@ -219,8 +219,8 @@ def test_otherwise_there_is_no_card() -> None:
 
 
 def test_the_oral_regimen_is_called_an_extrapolation_beyond_the_ages_it_was_tried_at() -> None:
-    assert see(a_record(birth=months_old(20))).says("tried from 1 to 20 months")
-    assert not see(a_record(birth=months_old(19))).says("tried from 1 to 20 months")
+    assert see(a_record(birth=months_old(20))).says("tried only up to 20 months")
+    assert not see(a_record(birth=months_old(19))).says("tried only up to 20 months")
 
 
 def test_orders_rest_on_the_result_and_the_diagnosis_of_this_child() -> None:

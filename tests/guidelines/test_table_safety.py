@@ -376,7 +376,7 @@ def test_renal_impairment_is_told_what_the_label_says() -> None:
 def test_nitrous_oxide_is_mentioned_with_every_treatment() -> None:
     seen = see(a_record())
     assert "SAF-09" in seen.rules
-    assert seen.says("Avoid nitrous oxide")
+    assert seen.says("No nitrous oxide")
 
 
 def test_a_diagnosis_does_not_change_what_is_safe() -> None:

@@ -42,7 +42,7 @@ from cds_service.guidelines.engine import (
     NotIndicated,
     Recommend,
 )
-from cds_service.language import Language, house, say
+from cds_service.language import Briefly, Language, Listed, house, say
 
 GUIDELINE = b12.load()
 WORDS = stationery_of(Front(GUIDELINE))
@@ -115,6 +115,60 @@ def test_a_summary_of_exactly_the_limit_is_left_alone() -> None:
     )
     assert len(card.summary) == SUMMARY_LIMIT
     assert "…" not in card.summary
+
+
+def _with_a_name_of(length: int) -> Card:
+    """A headline with so many signs of a name, which has a brief form."""
+    named = Briefly("x" * length, "vitamin D", "x" * length)
+    (card,) = cards(CannotTell("IN-03", (), "IN-03", values={"names": named}))
+    return card
+
+
+def test_a_name_without_room_is_brief_in_the_headline_and_whole_below_it() -> None:
+    room = SUMMARY_LIMIT - len(WORDS.language.texts[WORDS.frames["IN-03"].summary].format(names=""))
+    for length in (room - 1, room):
+        card = _with_a_name_of(length)
+        assert "x" * length in card.summary
+    card = _with_a_name_of(room + 1)
+    assert "vitamin D" in card.summary
+    assert "…" not in card.summary
+    assert "x" * (room + 1) in card.detail
+
+
+def _below(headline: str, stated: str) -> str:
+    """What is below a headline that names one thing, of a note that states another."""
+    note = Note("missing", "Stated below.", told=(stated,))
+    outcome = CannotTell("IN-03", (), "IN-03", values={"names": headline}, notes=(note,))
+    (card,) = cards(outcome)
+    return card.detail
+
+
+@pytest.mark.parametrize(
+    ("headline", "stated", "again"),
+    [
+        ("poor muscle tone", "Poor muscle tone", False),
+        ("B12 150 pg/mL", "150", False),
+        ("B12 1500 pg/mL", "150", True),
+        ("B12 150.5 pg/mL", "150", True),
+        ("B12 0.150 pg/mL", "150", True),
+        ("seizures", "seizure", True),
+        ("seizure", "apnoea", True),
+        ("seizure", "", True),
+    ],
+)
+def test_what_a_headline_names_whole_is_not_stated_again(
+    headline: str, stated: str, again: bool
+) -> None:
+    assert ("Stated below." in _below(headline, stated)) == again
+
+
+def test_a_note_that_states_more_than_the_headline_is_kept() -> None:
+    both = Listed(("seizure", "apnoea"))
+    note = Note("missing", "Stated below.", told=(both,))
+    for headline, again in (("seizure", True), ("apnoea and seizure", False)):
+        values = {"names": headline}
+        (card,) = cards(CannotTell("IN-03", (), "IN-03", values=values, notes=(note,)))
+        assert ("Stated below." in card.detail) == again
 
 
 def test_identities_follow_from_the_call_and_what_is_said_alone() -> None:

@@ -328,7 +328,6 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     course_open: str
     broken_off: str
     relapse: str
-    requirement_withheld: str
     given_treatment: str
     lasting_cause: str
     lasting_enterocolitis: str
@@ -427,6 +426,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     headline: str
     headline_none: str
     headline_diagnosis: str
+    headline_diagnosis_brief: str
     headline_functional: str
     headline_discordant: str
     headline_old: str
@@ -440,6 +440,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     headline_specialist: str
     maintenance_unmeasured: str
     headline_moderate: str
+    headline_moderate_brief: str
     nothing_worse: str
     nothing_worse_judged: str
     headline_relapse: str
@@ -471,7 +472,9 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     stretch: str
     stretch_then: str
     stretch_from: str
+    stretch_from_then: str
     check_levels: str
+    check_levels_before: str
     samples_today: str
     other_samples: str
     untreated: str
@@ -493,6 +496,10 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     below_limit_before: str
     graded_severe: str
     severe_deficiency: str
+    severe_deficiency_brief: str
+    neurological_signs: str
+    leber_brief: str
+    signs_counted: str
     haemoglobin: str
     haemoglobin_since: str
     platelets: str
@@ -508,7 +515,6 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     check_child: str
     mothers_diet: str
     childs_diet: str
-    tests_on: str
     test_on: str
     order_test: str
     assess_mother: str
@@ -606,6 +612,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     into_the_vein: str
     no_way: str
     unnamed_b12: str
+    folic_acid: str
     unnamed: str
     unread_order: str
     unread_orders: str

@@ -318,7 +318,7 @@ def _card(
     elif wanted := _tests_of(follow, facts, course, g):
         tests, already = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a))
         choices = monitoring.test_choices(rule, tests)
-        notes += words.test_notes((), already, g, before=False)
+        notes += words.test_notes((), already, g, before=False, told=())
     raised = _still_raised(facts, course, g)
     card = _card_of(rule, facts, raised)
     indicator = most_urgent(indicator, g.file.cards[card].indicator)

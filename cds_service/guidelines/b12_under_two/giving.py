@@ -110,8 +110,13 @@ def _volume(drug: PlannedDrug) -> Amount | None:
 def _stretch(phase: Phase, *, later: bool = False) -> Message:
     """How often and how long."""
     interval = _interval(phase)
-    if phase.begins is not None:
-        return say(Texts.stretch_from, date=phase.begins, interval=interval, count=phase.count)
+    begins, count = phase.begins, phase.count
+    if begins is not None and phase.then:
+        return say(
+            Texts.stretch_from_then, date=begins, interval=interval, count=count, then=phase.then
+        )
+    if begins is not None:
+        return say(Texts.stretch_from, date=begins, interval=interval, count=count)
     duration, unit = phase.duration, phase.duration_unit
     if unit == "d" and duration >= _TWO_WEEKS and not duration % _WEEK:
         duration, unit = duration // _WEEK, "wk"

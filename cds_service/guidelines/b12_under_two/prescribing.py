@@ -227,7 +227,6 @@ class Prescriber:
         if formula_explains_nothing(facts, self.a):
             return None  # what a healthy child needs, this one gets already
         if is_relapse(facts, self.a, self.g):
-            self.notes.append(Note("background", say(Texts.requirement_withheld)))
             return None
         label, kg = say(Texts.maintenance_label), facts.weight.kg
         name = self._asked_for("daily requirement")
@@ -237,7 +236,7 @@ class Prescriber:
                 text = say(Texts.maintenance_age_unclear, label=label)
             elif facts.weight.rule == "WT-05":
                 text = say(Texts.maintenance_stale_weight, label=label)
-            self.notes.append(Note("advice", text))
+            self.notes.append(Note("background", text))
             return None
         dose: Dose = getattr(doses, name)
         amount = dose.amount
@@ -251,15 +250,15 @@ class Prescriber:
                 date=recorded(facts.weight.when) if facts.weight.when else "-",
                 per_kg=dose.amount,
             )
-            self.notes.append(Note("advice", worked_out))
-            self.notes.append(Note("finding", say(Texts.maintenance_unmeasured)))
+            self.notes.append(Note("background", worked_out))
+            self.notes.append(Note("background", say(Texts.maintenance_unmeasured)))
             toddler = doses.toddler_daily.amount
             if amount > toddler:
                 anomaly = say(Texts.maintenance_anomaly, amount=amount, toddler=toddler)
                 self.notes.append(Note("position", anomaly))
         else:
             fixed = say(Texts.maintenance_fixed, label=label, amount=amount)
-            self.notes.append(Note("advice", fixed))
+            self.notes.append(Note("background", fixed))
         return dose, amount
 
     def _asked_for(self, regimen: Regimen) -> DoseName | None:
@@ -362,7 +361,9 @@ class Prescriber:
             before_dose=parenteral,
         )
         if not self._tests:
-            self.notes += test_notes(tests, already, self.g, before=parenteral)
+            asked = (g.file.tests.mma, g.file.tests.homocysteine) if self.a.suspected else ()
+            told = [one.called_inside for one in asked]
+            self.notes += test_notes(tests, already, g, before=parenteral, told=told)
         self._tests[parenteral] = tests
         return tests
 
@@ -389,10 +390,10 @@ def dose_notes(choices: Sequence[Choice], p: Prescriber) -> list[Note]:
         return []
     main = next((one for one in drugs if one[0].recommended), drugs[0])[1]
     notes = [Note("give", given(main, p.g))]
-    if main.phases[-1].then:
+    if main.phases[-1].then and main.phases[-1].begins is None:  # else the line above says it
         notes.append(Note("course", say(Texts.course_then, what=main.phases[-1].then)))
     notes += [
-        Note("finding", say(Texts.alternative, label=choice.label))
+        Note("background", say(Texts.alternative, label=choice.label))
         for choice, drug in drugs
         if drug is not main and drug.purpose == "treatment"
     ]
@@ -416,10 +417,9 @@ def _injection_notes(drug: PlannedDrug, p: Prescriber) -> Iterator[Note]:
     if contains and p.g.limits.preserved_course.holds(days):
         yield Note("caution", say(Texts.benzyl_alcohol_course))
     if p.facts.leber:
-        yield Note("position", say(Texts.leber_course))
-    yield Note("position", say(Texts.label_discordance))
+        yield Note("background", say(Texts.leber_course))
+    yield Note("background", say(Texts.label_discordance))
     yield Note("caution", say(Texts.first_injection))
-    yield Note("caution", say(Texts.draw_before_dose))
 
 
 def _dated_value(lab: Lab) -> Message:

@@ -44,7 +44,6 @@ from cds_service.guidelines.b12_under_two.words import (
     shown_labs,
     shown_risks,
     test_notes,
-    untreated_days,
 )
 from cds_service.guidelines.engine import (
     CannotTell,
@@ -326,8 +325,6 @@ def _treatment(advice: Advice, indicator: Indicator, p: Prescriber, *, leber: bo
             regimens = (*regimens, "alternate-day injections")  # if the words are a sign
         return _Offer(indicator, _regimens(regimens, regimens[0], p))
     if p.g.file.policy.first_line != "age_based_daily":
-        if is_relapse(p.facts, p.a, p.g):
-            p.notes.append(Note("background", say(Texts.requirement_withheld)))
         return _Offer(indicator, (p.oral(recommended=True),))
     requirement = p.maintenance(recommended=True)
     literal = requirement is not None
@@ -386,7 +383,7 @@ def _tests(
         wanted, p.facts, p.g, p.why, reasons=p.reasons, urgent=urgent
     )
     choices = monitoring.test_choices(route, tests)
-    return _Offer(indicator, choices, "any", test_notes((), already, p.g, before=False))
+    return _Offer(indicator, choices, "any", test_notes((), already, p.g, before=False, told=()))
 
 
 def _tests_without_treatment(advice: Advice, p: Prescriber) -> list[monitoring.Wanted]:
@@ -415,8 +412,9 @@ def _sign_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> li
     if a.status.name == "unknown at risk":
         notes += _unmeasured_notes(facts, a, g)
     if facts.screening and not a.status.deficient and advice.kind != "nothing":
-        positive = say(Texts.screening_positive, names=Listed(facts.screening))
-        notes.append(Note("finding", positive))
+        names = Listed(facts.screening)
+        positive = say(Texts.screening_positive, names=names)
+        notes.append(Note("finding", positive, told=(names,)))
     if a.status.name == "borderline":
         notes += _signs_of_the_blood(facts, a)
     if facts.raised_elsewhere and a.status.name != "unknown at risk":
@@ -476,7 +474,8 @@ def _unmeasured_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Not
     """What is known without a level, and what does not wait for one."""
     raised = a.signs.metabolites
     if raised:
-        yield Note("why", say(Texts.metabolites_known, values=shown_labs(raised)))
+        shown = shown_labs(raised)
+        yield Note("why", say(Texts.metabolites_known, values=shown), told=(shown,))
     if a.signs.severe_anaemia and len(raised) == _BOTH:
         yield Note("safety", say(Texts.treat_severe_anaemia))
     if facts.malabsorption_permanent:
@@ -495,11 +494,9 @@ def _urgency_notes(facts: Facts, a: Assessment) -> list[Note]:
     since = a.untreated_since
     if since is None:
         return []
-    days = untreated_days(since, facts.on)
-    date = recorded(since)
     if a.same_day:
-        return [Note("safety", say(Texts.urgent_same_day, date=date, days=days))]
-    return [Note("safety", say(Texts.urgent_untreated, date=date, days=days))]
+        return [Note("safety", say(Texts.urgent_same_day, date=recorded(since)))]
+    return [Note("safety", say(Texts.urgent_untreated, date=recorded(since)))]
 
 
 def _treatment_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> list[Note]:

@@ -3,7 +3,7 @@ is stated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
 
@@ -23,7 +23,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
 from cds_service.guidelines.b12_under_two.giving import headline
 from cds_service.guidelines.b12_under_two.products import has_phrase
-from cds_service.guidelines.b12_under_two.results import Lab, Level
+from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
 from cds_service.guidelines.b12_under_two.tables.cause import Cause
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
 from cds_service.guidelines.b12_under_two.tables.status import StatusName
@@ -36,12 +36,14 @@ from cds_service.guidelines.engine import (
 )
 from cds_service.language import (
     Amount,
+    Briefly,
     Inside,
     Listed,
     Message,
     Sent,
     Value,
     Words,
+    id_of,
     plain_case,
     say,
 )
@@ -219,12 +221,12 @@ def shown_dated(labs: Iterable[Lab], on: date, g: Guideline) -> Listed:
     )
 
 
-def headline_level(facts: Facts, a: Assessment, g: Guideline) -> Message:
+def headline_level(facts: Facts, a: Assessment, g: Guideline) -> Value:
     """The result a card rests on, as its summary says it."""
     level, status = a.status.level, a.status
     if level is None:
         if facts.deficiency and "diagnosis_only" in status.flags:
-            return say(Texts.headline_diagnosis)
+            return Briefly(say(Texts.headline_diagnosis), say(Texts.headline_diagnosis_brief))
         return say(Texts.headline_none)
     shown = shown_level(level)
     if status.name == "deficient (functional)":
@@ -274,7 +276,10 @@ class CardValues(dict[str, Value]):
 
     def of_untreated(self) -> Value:
         since = self.a.untreated_since
-        return say(Texts.untreated, days=untreated_days(since, self.facts.on)) if since else ""
+        if not since:
+            return ""
+        days = untreated_days(since, self.facts.on)
+        return Briefly(say(Texts.untreated, days=days), "")  # the danger below has the date
 
     def of_treatment(self) -> Value:
         return _treatment(self.choices, self.g)
@@ -323,7 +328,7 @@ class CardValues(dict[str, Value]):
             return self["untreated"]
         if is_relapse(self.facts, self.a, self.g):
             return say(Texts.headline_relapse)
-        return "" if self.facts.unjudged else _graded(self.a)
+        return "" if self.facts.unjudged else Briefly(_graded(self.a), "")
 
     def of_moderate(self) -> Value:
         return _moderate(self.a)
@@ -336,15 +341,21 @@ class CardValues(dict[str, Value]):
         unread = self.facts.unjudged or self.facts.not_all_read("conditions")
         none = say(Texts.not_all_read if unread else Texts.none_recorded)
         signs = named(self.facts.neurological)
-        return Listed(signs.items, "conjunction") if isinstance(signs, Listed) else none
+        if not isinstance(signs, Listed):
+            return none
+        return _signs(Listed(signs.items, "conjunction"), self.facts.neurological)
 
     def of_cause(self) -> Value:
         unread = self.facts.not_all_read(*OF_CAUSES)
         none = say(Texts.not_all_read if unread else Texts.not_documented)
-        return named(self.a.causes) or none
+        names = named(self.a.causes)
+        if self.a.cause in ("malabsorption", "mixed"):
+            return _by_kind(names, self.facts.malabsorption, say(Texts.cause_is_malabsorption))
+        return names or none
 
     def of_suggestive(self) -> Value:
-        return Listed(tuple([_in_a_sentence(one) for one in self.a.signs.suggestive]))
+        signs = Listed(tuple([_in_a_sentence(one) for one in self.a.signs.suggestive]))
+        return Briefly(signs, say(Texts.signs_counted, count=len(signs.items)), signs)
 
     def of_screening(self) -> Value:
         return Listed(self.facts.screening)
@@ -364,7 +375,8 @@ class CardValues(dict[str, Value]):
 
     def of_neurological(self) -> Value:
         """The signs, by code or else by words."""
-        return named(self.facts.neurological or self.facts.worded.neurological)
+        signs = self.facts.neurological or self.facts.worded.neurological
+        return _signs(named(signs), signs)
 
     def of_homocysteine(self) -> Value:
         """As high as in an inborn error, whatever explains it."""
@@ -389,18 +401,17 @@ class CardValues(dict[str, Value]):
         return SEVERITIES[self.a.severity] if self.a.severity else ""
 
     def of_because(self) -> Value:
-        return _first_of(self.a.severity_because)
+        return _first_of(_in_a_sentence(self.a.severity_because))
 
     def of_reason(self) -> Value:
         """What calls for injections."""
-        if self.facts.neurological:
-            return named(self.facts.neurological)
-        if self.a.severity == "severe":
-            return say(Texts.severe_deficiency, because=self.a.severity_because)
-        return named(self.a.causes)
+        if self.facts.neurological or self.a.severity == "severe":
+            return calls_for_injections(self.facts.neurological, self.a)
+        return self["cause"]
 
     def of_lasting(self) -> Value:
-        return named(self.facts.malabsorption_permanent)
+        found = self.facts.malabsorption_permanent
+        return _by_kind(named(found), found, say(Texts.cause_is_malabsorption))
 
     def of_until(self) -> Value:
         return say(Texts.until_absorption) if self.facts.enterocolitis else ""
@@ -422,7 +433,7 @@ class CardValues(dict[str, Value]):
         return say(Texts.deep_subcutaneous if subcutaneous else Texts.intramuscular)
 
     def of_leber(self) -> Value:
-        return named(self.facts.leber)
+        return _by_kind(named(self.facts.leber), self.facts.leber, say(Texts.leber_brief))
 
     def of_reactions(self) -> Value:
         return Listed(self.facts.reactions)
@@ -487,11 +498,32 @@ def _graded(a: Assessment) -> Words:
     return say(Texts.headline_graded) if plain else ""
 
 
-def _moderate(a: Assessment) -> Words:
+def _moderate(a: Assessment) -> Value:
     """What makes it moderate, where the level has not said so."""
     if a.status.name == "deficient (functional)" or not a.severity_because:
         return ""
-    return say(Texts.headline_moderate, because=_first_of(_in_a_sentence(a.severity_because)))
+    because = _in_a_sentence(a.severity_because)
+    full = say(Texts.headline_moderate, because=_first_of(because))
+    return Briefly(full, say(Texts.headline_moderate_brief), because)
+
+
+def _by_kind(names: Value, found: Sequence[Finding], kind: Message) -> Value:
+    """Problems by name, or as what they are, which is as uncertain as they are."""
+    sure = any(not one.possible for one in found)
+    return Briefly(names, kind if sure else say(Texts.possible, name=kind), names)
+
+
+def _signs(names: Value, found: Sequence[Finding]) -> Value:
+    return _by_kind(names, found, say(Texts.neurological_signs))
+
+
+def calls_for_injections(signs: Sequence[Finding], a: Assessment) -> Value:
+    """Why nothing by mouth will do: the neurological signs, or else how severe it is."""
+    if signs:
+        return _signs(named(signs), signs)
+    because = _in_a_sentence(a.severity_because)
+    severe = say(Texts.severe_deficiency, because=because)
+    return Briefly(severe, say(Texts.severe_deficiency_brief), because)
 
 
 def _first_of(reasons: Value) -> Value:
@@ -517,7 +549,9 @@ def _level_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
             names = named((*facts.deficiency, *facts.deficiency_nonspecific))
             yield Note("why", say(Texts.diagnosis_only, names=names))
         return
-    yield Note("why", _level_said(level, status.name))
+    said = _level_said(level, status.name)
+    plain = said.id == id_of(Texts.level_plain)
+    yield Note("why", said, told=tuple(said.values.values()) if plain else ())
     for flag, text in (
         (level.tie, _tie(level, facts)),
         (level.mismatch, say(Texts.unit_mismatch)),
@@ -580,7 +614,8 @@ def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
     status = a.status
     high = status.high_metabolites
     if high:
-        yield Note("why", say(Texts.metabolites_high, values=shown_metabolites(a, g)))
+        shown = shown_metabolites(a, g)
+        yield Note("why", say(Texts.metabolites_high, values=shown), told=(shown,))
     elif status.metabolites != "none":
         normal = shown_labs(status.normal_metabolites)
         yield Note("finding", say(Texts.metabolites_normal, values=normal))
@@ -617,12 +652,24 @@ def _severity_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]
         section: Section = "why" if a.severity == "severe" else "finding"
         because = _in_a_sentence(a.severity_because)
         graded = say(Texts.severity, severity=SEVERITIES[a.severity], because=because)
-        yield Note(section, graded)
+        yield Note(section, graded, told=(because,))
     if a.severity == "mild" and a.unavailable:
-        names = Listed(tuple(naming.lab(name) for name in a.unavailable))
+        names = _unavailable(a, g)
         unread = facts.not_all_read("labs")
         text = say(Texts.mild_unread if unread else Texts.mild_unknown, names=names)
         yield Note("missing", text)
+
+
+#: What a blood count has.
+_BLOOD_COUNT: tuple[LabName, ...] = ("hemoglobin", "mcv", "platelets", "leukocytes")
+
+
+def _unavailable(a: Assessment, g: Guideline) -> Listed:
+    """The blood values without a recent result; a whole blood count by that name."""
+    whole = set(_BLOOD_COUNT) <= set(a.unavailable)
+    count = [g.file.tests.blood_count.called_inside] if whole else []
+    others = [one for one in a.unavailable if not (whole and one in _BLOOD_COUNT)]
+    return Listed((*count, *[naming.lab(name) for name in others]))
 
 
 def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:
@@ -649,7 +696,8 @@ def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:
     )
     others = [one for one in signs if one.name not in told]
     if others and a.severity != "severe":
-        yield Note("finding", say(Texts.problems, names=named(others)))
+        names = named(others)
+        yield Note("finding", say(Texts.problems, names=names), told=(names,))
     if facts.unjudged:
         unjudged = Listed(tuple(map(plain_case, facts.unjudged[:_MOST_NAMES])))
         left = len(facts.unjudged) - _MOST_NAMES
@@ -670,7 +718,9 @@ def _told(a: Assessment) -> frozenset[str]:
 def _cause_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
     """The cause, or what to ask for where it is not known, before a treatment begins."""
     note = _cause_note(facts, a, g)
-    if note.section != "ask" or not facts.therapy.current:
+    # A relapse asks on its own, and a suspected inborn error is the question.
+    settled = facts.therapy.current or a.suspected or is_relapse(facts, a, g)
+    if note.section != "ask" or not settled:
         yield note
 
 
@@ -684,7 +734,8 @@ def _cause_note(facts: Facts, a: Assessment, g: Guideline) -> Note:
     if a.cause == "nutritional possible":
         return Note("ask", say(Texts.cause_possible))
     section: Section = "finding" if a.cause == "nutritional" else "why"
-    return Note(section, say(Texts.cause, cause=CAUSES[a.cause], names=named(a.causes)))
+    names = named(a.causes)
+    return Note(section, say(Texts.cause, cause=CAUSES[a.cause], names=names), told=(names,))
 
 
 def formula_explains_nothing(facts: Facts, a: Assessment) -> bool:
@@ -694,12 +745,18 @@ def formula_explains_nothing(facts: Facts, a: Assessment) -> bool:
 
 
 def test_notes(
-    tests: Sequence[PlannedTest], already: Sequence[Message], g: Guideline, *, before: bool
+    tests: Sequence[PlannedTest],
+    already: Sequence[Message],
+    g: Guideline,
+    *,
+    before: bool,
+    told: Container[Words],
 ) -> list[Note]:
-    """The samples of today, ``before`` anything is given, the levels to come, the tests that go
-    with them, and those that are ordered already."""
+    """The samples of today but those that are ``told``, ``before`` anything is given, the levels to
+    come, the tests of several days, and those that are ordered already."""
     notes = []
-    today = Listed(tuple([one.inside for one in tests if one.due <= one.authored]))
+    due = [one.inside for one in tests if one.due <= one.authored]
+    today = Listed(tuple([one for one in due if one not in told]))
     if today.items and before:
         notes.append(Note("before", say(Texts.samples_today, names=today)))
     elif today.items:
@@ -708,24 +765,29 @@ def test_notes(
     levels = tuple([test.due for test in later if test.name == g.file.tests.b12.called])
     if levels:
         dates = Listed(levels, "conjunction")
-        notes.append(Note("follow_up", say(Texts.check_levels, dates=dates)))
-    others = [test for test in later if test.name != g.file.tests.b12.called]
-    if others:
-        notes.append(Note("background", _by_date(others)))
+        each = say(Texts.check_levels_before, dates=dates)
+        notes.append(Note("follow_up", each if before else say(Texts.check_levels, dates=dates)))
+    elif before:
+        notes.append(Note("caution", say(Texts.draw_before_dose)))
+    often = _repeated([test for test in later if test.name != g.file.tests.b12.called])
+    if often:
+        notes.append(Note("background", say(Texts.tests_ordered, tests=Listed(tuple(often)))))
     if already:
         notes.append(Note("background", say(Texts.tests_already, tests=Listed(tuple(already)))))
     return notes
 
 
-def _by_date(tests: Iterable[PlannedTest]) -> Message:
-    """Tests to come, day by day."""
-    days: dict[date, list[Words]] = {}
+def _repeated(tests: Iterable[PlannedTest]) -> list[Message]:
+    """The tests that are done on several days, with their days. The others are read from the orders
+    themselves, each of which has its day."""
+    days: dict[Words, list[date]] = {}
     for test in tests:
-        days.setdefault(test.due, []).append(test.inside)
-    listed = [
-        say(Texts.tests_on, date=due, names=Listed(tuple(names))) for due, names in days.items()
+        days.setdefault(test.inside, []).append(test.due)
+    return [
+        say(Texts.test_on, name=name, date=Listed(tuple(due), "conjunction"))
+        for name, due in days.items()
+        if due[1:]
     ]
-    return say(Texts.tests_ordered, tests=Listed(tuple(listed), "semicolon"))
 
 
 #: What made it so, for each rule after which nothing may be stated.

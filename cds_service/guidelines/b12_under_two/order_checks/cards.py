@@ -22,7 +22,7 @@ from cds_service.guidelines.b12_under_two.tables.order import Answer
 from cds_service.guidelines.b12_under_two.words import CardValues, finding_notes
 from cds_service.guidelines.engine import Choice, Indicator, Note, Recommend, most_urgent
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Message, say
+from cds_service.language import Briefly, Message, Value, say
 
 #: The card of a dose that only a specialist can judge.
 SPECIALIST = "ORD-04.specialist"
@@ -112,7 +112,7 @@ class Cards:
             most_urgent(*[one for one in urgency if one is not None]),
             self._values_with(choices).beside(
                 {
-                    "order": order.name,
+                    "order": _called(order),
                     "dose": order.dose_in_words,
                     "way": order.ways_in_words,
                     **_in_place(_replaced(order, choices), self._g),
@@ -149,7 +149,7 @@ class Cards:
         if answer.card == "ORD-10.suspected":
             yield Note("before", say(Texts.samples_first))
         if answer.card.startswith(("ORD-03", "ORD-04")) and answer.card != SPECIALIST:
-            yield from _usual_in_ml(order)
+            yield from () if regimens else _usual_in_ml(order)  # the new dose is in mL too
         if regimens:
             written = replacement(order, choices)
             yield from self._regimens.notes(order, "instead", written)
@@ -162,7 +162,7 @@ def _as_ordered(order: Order) -> Iterable[Note]:
     if order.kind == "b12":
         yield Note("ordered", _read(order))
         if order.drug.by == "name":
-            yield Note("ordered", say(Texts.draft_by_name, name=order.name))
+            yield Note("ordered", say(Texts.draft_by_name))
 
 
 def _read(order: Order) -> Message:
@@ -213,6 +213,15 @@ def _replaced(order: Order, choices: tuple[Choice, ...]) -> PlannedDrug | None:
 
 #: The usual dose in micrograms, of which a too large one is a multiple.
 _USUAL = Decimal(1000)
+
+
+def _called(order: Order) -> Value:
+    """An order by its name, or by what it is of where a headline has no room for that."""
+    if order.kind == "b12":
+        return Briefly(order.name, say(Orders.unnamed_b12), order.name)
+    if order.kind == "folic acid":
+        return Briefly(order.name, say(Orders.folic_acid), order.name)
+    return order.name
 
 
 def _largest(order: Order) -> Mapping[str, object]:

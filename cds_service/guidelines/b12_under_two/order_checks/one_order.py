@@ -51,7 +51,13 @@ from cds_service.guidelines.b12_under_two.tables.order import (
     SilenceFacts,
 )
 from cds_service.guidelines.b12_under_two.therapy import route_of
-from cds_service.guidelines.b12_under_two.words import NAMED, NEEDS, named, some_of
+from cds_service.guidelines.b12_under_two.words import (
+    NAMED,
+    NEEDS,
+    calls_for_injections,
+    named,
+    some_of,
+)
 from cds_service.guidelines.engine import Choice, Note
 from cds_service.guidelines.tables import Match, Reasoning, Row, all_matches
 from cds_service.language import Listed, Message, Value, Words, say
@@ -661,8 +667,8 @@ class OrderChecks:
         if not match.fired:
             return []
         excluded = self.a.status.name in ("adequate", "probably adequate")
-        signs = "" if excluded else named(self.facts.neurological)
-        reason = signs or say(Texts.severe_deficiency, because=self.a.severity_because)
+        signs = () if excluded else self.facts.neurological
+        reason = calls_for_injections(signs, self.a)
         worded = Listed(asked.worded)
         values: dict[str, object] = {"reason": reason, "worded": worded}
         kept = self._kept
@@ -810,7 +816,9 @@ class OrderChecks:
         match = self._why.first(self.g.tables.order_unclear, asked, order.called)
         if not match.fired:
             return []
-        notes = [Note("why", say(Texts.draft_not_checked, reason=one)) for one in reasons]
+        notes = [
+            Note("why", say(Texts.draft_not_checked, reason=one), told=(one,)) for one in reasons
+        ]
         known = {"b12", "conditions"}.isdisjoint(self.facts.missing | self.facts.incomplete)
         if known and not self.facts.therapy.current and not asked.foreign:
             notes += self._regimens.notes(order, "regimen")

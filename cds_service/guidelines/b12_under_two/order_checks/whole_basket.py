@@ -94,7 +94,7 @@ class BasketChecks:
             return []
         wanted = self._wanted(order, list(lacking.values()))
         tests, already = monitoring.plan_tests(wanted, facts, g, why, before_dose=order.injected)
-        notes = test_notes(tests, already, g, before=order.injected)
+        notes = test_notes(tests, already, g, before=order.injected, told=())
         if any(one.due == facts.on for one in tests):
             notes.append(Note("before", say(Texts.baseline_first)))
         said_of = {"windows": Listed(tuple([_CHECKS[one] for one in lacking]), "conjunction")}
