@@ -266,7 +266,7 @@ def test_what_words_say_of_the_mother_is_shown_once(
 
 def test_whose_diet_it_is_is_said(service: FlaskClient) -> None:
     answer = ask(service, family=bundle(relative("vegan")))
-    assert "short of vitamin B12: vegan (mother)." in said(answer)
+    assert "vitamin B12 deficiency: vegan (mother)." in said(answer)
 
 
 @pytest.mark.parametrize("text", ["Vegan", "Vegan diet", "vegane Ernährung", "dieta vegana"])
@@ -274,7 +274,7 @@ def test_a_vegan_child_on_the_problem_list_asks_for_a_level(
     service: FlaskClient, text: str
 ) -> None:
     answer = ask(service, conditions=bundle(problem(text)))
-    assert f"short of vitamin B12: {text}." in said(answer)
+    assert f"vitamin B12 deficiency: {text}." in said(answer)
 
 
 @each(("need", "one"), [*MOTHER, *NOT_HERS])
