@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -504,26 +504,39 @@ def _detail(
             lines.setdefault(section, {})[said.sentence] = None
 
     lost = _lost(spoken, words)
-    stated = [spoken.summary, *[plain(text) for text in lost.values()]]
-    headline = "\n".join(stated).casefold()
     if spoken.advice is not None:
         add("advice", spoken.advice)
-    for note, said in zip(outcome.notes, spoken.sentences, strict=True):
-        if not (note.told and _names(headline, note.told, language)):
-            add(note.section, said)
+    for section, said in _not_in_headline(spoken, lost.values(), language):
+        add(section, said)
     if spoken.why is not None:
         add("why", spoken.why)
-    for name, text in lost.items():
-        written = [one.text.casefold() for said in lines.values() for one in said]
-        if not any(escape(text).casefold() in one for one in written):
-            section = _NAMED_IN.get(name, "because")
-            lines.setdefault(section, {})[sentence(f"{escape(text)}.")] = None
+    _name_lost(lost, lines)
     frame = words.frames[outcome.card]
     evidence = told.new_sources([one for one in frame.evidence if one not in frame.linked])
     sources = Listed(tuple([Message(f"sources.{one}") for one in evidence]), "semicolon")
     if sources.items:
         lines["source"] = {sentence(escape(language.text(sources))): None}
     return compose(lines, words.labels, language, once, closing, linked=linked)
+
+
+def _not_in_headline(
+    spoken: Spoken, lost: Iterable[str], language: Language
+) -> Iterator[tuple[Section, _Said]]:
+    """The notes by section, but for what the headline states, or what it had no room for and the
+    card names."""
+    headline = "\n".join([spoken.summary, *map(plain, lost)]).casefold()
+    for note, said in zip(spoken.outcome.notes, spoken.sentences, strict=True):
+        if not (note.told and _names(headline, note.told, language)):
+            yield note.section, said
+
+
+def _name_lost(lost: Mapping[str, str], lines: dict[Section, dict[Sentence, None]]) -> None:
+    """Add what the headline had no room for, unless a sentence names it."""
+    for name, text in lost.items():
+        words = escape(text)
+        written = [one.text.casefold() for said in lines.values() for one in said]
+        if not any(words.casefold() in one for one in written):
+            lines.setdefault(_NAMED_IN.get(name, "because"), {})[sentence(f"{words}.")] = None
 
 
 #: Where a card says in full what its headline says briefly; what is not here is a reason.

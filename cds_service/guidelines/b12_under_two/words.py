@@ -754,27 +754,36 @@ def test_notes(
 ) -> list[Note]:
     """The samples of today but those that are ``told``, ``before`` anything is given, the levels to
     come, the tests of several days, and those that are ordered already."""
-    notes = []
-    due = [one.inside for one in tests if one.due <= one.authored]
-    today = Listed(tuple([one for one in due if one not in told]))
-    if today.items and before:
-        notes.append(Note("before", say(Texts.samples_today, names=today)))
-    elif today.items:
-        notes.append(Note("background", say(Texts.other_samples, names=today)))
+    notes = _samples(tests, before=before, told=told)
     later = sorted((test for test in tests if test.due > test.authored), key=lambda one: one.due)
-    levels = tuple([test.due for test in later if test.name == g.file.tests.b12.called])
-    if levels:
-        dates = Listed(levels, "conjunction")
-        each = say(Texts.check_levels_before, dates=dates)
-        notes.append(Note("follow_up", each if before else say(Texts.check_levels, dates=dates)))
-    elif before:
-        notes.append(Note("caution", say(Texts.draw_before_dose)))
+    notes += _levels(later, g, before=before)
     often = _repeated([test for test in later if test.name != g.file.tests.b12.called])
     if often:
         notes.append(Note("background", say(Texts.tests_ordered, tests=Listed(tuple(often)))))
     if already:
         notes.append(Note("background", say(Texts.tests_already, tests=Listed(tuple(already)))))
     return notes
+
+
+def _samples(tests: Iterable[PlannedTest], *, before: bool, told: Container[Words]) -> list[Note]:
+    due = [one.inside for one in tests if one.due <= one.authored]
+    today = Listed(tuple([one for one in due if one not in told]))
+    if not today.items:
+        return []
+    if before:
+        return [Note("before", say(Texts.samples_today, names=today))]
+    return [Note("background", say(Texts.other_samples, names=today))]
+
+
+def _levels(later: Iterable[PlannedTest], g: Guideline, *, before: bool) -> list[Note]:
+    """The days of the levels; before injections, that each is taken before a dose."""
+    levels = tuple([test.due for test in later if test.name == g.file.tests.b12.called])
+    dates = Listed(levels, "conjunction")
+    if levels and before:
+        return [Note("follow_up", say(Texts.check_levels_before, dates=dates))]
+    if levels:
+        return [Note("follow_up", say(Texts.check_levels, dates=dates))]
+    return [Note("caution", say(Texts.draw_before_dose))] if before else []
 
 
 def _repeated(tests: Iterable[PlannedTest]) -> list[Message]:
