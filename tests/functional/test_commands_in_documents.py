@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -219,3 +220,26 @@ def test_a_reader_who_follows_the_page_sees_what_it_says(name: str, tmp_path: Pa
         found = reader.printed.find(expected, place)
         assert found >= 0, f"{expected!r} is not in\n{reader.printed[place:][:4000]}"
         place = found + len(expected)
+
+
+SELECTIONS = sorted(
+    {
+        (name, found.replace("THE_LIMIT", "b12_severe"))
+        for name in FILES
+        if name.endswith(".md") and name != "CHANGELOG.md"
+        for found in re.findall(r'make test ARGS="?(tests/[^"`]*)', text_of(name))
+    }
+)
+
+
+@pytest.mark.parametrize(("page", "arguments"), SELECTIONS)
+def test_what_a_document_selects_of_the_tests_is_there(page: str, arguments: str) -> None:
+    """With other names for tests, a command may still run and select nothing."""
+    collected = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", *shlex.split(arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+    )
+    assert collected.returncode == 0, f"{page}: {collected.stdout[-500:]}"
