@@ -221,8 +221,12 @@ def test_the_page_has_a_line_for_every_row() -> None:
 
 
 #: The tables whose facts are read of a chart, once or of each of several.
-READ = ("age", "cause", "signs", "status", "severity", "urgency", "route", "weight", "safety")
-READ_OF_EACH = ("weight_found", "dose", "monitoring")
+READ = (
+    "age", "cause", "signs", "status", "severity", "urgency", "route", "weight", "safety",
+    "duplication", "follow_up_signs", "follow_up_blood", "follow_up_overdue", "follow_up_response",
+    "follow_up_baseline",
+)  # fmt: skip
+READ_OF_EACH = ("weight_found", "dose", "monitoring", "follow_up_checks")
 
 
 def test_facts_that_are_not_read_from_a_chart_are_null() -> None:
@@ -236,11 +240,16 @@ def test_facts_that_are_not_read_from_a_chart_are_null() -> None:
         (written,) = re.findall(
             rf'^define "{name} facts":(.*?)(?=\n(?:define|//)|\Z)', facts, re.M | re.S
         )
-        assert (name == "age") or written.startswith('\n  if not "is plain"')
+        guard = "is followed up" if name.startswith("follow_up") else "is plain"
+        assert (name == "age") or written.startswith(f'\n  if not "{guard}"')
+        for other in re.findall(r'\n  else "([^"]+)"', written):  # as another definition has it
+            written += re.split(rf'^define (?:function )?"{other}"', facts, flags=re.M)[1]
         assert all(f'    "{fact}": ' in written or f'  "{fact}":' in written
                    for fact in kinds(TABLES[name].facts))  # fmt: skip
     for name in READ_OF_EACH:
-        assert f'define "{name} facts each":\n  if not "is plain" then null' in facts
+        guard = "is followed up" if name.startswith("follow_up") else "is plain"
+        assert f'define "{name} facts each":\n  if not "{guard}" then null' in facts
+    assert 'define "is followed up": ("is plain" and ' in facts
 
 
 def test_the_curves_of_the_library_are_those_by_which_a_weight_is_judged() -> None:

@@ -1,4 +1,5 @@
-"""Charts of invented infants on coded data alone, around the limits of the guideline.
+"""Charts of invented infants on coded data alone, around the limits of the guideline; some infants
+are on treatment.
 
 Most of them are plain, as the exported CQL wants a chart to be; in some there is one thing that it
 does not read. The same seed gives the same charts.
@@ -26,6 +27,7 @@ TODAYS = (
 
 UCUM = "http://unitsofmeasure.org"
 LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
 #: Each kind of result: its LOINC code, its unit, numbers around its limits, and usual ranges.
 LABS: dict[str, tuple[str, str, Sequence[str], Sequence[tuple[str, str]]]] = {
     "level": ("2132-9", "pg/mL", ("60", "99.9", "100", "199", "200", "299.9", "300", "450"), ()),
@@ -73,6 +75,20 @@ ALLERGIES: tuple[Json, ...] = (
 )  # fmt: skip
 
 
+#: How long ago a treatment began: the days around which a check is due, or a dose still counts.
+TREATED_AGO = (
+    0, 1, 2, 14, 15, 20, 21, 27, 28, 45, 46, 60, 61, 90, 91, 120, 121, 122, 123, 200,
+)  # fmt: skip
+#: How long before that more was given, and how long after it something began or was measured.
+GIVEN_BEFORE = (1, 7, 14, 60, 90, 91, 180)
+AFTER_START = (-20, -1, 0, 1, 2, 13, 14, 15, 20, 21, 30, 60, 61, 100)
+#: A drug, the unit of its amount with amounts, of which the last in ug feeds and does not treat.
+DRUGS = (("419382002", "ug"), ("409258004", "mg"), ("1217427007", "ug"), ("387207008", "mg"))
+AMOUNTS = {"ug": ("1000", "500", "100", "5"), "mg": ("1", "1", "0.25", "5")}
+#: By mouth, into muscle, under the skin; under the tongue is not plain.
+ROUTES = ("26643006", "78421000", "34206005")
+
+
 class Chart(NamedTuple):
     """Its resources, the patient first, and the day on which it is read."""
 
@@ -115,6 +131,8 @@ class _Chart:
             self._add(_measured("76516-4", drawn.choice(("30", "36.9", "37", "40")), "wk", birth))
         for name in drawn.sample(PROBLEMS, 0 if mild else drawn.choice((0, 0, 1, 1, 2, 3))):
             self._add_problem(name, drawn.choice((None, self._today, self._before(min(old, 95)))))
+        if drawn.random() < 0.35:
+            self._add_treatment(old)
         if drawn.random() < 0.25:
             self._add_allergy(drawn.choice(ALLERGIES))
         self._add_feeding()
@@ -124,6 +142,33 @@ class _Chart:
 
     def _before(self, days: int) -> date:
         return self._today - timedelta(days=days)
+
+    def _add_treatment(self, old: int) -> None:
+        """An order, doses, or both, a level before and one after, and perhaps a sign since."""
+        drawn = self._drawn
+        began = drawn.choice([one for one in TREATED_AGO if one <= old])
+        code, unit = drawn.choice(DRUGS[:3] if drawn.random() < 0.95 else DRUGS)
+        route = drawn.choice(ROUTES)
+        form = drawn.choice(("order", "order", "doses", "both"))
+        if form != "doses":
+            self._add(_ordered(code, route, drawn.choice(AMOUNTS[unit]), unit, self._before(began)))
+        given = {began} if form == "doses" else set()
+        if form != "order":
+            before = drawn.sample(GIVEN_BEFORE, drawn.choice((0, 1, 2)))
+            given |= {began + one for one in before if began + one <= old}
+            given |= {one for one in drawn.sample(TREATED_AGO, 3) if one < began}
+        for ago in sorted(given):
+            self._found.append(
+                {"id": f"{len(self._found)}"}
+                | _given(code, route, drawn.choice(AMOUNTS[unit][:3]), unit, self._before(ago))
+            )
+        for after in drawn.sample(AFTER_START, drawn.choice((0, 1, 2, 2))):
+            if 0 <= began - after <= old:
+                self._add_lab("level", self._before(began - after))
+        if drawn.random() < 0.5:
+            after = drawn.choice([one for one in AFTER_START if 0 <= began - one <= old])
+            sign = drawn.choice(("movement_disorder", "neurological"))
+            self._add_problem(sign, self._before(began - after))
 
     def _add_weight(self, birth: date) -> None:
         """Near a point of the curves, where limits are, or anything."""
@@ -222,6 +267,37 @@ def _measured(code: str, number: str, unit: str, on: date) -> Json:
         "code": {"coding": [{"system": LOINC, "code": code}]},
         "effectiveDateTime": on.isoformat(),
         "valueQuantity": _quantity(number, unit),
+    }
+
+
+def _ordered(code: str, route: str, amount: str, unit: str, on: date) -> Json:
+    return {
+        "resourceType": "MedicationRequest",
+        "status": "active",
+        "intent": "order",
+        "medicationCodeableConcept": {"coding": [{"system": SNOMED, "code": code}]},
+        "authoredOn": on.isoformat(),
+        "dosageInstruction": [
+            {
+                "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "wk"}},
+                "route": {"coding": [{"system": SNOMED, "code": route}]},
+                "doseAndRate": [{"doseQuantity": _quantity(amount, unit)}],
+            }
+        ],
+    }
+
+
+def _given(code: str, route: str, amount: str, unit: str, on: date) -> Json:
+    return {
+        "resourceType": "MedicationAdministration",
+        "status": "completed",
+        "subject": _THE_CHILD,
+        "medicationCodeableConcept": {"coding": [{"system": SNOMED, "code": code}]},
+        "effectiveDateTime": on.isoformat(),
+        "dosage": {
+            "route": {"coding": [{"system": SNOMED, "code": route}]},
+            "dose": _quantity(amount, unit),
+        },
     }
 
 

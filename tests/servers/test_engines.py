@@ -334,10 +334,13 @@ def test_the_age_of_a_chart_is_that_of_the_service_in_two_engines(
 
 #: The tables that are read of a plain chart: asked once, asked of each of several, and those of
 #: which the service asks the rows that it needs.
-ONCE = ("cause", "signs", "status", "severity", "urgency", "route", "weight")
-OF_EACH = ("weight_found",)
-AS_NEEDED = ("dose", "monitoring")
-BY_ROW = ("safety",)
+ONCE = (
+    "cause", "signs", "status", "severity", "urgency", "route", "weight", "follow_up_signs",
+    "follow_up_overdue", "follow_up_response", "follow_up_blood",
+)  # fmt: skip
+OF_EACH = ("weight_found", "follow_up_checks")
+AS_NEEDED = ("dose", "monitoring", "follow_up_baseline")
+BY_ROW = ("safety", "duplication")
 OF_CHARTS = (*ONCE, *OF_EACH, *AS_NEEDED, *BY_ROW)
 #: Some 200 ms a chart in the Java engine, 4 s in the other.
 BY_JAVA, BY_JAVASCRIPT = 28, 2

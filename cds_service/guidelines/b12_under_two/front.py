@@ -136,7 +136,14 @@ class Front(Struct, frozen=True):
 
     @property
     def constants(self) -> Mapping[str, Decimal]:
-        return {name: one.value for name, one in entries(self.data.file.constants)}
+        from cds_service.guidelines.b12_under_two.therapy import days_between, in_two_weeks
+
+        numbers = {name: one.value for name, one in entries(self.data.file.constants)}
+        for name, dose in entries(self.data.file.doses):
+            if not dose.per_kg:
+                numbers[f"days between doses of {name}"] = days_between(dose)
+                numbers[f"two weeks of {name}"] = in_two_weeks(dose)
+        return numbers
 
     @property
     def lexicon(self) -> Lexicon:

@@ -395,12 +395,11 @@ def not_continued(
         return therapy
     last = max(dated, key=lambda one: (one.last, one.instant))
     regimen = _regimen_for(therapy.route, g.file.doses, signs=signs)
-    phase = regimen.phases[0]
     amounts = [_amount_of(one, regimen.amount) for one in doses]
     asked = DuplicationFacts(
         low=low,
         share=sum(amounts, Decimal(0)) / in_two_weeks(regimen),
-        overdue=(on - last.last).days - int(phase.period * DAYS_OF[phase.period_unit]),
+        overdue=(on - last.last).days - int(days_between(regimen)),
     )
     if not why.row(g.tables.duplication, "DUP-06", asked):
         return therapy
@@ -442,6 +441,12 @@ TWO_WEEKS = Decimal(14)
 DAYS_OF: Mapping[str, Decimal] = {
     "d": Decimal(1), "wk": Decimal(7), "mo": Decimal(30), "a": Decimal(365),
 }  # fmt: skip
+
+
+def days_between(dose: Dose) -> Decimal:
+    """The days from one dose to the next when it begins."""
+    first = dose.phases[0]
+    return first.period * DAYS_OF[first.period_unit]
 
 
 @lru_cache(maxsize=64)
