@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -861,6 +862,20 @@ def test_with_one_action_each_nothing_is_lost(name: str) -> None:
         for suggestion in card.get("suggestions", ()):
             assert len(suggestion["actions"]) == 1
     assert set(what_is_done(single)) == set(what_is_done(normal))
+
+
+@each("name", STORIES, sample=60)
+def test_with_one_action_each_no_headline_is_cut_and_nothing_is_left_out(name: str) -> None:
+    for card in cards(one_action(name)):
+        assert "…" not in card["summary"]
+        assert "Left out here" not in card["detail"]
+
+
+def test_where_many_tests_go_with_an_order_to_be_stopped_that_comes_first() -> None:
+    """The headline has room for the order, and counts the tests: each has a button of its own."""
+    (card,) = [one for one in cards(one_action("neuro-on-oral-therapy")) if is_card_of_tests(one)]
+    assert re.fullmatch(r"Orders that go with it: stop vitamin B12 .+, \d+ tests", card["summary"])
+    assert card["suggestions"][0]["label"].startswith("Stop ")
 
 
 @each("name", STORIES, sample=60)

@@ -60,7 +60,7 @@ from cds_service.guidelines.engine import (
     most_urgent,
 )
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Listed, Message, Sent, Value, Words, say
+from cds_service.language import Briefly, Listed, Message, Sent, Value, Words, say
 
 __all__ = [
     "Evaluation",
@@ -438,15 +438,15 @@ def _companions(plans: Sequence[Plan], indicator: Indicator) -> Recommend:
         Choice("MON-01", say(Texts.stop_order, name=one.name), (one,), recommended=True)
         for one in stopped
     ]
-    names: list[Words] = [
-        *(say(Texts.to_stop, name=name) for name in dict.fromkeys(one.name for one in stopped)),
-        *dict.fromkeys(one.name for one in tests),
-    ]
+    ended = [say(Texts.to_stop, name=name) for name in dict.fromkeys(one.name for one in stopped)]
+    named = tuple(dict.fromkeys(one.inside for one in tests))
+    counted = say(Texts.tests_counted, count=len(named))
+    names = Briefly(Listed((*ended, *named)), Listed((*ended, counted)))  # each has its button
     return Recommend(
         "MON-01",
         "MON-01",
         indicator,
-        {"names": Listed(tuple(names))},
+        {"names": names},
         choices=(*stops, *monitoring.test_choices("MON-01", tests)),
     )
 

@@ -517,6 +517,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     childs_diet: str
     test_on: str
     order_test: str
+    tests_counted: str
     assess_mother: str
     replacing: str
     stop_order: str
