@@ -1991,6 +1991,30 @@ def words_of_how_often_are_read_or_quoted() -> None:
         assert not seen.shows("ORD-09"), text
 
 
+def _in_force_by_name(name: str) -> Seen:
+    return see(a_record(medications=[an_order(Code("", "", ""), text=name, codes=())]))
+
+
+def what_is_named_like_a_brand_is_asked_about() -> None:
+    asked = "could not be identified: does it contain vitamin B12?"
+    for name in ("Dodecavit", "메티코발정"):
+        seen = _in_force_by_name(name)
+        assert seen.says(f"{name} {asked}"), name
+        assert seen.drugs  # nothing is held back
+    assert not _in_force_by_name("Paracetamol").says(asked)
+    for level, checked in ((150, True), (250, True), (450, False)):
+        drafted = see_orders(a_record(level=a_level(level)), a_draft(code=None, text="Dodecavit"))
+        assert drafted.shows("ORD-09") is checked, level
+    unmeasured = see_orders(a_record(measured=()), a_draft(code=None, text="Dodecavit"))
+    assert not unmeasured.shows("ORD-09")
+
+
+def vitamin_b12_among_others_in_force_is_asked_about() -> None:
+    seen = _in_force_by_name("Neurobion")
+    assert seen.says("Neurobion has vitamin B12 among other substances")
+    assert seen.drugs
+
+
 def a_drug_is_known_by_what_is_in_it() -> None:
     raw = {
         "resourceType": "Medication", "id": "m", "code": {"text": "Erycytol Depot"},
@@ -2172,6 +2196,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_dose_as_ordered_and_as_calculated_is_one_or_is_warned_of,
     a_drug_is_known_by_what_is_in_it,
     words_of_how_often_are_read_or_quoted,
+    what_is_named_like_a_brand_is_asked_about,
+    vitamin_b12_among_others_in_force_is_asked_about,
 )
 
 

@@ -340,6 +340,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     worded_bleeding: str
     prohibited: str
     medication_unknown: str
+    medication_alike: str
+    medication_combined: str
     given_by_name: str
     given_unknown: str
     requirement_level: str
@@ -672,6 +674,7 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     code_unknown: str
     names_differ: str
     name_open: str
+    name_alike: str
     name_script: str
     substances_differ: str
     kind_b12: str
@@ -1032,6 +1035,13 @@ class ScheduleNames(Struct, frozen=True, forbid_unknown_fields=True):
         return hash(self.rhythms)
 
 
+class AlikeNames(Struct, frozen=True, forbid_unknown_fields=True):
+    """Parts of words that brands with vitamin B12 often have, ``within`` a word or at its end."""
+
+    within: tuple[str, ...]
+    ending: tuple[str, ...]
+
+
 class Names(Struct, frozen=True, forbid_unknown_fields=True):
     """Names as people write them, found as whole words: small letters, without accents, "B 12"
     and "B-12" as "b12".
@@ -1043,8 +1053,8 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     follows. ``crushing`` words that
     make a solid form fit. ``antidote`` names the antidote of cyanide, ``antidote_contents`` what
     is in it. In scripts without blanks a name is found within a word. ``languages`` are those in
-    which a name that is none of these is another drug; in any other it may be anything.
-    ``metabolites`` are names of results.
+    which a name that is none of these is another drug; in any other it may be anything. So may one
+    with a part of ``alike``. ``metabolites`` are names of results.
     """
 
     b12: SubstanceNames
@@ -1063,6 +1073,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     negations: tuple[str, ...]
     then: tuple[str, ...]
     languages: Mapping[str, WrittenLanguage]
+    alike: AlikeNames
     forms: FormNames
     ways: WayNames
     routes: RouteNames

@@ -156,6 +156,9 @@ def recognise(codes: Sequence[Code], text: str, g: Guideline) -> Drug:
     return (_recognise if length <= 4 * LONGEST_NAME else _recognise_long)(sent, text, g)
 
 
+_ATC = "http://www.whocc.no/atc"
+
+
 def _recognised(codes: tuple[Code, ...], text: str, g: Guideline) -> Drug:
     listed = [found for code in codes if (found := _listed(code, g)) is not None]
     names = dict.fromkeys((text, *(code.display for code in codes)))
@@ -163,7 +166,7 @@ def _recognised(codes: tuple[Code, ...], text: str, g: Guideline) -> Drug:
     coded = {one.kind for one in listed}
     if len(coded) > 1:
         return Drug("unknown", doubts=(say(Doubts.codes_differ),))
-    claim = _claim(coded, read.values())
+    claim = _claim(coded, _telling(read.values()))
     if claim.kind not in ("b12", "combination"):
         unnamed = claim.kind == "unknown" and not claim.doubts and codes
         doubts = (say(Doubts.code_unknown),) if unnamed else claim.doubts
@@ -173,6 +176,11 @@ def _recognised(codes: tuple[Code, ...], text: str, g: Guideline) -> Drug:
 
 _recognise = lru_cache(maxsize=_NAMES)(_recognised)
 _recognise_long = once_in_a_call(_recognised)
+
+
+def _telling(read: Collection[_Name]) -> Collection[_Name]:
+    """The names that say something, if any does: "Drops" next to a name adds nothing."""
+    return [one for one in read if one.names_something or one.is_alike] or read
 
 
 class _Claim(NamedTuple):
@@ -198,9 +206,17 @@ def _claim(coded: set[Kind], read: Collection[_Name]) -> _Claim:
         return _Claim(kind, _by(kind, coded), False, (doubt,))
     kind = next(iter(claimed))
     if kind == "unknown":
-        readable = any(one.kind == "unknown" and one.legible for one in read)
-        return _Claim(kind, "", True, (say(Doubts.name_open if readable else Doubts.name_script),))
+        return _Claim(kind, "", True, (_why_open(read),))
     return _Claim(kind, _by(kind, coded), True)
+
+
+def _why_open(read: Iterable[_Name]) -> Message:
+    """Why no name says whether it is vitamin B12."""
+    unknown = [one for one in read if one.kind == "unknown"]
+    if not any(one.legible for one in unknown):
+        return say(Doubts.name_script)
+    mentioned = any(one.mentions_b12 for one in unknown)
+    return say(Doubts.name_open) if mentioned else say(Doubts.name_alike)
 
 
 def _by(kind: Kind, coded: set[Kind]) -> Literal["code", "name", ""]:
@@ -271,12 +287,20 @@ def names_another(name: str, g: Guideline) -> bool:
 
 def _another_named(name: str, g: Guideline) -> bool:
     read = _read(name, g)
-    known = read.kind not in ("unknown", "b12")
+    known = read.kind not in ("unknown", "b12") or read.is_alike
     return bool(name.strip()) and known and read.says_more(read.words)
 
 
 _names_another = lru_cache(maxsize=_NAMES)(_another_named)
 _names_another_long = once_in_a_call(_another_named)
+
+
+def is_like_b12(codes: Iterable[Code], name: str, g: Guideline) -> bool:
+    """Whether a name may be a brand of vitamin B12 that is not known here. By a code of ATC, of
+    which every one is known, it is another drug."""
+    read = _read(name, g)
+    coded = any(code.system == _ATC for code in codes)
+    return not coded and read.kind == "unknown" and read.is_alike
 
 
 def form_of(thing: str, g: Guideline) -> Form:
@@ -456,6 +480,15 @@ def all_names(g: Guideline) -> tuple[str, ...]:
     return (*b12.unspecified, *(name for one in _SUBSTANCES for name in getattr(b12, one)))
 
 
+@lru_cache(maxsize=4)
+def _alike(g: Guideline) -> re.Pattern[str]:
+    within, ending = (
+        "|".join(re.escape(words_of(one).line.strip()) for one in part)
+        for part in (g.file.names.alike.within, g.file.names.alike.ending)
+    )
+    return re.compile(rf"{within}|(?<=\w)(?:{ending})(?= )")
+
+
 class _Stems(NamedTuple):
     """A word that ends so, in any language's spelling and ending, is a cobalamin; but not
     transcobalamin, which carries it in blood, and no longer word, which may be a lack of it."""
@@ -525,8 +558,9 @@ class _Name:
     """One name of a drug, read on its own and as far as anyone asks."""
 
     def __init__(self, name: str, g: Guideline) -> None:
-        self._g, self._plain = g, _without(_plain(name), g)
-        self.words = _words(self._plain)
+        self._g, whole = g, _plain(name)
+        self._plain = _without(whole, g)
+        self.words, self._whole = _words(self._plain), _words(whole)
 
     @property
     def substances(self) -> frozenset[Substance]:
@@ -582,18 +616,32 @@ class _Name:
     @cached_property
     def kind(self) -> Kind:
         words, names = self.words, self._g.file.names
-        if not _has_b12(words, self._g):
+        if not self.mentions_b12:
             if has(words, names.combination):
                 return "combination"
             if has(words, names.folic_acid) and not has(words, names.no_medicine):
                 return "folic acid"
-            return "other" if self.legible else "unknown"
+            return "other" if self.legible and self.names_something else "unknown"
         if has(words, names.no_medicine) or not self._surely_b12():
             return "unknown"
         others = (names.companions, names.combination, names.folic_acid)
         if any(has(words, one) for one in others) or self._another_ingredient():
             return "combination"
         return "b12"
+
+    @property
+    def mentions_b12(self) -> bool:
+        return _has_b12(self.words, self._g)
+
+    @property
+    def names_something(self) -> bool:
+        """Whether it names a drug, and none of a brand's kind that may have vitamin B12."""
+        return self.says_more(self._whole) and not self.is_alike
+
+    @cached_property
+    def is_alike(self) -> bool:
+        """Whether a word of it is like the brands of vitamin B12."""
+        return _alike(self._g).search(self.words.line) is not None
 
     def _surely_b12(self) -> bool:
         """Also without what can be read in two ways."""
@@ -611,7 +659,8 @@ class _Name:
 
     def says_more(self, words: Words) -> bool:
         """Whether a word is more than a number, a unit, a form, a way or another plain word."""
-        return any(not word.isdigit() for word in words.each - _plain_words(self._g))
+        bare = {word.lstrip("0123456789") for word in words.each} - {""}  # "5mg"
+        return not bare <= _plain_words(self._g)
 
 
 @lru_cache(maxsize=4)

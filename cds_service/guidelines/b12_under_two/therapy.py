@@ -18,6 +18,7 @@ from cds_service.guidelines.b12_under_two.dosing import doses_within
 from cds_service.guidelines.b12_under_two.products import (
     ProductWay,
     Route,
+    is_like_b12,
     names_another,
     names_b12,
     recognise,
@@ -34,7 +35,8 @@ class Therapy(Struct, frozen=True):
     force whose words alone say vitamin B12; ``looks_like_b12`` are their names, and those of what
     is stated to be taken, ``perhaps`` those of what no one knows to be taken, ``dispensed`` those
     of what was handed over lately while nothing is known to be ordered or given. ``unknown`` counts
-    those of a drug no one can identify, ``nameless`` those of them that nothing calls another drug;
+    those of a drug no one can identify, ``nameless`` those of them that nothing calls another drug,
+    ``alike`` names those that may be a brand of it, ``combined`` those with other substances in it;
     ``given_like_b12`` and ``unknown_given`` say the same of
     doses within one episode of today. ``antidotes``, ordered or given against cyanide, are none of
     it. ``spans`` is all that was ever ordered, given or stated to be taken, and ``episode`` what
@@ -54,6 +56,8 @@ class Therapy(Struct, frozen=True):
     named: tuple[Medication, ...] = ()
     unknown: int = 0
     nameless: int = 0
+    alike: tuple[str, ...] = ()
+    combined: tuple[str, ...] = ()
     given_like_b12: tuple[str, ...] = ()
     unknown_given: int = 0
     doses: tuple[Medication, ...] = ()
@@ -171,6 +175,8 @@ class _Found:
         self._dispensed: list[str] = []
         self._given_names: list[str] = []
         self._unknown = self._nameless = self._unknown_given = self._ended = 0
+        self._alike: list[str] = []
+        self._combined: list[str] = []
         self._folic = self._requirement = ""
         self._prohibited: list[Prohibition] = []
 
@@ -242,6 +248,10 @@ class _Found:
             )
         elif names_b12(names, self._g):
             self._named.append(medication)
+        elif is_like_b12(medication.codes, medication.text, self._g):
+            self._alike.append(_name_of(medication))
+        elif recognise(medication.codes, medication.text, self._g).kind == "combination":
+            self._combined.append(_name_of(medication))
 
     def _add_named(self, medication: Medication) -> None:
         """What is not in force and has a name of vitamin B12: given lately, stated to be taken,
@@ -369,6 +379,8 @@ class _Found:
             named=tuple(self._named),
             unknown=self._unknown,
             nameless=self._nameless,
+            alike=tuple(dict.fromkeys(self._alike)),
+            combined=tuple(dict.fromkeys(self._combined)),
             given_like_b12=tuple(self._given_names),
             unknown_given=self._unknown_given,
             doses=_doses_alone(course) if set(running) <= {one.taken for one in course} else (),

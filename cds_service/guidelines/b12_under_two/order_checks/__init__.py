@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import structs
 
@@ -33,9 +33,10 @@ from cds_service.guidelines.b12_under_two.order_checks.whole_basket import (
 )
 from cds_service.guidelines.b12_under_two.products import Kind, recognise
 from cds_service.guidelines.b12_under_two.prohibitions import prohibition_of
+from cds_service.guidelines.b12_under_two.tables.status import StatusName
 from cds_service.guidelines.engine import CannotTell, Outcome, Recommend
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import say
+from cds_service.language import Message, say
 
 __all__ = [
     "active_antidotes",
@@ -80,8 +81,7 @@ def check_orders(
     if not of_b12 and not _of("antidote", orders):
         unseen = len(unknown) + basket.unreadable
         outcomes += whole.without_b12(basket, unseen, signing=signing)
-    adequate = a.status.name in ("adequate", "probably adequate")
-    told = _unrecognised(unknown, basket.unreadable, one_by_one, scripts=not adequate)
+    told = _unrecognised(unknown, basket.unreadable, one_by_one, a.status.name)
     outcomes += [one.card for one in told]
     outcomes += whole.nitrous_oxide(basket)
     outcomes += _bleeding(basket, facts, a, g, why)
@@ -157,21 +157,30 @@ def _recognised(
 
 
 def _unrecognised(
-    unknown: Sequence[Order], unreadable: int, one_by_one: OrderChecks, *, scripts: bool
+    unknown: Sequence[Order], unreadable: int, one_by_one: OrderChecks, status: StatusName
 ) -> Iterator[Said]:
-    """What to say of the orders that may be of vitamin B12; with ``scripts`` also of those that
-    a whole clinic writes in a script that is not read here, once."""
-    illegible = []
+    """What to say of the orders that may be of vitamin B12; of those whose name leaves that open
+    once, and only where it could change the advice: a whole clinic may write in such a script."""
+    vague = []
     for order in unknown:
-        if order.draft.selected and order.drug.doubts == (say(Doubts.name_script),):
-            illegible.append(order)
+        if order.draft.selected and order.drug.doubts in _CALMED_BY:
+            vague.append(order)
         elif order.draft.selected:
             yield from one_by_one.unidentified(order)
-    if illegible and scripts:
-        first, *others = illegible
+    said = [one for one in vague if status not in _CALMED_BY[one.drug.doubts]]
+    if said:
+        first, *others = said
         yield from one_by_one.unidentified(first, others)
     if unreadable:
         yield from one_by_one.unread(unreadable)
+
+
+_ADEQUATE: frozenset[StatusName] = frozenset({"adequate", "probably adequate"})
+#: What leaves open by its name alone what it is, and where no one need know.
+_CALMED_BY: Mapping[tuple[Message, ...], frozenset[StatusName]] = {
+    (say(Doubts.name_script),): _ADEQUATE,
+    (say(Doubts.name_alike),): _ADEQUATE | {"unknown"},
+}
 
 
 def drugs_beside(basket: Basket, g: Guideline) -> Iterator[Medication]:
