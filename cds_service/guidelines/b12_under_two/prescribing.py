@@ -606,9 +606,11 @@ class _SafetyNotes:
         if therapy.unknown:
             self._ask(say(Texts.medication_unknown, count=therapy.unknown))
         if therapy.alike:
-            self._ask(say(Texts.medication_alike, names=Listed(therapy.alike)))
+            self._ask(say(Texts.medication_alike, names=Listed(tuple(some_of(therapy.alike)))))
         if therapy.combined:
-            self._ask(say(Texts.medication_combined, names=Listed(therapy.combined)))
+            self._ask(
+                say(Texts.medication_combined, names=Listed(tuple(some_of(therapy.combined))))
+            )
         for name in some_of(therapy.given_like_b12):
             self._ask(say(Texts.given_by_name, name=name))
         if therapy.unknown_given:
