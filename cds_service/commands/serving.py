@@ -17,6 +17,9 @@ from cds_service import PROGRAM
 if TYPE_CHECKING:
     from cds_service.settings import Settings
 
+#: How the HTTP server (its jemalloc) holds memory: in one place, without some for each of its
+#: threads, and what is free is given back at once. Else 1,500 connections cost 25 MB more.
+_SERVER_MEMORY = "narenas:1,tcache:false,dirty_decay_ms:0"
 #: Seconds that the dearest call takes besides waiting for its FHIR server.
 _WORK_S = 10.0
 
@@ -136,6 +139,8 @@ def listen(
     ``greeting`` is what else to print once it listens, given its address. A call takes
     ``longest_call_s`` at most, where all goes well.
     """
+    # Read when the server is loaded, and of no concern to anything else.
+    os.environ.setdefault("_RJEM_MALLOC_CONF", _SERVER_MEMORY)
     from cds_service.commands.processes import Server, listening_sockets
 
     listening = listening_sockets(host, port, workers)

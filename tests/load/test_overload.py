@@ -51,6 +51,13 @@ def counted(port: int, name: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
 
+def held_by_worker(process: int) -> int:
+    """How many bytes of memory it has now."""
+    [worker] = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    status = Path(f"/proc/{worker}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
 def test_what_is_too_much_is_refused_and_what_was_answered_is_kept(tmp_path: Path) -> None:
     """However slow the machine is: here it is the length of the line that decides."""
     dear, cheap = request_of(SERVICE, orders(20)), request_of(SERVICE, orders(1))
@@ -130,6 +137,23 @@ def statuses_in(database: Path) -> Counter[int]:
         return kept(database)
     except sqlite3.OperationalError:  # not made yet
         return Counter()
+
+
+def test_a_thousand_connections_hold_no_more_than_their_sockets(tmp_path: Path) -> None:
+    """Each has sent a body of 16 kB, which no one holds any more. With the server's memory as
+    it comes they cost 40 kB each."""
+    body = request_of("b12-under-two-patient-view", b"{" + b" " * 16_000)
+    with running(log=tmp_path / "log", CDS_QUEUE_MS="10000") as (process, port):
+        few, many = Callers(port, 8), Callers(port, 1_000)
+        few.call(lambda number: body, 100.0, 1.0, 60.0)
+        before = held_by_worker(process.pid)
+        for _ in range(3):
+            came = many.call(lambda number: body, 1_000.0, 1.0, 60.0)
+            assert {one.status for one in came} == {400}
+            assert len(came) > 900
+        assert held_by_worker(process.pid) - before < 1_000 * 25_000
+        few.close()
+        many.close()
 
 
 def test_a_stranger_finds_nothing_at_the_address_of_the_pulse() -> None:
