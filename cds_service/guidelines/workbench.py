@@ -117,7 +117,8 @@ class Point(Struct, frozen=True):
 
 
 class Band(Struct, frozen=True, omit_defaults=True, rename={"at_least": "from"}):
-    """What lies between two numbers, or on one side of one; ``tone`` is "low" or "middle".
+    """What lies between two numbers, or on one side of one, which is part of it only with
+    ``at_least``; ``tone`` is "low" or "middle".
 
     One that depends on the age holds ``since`` a day, and before ``until``, if it ends."""
 
@@ -125,6 +126,7 @@ class Band(Struct, frozen=True, omit_defaults=True, rename={"at_least": "from"})
     tone: str
     at_least: Decimal | None = None
     below: Decimal | None = None
+    above: Decimal | None = None
     since: date | None = None
     until: date | None = None
 

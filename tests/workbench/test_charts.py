@@ -29,7 +29,7 @@ def middle(mark: Locator) -> float:
 def test_everything_that_depends_on_age_shares_its_axis(visit: Open) -> None:
     page = opened(visit, CLOVER)
     plots = page.locator("#chart .plot.large")
-    titles = ["Vitamin B12", "Weight", "Haemoglobin", "Treatment and tests"]
+    titles = ["Vitamin B12", "Weight", "Haemoglobin", "MCV", "Treatment and tests"]
     expect(plots.locator("figcaption strong")).to_have_text(titles)
     for plot in plots.all():
         assert ticks(plot) == ["birth", "2 mo", "4 mo", "6 mo", "8 mo", "10 mo"]
@@ -67,6 +67,23 @@ def test_haemoglobin_is_read_with_the_limit_of_the_age(visit: Open) -> None:
     )
     page = opened(visit, "/?story=birth-year-only")
     expect(page.locator("#chart .plot.large")).not_to_contain_text(["Haemoglobin"])
+
+
+def test_a_cell_volume_is_read_with_the_limit_of_the_age(visit: Open) -> None:
+    page = opened(visit, "/?story=anaemia-moderate-breastfed")
+    plot = page.locator("#chart .plot.large", has_text="MCV")
+    expect(plot.locator("svg .band")).to_have_count(4)
+    expect(plot.locator("svg .tick", has_text="macrocytosis above 90")).to_have_count(1)
+    expect(plot.locator("output")).to_have_text(
+        re.compile(r"99 fL on .*, at 9 months 7 days \(macrocytosis above 90\)")
+    )
+    expect(plot.locator("svg")).to_have_attribute(
+        "aria-label", re.compile("macrocytosis, if flagged, above 123 from the age of 1 month")
+    )
+    plot.scroll_into_view_if_needed()
+    dot = float(plot.locator("svg .dot").get_attribute("cy") or 0)
+    limit = float(plot.locator("svg .limit").last.get_attribute("y1") or 0)
+    assert dot < limit, "99 fL lies above the limit of 90"
 
 
 def test_what_is_recommended_is_drawn_with_its_tests(visit: Open) -> None:

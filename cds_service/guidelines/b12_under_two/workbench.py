@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from itertools import zip_longest
@@ -86,6 +87,8 @@ class _ChartWords(Struct, frozen=True, forbid_unknown_fields=True):
     weight: str
     growth: str
     anaemia: str
+    macrocytosis: str
+    macrocytosis_flagged: str
     deficient: str
     borderline: str
     feeding: str
@@ -243,7 +246,8 @@ def _plots(facts: Facts, record: Record, g: Guideline) -> Iterator[Plot]:
                 _point(one.when, one.value, one.written, one.source, one.comparator) for one in labs
             )
             name = g.file.labs.get(key, key)
-            lines = _anaemia(record, g) if key == "hemoglobin" else _line(key, g)
+            by_age = _BY_AGE.get(key)
+            lines = by_age(record, g) if by_age else _line(key, g)
             yield Plot(key, name, LAB_UNITS[key], points, tuple(lines))
 
 
@@ -259,21 +263,38 @@ def _growth(record: Record) -> Iterator[Curve]:
 
 
 def _anaemia(record: Record, g: Guideline) -> Iterator[Band]:
-    """The limits of haemoglobin by age, of a child whose day of birth is known."""
+    """The limits of haemoglobin by age."""
+    for begins, since, until in _ages(record, g):
+        limit = blood.anaemia_limit(begins, g.limits)
+        if limit is not None:
+            label = _file().chart.anaemia
+            yield Band(label, "middle", below=limit.value, since=since, until=until)
+
+
+def _macrocytosis(record: Record, g: Guideline) -> Iterator[Band]:
+    """The limits of the cell volume by age: in the first months only of what is flagged."""
+    words = _file().chart
+    for begins, since, until in _ages(record, g):
+        limit = blood.cell_volume_limit(begins, g.limits, flagged=True)
+        if limit is not None:
+            alone = blood.cell_volume_limit(begins, g.limits, flagged=False)
+            label = words.macrocytosis if alone else words.macrocytosis_flagged
+            yield Band(label, "middle", above=limit.value, since=since, until=until)
+
+
+_BY_AGE = {"hemoglobin": _anaemia, "mcv": _macrocytosis}
+
+
+def _ages(record: Record, g: Guideline) -> Iterator[tuple[int, date, date | None]]:
+    """The ages at which limits of the blood count change, in months and as days, of a child
+    whose day of birth is known."""
     born = record.patient.birth
     if born is None or born.is_partial:
         return
     months = [int(one.value) for one in blood.ages(g.limits)]
     for begins, ends in zip_longest(months, months[1:]):
-        limit = blood.anaemia_limit(begins, g.limits)
-        if limit is not None:
-            yield Band(
-                _file().chart.anaemia,
-                "middle",
-                below=limit.value,
-                since=add_months(born.first, begins),
-                until=add_months(born.first, ends) if ends is not None else None,
-            )
+        until = add_months(born.first, ends) if ends is not None else None
+        yield begins, add_months(born.first, begins), until
 
 
 def _levels(facts: Facts) -> Iterator[Point]:
@@ -297,6 +318,8 @@ def _line(key: str, g: Guideline) -> Iterator[Band]:
     limit = getattr(g.limits, line.limit)
     if limit.side in ("below", "at_most"):
         yield Band(line.label, "middle", below=limit.value)
+    elif limit.side == "above":
+        yield Band(line.label, "middle", above=limit.value)
     else:
         yield Band(line.label, "middle", at_least=limit.value)
 

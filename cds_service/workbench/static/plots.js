@@ -43,7 +43,7 @@ export function plot({ name, unit, points, bands, curves, source }, on, born, ax
   // one number without a limit says it all
   if (!large && (!known.length || (known.length < 2 && !bands.length))) return figure;
 
-  const edges = bands.flatMap((one) => [one.from, one.below]).filter((one) => one !== undefined);
+  const edges = bands.flatMap(edgesOf);
   const values = known.map((one) => Number(one.value));
   const days = [...known.map((one) => one.day), on].sort();
   const span = Math.max(between(days[0], days.at(-1)), 60);
@@ -60,9 +60,9 @@ export function plot({ name, unit, points, bands, curves, source }, on, born, ax
   const marked = new Set();
   for (const band of bands.filter((one) => !one.since)) {
     const high = ys(Math.min(band.below ?? most, most));
-    const low = ys(Math.max(band.from ?? least, least));
+    const low = ys(Math.max(band.from ?? band.above ?? least, least));
     drawn.push(s("rect", { class: `band ${band.tone}`, x: left, y: high, width: width - left - right, height: Math.max(low - high, 0) }));
-    for (const edge of [band.from, band.below].filter((one) => one !== undefined && !marked.has(one))) {
+    for (const edge of edgesOf(band).filter((one) => !marked.has(one))) {
       marked.add(edge);
       drawn.push(s("line", { class: "limit", x1: left, x2: width - right, y1: ys(edge), y2: ys(edge) }));
       drawn.push(s("text", { class: "tick", x: left - 5, y: ys(edge) + 3.5, "text-anchor": "end" }, String(edge)));
@@ -99,7 +99,7 @@ export function plot({ name, unit, points, bands, curves, source }, on, born, ax
     drawn.push(s("text", { class: "tick", x: width - right, y: height - bottom + 14, "text-anchor": "end" }, written(days.at(-1))));
   }
   const said = known.map((one) => `${shownValue(one)} ${unit} on ${written(one.day)}`).join("; ") || "no result";
-  const limits = bands.map((one) => `${one.label} ${one.from === undefined ? "" : `from ${one.from} `}${one.below === undefined ? "" : `below ${one.below}`}${one.since ? ` from the age of ${age(born, one.since)}` : ""}`);
+  const limits = bands.map((one) => `${one.label} ${one.from === undefined ? "" : `from ${one.from} `}${sideOf(one)}${one.since ? ` from the age of ${age(born, one.since)}` : ""}`);
   figure.append(s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
     "aria-label": `${name}: ${said}.${limits.length ? ` Limits in ${unit}: ${limits.join(", ")}.` : ""}` }, drawn));
   if (large && (known.length > 1 || stepped)) figure.append(reader(`Results of ${name}`, known.map((one) => told(one, unit, born, bands)), figure));
@@ -109,12 +109,15 @@ export function plot({ name, unit, points, bands, curves, source }, on, born, ax
   // A limit that holds for some ages, with its number where there is room.
   function step(band) {
     const [from, to] = [Math.max(xs(band.since), left), band.until && band.until < end ? xs(band.until) : width - right];
-    const y = ys(band.below);
+    const over = band.above !== undefined;
+    const y = ys(over ? band.above : band.below);
+    const [high, low] = over ? [ys(most), y] : [y, ys(least)];
+    const words = `${band.label} ${sideOf(band)}`;
     return [
-      s("rect", { class: `band ${band.tone}`, x: from, y, width: to - from, height: ys(least) - y }),
+      s("rect", { class: `band ${band.tone}`, x: from, y: high, width: to - from, height: low - high }),
       s("line", { class: "limit", x1: from, x2: to, y1: y, y2: y }),
-      to - from > 130 ? s("text", { class: "tick", x: from + 5, y: ys(least) - 5 }, `${band.label} below ${band.below}`)
-        : to - from > 24 && s("text", { class: "tick", x: (from + to) / 2, y: y + 13, "text-anchor": "middle" }, String(band.below)),
+      to - from > Math.max(130, words.length * 6 + 10) ? s("text", { class: "tick", x: from + 5, y: low - 5 }, words)
+        : to - from > 24 && s("text", { class: "tick", x: (from + to) / 2, y: over ? y - 5 : y + 13, "text-anchor": "middle" }, String(edgesOf(band)[0])),
     ].filter(Boolean);
   }
 }
@@ -122,11 +125,14 @@ export function plot({ name, unit, points, bands, curves, source }, on, born, ax
 export const ticksOf = ({ ticks }, height) =>
   ticks.map(([x, label, anchor]) => s("text", { class: "tick", x, y: height - MARGINS[3] + 17, "text-anchor": anchor }, label));
 
+const edgesOf = ({ from, above, below }) => [from, above, below].filter((one) => one !== undefined);
+const sideOf = ({ above, below }) => (above !== undefined ? `above ${above}` : below !== undefined ? `below ${below}` : "");
+
 // A result in words, with the age at which it was taken and the limit of that age.
 function told(point, unit, born, bands) {
   const limit = bands.find(({ since, until }) => since && since <= point.day && !(until && until <= point.day));
   const at = born && !point.dated ? age(born, point.day) : "";
-  return `${shownValue(point)} ${unit} on ${point.dated || written(point.day)}${at && `, at ${at}`}${limit ? ` (${limit.label} below ${limit.below})` : ""}${point.preliminary ? ", preliminary" : ""}`;
+  return `${shownValue(point)} ${unit} on ${point.dated || written(point.day)}${at && `, at ${at}`}${limit ? ` (${limit.label} ${sideOf(limit)})` : ""}${point.preliminary ? ", preliminary" : ""}`;
 }
 
 // Reads one mark of a figure after the other: by keyboard, by touch, and that which is pointed at.
