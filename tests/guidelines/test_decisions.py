@@ -2026,6 +2026,22 @@ def a_drug_is_known_by_what_is_in_it() -> None:
     assert recognise(codes, name, G).kind == "b12"
     assert recognise(codes, "Erycytol Depot", G).kind == "other"
 
+    def accounted(system: str, name: str = "", **but: Any) -> list[tuple[str, str]]:
+        order = an_order(Code(system, "4711", name), **but)
+        return [
+            (it.need, it.reason)
+            for it in see(a_record(medications=[order])).evaluation.facts.unread
+        ]
+
+    ndc = "http://hl7.org/fhir/sid/ndc"
+    assert accounted(ndc) == [("meds", "code")]
+    given = {"kind": "administration", "status": "completed"}
+    assert accounted(ndc, **given) == [("administrations", "code")]
+    assert not accounted(ndc, kind="administration", status="not-done")
+    assert not accounted(ndc, status="stopped")
+    assert not accounted(ndc, name="Paracetamol")
+    assert not accounted("http://www.whocc.no/atc")
+
 
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,

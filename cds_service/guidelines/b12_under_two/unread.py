@@ -151,7 +151,8 @@ def _undone(record: Record, on: date, g: Guideline) -> Iterator[Unread]:
     for drug in record.medications:
         yield from _untaken(drug, record.patient.birth, on, g)
         if drug.source not in told and _is_nameless(drug, g):
-            yield _left_out("meds", "code", drug)
+            given = drug.kind == "administration"
+            yield _left_out("administrations" if given else "meds", "code", drug)
     for done in record.procedures:
         reason = _why_not_done(done, on)
         if reason is not None and is_listed(done):
@@ -181,9 +182,10 @@ _COMPLETE = frozenset({"http://www.whocc.no/atc"})
 
 
 def _is_nameless(drug: Medication, g: Guideline) -> bool:
-    """Whether an order in force has nothing but a code that is on no list: of products no list has
-    them all."""
-    if drug.status not in IN_FORCE or drug.intent in NOT_AN_ORDER or drug.text or not drug.codes:
+    """Whether an order in force or a dose given has nothing but a code that is on no list: of
+    products no list has them all."""
+    counts = drug.status in IN_FORCE or (drug.kind == "administration" and _is_done(drug.status))
+    if not counts or drug.intent in NOT_AN_ORDER or drug.text or not drug.codes:
         return False
     if any(code.display or code.system in _COMPLETE for code in drug.codes):
         return False
