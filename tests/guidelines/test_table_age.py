@@ -28,7 +28,7 @@ def test_for_a_child_who_has_died_there_is_no_card() -> None:
 def test_a_missing_date_of_birth_is_asked_for_when_there_is_a_result() -> None:
     seen = see(a_record(patient=Patient("child", None)))
     assert age_rows(seen) == ["AGE-02"]
-    assert seen.says("date of birth missing")
+    assert seen.says("date of birth missing or not readable")
     assert not seen.offers
 
 
