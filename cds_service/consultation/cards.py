@@ -389,7 +389,7 @@ def build_cards(
         number = equals[identity] = equals.get(identity, 0) + 1
         ends = [_said(note, words).sentence for note in (once if one is first else ())]
         after = [*of_words, *last] if one is first else last
-        detail = _detail(one, words, told, ends, after, linked=bool(page))
+        detail = _detail(one, words, told, ends, after)
         links = _links(one.outcome.card, words, page)
         made.append(_card(one, words, actions, _uuid(f"{identity}|{number}"), detail, links))
     return tuple(made)
@@ -489,8 +489,6 @@ def _detail(
     told: _Told,
     once: Sequence[Sentence],
     closing: Sequence[str],
-    *,
-    linked: bool,
 ) -> str:
     """What the card says besides its summary: the rule's own sentences and the notes, section by
     section, each fact where it comes first."""
@@ -516,7 +514,7 @@ def _detail(
     sources = Listed(tuple([Message(f"sources.{one}") for one in evidence]), "semicolon")
     if sources.items:
         lines["source"] = {sentence(escape(language.text(sources))): None}
-    return compose(lines, words.labels, language, once, closing, linked=linked)
+    return compose(lines, words.labels, language, once, closing)
 
 
 def _not_in_headline(

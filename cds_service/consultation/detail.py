@@ -38,7 +38,6 @@ _LEAVES: tuple[tuple[tuple[Section, ...], int, int], ...] = (
 #: rule says, and is in full on the page that the card links to, before what is known of this child.
 #: What is to be asked, or to be minded before a dose, never does.
 _FADES: tuple[tuple[Section, int], ...] = (
-    ("source", 0),
     ("position", 0),
     ("background", 1),
     ("why", 1),
@@ -84,12 +83,10 @@ def compose(
     language: Language,
     once: Sequence[Sentence] = (),
     closing: Sequence[str] = (),
-    *,
-    linked: bool = False,
 ) -> str:
     """The Markdown of the ``lines`` by their ``labels``. The paragraphs ``once`` and ``closing``
-    are the last; the latter are not counted: only a demo and a translation have them. Of a card
-    that is ``linked`` to the rule's page, the sources named there are not left out."""
+    are the last; the latter are not counted: only a demo and a translation have them. The sources
+    go first and are not counted: the rule's page lists them."""
     room = 1.0 if language.tag.partition("-")[0] == "en" else ELSEWHERE
     above = {name: [*lines[name]] for name in ABOVE if lines.get(name)}
     below = {name: [*lines[name]] for name in BELOW if lines.get(name)}
@@ -97,7 +94,7 @@ def compose(
     _join(above)
     ends = words_in(RULE) + sum([one.words for one in once])
     most = int(WORDS_BELOW * room) - ends
-    if linked and _length(below, labels) > most:
+    if _length(below, labels) > most:
         below.pop("source", None)
     left_out = _fade(below, labels, most)
     paragraphs = [_listed(above, ABOVE, labels)] if above else []
