@@ -125,7 +125,7 @@ def test_the_headline_of_a_treatment_says_how_much_of_what_by_which_way_and_how_
 def test_the_headline_of_a_wrong_order_says_the_right_dose() -> None:
     """Where a button changes how much is given, or how."""
     right = re.compile(
-        r"; order 1000 micrograms \(\d\S* mL\) (?:by mouth daily|IM weekly|IM on alternate days"
+        r"; give 1000 micrograms \(\d\S* mL\) (?:by mouth daily|IM weekly|IM on alternate days"
         r"|deep SC weekly|deep SC on alternate days)"
         r"|cyanocobalamin 1000 micrograms \(1 mL\) by mouth daily"
         r"|inject hydroxocobalamin 1000 micrograms \(1 mL\) (?:IM|deep SC) \w+"
@@ -196,7 +196,7 @@ def test_a_treatment_says_volume_strength_and_site() -> None:
             assert give, name
             assert "1 mg/mL" in give[1], name
             assert "1 mL (1000 micrograms)" in give[1], name
-            assert "by mouth" in give[1] or "anterolateral thigh" in give[1], name
+            assert "oral solution" in give[1] or "anterolateral thigh" in give[1], name
 
 
 @pytest.mark.parametrize("mark", [SYMBOL, IDS, DATE], ids=["symbol of micro", "id", "date"])

@@ -113,7 +113,7 @@ def test_a_preliminary_count_forbids_the_muscle_and_never_allows_it(count, under
 def test_a_value_that_is_not_final_is_named_and_never_denied(status):
     seen = see(a_record(a_lab("hemoglobin", "6.5", status=status)))
     assert seen.says("haemoglobin 6.5 g/dL (not a final result, or its status is not known)")
-    assert not seen.says("no severe or neurological sign")
+    assert not seen.says("no neurological sign recorded")
     low = a_lab("potassium", "2.3", status=status)
     watched = see(a_record(a_lab("hemoglobin", 6), low))
     assert watched.says("potassium 2.3 mmol/L")

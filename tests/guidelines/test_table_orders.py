@@ -967,7 +967,7 @@ def test_a_dose_far_too_large_is_a_multiple_of_the_usual(draft: Draft, summary: 
     seen = see_orders(a_record(), draft)
     (card,) = [one for one in seen.cards if "times the usual" in one.summary]
     assert summary in " ".join(card.summary.split())
-    assert re.search(r"Do not sign(; order 1000 micrograms \(1 mL\) \w+ [\w ]+)?$", card.summary)
+    assert re.search(r"Do not sign(; give 1000 micrograms \(1 mL\) \w+ [\w ]+)?$", card.summary)
     assert card.summary.count("times") == 1
     assert "1000000" not in card.summary + card.detail
     assert seen.says("1 mL (1000 micrograms)") or seen.says("1000 micrograms (1 mg) is 1 mL")

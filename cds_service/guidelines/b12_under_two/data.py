@@ -430,6 +430,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     headline_diagnosis: str
     headline_diagnosis_brief: str
     headline_functional: str
+    headline_functional_brief: str
     headline_discordant: str
     headline_old: str
     headline_drug: str
@@ -459,6 +460,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     product: str
     product_without_preservative: str
     give: str
+    give_by_mouth: str
     volume_with_dose: str
     way_and_site: str
     site: str

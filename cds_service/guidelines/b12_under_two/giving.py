@@ -51,7 +51,10 @@ def _given(drug: PlannedDrug, g: Guideline, often: Value) -> Message:
     if volume is not None:
         dose = say(Texts.volume_with_dose, volume=volume, amount=dose)
     where = _way(drug, g)
-    if drug.route != g.file.routes.oral:
+    if drug.route == g.file.routes.oral:
+        if _is_known(drug):  # a solution, for which no one should take an ampoule
+            return say(Texts.give_by_mouth, drug=_product(drug), dose=dose, course=often)
+    else:
         where = say(Texts.way_and_site, way=where, site=_site(volume, g))
     return say(Texts.give, drug=_product(drug), dose=dose, where=where, course=often)
 
@@ -84,7 +87,7 @@ def _beginning(drug: PlannedDrug) -> Message:
 
 def _product(drug: PlannedDrug) -> Words:
     """The substance with its strength, where both are known."""
-    if drug.strength is None or not drug.substance:
+    if drug.strength is None or not _is_known(drug):
         return drug.name
     strength = Amount(drug.strength / 1000, "mg/mL")
     return say(
@@ -92,6 +95,10 @@ def _product(drug: PlannedDrug) -> Words:
         substance=naming.substance(drug.substance, first=True),
         strength=strength,
     )
+
+
+def _is_known(drug: PlannedDrug) -> bool:
+    return drug.strength is not None and bool(drug.substance)
 
 
 def _dose(drug: PlannedDrug) -> Value:

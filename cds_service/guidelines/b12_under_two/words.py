@@ -230,7 +230,8 @@ def headline_level(facts: Facts, a: Assessment, g: Guideline) -> Value:
         return say(Texts.headline_none)
     shown = shown_level(level)
     if status.name == "deficient (functional)":
-        return say(Texts.headline_functional, level=shown)
+        full = say(Texts.headline_functional, level=shown)
+        return Briefly(full, say(Texts.headline_functional_brief, level=shown))
     others = _disagreeing(facts, level)
     if "discordant" in status.flags and others:
         return say(Texts.headline_discordant, level=shown, other=shown_level(others[0]))
