@@ -215,7 +215,7 @@ def test_the_fixed_dose_does_not_grow_with_the_child() -> None:
     assert drug_of("DOSE-E", light).amount == drug_of("DOSE-E", heavy).amount == 1000
     by_mouth, injected = see(a_record(a_weight(12))), see(heavy)
     assert by_mouth.drugs[0].amount == 1000
-    assert by_mouth.says("1 mL (1000 micrograms) by mouth")
+    assert by_mouth.says("oral solution, 1 mL (1000 micrograms)")
     assert injected.says("1 mL (1000 micrograms) IM")
 
 
