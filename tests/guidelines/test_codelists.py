@@ -304,7 +304,7 @@ def test_every_trap_stays_out_of_the_lists(shipped: dict[str, CodeList]) -> None
         (SNOMED, "165816005"): "", (SNOMED, "267384006"): "", (SNOMED, "5963005"): "",
         (SNOMED, "191139001"): "", (SNOMED, "191141000"): "", (SNOMED, "55929007"): "",
         (ICD10CM, "R40.241"): "", (ICD10CM, "D68.51"): "", (ICD10CM, "E72.12"): "inborn",
-        (ICD10CM, "R56.00"): "neurological", (ICD10CM, "K90.1"): "",
+        (ICD10CM, "R56.00"): "neurological", (ICD10CM, "K90.1"): "malabsorption",
         (RXNORM, "876858"): "b12_therapy",
     }  # fmt: skip
     for (system, code), only in traps.items():

@@ -1894,9 +1894,9 @@ def an_extreme_homocysteine_that_fell_untreated_is_asked_about() -> None:
             assert see(child).shows("RTE-10.fell") is asked
 
 
-def where_no_order_is_offered_the_specialist_is_asked_whether_to_inject() -> None:
+def where_no_order_is_offered_an_injection_does_not_wait() -> None:
     extreme = a_lab("homocysteine", 120)
-    assert see(a_record(extreme, level=a_level(450))).says("then ask whether to inject")
+    assert see(a_record(extreme, level=a_level(450))).says("then inject")
     assert see(a_record(extreme, level=a_level(250))).says("then ask whether to inject")
     assert see(a_record(extreme, level=a_level(150))).says("then inject")
 
@@ -1915,7 +1915,7 @@ def signs_of_the_blood_are_named_next_to_a_borderline_level() -> None:
         (cells, "platelets 60"), ((a_lab("mcv", 91),), "MCV 91"), ((a_lab("mcv", 90),), ""),
         ((a_lab("hemoglobin", "6.9"),), "haemoglobin 6.9"), ((a_lab("hemoglobin", 7),), ""),
     ):  # fmt: skip
-        seen = see(a_record(*found, level=a_level(250)))
+        seen = see(a_record(*found, level=a_level(250), birth=months_old(8)))
         assert seen.says("Possible signs of deficiency") is bool(named)
         assert seen.says(named)
     thin = see(a_record(level=a_level(250), problems=[FAILURE_TO_THRIVE]))
@@ -1924,12 +1924,11 @@ def signs_of_the_blood_are_named_next_to_a_borderline_level() -> None:
 
 
 def possible_malabsorption_is_named_when_it_is_over() -> None:
-    for code in ("P77.2", "Z93.2", "K90.49"):
+    for code in ("P77.2", "Z93.2", "K90.1", "K90.49"):
         for status in ("active", "resolved", "inactive"):
             seen = see(a_record(problems=[a_problem(icd(code), clinical_status=status)]))
             assert seen.says("Possible malabsorption")
             assert not seen.shows("RTE-05")
-    assert see(a_record(problems=[icd("K90.1")])).shows("RTE-05")
 
 
 def an_impossible_count_is_named_and_not_used() -> None:
@@ -2041,6 +2040,17 @@ def a_drug_is_known_by_what_is_in_it() -> None:
     assert not accounted(ndc, status="stopped")
     assert not accounted(ndc, name="Paracetamol")
     assert not accounted("http://www.whocc.no/atc")
+
+
+def a_combination_in_force_is_named_and_not_counted() -> None:
+    for name in ("Neurobion injection", "Milgamma", "Parenteral nutrition with Cernevit"):
+        for status, named in (("active", True), ("completed", False), ("draft", False)):
+            order = an_order(Code("urn:site", "7"), text=name, status=status, amount=None)
+            seen = see(a_record(level=a_level(80), medications=[order]))
+            assert seen.says("A combination with vitamin B12 is active") is named
+            assert [one.route for one in seen.drugs] == [G.file.routes.intramuscular]
+    iron = an_order(Code("urn:site", "8"), text="Iron drops", amount=None)
+    assert not see(a_record(medications=[iron])).says("A combination with")
 
 
 DECISIONS: tuple[Callable[[], None], ...] = (
@@ -2202,10 +2212,11 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_order_that_is_over_or_begins_too_late_is_named,
     drops_that_fail_in_malabsorption_are_replaced_at_once,
     an_extreme_homocysteine_that_fell_untreated_is_asked_about,
-    where_no_order_is_offered_the_specialist_is_asked_whether_to_inject,
+    where_no_order_is_offered_an_injection_does_not_wait,
     the_route_of_far_too_much_is_not_changed_alone,
     signs_of_the_blood_are_named_next_to_a_borderline_level,
     possible_malabsorption_is_named_when_it_is_over,
+    a_combination_in_force_is_named_and_not_counted,
     an_impossible_count_is_named_and_not_used,
     a_value_with_the_status_of_no_result_is_named,
     a_nameless_result_where_b12_was_asked_for_is_named,

@@ -233,7 +233,7 @@ def test_an_unverified_code_decides_nothing_and_is_named() -> None:
     problem = a_problem(Code(row.system, row.code, "an unverified problem"))
     seen = see(a_record(problems=[problem]))
     assert "RTE-07" in seen.rules
-    assert seen.says("the problem list: an unverified problem (code not verified)")
+    assert seen.says("the problem list: an unverified problem (code not listed or not verified)")
 
 
 def test_a_code_of_another_system_is_another_code() -> None:

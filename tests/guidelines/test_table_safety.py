@@ -297,7 +297,7 @@ def test_a_reaction_to_some_vitamin_withholds_nothing_and_is_named() -> None:
     vitamins = Code(ICD10CM, "T45.2X5A", "Adverse effect of vitamins")
     seen = see(a_record(problems=[vitamins]))
     assert seen.doses["DOSE-A"]
-    assert seen.says("Adverse effect of vitamins (code not verified)")
+    assert seen.says("Adverse effect of vitamins (code not listed or not verified)")
 
 
 def test_an_allergy_to_something_else_withholds_nothing() -> None:

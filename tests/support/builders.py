@@ -647,6 +647,15 @@ SHOWN: dict[str, Callable[[], Record]] = {
     ),
     "RTE-10.signs": lambda: a_record(level=a_level(400), problems=[SEIZURE]),
     "RTE-10.suggestive": lambda: a_record(measured=(), problems=[FAILURE_TO_THRIVE]),
+    "RTE-10.elsewhere": lambda: a_record(
+        a_measurement(
+            Code(LOINC, "13776-0"), interpretation="high", value=quantity(80, "mmol/mol")
+        ),
+        level=a_level(450),
+    ),
+    "RTE-10.fell": lambda: a_record(
+        a_lab("homocysteine", 120, ago=14), a_lab("homocysteine", 8, ago=3), level=a_level(450)
+    ),
     "RTE-10.screening": lambda: a_record(measured=(a_screening(),)),
     "RTE-10.unplaced": lambda: a_record(level=a_level(250, comparator="<")),
     "RTE-10.overtaken": lambda: a_record(a_level(78, None, ago=2), level=a_level(450, ago=90)),

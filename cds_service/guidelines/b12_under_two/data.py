@@ -344,6 +344,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     medication_combined: str
     given_by_name: str
     given_unknown: str
+    combination_active: str
     requirement_level: str
     replace_oral: str
     paradox_oral: str

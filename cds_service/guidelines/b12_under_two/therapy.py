@@ -43,7 +43,8 @@ class Therapy(Struct, frozen=True):
     of it belongs to the time since the course began, by any route, with what may reach into it,
     since no one says when it ended. ``prohibited`` must not
     be given. ``doses`` are what was given of a course of which nothing else is known, and
-    ``broken_off`` is a course that was begun and is not continued: no treatment any more."""
+    ``broken_off`` is a course that was begun and is not continued: no treatment any more.
+    ``combinations`` in force have vitamin B12 among others."""
 
     active: tuple[Medication, ...] = ()
     start: Moment | None = None
@@ -71,6 +72,7 @@ class Therapy(Struct, frozen=True):
     antidotes: tuple[Medication, ...] = ()
     episode: tuple[Span, ...] = ()
     prohibited: tuple[Prohibition, ...] = ()
+    combinations: tuple[str, ...] = ()
 
     @property
     def dates(self) -> Iterator[date]:
@@ -179,6 +181,7 @@ class _Found:
         self._combined: list[str] = []
         self._folic = self._requirement = ""
         self._prohibited: list[Prohibition] = []
+        self._combinations: list[str] = []
 
     def add(self, medication: Medication) -> None:
         if medication.status != PROHIBITED:
@@ -200,9 +203,10 @@ class _Found:
             if medication.status not in _NOT_GIVEN | _NEVER_WAS:
                 self._antidotes.append(medication)
             return
+        active = medication.kind == "order" and medication.status in IN_FORCE
+        self._name_combination(medication, active=active)
         if codes.multivitamin_with_b12.any_of(medication.codes) is not None:
             return
-        active = medication.kind == "order" and medication.status in IN_FORCE
         if codes.b12_therapy.any_of(medication.codes) is None:
             self._add_other(medication, active=active)
         elif _is_requirement_level(medication, self._g.limits):
@@ -211,6 +215,11 @@ class _Found:
                 self._requirement = medication.text or code.display or code.code
         else:
             self._add_b12(medication, active=active)
+
+    def _name_combination(self, medication: Medication, *, active: bool) -> None:
+        """One in force that has vitamin B12 among others: named, and not counted."""
+        if active and recognise(medication.codes, medication.text, self._g).kind == "combination":
+            self._combinations.append(_name_of(medication))
 
     def _says_what(self, medication: Medication) -> bool:
         """Whether its name says of what drug it is, perhaps of vitamin B12; "Drops" does not."""
@@ -391,6 +400,7 @@ class _Found:
             requirement_level=self._requirement,
             antidotes=tuple(self._antidotes),
             prohibited=tuple(self._prohibited),
+            combinations=tuple(self._combinations),
             episode=self._episode(course, start) if running else (),
             spans=tuple(self._in_order()),
         )

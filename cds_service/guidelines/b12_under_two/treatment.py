@@ -515,6 +515,9 @@ def _treatment_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) 
     if therapy.requirement_level:
         level = say(Texts.requirement_level, name=therapy.requirement_level)
         notes.append(Note("finding", level))
+    if therapy.combinations:
+        names = Listed(therapy.combinations)
+        notes.append(Note("caution", say(Texts.combination_active, names=names)))
     if facts.malabsorption_permanent and a.status.deficient:
         notes.append(Note("course", lasting(facts)))
     if advice.kind == "specialist" and therapy.active:

@@ -321,7 +321,7 @@ class CardValues(dict[str, Value]):
         ]
         if self.facts.reactions:
             return say(Texts.suspected_then_allergic)
-        asks = not any(drugs)
+        asks = bool(drugs) and not any(drugs)
         return say(Texts.suspected_then_ask if asks else Texts.suspected_then_inject)
 
     def of_graded(self) -> Value:

@@ -427,6 +427,8 @@ class OrderChecks:
         kept = self._kept
         if kept is None or kept is order or not order.ways or kept.injected == order.injected:
             return
+        if self._in_turn(kept, order):
+            return
         if any(one is kept for one in self._of_b12) and not self._is_wrong(order):
             yield kept.name
 
