@@ -1,6 +1,7 @@
 import ca.uhn.fhir.context.FhirContext;
 import ca.uhn.fhir.parser.IParser;
 import ca.uhn.fhir.repository.IRepository;
+import ca.uhn.fhir.rest.client.api.ServerValidationModeEnum;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -24,11 +25,13 @@ import org.hl7.fhir.r4.model.Resource;
 import org.opencds.cqf.fhir.cr.plandefinition.PlanDefinitionProcessor;
 import org.opencds.cqf.fhir.utility.monad.Eithers;
 import org.opencds.cqf.fhir.utility.repository.InMemoryFhirRepository;
+import org.opencds.cqf.fhir.utility.repository.RestRepository;
 
 /**
- * PlanDefinition/$apply of cqf-fhir-cr. The argument is a folder of artefacts. Reads a JSON object a
- * line: the canonical address of a plan, a patient, and the day as which to apply. Writes for each an
- * array of the titles of the actions that apply, innermost: prefixes are lost on the way.
+ * PlanDefinition/$apply of cqf-fhir-cr. The argument is a folder of artefacts, or the address of a
+ * FHIR server that has them and what is known of the patient. Reads a JSON object a line: the
+ * canonical address of a plan, a patient, and the day as which to apply. Writes for each an array of
+ * the titles of the actions that apply, innermost: prefixes are lost on the way.
  */
 public class Apply {
 
@@ -37,15 +40,8 @@ public class Apply {
   public static void main(String[] arguments) throws Exception {
     FhirContext r4 = FhirContext.forR4Cached();
     IParser parser = r4.newJsonParser();
-    Bundle artefacts = new Bundle();
-    try (DirectoryStream<Path> files =
-        Files.newDirectoryStream(Path.of(arguments[0]), "*.json")) {
-      for (Path file : files) {
-        Resource resource = (Resource) parser.parseResource(Files.readString(file));
-        artefacts.addEntry().setResource(resource);
-      }
-    }
-    IRepository repository = new InMemoryFhirRepository(r4, artefacts);
+    IRepository repository =
+        arguments[0].startsWith("http") ? onServer(r4, arguments[0]) : inMemory(r4, arguments[0]);
     PlanDefinitionProcessor processor = new PlanDefinitionProcessor(repository);
     PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
     BufferedReader in =
@@ -72,6 +68,23 @@ public class Apply {
       }
       out.println(JSON.writeValueAsString(told));
     }
+  }
+
+  private static IRepository inMemory(FhirContext r4, String folder) throws Exception {
+    Bundle artefacts = new Bundle();
+    try (DirectoryStream<Path> files = Files.newDirectoryStream(Path.of(folder), "*.json")) {
+      for (Path file : files) {
+        String content = Files.readString(file);
+        artefacts.addEntry().setResource((Resource) r4.newJsonParser().parseResource(content));
+      }
+    }
+    return new InMemoryFhirRepository(r4, artefacts);
+  }
+
+  private static IRepository onServer(FhirContext r4, String base) {
+    r4.getRestfulClientFactory().setServerValidationMode(ServerValidationModeEnum.NEVER);
+    r4.getRestfulClientFactory().setSocketTimeout(120_000);
+    return new RestRepository(r4.newRestfulGenericClient(base));
   }
 
   private static void tell(RequestGroupActionComponent action, ArrayNode told) {
