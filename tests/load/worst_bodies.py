@@ -364,6 +364,18 @@ FOUND: dict[str, Shape] = {
     "90 drafts with notes of schedules": Shape(
         "order-sign", drafts=90, names="schedule", note=3_000
     ),
+    "542 dispenses of 40 long texts on seven lines each": Shape(
+        "order-sign",
+        (("dispenses", 542), ("family", 70)),
+        638,
+        "signs",
+        40,
+        drafts=1,
+        lines=23,
+        part="lines",
+        parts=7,
+        dated="never",
+    ),
     "of everything much": Shape("patient-view", tuple((one, 1_500) for one in _EARLY_KINDS)),
 }
 

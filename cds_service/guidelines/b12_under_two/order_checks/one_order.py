@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
+from itertools import repeat
 
 from msgspec import structs
 
@@ -247,19 +248,6 @@ def _is_whole(choice: Choice) -> bool:
     )
 
 
-def _first_day(order: Order) -> date | None:
-    """The day on which it begins, where every line says one."""
-    days = [one.begins for one in order.draft.dosages]
-    known = [one for one in days if one is not None]
-    return min(known) if known and len(known) == len(days) else None
-
-
-def _last_day(order: Order) -> date | None:
-    days = [one.ends for one in order.draft.dosages]
-    known = [one for one in days if one is not None]
-    return max(known) if known and len(known) == len(days) else None
-
-
 def _is_of_a_small_dose(said: Said) -> bool:
     """Whether the regimen, ordered in a form that suits, corrects it too; an alarm remains."""
     return said.card.rule in ("ORD-07", "ORD-16") and said.card.indicator != "critical"
@@ -394,24 +382,32 @@ class OrderChecks:
         return self._ends_before(one, other) or self._ends_before(other, one)
 
     def _ends_before(self, one: Order, other: Order) -> bool:
-        begins, last = _first_day(other), _last_day(one)
-        if last is None and one.dosing.days is not None:
-            since = _first_day(one) or self.facts.on
-            last = since + timedelta(days=int(one.dosing.days) - 1)
-        return begins is not None and last is not None and last < begins
+        begins = other.first_day
+        if begins is None:
+            return False
+        last = self._until(one)
+        return last is not None and last < begins
+
+    def _until(self, order: Order) -> date | None:
+        """The last day on which it is given, where that is known."""
+        last = order.last_day
+        if last is None and order.dosing.days is not None:
+            since = order.first_day or self.facts.on
+            last = since + timedelta(days=int(order.dosing.days) - 1)
+        return last
 
     def _out_of_time(self, order: Order) -> Iterator[Message]:
         """That all of it is over; or that it begins too late where nothing treats until then."""
         today = self.facts.on
-        last = _last_day(order)
+        last = order.last_day
         if last is not None and last < today:
             yield say(Orders.over, date=last)
             return
-        first = _first_day(order)
+        first = order.first_day
         late = self.g.limits.order_begins_late
         if first is None or self.facts.therapy.current or not late.holds((first - today).days):
             return
-        others = [_first_day(one) for one in self._of_b12 if one is not order]
+        others = [one.first_day for one in self._of_b12 if one is not order]
         if all(one is not None and late.holds((one - today).days) for one in others):
             yield say(Orders.begins_late, date=first)
 
@@ -439,10 +435,12 @@ class OrderChecks:
         elsewhere: list[Medication] = []
         swallowed = order.by_mouth and not order.injected
         injected = order.injected and not order.by_mouth
-        for one, route in self._routes:
+        begins = order.first_day
+        ends = repeat(None) if begins is None else self._last_days
+        for (one, route), until in zip(self._routes, ends, strict=False):
             if one.source == order.draft.source:
                 continue
-            if self._ends_before(self._course.order_of(one), order):
+            if begins is not None and until is not None and until < begins:
                 continue  # the step of a course before this one
             apart = (route == "parenteral" and swallowed) or (
                 route in ("oral", "other") and injected
@@ -460,6 +458,11 @@ class OrderChecks:
         """The orders of the record in force, and the way each goes."""
         therapy = self.facts.therapy
         return [(one, route_of(one, self.g)) for one in (*therapy.active, *therapy.named)]
+
+    @cached_property
+    def _last_days(self) -> list[date | None]:
+        """The last day of each of them."""
+        return [self._until(self._course.order_of(one)) for one, _ in self._routes]
 
     # --- nothing that harms is suggested ----------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 
@@ -58,6 +59,19 @@ class Order(Struct, frozen=True, dict=True):
     called: str
     weight_kg: Decimal | None
     g: Guideline
+
+    @cached_property
+    def first_day(self) -> date | None:
+        """The day on which it begins, where every line says one."""
+        days = [one.begins for one in self.draft.dosages]
+        known = [one for one in days if one is not None]
+        return min(known) if known and len(known) == len(days) else None
+
+    @cached_property
+    def last_day(self) -> date | None:
+        days = [one.ends for one in self.draft.dosages]
+        known = [one for one in days if one is not None]
+        return max(known) if known and len(known) == len(days) else None
 
     @cached_property
     def kind(self) -> Kind:
