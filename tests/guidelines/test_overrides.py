@@ -186,7 +186,7 @@ def test_what_follows_changed_phases_is_told(site: Path) -> None:
     seen = seen_with(site, f"[doses.oral_regimen]\n{LOCAL}\n{phases}", a_record())
     (drug,) = seen.drugs
     assert seen.in_words(drug.phases[-1].text) == "1000 micrograms, then call the ward"
-    assert seen.says("Call the ward.")
+    assert seen.says("Then call the ward.")
 
 
 def test_the_order_of_a_changed_dose_per_kilogram_tells_the_dose_it_was_worked_out_by(
