@@ -7,6 +7,9 @@ core. Next to the time of each step is that of plain loops over calls that are r
 before and after, as many at once as there are workers, in children a CPU second: on a shared
 machine only the ratio is a result. Of some children, chosen by chance, the cards are held against
 the answer over HTTP.
+
+With `--scaling` the export is evaluated by one worker on one core and by two on two, in turn, and
+by Spark too where PySpark is installed.
 """
 
 from __future__ import annotations
@@ -24,9 +27,10 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,7 +39,7 @@ from cds_service.app import create_app
 from cds_service.cdshooks.request import Request
 from cds_service.cdshooks.response import encode
 from cds_service.consultation import consult
-from cds_service.consultation.cohort import running
+from cds_service.consultation.cohort import cluster, running
 from cds_service.consultation.cohort.judging import call_of
 from cds_service.consultation.cohort.splitting import Kept
 from cds_service.consultation.occasion import Occasion
@@ -256,10 +260,7 @@ def differing(done: running.Done, asked: dict[str, Request]) -> list[str]:
 
 def run(folder: Path, workers: int, memory: int, sample: int) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as out:
-        job = running.Job(
-            str(folder), f"{out}/out", date(2026, 6, 1), True, "en", plain=True,
-            exported=frozenset().union(*TYPES.values()), workers=workers, memory=memory,
-        )  # fmt: skip
+        job = job_of(folder, f"{out}/out", workers, memory)
         sample = min(sample, job_children(folder))
         before = plain_loops(folder, job, sample)
         done, stages, seconds = measured(job)
@@ -285,6 +286,42 @@ def run(folder: Path, workers: int, memory: int, sample: int) -> None:
         assert not wrong, wrong[:5]
 
 
+def scaling(folder: Path, memory: int, rounds: int) -> None:
+    """How much faster two cores are than one: each in turn, since what shares a machine changes."""
+    engines = {"alone": running.run}
+    with contextlib.suppress(ModuleNotFoundError):
+        import pyspark  # noqa: F401 - whether it is there
+
+        engines["spark"] = cluster.run
+    cores = sorted(os.sched_getaffinity(0))
+    for engine, evaluate in engines.items():
+        rates: dict[int, list[float]] = {1: [], 2: []}
+        for _, count in product(range(rounds), rates):
+            os.sched_setaffinity(0, cores[:count])
+            with tempfile.TemporaryDirectory(dir=folder.parent) as out:
+                job = job_of(folder, f"{out}/out", count, memory)
+                began, before = time.monotonic(), cpu()
+                children = evaluate(job, lambda *_: None).figures.children
+                seconds, used = time.monotonic() - began, cpu() - before
+            rates[count].append(children / seconds)
+            # Java's share of the time is not that of a child that has ended.
+            own = f", {children / used:4.0f} a CPU second" if engine == "alone" else ""
+            print(
+                f"  {engine}, cores: {count}; {children / seconds:5.0f} children a second{own};"
+                f" load {os.getloadavg()[0]:.1f}",
+                flush=True,
+            )
+        os.sched_setaffinity(0, cores)
+        print(f"  {engine}: two cores are {median(rates[2]) / median(rates[1]):.2f} times one")
+
+
+def job_of(folder: Path, out: str, workers: int, memory: int) -> running.Job:
+    return running.Job(
+        str(folder), out, date(2026, 6, 1), True, "en", plain=True,
+        exported=frozenset().union(*TYPES.values()), workers=workers, memory=memory,
+    )  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path("build/cohort-bench"))
@@ -292,10 +329,14 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--memory", type=int, default=2_048)
     parser.add_argument("--sample", type=int, default=1_000)
+    parser.add_argument("--scaling", type=int, metavar="ROUNDS")
     given = parser.parse_args()
     source = given.folder / f"{given.children}"
     if not source.exists():
         make(source, given.children)
+    if given.scaling:
+        scaling(source, given.memory, given.scaling)
+        return
     run(source, given.workers, given.memory, given.sample)
 
 
