@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from builders import (
     B12_DEFICIENCY,
@@ -360,3 +362,11 @@ def test_an_old_result_that_does_not_decide_is_named_with_its_date() -> None:
 def test_a_resolved_diagnosis_is_none() -> None:
     healed = a_problem(B12_DEFICIENCY, clinical_status="resolved")
     assert status(see(a_record(measured=(), problems=[healed])))[0] == "STAT-13"
+
+
+@pytest.mark.parametrize("but", [{"about": "mother"}, {"when": None}, {"status": "preliminary"}])
+def test_a_metabolite_of_someone_else_or_of_no_day_is_not_the_childs(but: dict[str, Any]) -> None:
+    own = see(a_record(a_lab("methylmalonate", 2), level=a_level(250)))
+    assert "STAT-03" in own.rules
+    other = see(a_record(a_lab("methylmalonate", 2, **but), level=a_level(250)))
+    assert "STAT-05" in other.rules

@@ -44,7 +44,7 @@ MODULES = {
                             "tests/guidelines/test_limits.py"],
     f"{GUIDELINE}/results.py": [f"{TABLES}b12.py", f"{TABLES}weight.py", f"{TABLES}status.py"],
     f"{GUIDELINE}/assessment.py": [f"{TABLES}severity.py", f"{TABLES}status.py",
-                                   f"{TABLES}cause.py", f"{TABLES}signs.py",
+                                   f"{TABLES}cause.py", f"{TABLES}signs.py", f"{TABLES}urgency.py",
                                    "tests/guidelines/test_suspected.py"],
     f"{GUIDELINE}/prescribing.py": [f"{TABLES}doses.py", f"{TABLES}safety.py", f"{TABLES}route.py"],
     f"{GUIDELINE}/order_checks/course.py": [f"{TABLES}orders.py"],
