@@ -244,10 +244,10 @@ def test_a_sign_that_may_have_begun_on_treatment_is_a_new_one(
 
 def test_what_was_untreated_for_some_time_is_said_at_the_most(service: FlaskClient) -> None:
     answer = ask(service, b12=bundle(level(150, "2026-07")))
-    assert "Untreated for up to 150 days (since Jul 2026)" in said(answer)
+    assert "B12 150 pg/mL, untreated for up to 150 days: " in said(answer)
     assert "URG-02" in rules(answer)
     answer = ask(service, b12=bundle(level(150, "2026-07-01")))
-    assert "Untreated for 150 days (since 1 Jul 2026)" in said(answer)
+    assert "B12 150 pg/mL, untreated for 150 days: " in said(answer)
 
 
 def test_an_order_of_a_test_that_may_be_for_another_day_spares_none(service: FlaskClient) -> None:

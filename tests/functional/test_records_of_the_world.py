@@ -716,12 +716,15 @@ def test_another_result_under_a_local_code_says_nothing(service: FlaskClient, na
     assert answer["cards"] == []
 
 
-@pytest.mark.parametrize("but", [{"status": "entered-in-error"}, {"status": "cancelled"}])
-def test_a_level_under_a_local_code_that_is_none_says_nothing(
-    service: FlaskClient, but: Json
-) -> None:
-    answer = ask(service, b12=bundle(under_a_local_code("Vitamin B12", **but)))
-    assert answer["cards"] == []
+def test_a_level_under_a_local_code_that_is_none_says_nothing(service: FlaskClient) -> None:
+    level = under_a_local_code("Vitamin B12", status="entered-in-error")
+    assert ask(service, b12=bundle(level))["cards"] == []
+
+
+def test_a_number_whose_status_is_cancelled_is_named(service: FlaskClient) -> None:
+    level = under_a_local_code("Vitamin B12", status="cancelled")
+    (card,) = ask(service, b12=bundle(level))["cards"]
+    assert card["summary"].startswith("A vitamin B12 result could not be read")
 
 
 @pytest.mark.parametrize("member", ["occurenceDateTime", "effectiveDateTime"])

@@ -95,7 +95,7 @@ def unread(answer: Json) -> list[Json]:
         (" 0.078 µg/L ", "B12 78 pg/mL, severe"),
         ("<100 pg/mL", "B12 below 100 pg/mL, severe (below the range of the assay)"),
         ("\u2264 99 pg/mL", "B12 below 99 pg/mL, severe"),
-        ("90 pmol/L", "B12 121.9 pg/mL, no severe"),
+        ("90 pmol/L", "B12 121.9 pg/mL, low"),
     ],
 )
 def test_a_number_with_its_unit_is_one_though_it_is_sent_as_text(
