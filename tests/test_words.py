@@ -88,7 +88,7 @@ TERMS: Mapping[str, tuple[str, ...]] = {
     "guidelines/b12_under_two/cohort.py": (
         "on hold", "never measured", "vegan mother", "no weight to dose by", "neurological signs",
     ),
-    "guidelines/b12_under_two/dosing.py": ("the line",),
+    "guidelines/b12_under_two/dosing/lines.py": ("the line",),
     # What the numbers, names and curves of an exported library are called in it.
     "guidelines/b12_under_two/front.py": (
         "days between doses of {}", "two weeks of {}", "substance of {}",

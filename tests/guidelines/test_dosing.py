@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from cds_service.clinical import Code, DoseAmount, DraftDosage, Schedule
-from cds_service.guidelines.b12_under_two.dosing import Dosing, route_of_line, understand
+from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
+from cds_service.guidelines.b12_under_two.dosing.ways import route_of_line
 from cds_service.guidelines.b12_under_two.products import Drug, Way, recognise
 
 Number = Decimal | int | str

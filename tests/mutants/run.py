@@ -39,7 +39,10 @@ MODULES = {
     "cds_service/fhir/units.py": ["tests/unit/test_units.py"],
     "cds_service/guidelines/tables.py": ["tests/guidelines/test_tables.py",
                                          "tests/guidelines/test_table_cases.py"],
-    f"{GUIDELINE}/dosing.py": ["tests/guidelines/test_dosing.py", f"{TABLES}orders.py"],
+    **{
+        f"{GUIDELINE}/dosing/{one}.py": ["tests/guidelines/test_dosing.py", f"{TABLES}orders.py"]
+        for one in ("__init__", "amounts", "lines", "phases", "said", "ways")
+    },
     f"{GUIDELINE}/age.py": [f"{TABLES}age.py", f"{TABLES}doses.py",
                             "tests/guidelines/test_limits.py"],
     f"{GUIDELINE}/results.py": [f"{TABLES}b12.py", f"{TABLES}weight.py", f"{TABLES}status.py"],

@@ -14,7 +14,7 @@ from cds_service.clinical import IN_FORCE, PROHIBITED, Medication, Moment, Recor
 from cds_service.guidelines.b12_under_two.age import whole_day
 from cds_service.guidelines.b12_under_two.antidote import was_antidote
 from cds_service.guidelines.b12_under_two.data import Dose, Doses, Guideline, Limits
-from cds_service.guidelines.b12_under_two.dosing import doses_within
+from cds_service.guidelines.b12_under_two.dosing.amounts import doses_within
 from cds_service.guidelines.b12_under_two.products import (
     ProductWay,
     Route,

@@ -13,7 +13,8 @@ from cds_service.clinical import IN_FORCE, Medication, StoppedDrug
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment, without_treatment
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
-from cds_service.guidelines.b12_under_two.dosing import is_said_under_the_skin, says_more
+from cds_service.guidelines.b12_under_two.dosing.lines import says_more
+from cds_service.guidelines.b12_under_two.dosing.ways import is_said_under_the_skin
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards
 from cds_service.guidelines.b12_under_two.order_checks.course import Course

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from cds_service.clinical import Medication
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Schedule
-from cds_service.guidelines.b12_under_two.dosing import Line, shown_dose
+from cds_service.guidelines.b12_under_two.dosing.amounts import shown_dose
+from cds_service.guidelines.b12_under_two.dosing.lines import Line
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
 from cds_service.guidelines.b12_under_two.therapy import (

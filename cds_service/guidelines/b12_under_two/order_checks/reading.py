@@ -11,12 +11,11 @@ from msgspec import Struct
 from cds_service.clinical import DoseAmount, Draft, Medication
 from cds_service.guidelines.b12_under_two.antidote import antidote_facts, is_antidote
 from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
-from cds_service.guidelines.b12_under_two.dosing import (
-    Dosing,
+from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
+from cds_service.guidelines.b12_under_two.dosing.amounts import (
     in_full,
     scale,
     shown_dose,
-    understand,
     unit_in_full,
 )
 from cds_service.guidelines.b12_under_two.meanings import names_nitrous_oxide
