@@ -19,8 +19,8 @@ from cds_service.consultation import Service, load_services
 from cds_service.fhir.gather import prefetch_template
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two import loading, tables
-from cds_service.guidelines.b12_under_two.data import Limits
 from cds_service.guidelines.b12_under_two.describe import describe
+from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.b12_under_two.tables.status import StatusFacts, StatusName
 from cds_service.guidelines.tables import (
     Row,

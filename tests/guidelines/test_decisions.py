@@ -90,7 +90,8 @@ from cds_service.fhir.elements import quantity_in_words
 from cds_service.fhir.reading.products import decode_medication, identity_of
 from cds_service.guidelines import b12_under_two
 from cds_service.guidelines.b12_under_two.dosing import understand
-from cds_service.guidelines.b12_under_two.products import Drug, recognise
+from cds_service.guidelines.b12_under_two.drugs import Drug
+from cds_service.guidelines.b12_under_two.products import recognise
 
 README = Path(b12_under_two.__file__).with_name("README.md").read_text(encoding="utf-8")
 OLD, OLD_ENOUGH = months_old(20), months_old(6)

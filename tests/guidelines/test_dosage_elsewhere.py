@@ -25,8 +25,8 @@ from builders import (
 from cds_service.clinical import DraftDosage, Record, dose_unit
 from cds_service.fhir import loose
 from cds_service.fhir.dosages import read_dosages
-from cds_service.guidelines.b12_under_two.data import Doubts
 from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
+from cds_service.guidelines.b12_under_two.messages import Doubts
 from cds_service.guidelines.b12_under_two.products import recognise
 from cds_service.language import say
 

@@ -26,7 +26,8 @@ from msgspec import structs
 from cds_service.clinical import Code, DoseAmount, DraftDosage, Schedule
 from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
 from cds_service.guidelines.b12_under_two.dosing.ways import route_of_line
-from cds_service.guidelines.b12_under_two.products import Drug, Way, recognise
+from cds_service.guidelines.b12_under_two.drugs import Drug, Way
+from cds_service.guidelines.b12_under_two.products import recognise
 
 Number = Decimal | int | str
 D = Decimal

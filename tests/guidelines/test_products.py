@@ -26,9 +26,9 @@ from hypothesis import strategies as st
 
 from cds_service.clinical import Code
 from cds_service.fhir import elements, wire
-from cds_service.guidelines.b12_under_two.data import Doubts
+from cds_service.guidelines.b12_under_two.drugs import Drug
+from cds_service.guidelines.b12_under_two.messages import Doubts
 from cds_service.guidelines.b12_under_two.products import (
-    Drug,
     form_of,
     is_like_b12,
     names_another,

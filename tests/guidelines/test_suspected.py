@@ -30,7 +30,7 @@ from builders import (
 )
 
 from cds_service.clinical import Code, Measurement, PlannedDrug, PlannedTest, StoppedDrug
-from cds_service.guidelines.b12_under_two.data import Texts
+from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.language import say
 
 OLD = months_old(20)

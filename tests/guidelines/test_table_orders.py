@@ -76,8 +76,8 @@ from cds_service.clinical import (
 from cds_service.guidelines.b12_under_two import one_action_each
 from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
+from cds_service.guidelines.b12_under_two.drugs import Drug
 from cds_service.guidelines.b12_under_two.order_checks import reading
-from cds_service.guidelines.b12_under_two.products import Drug
 from cds_service.guidelines.engine import CannotTell, NotIndicated, Recommend
 
 NO_STRENGTH = Code(RXNORM, "11248", "vitamin B12 Chewable Tablet")

@@ -52,8 +52,8 @@ from msgspec import structs
 
 from cds_service import clinical
 from cds_service.clinical import Code, Procedure
-from cds_service.guidelines.b12_under_two.data import Texts
 from cds_service.guidelines.b12_under_two.growth import Weighing, curves, deviation_of
+from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.language import say
 
 MICROCEPHALY = Code(ICD10CM, "Q02", "Microcephaly")

@@ -35,9 +35,10 @@ from cds_service.fhir.dosages import read_dosage
 from cds_service.fhir.units import units_of
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two.dosing import understand
+from cds_service.guidelines.b12_under_two.drugs import Drug
 from cds_service.guidelines.b12_under_two.meanings import meaning_of, of_the_mother
 from cds_service.guidelines.b12_under_two.order_words import stated_in
-from cds_service.guidelines.b12_under_two.products import Drug, form_of, recognise
+from cds_service.guidelines.b12_under_two.products import form_of, recognise
 from cds_service.language import house
 
 G = b12.load()

@@ -50,8 +50,8 @@ from cds_service.consultation.services import stationery_of
 from cds_service.fhir import orders
 from cds_service.guidelines import b12_under_two as b12
 from cds_service.guidelines.b12_under_two.age import add_months
+from cds_service.guidelines.b12_under_two.drugs import Drug
 from cds_service.guidelines.b12_under_two.front import Front
-from cds_service.guidelines.b12_under_two.products import Drug
 from cds_service.guidelines.engine import CannotTell, Choice, NotIndicated, Outcome, Recommend
 from cds_service.language import Value
 

@@ -38,9 +38,10 @@ from cds_service.guidelines.b12_under_two.assessment import (
     at_risk,
     without_treatment,
 )
-from cds_service.guidelines.b12_under_two.data import Guideline, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, read_facts
 from cds_service.guidelines.b12_under_two.loading import load
+from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.prescribing import drugs_of
 from cds_service.guidelines.b12_under_two.products import long_texts_read_once
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts

@@ -11,7 +11,8 @@ from typing import Literal, Protocol, TypeVar
 from msgspec import Struct
 
 from cds_service.clinical import Moment, Patient
-from cds_service.guidelines.b12_under_two.data import Guideline, Limits
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.b12_under_two.tables.age import AgeFacts
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Dated

@@ -8,7 +8,8 @@ from decimal import Decimal
 from cds_service.clinical import Dose, DoseAmount, DraftDosage, Medication
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
-from cds_service.guidelines.b12_under_two.products import Drug, recognise
+from cds_service.guidelines.b12_under_two.drugs import Drug
+from cds_service.guidelines.b12_under_two.products import recognise
 from cds_service.guidelines.b12_under_two.tables.order import AntidoteFacts
 from cds_service.guidelines.tables import all_matches
 

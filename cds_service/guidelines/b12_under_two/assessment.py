@@ -24,8 +24,10 @@ from cds_service.guidelines.b12_under_two.age import (
     recorded,
     whole_day,
 )
-from cds_service.guidelines.b12_under_two.data import Guideline, Limits, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
+from cds_service.guidelines.b12_under_two.limits import Limits
+from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.results import LAB_UNITS, Lab, LabName, Level
 from cds_service.guidelines.b12_under_two.tables.blood import anaemia_limit, cell_volume_limit
 from cds_service.guidelines.b12_under_two.tables.cause import Cause, CauseFacts

@@ -9,8 +9,9 @@ from msgspec import Struct
 from cds_service.clinical import Need
 from cds_service.errors import GuidelineError
 from cds_service.guidelines import describe as kit
-from cds_service.guidelines.b12_under_two.data import Describe, Guideline
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.loading import FOLDER, SPEAKING
+from cds_service.guidelines.b12_under_two.messages import Describe
 from cds_service.guidelines.describe import authority, codings, fields, grid
 from cds_service.guidelines.engine import convert, read_toml
 from cds_service.language import Amount, Language, Listed, say

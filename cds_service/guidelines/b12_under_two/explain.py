@@ -14,9 +14,10 @@ from cds_service.clinical import Moment, Record, Unread
 from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two import Evaluation, words
 from cds_service.guidelines.b12_under_two.age import Age, Band, recorded
-from cds_service.guidelines.b12_under_two.data import Explain, Guideline
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.drugs import Route
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
-from cds_service.guidelines.b12_under_two.products import Route
+from cds_service.guidelines.b12_under_two.messages import Explain
 from cds_service.guidelines.b12_under_two.results import LAB_UNITS, Lab, Level
 from cds_service.guidelines.b12_under_two.silence import unread_by_need
 from cds_service.guidelines.b12_under_two.tables.result import Verdict

@@ -35,7 +35,7 @@ from cds_service.guidelines.b12_under_two.age import (
     read_age,
     recorded,
 )
-from cds_service.guidelines.b12_under_two.data import Guideline, Product, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline, Product
 from cds_service.guidelines.b12_under_two.feeding import Told, Vegan, read_feeding
 from cds_service.guidelines.b12_under_two.growth import Fall, fall_of
 from cds_service.guidelines.b12_under_two.meanings import (
@@ -50,6 +50,7 @@ from cds_service.guidelines.b12_under_two.meanings import (
     names_an_anticoagulant,
     names_nitrous_oxide,
 )
+from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.products import has_phrase, names_another, names_b12
 from cds_service.guidelines.b12_under_two.results import (
     EARLY,

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from cds_service.clinical import Code, Measurement, Record
 from cds_service.guidelines.b12_under_two.age import is_ahead
-from cds_service.guidelines.b12_under_two.data import Guideline, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.meanings import (
     diseases_of_the_mother,
     is_a_weak_cause,
@@ -23,6 +23,7 @@ from cds_service.guidelines.b12_under_two.meanings import (
     of_the_mother,
     plain_answer,
 )
+from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.products import has_phrase
 from cds_service.guidelines.b12_under_two.results import FINAL, is_low
 from cds_service.language import Words, say

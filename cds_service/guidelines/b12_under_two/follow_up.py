@@ -18,8 +18,9 @@ from cds_service.guidelines.b12_under_two.assessment import (
     is_high,
     recent,
 )
-from cds_service.guidelines.b12_under_two.data import Guideline, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
+from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
 from cds_service.guidelines.b12_under_two.tables.follow_up import (
     BloodFacts,

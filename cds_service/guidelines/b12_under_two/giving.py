@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from cds_service.clinical import Phase, PlannedDrug
 from cds_service.guidelines import naming
-from cds_service.guidelines.b12_under_two.data import Guideline, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.language import Amount, Listed, Message, Value, Words, house, say
 
 

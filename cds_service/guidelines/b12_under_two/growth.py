@@ -15,7 +15,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from cds_service.clinical import Sex
-from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.engine import convert, read_toml
 
 _FILE = Path(__file__).with_name("who_weight.toml")

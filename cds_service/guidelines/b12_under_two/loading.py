@@ -13,17 +13,9 @@ from msgspec import structs
 from cds_service.clinical import Code, CodeMap, Need
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.b12_under_two import growth
-from cds_service.guidelines.b12_under_two.data import (
-    Codes,
-    Describe,
-    Doubts,
-    Explain,
-    File,
-    Guideline,
-    Orders,
-    SubstanceNames,
-    Texts,
-)
+from cds_service.guidelines.b12_under_two.data import Codes, File, Guideline
+from cds_service.guidelines.b12_under_two.messages import Describe, Doubts, Explain, Orders, Texts
+from cds_service.guidelines.b12_under_two.names import SubstanceNames
 from cds_service.guidelines.b12_under_two.tables import make_tables, rules
 from cds_service.guidelines.checks import (
     check_cards,

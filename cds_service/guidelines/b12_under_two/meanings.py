@@ -14,7 +14,8 @@ from itertools import repeat
 from typing import Literal
 
 from cds_service.clinical import Code, Relative
-from cds_service.guidelines.b12_under_two.data import Guideline, SignNames
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.names import SignNames
 from cds_service.guidelines.b12_under_two.products import (
     LONGEST_NAME,
     has_phrase,

@@ -16,8 +16,9 @@ from cds_service.guidelines.b12_under_two.age import (
     whole_day,
 )
 from cds_service.guidelines.b12_under_two.assessment import Assessment, months_at, recent
-from cds_service.guidelines.b12_under_two.data import Guideline, Test, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline, Test
 from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.products import has_phrase, names_b12
 from cds_service.guidelines.b12_under_two.results import LabName
 from cds_service.guidelines.b12_under_two.tables.monitoring import MonitoringFacts

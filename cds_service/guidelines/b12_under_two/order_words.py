@@ -12,7 +12,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from cds_service.guidelines.b12_under_two.data import Guideline, ScheduleNames
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.names import ScheduleNames
 from cds_service.guidelines.b12_under_two.products import (
     LONGEST_NAME,
     has,

@@ -24,10 +24,12 @@ from cds_service.guidelines.b12_under_two.assessment import (
     extreme_homocysteine,
     recent,
 )
-from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Limits, Product, Texts
+from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Product
+from cds_service.guidelines.b12_under_two.drugs import Way
 from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
 from cds_service.guidelines.b12_under_two.giving import given
-from cds_service.guidelines.b12_under_two.products import Way
+from cds_service.guidelines.b12_under_two.limits import Limits
+from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.prohibitions import Prohibition
 from cds_service.guidelines.b12_under_two.results import Lab
 from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, Regimen

@@ -8,15 +8,8 @@ from typing import NamedTuple
 from cds_service.clinical import Draft, Medication
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.dosing import understand
-from cds_service.guidelines.b12_under_two.products import (
-    INJECTED,
-    Substance,
-    Way,
-    has_phrase,
-    names_b12,
-    recognise,
-    words_of,
-)
+from cds_service.guidelines.b12_under_two.drugs import INJECTED, Substance, Way
+from cds_service.guidelines.b12_under_two.products import has_phrase, names_b12, recognise, words_of
 
 
 class Prohibition(NamedTuple):

@@ -23,8 +23,10 @@ from cds_service.guidelines.b12_under_two.age import (
     recorded,
     worst_of_the_newest,
 )
-from cds_service.guidelines.b12_under_two.data import Guideline, Limits, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.growth import Weighing, place_of
+from cds_service.guidelines.b12_under_two.limits import Limits
+from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.tables.result import (
     NEVER_WAS,
     NO_RESULT,

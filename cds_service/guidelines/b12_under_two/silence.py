@@ -8,8 +8,9 @@ from itertools import groupby
 from cds_service.clinical import BESIDE, Basket, Reason, Unread
 from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two.assessment import Assessment
-from cds_service.guidelines.b12_under_two.data import Guideline, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
+from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.order_checks.reading import is_live
 from cds_service.guidelines.b12_under_two.products import has_phrase, names_b12, recognise
 from cds_service.guidelines.b12_under_two.words import NEEDS

@@ -13,11 +13,11 @@ from msgspec import Struct, structs
 from cds_service.clinical import IN_FORCE, PROHIBITED, Medication, Moment, Record, convert
 from cds_service.guidelines.b12_under_two.age import whole_day
 from cds_service.guidelines.b12_under_two.antidote import was_antidote
-from cds_service.guidelines.b12_under_two.data import Dose, Doses, Guideline, Limits
+from cds_service.guidelines.b12_under_two.data import Dose, Doses, Guideline
 from cds_service.guidelines.b12_under_two.dosing.amounts import doses_within
+from cds_service.guidelines.b12_under_two.drugs import ProductWay, Route
+from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.b12_under_two.products import (
-    ProductWay,
-    Route,
     is_like_b12,
     names_another,
     names_b12,

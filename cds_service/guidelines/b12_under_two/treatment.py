@@ -18,8 +18,10 @@ from cds_service.guidelines.b12_under_two.assessment import (
     told_risk,
     untreated_low,
 )
-from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Limits, Texts
+from cds_service.guidelines.b12_under_two.data import Dose, Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.limits import Limits
+from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.prescribing import (
     Prescriber,
     dose_notes,

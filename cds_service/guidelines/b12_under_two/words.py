@@ -19,9 +19,10 @@ from cds_service.guidelines.b12_under_two.assessment import (
     raised_in_newborn,
     shown_lab,
 )
-from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
 from cds_service.guidelines.b12_under_two.giving import headline
+from cds_service.guidelines.b12_under_two.messages import Orders, Texts
 from cds_service.guidelines.b12_under_two.products import has_phrase
 from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
 from cds_service.guidelines.b12_under_two.tables.cause import Cause

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from cds_service.clinical import DraftDosage
-from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.dosing.amounts import (
     amounts_of,
     per_kg_in_mg,
@@ -47,8 +47,10 @@ from cds_service.guidelines.b12_under_two.dosing.said import (
     stated_alone,
 )
 from cds_service.guidelines.b12_under_two.dosing.ways import ways_of
+from cds_service.guidelines.b12_under_two.drugs import Drug, Way
+from cds_service.guidelines.b12_under_two.messages import Doubts, Orders
 from cds_service.guidelines.b12_under_two.order_words import stated_in
-from cds_service.guidelines.b12_under_two.products import LONGEST_NAME, Drug, Way
+from cds_service.guidelines.b12_under_two.products import LONGEST_NAME
 from cds_service.language import Listed, Message, id_of, say
 
 

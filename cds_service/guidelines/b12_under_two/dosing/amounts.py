@@ -7,7 +7,7 @@ from decimal import Decimal
 from math import ceil
 
 from cds_service.clinical import UNITS, DoseAmount, DraftDosage, Quantity, convert, dose_unit
-from cds_service.guidelines.b12_under_two.data import Orders
+from cds_service.guidelines.b12_under_two.messages import Orders
 from cds_service.language import Message, say
 
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from cds_service.clinical import DoseAmount, DraftDosage, Instruction, Quantity, Schedule, convert
-from cds_service.guidelines.b12_under_two.data import Doubts, Guideline
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.dosing.amounts import doses_within
 from cds_service.guidelines.b12_under_two.dosing.ways import (
     BY_INJECTION,
@@ -17,7 +17,9 @@ from cds_service.guidelines.b12_under_two.dosing.ways import (
     route_of_line,
     ways_said,
 )
-from cds_service.guidelines.b12_under_two.products import Drug, Form, Way, form_of
+from cds_service.guidelines.b12_under_two.drugs import Drug, Form, Way
+from cds_service.guidelines.b12_under_two.messages import Doubts
+from cds_service.guidelines.b12_under_two.products import form_of
 from cds_service.language import Message, say
 
 _NO_STRENGTH = say(Doubts.no_strength)

@@ -9,9 +9,10 @@ from itertools import pairwise
 from msgspec import structs
 
 from cds_service.clinical import DraftDosage
-from cds_service.guidelines.b12_under_two.data import Doubts, Guideline
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.dosing.amounts import in_full
 from cds_service.guidelines.b12_under_two.dosing.lines import Line
+from cds_service.guidelines.b12_under_two.messages import Doubts
 from cds_service.guidelines.b12_under_two.products import has_phrase
 from cds_service.language import Message, say
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from cds_service.clinical import UNITS, DraftDosage, Quantity, convert
-from cds_service.guidelines.b12_under_two.data import Doubts, Guideline
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.dosing.amounts import (
     in_full,
     in_micrograms,
@@ -17,9 +17,11 @@ from cds_service.guidelines.b12_under_two.dosing.amounts import (
 from cds_service.guidelines.b12_under_two.dosing.lines import Line
 from cds_service.guidelines.b12_under_two.dosing.phases import duration_of
 from cds_service.guidelines.b12_under_two.dosing.ways import agreed, ways_in, ways_listed, ways_of
+from cds_service.guidelines.b12_under_two.drugs import Drug, Form, Way
 from cds_service.guidelines.b12_under_two.giving import rhythm
+from cds_service.guidelines.b12_under_two.messages import Doubts
 from cds_service.guidelines.b12_under_two.order_words import Stated, is_legible, stated_in
-from cds_service.guidelines.b12_under_two.products import Drug, Form, Way, form_of, has_phrase
+from cds_service.guidelines.b12_under_two.products import form_of, has_phrase
 from cds_service.language import Listed, Message, Sent, say
 
 _TWO_WEEKS = Decimal(14)

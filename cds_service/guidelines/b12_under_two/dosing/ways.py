@@ -8,17 +8,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cds_service.clinical import DraftDosage
-from cds_service.guidelines.b12_under_two.data import Doubts, Guideline
-from cds_service.guidelines.b12_under_two.products import (
-    BY_MOUTH,
-    INJECTED,
-    LONGEST_NAME,
-    Drug,
-    ProductWay,
-    Way,
-    has,
-    words_of,
-)
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.drugs import BY_MOUTH, INJECTED, Drug, ProductWay, Way
+from cds_service.guidelines.b12_under_two.messages import Doubts
+from cds_service.guidelines.b12_under_two.products import LONGEST_NAME, has, words_of
 from cds_service.language import Listed, Message, say
 
 BY_INJECTION: frozenset[Way] = frozenset(INJECTED)

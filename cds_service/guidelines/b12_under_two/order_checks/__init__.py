@@ -8,9 +8,11 @@ from msgspec import structs
 
 from cds_service.clinical import Basket, Draft, Medication
 from cds_service.guidelines.b12_under_two.assessment import Assessment, without_treatment
-from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.drugs import Kind
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.meanings import names_an_anticoagulant
+from cds_service.guidelines.b12_under_two.messages import Doubts, Orders
 from cds_service.guidelines.b12_under_two.order_checks.active import (
     active_antidotes,
     bleeding_beside,
@@ -31,7 +33,7 @@ from cds_service.guidelines.b12_under_two.order_checks.whole_basket import (
     BasketChecks,
     gas_in_the_chart,
 )
-from cds_service.guidelines.b12_under_two.products import Kind, recognise
+from cds_service.guidelines.b12_under_two.products import recognise
 from cds_service.guidelines.b12_under_two.prohibitions import prohibition_of
 from cds_service.guidelines.b12_under_two.tables.status import StatusName
 from cds_service.guidelines.engine import CannotTell, Outcome, Recommend

@@ -12,10 +12,11 @@ from msgspec import structs
 from cds_service.clinical import IN_FORCE, Medication, StoppedDrug
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment, without_treatment
-from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.dosing.lines import says_more
 from cds_service.guidelines.b12_under_two.dosing.ways import is_said_under_the_skin
 from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.messages import Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards
 from cds_service.guidelines.b12_under_two.order_checks.course import Course
 from cds_service.guidelines.b12_under_two.order_checks.one_order import (

@@ -12,9 +12,10 @@ from msgspec import structs
 
 from cds_service.clinical import PlannedDrug, RevisedDrug
 from cds_service.guidelines import naming
-from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.dosing.amounts import shown_dose
 from cds_service.guidelines.b12_under_two.giving import instead
+from cds_service.guidelines.b12_under_two.messages import Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, replacement
 from cds_service.guidelines.b12_under_two.prescribing import preservative_matters

@@ -25,8 +25,10 @@ from cds_service.guidelines.b12_under_two.assessment import (
     extreme_homocysteine,
     raised_in_newborn,
 )
-from cds_service.guidelines.b12_under_two.data import Doubts, Guideline, Orders, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.drugs import Route
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
+from cds_service.guidelines.b12_under_two.messages import Doubts, Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.cards import SPECIALIST, Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.course import Course
 from cds_service.guidelines.b12_under_two.order_checks.indication import indications
@@ -42,7 +44,6 @@ from cds_service.guidelines.b12_under_two.prescribing import (
     must_not_inject_muscle,
     preservative_matters,
 )
-from cds_service.guidelines.b12_under_two.products import Route
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.order import (
     REPEATED,

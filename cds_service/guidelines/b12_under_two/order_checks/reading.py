@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from cds_service.clinical import DoseAmount, Draft, Medication
 from cds_service.guidelines.b12_under_two.antidote import antidote_facts, is_antidote
-from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
 from cds_service.guidelines.b12_under_two.dosing.amounts import (
     in_full,
@@ -18,16 +18,10 @@ from cds_service.guidelines.b12_under_two.dosing.amounts import (
     shown_dose,
     unit_in_full,
 )
+from cds_service.guidelines.b12_under_two.drugs import BY_MOUTH, INJECTED, Drug, Kind, Way
 from cds_service.guidelines.b12_under_two.meanings import names_nitrous_oxide
-from cds_service.guidelines.b12_under_two.products import (
-    BY_MOUTH,
-    INJECTED,
-    Drug,
-    Kind,
-    Way,
-    has_phrase,
-    recognise,
-)
+from cds_service.guidelines.b12_under_two.messages import Orders, Texts
+from cds_service.guidelines.b12_under_two.products import has_phrase, recognise
 from cds_service.guidelines.b12_under_two.tables.order import AntidoteFacts
 from cds_service.language import Listed, Message, Sent, Value, Words, say
 

@@ -19,9 +19,10 @@ from cds_service.clinical import (
 from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
-from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.giving import begun, course, instead
+from cds_service.guidelines.b12_under_two.messages import Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order
 from cds_service.guidelines.b12_under_two.prescribing import Prescriber, safety_notes
 from cds_service.guidelines.b12_under_two.products import recognise

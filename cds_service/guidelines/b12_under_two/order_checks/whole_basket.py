@@ -11,8 +11,9 @@ from cds_service.clinical import Basket, PlannedDrug, RevisedDrug
 from cds_service.guidelines.b12_under_two import monitoring, treatment
 from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.assessment import Assessment
-from cds_service.guidelines.b12_under_two.data import Guideline, Orders, Texts
+from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
+from cds_service.guidelines.b12_under_two.messages import Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.reading import (
     Order,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.b12_under_two.tables.age import AgeFacts, age_table
 from cds_service.guidelines.b12_under_two.tables.cause import CauseFacts, cause_table
 from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName, dose_table

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from cds_service.guidelines.b12_under_two.data import Limits
-from cds_service.guidelines.b12_under_two.products import Route
+from cds_service.guidelines.b12_under_two.drugs import Route
+from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.tables import (
     Row,
     Table,

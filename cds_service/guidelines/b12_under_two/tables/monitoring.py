@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.b12_under_two.tables.blood import anaemia
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
 from cds_service.guidelines.b12_under_two.tables.status import StatusName

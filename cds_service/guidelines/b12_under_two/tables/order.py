@@ -16,8 +16,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from cds_service.guidelines.b12_under_two.data import Limits
-from cds_service.guidelines.b12_under_two.products import (
+from cds_service.guidelines.b12_under_two.drugs import (
     BY_MOUTH,
     INJECTED,
     Form,
@@ -25,6 +24,7 @@ from cds_service.guidelines.b12_under_two.products import (
     Substance,
     Way,
 )
+from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.b12_under_two.tables.cause import Cause
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
 from cds_service.guidelines.b12_under_two.tables.status import StatusName

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.engine import Indicator
 from cds_service.guidelines.tables import (
     Row,

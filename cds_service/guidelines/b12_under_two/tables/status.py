@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.tables import (
     Row,
     Table,

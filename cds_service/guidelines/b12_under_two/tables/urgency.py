@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from cds_service.guidelines.b12_under_two.data import Limits
+from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.tables import Row, Table, TableWords, all_of, meets
 
 
