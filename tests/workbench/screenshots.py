@@ -58,6 +58,7 @@ def main() -> None:
         settled(page, "article.card")
         picture(page, "patient")
         picture(page, "card", "article.card")
+        page.evaluate("scrollTo(0, 0)")  # where the guide covers nothing
         picture(page, "chart", "#chart")
         page.locator("[data-step=treat][aria-disabled=false]").click()
         settled(page, ".calendar")
