@@ -245,7 +245,8 @@ class DraftDosage(Struct, frozen=True, gc=False):
     they are the two as sent. ``maxima`` are the "at most" amounts, with the days each is for
     (``None``: per administration). ``days`` is how long the line lasts, ``count``
     how many doses it has in all. ``unclear`` names what was written and cannot be understood
-    ("dose", "timing", "route", "the line"): then the absent value is unknown, not absent.
+    ("dose", "timing", "route", "the line", and "words" where they are longer than is read): then
+    the absent value is unknown, not absent.
     ``day_times`` are the times of the day at which it is given, where they are named.
     ``instructions`` are what is stated next to the dose, ``beside`` all words but ``text``.
     ``by_type`` are the ends of the dose as it was ordered and as it was calculated, where both were

@@ -430,3 +430,14 @@ def test_a_dose_whose_code_may_mean_another_unit_is_not_guessed() -> None:
     rules = str([card["extension"] for card in answer["cards"]])
     assert "ORD-04" not in rules
     assert "ORD-09" in rules  # what its words state is shown, and is not a dose
+
+
+def test_a_dose_is_checked_whose_words_are_longer_than_is_read_and_that_is_said() -> None:
+    draft = copy.deepcopy(WRONG)
+    draft["note"] = [{"text": "Agreed with the mother. " * 5_000}]
+    answer = ask("order-sign", draft)
+    assert answer["cards"][0]["indicator"] == "critical"
+    assert "1000 mg, 1000 times" in answer["cards"][0]["summary"]
+    assert "its words are longer than is read here" in said(answer)
+    draft["note"] = [{"text": "Agreed with the mother."}]
+    assert "longer than is read" not in said(ask("order-sign", draft))

@@ -15,7 +15,7 @@ from msgspec import Raw
 
 from cds_service.clinical import Basket, Code, DoseAmount, Draft, DraftDosage, Schedule
 from cds_service.fhir.dosages import read_dosage
-from cds_service.fhir.drafts import open_drafts, read_basket, referred_medications
+from cds_service.fhir.drafts import WORDS, open_drafts, read_basket, referred_medications
 from cds_service.fhir.gather import Answer
 
 Json = dict[str, Any]
@@ -1184,3 +1184,31 @@ def test_what_is_said_beside_the_dose_is_read_in_every_spelling(member: str) -> 
     assert line.beside == ("give 1 mL", "on dialysis days", "stop after a week")
     assert read_dosage({member: food}).instructions == line.instructions[:1]
     assert read_dosage({"patientInstruction": "give 1 mL", member: []}).text == "give 1 mL"
+
+
+# --- words ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("long", "are_read"), [(WORDS - 1, True), (WORDS, True), (WORDS + 1, False)]
+)
+def test_words_of_a_basket_are_read_up_to_a_limit_and_beyond_it_are_said(
+    long: int, are_read: bool
+) -> None:
+    words = "daily " * (WORDS // 6 + 1)
+    line = {"text": "x" * 10, "doseAndRate": [{"doseQuantity": {"value": 1, "unit": "mg"}}]}
+    draft = only(order(dosageInstruction=[line], note=[{"text": words[: long - 10]}]))
+    (dosage,) = draft.dosages
+    assert bool(draft.notes) is are_read
+    assert bool(dosage.text) is are_read
+    assert ("words" in dosage.unclear) is not are_read
+    assert dosage.low is not None  # what is structured is read in any case
+
+
+def test_a_short_order_is_read_after_one_with_too_many_words() -> None:
+    long, short = (
+        order(id=name, note=[{"text": text}]) for name, text in (("a", "x" * 200_000), ("b", "x"))
+    )
+    first, second = read(bundle(long, short)).drafts
+    assert ([one.unclear for one in first.dosages], first.notes) == ([("words",)], ())
+    assert second.notes == ("x",)

@@ -495,6 +495,7 @@ class Doubts(Struct, frozen=True, forbid_unknown_fields=True):
     words_otherwise: str
     types_differ: str
     words_illegible: str
+    words_too_long: str
     words_often: str
     words_way: str
     words_lasting: str

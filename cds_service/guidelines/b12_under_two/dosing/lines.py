@@ -139,6 +139,8 @@ def _is_plain(instruction: Instruction, g: Guideline) -> bool:
 def _not_understood(dosage: DraftDosage, g: Guideline) -> Iterator[Message]:
     """What is stated next to the dose and not known to change nothing: it may end the treatment,
     or name the days on which it is given."""
+    if "words" in dosage.unclear:
+        yield say(Doubts.words_too_long)
     for one in dosage.instructions:
         if not _is_plain(one, g):
             displays = (code.display or code.code for code in one.codes)
