@@ -130,7 +130,12 @@ def _stretch(phase: Phase, *, later: bool = False) -> Message:
         duration, unit = duration // _WEEK, "wk"
     if later:
         return say(Texts.stretch_then, interval=interval, duration=duration, unit=_UNITS[unit])
-    return say(Texts.stretch, interval=interval, duration=duration, unit=_UNITS[unit])
+    if phase.period_unit == "d" and phase.period == phase.frequency:  # every day: no one counts
+        return say(Texts.stretch, interval=interval, duration=duration, unit=_UNITS[unit])
+    return say(
+        Texts.stretch_counted,
+        interval=interval, duration=duration, unit=_UNITS[unit], count=count,
+    )  # fmt: skip
 
 
 def _interval(phase: Phase) -> Message:

@@ -267,6 +267,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     interval_other: str
     interval_once: str
     stretch: str
+    stretch_counted: str
     stretch_then: str
     stretch_from: str
     stretch_from_then: str
