@@ -16,7 +16,7 @@ import pytest
 import requests
 from checker import problems_in_response
 from click.testing import CliRunner
-from played import STORIES, Story, client_of, service_of, without_unasked
+from played import STORIES, UNASKED, Story, client_of, service_of, without_unasked
 from proxy import Proxy
 from started import Servers
 from told import (
@@ -102,7 +102,7 @@ def test_infants_loaded_by_command_are_answered_today_as_from_prefetch(
     hapi: str, tmp_path: Path
 ) -> None:
     today = date(2026, 9, 1)
-    for number, name in enumerate(R4_STORIES[::12]):
+    for number, name in enumerate([one for one in R4_STORIES if one not in UNASKED][::12]):
         for file in (STORIES / name).iterdir():
             own = file.read_text(encoding="utf-8").replace(name, f"loaded-{number}")
             target = tmp_path / f"loaded-{number}" / file.name

@@ -87,11 +87,12 @@ class Service:
 
     def workers(self) -> list[int]:
         tasks = f"/proc/{self.process.pid}/task"
-        return [
-            int(pid)
-            for task in os.listdir(tasks)
-            for pid in Path(f"{tasks}/{task}/children").read_text().split()
-        ]
+        found: list[int] = []
+        for task in os.listdir(tasks):
+            with suppress(FileNotFoundError):  # a thread that ended meanwhile
+                children = Path(f"{tasks}/{task}/children").read_text()
+                found += map(int, children.split())
+        return found
 
     def kill(self) -> None:
         kill(self.process)
