@@ -463,7 +463,7 @@ def test_what_is_not_used_is_said_with_its_reason(
 #: What no card may claim of a need whose record was not read whole.
 CLAIMS: Mapping[str, tuple[str, ...]] = {
     "conditions": ("No neurological sign is recorded", "no neurological sign recorded"),
-    "feeding": ("not documented",),
+    "feeding": ("ause: none recorded", "deficiency: none recorded"),
 }
 
 
