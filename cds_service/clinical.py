@@ -273,6 +273,10 @@ class DraftDosage(Struct, frozen=True, gc=False):
     begins: date | None = None
     ends: date | None = None
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        return (self.text, *self.beside)
+
 
 #: The versions of FHIR that are read; ``fhir/editions.py`` has the shape of each.
 Edition = Literal["DSTU2", "STU3", "R4", "R4B", "R5"]

@@ -152,7 +152,7 @@ def _with_words_within(room: int, draft: Draft) -> tuple[Draft, int]:
     """The draft with its words where there is room for them, else without and saying so; and the
     room that is left."""
     lines = draft.dosages
-    count = sum(map(len, (*draft.notes, *(it for one in lines for it in (one.text, *one.beside)))))
+    count = sum(map(len, (*draft.notes, *(it for one in lines for it in one.words))))
     if count <= room:
         return draft, room - count
     without = [

@@ -171,7 +171,7 @@ class Collector:
             if isinstance(thing, Medication):
                 said.update(thing.notes)
                 for line in thing.dosages:
-                    said.update((line.text, *line.beside))
+                    said.update(line.words)
             new = said - self._words
             self._words |= new
             self._room -= sum([len(one) + _EACH for one in new])

@@ -51,13 +51,12 @@ def _given(drug: PlannedDrug, g: Guideline, often: Value) -> Message:
     dose, volume = _dose(drug), _volume(drug)
     if volume is not None:
         dose = say(Texts.volume_with_dose, volume=volume, amount=dose)
-    where = _way(drug, g)
-    if drug.route == g.file.routes.oral:
-        if _is_known(drug):  # a solution, for which no one should take an ampoule
-            return say(Texts.give_by_mouth, drug=_product(drug), dose=dose, course=often)
-    else:
+    product, where = _product(drug), _way(drug, g)
+    if drug.route != g.file.routes.oral:
         where = say(Texts.way_and_site, way=where, site=_site(volume, g))
-    return say(Texts.give, drug=_product(drug), dose=dose, where=where, course=often)
+    elif _strength(drug) is not None:  # a solution, for which no one should take an ampoule
+        return say(Texts.give_by_mouth, drug=product, dose=dose, course=often)
+    return say(Texts.give, drug=product, dose=dose, where=where, course=often)
 
 
 def _way(drug: PlannedDrug, g: Guideline) -> Message:
@@ -88,9 +87,9 @@ def _beginning(drug: PlannedDrug) -> Message:
 
 def _product(drug: PlannedDrug) -> Words:
     """The substance with its strength, where both are known."""
-    if drug.strength is None or not _is_known(drug):
+    strength = _strength(drug)
+    if strength is None:
         return drug.name
-    strength = Amount(drug.strength / 1000, "mg/mL")
     return say(
         Texts.product if drug.codes else Texts.product_without_preservative,
         substance=naming.substance(drug.substance, first=True),
@@ -98,8 +97,11 @@ def _product(drug: PlannedDrug) -> Words:
     )
 
 
-def _is_known(drug: PlannedDrug) -> bool:
-    return drug.strength is not None and bool(drug.substance)
+def _strength(drug: PlannedDrug) -> Amount | None:
+    """In one millilitre, where it is known of what."""
+    if drug.strength is None or not drug.substance:
+        return None
+    return Amount(drug.strength / 1000, "mg/mL")
 
 
 def _dose(drug: PlannedDrug) -> Value:

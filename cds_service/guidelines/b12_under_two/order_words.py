@@ -20,7 +20,7 @@ from cds_service.guidelines.b12_under_two.products import (
     has_unspaced,
     is_unspaced,
     letters_by_script,
-    once_in_a_call,
+    remembered,
     words_of,
 )
 
@@ -70,11 +70,8 @@ class Stated(NamedTuple):
     goes_on: bool = False
 
 
+@remembered(512, 2 * LONGEST_NAME)
 def stated_in(text: str, g: Guideline) -> Stated:
-    return (_stated if len(text) <= 2 * LONGEST_NAME else _stated_at_length)(text, g)
-
-
-def _read(text: str, g: Guideline) -> Stated:
     names = g.file.names.schedule
     phrases, text = _patterns(names), text.replace("×", "x")
     rhythms: list[Rhythm] = []
@@ -90,10 +87,6 @@ def _read(text: str, g: Guideline) -> Stated:
             days += _days(line, phrases)
     needed = has(words_of(text), names.as_needed)
     return Stated(tuple(dict.fromkeys(rhythms)), tuple(dict.fromkeys(days)), needed, later)
-
-
-_stated = lru_cache(maxsize=512)(_read)
-_stated_at_length = once_in_a_call(_read)
 
 
 def _of_clause(clause: str, line: str, phrases: _Patterns, g: Guideline) -> list[Rhythm]:

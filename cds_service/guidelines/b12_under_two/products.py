@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from decimal import Decimal
 from functools import cached_property, lru_cache, wraps
-from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, NamedTuple, ParamSpec, TypeVar
 
 from msgspec import structs
 
@@ -22,7 +22,7 @@ from cds_service.clinical import Code
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.drugs import Drug, Form, Kind, ProductWay, Substance
 from cds_service.guidelines.b12_under_two.messages import Doubts
-from cds_service.guidelines.codelists import CodeList
+from cds_service.guidelines.codelists import ATC, CodeList
 from cds_service.language import Listed, Message, say
 
 _SUBSTANCES: tuple[Substance, ...] = (
@@ -109,14 +109,29 @@ def once_in_a_call(find: Callable[_P, _T]) -> Callable[_P, _T]:
     return once
 
 
+def remembered(
+    most: int, longest: int = LONGEST_NAME
+) -> Callable[[Callable[Concatenate[str, _P], _T]], Callable[Concatenate[str, _P], _T]]:
+    """What is found of a name, remembered of ``most`` names; of a text longer than ``longest`` no
+    longer than the call."""
+
+    def decorated(find: Callable[Concatenate[str, _P], _T]) -> Callable[Concatenate[str, _P], _T]:
+        of_names, of_texts = lru_cache(maxsize=most)(find), once_in_a_call(find)
+
+        @wraps(find)
+        def found(text: str, /, *more: _P.args, **named: _P.kwargs) -> _T:
+            return (of_names if len(text) <= longest else of_texts)(text, *more, **named)
+
+        return found
+
+    return decorated
+
+
 def recognise(codes: Sequence[Code], text: str, g: Guideline) -> Drug:
     """The drug that ``codes`` and ``text`` (what its writer called it) name together."""
     sent = tuple(codes)
     length = len(text) + sum([len(one.code) + len(one.display) for one in sent])
     return (_recognise if length <= 4 * LONGEST_NAME else _recognise_long)(sent, text, g)
-
-
-_ATC = "http://www.whocc.no/atc"
 
 
 def _recognised(codes: tuple[Code, ...], text: str, g: Guideline) -> Drug:
@@ -239,37 +254,26 @@ def names_b12(names: Iterable[str], g: Guideline) -> bool:
     return any(_has_b12(words_of(name), g) for name in names if name)
 
 
+@remembered(_NAMES)
 def names_another(name: str, g: Guideline) -> bool:
     """Whether a name is surely of another drug: in a script that is read, with a word that is
     not a form, way, strength or other plain word. "Drops 1 mg/mL" names nothing."""
-    return (_names_another if len(name) <= LONGEST_NAME else _names_another_long)(name, g)
-
-
-def _another_named(name: str, g: Guideline) -> bool:
     read = _read(name, g)
     known = read.kind not in ("unknown", "b12") or read.is_alike
     return bool(name.strip()) and known and read.says_more(read.words)
-
-
-_names_another = lru_cache(maxsize=_NAMES)(_another_named)
-_names_another_long = once_in_a_call(_another_named)
 
 
 def is_like_b12(codes: Iterable[Code], name: str, g: Guideline) -> bool:
     """Whether a name may be a brand of vitamin B12 that is not known here. By a code of ATC, of
     which every one is known, it is another drug."""
     read = _read(name, g)
-    coded = any(code.system == _ATC for code in codes)
+    coded = any(code.system == ATC for code in codes)
     return not coded and read.kind == "unknown" and read.is_alike
 
 
+@remembered(_NAMES)
 def form_of(thing: str, g: Guideline) -> Form:
     """The form that the name of something counted means ("tab" is a tablet); "" if none."""
-    return (_form_of if len(thing) <= LONGEST_NAME else _form_of.__wrapped__)(thing, g)
-
-
-@lru_cache(maxsize=_NAMES)
-def _form_of(thing: str, g: Guideline) -> Form:
     line = words_of(thing)
     found = [form for form in _PIECES if has(line, getattr(g.file.names.forms, form))]
     return found[0] if len(found) == 1 else ""

@@ -45,6 +45,7 @@ from cds_service.guidelines.b12_under_two.results import (
     is_no_result,
 )
 from cds_service.guidelines.b12_under_two.therapy import NOT_AN_ORDER, is_perhaps_taken
+from cds_service.guidelines.codelists import ATC
 
 #: Under which need a kind of result is asked for.
 _NEEDS: Mapping[str, str] = {
@@ -177,17 +178,13 @@ def _untaken(drug: Medication, birth: Moment | None, on: date, g: Guideline) -> 
             yield _left_out("administrations", reason, drug)
 
 
-#: Systems of which every code of vitamin B12 and folic acid is on a list: another is another drug.
-_COMPLETE = frozenset({"http://www.whocc.no/atc"})
-
-
 def _is_nameless(drug: Medication, g: Guideline) -> bool:
     """Whether an order in force or a dose given has nothing but a code that is on no list: of
     products no list has them all."""
     counts = drug.status in IN_FORCE or (drug.kind == "administration" and _is_done(drug.status))
     if not counts or drug.intent in NOT_AN_ORDER or drug.text or not drug.codes:
         return False
-    if any(code.display or code.system in _COMPLETE for code in drug.codes):
+    if any(code.display or code.system == ATC for code in drug.codes):
         return False
     return recognise(drug.codes, "", g).kind == "unknown"
 

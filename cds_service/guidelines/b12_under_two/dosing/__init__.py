@@ -175,7 +175,7 @@ def understand(
     order as a whole."""
     if not any(amount.per_kg for one in dosages for amount in amounts_of(one)):
         weight_kg = None  # it makes no difference: the same order is the same for every child
-    words = (*notes, *[text for one in dosages for text in (one.text, *one.beside)])
+    words = (*notes, *[text for one in dosages for text in one.words])
     short = all(len(one) <= LONGEST_NAME for one in words)
     read = _understood if short else _understood.__wrapped__
     return read(tuple(dosages), drug, weight_kg, g, tuple(notes))

@@ -40,7 +40,7 @@ def held_against_words(
     g: Guideline,
 ) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
     """What the words say otherwise than the structure, and that they say "as needed"."""
-    texts = (*(words for sent in dosages for words in (sent.text, *sent.beside)), *notes)
+    texts = (*(words for sent in dosages for words in sent.words), *notes)
     over_time = _differ_over_time(lines, texts, drug, g) if lines else ()
     differ = (
         *_differ_by_type(lines, dosages),
@@ -56,7 +56,7 @@ def illegible(
     dosages: Sequence[DraftDosage], notes: Sequence[str], g: Guideline
 ) -> Iterator[Message]:
     """Words that are held against nothing, since they are in a script not read here."""
-    texts = (*(words for sent in dosages for words in (sent.text, *sent.beside)), *notes)
+    texts = (*(words for sent in dosages for words in sent.words), *notes)
     for words in dict.fromkeys(texts):
         if not is_legible(words, g):
             yield say(Doubts.words_illegible, words=words)
@@ -89,7 +89,7 @@ def _differs(line: Line, sent: DraftDosage, drug: Drug, g: Guideline) -> Message
     for amount, _ in sent.maxima:
         if amount.unit in UNITS:
             stated.add(convert(Quantity(amount.value, amount.unit, amount.written), "ug"))
-    for words in (sent.text, *sent.beside):
+    for words in sent.words:
         known = stated | strengths if _speaks_of_a_product(words, g) else stated
         for found in _STATED(words):
             readings = {
@@ -112,7 +112,7 @@ def _differ_in_pieces(
     """That the words of a line state millilitres or pieces, and none that it has."""
     for line, sent in zip(lines, dosages, strict=True):
         known, counted = _volumes_of(line, sent, drug), _counted_in(sent)
-        for words in (sent.text, *sent.beside):
+        for words in sent.words:
             volumes, pieces = _volumes_in(words, g), _pieces_in(words, g)
             if _are_other(volumes, known) or _are_other_pieces(pieces, counted, drug):
                 yield say(Doubts.words_otherwise, words=words, written=_as_written(sent))
@@ -267,7 +267,7 @@ def stated_alone(lines: Sequence[Line], sent: Sequence[DraftDosage]) -> Decimal 
         min(readings)
         for line, one in zip(lines, sent, strict=True)
         if line.high is None
-        for words in (one.text, *one.beside)
+        for words in one.words
         for found in _STATED(words)
         if (readings := [m for it in readings_of(found[1]) if (m := in_micrograms(it, found[2]))])
     ]

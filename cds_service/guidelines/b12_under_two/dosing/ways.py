@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from cds_service.clinical import DraftDosage
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.drugs import BY_MOUTH, INJECTED, Drug, ProductWay, Way
 from cds_service.guidelines.b12_under_two.messages import Doubts
-from cds_service.guidelines.b12_under_two.products import LONGEST_NAME, has, words_of
+from cds_service.guidelines.b12_under_two.products import has, remembered, words_of
 from cds_service.language import Listed, Message, say
 
 BY_INJECTION: frozenset[Way] = frozenset(INJECTED)
@@ -97,7 +96,7 @@ def is_spinal(dosage: DraftDosage, g: Guideline) -> bool:
     if g.codes.routes_spinal.any_of(dosage.route) is not None:
         return True
     names = g.file.names
-    said = (dosage.route_text, *(one.display for one in dosage.route), dosage.text, *dosage.beside)
+    said = (dosage.route_text, *(one.display for one in dosage.route), *dosage.words)
     return any(
         has(words, names.routes.spinal) and not has(words, names.negations)
         for words in map(words_of, filter(None, said))
@@ -163,15 +162,11 @@ def is_said_under_the_skin(dosages: Sequence[DraftDosage], g: Guideline) -> bool
     )
 
 
-def ways_in(text: str, g: Guideline) -> _Said:
-    return (_named_ways if len(text) <= LONGEST_NAME else _named_ways.__wrapped__)(text, g)
-
-
 _ASIDES = re.compile(r"\([^()]*\)").sub
 
 
-@lru_cache(maxsize=512)
-def _named_ways(text: str, g: Guideline) -> _Said:
+@remembered(512)
+def ways_in(text: str, g: Guideline) -> _Said:
     words, negations = words_of(text), g.file.names.negations
     if has(words, negations):
         words = words_of(_ASIDES("", text))  # "deep subcutaneous (not intramuscular)"

@@ -56,15 +56,11 @@ class Order(Struct, frozen=True, dict=True):
     @cached_property
     def first_day(self) -> date | None:
         """The day on which it begins, where every line says one."""
-        days = [one.begins for one in self.draft.dosages]
-        known = [one for one in days if one is not None]
-        return min(known) if known and len(known) == len(days) else None
+        return min(_of_every([one.begins for one in self.draft.dosages]), default=None)
 
     @cached_property
     def last_day(self) -> date | None:
-        days = [one.ends for one in self.draft.dosages]
-        known = [one for one in days if one is not None]
-        return max(known) if known and len(known) == len(days) else None
+        return max(_of_every([one.ends for one in self.draft.dosages]), default=None)
 
     @cached_property
     def kind(self) -> Kind:
@@ -206,6 +202,12 @@ _RHYTHMS = {
         (1, 30, say(Orders.monthly)),
     )
 }
+
+
+def _of_every(days: list[date | None]) -> list[date]:
+    """The days of all lines, where each has one."""
+    known = [one for one in days if one is not None]
+    return known if len(known) == len(days) else []
 
 
 def is_live(draft: Draft) -> bool:
