@@ -79,8 +79,8 @@ def test_a_reload_keeps_what_was_pasted_changed_and_written(visit: Open) -> None
     paste(page, bundle)
     expect(page.locator("#chart .facts code")).to_have_text("hypotonia-regression-severe")
     page.get_by_role("button", name="Set vitamin B12 to 300 pg/mL").click()
-    page.get_by_role("button", name="Write an order").click()
     has(page, "b12=300")
+    page.get_by_role("button", name="Write an order").click()
     assert "hypotonia" not in page.url
     page.reload()
     expect(page.locator("#chart .facts code")).to_have_text("hypotonia-regression-severe")

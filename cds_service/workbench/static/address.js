@@ -3,7 +3,7 @@
 // in this tab only; so Back and reloading bring back everything.
 
 import { isDay } from "./days.js";
-import { desk, offered, snapshot } from "./desk.js";
+import { desk, isMoving, offered, snapshot } from "./desk.js";
 import { objects, text } from "./read.js";
 
 const SETTLED_MS = 200;
@@ -59,21 +59,25 @@ export function link() {
 }
 
 let last = "";
+let pushed = 0;
 let shown = location.search;
-let settling = 0;
+let noting = false;
 
-// Notes the state: as a new entry of the history where something was opened, looked at, taken or
-// signed, and otherwise in place.
+// Notes the state at once, since a page that is being left is not asked any more: as a new entry of the
+// history where something was opened, looked at, taken or signed, and otherwise in place. What comes
+// of one act is one entry, and a slider is noted where it comes to rest.
 export function remember() {
-  clearTimeout(settling);
-  settling = setTimeout(note, SETTLED_MS);
+  if (noting || isMoving()) return;
+  noting = true;
+  queueMicrotask(note);
 }
 
 function note() {
-  clearTimeout(settling);
+  noting = false;
   if (!desk.loaded || desk.opening) return;
   const now = JSON.stringify([desk.story, desk.loaded.context.patientId, desk.hook, desk.basket.length, desk.signed.length]);
-  const how = last && last !== now ? "pushState" : "replaceState";
+  const how = last && last !== now && performance.now() - pushed > SETTLED_MS ? "pushState" : "replaceState";
+  if (last !== now) pushed = performance.now();
   last = now;
   try {
     history[how]({ desk: snapshot() }, "", query());
@@ -88,12 +92,11 @@ export function onBack(back) {
   addEventListener("popstate", (event) => {
     // A link within the page does not open another case.
     if (!event.state && location.search === shown) return;
-    clearTimeout(settling);
     last = "";
+    pushed = 0;
     shown = location.search;
     back(event.state?.desk ?? null);
   });
-  addEventListener("pagehide", note);
 }
 
 export const kept = () => history.state?.desk ?? null;

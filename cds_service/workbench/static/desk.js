@@ -19,6 +19,7 @@ export const desk = {
 };
 
 let resting = 0; // the timer of an edit that may not be the last
+export const isMoving = () => resting !== 0;
 let changed = () => {};
 // `listener` is given the names of what is to be shown again.
 export const onChange = (listener) => (changed = listener);
@@ -49,9 +50,9 @@ export const cardsOf = (hook = desk.hook) => (isCurrent(hook) ? desk.asked[hook]
 
 // The answer, or null without one that still counts.
 export async function ask(hook = desk.hook) {
+  rest();
   const service = serviceOf(hook);
   if (!service || !desk.loaded) return null;
-  clearTimeout(resting);
   const asked = (desk.asked[hook] ??= { answer: null, asking: null, error: null, changes: null });
   asked.asking?.stop.abort();
   const asking = (asked.asking = { turn: turnOf(hook), stop: new AbortController() });
@@ -231,15 +232,20 @@ export function stopOpening() {
 
 // --- what if -------------------------------------------------------------------------------------
 
+function rest() {
+  clearTimeout(resting);
+  resting = 0;
+}
+
 // What is given are edits, and `on`, the date; `atOnce` unless more of the kind is to be expected.
 export function edit({ on = desk.on, ...edits }, atOnce) {
   desk.on = on;
   Object.assign(desk.edits, edits);
   touched("record");
-  clearTimeout(resting);
+  rest();
+  if (!atOnce) resting = setTimeout(ask, SETTLED_MS);
   changed("advice", "date", ...(atOnce ? ["controls"] : []));
   if (atOnce) ask();
-  else resting = setTimeout(ask, SETTLED_MS);
 }
 
 export const asRecorded = () => edit({ on: desk.setup.today, ...noEdits() }, true);
