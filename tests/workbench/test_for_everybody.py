@@ -92,8 +92,7 @@ def test_no_fault_stands_in_the_way_of_anybody(visit: Open, width: int) -> None:
 
 
 def test_the_guide_is_walked_by_keyboard_alone(visit: Open) -> None:
-    page = visit("/")
-    expect(page.locator("[data-step=open]")).to_be_visible()
+    page = opened(visit, "/")  # until then the page is still put together, and a focus may be lost
     lost = "document.activeElement === document.body"
     for name in STEPS:
         button = page.locator(f"[data-step={name}]")

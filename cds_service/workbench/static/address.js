@@ -6,7 +6,6 @@ import { isDay } from "./days.js";
 import { desk, isMoving, offered, snapshot } from "./desk.js";
 import { objects, text } from "./read.js";
 
-const SETTLED_MS = 200;
 const GUIDELINE = new URLSearchParams(location.search).get("guideline");
 
 // What an address asks for; nothing that the page does not know is taken from it.
@@ -59,7 +58,6 @@ export function link() {
 }
 
 let last = "";
-let pushed = 0;
 let shown = location.search;
 let noting = false;
 
@@ -76,8 +74,7 @@ function note() {
   noting = false;
   if (!desk.loaded || desk.opening) return;
   const now = JSON.stringify([desk.story, desk.loaded.context.patientId, desk.hook, desk.basket.length, desk.signed.length]);
-  const how = last && last !== now && performance.now() - pushed > SETTLED_MS ? "pushState" : "replaceState";
-  if (last !== now) pushed = performance.now();
+  const how = last && last !== now ? "pushState" : "replaceState";
   last = now;
   try {
     history[how]({ desk: snapshot() }, "", query());
@@ -93,7 +90,6 @@ export function onBack(back) {
     // A link within the page does not open another case.
     if (!event.state && location.search === shown) return;
     last = "";
-    pushed = 0;
     shown = location.search;
     back(event.state?.desk ?? null);
   });
