@@ -376,6 +376,16 @@ FOUND: dict[str, Shape] = {
         parts=7,
         dated="never",
     ),
+    "1,671 relatives with 15 notes each": Shape(
+        "patient-view",
+        (("orders", 331), ("administrations", 11), ("labs", 11), ("family", 1_671)),
+        19,
+        "daily",
+        part="notes",
+        parts=15,
+        dated="year",
+        story=1,
+    ),
     "of everything much": Shape("patient-view", tuple((one, 1_500) for one in _EARLY_KINDS)),
 }
 

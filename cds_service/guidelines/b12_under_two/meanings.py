@@ -287,6 +287,13 @@ def _is_a_diet(text: str, g: Guideline) -> bool:
     return is_stated(text, mother.vegan, g) or is_stated(text, mother.vegetarian, g)
 
 
+@lru_cache(maxsize=4)
+def _of_hers(g: Guideline) -> tuple[str, ...]:
+    """The phrases of every cause and diet of hers: a line with none of them is searched once."""
+    mother = g.file.names.mother
+    return (*mother.medicines, *mother.causes, *mother.lack, *mother.vegan, *mother.vegetarian)
+
+
 def is_a_weak_cause(text: str, g: Guideline) -> bool:
     """Whether words that may leave the mother without vitamin B12 say only that she is vegetarian,
     or takes a medicine: a reason to measure, and none to prevent what an adequate level denies."""
@@ -309,8 +316,11 @@ def diseases_of_the_mother(relative: Relative, g: Guideline) -> Iterator[str]:
     a code that would be malabsorption or a deficiency."""
     if not is_the_mother(relative, g):
         return
-    written = (*relative.diseases, *relative.notes.splitlines())
-    named = [one for one in written if _is_a_cause(one, g) or _is_a_diet(one, g)]
+    named = [
+        one
+        for one in (*relative.diseases, *relative.notes.splitlines())
+        if has_phrase(one, _of_hers(g)) and (_is_a_cause(one, g) or _is_a_diet(one, g))
+    ]
     yield from named
     lists = (g.codes.malabsorption, g.codes.malabsorption_permanent, g.codes.b12_deficiency)
     for code in relative.disease_codes:
