@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
 import os
@@ -203,7 +204,8 @@ def handed(listening: list[socket.socket], port: int) -> Iterator[subprocess.Pop
         "os.execv(sys.executable, [sys.executable, '-m', 'cds_service', 'serve', *sys.argv[2:]])"
     )
     # Where one of them has a number that another gets, it would be closed.
-    high = [os.dup2(one.fileno(), 200 + index) for index, one in enumerate(listening)]
+    # A free one, not a given one: it could be a caller's connection, which would be cut.
+    high = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 200) for one in listening]
     numbers = ",".join(map(str, high))
     with subprocess.Popen(
         [sys.executable, "-c", code, numbers, "--workers", "2"],
