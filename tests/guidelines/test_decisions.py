@@ -229,6 +229,23 @@ def a_course_that_is_not_continued_treats_no_one() -> None:
     assert "RTE-11" in later.rules  # the sixth of a course, two months after the fifth
 
 
+def an_order_after_a_missed_dose_begins_the_course() -> None:
+    """Weekly injections: the second is due on the seventh day."""
+    low, one = a_level(120, ago=30), a_dose_given(ago=60)
+    for ago, counted_from in ((54, 60), (53, 60), (52, 52), (7, 7), (0, 0)):
+        seen = see(a_record(level=low, medications=[one, injections_ordered(ago=ago)], birth=OLD))
+        assert ("DUP-06" in seen.rules) is (counted_from != 60), ago
+        assert seen.says("Counted from") is (counted_from != 60), ago
+        failed = {"FU-05", "FU-05b", "FU-10"} & seen.rules
+        assert bool(failed) is (counted_from > 30 + 21), ago  # the level is one on treatment
+        assert not seen.says("not dated")
+    other_way = see(a_record(level=low, medications=[one, an_order(ago=0)], birth=OLD))
+    assert {"DUP-06", "DUP-01"} <= other_way.rules
+    adequate = a_record(level=a_level(450, ago=30), medications=[one, injections_ordered(ago=7)],
+                        birth=OLD)  # fmt: skip
+    assert "DUP-06" not in see(adequate).rules
+
+
 def an_order_at_requirement_level_holds_nothing_back() -> None:
     seen = see(a_record(medications=[an_order(amount=5)]))
     assert seen.doses["DOSE-A"]
@@ -2180,6 +2197,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     what_may_be_taken_already_holds_a_second_back,
     a_level_while_the_order_is_on_hold_is_not_one_on_treatment,
     a_course_that_is_not_continued_treats_no_one,
+    an_order_after_a_missed_dose_begins_the_course,
     words_of_an_inborn_error_hold_cyanocobalamin_back,
     other_diseases_of_the_nervous_system_hold_back_and_the_unknown_is_named,
     a_sign_in_the_blood_lasts_until_it_is_settled,

@@ -259,7 +259,7 @@ def _missing_checks(
         "FU-00",
         g.file.cards["FU-00"].indicator,
         _values(facts, a, course, g),
-        (),
+        tuple(_not_counted(facts, course)),
         monitoring.test_choices("FU-00", tests),
     )
 
@@ -302,7 +302,11 @@ def _card(
     g: Guideline,
     why: Reasoning,
 ) -> Recommend:
-    notes = [*words.finding_notes(facts, a, g), *_treatment_notes(facts, course)]
+    notes = [
+        *words.finding_notes(facts, a, g),
+        *_treatment_notes(facts, course),
+        *_not_counted(facts, course),
+    ]
     choices: tuple[Choice, ...] = ()
     selection: Literal["at-most-one", "any"] = "any"
     indicator: Indicator = g.file.cards[rule].indicator
@@ -385,6 +389,16 @@ def _treatment_notes(facts: Facts, course: Course) -> list[Note]:
     if therapy.given:
         return [Note("finding", say(Texts.given_treatment, start=start, day=day))]
     return []
+
+
+def _not_counted(facts: Facts, course: Course) -> list[Note]:
+    """What was given before the course and is not part of it: dates are counted from its start."""
+    before = facts.therapy.broken_off
+    if before is None:
+        return []
+    start, last = recorded(course.start), recorded(before.last)
+    told = say(Texts.doses_not_counted, start=start, count=before.doses, date=last)
+    return [Note("course", told)]
 
 
 def _values(

@@ -119,6 +119,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     course_ended: str
     course_open: str
     broken_off: str
+    doses_not_counted: str
     relapse: str
     given_treatment: str
     lasting_cause: str

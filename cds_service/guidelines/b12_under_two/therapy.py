@@ -347,11 +347,21 @@ class _Found:
         gap = limits.episode_gap if injected else limits.course_gap
         return not gap.holds((begin - min(span.end, span.ended.first)).days)
 
-    def _route(self, running: Iterable[Medication]) -> Route:
-        """By injection if any of it is, otherwise the first route known."""
-        routes = [route_of(one, self._g) for one in running]
-        known = [route for route in routes if route != "unknown"]
-        return "parenteral" if "parenteral" in known else next(iter(known), "unknown")
+    def _doses_alone(
+        self, course: Sequence[Span], running: Collection[Medication]
+    ) -> tuple[Medication, ...]:
+        """The doses of a course before anything was ordered or taken for longer than a day; none
+        where something is running since no one knows when."""
+        if not set(running) <= {one.taken for one in self._spans}:
+            return ()
+        lasting = [
+            one.begun.first
+            for one in self._spans
+            if not one.given
+            and (one.taken in running or (one in course and one.end > one.begun.first))
+        ]
+        until = min(lasting, default=date.max)
+        return tuple([one.taken for one in course if one.given and one.begun.last < until])
 
     def _episode(self, course: Sequence[Span], start: Moment | None) -> tuple[Span, ...]:
         """The current course with what reaches into it by any route, or may."""
@@ -367,7 +377,7 @@ class _Found:
 
     def therapy(self) -> Therapy:
         active, running = tuple(self._active), (*self._active, *self._administered)
-        route = self._route(running)
+        route = _route_of_any(running, self._g)
         course = self._course(running, route)
         start = _start(course)
         before = [
@@ -392,7 +402,7 @@ class _Found:
             combined=tuple(dict.fromkeys(self._combined)),
             given_like_b12=tuple(self._given_names),
             unknown_given=self._unknown_given,
-            doses=_doses_alone(course) if set(running) <= {one.taken for one in course} else (),
+            doses=self._doses_alone(course, running),
             folic_acid_alone="" if active else self._folic,
             given=bool(self._administered),
             running=running,
@@ -409,8 +419,9 @@ class _Found:
 def not_continued(
     therapy: Therapy, on: date, g: Guideline, why: Reasoning, *, low: bool, signs: bool
 ) -> Therapy:
-    """The same, without a course that was begun and is not continued where the level is ``low`` all
-    the same: a dose or two of one do not make a child a treated one."""
+    """The same, without a course that was begun and was not continued where the level is ``low``
+    all the same: a dose or two of one do not make a child a treated one. Treatment begins with what
+    was ordered since, if anything was."""
     doses = therapy.doses
     dated = [one.authored for one in doses if one.authored is not None]
     if not dated:
@@ -418,21 +429,25 @@ def not_continued(
     last = max(dated, key=lambda one: (one.last, one.instant))
     regimen = _regimen_for(therapy.route, g.file.doses, signs=signs)
     amounts = [_amount_of(one, regimen.amount) for one in doses]
+    episode = tuple([one for one in therapy.episode if one.taken not in doses])
+    start = _start(episode)
+    until = on if start is None else start.first
     asked = DuplicationFacts(
         low=low,
         share=sum(amounts, Decimal(0)) / in_two_weeks(regimen),
-        overdue=(on - last.last).days - int(days_between(regimen)),
+        overdue=(until - last.last).days - int(days_between(regimen)),
     )
     if not why.row(g.tables.duplication, "DUP-06", asked):
         return therapy
+    running = tuple([one for one in therapy.running if one not in doses])
     return structs.replace(
         therapy,
-        start=None,
-        route="unknown",
-        given=False,
-        running=(),
+        start=start,
+        route=_route_of_any(running, g),
+        given=any(one.kind != "order" for one in running),
+        running=running,
         doses=(),
-        episode=(),
+        episode=episode,
         earlier=Earlier(last, is_open=False),
         broken_off=BrokenOff(len(doses), last),
     )
@@ -487,13 +502,6 @@ def in_two_weeks(dose: Dose) -> Decimal:
     return dose.amount * doses
 
 
-def _doses_alone(course: Sequence[Span]) -> tuple[Medication, ...]:
-    """The doses of a course; none where an order of more than a day is a part of it too."""
-    if any(not one.given and one.end > one.begun.first for one in course):
-        return ()
-    return tuple(one.taken for one in course if one.given)
-
-
 def _start(course: Sequence[Span]) -> Moment | None:
     """When the course began: the earliest day, and the latest that it can have been."""
     if not course:
@@ -521,6 +529,13 @@ def _same_way(route: Route, other: Route) -> bool:
     """Whether both are injected or neither is, as far as that is known."""
     either = "unknown" in (route, other)
     return either or (route == "parenteral") == (other == "parenteral")
+
+
+def _route_of_any(running: Iterable[Medication], g: Guideline) -> Route:
+    """By injection if any of it is, otherwise the first route known."""
+    routes = [route_of(one, g) for one in running]
+    known = [route for route in routes if route != "unknown"]
+    return "parenteral" if "parenteral" in known else next(iter(known), "unknown")
 
 
 def route_of(medication: Medication, g: Guideline) -> Route:

@@ -16,7 +16,6 @@ from cds_service.guidelines.tables import (
     any_of,
     is_one_of,
     meets,
-    none,
     some,
 )
 
@@ -26,10 +25,10 @@ class DuplicationFacts(Struct, frozen=True):
     orders in force. ``injections`` when the child would be injected if it were not treated.
     ``draft_repeats`` when an order being written repeats one in force, or another being written,
     by the same route, which the order checks find out. ``several`` when more than one is in
-    force, one that is vitamin B12 by its name alone among them. Of doses that were given though
-    nothing is in force: ``share`` of the regimen's first two weeks they are, ``overdue`` for how
-    many days the next would have been due, and ``low`` that the level, or without one the problem
-    list, still says deficient or borderline."""
+    force, one that is vitamin B12 by its name alone among them. Of doses that were given before
+    anything was ordered: ``share`` of the regimen's first two weeks they are, ``overdue`` for how
+    many days the next had been due when an order began, or is due today, and ``low`` that the
+    level, or without one the problem list, still says deficient or borderline."""
 
     active: int = 0
     draft_repeats: bool = False
@@ -65,7 +64,6 @@ def duplication_table(limits: Limits, words: TableWords) -> Table[DuplicationFac
             Row(
                 "DUP-06",
                 all_of(
-                    none(f.active),
                     f.low,
                     meets(f.share, limits.course_scant),
                     meets(f.overdue, limits.dose_overdue),
