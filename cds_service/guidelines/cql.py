@@ -8,7 +8,7 @@ rests on a library of its codes and limits.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from string import Template
 from typing import Any
@@ -381,14 +381,46 @@ def rows_told(tables: Iterable[Published], written: str) -> Iterator[str]:
         if asks_of_each(one.name, written):
             origin = "from the chart, of each"
         of_table = set(kinds(one.table.facts))
+        fixed = _fixed(of_table, written)
         for row in one.table.rows:
-            parts = [*condition_of(row).parts()]
-            exact = (
-                "exact" if not any(isinstance(part, Named) for part in parts) else "by a function"
-            )
             facts = sorted(facts_of(condition_of(row)) & of_table)
             named = ", ".join(f"`{fact}`" for fact in facts) or "-"
+            exact = _how_exact(row, {fact: fixed[fact] for fact in facts if fact in fixed})
             yield f"| {row.id} | {exact} | {one.name}: {named} | {origin} |"
+
+
+def _how_exact(row: Row[Any], fixed: Mapping[str, str]) -> str:
+    parts = condition_of(row).parts()
+    told = "by a function" if any(isinstance(part, Named) for part in parts) else "exact"
+    if not fixed:
+        return told
+    always = ", ".join(f"`{fact}` is always {value}" for fact, value in fixed.items())
+    return f"{told}; narrower: {always}"
+
+
+#: A fact that has the same value in every chart that is read, and what a reader calls the value.
+_FIXED = re.compile(r"""\"(\w+)\": (true|false|null|\{\}|'')(?: as [\w<>]+)?,?""")
+_CALLED = {"null": "not known", "{}": "none", "''": "none"}
+
+
+def _fixed(facts: Collection[str], written: str) -> dict[str, str]:
+    """The facts of a table that have one value wherever ``written`` states all of them."""
+    stated = [
+        block.splitlines() for block in re.findall(r"Tuple \{\n(.*?)\n  \}", written, re.DOTALL)
+    ]
+    of_table = [
+        {found[1]: found[2] for line in lines if (found := _FIXED.fullmatch(line.strip()))}
+        for lines in stated
+        if {line.split('"')[1] for line in lines if line.startswith('    "')} == set(facts)
+    ]
+    if not of_table:
+        return {}
+    first, *others = of_table
+    return {
+        fact: _CALLED.get(value, value)
+        for fact, value in first.items()
+        if all(one.get(fact) == value for one in others)
+    }
 
 
 def _offering(name: str, table: str, written: str) -> Iterator[str]:

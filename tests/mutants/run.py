@@ -56,8 +56,8 @@ MODULES = {
 
 #: What is changed is arithmetic, comparison and logic. Types are checked by mypy, not by tests.
 _SKIPPED = ("core/ReplaceBinaryOperator_BitOr",)
-#: Left out too, since no one makes such a mistake and most of them change nothing: names compared by
-#: their order in the alphabet or by identity, and a struct that is not frozen.
+#: Left out too, since no one makes such a mistake and most of them change nothing: names compared
+#: by their order in the alphabet or by identity, and a struct that is not frozen.
 _OF_NAMES = re.compile(r"""[=!]= (?:"|')|(?:"|') [=!]=""")
 _OF_ORDER = re.compile(r"_(?:Lt|LtE|Gt|GtE|Is|IsNot)$")
 #: In a copy: makes one mutant, runs the tests, says what came of it as JSON.
