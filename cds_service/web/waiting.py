@@ -15,8 +15,8 @@ import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
-from threading import Event, Lock, Thread
+from queue import SimpleQueue
+from threading import Event, Lock, Thread, local
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -25,9 +25,11 @@ from cds_service.errors import Busy
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-#: Calls a worker works on at once: more would take turns on one core, which costs each of them
-#: some percent and makes all late; with one alone a long call would hold up all others.
-_WORK_AT_ONCE = 2
+#: Calls of one client that a worker works on at once: more would take turns on one core, which
+#: costs each of them some percent and makes all late; with one alone a long call would hold up all
+#: others. And those of all clients: one that sends many leaves a place for another.
+_OF_ONE_CLIENT = 2
+_WORK_AT_ONCE = 3
 #: Calls that wait in line or for a FHIR server, and the seconds after which one is refused: EHRs
 #: wait for half a second, and what is answered later comes too late.
 WAITING = 100
@@ -52,9 +54,10 @@ def places(count: int) -> SimpleQueue[None]:
 class _Waiting:
     """A call in line. ``called`` is released when it has its turn, or is ``refused``."""
 
-    __slots__ = ("called", "in_line", "refused")
+    __slots__ = ("called", "client", "in_line", "refused")
 
-    def __init__(self) -> None:
+    def __init__(self, client: str) -> None:
+        self.client = client
         self.called = Lock()
         self.called.acquire()
         self.in_line = True
@@ -62,10 +65,10 @@ class _Waiting:
 
 
 class Turns:
-    """Lets a few calls be worked on at once. The others wait in line: each client has its own, and
-    one call of each has its turn before the second of any. A call is refused (`Busy`) that has
-    waited for ``oldest`` seconds, or for ``burst`` until there has been a line for as long; and
-    where ``most`` wait, the last of the longest line.
+    """Lets a few calls be worked on at once, and fewer of one client. The others wait in line: each
+    client has its own, and one call of each has its turn before the second of any. A call is
+    refused (`Busy`) that has waited for ``oldest`` seconds, or for ``burst`` until there has been a
+    line for as long; and where ``most`` wait, the last of the longest line.
 
     A call that only waits for others, such as a FHIR server, gives up its turn meanwhile. It comes
     back before those that have not begun.
@@ -80,7 +83,9 @@ class Turns:
     ) -> None:
         self._most, self._oldest, self._burst = most, oldest, max(burst, oldest)
         self._line_since = 0.0
-        self._free = places(at_once)
+        self._free = at_once
+        self._of = Counter[str]()  # the calls of each client that are worked on
+        self._mine = local()  # whose call it is that this thread works on
         self._lock = Lock()  # never held while anything slow is done
         self._lines: dict[str, deque[_Waiting]] = {}
         self._returning: deque[_Waiting] = deque()
@@ -89,20 +94,22 @@ class Turns:
     def take(self, client: str, since: float) -> None:
         """Returns when it is this call's turn, which `leave` ends. ``since`` is when it began to
         wait, by `perf_counter`."""
-        if not self._in_line:
-            try:
-                self._free.get_nowait()
-            except Empty:
-                pass
-            else:
+        self._mine.client = client
+        with self._lock:
+            # Whoever waits and may begin has begun: only its own line is before this call.
+            if client not in self._lines and self._may_begin(client):
+                self._begin(client)
                 return
         self._wait(client, since)
 
     def leave(self) -> None:
-        self._free.put(None)
-        # What joins the line after this look finds the place itself.
-        if self._in_line or self._returning:
-            with self._lock:
+        client = self._mine.client
+        with self._lock:
+            self._free += 1
+            self._of[client] -= 1
+            if not self._of[client]:
+                del self._of[client]
+            if self._in_line or self._returning:
                 self._call_next()
 
     def ask(self, client: str) -> None:
@@ -129,7 +136,7 @@ class Turns:
         try:
             yield
         finally:
-            waiting = _Waiting()
+            waiting = _Waiting(self._mine.client)
             with self._lock:
                 self._away -= 1
                 self._returning.append(waiting)
@@ -137,7 +144,7 @@ class Turns:
             waiting.called.acquire()
 
     def _wait(self, client: str, since: float) -> None:
-        waiting = _Waiting()
+        waiting = _Waiting(client)
         with self._lock:
             if self._in_line + self._away >= self._most:
                 longest = self._longest(client)
@@ -170,22 +177,32 @@ class Turns:
 
     # --- with the lock held ----------------------------------------------------------------------
 
+    def _may_begin(self, client: str) -> bool:
+        return self._free > 0 and self._of[client] < _OF_ONE_CLIENT
+
+    def _begin(self, client: str) -> None:
+        self._free -= 1
+        self._of[client] += 1
+
     def _call_next(self) -> None:
-        """Gives every free place to the next in line."""
-        while self._returning or self._in_line:
-            try:
-                self._free.get_nowait()
-            except Empty:
-                return
-            if self._returning:
-                self._returning.popleft().called.release()
-            else:
-                client = next(iter(self._lines))
-                waiting = self._lines[client][0]
-                self._remove(client, waiting)
-                if client in self._lines:  # behind all other clients
-                    self._lines[client] = self._lines.pop(client)
-                waiting.called.release()
+        """Gives every free place to the next in line who may have it."""
+        while self._free and (waiting := self._next()) is not None:
+            self._begin(waiting.client)
+            waiting.called.release()
+
+    def _next(self) -> _Waiting | None:
+        for waiting in self._returning:
+            if self._may_begin(waiting.client):
+                self._returning.remove(waiting)
+                return waiting
+        client = next((one for one in self._lines if self._may_begin(one)), None)
+        if client is None:
+            return None
+        waiting = self._lines[client][0]
+        self._remove(client, waiting)
+        if client in self._lines:  # behind all other clients
+            self._lines[client] = self._lines.pop(client)
+        return waiting
 
     def _longest(self, client: str) -> str:
         """Whose line is the longest; that of ``client`` where none is longer than it would be."""

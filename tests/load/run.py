@@ -92,7 +92,10 @@ def fairness(log: Path) -> bool:
     with running(log=log, starve=on_its_core) as (_, port):
         many, few = Callers(port, 300, "127.0.0.2"), Callers(port, 20, "127.0.0.3")
         print("A client at ten times its share, and another next to it")
+        few.call(lambda number: one, 100.0, 0.5, 30.0)  # the first calls of a worker are slower
+        few.came.clear()
         shown("alone", few.call(lambda number: one, 10.0, SECONDS / 6, 30.0))
+        few.came.clear()
         flood = threading.Thread(target=many.call, args=(lambda number: dear, 300.0, SECONDS / 3))
         flood.start()
         beside = shown("beside", few.call(lambda number: one, 10.0, SECONDS / 3, 30.0))

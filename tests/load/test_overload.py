@@ -150,7 +150,7 @@ def test_a_thousand_connections_hold_no_more_than_their_sockets(tmp_path: Path) 
         for _ in range(3):
             came = many.call(lambda number: body, 1_000.0, 1.0, 60.0)
             assert {one.status for one in came} == {400}
-            assert len(came) > 700  # the others were not accepted in time: a busy machine
+            assert len(came) > 900  # the others were not accepted in time
         assert held_by_worker(process.pid) - before < 1_000 * 25_000
         few.close()
         many.close()

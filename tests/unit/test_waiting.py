@@ -68,7 +68,7 @@ def test_a_few_are_worked_on_and_the_next_when_one_ends() -> None:
     told: list[str] = []
     turns = Turns(oldest=LONG)
     begun = full(turns, told)
-    third = joined(turns, "second", told)
+    third = joined(turns, "first", told)
     assert told == ["first", "first"]
     begun[0].end.set()
     until(lambda: third.result == "worked on")
@@ -77,7 +77,54 @@ def test_a_few_are_worked_on_and_the_next_when_one_ends() -> None:
     for one in (*begun, third):
         one.thread.join(LONG)
     # Every place is free again.
-    assert [turns.take("x", perf_counter()) for _ in range(2)] == [None, None]
+    assert [turns.take(one, perf_counter()) for one in "xxy"] == [None, None, None]
+
+
+def test_a_client_that_sends_many_leaves_a_place_for_another() -> None:
+    told: list[str] = []
+    turns = Turns(oldest=LONG)
+    begun = full(turns, told)
+    waits = joined(turns, "first", told)
+    other = Called(turns, "second", told)
+    until(lambda: other.result == "worked on")  # past the line of the first
+    last = joined(turns, "second", told)
+    other.end.set()
+    until(lambda: last.result == "worked on")  # the place stays one for others
+    assert waits.result == ""
+    begun[0].end.set()
+    until(lambda: waits.result == "worked on")
+    for one in (*begun, waits, last):
+        one.end.set()
+        one.thread.join(LONG)
+    assert told == ["first", "first", "second", "second", "first"]
+
+
+def test_a_call_that_comes_back_waits_for_a_place_of_its_client() -> None:
+    told: list[str] = []
+    turns = Turns(oldest=LONG)
+    answer = threading.Event()
+
+    def asks_a_server() -> None:
+        with turns.of("first"):
+            with turns.given_up():
+                answer.wait(LONG)
+            told.append("back")
+
+    asking = threading.Thread(target=asks_a_server, daemon=True)
+    asking.start()
+    until(lambda: turns._away == 1)
+    begun = full(turns, told)
+    answer.set()
+    until(lambda: len(turns._returning) == 1)
+    other = Called(turns, "second", told)
+    until(lambda: other.result == "worked on")
+    assert "back" not in told
+    begun[0].end.set()
+    asking.join(LONG)
+    assert told == ["first", "first", "second", "back"]
+    for one in (begun[1], other):
+        one.end.set()
+        one.thread.join(LONG)
 
 
 def test_one_call_of_each_client_comes_before_the_second_of_any() -> None:
@@ -238,7 +285,7 @@ def test_no_turn_is_lost_among_many_threads() -> None:
     for one in threads:
         one.join(LONG)
         assert not one.is_alive()
-    assert most[0] <= 2
+    assert most[0] <= 3
     assert in_line(turns) == 0
 
 
