@@ -96,7 +96,7 @@ class Turns:
         wait, by `perf_counter`."""
         self._mine.client = client
         with self._lock:
-            # Whoever waits and may begin has begun: only its own line is before this call.
+            # A caller that waits and may begin has begun: only its own line is before this call.
             if client not in self._lines and self._may_begin(client):
                 self._begin(client)
                 return

@@ -211,15 +211,15 @@ def test_the_page_has_a_line_for_every_row() -> None:
     page = exported()["README.md"].decode()
     for name, table in TABLES.items():
         for row in table.rows:
-            told = r"(exact|by a function)(; narrower: [^|]+)?"
-            assert re.search(rf"^\| {re.escape(row.id)} \| {told} \| {name}: ", page, re.M)
+            says = r"(exact|by a function)(; narrower: [^|]+)?"
+            assert re.search(rf"^\| {re.escape(row.id)} \| {says} \| {name}: ", page, re.M)
     assert page.count("| by a function") == 3
     assert page.count("| from the chart |") == sum(len(TABLES[name].rows) for name in READ)
     of_each = sum(len(TABLES[name].rows) for name in READ_OF_EACH)
     assert page.count("| from the chart, of each |") == of_each
 
 
-@each("row, told", [
+@each("row, says", [
     ("DUP-02", "exact; narrower: `draft_repeats` is always false"),
     ("SAF-07", "exact; narrower: `folic_acid_alone` is always none"),
     ("MON-07", "exact; narrower: `already` is always none"),  # asked of several, alike in all
@@ -227,8 +227,8 @@ def test_the_page_has_a_line_for_every_row() -> None:
     ("AGE-07", "exact"),
     ("ORD-06", "exact"),  # not read
 ])  # fmt: skip
-def test_the_page_says_which_rows_are_narrower_of_a_chart(row: str, told: str) -> None:
-    assert f"\n| {row} | {told} |" in exported()["README.md"].decode()
+def test_the_page_says_which_rows_are_narrower_of_a_chart(row: str, says: str) -> None:
+    assert f"\n| {row} | {says} |" in exported()["README.md"].decode()
 
 
 #: The tables whose facts are read of a chart, once or of each of several.
