@@ -89,6 +89,7 @@ from cds_service.fhir.drafts import open_drafts, read_basket
 from cds_service.fhir.elements import quantity_in_words
 from cds_service.fhir.reading.products import decode_medication, identity_of
 from cds_service.guidelines import b12_under_two
+from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.dosing import understand
 from cds_service.guidelines.b12_under_two.drugs import Drug
 from cds_service.guidelines.b12_under_two.products import recognise
@@ -187,6 +188,22 @@ def an_order_on_hold_is_warned_about_and_not_doubled() -> None:
     assert not seen.drugs
     beside = [an_order(ago=3, status="on-hold"), an_order(ago=2)]
     assert not see(a_record(medications=beside)).shows("DUP-01.hold")
+
+
+def an_oral_order_on_hold_is_replaced_where_injections_are_needed() -> None:
+    held = an_order(ago=3, status="on-hold")
+    for problem, urgency in ((SEIZURE, "critical"), (CROHN, "warning")):
+        seen = see(a_record(level=a_level(150), medications=[held], problems=[problem]))
+        assert seen.outcome("DUP-03.hold").indicator == urgency
+        assert not seen.shows("DUP-01.hold")
+        assert not seen.shows("DUP-01.hold.signs")
+        assert not seen.shows("DUP-03")
+    by_injection = injections_ordered(ago=3, status="on-hold")
+    told = see(a_record(level=a_level(150), medications=[by_injection], problems=[SEIZURE]))
+    assert told.shows("DUP-01.hold.signs")
+    allergic = see(a_record(level=a_level(150), medications=[held], problems=[SEIZURE],
+                            allergies=[an_allergy()]))  # fmt: skip
+    assert allergic.shows("DUP-01.hold.signs")  # nothing takes its place
 
 
 def a_level_while_the_order_is_on_hold_is_not_one_on_treatment() -> None:
@@ -655,6 +672,31 @@ def follow_up_goes_with_every_order_but_one_not_to_be_signed() -> None:
     assert ("Vitamin B12", 0) in see_orders(a_record(measured=()), a_draft()).tests
     for refused in (a_record(allergies=(an_allergy(),)), a_record(medications=[an_order()])):
         assert not see_orders(refused, a_draft()).shows("ORD-08")
+
+
+def samples_that_a_first_dose_would_spoil_are_offered_first() -> None:
+    for level in (a_level(250), a_level(310)):
+        child = a_record(level=level, problems=[SEIZURE])
+        assert ("Methylmalonic acid", 0) in see_orders(child, an_injection()).tests
+    well = see_orders(a_record(level=a_level(310)), an_injection())
+    assert not any(due == 0 for _, due in well.tests)
+
+
+def injections_bring_their_own_tests_and_days() -> None:
+    month, three = ((add_months(ON, n) - ON).days for n in (1, 3))
+    changed = see_orders(a_record(level=a_level(150), problems=[SEIZURE]), a_draft())
+    assert ("Methylmalonic acid", month) in changed.tests
+    offered = see_orders(a_record(level=a_level(250), problems=[SEIZURE]), a_draft())
+    assert offered.shows("ORD-02")
+    assert ("Methylmalonic acid", month) not in offered.tests  # not selected: it stays by mouth
+    assert not any(one.recommended for one in offered.outcome("ORD-02").choices)
+    swallowed = a_record(level=a_level(150, ago=40), medications=[an_order(ago=20)])
+    instead = see_orders(swallowed, an_injection())
+    for due in (month, three):
+        assert {("Vitamin B12", due), ("Homocysteine", due)} <= set(instead.tests)
+    assert all(due in (month, three) for _, due in instead.tests)
+    again = see_orders(swallowed, a_draft(name="again"))
+    assert not any(name == "Homocysteine" for name, _ in again.tests)
 
 
 def a_correction_changes_what_is_wrong_and_nothing_else() -> None:
@@ -2129,6 +2171,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     what_was_not_checked_is_said_beside_what_was,
     a_draft_of_nobody_is_this_patients,
     follow_up_goes_with_every_order_but_one_not_to_be_signed,
+    samples_that_a_first_dose_would_spoil_are_offered_first,
+    injections_bring_their_own_tests_and_days,
     a_correction_changes_what_is_wrong_and_nothing_else,
     nobody_is_told_with_every_keystroke,
     the_worst_count_and_the_lowest_level_of_a_month_grade_severity,
@@ -2196,6 +2240,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_text_that_is_a_number_with_its_unit_is_that_number,
     what_may_be_taken_already_holds_a_second_back,
     a_level_while_the_order_is_on_hold_is_not_one_on_treatment,
+    an_oral_order_on_hold_is_replaced_where_injections_are_needed,
     a_course_that_is_not_continued_treats_no_one,
     an_order_after_a_missed_dose_begins_the_course,
     words_of_an_inborn_error_hold_cyanocobalamin_back,

@@ -611,6 +611,42 @@ def test_a_first_level_is_asked_for_where_there_is_none() -> None:
     assert ("Vitamin B12", 0) in seen.tests
 
 
+TODAY = ("Blood count", "Homocysteine", "Methylmalonic acid")
+
+
+@each("record, samples", [
+    pytest.param(a_record(level=a_level(250)), TODAY, id="borderline"),
+    pytest.param(
+        a_record(level=a_level(250), problems=[SEIZURE]),
+        ("Blood count", "Ferritin", "Folate", "Homocysteine", "Methylmalonic acid", "Potassium"),
+        id="borderline, with a sign: those before injections",
+    ),
+    pytest.param(a_record(level=a_level(310), problems=[SEIZURE]), TODAY, id="adequate, a sign"),
+    pytest.param(a_record(level=a_level(310)), (), id="adequate"),
+    pytest.param(
+        a_record(measured=(), problems=[SEIZURE]), (*TODAY, "Vitamin B12"), id="a sign, no level"
+    ),
+    pytest.param(a_record(measured=()), ("Vitamin B12",), id="no level"),
+    pytest.param(
+        a_record(level=a_level(400, ago=181), problems=[SEIZURE]), (*TODAY, "Vitamin B12"),
+        id="a level that expired, and a sign",
+    ),
+    pytest.param(
+        a_record(a_lab("hemoglobin", "11.5", ago=30), level=a_level(250)),
+        ("Homocysteine", "Methylmalonic acid"), id="with a result of this month",
+    ),
+    pytest.param(
+        a_record(a_lab("hemoglobin", "11.5", ago=31), level=a_level(250)), TODAY,
+        id="with an older one",
+    ),
+])  # fmt: skip
+def test_samples_that_the_first_dose_would_spoil_come_first(
+    record: Record, samples: tuple[str, ...]
+) -> None:
+    seen = see_orders(record, an_injection())
+    assert sorted(name for name, due in seen.tests if due == 0) == sorted(samples)
+
+
 def test_follow_up_is_offered_once_for_several_drafts() -> None:
     seen = see_orders(a_record(), a_draft(name="one"), an_injection(name="two"))
     assert [one.rule for one in seen.outcomes].count("ORD-08") == 1

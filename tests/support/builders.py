@@ -600,7 +600,7 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "ORD-16.active": lambda: a_record(medications=[in_force(a_dosage(1000, days=30))]),
     "DUP-01.hold": lambda: a_record(medications=[an_order(ago=3, status="on-hold")]),
     "DUP-01.hold.signs": lambda: a_record(
-        problems=[SEIZURE], medications=[an_order(ago=3, status="on-hold")]
+        problems=[SEIZURE], medications=[injections_ordered(ago=3, status="on-hold")]
     ),
     "DUP-01.hold.ask": lambda: a_record(
         level=a_level(450), medications=[an_order(ago=3, status="on-hold")]
@@ -675,6 +675,9 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "SAF-05b": lambda: on_treatment(5, allergies=(an_allergy(Code("", "", "Cobalt")),)),
     "SAF-05.new": lambda: a_record(allergies=(an_allergy(),)),
     "DUP-03": lambda: a_record(problems=[CROHN], medications=[an_order(ago=3)]),
+    "DUP-03.hold": lambda: a_record(
+        problems=[CROHN], medications=[an_order(ago=3, status="on-hold")]
+    ),
     "MAT-01": lambda: a_record(breast_feeding()),
     "MAT-01.unknown": a_record,
     "MAT-01.unmeasured": lambda: a_record(

@@ -267,6 +267,8 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
     replacement = treatment.replace_oral(would_be, facts, a, g, why)
     if replacement is not None and not any(map(follow_up.changes_treatment, outcomes)):
         others = [one for one in outcomes if not isinstance(one, NotIndicated)]
+        if replacement.choices:  # what is on hold is stopped
+            others = [one for one in others if one.rule != "DUP-01"]
         outcomes = [replacement, *follow_up.beside("a change", others, g)]
     stopped = order_checks.stopped_by(outcomes)
     harmful, several = order_checks.check_active(facts, a, g, why, replaced=stopped)

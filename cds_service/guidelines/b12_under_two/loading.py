@@ -291,6 +291,7 @@ SPEAKING = (
     "SAF-05.new",
     "SAF-05b",
     "DUP-03",
+    "DUP-03.hold",
     "MAT-01",
     "MAT-01.unknown",
     "MAT-01.unmeasured",

@@ -396,11 +396,14 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     every_days: str
     full_course: str
     full_course_asked: str
+    full_course_borderline: str
     inject_instead: str
     injection_ordered: str
     inject_asked: str
+    inject_borderline: str
     treat: str
     treat_asked: str
+    treat_borderline: str
     nothing_written: str
     by_mouth: str
     under_the_tongue: str

@@ -162,6 +162,21 @@ def clarify(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) 
     return [*now, ("b12", facts.on + later), *again]
 
 
+def unsettled(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) -> list[Wanted]:
+    """Before a dose where no deficiency is established: a level unless one says something, and with
+    a sign, a risk or a borderline level what else the dose would hide."""
+    status = assessment.status
+    unknown = status.name in ("unknown", "unknown at risk")
+    wanted: list[Wanted] = [("b12", facts.on)] if unknown and not facts.preliminary else []
+    if not (status.concerned or status.name == "unknown at risk" or facts.neurological):
+        return wanted
+    why.row(g.tables.monitoring, "MON-06", MonitoringFacts(status=status.name))
+    if status.concerned and facts.neurological:  # injections are offered, with their baseline
+        return wanted + baseline(facts, assessment, g, why)
+    hidden: list[Wanted] = [(test, facts.on) for test, _ in _BASELINE[:3]]
+    return wanted + without_result(hidden, facts, g)
+
+
 def is_ordered(test: Test, due: date, facts: Facts, g: Guideline) -> bool:
     """Whether the record has an order for this test within the window around ``due``."""
     codes = {(one.system, one.code) for one in test.codes}

@@ -729,6 +729,7 @@ def replace_oral(
     base = g.file.cards[route].indicator if route in g.file.cards else "warning"
     return structs.replace(
         switch,
+        card="DUP-03.hold" if therapy.is_held else switch.card,
         indicator="critical" if asked.signs else most_urgent(switch.indicator, base),
         notes=(*finding_notes(facts, a, g), *switch.notes),
     )

@@ -117,7 +117,7 @@ class Cards:
                     "dose": order.dose_in_words,
                     "way": order.ways_in_words,
                     **_in_place(_replaced(order, choices), self._g),
-                    **_told_to(choices),
+                    **self._told_to(choices),
                     **_largest(order),
                     **values,
                 }
@@ -128,6 +128,28 @@ class Cards:
             about=order.draft.source,
         )
         return Said(card, answer)
+
+    def _told_to(self, choices: tuple[Choice, ...]) -> dict[str, object]:
+        """What is to be ordered instead, or why the card only offers it."""
+        if not choices or any(one.recommended for one in choices):
+            return {
+                "full_course": say(Orders.full_course),
+                "inject_instead": say(Orders.inject_instead),
+                "treat": say(Orders.treat),
+            }
+        facts = self._facts
+        in_words = facts.perhaps_neurological or facts.worded.inborn or facts.worded.malabsorption
+        if self._a.status.name == "borderline" and not in_words:
+            return {
+                "full_course": say(Orders.full_course_borderline),
+                "inject_instead": say(Orders.inject_borderline),
+                "treat": say(Orders.treat_borderline),
+            }
+        return {
+            "full_course": say(Orders.full_course_asked),
+            "inject_instead": say(Orders.inject_asked),
+            "treat": say(Orders.treat_asked),
+        }
 
     def _values_with(self, choices: tuple[Choice, ...]) -> CardValues:
         """Only the drugs of the choices make a difference to what every card may name."""
@@ -188,21 +210,6 @@ def _in_place(drug: PlannedDrug | None, g: Guideline) -> dict[str, object]:
     return {
         "instead": say(Texts.headline_instead, how=how),
         "injected": say(Texts.headline_injected, what=what),
-    }
-
-
-def _told_to(choices: tuple[Choice, ...]) -> dict[str, object]:
-    """What is to be ordered instead, or to be found out first where the card only offers it."""
-    if choices and not any(one.recommended for one in choices):
-        return {
-            "full_course": say(Orders.full_course_asked),
-            "inject_instead": say(Orders.inject_asked),
-            "treat": say(Orders.treat_asked),
-        }
-    return {
-        "full_course": say(Orders.full_course),
-        "inject_instead": say(Orders.inject_instead),
-        "treat": say(Orders.treat),
     }
 
 

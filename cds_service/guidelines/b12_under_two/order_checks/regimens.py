@@ -184,9 +184,8 @@ class Regimens:
             drug = drug_of(choice) or drug
             notes, _ = safety_notes([choice], card.indicator, prescriber, allergic=False)
         safety = tuple([one for one in notes if one.section in _OF_SAFETY])
-        in_words = self.g.tables.route[self._route].then.kind == "choose"
-        unsure = in_words or bool(self.facts.worded.inborn)
-        return Regimen(drug, safety, (bool(choice.recommended) and not unsure) or not unsure)
+        unsure = self.g.tables.route[self._route].then.kind in ("choose", "clarify")
+        return Regimen(drug, safety, not (unsure or self.facts.worded.inborn))
 
     # --- ways to put an order right ---------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from msgspec import structs
 
 from cds_service.clinical import Basket, PlannedDrug, RevisedDrug
 from cds_service.guidelines.b12_under_two import monitoring, treatment
-from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
@@ -83,7 +82,8 @@ class BasketChecks:
         """The levels of one and three months, with the tests that go with them, where no one has
         ordered them and no card asks not to give the order."""
         facts, g, why = self.facts, self.g, self._why
-        lacking = self._without_a_level()
+        injected = self._is_injected(order, said)
+        lacking = self._without_a_level(anew=self._changes_to_injections(injected=injected))
         asked = structs.replace(
             self._facts,
             lacking=tuple(lacking),
@@ -93,9 +93,9 @@ class BasketChecks:
         fired = why.keep(one_row(g.tables.order_basket, "ORD-08", asked, order.called)).fired
         if not fired or fired[0].then is None:
             return []
-        wanted = self._wanted(order, list(lacking.values()))
-        tests, already = monitoring.plan_tests(wanted, facts, g, why, before_dose=order.injected)
-        notes = test_notes(tests, already, g, before=order.injected, told=())
+        wanted = self._wanted(list(lacking.values()), injected=injected)
+        tests, already = monitoring.plan_tests(wanted, facts, g, why, before_dose=injected)
+        notes = test_notes(tests, already, g, before=injected, told=())
         if any(one.due == facts.on for one in tests):
             notes.append(Note("before", say(Texts.baseline_first)))
         said_of = {"windows": Listed(tuple([_CHECKS[one] for one in lacking]), "conjunction")}
@@ -106,33 +106,51 @@ class BasketChecks:
             )
         ]
 
-    def _without_a_level(self) -> dict[Check, date]:
+    def _is_injected(self, order: Order, said: Sequence[Said]) -> bool:
+        """As it is written, or as a recommended button changes it."""
+        oral = self.g.file.routes.oral
+        return order.injected or any(
+            plan.drug.route != oral
+            for one in said
+            for choice in one.card.choices
+            if choice.recommended
+            for plan in choice.plans
+            if isinstance(plan, RevisedDrug) and plan.draft == order.draft
+        )
+
+    def _changes_to_injections(self, *, injected: bool) -> bool:
+        """Injections in place of what is swallowed are a course of their own."""
+        therapy = self.facts.therapy
+        return injected and therapy.current and therapy.route in ("oral", "other")
+
+    def _without_a_level(self, *, anew: bool) -> dict[Check, date]:
         """The checks still to come without an order of a level, and when each is due."""
-        facts, g, constants = self.facts, self.g, self.g.file.constants
-        begun = facts.therapy.start if facts.therapy.current else None
+        facts, g = self.facts, self.g
+        begun = facts.therapy.start if facts.therapy.current and not anew else None
         start = begun.first if begun is not None else facts.on
-        due: dict[Check, date] = {
-            "one month": add_months(start, int(constants.one_month_check.value)),
-            "three months": add_months(start, int(constants.three_month_check.value)),
-        }
+        month, quarter = monitoring.checks(start, g)
+        due: dict[Check, date] = {"one month": month, "three months": quarter}
         return {
             check: day
             for check, day in due.items()
             if day >= facts.on and not monitoring.is_ordered(g.file.tests.b12, day, facts, g)
         }
 
-    def _wanted(self, order: Order, due: Sequence[date]) -> list[monitoring.Wanted]:
-        """The levels, and what else goes with a first treatment."""
+    def _wanted(self, due: Sequence[date], *, injected: bool) -> list[monitoring.Wanted]:
+        """The levels, and what else goes with a treatment: before its first dose the samples that
+        the dose would spoil."""
         facts, a, g, why = self.facts, self.a, self.g, self._why
         wanted: list[monitoring.Wanted] = [("b12", day) for day in due]
         if facts.therapy.current:
-            return wanted
+            metabolites: tuple[monitoring.TestName, ...] = ("mma", "homocysteine")
+            return wanted + [(one, day) for day in due for one in metabolites if injected]
         if a.status.deficient:
             wanted += monitoring.baseline(facts, a, g, why)
-            during = monitoring.during_treatment(facts, a, g, why, parenteral=order.injected)
+        else:
+            wanted += monitoring.unsettled(facts, a, g, why)
+        if a.status.deficient or a.status.concerned or facts.neurological:
+            during = monitoring.during_treatment(facts, a, g, why, parenteral=injected)
             wanted += [one for one in during if one[0] != "b12"]
-        elif a.status.level is None and facts.preliminary is None:
-            wanted.append(("b12", facts.on))
         return wanted
 
     # --- nitrous oxide among the orders -----------------------------------------------------------
