@@ -2113,6 +2113,87 @@ def a_combination_in_force_is_named_and_not_counted() -> None:
     assert not see(a_record(medications=[iron])).says("A combination with")
 
 
+def alternate_days(**but: Any) -> Medication:
+    """Seven injections on alternate days, ordered for two weeks."""
+    line = {"days": Decimal(14), **but.pop("line", {})}
+    return in_force(
+        structs.replace(a_dosage(route=MUSCLE, days=2), **line),
+        **{"code": HYDROXOCOBALAMIN, "route": MUSCLE, **but},
+    )
+
+
+def steps_of_a_course_are_known_by_how_long_they_were_ordered_for() -> None:
+    signs = a_record(level=a_level(90, ago=45), problems=[a_problem(SEIZURE, 50)], birth=OLD)
+    rarely = an_injection(a_dosage(route=MUSCLE, days=60))
+
+    def beside(one: Medication, draft: Draft = rarely) -> Seen:
+        return see_orders(structs.replace(signs, medications=(one,)), draft)
+
+    for ago, over in ((12, False), (13, False), (14, True), (42, True)):
+        seen = beside(alternate_days(ago=ago))
+        assert seen.shows("ORD-06") is not over, ago
+        assert not seen.shows("ORD-16"), ago
+    counted = {"days": None, "count": 7}
+    assert not beside(alternate_days(ago=14, line=counted)).shows("ORD-06")
+    assert beside(alternate_days(ago=13, line=counted)).shows("ORD-06")
+    for unknown in (
+        alternate_days(ago=None), alternate_days(ago=42, status="on-hold"),
+        alternate_days(ago=42, line={"days": None}),
+        alternate_days(ago=42, line={"text": "1000 micrograms on alternate days for 3 months"}),
+        alternate_days(ago=42, authored=moment(day(42), day(13))),
+    ):  # fmt: skip
+        assert beside(unknown).shows("ORD-06")
+    far_too_much = an_injection(a_dosage(10000, route=MUSCLE, days=2))
+    wrong = beside(alternate_days(ago=42), far_too_much)
+    assert wrong.revised
+    assert not wrong.removed
+    rare = in_force(a_dosage(route=MUSCLE, days=60), code=HYDROXOCOBALAMIN, route=MUSCLE)
+    for ago, over in ((13, False), (14, True)):
+        both = structs.replace(signs, medications=(alternate_days(ago=ago), rare))
+        assert see(both).shows("DUP-05") is not over
+    first = alternate_days(ago=21)
+    then = alternate_days(ago=21, source="MedicationRequest/then")  # it may begin after the first
+    steps = structs.replace(signs, medications=(first, then))
+    assert see_orders(steps, rarely).shows("ORD-06")
+    assert see(steps).shows("DUP-05")
+
+
+def what_is_over_counts_for_what_goes_on_from_it() -> None:
+    signs = a_record(level=a_level(90, ago=160), problems=[a_problem(SEIZURE, 165)], birth=OLD)
+    rarely = an_injection(a_dosage(route=MUSCLE, days=60))
+
+    def after(one: Medication, record: Record = signs, draft: Draft = rarely) -> Seen:
+        return see_orders(structs.replace(record, medications=(one,)), draft)
+
+    dated = {"status": "completed", "line": {"ends": day(1)}, "ended": days_ago(1)}
+    for ended in (alternate_days(ago=15, status="completed"), alternate_days(ago=14, **dated)):
+        seen = after(ended)
+        assert not {"ORD-16", "ORD-09"} & seen.rules
+        assert not seen.revised
+    for ago, goes_on in ((102, True), (103, True), (104, False)):  # over for 89, 90, 91 days
+        assert after(alternate_days(ago=ago, status="completed")).shows("ORD-16") is not goes_on
+    daily = in_force(structs.replace(a_dosage(), days=Decimal(14)), status="completed")
+    mild, weekly = a_record(level=a_level(150, ago=160), birth=OLD), a_draft(a_dosage(days=7))
+    for ago, goes_on in ((27, True), (28, False)):  # over for 14 and 15 days
+        ended = structs.replace(daily, authored=days_ago(ago))
+        assert after(ended, mild, weekly).shows("ORD-16") is not goes_on
+    for ended in (
+        alternate_days(ago=15, status="stopped"),
+        alternate_days(ago=15, status="completed", line={"days": None}),
+        alternate_days(ago=90, status="stopped", line={"days": None}),
+    ):
+        seen = after(ended)
+        assert seen.says("how much was given before it cannot be counted")
+        assert seen.outcome("ORD-09").indicator == "warning"
+        assert not seen.shows("ORD-16")
+        assert not seen.revised
+    for ended in (
+        alternate_days(ago=104, status="stopped"),
+        alternate_days(ago=91, status="stopped", line={"days": None}),
+    ):
+        assert after(ended).shows("ORD-16")
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -2289,6 +2370,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     words_of_how_often_are_read_or_quoted,
     what_is_named_like_a_brand_is_asked_about,
     vitamin_b12_among_others_in_force_is_asked_about,
+    steps_of_a_course_are_known_by_how_long_they_were_ordered_for,
+    what_is_over_counts_for_what_goes_on_from_it,
 )
 
 

@@ -14,6 +14,7 @@ from cds_service.clinical import IN_FORCE, PROHIBITED, Medication, Moment, Recor
 from cds_service.guidelines.b12_under_two.age import whole_day
 from cds_service.guidelines.b12_under_two.antidote import was_antidote
 from cds_service.guidelines.b12_under_two.data import Dose, Doses, Guideline
+from cds_service.guidelines.b12_under_two.dosing import given_until, understand
 from cds_service.guidelines.b12_under_two.dosing.amounts import doses_within
 from cds_service.guidelines.b12_under_two.drugs import ProductWay, Route
 from cds_service.guidelines.b12_under_two.limits import Limits
@@ -41,9 +42,10 @@ class Therapy(Struct, frozen=True):
     doses within one episode of today. ``antidotes``, ordered or given against cyanide, are none of
     it. ``spans`` is all that was ever ordered, given or stated to be taken, and ``episode`` what
     of it belongs to the time since the course began, by any route, with what may reach into it,
-    since no one says when it ended. ``prohibited`` must not
-    be given. ``doses`` are what was given of a course of which nothing else is known, and
-    ``broken_off`` is a course that was begun and is not continued: no treatment any more.
+    since no one says when it ended; where nothing runs, what a course of today would go on from.
+    ``prohibited`` must not be given. ``doses`` are what was given of a course of which nothing else
+    is known, and ``broken_off`` is a course that was begun and is not continued: no treatment any
+    more.
     ``combinations`` in force have vitamin B12 among others."""
 
     active: tuple[Medication, ...] = ()
@@ -109,6 +111,8 @@ NOT_AN_ORDER = frozenset({"proposal", "plan", "option"})
 _BY_FORM: Mapping[ProductWay, Route] = {
     "oral": "oral", "sublingual": "other", "nasal": "other", "parenteral": "parenteral",
 }  # fmt: skip
+#: Of orders: carried out as they were written.
+_CARRIED_OUT = frozenset({"completed", "ended"})
 _NOT_HANDED_OVER = frozenset({"cancelled", "declined", "entered-in-error", "stopped"})
 _NOT_GIVEN = frozenset({"not-done", "entered-in-error", "unknown", "not-given"})
 
@@ -308,12 +312,30 @@ class _Found:
 
     def _span(self, medication: Medication, started: Moment, *, now: bool) -> Span:
         """From when to when it was taken; ``now`` when it still is."""
-        ended = medication.ended or started
-        ends = now or medication.kind == "administration" or medication.ended is not None
+        planned = medication.ended or self._carried_out_until(medication)
+        ended = planned or started
+        ends = now or medication.kind == "administration" or planned is not None
         if now or ended.first > self._on:
             ended = whole_day(self._on)
         end = max(min(self._on, ended.last), started.first)
         return Span(started, ended, end, ends, medication, route_of(medication, self._g))
+
+    def _carried_out_until(self, medication: Medication) -> Moment | None:
+        """When an order that was carried out ended, by the days for which it was written."""
+        if medication.kind != "order" or medication.status not in _CARRIED_OUT:
+            return None
+        return self._by_its_days(medication)
+
+    def _by_its_days(self, medication: Medication) -> Moment | None:
+        """When an order would end by the days for which it was written."""
+        begun = medication.authored
+        if begun is None or not medication.dosages:
+            return None
+        dosages = medication.dosages
+        drug = recognise(medication.codes, medication.text, self._g)
+        dosing = understand(dosages, drug, self._weight_kg, self._g, medication.notes)
+        first, last = (given_until(dosages, dosing, day) for day in (begun.first, begun.last))
+        return None if first is None or last is None else Moment(first, last, begun.instant)
 
     def _is_gap(self, day: date, later: date) -> bool:
         return self._g.limits.episode_gap.holds((later - day).days)
@@ -363,6 +385,25 @@ class _Found:
         until = min(lasting, default=date.max)
         return tuple([one.taken for one in course if one.given and one.begun.last < until])
 
+    def _lately(self) -> tuple[Span, ...]:
+        """What is over and that a course of today would go on from, by any way: what ended lately,
+        with what surely came before it, or may have."""
+        lately: list[Span] = []
+        for span in sorted(self._spans, key=lambda one: (one.end, one.begun.first), reverse=True):
+            until = min([self._on, *(one.begun.first for one in lately)])
+            if not self._is_broken(span, until):
+                lately.append(span)
+        return tuple([one for one in self._in_order() if one in lately])
+
+    def _is_broken(self, span: Span, begin: date) -> bool:
+        """Whether there is a break between ``span`` and what begins on ``begin``; of what does not
+        say its end, between the latest that it can have lasted and that."""
+        ended = span.ended if span.ends else self._by_its_days(span.taken) or span.ended
+        end = min(max(span.end, ended.last), self._on)
+        swallowed = span.ends and not span.given and span.route != "parenteral"
+        gap = self._g.limits.course_gap if swallowed else self._g.limits.episode_gap
+        return gap.holds((begin - end).days)
+
     def _episode(self, course: Sequence[Span], start: Moment | None) -> tuple[Span, ...]:
         """The current course with what reaches into it by any route, or may."""
         return tuple(
@@ -411,7 +452,7 @@ class _Found:
             antidotes=tuple(self._antidotes),
             prohibited=tuple(self._prohibited),
             combinations=tuple(self._combinations),
-            episode=self._episode(course, start) if running else (),
+            episode=self._episode(course, start) if running else self._lately(),
             spans=tuple(self._in_order()),
         )
 

@@ -7,8 +7,10 @@ unknown or contradictory is a problem that is stated, and what does not depend o
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from math import ceil
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -162,6 +164,32 @@ class Dosing(Struct, frozen=True):
         if several:
             return say(Orders.dose_range_and_day, low=ends[0], high=ends[1], day=most, unit=unit)
         return say(Orders.dose_and_day, dose=ends[1], day=most, unit=unit)
+
+
+def first_day(dosages: Sequence[DraftDosage]) -> date | None:
+    """The day on which an order begins, where every line says one."""
+    return min(_of_every([one.begins for one in dosages]), default=None)
+
+
+def last_day(dosages: Sequence[DraftDosage]) -> date | None:
+    """The last day of an order, where every line says one."""
+    return max(_of_every([one.ends for one in dosages]), default=None)
+
+
+def _of_every(days: Sequence[date | None]) -> list[date]:
+    """The days of all lines, where each has one."""
+    known = [one for one in days if one is not None]
+    return known if len(known) == len(days) else []
+
+
+def given_until(dosages: Sequence[DraftDosage], dosing: Dosing, since: date | None) -> date | None:
+    """The last day on which an order is given: as it is written, or by how long it lasts from the
+    day on which it begins, ``since`` where none is written. Not known where words say otherwise."""
+    begins, days = first_day(dosages) or since, dosing.days
+    written = last_day(dosages)
+    if written is not None or begins is None or days is None or dosing.contradicts:
+        return written
+    return begins + timedelta(days=ceil(days) - 1)
 
 
 def understand(

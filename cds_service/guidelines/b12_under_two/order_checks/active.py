@@ -293,20 +293,28 @@ class _ActiveChecks:
             asked = structs.replace(asked, share=self._course.share_alone(one.order))
         return not one.order.dosing.problems and not is_wrong(asked, one.order, self._g)
 
+    @cached_property
+    def _given_now(self) -> list[_Running]:
+        """Those that are not over by their days."""
+        on = self._facts.on
+        return [one for one in self._running if not self._course.is_over(one.sent, on)]
+
     def several(self, replaced: Collection[str]) -> Iterator[Recommend]:
         """More than one order in force (DUP-05): the right one stays, the others are stopped.
 
         Of several that are right the injection stays, else what gives most in two weeks. What
         ends earlier than another may be the first step of a course, and what is vitamin B12 by
-        its name alone is not known: then nothing is selected.
+        its name alone is not known: then nothing is selected. What is over by its days is not
+        given any more and not counted.
         """
-        asked = DuplicationFacts(several=len(self._running) > 1)
+        running = self._given_now
+        asked = DuplicationFacts(several=len(running) > 1)
         fired = self._why.row(self._g.tables.duplication, "DUP-05", asked)
-        if not fired or all(one.sent.source in replaced for one in self._running):
+        if not fired or all(one.sent.source in replaced for one in running):
             return
-        right = [one for one in self._running if self._is_right(one)]
+        right = [one for one in running if self._is_right(one)]
         kept = max(right, key=_strength, default=None)
-        others = [one for one in self._running if one is not kept]
+        others = [one for one in running if one is not kept]
         choices = []
         plans = treatment.stop_orders([one.sent for one in others]) if kept is not None else ()
         if kept is not None and plans:
@@ -317,7 +325,7 @@ class _ActiveChecks:
             label = say(Orders.stop_other, names=_with_doses(others))
             choices = [Choice("DUP-05", label, plans, recommended=sure)]
         values: dict[str, Value] = {
-            "names": _with_doses(self._running), "count": len(self._running)
+            "names": _with_doses(running), "count": len(running)
         }  # fmt: skip
         yield Recommend(
             "DUP-05",

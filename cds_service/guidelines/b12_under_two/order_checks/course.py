@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
 
-from cds_service.clinical import Medication
+from cds_service.clinical import Medication, Moment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Schedule
 from cds_service.guidelines.b12_under_two.dosing.amounts import shown_dose
@@ -103,6 +103,22 @@ class Course:
             order = as_order(one, self._facts.weight.kg, self.g)
             known = self._orders[id(one)] = one, order
         return known[1]
+
+    def until(self, one: Medication) -> date | None:
+        """The last day on which an order in force is given, where that is known. One on hold may go
+        on after the days for which it was ordered, and one of several that were written on the
+        same day may begin when another ends."""
+        written = one.authored
+        others = [it.authored for it in self._facts.therapy.active if it is not one]
+        together = any(_may_be_of_a_day(written, it) for it in others)
+        if written is None or together or one.status == "on-hold":
+            return self.order_of(one).until(None)
+        return self.order_of(one).until(written.last)
+
+    def is_over(self, one: Medication, on: date) -> bool:
+        """Whether by its days an order in force has ended before ``on``."""
+        until = self.until(one)
+        return until is not None and until < on
 
     def regimen(self, order: Order) -> Decimal:
         """What the recommended regimen for this child and the route of ``order`` gives in two
@@ -261,6 +277,13 @@ class Course:
             named = one.substance in ("", order.drug.substance)
             if aged and named and not one.adults and _follows(lines[0], order, one):
                 yield one
+
+
+def _may_be_of_a_day(one: Moment | None, other: Moment | None) -> bool:
+    """Whether both are known, and may be of the same day."""
+    if one is None or other is None:
+        return False
+    return one.first <= other.last and other.first <= one.last
 
 
 def _is_regular(line: Line) -> bool:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
-from itertools import repeat
 
 from msgspec import structs
 
@@ -358,6 +357,7 @@ class OrderChecks:
     ) -> OrderFacts:
         asked = self._amounts(order)
         untimely = tuple(self._out_of_time(order))
+        unseen = unseen_course(asked, order, self._course)
         return structs.replace(
             self._begun_anew(order, asked) if self._replaces(order) else asked,
             contradicts=order.dosing.contradicts or order.dosing.unnumbered,
@@ -366,11 +366,12 @@ class OrderChecks:
             forbidden=forbidden_by(order, self.facts),
             unclear=(
                 *order.dosing.problems,
-                *unseen_course(asked, order, self._course),
+                *unseen,
                 *said_forbidden(forbidden_by(order, self.facts)),
                 *untimely,
             ),
             untimely=bool(untimely),
+            unseen=bool(unseen),
             repeated=repeated,
             elsewhere=(
                 *self._named(elsewhere),
@@ -383,19 +384,8 @@ class OrderChecks:
         return self._ends_before(one, other) or self._ends_before(other, one)
 
     def _ends_before(self, one: Order, other: Order) -> bool:
-        begins = other.first_day
-        if begins is None:
-            return False
-        last = self._until(one)
-        return last is not None and last < begins
-
-    def _until(self, order: Order) -> date | None:
-        """The last day on which it is given, where that is known."""
-        last = order.last_day
-        if last is None and order.dosing.days is not None:
-            since = order.first_day or self.facts.on
-            last = since + timedelta(days=int(order.dosing.days) - 1)
-        return last
+        begins, last = other.first_day, one.until(self.facts.on)
+        return begins is not None and last is not None and last < begins
 
     def _out_of_time(self, order: Order) -> Iterator[Message]:
         """That all of it is over; or that it begins too late where nothing treats until then."""
@@ -436,12 +426,11 @@ class OrderChecks:
         elsewhere: list[Medication] = []
         swallowed = order.by_mouth and not order.injected
         injected = order.injected and not order.by_mouth
-        begins = order.first_day
-        ends = repeat(None) if begins is None else self._last_days
-        for (one, route), until in zip(self._routes, ends, strict=False):
+        begins = order.first_day or self.facts.on
+        for (one, route), until in zip(self._routes, self._last_days, strict=True):
             if one.source == order.draft.source:
                 continue
-            if begins is not None and until is not None and until < begins:
+            if until is not None and until < begins:
                 continue  # the step of a course before this one
             apart = (route == "parenteral" and swallowed) or (
                 route in ("oral", "other") and injected
@@ -463,7 +452,7 @@ class OrderChecks:
     @cached_property
     def _last_days(self) -> list[date | None]:
         """The last day of each of them."""
-        return [self._until(self._course.order_of(one)) for one, _ in self._routes]
+        return [self._course.until(one) for one, _ in self._routes]
 
     # --- nothing that harms is suggested ----------------------------------------------------------
 
@@ -575,12 +564,12 @@ class OrderChecks:
 
     @cached_property
     def _running(self) -> list[Order]:
-        """The orders in force by code that are not among the drafts."""
+        """The orders in force by code that are not among the drafts, nor over by their days."""
         drafted = {one.draft.source for one in self._of_b12}
         return [
             self._course.order_of(one)
             for one in self.facts.therapy.active
-            if one.source not in drafted
+            if one.source not in drafted and not self._course.is_over(one, self.facts.on)
         ]
 
     @cached_property

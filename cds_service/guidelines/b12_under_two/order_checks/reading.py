@@ -11,7 +11,13 @@ from msgspec import Struct
 from cds_service.clinical import DoseAmount, Draft, Medication
 from cds_service.guidelines.b12_under_two.antidote import antidote_facts, is_antidote
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
+from cds_service.guidelines.b12_under_two.dosing import (
+    Dosing,
+    first_day,
+    given_until,
+    last_day,
+    understand,
+)
 from cds_service.guidelines.b12_under_two.dosing.amounts import (
     in_full,
     scale,
@@ -56,11 +62,16 @@ class Order(Struct, frozen=True, dict=True):
     @cached_property
     def first_day(self) -> date | None:
         """The day on which it begins, where every line says one."""
-        return min(_of_every([one.begins for one in self.draft.dosages]), default=None)
+        return first_day(self.draft.dosages)
 
     @cached_property
     def last_day(self) -> date | None:
-        return max(_of_every([one.ends for one in self.draft.dosages]), default=None)
+        return last_day(self.draft.dosages)
+
+    def until(self, since: date | None) -> date | None:
+        """The last day on which it is given, where that is known; it is given from ``since`` on
+        where no day is written."""
+        return given_until(self.draft.dosages, self.dosing, since)
 
     @cached_property
     def kind(self) -> Kind:
@@ -202,12 +213,6 @@ _RHYTHMS = {
         (1, 30, say(Orders.monthly)),
     )
 }
-
-
-def _of_every(days: list[date | None]) -> list[date]:
-    """The days of all lines, where each has one."""
-    known = [one for one in days if one is not None]
-    return known if len(known) == len(days) else []
 
 
 def is_live(draft: Draft) -> bool:

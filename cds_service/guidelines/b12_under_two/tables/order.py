@@ -94,7 +94,8 @@ class OrderFacts(Struct, frozen=True):
     ask whether there are.
     ``spinal`` says that it is to go into the spinal canal or the brain, ``astray`` that a route is
     stated which is not known here, ``foreign`` that it is written for another patient, ``untimely``
-    that all of it is over, or that a treatment begins with it too late.
+    that all of it is over, or that a treatment begins with it too late, ``unseen`` that, as
+    it is being written, it is too little unless more was given, which cannot be seen.
     ``may_bleed`` and ``preservative_harms`` are known only of what is injected. ``frequent`` says
     that it is injected daily or on alternate days, ``frequent_days`` for how long, unknown without
     an end. ``worded`` are words without a code that may be such a sign, malabsorption or an inborn
@@ -127,6 +128,7 @@ class OrderFacts(Struct, frozen=True):
     astray: bool = False
     foreign: bool = False
     untimely: bool = False
+    unseen: bool = False
     forbids: bool = False
     forbidden: tuple[str, ...] = ()
     in_words_alone: Decimal | None = None
@@ -665,6 +667,12 @@ def unclear_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer
                 all_of(is_one_of(f.kind, "b12"), f.untimely, pressing),
                 Answer("ORD-09", indicator="warning"),
                 part="untimely",
+            ),
+            Row(
+                "ORD-09",
+                all_of(is_one_of(f.kind, "b12"), f.unseen),
+                Answer("ORD-09", indicator="warning"),
+                part="unseen",
             ),
             Row(
                 "ORD-09",
