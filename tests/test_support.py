@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from each import SHOWN_WHOLE, each
+from sampling import left_out
 
 TESTS = Path(__file__).parent
 
@@ -180,3 +181,28 @@ def test_without_a_case_nothing_passes() -> None:
 
     with pytest.raises(AssertionError, match="no case"):
         never.cases.of(0)  # type: ignore[attr-defined]
+
+
+class _Item:
+    def __init__(self, nodeid: str, mark: str = "", count: int = 0) -> None:
+        self.nodeid, self._mark, self._count = nodeid, mark, count
+
+    def get_closest_marker(self, name: str) -> SimpleNamespace | None:
+        return SimpleNamespace(args=(self._count,)) if name == self._mark else None
+
+
+def test_a_sample_of_a_test_or_of_a_file_is_the_same_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sampling._TIMES", "1")
+    of_file = [_Item(f"tests/a.py::test_{n}", "sampled_file", 4) for n in range(10)]
+    of_test = [_Item(f"tests/b.py::test[{n}]", "sampled", 3) for n in range(5)]
+    whole = [_Item(f"tests/b.py::other[{n}]") for n in range(9)]
+    items: Any = [*of_file, *of_test, *whole]
+    out = left_out(items)
+    assert [len(out.intersection(some)) for some in (of_file, of_test, whole)] == [6, 2, 0]
+    assert left_out(items) == out
+    few: Any = of_file[:4]
+    assert not left_out(few), "what is asked for by name, or with few others"
+    monkeypatch.setattr("sampling._TIMES", "8")
+    assert not left_out(items)

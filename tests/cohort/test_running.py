@@ -20,6 +20,8 @@ from cds_service.consultation.cohort import outcome, running
 from cds_service.consultation.cohort.judging import Figures, Row, most_urgent
 from cds_service.consultation.cohort.running import CohortError
 
+pytestmark = pytest.mark.sampled_file(4)
+
 ROOT = Path(__file__).parents[2]
 needs_duckdb = pytest.mark.needs_environment("CDS_TEST_COHORT")
 

@@ -20,6 +20,8 @@ import yaml
 from loopback import Loopback, SilentHandler
 from served import ROOT, environment
 
+pytestmark = pytest.mark.sampled_file(4)
+
 LOCKED = (ROOT / "requirements/runtime.txt").read_text("utf-8")
 
 

@@ -14,6 +14,8 @@ from cds_service import consultation
 from cds_service.fhir.gather import prefetch_template
 from cds_service.guidelines.b12_under_two.describe import describe
 
+pytestmark = pytest.mark.sampled_file(5)
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "guidelines" / "b12-under-two.md"
 SERVICE = consultation.load_services()[0]

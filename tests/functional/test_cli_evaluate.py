@@ -18,6 +18,8 @@ from cds_service import consultation
 from cds_service.consultation.cases import NO_SERVER, in_words, read_case
 from cds_service.errors import BadRequest
 
+pytestmark = pytest.mark.sampled_file(11)
+
 ROOT = Path(__file__).parents[2]
 STORIES = ROOT / "fhir_samples" / "b12_under_two"
 SEVERE = STORIES / "hypotonia-regression-severe"

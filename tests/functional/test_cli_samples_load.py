@@ -16,6 +16,8 @@ from loopback import Loopback, SilentHandler
 from cds_service.__main__ import main
 from cds_service.workbench import samples
 
+pytestmark = pytest.mark.sampled_file(4)
+
 ROOT = Path(__file__).parents[2]
 STORIES = samples.stories(ROOT / "fhir_samples")
 ON = "2026-09-01"

@@ -21,6 +21,8 @@ from cds_service.fhir.reading import read_record
 from cds_service.fhir.server import FhirServer
 from cds_service.trust.addresses import ApprovedFhirServer, approve_fhir_server
 
+pytestmark = pytest.mark.sampled_file(30)
+
 Json = dict[str, Any]
 
 LOINC = "http://loinc.org"

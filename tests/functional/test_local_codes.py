@@ -18,6 +18,8 @@ from cds_service.consultation import EVALUATION_EXTENSION, load_services
 from cds_service.errors import GuidelineError
 from cds_service.settings import Settings
 
+pytestmark = pytest.mark.sampled_file(10)
+
 Json = dict[str, Any]
 
 HAEMOGLOBIN = "hemoglobin"  # the id of the code list

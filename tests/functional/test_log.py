@@ -17,6 +17,8 @@ import pytest
 from bodies import request_of
 from served import PATIENCE_S, environment, free_port, kill, wait_until_ready
 
+pytestmark = pytest.mark.sampled_file(2)
+
 SERVICE = "b12-under-two-patient-view"
 ROOT = Path(__file__).parents[2]
 CALLS = 60

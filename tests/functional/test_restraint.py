@@ -41,6 +41,8 @@ from cds_service.settings import Settings, Trial, read_settings
 from cds_service.store import audit
 from cds_service.store.database import Database
 
+pytestmark = pytest.mark.sampled_file(13)
+
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
 WINDOWS = {"info": timedelta(hours=24), "warning": timedelta(hours=2)}
 ALL = sorted(one.name for one in STORIES.iterdir() if (one / "request.json").is_file())

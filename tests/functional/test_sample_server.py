@@ -19,6 +19,8 @@ from cds_service.app import create_app
 from cds_service.consultation import load_services
 from cds_service.settings import Settings
 
+pytestmark = pytest.mark.sampled_file(12)
+
 STORIES = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
 CLOVER = "vegan-mother-low-b12-six-months"
 ON = date(2026, 3, 12)

@@ -32,6 +32,8 @@ from cds_service.store.audit import Pseudonyms
 from cds_service.store.database import Database
 from cds_service.store.keeping import Store
 
+pytestmark = pytest.mark.sampled_file(9)
+
 BOTH = (*GUIDELINES, iron.KNOWN)
 ON = date(2026, 3, 15)
 CHART, SIGNING = "/cds-services/iron-toy-patient-view", "/cds-services/iron-toy-order-sign"

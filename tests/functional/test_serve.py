@@ -15,6 +15,8 @@ from threading import Barrier
 import pytest
 from served import PATIENCE_S, refused, running
 
+pytestmark = pytest.mark.sampled_file(4)
+
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_where_it_listens_answers_and_ends_when_told(stop: signal.Signals) -> None:

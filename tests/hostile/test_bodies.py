@@ -21,6 +21,8 @@ from bodies import BODIES, GOOD, OF_HOOK, misfits, request_of
 from sampling import sample_of
 from served import running
 
+pytestmark = pytest.mark.sampled_file(7)
+
 SERVICE = "/cds-services/b12-under-two-order-sign"
 PATIENCE_S = 20
 #: Of a worker, at its highest, over all that is sent here. It begins with some 60 MB.

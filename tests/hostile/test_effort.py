@@ -41,6 +41,8 @@ from cds_service.guidelines.b12_under_two.order_words import stated_in
 from cds_service.guidelines.b12_under_two.products import form_of, recognise
 from cds_service.language import house
 
+pytestmark = pytest.mark.sampled_file(6)
+
 G = b12.load()
 LONG = 150_000
 #: Seconds of this thread's own work, however busy the machine is. Each text takes one at most; in

@@ -37,6 +37,8 @@ from cds_service.guidelines.b12_under_two.front import Front
 from cds_service.guidelines.engine import Choice, Recommend, placeholders
 from cds_service.settings import Settings
 
+pytestmark = pytest.mark.sampled_file(2)
+
 STORIES = Path(__file__).parents[2] / "fhir_samples" / "b12_under_two"
 PARSERS = [
     MarkdownIt("commonmark", {"html": html}).enable(["table", "strikethrough"])

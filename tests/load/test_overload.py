@@ -21,6 +21,8 @@ from bodies import request_of as story
 from callers import Callers, request_of
 from served import PATIENCE_S, running
 
+pytestmark = pytest.mark.sampled_file(2)
+
 SERVICE = "b12-under-two-order-sign"
 
 

@@ -20,6 +20,8 @@ from cds_service.store import metrics
 from cds_service.store.database import Database
 from cds_service.store.keeping import Store
 
+pytestmark = pytest.mark.sampled_file(1)
+
 SERVICE = "b12-under-two-patient-view"
 UNTIL = 2_000_000_000
 

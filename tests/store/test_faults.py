@@ -22,6 +22,8 @@ from cds_service.errors import Unavailable
 from cds_service.store.database import Database, consultations, feedback
 from cds_service.store.keeping import Store
 
+pytestmark = pytest.mark.sampled_file(4)
+
 SERVICE = "b12-under-two-patient-view"
 
 

@@ -35,6 +35,8 @@ from cds_service.__main__ import main
 from cds_service.consultation import EVALUATION_EXTENSION, load_services
 from cds_service.consultation.cards import RULES_EXTENSION
 
+pytestmark = pytest.mark.sampled_file(8)
+
 VERDICTS = ("accepted", "overridden", "ignored")
 EVALUATION = EVALUATION_EXTENSION
 URGENCY = ["critical", "warning", "info"]

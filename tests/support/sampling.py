@@ -3,7 +3,8 @@ so many times as much where ``CDS_TEST_SAMPLE`` says so (``.ci/run``); all of it
 which sets it to ``all``.
 
 A test over many parameters is marked ``@pytest.mark.sampled(60)``: of its parameters that many are
-run. One that goes through its cases itself asks `sample_of`.
+run. One that goes through its cases itself asks `sample_of`. A file whose tests start processes, or
+wait, is marked ``pytestmark = pytest.mark.sampled_file(4)``: that many of its tests are run.
 """
 
 from __future__ import annotations
@@ -38,13 +39,17 @@ def chosen(cases: Iterable[Case], usual: int, seed: str) -> list[Case]:
 
 
 def left_out(items: Iterable[pytest.Item]) -> set[pytest.Item]:
-    """Those that are not in the samples of the tests marked ``sampled``."""
+    """Those that are not in the samples of the tests marked ``sampled``, nor in those of the files
+    marked ``sampled_file``."""
     groups: dict[tuple[str, int], list[pytest.Item]] = defaultdict(list)
     for item in items:
-        mark = item.get_closest_marker("sampled")
-        if mark is not None:
-            groups[item.nodeid.partition("[")[0], mark.args[0]].append(item)
+        of_test = item.get_closest_marker("sampled")
+        of_file = item.get_closest_marker("sampled_file")
+        if of_test is not None:
+            groups[item.nodeid.partition("[")[0], of_test.args[0]].append(item)
+        elif of_file is not None:
+            groups[item.nodeid.partition("::")[0], of_file.args[0]].append(item)
     out: set[pytest.Item] = set()
-    for (test, most), group in groups.items():
-        out.update(set(group).difference(chosen(group, most, test)))
+    for (about, most), group in groups.items():
+        out.update(set(group).difference(chosen(group, most, about)))
     return out

@@ -14,8 +14,11 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from ehr import BASE, Ehr, register, soon
 from served import ROOT, environment, running
+
+pytestmark = pytest.mark.sampled_file(1)
 
 ISSUER = "https://ehr.north.example.org"
 STORY = ROOT / "fhir_samples/b12_under_two/vegan-mother-low-b12-six-months/request.json"

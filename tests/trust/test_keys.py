@@ -358,7 +358,10 @@ def test_keys_that_cannot_be_read_are_said(tmp_path: Path, listener: Listener) -
         assert post(client, ehr) == 200
 
 
-def test_the_log_says_whose_keys_cannot_be_read(tmp_path: Path, listener: Listener) -> None:
+def test_the_log_says_whose_keys_cannot_be_read(
+    tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cds_service.trust.keys._LOOK_S", 0.1)
     said: list[dict[str, Any]] = []
     file = register(tmp_path, [Ehr("north", jwks_url=listener.url)])
     registered = Register(file, say=said.append)
