@@ -108,9 +108,9 @@ class Measurement(Struct, frozen=True, gc=False):
     else the result is about (``Observation.focus``: the mother, a fetus); such a result is never
     this patient's. ``source`` is its address in the record ("Observation/123"). ``unclear`` names
     what was sent about it and could not be understood ("date", "flag", "range"): such a result is
-    never normal by it. ``name`` is what the sender calls it, or its code where it has no name, kept
-    only where no code of a system known here says what was measured: it decides nothing. ``notes``
-    are what is written next to it.
+    never normal by it; "abnormal" where the flag says only abnormal or positive. ``name`` is what
+    the sender calls it, or its code where it has no name, kept only where no code of a system known
+    here says what was measured: it decides nothing. ``notes`` are what is written next to it.
     """
 
     codes: tuple[Code, ...]
@@ -400,7 +400,7 @@ class Need(Struct, frozen=True):
 #: Why something that was sent was not used.
 Reason = Literal[
     "code system", "no code", "code", "unit", "value", "answer", "status", "date",
-    "before birth", "ahead", "flag", "range",
+    "before birth", "ahead", "flag", "range", "unjudged",
     "another patient", "another kind", "another specimen", "drug not found", "undecodable",
 ]  # fmt: skip
 

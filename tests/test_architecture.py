@@ -205,6 +205,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "guidelines.b12_under_two.meanings": (_B12, "msgspec"),
     "guidelines.b12_under_two.growth": (_B12, "msgspec"),
     "guidelines.b12_under_two.feeding": (_B12, "msgspec"),
+    "guidelines.b12_under_two.screening": (_B12, "msgspec"),
     "guidelines.b12_under_two.tables.signs": (_B12, "msgspec"),
     "guidelines.b12_under_two.treatment": (_B12, "msgspec"),
     "guidelines.b12_under_two.monitoring": (_B12, "msgspec"),

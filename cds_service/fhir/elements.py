@@ -98,6 +98,7 @@ _INTERPRETATIONS: Mapping[str, Interpretation] = {
     "L": "low", "LL": "low", "LU": "low", "LX": "low", "N": "normal", "H": "high", "HH": "high",
     "HU": "high", "HX": "high", "<": "", ">": "", "B": "", "D": "", "U": "", "W": "",
 }  # fmt: skip
+_ABNORMAL = frozenset({"A", "AA", "POS", "DET"})
 #: Below, within and above reference range, as the Netherlands and Denmark send them.
 _SNOMED_INTERPRETATIONS: Mapping[str, Interpretation] = {
     "281300000": "low", "281301001": "normal", "281302008": "high",
@@ -567,6 +568,21 @@ def interpretation(sent: wire.Concept | list[wire.Concept]) -> tuple[Interpretat
     if len(meanings) > 1:
         return "", False
     return (meanings.pop() if meanings else ""), understood
+
+
+def is_abnormal(sent: wire.Concept | list[wire.Concept] | None) -> bool:
+    """Whether a flag says that a result is abnormal, critical or positive, and not in which way."""
+    return any(
+        coding.code in _ABNORMAL and not _is_foreign(coding)
+        for concept in listed(sent)
+        for coding in concept.coding or ()
+    )
+
+
+def _is_foreign(coding: wire.Coding) -> bool:
+    """Whether it is of a system other than HL7's of interpretations."""
+    system = _system(coding.system or "").replace("https:", "http:").rstrip("/")
+    return system not in _INTERPRETATION_SYSTEMS
 
 
 def _meaning(coding: wire.Coding) -> Interpretation | None:

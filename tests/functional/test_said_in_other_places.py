@@ -300,3 +300,87 @@ def test_the_notes_of_a_problem_no_one_knows_may_tell_of_a_sign(service: FlaskCl
     assert recommended(noted("no seizures"))
     known = {"coding": [{"system": "http://snomed.info/sct", "code": "38341003"}]}
     assert recommended(noted("seizures", **known))
+
+
+# --- the newborn screening -----------------------------------------------------------------------
+
+
+def screened(service: FlaskClient, code: Json, **sent: Any) -> Json:
+    """The answer about an infant without a level, with one result besides."""
+    one = resource("Observation", status="final", code=code, effectiveDateTime="2026-11-20", **sent)
+    return ask(service, b12=bundle(), labs=bundle(one))
+
+
+def local(text: str) -> Json:
+    return {"coding": [{"system": "http://hospital.example/lab", "code": "NBS1"}], "text": text}
+
+
+def flag(code: str) -> Json:
+    system = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+    return {"interpretation": [{"coding": [{"system": system, "code": code}]}]}
+
+
+PANEL = {"coding": [{"system": LOINC, "code": "54089-8"}], "text": "Newborn screening panel"}
+C3 = {"coding": [{"system": LOINC, "code": "53160-8"}]}
+NINE = {"valueQuantity": {"value": 9.1, "unit": "umol/L"}}
+POSITIVE_SCREENING = (
+    (PANEL, {"valueString": "Out of range: C3 elevated"}),
+    (PANEL, {"valueCodeableConcept": {"text": "Positive for MMA"}}),
+    (local("Newborn screening"), {"valueString": "Positive for elevated C3"}),
+    (local("Newborn screening positive for C3"), {"valueBoolean": True}),
+    (local("Newborn screening: C3"), {**NINE, **flag("H")}),
+    (local("Newborn screening: C3"), {**NINE, "referenceRange": [{"high": {"value": 5}}]}),
+    (C3, {**NINE, **flag("A")}),
+    (C3, {**NINE, **flag("POS")}),
+    (C3, {"valueString": "Elevated"}),
+    ({"text": "Dépistage néonatal : C3"}, {"valueString": "Élevé"}),
+)
+
+
+@pytest.mark.parametrize(("code", "sent"), POSITIVE_SCREENING)
+def test_a_positive_screening_is_confirmed_whatever_its_code(
+    service: FlaskClient, code: Json, sent: Json
+) -> None:
+    answer = screened(service, code, **sent)
+    assert answer["cards"][0]["summary"].startswith("Newborn screening positive (")
+    assert "Sent and not used" not in answer["cards"][0]["detail"]
+    given = [one for card in answer["cards"] for one in card.get("suggestions", ())]
+    kinds = {act["resource"]["resourceType"] for one in given for act in one["actions"]}
+    assert kinds == {"ServiceRequest"}
+
+
+@pytest.mark.parametrize(
+    ("code", "sent"),
+    [
+        (PANEL, {"valueString": "C3 not elevated"}),
+        (local("Newborn screening: C3"), {**NINE, **flag("N")}),
+        (local("Newborn screening: C3"), {**NINE, "referenceRange": [{"high": {"value": 9.1}}]}),
+        (local("Newborn screening positive for C3"), {"valueBoolean": False}),
+        (C3, {**NINE, **flag("N")}),
+    ],
+)
+def test_a_negative_screening_is_understood_and_no_card(
+    service: FlaskClient, code: Json, sent: Json
+) -> None:
+    answer = screened(service, code, **sent)
+    assert answer["cards"] == []
+    assert "unread" not in answer["extension"][EVALUATION_EXTENSION]
+
+
+@pytest.mark.parametrize(
+    ("code", "sent", "reason"),
+    [
+        (C3, NINE, "unjudged"),
+        (PANEL, {"valueString": "Positive"}, "answer"),
+        (local("Newborn screening: C3"), NINE, "code system"),
+        (C3, {**NINE, **flag("?")}, "unjudged"),
+        (C3, {"valueCodeableConcept": {"coding": [{"system": LOINC, "code": "LA1-1"}]}}, "answer"),
+    ],
+)
+def test_a_screening_that_no_one_can_tell_is_named(
+    service: FlaskClient, code: Json, sent: Json, reason: str
+) -> None:
+    answer = screened(service, code, **sent)
+    assert answer["cards"] == []
+    unread = answer["extension"][EVALUATION_EXTENSION]["unread"]
+    assert [one["reason"] for one in unread] == [reason]

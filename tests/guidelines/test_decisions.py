@@ -321,7 +321,7 @@ def leber_and_bleeding_keep_hydroxocobalamin_under_the_skin() -> None:
     seen = see(a_record(problems=[LEBER, HEMOPHILIA]))
     (drug,) = seen.drugs
     assert (drug.codes[0].code, drug.route.code) == ("317106", "34206005")
-    assert seen.says("US label: intramuscular only")
+    assert seen.says("US label of hydroxocobalamin: intramuscular only")
 
 
 def mild_is_not_known_from_half_a_problem_list() -> None:
@@ -2194,6 +2194,18 @@ def what_is_over_counts_for_what_goes_on_from_it() -> None:
         assert after(ended).shows("ORD-16")
 
 
+def a_screening_counts_by_its_words_under_any_code() -> None:
+    def told(name: str, answer: str = "", **but: Any) -> Seen:
+        code = Code("urn:site:lab", "NBS")
+        return see(a_record(measured=(a_measurement(code, name=name, text=answer, **but),)))
+
+    assert told("Newborn screening", "positive: C3 elevated").shows("RTE-10.screening")
+    assert not told("Newborn screening", "C3 not elevated").shows("RTE-10.screening")
+    nine = quantity(9, "umol/L")
+    assert told("C3", value=nine, interpretation="high").shows("RTE-10.screening")
+    assert not told("C3", value=nine).shows("RTE-10.screening")
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -2372,6 +2384,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     vitamin_b12_among_others_in_force_is_asked_about,
     steps_of_a_course_are_known_by_how_long_they_were_ordered_for,
     what_is_over_counts_for_what_goes_on_from_it,
+    a_screening_counts_by_its_words_under_any_code,
 )
 
 

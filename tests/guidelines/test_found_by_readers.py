@@ -7,25 +7,33 @@ from builders import (
     CROHN,
     CYANOCOBALAMIN,
     FAILURE_TO_THRIVE,
+    HEMOPHILIA,
+    HYDROXOCOBALAMIN,
     ICD10CM,
     KIT,
     LEBER,
     SEIZURE,
     VEIN,
+    VIAL,
+    a_dosage,
     a_dose_given,
     a_lab,
     a_level,
     a_problem,
     a_record,
     an_allergy,
+    an_injection,
     an_operation,
     an_order,
     day,
     injections_ordered,
     months_old,
     on_treatment,
+    quantity,
     see,
+    see_orders,
 )
+from msgspec import structs
 
 from cds_service.clinical import Code
 from cds_service.guidelines.engine import Recommend
@@ -276,3 +284,41 @@ def test_a_card_asks_for_no_metabolite_that_is_known():
     assert [name for name, _ in seen.tests] == ["Homocysteine"]
     both = see(a_record(level=a_level(480), problems=[SEIZURE]))
     assert both.says("measure methylmalonic acid and homocysteine")
+
+
+def test_one_result_disagrees_with_nothing():
+    disagree = "The results disagree"
+    flagged = structs.replace(a_level(250), value=None, interpretation="low")
+    seen = see(a_record(level=flagged))
+    assert not seen.says(disagree)
+    assert seen.says("This result alone does not settle it")
+    assert not see(a_record(level=a_level(250))).says(disagree)
+    assert see(a_record(a_level(150, ago=12), level=a_level(320, ago=2))).says(disagree)
+
+
+def test_a_range_that_may_be_an_adults_is_named_where_it_makes_a_deficiency():
+    adults, upper = "range may be an adult's", quantity("0.4", "umol/L")
+
+    def raised(value, problems, months=6):
+        lab = structs.replace(a_lab("methylmalonate", value), reference_high=upper)
+        born = months_old(months)
+        return see(a_record(lab, level=a_level(250), problems=problems, birth=born))
+
+    thriving_badly = raised("0.8", [FAILURE_TO_THRIVE])
+    assert thriving_badly.doses["DOSE-A"]
+    assert thriving_badly.says(adults)
+    assert raised("1.25", [FAILURE_TO_THRIVE]).says(adults)
+    assert not raised("1.26", [FAILURE_TO_THRIVE]).says(adults)
+    assert raised("0.8", []).says(adults)
+    assert not raised("0.8", [FAILURE_TO_THRIVE], months=13).says(adults)
+
+
+@pytest.mark.parametrize(("code", "muscle_only"), [(HYDROXOCOBALAMIN, True), (VIAL, False)])
+def test_a_vein_is_refused_by_the_label_of_what_is_ordered(code, muscle_only):
+    line = a_dosage(1000, route=VEIN)
+    seen = see_orders(a_record(), an_injection(line, code=code))
+    assert seen.shows("ORD-11.vein")
+    assert seen.says("hydroxocobalamin allows the muscle alone") is muscle_only
+    assert seen.says("cyanocobalamin allows the muscle and deep under the skin") is not muscle_only
+    bleeds = see_orders(a_record(problems=[HEMOPHILIA]), an_injection(line, code=code))
+    assert bleeds.says("deep under the skin is for a child who may bleed") is muscle_only

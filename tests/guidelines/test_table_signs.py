@@ -51,7 +51,7 @@ from each import each
 from msgspec import structs
 
 from cds_service import clinical
-from cds_service.clinical import Code, Procedure
+from cds_service.clinical import Code, Procedure, Record
 from cds_service.guidelines.b12_under_two.growth import Weighing, curves, deviation_of
 from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.language import say
@@ -373,6 +373,106 @@ def test_a_screening_above_its_range_is_positive_and_one_inside_is_not() -> None
 def test_a_screening_in_words_counts_by_its_marker() -> None:
     assert "SIGN-02" in unmeasured(in_words("Newborn screening positive: C3 high")).rules
     assert unmeasured(in_words("Newborn screening positive: TSH")).silent
+
+
+def in_own_words(name: str, answer: str = "", code: Code | None = None, **but: Any) -> Record:
+    """A result that only its name says to be of the screening."""
+    one = a_measurement(code or Code("urn:site:lab", "NBS"), name=name, text=answer, **but)
+    return a_record(measured=(one,), birth=day(20))
+
+
+CONFIRMED_TODAY = (
+    ("Newborn screening", "Positive for elevated C3, methylmalonic acid suspected"),
+    ("Newborn screening panel", "Out of range: C3 elevated; MMA suspected"),
+    ("Newborn screening", "Abnormal (C3, C3/C2)"),
+    ("Newborn screening: methylmalonic acid", "Positive"),
+    ("NBS propionylcarnitine", "Elevated. False positives occur in premature infants"),
+    ("Newborn conditions with positive markers", "Methylmalonic acidemia"),
+    ("Newborn screening positive for C3", "true"),
+    ("Newborn screening", "C3 elevated: maternal vitamin B12 deficiency?"),
+    ("Newborn screening", "Propionylcarnitine (C3), elevated"),
+    ("Dried blood spot", "no elevated C5; C3 above the cut-off"),
+    ("Neugeborenenscreening", "Propionylcarnitin erhöht"),
+    ("Neugeborenenscreening", "auffällig: C3"),
+    ("Dépistage néonatal", "Propionylcarnitine (C3) élevée"),
+    ("Cribado neonatal", "Elevación de C3, sospecha de acidemia metilmalónica"),
+    ("Screening neonatale", "C3 aumentato"),
+    ("Triagem neonatal", "C3 elevado"),
+    ("Hielprik", "C3 verhoogd"),
+)
+NOT_POSITIVE = (
+    ("Newborn screening: C3", "negative"),
+    ("Newborn screening: C3", "Not elevated"),
+    ("Newborn screening: C3", "no"),
+    ("Newborn screening: C3", "within normal limits"),
+    ("Newborn screening positive for C3", "false"),
+    ("Newborn screening", "Negative for elevated C3"),
+    ("Newborn screening", "No evidence of methylmalonic acidaemia; C3 normal"),
+    ("Newborn screening", "C5 elevated; C3 normal"),
+    ("Newborn screening: C3", "false positive"),
+    ("Newborn screening", "TSH elevated"),
+    ("Newborn screening of the mother: C3", "elevated"),
+    ("Complement C3", "elevated"),
+    ("Neugeborenenscreening", "C3 unauffällig"),
+    ("Neugeborenenscreening", "C3 nicht erhöht"),
+    ("Dépistage néonatal", "C3 non élevée"),
+    ("Cribado neonatal", "C3 normal, sin elevación"),
+    ("Hielprik", "C3 niet verhoogd"),
+)
+
+
+@each("said", CONFIRMED_TODAY, ids=": ".join)
+def test_a_result_that_is_positive_in_words_is_confirmed_today(said: tuple[str, str]) -> None:
+    seen = see(in_own_words(*said))
+    assert seen.shows("RTE-10.screening")
+    assert seen.indicator == "warning"
+    assert not seen.drugs
+
+
+@each("said", NOT_POSITIVE, ids=": ".join)
+def test_a_result_that_denies_it_is_not(said: tuple[str, str]) -> None:
+    assert see(in_own_words(*said)).silent
+
+
+def test_a_number_under_any_code_counts_by_its_flag_or_range() -> None:
+    name, upper = "Newborn screening C3/C2 ratio", quantity("0.2", "1")
+
+    def ratio(value: str, **but: Any) -> Seen:
+        return see(in_own_words(name, value=quantity(value, "1"), **but))
+
+    assert ratio("0.9", interpretation="high").shows("RTE-10.screening")
+    assert ratio("0.9", unclear=("flag", "abnormal")).shows("RTE-10.screening")
+    assert ratio("0.21", reference_high=upper).shows("RTE-10.screening")
+    assert ratio("0.2", reference_high=upper).silent
+    assert ratio("0.9", interpretation="normal").silent
+    note = ratio("0.9", notes="C3/C2 above the cut-off")
+    assert note.shows("RTE-10.screening")
+    for unit, speaks in (("umol/L", True), ("g/L", False)):  # the other is complement
+        bare = in_own_words("C3", value=quantity(9, unit), interpretation="high")
+        assert see(bare).shows("RTE-10.screening") is speaks
+
+
+def test_a_screening_that_no_one_can_tell_is_named() -> None:
+    panel = Code(LOINC, "54089-8", "Newborn screening panel")
+    for record, reason in (
+        (
+            in_own_words("", value=quantity(9, "umol/L"), code=Code(LOINC, "53160-8", "")),
+            "unjudged",
+        ),
+        (in_own_words("Newborn screening: C3", "see the report", panel), "answer"),
+        (in_own_words("Newborn screening", "Positive", panel), "answer"),
+        (in_own_words("Newborn screening: C3", "high", panel, status="preliminary"), "status"),
+    ):
+        seen = see(record)
+        assert seen.silent
+        assert [one.reason for one in seen.evaluation.facts.unread] == [reason]
+    low = structs.replace(record, measurements=(*record.measurements, a_level(250)))
+    assert see(low).says("Newborn screening: C3 high")
+
+
+def test_a_problem_that_denies_the_screening_is_not_one() -> None:
+    for words in ("Newborn screening negative for C3", "Newborn screening: C3 not elevated"):
+        assert not unmeasured(in_words(words)).shows("RTE-10.screening")
 
 
 # --- bowel ----------------------------------------------------------------------------------------

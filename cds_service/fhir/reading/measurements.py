@@ -138,6 +138,8 @@ def _measure(
     )
     if not understood:
         unclear = (*unclear, "flag")
+        if elements.is_abnormal(sent.interpretation):
+            unclear = (*unclear, "abnormal")
     return Measurement(
         codes,
         status,

@@ -68,6 +68,7 @@ from cds_service.guidelines.b12_under_two.results import (
     read_weight,
     why_unusable,
 )
+from cds_service.guidelines.b12_under_two.screening import is_called_high, read_screening
 from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
 from cds_service.guidelines.b12_under_two.therapy import (
     NOT_AN_ORDER,
@@ -529,7 +530,7 @@ def _raised_elsewhere(
         say(Texts.raised_elsewhere, name=one.name or naming.lab("methylmalonate_urine"),
             value=Sent(one.value.written) if one.value is not None else say(Texts.no_value))
         for one in found
-        if stands(one) and (one.interpretation == "high" or _above_range(one))
+        if stands(one) and is_called_high(one, g)
     )  # fmt: skip
 
 
@@ -570,31 +571,6 @@ def _read_early(
 
 def _may_be_later(early: Lab, final: Lab) -> bool:
     return early.when.may_be_as_late_as(final.when) and early.when != final.when
-
-
-def _screening(
-    found: Iterable[Measurement], problems: _Problems, on: date, g: Guideline
-) -> tuple[str, ...]:
-    """What of the newborn screening was high, by the laboratory's flag or range, by a problem, or
-    by words."""
-    high = []
-    for measured in found:
-        unusable = measured.status not in FINAL or measured.about or measured.when is None
-        if unusable or (measured.when is not None and is_ahead(measured.when, on, g.limits)):
-            continue
-        if measured.interpretation == "high" or _above_range(measured):
-            code = measured.codes[0]
-            high.append((code.display or code.code).split(" [")[0])
-    recorded = (*problems.of("screening_positive"), *problems.worded.screening)
-    return tuple(dict.fromkeys([*high, *(one.name for one in recorded)]))
-
-
-def _above_range(measured: Measurement) -> bool:
-    """Whether a number is above the upper end of its range, both in one unit as written."""
-    value, upper = measured.value, measured.reference_high
-    if value is None or upper is None or value.comparator in ("<", "<="):
-        return False
-    return value.unit == upper.unit and value.value > upper.value
 
 
 def _nitrous_oxide(record: Record, on: date, g: Guideline) -> tuple[Words, ...]:
@@ -808,6 +784,8 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     fed = read_feeding(record, measured, problems.told, on, g)
     clotting = _against_clotting(record, on, g)
     metabolites = _metabolites_elsewhere(record, measured, g)
+    told = (*problems.of("screening_positive"), *problems.worded.screening)
+    screened = read_screening(record, [one.name for one in told], on, g)
     return Facts(
         on=on,
         patient=record.patient,
@@ -876,6 +854,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
             metabolites,
             before_birth,
             fed,
+            screened,
             problems.unverified,
             on,
             g,
@@ -885,7 +864,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         suggestive=problems.of("suggestive_sign"),
         weak_signs=problems.of("weak_sign"),
         feeding_trouble=problems.of("feeding_trouble"),
-        screening=_screening(measured.get("newborn_screening", ()), problems, on, g),
+        screening=screened.positive,
         worded=structs.replace(
             problems.worded, bleeding=(*problems.worded.bleeding, *clotting.named)
         ),

@@ -372,6 +372,13 @@ SPEAKING = (
 _SPELT = ("b 12", "b-12", "b₁₂", "в12", "в 12", "в-12")
 #: What the names of methylmalonic acid and homocysteine have in common in languages of Europe.
 _METABOLITES = ("lmalon", "lmalón", "homocyst", "homocist")
+#: And the names of the newborn screening and of what only it measures.
+_SCREENED = (
+    "newborn", "neonat", "néonat", "nyfødt", "nyfödd", "neugeb", "screen", "blood spot",
+    "bloodspot", "dried blood", "acylcarn", "acylkarn", "acilcarn", "asilkarn", "propion",
+    "dépistage", "depistage", "cribado", "tamiz", "pesquisa", "triagem", "hielprik", "hælprøve",
+    "guthrie", "tarama", "nbs",
+)  # fmt: skip
 #: Signs that mean themselves in a query and in an address.
 _is_plain = re.compile(r"[A-Za-z0-9._:/-]*").fullmatch
 
@@ -399,8 +406,9 @@ def _needs(lists: Codes, texts: Texts, code_map: CodeMap, b12: SubstanceNames) -
     def kept(*names: str) -> frozenset[tuple[str, str]]:
         return frozenset((code.system, code.code) for code in verified(*names))
 
-    # Vitamin B12 and its metabolites under a code that is on no list are named, never silent.
-    by_name = frozenset((*_SPELT, *_METABOLITES)).union(
+    # Vitamin B12, its metabolites and the newborn screening under a code that is on no list are
+    # named, never silent.
+    by_name = frozenset((*_SPELT, *_METABOLITES, *_SCREENED)).union(
         *(getattr(b12, one) for one in b12.__struct_fields__)
     )
     # Whatever a result was sent under, it is read as what its code says.

@@ -63,7 +63,7 @@ def _meant(said: tuple[str, ...], g: Guideline) -> Meaning | None:
         return "mother"
     if stand(signs.malabsorption):
         return "malabsorption"
-    if any(has_phrase(one, signs.marker) for one in screened):
+    if any(_is_screened_for(one, g) for one in said):
         return "screening"
     if stand(signs.suggestive):
         return "suggestive"
@@ -112,6 +112,105 @@ def is_preterm(names: Iterable[str], g: Guideline) -> bool:
         is_stated(one, g.file.names.signs.preterm, g) and not has_phrase(one, others)
         for one in said
     )
+
+
+# --- the newborn screening ----------------------------------------------------------------------
+
+Screened = Literal["positive", "negative", ""]
+
+
+@lru_cache(maxsize=4)
+def _of_screening(g: Guideline) -> tuple[str, ...]:
+    names = g.file.names
+    return (*names.signs.screening, *names.screening.words, *names.screening.own)
+
+
+def is_screened(text: str, g: Guideline) -> bool:
+    """Whether words are of the newborn screening at all."""
+    return has_phrase(text, _of_screening(g))
+
+
+def screening_says(
+    asked: Sequence[str], answered: Sequence[str], g: Guideline, *, known: bool = False
+) -> Screened | None:
+    """What words say of propionylcarnitine or methylmalonic acid in the newborn screening, of which
+    they are or are ``known`` to be: "" where no one can tell, or where something is positive and
+    not named; ``None`` of anything else, or where the question is of someone else."""
+    if _names_one(asked, g.file.names.screening.others):
+        return None
+    if not (known or _names_one((*asked, *answered), _of_screening(g))):
+        return None
+    clauses = [one for it in answered for one in _ANSWER_CLAUSE.split(it) if one.strip()]
+    marker = g.file.names.signs.marker
+    marked = known or _names_one(asked, marker)
+    if not marked and not _names_one(answered, marker):
+        return _says_what_is_positive(clauses, g)
+    headed = any(_clause_says(it, g) == "positive" for it in asked)
+    return _answer_says(clauses or [""], g, marked=marked, headed=headed)
+
+
+def _names_one(said: Iterable[str], phrases: tuple[str, ...]) -> bool:
+    return any(has_phrase(it, phrases) for it in said)
+
+
+def _says_what_is_positive(clauses: Iterable[str], g: Guideline) -> Literal[""] | None:
+    """Of an answer without a marker: "" where it says positive and not of what."""
+    bare = any(_is_bare(one, g) and _clause_says(one, g) == "positive" for one in clauses)
+    return "" if bare else None
+
+
+def _is_screened_for(problem: str, g: Guideline) -> bool:
+    """Whether a problem is one of the newborn screening: by naming what was measured, unless it
+    says that there was none."""
+    if not has_phrase(problem, g.file.names.signs.marker):
+        return False
+    return screening_says((), (problem,), g) in ("positive", "")
+
+
+#: The same of an answer, in which brackets explain: "Propionylcarnitine (C3) elevated".
+_ANSWER_CLAUSE = re.compile(r"[,;|\n!?]|(?<=\w{3})\.|\s[-\u2013\u2014]\s")
+
+
+def _answer_says(clauses: Iterable[str], g: Guideline, *, marked: bool, headed: bool) -> Screened:
+    """What the clauses of an answer say of a marker, which each is of where the question is
+    ``marked``; ``headed`` where the question, or a clause before, calls positive what is named."""
+    marker = g.file.names.signs.marker
+    said: Screened = ""
+    before = False
+    for clause in clauses:
+        told = _clause_says(clause, g)
+        named = has_phrase(clause, marker)
+        bare = _is_bare(clause, g)
+        if told == "positive" and (marked or named or (before and bare)):
+            return "positive"
+        if told == "negative":
+            said, headed = "negative", False
+        elif told == "positive":
+            headed = headed or bare
+        elif headed and (marked or (named and is_stated(clause, marker, g))):
+            return "positive"
+        before = named and told == ""
+    return said
+
+
+def _clause_says(clause: str, g: Guideline) -> Screened:
+    """By what it states; what is denied to be positive is negative, and not the other way round."""
+    names, answers = g.file.names.screening, g.file.answers
+    if plain_answer(clause) in answers.no:
+        return "negative"
+    if has_phrase(clause, names.false_alarm):
+        return ""
+    if is_stated(clause, names.positive, g):
+        return "positive"
+    if is_stated(clause, names.negative, g):
+        return "negative"
+    return "negative" if has_phrase(clause, names.positive) else ""
+
+
+def _is_bare(clause: str, g: Guideline) -> bool:
+    """Whether a clause says how it is and not of what."""
+    line = words_of(clause).line.strip()
+    return line in g.file.names.screening.positive or is_screened(clause, g)
 
 
 #: Where one statement ends: a sign is not set aside from beyond. "Z. n." and "St. p." are one.

@@ -163,6 +163,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     reason_ahead: str
     reason_flag: str
     reason_range: str
+    reason_unjudged: str
     reason_kind: str
     reason_specimen: str
     reason_drug: str
@@ -242,6 +243,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     nothing_worse_judged: str
     headline_relapse: str
     unclear: str
+    unclear_alone: str
     unclear_between: str
     headline_graded: str
     short_oral: str
@@ -289,6 +291,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     deep_subcutaneous: str
     intramuscular: str
     metabolites_high: str
+    metabolites_high_of_adults: str
     metabolites_normal: str
     below_limit: str
     below_assay: str
@@ -368,6 +371,10 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
 class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     """Words about an order being written, besides the sentences of its cards."""
 
+    label_cyanocobalamin: str
+    label_hydroxocobalamin: str
+    label_hydroxocobalamin_deep: str
+    label_any: str
     dose_unknown: str
     in_micrograms: str
     dose: str

@@ -81,6 +81,19 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
     apart: tuple[str, ...]
 
 
+class ScreeningNames(Struct, frozen=True, forbid_unknown_fields=True):
+    """Words of results of the newborn screening, besides ``signs.screening`` and ``signs.marker``:
+    ``words`` of the screening, and ``own`` of what only it measures. ``positive`` and ``negative``
+    are answers, a ``false_alarm`` is neither, and it may be of ``others`` than the child."""
+
+    words: tuple[str, ...]
+    own: tuple[str, ...]
+    positive: tuple[str, ...]
+    negative: tuple[str, ...]
+    false_alarm: tuple[str, ...]
+    others: tuple[str, ...]
+
+
 class MotherNames(Struct, frozen=True, forbid_unknown_fields=True):
     """How the mother is named, and what of hers may leave her without vitamin B12: ``lack`` next to
     a name of vitamin B12 does, a diet also where it is that of her ``household``. ``medicines`` and
@@ -205,6 +218,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     routes: RouteNames
     schedule: ScheduleNames
     signs: SignNames
+    screening: ScreeningNames
     mother: MotherNames
     feeding: FeedingNames
     anticoagulants: tuple[str, ...]

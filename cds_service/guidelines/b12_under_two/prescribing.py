@@ -460,7 +460,7 @@ def safety_notes(
     said.of_substances(drugs, allergic=allergic, told=told)
     injecting = any(drug.route != p.g.file.routes.oral for drug in drugs)
     if injecting:
-        said.of_injecting()
+        said.of_injecting(drugs)
     if injecting or told:
         said.of_preservative()
     said.of_treating(injecting=injecting)
@@ -505,13 +505,14 @@ class _SafetyNotes:
         elif any(drug.substance == "cyanocobalamin" for drug in drugs):
             self._ask(say(Texts.leber_ask))
 
-    def of_injecting(self) -> None:
+    def of_injecting(self, drugs: Sequence[PlannedDrug]) -> None:
         p = self.p
         if p.subcutaneous:
             because = self._why_not_into_muscle()
             if because:
                 self._say(say(Texts.bleeding, because=because), "warning")
-            self._say(say(Texts.bleeding_label), part="position")
+            if any(drug.substance == "hydroxocobalamin" for drug in drugs):
+                self._say(say(Texts.bleeding_label), part="position")
             for note in bleeding_in_words(p.facts):
                 self._say(note, "warning")
         elif not self._counted():

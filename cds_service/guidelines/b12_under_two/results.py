@@ -647,6 +647,16 @@ def _against_range(
     return _Ranged(too_high, too_low, too_high or in_range, lower is not None, unread)
 
 
+def against_own_range(measured: Measurement) -> Literal["above", "within", ""]:
+    """Where a number lies by the upper end of its range, both in one unit as written."""
+    value, upper = measured.value, measured.reference_high
+    if value is None or upper is None or value.unit != upper.unit:
+        return ""
+    if value.value > upper.value:
+        return "" if value.comparator in ("<", "<=") else "above"
+    return "" if value.comparator in (">", ">=") else "within"
+
+
 def as_compared(kind: str, value: Quantity, g: Guideline) -> Decimal | None:
     """A value of any kind of result in the unit it is compared in; ``None`` if it has none."""
     if kind == "b12_level":

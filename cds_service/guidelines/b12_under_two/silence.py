@@ -30,6 +30,7 @@ REASONS: Mapping[Reason, Message] = {
     "ahead": say(Texts.reason_ahead),
     "flag": say(Texts.reason_flag),
     "range": say(Texts.reason_range),
+    "unjudged": say(Texts.reason_unjudged),
     "another kind": say(Texts.reason_kind),
     "another specimen": say(Texts.reason_specimen),
     "drug not found": say(Texts.reason_drug),

@@ -44,6 +44,7 @@ from cds_service.guidelines.b12_under_two.results import (
     is_credible,
     is_no_result,
 )
+from cds_service.guidelines.b12_under_two.screening import Screening
 from cds_service.guidelines.b12_under_two.therapy import NOT_AN_ORDER, is_perhaps_taken
 from cds_service.guidelines.codelists import ATC
 
@@ -70,6 +71,7 @@ def unread_in(
     metabolites: Iterable[Measurement],
     before_birth: Iterable[tuple[str, Measurement]],
     fed: Fed,
+    screened: Screening,
     unverified: Iterable[Problem],
     on: date,
     g: Guideline,
@@ -79,11 +81,12 @@ def unread_in(
     ``named`` those that only a name says to be of vitamin B12,
     ``metabolites`` those in urine or by name alone,
     ``before_birth`` those left out of it with their kinds, ``fed`` what was read of feeding,
+    ``screened`` the same of the newborn screening,
     ``unverified`` the problems whose code is on a list and is not verified."""
     levels_used = {id(one) for one in measured.get("b12_level", ())} - {id(one) for one in unusable}
     found = list(record.unread)
     if found:
-        by_name = (*_understood_by_name(record, g), *fed.understood)
+        by_name = (*_understood_by_name(record, g), *fed.understood, *screened.understood)
         understood = {(it, in_short(name)) for it, name in by_name}
         found = [
             one
@@ -98,6 +101,7 @@ def unread_in(
         Unread("feeding", "answer", in_short(_answered(one)), source=one.source)
         for one in fed.unanswered
     ]
+    found += _untold(screened.untold, found, on, g)
     found += _undone(record, on, g)
     found += _of_b12_otherwise(named, elsewhere, found, g)
     found += _elsewhere(metabolites, found, g)
@@ -140,6 +144,24 @@ def _of_b12_otherwise(
             code = next(iter(one.codes), Code("", ""))
             name = in_short(one.name)
             yield Unread("b12", "code", name, code.system, code.code, one.source)
+
+
+def _untold(
+    results: Iterable[Measurement], found: Iterable[Unread], on: date, g: Guideline
+) -> list[Unread]:
+    """Those of the newborn screening of which no one can tell whether they are positive, unless
+    they were ``found`` already."""
+    told = {one.source for one in found}
+    return [_of_screening(one, on, g) for one in results if one.source not in told]
+
+
+def _of_screening(one: Measurement, on: date, g: Guideline) -> Unread:
+    kind, code = "newborn_screening", next(iter(one.codes), Code("", ""))
+    reason = _reason(kind, one, on, g) or ("unjudged" if one.value is not None else "answer")
+    name = one.name or code.display or g.codes.newborn_screening.called(code) or code.code
+    written = one.value.written if one.value is not None else one.text
+    said = in_short(" ".join([it for it in (name, written) if it]))
+    return Unread("labs", reason, said, source=one.source, kind=kind, written=written)
 
 
 def _undone(record: Record, on: date, g: Guideline) -> Iterator[Unread]:

@@ -12,9 +12,11 @@ from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two.age import days_since, fewest_days_since, recorded
 from cds_service.guidelines.b12_under_two.assessment import (
     Assessment,
+    Status,
     extreme_homocysteine,
     fallen_extremes,
     is_high,
+    months_at,
     newest_unsettled,
     raised_in_newborn,
     shown_lab,
@@ -450,10 +452,13 @@ class CardValues(dict[str, Value]):
         return shown_labs(self.a.status.high_metabolites)
 
     def of_unclear(self) -> Value:
-        """Why a level settles nothing: it is between the limits, or another disagrees with it."""
+        """Why a level settles nothing: it is between the limits, has no number, or there is another
+        that disagrees with it."""
         level, limits = self.a.status.level, self.g.limits
-        if level is not None and level.verdict != "borderline":
+        if "discordant" in self.a.status.flags:
             return say(Texts.unclear)
+        if level is not None and level.verdict != "borderline":
+            return say(Texts.unclear_alone)
         low, high = limits.b12_deficient.value, limits.b12_adequate.value
         return say(Texts.unclear_between, deficient=low, adequate=high)
 
@@ -537,7 +542,7 @@ def finding_notes(facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
     """What was found, on which result and date, and what qualifies it."""
     return [
         *_level_notes(facts, a, g),
-        *_metabolite_notes(a, g),
+        *_metabolite_notes(facts, a, g),
         *_severity_notes(facts, a, g),
         *_problem_notes(facts, a),
         *_cause_notes(facts, a, g),
@@ -612,23 +617,21 @@ def _is_for_a_specialist(a: Assessment) -> bool:
     return a.status.rule == "STAT-06" and a.cause != "inborn"
 
 
-def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
+def _metabolite_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
     status = a.status
     high = status.high_metabolites
     if high:
         shown = shown_metabolites(a, g)
-        yield Note("why", say(Texts.metabolites_high, values=shown), told=(shown,))
+        adults = status.deficient and _are_high_by_range(facts, high, g)
+        text = Texts.metabolites_high_of_adults if adults else Texts.metabolites_high
+        yield Note("why", say(text, values=shown), told=(shown,))
     elif status.metabolites != "none":
         normal = shown_labs(status.normal_metabolites)
         yield Note("finding", say(Texts.metabolites_normal, values=normal))
     alone = [one.name for one in high] == ["homocysteine"]
     if alone and status.name == "borderline" and not a.suspected:
         yield Note("finding", say(Texts.homocysteine_unspecific))
-    unlike = any(one.flagged and not _beyond_the_age(one, g) for one in high)
-    if unlike and not status.convincing and status.name == "borderline":
-        usual, homocysteine = g.limits.mma_high.value, g.limits.homocysteine_high.value
-        adults = say(Texts.metabolites_adult_range, limit=usual, homocysteine=homocysteine)
-        yield Note("finding", adults)
+    yield from _range_of_adults(status, g)
     if status.grey_metabolites:
         grey = shown_labs(status.grey_metabolites)
         yield Note("finding", say(Texts.metabolites_grey, values=grey))
@@ -637,6 +640,28 @@ def _metabolite_notes(a: Assessment, g: Guideline) -> Iterator[Note]:
         yield Note("finding", say(Texts.metabolites_unread, values=unread))
     if _is_for_a_specialist(a):
         yield Note("advice", say(Texts.functional_specialist))
+
+
+def _range_of_adults(status: Status, g: Guideline) -> Iterator[Note]:
+    """That a borderline level stays so, since the laboratory's range may be an adult's."""
+    unlike = any(one.flagged and not _beyond_the_age(one, g) for one in status.high_metabolites)
+    if unlike and not status.convincing and status.name == "borderline":
+        usual, homocysteine = g.limits.mma_high.value, g.limits.homocysteine_high.value
+        adults = say(Texts.metabolites_adult_range, limit=usual, homocysteine=homocysteine)
+        yield Note("finding", adults)
+
+
+def _are_high_by_range(facts: Facts, high: Iterable[Lab], g: Guideline) -> bool:
+    """Whether the laboratory's range alone calls every one high, an infant's methylmalonate too."""
+    if any(_beyond_the_age(one, g) for one in high):
+        return False
+    toddler = g.limits.toddler_age
+    return any(
+        one.name == "methylmalonate"
+        and one.flagged
+        and not toddler.holds(months_at(facts, one) or 0)
+        for one in high
+    )
 
 
 def _beyond_the_age(lab: Lab, g: Guideline) -> bool:

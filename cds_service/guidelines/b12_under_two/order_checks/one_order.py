@@ -25,7 +25,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
     raised_in_newborn,
 )
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.drugs import Route
+from cds_service.guidelines.b12_under_two.drugs import Route, Substance
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.messages import Doubts, Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.cards import SPECIALIST, Cards, Said
@@ -67,6 +67,15 @@ _WHERE: Mapping[Correction, Message] = {
     "under the skin": say(Orders.deep_under_the_skin),
     "into the muscle": say(Orders.into_the_muscle),
 }
+
+
+def _label_of(substance: Substance, *, deep: bool) -> Message:
+    """Where the US label of a substance allows an injection; ``deep``: under the skin."""
+    if substance == "cyanocobalamin":
+        return say(Orders.label_cyanocobalamin)
+    if substance == "hydroxocobalamin":
+        return say(Orders.label_hydroxocobalamin_deep if deep else Orders.label_hydroxocobalamin)
+    return say(Orders.label_any)
 
 
 #: Cards that only matter of an order that is given.
@@ -725,7 +734,7 @@ class OrderChecks:
         facts, g, why = self.facts, self.g, self._why
         asked = structs.replace(asked, may_bleed=must_not_inject_muscle(facts, g, why))
         for row in why.all(g.tables.order_injection, asked, order.called).fired:
-            said = self._speak(row, order, self._injected_in_words(row))
+            said = self._speak(row, order, self._injected_in_words(row, order))
             if row.then.correction == "under the skin" and bleeds_by_words(facts):
                 said = said.resting_on(bleeding_in_words(facts))
             yield said
@@ -737,13 +746,14 @@ class OrderChecks:
             in_words = said.answer.card == "ORD-12.allergy" and facts.preservative_in_words
             yield said.resting_on(()) if in_words else said
 
-    def _injected_in_words(self, row: Row[Answer]) -> Mapping[str, object]:
+    def _injected_in_words(self, row: Row[Answer], order: Order) -> Mapping[str, object]:
         facts = self.facts
         asks = bool(facts.bleeding or facts.worded.bleeding)
         return {
             "bleeding": what_bleeds(facts),
             "deep": say(Orders.deep_and_ask if asks else Orders.deep_or_wait),
             "route": _WHERE[row.then.correction],
+            "label": _label_of(order.drug.substance, deep=row.then.correction == "under the skin"),
         }
 
     def _twice(
