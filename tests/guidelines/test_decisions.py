@@ -2206,6 +2206,63 @@ def a_screening_counts_by_its_words_under_any_code() -> None:
     assert not told("C3", value=nine).shows("RTE-10.screening")
 
 
+def a_course_that_is_over_or_was_broken_off_is_named() -> None:
+    def after(
+        given: list[int], *, signs: bool = True, more: tuple[Medication, ...] = (), **but: Any
+    ) -> Seen:
+        doses = [a_dose_given(ago=ago, source=f"given/{ago}") for ago in given]
+        problems = [a_problem(SEIZURE, 90)] if signs else []
+        told = {"level": a_level(90, ago=80), "birth": OLD, "problems": problems, **but}
+        return see(a_record(medications=(*doses, *more), **told))
+
+    four, six, seven = ([70 - 2 * one for one in range(count)] for count in (4, 6, 7))
+    for given in (four, six):
+        seen = after(given)
+        assert seen.outcome("DUP-07").indicator == "critical"
+        assert seen.says(f"last dose on {in_words(day(given[-1]))}")
+        assert not seen.drugs
+    for ago, late in ((2, False), (3, True)):  # on alternate days
+        given = [ago + 6, ago + 4, ago + 2, ago]
+        assert after(given, level=a_level(90, ago=12)).shows("DUP-07") is late
+    for ago, late in ((7, False), (8, True)):  # weekly
+        given = [ago + 14, ago + 7, ago]
+        seen = after(given, signs=False, level=a_level(90, ago=25))
+        assert seen.shows("DUP-07") is late
+        assert not late or seen.outcome("DUP-07").indicator == "warning"
+    adequate = [a_level(450, ago=30), a_level(90, ago=80)]
+    assert after(four, measured=adequate).outcome("DUP-07").indicator == "warning"
+    whole = after(seven)
+    assert not whole.shows("DUP-07")
+    assert whole.outcome("DUP-08").indicator == "warning"  # the sign is still recorded
+    five = [60 - 7 * one for one in range(5)]
+    told = after(five, signs=False)
+    assert told.outcome("DUP-08").indicator == "info"
+    assert told.says(f"the next is due on {in_words(add_months(day(32), 2))}")
+    for last, late in ((59, False), (60, True)):  # two months after 15 and 14 January
+        given = [last + 7 * one for one in range(5)]
+        seen = after(given, signs=False, level=a_level(90, ago=120))
+        assert seen.outcome("DUP-08").indicator == ("warning" if late else "info"), last
+    going_on = in_force(a_dosage(route=MUSCLE, days=60), code=HYDROXOCOBALAMIN, ago=1, route=MUSCLE)
+    over = alternate_days(ago=71)
+    brand = an_order(Code(RXNORM, "1"), text="Vitamin B12 drops", route=None)
+    for more, named in (((), True), ((over,), True), ((going_on,), False), ((brand,), False)):
+        assert after(four, more=more).shows("DUP-07") is named
+    assert not after(four, allergies=[an_allergy()]).shows("DUP-07")
+    for status, ago, named in (
+        ("active", 13, False), ("active", 14, True), ("on-hold", 14, False),
+    ):  # fmt: skip
+        seen = after([], more=(alternate_days(ago=ago, status=status),))
+        assert seen.shows("DUP-08") is named
+    adequate = [a_level(450, ago=2), a_level(90, ago=80)]
+    for ago, ended in ((27, True), (13, False)):
+        order = alternate_days(ago=ago, line={"days": Decimal(14)})
+        seen = after([], signs=False, more=(order,), measured=adequate)
+        assert seen.shows("FU-02.over") is (ended and ago >= 23)
+        assert seen.says("Continue treatment as ordered") is False
+    by_mouth = in_force(structs.replace(a_dosage(), days=Decimal(7)), ago=8)
+    assert after([], signs=False, level=a_level(150, ago=10), more=(by_mouth,)).shows("DUP-07")
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -2385,6 +2442,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     steps_of_a_course_are_known_by_how_long_they_were_ordered_for,
     what_is_over_counts_for_what_goes_on_from_it,
     a_screening_counts_by_its_words_under_any_code,
+    a_course_that_is_over_or_was_broken_off_is_named,
 )
 
 

@@ -94,6 +94,8 @@ NOT_A_SETTING = {
     "cards.FU-00.advice",
     "cards.FU-02.summary",
     "cards.FU-02.advice",
+    "cards.FU-02.over.advice",
+    "cards.DUP-08.oral.advice",
     "cards.FU-03.advice",
     "cards.FU-07.summary",
     "cards.FU-09.why",

@@ -631,6 +631,27 @@ SHOWN: dict[str, Callable[[], Record]] = {
         level=a_level(450), problems=[a_problem(None, text="Krampfanfälle")]
     ),
     "RTE-10.marked": lambda: a_record(a_lab("methylmalonate", 8), level=a_level(450)),
+    "FU-02.over": lambda: a_record(
+        measured=[a_level(450, ago=2), a_level(90, ago=45)],
+        birth=months_old(20),
+        medications=[a_dose_given(ago=40 - 2 * one, source=f"given/{one}") for one in range(7)],
+    ),
+    "DUP-07": lambda: a_record(
+        level=a_level(90, ago=64),
+        problems=[a_problem(SEIZURE, 70)],
+        birth=months_old(20),
+        medications=[a_dose_given(ago=63 - 2 * one, source=f"given/{one}") for one in range(4)],
+    ),
+    "DUP-08": lambda: a_record(
+        level=a_level(90, ago=45),
+        birth=months_old(20),
+        medications=[a_dose_given(ago=40 - 7 * one, source=f"given/{one}") for one in range(5)],
+    ),
+    "DUP-08.oral": lambda: a_record(
+        level=a_level(150, ago=45),
+        birth=months_old(20),
+        medications=[in_force(structs.replace(a_dosage(), days=Decimal(35)), ago=40)],
+    ),
     "FU-02.metabolites": lambda: on_treatment(
         31, (450, 30), measurements=[a_lab("methylmalonate", 6, ago=1)]
     ),

@@ -73,6 +73,7 @@ from cds_service.guidelines.b12_under_two.tables.result import RemarkFacts
 from cds_service.guidelines.b12_under_two.therapy import (
     NOT_AN_ORDER,
     Therapy,
+    ended,
     not_continued,
     read_therapy,
 )
@@ -772,6 +773,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     deficiency = problems.of("b12_deficiency")
     low = _is_low_still(levels, deficiency)
     therapy = not_continued(therapy, on, g, why, low=low, signs=bool(neurological))
+    therapy = ended(therapy, weight.kg, on, g, signs=bool(neurological))
     permanent = (
         *problems.of("malabsorption_permanent", lasting=True),
         *problems.procedures("malabsorption_permanent"),

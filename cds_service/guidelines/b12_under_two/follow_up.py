@@ -22,6 +22,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
+from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.follow_up import (
     BloodFacts,
     Check,
@@ -194,11 +195,12 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
     rows, response = _rows(facts, course, g, why)
     cards = [(_card(rule, follow, facts, a, course, g, why), follow) for rule, follow in rows]
     pending = pending_checks(facts, course, [follow for _, follow in rows], g, why)
+    over = _over([card for card, _ in cards], facts, a, course, g, why)
     replaced = any(card.selection == "at-most-one" for card, _ in cards)
     if replaced or facts.therapy.on_hold:
         pending = []  # a new order brings its own checks, one on hold has none
         cards = [(card, follow) for card, follow in cards if not follow.goes_on]
-    outcomes: list[Outcome] = [*first, *(card for card, _ in cards)]
+    outcomes: list[Outcome] = [*first, *over, *(card for card, _ in cards)]
     if pending:
         outcomes.append(_missing_checks(pending, facts, a, course, g, why))
     return outcomes or [words.nothing_to_say(response)]
@@ -209,6 +211,10 @@ def changes_treatment(outcome: Outcome) -> bool:
     if not isinstance(outcome, Recommend) or outcome.selection != "at-most-one":
         return False
     return bool(outcome.choices)
+
+
+#: Rows of the table DUP that tell what comes next.
+_OF_WHAT_IS_OVER = frozenset({"DUP-07", "DUP-08"})
 
 
 def beside(
@@ -222,6 +228,8 @@ def beside(
         for row in table.rows
         if row.then is not None and (row.then.goes_on or (what == "a danger" and row.then.success))
     }
+    if what == "a change":
+        silenced |= _OF_WHAT_IS_OVER
     return [one for one in outcomes if one.rule not in silenced]
 
 
@@ -262,6 +270,39 @@ def _missing_checks(
         tuple(_not_counted(facts, course)),
         monitoring.test_choices("FU-00", tests),
     )
+
+
+def _over(
+    cards: Sequence[Recommend],
+    facts: Facts,
+    a: Assessment,
+    course: Course,
+    g: Guideline,
+    why: Reasoning,
+) -> list[Recommend]:
+    """That nothing is ordered any more: a course that was broken off, or one that is over. Not next
+    to ``cards`` that say not to go on, what to give instead, or the same."""
+    over = facts.therapy.over
+    if over is None or facts.reactions or any(map(changes_treatment, cards)):
+        return []
+    lapsed = (facts.on - over.due).days
+    asked = DuplicationFacts(over=True, unfinished=over.unfinished, lapsed=lapsed)
+    pressing: Indicator = "warning" if facts.neurological else "info"
+    if why.row(g.tables.duplication, "DUP-07", asked):
+        rule = card = "DUP-07"
+        responded = course.after is not None and course.after.verdict == "adequate"
+        pressing = "critical" if facts.neurological and not responded else "warning"
+    else:
+        told = any(one.rule == "FU-12" for one in cards)
+        if not why.row(g.tables.duplication, "DUP-08", asked) or told:
+            return []
+        injected = facts.therapy.route == "parenteral"
+        rule, card = "DUP-08", "DUP-08" if injected else "DUP-08.oral"
+        if injected and g.limits.dose_overdue.holds(lapsed):
+            pressing = "warning"
+    indicator = most_urgent(g.file.cards[card].indicator, pressing)
+    notes = (*words.finding_notes(facts, a, g), *_treatment_notes(facts, course))
+    return [Recommend(rule, card, indicator, _values(facts, a, course, g), notes, main=True)]
 
 
 def held(facts: Facts, a: Assessment, g: Guideline) -> list[Recommend]:
@@ -343,6 +384,8 @@ def _card_of(rule: str, facts: Facts, raised: Sequence[Lab]) -> str:
     """The text that fits: no success while the metabolites are raised, no sign but movements."""
     if rule in ("FU-02", "FU-12") and raised:
         return "FU-02.metabolites"
+    if rule == "FU-02" and facts.therapy.over is not None:
+        return "FU-02.over"
     return "FU-10.movements" if rule == "FU-10" and not facts.neurological else rule
 
 
@@ -384,6 +427,9 @@ def _treatment_notes(facts: Facts, course: Course) -> list[Note]:
     start, day = recorded(course.start), words.days_of(course.start, facts.on)
     if therapy.on_hold:
         return [Note("finding", say(Texts.order_on_hold, order=names))]
+    if therapy.over is not None:
+        last = recorded(therapy.over.last)
+        return [Note("finding", say(Texts.treated_until, start=start, day=day, last=last))]
     if therapy.is_active:
         return [Note("finding", say(Texts.already_treated, order=names, start=start, day=day))]
     if therapy.given:
@@ -404,7 +450,7 @@ def _not_counted(facts: Facts, course: Course) -> list[Note]:
 def _values(
     facts: Facts, a: Assessment, course: Course, g: Guideline, choices: Sequence[Choice] = ()
 ) -> Mapping[str, Value]:
-    before, after = course.before, course.after
+    before, after, over = course.before, course.after, facts.therapy.over
     others: dict[str, Value] = {
         "order": treatment.order_names(facts),
         "start": recorded(course.start),
@@ -416,6 +462,8 @@ def _values(
         "worded": words.named(facts.worded.neurological),
         "potassium": _shown(facts, "potassium", course, g),
         "hemoglobin": _shown(facts, "hemoglobin", course, g),
+        "last": recorded(over.last) if over else "-",
+        "due": over.due if over else "-",
         "still_raised": words.shown_labs(_still_raised(facts, course, g)),
     }
     return words.CardValues(facts, a, choices, g).beside(others)

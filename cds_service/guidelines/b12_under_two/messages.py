@@ -122,6 +122,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     doses_not_counted: str
     relapse: str
     given_treatment: str
+    treated_until: str
     lasting_cause: str
     lasting_enterocolitis: str
     until_absorption: str

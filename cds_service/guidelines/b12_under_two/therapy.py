@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from cds_service.clinical import IN_FORCE, PROHIBITED, Medication, Moment, Record, convert
-from cds_service.guidelines.b12_under_two.age import whole_day
+from cds_service.guidelines.b12_under_two.age import add_months, whole_day
 from cds_service.guidelines.b12_under_two.antidote import was_antidote
 from cds_service.guidelines.b12_under_two.data import Dose, Doses, Guideline
-from cds_service.guidelines.b12_under_two.dosing import given_until, understand
+from cds_service.guidelines.b12_under_two.dosing import Dosing, given_until, understand
 from cds_service.guidelines.b12_under_two.dosing.amounts import doses_within
 from cds_service.guidelines.b12_under_two.drugs import ProductWay, Route
 from cds_service.guidelines.b12_under_two.limits import Limits
@@ -46,7 +46,8 @@ class Therapy(Struct, frozen=True):
     ``prohibited`` must not be given. ``doses`` are what was given of a course of which nothing else
     is known, and ``broken_off`` is a course that was begun and is not continued: no treatment any
     more.
-    ``combinations`` in force have vitamin B12 among others."""
+    ``over`` says that nothing of what runs is given any more. ``combinations`` in force have
+    vitamin B12 among others."""
 
     active: tuple[Medication, ...] = ()
     start: Moment | None = None
@@ -65,6 +66,7 @@ class Therapy(Struct, frozen=True):
     unknown_given: int = 0
     doses: tuple[Medication, ...] = ()
     broken_off: BrokenOff | None = None
+    over: Over | None = None
     folic_acid_alone: str = ""
     requirement_level: str = ""
     given: bool = False
@@ -148,6 +150,16 @@ class BrokenOff(NamedTuple):
 
     doses: int
     last: Moment
+
+
+class Over(NamedTuple):
+    """A course of which nothing is ordered any more: the ``last`` dose that was recorded, or else
+    the last day for which it was ordered, and when the next dose is ``due``. ``unfinished`` says
+    that the regimen's course, without what follows it, was not given whole."""
+
+    last: Moment
+    due: date
+    unfinished: bool
 
 
 class Earlier(NamedTuple):
@@ -322,20 +334,11 @@ class _Found:
 
     def _carried_out_until(self, medication: Medication) -> Moment | None:
         """When an order that was carried out ended, by the days for which it was written."""
-        if medication.kind != "order" or medication.status not in _CARRIED_OUT:
-            return None
-        return self._by_its_days(medication)
+        return self._by_its_days(medication) if _is_carried_out(medication) else None
 
     def _by_its_days(self, medication: Medication) -> Moment | None:
         """When an order would end by the days for which it was written."""
-        begun = medication.authored
-        if begun is None or not medication.dosages:
-            return None
-        dosages = medication.dosages
-        drug = recognise(medication.codes, medication.text, self._g)
-        dosing = understand(dosages, drug, self._weight_kg, self._g, medication.notes)
-        first, last = (given_until(dosages, dosing, day) for day in (begun.first, begun.last))
-        return None if first is None or last is None else Moment(first, last, begun.instant)
+        return _by_its_days(medication, self._weight_kg, self._g)
 
     def _is_gap(self, day: date, later: date) -> bool:
         return self._g.limits.episode_gap.holds((later - day).days)
@@ -455,6 +458,118 @@ class _Found:
             episode=self._episode(course, start) if running else self._lately(),
             spans=tuple(self._in_order()),
         )
+
+
+def _dosing_of(medication: Medication, weight_kg: Decimal | None, g: Guideline) -> Dosing:
+    drug = recognise(medication.codes, medication.text, g)
+    return understand(medication.dosages, drug, weight_kg, g, medication.notes)
+
+
+def _by_its_days(medication: Medication, weight_kg: Decimal | None, g: Guideline) -> Moment | None:
+    """The last day of an order by the days for which it was written."""
+    begun = medication.authored
+    if begun is None or not medication.dosages:
+        return None
+    dosages, dosing = medication.dosages, _dosing_of(medication, weight_kg, g)
+    first, last = (given_until(dosages, dosing, day) for day in (begun.first, begun.last))
+    return None if first is None or last is None else Moment(first, last, begun.instant)
+
+
+def ended(
+    therapy: Therapy, weight_kg: Decimal | None, on: date, g: Guideline, *, signs: bool
+) -> Therapy:
+    """The same, with what is known of its end where nothing is ordered any more."""
+    doubtful = therapy.named or therapy.nameless or therapy.alike or therapy.doubtful
+    if doubtful or not therapy.current or therapy.start is None:
+        return therapy
+    orders = _orders_that_are_over(therapy, weight_kg, on, g)
+    regimen = _regimen_for(therapy.route, g.file.doses, signs=signs)
+    taken = None if orders is None else _taken_in_all(therapy, orders, regimen, weight_kg, g)
+    if taken is None:
+        return therapy
+    injected = regimen is not g.file.doses.oral_regimen
+    unfinished = taken.amount < _in_all(regimen, injected=injected)
+    due = taken.last.last + timedelta(days=taken.between)
+    if injected and not unfinished:
+        due = add_months(taken.last.last, int(g.file.doses.weekly_injections.phases[-1].period))
+    return structs.replace(therapy, over=Over(taken.last, due, unfinished))
+
+
+class _Taken(NamedTuple):
+    """How much of a course was taken in all, its last day, and the days to the next dose."""
+
+    amount: Decimal
+    last: Moment
+    between: int
+
+
+def _taken_in_all(
+    therapy: Therapy,
+    orders: Mapping[Medication, Moment],
+    regimen: Dose,
+    weight_kg: Decimal | None,
+    g: Guideline,
+) -> _Taken | None:
+    """By the doses that were recorded, else by the days of the ``orders`` in force; in either case
+    at least what an order that was carried out gave."""
+    episode = [one for one in therapy.episode if _same_way(one.route, therapy.route)]
+    doses = [one for one in episode if one.given]
+    done = {one.taken: one.ended for one in episode if one.ends and _is_carried_out(one.taken)}
+    if doses:
+        ends = [one.begun for one in doses]
+        amount = sum((_amount_of(one.taken, regimen.amount) for one in doses), Decimal(0))
+    else:
+        ends, amount = list(orders.values()), _ordered_in_all(orders, weight_kg, g)
+    last = max([*ends, *done.values()], key=lambda one: (one.last, one.instant), default=None)
+    if last is None:
+        return None
+    amount = max(amount, _ordered_in_all(done, weight_kg, g))
+    return _Taken(amount, last, int(days_between(regimen)) if doses else 1)
+
+
+def _is_carried_out(medication: Medication) -> bool:
+    return medication.kind == "order" and medication.status in _CARRIED_OUT
+
+
+def _orders_that_are_over(
+    therapy: Therapy, weight_kg: Decimal | None, on: date, g: Guideline
+) -> dict[Medication, Moment] | None:
+    """The orders in force and the last day of each by its days; ``None`` where one goes on, or may:
+    one on hold, one that does not say how long, or of several of one day one that is over."""
+    if any(one.kind == "statement" for one in therapy.running):
+        return None
+    written = [one.authored.first for one in therapy.active if one.authored is not None]
+    if len(set(written)) < len(therapy.active):
+        return None
+    ends = {one: _by_its_days(one, weight_kg, g) for one in therapy.active}
+    known = {
+        one: end
+        for one, end in ends.items()
+        if end is not None and end.last < on and one.status != "on-hold"
+    }
+    return known if len(known) == len(ends) else None
+
+
+def _doses_in_all(doses: Iterable[Span], regimen: Dose) -> Decimal:
+    return sum((_amount_of(one.taken, regimen.amount) for one in doses), Decimal(0))
+
+
+def _ordered_in_all(
+    orders: Iterable[Medication], weight_kg: Decimal | None, g: Guideline
+) -> Decimal:
+    """What orders give by their days; without end where that of one is not known."""
+    whole = Decimal(0)
+    for one in orders:
+        dosing = _dosing_of(one, weight_kg, g)
+        given = None if dosing.days is None else dosing.within(dosing.days, least=True)
+        whole += Decimal("Infinity") if given is None else given
+    return whole
+
+
+def _in_all(regimen: Dose, *, injected: bool) -> Decimal:
+    """What its course gives in all; of injections what comes before those that are kept up."""
+    phases = regimen.phases[:1] if injected else regimen.phases
+    return regimen.amount * sum(one.count or 0 for one in phases)
 
 
 def not_continued(

@@ -16,6 +16,7 @@ from cds_service.guidelines.tables import (
     any_of,
     is_one_of,
     meets,
+    not_,
     some,
 )
 
@@ -28,7 +29,9 @@ class DuplicationFacts(Struct, frozen=True):
     force, one that is vitamin B12 by its name alone among them. Of doses that were given before
     anything was ordered: ``share`` of the regimen's first two weeks they are, ``overdue`` for how
     many days the next had been due when an order began, or is due today, and ``low`` that the
-    level, or without one the problem list, still says deficient or borderline."""
+    level, or without one the problem list, still says deficient or borderline. ``over``: nothing of
+    what was ordered or given is ordered any more; ``unfinished``: it was less than the course;
+    ``lapsed`` is for how many days the next dose has been due."""
 
     active: int = 0
     draft_repeats: bool = False
@@ -40,6 +43,9 @@ class DuplicationFacts(Struct, frozen=True):
     share: Decimal | None = None
     overdue: int | None = None
     low: bool = False
+    over: bool = False
+    unfinished: bool = False
+    lapsed: int | None = None
 
 
 def duplication_table(limits: Limits, words: TableWords) -> Table[DuplicationFacts, None]:
@@ -70,6 +76,12 @@ def duplication_table(limits: Limits, words: TableWords) -> Table[DuplicationFac
                 ),
                 None,
             ),
+            Row(
+                "DUP-07",
+                all_of(f.over, f.unfinished, meets(f.lapsed, limits.dose_overdue)),
+                None,
+            ),
+            Row("DUP-08", all_of(f.over, not_(f.unfinished)), None),
         ),
         words,
         first=False,
