@@ -110,7 +110,8 @@ class Measurement(Struct, frozen=True, gc=False):
     what was sent about it and could not be understood ("date", "flag", "range"): such a result is
     never normal by it; "abnormal" where the flag says only abnormal or positive. ``name`` is what
     the sender calls it, or its code where it has no name, kept only where no code of a system known
-    here says what was measured: it decides nothing. ``notes`` are what is written next to it.
+    here says what was measured: it decides nothing. ``question`` is what the sender calls a result
+    of which words count, whatever its code. ``notes`` are what is written next to it.
     """
 
     codes: tuple[Code, ...]
@@ -129,6 +130,7 @@ class Measurement(Struct, frozen=True, gc=False):
     unclear: tuple[str, ...] = ()
     name: str = ""
     notes: str = ""
+    question: str = ""
 
     @property
     def is_answered(self) -> bool:
@@ -400,7 +402,7 @@ class Need(Struct, frozen=True):
 #: Why something that was sent was not used.
 Reason = Literal[
     "code system", "no code", "code", "unit", "value", "answer", "status", "date",
-    "before birth", "ahead", "flag", "range", "unjudged",
+    "before birth", "ahead", "flag", "range", "unjudged", "another person",
     "another patient", "another kind", "another specimen", "drug not found", "undecodable",
 ]  # fmt: skip
 

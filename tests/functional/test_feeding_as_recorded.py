@@ -315,3 +315,55 @@ def test_what_is_read_of_a_panel_is_not_lost_for_what_is_not(service: FlaskClien
     assert "severe (haemoglobin 6.1 g/dL)" in answer["cards"][0]["summary"]
     (left,) = unread(answer)
     assert (left["need"], left["reason"], left["what"]) == ("labs", "no code", ["Film"])
+
+
+VEGAN = {"valueCodeableConcept": concept("http://terminology.hl7.org/CodeSystem/diet", "vegan")}
+SOMEONE = {"focus": [{"reference": "RelatedPerson/r1"}]}
+
+
+def diet(question: str = "", **sent: Any) -> Json:
+    """A coded answer about a diet, vegan, to a question in the sender's words."""
+    return observed({**DIET, **({"text": question} if question else {})}, **VEGAN, **sent)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        diet("Maternal diet"),
+        diet("Maternal diet: vegan"),
+        diet("Diet of the mother", **SOMEONE),
+        diet("Ernährung der Mutter"),
+        diet("Alimentation de la mère"),
+        diet(focus=[{"reference": "RelatedPerson/r1", "display": "Mother"}]),
+    ],
+)
+def test_the_question_says_that_a_diet_is_the_mothers(service: FlaskClient, one: Json) -> None:
+    fed = observed(STATUS, **FED_NOW, id="f2")
+    answer = ask(service, 380, feeding=bundle(fed, one))
+    assert answer["cards"][0]["summary"].startswith("Breast-fed, level adequate, mother at risk")
+    assert "unread" not in answer["extension"][EVALUATION_EXTENSION]
+
+
+def test_without_such_a_question_it_is_the_childs(service: FlaskClient) -> None:
+    for question in ("", "Diet", "Infant diet"):
+        fed = observed(STATUS, **FED_NOW, id="f2")
+        answer = ask(service, 380, feeding=bundle(fed, diet(question)))
+        assert answer["cards"] == []
+        assert "unread" not in answer["extension"][EVALUATION_EXTENSION]
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        diet(**SOMEONE),
+        diet("Diet", **SOMEONE),
+        diet("Maternal diet", focus=[{"reference": "RelatedPerson/r1", "display": "Father"}]),
+    ],
+)
+def test_a_known_answer_about_someone_unknown_says_that_it_is_not_known_whose(
+    service: FlaskClient, one: Json
+) -> None:
+    answer = ask(service, 180, feeding=bundle(one))
+    assert "of someone not known to be the mother" in said(answer)
+    (left,) = unread(answer)
+    assert (left["need"], left["reason"]) == ("feeding", "another person")

@@ -2263,6 +2263,18 @@ def a_course_that_is_over_or_was_broken_off_is_named() -> None:
     assert after([], signs=False, level=a_level(150, ago=10), more=(by_mouth,)).shows("DUP-07")
 
 
+def a_diet_is_the_mothers_where_the_question_says_so() -> None:
+    def seen(about: str, question: str, level: int = 400) -> Seen:
+        diet = structs.replace(a_diet(about=about), question=question)
+        return see(a_record(breast_feeding(), diet, level=a_level(level)))
+
+    for about in ("", "RelatedPerson"):
+        assert seen(about, "Maternal diet").shows("PRE-01")
+        assert "ETI-03" not in seen(about, "Maternal diet", 150).rules
+    assert seen("", "Diet").silent
+    assert seen("father", "Maternal diet").silent
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -2443,6 +2455,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     what_is_over_counts_for_what_goes_on_from_it,
     a_screening_counts_by_its_words_under_any_code,
     a_course_that_is_over_or_was_broken_off_is_named,
+    a_diet_is_the_mothers_where_the_question_says_so,
 )
 
 

@@ -514,7 +514,7 @@ TABLE: dict[str, tuple[str, Sees]] = {
         "1",
         lambda x: see(
             a_record(procedures=(an_operation(Code("urn:site", "1", "Nitrous oxide"), int(x)),))
-        ).says("inform the anaesthetist"),
+        ).says("look for harm"),
     ),
     "regimen_end": ("1", fires("FU-12", lambda x: on_treatment(int(x), (350, 100)))),
     "requirement_dose": ("0.1", small_dose),

@@ -167,7 +167,7 @@ def test_a_sentence_that_repeats_a_limit_has_its_number() -> None:
     limits = loading.read_own()["limits"]
     assert not_as_told(limits) == set()
     changed = {**limits, "nitrous_oxide_recent": {"at_most": 28, "unit": "d"}}
-    assert not_as_told(changed) == {"texts.nitrous_oxide_planned"}
+    assert not_as_told(changed) == {"texts.nitrous_oxide_given"}
     changed = {**limits, "untreated": {"above": 60, "unit": "d"}}
     assert not_as_told(changed) == {"texts.urgent_untreated", "texts.urgent_same_day"}
 

@@ -666,7 +666,7 @@ def planned(
 def test_planned_nitrous_oxide_is_a_warning_line_and_never_a_card() -> None:
     seen = see(a_record(level=a_level(250), test_orders=(planned(),)))
     assert seen.indicator == "warning"
-    assert seen.says("Nitrous oxide planned or given in the last 30 days (Dental care under")
+    assert seen.says("Nitrous oxide planned (Dental care under")
     assert see(a_record(level=a_level(400), test_orders=(planned(),))).silent
     assert not see(a_record(test_orders=(planned(status="completed"),))).says("tell the anaesth")
 
@@ -680,8 +680,27 @@ def test_nitrous_oxide_by_its_code_and_as_a_medication() -> None:
     by_code = Procedure((GAS,), "", "preparation", "Procedure/1")
     assert see(a_record(procedures=(by_code,))).says("inform the anaesthetist")
     given = an_order(GAS, ago=20, kind="administration", status="completed")
-    assert see(a_record(medications=[given])).says("inform the anaesthetist")
+    seen = see(a_record(medications=[given]))
+    assert seen.says(f"{GAS.display} on 23 Feb 2026")
+    assert not seen.says("inform the anaesthetist")
     assert not see(a_record(medications=[an_order(FOLIC_ACID)])).says("inform the anaesthetist")
+
+
+def test_nitrous_oxide_that_was_given_asks_to_look_for_harm() -> None:
+    harm = "look for harm: neurological signs"
+    for ago, spoken in ((29, True), (30, True), (31, False)):
+        seen = see(a_record(level=a_level(250), procedures=(an_operation(GAS, ago),)))
+        assert seen.says(harm) is spoken
+        assert seen.says("planned") is False
+        assert (seen.indicator == "warning") is spoken
+    undated = Procedure((GAS,), "", "completed", "Procedure/1")
+    assert see(a_record(level=a_level(250), procedures=(undated,))).says(harm)
+    going_on = Procedure((GAS,), "", "in-progress", "Procedure/2", days_ago(0))
+    assert see(a_record(level=a_level(250), procedures=(going_on,))).says("inform the anaesthetist")
+    both = a_record(level=a_level(250), procedures=(an_operation(GAS, 3), going_on))
+    assert see(both).says(harm)
+    assert see(both).says("inform the anaesthetist")
+    assert see(a_record(level=a_level(400), procedures=(undated,))).silent
 
 
 # --- a normal level can mislead -------------------------------------------------------------------

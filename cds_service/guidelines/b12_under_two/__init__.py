@@ -300,16 +300,22 @@ def _one_treatment(outcomes: Sequence[Outcome]) -> tuple[Outcome, ...]:
 def _with_nitrous_oxide(
     outcomes: Sequence[Outcome], facts: Facts, g: Guideline, why: Reasoning
 ) -> tuple[Outcome, ...]:
-    """Where nitrous oxide is planned, the most urgent card warns of it, whatever it is about; it
-    never makes a card, but for a disease in which it does lasting harm (ORD-21)."""
+    """Where nitrous oxide is planned, the most urgent card warns of it, whatever it is about, and
+    where it was given it asks to look for harm; it never makes a card, but for a disease in which
+    it does lasting harm (ORD-21)."""
     spoken = [one for one in outcomes if not isinstance(one, NotIndicated)]
-    if not (facts.nitrous_oxide and spoken) or any(one.rule == "ORD-21" for one in spoken):
+    planned, given = facts.nitrous_oxide, facts.nitrous_oxide_given
+    if not ((planned or given) and spoken) or any(one.rule == "ORD-21" for one in spoken):
         return tuple(outcomes)
     why.row(g.tables.safety, "SAF-09", SafetyFacts(nitrous_oxide=True))
     first = max(spoken, key=lambda one: INDICATORS.index(one.indicator))
-    note = Note("safety", say(Texts.nitrous_oxide_planned, names=Listed(facts.nitrous_oxide)))
+    told = []
+    if planned:
+        told.append(Note("safety", say(Texts.nitrous_oxide_planned, names=Listed(planned))))
+    if given:
+        told.append(Note("safety", say(Texts.nitrous_oxide_given, names=Listed(given))))
     warned = structs.replace(
-        first, notes=(note, *first.notes), indicator=most_urgent(first.indicator, "warning")
+        first, notes=(*told, *first.notes), indicator=most_urgent(first.indicator, "warning")
     )
     return tuple([warned if one is first else one for one in outcomes])
 

@@ -131,8 +131,8 @@ class Facts(Struct, frozen=True):
     ``maternal`` is what is recorded of the mother that may leave her without vitamin B12,
     ``vegetarian`` what of it is only her diet or a medicine; ``tasks`` are open;
     ``diet_in_words`` is a plant-based diet of the child that only words tell;
-    ``leber_in_words`` says that only words tell of Leber's disease, and ``nitrous_oxide`` is where
-    it is planned or was given in the last month.
+    ``leber_in_words`` says that only words tell of Leber's disease; ``nitrous_oxide`` is where it
+    is planned, ``nitrous_oxide_given`` where it was given in the last month.
     """
 
     on: date
@@ -199,6 +199,7 @@ class Facts(Struct, frozen=True):
     tasks: tuple[OpenTask, ...]
     vegan: Vegan
     nitrous_oxide: tuple[Words, ...]
+    nitrous_oxide_given: tuple[Words, ...]
     growth_fall: Fall | None
     raised_elsewhere: tuple[Words, ...]
 
@@ -574,14 +575,30 @@ def _may_be_later(early: Lab, final: Lab) -> bool:
     return early.when.may_be_as_late_as(final.when) and early.when != final.when
 
 
-def _nitrous_oxide(record: Record, on: date, g: Guideline) -> tuple[Words, ...]:
-    """Where nitrous oxide is ordered or planned, or was given within the last month."""
+def _nitrous_oxide(record: Record, g: Guideline) -> tuple[Words, ...]:
+    """Where nitrous oxide is ordered, planned or being given."""
     found: list[Words] = [
-        text or next((code.display for code in codes), "") or say(Texts.nitrous_oxide_gas)
-        for codes, text in _planned_or_recent(record, on, g)
+        _called_gas(codes, text)
+        for codes, text in _planned(record)
         if names_nitrous_oxide(codes, text, g)
     ]
     return tuple(dict.fromkeys(found))
+
+
+def _nitrous_oxide_given(record: Record, on: date, g: Guideline) -> tuple[Words, ...]:
+    """Where it was given within the last month, each with its day if that is known."""
+    found: list[Words] = []
+    for codes, text, when in _done_lately(record, on, g):
+        if names_nitrous_oxide(codes, text, g):
+            name = _called_gas(codes, text)
+            if when is not None:
+                name = say(Texts.given_on, name=name, date=recorded(when))
+            found.append(name)
+    return tuple(dict.fromkeys(found))
+
+
+def _called_gas(codes: Iterable[Code], text: str) -> Words:
+    return text or next((code.display for code in codes), "") or say(Texts.nitrous_oxide_gas)
 
 
 class _Clotting(Struct, frozen=True):
@@ -627,21 +644,32 @@ _NEVER = frozenset(
 _IN_USE = IN_FORCE | {"", "draft", "unknown"}
 
 
-def _planned_or_recent(
-    record: Record, on: date, g: Guideline
-) -> Iterator[tuple[tuple[Code, ...], str]]:
-    """Codes and name of what is ordered or planned, or was done or given within the last month."""
+def _planned(record: Record) -> Iterator[tuple[tuple[Code, ...], str]]:
+    """Codes and name of what is ordered, planned or being done."""
     for order in record.test_orders:
         if order.status in _PLANNED:
             yield order.codes, order.text
     for procedure in record.procedures:
-        done = procedure.status in ("completed", "stopped", "")
-        if procedure.status in _PLANNED or (done and _lately(procedure.performed, on, g)):
+        if procedure.status in _PLANNED:
             yield procedure.codes, procedure.text
     for drug in record.medications:
-        given = drug.status in ("completed", "in-progress") and _lately(drug.authored, on, g)
-        if given or (drug.kind == "order" and drug.status in _PLANNED):
+        if drug.kind == "order" and drug.status in _PLANNED:
             yield drug.codes, drug.text
+
+
+def _done_lately(
+    record: Record, on: date, g: Guideline
+) -> Iterator[tuple[tuple[Code, ...], str, Moment | None]]:
+    """Codes, name and time of what was done or given within the last month."""
+    for procedure in record.procedures:
+        done = procedure.status in ("completed", "stopped", "")
+        if done and _lately(procedure.performed, on, g):
+            yield procedure.codes, procedure.text, procedure.performed
+    for drug in record.medications:
+        given = drug.status in ("completed", "in-progress")
+        planned = drug.kind == "order" and drug.status in _PLANNED
+        if given and not planned and _lately(drug.authored, on, g):
+            yield drug.codes, drug.text, drug.authored
 
 
 _PLANNED = frozenset({"active", "draft", "on-hold", "preparation", "in-progress"})
@@ -877,7 +905,8 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         diet_in_words=fed.in_words,
         vegan=fed.vegan,
         tasks=record.tasks,
-        nitrous_oxide=_nitrous_oxide(record, on, g),
+        nitrous_oxide=_nitrous_oxide(record, g),
+        nitrous_oxide_given=_nitrous_oxide_given(record, on, g),
         growth_fall=_growth_fall(child, weight, on, g),
         raised_elsewhere=_raised_elsewhere(metabolites, labs, therapy, on, g),
     )

@@ -234,7 +234,8 @@ def _answers(measured: Measurement) -> list[str]:
 
 def _question(measured: Measurement) -> list[str]:
     """What was asked, in words."""
-    return [one for one in (measured.name, *(code.display for code in measured.codes)) if one]
+    named = (measured.question, measured.name, *(code.display for code in measured.codes))
+    return [one for one in named if one]
 
 
 def _has_answer(one: Measurement) -> bool:
@@ -260,9 +261,9 @@ class _Diets:
         """Whether it says something of a diet or of the mother that is understood."""
         g = self._g
         hers = is_of_the_mother(one.about, g)
-        if one.about and not hers:
-            return False
         question = _question(one)
+        if one.about and not hers and not _asks_for_the_mother(one.about, question, g):
+            return False
         plain = yes_or_no(one, g)
         if plain is False:  # understood, where the question was about such a diet
             diets = (*g.file.names.mother.vegan, *g.file.names.mother.vegetarian)
@@ -271,11 +272,18 @@ class _Diets:
         if plain or not _has_answer(one):
             said += question
         of_hers = hers or any(is_of_the_mother(it, g) for it in (*question, *said))
-        code = g.codes.diet_plant_based.any_of(one.concepts)
-        if code is not None and (hers or not of_hers):
+        return self._add_diet(one, said, hers=hers, of_hers=of_hers)
+
+    def _add_diet(self, one: Measurement, said: list[str], *, hers: bool, of_hers: bool) -> bool:
+        """By its code; where only words say that it is the mother's (``of_hers``), in words."""
+        listed = self._g.codes.diet_plant_based
+        code = listed.any_of(one.concepts)
+        if code is not None and hers is of_hers:
             self._by_code("mother" if hers else "child", code)
             return True
-        return self._by_words("mother" if of_hers else "child", said) or _is_a_diet(one, g)
+        if code is not None:
+            said = [*said, code.display or listed.called(code)]
+        return self._by_words("mother" if of_hers else "child", said) or _is_a_diet(one, self._g)
 
     def _by_code(self, whose: str, code: Code) -> None:
         self.coded[whose] = code.display or code.code
@@ -294,6 +302,13 @@ class _Diets:
         found = [it for it in said if of_the_mother(it, self._g)]
         self.of_mother += found
         return bool(found)
+
+
+def _asks_for_the_mother(about: str, question: Iterable[str], g: Guideline) -> bool:
+    """Whether the answer is about someone without a name, and the question about the mother."""
+    if has_phrase(about, g.file.names.signs.others):
+        return False
+    return any(is_of_the_mother(it, g) for it in question)
 
 
 def _is_a_diet(measured: Measurement, g: Guideline) -> bool:

@@ -98,6 +98,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     renal: str
     nitrous_oxide: str
     nitrous_oxide_planned: str
+    nitrous_oxide_given: str
+    given_on: str
     by_words: str
     neurological_words: str
     inborn_words: str
@@ -165,6 +167,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     reason_flag: str
     reason_range: str
     reason_unjudged: str
+    reason_person: str
     reason_kind: str
     reason_specimen: str
     reason_drug: str

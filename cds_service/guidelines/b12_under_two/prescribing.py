@@ -96,7 +96,7 @@ def read_safety(facts: Facts, a: Assessment | None, g: Guideline) -> SafetyFacts
         concerned=a is not None and a.status.concerned,
         folic_acid_alone=facts.therapy.folic_acid_alone,
         renal=bool(facts.renal),
-        nitrous_oxide=bool(facts.nitrous_oxide),
+        nitrous_oxide=bool(facts.nitrous_oxide or facts.nitrous_oxide_given),
     )
 
 
@@ -565,7 +565,8 @@ class _SafetyNotes:
             self._say(say(Texts.folate_alone, name=facts.therapy.folic_acid_alone), "warning")
         if p.minds("SAF-08"):
             self._say(say(Texts.renal, name=named(facts.renal)), part="caution")
-        if p.minds("SAF-09") and not facts.nitrous_oxide:  # else the answer warns of it
+        gas = facts.nitrous_oxide or facts.nitrous_oxide_given
+        if p.minds("SAF-09") and not gas:  # else the answer warns of it
             self._say(say(Texts.nitrous_oxide), part="caution")
 
     def _potassium(self) -> Value:

@@ -98,7 +98,7 @@ def unread_in(
         if kind in _NEEDS:
             found.append(_measured(_NEEDS[kind], "before birth", kind, one, g))
     found += [
-        Unread("feeding", "answer", in_short(_answered(one)), source=one.source)
+        Unread("feeding", _unanswered(one), in_short(_answered(one)), source=one.source)
         for one in fed.unanswered
     ]
     found += _untold(screened.untold, found, on, g)
@@ -235,6 +235,11 @@ def _why_not_done(done: Procedure, on: date) -> Reason | None:
 
 def _is_done(status: str) -> bool:
     return status in ("completed", "in-progress", "stopped", "")
+
+
+def _unanswered(one: Measurement) -> Reason:
+    """The answer may be known, and not whose it is."""
+    return "another person" if one.about else "answer"
 
 
 def _answered(one: Measurement) -> str:

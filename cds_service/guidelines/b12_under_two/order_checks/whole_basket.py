@@ -251,9 +251,10 @@ def gas_in_the_chart(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) 
     """A warning of nitrous oxide that is planned or was given, in a deficiency of
     methylenetetrahydrofolate reductase: of the others in which it does harm a card speaks
     anyway."""
-    if not (facts.nitrous_oxide and facts.remethylation):
+    gas = (*facts.nitrous_oxide, *facts.nitrous_oxide_given)
+    if not (gas and facts.remethylation):
         return []
-    asked = BasketFacts(nitrous_oxide=facts.nitrous_oxide)
+    asked = BasketFacts(nitrous_oxide=gas)
     return list(_warnings_of_gas(asked, facts.remethylation, "", facts, a, g, why))
 
 
