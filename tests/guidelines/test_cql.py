@@ -235,9 +235,9 @@ def test_the_page_says_which_rows_are_narrower_of_a_chart(row: str, says: str) -
 READ = (
     "age", "cause", "signs", "status", "severity", "urgency", "route", "weight", "safety",
     "duplication", "follow_up_signs", "follow_up_blood", "follow_up_overdue", "follow_up_response",
-    "follow_up_baseline",
+    "follow_up_baseline", "mother",
 )  # fmt: skip
-READ_OF_EACH = ("weight_found", "dose", "monitoring", "follow_up_checks")
+READ_OF_EACH = ("weight_found", "result", "dose", "monitoring", "follow_up_checks")
 
 
 def test_facts_that_are_not_read_from_a_chart_are_null() -> None:

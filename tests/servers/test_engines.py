@@ -336,9 +336,9 @@ def test_the_age_of_a_chart_is_that_of_the_service_in_two_engines(
 #: which the service asks the rows that it needs.
 ONCE = (
     "cause", "signs", "status", "severity", "urgency", "route", "weight", "follow_up_signs",
-    "follow_up_overdue", "follow_up_response", "follow_up_blood",
+    "follow_up_overdue", "follow_up_response", "follow_up_blood", "mother",
 )  # fmt: skip
-OF_EACH = ("weight_found", "follow_up_checks")
+OF_EACH = ("weight_found", "result", "follow_up_checks")
 AS_NEEDED = ("dose", "monitoring", "follow_up_baseline")
 BY_ROW = ("safety", "duplication")
 OF_CHARTS = (*ONCE, *OF_EACH, *AS_NEEDED, *BY_ROW)
