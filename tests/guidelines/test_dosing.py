@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -24,9 +25,10 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from cds_service.clinical import Code, DoseAmount, DraftDosage, Schedule
-from cds_service.guidelines.b12_under_two.dosing import Dosing, understand
-from cds_service.guidelines.b12_under_two.dosing.ways import route_of_line
+from cds_service.guidelines.b12_under_two.dosing import Dosing, last_day, said, understand
+from cds_service.guidelines.b12_under_two.dosing.ways import is_spinal, route_of_line
 from cds_service.guidelines.b12_under_two.drugs import Drug, Way
+from cds_service.guidelines.b12_under_two.order_words import Stated
 from cds_service.guidelines.b12_under_two.products import recognise
 
 Number = Decimal | int | str
@@ -639,3 +641,96 @@ def test_a_dose_is_shown_in_words_however_large_or_small(micrograms: str, words:
     """Never as nothing, and never as a failure: a dose beyond all sense must be spoken of."""
     dosing = understand((a_dosage(micrograms),), recognise((ORAL_SOLUTION,), "", G), None, G)
     assert in_words(dosing) == words
+
+
+# --- how long, and what is as good as the same ----------------------------------------------------
+
+
+@each("schedule, count, days", [
+    (DAILY, 7, "7"), (TWICE_DAILY, 7, "3.5"), (WEEKLY, 8, "56"), (TWICE_WEEKLY, 8, "28"),
+])  # fmt: skip
+def test_doses_that_are_counted_last_until_they_are_used_up(
+    schedule: Schedule, count: int, days: str
+) -> None:
+    line = structs.replace(a_dosage(), schedule=schedule, count=count)
+    (seen,) = understand([line], SOLUTION, None, G).lines
+    assert (seen.days, seen.lasts) == (D(days), D(days))
+    longer = structs.replace(line, days=D(100))
+    assert understand([longer], SOLUTION, None, G).lines[0].lasts == D(days)
+
+
+def test_one_dose_in_all_lasts_a_day_and_is_given_once() -> None:
+    (seen,) = understand([a_dosage(times=None, count=1)], SOLUTION, None, G).lines
+    assert (seen.times, seen.span, seen.days) == (D(1), D(0), D(1))
+
+
+@each("ordered, calculated, low", [
+    ((1000, 1000), (1000, 1000), 1000),
+    ((1000, 1000), (1100, 1100), 1000),
+    ((1000, 1000), (1101, 1101), None),
+    ((1100, 1100), (1000, 1000), 1100),
+    ((1101, 1101), (1000, 1000), None),
+    ((500, 1000), (1100, 2000), 500),
+    ((500, 1000), (1101, 2000), None),
+])  # fmt: skip
+def test_a_dose_as_ordered_and_as_calculated_is_one_within_a_tenth(
+    ordered: tuple[int, int], calculated: tuple[int, int], low: int | None
+) -> None:
+    def ends(numbers: tuple[int, int]) -> tuple[DoseAmount, DoseAmount]:
+        line = a_dosage(numbers[0], to=numbers[1])
+        assert line.low is not None
+        assert line.high is not None
+        return line.low, line.high
+
+    both = (ends(ordered), ends(calculated))
+    line = structs.replace(a_dosage(), low=None, high=None, by_type=both)
+    assert understand([line], SOLUTION, None, G).single_low == low
+
+
+@each("stated, is_one", [
+    ("1", True), ("1.05", True), ("1.051", False), ("0.95", True), ("0.949", False), ("20", False),
+])  # fmt: skip
+def test_a_volume_in_words_is_one_of_the_known_within_the_rounding_of_a_syringe(
+    stated: str, is_one: bool
+) -> None:
+    assert said._is_one_of(D(stated), [D(1), D(30)]) is is_one
+
+
+@each("days, in_words, agree", [
+    ("100", "100", True), ("100", "117.6", True), ("100", "117.7", False),
+    ("100", "87", True), ("100", "86.9", False), ("100", "10", False),
+])  # fmt: skip
+def test_a_length_in_words_agrees_within_the_days_of_a_month(
+    days: str, in_words: str, agree: bool
+) -> None:
+    line = structs.replace(a_dosage(), days=D(days))
+    lines = understand([line], SOLUTION, None, G).lines
+    stated = Stated(days=(D(in_words),))
+    assert said._lasts_as_stated(lines, stated) is agree
+
+
+@each("goes_on, in_words, agree", [
+    (False, "13.9", False), (False, "14", True), (True, "13.9", True), (True, "14", True),
+])  # fmt: skip
+def test_a_line_without_an_end_may_be_a_first_phase(
+    goes_on: bool, in_words: str, agree: bool
+) -> None:
+    lines = understand([a_dosage()], SOLUTION, None, G).lines
+    stated = Stated(days=(D(in_words),), goes_on=goes_on)
+    assert said._lasts_as_stated(lines, stated) is agree
+
+
+def test_an_order_ends_where_each_of_its_lines_does() -> None:
+    early, late = date(2026, 3, 1), date(2026, 4, 1)
+    ending = [structs.replace(a_dosage(), ends=one) for one in (late, early)]
+    assert last_day(ending) == late
+    assert last_day([*ending, a_dosage()]) is None
+    assert last_day([]) is None
+
+
+@each("route, spinal", [
+    (Code(SNOMED, "72607000", ""), True), (Code(SNOMED, "78421000", ""), False), (None, False),
+])  # fmt: skip
+def test_the_spinal_canal_is_known_by_its_code_alone(route: Code | None, spinal: bool) -> None:
+    assert is_spinal(a_dosage(route=route), G) is spinal
+    assert is_spinal(a_dosage(route=route, text="intrathecal"), G)
