@@ -26,7 +26,7 @@ from msgspec import structs
 
 from cds_service.clinical import Code, DoseAmount, DraftDosage, Schedule
 from cds_service.guidelines.b12_under_two.dosing import Dosing, last_day, said, understand
-from cds_service.guidelines.b12_under_two.dosing.ways import is_spinal, route_of_line
+from cds_service.guidelines.b12_under_two.dosing.ways import agreed, is_spinal, route_of_line
 from cds_service.guidelines.b12_under_two.drugs import Drug, Way
 from cds_service.guidelines.b12_under_two.order_words import Stated
 from cds_service.guidelines.b12_under_two.products import recognise
@@ -734,3 +734,43 @@ def test_an_order_ends_where_each_of_its_lines_does() -> None:
 def test_the_spinal_canal_is_known_by_its_code_alone(route: Code | None, spinal: bool) -> None:
     assert is_spinal(a_dosage(route=route), G) is spinal
     assert is_spinal(a_dosage(route=route, text="intrathecal"), G)
+
+
+@each("said, written, both", [
+    ("parenteral", "intramuscular", "intramuscular"),
+    ("intramuscular", "parenteral", "intramuscular"),
+    ("parenteral", "parenteral", "parenteral"),
+    ("parenteral", "oral", ""),
+    ("oral", "nasal", ""),
+    ("oral", "oral", "oral"),
+    ("oral", "", "oral"),
+    ("intramuscular", "subcutaneous", ""),
+])  # fmt: skip
+def test_by_injection_and_a_place_are_the_place(said: Way, written: Way, both: str) -> None:
+    def ways(of: str) -> Any:
+        return frozenset({of}) if of else frozenset()
+
+    assert agreed(ways(said), ways(written)) == ways(both)
+
+
+@each("times, days, frequent", [(1, 1, True), (1, 2, True), (1, 3, False), (2, 4, True),
+                                (2, 5, False), (3, 7, False), (4, 7, True)])  # fmt: skip
+def test_alternate_days_are_frequent(times: int, days: int, frequent: bool) -> None:
+    def line(route: Code, *, as_needed: bool = False) -> Any:
+        sent = a_dosage(times=times, days=days, route=route, as_needed=as_needed)
+        return understand([sent], INJECTION, None, G).lines[0]
+
+    assert line(MUSCLE).is_frequent is frequent
+    assert not line(MUSCLE, as_needed=True).is_frequent
+    assert not line(ORAL).is_frequent
+
+
+@each("least, days, given", [
+    (False, 14, 4000), (True, 14, 1000), (False, 7, 2000), (True, 7, 500), (False, 1000, 6000),
+])  # fmt: skip
+def test_what_a_line_gives_at_most_and_at_least(*, least: bool, days: int, given: int) -> None:
+    """500 to 1000 micrograms once or twice a week, six doses."""
+    sent = a_dosage(500, to=1000, schedule=Schedule(D(1), D(2), D(7), D(1)), count=6)
+    (line,) = understand([sent], SOLUTION, None, G).lines
+    assert line.within(D(days), least=least) == given
+    assert line.within(D(days)) == line.within(D(days), least=False)
