@@ -2275,6 +2275,63 @@ def a_diet_is_the_mothers_where_the_question_says_so() -> None:
     assert seen("father", "Maternal diet").silent
 
 
+def a_course_that_ended_lately_is_followed_up() -> None:
+    def after(
+        level: int, one: Medication, *, ago: int = 2, signs: bool = False, **but: Any
+    ) -> Seen:
+        problems = [a_problem(SEIZURE, 170)] if signs else []
+        levels = [a_level(level, ago=ago), a_level(90, ago=160)]
+        told = {"birth": OLD, "problems": problems, "medications": [one], **but}
+        return see(a_record(measured=levels, **told))
+
+    for status in ("active", "completed"):
+        over = alternate_days(ago=42, status=status)
+        assert {"FU-02", "FU-00", "DUP-08"} <= after(900, over).rules, status
+        assert "FU-05b" in after(250, over).rules, status
+        failed = after(190, over)
+        assert "FU-05" in failed.rules, status
+        assert not failed.drugs
+        assert "FU-10b" in after(900, over, signs=True).rules
+    for ago, goes_on in ((102, True), (103, True), (104, False)):  # over for 89, 90, 91 days
+        seen = after(900, alternate_days(ago=ago, status="completed"))
+        assert seen.shows("DUP-08") is goes_on, ago
+        assert seen.evaluation.facts.therapy.current is goes_on
+    stopped = alternate_days(ago=42, status="stopped")
+    unknown = alternate_days(ago=42, status="completed", line={"days": None})
+    for one in (stopped, unknown):
+        assert not after(900, one).evaluation.facts.therapy.current
+    both = after(900, stopped, medications=[alternate_days(ago=60, status="completed"), stopped])
+    assert not both.evaluation.facts.therapy.current
+    by_mouth = in_force(structs.replace(a_dosage(), days=Decimal(35)), ago=64, status="completed")
+    for ago, goes_on in ((16, True), (15, False)):  # the last day was 30 days ago
+        seen = after(190, by_mouth, ago=ago)
+        assert seen.evaluation.facts.therapy.current is goes_on, ago
+        assert seen.says("a relapse") is not goes_on
+    assert {"FU-02", "DUP-08"} <= after(400, by_mouth).rules
+    assert "RTE-03" in after(90, by_mouth, ago=70, signs=True).rules
+    bowel = after(190, by_mouth, ago=20, problems=[a_problem(CROHN)])
+    assert "DUP-03" in bowel.rules
+    assert bowel.drugs
+    assert not bowel.shows("DUP-08.oral")
+
+
+def a_level_older_than_a_treatment_is_measured_again() -> None:
+    before = alternate_days(ago=120, status="completed")
+    for measured, treated, again in (
+        (150, True, True), (108, True, True), (107, True, False), (60, True, False),
+        (60, False, False),
+    ):  # fmt: skip
+        medications = [before] if treated else []  # from 120 to 107 days ago
+        seen = see(a_record(level=a_level(90, ago=measured), problems=[a_problem(SEIZURE, 20)],
+                            medications=medications, birth=OLD))  # fmt: skip
+        assert "RTE-03" in seen.rules
+        assert (("Vitamin B12", 0) in seen.tests) is again, measured
+    recent = alternate_days(ago=16, status="stopped")
+    for measured, again in ((30, False), (31, True)):
+        seen = see(a_record(level=a_level(90, ago=measured), medications=[recent], birth=OLD))
+        assert (("Vitamin B12", 0) in seen.tests) is again, measured
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -2456,6 +2513,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_screening_counts_by_its_words_under_any_code,
     a_course_that_is_over_or_was_broken_off_is_named,
     a_diet_is_the_mothers_where_the_question_says_so,
+    a_course_that_ended_lately_is_followed_up,
+    a_level_older_than_a_treatment_is_measured_again,
 )
 
 

@@ -959,7 +959,9 @@ def without_treatment(facts: Facts, a: Assessment, g: Guideline) -> Assessment:
     held against, since it may take the place of what runs."""
     if not facts.therapy.current:
         return a
-    untreated = structs.replace(facts.therapy, active=(), given=False, start=None)
+    untreated = structs.replace(
+        facts.therapy, active=(), given=False, finished=(), over=None, start=None
+    )
     return assess(structs.replace(facts, therapy=untreated), g, Reasoning())
 
 

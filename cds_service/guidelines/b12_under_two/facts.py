@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -789,7 +789,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     elsewhere = _of_other_specimens(not_levels, g)
     for one in not_levels:
         why.row(g.tables.result_remarks, "B12-05", RemarkFacts(another_test=True), _name(one))
-    therapy = read_therapy(record, weight.kg, on, g)
+    therapy = read_therapy(record, weight.kg, on, g, low=_last_low(read.stands))
     levels, preliminary, after = _without_antidote(read.stands, read.preliminary, therapy, g)
     early = [one for kind, one in before_birth if kind == "b12_level"]
     overtaken = _is_newer_unread([*read.unusable, *read.ahead, *named, *elsewhere, *early], levels)
@@ -798,6 +798,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         levels = (newest, *levels[1:])
     neurological, paradoxical = _neurological(problems, therapy, g)
     neurological += problems.apnoea(record.patient.birth, age)
+    therapy = _still_acting(therapy, neurological, record, weight.kg, on, g)
     deficiency = problems.of("b12_deficiency")
     low = _is_low_still(levels, deficiency)
     therapy = not_continued(therapy, on, g, why, low=low, signs=bool(neurological))
@@ -933,6 +934,27 @@ def _is_newer_unread(unread: Sequence[Measurement], levels: Sequence[Level]) -> 
         return bool(unread)
     newest = levels[0].when
     return any(one.when is None or one.when.last >= newest.first for one in unread)
+
+
+def _still_acting(
+    therapy: Therapy,
+    signs: Collection[Finding],
+    record: Record,
+    weight_kg: Decimal | None,
+    on: date,
+    g: Guideline,
+) -> Therapy:
+    """The same, without a course that has ended and was swallowed where there are ``signs``: they
+    need injections."""
+    if not signs or not therapy.finished or therapy.route == "parenteral":
+        return therapy
+    return read_therapy(record, weight_kg, on, g, low=date.max)
+
+
+def _last_low(levels: Sequence[Level]) -> date | None:
+    """The day of the newest level, where it is known not to be adequate."""
+    newest = next((one for one in levels if one.verdict != "indeterminate"), None)
+    return newest.when.first if newest is not None and newest.verdict != "adequate" else None
 
 
 def _without_antidote(

@@ -93,7 +93,7 @@ def sign_facts(facts: Facts, course: Course, g: Guideline) -> SignFacts:
     in_time = course.after_day is not None and g.limits.response_day.holds(course.after_day)
     return SignFacts(
         day=course.day,
-        active=therapy.is_active,
+        active=therapy.is_active or bool(therapy.finished),
         route=None if therapy.route == "unknown" else therapy.route,
         signs=tuple([one.name for one in facts.neurological]),
         new_signs=_began_since(facts.neurological, course),
@@ -200,7 +200,7 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
     if replaced or facts.therapy.on_hold:
         pending = []  # a new order brings its own checks, one on hold has none
         cards = [(card, follow) for card, follow in cards if not follow.goes_on]
-    outcomes: list[Outcome] = [*first, *over, *(card for card, _ in cards)]
+    outcomes: list[Outcome] = [*first, *_led(over, [card for card, _ in cards])]
     if pending:
         outcomes.append(_missing_checks(pending, facts, a, course, g, why))
     return outcomes or [words.nothing_to_say(response)]
@@ -270,6 +270,12 @@ def _missing_checks(
         tuple(_not_counted(facts, course)),
         monitoring.test_choices("FU-00", tests),
     )
+
+
+def _led(over: Sequence[Recommend], cards: Sequence[Recommend]) -> list[Recommend]:
+    """A course that was broken off comes before the ``cards``, one that is over after them."""
+    broken_off = any(one.rule == "DUP-07" for one in over)
+    return [*over, *cards] if broken_off else [*cards, *over]
 
 
 def _over(

@@ -65,11 +65,18 @@ def baseline(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning)
         wanted.insert(0, ("b12", facts.on))
     elif assessment.untreated_since is not None and not _measured_this_month(facts, assessment, g):
         wanted.insert(0, ("b12", facts.on))  # untreated for so long: is it lower still?
+    elif _was_treated_since(facts, assessment) and not _measured_this_month(facts, assessment, g):
+        wanted.insert(0, ("b12", facts.on))  # it is older than the treatment that came after it
     if facts.neurological and recent(facts, "potassium", g.limits.labs_recent, surely=True) is None:
         wanted.append(("potassium", facts.on))
     lacking = tuple([test for test, _ in wanted])
     why.row(g.tables.monitoring, "MON-02", MonitoringFacts(without_result=lacking))
     return wanted
+
+
+def _was_treated_since(facts: Facts, assessment: Assessment) -> bool:
+    level = assessment.status.level
+    return level is not None and any(day > level.when.last for day in facts.therapy.dates)
 
 
 def _measured_this_month(facts: Facts, assessment: Assessment, g: Guideline) -> bool:

@@ -46,8 +46,9 @@ class Therapy(Struct, frozen=True):
     ``prohibited`` must not be given. ``doses`` are what was given of a course of which nothing else
     is known, and ``broken_off`` is a course that was begun and is not continued: no treatment any
     more.
-    ``over`` says that nothing of what runs is given any more. ``combinations`` in force have
-    vitamin B12 among others."""
+    ``over`` says that nothing of what runs is given any more, and ``finished`` are the orders of a
+    course that was carried out lately and still acts, where nothing runs. ``combinations`` in force
+    have vitamin B12 among others."""
 
     active: tuple[Medication, ...] = ()
     start: Moment | None = None
@@ -67,6 +68,7 @@ class Therapy(Struct, frozen=True):
     doses: tuple[Medication, ...] = ()
     broken_off: BrokenOff | None = None
     over: Over | None = None
+    finished: tuple[Medication, ...] = ()
     folic_acid_alone: str = ""
     requirement_level: str = ""
     given: bool = False
@@ -97,7 +99,7 @@ class Therapy(Struct, frozen=True):
     @property
     def current(self) -> bool:
         """Ordered now, or given in the current episode: a second course must not be started."""
-        return self.is_active or self.given
+        return self.is_active or self.given or bool(self.finished)
 
     @property
     def is_held(self) -> bool:
@@ -119,12 +121,16 @@ _NOT_HANDED_OVER = frozenset({"cancelled", "declined", "entered-in-error", "stop
 _NOT_GIVEN = frozenset({"not-done", "entered-in-error", "unknown", "not-given"})
 
 
-def read_therapy(record: Record, weight_kg: Decimal | None, on: date, g: Guideline) -> Therapy:
-    """The current episode of B12 treatment; a gap over the limit starts a new one."""
+def read_therapy(
+    record: Record, weight_kg: Decimal | None, on: date, g: Guideline, *, low: date | None = None
+) -> Therapy:
+    """The current episode of B12 treatment; a gap over the limit starts a new one. ``low`` is the
+    day of the newest level, where that is not adequate: a course that was over long before then
+    does not act any more."""
     found = _Found(record.patient.birth, weight_kg, on, g)
     for medication in record.medications:
         found.add(medication)
-    return found.therapy()
+    return found.therapy(low)
 
 
 class Span(NamedTuple):
@@ -419,10 +425,23 @@ class _Found:
         """What was handed over, where nothing running can be what it was handed over for."""
         return () if running else tuple(dict.fromkeys(self._dispensed))
 
-    def therapy(self) -> Therapy:
+    def _finished(self, low: date | None) -> list[Medication]:
+        """The last orders, where nothing runs, they were carried out, and they still act: after a
+        level that was low when what was swallowed had been over for long, they do not."""
+        lately = self._spans and [one for one in self._spans if not self._is_gap(one.end, self._on)]
+        done = [one for one in lately if _is_carried_out(one.taken) and one.ends]
+        if not done or len(done) < len(lately):
+            return []
+        last = max(done, key=lambda one: (one.end, one.begun.first))
+        if low is not None and low > last.end and self._is_broken(last, low):
+            return []
+        return [last.taken]
+
+    def therapy(self, low: date | None) -> Therapy:
         active, running = tuple(self._active), (*self._active, *self._administered)
-        route = _route_of_any(running, self._g)
-        course = self._course(running, route)
+        finished = () if running else tuple(self._finished(low))
+        route = _route_of_any((*running, *finished), self._g)
+        course = self._course((*running, *finished), route)
         start = _start(course)
         before = [
             one
@@ -450,6 +469,7 @@ class _Found:
             folic_acid_alone="" if active else self._folic,
             given=bool(self._administered),
             running=running,
+            finished=finished,
             ended_orders=self._ended,
             requirement_level=self._requirement,
             antidotes=tuple(self._antidotes),
@@ -512,7 +532,7 @@ def _taken_in_all(
 ) -> _Taken | None:
     """By the doses that were recorded, else by the days of the ``orders`` in force; in either case
     at least what an order that was carried out gave."""
-    episode = [one for one in therapy.episode if _same_way(one.route, therapy.route)]
+    episode = _of_the_course(therapy)
     doses = [one for one in episode if one.given]
     done = {one.taken: one.ended for one in episode if one.ends and _is_carried_out(one.taken)}
     if doses:
@@ -525,6 +545,13 @@ def _taken_in_all(
         return None
     amount = max(amount, _ordered_in_all(done, weight_kg, g))
     return _Taken(amount, last, int(days_between(regimen)) if doses else 1)
+
+
+def _of_the_course(therapy: Therapy) -> list[Span]:
+    """What belongs to the course by its way, and by its days where it is over."""
+    since = therapy.start.first if therapy.start is not None else date.min
+    spans = therapy.spans if therapy.finished else therapy.episode
+    return [one for one in spans if one.end >= since and _same_way(one.route, therapy.route)]
 
 
 def _is_carried_out(medication: Medication) -> bool:

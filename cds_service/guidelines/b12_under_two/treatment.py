@@ -716,7 +716,7 @@ def replace_oral(
     """An active oral order where the guideline says injection: replace it, do not add to it."""
     therapy = facts.therapy
     asked = DuplicationFacts(
-        active=len(therapy.active),
+        active=len(therapy.active) + len(therapy.finished),
         route=therapy.route,
         injections=g.tables.route[route].then.injects,
         signs=bool(facts.neurological),
