@@ -2332,6 +2332,26 @@ def a_level_older_than_a_treatment_is_measured_again() -> None:
         assert (("Vitamin B12", 0) in seen.tests) is again, measured
 
 
+def weeks_of_a_code_count_where_none_were_observed() -> None:
+    thirty = Code(ICD10CM, "P07.33", "")
+    for age, careful in ((97, True), (98, False)):
+        child = a_record(problems=[thirty], birth=day(age))
+        assert see_orders(child, an_injection()).shows("ORD-12") is careful
+    assert see(child).says("calendar age")
+
+
+def what_lasts_is_supplemented_for_life() -> None:
+    short_bowel = Code(ICD10CM, "K90.821", "")
+    child = on_treatment(130, (600, 100), problems=[short_bowel], route="parenteral")
+    assert see(child).shows("FU-12.lasting")
+
+
+def the_kidneys_are_named_next_to_an_order_of_cyanocobalamin() -> None:
+    child = a_record(problems=[Code(ICD10CM, "N18.5", "Chronic kidney disease, stage 5")])
+    assert see_orders(child, a_draft()).says("aluminium and cyanide")
+    assert not see_orders(child, an_injection()).says("aluminium and cyanide")
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -2515,6 +2535,9 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_diet_is_the_mothers_where_the_question_says_so,
     a_course_that_ended_lately_is_followed_up,
     a_level_older_than_a_treatment_is_measured_again,
+    weeks_of_a_code_count_where_none_were_observed,
+    what_lasts_is_supplemented_for_life,
+    the_kidneys_are_named_next_to_an_order_of_cyanocobalamin,
 )
 
 

@@ -12,11 +12,13 @@ from builders import (
     ICD10CM,
     KIT,
     LEBER,
+    PRETERM,
     SEIZURE,
     VEIN,
     VIAL,
     a_dosage,
     a_dose_given,
+    a_draft,
     a_lab,
     a_level,
     a_problem,
@@ -27,6 +29,7 @@ from builders import (
     an_order,
     day,
     injections_ordered,
+    levels_drafted,
     months_old,
     on_treatment,
     quantity,
@@ -322,3 +325,61 @@ def test_a_vein_is_refused_by_the_label_of_what_is_ordered(code, muscle_only):
     assert seen.says("cyanocobalamin allows the muscle and deep under the skin") is not muscle_only
     bleeds = see_orders(a_record(problems=[HEMOPHILIA]), an_injection(line, code=code))
     assert bleeds.says("deep under the skin is for a child who may bleed") is muscle_only
+
+
+SHORT_BOWEL = Code(ICD10CM, "K90.821", "")
+KIDNEYS = Code(ICD10CM, "N18.5", "Chronic kidney disease, stage 5")
+
+
+def test_supplementation_in_lasting_malabsorption_is_for_life():
+    for days, lasting in ((122, False), (123, True)):
+        child = on_treatment(days, (600, 100), problems=[SHORT_BOWEL], route="parenteral")
+        assert see(child).shows("FU-12.lasting") is lasting
+    seen = see(child)
+    assert seen.says("short bowel syndrome, continue for life")
+    assert not seen.says("while the cause is open")
+    crohn = see(on_treatment(123, (600, 100), problems=[CROHN], route="parenteral"))
+    assert crohn.says("while the cause is open")
+    raised = a_lab("methylmalonate", 6, ago=1)
+    failing = on_treatment(
+        123, (600, 100), problems=[SHORT_BOWEL], measurements=[raised], route="parenteral"
+    )
+    assert see(failing).shows("FU-02.metabolites")
+
+
+@pytest.mark.parametrize("problem", [PRETERM, Code(ICD10CM, "P07.33", ""), "Born preterm"])
+def test_the_age_of_a_child_born_preterm_is_said_to_be_uncorrected(problem):
+    preterm = a_problem(None, text=problem) if isinstance(problem, str) else problem
+    assert see(a_record(problems=[preterm])).says("Age is calendar age, not corrected")
+    assert not see(a_record()).says("Age is calendar age")
+
+
+def test_cyanocobalamin_that_is_ordered_in_renal_impairment_is_named_once():
+    text = "long-term cyanocobalamin injections may carry aluminium and cyanide"
+    oral, vial = a_draft(), an_injection(code=VIAL)
+    for draft in (oral, vial):
+        seen = see_orders(a_record(problems=[KIDNEYS]), draft)
+        assert sum(text in one.detail for one in seen.cards) == 1
+        assert not see_orders(a_record(), draft).says(text)
+    assert not see_orders(a_record(problems=[KIDNEYS]), an_injection()).says(text)
+    complete = see_orders(a_record(problems=[KIDNEYS]), oral, *levels_drafted())
+    assert complete.silent or complete.says(text)
+
+
+@pytest.mark.parametrize(
+    ("code", "weeks"), [("P07.33", 30), ("P0733", 30), ("P07.22", 23), ("P07.39", 36)]
+)
+def test_the_weeks_of_a_code_end_the_advice_for_preterm_children(code, weeks):
+    """44 weeks after conception, the day before, on it and after."""
+    last = (44 - weeks) * 7
+    problem = Code(ICD10CM, code, "")
+    for age, careful in ((last - 1, True), (last, False), (last + 1, False)):
+        seen = see_orders(a_record(problems=[problem], birth=day(age)), an_injection())
+        assert seen.shows("ORD-12") is careful
+
+
+def test_weeks_that_were_observed_go_before_those_of_a_code():
+    observed = a_lab("gestational_age", 26)
+    problem = Code(ICD10CM, "P07.33", "")
+    child = a_record(observed, problems=[problem], birth=day((44 - 30) * 7))
+    assert see_orders(child, an_injection()).shows("ORD-12")

@@ -655,6 +655,9 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "FU-02.metabolites": lambda: on_treatment(
         31, (450, 30), measurements=[a_lab("methylmalonate", 6, ago=1)]
     ),
+    "FU-12.lasting": lambda: on_treatment(
+        123, (350, 100), procedures=(an_operation(ILEECTOMY, ago=300),)
+    ),
     "RTE-06": lambda: a_record(problems=[FAILURE_TO_THRIVE]),
     "RTE-07": a_record,
     "RTE-08": lambda: a_record(level=a_level(250)),

@@ -530,5 +530,5 @@ def _flagged(facts: Facts) -> Iterator[Message]:
         yield say(Texts.weight_estimated)
     if facts.age.partial:
         yield say(Texts.age_partial)
-    if facts.gestation_weeks is not None:
+    if facts.gestation_weeks is not None or facts.preterm:
         yield say(Texts.no_corrected_age)

@@ -170,6 +170,7 @@ class Codes(Struct, frozen=True):
     leber_possible: CodeList
     renal_impairment: CodeList
     preterm: CodeList
+    preterm_of_known_weeks: CodeList
     cobalamin_reaction: CodeList
     cobalamin_substance: CodeList
     benzyl_alcohol: CodeList

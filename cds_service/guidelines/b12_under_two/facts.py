@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -350,6 +351,13 @@ class _Problems:
                 if counts(problem, self._on, lasting=lasting, in_remission=in_remission)
             ]
         )
+
+    def called(self, name: str) -> Iterator[str]:
+        """What the list itself calls the codes on it, over or not."""
+        listed: CodeList = getattr(self._g.codes, name)
+        for problem, code in self._problems.get(name, ()):
+            if counts(problem, self._on, lasting=True, in_remission=False):
+                yield listed.called(code)
 
     def _called(self, name: str, code: Code) -> str:
         listed: CodeList = getattr(self._g.codes, name)
@@ -707,6 +715,24 @@ def _gestation(found: Iterable[Measurement]) -> Decimal | None:
     return weeks
 
 
+#: As the names of codes write them; "less than" leaves the number open.
+_COMPLETED_WEEKS = re.compile(r"(?<!less than )(?<![0-9])([0-9]{2}) completed weeks")
+
+
+def _weeks_of_gestation(
+    measured: Mapping[str, list[Measurement]], problems: _Problems
+) -> Decimal | None:
+    """As they were observed, else by a code."""
+    weeks = _gestation(measured.get("gestational_age", ()))
+    return weeks if weeks is not None else _gestation_by_code(problems)
+
+
+def _gestation_by_code(problems: _Problems) -> Decimal | None:
+    """The fewest completed weeks that a code names."""
+    named = [_COMPLETED_WEEKS.search(one) for one in problems.called("preterm_of_known_weeks")]
+    return min([Decimal(one[1]) for one in named if one is not None], default=None)
+
+
 class _Leber(Struct, frozen=True):
     """Leber's disease of the child, or possibly, and whether only words tell of it."""
 
@@ -764,7 +790,10 @@ def _malabsorption(problems: _Problems, permanent: tuple[Finding, ...]) -> tuple
         *problems.procedures("malabsorption"),
         *_as_possible(problems.of("malabsorption_uncertain", in_remission=True)),
     )
-    return tuple({one.source or one.name: one for one in found}.values())
+    once: dict[str, Finding] = {}
+    for one in found:
+        once.setdefault(one.source or one.name, one)
+    return tuple(once.values())
 
 
 def _weights(measured: Mapping[str, list[Measurement]]) -> list[tuple[str, Measurement]]:
@@ -833,7 +862,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         not_b12=tuple([_name(one) for one in not_levels if one not in elsewhere]),
         labs=labs,
         early=_read_early(measured, labs, on, g),
-        gestation_weeks=_gestation(measured.get("gestational_age", ())),
+        gestation_weeks=_weeks_of_gestation(measured, problems),
         neurological=neurological,
         neurological_other=_other_neurological(problems, (*neurological, *paradoxical)),
         unjudged=tuple(dict.fromkeys(problems.unjudged)),

@@ -390,6 +390,8 @@ def _card_of(rule: str, facts: Facts, raised: Sequence[Lab]) -> str:
     """The text that fits: no success while the metabolites are raised, no sign but movements."""
     if rule in ("FU-02", "FU-12") and raised:
         return "FU-02.metabolites"
+    if rule == "FU-12" and facts.malabsorption_permanent:
+        return "FU-12.lasting"
     if rule == "FU-02" and facts.therapy.over is not None:
         return "FU-02.over"
     return "FU-10.movements" if rule == "FU-10" and not facts.neurological else rule

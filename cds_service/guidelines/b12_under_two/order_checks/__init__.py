@@ -12,7 +12,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.drugs import Kind
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.meanings import names_an_anticoagulant
-from cds_service.guidelines.b12_under_two.messages import Doubts, Orders
+from cds_service.guidelines.b12_under_two.messages import Doubts, Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.active import (
     active_antidotes,
     bleeding_beside,
@@ -33,10 +33,12 @@ from cds_service.guidelines.b12_under_two.order_checks.whole_basket import (
     BasketChecks,
     gas_in_the_chart,
 )
+from cds_service.guidelines.b12_under_two.prescribing import read_safety
 from cds_service.guidelines.b12_under_two.products import recognise
 from cds_service.guidelines.b12_under_two.prohibitions import prohibition_of
 from cds_service.guidelines.b12_under_two.tables.status import StatusName
-from cds_service.guidelines.engine import CannotTell, Outcome, Recommend
+from cds_service.guidelines.b12_under_two.words import named
+from cds_service.guidelines.engine import CannotTell, Note, Outcome, Recommend
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Message, say
 
@@ -87,7 +89,33 @@ def check_orders(
     outcomes += [one.card for one in told]
     outcomes += whole.nitrous_oxide(basket)
     outcomes += _bleeding(basket, facts, a, g, why)
+    outcomes = _minding_the_kidneys(outcomes, of_b12, facts, a, g, why)
     return outcomes or [whole.why_silent(checked=first is not None)]
+
+
+def _minding_the_kidneys(
+    outcomes: list[Outcome],
+    orders: Sequence[Order],
+    facts: Facts,
+    a: Assessment,
+    g: Guideline,
+    why: Reasoning,
+) -> list[Outcome]:
+    """Where cyanocobalamin is ordered in renal impairment, the first card about it says what it
+    may carry; a sentence never makes a card."""
+    cyanocobalamin = {
+        one.draft.source
+        for one in orders
+        if one.draft.selected and one.drug.substance in ("", "cyanocobalamin")
+    }
+    cards = [one for one in outcomes if isinstance(one, Recommend) and one.about in cyanocobalamin]
+    if not cards or not why.row(g.tables.safety, "SAF-08", read_safety(facts, a, g)):
+        return outcomes
+    text = say(Texts.renal, name=named(facts.renal))
+    if any(note.text == text for one in cards for note in one.notes):
+        return outcomes
+    warned = structs.replace(cards[0], notes=(*cards[0].notes, Note("caution", text)))
+    return [warned if one is cards[0] else one for one in outcomes]
 
 
 def _forbids(draft: Draft, g: Guideline) -> bool:
