@@ -45,6 +45,7 @@ from builders import (
     a_measurement,
     a_problem,
     a_record,
+    a_schedule,
     a_screening,
     a_weight,
     an_allergy,
@@ -2245,7 +2246,10 @@ def a_course_that_is_over_or_was_broken_off_is_named() -> None:
     going_on = in_force(a_dosage(route=MUSCLE, days=60), code=HYDROXOCOBALAMIN, ago=1, route=MUSCLE)
     over = alternate_days(ago=71)
     brand = an_order(Code(RXNORM, "1"), text="Vitamin B12 drops", route=None)
-    for more, named in (((), True), ((over,), True), ((going_on,), False), ((brand,), False)):
+    nameless = an_order(codes=(), text="", dosages=(), unresolved=True)
+    for more, named in (
+        ((), True), ((over,), True), ((nameless,), True), ((going_on,), False), ((brand,), False),
+    ):  # fmt: skip
         assert after(four, more=more).shows("DUP-07") is named
     assert not after(four, allergies=[an_allergy()]).shows("DUP-07")
     for status, ago, named in (
@@ -2260,7 +2264,20 @@ def a_course_that_is_over_or_was_broken_off_is_named() -> None:
         assert seen.shows("FU-02.over") is (ended and ago >= 23)
         assert seen.says("Continue treatment as ordered") is False
     by_mouth = in_force(structs.replace(a_dosage(), days=Decimal(7)), ago=8)
-    assert after([], signs=False, level=a_level(150, ago=10), more=(by_mouth,)).shows("DUP-07")
+    swallowed = after([], signs=False, level=a_level(150, ago=10), more=(by_mouth,))
+    assert swallowed.shows("DUP-08.oral")  # an order that was shorter is over, not broken off
+    for count, ago, left in (
+        (4, 28, False),
+        (4, 29, True),
+        (5, 36, False),
+    ):  # the next is due on day 28
+        lines = {"days": Decimal(7 * count), "schedule": a_schedule(1, 7)}
+        weekly = alternate_days(ago=ago, line=lines)
+        seen = after([], signs=False, level=a_level(150, ago=60), more=(weekly,))
+        assert seen.shows("DUP-07") is left, ago
+    small = [a_dose_given(ago=ago, amount=500, source=f"given/{ago}") for ago in five]
+    halves = after([], signs=False, more=tuple(small))
+    assert halves.shows("DUP-08")
 
 
 def a_diet_is_the_mothers_where_the_question_says_so() -> None:

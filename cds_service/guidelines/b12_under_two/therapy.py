@@ -499,8 +499,8 @@ def ended(
     therapy: Therapy, weight_kg: Decimal | None, on: date, g: Guideline, *, signs: bool
 ) -> Therapy:
     """The same, with what is known of its end where nothing is ordered any more."""
-    doubtful = therapy.named or therapy.nameless or therapy.alike or therapy.doubtful
-    if doubtful or not therapy.current or therapy.start is None:
+    by_name = therapy.named or therapy.doubtful
+    if by_name or not therapy.current or therapy.start is None:
         return therapy
     orders = _orders_that_are_over(therapy, weight_kg, on, g)
     regimen = _regimen_for(therapy.route, g.file.doses, signs=signs)
@@ -508,7 +508,7 @@ def ended(
     if taken is None:
         return therapy
     injected = regimen is not g.file.doses.oral_regimen
-    unfinished = taken.amount < _in_all(regimen, injected=injected)
+    unfinished = taken.doses < _doses_of(regimen, injected=injected)
     due = taken.last.last + timedelta(days=taken.between)
     if injected and not unfinished:
         due = add_months(taken.last.last, int(g.file.doses.weekly_injections.phases[-1].period))
@@ -516,9 +516,9 @@ def ended(
 
 
 class _Taken(NamedTuple):
-    """How much of a course was taken in all, its last day, and the days to the next dose."""
+    """How many doses of a course were taken, its last day, and the days to the next dose."""
 
-    amount: Decimal
+    doses: Decimal
     last: Moment
     between: int
 
@@ -537,14 +537,14 @@ def _taken_in_all(
     done = {one.taken: one.ended for one in episode if one.ends and _is_carried_out(one.taken)}
     if doses:
         ends = [one.begun for one in doses]
-        amount = sum((_amount_of(one.taken, regimen.amount) for one in doses), Decimal(0))
+        taken = Decimal(len(doses))
     else:
-        ends, amount = list(orders.values()), _ordered_in_all(orders, weight_kg, g)
+        ends, taken = list(orders.values()), _doses_ordered(orders, weight_kg, g)
     last = max([*ends, *done.values()], key=lambda one: (one.last, one.instant), default=None)
     if last is None:
         return None
-    amount = max(amount, _ordered_in_all(done, weight_kg, g))
-    return _Taken(amount, last, int(days_between(regimen)) if doses else 1)
+    taken = max(taken, _doses_ordered(done, weight_kg, g))
+    return _Taken(taken, last, int(days_between(regimen)) if doses else 1)
 
 
 def _of_the_course(therapy: Therapy) -> list[Span]:
@@ -577,26 +577,25 @@ def _orders_that_are_over(
     return known if len(known) == len(ends) else None
 
 
-def _doses_in_all(doses: Iterable[Span], regimen: Dose) -> Decimal:
-    return sum((_amount_of(one.taken, regimen.amount) for one in doses), Decimal(0))
-
-
-def _ordered_in_all(
+def _doses_ordered(
     orders: Iterable[Medication], weight_kg: Decimal | None, g: Guideline
 ) -> Decimal:
-    """What orders give by their days; without end where that of one is not known."""
-    whole = Decimal(0)
+    """The injections that orders give by their days; without end where that of one is not known,
+    and of what is swallowed, which was taken for as long as it was ordered."""
+    doses = Decimal(0)
     for one in orders:
         dosing = _dosing_of(one, weight_kg, g)
         given = None if dosing.days is None else dosing.within(dosing.days, least=True)
-        whole += Decimal("Infinity") if given is None else given
-    return whole
+        if not given or not dosing.single_high or route_of(one, g) != "parenteral":
+            return Decimal("Infinity")
+        doses += given / dosing.single_high
+    return doses
 
 
-def _in_all(regimen: Dose, *, injected: bool) -> Decimal:
-    """What its course gives in all; of injections what comes before those that are kept up."""
+def _doses_of(regimen: Dose, *, injected: bool) -> int:
+    """The doses of its course; of injections those before the ones that are kept up."""
     phases = regimen.phases[:1] if injected else regimen.phases
-    return regimen.amount * sum(one.count or 0 for one in phases)
+    return sum(one.count or 0 for one in phases)
 
 
 def not_continued(
