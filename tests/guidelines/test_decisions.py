@@ -13,6 +13,7 @@ from builders import (
     B12_DEFICIENCY,
     COBALAMIN_C,
     CROHN,
+    CYANOCOBALAMIN,
     ENOXAPARIN,
     FAILURE_TO_THRIVE,
     GAS,
@@ -2275,6 +2276,14 @@ def a_course_that_is_over_or_was_broken_off_is_named() -> None:
         weekly = alternate_days(ago=ago, line=lines)
         seen = after([], signs=False, level=a_level(150, ago=60), more=(weekly,))
         assert seen.shows("DUP-07") is left, ago
+    drops = [a_dose_given(CYANOCOBALAMIN, ago=ago, route=ORAL, source=f"given/{ago}")
+             for ago in range(20, 30)]  # fmt: skip
+    for onset, rule in ((25, "FU-11"), (90, "DUP-03")):  # signs need injections, not more of it
+        sign = a_problem(SEIZURE, onset)
+        told = after([], more=tuple(drops), problems=[sign], level=a_level(150, ago=35))
+        assert rule in told.rules
+        assert told.drugs
+        assert not told.shows("DUP-07")
     small = [a_dose_given(ago=ago, amount=500, source=f"given/{ago}") for ago in five]
     halves = after([], signs=False, more=tuple(small))
     assert halves.shows("DUP-08")

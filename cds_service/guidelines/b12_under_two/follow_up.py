@@ -93,7 +93,7 @@ def sign_facts(facts: Facts, course: Course, g: Guideline) -> SignFacts:
     in_time = course.after_day is not None and g.limits.response_day.holds(course.after_day)
     return SignFacts(
         day=course.day,
-        active=therapy.is_active or bool(therapy.finished),
+        active=therapy.is_known,
         route=None if therapy.route == "unknown" else therapy.route,
         signs=tuple([one.name for one in facts.neurological]),
         new_signs=_began_since(facts.neurological, course),

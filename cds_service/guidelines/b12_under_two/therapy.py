@@ -102,6 +102,11 @@ class Therapy(Struct, frozen=True):
         return self.is_active or self.given or bool(self.finished)
 
     @property
+    def is_known(self) -> bool:
+        """Ordered now or over, so that what is given instead may take its place."""
+        return self.is_active or bool(self.finished) or self.over is not None
+
+    @property
     def is_held(self) -> bool:
         """All that is ordered is on hold and nothing is given: it treats no one."""
         return self.on_hold and not self.given

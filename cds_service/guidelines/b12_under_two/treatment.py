@@ -716,7 +716,7 @@ def replace_oral(
     """An active oral order where the guideline says injection: replace it, do not add to it."""
     therapy = facts.therapy
     asked = DuplicationFacts(
-        active=len(therapy.active) + len(therapy.finished),
+        active=len(therapy.active) or int(therapy.is_known),
         route=therapy.route,
         injections=g.tables.route[route].then.injects,
         signs=bool(facts.neurological),
