@@ -1,5 +1,7 @@
 """What readers of the decision tables found, each as it must be."""
 
+from decimal import Decimal
+
 import pytest
 from builders import (
     B12_DEFICIENCY,
@@ -12,6 +14,7 @@ from builders import (
     ICD10CM,
     KIT,
     LEBER,
+    MUSCLE,
     PRETERM,
     SEIZURE,
     VEIN,
@@ -383,3 +386,37 @@ def test_weeks_that_were_observed_go_before_those_of_a_code():
     problem = Code(ICD10CM, "P07.33", "")
     child = a_record(observed, problems=[problem], birth=day((44 - 30) * 7))
     assert see_orders(child, an_injection()).shows("ORD-12")
+
+
+def _steps(*rhythms):
+    """Lines of 1000 micrograms into the muscle, one after the other: (times, days, for so long)."""
+    for place, (times, days, lasting) in enumerate(rhythms, 1):
+        line = a_dosage(times=times, days=days, route=MUSCLE, sequence=place)
+        yield structs.replace(line, days=None if lasting is None else Decimal(lasting))
+
+
+@pytest.mark.parametrize(
+    ("rhythms", "shown"),
+    [
+        (((1, 7, 35), (1, 60, None)), "weekly for 5 weeks, then every 2 months, intramuscularly"),
+        (
+            ((1, 7, 84), (2, 7, 14), (1, 1, 7)),
+            "weekly for 12 weeks, then twice weekly for 2 weeks, then daily for 7 days",
+        ),
+        (((1, 1, 7), (1, 2, 14), (1, 7, 84)), "daily for 7 days, then less often in 2 steps"),
+        (((5, 29, None),), "1000 micrograms a dose, 5 doses in 29 days"),
+        (((1, 7, None),), "1000 micrograms weekly"),
+    ],
+)
+def test_an_order_is_shown_step_by_step_and_not_by_its_average(rhythms, shown):
+    seen = see_orders(a_record(), an_injection(*_steps(*rhythms)))
+    assert seen.says(shown)
+    assert not seen.says("on average")
+
+
+def test_two_drafts_of_one_product_are_told_apart_by_what_they_give():
+    right, gram = a_draft(name="right"), a_draft(a_dosage(1000, "mg"), name="gram")
+    seen = see_orders(a_record(), right, gram)
+    assert seen.says("ordered by the same route (1000 micrograms daily)")
+    labels = {one.label for one in seen.offers if one.label.startswith("Remove")}
+    assert any(one.endswith("(1000 mg daily)") for one in labels)

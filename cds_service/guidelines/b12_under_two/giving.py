@@ -127,9 +127,7 @@ def _stretch(phase: Phase, *, later: bool = False) -> Message:
         )
     if begins is not None:
         return say(Texts.stretch_from, date=begins, interval=interval, count=count)
-    duration, unit = phase.duration, phase.duration_unit
-    if unit == "d" and duration >= _TWO_WEEKS and not duration % _WEEK:
-        duration, unit = duration // _WEEK, "wk"
+    duration, unit = _in_weeks(Decimal(phase.duration), phase.duration_unit)
     if later:
         return say(Texts.stretch_then, interval=interval, duration=duration, unit=_UNITS[unit])
     if phase.period_unit == "d" and phase.period == phase.frequency:  # every day: no one counts
@@ -138,6 +136,23 @@ def _stretch(phase: Phase, *, later: bool = False) -> Message:
         Texts.stretch_counted,
         interval=interval, duration=duration, unit=_UNITS[unit], count=count,
     )  # fmt: skip
+
+
+def _in_weeks(duration: Decimal, unit: str) -> tuple[Decimal, str]:
+    """Whole weeks from two on, as people count them."""
+    if unit == "d" and duration >= _TWO_WEEKS and not duration % _WEEK:
+        return duration // _WEEK, "wk"
+    return duration, unit
+
+
+def stretch(interval: Message, days: Decimal | None, *, later: bool) -> Message:
+    """How often and for how many days, of one step of an order as it is written; ``later`` for one
+    that comes after another."""
+    if days is None:
+        return say(Texts.stretch_then_open, interval=interval) if later else interval
+    duration, unit = _in_weeks(days, "d")
+    text = Texts.stretch_then if later else Texts.stretch
+    return say(text, interval=interval, duration=duration, unit=_UNITS[unit])
 
 
 def _interval(phase: Phase) -> Message:

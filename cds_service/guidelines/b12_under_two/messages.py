@@ -276,6 +276,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     stretch: str
     stretch_counted: str
     stretch_then: str
+    stretch_then_open: str
     stretch_from: str
     stretch_from_then: str
     check_levels: str
@@ -397,6 +398,10 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     reading_daily: str
     reading_often: str
     reading_on_average: str
+    reading_steps: str
+    less_often: str
+    brief: str
+    reading_counted: str
     reading_for: str
     once: str
     twice_daily: str

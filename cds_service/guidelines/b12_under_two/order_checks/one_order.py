@@ -262,6 +262,14 @@ def _is_of_a_small_dose(said: Said) -> bool:
     return said.card.rule in ("ORD-07", "ORD-16") and said.card.indicator != "critical"
 
 
+def _told_apart(one: Order | Medication, order: Order) -> Words:
+    """Its name, and what it gives where ``order`` is called the same."""
+    name = one.name if isinstance(one, Order) else treatment.medication_names([one])
+    if not isinstance(one, Order) or one.name != order.name:
+        return name
+    return say(Orders.with_dose, name=name, dose=one.brief)
+
+
 class OrderChecks:
     """Checks the orders of one call, one after the other; ``of_b12`` are all of them that are of
     vitamin B12, selected or not."""
@@ -280,7 +288,7 @@ class OrderChecks:
         """What to say of an order of vitamin B12 among ``others`` of it."""
         same, elsewhere = self._running_beside(order)
         twins = some_of([
-            one.name for one in others
+            one.brief if one.name == order.name else one.name for one in others
             if (not (one.ways and order.ways) or one.injected == order.injected)
             and not self._in_turn(one, order)
         ])  # fmt: skip
@@ -629,8 +637,14 @@ class OrderChecks:
         ended = [
             one for one in active if kept != one.source and id(one) in self._coded
         ] if kept else []  # fmt: skip
+        twin = any(one.name == order.name for one in self._of_b12 if one is not order)
+        name = say(Orders.with_dose, name=order.name, dose=order.brief) if twin else order.name
         return tuple(
-            structs.replace(alone(choice, self._ending(ended)), recommended=recommended)
+            structs.replace(
+                alone(choice, self._ending(ended)),
+                label=say(Orders.remove, name=name),
+                recommended=recommended,
+            )
             for choice in self._regimens.correct(order, "removed", rule)
         )
 
@@ -779,8 +793,10 @@ class OrderChecks:
         where its own change takes the other along. What is vitamin B12 by its name alone is
         asked about, and nothing is selected."""
         drafts, active = self._others(order)
-        plans = self._ending((*(elsewhere or active), *drafts))
-        names = Listed(tuple(some_of([one.name for one in plans])))
+        others: tuple[Order | Medication, ...] = (*(elsewhere or active), *drafts)
+        ended = [one for one in others if self._ends[id(one)] is not None]
+        plans = self._ending(ended)
+        names = Listed(tuple(some_of([_told_apart(one, order) for one in ended])))
         coded = all(id(one) in self._coded for one in elsewhere or active)
         label = say(Orders.stop_other, names=names)
         stop = [Choice("ORD-06", label, plans, recommended=coded)] if plans else []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -24,7 +26,9 @@ from cds_service.guidelines.b12_under_two.dosing.amounts import (
     shown_dose,
     unit_in_full,
 )
+from cds_service.guidelines.b12_under_two.dosing.lines import Line
 from cds_service.guidelines.b12_under_two.drugs import BY_MOUTH, INJECTED, Drug, Kind, Way
+from cds_service.guidelines.b12_under_two.giving import stretch
 from cds_service.guidelines.b12_under_two.meanings import names_nitrous_oxide
 from cds_service.guidelines.b12_under_two.messages import Orders, Texts
 from cds_service.guidelines.b12_under_two.products import has_phrase, recognise
@@ -147,11 +151,42 @@ class Order(Struct, frozen=True, dict=True):
 
     @property
     def reading(self) -> Message:
-        """What the doses were taken to mean, and for how long where one line has an end."""
+        """What the doses were taken to mean, and for how long where one line has an end; of steps
+        that follow one another each."""
         days = self.dosing.days
+        steps = self._steps
+        if steps is not None:
+            dose, ways = self.dose_in_words, self.ways_in_words
+            return say(Orders.reading_steps, dose=dose, steps=steps, ways=ways)
         if len(self.dosing.lines) != 1 or days is None or self._often == say(Orders.once):
             return self._rhythm
         return say(Orders.reading_for, reading=self._rhythm, days=days)
+
+    @property
+    def brief(self) -> Message:
+        """The dose and how often it is given at first."""
+        first = min(self.dosing.lines, key=lambda one: one.sequence or 0, default=None)
+        often = None
+        if first is not None and first.times is not None and first.span is not None:
+            often = _in_a_rhythm(first.times, first.span)
+        if often is None:
+            return self.dose_in_words
+        return say(Orders.brief, dose=self.dose_in_words, often=often)
+
+    @property
+    def _steps(self) -> Listed | None:
+        """How often and how long, step after step, where all give one dose."""
+        lines = sorted(self.dosing.lines, key=lambda one: one.sequence or 0)
+        apart = len({one.sequence for one in lines if one.sequence is not None}) == len(lines)
+        if len(lines) < 2 or not apart or len({(one.low, one.high) for one in lines}) > 1:
+            return None
+        steps = [_step(one, later=place > 0) for place, one in enumerate(lines)]
+        known = tuple([one for one in steps if one is not None])
+        if len(known) < len(steps):
+            return None
+        if len(known) > _SHOWN and _falls(lines):
+            return Listed((known[0], say(Orders.less_often, count=len(known) - 1)))
+        return Listed(known)
 
     @property
     def _rhythm(self) -> Message:
@@ -164,10 +199,25 @@ class Order(Struct, frozen=True, dict=True):
             return say(Orders.reading_daily, dose=dose, ways=ways)
         if often is not None:
             return say(Orders.reading_often, dose=dose, often=often, ways=ways)
+        counted = self._counted
+        if counted is not None:
+            return counted
         code, factor = scale(average)
         daily = shown_dose(average / factor, 1 if average / factor < _ROUND else 0)
         unit = unit_in_full(code, average / factor)
         return say(Orders.reading_on_average, dose=dose, average=daily, unit=unit, ways=ways)
+
+    @property
+    def _counted(self) -> Message | None:
+        """So many doses in so many days, where one line has no rhythm with a name."""
+        (line, *others) = self.dosing.lines
+        if others or line.times is None or not line.span or line.times != line.least_times:
+            return None
+        if line.times <= 1 or line.times != int(line.times) or line.span != int(line.span):
+            return None
+        dose, ways = self.dose_in_words, self.ways_in_words
+        times, days = int(line.times), int(line.span)
+        return say(Orders.reading_counted, dose=dose, count=times, days=days, ways=ways)
 
     @property
     def _often(self) -> Message | None:
@@ -177,6 +227,29 @@ class Order(Struct, frozen=True, dict=True):
         if times is None or span is None or times != least:
             return None
         return _in_a_rhythm(times, span)
+
+
+#: So many steps are shown of a course that is given ever less often, as the regimens are.
+_SHOWN = 2
+
+
+def _falls(lines: Sequence[Line]) -> bool:
+    """Whether each line is given less often than the one before."""
+    average = [one.average_high for one in lines]
+    return all(
+        before is not None and after is not None and before > after
+        for before, after in pairwise(average)
+    )
+
+
+def _step(line: Line, *, later: bool) -> Message | None:
+    """How often and how long one line is given; ``None`` where people have no words for it."""
+    if line.times is None or line.span is None or line.times != line.least_times:
+        return None
+    often = _in_a_rhythm(line.times, line.span)
+    if often is None:
+        return None
+    return stretch(often, None if often == say(Orders.once) else line.days, later=later)
 
 
 def _in_a_rhythm(times: Decimal, days: Decimal) -> Message | None:
