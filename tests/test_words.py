@@ -84,6 +84,8 @@ TERMS: Mapping[str, tuple[str, ...]] = {
     "consultation/restraint.py": (
         "in trial", "overridden before", "advice withheld", "none, without CDS_CLIENTS_FILE",
     ),
+    # Parts of names of the newborn screening, held against what was sent.
+    "guidelines/b12_under_two/loading.py": ("blood spot", "dried blood"),
     # Values of a table's columns, which `cohort.toml` names.
     "guidelines/b12_under_two/cohort.py": (
         "on hold", "never measured", "vegan mother", "no weight to dose by", "neurological signs",

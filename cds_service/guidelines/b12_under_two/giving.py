@@ -151,8 +151,12 @@ def stretch(interval: Message, days: Decimal | None, *, later: bool) -> Message:
     if days is None:
         return say(Texts.stretch_then_open, interval=interval) if later else interval
     duration, unit = _in_weeks(days, "d")
-    text = Texts.stretch_then if later else Texts.stretch
-    return say(text, interval=interval, duration=duration, unit=_UNITS[unit])
+    return say(
+        Texts.stretch_then if later else Texts.stretch,
+        interval=interval,
+        duration=duration,
+        unit=_UNITS[unit],
+    )
 
 
 def _interval(phase: Phase) -> Message:

@@ -623,8 +623,10 @@ def _metabolite_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Not
     if high:
         shown = shown_metabolites(a, g)
         adults = status.deficient and _are_high_by_range(facts, high, g)
-        text = Texts.metabolites_high_of_adults if adults else Texts.metabolites_high
-        yield Note("why", say(text, values=shown), told=(shown,))
+        told = say(
+            Texts.metabolites_high_of_adults if adults else Texts.metabolites_high, values=shown
+        )
+        yield Note("why", told, told=(shown,))
     elif status.metabolites != "none":
         normal = shown_labs(status.normal_metabolites)
         yield Note("finding", say(Texts.metabolites_normal, values=normal))
