@@ -110,8 +110,8 @@ class Measurement(Struct, frozen=True, gc=False):
     what was sent about it and could not be understood ("date", "flag", "range"): such a result is
     never normal by it; "abnormal" where the flag says only abnormal or positive. ``name`` is what
     the sender calls it, or its code where it has no name, kept only where no code of a system known
-    here says what was measured: it decides nothing. ``question`` is what the sender calls a result
-    of which words count, whatever its code. ``notes`` are what is written next to it.
+    here says what was measured: it decides nothing. ``question`` is what the sender calls it,
+    whatever its codes are. ``notes`` are what is written next to it.
     """
 
     codes: tuple[Code, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from msgspec import Raw, structs
+from msgspec import Raw
 
 from cds_service.clinical import Code, Interval, Measurement, Moment, Quantity
 from cds_service.fhir import elements, wire
@@ -39,7 +39,7 @@ def read_observation(
             if result is sent or not (name or context.by_words):
                 raise
             one = Measurement(codes, status, when, source, name=name)  # the others can be used
-        measured.append(_with_question(one, result) if context.by_words else one)
+        measured.append(one)
     return tuple(measured)
 
 
@@ -65,12 +65,6 @@ def _wanted(sent: wire.Observation, context: Context) -> _Wanted:
                 wanted.append((result, codes, name))
     heads = len(wanted) > 1 and wanted[0][0] is sent and bool(wanted[0][2])
     return wanted[1:] if heads and not _has_answer(sent) else wanted
-
-
-def _with_question(measured: Measurement, result: wire.Result) -> Measurement:
-    """With the sender's words for what was asked, besides the names of codes."""
-    words = result.code.text if result.code is not None else None
-    return structs.replace(measured, question=words[:_LONGEST_NAME]) if words else measured
 
 
 def _called_here(result: wire.Result, codes: tuple[Code, ...]) -> str:
@@ -163,6 +157,7 @@ def _measure(
         unclear if normal.understood else (*unclear, "range"),
         name,
         written,
+        sent.code.text[:_LONGEST_NAME] if sent.code is not None and sent.code.text else "",
     )
 
 
