@@ -265,6 +265,37 @@ def an_order_after_a_missed_dose_begins_the_course() -> None:
     assert "DUP-06" not in see(adequate).rules
 
 
+def a_course_that_gave_too_little_or_is_not_over_treats_no_one() -> None:
+    def carried_out(*, ago: int, days: int, amount: int = 1000, **but: Any) -> Medication:
+        lines = (a_dosage(amount, route=MUSCLE, days=7, count=days // 7),)
+        return injections_ordered(ago=ago, status="completed", dosages=lines, **but)
+
+    low = a_level(80, ago=60)
+    whole = carried_out(ago=50, days=35)
+    assert "RTE-11" in see(a_record(level=low, medications=[whole], birth=OLD)).rules
+    for ago, over in ((35, True), (34, True), (33, False)):  # the last day is today on the 34th
+        called_completed = carried_out(ago=ago, days=35)
+        seen = see(a_record(level=low, medications=[called_completed], birth=OLD))
+        assert ("RTE-11" in seen.rules) is over, ago
+        assert ("RTE-04" in seen.rules) is not over, ago  # completed when it was dispensed
+    for amount, counts in ((500, False), (501, True)):  # half of 1000 a week
+        small = carried_out(ago=50, days=35, amount=amount)
+        told = see(a_record(level=low, medications=[small], birth=OLD))
+        assert ("RTE-11" in told.rules) is counts, amount
+    newborn = a_record(level=a_level(90, ago=25), birth=day(27),
+                       medications=[carried_out(ago=20, days=7)])  # fmt: skip
+    assert "RTE-02" in see(newborn).rules
+    given = [a_dose_given(ago=ago) for ago in (14, 12, 10)]
+    told = see(a_record(level=a_level(90, ago=20), birth=day(23), medications=given))
+    assert "RTE-02" in told.rules
+    lines = (a_dosage(count=14),)
+    swallowed = an_order(ago=28, status="completed", dosages=lines)
+    floppy = a_problem(None, text="floppy infant")
+    seen = see(a_record(level=a_level(150, ago=30), medications=[swallowed], problems=[floppy]))
+    assert seen.shows("RTE-05b")
+    assert "RTE-11" in see(a_record(level=a_level(150, ago=30), medications=[swallowed])).rules
+
+
 def an_order_at_requirement_level_holds_nothing_back() -> None:
     seen = see(a_record(medications=[an_order(amount=5)]))
     assert seen.doses["DOSE-A"]
@@ -2560,6 +2591,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_course_that_is_over_or_was_broken_off_is_named,
     a_diet_is_the_mothers_where_the_question_says_so,
     a_course_that_ended_lately_is_followed_up,
+    a_course_that_gave_too_little_or_is_not_over_treats_no_one,
     a_level_older_than_a_treatment_is_measured_again,
     weeks_of_a_code_count_where_none_were_observed,
     what_lasts_is_supplemented_for_life,

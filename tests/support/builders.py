@@ -702,6 +702,11 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "DUP-03.hold": lambda: a_record(
         problems=[CROHN], medications=[an_order(ago=3, status="on-hold")]
     ),
+    "DUP-03.over": lambda: a_record(
+        problems=[CROHN],
+        level=a_level(120, ago=65),
+        medications=[an_order(ago=60, status="completed", dosages=(a_dosage(count=30),))],
+    ),
     "MAT-01": lambda: a_record(breast_feeding()),
     "MAT-01.unknown": a_record,
     "MAT-01.unmeasured": lambda: a_record(

@@ -75,8 +75,10 @@ from cds_service.guidelines.b12_under_two.therapy import (
     NOT_AN_ORDER,
     Therapy,
     ended,
+    is_trifling,
     not_continued,
     read_therapy,
+    untreated,
 )
 from cds_service.guidelines.b12_under_two.unread import unread_in
 from cds_service.guidelines.codelists import CodeList
@@ -827,11 +829,12 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         levels = (newest, *levels[1:])
     neurological, paradoxical = _neurological(problems, therapy, g)
     neurological += problems.apnoea(record.patient.birth, age)
-    therapy = _still_acting(therapy, neurological, record, weight.kg, on, g)
     deficiency = problems.of("b12_deficiency")
-    low = _is_low_still(levels, deficiency)
-    therapy = not_continued(therapy, on, g, why, low=low, signs=bool(neurological))
-    therapy = ended(therapy, weight.kg, on, g, signs=bool(neurological))
+    therapy = _still_acting(therapy, problems, neurological, age, record, weight.kg, on, g)
+    therapy = _as_it_goes_on(
+        therapy, age, weight.kg, on, g, why,
+        low=_is_low_still(levels, deficiency), signs=bool(neurological),
+    )  # fmt: skip
     permanent = (
         *problems.of("malabsorption_permanent", lasting=True),
         *problems.procedures("malabsorption_permanent"),
@@ -967,17 +970,43 @@ def _is_newer_unread(unread: Sequence[Measurement], levels: Sequence[Level]) -> 
 
 def _still_acting(
     therapy: Therapy,
+    problems: _Problems,
     signs: Collection[Finding],
+    age: Age,
     record: Record,
     weight_kg: Decimal | None,
     on: date,
     g: Guideline,
 ) -> Therapy:
-    """The same, without a course that has ended and was swallowed where there are ``signs``: they
-    need injections."""
-    if not signs or not therapy.finished or therapy.route == "parenteral":
+    """The same, without a course that has ended and does not do: one that was swallowed where there
+    are ``signs``, by codes or in words, which need injections; one that gave next to nothing; and
+    any in a newborn, whose treatment is a specialist's."""
+    if not therapy.finished:
+        return therapy
+    pressing = signs or problems.worded.neurological or problems.worded.malabsorption
+    swallowed = bool(pressing) and therapy.route != "parenteral"
+    trifling = is_trifling(therapy, weight_kg, g, signs=bool(signs))
+    if not (swallowed or trifling or age.under_one_month):
         return therapy
     return read_therapy(record, weight_kg, on, g, low=date.max)
+
+
+def _as_it_goes_on(
+    therapy: Therapy,
+    age: Age,
+    weight_kg: Decimal | None,
+    on: date,
+    g: Guideline,
+    why: Reasoning,
+    *,
+    low: bool,
+    signs: bool,
+) -> Therapy:
+    """The same, with what is known of its end; none where it was not continued, nor in a newborn
+    with nothing ordered, for what comes next is a specialist's."""
+    therapy = not_continued(therapy, on, g, why, low=low, signs=signs)
+    therapy = ended(therapy, weight_kg, on, g, signs=signs)
+    return untreated(therapy) if therapy.over and age.under_one_month else therapy
 
 
 def _last_low(levels: Sequence[Level]) -> date | None:

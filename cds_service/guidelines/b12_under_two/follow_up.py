@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -307,8 +307,22 @@ def _over(
         if injected and g.limits.dose_overdue.holds(lapsed):
             pressing = "warning"
     indicator = most_urgent(g.file.cards[card].indicator, pressing)
-    notes = (*words.finding_notes(facts, a, g), *_treatment_notes(facts, course))
+    notes = (
+        *words.finding_notes(facts, a, g),
+        *_treatment_notes(facts, course),
+        *_notes_on_going_on(facts),
+    )
     return [Recommend(rule, card, indicator, _values(facts, a, course, g), notes, main=True)]
+
+
+def _notes_on_going_on(facts: Facts) -> Iterator[Note]:
+    """What is to be minded of the next order after a course."""
+    if facts.neurological:
+        yield Note("course", say(Texts.review_first))
+    if facts.malabsorption_permanent:
+        yield Note("course", words.lasting(facts))
+    if facts.leber:
+        yield Note("safety", say(Texts.leber, name=words.named(facts.leber)))
 
 
 def held(facts: Facts, a: Assessment, g: Guideline) -> list[Recommend]:

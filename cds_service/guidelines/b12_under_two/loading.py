@@ -292,6 +292,7 @@ SPEAKING = (
     "SAF-05b",
     "DUP-03",
     "DUP-03.hold",
+    "DUP-03.over",
     "MAT-01",
     "MAT-01.unknown",
     "MAT-01.unmeasured",

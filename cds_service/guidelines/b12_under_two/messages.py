@@ -122,6 +122,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     course_open: str
     broken_off: str
     doses_not_counted: str
+    review_first: str
     relapse: str
     given_treatment: str
     treated_until: str

@@ -434,13 +434,19 @@ class _Found:
         """The last orders, where nothing runs, they were carried out, and they still act: after a
         level that was low when what was swallowed had been over for long, they do not."""
         lately = self._spans and [one for one in self._spans if not self._is_gap(one.end, self._on)]
-        done = [one for one in lately if _is_carried_out(one.taken) and one.ends]
+        done = [one for one in lately if one.ends and self._is_whole(one)]
         if not done or len(done) < len(lately):
             return []
         last = max(done, key=lambda one: (one.end, one.begun.first))
         if low is not None and low > last.end and self._is_broken(last, low):
             return []
         return [last.taken]
+
+    def _is_whole(self, span: Span) -> bool:
+        """Whether a span is of an order that was carried out for all of its days: one that is
+        called completed when it was dispensed, or begun, has most of them to come."""
+        planned = span.taken.ended or self._by_its_days(span.taken)
+        return _is_carried_out(span.taken) and planned is not None and planned.last <= self._on
 
     def therapy(self, low: date | None) -> Therapy:
         active, running = tuple(self._active), (*self._active, *self._administered)
@@ -544,12 +550,27 @@ def _taken_in_all(
         ends = [one.begun for one in doses]
         taken = Decimal(len(doses))
     else:
-        ends, taken = list(orders.values()), _doses_ordered(orders, weight_kg, g)
-    last = max([*ends, *done.values()], key=lambda one: (one.last, one.instant), default=None)
+        ends = [_last_dose(one, end, weight_kg, g) for one, end in orders.items()]
+        taken = _doses_ordered(orders, weight_kg, g)
+    ends += [_last_dose(one, end, weight_kg, g) for one, end in done.items()]
+    last = max(ends, key=lambda one: (one.last, one.instant), default=None)
     if last is None:
         return None
     taken = max(taken, _doses_ordered(done, weight_kg, g))
-    return _Taken(taken, last, int(days_between(regimen)) if doses else 1)
+    by_mouth = regimen is g.file.doses.oral_regimen and not doses
+    return _Taken(taken, last, 1 if by_mouth else int(days_between(regimen)))
+
+
+def _last_dose(order: Medication, end: Moment, weight_kg: Decimal | None, g: Guideline) -> Moment:
+    """The day of the last dose of an order that ends on a day: of injections in five weeks the day
+    on which the fifth begins; of more than one line, the day on which it ends."""
+    lines = _dosing_of(order, weight_kg, g).lines
+    span = lines[0].span if len(lines) == 1 else None
+    begun = order.authored
+    if begun is None or span is None or span < 1 or end.last < begun.last:
+        return end
+    past = timedelta(days=(end.last - begun.last).days % int(span))
+    return Moment(end.first - past, end.last - past, end.instant)
 
 
 def _of_the_course(therapy: Therapy) -> list[Span]:
@@ -601,6 +622,41 @@ def _doses_of(regimen: Dose, *, injected: bool) -> int:
     """The doses of its course; of injections those before the ones that are kept up."""
     phases = regimen.phases[:1] if injected else regimen.phases
     return sum(one.count or 0 for one in phases)
+
+
+def is_trifling(therapy: Therapy, weight_kg: Decimal | None, g: Guideline, *, signs: bool) -> bool:
+    """Whether a course that was carried out gave too little in its first two weeks to have treated
+    anyone, as an order of it would."""
+    regimen = _regimen_for(therapy.route, g.file.doses, signs=signs)
+    amounts = [
+        _dosing_of(one.taken, weight_kg, g).within(TWO_WEEKS)
+        for one in therapy.spans
+        if _is_carried_out(one.taken) and _same_way(one.route, therapy.route)
+    ]
+    known = [amount for amount in amounts if amount is not None]
+    if not known or len(known) < len(amounts):
+        return False
+    given = sum([_amount_of(one, regimen.amount) for one in _recorded(therapy)], Decimal(0))
+    return g.limits.course_scant.holds((sum(known, Decimal(0)) + given) / in_two_weeks(regimen))
+
+
+def _recorded(therapy: Therapy) -> list[Medication]:
+    return [one.taken for one in therapy.spans if one.given]
+
+
+def untreated(therapy: Therapy) -> Therapy:
+    """The same, without the course that was taken, which does not count."""
+    return structs.replace(
+        therapy,
+        start=None,
+        route="unknown",
+        given=False,
+        running=(),
+        finished=(),
+        doses=(),
+        episode=(),
+        over=None,
+    )
 
 
 def not_continued(

@@ -727,9 +727,10 @@ def replace_oral(
     dose = doses.neurological_injections if asked.signs else doses.weekly_injections
     switch = switch_to_injection(dose, facts, a, g, why)
     base = g.file.cards[route].indicator if route in g.file.cards else "warning"
+    card = "DUP-03.hold" if therapy.is_held else "DUP-03" if therapy.active else "DUP-03.over"
     return structs.replace(
         switch,
-        card="DUP-03.hold" if therapy.is_held else switch.card,
+        card=card,
         indicator="critical" if asked.signs else most_urgent(switch.indicator, base),
         notes=(*finding_notes(facts, a, g), *switch.notes),
     )
