@@ -205,7 +205,85 @@ def an_oral_order_on_hold_is_replaced_where_injections_are_needed() -> None:
     assert told.shows("DUP-01.hold.signs")
     allergic = see(a_record(level=a_level(150), medications=[held], problems=[SEIZURE],
                             allergies=[an_allergy()]))  # fmt: skip
-    assert allergic.shows("DUP-01.hold.signs")  # nothing takes its place
+    assert allergic.shows("DUP-01.hold.other")  # nothing takes its place
+
+
+def an_order_on_hold_is_not_what_treats() -> None:
+    drops, held = an_order(ago=2), injections_ordered(ago=5, status="on-hold")
+    for problem, urgency in ((SEIZURE, "critical"), (CROHN, "warning")):
+        record = a_record(level=a_level(150), medications=[held, drops], problems=[problem])
+        seen = see(record)
+        assert seen.outcome("DUP-03").indicator == urgency
+        assert {one.source for one in seen.stopped} == {held.source, drops.source}
+        assert len(seen.drugs) == 1
+        assert not seen.shows("DUP-05.hold")
+    course, swallowed = alternate_days(status="on-hold"), in_force(a_dosage())
+    beside = a_record(level=a_level(90), medications=[course, swallowed], problems=[SEIZURE])
+    assert {one.source for one in see(beside).stopped} == {course.source, swallowed.source}
+    running = (structs.replace(course, status="active"), swallowed)
+    resumed = see(structs.replace(beside, medications=running))
+    assert [one.source for one in resumed.stopped] == [swallowed.source]
+    mild = see(a_record(medications=[course, swallowed]))
+    assert [one.source for one in mild.stopped] == [course.source]
+    assert mild.outcome("DUP-05.hold").choices[0].recommended
+    allergic = see(a_record(level=a_level(150), medications=[held, drops], problems=[SEIZURE],
+                            allergies=[an_allergy()]))  # fmt: skip
+    assert not any(one.source == drops.source for one in allergic.stopped)
+    both = see(a_record(medications=[held, structs.replace(drops, status="on-hold")]))
+    assert not any(one.recommended for one in both.outcome("DUP-05.hold").choices)
+
+
+def a_draft_is_not_taken_away_for_what_is_on_hold() -> None:
+    injected = injections_ordered(ago=5, status="on-hold")
+    swallowed = an_order(ago=5, status="on-hold")
+    for held, draft in (
+        (injected, an_injection()), (injected, a_draft()),
+        (swallowed, a_draft()), (swallowed, an_injection()),
+    ):  # fmt: skip
+        seen = see_orders(a_record(medications=[held]), draft)
+        assert not seen.removed
+        assert [one.source for one in seen.stopped] == [held.source]
+        assert seen.says("on hold")
+        active = structs.replace(held, status="active")
+        kept = see_orders(a_record(medications=[active]), draft)
+        assert not kept.says("on hold")
+    floppy = a_record(level=a_level(90), medications=[injected], problems=[SEIZURE])
+    changed = see_orders(floppy, a_draft())
+    assert not changed.removed
+    assert [one.source for one in changed.stopped] == [injected.source]
+
+
+def what_another_card_speaks_against_is_not_resumed() -> None:
+    held = an_order(ago=3, status="on-hold")
+    leber = see(a_record(medications=[held], problems=[LEBER]))
+    assert leber.shows("SAF-01")
+    reaction = see(a_record(medications=[held], allergies=[an_allergy()]))
+    assert reaction.shows("SAF-05")
+    newborn = see(a_record(level=a_level(90, ago=1), birth=day(20), medications=[held]))
+    assert newborn.outcome("RTE-02").indicator == "critical"
+    for seen in (leber, reaction, newborn):
+        assert seen.shows("DUP-01.hold.other")
+        assert not seen.shows("DUP-01.hold")
+        assert not seen.drugs
+    unsettled = see(a_record(level=a_level(250, ago=1), birth=day(20), medications=[held],
+                             problems=[a_problem(SEIZURE, 2)]))  # fmt: skip
+    assert unsettled.outcome("RTE-02").indicator == "critical"
+    assert unsettled.shows("DUP-01.hold.other")
+    older = see(a_record(level=a_level(90, ago=1), birth=day(40), medications=[held]))
+    assert not older.shows("RTE-02")
+
+
+def an_order_on_hold_next_to_a_borderline_level_brings_its_tests() -> None:
+    held = an_order(ago=3, status="on-hold")
+    asked = see(a_record(level=a_level(250), medications=[held])).outcome("DUP-01.hold.ask")
+    assert len(asked.choices) == 4
+    adequate = see(a_record(level=a_level(450), medications=[held])).outcome("DUP-01.hold.ask")
+    assert not adequate.choices
+    for level, card, recommended in ((250, "RTE-08.signs", False), (150, "DUP-03.hold", True)):
+        seen = see(a_record(level=a_level(level), medications=[held], problems=[SEIZURE]))
+        assert seen.outcome(card).indicator == "critical"
+        assert [one.recommended for one in seen.outcome(card).choices] == [recommended]
+        assert [one.source for one in seen.stopped] == [held.source]
 
 
 def a_level_while_the_order_is_on_hold_is_not_one_on_treatment() -> None:
@@ -223,7 +301,8 @@ def a_level_while_the_order_is_on_hold_is_not_one_on_treatment() -> None:
     assert not on_it.shows("DUP-01.hold.ask")
     newborn = a_record(level=a_level(150, ago=1), birth=day(20), problems=[a_problem(SEIZURE, 2)],
                        medications=[an_order(ago=2, status="on-hold")])  # fmt: skip
-    assert see(newborn).outcome("DUP-01.hold").indicator == "critical"
+    assert see(newborn).outcome("RTE-02").indicator == "critical"
+    assert see(newborn).outcome("DUP-01.hold.other").indicator == "critical"
 
 
 def a_course_that_is_not_continued_treats_no_one() -> None:
@@ -2596,6 +2675,10 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     weeks_of_a_code_count_where_none_were_observed,
     what_lasts_is_supplemented_for_life,
     the_kidneys_are_named_next_to_an_order_of_cyanocobalamin,
+    an_order_on_hold_is_not_what_treats,
+    a_draft_is_not_taken_away_for_what_is_on_hold,
+    what_another_card_speaks_against_is_not_resumed,
+    an_order_on_hold_next_to_a_borderline_level_brings_its_tests,
 )
 
 

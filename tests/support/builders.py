@@ -597,6 +597,7 @@ SHOWN: dict[str, Callable[[], Record]] = {
         problems=[COBALAMIN_C], medications=[in_force(a_dosage(route=MUSCLE), code=VIAL)]
     ),
     "DUP-05": lambda: a_record(medications=[in_force(a_dosage()), in_force(a_dosage(500))]),
+    "DUP-05.hold": lambda: a_record(medications=[an_order(), an_order(ago=3, status="on-hold")]),
     "ORD-16.active": lambda: a_record(medications=[in_force(a_dosage(1000, days=30))]),
     "DUP-01.hold": lambda: a_record(medications=[an_order(ago=3, status="on-hold")]),
     "DUP-01.hold.signs": lambda: a_record(
@@ -604,6 +605,9 @@ SHOWN: dict[str, Callable[[], Record]] = {
     ),
     "DUP-01.hold.ask": lambda: a_record(
         level=a_level(450), medications=[an_order(ago=3, status="on-hold")]
+    ),
+    "DUP-01.hold.other": lambda: a_record(
+        medications=[an_order(ago=3, status="on-hold")], allergies=(an_allergy(),)
     ),
     "DUP-01.named": lambda: a_record(
         medications=[an_order(Code("urn:site", "77"), text="Vitamin B12 drops")]

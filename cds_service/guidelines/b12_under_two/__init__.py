@@ -259,7 +259,7 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
         leading = treatment.recommend(row, facts, a, g, why)
         stopped = order_checks.stopped_by([leading])
         harmful, several = order_checks.check_active(facts, a, g, why, replaced=stopped)
-        held = follow_up.held(facts, a, g) if facts.therapy.is_held else []
+        held = _held_beside([*dangers, *harmful], facts, a, g, why)
         return [leading, *dangers, *harmful, *several, *small, *held]
     outcomes = follow_up.follow_up(facts, a, g, why)
     judged = without_treatment(facts, a, g) if _fails_in_malabsorption(a) else a
@@ -274,8 +274,20 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
     harmful, several = order_checks.check_active(facts, a, g, why, replaced=stopped)
     dangers += harmful
     if dangers:
-        outcomes = [*dangers, *follow_up.beside("a danger", outcomes, g)]
+        told = follow_up.resumed_later(follow_up.beside("a danger", outcomes, g))
+        outcomes = [*dangers, *told]
     return [*outcomes, *several]
+
+
+def _held_beside(
+    dangers: Sequence[Outcome], facts: Facts, a: Assessment, g: Guideline, why: Reasoning
+) -> Sequence[Outcome]:
+    """The card of an order on hold, next to a treatment, and to ``dangers`` of that order."""
+    if not facts.therapy.is_held:
+        return []
+    held = follow_up.held(facts, a, g, why)
+    of_a_specialist = facts.age.under_one_month and a.status.concerned
+    return follow_up.resumed_later(held) if dangers or of_a_specialist else held
 
 
 def _fails_in_malabsorption(a: Assessment) -> bool:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from cds_service.clinical import Moment
 from cds_service.guidelines.b12_under_two import monitoring, treatment, words
@@ -188,7 +188,7 @@ def _ordered_by(follow: Follow, due: date, facts: Facts, course: Course, g: Guid
 
 def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Outcome]:
     """Every answer of the table FU for a child on treatment, the most urgent as main card."""
-    first = held(facts, a, g) if facts.therapy.is_held or a.status.deficient else []
+    first = held(facts, a, g, why) if facts.therapy.is_held or a.status.deficient else []
     course = read_course(facts)
     if course is None:
         return [*first, _undated(facts, a, g)]
@@ -213,6 +213,8 @@ def changes_treatment(outcome: Outcome) -> bool:
     return bool(outcome.choices)
 
 
+#: Cards that advise to resume an order.
+_OF_WHAT_IS_HELD = frozenset({"DUP-01.hold", "DUP-01.hold.signs", "DUP-01.hold.ask"})
 #: Rows of the table DUP that tell what comes next.
 _OF_WHAT_IS_OVER = frozenset({"DUP-07", "DUP-08"})
 
@@ -325,9 +327,9 @@ def _notes_on_going_on(facts: Facts) -> Iterator[Note]:
         yield Note("safety", say(Texts.leber, name=words.named(facts.leber)))
 
 
-def held(facts: Facts, a: Assessment, g: Guideline) -> list[Recommend]:
+def held(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Recommend]:
     """An order on hold treats no one: said of a child who needs the treatment, and asked of any
-    other."""
+    other, with the tests of a borderline level."""
     if not facts.therapy.on_hold:
         return []
     card: Literal["DUP-01.hold", "DUP-01.hold.signs", "DUP-01.hold.ask"] = "DUP-01.hold.ask"
@@ -337,9 +339,27 @@ def held(facts: Facts, a: Assessment, g: Guideline) -> list[Recommend]:
     if a.status.deficient and (not facts.neurological or facts.age.under_one_month):
         card = "DUP-01.hold"
         indicator = most_urgent(indicator, g.file.cards[card].indicator)
-    values = words.CardValues(facts, a, (), g).beside({"order": treatment.order_names(facts)})
-    notes = tuple(words.finding_notes(facts, a, g))
-    return [Recommend("DUP-01", card, indicator, values, notes, main=a.status.concerned)]
+    notes: list[Note] = list(words.finding_notes(facts, a, g))
+    choices: tuple[Choice, ...] = ()
+    if a.status.name == "borderline" and not facts.age.under_one_month:
+        wanted = monitoring.clarify(facts, a, g, why)
+        tests, already = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a))
+        choices = monitoring.test_choices("DUP-01", tests)
+        notes += words.test_notes((), already, g, before=False, told=())
+    values = words.CardValues(facts, a, choices, g)
+    values = values.beside({"order": treatment.order_names(facts)})
+    main = a.status.concerned
+    return [Recommend("DUP-01", card, indicator, values, tuple(notes), choices, main=main)]
+
+
+def resumed_later(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """The same where another card speaks against the order: none advises to resume one on hold."""
+    return [
+        structs.replace(one, card="DUP-01.hold.other")
+        if isinstance(one, Recommend) and one.card in _OF_WHAT_IS_HELD
+        else one
+        for one in outcomes
+    ]
 
 
 def _undated(facts: Facts, a: Assessment, g: Guideline) -> Outcome:

@@ -453,6 +453,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     large_red_cells: str
     two_lines_low: str
     with_dose: str
+    on_hold: str
     danger_allergy: str
     danger_possible: str
     danger_leber: str

@@ -774,9 +774,16 @@ def _same_way(route: Route, other: Route) -> bool:
     return either or (route == "parenteral") == (other == "parenteral")
 
 
+def what_treats(running: Iterable[Medication]) -> list[Medication]:
+    """What of it is not on hold; all of it where everything is."""
+    every = list(running)
+    return [one for one in every if one.status != "on-hold"] or every
+
+
 def _route_of_any(running: Iterable[Medication], g: Guideline) -> Route:
-    """By injection if any of it is, otherwise the first route known."""
-    routes = [route_of(one, g) for one in running]
+    """By injection if any of it is, otherwise the first route known; of what is on hold only where
+    all of it is."""
+    routes = [route_of(one, g) for one in what_treats(running)]
     known = [route for route in routes if route != "unknown"]
     return "parenteral" if "parenteral" in known else next(iter(known), "unknown")
 

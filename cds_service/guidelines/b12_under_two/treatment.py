@@ -21,7 +21,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.limits import Limits
-from cds_service.guidelines.b12_under_two.messages import Texts
+from cds_service.guidelines.b12_under_two.messages import Orders, Texts
 from cds_service.guidelines.b12_under_two.prescribing import (
     Prescriber,
     dose_notes,
@@ -74,7 +74,7 @@ def choose_route(
         severity=a.severity,
         signs=bool(facts.neurological),
         under_one_month=facts.age.under_one_month,
-        treated=facts.therapy.current and (not facts.therapy.is_held or a.status.concerned),
+        treated=facts.therapy.current and not _is_as_untreated(facts, a),
         set_aside=ignoring_treatment,
         lasting=bool(facts.malabsorption_permanent),
         unplaced=a.status.unplaced,
@@ -86,6 +86,12 @@ def choose_route(
         alarmed=a.signs.alarm == "warning",
     )
     return why.first(g.tables.route, asked).rule
+
+
+def _is_as_untreated(facts: Facts, a: Assessment) -> bool:
+    """Whether an order on hold is not followed up: under one month of age, where a specialist is
+    called whatever is ordered, and where the level is not low."""
+    return facts.therapy.is_held and (facts.age.under_one_month or not a.status.concerned)
 
 
 def _is_unconfirmed(facts: Facts, limits: Limits) -> bool:
@@ -299,11 +305,13 @@ def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list
 
 def _in_place_of(choice: Choice, facts: Facts) -> tuple[Choice, Note]:
     """The choice that stops what is ordered now, and the note about the change."""
-    said = say(Texts.replace_oral, names=order_names(facts))
+    active = facts.therapy.active
+    each = {said_held(one, medication_names([one])): None for one in active}
+    said = say(Texts.replace_oral, names=Listed(tuple(each)))
     replacing = structs.replace(
         choice,
         label=say(Texts.replacing, label=choice.label),
-        plans=(*stop_orders(facts.therapy.active), *choice.plans),
+        plans=(*stop_orders(active), *choice.plans),
     )
     return replacing, Note("give", said)
 
@@ -613,6 +621,11 @@ def medication_names(medications: Iterable[Medication]) -> str:
     return ", ".join(dict.fromkeys(names)) or "vitamin B12"
 
 
+def said_held(medication: Medication, name: Words) -> Words:
+    """``name``, and that it is on hold."""
+    return say(Orders.on_hold, name=name) if medication.status == "on-hold" else name
+
+
 def stop_orders(medications: Iterable[Medication]) -> tuple[StoppedDrug, ...]:
     """The orders among them stopped, each whole as it was sent."""
     return tuple(
@@ -628,7 +641,13 @@ def order_names(facts: Facts) -> str:
 
 
 def switch_to_injection(
-    dose: Dose, facts: Facts, a: Assessment, g: Guideline, why: Reasoning
+    dose: Dose,
+    facts: Facts,
+    a: Assessment,
+    g: Guideline,
+    why: Reasoning,
+    *,
+    recommended: bool = True,
 ) -> Recommend:
     """Stop the active orders and inject instead. An allergy withholds the injection and keeps
     the warning."""
@@ -637,7 +656,7 @@ def switch_to_injection(
     choices: list[Choice] = []
     notes: list[Note] = []
     if not allergic and not facts.age.under_one_month:
-        choice = prescriber.injection(dose, recommended=True)
+        choice = prescriber.injection(dose, recommended=recommended)
         if facts.therapy.active:
             choice, said = _in_place_of(choice, facts)
             notes.append(said)
@@ -725,9 +744,13 @@ def replace_oral(
         return None
     doses = g.file.doses
     dose = doses.neurological_injections if asked.signs else doses.weekly_injections
-    switch = switch_to_injection(dose, facts, a, g, why)
+    unsettled = therapy.is_held and not a.status.deficient  # offered, as without an order (RTE-08)
+    switch = switch_to_injection(dose, facts, a, g, why, recommended=not unsettled)
     base = g.file.cards[route].indicator if route in g.file.cards else "warning"
-    card = "DUP-03.hold" if therapy.is_held else "DUP-03" if therapy.active else "DUP-03.over"
+    card = "DUP-03" if therapy.active else "DUP-03.over"
+    if therapy.is_held:
+        offered = unsettled and asked.signs and switch.choices
+        card = "RTE-08.signs" if offered else "DUP-03.hold"
     return structs.replace(
         switch,
         card=card,

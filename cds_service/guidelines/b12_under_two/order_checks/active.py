@@ -33,7 +33,7 @@ from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.prescribing import must_not_inject_muscle
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.order import Answer, OrderFacts
-from cds_service.guidelines.b12_under_two.therapy import TWO_WEEKS
+from cds_service.guidelines.b12_under_two.therapy import TWO_WEEKS, what_treats
 from cds_service.guidelines.b12_under_two.words import named, shown_extremes
 from cds_service.guidelines.engine import Choice, Note, Outcome, Recommend
 from cds_service.guidelines.tables import Reasoning, first_match
@@ -135,7 +135,8 @@ class _ActiveChecks:
         self._running, self._course, self._cards = running, course, Cards(regimens)
         self._facts, self._a, self._g = regimens.facts, regimens.a, regimens.g
         self._regimens, self._why = regimens, why
-        self._injected = sum(one.order.injected for one in running)
+        treating = what_treats(one.sent for one in running)
+        self._injected = sum(one.order.injected for one in running if one.sent in treating)
 
     def harmful(self, one: _Running, *, is_replaced: bool) -> Iterator[Recommend]:
         """A drug that harms this child (ORD-10), or a way that does not treat it (ORD-02). The
@@ -305,37 +306,50 @@ class _ActiveChecks:
         Of several that are right the injection stays, else what gives most in two weeks. What
         ends earlier than another may be the first step of a course, and what is vitamin B12 by
         its name alone is not known: then nothing is selected. What is over by its days is not
-        given any more and not counted.
+        given any more and not counted. One on hold is not kept in place of one that treats, and
+        where all are on hold nothing is selected.
         """
         running = self._given_now
         asked = DuplicationFacts(several=len(running) > 1)
         fired = self._why.row(self._g.tables.duplication, "DUP-05", asked)
         if not fired or all(one.sent.source in replaced for one in running):
             return
-        right = [one for one in running if self._is_right(one)]
-        kept = max(right, key=_strength, default=None)
-        others = [one for one in running if one is not kept]
-        choices = []
-        plans = treatment.stop_orders([one.sent for one in others]) if kept is not None else ()
-        if kept is not None and plans:
-            sure = all(
-                one.coded and not one.order.dosing.problems and not _may_follow(one, kept)
-                for one in others
-            )
-            label = say(Orders.stop_other, names=_with_doses(others))
-            choices = [Choice("DUP-05", label, plans, recommended=sure)]
+        held = sum(_is_held(one) for one in running)
         values: dict[str, Value] = {
-            "names": _with_doses(running), "count": len(running)
+            "names": _with_doses(running), "count": len(running), "held": held
         }  # fmt: skip
+        card = "DUP-05.hold" if held else "DUP-05"
         yield Recommend(
             "DUP-05",
-            "DUP-05",
-            self._g.file.cards["DUP-05"].indicator,
+            card,
+            self._g.file.cards[card].indicator,
             values,
             (),
-            tuple(choices),
+            self._one_of(running),
             "any",
         )
+
+    def _one_of(self, running: Sequence[_Running]) -> tuple[Choice, ...]:
+        """The others stopped where one of ``running`` stays."""
+        treating = [one for one in running if not _is_held(one)]
+        right = [one for one in treating or running if self._is_right(one)]
+        kept = max(right, key=_strength, default=None)
+        if kept is None:
+            return ()
+        others = [one for one in running if one is not kept]
+        plans = treatment.stop_orders([one.sent for one in others])
+        if not plans:
+            return ()
+        sure = bool(treating) and all(
+            one.coded and not one.order.dosing.problems and not _may_follow(one, kept)
+            for one in others
+        )
+        label = say(Orders.stop_other, names=_with_doses(others))
+        return (Choice("DUP-05", label, plans, recommended=sure),)
+
+
+def _is_held(one: _Running) -> bool:
+    return one.sent.status == "on-hold"
 
 
 def _strength(one: _Running) -> tuple[bool, bool, Decimal, float]:
@@ -348,7 +362,14 @@ def _with_doses(running: Sequence[_Running]) -> Listed:
     """By name and dose: two orders of one drug are distinguished."""
     return Listed(
         tuple(
-            [say(Orders.with_dose, name=one.order.name, dose=one.order.written) for one in running]
+            [
+                say(
+                    Orders.with_dose,
+                    name=treatment.said_held(one.sent, one.order.name),
+                    dose=one.order.written,
+                )
+                for one in running
+            ]
         )
     )
 

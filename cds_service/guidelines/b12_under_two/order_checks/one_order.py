@@ -538,11 +538,12 @@ class OrderChecks:
         return tuple([end for one in orders if (end := known[id(one)]) is not None])
 
     def _named(self, medications: Sequence[Medication]) -> list[Words]:
-        """Orders in force in one phrase, or the first of many and how many there are more."""
+        """Orders in force in one phrase, or the first of many and how many there are more; one on
+        hold is called so."""
         few = len(medications) <= NAMED
-        if few:
+        if few and not any(one.status == "on-hold" for one in medications):
             return [treatment.medication_names(medications)] if medications else []
-        return some_of([self._names[id(one)] for one in medications])
+        return some_of([treatment.said_held(one, self._names[id(one)]) for one in medications])
 
     @cached_property
     def _names(self) -> Mapping[int, str]:
@@ -590,14 +591,21 @@ class OrderChecks:
         ]
 
     @cached_property
+    def _treating(self) -> list[Order]:
+        """Those of them that are not on hold: these treat no one."""
+        held = {one.source for one in self.facts.therapy.active if one.status == "on-hold"}
+        return [one for one in self._running if one.draft.source not in held]
+
+    @cached_property
     def _kept(self) -> Order | None:
         """The one order that is left where some are right: the injection before what is
         swallowed, what is in force before what is being written, the earlier before the later.
-        What is swallowed is never kept in place of injections in force."""
-        injected = any(one.injected for one in self._running)
+        What is swallowed is never kept in place of injections in force, nor what is on hold in
+        place of what is being written."""
+        injected = any(one.injected for one in self._treating)
         right = [
             one
-            for one in (*self._running, *self._of_b12)
+            for one in (*self._treating, *self._of_b12)
             if (one.injected or not injected) and self._could_be_the_only_one(one)
         ]
         return next((one for one in right if one.injected), next(iter(right), None))
@@ -815,7 +823,7 @@ class OrderChecks:
         its code."""
         if self._kept is not None:
             return True
-        alone = len(self._of_b12) == 1 and not self._running
+        alone = len(self._of_b12) == 1 and not self._treating
         if alone or (not self._is_wrong(order) and is_wrong(self._by_itself(order), order, self.g)):
             return False
         return not (self._is_wrong(order) and self._goes_on(order))
