@@ -244,6 +244,8 @@ def a_draft_is_not_taken_away_for_what_is_on_hold() -> None:
         assert not seen.removed
         assert [one.source for one in seen.stopped] == [held.source]
         assert seen.says("on hold")
+        assert seen.shows("ORD-08")
+        assert seen.says("methylmalonic acid")
         active = structs.replace(held, status="active")
         kept = see_orders(a_record(medications=[active]), draft)
         assert not kept.says("on hold")

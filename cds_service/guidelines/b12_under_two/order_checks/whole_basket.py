@@ -7,7 +7,7 @@ from datetime import date
 
 from msgspec import structs
 
-from cds_service.clinical import Basket, PlannedDrug, RevisedDrug
+from cds_service.clinical import Basket, PlannedDrug, RemovedDraft, RevisedDrug
 from cds_service.guidelines.b12_under_two import monitoring, treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline
@@ -22,6 +22,7 @@ from cds_service.guidelines.b12_under_two.order_checks.reading import (
 from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.order import (
+    REPEATED,
     Answer,
     BasketFacts,
     Check,
@@ -83,12 +84,12 @@ class BasketChecks:
         ordered them and no card asks not to give the order."""
         facts, g, why = self.facts, self.g, self._why
         injected = self._is_injected(order, said)
-        lacking = self._without_a_level(anew=self._changes_to_injections(injected=injected))
+        lacking = self._without_a_level(anew=self._begins_anew(injected=injected))
         asked = structs.replace(
             self._facts,
             lacking=tuple(lacking),
             average=order.dosing.average_high,
-            refused=any(one.answer.refuses for one in said),
+            refused=any(one.answer.refuses and not self._keeps(one) for one in said),
         )
         fired = why.keep(one_row(g.tables.order_basket, "ORD-08", asked, order.called)).fired
         if not fired or fired[0].then is None:
@@ -118,9 +119,24 @@ class BasketChecks:
             if isinstance(plan, RevisedDrug) and plan.draft == order.draft
         )
 
-    def _changes_to_injections(self, *, injected: bool) -> bool:
-        """Injections in place of what is swallowed are a course of their own."""
+    def _keeps(self, one: Said) -> bool:
+        """Whether the card of a repeated order does not advise to remove it, the other one being on
+        hold."""
+        return (
+            one.answer == REPEATED
+            and self.facts.therapy.is_held
+            and not any(
+                choice.recommended and any(isinstance(plan, RemovedDraft) for plan in choice.plans)
+                for choice in one.card.choices
+            )
+        )
+
+    def _begins_anew(self, *, injected: bool) -> bool:
+        """Injections in place of what is swallowed are a course of their own, as is any order in
+        place of one on hold."""
         therapy = self.facts.therapy
+        if therapy.is_held:
+            return True
         return injected and therapy.current and therapy.route in ("oral", "other")
 
     def _without_a_level(self, *, anew: bool) -> dict[Check, date]:
@@ -141,7 +157,7 @@ class BasketChecks:
         the dose would spoil."""
         facts, a, g, why = self.facts, self.a, self.g, self._why
         wanted: list[monitoring.Wanted] = [("b12", day) for day in due]
-        if facts.therapy.current:
+        if facts.therapy.current and not facts.therapy.is_held:
             metabolites: tuple[monitoring.TestName, ...] = ("mma", "homocysteine")
             return wanted + [(one, day) for day in due for one in metabolites if injected]
         if a.status.deficient:
