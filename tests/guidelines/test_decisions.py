@@ -229,6 +229,9 @@ def an_order_on_hold_is_not_what_treats() -> None:
     allergic = see(a_record(level=a_level(150), medications=[held, drops], problems=[SEIZURE],
                             allergies=[an_allergy()]))  # fmt: skip
     assert not any(one.source == drops.source for one in allergic.stopped)
+    followed = see(on_treatment(40, (350, 30), medications=[held]))
+    told = [str(one.text) for one in followed.outcome("FU-02").notes]
+    assert any("already_treated" in one and "orders.on_hold" in one for one in told)
     both = see(a_record(medications=[held, structs.replace(drops, status="on-hold")]))
     assert not any(one.recommended for one in both.outcome("DUP-05.hold").choices)
 

@@ -473,7 +473,8 @@ def _treatment_notes(facts: Facts, course: Course) -> list[Note]:
         last = recorded(therapy.over.last)
         return [Note("finding", say(Texts.treated_until, start=start, day=day, last=last))]
     if therapy.is_active:
-        return [Note("finding", say(Texts.already_treated, order=names, start=start, day=day))]
+        running = treatment.orders_in_force(facts)
+        return [Note("finding", say(Texts.already_treated, order=running, start=start, day=day))]
     if therapy.given:
         return [Note("finding", say(Texts.given_treatment, start=start, day=day))]
     return []

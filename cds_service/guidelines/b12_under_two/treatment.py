@@ -305,13 +305,11 @@ def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list
 
 def _in_place_of(choice: Choice, facts: Facts) -> tuple[Choice, Note]:
     """The choice that stops what is ordered now, and the note about the change."""
-    active = facts.therapy.active
-    each = {said_held(one, medication_names([one])): None for one in active}
-    said = say(Texts.replace_oral, names=Listed(tuple(each)))
+    said = say(Texts.replace_oral, names=orders_in_force(facts))
     replacing = structs.replace(
         choice,
         label=say(Texts.replacing, label=choice.label),
-        plans=(*stop_orders(active), *choice.plans),
+        plans=(*stop_orders(facts.therapy.active), *choice.plans),
     )
     return replacing, Note("give", said)
 
@@ -624,6 +622,12 @@ def medication_names(medications: Iterable[Medication]) -> str:
 def said_held(medication: Medication, name: Words) -> Words:
     """``name``, and that it is on hold."""
     return say(Orders.on_hold, name=name) if medication.status == "on-hold" else name
+
+
+def orders_in_force(facts: Facts) -> Listed:
+    """The active orders by name, and which of them are on hold."""
+    each = [said_held(one, medication_names([one])) for one in facts.therapy.active]
+    return Listed(tuple(dict.fromkeys(each)))
 
 
 def stop_orders(medications: Iterable[Medication]) -> tuple[StoppedDrug, ...]:
