@@ -262,14 +262,6 @@ def _is_of_a_small_dose(said: Said) -> bool:
     return said.card.rule in ("ORD-07", "ORD-16") and said.card.indicator != "critical"
 
 
-def _told_apart(one: Order | Medication, order: Order) -> Words:
-    """Its name, and what it gives where ``order`` is called the same."""
-    name = one.name if isinstance(one, Order) else treatment.medication_names([one])
-    if not isinstance(one, Order) or one.name != order.name:
-        return name
-    return say(Orders.with_dose, name=name, dose=one.brief)
-
-
 class OrderChecks:
     """Checks the orders of one call, one after the other; ``of_b12`` are all of them that are of
     vitamin B12, selected or not."""
@@ -401,8 +393,11 @@ class OrderChecks:
         return self._ends_before(one, other) or self._ends_before(other, one)
 
     def _ends_before(self, one: Order, other: Order) -> bool:
-        begins, last = other.first_day, one.until(self.facts.on)
-        return begins is not None and last is not None and last < begins
+        begins = other.first_day
+        if begins is None:
+            return False
+        last = one.until(self.facts.on)
+        return last is not None and last < begins
 
     def _out_of_time(self, order: Order) -> Iterator[Message]:
         """That all of it is over; or that it begins too late where nothing treats until then."""
@@ -543,7 +538,15 @@ class OrderChecks:
         few = len(medications) <= NAMED
         if few and not any(one.status == "on-hold" for one in medications):
             return [treatment.medication_names(medications)] if medications else []
-        return some_of([treatment.said_held(one, self._names[id(one)]) for one in medications])
+        names = self._names
+        return some_of(
+            [
+                treatment.said_held(one, names[id(one)])
+                if one.status == "on-hold"
+                else names[id(one)]
+                for one in medications
+            ]
+        )
 
     @cached_property
     def _names(self) -> Mapping[int, str]:
@@ -665,8 +668,9 @@ class OrderChecks:
             return self._removed(order, rule, recommended=True)
         drafts, active = self._others(order)
         changed = self._regimens.correct(order, correction, rule)
-        if drafts and self._first is not order:
-            return self._removed(order, rule, recommended=not changed)
+        if drafts and self._first is not order:  # it goes with the change of the first, if selected
+            selected = any(one.recommended for one in changed)
+            return self._removed(order, rule, recommended=not selected)
         if not changed and self._running:
             return self._removed(order, rule, recommended=True)
         ends = self._ending((*drafts, *active))
@@ -796,15 +800,32 @@ class OrderChecks:
             for row in match.fired
         ]
 
+    def _told_apart(
+        self, drafts: Sequence[Order], active: Sequence[Medication], order: Order
+    ) -> list[Words]:
+        """Their names, and what a draft gives that is called as ``order`` is; without a call for
+        each of thousands."""
+        names = self._names
+        return [
+            *[names.get(id(one)) or treatment.medication_names([one]) for one in active],
+            *[
+                say(Orders.with_dose, name=one.name, dose=one.brief)
+                if one.name == order.name
+                else one.name
+                for one in drafts
+            ],
+        ]
+
     def _one_of_two(self, order: Order, elsewhere: Sequence[Medication] = ()) -> tuple[Choice, ...]:
         """Which of two orders goes: the one in force where this one is kept, else this one; not
         where its own change takes the other along. What is vitamin B12 by its name alone is
         asked about, and nothing is selected."""
         drafts, active = self._others(order)
-        others: tuple[Order | Medication, ...] = (*(elsewhere or active), *drafts)
-        ended = [one for one in others if self._ends[id(one)] is not None]
-        plans = self._ending(ended)
-        names = Listed(tuple(some_of([_told_apart(one, order) for one in ended])))
+        ends = self._ends
+        drafts = [one for one in drafts if ends[id(one)] is not None]
+        ended = [one for one in elsewhere or active if ends[id(one)] is not None]
+        plans = self._ending((*ended, *drafts))
+        names = Listed(tuple(some_of(self._told_apart(drafts, ended, order))))
         coded = all(id(one) in self._coded for one in elsewhere or active)
         label = say(Orders.stop_other, names=names)
         stop = [Choice("ORD-06", label, plans, recommended=coded)] if plans else []
