@@ -218,7 +218,7 @@ def test_the_stories_in_one_command(tmp_path: Path) -> None:
 
 @needs_duckdb
 def test_ctrl_c_leaves_a_run_that_resume_finishes_with_the_same_bytes(tmp_path: Path) -> None:
-    source = clinic(tmp_path / "in", 2_400)  # so many that it is still at work when it is stopped
+    source = clinic(tmp_path / "in", 4_800)  # so many that it is still at work when it is stopped
     words = ("--as-of", "2026-06-01", "--workers", "2", "--exported", "Task")
     code, told, _ = finished(
         source, "--out", tmp_path / "whole", *words, CDS_PSEUDONYM_KEY=KEY.decode()
