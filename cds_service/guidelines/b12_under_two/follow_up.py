@@ -259,10 +259,7 @@ def _rows(
 def _missing_checks(
     pending: list[date], facts: Facts, a: Assessment, course: Course, g: Guideline, why: Reasoning
 ) -> Recommend:
-    names: tuple[monitoring.TestName, ...] = ("b12",)
-    if facts.therapy.route == "parenteral":
-        names = ("b12", "mma", "homocysteine")  # after an injection the level is always high
-    wanted: list[monitoring.Wanted] = [(name, due) for due in pending for name in names]
+    wanted = monitoring.at_checks(pending, parenteral=facts.therapy.route == "parenteral")
     tests, _ = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a))
     return Recommend(
         "FU-00",

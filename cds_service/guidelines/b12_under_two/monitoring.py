@@ -56,11 +56,7 @@ def potassium_low(facts: Facts, g: Guideline) -> bool:
 def baseline(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) -> list[Wanted]:
     """Before treatment: blood count, metabolites, folate and ferritin without a recent result;
     the level itself where it is missing or old."""
-    wanted: list[Wanted] = [
-        (test, facts.on)
-        for test, lab in _BASELINE
-        if recent(facts, lab, g.limits.labs_recent, above=True, surely=True) is None
-    ]
+    wanted = without_result([(test, facts.on) for test, _ in _BASELINE], facts, g)
     if assessment.status.name in ("deficient (diagnosis only)", "deficient (old result)"):
         wanted.insert(0, ("b12", facts.on))
     elif assessment.untreated_since is not None and not _measured_this_month(facts, assessment, g):
@@ -118,6 +114,12 @@ def checks(start: date, g: Guideline) -> tuple[date, date]:
     )
 
 
+def at_checks(due: Iterable[date], *, parenteral: bool) -> list[Wanted]:
+    """The level on each day, and after an injection, when it is always high, the metabolites."""
+    names: tuple[TestName, ...] = ("b12", "mma", "homocysteine") if parenteral else ("b12",)
+    return [(name, day) for day in due for name in names]
+
+
 def during_treatment(
     facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning, *, parenteral: bool
 ) -> list[Wanted]:
@@ -157,11 +159,7 @@ def clarify(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) 
     once where no level was measured."""
     asked = MonitoringFacts(status=assessment.status.name)
     why.row(g.tables.monitoring, "MON-06", asked)
-    now: list[Wanted] = [
-        (test, facts.on)
-        for test, lab in _BASELINE[:3]
-        if recent(facts, lab, g.limits.labs_recent, above=True, surely=True) is None
-    ]
+    now = _spoilt_by_a_dose(facts, g)
     if assessment.status.level is None:
         return [*now, ("b12", facts.on)]
     later = timedelta(weeks=int(g.file.constants.borderline_repeat.value))
@@ -180,8 +178,12 @@ def unsettled(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning
     why.row(g.tables.monitoring, "MON-06", MonitoringFacts(status=status.name))
     if status.concerned and facts.neurological:  # injections are offered, with their baseline
         return wanted + baseline(facts, assessment, g, why)
-    hidden: list[Wanted] = [(test, facts.on) for test, _ in _BASELINE[:3]]
-    return wanted + without_result(hidden, facts, g)
+    return wanted + _spoilt_by_a_dose(facts, g)
+
+
+def _spoilt_by_a_dose(facts: Facts, g: Guideline) -> list[Wanted]:
+    """Blood count and metabolites of today, which say nothing any more after a first dose."""
+    return without_result([(test, facts.on) for test, _ in _BASELINE[:3]], facts, g)
 
 
 def is_ordered(test: Test, due: date, facts: Facts, g: Guideline) -> bool:

@@ -636,12 +636,9 @@ def is_trifling(therapy: Therapy, weight_kg: Decimal | None, g: Guideline, *, si
     known = [amount for amount in amounts if amount is not None]
     if not known or len(known) < len(amounts):
         return False
-    given = sum([_amount_of(one, regimen.amount) for one in _recorded(therapy)], Decimal(0))
+    doses = [one.taken for one in therapy.spans if one.given]
+    given = sum([_amount_of(one, regimen.amount) for one in doses], Decimal(0))
     return g.limits.course_scant.holds((sum(known, Decimal(0)) + given) / in_two_weeks(regimen))
-
-
-def _recorded(therapy: Therapy) -> list[Medication]:
-    return [one.taken for one in therapy.spans if one.given]
 
 
 def untreated(therapy: Therapy) -> Therapy:

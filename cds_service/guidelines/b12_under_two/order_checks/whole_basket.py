@@ -158,8 +158,7 @@ class BasketChecks:
         facts, a, g, why = self.facts, self.a, self.g, self._why
         wanted: list[monitoring.Wanted] = [("b12", day) for day in due]
         if facts.therapy.current and not facts.therapy.is_held:
-            metabolites: tuple[monitoring.TestName, ...] = ("mma", "homocysteine")
-            return wanted + [(one, day) for day in due for one in metabolites if injected]
+            return monitoring.at_checks(due, parenteral=injected)
         if a.status.deficient:
             wanted += monitoring.baseline(facts, a, g, why)
         else:
