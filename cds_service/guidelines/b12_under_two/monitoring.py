@@ -167,7 +167,9 @@ def clarify(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) 
     return [*now, ("b12", facts.on + later), *again]
 
 
-def unsettled(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) -> list[Wanted]:
+def while_unproven(
+    facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning
+) -> list[Wanted]:
     """Before a dose where no deficiency is established: a level unless one says something, and with
     a sign, a risk or a borderline level what else the dose would hide."""
     status = assessment.status

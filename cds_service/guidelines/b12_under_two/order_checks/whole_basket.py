@@ -162,7 +162,7 @@ class BasketChecks:
         if a.status.deficient:
             wanted += monitoring.baseline(facts, a, g, why)
         else:
-            wanted += monitoring.unsettled(facts, a, g, why)
+            wanted += monitoring.while_unproven(facts, a, g, why)
         if a.status.deficient or a.status.concerned or facts.neurological:
             during = monitoring.during_treatment(facts, a, g, why, parenteral=injected)
             wanted += [one for one in during if one[0] != "b12"]
