@@ -521,7 +521,8 @@ class PlannedDrug(Struct, frozen=True, gc=False):
 
     ``substance`` is the active one and ``strength`` how much of it, in ``unit``, one mL holds,
     where the guideline knows it; ``purpose`` is "maintenance" for what only meets the daily
-    requirement. ``route_name`` is that of the route in words.
+    requirement. ``route_name`` is that of the route in words; ``preservative_free``: no product
+    with a preservative may be given.
     """
 
     codes: tuple[Code, ...]
@@ -538,6 +539,7 @@ class PlannedDrug(Struct, frozen=True, gc=False):
     strength: Decimal | None = None
     purpose: Literal["treatment", "maintenance"] = "treatment"
     route_name: Words = ""
+    preservative_free: bool = False
 
 
 class PlannedTest(Struct, frozen=True, gc=False):

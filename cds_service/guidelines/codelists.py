@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 
+from cds_service import PROGRAM
 from cds_service.clinical import Code, CodeMap, LocalCode
 from cds_service.errors import GuidelineError
 from cds_service.guidelines.engine import read_toml
@@ -40,6 +41,8 @@ CTV3 = "http://read.info/ctv3"
 DIET = "http://terminology.hl7.org/CodeSystem/diet"
 DIET_STU3 = "http://hl7.org/fhir/diet"
 ROUTE = "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"
+#: Products that no terminology sets apart, as this service writes them into its own orders.
+OWN = f"https://{PROGRAM}.github.io/CodeSystem/product"
 
 #: Each system a row may name, the form of its codes, and that form in words.
 _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
@@ -72,6 +75,7 @@ _FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {
         (DIET, r"[a-z-]+", "small letters"),
         (DIET_STU3, r"[a-z-]+", "small letters"),
         (ROUTE, r"[A-Z]+", "capital letters"),
+        (OWN, r"[a-z]+(-[a-z]+)*", "small letters and hyphens"),
     )
 }
 

@@ -60,13 +60,15 @@ _named = cache(Message)
 
 class Product(Struct, frozen=True, forbid_unknown_fields=True):
     """A medicine to prescribe. ``site_codings`` (a site's own) come first in every order;
-    ``strength`` is in micrograms per mL."""
+    ``preservative_free`` are codes of it without preservative; ``strength`` is in micrograms per
+    mL."""
 
     name: str
     substance: str
     codings: tuple[Code, ...]
     source: str
     benzyl_alcohol: bool = False
+    preservative_free: tuple[Code, ...] = ()
     site_codings: tuple[Code, ...] = ()
     strength: Decimal | None = None
     key: str = ""

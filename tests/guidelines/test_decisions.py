@@ -291,6 +291,17 @@ def an_order_on_hold_next_to_a_borderline_level_brings_its_tests() -> None:
         assert [one.source for one in seen.stopped] == [held.source]
 
 
+def our_own_order_without_preservative_is_known_by_its_code() -> None:
+    (code,) = G.file.products.hydroxocobalamin_injection.preservative_free
+    born = {"birth": day(40), "problems": [PRETERM, SEIZURE]}
+    running = structs.replace(injections_ordered(ago=1), codes=(code,), text="")
+    assert not see(a_record(medications=[running], **born)).drugs
+    named = structs.replace(running, codes=(), text=code.display)
+    (drug,) = see(a_record(medications=[named], **born)).drugs
+    assert drug.codes == (code,)
+    assert not any(see(a_record(medications=[named], **born)).doses.values())
+
+
 def a_level_while_the_order_is_on_hold_is_not_one_on_treatment() -> None:
     held = injections_ordered(ago=14, status="on-hold")
     low = a_record(level=a_level(150, ago=3), medications=[held])
@@ -1753,7 +1764,7 @@ def a_reaction_to_the_preservative_asks_for_a_product_without_it() -> None:
         assert seen.says("Reaction to benzyl alcohol recorded") is told
         assert ("SAF-04b" in seen.rules) is told
         assert seen.doses == {"DOSE-E": True}
-        assert bool(seen.drugs[0].codes) is not told
+        assert seen.drugs[0].preservative_free is told
         ordered = see_orders(child, an_injection())
         offers = [
             o.choice.recommended for o in ordered.offers if o.outcome.card == "ORD-12.allergy"
@@ -2684,6 +2695,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_draft_is_not_taken_away_for_what_is_on_hold,
     what_another_card_speaks_against_is_not_resumed,
     an_order_on_hold_next_to_a_borderline_level_brings_its_tests,
+    our_own_order_without_preservative_is_known_by_its_code,
 )
 
 

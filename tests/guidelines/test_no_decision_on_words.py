@@ -66,7 +66,14 @@ def words_of(data: Json) -> Json:
     lists = load_code_lists(FOLDER / "codes")
     return {
         "products": {
-            name: {"name": renamed(one["name"]), "codings": [_displayed(c) for c in one["codings"]]}
+            name: {
+                "name": renamed(one["name"]),
+                **{
+                    codes: [_displayed(c) for c in one[codes]]
+                    for codes in ("codings", "preservative_free")
+                    if codes in one
+                },
+            }
             for name, one in data["products"].items()
         },
         "tests": {

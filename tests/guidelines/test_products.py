@@ -564,6 +564,32 @@ def test_drops_per_millilitre_only_if_stated() -> None:
         assert named(text).drops_per_ml == 20, text
 
 
+@pytest.mark.parametrize("substance", ["cyanocobalamin", "hydroxocobalamin"])
+def test_our_own_code_says_what_is_injected_and_that_it_has_no_preservative(
+    substance: str,
+) -> None:
+    (code,) = getattr(G.file.products, f"{substance}_injection").preservative_free
+    bare = Code(code.system, code.code)
+    for text in ("", "hydroxocobalamine" if substance[0] == "h" else "B12", "konservierungsfrei"):
+        drug = recognise([bare], text, G)
+        assert (drug.kind, drug.by, drug.substance) == ("b12", "code", substance), text
+        assert (drug.way, drug.preservative_free, drug.per_ml) == ("parenteral", True, None), text
+        assert not drug.doubts
+    assert recognise([bare], "folic acid", G).doubts
+    other = "cyanocobalamin" if substance[0] == "h" else "hydroxocobalamin"
+    assert recognise([bare], f"{other} 1 mg/mL", G).doubts
+
+
+@pytest.mark.parametrize(
+    "code", ["hydroxocobalamin-injection", "Hydroxocobalamin-Injection-Preservative-Free"]
+)
+def test_a_code_like_our_own_decides_nothing(code: str) -> None:
+    system = G.file.products.hydroxocobalamin_injection.preservative_free[0].system
+    assert recognise([Code(system, code)], "", G).kind == "unknown"
+    drug = recognise([Code(system, code)], "Hydroxocobalamin, preservative-free", G)
+    assert (drug.kind, drug.by) == ("b12", "name")
+
+
 def test_preservative_free_only_if_said() -> None:
     injection = "cyanocobalamin 1 mg/mL injection"
     for said in ("preservative-free", "(preservative free)", "sans conservateur",

@@ -532,6 +532,15 @@ def test_a_product_that_says_so_is_free_of_preservative() -> None:
     assert "ORD-12" not in cards(see_orders(a_record(birth=day(20)), draft))
 
 
+@pytest.mark.parametrize("text", ["", "Hydroxocobalamin 1 mg/mL"])
+def test_a_product_of_our_own_code_is_free_of_preservative_whatever_it_is_called(text: str) -> None:
+    (code,) = G.file.products.hydroxocobalamin_injection.preservative_free
+    draft = an_injection(code=Code(code.system, code.code), text=text)
+    assert "ORD-12" not in cards(see_orders(a_record(birth=day(20)), draft))
+    vial = an_injection(text=text)
+    assert "ORD-12" in cards(see_orders(a_record(birth=day(20)), vial))
+
+
 # --- twice ----------------------------------------------------------------------------------------
 
 

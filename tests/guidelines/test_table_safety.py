@@ -45,6 +45,7 @@ from builders import (
 from each import each
 
 from cds_service.clinical import PROHIBITED, Code, Measurement, Record
+from cds_service.guidelines.codelists import OWN
 from cds_service.guidelines.engine import Recommend
 
 CYANOCOBALAMIN_CODES = {"11248", "309594", "1423423"}
@@ -139,7 +140,8 @@ def test_a_preterm_infant_gets_no_code_of_a_product_with_benzyl_alcohol() -> Non
     seen = see(a_record(a_lab("gestational_age", 30), birth=day(40), problems=[CROHN]))
     assert "SAF-04" in seen.rules
     (drug,) = seen.drugs
-    assert drug.codes == ()
+    assert drug.codes == G.file.products.hydroxocobalamin_injection.preservative_free
+    assert {code.system for code in drug.codes} == {OWN}  # no terminology has such a product
     assert seen.in_words(drug.name) == "hydroxocobalamin, preservative-free"
     assert seen.says("Preservative-free product only")
 

@@ -177,6 +177,7 @@ class Codes(Struct, frozen=True):
     b12_therapy: CodeList
     hydroxocobalamin: CodeList
     cyanocobalamin: CodeList
+    preservative_free: CodeList
     antidote: CodeList
     multivitamin_with_b12: CodeList
     b12_combination: CodeList

@@ -91,7 +91,7 @@ def _product(drug: PlannedDrug) -> Words:
     if strength is None:
         return drug.name
     return say(
-        Texts.product if drug.codes else Texts.product_without_preservative,
+        Texts.product_without_preservative if drug.preservative_free else Texts.product,
         substance=naming.substance(drug.substance, first=True),
         strength=strength,
     )

@@ -195,7 +195,7 @@ class Prescriber:
         routes = self.g.file.routes
         preserved = self.preservative_free and product.benzyl_alcohol
         drug = PlannedDrug(
-            codes=() if preserved else product.codes,
+            codes=product.preservative_free if preserved else product.codes,
             name=say(Texts.without_preservative, substance=naming.substance(product.substance))
             if preserved
             else product.called,
@@ -209,6 +209,7 @@ class Prescriber:
             reasons=self.reasons,
             substance=product.substance,
             strength=product.strength,
+            preservative_free=preserved,
         )
         return self._choice(dose, drug, recommended, parenteral=True)
 

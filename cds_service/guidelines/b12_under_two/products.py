@@ -218,7 +218,7 @@ def _cobalamin(
         substances.pop() if len(substances) == 1 else "",
         product.way,
         product.form,
-        preservative_free=any(one.preservative_free for one in names),
+        preservative_free=_is_preservative_free(listed, names),
         kit=_is_kit(listed, names),
         doubts=doubts,
     )
@@ -231,6 +231,11 @@ def _cobalamin(
         drops_per_ml=product.drops_per_ml,
         doubts=(*doubts, *product.doubts),
     )
+
+
+def _is_preservative_free(listed: Iterable[_Listed], names: Iterable[_Name]) -> bool:
+    coded = any(one.preservative_free for one in listed)
+    return coded or any(one.preservative_free for one in names)
 
 
 def _is_kit(listed: Iterable[_Listed], names: Iterable[_Name]) -> bool:
@@ -294,6 +299,7 @@ class _Listed(NamedTuple):
     substance: Substance
     display: str
     kit: bool = False
+    preservative_free: bool = False
 
 
 def _listed(code: Code, g: Guideline) -> _Listed | None:
@@ -309,13 +315,19 @@ def _listed(code: Code, g: Guideline) -> _Listed | None:
     for kind, one in lists:
         if one.decides(code):
             display = one.display_of(code)
-            if g.codes.cyanocobalamin.decides(code):
-                return _Listed(kind, "cyanocobalamin", display)
-            if g.codes.hydroxocobalamin.decides(code):
-                return _Listed(kind, "hydroxocobalamin", display)
-            named = _substances(words_of(display), g)
-            return _Listed(kind, next(iter(named)) if len(named) == 1 else "", display)
+            without = g.codes.preservative_free.decides(code)
+            return _Listed(kind, _substance(code, display, g), display, preservative_free=without)
     return None
+
+
+def _substance(code: Code, display: str, g: Guideline) -> Substance:
+    """The cobalamin of a listed code: by its list, otherwise by the name of its row."""
+    if g.codes.cyanocobalamin.decides(code):
+        return "cyanocobalamin"
+    if g.codes.hydroxocobalamin.decides(code):
+        return "hydroxocobalamin"
+    named = _substances(words_of(display), g)
+    return next(iter(named)) if len(named) == 1 else ""
 
 
 # --- words ------------------------------------------------------------------------------------
