@@ -260,7 +260,7 @@ def a_draft_is_not_taken_away_for_what_is_on_hold() -> None:
 
 def what_another_card_speaks_against_is_not_resumed() -> None:
     held = an_order(ago=3, status="on-hold")
-    leber = see(a_record(medications=[held], problems=[LEBER]))
+    leber = see(a_record(level=a_level(250), medications=[held], problems=[LEBER]))
     assert leber.shows("SAF-01")
     reaction = see(a_record(medications=[held], allergies=[an_allergy()]))
     assert reaction.shows("SAF-05")
@@ -289,6 +289,21 @@ def an_order_on_hold_next_to_a_borderline_level_brings_its_tests() -> None:
         assert seen.outcome(card).indicator == "critical"
         assert [one.recommended for one in seen.outcome(card).choices] == [recommended]
         assert [one.source for one in seen.stopped] == [held.source]
+
+
+def cyanocobalamin_in_lebers_disease_gives_way_to_hydroxocobalamin() -> None:
+    for running in (an_order(ago=3), an_order(ago=3, status="on-hold")):
+        deficient = see(
+            a_record(level=a_level(150), problems=[LEBER], medications=[running])
+        ).outcome("SAF-01")
+        assert [one.recommended for one in deficient.choices] == [True]
+        adequate = see(a_record(level=a_level(400), problems=[LEBER], medications=[running]))
+        assert not adequate.drugs
+        assert bool(adequate.stopped) is (running.status == "on-hold")
+    both = [an_order(ago=3), injections_ordered(ago=3)]
+    seen = see(a_record(level=a_level(150), problems=[LEBER], medications=both))
+    assert not seen.drugs
+    assert {one.source for one in seen.stopped} == {both[0].source}
 
 
 def our_own_order_without_preservative_is_known_by_its_code() -> None:
@@ -585,10 +600,10 @@ def a_running_treatment_that_harms_gets_a_card_of_its_own() -> None:
             a_record(level=level, medications=[injections_ordered(ago=3)],
                      allergies=(an_allergy(),))
         )  # fmt: skip
-        for seen, card in ((leber, "SAF-01"), (allergic, "SAF-05")):
-            assert seen.outcome(card).indicator == "critical"
-            assert not seen.drugs
-            assert not seen.stopped
+        assert leber.outcome("SAF-01").indicator == "critical"
+        assert allergic.outcome("SAF-05").indicator == "critical"
+        assert not allergic.drugs
+        assert not allergic.stopped
     hydroxocobalamin = a_record(problems=[LEBER], medications=[injections_ordered(ago=3)])
     assert not see(hydroxocobalamin).shows("SAF-01")
 
@@ -2696,6 +2711,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     what_another_card_speaks_against_is_not_resumed,
     an_order_on_hold_next_to_a_borderline_level_brings_its_tests,
     our_own_order_without_preservative_is_known_by_its_code,
+    cyanocobalamin_in_lebers_disease_gives_way_to_hydroxocobalamin,
 )
 
 

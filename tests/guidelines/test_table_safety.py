@@ -9,6 +9,7 @@ from builders import (
     B12_DEFICIENCY,
     COBALAMIN_C,
     CROHN,
+    CYANOCOBALAMIN,
     ENOXAPARIN,
     FAILURE_TO_THRIVE,
     FOLIC_ACID,
@@ -18,6 +19,7 @@ from builders import (
     LEBER,
     MACROCYTIC,
     MULTIVITAMIN,
+    MUSCLE,
     OPTIC_ATROPHY,
     PRETERM,
     RXNORM,
@@ -37,12 +39,14 @@ from builders import (
     an_order,
     day,
     days_ago,
+    injections_ordered,
     months_old,
     on_treatment,
     see,
     see_orders,
 )
 from each import each
+from msgspec import structs
 
 from cds_service.clinical import PROHIBITED, Code, Measurement, Record
 from cds_service.guidelines.codelists import OWN
@@ -261,7 +265,66 @@ def test_running_cyanocobalamin_is_to_be_stopped_with_leber(
         assert seen.outcome("SAF-01").indicator == "critical"
         assert seen.cards[0].summary.lower().startswith(f"{name}: stop cyanocobalamin".lower())
         assert seen.says("change to hydroxocobalamin")
-        assert not seen.drugs
+        held = status == "on-hold"
+        if level == a_level(150):
+            (drug,) = seen.drugs
+            assert drug.substance == "hydroxocobalamin"
+            assert seen.doses == {"DOSE-E": True}
+            assert not seen.shows("DUP-01.hold.other")
+        else:
+            assert not seen.drugs
+        assert [one.source for one in seen.stopped] == (
+            [order.source] if seen.drugs or held else []
+        )
+
+
+@pytest.mark.parametrize(("level", "changed"), [(199, True), (200, False), (201, False)])
+@pytest.mark.parametrize(("problems", "dose"), [((), "DOSE-E"), ((SEIZURE,), "DOSE-D")])
+def test_cyanocobalamin_gives_way_to_hydroxocobalamin_with_leber_where_the_child_is_deficient(
+    level: int, changed: bool, problems: tuple[Code, ...], dose: str
+) -> None:
+    order = an_order(CYANOCOBALAMIN, ago=3, route=MUSCLE)
+    seen = see(a_record(level=a_level(level), problems=[LEBER, *problems], medications=[order]))
+    assert seen.shows("SAF-01")
+    assert seen.doses == ({dose: True} if changed else {})
+    assert [one.source for one in seen.stopped] == ([order.source] if changed else [])
+
+
+def test_the_change_to_hydroxocobalamin_is_not_selected_where_leber_is_told_in_words_alone() -> (
+    None
+):
+    said = a_problem(None, text="LHON")
+    seen = see(a_record(level=a_level(150), problems=[said], medications=[an_order(ago=3)]))
+    assert seen.doses == {"DOSE-E": False}
+
+
+def test_with_leber_hydroxocobalamin_that_is_ordered_stays_and_only_the_other_order_ends() -> None:
+    wrong, right = an_order(ago=3), injections_ordered(ago=3)
+    seen = see(a_record(level=a_level(150), problems=[LEBER], medications=[wrong, right]))
+    assert not seen.drugs
+    assert {one.source for one in seen.stopped} == {wrong.source}
+    held = structs.replace(right, status="on-hold")
+    seen = see(a_record(level=a_level(150), problems=[LEBER], medications=[wrong, held]))
+    assert [one.substance for one in seen.drugs] == ["hydroxocobalamin"]
+    assert {one.source for one in seen.stopped} == {wrong.source, held.source}
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        {"allergies": (an_allergy(),)},
+        {"birth": day(20)},
+        {"missing": {"conditions": "x"}},
+        {"problems": [LEBER, COBALAMIN_C]},
+    ],
+    ids=["allergy", "under one month", "problems unknown", "inborn error"],
+)
+def test_the_change_to_hydroxocobalamin_is_left_to_a_specialist(but: dict[str, Any]) -> None:
+    running = an_order(ago=3)
+    child = {"level": a_level(150), "problems": [LEBER], "medications": [running], **but}
+    seen = see(a_record(**child))
+    assert not seen.drugs
+    assert not seen.stopped
 
 
 def test_running_hydroxocobalamin_is_right_with_leber() -> None:

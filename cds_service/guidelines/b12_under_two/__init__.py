@@ -6,7 +6,7 @@ patient, ``evaluate`` answers: a pure function of a record, a date and the guide
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 
 from msgspec import structs
@@ -230,7 +230,7 @@ def _cannot_evaluate(
 ) -> list[Outcome]:
     """Without B12 results or the problem list nothing is recommended; what is known to be
     dangerous is still stated."""
-    outcomes = treatment.running_treatment(facts, g, why)
+    outcomes: list[Outcome] = [*treatment.running_treatment(facts, g, why)]
     harmful, several = order_checks.check_active(facts, a, g, why)
     outcomes += [*harmful, *several]
     if a.cause == "inborn":
@@ -253,30 +253,46 @@ def _main(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Out
     )
     why.row(g.tables.duplication, "DUP-01", ordered)
     why.row(g.tables.duplication, "DUP-04", ordered)
-    dangers: list[Outcome] = treatment.running_treatment(facts, g, why)
+    dangers = treatment.running_treatment(facts, g, why)
     if g.tables.route[row].then.kind != "follow up":
         small = treatment.requirement_card(row, facts, a, g, why)
         leading = treatment.recommend(row, facts, a, g, why)
-        stopped = order_checks.stopped_by([leading])
+        dangers = treatment.with_hydroxocobalamin(dangers, facts, a, g, why, ordering=False)
+        stopped = order_checks.stopped_by([leading, *dangers])
         harmful, several = order_checks.check_active(facts, a, g, why, replaced=stopped)
         held = _held_beside([*dangers, *harmful], facts, a, g, why)
         return [leading, *dangers, *harmful, *several, *small, *held]
+    return _followed_up(dangers, facts, a, g, why)
+
+
+def _followed_up(
+    dangers: Sequence[Recommend], facts: Facts, a: Assessment, g: Guideline, why: Reasoning
+) -> list[Outcome]:
+    """The follow-up of a treatment, or the change of it, after what makes it dangerous."""
     outcomes = follow_up.follow_up(facts, a, g, why)
     judged = without_treatment(facts, a, g) if _fails_in_malabsorption(a) else a
     would_be = treatment.choose_route(facts, judged, g, Reasoning(), ignoring_treatment=True)
     replacement = treatment.replace_oral(would_be, facts, a, g, why)
     if replacement is not None and not any(map(follow_up.changes_treatment, outcomes)):
-        others = [one for one in outcomes if not isinstance(one, NotIndicated)]
+        others: list[Outcome] = [one for one in outcomes if not isinstance(one, NotIndicated)]
         if replacement.choices:  # what is on hold is stopped
-            others = [one for one in others if one.rule != "DUP-01"]
+            others = _without_what_is_held(others)
         outcomes = [replacement, *follow_up.beside("a change", others, g)]
-    stopped = order_checks.stopped_by(outcomes)
+    elif not any(map(follow_up.changes_treatment, outcomes)):
+        dangers = treatment.with_hydroxocobalamin(dangers, facts, a, g, why)
+        if any(drugs_of(it) for one in dangers for it in one.choices):  # what is on hold ends
+            outcomes = _without_what_is_held(outcomes)
+    stopped = order_checks.stopped_by([*dangers, *outcomes])
     harmful, several = order_checks.check_active(facts, a, g, why, replaced=stopped)
-    dangers += harmful
-    if dangers:
+    alarms = [*dangers, *harmful]
+    if alarms:
         told = follow_up.resumed_later(follow_up.beside("a danger", outcomes, g))
-        outcomes = [*dangers, *told]
+        outcomes = [*alarms, *told]
     return [*outcomes, *several]
+
+
+def _without_what_is_held(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    return [one for one in outcomes if one.rule != "DUP-01"]
 
 
 def _held_beside(

@@ -17,6 +17,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
     fallen_extremes,
     told_risk,
     untreated_low,
+    without_treatment,
 )
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
@@ -626,7 +627,12 @@ def said_held(medication: Medication, name: Words) -> Words:
 
 def orders_in_force(facts: Facts) -> Listed:
     """The active orders by name, and which of them are on hold."""
-    each = [said_held(one, medication_names([one])) for one in facts.therapy.active]
+    return _called(facts.therapy.active)
+
+
+def _called(medications: Iterable[Medication]) -> Listed:
+    """By name, and which of them are on hold."""
+    each = [said_held(one, medication_names([one])) for one in medications]
     return Listed(tuple(dict.fromkeys(each)))
 
 
@@ -706,7 +712,7 @@ def cannot_evaluate(
     )
 
 
-def running_treatment(facts: Facts, g: Guideline, why: Reasoning) -> list[Outcome]:
+def running_treatment(facts: Facts, g: Guideline, why: Reasoning) -> list[Recommend]:
     """What makes a treatment dangerous also makes one dangerous that is already running."""
     running = facts.therapy.running
     if not running:
@@ -723,14 +729,85 @@ def running_treatment(facts: Facts, g: Guideline, why: Reasoning) -> list[Outcom
     if why.row(g.tables.safety, "SAF-05b", asked):
         names = Listed(facts.possible_reactions)
         found.append(("SAF-05b", {"names": names, "order": medication_names(running)}))
-    wrong = [one for one in running if g.codes.cyanocobalamin.any_of(one.codes)]
+    wrong = [one for one in running if _is_cyanocobalamin(one, g)]
     if wrong and why.row(g.tables.safety, "SAF-01", asked):
         leber = named(facts.leber)
-        found.append(("SAF-01", {"name": leber, "order": medication_names(wrong)}))
+        found.append(("SAF-01", {"name": leber, "order": _called(wrong)}))
     return [
         Recommend(rule, rule, g.file.cards[rule].indicator, values, main=True)
         for rule, values in found
     ]
+
+
+def _is_cyanocobalamin(medication: Medication, g: Guideline) -> bool:
+    return g.codes.cyanocobalamin.any_of(medication.codes) is not None
+
+
+def with_hydroxocobalamin(
+    dangers: Iterable[Recommend],
+    facts: Facts,
+    a: Assessment,
+    g: Guideline,
+    why: Reasoning,
+    *,
+    ordering: bool = True,
+) -> list[Recommend]:
+    """``dangers``, that of Leber's disease (SAF-01) with the change that it asks for.
+
+    The cyanocobalamin ends; where hydroxocobalamin is ordered and not on hold, that stays, else the
+    regimen by injection is ordered for a child who is deficient. For one who is not, only what is
+    on hold ends, which treats no one: where in its course a child is, no one knows from here.
+    Without ``ordering`` another card says what is given.
+    """
+    return [
+        _changed_to_hydroxocobalamin(one, facts, a, g, why, ordering=ordering)
+        if one.rule == "SAF-01"
+        else one
+        for one in dangers
+    ]
+
+
+def _changed_to_hydroxocobalamin(
+    told: Recommend, facts: Facts, a: Assessment, g: Guideline, why: Reasoning, *, ordering: bool
+) -> Recommend:
+    active = facts.therapy.active
+    wrong = [one for one in active if _is_cyanocobalamin(one, g)]
+    right = [one for one in active if g.codes.hydroxocobalamin.any_of(one.codes) is not None]
+    if not wrong or len(wrong) + len(right) < len(active):
+        return told
+    treated = any(one.status != "on-hold" for one in right)
+    deficient = without_treatment(facts, a, g).status.deficient
+    if treated or (facts.therapy.is_held and not deficient):
+        return _with_end_of(wrong, told, facts)
+    if not (deficient and ordering):
+        return told
+    doses = g.file.doses
+    dose = doses.neurological_injections if facts.neurological else doses.weekly_injections
+    switch = switch_to_injection(dose, facts, a, g, why)
+    if not switch.choices:
+        return told
+    return structs.replace(
+        told,
+        values=CardValues(facts, a, switch.choices, g).beside(told.values),
+        notes=(*finding_notes(facts, a, g), *switch.notes),
+        choices=_offered_in_words(switch.choices, facts),
+        selection=switch.selection,
+    )
+
+
+def _with_end_of(wrong: Sequence[Medication], told: Recommend, facts: Facts) -> Recommend:
+    """The card that stops these orders and brings nothing in their place."""
+    plans = stop_orders(wrong)
+    label = say(Orders.stop_this, names=_called(wrong))
+    choices = (Choice("SAF-01", label, plans, recommended=True),) if plans else ()
+    return structs.replace(told, choices=_offered_in_words(choices, facts))
+
+
+def _offered_in_words(choices: tuple[Choice, ...], facts: Facts) -> tuple[Choice, ...]:
+    """Not selected where only words tell of Leber's disease."""
+    if not facts.leber_in_words:
+        return choices
+    return tuple([structs.replace(one, recommended=False) for one in choices])
 
 
 def replace_oral(
