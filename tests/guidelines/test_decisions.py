@@ -2468,7 +2468,7 @@ def a_course_that_ended_lately_is_followed_up() -> None:
     for one in (stopped, unknown):
         assert not after(900, one).evaluation.facts.therapy.current
     both = after(900, stopped, medications=[alternate_days(ago=60, status="completed"), stopped])
-    assert not both.evaluation.facts.therapy.current
+    assert both.shows("DUP-08")  # what was stopped since takes nothing away from injections
     by_mouth = in_force(structs.replace(a_dosage(), days=Decimal(35)), ago=64, status="completed")
     for ago, goes_on in ((16, True), (15, False)):  # the last day was 30 days ago
         seen = after(190, by_mouth, ago=ago)
@@ -2517,6 +2517,113 @@ def the_kidneys_are_named_next_to_an_order_of_cyanocobalamin() -> None:
     child = a_record(problems=[Code(ICD10CM, "N18.5", "Chronic kidney disease, stage 5")])
     assert see_orders(child, a_draft()).says("aluminium and cyanide")
     assert not see_orders(child, an_injection()).says("aluminium and cyanide")
+
+
+def what_was_recorded_outweighs_what_an_order_promised() -> None:
+    def after(given: int, *, missed: int = 0, signs: bool = True, **but: Any) -> Seen:
+        ordered = alternate_days(ago=53, status="completed")
+        days = [53 - 2 * one for one in range(given + missed)]
+        doses = [a_dose_given(ago=ago, source=f"given/{ago}",
+                              status="not-done" if place >= given else "completed")
+                 for place, ago in enumerate(days)]  # fmt: skip
+        told = {"medications": [ordered, *doses], "level": a_level(90, ago=60), "birth": OLD, **but}
+        return see(a_record(problems=[a_problem(SEIZURE, 70)] if signs else [], **told))
+
+    for given, broken_off in ((1, True), (3, True), (4, True), (6, True), (7, False), (0, False)):
+        seen = after(given)
+        assert seen.shows("DUP-07") is broken_off, given
+        assert seen.shows("DUP-08") is not broken_off, given
+        assert not seen.drugs, given
+    assert after(4).outcome("DUP-07").indicator == "critical"
+    assert after(4).says(f"last dose on {in_words(day(47))}")
+    for given, broken_off in ((4, True), (5, False)):  # weekly are five
+        assert after(given, signs=False).shows("DUP-07") is broken_off, given
+    late = [alternate_days(ago=53, status="completed"), a_dose_given(ago=30)]
+    assert after(0, medications=late).shows("DUP-08")  # not in its days, so that these count
+    for missed in (1, 3):  # of seven that are called given
+        seen = after(0, missed=missed)
+        assert seen.shows("DUP-07"), missed
+    last = alternate_days(ago=53, status="completed")
+    seen = after(0, medications=[last, a_dose_given(ago=41, status="not-done")])
+    assert seen.says(f"last dose on {in_words(day(43))}")
+    assert "RTE-03" in after(0, missed=4).rules  # too little to have treated anyone
+    for status in ("entered-in-error", "unknown"):
+        seen = after(0, medications=[last, a_dose_given(ago=41, status=status)])
+        assert seen.shows("DUP-08"), status
+
+
+def an_order_on_hold_is_what_comes_after_a_course() -> None:
+    rarely = {"status": "on-hold", "line": {"days": None, "schedule": a_schedule(1, 60)}}
+    injections = alternate_days(ago=30, source="order/next", **rarely)
+    drops = in_force(a_dosage(days=7), ago=30, status="on-hold", source="order/next")
+    high, nothing = [a_level(450, ago=5), a_level(90, ago=60)], [a_level(90, ago=60)]
+
+    def after(*more: Medication, signs: bool = True, levels: Any = high, **but: Any) -> Seen:
+        problems = [a_problem(SEIZURE, 70)] if signs else []
+        told = {"measured": levels, "birth": OLD, "problems": problems, **but}
+        return see(a_record(medications=more, **told))
+
+    for status in ("active", "completed"):
+        given = alternate_days(ago=53, status=status, source="order/first")
+        for signs in (True, False):
+            seen = after(given, injections, signs=signs)
+            assert {"DUP-08", "FU-02"} <= seen.rules, status
+            assert ("FU-10b" in seen.rules) is signs
+            assert seen.says("the order is on hold")
+            assert seen.says("Resume the order on hold")
+            assert not seen.says("Continue treatment")
+            assert not seen.says("as ordered")
+            assert not seen.shows("DUP-01.hold.ask")
+        swallowed = after(given, drops)
+        assert swallowed.says("by injections")
+        assert not swallowed.says("Resume the order")
+        assert after(given, drops, signs=False).says("Resume the order on hold")
+        unmeasured = after(given, injections, levels=nothing)
+        assert unmeasured.outcome("DUP-08").indicator == "warning"
+        assert not unmeasured.shows("DUP-01.hold.signs")
+        assert "FU-05b" in after(given, drops, signs=False, levels=[a_level(250, ago=5)]).rules
+    for ago, over in ((13, False), (14, True)):
+        seen = after(alternate_days(ago=ago, source="order/first"), injections, levels=nothing)
+        assert seen.shows("DUP-08") is over, ago
+    four = [a_dose_given(ago=ago, source=f"given/{ago}") for ago in (53, 51, 49, 47)]
+    held = alternate_days(ago=53, status="on-hold")
+    seen = after(*four, held, levels=nothing)
+    assert seen.outcome("DUP-07").indicator == "critical"
+    assert seen.says("resume the order on hold")
+    assert not seen.shows("DUP-01.hold.signs")
+    alone = after(held, levels=nothing)
+    assert alone.shows("DUP-01.hold.signs")
+    by_mouth = in_force(structs.replace(a_dosage(), days=Decimal(35)), ago=36, status="completed")
+    for levels, partial in (([a_level(250, ago=2)], True), (high, False)):
+        seen = after(by_mouth, signs=False, levels=levels)
+        assert seen.shows("FU-03.over") is partial
+        assert not seen.says("continue and repeat")
+    running = in_force(a_dosage(), ago=36)
+    assert after(running, signs=False, levels=[a_level(250, ago=2)]).shows("FU-03")
+    child = a_record(level=a_level(90, ago=45), problems=[a_problem(SEIZURE, 50)], birth=OLD,
+                     medications=(alternate_days(ago=20, status="on-hold"),))  # fmt: skip
+    rare = an_injection(a_dosage(route=MUSCLE, days=60))
+    assert see_orders(child, rare).shows("ORD-16")
+
+
+def what_was_stopped_takes_nothing_from_injections() -> None:
+    given = alternate_days(ago=60, status="completed", source="order/first")
+    drops = in_force(a_dosage(), ago=40, status="stopped", source="order/next")
+    weekly = alternate_days(ago=40, status="stopped", source="order/next")
+    swallowed = in_force(structs.replace(a_dosage(), days=Decimal(35)), ago=64, status="completed")
+    levels = [a_level(190, ago=10), a_level(90, ago=70)]
+    for signs in ([], [a_problem(SEIZURE, 80)]):
+        for stopped in (drops, weekly):
+            told = see(a_record(measured=levels, medications=[given, stopped], birth=OLD,
+                                problems=signs))  # fmt: skip
+            assert {"FU-05", "DUP-08"} <= told.rules
+            assert not told.says("a relapse")
+            assert not told.drugs
+    again = see(a_record(measured=levels, medications=[swallowed, drops], birth=OLD))
+    assert not again.evaluation.facts.therapy.current  # of what was swallowed no one knows
+    began = in_force(a_dosage(), ago=5, status="completed", source="order/next")
+    handed = see(a_record(measured=levels, medications=[given, began], birth=OLD))
+    assert not handed.evaluation.facts.therapy.current  # called completed when it was dispensed
 
 
 DECISIONS: tuple[Callable[[], None], ...] = (
@@ -2710,6 +2817,9 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_draft_is_not_taken_away_for_what_is_on_hold,
     what_another_card_speaks_against_is_not_resumed,
     an_order_on_hold_next_to_a_borderline_level_brings_its_tests,
+    what_was_recorded_outweighs_what_an_order_promised,
+    an_order_on_hold_is_what_comes_after_a_course,
+    what_was_stopped_takes_nothing_from_injections,
     our_own_order_without_preservative_is_known_by_its_code,
     cyanocobalamin_in_lebers_disease_gives_way_to_hydroxocobalamin,
 )

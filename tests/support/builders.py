@@ -723,6 +723,14 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "FU-00": lambda: on_treatment(5),
     "FU-02": lambda: on_treatment(40, (350, 30)),
     "FU-03": lambda: on_treatment(40, (250, 30)),
+    "FU-03.over": lambda: a_record(
+        measured=[a_level(250, ago=2), a_level(150, ago=45)],
+        medications=[a_dose_given(CYANOCOBALAMIN, ago=40, route=ORAL)]
+        + [
+            a_dose_given(CYANOCOBALAMIN, ago=39 - one, route=ORAL, source=f"given/{one}")
+            for one in range(18)
+        ],
+    ),
     "FU-04": lambda: on_treatment(40, (150, 30)),
     "FU-05": lambda: on_treatment(40, (150, 30), route="parenteral"),
     "FU-05b": lambda: on_treatment(40, (250, 30), route="parenteral"),

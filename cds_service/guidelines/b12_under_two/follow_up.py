@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from cds_service.clinical import Moment
+from cds_service.clinical import Medication, Moment
 from cds_service.guidelines.b12_under_two import monitoring, treatment, words
 from cds_service.guidelines.b12_under_two.age import days_since, recorded
 from cds_service.guidelines.b12_under_two.assessment import (
@@ -32,6 +32,7 @@ from cds_service.guidelines.b12_under_two.tables.follow_up import (
     ResponseFacts,
     SignFacts,
 )
+from cds_service.guidelines.b12_under_two.therapy import is_held, route_of
 from cds_service.guidelines.engine import (
     CannotTell,
     Choice,
@@ -197,13 +198,18 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
     pending = pending_checks(facts, course, [follow for _, follow in rows], g, why)
     over = _over([card for card, _ in cards], facts, a, course, g, why)
     replaced = any(card.selection == "at-most-one" for card, _ in cards)
-    if replaced or facts.therapy.on_hold:
+    if replaced or _all_is_held(facts):
         pending = []  # a new order brings its own checks, one on hold has none
         cards = [(card, follow) for card, follow in cards if not follow.goes_on]
-    outcomes: list[Outcome] = [*first, *_led(over, [card for card, _ in cards])]
+    outcomes: list[Outcome] = [*_led(first, over, [card for card, _ in cards])]
     if pending:
         outcomes.append(_missing_checks(pending, facts, a, course, g, why))
     return outcomes or [words.nothing_to_say(response)]
+
+
+def _all_is_held(facts: Facts) -> bool:
+    """Whether what is ordered is on hold, and is not what comes after a course."""
+    return facts.therapy.on_hold and facts.therapy.over is None
 
 
 def changes_treatment(outcome: Outcome) -> bool:
@@ -271,8 +277,13 @@ def _missing_checks(
     )
 
 
-def _led(over: Sequence[Recommend], cards: Sequence[Recommend]) -> list[Recommend]:
-    """A course that was broken off comes before the ``cards``, one that is over after them."""
+def _led(
+    held: Sequence[Recommend], over: Sequence[Recommend], cards: Sequence[Recommend]
+) -> list[Recommend]:
+    """A course that was broken off comes before the ``cards``, one that is over after them; either
+    says what is on hold."""
+    if not over:
+        return [*held, *cards]
     broken_off = any(one.rule == "DUP-07" for one in over)
     return [*over, *cards] if broken_off else [*cards, *over]
 
@@ -308,7 +319,7 @@ def _over(
     indicator = most_urgent(g.file.cards[card].indicator, pressing)
     notes = (
         *words.finding_notes(facts, a, g),
-        *_treatment_notes(facts, course),
+        *_treatment_notes(facts, course, g),
         *_notes_on_going_on(facts),
     )
     return [Recommend(rule, card, indicator, _values(facts, a, course, g), notes, main=True)]
@@ -382,7 +393,7 @@ def _card(
 ) -> Recommend:
     notes = [
         *words.finding_notes(facts, a, g),
-        *_treatment_notes(facts, course),
+        *_treatment_notes(facts, course, g),
         *_not_counted(facts, course),
     ]
     choices: tuple[Choice, ...] = ()
@@ -423,8 +434,8 @@ def _card_of(rule: str, facts: Facts, raised: Sequence[Lab]) -> str:
         return "FU-02.metabolites"
     if rule == "FU-12" and facts.malabsorption_permanent:
         return "FU-12.lasting"
-    if rule == "FU-02" and facts.therapy.over is not None:
-        return "FU-02.over"
+    if rule in ("FU-02", "FU-03") and facts.therapy.over is not None:
+        return f"{rule}.over"
     return "FU-10.movements" if rule == "FU-10" and not facts.neurological else rule
 
 
@@ -460,21 +471,54 @@ def _tests_of(
     return [("b12", due)]
 
 
-def _treatment_notes(facts: Facts, course: Course) -> list[Note]:
+def _treatment_notes(facts: Facts, course: Course, g: Guideline) -> list[Note]:
     """What the child is treated with, and since when."""
     therapy, names = facts.therapy, treatment.order_names(facts)
     start, day = recorded(course.start), words.days_of(course.start, facts.on)
+    if therapy.over is not None:
+        last, so = recorded(therapy.over.last), _what_is_so(facts, g)["so"]
+        return [Note("finding", say(Texts.treated_until, start=start, day=day, last=last, so=so))]
     if therapy.on_hold:
         return [Note("finding", say(Texts.order_on_hold, order=names))]
-    if therapy.over is not None:
-        last = recorded(therapy.over.last)
-        return [Note("finding", say(Texts.treated_until, start=start, day=day, last=last))]
     if therapy.is_active:
         running = treatment.orders_in_force(facts)
         return [Note("finding", say(Texts.already_treated, order=running, start=start, day=day))]
     if therapy.given:
         return [Note("finding", say(Texts.given_treatment, start=start, day=day))]
     return []
+
+
+def _fails_to_treat(on_hold: Iterable[Medication], facts: Facts, g: Guideline) -> bool:
+    """Whether what is on hold is swallowed, where injections are needed."""
+    needed = facts.neurological or facts.malabsorption or facts.malabsorption_permanent
+    return bool(needed) and any(route_of(one, g) in ("oral", "other") for one in on_hold)
+
+
+def _what_is_so(facts: Facts, g: Guideline) -> dict[str, Value]:
+    """What is ordered while nothing is given, and what is to be done about it."""
+    therapy = facts.therapy
+    if therapy.on_hold:
+        on_hold = list(filter(is_held, therapy.active))
+        held = treatment.medication_names(on_hold)
+        replaced = _fails_to_treat(on_hold, facts, g)
+        what = say(Texts.replace_it if replaced else Texts.resume_it, order=held)
+        return {
+            "so": say(Texts.so_on_hold),
+            "order_it": what,
+            "next_step": what,
+            "rest": say(Texts.replace_the_rest if replaced else Texts.resume_the_rest, order=held),
+            "meanwhile": say(
+                Texts.replace_meanwhile if replaced else Texts.resume_meanwhile, order=held
+            ),
+        }
+    over = therapy.over is not None
+    return {
+        "so": say(Texts.so_not_ordered),
+        "order_it": say(Texts.order_it),
+        "next_step": say(Texts.order_next),
+        "rest": say(Texts.order_the_rest),
+        "meanwhile": say(Texts.order_meanwhile if over else Texts.go_on_meanwhile),
+    }
 
 
 def _not_counted(facts: Facts, course: Course) -> list[Note]:
@@ -505,6 +549,7 @@ def _values(
         "last": recorded(over.last) if over else "-",
         "due": over.due if over else "-",
         "still_raised": words.shown_labs(_still_raised(facts, course, g)),
+        **_what_is_so(facts, g),
     }
     return words.CardValues(facts, a, choices, g).beside(others)
 

@@ -306,6 +306,7 @@ SPEAKING = (
     "FU-02.over",
     "FU-02.metabolites",
     "FU-03",
+    "FU-03.over",
     "FU-04",
     "FU-05",
     "FU-05b",

@@ -126,6 +126,19 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     relapse: str
     given_treatment: str
     treated_until: str
+    so_not_ordered: str
+    so_on_hold: str
+    order_it: str
+    order_next: str
+    resume_it: str
+    order_the_rest: str
+    resume_the_rest: str
+    go_on_meanwhile: str
+    order_meanwhile: str
+    resume_meanwhile: str
+    replace_it: str
+    replace_the_rest: str
+    replace_meanwhile: str
     lasting_cause: str
     lasting_enterocolitis: str
     until_absorption: str

@@ -47,7 +47,8 @@ class Therapy(Struct, frozen=True):
     is known, and ``broken_off`` is a course that was begun and is not continued: no treatment any
     more.
     ``over`` says that nothing of what runs is given any more, and ``finished`` are the orders of a
-    course that was carried out lately and still acts, where nothing runs. ``combinations`` in force
+    course that was carried out lately and still acts, where nothing runs but what is on hold.
+    ``missed`` are the days of doses that were recorded as not given. ``combinations`` in force
     have vitamin B12 among others."""
 
     active: tuple[Medication, ...] = ()
@@ -69,6 +70,7 @@ class Therapy(Struct, frozen=True):
     broken_off: BrokenOff | None = None
     over: Over | None = None
     finished: tuple[Medication, ...] = ()
+    missed: tuple[Moment, ...] = ()
     folic_acid_alone: str = ""
     requirement_level: str = ""
     given: bool = False
@@ -108,8 +110,9 @@ class Therapy(Struct, frozen=True):
 
     @property
     def is_held(self) -> bool:
-        """All that is ordered is on hold and nothing is given: it treats no one."""
-        return self.on_hold and not self.given
+        """All that is ordered is on hold, nothing is given, and no course that was given still
+        acts: it treats no one."""
+        return self.on_hold and not (self.given or self.finished or self.over)
 
 
 #: Of orders and of what is stated to be taken: never was, or no one knows that it was.
@@ -123,7 +126,9 @@ _BY_FORM: Mapping[ProductWay, Route] = {
 #: Of orders: carried out as they were written.
 _CARRIED_OUT = frozenset({"completed", "ended"})
 _NOT_HANDED_OVER = frozenset({"cancelled", "declined", "entered-in-error", "stopped"})
-_NOT_GIVEN = frozenset({"not-done", "entered-in-error", "unknown", "not-given"})
+#: Of doses: recorded as not given, and those that do not count either.
+_MISSED = frozenset({"not-done", "not-given"})
+_NOT_GIVEN = _MISSED | {"entered-in-error", "unknown"}
 
 
 def read_therapy(
@@ -203,6 +208,7 @@ class _Found:
         self._perhaps: list[str] = []
         self._dispensed: list[str] = []
         self._given_names: list[str] = []
+        self._missed: list[Moment] = []
         self._unknown = self._nameless = self._unknown_given = self._ended = 0
         self._alike: list[str] = []
         self._combined: list[str] = []
@@ -320,12 +326,21 @@ class _Found:
             self._perhaps.append(_name_of(medication) or medication.codes[0].code)
             return
         self._ended += medication.kind == "order" and not active
-        administered = medication.kind == "administration"
-        if medication.status in (_NOT_GIVEN if administered else _NEVER_WAS):
-            return
+        if medication.kind == "administration" and medication.status in _NOT_GIVEN:
+            self._add_missed(medication)
+        elif medication.kind == "administration" or medication.status not in _NEVER_WAS:
+            self._add_taken(medication, active=active)
+
+    def _add_missed(self, dose: Medication) -> None:
+        """A dose that was recorded as not given; no one knows of one in error."""
+        if dose.status in _MISSED and dose.authored is not None:
+            self._missed.append(dose.authored)
+
+    def _add_taken(self, medication: Medication, *, active: bool) -> None:
+        """What is ordered, or was taken."""
+        administered, started = medication.kind == "administration", medication.authored
         if active:
             self._active.append(medication)
-        started = medication.authored
         if started is None or started.first > self._on or started.last < self._birth:
             return
         taken = _is_taken(medication, self._on)
@@ -365,7 +380,10 @@ class _Found:
         on injections that follow what was swallowed the response is that to the injections.
         """
         spans = [one for one in self._in_order() if _same_way(one.route, route)]
-        course = [one for one in spans if one.taken in running]
+        treating = what_treats(running)
+        if len(treating) < len(running):
+            spans = [one for one in spans if not is_held(one.taken)]
+        course = [one for one in spans if one.taken in treating]
         for span in sorted(spans, key=lambda one: one.end, reverse=True):
             if course and span not in course and self._goes_on(span, course):
                 course.append(span)
@@ -431,13 +449,20 @@ class _Found:
         return () if running else tuple(dict.fromkeys(self._dispensed))
 
     def _finished(self, low: date | None) -> list[Medication]:
-        """The last orders, where nothing runs, they were carried out, and they still act: after a
-        level that was low when what was swallowed had been over for long, they do not."""
-        lately = self._spans and [one for one in self._spans if not self._is_gap(one.end, self._on)]
+        """The last orders, where nothing is given, they were carried out, and they still act: after
+        a level that was low when what was swallowed had been over for long, they do not. What was
+        stopped since takes nothing away from injections."""
+        lately = [
+            one
+            for one in self._spans
+            if not self._is_gap(one.end, self._on) and not is_held(one.taken)
+        ]
         done = [one for one in lately if one.ends and self._is_whole(one)]
-        if not done or len(done) < len(lately):
+        if not done:
             return []
         last = max(done, key=lambda one: (one.end, one.begun.first))
+        if not all(one in done or _takes_nothing_from(last, one) for one in lately):
+            return []
         if low is not None and low > last.end and self._is_broken(last, low):
             return []
         return [last.taken]
@@ -450,21 +475,24 @@ class _Found:
 
     def therapy(self, low: date | None) -> Therapy:
         active, running = tuple(self._active), (*self._active, *self._administered)
-        finished = () if running else tuple(self._finished(low))
+        idle = all(map(is_held, running))
+        finished = tuple(self._finished(low)) if idle else ()
         route = _route_of_any((*running, *finished), self._g)
         course = self._course((*running, *finished), route)
         start = _start(course)
         before = [
             one
             for one in self._spans
-            if one not in course and (start is None or one.begun.first < start.first)
+            if one not in course
+            and (start is None or one.begun.first < start.first)
+            and not is_held(one.taken)
         ]
         last = max(before, key=lambda one: (one.end, one.begun.first), default=None)
         return Therapy(
             active=active,
             start=start,
             route=route,
-            on_hold=bool(active) and all(one.status == "on-hold" for one in active),
+            on_hold=bool(active) and all(map(is_held, active)),
             earlier=Earlier(last.ended, not last.ends) if last is not None else None,
             looks_like_b12=(*(_name_of(one) for one in self._named), *self._taken),
             perhaps=tuple(self._perhaps),
@@ -481,12 +509,13 @@ class _Found:
             given=bool(self._administered),
             running=running,
             finished=finished,
+            missed=tuple(self._missed),
             ended_orders=self._ended,
             requirement_level=self._requirement,
             antidotes=tuple(self._antidotes),
             prohibited=tuple(self._prohibited),
             combinations=tuple(self._combinations),
-            episode=self._episode(course, start) if running else self._lately(),
+            episode=self._lately() if finished or not running else self._episode(course, start),
             spans=tuple(self._in_order()),
         )
 
@@ -523,7 +552,8 @@ def ended(
     due = taken.last.last + timedelta(days=taken.between)
     if injected and not unfinished:
         due = add_months(taken.last.last, int(g.file.doses.weekly_injections.phases[-1].period))
-    return structs.replace(therapy, over=Over(taken.last, due, unfinished))
+    held = any(map(is_held, therapy.active))
+    return structs.replace(therapy, over=Over(taken.last, due, unfinished), on_hold=held)
 
 
 class _Taken(NamedTuple):
@@ -541,35 +571,65 @@ def _taken_in_all(
     weight_kg: Decimal | None,
     g: Guideline,
 ) -> _Taken | None:
-    """By the doses that were recorded, else by the days of the ``orders`` in force; in either case
-    at least what an order that was carried out gave."""
+    """By the doses that were recorded, else by the days of the ``orders`` in force without those
+    that were missed; in either case at least what an order that was carried out gave, where no dose
+    was recorded in its days."""
     episode = _of_the_course(therapy)
     doses = [one for one in episode if one.given]
-    done = {one.taken: one.ended for one in episode if one.ends and _is_carried_out(one.taken)}
-    if doses:
-        ends = [one.begun for one in doses]
-        taken = Decimal(len(doses))
-    else:
-        ends = [_last_dose(one, end, weight_kg, g) for one, end in orders.items()]
-        taken = _doses_ordered(orders, weight_kg, g)
-    ends += [_last_dose(one, end, weight_kg, g) for one, end in done.items()]
+    done = {
+        one.taken: one.ended
+        for one in episode
+        if one.ends and _is_carried_out(one.taken) and not _is_recorded(one, doses)
+    }
+    promised = done if doses else {**orders, **done}
+    ends = [one.begun for one in doses]
+    ends += [_last_dose(one, end, therapy.missed, weight_kg, g) for one, end in promised.items()]
     last = max(ends, key=lambda one: (one.last, one.instant), default=None)
     if last is None:
         return None
-    taken = max(taken, _doses_ordered(done, weight_kg, g))
+    ordered = [
+        _doses_ordered(one, weight_kg, g) - _missed_in(one, therapy.missed)
+        for one in ((done,) if doses else (orders, done))
+    ]
+    taken = max(Decimal(len(doses)), *ordered)
     by_mouth = regimen is g.file.doses.oral_regimen and not doses
     return _Taken(taken, last, 1 if by_mouth else int(days_between(regimen)))
 
 
-def _last_dose(order: Medication, end: Moment, weight_kg: Decimal | None, g: Guideline) -> Moment:
+def _is_recorded(order: Span, doses: Iterable[Span]) -> bool:
+    """Whether a dose was recorded in the days of an order: what was recorded is what was given."""
+    days = order.begun.first, max(order.end, order.ended.last)
+    return any(one.begun.last >= days[0] and one.begun.first <= days[1] for one in doses)
+
+
+def _missed_in(orders: Mapping[Medication, Moment], missed: Iterable[Moment]) -> int:
+    """How many doses were recorded as not given in the days of ``orders``, by the last of each."""
+    days = [(one.authored, end) for one, end in orders.items()]
+    return sum(
+        any(begun and begun.first <= one.last and one.first <= end.last for begun, end in days)
+        for one in missed
+    )
+
+
+def _last_dose(
+    order: Medication,
+    end: Moment,
+    missed: Collection[Moment],
+    weight_kg: Decimal | None,
+    g: Guideline,
+) -> Moment:
     """The day of the last dose of an order that ends on a day: of injections in five weeks the day
-    on which the fifth begins; of more than one line, the day on which it ends."""
+    on which the fifth begins, or the fourth where that was ``missed``; of more than one line, the
+    day on which it ends."""
     lines = _dosing_of(order, weight_kg, g).lines
     span = lines[0].span if len(lines) == 1 else None
     begun = order.authored
     if begun is None or span is None or span < 1 or end.last < begun.last:
         return end
-    past = timedelta(days=(end.last - begun.last).days % int(span))
+    lasted = (end.last - begun.last).days
+    past = timedelta(days=lasted % int(span))
+    while past.days < lasted and any(one.first <= end.last - past <= one.last for one in missed):
+        past += timedelta(days=int(span))
     return Moment(end.first - past, end.last - past, end.instant)
 
 
@@ -587,19 +647,17 @@ def _is_carried_out(medication: Medication) -> bool:
 def _orders_that_are_over(
     therapy: Therapy, weight_kg: Decimal | None, on: date, g: Guideline
 ) -> dict[Medication, Moment] | None:
-    """The orders in force and the last day of each by its days; ``None`` where one goes on, or may:
-    one on hold, one that does not say how long, or of several of one day one that is over."""
-    if any(one.kind == "statement" for one in therapy.running):
+    """The orders in force and the last day of each by its days, but for those on hold; ``None``
+    where one goes on, or may: all on hold and no course that still acts, one that does not say how
+    long, or of several of one day one that is over."""
+    if therapy.is_held or any(one.kind == "statement" for one in therapy.running):
         return None
-    written = [one.authored.first for one in therapy.active if one.authored is not None]
-    if len(set(written)) < len(therapy.active):
+    treating = [one for one in therapy.active if not is_held(one)]
+    written = [one.authored.first for one in treating if one.authored is not None]
+    if len(set(written)) < len(treating):
         return None
-    ends = {one: _by_its_days(one, weight_kg, g) for one in therapy.active}
-    known = {
-        one: end
-        for one, end in ends.items()
-        if end is not None and end.last < on and one.status != "on-hold"
-    }
+    ends = {one: _by_its_days(one, weight_kg, g) for one in treating}
+    known = {one: end for one, end in ends.items() if end is not None and end.last < on}
     return known if len(known) == len(ends) else None
 
 
@@ -628,17 +686,21 @@ def is_trifling(therapy: Therapy, weight_kg: Decimal | None, g: Guideline, *, si
     """Whether a course that was carried out gave too little in its first two weeks to have treated
     anyone, as an order of it would."""
     regimen = _regimen_for(therapy.route, g.file.doses, signs=signs)
-    amounts = [
-        _dosing_of(one.taken, weight_kg, g).within(TWO_WEEKS)
+    orders = {
+        one.taken: one.ended
         for one in therapy.spans
         if _is_carried_out(one.taken) and _same_way(one.route, therapy.route)
-    ]
+    }
+    dosings = [_dosing_of(one, weight_kg, g) for one in orders]
+    amounts = [one.within(TWO_WEEKS) for one in dosings]
     known = [amount for amount in amounts if amount is not None]
     if not known or len(known) < len(amounts):
         return False
     doses = [one.taken for one in therapy.spans if one.given]
     given = sum([_amount_of(one, regimen.amount) for one in doses], Decimal(0))
-    return g.limits.course_scant.holds((sum(known, Decimal(0)) + given) / in_two_weeks(regimen))
+    single = max([one.single_high or regimen.amount for one in dosings])
+    given += sum(known, Decimal(0)) - single * _missed_in(orders, therapy.missed)
+    return g.limits.course_scant.holds(given / in_two_weeks(regimen))
 
 
 def untreated(therapy: Therapy) -> Therapy:
@@ -771,10 +833,20 @@ def _same_way(route: Route, other: Route) -> bool:
     return either or (route == "parenteral") == (other == "parenteral")
 
 
+def is_held(medication: Medication) -> bool:
+    return medication.kind == "order" and medication.status == "on-hold"
+
+
+def _takes_nothing_from(course: Span, other: Span) -> bool:
+    """Whether ``other`` was stopped next to what was injected."""
+    stopped = other.taken.kind == "order" and other.taken.status == "stopped"
+    return stopped and course.route == "parenteral"
+
+
 def what_treats(running: Iterable[Medication]) -> list[Medication]:
     """What of it is not on hold; all of it where everything is."""
     every = list(running)
-    return [one for one in every if one.status != "on-hold"] or every
+    return [one for one in every if not is_held(one)] or every
 
 
 def _route_of_any(running: Iterable[Medication], g: Guideline) -> Route:

@@ -20,6 +20,7 @@ from cds_service.guidelines.b12_under_two.therapy import (
     Span,
     amount_given,
     in_two_weeks,
+    is_held,
 )
 
 #: How far a dose may be from a published one.
@@ -111,7 +112,7 @@ class Course:
         written = one.authored
         others = [it.authored for it in self._facts.therapy.active if it is not one]
         together = any(_may_be_of_a_day(written, it) for it in others)
-        if written is None or together or one.status == "on-hold":
+        if written is None or together or is_held(one):
             return self.order_of(one).until(None)
         return self.order_of(one).until(written.last)
 
@@ -200,12 +201,15 @@ class Course:
 
     @cached_property
     def _begun(self) -> list[_Part]:
-        """What the record has of the course: the episode, and orders in force without a date."""
+        """What the record has of the course: the episode, and orders in force without a date, but
+        for those on hold, which give nothing."""
         facts = self._facts
         dated = {one.taken.source for one in facts.therapy.episode}
-        undated = [one for one in facts.therapy.active if one.source not in dated]
+        undated = [
+            one for one in facts.therapy.active if one.source not in dated and not is_held(one)
+        ]
         return [
-            *map(self._taken, facts.therapy.episode),
+            *(self._taken(one) for one in facts.therapy.episode if not is_held(one.taken)),
             *(_Part(self.order_of(one), None, begun=True) for one in undated),
         ]
 
