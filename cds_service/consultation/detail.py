@@ -40,10 +40,10 @@ _LEAVES: tuple[tuple[tuple[Section, ...], int, int], ...] = (
 _FADES: tuple[tuple[Section, int], ...] = (
     ("position", 0),
     ("background", 1),
-    ("why", 1),
     ("usual", 0),
-    ("finding", 1),
     ("background", 0),
+    ("why", 1),
+    ("finding", 1),
     ("course", 1),
     ("finding", 0),
     ("follow_up", 0),

@@ -531,7 +531,7 @@ def test_a_form_that_contradicts_the_code_leaves_neither_strength_nor_way() -> N
     drug = recognise(rx("309593"), "Cyanocobalamin 1 mg/mL injection", G)
     assert (drug.per_unit, drug.per_ml, drug.way) == (None, None, "")
     assert set(doubts_of(drug)) == {"its names say different forms",
-                                "its names say different ways of giving it"}  # fmt: skip
+                                "its names give different routes"}  # fmt: skip
 
 
 @each(

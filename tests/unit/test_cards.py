@@ -53,7 +53,7 @@ def nothing(plan: Plan) -> Order:
 
 
 def recommend(rule: str = "MAT-01", indicator: Indicator = "info", **but: object) -> Recommend:
-    return Recommend(rule, rule, indicator, {}, **but)  # type: ignore[arg-type]
+    return Recommend(rule, rule, indicator, {"b12": "low vitamin B12"}, **but)  # type: ignore[arg-type]
 
 
 def cards(*outcomes: Any, data_notes: Sequence[Note] = (), **but: Any) -> tuple[Card, ...]:
@@ -365,7 +365,7 @@ DRUG_OF_TODAY = Recommend(
     "RTE-07",
     "MAT-01",
     "warning",
-    {},
+    {"b12": "low vitamin B12"},
     notes=(Note("missing", "Weight of {day}.", {"day": date(2026, 3, 1)}),
            Note("safety", say(house.Account.because, rule="a", reason=Decimal("1.0")))),
     choices=(Choice("DOSE-A", "Order a test", (

@@ -192,7 +192,8 @@ def _mother(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[O
     row, task = mother
     card = _mothers_card(row, facts, a)
     indicator = g.file.cards[row].indicator
-    values: dict[str, Value] = {"maternal": Listed(facts.maternal)}
+    state = words.state_of(a.status)
+    values: dict[str, Value] = {"maternal": Listed(facts.maternal), "b12": state}
     choices = (monitoring.task_choice(row, task),)
     hers = [one for one in facts.maternal if one != facts.maternal_diet]
     notes: tuple[Note, ...] = ()

@@ -303,6 +303,10 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     unknown_level: str
     no_level: str
     level_on: str
+    b12_low: str
+    b12_borderline: str
+    b12_functional: str
+    b12_diagnosed: str
     verdict_functional: str
     verdict_deficient: str
     none_recorded: str

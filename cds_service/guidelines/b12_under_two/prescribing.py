@@ -418,7 +418,7 @@ def _injection_notes(drug: PlannedDrug, p: Prescriber) -> Iterator[Note]:
     days = sum(_days_of(phase) for phase in drug.phases)
     contains = product.benzyl_alcohol and not p.preservative_free
     if contains and p.g.limits.preserved_course.holds(days):
-        yield Note("caution", say(Texts.benzyl_alcohol_course))
+        yield Note("background", say(Texts.benzyl_alcohol_course))
     if p.facts.leber:
         yield Note("background", say(Texts.leber_course))
     yield Note("background", say(Texts.label_discordance))

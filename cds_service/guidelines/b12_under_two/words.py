@@ -159,6 +159,18 @@ def shown_risks(risks: Sequence[Words], facts: Facts, g: Guideline) -> Listed:
     return Listed(tuple(shown))
 
 
+def state_of(status: Status) -> Message:
+    """What the mother's card says of the child's vitamin B12."""
+    return _STATES.get(status.name, say(Texts.b12_low))
+
+
+_STATES: Mapping[StatusName, Message] = {
+    "borderline": say(Texts.b12_borderline),
+    "deficient (functional)": say(Texts.b12_functional),
+    "deficient (diagnosis only)": say(Texts.b12_diagnosed),
+}
+
+
 def shown_level(level: Level) -> Value:
     """A level in pg/mL; cut off, never rounded up over a limit."""
 
