@@ -115,8 +115,14 @@ def _examined(
     def read_it() -> Record:
         return read_record(evidence, service.needs, asked.context.patient_id)
 
+    def look() -> Any:
+        return service.guideline.look(record, occasion.on)
+
     def judge_it() -> Any:
-        evaluation = kept_whole(_evaluate(service, asked, gathered, record, occasion))
+        seen = None
+        if reuse is not None and content is not None:
+            seen = reuse.of(("seen", content.chart, occasion.on), look)
+        evaluation = kept_whole(_evaluate(service, asked, gathered, record, occasion, seen))
         return service.guideline.one_action_each(evaluation) if occasion.one_action else evaluation
 
     if reuse is None or content is None:
@@ -137,15 +143,21 @@ def _examined(
 
 
 def _evaluate(
-    service: Service, asked: Request, gathered: _Gathered, record: Record, occasion: Occasion
+    service: Service,
+    asked: Request,
+    gathered: _Gathered,
+    record: Record,
+    occasion: Occasion,
+    seen: Any,
 ) -> Any:
     """What the guideline says to this hook: about the chart, or about the orders being written."""
     g = service.guideline
     if service.hook == "patient-view":
-        return g.evaluate(record, occasion.on)
+        return g.evaluate(record, occasion.on, seen)
     context, evidence = asked.context, gathered.evidence
     basket = read_basket(gathered.drafts, context.selections, context.patient_id, evidence)
-    return g.evaluate_orders(record, basket, occasion.on, signing=service.hook == "order-sign")
+    signing = service.hook == "order-sign"
+    return g.evaluate_orders(record, basket, occasion.on, signing=signing, seen=seen)
 
 
 def respond(service: Service, asked: Request, examined: Examined, occasion: Occasion) -> Response:
@@ -159,12 +171,20 @@ def _spoken(
     """The outcomes that cards are made of."""
 
     def speak() -> Sequence[Spoken]:
-        notes = service.guideline.data_notes(examined.evaluation, examined.record)
-        return speaking(examined.evaluation.outcomes, service.stationery, notes, occasion.unseen)
+        g, evaluation = service.guideline, examined.evaluation
+        return speaking(
+            evaluation.outcomes,
+            service.stationery,
+            g.data_notes(evaluation, examined.record),
+            occasion.unseen,
+            once=g.review(),
+            closing=g.closing(occasion.on, as_of_is_set=occasion.as_of_is_set),
+        )
 
     if reuse is None or examined.content is None:
         return speak()
-    return reuse.of(("spoken", examined.content, occasion.unseen, service.language.tag), speak)
+    said = (occasion.unseen, occasion.as_of_is_set, service.language.tag)
+    return reuse.of(("spoken", examined.content, *said), speak)
 
 
 def _worded(
@@ -174,7 +194,6 @@ def _worded(
     occasion: Occasion,
     spoken: Sequence[Spoken],
 ) -> Response:
-    g, evaluation, record = service.guideline, examined.evaluation, examined.record
     patient_id = asked.context.patient_id
     call = repr((asked.hook_instance, patient_id))
     cards = build_cards(
@@ -182,11 +201,9 @@ def _worded(
         service.stationery,
         orders.Writer(patient_id, service.language, call).write,
         call=repr((call, service.id, occasion.arm)),
-        once=g.review(),
         page=occasion.page,
-        closing=g.closing(occasion.on, as_of_is_set=occasion.as_of_is_set),
     )
-    account = account_of(evaluation, record, service, spoke=bool(cards))
+    account = account_of(examined.evaluation, examined.record, service, spoke=bool(cards))
     if occasion.as_of_is_set:
         account["asOf"] = occasion.on.isoformat()
     return Response(cards=cards, extension={EVALUATION_EXTENSION: account})

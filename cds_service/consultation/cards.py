@@ -234,9 +234,9 @@ class Offered(Struct, frozen=True):
 class Spoken(Struct, frozen=True):
     """An outcome that becomes a card, and what it says: by ids and values, in any language.
 
-    ``texts`` are those of the card itself, ``notes`` one for each note; ``summary``, ``advice``,
-    ``why`` and ``sentences`` are the same in this language. The first ``own`` of them
-    the outcome has whatever else the answer says. ``unseen`` where the caller is not shown it.
+    ``texts`` are those of the card itself, ``notes`` one for each note. The first ``own`` of them
+    the outcome has whatever else the answer says. ``summary`` and ``detail`` are what the card says
+    in this language. ``unseen`` where the caller is not shown it.
     """
 
     outcome: Recommend | CannotTell
@@ -245,10 +245,17 @@ class Spoken(Struct, frozen=True):
     own: int
     offered: tuple[Offered, ...]
     summary: str
+    detail: str
+    unseen: bool = False
+
+
+class _Sentences(Struct, frozen=True):
+    """What a card has to say in one language: the rule's own sentences, and one for each note."""
+
+    summary: str
     advice: _Said | None
     why: _Said | None
-    sentences: tuple[_Said, ...]
-    unseen: bool = False
+    notes: Sequence[_Said]
 
 
 def speaking(
@@ -256,23 +263,34 @@ def speaking(
     words: Stationery,
     data_notes: Sequence[Note] = (),
     unseen: Container[str] = (),
+    *,
+    once: Sequence[Note] = (),
+    closing: Sequence[Note] = (),
 ) -> list[Spoken]:
     """The outcomes that become cards, most urgent first and the main one first among its equals.
 
     ``data_notes`` (what was missing) are stated only by the first whose rule is not ``unseen``.
+    ``once`` ends that card too, with what is to be known of a translation; ``closing`` ends every
+    card. What one card says, no later one says again.
     """
     found = [one for one in outcomes if not isinstance(one, NotIndicated) and one.card]
     found.sort(key=lambda one: (-INDICATORS.index(one.indicator), not getattr(one, "main", True)))
-    own = [len(one.notes) for one in found]
-    if found and data_notes:
-        first = next((index for index, one in enumerate(found) if one.rule not in unseen), 0)
-        told = found[first]
-        found[first] = structs.replace(told, notes=(*told.notes, *data_notes))
+    seen = next((index for index, one in enumerate(found) if one.rule not in unseen), None)
+    last = [_said(note, words).sentence.text for note in closing]
     acts: dict[int, Act] = {}
-    return [
-        _spoken(one, words, count, acts, unseen=one.rule in unseen)
-        for one, count in zip(found, own, strict=True)
-    ]
+    told = _Told()
+    spoken = []
+    for index, outcome in enumerate(found):
+        own, ends, after = len(outcome.notes), [], last
+        if index == (seen or 0) and data_notes:
+            outcome = structs.replace(outcome, notes=(*outcome.notes, *data_notes))
+        if index == seen:
+            ends = [_said(note, words).sentence for note in once]
+            after = [*[_said(note, words).sentence.text for note in words.closing], *last]
+        is_seen = outcome.rule not in unseen
+        heard = told if is_seen else _Told()
+        spoken.append(_spoken(outcome, words, own, acts, heard, ends, after, unseen=not is_seen))
+    return spoken
 
 
 def _spoken(
@@ -280,6 +298,9 @@ def _spoken(
     words: Stationery,
     own: int,
     acts: dict[int, Act],
+    told: _Told,
+    once: Sequence[Sentence],
+    closing: Sequence[str],
     *,
     unseen: bool,
 ) -> Spoken:
@@ -314,9 +335,7 @@ def _spoken(
             ]
         ),
         summary.text,
-        advice,
-        why,
-        tuple(said),
+        _detail(outcome, _Sentences(summary.text, advice, why, said), words, told, once, closing),
         unseen,
     )
 
@@ -361,22 +380,14 @@ def build_cards(
     write: Write,
     *,
     call: str,
-    once: Sequence[Note] = (),
-    closing: Sequence[Note] = (),
     page: str = "",
 ) -> tuple[Card, ...]:
     """The cards of the outcomes that are `speaking`, in their order.
 
     ``write`` makes a resource of a plan; ``call`` names the call and the patient, so that the same
-    call gets the same uuids from every worker, and no other call any of them. ``once`` ends the
-    first card that is seen, with what is to be known of a translation, ``closing`` every card.
-    What one card says, no later one says again.
+    call gets the same uuids from every worker, and no other call any of them.
     ``page`` is where the guideline is read in full, with a part for each card.
     """
-    first = next((one for one in spoken if not one.unseen), None)
-    told = _Told()
-    last = [_said(note, words).sentence.text for note in closing]
-    of_words = [_said(note, words).sentence.text for note in words.closing]
     actions: dict[Act, Action] = {}
     made = []
     equals: dict[str, int] = {}
@@ -387,11 +398,8 @@ def build_cards(
                     actions[act] = _action(act, words.language, write)
         identity = _identity(one, actions, call)
         number = equals[identity] = equals.get(identity, 0) + 1
-        ends = [_said(note, words).sentence for note in (once if one is first else ())]
-        after = [*of_words, *last] if one is first else last
-        detail = _detail(one, words, told, ends, after)
         links = _links(one.outcome.card, words, page)
-        made.append(_card(one, words, actions, _uuid(f"{identity}|{number}"), detail, links))
+        made.append(_card(one, words, actions, _uuid(f"{identity}|{number}"), links))
     return tuple(made)
 
 
@@ -400,7 +408,6 @@ def _card(
     words: Stationery,
     actions: Mapping[Act, Action],
     uuid: str,
-    detail: str,
     links: tuple[Link, ...],
 ) -> Card:
     outcome = spoken.outcome
@@ -416,7 +423,7 @@ def _card(
         spoken.summary,
         outcome.indicator,
         frame.source,
-        detail,
+        spoken.detail,
         tuple(
             [
                 Suggestion(
@@ -484,7 +491,8 @@ class _Told:
 
 
 def _detail(
-    spoken: Spoken,
+    outcome: Recommend | CannotTell,
+    said: _Sentences,
     words: Stationery,
     told: _Told,
     once: Sequence[Sentence],
@@ -492,22 +500,21 @@ def _detail(
 ) -> str:
     """What the card says besides its summary: the rule's own sentences and the notes, section by
     section, each fact where it comes first."""
-    outcome, language = spoken.outcome, words.language
+    language = words.language
     about = outcome.about if isinstance(outcome, Recommend) else ""
-    told = _Told() if spoken.unseen else told
     lines: dict[Section, dict[Sentence, None]] = {}
 
-    def add(section: Section, said: _Said) -> None:
-        if told.is_new(said.identity, section=section, about=about):
-            lines.setdefault(section, {})[said.sentence] = None
+    def add(section: Section, fact: _Said) -> None:
+        if told.is_new(fact.identity, section=section, about=about):
+            lines.setdefault(section, {})[fact.sentence] = None
 
-    lost = _lost(spoken, words)
-    if spoken.advice is not None:
-        add("advice", spoken.advice)
-    for section, said in _not_in_headline(spoken, lost.values(), language):
-        add(section, said)
-    if spoken.why is not None:
-        add("why", spoken.why)
+    lost = _lost(outcome, said.summary, words)
+    if said.advice is not None:
+        add("advice", said.advice)
+    for section, fact in _not_in_headline(outcome, said, lost.values(), language):
+        add(section, fact)
+    if said.why is not None:
+        add("why", said.why)
     _name_lost(lost, lines)
     frame = words.frames[outcome.card]
     evidence = told.new_sources([one for one in frame.evidence if one not in frame.linked])
@@ -518,14 +525,14 @@ def _detail(
 
 
 def _not_in_headline(
-    spoken: Spoken, lost: Iterable[str], language: Language
+    outcome: Recommend | CannotTell, said: _Sentences, lost: Iterable[str], language: Language
 ) -> Iterator[tuple[Section, _Said]]:
     """The notes by section, but for what the headline states, or what it had no room for and the
     card names."""
-    headline = "\n".join([spoken.summary, *map(plain, lost)]).casefold()
-    for note, said in zip(spoken.outcome.notes, spoken.sentences, strict=True):
+    headline = "\n".join([said.summary, *map(plain, lost)]).casefold()
+    for note, fact in zip(outcome.notes, said.notes, strict=True):
         if not (note.told and _names(headline, note.told, language)):
-            yield note.section, said
+            yield note.section, fact
 
 
 def _name_lost(lost: Mapping[str, str], lines: dict[Section, dict[Sentence, None]]) -> None:
@@ -541,10 +548,10 @@ def _name_lost(lost: Mapping[str, str], lines: dict[Section, dict[Sentence, None
 _NAMED_IN: Mapping[str, Section] = {"order": "ordered"}
 
 
-def _lost(spoken: Spoken, words: Stationery) -> dict[str, str]:
+def _lost(outcome: Recommend | CannotTell, summary: str, words: Stationery) -> dict[str, str]:
     """What the headline had no room for, by the name of its value."""
-    language, outcome = words.language, spoken.outcome
-    headline = spoken.summary.casefold()
+    language = words.language
+    headline = summary.casefold()
     names = sorted(placeholders(language.texts[words.frames[outcome.card].summary]))
     brief = {name: outcome.values[name] for name in names}
     return {

@@ -39,17 +39,19 @@ def content_of(
     service: Service, asked: Request, evidence: Mapping[str, Answer], occasion: Occasion
 ) -> Content | None:
     """``None`` for a chart too large to be kept."""
-    size = sum(len(bytes(it)) for one in evidence.values() for it in one.resources)
-    if size > LARGEST_CHART:
-        return None
     context = asked.context
-    chart = sha256(repr((service.guideline.wording.about.id, context.patient_id)).encode())
+    told: list[object] = [service.guideline.wording.about.id, context.patient_id]
+    sent: list[bytes] = []
     for key, one in evidence.items():
-        chart.update(repr((key, one.state, one.why, one.origin, one.complete)).encode())
-        for resource, address in one.each():
-            sent = bytes(resource)
-            chart.update(repr((len(sent), address)).encode())
-            chart.update(sent)
+        resources = [*map(bytes, one.resources)]
+        told += (key, one.state, one.why, one.origin, one.complete, one.addresses)
+        told.append([*map(len, resources)])  # so that it is known where each ends
+        sent += resources
+    whole_chart = b"".join(sent)
+    if len(whole_chart) > LARGEST_CHART:
+        return None
+    chart = sha256(repr(told).encode())
+    chart.update(whole_chart)
     whole = chart.copy()
     drafts = context.draft_orders
     about = (service.id, context.selections, occasion.on, occasion.one_action, drafts is None)

@@ -288,11 +288,15 @@ class GuidelineOf(Protocol[_Evaluation]):
     def offers(self) -> tuple[Offer, ...]:
         """The services it offers, in the order of discovery."""
 
-    def evaluate(self, record: Record, on: date) -> _Evaluation:
+    def look(self, record: Record, on: date) -> Any:
+        """What it sees in a record on a date, whatever it is asked: may be given with each question
+        about the same record and date, and saves finding it out again."""
+
+    def evaluate(self, record: Record, on: date, seen: Any = None) -> _Evaluation:
         """What it says about a patient on a date."""
 
     def evaluate_orders(
-        self, record: Record, basket: Basket, on: date, *, signing: bool
+        self, record: Record, basket: Basket, on: date, *, signing: bool, seen: Any = None
     ) -> _Evaluation:
         """What it says about orders: those selected, or all when they are about to be signed."""
 

@@ -725,6 +725,10 @@ class Reasoning:
         self._asked.append(match)
         return match
 
+    def follow(self, before: Reasoning) -> None:
+        """Takes over what was asked before, in its place."""
+        self._asked += before._asked
+
     def fired(self) -> tuple[str, ...]:
         """Every rule that held, each once, in the order asked."""
         return tuple(dict.fromkeys([row.rule for one in self._asked for row in one.fired]))

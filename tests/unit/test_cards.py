@@ -57,7 +57,7 @@ def recommend(rule: str = "MAT-01", indicator: Indicator = "info", **but: object
 
 
 def cards(*outcomes: Any, data_notes: Sequence[Note] = (), **but: Any) -> tuple[Card, ...]:
-    return build_cards(speaking(outcomes, WORDS, data_notes), WORDS, nothing, call="call", **but)
+    return build_cards(speaking(outcomes, WORDS, data_notes, **but), WORDS, nothing, call="call")
 
 
 def test_the_most_urgent_card_comes_first_and_the_main_one_first_among_equals() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from cds_service.clinical import (
     Basket,
@@ -39,7 +39,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
     without_treatment,
 )
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.facts import Facts, read_facts
+from cds_service.guidelines.b12_under_two.facts import Facts, read_facts, with_tests
 from cds_service.guidelines.b12_under_two.loading import load
 from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.prescribing import drugs_of
@@ -70,6 +70,7 @@ __all__ = [
     "evaluate",
     "evaluate_orders",
     "load",
+    "look",
     "one_action_each",
 ]
 
@@ -80,45 +81,77 @@ class Evaluation(guideline.Evaluation[Facts], frozen=True):
     assessment: Assessment | None = None
 
 
+class Picture(Struct, frozen=True):
+    """What a record shows on a date, whatever is asked of it: the facts, the judgements of a child
+    whose age is covered, and the rules that were asked for each."""
+
+    facts: Facts
+    assessment: Assessment | None
+    reading: Reasoning
+    judging: Reasoning
+
+
 # --- answering ----------------------------------------------------------------------------------
 
 
 @long_texts_read_once()
-def evaluate(record: Record, on: date, g: Guideline) -> Evaluation:
-    """What the guideline says about this record on this date; never raises on any record."""
-    why = Reasoning()
-    facts = read_facts(record, on, g, why)
-    outcomes, assessment = _decide(facts, record, g, why)
+def look(record: Record, on: date, g: Guideline) -> Picture:
+    """What this record shows on this date; never raises on any record."""
+    return _seen(record, on, g)
+
+
+def _seen(record: Record, on: date, g: Guideline) -> Picture:
+    reading, judging = Reasoning(), Reasoning()
+    facts = read_facts(record, on, g, reading)
+    assessment = assess(facts, g, judging) if facts.age.covered else None
+    return Picture(facts, assessment, reading, judging)
+
+
+@long_texts_read_once()
+def evaluate(record: Record, on: date, g: Guideline, seen: Picture | None = None) -> Evaluation:
+    """What the guideline says about this record on this date; never raises on any record. What
+    was ``seen`` in it before need not be found out again."""
+    seen = seen or _seen(record, on, g)
+    why, facts = Reasoning(), seen.facts
+    outcomes = _decide(seen, record, g, why)
     return Evaluation(
         _with_nitrous_oxide(_one_main(_one_treatment(outcomes)), facts, g, why),
         why,
         facts,
         (*facts.unusable, *facts.ahead),
-        assessment=assessment,
+        assessment=seen.assessment,
         unread=facts.unread,
     )
 
 
 @long_texts_read_once()
 def evaluate_orders(
-    record: Record, basket: Basket, on: date, g: Guideline, *, signing: bool
+    record: Record,
+    basket: Basket,
+    on: date,
+    g: Guideline,
+    *,
+    signing: bool,
+    seen: Picture | None = None,
 ) -> Evaluation:
     """What the guideline says about the orders in ``basket``; never raises on any of them.
 
     ``signing`` when they are about to be signed, all of them; otherwise the selected ones are
-    being written. Tests in the basket count as ordered.
+    being written. Tests in the basket count as ordered. What was ``seen`` in the record without
+    them need not be found out again.
     """
+    beside = tuple(order_checks.drugs_beside(basket, g))
+    if beside:
+        record = structs.replace(record, medications=(*record.medications, *beside))
+    if beside or seen is None:
+        seen = _seen(record, on, g)
+    ordered = tuple([_dated(one.test, on) for one in basket.drafts if one.test is not None])
+    facts = with_tests(seen.facts, record, ordered, g) if ordered else seen.facts
     why = Reasoning()
-    ordered = tuple(_dated(one.test, on) for one in basket.drafts if one.test is not None)
-    beside = order_checks.drugs_beside(basket, g)
-    record = structs.replace(
-        record,
-        test_orders=(*record.test_orders, *ordered),
-        medications=(*record.medications, *beside),
-    )
-    facts = read_facts(record, on, g, why)
+    why.follow(seen.reading)
     account = (*facts.unread, *unread_orders(basket))
-    if not facts.age.covered:
+    assessment = seen.assessment
+    if assessment is None:
         outcome = _outside(facts.age.rule, facts, g)
         if isinstance(outcome, NotIndicated):
             older = why.row(g.tables.order_basket, "ORD-15", BasketFacts(age_rule=facts.age.rule))
@@ -127,7 +160,7 @@ def evaluate_orders(
             spoken = order_checks.may_concern_b12(basket, g)
             outcome = structs.replace(outcome, card=facts.age.rule if spoken else "")
         return Evaluation((outcome,), why, facts, facts.unusable, basket, account)
-    assessment = assess(facts, g, why)
+    why.follow(seen.judging)
     checked = order_checks.check_orders(basket, facts, assessment, g, why, signing=signing)
     if all(isinstance(one, NotIndicated) for one in checked):
         unread = silence.unread_among_orders(facts, basket, g, signing=signing)
@@ -152,12 +185,11 @@ def _dated(test: TestOrder, on: date) -> TestOrder:
     return structs.replace(test, due=Moment(on, on, 0.0))
 
 
-def _decide(
-    facts: Facts, record: Record, g: Guideline, why: Reasoning
-) -> tuple[Sequence[Outcome], Assessment | None]:
-    rule = facts.age.rule
-    if not facts.age.covered:
-        return [_outside(rule, facts, g)], None
+def _decide(seen: Picture, record: Record, g: Guideline, why: Reasoning) -> Sequence[Outcome]:
+    facts, assessment = seen.facts, seen.assessment
+    why.follow(seen.reading)
+    if assessment is None:
+        return [_outside(facts.age.rule, facts, g)]
     required = [need for need in g.needs if need.importance == "required"]
     lacking = [need for need in required if need.key in record.missing]
     absent = tuple([words.NEEDS[need.key] for need in lacking])
@@ -168,10 +200,10 @@ def _decide(
     )
     for row in ("IN-01", "IN-02", "IN-04"):
         why.row(g.tables.inputs, row, inputs)
-    assessment = assess(facts, g, why)
+    why.follow(seen.judging)
     if why.row(g.tables.inputs, "IN-03", inputs):
         told = _cannot_evaluate(absent, facts, assessment, g, why)
-        return [*told, *order_checks.active_antidotes(facts, assessment, g, why)], assessment
+        return [*told, *order_checks.active_antidotes(facts, assessment, g, why)]
     outcomes = list(_main(facts, assessment, g, why))
     outcomes += _unsettled_results(facts, assessment, g)
     outcomes += _mother(facts, assessment, g, why)
@@ -179,9 +211,9 @@ def _decide(
     outcomes += order_checks.gas_in_the_chart(facts, assessment, g, why)
     spoken: list[Outcome] = [one for one in outcomes if not isinstance(one, NotIndicated)]
     if spoken:
-        return spoken, assessment
+        return spoken
     unread = silence.unread_at_the_chart(facts, assessment, g)
-    return _spoken_of(unread, outcomes, g, why), assessment
+    return _spoken_of(unread, outcomes, g, why)
 
 
 def _mother(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Outcome]:

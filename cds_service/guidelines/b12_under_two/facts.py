@@ -903,9 +903,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         maternal_diet=fed.mother,
         child_diet=fed.child,
         therapy=therapy,
-        orders=tuple(
-            one for one in record.test_orders if one.status in ("active", "draft", "on-hold")
-        ),
+        orders=_wanted_tests(record),
         missing=frozenset(record.missing),
         incomplete=record.incomplete,
         unread=unread_in(
@@ -943,6 +941,20 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         growth_fall=_growth_fall(child, weight, on, g),
         raised_elsewhere=_raised_elsewhere(metabolites, labs, therapy, on, g),
     )
+
+
+def with_tests(facts: Facts, record: Record, ordered: tuple[TestOrder, ...], g: Guideline) -> Facts:
+    """The facts of ``record``, had these tests been ordered too: they count as its own do."""
+    more = structs.replace(record, test_orders=(*record.test_orders, *ordered))
+    return structs.replace(facts, orders=_wanted_tests(more), nitrous_oxide=_nitrous_oxide(more, g))
+
+
+def _wanted_tests(record: Record) -> tuple[TestOrder, ...]:
+    """The tests that are ordered or planned."""
+    return tuple([one for one in record.test_orders if one.status in _WANTED])
+
+
+_WANTED = frozenset({"active", "draft", "on-hold"})
 
 
 def _is_low_still(levels: Sequence[Level], deficiency: tuple[Finding, ...]) -> bool:

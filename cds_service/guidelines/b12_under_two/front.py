@@ -14,9 +14,11 @@ from msgspec import Struct
 from cds_service.clinical import Basket, Code, CodeMap, Need, Plan, PlannedTask, Record
 from cds_service.guidelines.b12_under_two import (
     Evaluation,
+    Picture,
     data_notes,
     evaluate,
     evaluate_orders,
+    look,
     one_action_each,
 )
 from cds_service.guidelines.b12_under_two.data import Guideline
@@ -91,13 +93,22 @@ class Front(Struct, frozen=True):
     def offers(self) -> tuple[Offer, ...]:
         return self.data.file.offers
 
-    def evaluate(self, record: Record, on: date) -> Evaluation:
-        return evaluate(record, on, self.data)
+    def look(self, record: Record, on: date) -> Picture:
+        return look(record, on, self.data)
+
+    def evaluate(self, record: Record, on: date, seen: Picture | None = None) -> Evaluation:
+        return evaluate(record, on, self.data, seen)
 
     def evaluate_orders(
-        self, record: Record, basket: Basket, on: date, *, signing: bool
+        self,
+        record: Record,
+        basket: Basket,
+        on: date,
+        *,
+        signing: bool,
+        seen: Picture | None = None,
     ) -> Evaluation:
-        return evaluate_orders(record, basket, on, self.data, signing=signing)
+        return evaluate_orders(record, basket, on, self.data, signing=signing, seen=seen)
 
     def one_action_each(self, evaluation: Evaluation) -> Evaluation:
         return one_action_each(evaluation, self.data)

@@ -312,8 +312,11 @@ class Iron(Struct, frozen=True):
     def offers(self) -> tuple[Offer, ...]:
         return self.file.offers
 
-    def evaluate(self, record: Record, on: date) -> Evaluation[Facts]:
-        facts, unusable = _read_facts(record, self.codes)
+    def look(self, record: Record, on: date) -> tuple[Facts, tuple[str, ...]]:
+        return _read_facts(record, self.codes)
+
+    def evaluate(self, record: Record, on: date, seen: Any = None) -> Evaluation[Facts]:
+        facts, unusable = seen or self.look(record, on)
         why = Reasoning()
         fired = why.all(self.tables.level, LevelFacts(facts.ferritin)).fired
         outcomes: tuple[Outcome, ...] = tuple(self._said(row.rule, facts, on) for row in fired)
@@ -363,7 +366,7 @@ class Iron(Struct, frozen=True):
         return PlannedTest(test.codes, test.name, date.fromordinal(on.toordinal() + 30), on)
 
     def evaluate_orders(
-        self, record: Record, basket: Basket, on: date, *, signing: bool
+        self, record: Record, basket: Basket, on: date, *, signing: bool, seen: Any = None
     ) -> Evaluation[Facts]:
         why = Reasoning()
         found: list[Outcome] = []
@@ -372,7 +375,7 @@ class Iron(Struct, frozen=True):
                 dose = _dose(draft)
                 if why.row(self.tables.order, "IRON-03", OrderFacts(dose), about=draft.text):
                     found.append(self._too_much(draft, dose, on))
-        facts, unusable = _read_facts(record, self.codes)
+        facts, unusable = seen or self.look(record, on)
         nothing = NotIndicated("IRON-03", self.wording.rules["IRON-03"].condition)
         return Evaluation(tuple(found) or (nothing,), why, facts, unusable, basket, record.unread)
 
