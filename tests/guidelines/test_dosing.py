@@ -24,12 +24,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from cds_service.clinical import Code, DoseAmount, DraftDosage, Schedule
+from cds_service.clinical import Code, DoseAmount, DraftDosage, Instruction, Schedule
+from cds_service.guidelines.b12_under_two import dosing
 from cds_service.guidelines.b12_under_two.dosing import Dosing, last_day, said, understand
+from cds_service.guidelines.b12_under_two.dosing.lines import Line
+from cds_service.guidelines.b12_under_two.dosing.phases import lines_in_turn
 from cds_service.guidelines.b12_under_two.dosing.ways import agreed, is_spinal, route_of_line
 from cds_service.guidelines.b12_under_two.drugs import Drug, Way
 from cds_service.guidelines.b12_under_two.order_words import Stated
-from cds_service.guidelines.b12_under_two.products import recognise
+from cds_service.guidelines.b12_under_two.products import LONGEST_NAME, recognise
 
 Number = Decimal | int | str
 D = Decimal
@@ -689,6 +692,7 @@ def test_a_dose_as_ordered_and_as_calculated_is_one_within_a_tenth(
 
 @each("stated, is_one", [
     ("1", True), ("1.05", True), ("1.051", False), ("0.95", True), ("0.949", False), ("20", False),
+    ("31.5", True), ("31.51", False), ("28.5", True), ("28.49", False),
 ])  # fmt: skip
 def test_a_volume_in_words_is_one_of_the_known_within_the_rounding_of_a_syringe(
     stated: str, is_one: bool
@@ -774,3 +778,67 @@ def test_what_a_line_gives_at_most_and_at_least(*, least: bool, days: int, given
     (line,) = understand([sent], SOLUTION, None, G).lines
     assert line.within(D(days), least=least) == given
     assert line.within(D(days)) == line.within(D(days), least=False)
+
+
+def test_the_volume_of_a_day_is_known_by_how_often_its_dose_is_given() -> None:
+    sent = line(amount(1, "mL"))
+    by_the_day = Line(low=D(1000), high=D(1000), day=D(1500))
+    assert said._volumes_of(by_the_day, sent, PLAIN) == {D(1), D("1.5")}
+
+
+@each("words, volumes", [
+    ("of 1 ampoule then give 3 mL", {D(3)}), ("ampoule 3 mL", set()), ("3 mL ampoule", set()),
+    ("3 mL of the ampoule", {D(3)}), ("give from an ampoule now 3 mL", {D(3)}),
+])  # fmt: skip
+def test_a_volume_next_to_its_ampoule_is_the_container(words: str, volumes: set[Decimal]) -> None:
+    assert said._volumes_in(words, G) == volumes
+
+
+@each("low, high, single", [(None, 900, (None, 450)), (900, None, (450, None))])
+def test_one_end_is_enough_for_the_amount_of_a_day(
+    low: int | None, high: int | None, single: tuple[int | None, int | None]
+) -> None:
+    def a_day(value: int | None) -> DoseAmount | None:
+        return None if value is None else amount(value, per_day=True)
+
+    seen = gives(line(schedule=TWICE_DAILY, low=a_day(low), high=a_day(high)))
+    assert (seen.lines[0].low, seen.lines[0].high) == single
+
+
+def test_the_amount_of_a_day_is_shared_among_the_most_times_for_the_least() -> None:
+    twice_or_three_times_in_two_days = Schedule(D(2), D(3), D(2), D(2))
+    daily = amount(900, per_day=True)
+    seen = gives(line(daily, twice_or_three_times_in_two_days))
+    assert (seen.lines[0].low, seen.lines[0].high) == (D(600), D(900))
+
+
+@each("alone, times", [(2001, "2"), (2499, "2"), (2600, "3"), (25_400, "25")])
+def test_an_excess_in_words_is_told_in_whole_times_of_a_dose(alone: int, times: str) -> None:
+    (told,) = said.excess_in_words(D(alone), G)
+    assert f"{told.values['times']}" == times
+
+
+def test_lines_with_numbers_keep_them_and_lines_that_follow_get_theirs() -> None:
+    then = structs.replace(line(amount(1000), WEEKLY), text="then weekly")
+    first = line(amount(1000), DAILY)
+    numbered = [structs.replace(first, sequence=2), structs.replace(then, sequence=1)]
+    assert [one.sequence for one in lines_in_turn(numbered, G)] == [2, 1]
+    assert [one.sequence for one in lines_in_turn([first, then], G)] == [1, 2]
+
+
+@each("display, shown", [("with a straw", "with a straw"), ("", "local-7")])
+def test_an_instruction_is_named_by_its_display_or_its_code(display: str, shown: str) -> None:
+    asked = Instruction((Code("urn:local", "local-7", display),), "")
+    (told,) = gives(line(amount(1000), instructions=(asked,))).problems
+    assert told.values["words"] == shown
+
+
+def test_an_order_is_remembered_by_what_it_says_unless_that_is_long() -> None:
+    def new(words: str) -> int:
+        before = dosing._understood.cache_info().currsize
+        gives(line(amount("1000.5"), text=words))
+        return dosing._understood.cache_info().currsize - before
+
+    dosing._understood.cache_clear()
+    assert new("n" * LONGEST_NAME) == 1
+    assert new("n" * (LONGEST_NAME + 1)) == 0

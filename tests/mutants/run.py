@@ -34,8 +34,19 @@ GUIDELINE = "cds_service/guidelines/b12_under_two"
 TABLES = "tests/guidelines/test_table_"
 STORIES = "tests/acceptance/test_stories.py::test_the_cards_are_the_accepted_ones_to_the_letter"
 
-#: Each module with the tests that are to notice a mistake in it, the quickest first; `STORIES`
-#: come last for every module.
+#: Tests of the whole medicine, each file some seconds long, for what the module's own let pass.
+MEDICINE = [
+    *(f"tests/guidelines/test_{one}.py" for one in (
+        "dosing", "order_words", "dosage_elsewhere", "suspected", "prohibitions", "limits",
+        "found_by_readers", "properties", "order_grid", "table_cases",
+    )),
+    *(f"{TABLES}{one}.py" for one in (
+        "orders", "doses", "route", "safety", "follow_up", "monitoring", "status",
+    )),
+    "tests/unit/test_drafts.py", "tests/unit/test_orders.py", "tests/unit/test_reading.py",
+]  # fmt: skip
+#: Each module with the tests that are to notice a mistake in it first; `MEDICINE` and `STORIES`
+#: come after them for every module.
 MODULES = {
     "cds_service/fhir/units.py": ["tests/unit/test_units.py"],
     "cds_service/guidelines/tables.py": ["tests/guidelines/test_tables.py",
@@ -135,7 +146,8 @@ def main() -> None:
     asked.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = asked.parse_args()
     pytest = f"{options.python} -m pytest -x -q -p no:cacheprovider"
-    every = " ".join(dict.fromkeys(test for tests in MODULES.values() for test in tests))
+    own = dict.fromkeys(test for tests in MODULES.values() for test in tests)
+    every = " ".join(dict.fromkeys([*own, *MEDICINE]))
     # A test that fails without any mistake would kill every mutant.
     subprocess.run([*pytest.split(), *every.split(), STORIES], cwd=ROOT, check=True)
     ends = time.monotonic() + options.minutes * 60
@@ -155,8 +167,8 @@ def main() -> None:
             if time.monotonic() >= ends:
                 return None
             copy = copies.get()
-            tests = " ".join(MODULES[spec["module_path"]])
-            command = f"{pytest} {tests} {STORIES}"
+            tests = dict.fromkeys([*MODULES[spec["module_path"]], *MEDICINE])
+            command = f"{pytest} {' '.join(tests)} {STORIES}"
             try:
                 done = subprocess.run(
                     [sys.executable, "-c", _ONE, json.dumps(spec), command],
