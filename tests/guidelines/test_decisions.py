@@ -317,6 +317,23 @@ def our_own_order_without_preservative_is_known_by_its_code() -> None:
     assert not any(see(a_record(medications=[named], **born)).doses.values())
 
 
+def no_dose_is_written_for_an_unknown_strength() -> None:
+    named = a_draft(a_dosage(100, route=MUSCLE), code=None, text="Vitamin-B12-ratiopharm N")
+    coded = an_injection(a_dosage(100, route=MUSCLE), code=VIAL)
+    for draft, problems, parts, preselected in (
+        (named, [SEIZURE], {"medication", "dosage"}, False),
+        (coded, [SEIZURE], {"dosage"}, True),
+        (coded, [], {"dosage"}, False),
+    ):
+        ((choice, plan),) = [
+            (one.choice, plan)
+            for one in see_orders(a_record(problems=problems), draft).offers
+            for plan in one.choice.plans
+            if isinstance(plan, RevisedDrug)
+        ]
+        assert (plan.parts, choice.recommended) == (parts, preselected)
+
+
 def a_level_while_the_order_is_on_hold_is_not_one_on_treatment() -> None:
     held = injections_ordered(ago=14, status="on-hold")
     low = a_record(level=a_level(150, ago=3), medications=[held])
@@ -2822,6 +2839,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     what_was_stopped_takes_nothing_from_injections,
     our_own_order_without_preservative_is_known_by_its_code,
     cyanocobalamin_in_lebers_disease_gives_way_to_hydroxocobalamin,
+    no_dose_is_written_for_an_unknown_strength,
 )
 
 

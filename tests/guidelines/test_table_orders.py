@@ -239,6 +239,60 @@ def test_a_product_too_weak_for_the_dose_is_changed_with_it(
     assert seen.says(f"1000 micrograms {volume or '(1 mL)'}")
 
 
+@each(
+    ("name", "code", "selected"),
+    [
+        ("vitamin B12", Code(RXNORM, "11248", "vitamin B12"), True),
+        ("mecobalamin", Code("http://www.whocc.no/atc", "B03BA05", "mecobalamin"), False),
+        ("Vitamin-B12-ratiopharm N Injektionslösung", None, False),
+        ("Vitamin B12 Depot Hevert", None, False),
+    ],
+)
+def test_no_dose_is_written_for_a_product_of_unknown_strength(
+    name: str, code: Code | None, selected: bool
+) -> None:
+    """What is 1 mL of one product is ten ampoules of another: the button orders the guideline's
+    own, with its volume, and another drug than the one ordered is only offered."""
+    drafts = [a_draft(a_dosage(one), code=code, text=name) for one in ("1.8", 1500, 1_000_000)]
+    seen = [see_orders(a_record(), one) for one in drafts]
+    injection = a_draft(a_dosage(100, route=MUSCLE), code=code, text=name)
+    for problems in ([], [SEIZURE]):
+        seen.append(see_orders(a_record(problems=problems), injection))
+    for place, one in enumerate(seen):
+        ((plan, preselected),) = changes(one)
+        assert plan.parts >= {"medication", "dosage"}
+        assert plan.drug.strength == 1000
+        assert preselected is (selected and place < len(drafts))
+        assert one.says(f"The strength of {name} is not known") is not preselected
+        assert not one.says("calculate the volume from the strength")
+
+
+def changes(seen: Seen) -> list[tuple[RevisedDrug, bool]]:
+    """What an order is changed to, and whether that is preselected."""
+    return [
+        (plan, one.choice.recommended)
+        for one in seen.offers
+        for plan in one.choice.plans
+        if isinstance(plan, RevisedDrug)
+    ]
+
+
+def test_injections_are_not_begun_for_a_small_dose_where_treatment_is_by_mouth() -> None:
+    """A mild deficiency is treated by mouth; a unit that was confused is still corrected."""
+    for level, amount, selected in (
+        (150, 100, False),
+        (150, 1, False),
+        (150, 10_000, True),
+        (90, 100, True),
+        (90, 1, True),
+    ):
+        seen = see_orders(
+            a_record(level=a_level(level)), an_injection(a_dosage(amount, route=MUSCLE), code=VIAL)
+        )
+        assert [preselected for _, preselected in changes(seen)] == [selected]
+        assert seen.says("Treatment by mouth is suggested for this child") is not selected
+
+
 def test_the_card_names_the_drug_that_its_button_writes() -> None:
     """The recommended injection is of another substance than the one whose dose is changed."""
     scarce = an_injection(a_dosage(500, route=MUSCLE, days=2), code=VIAL)

@@ -431,6 +431,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     full_course: str
     full_course_asked: str
     full_course_borderline: str
+    full_course_offered: str
     inject_instead: str
     injection_ordered: str
     inject_asked: str
@@ -438,6 +439,9 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     treat: str
     treat_asked: str
     treat_borderline: str
+    treat_offered: str
+    strength_unknown: str
+    treated_by_mouth: str
     nothing_written: str
     by_mouth: str
     under_the_tongue: str

@@ -145,6 +145,12 @@ class Cards:
                 "inject_instead": say(Orders.inject_borderline),
                 "treat": say(Orders.treat_borderline),
             }
+        if not in_words:
+            return {
+                "full_course": say(Orders.full_course_offered),
+                "inject_instead": say(Orders.inject_instead),
+                "treat": say(Orders.treat_offered),
+            }
         return {
             "full_course": say(Orders.full_course_asked),
             "inject_instead": say(Orders.inject_asked),
@@ -174,10 +180,16 @@ class Cards:
         if answer.card.startswith(("ORD-03", "ORD-04")) and answer.card != SPECIALIST:
             yield from () if regimens else _usual_in_ml(order)  # the new dose is in mL too
         if regimens:
-            written = replacement(order, choices)
-            yield from self._regimens.notes(order, "instead", written)
+            yield from self._instead(answer, order, choices)
         elif self._preservative_harms and answer.card in _INJECTED_INSTEAD:
             yield Note("safety", say(Texts.preservative_free))
+
+    def _instead(self, answer: Answer, order: Order, choices: tuple[Choice, ...]) -> Iterable[Note]:
+        """What is given in place of the order, and why it is only offered."""
+        if not any(one.recommended for one in choices):
+            yield from self._regimens.why_offered(order, answer.correction)
+        written = replacement(order, choices)
+        yield from self._regimens.notes(order, "instead", written)
 
 
 def _as_ordered(order: Order) -> Iterable[Note]:

@@ -859,7 +859,7 @@ class OrderChecks:
         regimen = self._regimens.like(order)
         if regimen is None or self._first is not order:
             return False
-        return regimen.recommended or not self._running
+        return self._regimens.preselects(order, regimen) or not self._running
 
     def _unclear(self, order: Order, asked: OrderFacts, reasons: Sequence[Words]) -> list[Said]:
         """Names what could not be calculated: it never passes for checked."""

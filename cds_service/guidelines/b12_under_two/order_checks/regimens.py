@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -43,12 +43,14 @@ _PARTS: dict[Correction, tuple[_Part, ...]] = {
 
 
 class Regimen(NamedTuple):
-    """A drug as the guideline would order it, what to say of its safety, and whether it is to be
-    preselected: not where it rests on the words of a sign."""
+    """A drug as the guideline would order it, what to say of its safety, whether it is to be
+    preselected: not where it rests on the words of a sign, and whether it is ``aside``: injected,
+    since that is ordered, in a child whose treatment is by mouth."""
 
     drug: PlannedDrug
     safety: tuple[Note, ...]
     recommended: bool
+    aside: bool
 
 
 def drug_of(choice: Choice) -> PlannedDrug | None:
@@ -85,6 +87,11 @@ def alone(choice: Choice, ends: Sequence[RemovedDraft | StoppedDrug]) -> Choice:
     )
 
 
+def is_unmeasured(order: Order) -> bool:
+    """Whether no one can draw up a dose of it: its strength is unknown."""
+    return order.drug.per_ml is None
+
+
 def replacement(order: Order, choices: Iterable[Choice]) -> PlannedDrug | None:
     """What a choice makes of ``order`` where it changes its dose: of the same product, or of
     another."""
@@ -94,6 +101,8 @@ def replacement(order: Order, choices: Iterable[Choice]) -> PlannedDrug | None:
     return None
 
 
+#: The rules of what is too little: to begin a course of injections is then no correction.
+_TOO_LITTLE = frozenset({"ORD-05", "ORD-07", "ORD-16"})
 #: Rows of the route table for a child that a specialist is called for before any dose.
 _SPECIALISTS = frozenset({"RTE-01b", "RTE-01c", "RTE-01d", "RTE-02"})
 
@@ -164,11 +173,19 @@ class Regimens:
         regimen = self.like(order)
         if regimen is None:
             return []
-        drug, safety, _ = regimen
+        drug, safety = regimen.drug, regimen.safety
         drug = written or drug
         section: Section = "give" if place == "instead" else "usual"
         whole = say(Texts.course, phases=course(drug))
         return [Note(section, begun(drug, self.g)), Note("course", whole), *safety]
+
+    def why_offered(self, order: Order, correction: Correction) -> Iterator[Note]:
+        """Why a change of ``order`` is only offered, apart from what words tell of the child."""
+        regimen = self.like(order)
+        if correction == "dose" and is_unmeasured(order):
+            yield Note("safety", say(Orders.strength_unknown, name=order.name))
+        if regimen is not None and regimen.aside:
+            yield Note("because", say(Orders.treated_by_mouth))
 
     def _choose(self, *, injected: bool) -> Regimen | None:
         card = self.chart_card(Reasoning())
@@ -178,14 +195,15 @@ class Regimens:
             return None
         drug, choice = drugs[0]
         notes: Iterable[Note] = card.notes
-        if injected and drug.route == self.g.file.routes.oral:
+        aside = injected and drug.route == self.g.file.routes.oral
+        if aside:
             prescriber = Prescriber(self.facts, self.a, self.g, Reasoning())
             choice = prescriber.injection(self.g.file.doses.weekly_injections, recommended=True)
             drug = drug_of(choice) or drug
             notes, _ = safety_notes([choice], card.indicator, prescriber, allergic=False)
         safety = tuple([one for one in notes if one.section in _OF_SAFETY])
         unsure = self.g.tables.route[self._route].then.kind in ("choose", "clarify")
-        return Regimen(drug, safety, not (unsure or self.facts.worded.inborn))
+        return Regimen(drug, safety, not (unsure or self.facts.worded.inborn), aside)
 
     # --- ways to put an order right ---------------------------------------------------------------
 
@@ -222,14 +240,26 @@ class Regimens:
         to_inject = drug.route != self.g.file.routes.oral and not order.injected
         if to_inject and "medication" not in parts:
             parts = ("medication", *parts)  # what is swallowed cannot be injected
-        if "medication" not in parts and self._is_too_weak(order, drug):
+        unmeasured = "medication" not in parts and is_unmeasured(order)
+        if unmeasured or ("medication" not in parts and self._is_too_weak(order, drug)):
             parts = ("medication", *parts)
         if "dosage" not in parts and self._is_counted_otherwise(order, drug):
             parts = (*parts, "dosage")
         changed = frozenset(parts)
         label = _changing(order, drug, changed, self.g)
         plan = RevisedDrug(order.draft, drug, changed)
-        return (Choice(rule, label, (plan,), recommended=regimen.recommended),)
+        sure = self.preselects(order, regimen) if unmeasured else regimen.recommended
+        begins = rule in _TOO_LITTLE and regimen.aside
+        return (Choice(rule, label, (plan,), recommended=sure and not begins),)
+
+    @staticmethod
+    def preselects(order: Order, regimen: Regimen) -> bool:
+        """Whether ``order`` is changed to the regimen without being asked: not where it is of a
+        product that is known by its name alone, or of another drug, whose strength is unknown."""
+        if not is_unmeasured(order):
+            return regimen.recommended
+        same = order.drug.substance in ("", regimen.drug.substance)
+        return regimen.recommended and order.drug.by == "code" and same
 
     def _is_too_weak(self, order: Order, drug: PlannedDrug) -> bool:
         """Whether the recommended dose is more of the product ordered than is sensibly given."""
