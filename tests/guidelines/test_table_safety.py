@@ -37,6 +37,7 @@ from builders import (
     an_allergy,
     an_injection,
     an_order,
+    breast_feeding,
     day,
     days_ago,
     injections_ordered,
@@ -125,6 +126,20 @@ def test_an_unknown_count_is_asked_for_before_a_muscle_is_used() -> None:
     assert see(a_record(problems=[CROHN])).says("Platelet count: none in the last 7 days")
     counted = see(a_record(a_lab("platelets", 180, ago=2), problems=[CROHN]))
     assert not counted.says("check platelets")
+
+
+@each("problems, line", [([CROHN], "Before"), ([FAILURE_TO_THRIVE], "Caution")])
+def test_the_count_is_among_the_first_things_only_where_the_injection_is_recommended(
+    problems: list[Code], line: str
+) -> None:
+    seen = see(a_record(breast_feeding(), problems=problems))
+    (told,) = [
+        one
+        for card in seen.cards
+        for one in card.detail.splitlines()
+        if "Platelet count: none in the last 7 days" in one
+    ]
+    assert told.startswith(f"- **{line}**")
 
 
 @pytest.mark.parametrize("comparator", [">", ">="])

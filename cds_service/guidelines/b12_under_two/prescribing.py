@@ -517,7 +517,8 @@ class _SafetyNotes:
             for note in bleeding_in_words(p.facts):
                 self._say(note, "warning")
         elif not self._counted():
-            self._say(self._without_a_count(), part="before")
+            by_mouth = drugs[0].route == p.g.file.routes.oral  # the injection is an alternative
+            self._say(self._without_a_count(), part="caution" if by_mouth else "before")
 
     def _why_not_into_muscle(self) -> Value:
         """The count that is low, or what is recorded by a code against clotting or platelets; ""
