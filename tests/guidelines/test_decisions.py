@@ -295,7 +295,7 @@ def cyanocobalamin_in_lebers_disease_gives_way_to_hydroxocobalamin() -> None:
     for running in (an_order(ago=3), an_order(ago=3, status="on-hold")):
         deficient = see(
             a_record(level=a_level(150), problems=[LEBER], medications=[running])
-        ).outcome("SAF-01")
+        ).outcome("SAF-01.change")
         assert [one.recommended for one in deficient.choices] == [True]
         adequate = see(a_record(level=a_level(400), problems=[LEBER], medications=[running]))
         assert not adequate.drugs
@@ -617,7 +617,8 @@ def a_running_treatment_that_harms_gets_a_card_of_its_own() -> None:
             a_record(level=level, medications=[injections_ordered(ago=3)],
                      allergies=(an_allergy(),))
         )  # fmt: skip
-        assert leber.outcome("SAF-01").indicator == "critical"
+        assert leber.indicator == "critical"
+        assert "SAF-01" in leber.rules
         assert allergic.outcome("SAF-05").indicator == "critical"
         assert not allergic.drugs
         assert not allergic.stopped

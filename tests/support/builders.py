@@ -697,8 +697,9 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "RTE-11b": lambda: a_record(
         a_lab("methylmalonate", "0.2"), level=a_level(250), problems=[CROHN]
     ),
-    "SAF-01": lambda: on_treatment(5, problems=[LEBER]),
+    "SAF-01": lambda: on_treatment(40, (350, 30), problems=[LEBER]),
     "SAF-01.new": lambda: a_record(problems=[LEBER]),
+    "SAF-01.change": lambda: a_record(problems=[LEBER], medications=[an_order(ago=3)]),
     "SAF-05": lambda: on_treatment(5, allergies=(an_allergy(),)),
     "SAF-05b": lambda: on_treatment(5, allergies=(an_allergy(Code("", "", "Cobalt")),)),
     "SAF-05.new": lambda: a_record(allergies=(an_allergy(),)),

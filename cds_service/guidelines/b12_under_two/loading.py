@@ -288,6 +288,7 @@ SPEAKING = (
     "RTE-11b",
     "SAF-01",
     "SAF-01.new",
+    "SAF-01.change",
     "SAF-05",
     "SAF-05.new",
     "SAF-05b",

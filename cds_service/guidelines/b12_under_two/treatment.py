@@ -788,7 +788,8 @@ def _changed_to_hydroxocobalamin(
         return told
     return structs.replace(
         told,
-        values=CardValues(facts, a, switch.choices, g).beside(told.values),
+        card="SAF-01.change",
+        values=CardValues(facts, a, switch.choices, g),
         notes=(*finding_notes(facts, a, g), *switch.notes),
         choices=_offered_in_words(switch.choices, facts),
         selection=switch.selection,
