@@ -30,12 +30,14 @@ from cds_service.guidelines.b12_under_two.drugs import Drug
 from cds_service.guidelines.b12_under_two.messages import Doubts
 from cds_service.guidelines.b12_under_two.products import (
     form_of,
+    has_phrase,
     is_like_b12,
     names_another,
     names_b12,
     recognise,
 )
 from cds_service.guidelines.codelists import ATC
+from cds_service.guidelines.engine import found_once
 from cds_service.language import say
 
 CYANO, HYDROXO, METHYL, ADENOSYL = (
@@ -671,3 +673,26 @@ def test_no_name_of_a_cobalamin_has_a_blank_or_means_two() -> None:
     assert all(" " not in name for name in every)
     companions = set(G.file.names.companions) | set(G.file.names.plain)
     assert not companions & set(every)
+
+
+def test_no_list_of_phrases_is_taken_for_another_that_is_no_more() -> None:
+    """They are known by which list they are, and more are made here than are kept."""
+    for number in range(600):
+        listed = (f"drops{number}", f"one drop{number}", f"\u30b5\u30d7\u30ea{number}")
+        assert all(has_phrase(f"give {one} now", listed) for one in listed)
+        assert not has_phrase(f"give drops{number + 1} now", listed)
+
+
+def test_a_property_is_found_out_once_for_each_owner() -> None:
+    asked: list[object] = []
+
+    class Owner:
+        @found_once
+        def name(self) -> int:
+            """What it is called."""
+            asked.append(self)
+            return len(asked)
+
+    one, other = Owner(), Owner()
+    assert [one.name, other.name, one.name, other.name] == [1, 2, 1, 2]
+    assert asked == [one, other]

@@ -397,9 +397,15 @@ def is_a_weak_cause(text: str, g: Guideline) -> bool:
     """Whether words that may leave the mother without vitamin B12 say only that she is vegetarian,
     or takes a medicine: a reason to measure, and none to prevent what an adequate level denies."""
     mother = g.file.names.mother
-    return is_stated(text, (*mother.vegetarian, *mother.medicines), g) and not (
+    return is_stated(text, _less_grave(g), g) and not (
         is_stated(text, mother.vegan, g) or _is_a_grave_cause(text, g)
     )
+
+
+@lru_cache(maxsize=4)
+def _less_grave(g: Guideline) -> tuple[str, ...]:
+    mother = g.file.names.mother
+    return (*mother.vegetarian, *mother.medicines)
 
 
 #: HL7's codes of the mother, and SNOMED CT's.

@@ -416,27 +416,41 @@ def _words(plain: str) -> Words:
 
 
 class _Phrases(NamedTuple):
-    """Phrases of one word; the first words of longer ones, and these with a blank before and
-    after; and those of a script that is written without blanks, which are found within a word."""
+    """A list of phrases: those of one word; the first words of longer ones, and these with a blank
+    before and after; and those of a script that is written without blanks, which are found within
+    a word."""
 
+    listed: tuple[str, ...]
     single: frozenset[str]
     first: frozenset[str]
     longer: tuple[str, ...]
     within: tuple[str, ...]
 
 
-@lru_cache(maxsize=256)
-def _phrases(phrases: tuple[str, ...]) -> _Phrases:
+#: By which list it is, of those of a guideline in force and of modules: to compare lists of
+#: hundreds takes longer than to look for one of them in a name.
+_phrases: dict[int, _Phrases] = {}
+_MOST_LISTS = 256
+
+
+def _taken_apart(phrases: tuple[str, ...]) -> _Phrases:
     spelt = [one if one.isascii() else words_of(one).line.strip() for one in phrases]
     within = tuple(one for one in spelt if is_unspaced(one))
     longer = tuple(f" {one} " for one in spelt if " " in one)
     first = frozenset(one.split()[0] for one in longer)
-    return _Phrases(frozenset(spelt).difference(within), first, longer, within)
+    if len(_phrases) >= _MOST_LISTS:
+        _phrases.clear()
+    single = frozenset(spelt).difference(within)
+    found = _phrases[id(phrases)] = _Phrases(phrases, single, first, longer, within)
+    return found
 
 
 def has(words: Words, phrases: tuple[str, ...]) -> bool:
     """Whether one of ``phrases`` is among the words, or is in their line."""
-    single, first, longer, within = _phrases(phrases)
+    found = _phrases.get(id(phrases))
+    if found is None or found.listed is not phrases:
+        found = _taken_apart(phrases)
+    _, single, first, longer, within = found
     if not words.each.isdisjoint(single):
         return True
     if not words.each.isdisjoint(first):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
-from functools import cached_property
 from typing import NamedTuple
 
 from msgspec import structs
@@ -35,7 +34,7 @@ from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationF
 from cds_service.guidelines.b12_under_two.tables.order import Answer, OrderFacts
 from cds_service.guidelines.b12_under_two.therapy import TWO_WEEKS, what_treats
 from cds_service.guidelines.b12_under_two.words import named, shown_extremes
-from cds_service.guidelines.engine import Choice, Note, Outcome, Recommend
+from cds_service.guidelines.engine import Choice, Note, Outcome, Recommend, found_once
 from cds_service.guidelines.tables import Reasoning, first_match
 from cds_service.language import Listed, Message, Value, say
 
@@ -237,7 +236,7 @@ class _ActiveChecks:
                 answer = Answer("ORD-11.active")
                 yield self._card(row.rule, answer, one, {"bleeding": what_bleeds(self._facts)})
 
-    @cached_property
+    @found_once
     def _may_bleed(self) -> bool:
         return must_not_inject_muscle(self._facts, self._g, self._why)
 
@@ -294,7 +293,7 @@ class _ActiveChecks:
             asked = structs.replace(asked, share=self._course.share_alone(one.order))
         return not one.order.dosing.problems and not is_wrong(asked, one.order, self._g)
 
-    @cached_property
+    @found_once
     def _given_now(self) -> list[_Running]:
         """Those that are not over by their days."""
         on = self._facts.on

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from functools import cached_property
 from typing import Literal, NamedTuple, cast
 
 from msgspec import structs
@@ -21,7 +20,14 @@ from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens,
 from cds_service.guidelines.b12_under_two.prescribing import preservative_matters
 from cds_service.guidelines.b12_under_two.tables.order import Answer
 from cds_service.guidelines.b12_under_two.words import CardValues, finding_notes
-from cds_service.guidelines.engine import Choice, Indicator, Note, Recommend, most_urgent
+from cds_service.guidelines.engine import (
+    Choice,
+    Indicator,
+    Note,
+    Recommend,
+    found_once,
+    most_urgent,
+)
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Briefly, Message, Value, say
 
@@ -67,20 +73,20 @@ class Cards:
         self._facts, self._a, self._g = regimens.facts, regimens.a, regimens.g
         self._regimens = regimens
 
-    @cached_property
+    @found_once
     def _values(self) -> CardValues:
         return CardValues(self._facts, self._a, (), self._g)
 
-    @cached_property
+    @found_once
     def _preservative_harms(self) -> bool:
         return preservative_matters(self._facts, self._g, Reasoning())
 
-    @cached_property
+    @found_once
     def _findings(self) -> list[Note]:
         found = finding_notes(self._facts, self._a, self._g)
         return [one for one in found if one.section != "ask"]  # the chart's card asks
 
-    @cached_property
+    @found_once
     def _because(self) -> list[Note]:
         """The same, where the level and what makes it severe are why the order is wrong: they are
         read first."""

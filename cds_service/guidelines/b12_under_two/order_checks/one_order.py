@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from functools import cached_property
 
 from msgspec import structs
 
@@ -59,7 +58,7 @@ from cds_service.guidelines.b12_under_two.words import (
     named,
     some_of,
 )
-from cds_service.guidelines.engine import Choice, Note
+from cds_service.guidelines.engine import Choice, Note, found_once
 from cds_service.guidelines.tables import Match, Reasoning, Row, all_matches
 from cds_service.language import Listed, Message, Value, Words, say
 
@@ -450,18 +449,18 @@ class OrderChecks:
             (elsewhere if apart else same).append(one)
         return same, elsewhere
 
-    @cached_property
+    @found_once
     def _coded(self) -> frozenset[int]:
         """The orders in force that are known by their code."""
         return frozenset(map(id, self.facts.therapy.active))
 
-    @cached_property
+    @found_once
     def _routes(self) -> list[tuple[Medication, Route]]:
         """The orders of the record in force, and the way each goes."""
         therapy = self.facts.therapy
         return [(one, route_of(one, self.g)) for one in (*therapy.active, *therapy.named)]
 
-    @cached_property
+    @found_once
     def _last_days(self) -> list[date | None]:
         """The last day of each of them."""
         return [self._course.until(one) for one, _ in self._routes]
@@ -514,7 +513,7 @@ class OrderChecks:
         ]
         return drafts, active
 
-    @cached_property
+    @found_once
     def _ends(self) -> Mapping[int, RemovedDraft | StoppedDrug | None]:
         """What ends each order of vitamin B12, made once: every draft may end all others."""
         therapy = self.facts.therapy
@@ -548,7 +547,7 @@ class OrderChecks:
             ]
         )
 
-    @cached_property
+    @found_once
     def _names(self) -> Mapping[int, str]:
         return {id(one): treatment.medication_names([one]) for one, _ in self._routes}
 
@@ -583,7 +582,7 @@ class OrderChecks:
             return False
         return (bool(self._running) or len(self._of_b12) > 1) and self._is_wrong(order)
 
-    @cached_property
+    @found_once
     def _running(self) -> list[Order]:
         """The orders in force by code that are not among the drafts, nor over by their days."""
         drafted = {one.draft.source for one in self._of_b12}
@@ -593,13 +592,13 @@ class OrderChecks:
             if one.source not in drafted and not self._course.is_over(one, self.facts.on)
         ]
 
-    @cached_property
+    @found_once
     def _treating(self) -> list[Order]:
         """Those of them that are not on hold: these treat no one."""
         held = {one.source for one in self.facts.therapy.active if one.status == "on-hold"}
         return [one for one in self._running if one.draft.source not in held]
 
-    @cached_property
+    @found_once
     def _kept(self) -> Order | None:
         """The one order that is left where some are right: the injection before what is
         swallowed, what is in force before what is being written, the earlier before the later.
@@ -613,7 +612,7 @@ class OrderChecks:
         ]
         return next((one for one in right if one.injected), next(iter(right), None))
 
-    @cached_property
+    @found_once
     def _first(self) -> Order:
         """The draft that is changed where no order is right: the first wrong one, rather one that
         is not too much, and rather one that is enough on its own."""

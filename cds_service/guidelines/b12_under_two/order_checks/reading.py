@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from functools import cached_property
 from itertools import pairwise
 
 from msgspec import Struct
@@ -33,6 +32,7 @@ from cds_service.guidelines.b12_under_two.meanings import names_nitrous_oxide
 from cds_service.guidelines.b12_under_two.messages import Orders, Texts
 from cds_service.guidelines.b12_under_two.products import has_phrase, recognise
 from cds_service.guidelines.b12_under_two.tables.order import AntidoteFacts
+from cds_service.guidelines.engine import found_once
 from cds_service.language import Listed, Message, Sent, Value, Words, say
 
 _IN_WORDS: dict[Way, Message] = {
@@ -63,12 +63,12 @@ class Order(Struct, frozen=True, dict=True):
     weight_kg: Decimal | None
     g: Guideline
 
-    @cached_property
+    @found_once
     def first_day(self) -> date | None:
         """The day on which it begins, where every line says one."""
         return first_day(self.draft.dosages)
 
-    @cached_property
+    @found_once
     def last_day(self) -> date | None:
         return last_day(self.draft.dosages)
 
@@ -77,32 +77,32 @@ class Order(Struct, frozen=True, dict=True):
         where no day is written."""
         return given_until(self.draft.dosages, self.dosing, since)
 
-    @cached_property
+    @found_once
     def kind(self) -> Kind:
         """What it is of; ordered as the antidote of cyanide it is not an order of vitamin B12."""
         return "antidote" if self.drug.kind == "b12" and self._is_antidote else self.drug.kind
 
-    @cached_property
+    @found_once
     def antidote_facts(self) -> AntidoteFacts:
         return antidote_facts(self.dosing, self.drug, self.draft.dosages, self.weight_kg, self.g)
 
-    @cached_property
+    @found_once
     def _is_antidote(self) -> bool:
         return is_antidote(self.antidote_facts, self.g)
 
-    @cached_property
+    @found_once
     def dosing(self) -> Dosing:
         return understand(self.draft.dosages, self.drug, self.weight_kg, self.g, self.draft.notes)
 
-    @cached_property
+    @found_once
     def ways(self) -> tuple[Way, ...]:
         return tuple(sorted(self.dosing.ways))
 
-    @cached_property
+    @found_once
     def injected(self) -> bool:
         return not self.dosing.ways.isdisjoint(INJECTED)
 
-    @cached_property
+    @found_once
     def crushed(self) -> bool:
         """Whether its name or its lines ask to crush or disperse it."""
         said = (self.draft.text, *(one.text for one in self.draft.dosages))
@@ -112,16 +112,16 @@ class Order(Struct, frozen=True, dict=True):
     def by_mouth(self) -> bool:
         return not self.dosing.ways.isdisjoint(BY_MOUTH)
 
-    @cached_property
+    @found_once
     def dose_in_words(self) -> Message:
         return self.dosing.in_words()
 
-    @cached_property
+    @found_once
     def ways_in_words(self) -> Listed | Message:
         ways = tuple([_IN_WORDS[one] for one in self.ways])
         return Listed(ways, "alternative") if ways else say(Orders.no_way)
 
-    @cached_property
+    @found_once
     def largest(self) -> tuple[Decimal, Message] | None:
         """The amount by which it is too large, in micrograms and in words: the single dose, or
         all of one day where the single dose is not."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from decimal import Decimal
-from functools import cached_property
 from typing import Literal, NamedTuple
 
 from msgspec import structs
@@ -28,7 +27,7 @@ from cds_service.guidelines.b12_under_two.prescribing import Prescriber, safety_
 from cds_service.guidelines.b12_under_two.products import recognise
 from cds_service.guidelines.b12_under_two.tables.order import Correction
 from cds_service.guidelines.b12_under_two.words import NEEDS, some_of
-from cds_service.guidelines.engine import Choice, Note, Recommend, Section
+from cds_service.guidelines.engine import Choice, Note, Recommend, Section, found_once
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Listed, Message, say
 
@@ -124,7 +123,7 @@ class Regimens:
             ]
         )
 
-    @cached_property
+    @found_once
     def _route(self) -> str:
         """The row of the route table that would answer if the child were not treated."""
         return treatment.choose_route(
