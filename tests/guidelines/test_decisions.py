@@ -334,6 +334,19 @@ def no_dose_is_written_for_an_unknown_strength() -> None:
         assert (plan.parts, choice.recommended) == (parts, preselected)
 
 
+def signs_in_words_are_sought_as_problem_lists_write_them() -> None:
+    for text, rules in (
+        ("Entwicklungsverzögerung", {"SIGN-01"}),
+        ("Lost some of his milestones", {"SIGN-01"}),
+        ("Hypotonie", {"SIGN-01"}),
+        ("Stagnation pondérale", {"SIGN-05"}),
+        ("Severe acute malnutrition", {"SIGN-05"}),
+    ):
+        assert rules <= see(a_record(problems=[a_problem(None, text=text)], measured=())).rules
+    for text in ("Arterielle Hypotonie", "Muscular dystrophy", "Low birth weight", "Pallor"):
+        assert see(a_record(problems=[a_problem(None, text=text)], measured=())).silent
+
+
 def a_level_while_the_order_is_on_hold_is_not_one_on_treatment() -> None:
     held = injections_ordered(ago=14, status="on-hold")
     low = a_record(level=a_level(150, ago=3), medications=[held])
@@ -2798,6 +2811,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_injection_in_force_is_held_against_bleeding,
     the_blood_is_watched_on_treatment,
     new_words_of_a_sign_on_treatment_are_a_warning,
+    signs_in_words_are_sought_as_problem_lists_write_them,
     a_borderline_level_calms_no_alarming_sign,
     a_supplement_next_to_an_adequate_level_needs_no_levels,
     a_metabolite_raised_in_urine_asks_for_one_in_blood,

@@ -11,18 +11,20 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import repeat
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cds_service.clinical import Code, Relative
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.names import SignNames
+from cds_service.guidelines.b12_under_two.names import SignNames, ToldNames
 from cds_service.guidelines.b12_under_two.products import (
     LONGEST_NAME,
+    has,
     has_phrase,
     names_b12,
     once_in_a_call,
     words_of,
 )
+from cds_service.guidelines.b12_under_two.products import Words as SpeltWords
 
 Meaning = Literal[
     "leber",
@@ -50,14 +52,14 @@ def _meant(said: tuple[str, ...], g: Guideline) -> Meaning | None:
     signs = g.file.names.signs
 
     def stand(terms: tuple[str, ...]) -> bool:
-        return any(_stands(one, terms, signs) for one in said)
+        return any(_stands(one, terms, g) for one in said)
 
     if any(is_stated(one, g.file.names.leber, g) for one in said):
         return "leber"
     screened = [one for one in said if has_phrase(one, signs.screening)]
-    if _is_inborn(said, screened, signs):
+    if _is_inborn(said, screened, g):
         return "inborn"
-    if stand(signs.neurological):
+    if _tell(said, "neurological", g):
         return "neurological"
     if any(of_the_mother(one, g) for one in said):
         return "mother"
@@ -65,13 +67,19 @@ def _meant(said: tuple[str, ...], g: Guideline) -> Meaning | None:
         return "malabsorption"
     if any(_is_screened_for(one, g) for one in said):
         return "screening"
-    if stand(signs.suggestive):
+    if _tell(said, "suggestive", g):
         return "suggestive"
     return "weak" if stand(signs.weak) else _diet_of(said, g)
 
 
 _meaning_of = lru_cache(maxsize=2048)(_meant)
 _meaning_of_long = once_in_a_call(_meant)
+
+
+def _tell(said: Sequence[str], means: Literal["neurological", "suggestive"], g: Guideline) -> bool:
+    """Whether names say a sign, by its words or as it is written in many ways."""
+    terms: tuple[str, ...] = getattr(g.file.names.signs, means)
+    return any(_stands(one, terms, g) or _is_told(one, means, g) for one in said)
 
 
 def _diet_of(said: Sequence[str], g: Guideline) -> Literal["vegan", "vegetarian"] | None:
@@ -81,9 +89,9 @@ def _diet_of(said: Sequence[str], g: Guideline) -> Literal["vegan", "vegetarian"
     return "vegetarian" if any(_eats(one, vegetarian, g) for one in said) else None
 
 
-def _is_inborn(said: Sequence[str], screened: Sequence[str], signs: SignNames) -> bool:
+def _is_inborn(said: Sequence[str], screened: Sequence[str], g: Guideline) -> bool:
     """An inborn error by its words; what a newborn screening looks for is not one yet."""
-    return not screened and any(_stands(one, signs.inborn, signs) for one in said)
+    return not screened and any(_stands(one, g.file.names.signs.inborn, g) for one in said)
 
 
 def begins_with_denial(text: str, g: Guideline) -> bool:
@@ -94,14 +102,12 @@ def begins_with_denial(text: str, g: Guideline) -> bool:
 
 def bleeds(names: Iterable[str], g: Guideline) -> bool:
     """Whether a problem's names may mean that the child bleeds, whatever else they mean."""
-    signs = g.file.names.signs
-    return any(_stands(one, signs.bleeding, signs) for one in names if one)
+    return any(_stands(one, g.file.names.signs.bleeding, g) for one in names if one)
 
 
 def impairs_remethylation(names: Iterable[str], g: Guideline) -> bool:
     """Whether a problem's names say a deficiency of methylenetetrahydrofolate reductase."""
-    signs = g.file.names.signs
-    return any(_stands(one, signs.remethylation, signs) for one in names if one)
+    return any(_stands(one, g.file.names.signs.remethylation, g) for one in names if one)
 
 
 def is_preterm(names: Iterable[str], g: Guideline) -> bool:
@@ -221,17 +227,105 @@ _BETWEEN = 3
 _NEAR = 200
 
 
-def _stands(text: str, terms: tuple[str, ...], signs: SignNames) -> bool:
-    """Whether one of ``terms`` is in ``text`` and is not set aside where it is."""
-    if not has_phrase(text, terms):
+def _stands(text: str, terms: tuple[str, ...], g: Guideline) -> bool:
+    """Whether one of ``terms`` is in ``text``, as what it is, and is not set aside where it is."""
+    if not has_phrase(text, terms) or not has(_as_it_is(text, g), terms):
         return False
-    clauses = [words_of(one).line for one in _CLAUSE.split(text)]
     found = [
-        not _is_set_aside(*_beside(line, match), signs)
-        for line in clauses
+        not _is_set_aside(*_beside(line, match), g.file.names.signs)
+        for line in _lines(text, g)
         for match in _any_of(terms).finditer(line)
     ]
     return any(found) or not found
+
+
+def _is_told(text: str, means: Literal["neurological", "suggestive"], g: Guideline) -> bool:
+    """The same of a sign that is written in many ways."""
+    signs, begun = g.file.names.signs, {one[:_HEAD] for one in words_of(text).each}
+    ways = [
+        one.found
+        for one in _told(g)
+        if one.means == means and not any(map(begun.isdisjoint, one.heads))
+    ]
+    return any(
+        not _is_denied_within(match, signs) and not _is_set_aside(*_beside(line, match), signs)
+        for line in (_lines(text, g) if ways else ())
+        for one in ways
+        for match in one.finditer(line)
+    )
+
+
+def _is_denied_within(match: re.Match[str], signs: SignNames) -> bool:
+    """Whether a denial is between the two words of a sign: "Development: no delay"."""
+    between = " ".join(filter(None, match.groups())).split()
+    return any(one in signs.denied for one in between)
+
+
+def _lines(text: str, g: Guideline) -> list[str]:
+    """The words of each clause, without what only has the words of a sign."""
+    return [_as_it_is(one, g).line for one in _CLAUSE.split(text)]
+
+
+def _as_it_is(text: str, g: Guideline) -> SpeltWords:
+    """The words of a text, "/" in the place of what only has the words of a sign: "arterial
+    hypotonia" is a low blood pressure."""
+    words, other = words_of(text), _otherwise(g)
+    if other.heads[0].isdisjoint({one[:_HEAD] for one in words.each}):
+        return words
+    line = other.found.sub("/", words.line)
+    return words if line == words.line else SpeltWords(frozenset(line.split()), line)
+
+
+class _Told(NamedTuple):
+    """A sign as it is found; ``heads`` are the first letters of words of which there has to be one
+    of each group."""
+
+    means: str
+    found: re.Pattern[str]
+    heads: tuple[frozenset[str], ...]
+
+
+#: So many letters are enough to tell whether a text may have a word.
+_HEAD = 4
+
+
+@lru_cache(maxsize=4)
+def _told(g: Guideline) -> tuple[_Told, ...]:
+    return tuple(map(_as_found, g.file.names.signs.told))
+
+
+@lru_cache(maxsize=4)
+def _otherwise(g: Guideline) -> _Told:
+    phrases = g.file.names.signs.otherwise
+    return _Told("", re.compile(rf"(?<= ){_one_of(phrases)}(?= )"), (_heads(phrases),))
+
+
+def _as_found(told: ToldNames) -> _Told:
+    words = _one_of(told.words)
+    if not told.of:
+        return _Told(told.means, re.compile(rf"(?<= ){words}(?= )"), (_heads(told.words),))
+    of, between = _one_of(told.of), rf"((?: [^ ]+){{0,{told.between}}}?) "
+    ways = (words + between + of, of + between + words)[: 1 + told.either_way]
+    found = re.compile("|".join(rf"(?<= ){one}(?= )" for one in ways))
+    return _Told(told.means, found, (_heads(told.words), _heads(told.of)))
+
+
+def _one_of(phrases: Sequence[str]) -> str:
+    """A pattern of any of them, the longest first."""
+    spelt = sorted(map(_pattern, phrases), key=len, reverse=True)
+    return f"(?:{'|'.join(spelt)})"
+
+
+def _pattern(phrase: str) -> str:
+    return " ".join(
+        re.escape(words_of(one).line.strip()) + "[^ ]*" * one.endswith("*")
+        for one in phrase.split()
+    )
+
+
+def _heads(phrases: Sequence[str]) -> frozenset[str]:
+    first = (words_of(one.split()[0]).line.strip() for one in phrases)
+    return frozenset(one[:_HEAD] for one in first)
 
 
 @lru_cache(maxsize=32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -53,13 +54,25 @@ class RouteNames(Struct, frozen=True, forbid_unknown_fields=True):
     spinal: tuple[str, ...]
 
 
+class ToldNames(Struct, frozen=True, forbid_unknown_fields=True):
+    """A sign that is written in many ways: one of ``words``, alone or with one of ``of`` after it
+    and at most so many words ``between``; ``either_way`` before it as well. "*" is any
+    ending of a word."""
+
+    means: Literal["neurological", "suggestive"]
+    words: tuple[str, ...]
+    of: tuple[str, ...] = ()
+    between: int = 3
+    either_way: bool = False
+
+
 class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
     """Words of problems that are signs; a ``marker`` counts next to a word of ``screening``.
 
     A sign is set aside only by the words next to it: ``denied`` and ``past`` a few words before it,
     with none between that keeps them ``apart``; ``denied_after`` and ``past`` after it, and
     ``others`` (whose sign it is) and ``fever`` on either side, with nothing but ``linking`` words
-    between.
+    between. ``otherwise`` has the words of a sign and is none, with "*" as in ``told``.
     """
 
     neurological: tuple[str, ...]
@@ -78,7 +91,9 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
     others: tuple[str, ...]
     fever: tuple[str, ...]
     linking: tuple[str, ...]
+    otherwise: tuple[str, ...]
     apart: tuple[str, ...]
+    told: tuple[ToldNames, ...]
 
 
 class ScreeningNames(Struct, frozen=True, forbid_unknown_fields=True):

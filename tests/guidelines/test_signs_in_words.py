@@ -1,0 +1,197 @@
+"""The signs of a deficiency as problem lists write them without a code: by their kind, in the
+languages that are read, and what only looks like one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from builders import BREAST_FED, a_problem, a_record, breast_feeding, see
+from each import each
+
+NEUROLOGICAL = {
+    "English": """
+        Regression of milestones; Neuroregression; Jitteriness; Not sitting any more since 2 weeks;
+        Lost head control; No longer babbling; Psychomotor retardation; Global developmental delay;
+        Delayed milestones; Truncal hypotonia; Axial hypotonia; Decreased muscle tone; Tremors of
+        hands; Infantile tremor syndrome; Stopped smiling; Unable to sit; Development delayed;
+        Developmental milestones lost; Delay in motor development; Regression of speech and motor
+        skills; Poor head control; Gross motor delay; Salaam spasms; Hypsarrhythmia; Seizure
+        disorder; Afebrile seizures; Focal seizures; Obtunded; Listless baby; Shaking episodes
+    """,
+    "Spanish": """
+        Regresión psicomotora; Retraso psicomotor; Pérdida de hitos; Espasmos infantiles; Regresión
+        del neurodesarrollo; Retraso del desarrollo psicomotor; Retraso madurativo; Pérdida de
+        habilidades adquiridas; Ya no se sienta; Dejó de sonreír; Temblores; Hipotonía generalizada;
+        Hipotonía; Letárgico; Síndrome de West; Crisis convulsivas; Retroceso psicomotor; Pérdida
+        del sostén cefálico; No sostiene la cabeza
+    """,
+    "French": """
+        Spasmes infantiles; Perte des acquis; Hypotonie; Hypotonie axiale; Trémulations; Retard de
+        développement psychomoteur; Retard psychomoteur; Retard des acquisitions; Perte des acquis
+        moteurs; Régression du développement; Ne tient plus assis; Ne tient plus sa tête;
+        Tremblements; Convulsions; Crises épileptiques; Syndrome de West; Encéphalopathie;
+        Somnolence; Retard global de développement; Régression neurologique; Régression motrice;
+        Mouvements anormaux; Nourrisson hypotonique; Retard du développement moteur; Retard moteur
+    """,
+    "German": """
+        Muskuläre Hypotonie; Hypotonie; Muskelhypotonie; Verlust erworbener Fähigkeiten; Zittern;
+        Entwicklungsverzögerung; Entwicklungsverzoegerung; Entwicklungsretardierung;
+        Psychomotorische Retardierung; Statomotorischer Entwicklungsrückstand; Rumpfhypotonie; Sitzt
+        nicht mehr; Kann nicht mehr sitzen; Dreht sich nicht mehr; BNS-Epilepsie; BNS-Krämpfe;
+        Krampfanfälle; Krampfanfaelle; V.a. zerebralen Krampfanfall; Meilensteine verloren;
+        Rückschritt in der Entwicklung; Verlust von Meilensteinen; Fehlende Kopfkontrolle; Schlaffer
+        Säugling; Floppy infant; Tremor; Apathie; Verminderter Muskeltonus; Muskeltonus vermindert;
+        Motorische Entwicklungsstörung; Verzögerte Entwicklung; Motorische Retardierung;
+        Epileptische Anfälle; Psychomotorische Regression; Motorischer Entwicklungsrückstand
+    """,
+    "Italian": """
+        Crisi convulsive; Ritardo psicomotorio; Ritardo dello sviluppo; Ritardo di sviluppo
+        psicomotorio; Regressione delle tappe di sviluppo; Perdita di competenze acquisite;
+        Ipotonia; Tremori; Spasmi infantili; Letargia; Non sta più seduto; Scarso controllo del
+        capo; Regressione motoria
+    """,
+    "Portuguese": """
+        Atraso do desenvolvimento neuropsicomotor; Regressão do desenvolvimento; Perda de marcos do
+        desenvolvimento; Espasmos infantis; Hipotonia; Tremores; Convulsão; Letargia; Não sustenta a
+        cabeça; Parou de sorrir; Crises convulsivas; Regressão neurológica
+    """,
+    "Dutch": """
+        Ontwikkelingsachterstand; Verlies van vaardigheden; Ontwikkelingsregressie; Hypotonie;
+        Infantiele spasmen; Trillerigheid; Stuipen; Sufheid; Zit niet meer; Psychomotore retardatie;
+        Epileptisch insult; Motorische achterstand; Vertraagde ontwikkeling
+    """,
+}
+SUGGESTIVE = {
+    "English": """
+        Not gaining weight; Growth faltering; Severe acute malnutrition; SAM with oedema, marasmus;
+        Weight faltering; Static weight; Dropping centiles; Crossing centile lines downwards; Weight
+        loss; Failing to thrive; Macrocytic anaemia; Pancytopenia; Microcephaly; Glossitis;
+        Faltering weight; Poor growth; Inadequate weight gain; Slow weight gain; Underweight; Weight
+        plateau; Poor weight velocity
+    """,
+    "Spanish": """
+        Estancamiento ponderal; Retraso ponderoestatural; Fallo de medro; Escasa ganancia ponderal;
+        Pobre ganancia de peso; No gana peso; Desnutrición; Malnutrición; Curva ponderal estancada;
+        Retraso pondoestatural; Anemia macrocítica; Pancitopenia; Microcefalia; Mal incremento
+        ponderal; Retraso de crecimiento
+    """,
+    "French": """
+        Stagnation pondérale; Ralentissement de la prise de poids; Cassure de la courbe pondérale;
+        Retard staturo-pondéral; Mauvaise prise de poids; Prise de poids insuffisante;
+        Infléchissement de la courbe de croissance; Perte de poids; Dénutrition; Retard de
+        croissance; Anémie macrocytaire; Microcéphalie; Cassure staturo-pondérale; Ne prend pas de
+        poids; Anémie mégaloblastique; Pancytopénie; Glossite
+    """,
+    "German": """
+        Mangelnde Gewichtszunahme; Gewichtsstagnation; Dystrophie; Dystropher Säugling;
+        Gedeihstörung; Gedeihstoerung; Schlechte Gewichtszunahme; Gewichtsstillstand; Untergewicht;
+        Nimmt nicht zu; Perzentilenknick; Keine Gewichtszunahme; Gewichtsabnahme; Perzentilenabfall;
+        Abfall der Gewichtsperzentile; Makrozytäre Anämie; Mikrozephalie; Panzytopenie;
+        Unzureichendes Gedeihen; Wachstumsverzögerung; Stagnierendes Gewicht; Mangelernährung
+    """,
+    "Italian": """
+        Scarsa crescita ponderale; Scarso accrescimento; Scarso incremento ponderale; Arresto della
+        crescita; Rallentamento della crescita; Calo ponderale; Malnutrizione; Ritardo di crescita;
+        Anemia macrocitica; Microcefalia; Deflessione della curva di crescita; Scarso aumento di
+        peso
+    """,
+    "Portuguese": """
+        Baixo ganho ponderal; Ganho de peso insuficiente; Déficit ponderal; Desnutrição; Atraso de
+        crescimento; Anemia macrocítica; Má progressão ponderal; Estagnação ponderal; Perda de peso
+    """,
+    "Dutch": """
+        Groeivertraging; Groeiachterstand; Onvoldoende gewichtstoename; Slechte groei; Ondervoeding;
+        Macrocytaire anemie; Gewichtsverlies; Afbuigende groeicurve; Slechte gewichtstoename
+    """,
+}
+NONE = {
+    "Denied": """
+        No regression of milestones; Kein Krampfanfall; Sans hypotonie; Pas de régression
+        psychomotrice; Sin convulsiones; Senza ipotonia; Sem convulsões; Geen tremor; Keine
+        Entwicklungsverzögerung; No developmental delay; Development: no delay; Keine Gedeihstörung;
+        Pas de perte de poids; No weight loss; No failure to thrive; Sin pérdida de peso; Senza calo
+        ponderale; Sem perda de peso; Geen gewichtsverlies; Geen ontwikkelingsachterstand; Free of
+        seizures
+    """,
+    "Ruled out, over or past": """
+        Seizures ruled out; Entwicklungsverzögerung ausgeschlossen; Developmental delay resolved;
+        Hipotonía resuelta; Hypotonie résolue; Ipotonia risolta; Tremor abgeklungen; Pregresse
+        convulsioni; Antécédents de convulsions; Risk of seizures
+    """,
+    "Of someone else": """
+        Family history of epilepsy; Mutter Epilepsie; Frère épileptique; Hermano con epilepsia;
+        Bruder mit Epilepsie; Geschwister: Entwicklungsverzögerung
+    """,
+    "Of a fever": """
+        Febrile seizures; Zittern bei Fieber
+    """,
+    "Something else of the same words": """
+        Arterielle Hypotonie; Arterial hypotension; Orthostatische Hypotonie; Hypotonie artérielle;
+        Hypotonic dehydration; Uterine hypotonia; Muskeldystrophie Duchenne; Dystrophie musculaire;
+        Retinale Dystrophie; Corneal dystrophy; Low birth weight; Bajo peso al nacer; Baixo peso ao
+        nascer; Intrauterine growth restriction; Retard de croissance intra-utérin; Retraso del
+        crecimiento intrauterino; Physiologischer Gewichtsverlust; Auditory neuropathy; Spastische
+        Bronchitis; Bauchkrämpfe; Vaccination delayed; Delayed cord clamping; Retard vaccinal;
+        Regression of haemangioma; Lost to follow-up; Loss of hearing; Blood culture: no bacterial
+        growth
+    """,
+    "No sign": """
+        Development normal; Normal growth and weight gain; Good weight gain; Late preterm infant
+        with normal development; Growth and weight: no concerns; Weight check; Slow feeder;
+        Shivering; Breath-holding spells; Affektkrämpfe; Eczema; Bronchiolitis; Otitis media;
+        Hüftdysplasie; Plagiocephaly; Reflux; Neonatal hypoglycaemia
+    """,
+}
+
+
+def entries(table: dict[str, str]) -> Iterator[str]:
+    for row in table.values():
+        yield from " ".join(row.split()).split("; ")
+
+
+@each("text", entries(NEUROLOGICAL))
+def test_a_neurological_sign_in_words_is_no_silence_and_no_treatment_by_mouth(text: str) -> None:
+    problem = a_problem(None, text=text)
+    unmeasured = see(a_record(problems=[problem], measured=()))
+    assert "SIGN-01" in unmeasured.rules
+    assert unmeasured.indicator == "warning"
+    deficient = see(a_record(problems=[problem]))
+    assert "RTE-05b" in deficient.rules
+    assert deficient.doses == {"DOSE-D": False}
+
+
+@each("text", entries(SUGGESTIVE))
+def test_a_suggestive_sign_in_words_asks_for_a_level(text: str) -> None:
+    problem = a_problem(None, text=text)
+    unmeasured = see(a_record(problems=[problem], measured=()))
+    assert "SIGN-05" in unmeasured.rules
+    assert not unmeasured.silent
+    fed = a_record(problems=[problem], measured=(breast_feeding(BREAST_FED),))
+    assert see(fed).indicator == "warning"
+
+
+@each("text", entries(NONE))
+def test_what_only_has_the_words_of_a_sign_is_none(text: str) -> None:
+    problem = a_problem(None, text=text)
+    assert see(a_record(problems=[problem], measured=())).silent
+    assert "RTE-05b" not in see(a_record(problems=[problem])).rules
+
+
+@each(
+    ("words", "is_sign"),
+    [("lost two of milestones", True), ("lost one two three milestones", True),
+     ("lost one two three four milestones", False)],
+)  # fmt: skip
+def test_the_two_words_of_a_sign_are_near_each_other(words: str, is_sign: bool) -> None:
+    seen = see(a_record(problems=[a_problem(None, text=words)], measured=()))
+    assert ("SIGN-01" in seen.rules) is is_sign
+
+
+def test_a_sign_next_to_what_is_none_stays_one() -> None:
+    for text in (
+        "Arterielle Hypotonie und Zittern",
+        "Low birth weight, not gaining weight",
+        "Hypotonic dehydration with seizures",
+        "No tremor. Regression of milestones",
+    ):
+        assert not see(a_record(problems=[a_problem(None, text=text)], measured=())).silent
