@@ -578,8 +578,3 @@ def _template(text: str) -> tuple[tuple[tuple[str, str, tuple[str, ...]], ...], 
 def values_shown(text: str) -> frozenset[str]:
     """The names of the values that a text shows, not only chooses the form of a word by."""
     return frozenset([name for _, name, forms in _template(text)[0] if not forms or forms == WHEN])
-
-
-def forms_in(text: str) -> tuple[tuple[str, ...], ...]:
-    """The words of a text that go with a number, each in its forms."""
-    return tuple([forms for _, _, forms in _template(text)[0] if forms and forms != WHEN])

@@ -13,6 +13,7 @@ the language refuses it.
 from __future__ import annotations
 
 import re
+import string
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
@@ -25,7 +26,7 @@ import msgspec
 from msgspec import Struct
 
 from cds_service.errors import CatalogueError
-from cds_service.language import forms_in, placeholders, values_shown
+from cds_service.language import WHEN, placeholders, values_shown
 from cds_service.language.files import read_toml
 from cds_service.language.locales import count_of_forms
 
@@ -95,6 +96,7 @@ def flattened(tables: Mapping[str, Any], above: str = "") -> Iterator[tuple[str,
             yield f"{above}{name}", value
 
 
+_parse = string.Formatter().parse
 #: The name of a value as a text may have it: alone, with its preposition, or with a word's forms.
 _NAMED = re.compile(r"\{([^\W\d]\w*)(?:}|:when}|:[^{}:!]*\|)").finditer
 
@@ -105,24 +107,26 @@ def check_text(file: object, name: str, text: object, tag: str) -> None:
         raise CatalogueError(file, name, "is not a text", "write it in quotation marks")
     if not text:
         raise CatalogueError(file, name, "is empty", "write the text")
+    if "{" not in text and "}" not in text:  # most have no values
+        return
     try:
-        names = placeholders(text)
+        fields = [(one, forms) for _, one, forms, _ in _parse(text) if one is not None]
     except ValueError as error:
         raise CatalogueError(
             file, name, f"has a brace that opens or closes nothing ({error})",
             "write a literal brace twice",
         ) from None  # fmt: skip
-    for one in sorted(names - {found[1] for found in _NAMED(text)}):
+    for one in sorted({one for one, _ in fields} - {found[1] for found in _NAMED(text)}):
         raise CatalogueError(
             file, name, f"has {{{one}...}}, where only the name of a value is allowed",
             "write {name}, a date with its preposition as {name:when}, the forms of a word as"
             " {name:dose|doses}, or a literal brace twice",
         )  # fmt: skip
     wanted = count_of_forms(tag)
-    for forms in forms_in(text):
-        if len(forms) != wanted:
+    for _, forms in fields:
+        if forms and forms not in WHEN and forms.count("|") + 1 != wanted:
             raise CatalogueError(
-                file, name, f"has {len(forms)} forms of a word ({'|'.join(forms)})",
+                file, name, f"has {forms.count('|') + 1} forms of a word ({forms})",
                 f"write {wanted}, divided by |, as this language has",
             )  # fmt: skip
 
