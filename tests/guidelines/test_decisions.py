@@ -16,6 +16,7 @@ from builders import (
     CYANOCOBALAMIN,
     ENOXAPARIN,
     FAILURE_TO_THRIVE,
+    FOLIC_ACID,
     GAS,
     HEMOPHILIA,
     HYDROXOCOBALAMIN,
@@ -2657,6 +2658,55 @@ def what_was_stopped_takes_nothing_from_injections() -> None:
     assert not handed.evaluation.facts.therapy.current  # called completed when it was dispensed
 
 
+def an_order_on_hold_is_spoken_of_when_orders_are_signed() -> None:
+    held, drops = alternate_days(status="on-hold"), an_order(ago=5, status="on-hold")
+
+    def signed(*more: Medication, level: int = 90, drafts: tuple[Draft, ...] = (),
+               signing: bool = True, **but: Any) -> Seen:  # fmt: skip
+        told = {"level": a_level(level), "medications": more or [held], **but}
+        return see_orders(a_record(**told), *drafts, signing=signing)
+
+    floppy: dict[str, Any] = {"problems": [SEIZURE]}
+    urgent = signed(**floppy)
+    assert urgent.outcome("DUP-01.hold.signs").indicator == "critical"
+    assert not urgent.drugs
+    assert signed(level=150).shows("DUP-01.hold")
+    for problem in (SEIZURE, CROHN):
+        replaced = signed(drops, level=150, problems=[problem])
+        assert replaced.shows("DUP-03.hold")
+        assert len(replaced.drugs) == 1
+        assert [one.source for one in replaced.stopped] == [drops.source]
+    for level, spoken in ((199, True), (200, False), (299, False), (300, False)):
+        assert signed(level=level).silent is not spoken, level
+    for level, spoken in ((299, True), (300, False)):
+        assert signed(level=level, **floppy).silent is not spoken, level
+    newborn = signed(birth=day(20), level=150)
+    assert "RTE-02" in newborn.rules
+    assert not newborn.drugs
+    allergic = signed(allergies=[an_allergy()], **floppy)
+    assert allergic.outcome("SAF-05").indicator == "critical"
+    assert allergic.shows("DUP-01.hold.other")
+    suspected = a_lab("homocysteine", 150)
+    inborn = see_orders(a_record(suspected, level=a_level(90), medications=[held], **floppy))
+    assert "ETI-01b" in inborn.rules
+    other, empty = a_draft(code=None, text="Paracetamol"), a_draft(code=None, begun=False)
+    assert signed(drafts=(other,), **floppy).shows("DUP-01.hold.signs")
+    assert signed(drafts=(other,), signing=False, **floppy).silent
+    assert signed(drafts=(empty,), signing=False, **floppy).shows("DUP-01.hold.signs")
+    folate = a_draft(a_dosage(1, "mg"), code=FOLIC_ACID)
+    assert signed(drafts=(folate,), **floppy).shows("ORD-13")
+    assert not signed(structs.replace(held, status="active"), drafts=(folate,)).shows("ORD-13")
+    assert signed(structs.replace(held, status="active"), **floppy).silent
+    long_ago = {"level": a_level(90, ago=60), "birth": OLD, "problems": [a_problem(SEIZURE, 70)]}
+    for count, last, spoken in ((4, 47, True), (4, 3, True), (4, 2, False), (7, 41, False)):
+        days = [last + 2 * one for one in range(count)]
+        doses = [a_dose_given(ago=ago, source=f"given/{ago}") for ago in days]
+        for more in ((), (alternate_days(ago=days[-1], status="on-hold"),)):
+            seen = see_orders(a_record(medications=[*doses, *more], **long_ago))
+            assert seen.shows("DUP-07") is spoken, (count, last)
+            assert seen.silent is not spoken, (count, last)
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -2852,6 +2902,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     what_was_recorded_outweighs_what_an_order_promised,
     an_order_on_hold_is_what_comes_after_a_course,
     what_was_stopped_takes_nothing_from_injections,
+    an_order_on_hold_is_spoken_of_when_orders_are_signed,
     our_own_order_without_preservative_is_known_by_its_code,
     cyanocobalamin_in_lebers_disease_gives_way_to_hydroxocobalamin,
     no_dose_is_written_for_an_unknown_strength,

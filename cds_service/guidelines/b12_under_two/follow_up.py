@@ -325,6 +325,13 @@ def _over(
     return [Recommend(rule, card, indicator, _values(facts, a, course, g), notes, main=True)]
 
 
+def broken_off(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Recommend]:
+    """The card of a course that was broken off, on its own."""
+    course = read_course(facts)
+    over = [] if course is None else _over((), facts, a, course, g, why)
+    return [one for one in over if one.rule == "DUP-07"]
+
+
 def _notes_on_going_on(facts: Facts) -> Iterator[Note]:
     """What is to be minded of the next order after a course."""
     if facts.neurological:
@@ -362,12 +369,14 @@ def held(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Reco
 
 def resumed_later(outcomes: Iterable[Outcome]) -> list[Outcome]:
     """The same where another card speaks against the order: none advises to resume one on hold."""
-    return [
-        structs.replace(one, card="DUP-01.hold.other")
-        if isinstance(one, Recommend) and one.card in _OF_WHAT_IS_HELD
-        else one
-        for one in outcomes
-    ]
+    return [not_resumed(one) if isinstance(one, Recommend) else one for one in outcomes]
+
+
+def not_resumed(one: Recommend) -> Recommend:
+    """The card of an order on hold where another one speaks against the order."""
+    if one.card not in _OF_WHAT_IS_HELD:
+        return one
+    return structs.replace(one, card="DUP-01.hold.other")
 
 
 def _undated(facts: Facts, a: Assessment, g: Guideline) -> Outcome:

@@ -124,29 +124,34 @@ class Regimens:
         )
 
     @found_once
-    def _route(self) -> str:
+    def route(self) -> str:
         """The row of the route table that would answer if the child were not treated."""
         return treatment.choose_route(
             self.facts, self.a, self.g, Reasoning(), ignoring_treatment=True
         )
 
+    @property
+    def asks_a_specialist(self) -> bool:
+        """Whether what is given is a specialist's to decide, whatever is ordered."""
+        return self.g.tables.route[self.route].then.kind in ("specialist", "suspected")
+
     def chart_card(self, why: Reasoning) -> Recommend | None:
         """The card that the chart gets, where it is one of treatment or of a specialist's; none
         without the facts that every dose rests on."""
-        asks_for = self.g.tables.route[self._route].then.kind
-        if self.absent and asks_for not in ("specialist", "suspected"):
+        if self.absent and not self.asks_a_specialist:
             return None
+        asks_for = self.g.tables.route[self.route].then.kind
         pressing = asks_for == "clarify" and bool(self.facts.neurological)
-        if not (self.a.status.deficient or asks_for in ("specialist", "suspected") or pressing):
+        if not (self.a.status.deficient or self.asks_a_specialist or pressing):
             return None
-        card = treatment.recommend(self._route, self.facts, self.a, self.g, why)
+        card = treatment.recommend(self.route, self.facts, self.a, self.g, why)
         return card if isinstance(card, Recommend) else None
 
     def specialist(self, said: Sequence[Recommend], why: Reasoning) -> list[Recommend]:
         """The card of the chart that calls a specialist before any dose, next to an order that is
         written all the same; not where a card refuses the drug and calls one. It orders the tests
         where no other card does."""
-        if self._route not in _SPECIALISTS or any(one.card == "ORD-10.suspected" for one in said):
+        if self.route not in _SPECIALISTS or any(one.card == "ORD-10.suspected" for one in said):
             return []
         card = self.chart_card(why)
         if card is None:
@@ -201,7 +206,7 @@ class Regimens:
             drug = drug_of(choice) or drug
             notes, _ = safety_notes([choice], card.indicator, prescriber, allergic=False)
         safety = tuple([one for one in notes if one.section in _OF_SAFETY])
-        unsure = self.g.tables.route[self._route].then.kind in ("choose", "clarify")
+        unsure = self.g.tables.route[self.route].then.kind in ("choose", "clarify")
         return Regimen(drug, safety, not (unsure or self.facts.worded.inborn), aside)
 
     # --- ways to put an order right ---------------------------------------------------------------

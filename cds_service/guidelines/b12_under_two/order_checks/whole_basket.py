@@ -8,7 +8,7 @@ from datetime import date
 from msgspec import structs
 
 from cds_service.clinical import Basket, PlannedDrug, RemovedDraft, RevisedDrug
-from cds_service.guidelines.b12_under_two import monitoring, treatment
+from cds_service.guidelines.b12_under_two import follow_up, monitoring, treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
@@ -58,6 +58,8 @@ class BasketChecks:
         self._folate = next(
             (one for one in orders if one.kind == "folic acid" and one.draft.selected), None
         )
+        therapy = self.facts.therapy
+        self._is_treated = therapy.current and not therapy.is_held
         self._facts = BasketFacts(
             b12=any(one.kind == "b12" for one in orders),
             folic_acid=self._folate is not None,
@@ -72,7 +74,7 @@ class BasketChecks:
     def why_silent(self, *, checked: bool) -> NotIndicated:
         """There is nothing to say of the basket; ``checked``: of an order of vitamin B12 in it."""
         asked = SilenceFacts(
-            checked=checked, treated=self._facts.treated, deficient=self._facts.deficient
+            checked=checked, treated=self._is_treated, deficient=self._facts.deficient
         )
         match = first_match(self.g.tables.order_silence, asked)
         return NotIndicated(match.rule, _WHY_SILENT[match.result])
@@ -185,22 +187,32 @@ class BasketChecks:
 
     def without_b12(self, basket: Basket, unseen: int, *, signing: bool) -> Iterator[Outcome]:
         """Folic acid alone, or the treatment itself: a basket without vitamin B12, ``unseen``
-        orders of which may be of it."""
+        orders of which may be of it. An order on hold treats no one."""
         running = DuplicationFacts(active=len(self.facts.therapy.active))
         self._why.row(self.g.tables.duplication, "DUP-01", running)
-        alone = [one_row(self.g.tables.order_basket, row, self._facts)
+        asked = structs.replace(self._facts, treated=self._is_treated)
+        alone = [one_row(self.g.tables.order_basket, row, asked)
                  for row in _WITH_FOLIC_ACID_ALONE]  # fmt: skip
         answer = next((row.then for match in alone for row in match.fired), None)
         due = answer is not None or signing or _nothing_is_written(basket)
-        speaks = due and not self._facts.treated
-        advice = self._treatment(basket, unseen) if speaks else None
+        speaks = due and not self._is_treated
+        dangers, advice = self._advice(basket, unseen) if speaks else ((), None)
         for match in alone:
             self._why.keep(match)
+        yield from dangers
         if answer is not None and self._folate is not None:
             yield self._with_folic_acid(self._folate, answer, advice)
         elif advice is not None:
             yield advice
-        elif speaks and self._facts.deficient and self._regimens.absent:
+        elif due and self._facts.deficient:
+            yield from self._without_advice()
+
+    def _without_advice(self) -> Iterator[Outcome]:
+        """A deficient child without a treatment to advise: a course was broken off, or what every
+        dose rests on is missing."""
+        if self._is_treated:
+            yield from follow_up.broken_off(self.facts, self.a, self.g, self._why)
+        elif self._regimens.absent:
             yield treatment.cannot_evaluate(self._regimens.absent, self.facts, self.a, self.g)
 
     def _with_folic_acid(
@@ -237,11 +249,31 @@ class BasketChecks:
             return []
         return list(advice.notes)
 
-    def _treatment(self, basket: Basket, unseen: int) -> Recommend | None:
-        """The treatment card of the chart, its order written into the order just begun."""
+    def _advice(self, basket: Basket, unseen: int) -> tuple[Sequence[Outcome], Recommend | None]:
+        """What the chart says of a child who is to be treated, and what speaks against an order on
+        hold."""
         card = self._regimens.chart_card(self._why)
         if card is None:
-            return None
+            return (), None
+        dangers: Sequence[Outcome] = ()
+        a_specialists = self._regimens.asks_a_specialist or self.facts.age.under_one_month
+        if self.facts.therapy.is_held and not a_specialists:
+            dangers = treatment.running_treatment(self.facts, self.g, self._why)
+            card = self._of_what_is_held(dangers)
+        return dangers, self._written_into(card, basket, unseen)
+
+    def _of_what_is_held(self, dangers: Sequence[Outcome]) -> Recommend:
+        """The chart's card of the order on hold: replaced, or resumed where no danger forbids it.
+        A new order next to it would be given twice."""
+        facts, a, g, why = self.facts, self.a, self.g, self._why
+        replacement = treatment.replace_oral(self._regimens.route, facts, a, g, why)
+        if replacement is not None:
+            return replacement
+        [card] = follow_up.held(facts, a, g, why)
+        return follow_up.not_resumed(card) if dangers else card
+
+    def _written_into(self, card: Recommend, basket: Basket, unseen: int) -> Recommend:
+        """The card of the chart, its order written into the order just begun."""
         empty = [one for one in basket.drafts if one.selected and is_empty(one) and one.source]
         if len(empty) == 1:
             everything = frozenset({"medication", "dosage", "route"})
