@@ -86,6 +86,7 @@ from cds_service.clinical import (
     Relative,
     RevisedDrug,
     Schedule,
+    StoppedDrug,
     Unread,
 )
 from cds_service.fhir.drafts import open_drafts, read_basket
@@ -346,6 +347,56 @@ def signs_in_words_are_sought_as_problem_lists_write_them() -> None:
         assert rules <= see(a_record(problems=[a_problem(None, text=text)], measured=())).rules
     for text in ("Arterielle Hypotonie", "Muscular dystrophy", "Low birth weight", "Pallor"):
         assert see(a_record(problems=[a_problem(None, text=text)], measured=())).silent
+
+
+def an_order_at_requirement_level_ends_with_the_treatment() -> None:
+    small = an_order(amount=5)
+    for problems, level in (([], 150), ([SEIZURE], 150), ([], 80)):
+        seen = see(a_record(level=a_level(level), problems=problems, medications=[small]))
+        for one in seen.offers:
+            if one.drug is not None:
+                assert [plan.source for plan in one.choice.plans if isinstance(plan, StoppedDrug)]
+        assert [one.source for one in seen.stopped] == [small.source] * len(seen.drugs)
+        assert seen.says("First stop")
+    assert not see(a_record(level=a_level(450), medications=[small])).stopped
+    wrong = see_orders(a_record(medications=[small]), a_draft(a_dosage(10, "mg")))
+    assert len(wrong.revised) == len(wrong.stopped) == 1
+    basket = (a_draft(a_dosage()), an_injection(a_dosage(route=MUSCLE, days=7), code=VIAL))
+    for level, problems, taken_away in ((150, [], 1), (90, [], 0), (150, [CROHN], 0)):
+        begun = see_orders(a_record(level=a_level(level), problems=problems), *basket)
+        assert {one.source for one in begun.removed} == {basket[taken_away].source}
+    running = a_record(medications=[injections_ordered()])
+    assert {one.source for one in see_orders(running, basket[0]).removed} == {basket[0].source}
+
+
+def an_injected_combination_may_be_a_treatment() -> None:
+    injected = an_order(Code("urn:site", "7"), text="Neurobion", amount=None, route=MUSCLE)
+    seen = see(a_record(medications=[injected]))
+    assert seen.says("A combination with vitamin B12 is injected (Neurobion): in what dose?")
+    assert not seen.says("does not treat a deficiency and was not counted")
+    swallowed = an_order(Code("urn:site", "7"), text="Neurobion", amount=None)
+    assert see(a_record(medications=[swallowed])).says("A combination with vitamin B12 is active")
+
+
+def what_a_card_of_follow_up_asks_for_can_be_ordered() -> None:
+    anaemic, fallen = a_lab("hemoglobin", "6.9", ago=1), a_lab("potassium", "3.4", ago=1)
+    today = {"Blood count", "Reticulocytes", "Potassium"}
+    for measurements, ordered in (([anaemic], today), ([fallen], {"Potassium"})):
+        seen = see(on_treatment(40, (450, 38), measurements=measurements))
+        assert {name for name, due in seen.tests if due == 0} == ordered
+        assert seen.shows("FU-02") is (anaemic not in measurements)
+    over = alternate_days(ago=27, status="completed")
+    for measurements, told in (([], True), ([anaemic], False)):
+        levels = [a_level(450, ago=2), a_level(90, ago=80)]
+        seen = see(a_record(measured=[*levels, *measurements], medications=[over], birth=OLD))
+        assert seen.shows("FU-02.over") is told
+        assert seen.shows("DUP-08")
+    raised = [a_lab("homocysteine", 30, ago=1), a_lab("methylmalonate", 3, ago=1)]
+    failing = see(on_treatment(40, (900, 38), measurements=raised))
+    assert failing.shows("FU-02.metabolites")
+    assert {name for name, due in failing.tests if due == 0} == {
+        "Homocysteine", "Methylmalonic acid"
+    }  # fmt: skip
 
 
 def a_level_while_the_order_is_on_hold_is_not_one_on_treatment() -> None:
@@ -2906,6 +2957,9 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     our_own_order_without_preservative_is_known_by_its_code,
     cyanocobalamin_in_lebers_disease_gives_way_to_hydroxocobalamin,
     no_dose_is_written_for_an_unknown_strength,
+    an_order_at_requirement_level_ends_with_the_treatment,
+    an_injected_combination_may_be_a_treatment,
+    what_a_card_of_follow_up_asks_for_can_be_ordered,
 )
 
 

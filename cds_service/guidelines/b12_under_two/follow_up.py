@@ -195,6 +195,7 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
         return [*first, _undated(facts, a, g)]
     rows, response = _rows(facts, course, g, why)
     cards = [(_card(rule, follow, facts, a, course, g, why), follow) for rule, follow in rows]
+    cards = _without_a_success(cards)
     pending = pending_checks(facts, course, [follow for _, follow in rows], g, why)
     over = _over([card for card, _ in cards], facts, a, course, g, why)
     replaced = any(card.selection == "at-most-one" for card, _ in cards)
@@ -205,6 +206,15 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
     if pending:
         outcomes.append(_missing_checks(pending, facts, a, course, g, why))
     return outcomes or [words.nothing_to_say(response)]
+
+
+def _without_a_success(
+    cards: list[tuple[Recommend, Follow]],
+) -> list[tuple[Recommend, Follow]]:
+    """Next to a severe anaemia no card calls the response adequate."""
+    if all(card.rule != "FU-15" for card, _ in cards):
+        return cards
+    return [one for one in cards if one[0].card not in _ADEQUATE]
 
 
 def _all_is_held(facts: Facts) -> bool:
@@ -409,6 +419,7 @@ def _card(
     selection: Literal["at-most-one", "any"] = "any"
     indicator: Indicator = g.file.cards[rule].indicator
     route = facts.therapy.route
+    raised = _still_raised(facts, course, g) if rule in _OF_SUCCESS else []
     if follow.injections is not None:
         if route != "parenteral" and not facts.age.under_one_month:
             dose = getattr(g.file.doses, follow.injections)
@@ -418,11 +429,10 @@ def _card(
             choices, selection = switch.choices, switch.selection
     elif follow.reaction and route in ("oral", "other"):
         notes.append(Note("caution", say(Texts.paradox_oral)))
-    elif wanted := _tests_of(follow, facts, course, g):
+    elif wanted := _tests_of(follow, facts, course, g, raised=bool(raised)):
         tests, already = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a))
         choices = monitoring.test_choices(rule, tests)
         notes += words.test_notes((), already, g, before=False, told=())
-    raised = _still_raised(facts, course, g)
     card = _card_of(rule, facts, raised)
     indicator = most_urgent(indicator, g.file.cards[card].indicator)
     return Recommend(
@@ -437,9 +447,15 @@ def _card(
     )
 
 
+#: Cards that call a response adequate.
+_ADEQUATE = frozenset({"FU-02", "FU-02.over"})
+#: Rows of a level that shows the response.
+_OF_SUCCESS = frozenset({"FU-02", "FU-12"})
+
+
 def _card_of(rule: str, facts: Facts, raised: Sequence[Lab]) -> str:
     """The text that fits: no success while the metabolites are raised, no sign but movements."""
-    if rule in ("FU-02", "FU-12") and raised:
+    if raised:
         return "FU-02.metabolites"
     if rule == "FU-12" and facts.malabsorption_permanent:
         return "FU-12.lasting"
@@ -463,9 +479,14 @@ def _still_raised(facts: Facts, course: Course, g: Guideline) -> list[Lab]:
 
 
 def _tests_of(
-    follow: Follow, facts: Facts, course: Course, g: Guideline
+    follow: Follow, facts: Facts, course: Course, g: Guideline, *, raised: bool
 ) -> list[monitoring.Wanted]:
-    """What the card of a row orders; a level is not measured again within a month."""
+    """What the card of a row orders; a level is not measured again within a month, what is
+    ``raised`` next to it is."""
+    if follow.today:
+        return [(test, facts.on) for test in follow.today]
+    if raised:
+        return [("mma", facts.on), ("homocysteine", facts.on)]
     if follow.metabolites:
         both: list[monitoring.Wanted] = [("mma", facts.on), ("homocysteine", facts.on)]
         return monitoring.without_result(both, facts, g)

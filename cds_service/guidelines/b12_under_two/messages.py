@@ -155,6 +155,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     given_by_name: str
     given_unknown: str
     combination_active: str
+    combination_injected: str
     requirement_level: str
     replace_oral: str
     paradox_oral: str

@@ -49,7 +49,8 @@ class Therapy(Struct, frozen=True):
     ``over`` says that nothing of what runs is given any more, and ``finished`` are the orders of a
     course that was carried out lately and still acts, where nothing runs but what is on hold.
     ``missed`` are the days of doses that were recorded as not given. ``combinations`` in force
-    have vitamin B12 among others."""
+    have vitamin B12 among others, and those ``injected`` may be a treatment. ``requirement`` are
+    the orders in force of what a healthy child needs each day: none of it either."""
 
     active: tuple[Medication, ...] = ()
     start: Moment | None = None
@@ -72,7 +73,7 @@ class Therapy(Struct, frozen=True):
     finished: tuple[Medication, ...] = ()
     missed: tuple[Moment, ...] = ()
     folic_acid_alone: str = ""
-    requirement_level: str = ""
+    requirement: tuple[Medication, ...] = ()
     given: bool = False
     running: tuple[Medication, ...] = ()
     ended_orders: int = 0
@@ -81,6 +82,7 @@ class Therapy(Struct, frozen=True):
     episode: tuple[Span, ...] = ()
     prohibited: tuple[Prohibition, ...] = ()
     combinations: tuple[str, ...] = ()
+    injected: tuple[str, ...] = ()
 
     @property
     def dates(self) -> Iterator[date]:
@@ -212,9 +214,11 @@ class _Found:
         self._unknown = self._nameless = self._unknown_given = self._ended = 0
         self._alike: list[str] = []
         self._combined: list[str] = []
-        self._folic = self._requirement = ""
+        self._folic = ""
+        self._requirement: list[Medication] = []
         self._prohibited: list[Prohibition] = []
         self._combinations: list[str] = []
+        self._injected: list[str] = []
 
     def add(self, medication: Medication) -> None:
         if medication.status != PROHIBITED:
@@ -244,15 +248,15 @@ class _Found:
             self._add_other(medication, active=active)
         elif _is_requirement_level(medication, self._g.limits):
             if active:
-                code = medication.codes[0]
-                self._requirement = medication.text or code.display or code.code
+                self._requirement.append(medication)
         else:
             self._add_b12(medication, active=active)
 
     def _name_combination(self, medication: Medication, *, active: bool) -> None:
         """One in force that has vitamin B12 among others: named, and not counted."""
         if active and recognise(medication.codes, medication.text, self._g).kind == "combination":
-            self._combinations.append(_name_of(medication))
+            injected = route_of(medication, self._g) == "parenteral"
+            (self._injected if injected else self._combinations).append(_name_of(medication))
 
     def _says_what(self, medication: Medication) -> bool:
         """Whether its name says of what drug it is, perhaps of vitamin B12; "Drops" does not."""
@@ -511,10 +515,11 @@ class _Found:
             finished=finished,
             missed=tuple(self._missed),
             ended_orders=self._ended,
-            requirement_level=self._requirement,
+            requirement=tuple(self._requirement),
             antidotes=tuple(self._antidotes),
             prohibited=tuple(self._prohibited),
             combinations=tuple(self._combinations),
+            injected=tuple(self._injected),
             episode=self._lately() if finished or not running else self._episode(course, start),
             spans=tuple(self._in_order()),
         )

@@ -128,6 +128,7 @@ def recommend(route: str, facts: Facts, a: Assessment, g: Guideline, why: Reason
     antidote = _antidote_in_force(facts)
     if prescriber.minds("SAF-05b") or antidote or facts.leber_in_words:
         offer = structs.replace(offer, choices=_left_open(offer.choices))
+    offer = _without_a_requirement(offer, facts)
     told = _tells_to_inject(advice, facts, a)
     safety, indicator = safety_notes(
         offer.choices,
@@ -306,13 +307,27 @@ def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list
 
 def _in_place_of(choice: Choice, facts: Facts) -> tuple[Choice, Note]:
     """The choice that stops what is ordered now, and the note about the change."""
-    said = say(Texts.replace_oral, names=orders_in_force(facts))
+    ending = (*facts.therapy.active, *facts.therapy.requirement)
+    said = say(Texts.replace_oral, names=_called(ending))
     replacing = structs.replace(
         choice,
         label=say(Texts.replacing, label=choice.label),
-        plans=(*stop_orders(facts.therapy.active), *choice.plans),
+        plans=(*stop_orders(ending), *choice.plans),
     )
     return replacing, Note("give", said)
+
+
+def _without_a_requirement(offer: _Offer, facts: Facts) -> _Offer:
+    """The same, its treatment in place of what is ordered of a healthy child's need: one order of
+    vitamin B12 is left."""
+    if not facts.therapy.requirement:
+        return offer
+    choices, notes = list(offer.choices), list(offer.notes)
+    for place, one in enumerate(choices):
+        if drugs_of(one) and not any(isinstance(plan, StoppedDrug) for plan in one.plans):
+            choices[place], said = _in_place_of(one, facts)
+            notes = [*offer.notes, said]
+    return structs.replace(offer, choices=tuple(choices), notes=notes)
 
 
 def _lacks_a_need(facts: Facts, g: Guideline) -> bool:
@@ -521,12 +536,15 @@ def _treatment_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) 
     elif therapy.earlier is not None:
         course = earlier_course(therapy.earlier)
         notes.append(Note("finding", say(Texts.earlier_treatment, course=course)))
-    if therapy.requirement_level:
-        level = say(Texts.requirement_level, name=therapy.requirement_level)
-        notes.append(Note("finding", level))
+    if therapy.requirement:
+        name = medication_names(therapy.requirement)
+        notes.append(Note("finding", say(Texts.requirement_level, name=name)))
     if therapy.combinations:
         names = Listed(therapy.combinations)
         notes.append(Note("caution", say(Texts.combination_active, names=names)))
+    if therapy.injected:
+        names = Listed(therapy.injected)
+        notes.append(Note("ask", say(Texts.combination_injected, names=names)))
     if facts.malabsorption_permanent and a.status.deficient:
         notes.append(Note("course", lasting(facts)))
     if advice.kind == "specialist" and therapy.active:

@@ -452,7 +452,8 @@ class OrderChecks:
     @found_once
     def _coded(self) -> frozenset[int]:
         """The orders in force that are known by their code."""
-        return frozenset(map(id, self.facts.therapy.active))
+        therapy = self.facts.therapy
+        return frozenset(map(id, (*therapy.active, *therapy.requirement)))
 
     @found_once
     def _routes(self) -> list[tuple[Medication, Route]]:
@@ -505,23 +506,24 @@ class OrderChecks:
     # --- one order is left ------------------------------------------------------------------------
 
     def _others(self, order: Order) -> tuple[list[Order], list[Medication]]:
-        """The other drafts and active orders of vitamin B12, these also by their name alone."""
+        """The other drafts and active orders of vitamin B12, these also by their name alone and of
+        what a healthy child needs."""
         drafts = [one for one in self._of_b12 if one is not order]
+        return drafts, [one for one in self._ordered if one.source != order.draft.source]
+
+    @found_once
+    def _ordered(self) -> tuple[Medication, ...]:
         therapy = self.facts.therapy
-        active = [
-            one for one in (*therapy.active, *therapy.named) if one.source != order.draft.source
-        ]
-        return drafts, active
+        return (*therapy.active, *therapy.named, *therapy.requirement)
 
     @found_once
     def _ends(self) -> Mapping[int, RemovedDraft | StoppedDrug | None]:
         """What ends each order of vitamin B12, made once: every draft may end all others."""
-        therapy = self.facts.therapy
         found: dict[int, RemovedDraft | StoppedDrug | None] = {
             id(one): RemovedDraft(one.draft.source, one.name) if one.draft.source else None
             for one in self._of_b12
         }
-        for one in (*therapy.active, *therapy.named):
+        for one in self._ordered:
             found[id(one)] = next(iter(treatment.stop_orders([one])), None)
         return found
 
@@ -603,14 +605,17 @@ class OrderChecks:
         """The one order that is left where some are right: the injection before what is
         swallowed, what is in force before what is being written, the earlier before the later.
         What is swallowed is never kept in place of injections in force, nor what is on hold in
-        place of what is being written."""
+        place of what is being written. Where a treatment begins that the chart recommends by mouth,
+        what is swallowed comes before the injection."""
         injected = any(one.injected for one in self._treating)
         right = [
             one
             for one in (*self._treating, *self._of_b12)
             if (one.injected or not injected) and self._could_be_the_only_one(one)
         ]
-        return next((one for one in right if one.injected), next(iter(right), None))
+        swallowed = not self.facts.therapy.current and self._regimens.by_mouth
+        liked = [one for one in right if one.injected is not swallowed]
+        return next(iter(liked or right), None)
 
     @found_once
     def _first(self) -> Order:

@@ -160,6 +160,13 @@ class Regimens:
         tests = () if tested else tuple([one for one in card.choices if drug_of(one) is None])
         return [structs.replace(card, choices=tests)]
 
+    @found_once
+    def by_mouth(self) -> bool:
+        """Whether the chart's card recommends a treatment by mouth."""
+        card = self.chart_card(Reasoning())
+        drugs = [drug_of(one) for one in card.choices if one.recommended] if card else []
+        return any(one is not None and one.route == self.g.file.routes.oral for one in drugs)
+
     def like(self, order: Order) -> Regimen | None:
         """What would be ordered, injected where ``order`` is; none where nothing would be."""
         if order.injected not in self._regimens:

@@ -43,7 +43,7 @@ class Follow(Struct, frozen=True):
     the level, and ``metabolites`` that it orders methylmalonate and homocysteine. ``goes_on`` says
     that the card says to go on as ordered, ``success`` that it calls the treatment one,
     ``until_settled`` that there is no card any more once the level of three months is there, and
-    ``reaction`` that the signs may be one to treatment.
+    ``reaction`` that the signs may be one to treatment. ``today`` are other tests that it orders.
     """
 
     injections: InjectionDose | None = None
@@ -53,6 +53,7 @@ class Follow(Struct, frozen=True):
     success: bool = False
     until_settled: bool = False
     reaction: bool = False
+    today: tuple[Literal["blood_count", "reticulocytes", "potassium"], ...] = ()
 
 
 class SignFacts(Struct, frozen=True):
@@ -156,8 +157,16 @@ def blood_table(limits: Limits, words: TableWords) -> Table[BloodFacts, Follow]:
         "follow_up",
         BloodFacts,
         (
-            Row("FU-14", meets(f.potassium, limits.potassium_low), Follow()),
-            Row("FU-15", meets(f.hemoglobin, limits.hemoglobin_severe), Follow()),
+            Row(
+                "FU-14",
+                meets(f.potassium, limits.potassium_low),
+                Follow(today=("potassium",)),
+            ),
+            Row(
+                "FU-15",
+                meets(f.hemoglobin, limits.hemoglobin_severe),
+                Follow(today=("blood_count", "reticulocytes", "potassium")),
+            ),
         ),
         words,
         first=False,
