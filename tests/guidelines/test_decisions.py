@@ -42,6 +42,7 @@ from builders import (
     a_dosage,
     a_dose_given,
     a_draft,
+    a_drafted_test,
     a_lab,
     a_level,
     a_measurement,
@@ -61,11 +62,13 @@ from builders import (
     in_force,
     in_words,
     injections_ordered,
+    levels_drafted,
     may_be_cyanocobalamin,
     moment,
     months_old,
     on_treatment,
     quantity,
+    samples_drafted,
     see,
     see_orders,
 )
@@ -859,10 +862,55 @@ def two_drafts_are_a_duplicate_and_another_route_may_be_a_change() -> None:
 
 
 def signs_speak_against_treatment_by_mouth_until_the_level_is_adequate() -> None:
-    assert see_orders(a_record(measured=(), problems=[SEIZURE]), a_draft()).shows("ORD-02")
+    assert see_orders(a_record(level=a_level(299), problems=[SEIZURE]), a_draft()).shows("ORD-02")
+    running = a_record(measured=(), problems=[SEIZURE], medications=[an_order()])
+    assert see_orders(running, an_injection(), a_draft()).shows("ORD-02")
     normal = (a_lab("methylmalonate", "0.2"), a_lab("homocysteine", 5))
     explained = a_record(*normal, level=a_level(400), problems=[SEIZURE])
     assert not see_orders(explained, a_draft()).shows("ORD-02")
+
+
+def an_order_before_a_deficiency_is_established_is_told_to_sample_first() -> None:
+    unknown, adequate = a_record(measured=(), problems=[SEIZURE]), a_level(300)
+    for record in (unknown, a_record(level=adequate, problems=[SEIZURE])):
+        for draft in (a_draft(), an_injection()):
+            seen = see_orders(record, draft, *levels_drafted())
+            assert not seen.shows("ORD-02")
+            card = seen.outcome("ORD-22")
+            assert card.indicator == see(record).cards[0].indicator == "warning"
+            assert {name for name, _ in seen.tests} >= {"Methylmalonic acid", "Homocysteine"}
+            assert seen.says("injections, not by mouth") is (draft.dosages == a_draft().dosages)
+            sampled = see_orders(record, draft, *levels_drafted(), *samples_drafted(),
+                                 a_drafted_test("2132-9"))  # fmt: skip
+            assert not sampled.shows("ORD-22")
+    for level, shown in ((199, False), (200, True), (299, True), (300, False)):
+        assert see_orders(a_record(level=a_level(level)), a_draft()).shows("ORD-22") is shown
+    calm, crohn = a_record(level=a_level(250)), a_record(level=a_level(250), problems=[CROHN])
+    assert see_orders(calm, a_draft()).outcome("ORD-22").indicator == "info"
+    assert see_orders(crohn, an_injection()).outcome("ORD-22").indicator == "warning"
+    swallowed = see_orders(a_record(level=adequate, problems=[CROHN]), a_draft())
+    assert swallowed.says("injections only if a deficiency is found")
+    pale = a_record(a_lab("hemoglobin", "5.5"), measured=(a_lab("hemoglobin", "5.5"),))
+    anaemic = see_orders(pale, a_draft(), *levels_drafted())
+    assert anaemic.outcome("ORD-22").indicator == "warning"
+    assert anaemic.says("Severe anaemia")
+    assert [due for name, due in anaemic.tests if name == "Potassium"] == [0, 1, 2]
+
+
+def the_samples_before_a_first_dose_are_asked_for_where_they_matter() -> None:
+    levels, count = levels_drafted(), a_lab("hemoglobin", "11.5")
+    floppy = a_record(count, level=a_level(90), problems=[SEIZURE])
+    severe, mild = a_record(count, level=a_level(99)), a_record(count)
+    for record, draft, asks in (
+        (floppy, an_injection(), True), (severe, an_injection(), True),
+        (mild, a_draft(), False), (a_record(), a_draft(), True),
+        (a_record(count, problems=[FAILURE_TO_THRIVE]), a_draft(), True),
+    ):  # fmt: skip
+        asked = see_orders(record, draft, *levels)
+        assert asked.shows("ORD-08.samples") is asks
+        drawn = see_orders(record, draft, *levels, *samples_drafted())
+        assert not drawn.shows("ORD-08.samples")
+    assert not see_orders(on_treatment(5), a_draft(), *levels).shows("ORD-08.samples")
 
 
 def what_was_not_checked_is_said_beside_what_was() -> None:
@@ -2960,6 +3008,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_order_at_requirement_level_ends_with_the_treatment,
     an_injected_combination_may_be_a_treatment,
     what_a_card_of_follow_up_asks_for_can_be_ordered,
+    an_order_before_a_deficiency_is_established_is_told_to_sample_first,
+    the_samples_before_a_first_dose_are_asked_for_where_they_matter,
 )
 
 

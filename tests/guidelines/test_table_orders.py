@@ -55,6 +55,7 @@ from builders import (
     injections_ordered,
     levels_drafted,
     months_old,
+    samples_drafted,
     see,
     see_orders,
 )
@@ -342,7 +343,7 @@ def test_the_recommended_regimens_are_right() -> None:
             for number, phase in enumerate(drug.phases, 1)
         ]
         draft = a_draft(*lines, code=drug.codes[0], text=WORDS.language.text(drug.name))
-        seen = see_orders(record, draft, *levels_drafted())
+        seen = see_orders(record, draft, *levels_drafted(), *samples_drafted())
         assert not cards(seen)
         assert {one.rule for one in seen.outcomes} == {"ORD-14"}
 
@@ -359,8 +360,9 @@ def test_the_recommended_regimens_are_right() -> None:
         (a_record(problems=[CROHN, SEIZURE]), {"ORD-02"}),
         (a_record(level=a_level(99)), {"ORD-02"}),
         (a_record(level=a_level(100)), set()),
-        (a_record(level=a_level(250), problems=[SEIZURE]), {"ORD-02"}),
-        (a_record(measured=(), problems=[SEIZURE]), {"ORD-02"}),
+        (a_record(level=a_level(250), problems=[SEIZURE]), {"ORD-02", "ORD-22"}),
+        (a_record(measured=(), problems=[SEIZURE]), {"ORD-22"}),
+        (a_record(level=a_level(310), problems=[SEIZURE]), {"ORD-22"}),
         (a_record(a_lab("methylmalonate", "0.2"), a_lab("homocysteine", 5), level=ADEQUATE,
                   problems=[SEIZURE]), set()),
         (a_record(problems=[COBALAMIN_C]), {"ORD-02.inborn", "ORD-10.inborn"}),

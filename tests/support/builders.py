@@ -363,6 +363,11 @@ def levels_drafted() -> tuple[Draft, Draft]:
     )
 
 
+def samples_drafted() -> tuple[Draft, ...]:
+    """What is taken before a first dose, which would spoil it."""
+    return tuple([a_drafted_test(one) for one in ("58410-2", "13964-2", "13965-9", "2823-3")])
+
+
 def a_record(
     *measurements: Measurement, birth: date | Moment | None = None,
     level: Measurement | None = None,
@@ -782,6 +787,8 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-19.prepared": lambda: (a_record(), a_draft(a_dosage(text="crush"), code=TABLET)),
     "ORD-18": lambda: (a_record(), an_antidote()),
     "ORD-08": lambda: (a_record(), a_draft()),
+    "ORD-08.samples": lambda: (a_record(), a_draft(), *levels_drafted()),
+    "ORD-22": lambda: (a_record(level=a_level(250)), a_draft()),
     "ORD-09": lambda: (a_record(), a_draft(a_dosage(None))),
     "ORD-10.allergy": lambda: (a_record(allergies=(an_allergy(),)), a_draft()),
     "ORD-10.suspected": lambda: (

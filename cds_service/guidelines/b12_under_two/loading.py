@@ -358,6 +358,8 @@ SPEAKING = (
     "ORD-19",
     "ORD-19.prepared",
     "ORD-08",
+    "ORD-08.samples",
+    "ORD-22",
     "ORD-09",
     "ORD-10.allergy",
     "ORD-10.leber",

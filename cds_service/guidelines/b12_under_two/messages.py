@@ -252,6 +252,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     headline_instead: str
     headline_injected: str
     injections_indicated: str
+    injections_if_deficient: str
     dose_in_volume: str
     today_then: str
     headline_specialist: str
@@ -437,6 +438,18 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     injection_ordered: str
     inject_asked: str
     inject_borderline: str
+    inject_if_deficient: str
+    adequate_with_signs: str
+    borderline: str
+    no_level: str
+    no_level_with: str
+    measure: str
+    take_samples: str
+    then_adequate: str
+    then_borderline: str
+    then_treat: str
+    then_unknown: str
+    severe_anaemia: str
     treat: str
     treat_asked: str
     treat_borderline: str

@@ -78,6 +78,13 @@ class Cards:
         return CardValues(self._facts, self._a, (), self._g)
 
     @found_once
+    def _is_unproven(self) -> bool:
+        """No deficiency is established, or treated."""
+        a, therapy = self._a, self._facts.therapy
+        unproven = ("unknown", "unknown at risk", "adequate", "probably adequate")
+        return a.status.name in (*unproven, "adequate with signs") and not therapy.current
+
+    @found_once
     def _preservative_harms(self) -> bool:
         return preservative_matters(self._facts, self._g, Reasoning())
 
@@ -122,7 +129,7 @@ class Cards:
                     "order": _called(order),
                     "dose": order.dose_in_words,
                     "way": order.ways_in_words,
-                    **_in_place(_replaced(order, choices), self._g),
+                    **_in_place(_replaced(order, choices), self._g, unproven=self._is_unproven),
                     **self._told_to(choices),
                     **_largest(order),
                     **values,
@@ -137,13 +144,19 @@ class Cards:
 
     def _told_to(self, choices: tuple[Choice, ...]) -> dict[str, object]:
         """What is to be ordered instead, or why the card only offers it."""
-        if not choices or any(one.recommended for one in choices):
+        if any(one.recommended for one in choices) or (not choices and not self._is_unproven):
             return {
                 "full_course": say(Orders.full_course),
                 "inject_instead": say(Orders.inject_instead),
                 "treat": say(Orders.treat),
             }
         facts = self._facts
+        if self._is_unproven:
+            return {
+                "full_course": say(Orders.full_course),
+                "inject_instead": say(Orders.inject_if_deficient),
+                "treat": say(Orders.treat),
+            }
         in_words = facts.perhaps_neurological or facts.worded.inborn or facts.worded.malabsorption
         if self._a.status.name == "borderline" and not in_words:
             return {
@@ -215,10 +228,18 @@ def _read(order: Order) -> Message:
     return say(Texts.draft_read, written=order.written, reading=order.reading)
 
 
-def _in_place(drug: PlannedDrug | None, g: Guideline) -> dict[str, object]:
-    """What a headline says is to be given in place of the order, if anything is."""
+def _in_place(
+    drug: PlannedDrug | None, g: Guideline, *, unproven: bool = False
+) -> dict[str, object]:
+    """What a headline says is to be given in place of the order, if anything is; ``unproven``: no
+    deficiency is established that would have to be treated so."""
     if drug is None:
-        return {"instead": "", "injected": say(Texts.injections_indicated)}
+        return {
+            "instead": "",
+            "injected": say(
+                Texts.injections_if_deficient if unproven else Texts.injections_indicated
+            ),
+        }
     how = instead(drug, g)
     what = say(
         Texts.headline_drug,

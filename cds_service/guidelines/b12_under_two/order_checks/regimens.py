@@ -147,6 +147,19 @@ class Regimens:
         card = treatment.recommend(self.route, self.facts, self.a, self.g, why)
         return card if isinstance(card, Recommend) else None
 
+    @found_once
+    def question(self) -> Recommend | None:
+        """The card of the chart where it asks for tests and not for a treatment: no deficiency is
+        established; none without the facts that every dose rests on."""
+        if self.absent or self.a.status.deficient:
+            return None
+        if self.g.tables.route[self.route].then.kind not in ("clarify", "test"):
+            return None
+        if self.a.status.name in ("adequate", "probably adequate", "follow-up"):
+            return None
+        card = treatment.recommend(self.route, self.facts, self.a, self.g, Reasoning())
+        return card if isinstance(card, Recommend) else None
+
     def specialist(self, said: Sequence[Recommend], why: Reasoning) -> list[Recommend]:
         """The card of the chart that calls a specialist before any dose, next to an order that is
         written all the same; not where a card refuses the drug and calls one. It orders the tests

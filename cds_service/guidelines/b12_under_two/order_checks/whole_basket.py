@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from msgspec import structs
 
-from cds_service.clinical import Basket, PlannedDrug, RemovedDraft, RevisedDrug
+from cds_service.clinical import Basket, PlannedDrug, PlannedTest, RemovedDraft, RevisedDrug
 from cds_service.guidelines.b12_under_two import follow_up, monitoring, treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline
@@ -32,7 +32,7 @@ from cds_service.guidelines.b12_under_two.tables.order import (
 from cds_service.guidelines.b12_under_two.words import CardValues, named, test_notes
 from cds_service.guidelines.engine import Choice, Note, NotIndicated, Outcome, Recommend
 from cds_service.guidelines.tables import Reasoning, first_match, one_row
-from cds_service.language import Listed, Message, say
+from cds_service.language import Briefly, Listed, Message, Value, say
 
 _WHY_SILENT: Mapping[Silence, Message] = {
     "agrees": say(Orders.agrees),
@@ -45,6 +45,8 @@ _CHECKS: Mapping[Check, Message] = {
 }  # fmt: skip
 _WITH_FOLIC_ACID_ALONE = ("ORD-13", "ORD-13.borderline", "ORD-13.unknown")
 _OF_THE_GAS = ("ORD-21", "ORD-21.deficient")
+_SAMPLES_FIRST = ("ORD-22.alarming", "ORD-22")
+_WITH_A_TREATMENT = ("ORD-08", "ORD-08.samples")
 
 
 class BasketChecks:
@@ -66,6 +68,7 @@ class BasketChecks:
             treated=self.facts.therapy.current,
             deficient=self.a.status.deficient,
             status=self.a.status.name,
+            severity=self.a.severity,
             signs=tuple([one.name for one in self.facts.neurological]),
             macrocytic=self.a.signs.macrocytosis,
             two_lines_low=self.a.signs.two_lines_low,
@@ -82,32 +85,111 @@ class BasketChecks:
     # --- the levels that go with a treatment ------------------------------------------------------
 
     def levels(self, order: Order, said: Sequence[Said]) -> list[Said]:
-        """The levels of one and three months, with the tests that go with them, where no one has
-        ordered them and no card asks not to give the order."""
-        facts, g, why = self.facts, self.g, self._why
+        """The samples that the first dose would spoil, and the levels of one and three months with
+        the tests that go with them, where no one has ordered them and no card asks not to give the
+        order. Where no deficiency is established the samples are a card of their own."""
+        facts = self.facts
         injected = self._is_injected(order, said)
         lacking = self._without_a_level(anew=self._begins_anew(injected=injected))
+        wanted = self._wanted(list(lacking.values()), injected=injected)
+        first = [one for one in wanted if one[1] == facts.on or one[0] == "potassium"]
+        question = self._regimens.question
+        urgent = question is not None and question.indicator != "info"
+        samples, _ = monitoring.plan_tests(first, facts, self.g, Reasoning(), urgent=urgent)
         asked = structs.replace(
-            self._facts,
+            self._before_a_first_dose(question, samples),
             lacking=tuple(lacking),
             average=order.dosing.average_high,
             refused=any(one.answer.refuses and not self._keeps(one) for one in said),
         )
-        fired = why.keep(one_row(g.tables.order_basket, "ORD-08", asked, order.called)).fired
-        if not fired or fired[0].then is None:
-            return []
-        wanted = self._wanted(list(lacking.values()), injected=injected)
-        tests, already = monitoring.plan_tests(wanted, facts, g, why, before_dose=injected)
+        cards: list[Said] = []
+        for answer in self._answers(_SAMPLES_FIRST, asked, order):
+            if question is not None:
+                cards.append(self._measure_first(order, answer, question, samples))
+                wanted = [one for one in wanted if one not in first]
+        for answer in self._answers(_WITH_A_TREATMENT, asked, order):
+            cards.append(self._with_tests(order, answer, wanted, lacking, injected=injected))
+        return cards
+
+    def _before_a_first_dose(
+        self, question: Recommend | None, samples: tuple[PlannedTest, ...]
+    ) -> BasketFacts:
+        """What of ``samples`` is missing, and what the chart asks for; nothing without the facts
+        that every dose rests on."""
+        therapy, count = self.facts.therapy, self.g.file.tests.blood_count.called
+        unsampled = [] if self._regimens.absent else self._spoilt(samples)
+        return structs.replace(
+            self._facts,
+            unsampled=tuple([one.inside for one in unsampled]),
+            ungraded=any(one.name == count for one in unsampled),
+            measured_first=question is not None,
+            alarming=question is not None and question.indicator != "info",
+            treated=therapy.current and not therapy.is_held,
+        )
+
+    def _answers(self, rows: Iterable[str], asked: BasketFacts, order: Order) -> Iterator[Answer]:
+        table = self.g.tables.order_basket
+        for name in rows:
+            for row in self._why.keep(one_row(table, name, asked, order.called)).fired:
+                if row.then is not None:
+                    yield row.then
+
+    def _spoilt(self, samples: Iterable[PlannedTest]) -> list[PlannedTest]:
+        """What of today's ``samples`` a dose would make unreadable, or dangerous without it: the
+        stores of folate and iron can be measured later."""
+        later = (self.g.file.tests.folate.called, self.g.file.tests.ferritin.called)
+        return [one for one in samples if one.due == one.authored and one.name not in later]
+
+    def _with_tests(
+        self,
+        order: Order,
+        answer: Answer,
+        wanted: Sequence[monitoring.Wanted],
+        lacking: Sequence[Check] | Mapping[Check, date],
+        *,
+        injected: bool,
+    ) -> Said:
+        """The tests that go with a treatment."""
+        facts, g = self.facts, self.g
+        tests, already = monitoring.plan_tests(wanted, facts, g, self._why, before_dose=injected)
         notes = test_notes(tests, already, g, before=injected, told=())
         if any(one.due == facts.on for one in tests):
             notes.append(Note("before", say(Texts.baseline_first)))
-        said_of = {"windows": Listed(tuple([_CHECKS[one] for one in lacking]), "conjunction")}
+        spoilt = tuple([one.inside for one in self._spoilt(tests)])
+        said_of = {
+            "windows": Listed(tuple([_CHECKS[one] for one in lacking]), "conjunction"),
+            "samples": Listed(spoilt),
+        }
         choices = monitoring.test_choices("ORD-08", tests)
-        return [
-            self._cards.speak(
-                "ORD-08", fired[0].then, order, said_of, choices, notes=notes, selection="any"
-            )
-        ]
+        return self._cards.speak(
+            "ORD-08", answer, order, said_of, choices, notes=notes, selection="any"
+        )
+
+    def _measure_first(
+        self, order: Order, answer: Answer, question: Recommend, samples: tuple[PlannedTest, ...]
+    ) -> Said:
+        """No deficiency is established: what the chart asks to measure, before the first dose. It
+        says of the child what the chart's card says."""
+        signs = bool(self.facts.neurological)
+        signs = bool(self.facts.neurological)
+        names = Listed(tuple([one.inside for one in self._spoilt(samples)]))
+        measure = say(Orders.measure, tests=names)
+        unsaid = say(Texts.samples_today, names=names)
+        said_of: Mapping[str, object] = {
+            "found": self._found_so_far(CardValues(self.facts, self.a, question.choices, self.g)),
+            "sample": Briefly(measure, say(Orders.take_samples), unsaid),
+            "then": self._after_the_samples(signs=signs),
+        }
+        told = ("why", "finding", "because", "ask")
+        notes = [one for one in question.notes if one.section in told]
+        if self.a.signs.severe_anaemia:
+            notes.append(Note("safety", say(Orders.severe_anaemia)))
+        if signs and not order.injected:
+            notes.append(Note("advice", say(Orders.inject_if_deficient)))
+        choices = monitoring.test_choices("ORD-22", samples)
+        return self._cards.speak(
+            "ORD-22", answer, order, said_of, choices, notes=notes, selection="any"
+        )
 
     def _is_injected(self, order: Order, said: Sequence[Said]) -> bool:
         """As it is written, or as a recommended button changes it."""
@@ -165,10 +247,36 @@ class BasketChecks:
             wanted += monitoring.baseline(facts, a, g, why)
         else:
             wanted += monitoring.while_unproven(facts, a, g, why)
-        if a.status.deficient or a.status.concerned or facts.neurological:
+        pressing = a.status.deficient or a.status.concerned or a.signs.severe_anaemia
+        if pressing or facts.neurological:
             during = monitoring.during_treatment(facts, a, g, why, parenteral=injected)
             wanted += [one for one in during if one[0] != "b12"]
         return wanted
+
+    def _found_so_far(self, values: CardValues) -> Message:
+        """Why no deficiency is established, and what it is thought of for."""
+        status, reason = self.a.status, self._reason_to_measure(values)
+        if status.name == "adequate with signs" and reason is not None:
+            return say(Orders.adequate_with_signs, level=values["level"], reason=reason)
+        if status.name == "borderline" and status.level is not None:
+            return say(Orders.borderline, level=values["level"])
+        return say(Orders.no_level) if reason is None else say(Orders.no_level_with, reason=reason)
+
+    def _after_the_samples(self, *, signs: bool) -> Message:
+        status = self.a.status
+        if status.name == "adequate with signs":
+            return say(Orders.then_adequate)
+        if status.name == "borderline" and status.level is not None:
+            return say(Orders.then_treat if signs else Orders.then_borderline)
+        return say(Orders.then_unknown)
+
+    def _reason_to_measure(self, values: CardValues) -> Value | None:
+        """Why a deficiency is thought of: the signs of the nerves, else others, else the cause."""
+        if self.facts.neurological:
+            return values["signs"]
+        if self.a.signs.suggestive:
+            return values["suggestive"]
+        return values["cause"] if self.a.causes else None
 
     # --- nitrous oxide among the orders -----------------------------------------------------------
 

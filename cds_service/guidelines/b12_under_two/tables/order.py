@@ -187,7 +187,11 @@ class BasketFacts(Struct, frozen=True):
 
     ``b12`` says that vitamin B12 is among them, ``folic_acid`` that folic acid is selected,
     ``refused`` that a card asks not to give what is ordered. ``lacking`` are the checks after it
-    for which no one has ordered a level. ``macrocytic`` and ``two_lines_low`` tell of the blood.
+    for which no one has ordered a level, ``unsampled`` the tests that its first dose would spoil
+    and that no one has measured lately or ordered; ``ungraded`` says that a blood count is among
+    them, without which no one knows how severe a deficiency is. ``measured_first`` says that the
+    chart asks for tests and not for a treatment, ``alarming`` that it does so with a warning.
+    ``macrocytic`` and ``two_lines_low`` tell of the blood.
     ``average`` is how many micrograms a day the first order of vitamin B12 gives, ``None`` where it
     is not known. ``nitrous_oxide`` names what is ordered or planned of it, ``poisoned_by_it`` the
     recorded diseases in which it does lasting harm. ``age_rule`` is the row of the age table.
@@ -197,11 +201,16 @@ class BasketFacts(Struct, frozen=True):
     folic_acid: bool = False
     refused: bool = False
     lacking: tuple[Check, ...] = ()
+    unsampled: tuple[Any, ...] = ()
+    ungraded: bool = False
+    measured_first: bool = False
+    alarming: bool = False
     average: Decimal | None = None
     treated: bool = False
     deficient: bool = False
     status: StatusName = "unknown"
     signs: tuple[str, ...] = ()
+    severity: Severity | None = None
     macrocytic: bool = False
     two_lines_low: bool = False
     nitrous_oxide: tuple[Any, ...] = ()
@@ -318,12 +327,18 @@ def danger_table(words: TableWords) -> Table[OrderFacts, Answer]:
 
 
 def way_table(words: TableWords) -> Table[OrderFacts, Answer]:
-    """A sign of the nerves is explained by nothing else than a level known to be adequate."""
+    """A sign of the nerves is explained by nothing else than a level known to be adequate; where
+    the chart measures first, because the level says nothing yet, ORD-22 does so too."""
     f = OrderFacts
     by_mouth = includes(f.ways, *BY_MOUTH)
+    unproven = all_of(
+        is_one_of(f.status, "unknown", "unknown at risk", "adequate with signs"),
+        none(f.treated),
+        none(f.gaps),
+    )
     adequate = is_one_of(f.status, "adequate", "probably adequate")
     cyanocobalamin = is_one_of(f.substance, "", "cyanocobalamin")
-    unexplained = all_of(some(f.signs), not_(adequate))
+    unexplained = all_of(some(f.signs), not_(adequate), not_(unproven))
     return Table.of(
         "order",
         OrderFacts,
@@ -734,23 +749,47 @@ def silence_table(words: TableWords) -> Table[SilenceFacts, Silence]:
 
 def basket_table(limits: Limits, words: TableWords) -> Table[BasketFacts, Answer | None]:
     """What a healthy child eats is not followed up with levels: a supplement next to an adequate
-    one prevents, and treats nothing."""
+    one prevents, and treats nothing. Where no deficiency is established the samples are a card of
+    their own; one that is established is treated, and they go with its other tests. What a blood
+    count grades as mild is treated alike whatever the metabolites are."""
     f = BasketFacts
     alone = all_of(f.folic_acid, none(f.b12), none(f.treated))
+    requirement = meets(f.average, limits.requirement_dose)
     prevents = all_of(
-        is_one_of(f.status, "adequate", "probably adequate"),
-        none(f.treated),
-        meets(f.average, limits.requirement_dose),
+        is_one_of(f.status, "adequate", "probably adequate"), none(f.treated), requirement
     )
+    begun = all_of(f.b12, none(f.refused), not_(prevents))
+    unproven = all_of(begun, none(f.treated), f.measured_first, some(f.unsampled))
+    questioned = all_of(unproven, any_of(f.alarming, not_(requirement)))
     return Table.of(
         "order",
         BasketFacts,
         (
             Row(
                 "ORD-08",
-                all_of(f.b12, none(f.refused), some(f.lacking), not_(prevents)),
+                all_of(begun, some(f.lacking)),
                 Answer("ORD-08", shows_level=True),
             ),
+            Row(
+                "ORD-08",
+                all_of(
+                    begun,
+                    none(f.lacking),
+                    none(f.treated),
+                    some(f.unsampled),
+                    not_(questioned),
+                    any_of(f.ungraded, not_(is_one_of(f.severity, "mild"))),
+                ),
+                Answer("ORD-08.samples", shows_level=True),
+                part="samples",
+            ),
+            Row(
+                "ORD-22",
+                all_of(questioned, f.alarming),
+                Answer("ORD-22", indicator="warning"),
+                part="alarming",
+            ),
+            Row("ORD-22", all_of(questioned, none(f.alarming)), Answer("ORD-22")),
             Row(
                 "ORD-13",
                 all_of(alone, f.deficient),
