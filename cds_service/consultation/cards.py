@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -503,18 +503,15 @@ def _detail(
     language = words.language
     about = outcome.about if isinstance(outcome, Recommend) else ""
     lines: dict[Section, dict[Sentence, None]] = {}
-
-    def add(section: Section, fact: _Said) -> None:
+    lost = _lost(outcome, said.summary, words)
+    facts = _not_in_headline(outcome, said, lost.values(), language)
+    if said.advice is not None:
+        facts.insert(0, ("advice", said.advice))
+    if said.why is not None:
+        facts.append(("why", said.why))
+    for section, fact in facts:
         if told.is_new(fact.identity, section=section, about=about):
             lines.setdefault(section, {})[fact.sentence] = None
-
-    lost = _lost(outcome, said.summary, words)
-    if said.advice is not None:
-        add("advice", said.advice)
-    for section, fact in _not_in_headline(outcome, said, lost.values(), language):
-        add(section, fact)
-    if said.why is not None:
-        add("why", said.why)
     _name_lost(lost, lines)
     frame = words.frames[outcome.card]
     evidence = told.new_sources([one for one in frame.evidence if one not in frame.linked])
@@ -526,13 +523,15 @@ def _detail(
 
 def _not_in_headline(
     outcome: Recommend | CannotTell, said: _Sentences, lost: Iterable[str], language: Language
-) -> Iterator[tuple[Section, _Said]]:
+) -> list[tuple[Section, _Said]]:
     """The notes by section, but for what the headline states, or what it had no room for and the
     card names."""
     headline = "\n".join([said.summary, *map(plain, lost)]).casefold()
-    for note, fact in zip(outcome.notes, said.notes, strict=True):
-        if not (note.told and _names(headline, note.told, language)):
-            yield note.section, fact
+    return [
+        (note.section, fact)
+        for note, fact in zip(outcome.notes, said.notes, strict=True)
+        if not (note.told and _names(headline, note.told, language))
+    ]
 
 
 def _name_lost(lost: Mapping[str, str], lines: dict[Section, dict[Sentence, None]]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -62,6 +63,7 @@ class Sentence(Struct, frozen=True):
     words: int
 
 
+_text_of = attrgetter("text")
 Lines = Mapping[Section, Iterable[Sentence]]
 
 
@@ -118,12 +120,12 @@ _words_of_label = lru_cache(maxsize=256)(words_in)
 def _length(parts: _Parts, labels: Mapping[Section, str]) -> int:
     """The words of `_listed`: of each line its marker, its label and its sentences, which only
     blanks divide."""
-    return sum(
-        [
-            1 + _words_of_label(labels[name]) + sum([one.words for one in sentences])
-            for name, sentences in parts.items()
-        ]
-    )
+    length = 0
+    for name, sentences in parts.items():
+        length += 1 + _words_of_label(labels[name])
+        for one in sentences:
+            length += one.words
+    return length
 
 
 def _join(above: _Parts) -> None:
@@ -136,7 +138,7 @@ def _join(above: _Parts) -> None:
 def _listed(parts: _Parts, order: Iterable[Section], labels: Mapping[Section, str]) -> str:
     return "\n".join(
         [
-            f"- {labels[name]} {' '.join([one.text for one in parts[name]])}"
+            f"- {labels[name]} {' '.join(map(_text_of, parts[name]))}"
             for name in order
             if name in parts
         ]

@@ -58,6 +58,8 @@ def many(sent: Json) -> list[Json]:
 
 def one(sent: Json) -> Json:
     """The value, or the only item of an array; ``None`` when it says nothing."""
+    if sent is None or isinstance(sent, str):
+        return sent or None
     if not isinstance(sent, list):
         return sent if says_something(sent) else None
     items = many(sent)
@@ -78,9 +80,9 @@ def members(sent: Json) -> Mapping[str, Json]:
 
 def text(sent: Json) -> str:
     """Text or "". A whole number counts as the text it would be: forms send codes and ids so."""
-    if isinstance(sent, int) and not isinstance(sent, bool):
-        return str(sent)
-    return sent if isinstance(sent, str) else ""
+    if isinstance(sent, str):
+        return sent
+    return str(sent) if isinstance(sent, int) and not isinstance(sent, bool) else ""
 
 
 def truth(sent: Json) -> bool:

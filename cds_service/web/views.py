@@ -10,7 +10,7 @@ import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     Connect = Callable[[ApprovedFhirServer, str | None, str], object]
 
 _JSON = "application/json"
+#: What of a request says by which address it came.
+_NAMED_BY = ("wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SERVER_PORT")
 #: Of a call that took so many seconds it is seen whether its caller is still there: only what was
 #: sent is kept as shown. Of all others that is not worth what it costs.
 _HUNG_UP_S = 0.05
@@ -120,7 +122,14 @@ class Views:
             entries = [discovery(one.in_language(tag), cds_hooks) for one in services]
             return _encode_json({"services": entries})
 
+        @lru_cache(maxsize=64)
+        def page_at(service_id: str, *server: Any) -> str:
+            called = dict(zip(_NAMED_BY, server, strict=True))
+            base = settings.public_url or f"{called['wsgi.url_scheme']}://{get_host(called)}"
+            return page_of(self._by_id[service_id], services, base)
+
         self._discovery = described
+        self._page_at = page_at
         base = f"{settings.public_url}/cds-services"
         self._discovery_url = (base,)
         self._call_url = {id_: (f"{base}/{id_}",) for id_ in self._by_id}
@@ -307,11 +316,9 @@ class Views:
     def _page(self, service: Service, environ: WSGIEnvironment) -> str:
         """Where the guideline is read: under the service's own address, or else under the one it
         was called by, which was checked."""
-        settings = self._settings
-        if not settings.workbench:
+        if not self._settings.workbench:
             return ""
-        base = settings.public_url or f"{environ['wsgi.url_scheme']}://{get_host(environ)}"
-        return page_of(service, tuple(self._by_id.values()), base)
+        return self._page_at(service.id, *[environ.get(name) for name in _NAMED_BY])
 
     def _language(self, caller: Caller, environ: WSGIEnvironment) -> str:
         """That of this caller's answers, which is the operator's unless the register says so; the

@@ -467,6 +467,8 @@ def _diagnosis(facts: Facts, level: Level | None, g: Guideline) -> Diagnosis | N
 def unsettled(facts: Facts, name: LabName, limits: Limits) -> list[Lab]:
     """The results of a metabolite that still speak of the child, newest first: those of the last
     month, and as long as a level counts those since when nothing was given."""
+    if name not in facts.labs:  # as in most charts
+        return []
     return [
         one
         for one in _in_window(facts, name, limits.result_current)

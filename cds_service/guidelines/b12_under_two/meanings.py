@@ -22,6 +22,7 @@ from cds_service.guidelines.b12_under_two.products import (
     has_phrase,
     names_b12,
     once_in_a_call,
+    remembered,
     words_of,
 )
 from cds_service.guidelines.b12_under_two.products import Words as SpeltWords
@@ -564,10 +565,19 @@ def names_an_anticoagulant(name: str, g: Guideline) -> bool:
     return has_phrase(name, names.anticoagulants) and not has_phrase(name, names.unguents)
 
 
+#: So many names are remembered: every medicine, order and procedure of a chart is asked.
+_NAMES = 1024
+
+
 def names_nitrous_oxide(codes: Iterable[Code], text: str, g: Guideline) -> bool:
     """Whether codes or names say nitrous oxide."""
     given = tuple(codes)
     if g.codes.nitrous_oxide.any_of(given) is not None:
         return True
-    said = [text, *[code.display for code in given]]
-    return any(map(has_phrase, said, repeat(g.file.names.nitrous_oxide)))
+    said = {text, *[code.display for code in given]} - {""}
+    return any(map(_is_the_gas, said, repeat(g)))
+
+
+@remembered(_NAMES)
+def _is_the_gas(name: str, g: Guideline) -> bool:
+    return has_phrase(name, g.file.names.nitrous_oxide)
