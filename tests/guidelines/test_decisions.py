@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -2500,9 +2500,10 @@ def a_course_that_is_over_or_was_broken_off_is_named() -> None:
         assert after(given, level=a_level(90, ago=12)).shows("DUP-07") is late
     for ago, late in ((7, False), (8, True)):  # weekly
         given = [ago + 14, ago + 7, ago]
-        seen = after(given, signs=False, level=a_level(90, ago=25))
-        assert seen.shows("DUP-07") is late
-        assert not late or seen.outcome("DUP-07").indicator == "warning"
+        for level, indicator in ((150, "warning"), (90, "critical")):  # below 100 it is severe
+            seen = after(given, signs=False, level=a_level(level, ago=25))
+            assert seen.shows("DUP-07") is late
+            assert not late or seen.outcome("DUP-07").indicator == indicator
     adequate = [a_level(450, ago=30), a_level(90, ago=80)]
     assert after(four, measured=adequate).outcome("DUP-07").indicator == "warning"
     whole = after(seven)
@@ -2806,6 +2807,141 @@ def an_order_on_hold_is_spoken_of_when_orders_are_signed() -> None:
             assert seen.silent is not spoken, (count, last)
 
 
+def an_order_that_is_not_given_is_named() -> None:
+    def every(days: int, *, ago: int, lasts: int | None = None, **but: Any) -> Medication:
+        until = None if lasts is None else Decimal(lasts)
+        line = structs.replace(a_dosage(route=MUSCLE, days=days), days=until)
+        return in_force(line, **{"code": HYDROXOCOBALAMIN, "route": MUSCLE, "ago": ago, **but})
+
+    def on(order: Medication, given: Collection[int] = (), missed: Collection[int] = (),
+           more: tuple[Medication, ...] = (), **but: Any) -> Seen:  # fmt: skip
+        doses = [a_dose_given(ago=ago, source=f"given/{ago}") for ago in given]
+        doses += [a_dose_given(ago=ago, source=f"missed/{ago}", status="not-done")
+                  for ago in missed]  # fmt: skip
+        told = {"level": a_level(150, ago=200), "birth": OLD, **but}
+        return see(a_record(medications=[order, *doses, *more], **told))
+
+    for days, most in ((1, 2), (2, 2), (3, 2), (4, 3), (7, 3), (10, 3), (11, 13), (60, 13)):
+        for late in (0, most, most + 1, most + 20):  # a dose of today may not be recorded yet
+            last = days + late
+            seen = on(every(days, ago=last + days), [last + days, last])
+            assert ("DUP-09" in seen.rules) is (late > most), (days, late)
+            assert seen.says("as ordered") is False or late <= most
+    seven = every(2, ago=12, lasts=14)
+    for given in ([], [12, 10, 8, 6, 4, 2]):  # no record of doses, or of all of them
+        assert "DUP-09" not in on(seven, given).rules
+    for given, missed, named in (
+        ([12], [], True), ([12, 10], [8, 6, 4, 2], True), ([12, 10, 8, 6, 4], [2], False),
+        ([12, 10, 8, 6], [4, 2], True), ([], [12], True), ([], [12, 10, 8], True),
+    ):  # fmt: skip
+        seen = on(seven, given, missed)
+        assert ("DUP-09" in seen.rules) is named, (given, missed)
+        assert not seen.drugs
+        assert seen.says("no dose is recorded as given") is (named and not given)
+    begun = every(2, ago=2, lasts=14)
+    assert "DUP-09" not in on(begun, [], [2]).rules
+    assert "DUP-09" in on(every(2, ago=3, lasts=14), [], [3]).rules
+    assert "DUP-09" not in on(begun, [60]).rules  # a dose before the order is none of it
+    assert "DUP-09" not in on(every(2, ago=12, lasts=14, status="on-hold"), [12]).rules
+    brand = an_order(Code(RXNORM, "1"), text="Vitamin B12 drops", route=None)
+    assert "DUP-09" not in on(seven, [12], more=(brand,)).rules
+    taken = an_order(HYDROXOCOBALAMIN, route=MUSCLE, kind="statement", ago=12)
+    assert "DUP-09" not in on(seven, [12], more=(taken,)).rules
+    needed = structs.replace(a_dosage(route=MUSCLE, days=2), as_needed=True)
+    prn = in_force(needed, code=HYDROXOCOBALAMIN, route=MUSCLE, ago=12)
+    assert "DUP-09" not in on(prn, [12]).rules
+
+    signs = [a_problem(SEIZURE, 210)]
+    severe, adequate = a_level(90, ago=20), [a_level(450, ago=30), a_level(90, ago=200)]
+    weekly = every(7, ago=73)
+    for but, indicator in (
+        ({}, "warning"),
+        ({"problems": signs}, "critical"),
+        ({"level": severe}, "critical"),
+        ({"problems": signs, "measured": adequate}, "warning"),
+    ):
+        seen = on(weekly, [73, 66, 59, 52, 45], **but)
+        assert seen.outcome("DUP-09").indicator == indicator, but
+        assert not seen.shows("FU-02"), but
+    for ago, indicator in ((90, "warning"), (91, "critical")):
+        measured = [a_level(900, ago=ago), a_level(80, ago=300)]
+        rare = on(every(60, ago=290), [290, 230, 170], problems=signs, measured=measured)
+        assert rare.outcome("DUP-09").indicator == indicator, ago
+        assert not rare.says("Four months of vitamin B12")
+    assert ("Vitamin B12", 0) in on(weekly, [73, 66]).tests
+    assert ("Vitamin B12", 0) not in on(seven, [], [12], level=a_level(150, ago=14)).tests
+    assert ("Vitamin B12", 0) in on(seven, [12], level=a_level(150, ago=14)).tests
+
+    two = in_force(  # five in five weeks, then every two months
+        structs.replace(a_dosage(route=MUSCLE, days=7), days=Decimal(35), sequence=1),
+        structs.replace(a_dosage(route=MUSCLE, days=60), sequence=2),
+        code=HYDROXOCOBALAMIN, route=MUSCLE, ago=100,
+    )  # fmt: skip
+    five = [100, 93, 86, 79, 72]
+    assert "DUP-09" not in on(two, five).rules
+    assert "DUP-09" in on(two, five[:4]).rules
+    for ago, named in ((101, False), (102, True)):  # 28 + 60 + 14 days after the first
+        order = structs.replace(two, authored=days_ago(ago))
+        doses = [ago - 7 * one for one in range(5)]
+        assert ("DUP-09" in on(order, doses).rules) is named, ago
+
+    drops = in_force(a_dosage(), ago=12)
+    by_mouth = [a_dose_given(CYANOCOBALAMIN, ago=ago, route=ORAL, source=f"given/{ago}")
+                for ago in (12, 11)]  # fmt: skip
+    refused = a_dose_given(CYANOCOBALAMIN, ago=10, route=ORAL, status="not-done", source="missed/1")
+    assert "DUP-09" not in on(drops, more=tuple(by_mouth)).rules  # at home no one records them
+    assert "DUP-09" in on(drops, more=(*by_mouth, refused)).rules
+    assert on(drops, more=(refused,)).shows("DUP-09.none")
+    assert "DUP-09" not in on(drops).rules
+    hurt = on(drops, more=(refused,), problems=signs)
+    assert "DUP-03" in hurt.rules  # injections in its place
+    assert not hurt.shows("DUP-09.none")
+    given = a_dose_given(CYANOCOBALAMIN, ago=12)
+    wrong = on(every(2, ago=12, code=CYANOCOBALAMIN), more=(given,), problems=[a_problem(LEBER)])
+    assert wrong.shows("DUP-09.other")
+    assert not wrong.says("give the next dose today")
+
+
+def what_was_broken_off_at_its_beginning_begins_again() -> None:
+    def after(given: int, status: str, *, ago: int = 40, missed: int = 0,
+              level: int = 80, signs: bool = True) -> Seen:  # fmt: skip
+        order = alternate_days(ago=ago, status=status)
+        days = [ago - 2 * one for one in range(given + missed)]
+        doses = [a_dose_given(ago=one, source=f"given/{one}",
+                              status="completed" if place < given else "not-done")
+                 for place, one in enumerate(days)]  # fmt: skip
+        problems = [a_problem(SEIZURE, 60)] if signs else []
+        return see(a_record(medications=[order, *doses], level=a_level(level, ago=ago + 2),
+                            problems=problems, birth=OLD))  # fmt: skip
+
+    for given in (1, 3):
+        stopped = after(given, "stopped")
+        assert "RTE-03" in stopped.rules, given
+        assert stopped.says("Course not continued")
+        assert stopped.drugs
+        running = after(given, "active")
+        assert running.shows("DUP-07.again"), given
+        assert running.outcome("DUP-07.again").indicator == "critical"
+        assert running.drugs
+        assert ("Vitamin B12", 0) in running.tests
+        assert not running.says("first review whether to go on")
+    for given in (4, 6):
+        for status in ("active", "stopped"):
+            seen = after(given, status)
+            assert seen.shows("DUP-07"), (given, status)
+            assert not seen.drugs
+            assert ("Vitamin B12", 0) in seen.tests
+            assert not seen.says("nothing is ordered now") or status == "stopped"
+    assert after(4, "active").says("its order has run out")
+    assert not after(1, "active", level=250).drugs
+    assert after(1, "completed").shows("DUP-07")  # the order says that all was given
+    assert not after(1, "completed").drugs
+    nothing = after(0, "active", missed=5)
+    assert nothing.shows("DUP-09.again")
+    assert nothing.drugs
+    assert not nothing.says("last dose")
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -3004,6 +3140,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_order_on_hold_is_spoken_of_when_orders_are_signed,
     our_own_order_without_preservative_is_known_by_its_code,
     cyanocobalamin_in_lebers_disease_gives_way_to_hydroxocobalamin,
+    an_order_that_is_not_given_is_named,
+    what_was_broken_off_at_its_beginning_begins_again,
     no_dose_is_written_for_an_unknown_strength,
     an_order_at_requirement_level_ends_with_the_treatment,
     an_injected_combination_may_be_a_treatment,

@@ -12,6 +12,7 @@ from builders import (
     COBALAMIN_C,
     CROHN,
     ENOXAPARIN,
+    HYDROXOCOBALAMIN,
     ICD10CM,
     KIT,
     MUSCLE,
@@ -40,6 +41,7 @@ from builders import (
     breast_feeding,
     day,
     days_ago,
+    in_force,
     months_old,
     on_treatment,
     see,
@@ -287,6 +289,18 @@ def ordered(card: str) -> Sees:
 def antidote(build: Callable[[Decimal], Draft]) -> Sees:
     """Whether the draft is taken for the antidote of cyanide."""
     return lambda x: see_orders(a_record(), build(x)).shows("ORD-18")
+
+
+def is_said_not_given(days: Decimal | int, late: Decimal | int) -> bool:
+    """Of an order of an injection every so many days, the last of which is recorded."""
+    line = a_dosage(route=MUSCLE, days=days)
+    ago = int(days) + int(late)
+    order = in_force(line, code=HYDROXOCOBALAMIN, route=MUSCLE, ago=ago)
+    dose = a_dose_given(ago=ago)
+    seen = see(
+        a_record(birth=months_old(20), level=a_level(150, ago=100), medications=[order, dose])
+    )
+    return "DUP-09" in seen.rules
 
 
 TABLE: dict[str, tuple[str, Sees]] = {
@@ -563,6 +577,11 @@ TABLE: dict[str, tuple[str, Sees]] = {
             )
         ).says("Course not continued"),
     ),
+    "doses_frequent": ("1", lambda days: is_said_not_given(days, 3)),
+    "frequent_dose_late": ("1", lambda late: is_said_not_given(2, late)),
+    "doses_weekly": ("1", lambda days: is_said_not_given(days, 4)),
+    "weekly_dose_late": ("1", lambda late: is_said_not_given(7, late)),
+    "rare_dose_late": ("1", lambda late: is_said_not_given(60, late)),
     "course_scant": (
         "0.01",
         lambda share: see_orders(

@@ -318,6 +318,12 @@ def in_force(*lines: DraftDosage, **but: Any) -> Medication:
     return an_order(**{"ago": 0, "amount": None, "dosages": lines, **but})
 
 
+def an_order_of_seven(ago: int, code: Code = HYDROXOCOBALAMIN) -> Medication:
+    """Seven injections on alternate days, in force since so many days."""
+    line = structs.replace(a_dosage(route=MUSCLE, days=2), days=Decimal(14))
+    return in_force(line, code=code, route=MUSCLE, ago=ago)
+
+
 def a_draft(
     *dosages: DraftDosage, code: Code | None = ORAL_SOLUTION, text: str | None = None,
     name: str = "draft", **but: Any,
@@ -650,6 +656,45 @@ SHOWN: dict[str, Callable[[], Record]] = {
         problems=[a_problem(SEIZURE, 70)],
         birth=months_old(20),
         medications=[a_dose_given(ago=63 - 2 * one, source=f"given/{one}") for one in range(4)],
+    ),
+    "DUP-07.again": lambda: a_record(
+        level=a_level(90, ago=41),
+        problems=[a_problem(SEIZURE, 60)],
+        birth=months_old(20),
+        medications=[an_order_of_seven(40), a_dose_given(ago=40)],
+    ),
+    "DUP-09": lambda: a_record(
+        level=a_level(90, ago=11),
+        problems=[a_problem(SEIZURE, 60)],
+        birth=months_old(20),
+        medications=[an_order_of_seven(10), a_dose_given(ago=10)],
+    ),
+    "DUP-09.none": lambda: a_record(
+        level=a_level(90, ago=11),
+        problems=[a_problem(SEIZURE, 60)],
+        birth=months_old(20),
+        medications=[an_order_of_seven(10), a_dose_given(ago=10, status="not-done")],
+    ),
+    "DUP-09.again": lambda: a_record(
+        level=a_level(90, ago=41),
+        problems=[a_problem(SEIZURE, 60)],
+        birth=months_old(20),
+        medications=[
+            an_order_of_seven(40),
+            *(
+                a_dose_given(ago=40 - 2 * one, status="not-done", source=f"missed/{one}")
+                for one in range(5)
+            ),
+        ],
+    ),
+    "DUP-09.other": lambda: a_record(
+        level=a_level(90, ago=11),
+        problems=[LEBER],
+        birth=months_old(20),
+        medications=[
+            an_order_of_seven(10, CYANOCOBALAMIN),
+            a_dose_given(CYANOCOBALAMIN, ago=10),
+        ],
     ),
     "DUP-08": lambda: a_record(
         level=a_level(90, ago=45),

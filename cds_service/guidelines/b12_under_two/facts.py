@@ -76,6 +76,7 @@ from cds_service.guidelines.b12_under_two.therapy import (
     Therapy,
     ended,
     is_trifling,
+    lapsed,
     not_continued,
     read_therapy,
     untreated,
@@ -1018,6 +1019,7 @@ def _as_it_goes_on(
     with nothing ordered, for what comes next is a specialist's."""
     therapy = not_continued(therapy, on, g, why, low=low, signs=signs)
     therapy = ended(therapy, weight_kg, on, g, signs=signs)
+    therapy = lapsed(therapy, weight_kg, on, g, why)
     return untreated(therapy) if therapy.over and age.under_one_month else therapy
 
 

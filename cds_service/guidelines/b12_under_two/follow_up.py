@@ -32,7 +32,7 @@ from cds_service.guidelines.b12_under_two.tables.follow_up import (
     ResponseFacts,
     SignFacts,
 )
-from cds_service.guidelines.b12_under_two.therapy import is_held, route_of
+from cds_service.guidelines.b12_under_two.therapy import Lapse, is_held, route_of
 from cds_service.guidelines.engine import (
     CannotTell,
     Choice,
@@ -198,8 +198,9 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
     cards = _without_a_success(cards)
     pending = pending_checks(facts, course, [follow for _, follow in rows], g, why)
     over = _over([card for card, _ in cards], facts, a, course, g, why)
-    replaced = any(card.selection == "at-most-one" for card, _ in cards)
-    if replaced or _all_is_held(facts):
+    if _is_not_given(over):
+        pending, cards = _beside_a_gap(pending, cards, over, facts, g)
+    if _is_not_as_ordered([*over, *(card for card, _ in cards)], facts):
         pending = []  # a new order brings its own checks, one on hold has none
         cards = [(card, follow) for card, follow in cards if not follow.goes_on]
     outcomes: list[Outcome] = [*_led(first, over, [card for card, _ in cards])]
@@ -217,9 +218,41 @@ def _without_a_success(
     return [one for one in cards if one[0].card not in _ADEQUATE]
 
 
-def _all_is_held(facts: Facts) -> bool:
-    """Whether what is ordered is on hold, and is not what comes after a course."""
-    return facts.therapy.on_hold and facts.therapy.over is None
+def _is_not_as_ordered(cards: Iterable[Recommend], facts: Facts) -> bool:
+    """Whether one of the cards offers another treatment than what is ordered, or that is on hold
+    and not what comes after a course."""
+    held = facts.therapy.on_hold and facts.therapy.over is None
+    return held or any(one.selection == "at-most-one" for one in cards)
+
+
+def _is_not_given(over: Iterable[Recommend]) -> bool:
+    return any(one.rule in _OF_WHAT_IS_NOT_GIVEN for one in over)
+
+
+def _beside_a_gap(
+    pending: Iterable[date],
+    cards: Iterable[tuple[Recommend, Follow]],
+    gap: Sequence[Recommend],
+    facts: Facts,
+    g: Guideline,
+) -> tuple[list[date], list[tuple[Recommend, Follow]]]:
+    """What else is shown next to doses that are not given, whose card brings the level of today:
+    while an order goes on, nothing that calls the treatment a success or says to go on."""
+    shown = [(_without(card, gap), follow) for card, follow in cards if follow.level != "now"]
+    if facts.therapy.lapse is not None:
+        shown = [
+            (card, follow)
+            for card, follow in shown
+            if card.card == "FU-02.metabolites" or not (follow.goes_on or follow.success)
+        ]
+    return [due for due in pending if due >= _next_month(facts.on, g)], shown
+
+
+def _without(card: Recommend, others: Iterable[Recommend]) -> Recommend:
+    """The same without the tests that ``others`` offer already."""
+    offered = [choice.label for one in others for choice in one.choices]
+    choices = tuple([one for one in card.choices if one.label not in offered])
+    return structs.replace(card, choices=choices)
 
 
 def changes_treatment(outcome: Outcome) -> bool:
@@ -229,10 +262,19 @@ def changes_treatment(outcome: Outcome) -> bool:
     return bool(outcome.choices)
 
 
-#: Cards that advise to resume an order.
-_OF_WHAT_IS_HELD = frozenset({"DUP-01.hold", "DUP-01.hold.signs", "DUP-01.hold.ask"})
+#: Cards that advise to resume an order, or to give its next dose, and what they become where
+#: another speaks against that order.
+_SPOKEN_AGAINST: Mapping[str, str] = {
+    "DUP-01.hold": "DUP-01.hold.other",
+    "DUP-01.hold.signs": "DUP-01.hold.other",
+    "DUP-01.hold.ask": "DUP-01.hold.other",
+    "DUP-09": "DUP-09.other",
+    "DUP-09.none": "DUP-09.other",
+}
 #: Rows of the table DUP that tell what comes next.
-_OF_WHAT_IS_OVER = frozenset({"DUP-07", "DUP-08"})
+_OF_WHAT_COMES_NEXT = frozenset({"DUP-07", "DUP-08", "DUP-09"})
+#: Rows of the table DUP of a course that is not given, though it should be.
+_OF_WHAT_IS_NOT_GIVEN = frozenset({"DUP-07", "DUP-09"})
 
 
 def beside(
@@ -247,7 +289,7 @@ def beside(
         if row.then is not None and (row.then.goes_on or (what == "a danger" and row.then.success))
     }
     if what == "a change":
-        silenced |= _OF_WHAT_IS_OVER
+        silenced |= _OF_WHAT_COMES_NEXT
     return [one for one in outcomes if one.rule not in silenced]
 
 
@@ -294,8 +336,7 @@ def _led(
     says what is on hold."""
     if not over:
         return [*held, *cards]
-    broken_off = any(one.rule == "DUP-07" for one in over)
-    return [*over, *cards] if broken_off else [*cards, *over]
+    return [*over, *cards] if _is_not_given(over) else [*cards, *over]
 
 
 def _over(
@@ -308,44 +349,163 @@ def _over(
 ) -> list[Recommend]:
     """That nothing is ordered any more: a course that was broken off, or one that is over. Not next
     to ``cards`` that say not to go on, what to give instead, or the same."""
-    over = facts.therapy.over
-    if over is None or facts.reactions or any(map(changes_treatment, cards)):
+    over, lapse = facts.therapy.over, facts.therapy.lapse
+    if facts.reactions or any(map(changes_treatment, cards)):
+        return []
+    if lapse is not None:
+        return [_not_given(lapse, facts, a, course, g, why)]
+    if over is None:
         return []
     lapsed = (facts.on - over.due).days
     asked = DuplicationFacts(over=True, unfinished=over.unfinished, lapsed=lapsed)
-    pressing: Indicator = "warning" if facts.neurological else "info"
     if why.row(g.tables.duplication, "DUP-07", asked):
-        rule = card = "DUP-07"
-        responded = course.after is not None and course.after.verdict == "adequate"
-        pressing = "critical" if facts.neurological and not responded else "warning"
-    else:
-        told = any(one.rule == "FU-12" for one in cards)
-        if not why.row(g.tables.duplication, "DUP-08", asked) or told:
-            return []
-        injected = facts.therapy.route == "parenteral"
-        rule, card = "DUP-08", "DUP-08" if injected else "DUP-08.oral"
-        if injected and g.limits.dose_overdue.holds(lapsed):
-            pressing = "warning"
-    indicator = most_urgent(g.file.cards[card].indicator, pressing)
-    notes = (
-        *words.finding_notes(facts, a, g),
-        *_treatment_notes(facts, course, g),
-        *_notes_on_going_on(facts),
+        pressing = _urgency_of_a_gap(facts, a, course, g)
+        told = _told_of_the_end("DUP-07", pressing, (), facts, a, course, g)
+        scant = g.limits.course_scant.holds(over.share) and facts.therapy.is_active
+        again = _begun_again(told, facts, a, course, g, why) if scant else None
+        return [again or _with_samples(told, over.last, facts, a, course, g, why)]
+    if not why.row(g.tables.duplication, "DUP-08", asked):
+        return []
+    told_elsewhere = any(one.rule == "FU-12" for one in cards)
+    return [] if told_elsewhere else [_given_whole(lapsed, facts, a, course, g)]
+
+
+def _given_whole(
+    lapsed: int, facts: Facts, a: Assessment, course: Course, g: Guideline
+) -> Recommend:
+    """The card of a course that is over, and what comes next, due for ``lapsed`` days."""
+    injected = facts.therapy.route == "parenteral"
+    overdue = injected and g.limits.dose_overdue.holds(lapsed)
+    reviewed = (Note("course", say(Texts.review_first)),) if facts.neurological else ()
+    pressing: Indicator = "warning" if overdue or reviewed else "info"
+    card = "DUP-08" if injected else "DUP-08.oral"
+    return _told_of_the_end(card, pressing, reviewed, facts, a, course, g)
+
+
+def _told_of_the_end(
+    card: str,
+    pressing: Indicator,
+    reviewed: Iterable[Note],
+    facts: Facts,
+    a: Assessment,
+    course: Course,
+    g: Guideline,
+) -> Recommend:
+    """A card of a course that has ended, as ``pressing`` as that is."""
+    return Recommend(
+        card.partition(".")[0],
+        card,
+        most_urgent(g.file.cards[card].indicator, pressing),
+        _values(facts, a, course, g),
+        (
+            *words.finding_notes(facts, a, g),
+            *_treatment_notes(facts, course, g),
+            *reviewed,
+            *_notes_on_going_on(facts),
+        ),
+        main=True,
     )
-    return [Recommend(rule, card, indicator, _values(facts, a, course, g), notes, main=True)]
+
+
+def _begun_again(
+    told: Recommend, facts: Facts, a: Assessment, course: Course, g: Guideline, why: Reasoning
+) -> Recommend | None:
+    """The same with injections in place of an order of which so little was given that the course
+    begins again; ``None`` where none can be offered, or the level asks for none."""
+    if facts.therapy.route != "parenteral" or facts.therapy.on_hold or not _is_low(a):
+        return None
+    doses = g.file.doses
+    dose = doses.neurological_injections if facts.neurological else doses.weekly_injections
+    new = treatment.switch_to_injection(dose, facts, a, g, why)
+    if not new.choices:
+        return None
+    return structs.replace(
+        told,
+        card=f"{told.rule}.again",
+        indicator=most_urgent(told.indicator, new.indicator),
+        values=_values(facts, a, course, g, new.choices),
+        notes=(*words.finding_notes(facts, a, g), *new.notes),
+        choices=new.choices,
+        selection=new.selection,
+    )
+
+
+def _is_low(a: Assessment) -> bool:
+    """Whether the newest level is still that of a deficiency."""
+    return a.status.level is not None and a.status.level.verdict in ("deficient", "low")
+
+
+def _with_samples(
+    told: Recommend,
+    last: Moment | None,
+    facts: Facts,
+    a: Assessment,
+    course: Course,
+    g: Guideline,
+    why: Reasoning,
+) -> Recommend:
+    """The same with the samples before the next dose: what is not known of the time since the
+    ``last`` one."""
+    newest = max([one.when.last for one in facts.levels], default=date.min)
+    known = g.limits.labs_recent.holds((facts.on - newest).days)
+    wanted: list[monitoring.Wanted] = []
+    if not known or (last is not None and newest <= last.first):
+        wanted.append(("b12", facts.on))
+    wanted += [("mma", facts.on), ("homocysteine", facts.on)]
+    wanted = monitoring.without_result(wanted, facts, g)
+    tests, already = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a), urgent=True)
+    choices = monitoring.test_choices(told.rule, tests)
+    notes = (*told.notes, *words.test_notes((), already, g, before=False, told=()))
+    values = _values(facts, a, course, g, choices)
+    return structs.replace(told, values=values, notes=notes, choices=choices)
+
+
+def _urgency_of_a_gap(facts: Facts, a: Assessment, course: Course, g: Guideline) -> Indicator:
+    """Of doses that are not given: with signs or a severe deficiency critical, unless an adequate
+    level of this episode shows that what was given sufficed."""
+    after = course.after
+    responded = (
+        after is not None
+        and after.verdict == "adequate"
+        and not g.limits.episode_gap.holds(days_since(after.when, facts.on))
+    )
+    number = None if after is None else _bound(after)
+    sinking = number is not None and g.limits.b12_severe.holds(number)
+    pressing = facts.neurological or a.severity == "severe" or sinking
+    return "critical" if pressing and not responded else "warning"
+
+
+def _not_given(
+    lapse: Lapse, facts: Facts, a: Assessment, course: Course, g: Guideline, why: Reasoning
+) -> Recommend:
+    """An order goes on, and what was recorded says that its doses are not given."""
+    card = "DUP-09" if lapse.last is not None else "DUP-09.none"
+    told = Recommend(
+        "DUP-09",
+        card,
+        most_urgent(g.file.cards[card].indicator, _urgency_of_a_gap(facts, a, course, g)),
+        _values(facts, a, course, g),
+        (*words.finding_notes(facts, a, g), *_notes_on_going_on(facts)),
+        main=True,
+    )
+    again = _begun_again(told, facts, a, course, g, why) if lapse.run_out else None
+    return again or _with_samples(told, lapse.last, facts, a, course, g, why)
+
+
+def _next_month(on: date, g: Guideline) -> date:
+    """When a level may be measured again after one of ``on``."""
+    return on + timedelta(days=int(g.limits.labs_recent.value) + 1)
 
 
 def broken_off(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Recommend]:
-    """The card of a course that was broken off, on its own."""
+    """The card of a course that was broken off, or is not given, on its own."""
     course = read_course(facts)
     over = [] if course is None else _over((), facts, a, course, g, why)
-    return [one for one in over if one.rule == "DUP-07"]
+    return [one for one in over if one.rule in _OF_WHAT_IS_NOT_GIVEN]
 
 
 def _notes_on_going_on(facts: Facts) -> Iterator[Note]:
     """What is to be minded of the next order after a course."""
-    if facts.neurological:
-        yield Note("course", say(Texts.review_first))
     if facts.malabsorption_permanent:
         yield Note("course", words.lasting(facts))
     if facts.leber:
@@ -378,15 +538,14 @@ def held(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Reco
 
 
 def resumed_later(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """The same where another card speaks against the order: none advises to resume one on hold."""
+    """The same where another card speaks against the order: none advises to resume one on hold, or
+    to give its next dose."""
     return [not_resumed(one) if isinstance(one, Recommend) else one for one in outcomes]
 
 
 def not_resumed(one: Recommend) -> Recommend:
-    """The card of an order on hold where another one speaks against the order."""
-    if one.card not in _OF_WHAT_IS_HELD:
-        return one
-    return structs.replace(one, card="DUP-01.hold.other")
+    """The card of an order that is not given where another one speaks against the order."""
+    return structs.replace(one, card=_SPOKEN_AGAINST.get(one.card, one.card))
 
 
 def _undated(facts: Facts, a: Assessment, g: Guideline) -> Outcome:
@@ -496,8 +655,7 @@ def _tests_of(
         return [("b12", facts.on)]
     due = max(due_dates(course, g)[follow.level], facts.on)
     if course.after is not None:
-        month = timedelta(days=int(g.limits.labs_recent.value) + 1)
-        due = max(due, course.after.when.last + month)
+        due = max(due, _next_month(course.after.when.last, g))
     return [("b12", due)]
 
 
@@ -542,12 +700,16 @@ def _what_is_so(facts: Facts, g: Guideline) -> dict[str, Value]:
             ),
         }
     over = therapy.over is not None
+    if therapy.lapse is not None:
+        going_on = say(Texts.give_meanwhile)
+    else:
+        going_on = say(Texts.order_meanwhile if over else Texts.go_on_meanwhile)
     return {
-        "so": say(Texts.so_not_ordered),
+        "so": say(Texts.so_run_out if over and therapy.is_active else Texts.so_not_ordered),
         "order_it": say(Texts.order_it),
         "next_step": say(Texts.order_next),
         "rest": say(Texts.order_the_rest),
-        "meanwhile": say(Texts.order_meanwhile if over else Texts.go_on_meanwhile),
+        "meanwhile": going_on,
     }
 
 
@@ -564,7 +726,8 @@ def _not_counted(facts: Facts, course: Course) -> list[Note]:
 def _values(
     facts: Facts, a: Assessment, course: Course, g: Guideline, choices: Sequence[Choice] = ()
 ) -> Mapping[str, Value]:
-    before, after, over = course.before, course.after, facts.therapy.over
+    before, after = course.before, course.after
+    gap = facts.therapy.over or facts.therapy.lapse
     others: dict[str, Value] = {
         "order": treatment.order_names(facts),
         "start": recorded(course.start),
@@ -576,8 +739,8 @@ def _values(
         "worded": words.named(facts.worded.neurological),
         "potassium": _shown(facts, "potassium", course, g),
         "hemoglobin": _shown(facts, "hemoglobin", course, g),
-        "last": recorded(over.last) if over else "-",
-        "due": over.due if over else "-",
+        "last": recorded(gap.last) if gap and gap.last else "-",
+        "due": gap.due if gap else "-",
         "still_raised": words.shown_labs(_still_raised(facts, course, g)),
         **_what_is_so(facts, g),
     }

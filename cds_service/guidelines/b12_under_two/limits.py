@@ -111,6 +111,11 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     dose_tenth: Limit
     course_scant: Limit
     dose_overdue: Limit
+    doses_frequent: Limit
+    frequent_dose_late: Limit
+    doses_weekly: Limit
+    weekly_dose_late: Limit
+    rare_dose_late: Limit
     frequent_injections: Limit
     antidote_least: Limit
     antidote_most: Limit

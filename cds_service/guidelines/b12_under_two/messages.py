@@ -128,6 +128,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     treated_until: str
     so_not_ordered: str
     so_on_hold: str
+    so_run_out: str
+    give_meanwhile: str
     order_it: str
     order_next: str
     resume_it: str

@@ -14,7 +14,7 @@ from cds_service.clinical import IN_FORCE, PROHIBITED, Medication, Moment, Recor
 from cds_service.guidelines.b12_under_two.age import add_months, whole_day
 from cds_service.guidelines.b12_under_two.antidote import was_antidote
 from cds_service.guidelines.b12_under_two.data import Dose, Doses, Guideline
-from cds_service.guidelines.b12_under_two.dosing import Dosing, given_until, understand
+from cds_service.guidelines.b12_under_two.dosing import Dosing, first_day, given_until, understand
 from cds_service.guidelines.b12_under_two.dosing.amounts import doses_within
 from cds_service.guidelines.b12_under_two.drugs import ProductWay, Route
 from cds_service.guidelines.b12_under_two.limits import Limits
@@ -46,6 +46,7 @@ class Therapy(Struct, frozen=True):
     ``prohibited`` must not be given. ``doses`` are what was given of a course of which nothing else
     is known, and ``broken_off`` is a course that was begun and is not continued: no treatment any
     more.
+    ``lapse`` is an order that goes on, though what was recorded of it shows that it is not given.
     ``over`` says that nothing of what runs is given any more, and ``finished`` are the orders of a
     course that was carried out lately and still acts, where nothing runs but what is on hold.
     ``missed`` are the days of doses that were recorded as not given. ``combinations`` in force
@@ -69,6 +70,7 @@ class Therapy(Struct, frozen=True):
     unknown_given: int = 0
     doses: tuple[Medication, ...] = ()
     broken_off: BrokenOff | None = None
+    lapse: Lapse | None = None
     over: Over | None = None
     finished: tuple[Medication, ...] = ()
     missed: tuple[Moment, ...] = ()
@@ -173,11 +175,25 @@ class BrokenOff(NamedTuple):
 class Over(NamedTuple):
     """A course of which nothing is ordered any more: the ``last`` dose that was recorded, or else
     the last day for which it was ordered, and when the next dose is ``due``. ``unfinished`` says
-    that the regimen's course, without what follows it, was not given whole."""
+    that the regimen's course, without what follows it, was not given whole; ``share`` of its first
+    two weeks was."""
 
     last: Moment
     due: date
     unfinished: bool
+    share: Decimal
+
+
+class Lapse(NamedTuple):
+    """Doses of an ``order`` that goes on are recorded, or recorded as not given, and the next has
+    long been ``due``: the ``last`` that was given, ``None`` without any, and how many days are
+    ``between`` two. ``run_out`` where its days are over."""
+
+    order: Medication
+    last: Moment | None
+    due: date
+    between: int
+    run_out: bool = False
 
 
 class Earlier(NamedTuple):
@@ -557,8 +573,63 @@ def ended(
     due = taken.last.last + timedelta(days=taken.between)
     if injected and not unfinished:
         due = add_months(taken.last.last, int(g.file.doses.weekly_injections.phases[-1].period))
+    share = taken.doses * regimen.amount / in_two_weeks(regimen)
+    over = Over(taken.last, due, unfinished, share)
     held = any(map(is_held, therapy.active))
-    return structs.replace(therapy, over=Over(taken.last, due, unfinished), on_hold=held)
+    return structs.replace(therapy, over=over, on_hold=held)
+
+
+def lapsed(
+    therapy: Therapy, weight_kg: Decimal | None, on: date, g: Guideline, why: Reasoning
+) -> Therapy:
+    """The same, with an order that goes on, though doses of it are recorded and the last of them is
+    too long ago; or one that has run out, of whose doses nothing is known but that most were not
+    given. An order of which nothing is recorded is left out, since many records have no doses at
+    all, and so is every order where something is stated to be taken."""
+    by_name, over = therapy.named or therapy.doubtful, therapy.over
+    if by_name or any(one.kind == "statement" for one in therapy.running):
+        return therapy
+    if over is not None and not (over.unfinished and g.limits.course_scant.holds(over.share)):
+        return therapy
+    lapses = []
+    for order in therapy.active:
+        lapse = None if is_held(order) else _lapse_of(order, therapy, weight_kg, on, g)
+        if lapse is None:
+            continue
+        asked = DuplicationFacts(late=(on - lapse.due).days, between=lapse.between)
+        if why.row(g.tables.duplication, "DUP-09", asked, about=_name_of(order)):
+            lapses.append(lapse)
+    lapse = min(lapses, key=lambda one: one.due, default=None)
+    return therapy if lapse is None else structs.replace(therapy, lapse=lapse, over=None)
+
+
+def _lapse_of(
+    order: Medication, therapy: Therapy, weight_kg: Decimal | None, on: date, g: Guideline
+) -> Lapse | None:
+    """Since when the next dose of an order is due, by what was recorded in its days; of what is
+    swallowed only where the newest record is of a dose that was not given, since doses at home are
+    not recorded."""
+    route, begun = route_of(order, g), order.authored
+    since = first_day(order.dosages) or (begun.last if begun is not None else None)
+    if since is None:
+        return None
+    last, missed = _last_of(therapy, route, on)
+    given = date.min if last is None else last.last
+    known = max(given, missed) >= since and (route == "parenteral" or missed > given)
+    end = _by_its_days(order, weight_kg, g)
+    run_out = end is not None and end.last < on
+    between = _dosing_of(order, weight_kg, g).between(max((given - since).days, 0))
+    if not known or between is None or (run_out and given >= since):
+        return None
+    due = since if last is None else max(since, given + timedelta(days=between))
+    return Lapse(order, last, due, between, run_out)
+
+
+def _last_of(therapy: Therapy, route: Route, on: date) -> tuple[Moment | None, date]:
+    """The last dose that was given by a way, and the last day on which one was not."""
+    doses = [one.begun for one in therapy.spans if one.given and _same_way(one.route, route)]
+    missed = max((one.last for one in therapy.missed if one.first <= on), default=date.min)
+    return max(doses, key=lambda one: one.last, default=None), missed
 
 
 class _Taken(NamedTuple):
@@ -736,7 +807,13 @@ def not_continued(
     last = max(dated, key=lambda one: (one.last, one.instant))
     regimen = _regimen_for(therapy.route, g.file.doses, signs=signs)
     amounts = [_amount_of(one, regimen.amount) for one in doses]
-    episode = tuple([one for one in therapy.episode if one.taken not in doses])
+    episode = tuple(
+        [
+            one
+            for one in therapy.episode
+            if one.taken not in doses and not _is_stopped_course(one, therapy.route, last)
+        ]
+    )
     start = _start(episode)
     until = on if start is None else start.first
     asked = DuplicationFacts(
@@ -758,6 +835,13 @@ def not_continued(
         earlier=Earlier(last, is_open=False),
         broken_off=BrokenOff(len(doses), last),
     )
+
+
+def _is_stopped_course(order: Span, route: Route, last: Moment) -> bool:
+    """Whether an order was stopped of which the doses up to the ``last`` are what was given."""
+    began = order.begun.first <= last.last
+    stopped = order.taken.kind == "order" and order.taken.status == "stopped"
+    return stopped and began and _same_way(order.route, route)
 
 
 def _regimen_for(route: Route, doses: Doses, *, signs: bool) -> Dose:

@@ -127,6 +127,21 @@ class Dosing(Struct, frozen=True):
             days += longest_of(turn)
             yield days
 
+    def between(self, day: int) -> int | None:
+        """How many days after a dose of its ``day``, the first of which is 0, the next is due;
+        ``None`` where none is, or no one knows, as of what is given as needed."""
+        always, turns = by_turn(self.lines)
+        until = Decimal(0)
+        for lines in turns or [always]:
+            until += max([one.lasts or Decimal("Infinity") for one in lines], default=Decimal(0))
+            apart = [one.apart for one in lines]
+            known = [one for one in apart if one is not None]
+            if day < until and len(known) < len(apart):
+                return None
+            if day < until and day + min(known) < until:
+                return min(known)
+        return None
+
     def frequent_injections(self) -> Frequent | None:
         """How long it is injected daily or on alternate days; ``None`` where it is not."""
         always, turns = by_turn(self.lines)

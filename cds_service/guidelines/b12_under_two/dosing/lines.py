@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from math import ceil
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -66,6 +67,15 @@ class Line(Struct, frozen=True):
             and bool(self.span)
             and self.times * _ALTERNATE >= (self.span or 0)
         )
+
+    @property
+    def apart(self) -> int | None:
+        """The most days from one dose to the next; ``None`` where no one knows, as of a single dose
+        and of what is given as needed."""
+        times = self.times if self.least_times is None else self.least_times
+        if self.as_needed or not times or not self.span:
+            return None
+        return ceil(self.span / times)
 
     @property
     def lasts(self) -> Decimal | None:

@@ -31,7 +31,9 @@ class DuplicationFacts(Struct, frozen=True):
     many days the next had been due when an order began, or is due today, and ``low`` that the
     level, or without one the problem list, still says deficient or borderline. ``over``: nothing of
     what was ordered or given is ordered any more; ``unfinished``: it was less than the course;
-    ``lapsed`` is for how many days the next dose has been due."""
+    ``lapsed`` is for how many days the next dose has been due. Of an order that goes on, by the
+    doses that were recorded: for how many days the next has been due (``late``), and how many are
+    ``between`` two."""
 
     active: int = 0
     draft_repeats: bool = False
@@ -46,6 +48,8 @@ class DuplicationFacts(Struct, frozen=True):
     over: bool = False
     unfinished: bool = False
     lapsed: int | None = None
+    late: int | None = None
+    between: int | None = None
 
 
 def duplication_table(limits: Limits, words: TableWords) -> Table[DuplicationFacts, None]:
@@ -82,6 +86,21 @@ def duplication_table(limits: Limits, words: TableWords) -> Table[DuplicationFac
                 None,
             ),
             Row("DUP-08", all_of(f.over, not_(f.unfinished)), None),
+            Row(
+                "DUP-09",
+                any_of(
+                    all_of(
+                        meets(f.between, limits.doses_frequent),
+                        meets(f.late, limits.frequent_dose_late),
+                    ),
+                    all_of(
+                        meets(f.between, limits.doses_weekly),
+                        meets(f.late, limits.weekly_dose_late),
+                    ),
+                    meets(f.late, limits.rare_dose_late),
+                ),
+                None,
+            ),
         ),
         words,
         first=False,
