@@ -144,6 +144,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     lasting_cause: str
     lasting_enterocolitis: str
     until_absorption: str
+    unmeasured: str
     active_now: str
     looks_like_b12: str
     perhaps_b12: str
@@ -502,6 +503,8 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     unfit_form: str
     a_nasal_spray: str
     a_solid_form: str
+    solid_harms: str
+    spray_unknown: str
     low_platelets: str
     deep_and_ask: str
     deep_or_wait: str

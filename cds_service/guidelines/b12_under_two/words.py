@@ -432,6 +432,11 @@ class CardValues(dict[str, Value]):
     def of_until(self) -> Value:
         return say(Texts.until_absorption) if self.facts.enterocolitis else ""
 
+    def of_unmeasured(self) -> Value:
+        """That no level is usable, where a card plans for a child without one."""
+        unknown = self.a.status.name in ("unknown", "unknown at risk")
+        return say(Texts.unmeasured) if unknown and not self.facts.unjudged else ""
+
     def of_inborn(self) -> Value:
         return named(self.facts.inborn)
 

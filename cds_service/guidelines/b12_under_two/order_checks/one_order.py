@@ -717,10 +717,11 @@ class OrderChecks:
         for row in match.fired:
             nasal = "nasal" in asked.ways
             form = say(Orders.a_nasal_spray if nasal else Orders.a_solid_form)
+            unfit = say(Orders.spray_unknown if nasal else Orders.solid_harms)
             changing = [one for one in said if _corrects(one)]
             if all(_is_of_a_small_dose(one) for one in changing):
                 others = [one for one in said if one not in changing]
-                return [*others, self._speak(row, order, {"form": form})]
+                return [*others, self._speak(row, order, {"form": form, "unfit": unfit})]
             if row.then.correction != "none" and changing[0].answer.correction != "removed":
                 first, answer = changing[0]
                 note = Note("advice", say(Orders.unfit_form, form=form))
