@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -294,6 +294,23 @@ def an_order_on_hold_next_to_a_borderline_level_brings_its_tests() -> None:
         assert seen.outcome(card).indicator == "critical"
         assert [one.recommended for one in seen.outcome(card).choices] == [recommended]
         assert [one.source for one in seen.stopped] == [held.source]
+
+
+def a_diet_of_the_mother_that_was_over_for_years_does_not_count() -> None:
+    def told(words: str, level: int = 400, **but: Any) -> Seen:
+        diet = structs.replace(a_diet(words), question="Maternal diet")
+        born = date(2026, 1, 15)
+        return see(a_record(breast_feeding(), diet, level=a_level(level), birth=born, **but))
+
+    for over in ("Vegan until 2023, now omnivore", "bis 2023 vegan", "végane jusqu'en 2023"):
+        assert told(over).silent
+    for counts in ("Vegan until 2024", "formerly vegan", "nicht mehr vegan", "vegana"):
+        assert told(counts).shows("PRE-01")
+    assert told("never vegan").silent
+    problem = a_problem(None, text="Mother vegan until 2019, coeliac disease")
+    seen = told("vegan until 2019", problems=[problem])
+    assert seen.shows("PRE-01")
+    assert seen.says("coeliac")
 
 
 def cyanocobalamin_in_lebers_disease_gives_way_to_hydroxocobalamin() -> None:
@@ -3142,6 +3159,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     cyanocobalamin_in_lebers_disease_gives_way_to_hydroxocobalamin,
     an_order_that_is_not_given_is_named,
     what_was_broken_off_at_its_beginning_begins_again,
+    a_diet_of_the_mother_that_was_over_for_years_does_not_count,
     no_dose_is_written_for_an_unknown_strength,
     an_order_at_requirement_level_ends_with_the_treatment,
     an_injected_combination_may_be_a_treatment,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -52,6 +52,7 @@ from msgspec import structs
 
 from cds_service.clinical import Code, Draft, Medication, Record
 from cds_service.errors import GuidelineError
+from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.growth import Weighing, curves, deviation_of, place_of
 from cds_service.guidelines.b12_under_two.loading import ID, load
 from cds_service.guidelines.engine import Limit
@@ -518,6 +519,17 @@ TABLE: dict[str, tuple[str, Sees]] = {
     "growth_fall": ("0.01", lambda x: falls(lost=x)),
     "growth_span": ("1", lambda x: falls(apart=int(x))),
     "growth_recent": ("1", lambda x: falls(ago=int(x))),
+    "mothers_diet_over": (
+        "1",
+        lambda x: "PRE-01" not in see(
+            a_record(
+                breast_feeding(),
+                structs.replace(a_diet("vegan until 2023"), question="Maternal diet"),
+                level=a_level(400),
+                birth=add_months(date(2023, 12, 31), int(x)),
+            )
+        ).rules,
+    ),
     "formula_age": (
         "1",
         lambda x: see(a_record(breast_feeding("formula fed"), birth=months_old(int(x)))).says(

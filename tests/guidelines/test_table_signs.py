@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -51,7 +51,7 @@ from each import each
 from msgspec import structs
 
 from cds_service import clinical
-from cds_service.clinical import Code, Procedure, Record
+from cds_service.clinical import Code, Procedure, Record, Relative
 from cds_service.guidelines.b12_under_two.growth import Weighing, curves, deviation_of
 from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.language import say
@@ -843,3 +843,124 @@ def test_low_holotranscobalamin_of_long_ago_or_above_a_bound_is_no_sign() -> Non
         assert see(a_record(measured=(low,), birth=months_old(20))).shows("RTE-10.suggestive")
         later = a_lab("holotranscobalamin", 60, ago=5)
         assert see(a_record(measured=(low, later), birth=months_old(20))).silent
+
+
+# --- a diet of the mother that ended ------------------------------------------------------------
+
+OVER_FOR_YEARS = [
+    "no longer vegan since 2020",
+    "Vegan until 2020, now omnivore",
+    "vegan until 2022",
+    "Ex-vegan (2010-2018)",
+    "Was vegan, stopped in 2019",
+    "Formerly vegan, omnivore since 2015",
+    "Vegan 2010 to 2018",
+    "gave up vegan diet 5 years ago",
+    "Bis 2020 vegan, jetzt Mischkost",
+    "früher vegan (bis 2019)",
+    "seit 2015 Mischkost, früher vegan",
+    "nicht mehr vegan seit 2018",
+    "vegan, vor 5 Jahren aufgehört",
+    "Végane jusqu'en 2020, maintenant omnivore",
+    "ancienne végane, a arrêté en 2019",
+    "n'est plus végane depuis 2018",
+    "végane, a arrêté il y a 6 ans",
+    "Vegana hasta 2020, ahora omnívora",
+    "dejó de ser vegana en 2019",
+    "ya no es vegana desde 2018",
+    "era vegana, lo dejó hace 6 años",
+    "vegetarian until 2019",
+    "Vegan from 2012 until 2017",
+]
+MAY_STILL_COUNT = [
+    "Vegan, stopped eating dairy in 2015",
+    "Vegan, no eggs since 2010",
+    "Vegan, 2 children born 2015",
+    "Vegan",
+    "Vegan since 2015",
+    "Vegan until 2023",
+    "Vegan until 2024, now omnivore",
+    "formerly vegan",
+    "no longer vegan",
+    "früher vegan",
+    "ancienne végane",
+    "antes vegana",
+    "ex vegan",
+    "omnivore until 2018, now vegan",
+    "Omnivore until 2018 then vegan",
+    "bis 2018 omnivor, dann vegan",
+    "omnivore jusqu'en 2018 puis végane",
+    "omnívora hasta 2018, ahora vegana",
+    "vegetarian until 2018 then vegan",
+    "vegan until pregnancy",
+    "not vegan until 2020",
+    "vegan until 2018, now vegan again",
+    "vegan since 2010, stopped eating eggs in 2012?",
+    "became vegan 8 years ago",
+    "vegana desde hace 8 años",
+    "nicht mehr vegan",
+    "n'est plus végane",
+    "ya no es vegana",
+    "vegan seit 2015",
+    "Vegan before and after 2018",
+]
+NEVER_WAS = [
+    "isn't vegan",
+    "jamais été végane",
+    "nunca fue vegana",
+    "weder vegan noch vegetarisch",
+    "not vegan",
+    "never vegan",
+    "nicht vegan",
+    "pas végane",
+    "no es vegana",
+    "omnivore until 2020",
+]
+
+
+def mothers_diet(words: str, *, level: int = 400, born: date = date(2025, 6, 1)) -> Seen:
+    diet = structs.replace(a_diet(words), question="Maternal diet")
+    return see(a_record(breast_feeding(), diet, level=a_level(level), birth=born))
+
+
+@each("words", OVER_FOR_YEARS)
+def test_a_diet_of_the_mother_that_was_over_years_before_the_birth_is_no_reason(words: str) -> None:
+    assert mothers_diet(words).silent
+
+
+@each("words", MAY_STILL_COUNT)
+def test_a_diet_that_ended_late_or_on_no_known_day_counts_and_is_quoted(words: str) -> None:
+    seen = mothers_diet(words)
+    if "veg" in words.lower() and "vegetarian until" not in words.lower():
+        assert seen.shows("PRE-01")
+        assert words in seen.cards[0].summary or words[:20] in seen.cards[0].summary
+
+
+@each("words", NEVER_WAS)
+def test_a_diet_that_never_was_is_no_reason(words: str) -> None:
+    assert mothers_diet(words).silent
+
+
+@pytest.mark.parametrize(
+    ("born", "counts"),
+    [(date(2025, 12, 30), True), (date(2025, 12, 31), False), (date(2026, 1, 1), False)],
+)
+def test_two_years_before_the_birth_a_diet_of_the_mother_is_over(born: date, counts: bool) -> None:
+    assert mothers_diet("vegan until 2023", born=born).shows("PRE-01") is counts
+
+
+def test_a_diet_that_is_over_hides_nothing_else_of_the_mother() -> None:
+    seen = mothers_diet("Mother: vegan until 2018, coeliac disease")
+    assert seen.shows("PRE-01")
+    assert mothers_diet("Vegan until 2018, vegetarian since").silent  # no reason on its own
+    assert mothers_diet("vegan until 2018", level=150).doses  # the child is treated all the same
+
+
+def test_a_diet_that_is_over_is_understood_wherever_it_is_written() -> None:
+    mother = Relative("mother", diseases=("Vegan until 2015",))
+    told = a_record(breast_feeding(), level=a_level(400))
+    assert see(structs.replace(told, relatives=(mother,))).silent
+    assert not see(structs.replace(told, relatives=(mother,))).evaluation.facts.unread
+    problem = a_problem(None, text="Mother vegan until 2015")
+    assert see(structs.replace(told, problems=(problem,))).silent
+    assert not mothers_diet("Vegan until 2018").evaluation.facts.unread

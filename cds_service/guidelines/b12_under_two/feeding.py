@@ -7,7 +7,7 @@ says it in none of these ways is handed back as unanswered.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from cds_service.clinical import Code, Measurement, Record
 from cds_service.guidelines.b12_under_two.age import is_ahead
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.meanings import (
+    Lasting,
     diseases_of_the_mother,
     is_a_weak_cause,
     is_of_the_mother,
@@ -74,7 +75,9 @@ def read_feeding(
 ) -> Fed:
     asked = [(one, answer(one, g)) for one in measured.get("breastfeeding_status", ())]
     newest = _newest(asked)
-    diets = _Diets(g)
+    born = record.patient.birth
+    read = Lasting(born.first, on, g).read if born is not None else str
+    diets = _Diets(read, g)
     unanswered = [
         *(one for one, fed in asked if _stands(one, on, g) and not _of_feeding(one, fed, diets)),
         *(one for one in measured.get("diet", ()) if _stands(one, on, g) and not diets.add(one)),
@@ -109,7 +112,7 @@ def _vegetarian(maternal: Iterable[Words], diets: _Diets, g: Guideline) -> froze
     return frozenset(
         one
         for one in maternal
-        if one == coded or (isinstance(one, str) and is_a_weak_cause(one, g))
+        if one == coded or (isinstance(one, str) and is_a_weak_cause(diets.read(one), g))
     )
 
 
@@ -248,10 +251,10 @@ def _has_answer(one: Measurement) -> bool:
 
 class _Diets:
     """Diets by whose they are: by code, which of them are vegan, and by words; and what else
-    words say of the mother."""
+    words say of the mother, as they are ``read``."""
 
-    def __init__(self, g: Guideline) -> None:
-        self._g = g
+    def __init__(self, read: Callable[[str], str], g: Guideline) -> None:
+        self.read, self._g = read, g
         self.coded = {"mother": "", "child": ""}
         self.vegan = {"mother": False, "child": False}
         self.in_words = {"mother": "", "child": ""}
@@ -291,17 +294,18 @@ class _Diets:
 
     def _by_words(self, whose: str, said: Sequence[str]) -> bool:
         names = self._g.file.names.mother
+        read = {it: self.read(it) if whose == "mother" else it for it in said}
         diets = (
-            it for diet in (names.vegan, names.vegetarian) for it in said
-            if is_stated(it, diet, self._g)
+            it for diet in (names.vegan, names.vegetarian) for it, now in read.items()
+            if is_stated(now, diet, self._g)
         )  # fmt: skip
         diet = next(diets, "")
         if diet:
             self.in_words[whose] = diet
             return True
-        found = [it for it in said if of_the_mother(it, self._g)]
+        found = [it for it, now in read.items() if of_the_mother(now, self._g)]
         self.of_mother += found
-        return bool(found)
+        return bool(found) or any(it != now for it, now in read.items())
 
 
 def _asks_for_the_mother(about: str, question: Iterable[str], g: Guideline) -> bool:
@@ -329,10 +333,21 @@ def _maternal(
             written = one.value.written if one.value is not None else one.text
             found.append(say(Texts.mothers_level, value=written))
     in_words = [diets.in_words["mother"]] if diets.in_words["mother"] else []
-    family = (name for one in record.relatives for name in diseases_of_the_mother(one, g))
-    notes = (
-        line for one in record.problems for line in one.notes.splitlines() if of_the_mother(line, g)
+    family = (
+        name for one in record.relatives for name in diseases_of_the_mother(one, g, diets.read)
     )
     return tuple(
-        dict.fromkeys([*found, *in_words, *diets.of_mother, *told.mother, *notes, *family])
+        dict.fromkeys(
+            [*found, *in_words, *diets.of_mother, *_among_problems(record, told, diets, g), *family]
+        )
     )
+
+
+def _among_problems(record: Record, told: Told, diets: _Diets, g: Guideline) -> Iterator[str]:
+    """What the problem list says of the mother, in names and in notes."""
+    for name in told.mother:
+        now = diets.read(name)
+        if now == name or of_the_mother(now, g):
+            yield name
+    for problem in record.problems:
+        yield from (it for it in problem.notes.splitlines() if of_the_mother(diets.read(it), g))

@@ -8,14 +8,18 @@ someone else or of a fever; in doubt it counts, since holding back is the safer 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from functools import lru_cache
 from itertools import repeat
 from typing import Literal, NamedTuple
 
+from msgspec import Struct
+
 from cds_service.clinical import Code, Relative
+from cds_service.guidelines.b12_under_two.age import completed_months
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.names import SignNames, ToldNames
+from cds_service.guidelines.b12_under_two.names import MotherNames, SignNames, ToldNames
 from cds_service.guidelines.b12_under_two.products import (
     LONGEST_NAME,
     has,
@@ -463,6 +467,102 @@ def of_the_mother(text: str, g: Guideline) -> bool:
     return False
 
 
+class Lasting(Struct, frozen=True):
+    """Reads what words say of a diet of the mother as of the birth ``born``, asked ``on`` a day."""
+
+    born: date
+    on: date
+    g: Guideline
+
+    def read(self, text: str) -> str:
+        """``text`` as it is to be read: without a plant-based diet that is denied, or was over for
+        long at the birth (`mothers_diet_over`); one that ended later, or no one knows when, as if
+        it lasted. The words that end it do not deny it."""
+        mother = self.g.file.names.mother
+        if not has_phrase(text, self._diets) or not (
+            has_phrase(text, (*mother.ended, *mother.denied))
+            or _YEARS_APART.search(words_of(text).line)
+        ):
+            return text
+        lines = [
+            f" {part.strip()} "
+            for clause in _CLAUSE.split(text)
+            for part in _before(mother.turns).split(words_of(clause).line)
+        ]
+        return "; ".join(self._read(place, lines).strip() for place in range(len(lines)))
+
+    @property
+    def _diets(self) -> tuple[str, ...]:
+        mother = self.g.file.names.mother
+        return (*mother.vegan, *mother.vegetarian)
+
+    def _read(self, place: int, lines: Sequence[str]) -> str:
+        line, names = lines[place], self.g.file.names
+        if not has_phrase(line, self._diets):
+            return line
+        told = line if _SINCE.search(line) else line + self._going_on(lines[place + 1 : place + 2])
+        if not _tells_an_end(told, names.mother):
+            return _any_of(self._diets).sub("", line) if self._is_denied(line) else line
+        without_end = _any_of(names.mother.ended).sub("", line)
+        if self._is_denied(without_end):  # "not vegan until 2020": since then
+            return _any_of((*names.signs.denied, *names.mother.denied)).sub("", without_end)
+        end = self._end(told, lines)
+        limit = self.g.limits.mothers_diet_over
+        if end is None or not limit.holds(completed_months(end, self.born)):
+            return without_end
+        return _any_of(self._diets).sub("", line)
+
+    def _is_denied(self, line: str) -> bool:
+        if not is_stated(line, self._diets, self.g):
+            return True
+        denied = self.g.file.names.mother.denied
+        found = [_beside(line, one)[0] for one in _any_of(self._diets).finditer(line)]
+        return all(has_phrase(" ".join(before[-_BETWEEN:]), denied) for before in found)
+
+    def _going_on(self, following: Sequence[str]) -> str:
+        """The next statement where all it says is that the diet of this one ended: "stopped in
+        2019"."""
+        names = self.g.file.names.mother
+        for line in following:
+            rest = _YEAR.sub("", _AGO.sub(" ", _any_of(names.ended).sub("", line)))
+            if _tells_an_end(line, names) and set(rest.split()) <= {*names.around_end}:
+                return line
+        return ""
+
+    def _end(self, told: str, lines: Sequence[str]) -> date | None:
+        """The last day on which it may have lasted: by years, by how long ago, or by since when
+        she eats food of animals."""
+        years = [int(one) for one in _YEAR.findall(told)]
+        ago = _AGO.search(told)
+        if ago and not years:
+            years = [self.on.year - int(next(filter(None, ago.groups())))]
+        if not years:
+            mixed = self.g.file.names.mother.mixed
+            eats = [line for line in lines if has_phrase(line, mixed)]
+            years = [int(one) for line in eats for one in _SINCE.findall(line)]
+        return date(max(years), 12, 31) if years else None
+
+
+def _tells_an_end(line: str, names: MotherNames) -> bool:
+    return has_phrase(line, names.ended) or _YEARS_APART.search(line) is not None
+
+
+_YEAR = re.compile(r"(?<= )((?:19|20)\d\d)(?= )")
+#: "2010 2018", as "2010-2018" and "from 2010 to 2018" are compared.
+_YEARS_APART = re.compile(r"(?:19|20)\d\d(?: (?:to|bis|a|au|al))? (?:19|20)\d\d")
+_AGO = re.compile(
+    r" (\d{1,2}) years? ago | vor (\d{1,2}) jahr(?:en)? "
+    r"| il y a (\d{1,2}) ans? | hace (\d{1,2}) anos? "
+)
+_SINCE = re.compile(r" (?:since|seit|depuis|desde) (?:[a-z]+ ){0,2}((?:19|20)\d\d)(?= )")
+
+
+@lru_cache(maxsize=4)
+def _before(phrases: tuple[str, ...]) -> re.Pattern[str]:
+    """The places before one of them."""
+    return re.compile(rf"(?<= )(?=(?:{'|'.join(map(re.escape, phrases))}) )")
+
+
 def _is_a_cause(text: str, g: Guideline) -> bool:
     """A disease, medicine or vegan diet that leads to a deficiency, or that deficiency itself."""
     return is_stated(text, g.file.names.mother.medicines, g) or _is_a_grave_cause(text, g)
@@ -511,15 +611,17 @@ def is_the_mother(relative: Relative, g: Guideline) -> bool:
     return is_of_the_mother(relative.role, g) or any(one.code in _MOTHER for one in relative.codes)
 
 
-def diseases_of_the_mother(relative: Relative, g: Guideline) -> Iterator[str]:
-    """What of the mother's recorded diseases may leave her without vitamin B12: by its name, or by
-    a code that would be malabsorption or a deficiency."""
+def diseases_of_the_mother(
+    relative: Relative, g: Guideline, read: Callable[[str], str] = str
+) -> Iterator[str]:
+    """What of the mother's recorded diseases may leave her without vitamin B12: by its name as it
+    is ``read``, or by a code that would be malabsorption or a deficiency."""
     if not is_the_mother(relative, g):
         return
     named = [
         one
         for one in (*relative.diseases, *relative.notes.splitlines())
-        if has_phrase(one, _of_hers(g)) and (_is_a_cause(one, g) or _is_a_diet(one, g))
+        if has_phrase(one, _of_hers(g)) and (_is_a_cause(read(one), g) or _is_a_diet(read(one), g))
     ]
     yield from named
     lists = (g.codes.malabsorption, g.codes.malabsorption_permanent, g.codes.b12_deficiency)

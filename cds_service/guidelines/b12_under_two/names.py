@@ -112,7 +112,10 @@ class ScreeningNames(Struct, frozen=True, forbid_unknown_fields=True):
 class MotherNames(Struct, frozen=True, forbid_unknown_fields=True):
     """How the mother is named, and what of hers may leave her without vitamin B12: ``lack`` next to
     a name of vitamin B12 does, a diet also where it is that of her ``household``. ``medicines`` and
-    a vegetarian diet are a reason to measure, and none to prevent what an adequate level denies."""
+    a vegetarian diet are a reason to measure, and none to prevent what an adequate level denies.
+    ``ended`` says that a diet is over, with no more than ``around_end`` where that is a statement
+    of its own, ``denied`` that it never was; ``turns`` begin the next statement, and ``mixed`` is a
+    diet with food of animals."""
 
     words: tuple[str, ...]
     vegan: tuple[str, ...]
@@ -121,6 +124,11 @@ class MotherNames(Struct, frozen=True, forbid_unknown_fields=True):
     causes: tuple[str, ...]
     medicines: tuple[str, ...]
     lack: tuple[str, ...]
+    ended: tuple[str, ...]
+    around_end: tuple[str, ...]
+    denied: tuple[str, ...]
+    turns: tuple[str, ...]
+    mixed: tuple[str, ...]
 
 
 class FeedingNames(Struct, frozen=True, forbid_unknown_fields=True):
