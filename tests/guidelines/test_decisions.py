@@ -892,11 +892,14 @@ def an_order_before_a_deficiency_is_established_is_told_to_sample_first() -> Non
     for record in (unknown, a_record(level=adequate, problems=[SEIZURE])):
         for draft in (a_draft(), an_injection()):
             seen = see_orders(record, draft, *levels_drafted())
-            assert not seen.shows("ORD-02")
+            by_mouth = draft.dosages == a_draft().dosages
+            assert seen.shows("ORD-02") is (by_mouth and record is unknown)
+            assert seen.says("then inject; do not wait") is seen.shows("ORD-02")
+            assert seen.says("Then treat; do not wait") is (record is unknown)
             card = seen.outcome("ORD-22")
             assert card.indicator == see(record).cards[0].indicator == "warning"
             assert {name for name, _ in seen.tests} >= {"Methylmalonic acid", "Homocysteine"}
-            assert seen.says("injections, not by mouth") is (draft.dosages == a_draft().dosages)
+            assert seen.says("njections, not by mouth") is by_mouth
             sampled = see_orders(record, draft, *levels_drafted(), *samples_drafted(),
                                  a_drafted_test("2132-9"))  # fmt: skip
             assert not sampled.shows("ORD-22")

@@ -256,6 +256,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     headline_injected: str
     injections_indicated: str
     injections_if_deficient: str
+    injections_unmeasured: str
     dose_in_volume: str
     today_then: str
     headline_specialist: str
@@ -442,6 +443,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     inject_asked: str
     inject_borderline: str
     inject_if_deficient: str
+    inject_unmeasured: str
     adequate_with_signs: str
     borderline: str
     no_level: str

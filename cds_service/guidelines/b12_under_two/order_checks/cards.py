@@ -54,7 +54,10 @@ class Said(NamedTuple):
 
     def offering(self, choices: tuple[Choice, ...], g: Guideline, *notes: Note) -> Said:
         """With these choices in place of its own, and no other dose in its headline or below it."""
-        values = ChainMap(_in_place(None, g), cast(dict[str, object], self.card.values))
+        values = ChainMap(
+            _in_place(None, g, say(Texts.injections_indicated)),
+            cast(dict[str, object], self.card.values),
+        )
         kept = [one for one in self.card.notes if one.section not in ("give", "course")]
         card = structs.replace(self.card, choices=choices, values=values, notes=(*kept, *notes))
         return Said(card, self.answer)
@@ -83,6 +86,21 @@ class Cards:
         a, therapy = self._a, self._facts.therapy
         unproven = ("unknown", "unknown at risk", "adequate", "probably adequate")
         return a.status.name in (*unproven, "adequate with signs") and not therapy.current
+
+    @found_once
+    def _is_unmeasured(self) -> bool:
+        """A sign of the nerves, and no usable level: what is sampled first is not waited for."""
+        unknown = self._a.status.name in ("unknown", "unknown at risk")
+        return unknown and self._is_unproven and bool(self._facts.neurological)
+
+    @found_once
+    def _without_treatment(self) -> Message:
+        """What a headline says of injections where none is recommended."""
+        if self._is_unmeasured:
+            return say(Texts.injections_unmeasured)
+        if self._is_unproven:
+            return say(Texts.injections_if_deficient)
+        return say(Texts.injections_indicated)
 
     @found_once
     def _preservative_harms(self) -> bool:
@@ -129,7 +147,7 @@ class Cards:
                     "order": _called(order),
                     "dose": order.dose_in_words,
                     "way": order.ways_in_words,
-                    **_in_place(_replaced(order, choices), self._g, unproven=self._is_unproven),
+                    **_in_place(_replaced(order, choices), self._g, self._without_treatment),
                     **self._told_to(choices),
                     **_largest(order),
                     **values,
@@ -151,6 +169,12 @@ class Cards:
                 "treat": say(Orders.treat),
             }
         facts = self._facts
+        if self._is_unmeasured:
+            return {
+                "full_course": say(Orders.full_course),
+                "inject_instead": say(Orders.inject_unmeasured),
+                "treat": say(Orders.treat),
+            }
         if self._is_unproven:
             return {
                 "full_course": say(Orders.full_course),
@@ -228,18 +252,10 @@ def _read(order: Order) -> Message:
     return say(Texts.draft_read, written=order.written, reading=order.reading)
 
 
-def _in_place(
-    drug: PlannedDrug | None, g: Guideline, *, unproven: bool = False
-) -> dict[str, object]:
-    """What a headline says is to be given in place of the order, if anything is; ``unproven``: no
-    deficiency is established that would have to be treated so."""
+def _in_place(drug: PlannedDrug | None, g: Guideline, otherwise: Message) -> dict[str, object]:
+    """What a headline says is to be given in place of the order, or ``otherwise``."""
     if drug is None:
-        return {
-            "instead": "",
-            "injected": say(
-                Texts.injections_if_deficient if unproven else Texts.injections_indicated
-            ),
-        }
+        return {"instead": "", "injected": otherwise}
     how = instead(drug, g)
     what = say(
         Texts.headline_drug,

@@ -171,20 +171,18 @@ class BasketChecks:
         """No deficiency is established: what the chart asks to measure, before the first dose. It
         says of the child what the chart's card says."""
         signs = bool(self.facts.neurological)
-        signs = bool(self.facts.neurological)
         names = Listed(tuple([one.inside for one in self._spoilt(samples)]))
         measure = say(Orders.measure, tests=names)
-        unsaid = say(Texts.samples_today, names=names)
         said_of: Mapping[str, object] = {
             "found": self._found_so_far(CardValues(self.facts, self.a, question.choices, self.g)),
-            "sample": Briefly(measure, say(Orders.take_samples), unsaid),
+            "sample": Briefly(measure, say(Orders.take_samples), measure),
             "then": self._after_the_samples(signs=signs),
         }
         told = ("why", "finding", "because", "ask")
         notes = [one for one in question.notes if one.section in told]
         if self.a.signs.severe_anaemia:
             notes.append(Note("safety", say(Orders.severe_anaemia)))
-        if signs and not order.injected:
+        if signs and not order.injected and self.a.status.level is not None:
             notes.append(Note("advice", say(Orders.inject_if_deficient)))
         choices = monitoring.test_choices("ORD-22", samples)
         return self._cards.speak(
@@ -268,7 +266,7 @@ class BasketChecks:
             return say(Orders.then_adequate)
         if status.name == "borderline" and status.level is not None:
             return say(Orders.then_treat if signs else Orders.then_borderline)
-        return say(Orders.then_unknown)
+        return say(Orders.then_treat if signs else Orders.then_unknown)
 
     def _reason_to_measure(self, values: CardValues) -> Value | None:
         """Why a deficiency is thought of: the signs of the nerves, else others, else the cause."""

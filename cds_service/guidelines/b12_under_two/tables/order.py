@@ -327,12 +327,12 @@ def danger_table(words: TableWords) -> Table[OrderFacts, Answer]:
 
 
 def way_table(words: TableWords) -> Table[OrderFacts, Answer]:
-    """A sign of the nerves is explained by nothing else than a level known to be adequate; where
-    the chart measures first, because the level says nothing yet, ORD-22 does so too."""
+    """A sign of the nerves is explained by nothing else than a level known to be adequate; next to
+    an adequate one the chart measures first, and ORD-22 does so too."""
     f = OrderFacts
     by_mouth = includes(f.ways, *BY_MOUTH)
     unproven = all_of(
-        is_one_of(f.status, "unknown", "unknown at risk", "adequate with signs"),
+        is_one_of(f.status, "adequate with signs"),
         none(f.treated),
         none(f.gaps),
     )
