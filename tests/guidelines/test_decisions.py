@@ -417,6 +417,12 @@ def what_a_card_of_follow_up_asks_for_can_be_ordered() -> None:
     assert {name for name, due in failing.tests if due == 0} == {
         "Homocysteine", "Methylmalonic acid"
     }  # fmt: skip
+def next_to_what_is_not_understood_nothing_by_mouth_is_preselected() -> None:
+    for text, recommended in (("Atypical episodes", False), ("Eczema and odd movements", False),
+                              ("Atopic eczema", True), ("No seizures", True)):  # fmt: skip
+        seen = see(a_record(problems=[a_problem(None, text=text)]))
+        assert seen.doses == {"DOSE-A": recommended}
+        assert see(a_record(problems=[a_problem(None, text=text)], measured=())).silent
 
 
 def a_level_while_the_order_is_on_hold_is_not_one_on_treatment() -> None:
@@ -3117,6 +3123,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     the_blood_is_watched_on_treatment,
     new_words_of_a_sign_on_treatment_are_a_warning,
     signs_in_words_are_sought_as_problem_lists_write_them,
+    next_to_what_is_not_understood_nothing_by_mouth_is_preselected,
     a_borderline_level_calms_no_alarming_sign,
     a_supplement_next_to_an_adequate_level_needs_no_levels,
     a_metabolite_raised_in_urine_asks_for_one_in_blood,

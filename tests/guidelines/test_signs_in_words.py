@@ -5,8 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from builders import BREAST_FED, a_problem, a_record, breast_feeding, see
+from builders import (
+    BREAST_FED,
+    ICD10CM,
+    SNOMED,
+    a_lab,
+    a_level,
+    a_problem,
+    a_record,
+    breast_feeding,
+    see,
+)
 from each import each
+
+from cds_service.clinical import Code
 
 NEUROLOGICAL = {
     "English": """
@@ -195,3 +207,86 @@ def test_a_sign_next_to_what_is_none_stays_one() -> None:
         "No tremor. Regression of milestones",
     ):
         assert not see(a_record(problems=[a_problem(None, text=text)], measured=())).silent
+
+
+# --- what is not understood -----------------------------------------------------------------------
+
+#: What an infant often has, and says nothing of a deficiency.
+UNRELATED = {
+    "English": """
+        Common cold; Atopic eczema, mild; Otitis media, right; Acute bronchiolitis; No eczema
+        Acute upper respiratory infection, unspecified; Neonatal jaundice; Umbilical hernia
+        Cow's milk protein allergy
+        Acute viral pharyngitis (disorder); Well child visit; Low birth weight
+        Family history of epilepsy; No seizures; No known problems; Innocent heart murmur
+    """,
+    "German": """
+        Schnupfen; Atopische Dermatitis; Akute Otitis media; Infekt der oberen Atemwege
+        Neugeborenenikterus; Hüftdysplasie bds.; Kuhmilchproteinallergie; Z. n. Bronchiolitis
+    """,
+    "French": "Rhinopharyngite; Otite moyenne aiguë; Érythème fessier; Reflux gastro-œsophagien",
+    "Spanish": "Bronquiolitis; Dermatitis atópica; Cólico del lactante; Reflujo gastroesofágico",
+    "Italian": "Bronchiolite acuta; Dermatite atopica; Ernia ombelicale",
+    "Portuguese": "Bronquiolite; Otite média aguda; Refluxo",
+    "Dutch": "Eczeem; Verkoudheid; Navelbreuk",
+}
+#: What may be anything, also next to something unrelated.
+OPEN = {
+    "English": """
+        Stares at the ceiling; Atypical episodes; Chronic disease; Congenital disorder; Pallor
+        Chronic diarrhoea; Eczema and odd movements; Bronchiolitis, quieter than usual; Poor feeding
+        Gastroschisis; Mitochondrial disease
+    """,
+    "German": "Trinkschwäche; Blass; Z. n. Darm-OP; Stoffwechselstörung",
+    "French": "Trouble du comportement; Maladie rare",
+    "Spanish": "Enfermedad metabólica",
+    "Japanese": "\u4e0d\u660e",
+}
+
+
+def listed(table: dict[str, str]) -> Iterator[str]:
+    for row in table.values():
+        yield from "; ".join(filter(None, map(str.strip, row.splitlines()))).split("; ")
+
+
+@each("text", listed(UNRELATED))
+def test_what_is_unrelated_leaves_the_treatment_by_mouth_recommended(text: str) -> None:
+    assert see(a_record(problems=[a_problem(None, text=text)])).doses == {"DOSE-A": True}
+
+
+@each("text", listed(OPEN))
+def test_next_to_a_problem_that_is_not_understood_nothing_by_mouth_is_preselected(
+    text: str,
+) -> None:
+    seen = see(a_record(problems=[a_problem(None, text=text)]))
+    assert seen.shows("RTE-07.unread")
+    assert seen.doses == {"DOSE-A": False}
+    anemic = see(a_record(a_lab("hemoglobin", 8), problems=[a_problem(None, text=text)]))
+    assert not any(anemic.doses.values())
+    assert anemic.says(f'First look at "{text}"')
+
+
+def test_a_code_on_no_list_is_not_understood_unless_its_name_is_unrelated_or_its_chapter() -> None:
+    for code, recommended in (
+        (Code(SNOMED, "1", "Unheard-of disorder"), False),
+        (Code("urn:site", "X1", ""), False),
+        (Code(ICD10CM, "Q99.9", ""), False),
+        (Code(SNOMED, "82272006", "Common cold (disorder)"), True),
+        (Code(ICD10CM, "J20.9", "Acute bronchitis, unspecified"), True),
+        (Code(ICD10CM, "L20.9", ""), True),
+    ):
+        seen = see(a_record(problems=[code]))
+        assert seen.doses == {"DOSE-A": recommended}, code
+        assert "RTE-07" in seen.rules
+
+
+def test_what_is_not_understood_and_over_holds_nothing_back() -> None:
+    for status, recommended in (("active", False), ("resolved", True), ("inactive", True)):
+        problem = a_problem(None, text="Atypical episodes", clinical_status=status)
+        assert see(a_record(problems=[problem])).doses == {"DOSE-A": recommended}
+
+
+def test_what_is_not_understood_leaves_an_injection_recommended_and_asks_for_no_level() -> None:
+    problem = a_problem(None, text="Atypical episodes")
+    assert see(a_record(level=a_level(80), problems=[problem])).doses == {"DOSE-E": True}
+    assert see(a_record(problems=[problem], measured=())).silent

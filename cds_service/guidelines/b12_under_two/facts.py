@@ -47,6 +47,7 @@ from cds_service.guidelines.b12_under_two.meanings import (
     impairs_remethylation,
     is_preterm,
     lebers_of,
+    may_be_a_sign,
     meaning_of,
     names_an_anticoagulant,
     names_nitrous_oxide,
@@ -122,7 +123,8 @@ class Facts(Struct, frozen=True):
     ``early`` are the newest preliminary values that no final one has answered.
     ``neurological_other`` are diseases of the nervous system by a code that is not a sign of a
     deficiency here, and ``unjudged`` the names of problems by codes that are on no list and may be
-    of any kind: next to one of them no neurological sign is called absent.
+    of any kind: next to one of them no neurological sign is called absent. ``not_understood`` are
+    those, and problems in words, that may call for an injection as far as their names tell.
     ``suggestive`` and ``weak_signs`` are signs that suggest a deficiency, ``feeding_trouble`` one
     next to another sign only; ``screening`` names what of the newborn screening was high.
     ``preservative_reactions`` are to benzyl alcohol; ``preservative_in_words``: by name alone.
@@ -153,6 +155,7 @@ class Facts(Struct, frozen=True):
     neurological: tuple[Finding, ...]
     neurological_other: tuple[Finding, ...]
     unjudged: tuple[str, ...]
+    not_understood: tuple[str, ...]
     paradoxical: tuple[Finding, ...]
     failure_to_thrive: tuple[Finding, ...]
     anemia: tuple[Finding, ...]
@@ -278,6 +281,7 @@ class _Problems:
         self._preterm: list[Finding] = []
         self._unknown = {one.source for one in record.unread if one.need == "conditions"}
         self.unjudged: list[str] = []
+        self.not_understood: list[str] = []
         for problem in record.problems:
             self._sort_in(problem)
         for procedure in record.procedures:
@@ -321,6 +325,9 @@ class _Problems:
         understood = self._add_words(names, found)
         if not (understood or mentioned) and _is_of_any_kind(problem):
             self.unjudged.append(found.name)
+        elsewhere = bool(problem.codes) and not _is_of_any_kind(problem)
+        if not (understood or mentioned or elsewhere) and may_be_a_sign(names, self._g):
+            self.not_understood.append(found.name)
         if bleeds(names, self._g):
             self._bleeding.append(found)
         if impairs_remethylation(names, self._g):
@@ -870,6 +877,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         neurological=neurological,
         neurological_other=_other_neurological(problems, (*neurological, *paradoxical)),
         unjudged=tuple(dict.fromkeys(problems.unjudged)),
+        not_understood=tuple(dict.fromkeys(problems.not_understood)),
         paradoxical=paradoxical,
         failure_to_thrive=problems.of("failure_to_thrive"),
         anemia=problems.of("anemia"),

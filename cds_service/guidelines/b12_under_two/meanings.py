@@ -281,6 +281,53 @@ def _as_it_is(text: str, g: Guideline) -> SpeltWords:
     return words if line == words.line else SpeltWords(frozenset(line.split()), line)
 
 
+def may_be_a_sign(names: Iterable[str], g: Guideline) -> bool:
+    """Whether names that mean nothing here may all the same be a sign or a disease that calls for
+    an injection: unless they only say what is unrelated, denied, past or of someone else."""
+    said = tuple([one for one in names if one])
+    return not said or any(_is_open(one, g) for one in said)
+
+
+@remembered(2048)
+def _is_open(text: str, g: Guideline) -> bool:
+    found = [_explains(clause, g) for clause in _CLAUSE.split(text)]
+    return None in found or not any(found)
+
+
+def _explains(clause: str, g: Guideline) -> bool | None:
+    """Whether a clause says something that calls for no injection, or only plain words; ``None``
+    of what it says no one can tell."""
+    signs, line = g.file.names.signs, words_of(clause).line
+    if line.startswith(_whose(g)) or has_phrase(clause, _all_signs(g)):
+        return True  # of someone else, or a sign that was set aside
+    if any(one.found.search(line) for one in (*_told(g), _otherwise(g))):
+        return True
+    left, unrelated = _unrelated(g).found.subn(" ", line)
+    plain = all(one.isdigit() or one in signs.plain for one in left.split())
+    return bool(unrelated) if plain else None
+
+
+@lru_cache(maxsize=4)
+def _whose(g: Guideline) -> tuple[str, ...]:
+    return tuple([f" {one} " for one in g.file.names.signs.others])
+
+
+@lru_cache(maxsize=4)
+def _all_signs(g: Guideline) -> tuple[str, ...]:
+    """Every word of a sign or disease that is known here: without a meaning it was set aside."""
+    signs = g.file.names.signs
+    return (
+        *signs.neurological, *signs.inborn, *signs.malabsorption, *signs.preterm, *signs.weak,
+        *signs.remethylation, *signs.bleeding, *signs.suggestive, *g.file.names.leber,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _unrelated(g: Guideline) -> _Told:
+    phrases = g.file.names.signs.unrelated
+    return _Told("", re.compile(rf"(?<= ){_one_of(phrases)}(?= )"), (_heads(phrases),))
+
+
 class _Told(NamedTuple):
     """A sign as it is found; ``heads`` are the first letters of words of which there has to be one
     of each group."""

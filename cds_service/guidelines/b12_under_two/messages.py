@@ -103,6 +103,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     by_words: str
     neurological_words: str
     inborn_words: str
+    not_understood: str
     unjudged: str
     unjudged_more: str
     metabolites_known: str

@@ -72,7 +72,8 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
     A sign is set aside only by the words next to it: ``denied`` and ``past`` a few words before it,
     with none between that keeps them ``apart``; ``denied_after`` and ``past`` after it, and
     ``others`` (whose sign it is) and ``fever`` on either side, with nothing but ``linking`` words
-    between. ``otherwise`` has the words of a sign and is none, with "*" as in ``told``.
+    between. ``otherwise`` has the words of a sign and is none, with "*" as in ``told``. Diseases
+    that are ``unrelated`` (with "*" as well) and ``plain`` words next to them are no sign at all.
     """
 
     neurological: tuple[str, ...]
@@ -91,6 +92,8 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
     others: tuple[str, ...]
     fever: tuple[str, ...]
     linking: tuple[str, ...]
+    unrelated: tuple[str, ...]
+    plain: tuple[str, ...]
     otherwise: tuple[str, ...]
     apart: tuple[str, ...]
     told: tuple[ToldNames, ...]

@@ -342,7 +342,8 @@ class Prescriber:
         if is_asked_first(self.facts, self.a, injecting=parenteral):
             recommended = False
         worded = bool(self.facts.worded.malabsorption or self.facts.worded.inborn)
-        if (worded or self.unexplained) and not parenteral:
+        unsure = worded or self.unexplained or bool(self.facts.not_understood)
+        if unsure and not parenteral:
             recommended = False  # what the bowel or the cells may not take up is withheld
         return Choice(dose.rule, whole, (drug, *tests), recommended, alone=label)
 

@@ -46,6 +46,7 @@ from cds_service.guidelines.b12_under_two.words import (
     shown_dated,
     shown_labs,
     shown_risks,
+    some_of,
     test_notes,
 )
 from cds_service.guidelines.engine import (
@@ -475,6 +476,10 @@ def _held_by_words(advice: Advice, facts: Facts, a: Assessment) -> Iterator[Note
     perhaps = tuple([one.name for one in facts.perhaps_neurological])
     if perhaps and a.status.concerned and choosing != "alternate-day injections":
         yield Note("safety", say(Texts.neurological_words, names=Listed(perhaps)))
+    swallowed = advice.kind == "treat" and advice.regimens[0] == "oral regimen"
+    if facts.not_understood and swallowed and a.severity == "moderate":  # else RTE-07.unread does
+        names = Listed(tuple(some_of(facts.not_understood)))
+        yield Note("before", say(Texts.not_understood, names=names))
     inborn = tuple([one.name for one in facts.worded.inborn])
     if inborn and advice.kind != "nothing" and choosing != "weekly injections":
         yield Note("safety", say(Texts.inborn_words, names=Listed(inborn)))
@@ -579,8 +584,8 @@ def _card_of_treating(route: str, advice: Advice, p: Prescriber) -> str:
         return "DUP-01.nameless"
     if p.unexplained and not advice.injects:
         return "RTE-06.homocysteine"
-    unread = route == "RTE-07" and facts.not_all_read("conditions", "labs", "procedures")
-    return "RTE-07.unread" if unread else route
+    unread = facts.not_understood or facts.not_all_read("conditions", "labs", "procedures")
+    return "RTE-07.unread" if unread and route == "RTE-07" else route
 
 
 def _card_of_clarifying(route: str, advice: Advice, facts: Facts, a: Assessment) -> str:
