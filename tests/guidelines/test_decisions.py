@@ -417,6 +417,59 @@ def what_a_card_of_follow_up_asks_for_can_be_ordered() -> None:
     assert {name for name, due in failing.tests if due == 0} == {
         "Homocysteine", "Methylmalonic acid"
     }  # fmt: skip
+
+
+def what_is_recorded_of_the_mother_is_named_as_a_possible_cause() -> None:
+    born = months_old(4)
+    early = moment(born - timedelta(days=60))
+    hers = structs.replace(a_diet(about="Mother"), when=early)
+    fed = breast_feeding()
+    assert "STAT-12" in see(a_record(birth=born, measured=(fed, hers))).rules
+    unsaid = structs.replace(hers, about="")
+    assert see(a_record(birth=born, measured=(fed, unsaid))).silent
+    # no weight of hers, before the birth, is the child's
+    heavy = structs.replace(a_weight("60"), about="Mother", when=early)
+    assert see(a_record(birth=born, measured=(a_level(150), heavy))).doses == {"DOSE-A": True}
+    told = a_problem(None, text="Breastfed; mother has pernicious anaemia")
+    low = see(a_record(fed, level=a_level(170), problems=[told]))
+    assert low.says("Possible cause, to be confirmed: Breastfed; mother has pernicious anaemia")
+    assert not low.says("the mother's diet and vitamin B12?")
+    assert see(a_record(problems=[told], measured=(fed,))).says("possible, not confirmed")
+    plain = see(a_record(fed, level=a_level(170)))
+    assert plain.says("the mother's diet and vitamin B12?")
+    # what a relative has is not said to be the child's
+    for role, code, shown in (
+        ("", "MTH", "Leber's optic atrophy (mother)"),
+        ("Mutter", "", "Leber's optic atrophy (mother)"),
+        ("Uncle", "", "possible Leber's optic atrophy (Uncle)"),
+        ("", "UNCLE", "possible Leber's optic atrophy (family)"),
+    ):
+        codes = (Code("http://terminology.hl7.org/CodeSystem/v3-RoleCode", code),) if code else ()
+        relative = Relative(role, codes, ("Leber's optic atrophy",), (LEBER,), "Family/1", "")
+        seen = see(a_record(relatives=(relative,)))
+        assert {drug.substance for drug in seen.drugs} == {"hydroxocobalamin"}
+        assert seen.says(shown)
+
+
+def a_low_haemoglobin_is_named_next_to_large_cells() -> None:
+    # at six months: below 10.5 g/dL, next to a volume above 90 fL
+    for haemoglobin, volume, shown in (
+        ("10.4", 96, True), ("10.5", 96, False), ("10.6", 96, False), ("9.8", 90, False),
+    ):  # fmt: skip
+        blood = (a_lab("hemoglobin", haemoglobin), a_lab("mcv", volume))
+        seen = see(a_record(birth=months_old(8), measured=blood))
+        assert seen.says(f"haemoglobin {haemoglobin}") is shown
+        assert seen.silent is (volume == 90)
+        assert "SIGN-04" not in seen.rules  # one sign
+    newborn = see(a_record(birth=day(10), level=a_level(90), problems=[a_problem(SEIZURE, 2)]))
+    assert newborn.says("90 pg/mL with seizure, age under 1 month")
+    plain = see(a_record(birth=day(10), level=a_level(90)))
+    assert plain.says("90 pg/mL, age under 1 month")
+    given = see_orders(a_record(level=a_level(450)), a_draft())
+    assert given.shows("ORD-20")
+    assert given.says("450 pg/mL on")
+
+
 def next_to_what_is_not_understood_nothing_by_mouth_is_preselected() -> None:
     for text, recommended in (("Atypical episodes", False), ("Eczema and odd movements", False),
                               ("Atopic eczema", True), ("No seizures", True)):  # fmt: skip
@@ -3124,6 +3177,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     new_words_of_a_sign_on_treatment_are_a_warning,
     signs_in_words_are_sought_as_problem_lists_write_them,
     next_to_what_is_not_understood_nothing_by_mouth_is_preselected,
+    what_is_recorded_of_the_mother_is_named_as_a_possible_cause,
+    a_low_haemoglobin_is_named_next_to_large_cells,
     a_borderline_level_calms_no_alarming_sign,
     a_supplement_next_to_an_adequate_level_needs_no_levels,
     a_metabolite_raised_in_urine_asks_for_one_in_blood,

@@ -636,9 +636,12 @@ def _judge_signs(
     _, metabolites = metabolite_evidence(facts, whole_day(facts.on), limits)
     calculated = _calculated(facts)
     #: Each a sign of its own, whatever it is recorded by.
+    anaemia = (
+        [] if severe or pancytopenia or not macrocytosis else _low_haemoglobin(facts, worst, limits)
+    )
     known = [
         *_one_sign([*_names(facts.failure_to_thrive), *calculated]),
-        *_one_sign(macrocytosis),
+        *_one_sign([*macrocytosis, *anaemia]),
         *_one_sign(pancytopenia),
         *([_haemoglobin_in_words(worst, newest)] if worst is not None and severe else []),
     ]
@@ -832,11 +835,8 @@ def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[Mes
     Haemoglobin counts below the limit for the age at sampling, and below that of a low line.
     """
     lines: list[Message] = []
-    by_age = anaemia_limit(months_at(facts, hemoglobin), limits)
-    if hemoglobin is not None and by_age is not None:
-        value = hemoglobin.value
-        if by_age.holds(value) and limits.hemoglobin_two_lines.holds(value):
-            lines.append(_dated(say(Texts.haemoglobin, value=Sent(hemoglobin.written)), hemoglobin))
+    if hemoglobin is not None and limits.hemoglobin_two_lines.holds(hemoglobin.value):
+        lines += _low_haemoglobin(facts, hemoglobin, limits)
     platelets = lowest(facts, "platelets", limits.labs_recent)
     if platelets is not None and limits.platelets_two_lines.holds(platelets.value):
         shown = say(Texts.platelets, value=Sent(platelets.written))
@@ -845,6 +845,14 @@ def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[Mes
     if any(one.low and one.comparator not in (">", ">=") for one in whites):
         lines.append(say(Texts.white_cells_low))
     return lines
+
+
+def _low_haemoglobin(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[Message]:
+    """Haemoglobin below the limit for the age at sampling, with its value."""
+    by_age = anaemia_limit(months_at(facts, hemoglobin), limits)
+    if hemoglobin is None or by_age is None or not by_age.holds(hemoglobin.value):
+        return []
+    return [_dated(say(Texts.haemoglobin, value=Sent(hemoglobin.written)), hemoglobin)]
 
 
 _WHITE_CELLS: tuple[LabName, ...] = ("leukocytes", "neutrophils")

@@ -45,7 +45,9 @@ from cds_service.guidelines.b12_under_two.meanings import (
     bleeds,
     has_leber_by_code,
     impairs_remethylation,
+    is_of_the_mother,
     is_preterm,
+    is_the_mother,
     lebers_of,
     may_be_a_sign,
     meaning_of,
@@ -90,7 +92,8 @@ from cds_service.language import Sent, Words, say
 
 class Finding(Struct, frozen=True, gc=False):
     """A problem, or a drug, that counts. ``possible`` when it is provisional or its status is
-    unclear; ``proper`` when its name, as of a product, is written as recorded in a sentence too."""
+    unclear; ``proper`` when its name, as of a product, is written as recorded in a sentence too;
+    ``whose`` it is, "mother" or "family", where it is recorded of someone else."""
 
     name: str
     source: str
@@ -98,6 +101,7 @@ class Finding(Struct, frozen=True, gc=False):
     possible: bool
     severe: bool
     proper: bool = False
+    whose: str = ""
 
 
 class Worded(Struct, frozen=True):
@@ -457,9 +461,13 @@ class _Measured(Struct, frozen=True):
     before_birth: list[tuple[str, Measurement]]
 
 
+#: What counts of the mother, whenever it was.
+_HERS = frozenset({"diet", "breastfeeding_status", "b12_level"})
+
+
 def _sort_measurements(record: Record, g: Guideline) -> _Measured:
     """By the first code that is on a list. What is dated before the birth is of the pregnancy,
-    perhaps the mother's, and only counted."""
+    perhaps the mother's, and only counted, unless it is stated to be hers."""
     by_kind: dict[str, list[Measurement]] = {}
     birth = record.patient.birth
     before_birth: list[tuple[str, Measurement]] = []
@@ -471,6 +479,7 @@ def _sort_measurements(record: Record, g: Guideline) -> _Measured:
             continue
         when = measured.when
         early = when is not None and birth is not None and when.last < birth.first
+        early = early and not (kind in _HERS and is_of_the_mother(measured.about, g))
         if early and kind not in ("gestational_age", "birth_weight"):
             before_birth.append((kind, measured))
         else:
@@ -762,8 +771,12 @@ def _read_leber(record: Record, problems: _Problems, g: Guideline) -> _Leber:
 def _lebers_in_the_family(record: Record, g: Guideline) -> Iterator[Finding]:
     for one in record.relatives:
         for name in lebers_of(one, g):
-            whose = f"{name} ({one.role})" if one.role else name
-            yield Finding(whose, one.source, None, possible=True, severe=False)
+            if is_the_mother(one, g):  # who hands it down to every child
+                yield Finding(name, one.source, None, False, False, whose="mother")
+            elif one.role:
+                yield Finding(f"{name} ({one.role})", one.source, None, True, False)
+            else:
+                yield Finding(name, one.source, None, True, False, whose="family")
 
 
 def _as_possible(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -49,6 +49,9 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     problems: str
     cause: str
     cause_unknown: str
+    cause_told: str
+    with_signs: str
+    not_confirmed: str
     cause_unread: str
     cause_possible: str
     age_partial: str
@@ -70,6 +73,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     antidote_in_force: str
     told_risk: str
     of_mother: str
+    of_family: str
     told_mother: str
     weight_unusual: str
     weight_estimated: str

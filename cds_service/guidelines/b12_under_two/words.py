@@ -20,6 +20,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
     newest_unsettled,
     raised_in_newborn,
     shown_lab,
+    told_risk,
 )
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding, injection_product
@@ -131,14 +132,24 @@ def named(findings: Sequence[Finding | Message]) -> Value:
     if not findings:
         return ""
     names = {
-        (plain_case(one.name), one.possible): one.name if one.proper else Inside(one.name)
+        (plain_case(one.name), one.possible, one.whose): one.name
+        if one.proper
+        else Inside(one.name)
         for one in findings
         if isinstance(one, Finding)
     }
     items = [
-        say(Texts.possible, name=name) if doubt else name for (_, doubt), name in names.items()
+        _of_whom(say(Texts.possible, name=name) if doubt else name, whose)
+        for (_, doubt, whose), name in names.items()
     ]
     return Listed((*items, *(one for one in findings if isinstance(one, Message))))
+
+
+def _of_whom(name: Value, whose: str) -> Value:
+    """A name, and that it is recorded of the mother or the family."""
+    if not whose:
+        return name
+    return say(Texts.of_mother if whose == "mother" else Texts.of_family, what=name)
 
 
 def _in_a_sentence(sign: Value) -> Value:
@@ -361,9 +372,16 @@ class CardValues(dict[str, Value]):
             return none
         return _signs(Listed(signs.items, "conjunction"), self.facts.neurological)
 
+    def of_with_signs(self) -> Value:
+        """The neurological signs after the level; nothing without one."""
+        signs = self.facts.neurological
+        return say(Texts.with_signs, signs=self["signs"]) if signs else ""
+
     def of_cause(self) -> Value:
         unread = self.facts.not_all_read(*OF_CAUSES)
         none = say(Texts.not_all_read if unread else Texts.not_documented)
+        if not self.a.causes and told_risk(self.facts):
+            none = say(Texts.not_confirmed)
         names = named(self.a.causes)
         if self.a.cause in ("malabsorption", "mixed"):
             return _by_kind(names, self.facts.malabsorption, say(Texts.cause_is_malabsorption))
@@ -454,7 +472,11 @@ class CardValues(dict[str, Value]):
         return say(Texts.deep_subcutaneous if subcutaneous else Texts.intramuscular)
 
     def of_leber(self) -> Value:
-        return _by_kind(named(self.facts.leber), self.facts.leber, say(Texts.leber_brief))
+        found = self.facts.leber
+        if found and all(one.whose == "mother" for one in found):
+            names = named(found)
+            return Briefly(names, say(Texts.of_mother, what=say(Texts.leber_brief)), names)
+        return _by_kind(named(found), found, say(Texts.leber_brief))
 
     def of_reactions(self) -> Value:
         return Listed(self.facts.reactions)
@@ -771,6 +793,9 @@ def _cause_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
 
 
 def _cause_note(facts: Facts, a: Assessment, g: Guideline) -> Note:
+    risk = told_risk(facts) if a.status.level is not None else ()  # else its own note names it
+    if risk and a.cause in ("unknown", "nutritional possible"):
+        return Note("why", say(Texts.cause_told, names=shown_risks(risk, facts, g)))
     if formula_explains_nothing(facts, a):
         young = g.limits.formula_age.holds(facts.age.youngest)
         return Note("ask", say(Texts.formula_fed_young if young else Texts.formula_fed))

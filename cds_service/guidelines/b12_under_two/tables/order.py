@@ -548,7 +548,7 @@ def reason_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
                     none(f.treated),
                     none(f.gaps),
                 ),
-                Answer("ORD-20"),
+                Answer("ORD-20", shows_level=True),
             ),
         ),
         words,
