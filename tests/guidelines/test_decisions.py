@@ -437,7 +437,7 @@ def what_is_recorded_of_the_mother_is_named_as_a_possible_cause() -> None:
     assert see(a_record(problems=[told], measured=(fed,))).says("possible, not confirmed")
     plain = see(a_record(fed, level=a_level(170)))
     assert plain.says("the mother's diet and vitamin B12?")
-    # what a relative has is not said to be the child's
+    # what a relative has is not shown as the child's
     for role, code, shown in (
         ("", "MTH", "Leber's optic atrophy (mother)"),
         ("Mutter", "", "Leber's optic atrophy (mother)"),

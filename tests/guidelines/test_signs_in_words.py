@@ -22,20 +22,36 @@ from cds_service.clinical import Code
 
 NEUROLOGICAL = {
     "English": """
-        Regression of milestones; Neuroregression; Jitteriness; Not sitting any more since 2 weeks;
-        Lost head control; No longer babbling; Psychomotor retardation; Global developmental delay;
-        Delayed milestones; Truncal hypotonia; Axial hypotonia; Decreased muscle tone; Tremors of
-        hands; Infantile tremor syndrome; Stopped smiling; Unable to sit; Development delayed;
-        Developmental milestones lost; Delay in motor development; Regression of speech and motor
-        skills; Poor head control; Gross motor delay; Salaam spasms; Hypsarrhythmia; Seizure
-        disorder; Afebrile seizures; Focal seizures; Obtunded; Listless baby; Shaking episodes
+        Regression of milestones; Neuroregression; Jitteriness; Not sitting any more since 2
+        weeks; Lost head control; No longer babbling; Psychomotor retardation; Global
+        developmental delay; Delayed milestones; Truncal hypotonia; Axial hypotonia; Decreased
+        muscle tone; Tremors of hands; Infantile tremor syndrome; Stopped smiling; Unable to sit;
+        Development delayed; Developmental milestones lost; Delay in motor development; Regression
+        of speech and motor skills; Poor head control; Gross motor delay; Salaam spasms;
+        Hypsarrhythmia; Seizure disorder; Afebrile seizures; Focal seizures; Obtunded; Listless
+        baby; Shaking episodes; Developmental stagnation; Arrested development; Loss of previously
+        acquired milestones; Lost ability to sit; Has stopped babbling and smiling; No social
+        smile; Not responding to name; Delayed motor milestones; Neurodevelopmental delay; Motor
+        regression; Neurological regression; Developmental decline; Cognitive delay; Muscle
+        hypotonia; Generalised hypotonia; Central hypotonia; Head lag; Weakness; All-over
+        weakness; Excessive sleepiness; Sleepy baby; Unusual movements; Twitching; Myoclonic
+        jerks; Choreoathetoid movements; Tremulousness; Involuntary tongue movements; ITS
+        (infantile tremor syndrome); Altered sensorium; Delayed development; GDD with hypotonia;
+        Intermittent head nodding; Hypotonia and regression; Cannot hold head; Does not hold head;
+        Loss of head control; Lost eye contact; Poor visual tracking; Clusters of spasms; Absence
+        seizures; Status epilepticus; Fits
     """,
     "Spanish": """
-        Regresión psicomotora; Retraso psicomotor; Pérdida de hitos; Espasmos infantiles; Regresión
-        del neurodesarrollo; Retraso del desarrollo psicomotor; Retraso madurativo; Pérdida de
-        habilidades adquiridas; Ya no se sienta; Dejó de sonreír; Temblores; Hipotonía generalizada;
-        Hipotonía; Letárgico; Síndrome de West; Crisis convulsivas; Retroceso psicomotor; Pérdida
-        del sostén cefálico; No sostiene la cabeza
+        Regresión psicomotora; Retraso psicomotor; Pérdida de hitos; Espasmos infantiles;
+        Regresión del neurodesarrollo; Retraso del desarrollo psicomotor; Retraso madurativo;
+        Pérdida de habilidades adquiridas; Ya no se sienta; Dejó de sonreír; Temblores; Hipotonía
+        generalizada; Hipotonía; Letárgico; Síndrome de West; Crisis convulsivas; Retroceso
+        psicomotor; Pérdida del sostén cefálico; No sostiene la cabeza; Hipotonía muscular;
+        Regresión de hitos; Involución del desarrollo; Pérdida de adquisiciones; Estancamiento
+        psicomotor; Retraso global del desarrollo; Retraso del neurodesarrollo; Convulsión;
+        Convulsiones afebriles; Mioclonías; Movimientos coreicos; Somnolencia; Debilidad muscular;
+        Letargo; Irritabilidad y temblor; Trastorno del desarrollo psicomotor; Dejó de sentarse;
+        Pérdida de la marcha; No fija la mirada; Crisis epilépticas; Encefalopatía; Hipoactividad
     """,
     "French": """
         Spasmes infantiles; Perte des acquis; Hypotonie; Hypotonie axiale; Trémulations; Retard de
@@ -43,77 +59,126 @@ NEUROLOGICAL = {
         moteurs; Régression du développement; Ne tient plus assis; Ne tient plus sa tête;
         Tremblements; Convulsions; Crises épileptiques; Syndrome de West; Encéphalopathie;
         Somnolence; Retard global de développement; Régression neurologique; Régression motrice;
-        Mouvements anormaux; Nourrisson hypotonique; Retard du développement moteur; Retard moteur
+        Mouvements anormaux; Nourrisson hypotonique; Retard du développement moteur; Retard
+        moteur; Régression psychomotrice; Arrêt du développement; Stagnation psychomotrice;
+        Stagnation du développement; Hypotonie globale; Retard global; Retard des acquisitions
+        psychomotrices; Myoclonies; Mouvements choréiques; Convulsion apyrétique; Tremblement;
+        Nourrisson léthargique; Perte de la station assise; Perte du contact visuel; Perte de la
+        poursuite oculaire; Absence de contact; Apathie; Trouble du développement; Trouble
+        neurologique; Crise convulsive; Encéphalopathie épileptique; Épilepsie
     """,
     "German": """
         Muskuläre Hypotonie; Hypotonie; Muskelhypotonie; Verlust erworbener Fähigkeiten; Zittern;
         Entwicklungsverzögerung; Entwicklungsverzoegerung; Entwicklungsretardierung;
-        Psychomotorische Retardierung; Statomotorischer Entwicklungsrückstand; Rumpfhypotonie; Sitzt
-        nicht mehr; Kann nicht mehr sitzen; Dreht sich nicht mehr; BNS-Epilepsie; BNS-Krämpfe;
-        Krampfanfälle; Krampfanfaelle; V.a. zerebralen Krampfanfall; Meilensteine verloren;
-        Rückschritt in der Entwicklung; Verlust von Meilensteinen; Fehlende Kopfkontrolle; Schlaffer
-        Säugling; Floppy infant; Tremor; Apathie; Verminderter Muskeltonus; Muskeltonus vermindert;
-        Motorische Entwicklungsstörung; Verzögerte Entwicklung; Motorische Retardierung;
-        Epileptische Anfälle; Psychomotorische Regression; Motorischer Entwicklungsrückstand
+        Psychomotorische Retardierung; Statomotorischer Entwicklungsrückstand; Rumpfhypotonie;
+        Sitzt nicht mehr; Kann nicht mehr sitzen; Dreht sich nicht mehr; BNS-Epilepsie;
+        BNS-Krämpfe; Krampfanfälle; Krampfanfaelle; V.a. zerebralen Krampfanfall; Meilensteine
+        verloren; Rückschritt in der Entwicklung; Verlust von Meilensteinen; Fehlende
+        Kopfkontrolle; Schlaffer Säugling; Floppy infant; Tremor; Apathie; Verminderter
+        Muskeltonus; Muskeltonus vermindert; Motorische Entwicklungsstörung; Verzögerte
+        Entwicklung; Motorische Retardierung; Epileptische Anfälle; Psychomotorische Regression;
+        Motorischer Entwicklungsrückstand; Entwicklungsstillstand; Regression der Entwicklung;
+        Psychomotorischer Abbau; Verlust motorischer Fertigkeiten; Entwicklungsrückschritte;
+        Statomotorische Retardierung; Globale Entwicklungsstörung; Muskelschlaffheit; Schlappheit;
+        Floppy-Infant-Syndrom; Blitz-Nick-Salaam-Anfälle; Infantile Spasmen; West-Syndrom; Tremor
+        der Hände; Unwillkürliche Bewegungen; Myoklonien; Choreatische Bewegungen; Somnolenz;
+        Vigilanzminderung; Schläfrigkeit; Bewusstseinstrübung; Bewegungsarmut; Neurologische
+        Auffälligkeiten; Krampfanfall; Zerebraler Anfall; Anfallsleiden; Epileptischer Anfall;
+        Lächelt nicht mehr; Kopfkontrolle verloren; Lethargisch; Verlust der Kopfkontrolle
     """,
     "Italian": """
         Crisi convulsive; Ritardo psicomotorio; Ritardo dello sviluppo; Ritardo di sviluppo
         psicomotorio; Regressione delle tappe di sviluppo; Perdita di competenze acquisite;
         Ipotonia; Tremori; Spasmi infantili; Letargia; Non sta più seduto; Scarso controllo del
-        capo; Regressione motoria
+        capo; Regressione motoria; Regressione psicomotoria; Arresto dello sviluppo psicomotorio;
+        Ipotonia muscolare; Ipotonia assiale; Tremore; Mioclonie; Convulsioni; Crisi epilettiche;
+        Ritardo dello sviluppo psicomotorio; Perdita delle tappe motorie; Sonnolenza; Apatia;
+        Encefalopatia; Movimenti involontari; Ritardo motorio; Iporeattività
     """,
     "Portuguese": """
-        Atraso do desenvolvimento neuropsicomotor; Regressão do desenvolvimento; Perda de marcos do
-        desenvolvimento; Espasmos infantis; Hipotonia; Tremores; Convulsão; Letargia; Não sustenta a
-        cabeça; Parou de sorrir; Crises convulsivas; Regressão neurológica
+        Atraso do desenvolvimento neuropsicomotor; Regressão do desenvolvimento; Perda de marcos
+        do desenvolvimento; Espasmos infantis; Hipotonia; Tremores; Convulsão; Letargia; Não
+        sustenta a cabeça; Parou de sorrir; Crises convulsivas; Regressão neurológica; Regressão
+        psicomotora; Atraso psicomotor; Atraso do desenvolvimento; Hipotonia axial; Perda de
+        aquisições; Tremor; Sonolência; Mioclonias; Perda de habilidades; Convulsões afebris;
+        Encefalopatia; Prostração
     """,
     "Dutch": """
         Ontwikkelingsachterstand; Verlies van vaardigheden; Ontwikkelingsregressie; Hypotonie;
-        Infantiele spasmen; Trillerigheid; Stuipen; Sufheid; Zit niet meer; Psychomotore retardatie;
-        Epileptisch insult; Motorische achterstand; Vertraagde ontwikkeling
+        Infantiele spasmen; Trillerigheid; Stuipen; Sufheid; Zit niet meer; Psychomotore
+        retardatie; Epileptisch insult; Motorische achterstand; Vertraagde ontwikkeling;
+        Psychomotore regressie; Regressie van ontwikkeling; Spierhypotonie; Lage spierspanning;
+        Slapte; Epileptische aanvallen; Convulsies; Tremoren; Lethargie; Salaamkrampen; Verlies
+        van motorische vaardigheden; Apathisch
     """,
 }
 SUGGESTIVE = {
     "English": """
-        Not gaining weight; Growth faltering; Severe acute malnutrition; SAM with oedema, marasmus;
-        Weight faltering; Static weight; Dropping centiles; Crossing centile lines downwards; Weight
-        loss; Failing to thrive; Macrocytic anaemia; Pancytopenia; Microcephaly; Glossitis;
-        Faltering weight; Poor growth; Inadequate weight gain; Slow weight gain; Underweight; Weight
-        plateau; Poor weight velocity
+        Not gaining weight; Growth faltering; Severe acute malnutrition; SAM with oedema,
+        marasmus; Weight faltering; Static weight; Dropping centiles; Crossing centile lines
+        downwards; Weight loss; Failing to thrive; Macrocytic anaemia; Pancytopenia; Microcephaly;
+        Glossitis; Faltering weight; Poor growth; Inadequate weight gain; Slow weight gain;
+        Underweight; Weight plateau; Poor weight velocity; Failure to gain weight; Poor weight
+        gain; Weight not increasing; FTT; Faltering growth; Growth failure; Undernutrition;
+        Moderate acute malnutrition; Protein energy malnutrition; Severely underweight; Wasting;
+        Marasmus; Weight below 3rd centile; Fall in weight centiles; Weight crossing centiles;
+        Acquired microcephaly; Head circumference falling; Knuckle hyperpigmentation;
+        Hyperpigmentation of knuckles; Macrocytosis; Megaloblastic anaemia; Macrocytic anemia;
+        Bicytopenia; Smooth tongue; Weight stagnant; Loss of weight; Poor growth velocity
     """,
     "Spanish": """
-        Estancamiento ponderal; Retraso ponderoestatural; Fallo de medro; Escasa ganancia ponderal;
-        Pobre ganancia de peso; No gana peso; Desnutrición; Malnutrición; Curva ponderal estancada;
-        Retraso pondoestatural; Anemia macrocítica; Pancitopenia; Microcefalia; Mal incremento
-        ponderal; Retraso de crecimiento
+        Estancamiento ponderal; Retraso ponderoestatural; Fallo de medro; Escasa ganancia
+        ponderal; Pobre ganancia de peso; No gana peso; Desnutrición; Malnutrición; Curva ponderal
+        estancada; Retraso pondoestatural; Anemia macrocítica; Pancitopenia; Microcefalia; Mal
+        incremento ponderal; Retraso de crecimiento; Falla de medro; Fallo del crecimiento;
+        Retraso del crecimiento; Detención del crecimiento; Pérdida de peso; Poca ganancia
+        ponderal; Ganancia ponderal insuficiente; Curva de peso plana; Desnutrición aguda severa;
+        Bajo peso; Macrocitosis; Anemia megaloblástica; Escaso incremento de peso
     """,
     "French": """
         Stagnation pondérale; Ralentissement de la prise de poids; Cassure de la courbe pondérale;
         Retard staturo-pondéral; Mauvaise prise de poids; Prise de poids insuffisante;
         Infléchissement de la courbe de croissance; Perte de poids; Dénutrition; Retard de
         croissance; Anémie macrocytaire; Microcéphalie; Cassure staturo-pondérale; Ne prend pas de
-        poids; Anémie mégaloblastique; Pancytopénie; Glossite
+        poids; Anémie mégaloblastique; Pancytopénie; Glossite; Retard pondéral; Retard de
+        croissance staturo-pondérale; Mauvaise croissance; Fléchissement pondéral; Infléchissement
+        pondéral; Cassure pondérale; Cassure de la courbe de poids; Stagnation du poids; Faible
+        prise de poids; Malnutrition aiguë sévère; Amaigrissement; Prise pondérale insuffisante;
+        Macrocytose; Périmètre crânien en cassure
     """,
     "German": """
         Mangelnde Gewichtszunahme; Gewichtsstagnation; Dystrophie; Dystropher Säugling;
-        Gedeihstörung; Gedeihstoerung; Schlechte Gewichtszunahme; Gewichtsstillstand; Untergewicht;
-        Nimmt nicht zu; Perzentilenknick; Keine Gewichtszunahme; Gewichtsabnahme; Perzentilenabfall;
-        Abfall der Gewichtsperzentile; Makrozytäre Anämie; Mikrozephalie; Panzytopenie;
-        Unzureichendes Gedeihen; Wachstumsverzögerung; Stagnierendes Gewicht; Mangelernährung
+        Gedeihstörung; Gedeihstoerung; Schlechte Gewichtszunahme; Gewichtsstillstand;
+        Untergewicht; Nimmt nicht zu; Perzentilenknick; Keine Gewichtszunahme; Gewichtsabnahme;
+        Perzentilenabfall; Abfall der Gewichtsperzentile; Makrozytäre Anämie; Mikrozephalie;
+        Panzytopenie; Unzureichendes Gedeihen; Wachstumsverzögerung; Stagnierendes Gewicht;
+        Mangelernährung; Mangelndes Gedeihen; Schlechtes Gedeihen; Gewichtsabfall; Unzureichende
+        Gewichtszunahme; Ungenügende Gewichtszunahme; Fehlende Gewichtszunahme; Unterernährung;
+        Malnutrition; Wachstumsstillstand; Sekundäre Mikrozephalie; Makrozytose; Megaloblastäre
+        Anämie; Bizytopenie; Gewicht unter 3. Perzentile; Gewicht stagniert; Trinkschwäche und
+        Gedeihstörung; Kind nimmt nicht zu; Perzentilenschneidend; Minderwuchs
     """,
     "Italian": """
-        Scarsa crescita ponderale; Scarso accrescimento; Scarso incremento ponderale; Arresto della
-        crescita; Rallentamento della crescita; Calo ponderale; Malnutrizione; Ritardo di crescita;
-        Anemia macrocitica; Microcefalia; Deflessione della curva di crescita; Scarso aumento di
-        peso
+        Scarsa crescita ponderale; Scarso accrescimento; Scarso incremento ponderale; Arresto
+        della crescita; Rallentamento della crescita; Calo ponderale; Malnutrizione; Ritardo di
+        crescita; Anemia macrocitica; Microcefalia; Deflessione della curva di crescita; Scarso
+        aumento di peso; Scarso accrescimento ponderale; Arresto ponderale; Arresto di crescita;
+        Ritardo di accrescimento; Difetto di crescita; Perdita di peso; Mancato accrescimento;
+        Deficit di accrescimento; Calo di peso; Macrocitosi; Anemia megaloblastica; Curva di
+        crescita piatta
     """,
     "Portuguese": """
         Baixo ganho ponderal; Ganho de peso insuficiente; Déficit ponderal; Desnutrição; Atraso de
-        crescimento; Anemia macrocítica; Má progressão ponderal; Estagnação ponderal; Perda de peso
+        crescimento; Anemia macrocítica; Má progressão ponderal; Estagnação ponderal; Perda de
+        peso; Restrição de crescimento; Ganho ponderal insuficiente; Má evolução ponderal;
+        Dificuldade em ganhar peso; Baixo peso; Atraso estaturo-ponderal; Macrocitose; Anemia
+        megaloblástica; Não ganha peso; Desnutrição grave
     """,
     "Dutch": """
-        Groeivertraging; Groeiachterstand; Onvoldoende gewichtstoename; Slechte groei; Ondervoeding;
-        Macrocytaire anemie; Gewichtsverlies; Afbuigende groeicurve; Slechte gewichtstoename
+        Groeivertraging; Groeiachterstand; Onvoldoende gewichtstoename; Slechte groei;
+        Ondervoeding; Macrocytaire anemie; Gewichtsverlies; Afbuigende groeicurve; Slechte
+        gewichtstoename; Achterblijvende groei; Gewichtsafname; Onvoldoende groei; Komt niet aan;
+        Macrocytose; Megaloblastaire anemie; Groeistagnatie; Slecht groeien; Failure to thrive
     """,
 }
 NONE = {

@@ -636,12 +636,9 @@ def _judge_signs(
     _, metabolites = metabolite_evidence(facts, whole_day(facts.on), limits)
     calculated = _calculated(facts)
     #: Each a sign of its own, whatever it is recorded by.
-    anaemia = (
-        [] if severe or pancytopenia or not macrocytosis else _low_haemoglobin(facts, worst, limits)
-    )
     known = [
         *_one_sign([*_names(facts.failure_to_thrive), *calculated]),
-        *_one_sign([*macrocytosis, *anaemia]),
+        *_one_sign(_with_haemoglobin(macrocytosis, pancytopenia, facts, worst, limits)),
         *_one_sign(pancytopenia),
         *([_haemoglobin_in_words(worst, newest)] if worst is not None and severe else []),
     ]
@@ -845,6 +842,18 @@ def _low_lines(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[Mes
     if any(one.low and one.comparator not in (">", ">=") for one in whites):
         lines.append(say(Texts.white_cells_low))
     return lines
+
+
+def _with_haemoglobin(
+    macrocytosis: list[Value], pancytopenia: list[Value], facts: Facts, worst: Lab | None,
+    limits: Limits,
+) -> list[Value]:  # fmt: skip
+    """Large red cells together with a haemoglobin that is low for the age, unless that is a sign
+    of its own or one of several low lines."""
+    severe = worst is not None and limits.hemoglobin_severe.holds(worst.value)
+    if not macrocytosis or pancytopenia or severe:
+        return macrocytosis
+    return [*macrocytosis, *_low_haemoglobin(facts, worst, limits)]
 
 
 def _low_haemoglobin(facts: Facts, hemoglobin: Lab | None, limits: Limits) -> list[Message]:

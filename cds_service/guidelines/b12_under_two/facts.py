@@ -329,9 +329,8 @@ class _Problems:
         understood = self._add_words(names, found)
         if not (understood or mentioned) and _is_of_any_kind(problem):
             self.unjudged.append(found.name)
-        elsewhere = bool(problem.codes) and not _is_of_any_kind(problem)
-        if not (understood or mentioned or elsewhere) and may_be_a_sign(names, self._g):
-            self.not_understood.append(found.name)
+        if not (understood or mentioned):
+            self._leave_open(problem, names, found)
         if bleeds(names, self._g):
             self._bleeding.append(found)
         if impairs_remethylation(names, self._g):
@@ -344,6 +343,12 @@ class _Problems:
                 self._add_words((line,), _finding(noted, _first(()), self._g))
         if mentioned:
             self.unverified.append(problem)
+
+    def _leave_open(self, problem: Problem, names: Sequence[str], found: Finding) -> None:
+        """A problem that may be a sign, as far as its codes and names tell."""
+        elsewhere = problem.codes and not _is_of_any_kind(problem)
+        if not elsewhere and may_be_a_sign(names, self._g):
+            self.not_understood.append(found.name)
 
     def _add_words(self, names: Sequence[str], found: Finding) -> bool:
         """Whether the words mean anything, by which it is kept."""

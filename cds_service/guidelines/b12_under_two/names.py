@@ -73,7 +73,7 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
     with none between that keeps them ``apart``; ``denied_after`` and ``past`` after it, and
     ``others`` (whose sign it is) and ``fever`` on either side, with nothing but ``linking`` words
     between. ``otherwise`` has the words of a sign and is none, with "*" as in ``told``. Diseases
-    that are ``unrelated`` (with "*" as well) and ``plain`` words next to them are no sign at all.
+    that are ``unrelated`` (with "*" as well) and ``plain`` words next to them are not a sign.
     """
 
     neurological: tuple[str, ...]

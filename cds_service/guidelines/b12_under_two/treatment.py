@@ -446,6 +446,7 @@ def _sign_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> li
         raised = Listed(facts.raised_elsewhere)
         notes.append(Note("why", say(Texts.metabolites_elsewhere, values=raised)))
     notes += _held_by_words(advice, facts, a)
+    notes += _held_by_the_unread(advice, facts, a)
     worded = tuple([one.name for one in facts.worded.neurological])
     suggestive = [one.name for one in (*facts.worded.suggestive, *facts.worded.weak)]
     in_words = tuple(dict.fromkeys([*worded, *suggestive]))
@@ -476,13 +477,18 @@ def _held_by_words(advice: Advice, facts: Facts, a: Assessment) -> Iterator[Note
     perhaps = tuple([one.name for one in facts.perhaps_neurological])
     if perhaps and a.status.concerned and choosing != "alternate-day injections":
         yield Note("safety", say(Texts.neurological_words, names=Listed(perhaps)))
-    swallowed = advice.kind == "treat" and advice.regimens[0] == "oral regimen"
-    if facts.not_understood and swallowed and a.severity == "moderate":  # else RTE-07.unread does
-        names = Listed(tuple(some_of(facts.not_understood)))
-        yield Note("before", say(Texts.not_understood, names=names))
     inborn = tuple([one.name for one in facts.worded.inborn])
     if inborn and advice.kind != "nothing" and choosing != "weekly injections":
         yield Note("safety", say(Texts.inborn_words, names=Listed(inborn)))
+
+
+def _held_by_the_unread(advice: Advice, facts: Facts, a: Assessment) -> Iterator[Note]:
+    """What is not understood and holds treatment by mouth back; of a mild deficiency the card
+    RTE-07.unread says it."""
+    swallowed = advice.kind == "treat" and advice.regimens[0] == "oral regimen"
+    if facts.not_understood and swallowed and a.severity == "moderate":
+        names = Listed(tuple(some_of(facts.not_understood)))
+        yield Note("before", say(Texts.not_understood, names=names))
 
 
 def _homocysteine_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
