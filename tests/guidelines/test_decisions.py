@@ -2946,7 +2946,7 @@ def an_order_that_is_not_given_is_named() -> None:
         measured = [a_level(900, ago=ago), a_level(80, ago=300)]
         rare = on(every(60, ago=290), [290, 230, 170], problems=signs, measured=measured)
         assert rare.outcome("DUP-09").indicator == indicator, ago
-        assert not rare.says("Four months of vitamin B12")
+        assert not rare.shows("FU-12")
     assert ("Vitamin B12", 0) in on(weekly, [73, 66]).tests
     assert ("Vitamin B12", 0) not in on(seven, [], [12], level=a_level(150, ago=14)).tests
     assert ("Vitamin B12", 0) in on(seven, [12], level=a_level(150, ago=14)).tests
@@ -3019,6 +3019,25 @@ def what_was_broken_off_at_its_beginning_begins_again() -> None:
     assert nothing.shows("DUP-09.again")
     assert nothing.drugs
     assert not nothing.says("last dose")
+
+
+def what_has_ended_is_not_continued() -> None:
+    def after(lasted: int, *, level: int, ago: int = 139) -> Seen:
+        order = in_force(structs.replace(a_dosage(), days=Decimal(lasted)), ago=ago)
+        measured = [a_level(350, ago=level), a_level(150, ago=ago + 2)]
+        return see(a_record(measured=measured, medications=[order], birth=OLD))
+
+    for lasted, over in ((139, True), (140, False)):  # the last day was yesterday, or is today
+        seen = after(lasted, level=60)
+        assert seen.shows("FU-12.over") is over, lasted
+        assert seen.shows("FU-12") is not over
+        assert (("Vitamin B12", 0) in seen.tests) is over
+    ended = after(119, level=60)
+    assert ended.says(f"Vitamin B12 ended on {in_words(day(21))}")
+    assert not ended.says("continue")
+    assert not ended.drugs
+    for level, due in ((30, 1), (31, 0), (32, 0)):  # not within a month of the last
+        assert ("Vitamin B12", due) in after(119, level=level).tests, level
 
 
 DECISIONS: tuple[Callable[[], None], ...] = (
@@ -3224,6 +3243,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     cyanocobalamin_in_lebers_disease_gives_way_to_hydroxocobalamin,
     an_order_that_is_not_given_is_named,
     what_was_broken_off_at_its_beginning_begins_again,
+    what_has_ended_is_not_continued,
     a_diet_of_the_mother_that_was_over_for_years_does_not_count,
     no_dose_is_written_for_an_unknown_strength,
     an_order_at_requirement_level_ends_with_the_treatment,

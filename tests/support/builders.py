@@ -709,6 +709,11 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "FU-02.metabolites": lambda: on_treatment(
         31, (450, 30), measurements=[a_lab("methylmalonate", 6, ago=1)]
     ),
+    "FU-12.over": lambda: a_record(
+        measured=[a_level(350, ago=40), a_level(150, ago=141)],
+        birth=months_old(20),
+        medications=[in_force(structs.replace(a_dosage(), days=Decimal(119)), ago=139)],
+    ),
     "FU-12.lasting": lambda: on_treatment(
         123, (350, 100), procedures=(an_operation(ILEECTOMY, ago=300),)
     ),

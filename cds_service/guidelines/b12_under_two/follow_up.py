@@ -618,7 +618,7 @@ def _card_of(rule: str, facts: Facts, raised: Sequence[Lab]) -> str:
         return "FU-02.metabolites"
     if rule == "FU-12" and facts.malabsorption_permanent:
         return "FU-12.lasting"
-    if rule in ("FU-02", "FU-03") and facts.therapy.over is not None:
+    if rule in ("FU-02", "FU-03", "FU-12") and facts.therapy.over is not None:
         return f"{rule}.over"
     return "FU-10.movements" if rule == "FU-10" and not facts.neurological else rule
 
@@ -649,11 +649,14 @@ def _tests_of(
     if follow.metabolites:
         both: list[monitoring.Wanted] = [("mma", facts.on), ("homocysteine", facts.on)]
         return monitoring.without_result(both, facts, g)
-    if follow.level is None:
-        return []
     if follow.level == "now":
         return [("b12", facts.on)]
-    due = max(due_dates(course, g)[follow.level], facts.on)
+    if follow.level is not None:
+        due = max(due_dates(course, g)[follow.level], facts.on)
+    elif follow.success and not follow.goes_on and facts.therapy.over is not None:
+        due = facts.on  # whether the level lasts after the end
+    else:
+        return []
     if course.after is not None:
         due = max(due, _next_month(course.after.when.last, g))
     return [("b12", due)]

@@ -319,6 +319,7 @@ SPEAKING = (
     "FU-10.movements",
     "FU-11",
     "FU-12",
+    "FU-12.over",
     "FU-12.lasting",
     "FU-14",
     "FU-15",
