@@ -313,6 +313,21 @@ def a_diet_of_the_mother_that_was_over_for_years_does_not_count() -> None:
     assert seen.says("coeliac")
 
 
+def the_panel_of_the_newborn_screening_is_asked_for_and_read_by_its_words() -> None:
+    (panel,) = G.codes.newborn_screening_panel.verified
+    (labs,) = [one for one in G.needs if one.key == "labs"]
+    assert panel in labs.asked
+
+    def told(words: str, **but: Any) -> Seen:
+        result = a_measurement(panel, name="Newborn screening panel", text=words, **but)
+        return see(a_record(result, level=a_level(400)))
+
+    assert "propionylcarnitine" in told("C3 propionylcarnitine elevated").cards[0].summary.lower()
+    flagged = told("", interpretation="high")
+    assert not flagged.shows("RTE-10.screening")
+    assert flagged.evaluation.facts.unread
+
+
 def cyanocobalamin_in_lebers_disease_gives_way_to_hydroxocobalamin() -> None:
     for running in (an_order(ago=3), an_order(ago=3, status="on-hold")):
         deficient = see(
@@ -3245,6 +3260,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     what_was_broken_off_at_its_beginning_begins_again,
     what_has_ended_is_not_continued,
     a_diet_of_the_mother_that_was_over_for_years_does_not_count,
+    the_panel_of_the_newborn_screening_is_asked_for_and_read_by_its_words,
     no_dose_is_written_for_an_unknown_strength,
     an_order_at_requirement_level_ends_with_the_treatment,
     an_injected_combination_may_be_a_treatment,

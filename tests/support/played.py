@@ -24,7 +24,6 @@ PATIENCE_S = 60.0
 UNASKED = {
     "twin-result-in-the-bundle": "Patient/twin-result-in-the-bundle-twin",
     "whole-blood-code-ignored": "16695-9",
-    "newborn-screening-positive-in-words": "54089-8",
 }
 
 Json = dict[str, Any]

@@ -152,6 +152,7 @@ class Codes(Struct, frozen=True):
     weak_sign: CodeList
     feeding_trouble: CodeList
     newborn_screening: CodeList
+    newborn_screening_panel: CodeList
     screening_positive: CodeList
     b12_deficiency_anemia: CodeList
     necrotising_enterocolitis: CodeList

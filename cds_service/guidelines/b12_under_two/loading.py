@@ -81,7 +81,7 @@ MEASURED = (
     "diet",
 )
 #: What else a code of a B12 level says of it.
-PROPERTIES = ("b12_level_mass", "b12_level_molar", "b12_other_specimen")
+PROPERTIES = ("b12_level_mass", "b12_level_molar", "b12_other_specimen", "newborn_screening_panel")
 WEIGHTS = ("weight", "weight_estimated", "birth_weight")
 FEEDING = ("breastfeeding_status", "diet")
 LABS = tuple(
@@ -454,7 +454,7 @@ def _needs(lists: Codes, texts: Texts, code_map: CodeMap, b12: SubstanceNames) -
             "Observation",
             texts.need_labs,
             "optional",
-            codes(*LABS),
+            codes(*LABS, "newborn_screening_panel"),
             measured,
             by_name=by_name,
         ),

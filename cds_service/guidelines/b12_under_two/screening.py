@@ -64,7 +64,8 @@ def _says(one: Measurement, g: Guideline) -> Screened | None:
     asked = _asked(one)
     in_words = screening_says(asked, _answered(one), g, known=known)
     if in_words is None:
-        return None
+        panel = g.codes.newborn_screening_panel.any_of(one.codes) is not None
+        return "" if panel and _by_laboratory(one) == "positive" else None
     marked = known or any(has_phrase(it, g.file.names.signs.marker) for it in asked)
     by_laboratory = _by_laboratory(one) if marked else ""
     return by_laboratory or _by_words(one, in_words, g)
