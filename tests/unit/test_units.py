@@ -155,6 +155,27 @@ def test_a_weight_in_words_is_one_where_no_code_stands(written: str) -> None:
     assert canonical_unit(written, coded=True) is None or written == "㎏"
 
 
+@pytest.mark.parametrize(
+    ("written", "unit"),
+    [
+        ("10*8/dL", "10*9/L"), ("10*2/dL", "10*3/L"), ("10*5/mL", "10*2/uL"),
+        ("10*9/mL", "10*12/L"), ("10*3/ml", "10*6/L"),
+        ("10*2/uL", "10*2/uL"), ("10*2/mm3", "10*2/uL"), ("10*4/uL", "10*4/uL"),
+        ("10*0/nL", "10*9/L"),
+        ("10*1/dL", None), ("10*7/L", None), ("10*1/uL", None),
+    ],
+)  # fmt: skip
+def test_a_count_in_another_volume_is_that_of_the_same_power(
+    written: str, unit: str | None
+) -> None:
+    assert units_of(written) == (() if unit is None else (unit,))
+
+
+@pytest.mark.parametrize(("blanks", "read"), [(56, True), (57, False)])
+def test_a_unit_longer_than_any_is_not_searched(blanks: int, read: bool) -> None:
+    assert bool(units_of("mg" + " " * blanks + "/L")) is read
+
+
 def test_what_can_be_read_in_two_ways_is_told_as_both_and_decided_by_what_is_asked() -> None:
     assert units_of("G/L") == units_of("G/l") == units_of("{G/L}") == ("g/L", "10*9/L")
     assert units_of("g/L") == units_of("g/l") == ("g/L",)
