@@ -2901,6 +2901,70 @@ def an_order_on_hold_is_spoken_of_when_orders_are_signed() -> None:
             assert seen.silent is not spoken, (count, last)
 
 
+def an_order_after_injections_brings_the_rest_or_does_not_repeat_them() -> None:
+    def ordered(days: int = 60, *, count: int | None = None, route: Code = MUSCLE) -> Draft:
+        line = a_dosage(route=route, days=days, count=count)
+        return an_injection(line) if route == MUSCLE else a_draft(line)
+
+    def after(draft: Draft, *given: Medication, level: int = 90, ago: int = 60,
+              signs: bool = True, **but: Any) -> Seen:  # fmt: skip
+        problems = [a_problem(SEIZURE, 70)] if signs else []
+        told = {"problems": problems, "birth": OLD, "level": a_level(level, ago=ago), **but}
+        return see_orders(a_record(medications=given, **told), draft)
+
+    def doses(count: int, last: int = 47, apart: int = 2) -> list[Medication]:
+        days = [last + apart * one for one in range(count)]
+        return [a_dose_given(ago=ago, source=f"given/{ago}") for ago in days]
+
+    stopped = alternate_days(ago=53, status="stopped")
+    for given in (doses(4), [*doses(4), stopped], [*doses(4), alternate_days(ago=53)]):
+        told = after(ordered(), *given).outcome("ORD-16")
+        assert told.indicator == "critical"
+        assert after(ordered(), *given).says("3 doses of it are lacking")
+    for count, little in ((4, True), (5, True), (6, False), (7, False)):  # one is brought
+        assert after(ordered(), *doses(count)).shows("ORD-16") is little, count
+    for count, little in ((2, True), (3, False), (7, False)):  # three of seven are lacking
+        drafted = ordered(2, count=count)
+        assert after(drafted, *doses(4)).shows("ORD-16") is little, count
+    assert after(ordered(), *doses(4, last=1)).shows("ORD-16")  # nothing else is ordered
+    running = alternate_days(ago=6)
+    assert not after(ordered(), *doses(4, last=0), running).shows("ORD-16")
+    for count, little in ((2, True), (3, True), (4, False), (5, False)):  # weekly are five
+        given = doses(count, last=20, apart=7)
+        seen = after(ordered(), *given, signs=False, level=80)
+        assert seen.shows("ORD-16") is little, count
+        assert not little or seen.outcome("ORD-16").indicator == "critical"
+        mild = after(ordered(), *given, signs=False, level=150)
+        assert not mild.shows("ORD-16")  # two and three are published for these
+    assert not after(ordered(7), *doses(2, last=20, apart=7), signs=False, level=80).shows("ORD-16")
+    answered = [a_level(400, ago=20), a_level(90, ago=60)]
+    assert not after(ordered(), *doses(4), measured=answered).shows("ORD-16")
+    drops = [a_dose_given(CYANOCOBALAMIN, ago=ago, route=ORAL, source=f"given/{ago}")
+             for ago in range(20, 30)]  # fmt: skip
+    assert not after(ordered(7, route=ORAL), *drops, signs=False, level=150).shows("ORD-16")
+    assert "RTE-02" in after(ordered(), *doses(2, last=8), ago=15, birth=day(20)).rules
+
+    whole = alternate_days(ago=53, status="completed")
+    for again, repeats in ((ordered(2, count=7), True), (ordered(2), True), (ordered(), False)):
+        for given in ([whole], [alternate_days(ago=53)], doses(7, last=41)):
+            seen = after(again, *given)
+            assert seen.shows("ORD-23") is repeats
+            assert not repeats or seen.outcome("ORD-23").indicator == "warning"
+            assert not seen.revised
+    adequate = after(ordered(2, count=7), whole, signs=False, level=450, ago=20)
+    assert adequate.outcome("ORD-23").indicator == "info"
+    assert not after(ordered(2, count=7), *doses(6, last=43)).shows("ORD-23")
+    for ago, lately in ((103, True), (104, False)):  # over for 90 and 91 days
+        old = alternate_days(ago=ago, status="completed")
+        assert after(ordered(2, count=7), old).shows("ORD-23") is lately, ago
+    by_mouth = after(ordered(1, route=ORAL), whole)
+    assert by_mouth.outcome("ORD-02").indicator == "critical"
+    assert by_mouth.says("Order what follows it by injection")
+    assert not by_mouth.outcome("ORD-02").choices
+    untreated = after(ordered(1, route=ORAL))
+    assert any(one.recommended for one in untreated.outcome("ORD-02").choices)
+
+
 def an_order_that_is_not_given_is_named() -> None:
     def every(days: int, *, ago: int, lasts: int | None = None, **but: Any) -> Medication:
         until = None if lasts is None else Decimal(lasts)
@@ -3254,6 +3318,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_order_on_hold_is_what_comes_after_a_course,
     what_was_stopped_takes_nothing_from_injections,
     an_order_on_hold_is_spoken_of_when_orders_are_signed,
+    an_order_after_injections_brings_the_rest_or_does_not_repeat_them,
     our_own_order_without_preservative_is_known_by_its_code,
     cyanocobalamin_in_lebers_disease_gives_way_to_hydroxocobalamin,
     an_order_that_is_not_given_is_named,

@@ -832,6 +832,15 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-07.published": lambda: (a_record(), a_draft(a_dosage(50))),
     "ORD-16": lambda: (a_record(), a_draft(a_dosage(1000, days=7))),
     "ORD-17": lambda: (a_record(), an_injection(a_dosage(route=MUSCLE))),
+    "ORD-23": lambda: (
+        a_record(
+            level=a_level(90, ago=64),
+            problems=[a_problem(SEIZURE, 70)],
+            birth=months_old(20),
+            medications=[a_dose_given(ago=50 + 2 * one, source=f"given/{one}") for one in range(7)],
+        ),
+        an_injection(a_dosage(route=MUSCLE, days=2)),
+    ),
     "ORD-20": lambda: (a_record(level=a_level(400)), a_draft()),
     "ORD-19": lambda: (a_record(), a_draft(code=TABLET)),
     "ORD-19.prepared": lambda: (a_record(), a_draft(a_dosage(text="crush"), code=TABLET)),

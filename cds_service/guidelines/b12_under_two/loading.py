@@ -358,6 +358,7 @@ SPEAKING = (
     "DUP-09.again",
     "ORD-17",
     "ORD-20",
+    "ORD-23",
     "ORD-21",
     "ORD-21.deficient",
     "ORD-18",

@@ -443,6 +443,11 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     full_course_asked: str
     full_course_borderline: str
     full_course_offered: str
+    all_counted: str
+    rest_lacking: str
+    samples_then_inject: str
+    samples_now: str
+    inject_next: str
     inject_instead: str
     injection_ordered: str
     inject_asked: str

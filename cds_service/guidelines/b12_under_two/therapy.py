@@ -113,6 +113,11 @@ class Therapy(Struct, frozen=True):
         return self.is_active or bool(self.finished) or self.over is not None
 
     @property
+    def is_injected_whole(self) -> bool:
+        """A whole course of injections was given lately, and nothing of it is given any more."""
+        return self.over is not None and not self.over.unfinished and self.route == "parenteral"
+
+    @property
     def is_held(self) -> bool:
         """All that is ordered is on hold, nothing is given, and no course that was given still
         acts: it treats no one."""
@@ -174,14 +179,19 @@ class BrokenOff(NamedTuple):
 
 class Over(NamedTuple):
     """A course of which nothing is ordered any more: the ``last`` dose that was recorded, or else
-    the last day for which it was ordered, and when the next dose is ``due``. ``unfinished`` says
-    that the regimen's course, without what follows it, was not given whole; ``share`` of its first
-    two weeks was."""
+    the last day for which it was ordered, and when the next dose is ``due``. ``lacking`` are the
+    doses that the regimen's course, without what follows it, has more than were given, and
+    ``share`` is what of its first two weeks was given."""
 
     last: Moment
     due: date
-    unfinished: bool
+    lacking: Decimal
     share: Decimal
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the course was not given whole."""
+        return self.lacking > 0
 
 
 class Lapse(NamedTuple):
@@ -569,12 +579,12 @@ def ended(
     if taken is None:
         return therapy
     injected = regimen is not g.file.doses.oral_regimen
-    unfinished = taken.doses < _doses_of(regimen, injected=injected)
+    lacking = max(_doses_of(regimen, injected=injected) - taken.doses, Decimal(0))
     due = taken.last.last + timedelta(days=taken.between)
-    if injected and not unfinished:
+    if injected and not lacking:
         due = add_months(taken.last.last, int(g.file.doses.weekly_injections.phases[-1].period))
     share = taken.doses * regimen.amount / in_two_weeks(regimen)
-    over = Over(taken.last, due, unfinished, share)
+    over = Over(taken.last, due, lacking, share)
     held = any(map(is_held, therapy.active))
     return structs.replace(therapy, over=over, on_hold=held)
 

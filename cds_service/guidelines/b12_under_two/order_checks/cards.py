@@ -11,6 +11,7 @@ from msgspec import structs
 
 from cds_service.clinical import PlannedDrug, RevisedDrug
 from cds_service.guidelines import naming
+from cds_service.guidelines.b12_under_two.age import recorded
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.dosing.amounts import shown_dose
 from cds_service.guidelines.b12_under_two.giving import instead
@@ -148,6 +149,7 @@ class Cards:
                     "dose": order.dose_in_words,
                     "way": order.ways_in_words,
                     **_in_place(_replaced(order, choices), self._g, self._without_treatment),
+                    "samples": say(Orders.samples_then_inject),
                     **self._told_to(choices),
                     **_largest(order),
                     **values,
@@ -162,13 +164,21 @@ class Cards:
 
     def _told_to(self, choices: tuple[Choice, ...]) -> dict[str, object]:
         """What is to be ordered instead, or why the card only offers it."""
+        facts, over = self._facts, self._facts.therapy.over
+        if over is not None and facts.therapy.is_injected_whole:
+            following = say(Orders.inject_next, last=recorded(over.last), due=over.due)
+            return {
+                "full_course": following,
+                "inject_instead": following,
+                "samples": say(Orders.samples_now),
+                "treat": following,
+            }
         if any(one.recommended for one in choices) or (not choices and not self._is_unproven):
             return {
                 "full_course": say(Orders.full_course),
                 "inject_instead": say(Orders.inject_instead),
                 "treat": say(Orders.treat),
             }
-        facts = self._facts
         if self._is_unmeasured:
             return {
                 "full_course": say(Orders.full_course),

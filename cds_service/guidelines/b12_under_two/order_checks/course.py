@@ -9,19 +9,23 @@ from functools import cached_property
 from typing import NamedTuple
 
 from cds_service.clinical import Medication, Moment
+from cds_service.guidelines.b12_under_two.age import recorded
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Schedule
 from cds_service.guidelines.b12_under_two.dosing.amounts import shown_dose
 from cds_service.guidelines.b12_under_two.dosing.lines import Line
 from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.messages import Orders
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
 from cds_service.guidelines.b12_under_two.therapy import (
     TWO_WEEKS,
+    Over,
     Span,
     amount_given,
     in_two_weeks,
     is_held,
 )
+from cds_service.language import say
 
 #: How far a dose may be from a published one.
 _LEAST, _MOST = Decimal("0.9"), Decimal("1.1")
@@ -145,6 +149,8 @@ class Course:
 
     def _found_given(self, order: Order) -> Decimal | None:
         parts = self._parts(order)
+        if self.leaves_unfinished(order):
+            return _fullest([one for one in parts if not one.begun], self._facts.on)
         if self._facts.age.under_one_month or self._began_as_published(order, parts):
             return None
         most = _fullest(parts, self._facts.on)
@@ -162,6 +168,48 @@ class Course:
         if self._facts.age.under_one_month or self._began_as_published(order, parts):
             return False
         return self.given(order) is None
+
+    def leaves_unfinished(self, order: Order) -> bool:
+        """Whether less than the course was injected, nothing else of it is ordered, and what is
+        being injected does not bring the rest: then it is counted alone, where neurological signs
+        or severe deficiency need the whole course. One that an order gave whole as a published
+        schedule has it lacks nothing."""
+        over = self._unfinished
+        if over is None or not order.injected:
+            return False
+        parts = self._parts(order)
+        whole = [one for one in parts if one.begun and not self._lacks_doses(one, parts)]
+        if self._began_as_published(order, whole):
+            return False
+        drafted = [_doses_in(one.order, TWO_WEEKS) for one in parts if not one.begun]
+        known = [one for one in drafted if one is not None]
+        return 0 < len(known) == len(drafted) and sum(known, Decimal(0)) < over.lacking
+
+    @property
+    def _unfinished(self) -> Over | None:
+        """A course of injections that was not given whole, in a child who needs the whole of it."""
+        facts, over = self._facts, self._facts.therapy.over
+        if facts.age.under_one_month or facts.therapy.route != "parenteral":
+            return None
+        pressing = bool(facts.neurological) or self._a.severity == "severe"
+        return over if over is not None and over.unfinished and pressing else None
+
+    def begins_again(self, order: Order) -> bool:
+        """Whether it begins a course of injections that was given whole lately."""
+        if not (order.injected and self._facts.therapy.is_injected_whole):
+            return False
+        alone = self.share_alone(order)
+        return alone is not None and not self.g.limits.course_scant.holds(alone)
+
+    def _lacks_doses(self, one: _Part, parts: Sequence[_Part]) -> bool:
+        """Whether fewer doses than an order had were recorded in its days, or some as not given."""
+        given = sum(it.dose is not None and one.covers(it.day) for it in parts)
+        missed = sum(one.covers(it.first) for it in self._facts.therapy.missed)
+        days = one.order.dosing.days
+        ordered = None if days is None else _doses_in(one.order, days)
+        if ordered is None or not (given or missed):
+            return False
+        return (given or ordered - missed) < ordered
 
     def _is_scant(self, order: Order, given: Decimal) -> bool:
         return self.g.limits.course_scant.holds(given / self.regimen(order))
@@ -240,9 +288,13 @@ class Course:
         given = self.given(order)
         if given is None:  # it is judged as what begins a treatment in place of another
             given = order.dosing.within(TWO_WEEKS, least=True)
+        over, counted = self._facts.therapy.over, say(Orders.all_counted)
+        if over is not None and self.leaves_unfinished(order):
+            counted = say(Orders.rest_lacking, count=int(over.lacking), last=recorded(over.last))
         return {
             "given": "-" if given is None else shown_dose(given),
             "regimen": shown_dose(self.regimen(order)),
+            "counted": counted,
         }
 
     def published(self, order: Order) -> list[Schedule]:
@@ -281,6 +333,12 @@ class Course:
             named = one.substance in ("", order.drug.substance)
             if aged and named and not one.adults and _follows(lines[0], order, one):
                 yield one
+
+
+def _doses_in(order: Order, days: Decimal) -> Decimal | None:
+    """How many doses it gives in so many days."""
+    given, single = order.dosing.within(days, least=True), order.dosing.single_high
+    return None if given is None or not single else given / single
 
 
 def _may_be_of_a_day(one: Moment | None, other: Moment | None) -> bool:

@@ -78,7 +78,7 @@ def _label_of(substance: Substance, *, deep: bool) -> Message:
 
 
 #: Cards that only matter of an order that is given.
-_OF_WHAT_IS_GIVEN = frozenset({SPECIALIST, "ORD-17", "ORD-20"})
+_OF_WHAT_IS_GIVEN = frozenset({SPECIALIST, "ORD-17", "ORD-20", "ORD-23"})
 #: A unit was probably confused.
 _CONFUSED = frozenset({"ORD-04", "ORD-04.per_kg"})
 
@@ -148,6 +148,7 @@ def amounts(child: OrderFacts, order: Order, course: Course) -> OrderFacts:
         published=tuple([one.name for one in course.published(order)]),
         weekly_course=course.is_weekly(order),
         specialist_course=course.is_specialist(order),
+        again=course.begins_again(order),
     )
 
 
@@ -744,7 +745,12 @@ class OrderChecks:
         days = asked.frequent_days
         lasting = say(Orders.without_end) if days is None else say(Orders.for_days, days=days)
         match = self._why.all(self.g.tables.order_reason, asked, order.called)
-        return self._say(match, order, {"lasting": lasting})
+        over = self.facts.therapy.over
+        course: dict[str, Value] = {
+            "last": recorded(over.last) if over is not None else "-",
+            "due": over.due if over is not None else "-",
+        }
+        return self._say(match, order, {"lasting": lasting, **course})
 
     def _course_in_words(self, order: Order, asked: OrderFacts) -> Mapping[str, object]:
         ids = {one.name: one.id for one in self.g.file.published_schedules}

@@ -212,6 +212,9 @@ class Regimens:
             yield Note("because", say(Orders.treated_by_mouth))
 
     def _choose(self, *, injected: bool) -> Regimen | None:
+        whole = self.facts.therapy.is_injected_whole
+        if whole and not injected:
+            return None  # what follows is one injection, and not the course again
         card = self.chart_card(Reasoning())
         offered = sorted(card.choices, key=lambda one: not one.recommended) if card else []
         drugs = [(drug, one) for one in offered if (drug := drug_of(one)) is not None]
@@ -227,7 +230,7 @@ class Regimens:
             notes, _ = safety_notes([choice], card.indicator, prescriber, allergic=False)
         safety = tuple([one for one in notes if one.section in _OF_SAFETY])
         unsure = self.g.tables.route[self.route].then.kind in ("choose", "clarify")
-        return Regimen(drug, safety, not (unsure or self.facts.worded.inborn), aside)
+        return Regimen(drug, safety, not (unsure or whole or self.facts.worded.inborn), aside)
 
     # --- ways to put an order right ---------------------------------------------------------------
 

@@ -102,7 +102,8 @@ class OrderFacts(Struct, frozen=True):
     error, ``worded_inborn`` those of the last;
     ``unexplained`` says that the homocysteine is as high as in one, whatever explains it.
     ``indications`` are the signs, causes and deficiencies on record, ``treated`` says that vitamin
-    B12 is ordered or given already.
+    B12 is ordered or given already, ``again`` that it begins a course of injections that was given
+    whole lately.
     """
 
     kind: Kind = "b12"
@@ -143,6 +144,7 @@ class OrderFacts(Struct, frozen=True):
     worded: tuple[str, ...] = ()
     indications: tuple[Any, ...] = ()
     treated: bool = False
+    again: bool = False
     reactions: tuple[str, ...] = ()
     leber: tuple[str, ...] = ()
     suspected: bool = False
@@ -516,6 +518,8 @@ def reason_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
     """A level that is probably adequate counts as adequate."""
     f = OrderFacts
     requirement = limits.requirement_dose
+    again = all_of(f.again, not_(_inborn()), none(f.leber))
+    low = any_of(f.deficient, is_one_of(f.status, "borderline"), some(f.signs))
     more = any_of(
         misses(f.average, requirement),
         all_of(
@@ -550,6 +554,8 @@ def reason_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
                 ),
                 Answer("ORD-20", shows_level=True),
             ),
+            Row("ORD-23", all_of(again, low), Answer("ORD-23", indicator="warning")),
+            Row("ORD-23", all_of(again, not_(low)), Answer("ORD-23"), part="adequate"),
         ),
         words,
         first=False,
