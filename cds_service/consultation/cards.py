@@ -344,7 +344,7 @@ def _label(choice: Choice, outcome: Recommend | CannotTell) -> Words:
     """What is on the button. Clients hide which suggestion is recommended, so a drug that is not
     says so first."""
     prescribes = any(isinstance(plan, PlannedDrug | RevisedDrug) for plan in choice.plans)
-    if choice.recommended or not prescribes:
+    if choice.recommended or choice.conditional or not prescribes:
         return choice.label
     if any(other.recommended for other in _choices(outcome)):
         return say(house.Card.alternative, choice=choice.label)

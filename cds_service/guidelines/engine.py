@@ -266,6 +266,7 @@ class Choice(Struct, frozen=True, gc=False):
     """One thing the clinician can accept: a label and the orders that come with it.
 
     ``alone`` is the label where its first drug is ordered without the rest, if that is another.
+    ``conditional``: its label says when it is the one to take.
     """
 
     rule: str
@@ -273,6 +274,7 @@ class Choice(Struct, frozen=True, gc=False):
     plans: tuple[Plan, ...]
     recommended: bool = False
     alone: Words = ""
+    conditional: bool = False
 
 
 class Recommend(Struct, frozen=True, gc=False):

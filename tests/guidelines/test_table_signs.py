@@ -235,6 +235,23 @@ def test_apnoea_of_the_newborn_or_of_sleep_is_no_sign(code: str) -> None:
 # --- words without a code -------------------------------------------------------------------------
 
 
+def test_words_of_a_sign_in_severe_deficiency_say_when_alternate_days_are_right() -> None:
+    told = a_problem(None, text="Stuipen")
+    for level, conditional in ((99, True), (100, False)):
+        seen = see(a_record(level=a_level(level), problems=[told]))
+        labels = [
+            one.label
+            for card in seen.cards
+            for one in card.suggestions or ()
+            if "alternate days" in one.label
+        ]
+        assert [one.startswith("If a neurological sign is confirmed") for one in labels] == (
+            [conditional] * len(labels)
+        )
+        assert bool(labels) is True
+        assert seen.says("inject on alternate days; no oral") is conditional
+
+
 @pytest.mark.parametrize(
     "text", ["Krampfanfälle", "seizures every day", "Convulsiones", "Muskelhypotonie", "BRUE"]
 )

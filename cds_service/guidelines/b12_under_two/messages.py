@@ -106,6 +106,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     given_on: str
     by_words: str
     neurological_words: str
+    neurological_words_weekly: str
+    if_confirmed: str
     inborn_words: str
     not_understood: str
     unjudged: str

@@ -346,9 +346,10 @@ def _treatment(advice: Advice, indicator: Indicator, p: Prescriber, *, leber: bo
     if leber and not advice.injects:
         regimens = ("weekly injections",)
     if "daily requirement" not in regimens:
+        choices = _regimens(regimens, regimens[0], p)
         if p.facts.perhaps_neurological and regimens[0] == "weekly injections":
-            regimens = (*regimens, "alternate-day injections")  # if the words are a sign
-        return _Offer(indicator, _regimens(regimens, regimens[0], p))
+            choices += _if_confirmed(_regimens(("alternate-day injections",), None, p))
+        return _Offer(indicator, choices)
     if p.g.file.policy.first_line != "age_based_daily":
         return _Offer(indicator, (p.oral(recommended=True),))
     requirement = p.maintenance(recommended=True)
@@ -357,6 +358,16 @@ def _treatment(advice: Advice, indicator: Indicator, p: Prescriber, *, leber: bo
     notes = [Note("position", say(Texts.local_first_line))] if literal else []
     choices = (regimen, requirement) if requirement is not None else (regimen,)
     return _Offer(indicator, choices, notes=notes)
+
+
+def _if_confirmed(choices: Iterable[Choice]) -> tuple[Choice, ...]:
+    """Where words are found to be a neurological sign."""
+    return tuple(
+        [
+            structs.replace(one, label=say(Texts.if_confirmed, choice=one.label), conditional=True)
+            for one in choices
+        ]
+    )
 
 
 def _clarification(
@@ -476,7 +487,9 @@ def _held_by_words(advice: Advice, facts: Facts, a: Assessment) -> Iterator[Note
         choosing = advice.regimens[0]
     perhaps = tuple([one.name for one in facts.perhaps_neurological])
     if perhaps and a.status.concerned and choosing != "alternate-day injections":
-        yield Note("safety", say(Texts.neurological_words, names=Listed(perhaps)))
+        weekly = advice.regimens[:1] == ("weekly injections",)
+        text = Texts.neurological_words_weekly if weekly else Texts.neurological_words
+        yield Note("safety", say(text, names=Listed(perhaps)))
     inborn = tuple([one.name for one in facts.worded.inborn])
     if inborn and advice.kind != "nothing" and choosing != "weekly injections":
         yield Note("safety", say(Texts.inborn_words, names=Listed(inborn)))
