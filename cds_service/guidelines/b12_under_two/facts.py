@@ -45,9 +45,9 @@ from cds_service.guidelines.b12_under_two.meanings import (
     bleeds,
     has_leber_by_code,
     impairs_remethylation,
+    is_herself,
     is_of_the_mother,
     is_preterm,
-    is_the_mother,
     lebers_of,
     may_be_a_sign,
     meaning_of,
@@ -776,7 +776,7 @@ def _read_leber(record: Record, problems: _Problems, g: Guideline) -> _Leber:
 def _lebers_in_the_family(record: Record, g: Guideline) -> Iterator[Finding]:
     for one in record.relatives:
         for name in lebers_of(one, g):
-            if is_the_mother(one, g):  # who hands it down to every child
+            if is_herself(one, g):  # who hands it down to every child
                 yield Finding(name, one.source, None, False, False, whose="mother")
             elif one.role:
                 yield Finding(f"{name} ({one.role})", one.source, None, True, False)

@@ -319,6 +319,7 @@ def _all_signs(g: Guideline) -> tuple[str, ...]:
     return (
         *signs.neurological, *signs.inborn, *signs.malabsorption, *signs.preterm, *signs.weak,
         *signs.remethylation, *signs.bleeding, *signs.suggestive, *g.file.names.leber,
+        *g.file.names.mother.vegan, *g.file.names.mother.vegetarian,
     )  # fmt: skip
 
 
@@ -656,6 +657,12 @@ _MOTHER = frozenset({"MTH", "NMTH", "GESTM", "72705000"})
 
 def is_the_mother(relative: Relative, g: Guideline) -> bool:
     return is_of_the_mother(relative.role, g) or any(one.code in _MOTHER for one in relative.codes)
+
+
+def is_herself(relative: Relative, g: Guideline) -> bool:
+    """The mother, and not a relative of hers: "maternal uncle"."""
+    role = words_of(relative.role).each
+    return is_the_mother(relative, g) and role <= {"s", *g.file.names.mother.words}
 
 
 def diseases_of_the_mother(
