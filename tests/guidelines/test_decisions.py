@@ -24,6 +24,7 @@ from builders import (
     LEBER,
     LOINC,
     MACROCYTIC,
+    MULTIVITAMIN,
     MUSCLE,
     ON,
     ORAL,
@@ -85,8 +86,10 @@ from cds_service.clinical import (
     Measurement,
     Medication,
     OpenTask,
+    PlannedDrug,
     Record,
     Relative,
+    RemovedDraft,
     RevisedDrug,
     Schedule,
     StoppedDrug,
@@ -411,6 +414,34 @@ def an_injected_combination_may_be_a_treatment() -> None:
     assert not seen.says("does not treat a deficiency and was not counted")
     swallowed = an_order(Code("urn:site", "7"), text="Neurobion", amount=None)
     assert see(a_record(medications=[swallowed])).says("A combination with vitamin B12 is active")
+
+
+def a_drafted_combination_may_be_a_treatment_and_gives_way_to_one() -> None:
+    injected = a_draft(a_dosage(1, "mL", route=MUSCLE), code=None, text="Neurobion")
+    folate = a_draft(a_dosage(1, "mg"), code=None, text="Folic acid 5 mg / cyanocobalamin 10 ug")
+    named = a_draft(a_dosage(1, "mL"), code=None, text="Multivitamin drops with vitamin B12")
+    coded = a_draft(a_dosage(1, "mL"), code=MULTIVITAMIN)
+    for level, problems in ((199, []), (90, [SEIZURE]), (200, [])):
+        deficient = level < 200
+        record = a_record(level=a_level(level), problems=problems)
+        for draft, asks in (
+            (injected, "often 1000 micrograms"),
+            (folate, "folic acid can hide a deficiency"),
+            (named, ""),
+            (coded, ""),
+        ):
+            seen = see_orders(record, draft, signing=True)
+            card = seen.outcome("ORD-09")
+            assert card.indicator == ("warning" if asks and deficient else "info")
+            assert seen.says("does not treat") is not bool(asks)
+            assert seen.says(asks)
+            ending = [
+                [one for one in offer.choice.plans if isinstance(one, RemovedDraft)]
+                for offer in seen.offers
+                if any(isinstance(one, PlannedDrug) for one in offer.choice.plans)
+            ]
+            assert bool(ending) is deficient
+            assert all(bool(one) is bool(asks) for one in ending)
 
 
 def what_a_card_of_follow_up_asks_for_can_be_ordered() -> None:
@@ -3332,6 +3363,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     what_a_card_of_follow_up_asks_for_can_be_ordered,
     an_order_before_a_deficiency_is_established_is_told_to_sample_first,
     the_samples_before_a_first_dose_are_asked_for_where_they_matter,
+    a_drafted_combination_may_be_a_treatment_and_gives_way_to_one,
 )
 
 

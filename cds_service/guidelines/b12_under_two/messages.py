@@ -489,6 +489,10 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     unread_order: str
     unread_orders: str
     does_not_treat: str
+    dose_among_others: str
+    holds_folic_acid: str
+    ask_what_it_holds: str
+    ask_injected: str
     medication_unread: str
     and_others: str
     more_orders: str

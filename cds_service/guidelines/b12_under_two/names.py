@@ -212,8 +212,9 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     and "B-12" as "b12".
 
     ``companions`` are other active substances, ``combination`` names of medicines that have B12
-    among others, ``no_medicine`` words that make a name with B12 something else (a test, a
-    strain), ``plain`` words that name no substance, ``preservative_free`` phrases that say so,
+    among others, ``multivitamin`` those of all vitamins, ``no_medicine`` words that make a name
+    with B12 something else (a test, a strain), ``plain`` words that name no substance,
+    ``preservative_free`` phrases that say so,
     ``negations`` words that turn round what is stated of a route, ``then`` words that begin what
     follows. ``crushing`` words that
     make a solid form fit. ``antidote`` names the antidote of cyanide, ``antidote_contents`` what
@@ -225,6 +226,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     b12: SubstanceNames
     companions: tuple[str, ...]
     combination: tuple[str, ...]
+    multivitamin: tuple[str, ...]
     folic_acid: tuple[str, ...]
     cobalt: tuple[str, ...]
     benzyl_alcohol: tuple[str, ...]

@@ -607,14 +607,16 @@ class _Name:
     def kind(self) -> Kind:
         words, names = self.words, self._g.file.names
         if not self.mentions_b12:
-            if has(words, names.combination):
+            if has(words, names.combination) or has(words, names.multivitamin):
                 return "combination"
             if has(words, names.folic_acid) and not has(words, names.no_medicine):
                 return "folic acid"
             return "other" if self.legible and self.names_something else "unknown"
         if has(words, names.no_medicine) or not self._surely_b12():
             return "unknown"
-        others = (names.companions, names.combination, names.folic_acid)
+        others = (
+            names.companions, names.combination, names.multivitamin, names.folic_acid,
+        )  # fmt: skip
         if any(has(words, one) for one in others) or self._another_ingredient():
             return "combination"
         return "b12"

@@ -58,7 +58,7 @@ from cds_service.guidelines.b12_under_two.words import (
     named,
     some_of,
 )
-from cds_service.guidelines.engine import Choice, Note, found_once
+from cds_service.guidelines.engine import Choice, Note, Recommend, found_once
 from cds_service.guidelines.tables import Match, Reasoning, Row, all_matches
 from cds_service.language import Listed, Message, Value, Words, say
 
@@ -229,6 +229,11 @@ def _changes(choice: Choice) -> bool:
     return any(isinstance(plan, RevisedDrug) for plan in choice.plans)
 
 
+def _without_a_dose(card: Recommend) -> Iterator[Note]:
+    """The notes of a card that only asks: the treatment is on the chart's card next to it."""
+    return (one for one in card.notes if one.section not in ("usual", "course"))
+
+
 def _whole(said: Sequence[Said]) -> list[Said]:
     """Where a card corrects the dose, which sets the route as well, or calls it far too much, no
     other changes the route and keeps the wrong dose."""
@@ -307,10 +312,20 @@ class OrderChecks:
         return said
 
     def combination(self, order: Order) -> list[Said]:
-        """Vitamin B12 among other substances: no treatment, and its dose is not calculated."""
+        """Vitamin B12 among other substances: a multivitamin treats nothing; of any other no one
+        knows, since its dose is not read."""
         asked = structs.replace(self._child, kind=order.kind, substance=order.drug.substance)
-        reasons = [say(Orders.does_not_treat)]
-        return self._dangers(order, asked) or self._unclear(order, asked, reasons)
+        dangers = self._dangers(order, asked)
+        if dangers or order.is_multivitamin:
+            return dangers or self._unclear(order, asked, [say(Orders.does_not_treat)])
+        hidden = [say(Orders.holds_folic_acid)] if order.holds_folic_acid else []
+        reasons = [*hidden, say(Orders.dose_among_others)]
+        ask = say(Orders.ask_injected if order.injected else Orders.ask_what_it_holds)
+        asked = structs.replace(asked, unclear=tuple(reasons))
+        return [
+            Said(structs.replace(card, notes=(Note("advice", ask), *_without_a_dose(card))), answer)
+            for card, answer in self._unclear(order, asked, reasons)
+        ]
 
     def antidote(self, order: Order) -> list[Said]:
         """An antidote of cyanide: neither judged nor changed, but for a reaction to it."""

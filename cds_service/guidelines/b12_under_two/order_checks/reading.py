@@ -108,6 +108,22 @@ class Order(Struct, frozen=True, dict=True):
         said = (self.draft.text, *(one.text for one in self.draft.dosages))
         return any(has_phrase(text, self.g.file.names.crushing) for text in said)
 
+    @found_once
+    def is_multivitamin(self) -> bool:
+        """Whether it is of all vitamins, by its code or a name: a healthy child's need."""
+        if self.g.codes.multivitamin_with_b12.any_of(self.draft.codes) is not None:
+            return True
+        return self._is_called(self.g.file.names.multivitamin)
+
+    @found_once
+    def holds_folic_acid(self) -> bool:
+        """Whether a name says so."""
+        return self._is_called(self.g.file.names.folic_acid)
+
+    def _is_called(self, phrases: tuple[str, ...]) -> bool:
+        names = (self.draft.text, *(one.display for one in self.draft.codes))
+        return any(has_phrase(one, phrases) for one in names)
+
     @property
     def by_mouth(self) -> bool:
         return not self.dosing.ways.isdisjoint(BY_MOUTH)

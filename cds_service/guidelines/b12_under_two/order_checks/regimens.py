@@ -82,7 +82,7 @@ def alone(choice: Choice, ends: Sequence[RemovedDraft | StoppedDrug]) -> Choice:
         choice,
         label=say(Orders.and_end_others, change=choice.label, names=names),
         plans=(*choice.plans, *ends),
-        alone=choice.label,
+        alone=choice.alone or choice.label,
     )
 
 

@@ -19,7 +19,7 @@ from cds_service.guidelines.b12_under_two.order_checks.reading import (
     is_empty,
     orders_nitrous_oxide,
 )
-from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
+from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens, alone, drug_of
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.order import (
     REPEATED,
@@ -60,6 +60,11 @@ class BasketChecks:
         self._folate = next(
             (one for one in orders if one.kind == "folic acid" and one.draft.selected), None
         )
+        self._ended = [
+            RemovedDraft(one.draft.source, one.name)
+            for one in orders
+            if one.kind == "combination" and one.draft.source and not one.is_multivitamin
+        ]
         therapy = self.facts.therapy
         self._is_treated = therapy.current and not therapy.is_held
         self._facts = BasketFacts(
@@ -379,7 +384,8 @@ class BasketChecks:
         return follow_up.not_resumed(card) if dangers else card
 
     def _written_into(self, card: Recommend, basket: Basket, unseen: int) -> Recommend:
-        """The card of the chart, its order written into the order just begun."""
+        """The card of the chart, its order written into the order just begun and in place of what
+        has vitamin B12 among others: one order of it is left."""
         empty = [one for one in basket.drafts if one.selected and is_empty(one) and one.source]
         if len(empty) == 1:
             everything = frozenset({"medication", "dosage", "route"})
@@ -394,6 +400,11 @@ class BasketChecks:
                 return structs.replace(choice, plans=plans)
 
             card = structs.replace(card, choices=tuple([begun(one) for one in card.choices]))
+        if self._ended:
+            choices = tuple(
+                alone(one, self._ended) if drug_of(one) is not None else one for one in card.choices
+            )
+            card = structs.replace(card, choices=choices)
         if unseen:
             note = Note("safety", say(Texts.drafts_unknown, count=unseen))
             card = structs.replace(card, notes=(*card.notes, note))

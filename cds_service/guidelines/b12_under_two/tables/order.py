@@ -647,10 +647,15 @@ def twice_table(words: TableWords) -> Table[OrderFacts, Answer]:
 
 
 def unclear_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]:
-    """A combination is worth a word only where the child needs treatment, which it is not."""
+    """A combination is worth a word only where the child needs treatment, which a multivitamin is
+    not; of any other the dose is unclear."""
     f = OrderFacts
     unread = all_of(
-        is_one_of(f.kind, "b12"), f.deficient, some(f.unclear), unknown(f.single), unknown(f.day)
+        is_one_of(f.kind, "b12", "combination"),
+        f.deficient,
+        some(f.unclear),
+        unknown(f.single),
+        unknown(f.day),
     )
     pressing = any_of(f.deficient, all_of(is_one_of(f.status, "borderline"), some(f.signs)))
     needed = all_of(is_one_of(f.kind, "b12"), f.as_needed)
