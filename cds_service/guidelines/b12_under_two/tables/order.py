@@ -769,7 +769,7 @@ def basket_table(limits: Limits, words: TableWords) -> Table[BasketFacts, Answer
     prevents = all_of(
         is_one_of(f.status, "adequate", "probably adequate"), none(f.treated), requirement
     )
-    begun = all_of(f.b12, none(f.refused), not_(prevents))
+    begun = all_of(f.b12, none(f.refused))
     unproven = all_of(begun, none(f.treated), f.measured_first, some(f.unsampled))
     questioned = all_of(unproven, any_of(f.alarming, not_(requirement)))
     return Table.of(
@@ -778,7 +778,7 @@ def basket_table(limits: Limits, words: TableWords) -> Table[BasketFacts, Answer
         (
             Row(
                 "ORD-08",
-                all_of(begun, some(f.lacking)),
+                all_of(begun, some(f.lacking), not_(prevents)),
                 Answer("ORD-08", shows_level=True),
             ),
             Row(
