@@ -1010,6 +1010,13 @@ def an_order_before_a_deficiency_is_established_is_told_to_sample_first() -> Non
             assert not sampled.shows("ORD-22")
     for level, shown in ((199, False), (200, True), (299, True), (300, False)):
         assert see_orders(a_record(level=a_level(level)), a_draft()).shows("ORD-22") is shown
+    told, settled = a_problem(None, text="Krampfanfälle"), a_lab("methylmalonate", "0.2")
+    for draft in (a_draft(), an_injection()):
+        in_words = see_orders(a_record(level=a_level(420), problems=[told]), draft)
+        assert in_words.outcome("ORD-22").indicator == "warning"
+        assert in_words.says('is adequate, but "Krampfanfälle" is recorded')
+        known = a_record(settled, level=a_level(420), problems=[told])
+        assert not see_orders(known, draft).shows("ORD-22")
     calm, crohn = a_record(level=a_level(250)), a_record(level=a_level(250), problems=[CROHN])
     assert see_orders(calm, a_draft()).outcome("ORD-22").indicator == "info"
     assert see_orders(crohn, an_injection()).outcome("ORD-22").indicator == "warning"

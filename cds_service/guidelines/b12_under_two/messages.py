@@ -457,6 +457,7 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     inject_if_deficient: str
     inject_unmeasured: str
     adequate_with_signs: str
+    adequate_with_words: str
     borderline: str
     no_level: str
     no_level_with: str

@@ -168,14 +168,16 @@ def clarify(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) 
 
 
 def while_unproven(
-    facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning
+    facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning, *, in_words: bool
 ) -> list[Wanted]:
     """Before a dose where no deficiency is established: a level unless one says something, and with
-    a sign, a risk or a borderline level what else the dose would hide."""
+    a sign, also ``in_words`` that leave a level open, a risk or a borderline level what else the
+    dose would hide."""
     status = assessment.status
     unknown = status.name in ("unknown", "unknown at risk")
     wanted: list[Wanted] = [("b12", facts.on)] if unknown and not facts.preliminary else []
-    if not (status.concerned or status.name == "unknown at risk" or facts.neurological):
+    signs = in_words or bool(facts.neurological)
+    if not (status.concerned or status.name == "unknown at risk" or signs):
         return wanted
     why.row(g.tables.monitoring, "MON-06", MonitoringFacts(status=status.name))
     if status.concerned and facts.neurological:  # injections are offered, with their baseline

@@ -155,8 +155,9 @@ class Regimens:
             return None
         if self.g.tables.route[self.route].then.kind not in ("clarify", "test"):
             return None
-        if self.a.status.name in ("adequate", "probably adequate", "follow-up"):
-            return None
+        adequate = self.a.status.name in ("adequate", "probably adequate")
+        if self.a.status.name == "follow-up" or (adequate and not self.facts.perhaps_neurological):
+            return None  # words that may be a sign leave an adequate level open
         card = treatment.recommend(self.route, self.facts, self.a, self.g, Reasoning())
         return card if isinstance(card, Recommend) else None
 

@@ -249,7 +249,8 @@ class BasketChecks:
         if a.status.deficient:
             wanted += monitoring.baseline(facts, a, g, why)
         else:
-            wanted += monitoring.while_unproven(facts, a, g, why)
+            in_words = bool(facts.perhaps_neurological) and self._regimens.question is not None
+            wanted += monitoring.while_unproven(facts, a, g, why, in_words=in_words)
         pressing = a.status.deficient or a.status.concerned or a.signs.severe_anaemia
         if pressing or facts.neurological:
             during = monitoring.during_treatment(facts, a, g, why, parenteral=injected)
@@ -261,13 +262,15 @@ class BasketChecks:
         status, reason = self.a.status, self._reason_to_measure(values)
         if status.name == "adequate with signs" and reason is not None:
             return say(Orders.adequate_with_signs, level=values["level"], reason=reason)
+        if status.name in ("adequate", "probably adequate"):  # else the chart would not ask
+            return say(Orders.adequate_with_words, level=values["level"], worded=values["worded"])
         if status.name == "borderline" and status.level is not None:
             return say(Orders.borderline, level=values["level"])
         return say(Orders.no_level) if reason is None else say(Orders.no_level_with, reason=reason)
 
     def _after_the_samples(self, *, signs: bool) -> Message:
         status = self.a.status
-        if status.name == "adequate with signs":
+        if status.name in ("adequate", "probably adequate", "adequate with signs"):
             return say(Orders.then_adequate)
         if status.name == "borderline" and status.level is not None:
             return say(Orders.then_treat if signs else Orders.then_borderline)
@@ -277,6 +280,8 @@ class BasketChecks:
         """Why a deficiency is thought of: the signs of the nerves, else others, else the cause."""
         if self.facts.neurological:
             return values["signs"]
+        if self.facts.perhaps_neurological:
+            return values["worded"]
         if self.a.signs.suggestive:
             return values["suggestive"]
         return values["cause"] if self.a.causes else None
