@@ -444,6 +444,32 @@ def a_drafted_combination_may_be_a_treatment_and_gives_way_to_one() -> None:
             assert all(bool(one) is bool(asks) for one in ending)
 
 
+def folic_acid_waits_for_a_level_by_words_and_in_a_combination() -> None:
+    alone = a_draft(a_dosage(1, "mg"), code=FOLIC_ACID)
+    little = a_draft(a_dosage(1, "mg"), code=None, text="Folic acid 5 mg / cyanocobalamin 10 ug")
+    vitamins = a_draft(a_dosage(1, "mL"), code=None, text="Multivitamin with folic acid and B12")
+    for text, drafts, waits in (
+        ("Krampfanfälle", (alone,), True),
+        ("Macrocytic anaemia", (alone,), True),
+        ("Anemia megaloblástica", (little,), True),
+        ("Seizures", (little,), True),
+        ("Seizures", (vitamins,), False),
+        ("Seizures", (alone, a_draft()), False),
+        ("No seizures", (alone,), False),
+        ("Failure to thrive", (alone,), False),
+    ):
+        for level in (None, 300, 250, 199):
+            measured = {"measured": ()} if level is None else {"level": a_level(level)}
+            seen = see_orders(a_record(problems=[a_problem(None, text=text)], **measured), *drafts)
+            assert seen.shows("ORD-13.unknown") is (waits and level is None)
+            if seen.shows("ORD-13.unknown"):
+                assert seen.outcome("ORD-13.unknown").indicator == "warning"
+                assert seen.says(f"Recognised by words only, without a known code: {text}")
+                assert "Vitamin B12" in {name for name, _ in seen.tests}
+    assert see_orders(a_record(level=a_level(200)), little).shows("ORD-13.borderline")
+    assert not see_orders(a_record(level=a_level(199)), little).shows("ORD-13")
+
+
 def what_a_card_of_follow_up_asks_for_can_be_ordered() -> None:
     anaemic, fallen = a_lab("hemoglobin", "6.9", ago=1), a_lab("potassium", "3.4", ago=1)
     today = {"Blood count", "Reticulocytes", "Potassium"}
@@ -3371,6 +3397,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_order_before_a_deficiency_is_established_is_told_to_sample_first,
     the_samples_before_a_first_dose_are_asked_for_where_they_matter,
     a_drafted_combination_may_be_a_treatment_and_gives_way_to_one,
+    folic_acid_waits_for_a_level_by_words_and_in_a_combination,
 )
 
 

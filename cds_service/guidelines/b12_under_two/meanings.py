@@ -115,6 +115,11 @@ def impairs_remethylation(names: Iterable[str], g: Guideline) -> bool:
     return any(_stands(one, g.file.names.signs.remethylation, g) for one in names if one)
 
 
+def tells_of_blood(name: str, g: Guideline) -> bool:
+    """Whether a problem's name has a word of large blood cells, or of few."""
+    return any(word.startswith(g.file.names.signs.blood) for word in words_of(name).each)
+
+
 def is_preterm(names: Iterable[str], g: Guideline) -> bool:
     """Whether a problem's names say that the child was born preterm; it is past in every one."""
     said = [one for one in names if one]

@@ -67,7 +67,8 @@ class ToldNames(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
-    """Words of problems that are signs; a ``marker`` counts next to a word of ``screening``.
+    """Words of problems that are signs; a ``marker`` counts next to a word of ``screening``. Words
+    that begin as ``blood`` tell of large cells or of few.
 
     A sign is set aside only by the words next to it: ``denied`` and ``past`` a few words before it,
     with none between that keeps them ``apart``; ``denied_after`` and ``past`` after it, and
@@ -83,6 +84,7 @@ class SignNames(Struct, frozen=True, forbid_unknown_fields=True):
     remethylation: tuple[str, ...]
     bleeding: tuple[str, ...]
     suggestive: tuple[str, ...]
+    blood: tuple[str, ...]
     weak: tuple[str, ...]
     screening: tuple[str, ...]
     marker: tuple[str, ...]

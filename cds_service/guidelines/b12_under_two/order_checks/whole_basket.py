@@ -12,6 +12,7 @@ from cds_service.guidelines.b12_under_two import follow_up, monitoring, treatmen
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
+from cds_service.guidelines.b12_under_two.meanings import tells_of_blood
 from cds_service.guidelines.b12_under_two.messages import Orders, Texts
 from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.reading import (
@@ -30,7 +31,7 @@ from cds_service.guidelines.b12_under_two.tables.order import (
     SilenceFacts,
 )
 from cds_service.guidelines.b12_under_two.words import CardValues, named, test_notes
-from cds_service.guidelines.engine import Choice, Note, NotIndicated, Outcome, Recommend
+from cds_service.guidelines.engine import Choice, Note, NotIndicated, Outcome, Recommend, found_once
 from cds_service.guidelines.tables import Reasoning, first_match, one_row
 from cds_service.language import Briefly, Listed, Message, Value, say
 
@@ -57,9 +58,7 @@ class BasketChecks:
     ) -> None:
         self.facts, self.a, self.g = regimens.facts, regimens.a, regimens.g
         self._regimens, self._cards, self._why = regimens, cards, why
-        self._folate = next(
-            (one for one in orders if one.kind == "folic acid" and one.draft.selected), None
-        )
+        self._folate = _folate(orders)
         self._ended = [
             RemovedDraft(one.draft.source, one.name)
             for one in orders
@@ -70,11 +69,13 @@ class BasketChecks:
         self._facts = BasketFacts(
             b12=any(one.kind == "b12" for one in orders),
             folic_acid=self._folate is not None,
+            combined=self._folate is not None and self._folate.kind == "combination",
             treated=self.facts.therapy.current,
             deficient=self.a.status.deficient,
             status=self.a.status.name,
             severity=self.a.severity,
             signs=tuple([one.name for one in self.facts.neurological]),
+            worded=tuple([one.name for one in self._worded]),
             macrocytic=self.a.signs.macrocytosis,
             two_lines_low=self.a.signs.two_lines_low,
         )
@@ -341,6 +342,8 @@ class BasketChecks:
         if answer.card == "ORD-13.unknown":
             values = {"reasons": self._why_measure()}
             choices = choices or self._measured_first()
+            if asked_by_words := self._facts.worded:
+                notes.append(Note("caution", say(Texts.by_words, names=Listed(asked_by_words))))
         selection = advice.selection if advice is not None else "any"
         said = self._cards.speak(
             "ORD-13", answer, folate, values, choices, indicator, notes=notes, selection=selection
@@ -351,7 +354,14 @@ class BasketChecks:
         asked = self._facts
         blood = [(asked.macrocytic, say(Orders.large_red_cells)),
                  (asked.two_lines_low, say(Orders.two_lines_low))]  # fmt: skip
-        return Listed((*asked.signs, *(text for holds, text in blood if holds)))
+        return Listed((*asked.signs, *(text for holds, text in blood if holds), *asked.worded))
+
+    @found_once
+    def _worded(self) -> tuple[Finding, ...]:
+        """What words alone tell of the nerves and the blood."""
+        worded = self.facts.worded
+        blood = [one for one in worded.suggestive if tells_of_blood(one.name, self.g)]
+        return (*worded.neurological, *blood)
 
     def _measured_first(self) -> tuple[Choice, ...]:
         """The level and the metabolites of today, where no one has ordered them."""
@@ -443,6 +453,17 @@ def _warnings_of_gas(
             indicator = g.file.cards[row.then.card].indicator
             values = CardValues(facts, a, (), g).beside({"names": named(sick)})
             yield Recommend("ORD-21", row.then.card, indicator, values, about=about)
+
+
+def _folate(orders: Sequence[Order]) -> Order | None:
+    """The first selected order of folic acid, alone or else among what has vitamin B12 too."""
+    alone = [one for one in orders if one.kind == "folic acid"]
+    combined = [
+        one
+        for one in orders
+        if one.kind == "combination" and one.holds_folic_acid and not one.is_multivitamin
+    ]
+    return next((one for one in (*alone, *combined) if one.draft.selected), None)
 
 
 def _nothing_is_written(basket: Basket) -> bool:

@@ -188,12 +188,14 @@ class BasketFacts(Struct, frozen=True):
     """The orders being written as a whole, and what of the child bears on them.
 
     ``b12`` says that vitamin B12 is among them, ``folic_acid`` that folic acid is selected,
+    ``combined`` that it is among what has vitamin B12 in a dose that is not read,
     ``refused`` that a card asks not to give what is ordered. ``lacking`` are the checks after it
     for which no one has ordered a level, ``unsampled`` the tests that its first dose would spoil
     and that no one has measured lately or ordered; ``ungraded`` says that a blood count is among
     them, without which no one knows how severe a deficiency is. ``measured_first`` says that the
     chart asks for tests and not for a treatment, ``alarming`` that it does so with a warning.
-    ``macrocytic`` and ``two_lines_low`` tell of the blood.
+    ``macrocytic`` and ``two_lines_low`` tell of the blood, ``worded`` are words without a code that
+    tell of it or of the nerves.
     ``average`` is how many micrograms a day the first order of vitamin B12 gives, ``None`` where it
     is not known. ``nitrous_oxide`` names what is ordered or planned of it, ``poisoned_by_it`` the
     recorded diseases in which it does lasting harm. ``age_rule`` is the row of the age table.
@@ -201,6 +203,7 @@ class BasketFacts(Struct, frozen=True):
 
     b12: bool = False
     folic_acid: bool = False
+    combined: bool = False
     refused: bool = False
     lacking: tuple[Check, ...] = ()
     unsampled: tuple[Any, ...] = ()
@@ -212,6 +215,7 @@ class BasketFacts(Struct, frozen=True):
     deficient: bool = False
     status: StatusName = "unknown"
     signs: tuple[str, ...] = ()
+    worded: tuple[str, ...] = ()
     severity: Severity | None = None
     macrocytic: bool = False
     two_lines_low: bool = False
@@ -803,7 +807,7 @@ def basket_table(limits: Limits, words: TableWords) -> Table[BasketFacts, Answer
             Row("ORD-22", all_of(questioned, none(f.alarming)), Answer("ORD-22")),
             Row(
                 "ORD-13",
-                all_of(alone, f.deficient),
+                all_of(alone, none(f.combined), f.deficient),
                 Answer("ORD-13", shows_level=True),
             ),
             Row(
@@ -817,7 +821,7 @@ def basket_table(limits: Limits, words: TableWords) -> Table[BasketFacts, Answer
                 all_of(
                     alone,
                     is_one_of(f.status, "unknown", "unknown at risk"),
-                    any_of(some(f.signs), f.macrocytic, f.two_lines_low),
+                    any_of(some(f.signs), some(f.worded), f.macrocytic, f.two_lines_low),
                 ),
                 Answer("ORD-13.unknown"),
                 part="unknown",
