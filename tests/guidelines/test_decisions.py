@@ -442,6 +442,18 @@ def a_drafted_combination_may_be_a_treatment_and_gives_way_to_one() -> None:
             ]
             assert bool(ending) is deficient
             assert all(bool(one) is bool(asks) for one in ending)
+    running = an_order(Code("urn:site", "7"), text="Neurobion", amount=None, route=MUSCLE)
+    for level, problems, held in (
+        (199, [], True),
+        (100, [], True),
+        (99, [], False),
+        (199, [SEIZURE], False),
+        (199, [CROHN], True),
+    ):
+        seen = see(a_record(level=a_level(level), problems=problems, medications=[running]))
+        assert seen.shows("DUP-01.combination") is held
+        assert seen.doses
+        assert any(seen.doses.values()) is not held
 
 
 def folic_acid_waits_for_a_level_by_words_and_in_a_combination() -> None:

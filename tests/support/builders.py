@@ -624,6 +624,9 @@ SHOWN: dict[str, Callable[[], Record]] = {
         medications=[an_order(Code("urn:site", "77"), text="Vitamin B12 drops")]
     ),
     "DUP-01.nameless": lambda: a_record(medications=[an_order(codes=(), text="")]),
+    "DUP-01.combination": lambda: a_record(
+        medications=[an_order(Code("urn:site", "7"), text="Neurobion", amount=None, route=MUSCLE)]
+    ),
     "RTE-01": lambda: a_record(problems=[COBALAMIN_C]),
     "ETI-01b": lambda: a_record(a_lab("homocysteine", 120), level=a_level(250)),
     "ETI-01c": lambda: a_record(a_lab("methylmalonate", 25), level=a_level(400)),

@@ -69,7 +69,11 @@ def _treatment(facts: Facts) -> str:
     if therapy.is_held:
         return "on hold"
     in_doubt = (
-        therapy.doubtful or therapy.unknown or therapy.unknown_given or therapy.given_like_b12
+        therapy.doubtful
+        or therapy.injected
+        or therapy.unknown
+        or therapy.unknown_given
+        or therapy.given_like_b12
     )
     unseen = {"meds"} & (facts.missing | facts.incomplete)
     if in_doubt or unseen or facts.not_all_read(*_DRUG_NEEDS):

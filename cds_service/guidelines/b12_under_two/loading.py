@@ -251,6 +251,7 @@ SPEAKING = (
     "DUP-01.hold.signs",
     "DUP-01.named",
     "DUP-01.nameless",
+    "DUP-01.combination",
     "RTE-01",
     "ETI-01b",
     "ETI-01c",

@@ -373,11 +373,12 @@ class Prescriber:
 
 
 def is_asked_first(facts: Facts, a: Assessment, *, injecting: bool) -> bool:
-    """Whether an active order that names no drug, or vitamin B12 that was handed over, holds a
-    treatment back, since it may be taken. An injection for neurological signs or severe deficiency
-    does not wait: a second dose harms less than none."""
+    """Whether an active order that names no drug, vitamin B12 that was handed over, or injections
+    of a combination with it hold a treatment back, since they may be one. An injection for
+    neurological signs or severe deficiency does not wait: a second dose harms less than none."""
     pressing = injecting and (bool(facts.neurological) or a.severity == "severe")
-    return bool(facts.therapy.nameless or facts.therapy.dispensed) and not pressing
+    therapy = facts.therapy
+    return bool(therapy.nameless or therapy.dispensed or therapy.injected) and not pressing
 
 
 def reasons_of(facts: Facts, status: Status) -> tuple[str, ...]:
@@ -614,10 +615,9 @@ class _SafetyNotes:
             self._ask(say(Texts.medication_unknown, count=therapy.unknown))
         if therapy.alike:
             self._ask(say(Texts.medication_alike, names=Listed(tuple(some_of(therapy.alike)))))
-        if therapy.combined:
-            self._ask(
-                say(Texts.medication_combined, names=Listed(tuple(some_of(therapy.combined))))
-            )
+        combined = [one for one in therapy.combined if one not in therapy.injected]
+        if combined:
+            self._ask(say(Texts.medication_combined, names=Listed(tuple(some_of(combined)))))
         for name in some_of(therapy.given_like_b12):
             self._ask(say(Texts.given_by_name, name=name))
         if therapy.unknown_given:

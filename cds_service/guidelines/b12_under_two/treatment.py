@@ -600,7 +600,7 @@ def _card_of_treating(route: str, advice: Advice, p: Prescriber) -> str:
     if asked and not facts.neurological:
         return "DUP-01.named"
     if is_asked_first(facts, a, injecting=advice.injects):
-        return "DUP-01.nameless"
+        return "DUP-01.combination" if facts.therapy.injected else "DUP-01.nameless"
     if p.unexplained and not advice.injects:
         return "RTE-06.homocysteine"
     unread = facts.not_understood or facts.not_all_read("conditions", "labs", "procedures")

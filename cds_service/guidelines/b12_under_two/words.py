@@ -428,6 +428,10 @@ class CardValues(dict[str, Value]):
     def of_named(self) -> Value:
         return Listed((*self.facts.therapy.doubtful, *self.facts.therapy.dispensed))
 
+    def of_combination(self) -> Value:
+        """What is injected and has vitamin B12 among others."""
+        return Listed(self.facts.therapy.injected)
+
     def of_nameless(self) -> Value:
         return self.facts.therapy.nameless
 
