@@ -226,9 +226,11 @@ def test_a_card_says_nothing_twice() -> None:
         assert [one for one, count in said.items() if count > 1] == [], name
 
 
-#: What is more than a part of the headline: a date, how a name was recognised, what was not used.
+#: What is more than a part of the headline: a date, how a name was recognised, what it may be,
+#: what was not used.
 MORE_OF_IT = re.compile(
-    r"B12 |Recognised by words only|Recorded in words only|Result not used|Sent and not used"
+    r"B12 |Possible cause, to be confirmed|Recognised by words only|Recorded in words only"
+    r"|Result not used|Sent and not used"
 )
 
 

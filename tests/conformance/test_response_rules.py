@@ -96,7 +96,8 @@ def test_order_hooks_change_orders_of_the_basket(
         before = basket.get(f"{resource['resourceType']}/{resource['id']}")
         if before is None:
             (recorded,) = [one for one in story.resources if one["id"] == resource["id"]]
-            assert (recorded["status"], resource["status"]) == ("active", "stopped")
+            assert recorded["status"] in ("active", "on-hold")
+            assert resource["status"] == "stopped"
         else:
             kept = set(before) - {"medicationReference", "contained", "dispenseRequest"}
             assert kept <= set(resource)

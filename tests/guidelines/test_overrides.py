@@ -105,6 +105,7 @@ NOT_A_SETTING = {
     "cards.FU-12.why",
     "cards.FU-08.summary",
     "cards.FU-14.advice",
+    "cards.ORD-23.advice",
     "texts.expected_response",
     "texts.metabolites_grey",
     "texts.label_discordance",

@@ -96,8 +96,8 @@ def test_dose_b_and_c_are_text_on_a_card_of_their_own_without_a_button() -> None
         assert set(seen.doses) == {"DOSE-A"}
         shown = seen.outcome("RTE-07.requirement")
         assert (shown.rule, shown.indicator, shown.choices) == (dose, "info", ())
-        assert seen.says("The guideline page calls it the recommended treatment")
-        assert seen.says("does not treat an established deficiency")
+        assert seen.says("The guideline page calls it treatment")
+        assert seen.says("it is a healthy child's daily need")
 
 
 def test_where_a_site_puts_it_first_both_stand_on_one_card() -> None:

@@ -488,8 +488,10 @@ def _held_by_words(advice: Advice, facts: Facts, a: Assessment) -> Iterator[Note
     perhaps = tuple([one.name for one in facts.perhaps_neurological])
     if perhaps and a.status.concerned and choosing != "alternate-day injections":
         weekly = advice.regimens[:1] == ("weekly injections",)
-        text = Texts.neurological_words_weekly if weekly else Texts.neurological_words
-        yield Note("safety", say(text, names=Listed(perhaps)))
+        names = Listed(perhaps)
+        told = say(Texts.neurological_words, names=names)
+        more = say(Texts.neurological_words_weekly, names=names)
+        yield Note("safety", more if weekly else told)
     inborn = tuple([one.name for one in facts.worded.inborn])
     if inborn and advice.kind != "nothing" and choosing != "weekly injections":
         yield Note("safety", say(Texts.inborn_words, names=Listed(inborn)))
