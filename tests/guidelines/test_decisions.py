@@ -442,6 +442,10 @@ def a_drafted_combination_may_be_a_treatment_and_gives_way_to_one() -> None:
             ]
             assert bool(ending) is deficient
             assert all(bool(one) is bool(asks) for one in ending)
+    second = structs.replace(injected, source="MedicationRequest/second")
+    (removal,) = see_orders(a_record(), an_injection(), second, signing=True).removed
+    assert removal.source == second.source
+    assert not see_orders(a_record(), an_injection(), coded, signing=True).removed
     running = an_order(Code("urn:site", "7"), text="Neurobion", amount=None, route=MUSCLE)
     for level, problems, held in (
         (199, [], True),

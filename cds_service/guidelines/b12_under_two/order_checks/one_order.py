@@ -322,8 +322,14 @@ class OrderChecks:
         reasons = [*hidden, say(Orders.dose_among_others)]
         ask = say(Orders.ask_injected if order.injected else Orders.ask_what_it_holds)
         asked = structs.replace(asked, unclear=tuple(reasons))
+        # Next to an order of vitamin B12 it is a second one, which only a person can judge.
+        removed = self._regimens.correct(order, "removed", "ORD-09") if self._of_b12 else ()
+        notes = (Note("advice", ask),)
         return [
-            Said(structs.replace(card, notes=(Note("advice", ask), *_without_a_dose(card))), answer)
+            Said(
+                structs.replace(card, notes=(*notes, *_without_a_dose(card)), choices=removed),
+                answer,
+            )
             for card, answer in self._unclear(order, asked, reasons)
         ]
 
