@@ -39,6 +39,7 @@ from builders import (
     VIAL,
     G,
     Seen,
+    a_course_that_fell,
     a_diet,
     a_dosage,
     a_dose_given,
@@ -3199,6 +3200,54 @@ def what_has_ended_is_not_continued() -> None:
         assert ("Vitamin B12", due) in after(119, level=level).tests, level
 
 
+def a_level_that_fell_after_the_last_dose_is_no_failure() -> None:
+    for status in ("active", "completed"):  # over for 61 days
+        for level, fell in ((199, True), (200, True), (299, True), (300, False), (301, False)):
+            seen = see(a_course_that_fell(level, status=status))
+            assert ("FU-17" in seen.rules) is fell, (status, level)
+            assert ("DOSE-A" in seen.doses) is fell, (status, level)
+        for during, fell in ((299, False), (300, True), (301, True)):
+            seen = see(a_course_that_fell(230, status=status, during=(during, 70)))
+            assert ("FU-17" in seen.rules) is fell, (status, during)
+        for day_of, fell in ((20, False), (21, True), (22, True)):  # when it shows the response
+            seen = see(a_course_that_fell(230, status=status, during=(420, 100 - day_of)))
+            assert ("FU-17" in seen.rules) is fell, (status, day_of)
+        low = [a_level(240, ago=65)]
+        assert not see(a_course_that_fell(230, status=status, levels=low)).shows("FU-17")
+        twice = [a_level(225, ago=20)]  # measured again since it ended
+        assert see(a_course_that_fell(230, status=status, levels=twice)).shows("FU-17")
+        crohn = see(a_course_that_fell(230, status=status, problems=[CROHN]))
+        assert crohn.shows("FU-17")
+        assert crohn.doses == {"DOSE-E": True}
+        severe = see(a_course_that_fell(90, status=status))
+        assert severe.doses == {"DOSE-E": True}
+        assert severe.outcome("FU-17").indicator == "critical"
+        sign = see(a_course_that_fell(230, status=status, problems=[a_problem(SEIZURE, 200)]))
+        assert sign.doses.get("DOSE-D") is not None
+        injected = see(a_course_that_fell(190, status=status, route=MUSCLE))
+        assert injected.shows("FU-17.injected")
+        assert not injected.says("no adequate response")
+        assert not injected.drugs
+        failed = a_course_that_fell(190, status=status, route=MUSCLE, during=(190, 70))
+        assert see(failed).shows("FU-05")
+    for taken, fell in ((60, True), (61, False), (62, False)):  # the last dose was 61 days ago
+        assert ("FU-17" in see(a_course_that_fell(230, taken=taken)).rules) is fell, taken
+    words = [a_problem(None, 150, text="Convulsions")]
+    told = see(a_course_that_fell(230, problems=words))
+    assert told.shows("FU-17")
+    assert told.doses == {"DOSE-A": False}
+    missed = [a_dose_given(ago=ago, source=f"missed/{ago}", status="not-done") for ago in (30, 42)]
+    lines = structs.replace(a_dosage(route=MUSCLE, days=7), days=Decimal(35))
+    order = in_force(lines, ago=42, code=HYDROXOCOBALAMIN)
+    for more, judged in (([], False), ([a_dose_given(ago=41, source="given/41")], True)):
+        record = a_record(
+            measured=[a_level(110, ago=10), a_level(120, ago=45)],
+            medications=[order, *missed, *more],
+            birth=OLD,
+        )
+        assert see(record).shows("FU-05") is judged
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -3404,6 +3453,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_order_that_is_not_given_is_named,
     what_was_broken_off_at_its_beginning_begins_again,
     what_has_ended_is_not_continued,
+    a_level_that_fell_after_the_last_dose_is_no_failure,
     a_diet_of_the_mother_that_was_over_for_years_does_not_count,
     the_panel_of_the_newborn_screening_is_asked_for_and_read_by_its_words,
     no_dose_is_written_for_an_unknown_strength,

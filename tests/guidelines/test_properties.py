@@ -370,14 +370,14 @@ def one_row_of_each_first_match_table_fires(seen: Seen) -> None:
     suspected = assessment is not None and assessment.suspected
     answered = covered and ("IN-03" not in seen.fired or suspected)
     assert len(rows(seen, lambda rule: rule.startswith("RTE-"))) == answered
-    responses = {"FU-01", "FU-02", "FU-03", "FU-04", "FU-05", "FU-05b", "FU-12", "FU-13"}
+    responses = {"FU-01", "FU-02", "FU-03", "FU-04", "FU-05", "FU-05b", "FU-12", "FU-13", "FU-17"}
     dated = "RTE-11" in seen.fired and seen.evaluation.facts.therapy.start is not None
     assert len(rows(seen, responses.__contains__)) == dated
 
 
 # --- nothing unsafe -------------------------------------------------------------------------------
 
-SWITCHES = {"SAF-01", "DUP-03", "DUP-07", "DUP-09", "FU-04", "FU-10", "FU-11"}
+SWITCHES = {"SAF-01", "DUP-03", "DUP-07", "DUP-09", "FU-04", "FU-10", "FU-11", "FU-17"}
 CYANOCOBALAMIN = {"11248", "309594", "1423423"}
 
 

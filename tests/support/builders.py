@@ -414,6 +414,26 @@ def on_treatment(
     )
 
 
+def a_course_that_fell(
+    level: Number, *, route: Code = ORAL, during: tuple[Number, int] = (420, 70),
+    lasted: int = 40, ago: int = 100, taken: int = 3, status: str = "active", **but: Any,
+) -> Record:  # fmt: skip
+    """A course that began ``ago`` days ago and ``lasted`` so many, a level (pg/mL, days ago) of
+    that time, and the ``level`` of a sample that was ``taken`` so many days ago."""
+    injected = route == MUSCLE
+    line = structs.replace(a_dosage(route=route, days=7 if injected else 1), days=Decimal(lasted))
+    code = HYDROXOCOBALAMIN if injected else ORAL_SOLUTION
+    order = in_force(line, ago=ago, status=status, code=code, route=route)
+    extra = but.pop("levels", ())
+    measured = (a_level(level, ago=taken), *extra, a_level(during[0], ago=during[1]))
+    return a_record(
+        measured=(*measured, a_level(190, ago=ago + 2)),
+        birth=but.pop("birth", months_old(20)),
+        medications=(order, *but.pop("more", ())),
+        **but,
+    )
+
+
 # --- what the guideline sees ----------------------------------------------------------------------
 
 
@@ -811,6 +831,8 @@ SHOWN: dict[str, Callable[[], Record]] = {
         problems=[HEMOPHILIA],
         medications=[in_force(a_dosage(days=7, route=MUSCLE), code=HYDROXOCOBALAMIN)],
     ),
+    "FU-17": lambda: a_course_that_fell(230),
+    "FU-17.injected": lambda: a_course_that_fell(190, route=MUSCLE),
     "FU-11": lambda: on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 5)]),
     "FU-12": lambda: on_treatment(130, (350, 100)),
 }

@@ -846,7 +846,9 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     elsewhere = _of_other_specimens(not_levels, g)
     for one in not_levels:
         why.row(g.tables.result_remarks, "B12-05", RemarkFacts(another_test=True), _name(one))
-    therapy = read_therapy(record, weight.kg, on, g, low=_last_low(read.stands))
+    responses = [one.when.first for one in read.stands if one.verdict == "adequate"]
+    low = _last_low(read.stands)
+    therapy = read_therapy(record, weight.kg, on, g, low=low, adequate=responses)
     levels, preliminary, after = _without_antidote(read.stands, read.preliminary, therapy, g)
     early = [one for kind, one in before_birth if kind == "b12_level"]
     overtaken = _is_newer_unread([*read.unusable, *read.ahead, *named, *elsewhere, *early], levels)

@@ -15,10 +15,12 @@ from cds_service.guidelines.b12_under_two.age import days_since, recorded
 from cds_service.guidelines.b12_under_two.assessment import (
     Assessment,
     chosen_level,
+    extreme_homocysteine,
     is_high,
     recent,
+    without_treatment,
 )
-from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.data import Dose, Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.results import Lab, LabName, Level
@@ -32,7 +34,7 @@ from cds_service.guidelines.b12_under_two.tables.follow_up import (
     ResponseFacts,
     SignFacts,
 )
-from cds_service.guidelines.b12_under_two.therapy import Lapse, is_held, route_of
+from cds_service.guidelines.b12_under_two.therapy import Lapse, is_held, route_of, shows_response
 from cds_service.guidelines.engine import (
     CannotTell,
     Choice,
@@ -134,7 +136,7 @@ def _sampled_since(
     return lab if lab is not None and lab.when.first > course.start.first else None
 
 
-def response_facts(facts: Facts, course: Course) -> ResponseFacts:
+def response_facts(facts: Facts, course: Course, g: Guideline) -> ResponseFacts:
     level = _bound(course.after) if course.after is not None else None
     before = _bound(course.before) if course.before is not None else None
     return ResponseFacts(
@@ -144,7 +146,27 @@ def response_facts(facts: Facts, course: Course) -> ResponseFacts:
         before=before,
         rise=level / before if level is not None and before is not None and before > 0 else None,
         route=None if facts.therapy.route == "unknown" else facts.therapy.route,
+        fell=_fell_after_the_end(facts, course, g),
     )
+
+
+def _fell_after_the_end(facts: Facts, course: Course, g: Guideline) -> bool:
+    """Whether the newest level was drawn after the last dose of a course that is over, and the last
+    one of the time before, or any since, was an adequate response to it."""
+    over, after = facts.therapy.over, course.after
+    if over is None or after is None or after.when.first <= over.last.last:
+        return False
+    before = (
+        one
+        for one in facts.levels
+        if one.when.first < after.when.first
+        and one.verdict != "indeterminate"
+        and (one.verdict == "adequate" or one.when.first <= over.last.last)
+    )
+    last = next(before, None)
+    if last is None or last.verdict != "adequate":
+        return False
+    return shows_response(last.when.first, course.start, g)
 
 
 def _bound(level: Level) -> Decimal | None:
@@ -301,14 +323,15 @@ def _rows(
     overdue = why.first(
         g.tables.follow_up_overdue, OverdueFacts(day=course.day, result_day=course.result_day)
     )
-    asked = response_facts(facts, course)
+    asked = response_facts(facts, course, g)
     why.row(g.tables.follow_up_baseline, "FU-06", asked)
     response = why.first(g.tables.follow_up_response, asked)
     day = course.after_day
     settled = day is not None and g.limits.three_month_result.holds(day)
     blood = why.all(g.tables.follow_up_blood, blood_facts(facts, course, g))
     rows = [(row.rule, row.then) for row in (*signs.fired, *blood.fired, *overdue.fired)]
-    judged = None if facts.therapy.is_held else response.result
+    therapy = facts.therapy
+    judged = None if therapy.is_held or therapy.is_never_given else response.result
     if judged is not None and not (judged.until_settled and settled):
         rows.append((response.rule, judged))
     return rows, response.rule
@@ -366,7 +389,7 @@ def _over(
         return [again or _with_samples(told, over.last, facts, a, course, g, why)]
     if not why.row(g.tables.duplication, "DUP-08", asked):
         return []
-    told_elsewhere = any(one.rule == "FU-12" for one in cards)
+    told_elsewhere = any(one.rule in ("FU-12", "FU-17") for one in cards)
     return [] if told_elsewhere else [_given_whole(lapsed, facts, a, course, g)]
 
 
@@ -416,7 +439,7 @@ def _begun_again(
         return None
     doses = g.file.doses
     dose = doses.neurological_injections if facts.neurological else doses.weekly_injections
-    new = treatment.switch_to_injection(dose, facts, a, g, why)
+    new = treatment.change_to(dose, facts, a, g, why)
     if not new.choices:
         return None
     return structs.replace(
@@ -579,13 +602,14 @@ def _card(
     indicator: Indicator = g.file.cards[rule].indicator
     route = facts.therapy.route
     raised = _still_raised(facts, course, g) if rule in _OF_SUCCESS else []
-    if follow.injections is not None:
-        if route != "parenteral" and not facts.age.under_one_month:
-            dose = getattr(g.file.doses, follow.injections)
-            switch = treatment.switch_to_injection(dose, facts, a, g, why)
-            indicator = switch.indicator if switch.indicator == "critical" else indicator
-            notes += switch.notes
-            choices, selection = switch.choices, switch.selection
+    dose = _dose_of(follow, facts, a, g)
+    if dose is not None:
+        unsure = facts.leber_in_words or facts.perhaps_neurological
+        recommended = not (follow.resumes and unsure)
+        switch = treatment.change_to(dose, facts, a, g, why, recommended=recommended)
+        indicator = switch.indicator if switch.indicator == "critical" else indicator
+        notes += switch.notes
+        choices, selection = switch.choices, switch.selection
     elif follow.reaction and route in ("oral", "other"):
         notes.append(Note("caution", say(Texts.paradox_oral)))
     elif wanted := _tests_of(follow, facts, course, g, raised=bool(raised)):
@@ -594,6 +618,9 @@ def _card(
         notes += words.test_notes((), already, g, before=False, told=())
     card = _card_of(rule, facts, raised)
     indicator = most_urgent(indicator, g.file.cards[card].indicator)
+    if follow.resumes:
+        indicator = most_urgent(indicator, _urgency_of_a_gap(facts, a, course, g))
+        notes += [*treatment.held_by_words(facts), *_notes_on_going_on(facts)]
     return Recommend(
         rule,
         card,
@@ -604,6 +631,31 @@ def _card(
         selection,
         main=True,
     )
+
+
+def _dose_of(follow: Follow, facts: Facts, a: Assessment, g: Guideline) -> Dose | None:
+    """What the card of a row orders in place of what was not injected: injections, or the course by
+    mouth once more where it helped and nothing asks for injections."""
+    doses = g.file.doses
+    if facts.therapy.route == "parenteral" or facts.age.under_one_month:
+        return None
+    if follow.injections is not None:
+        injections: Dose = getattr(doses, follow.injections)
+        return injections
+    if not follow.resumes:
+        return None
+    if facts.neurological:
+        return doses.neurological_injections
+    return doses.weekly_injections if _needs_injections(facts, a, g) else doses.oral_regimen
+
+
+def _needs_injections(facts: Facts, a: Assessment, g: Guideline) -> bool:
+    """Whether the course that was swallowed may not be given once more."""
+    alone = without_treatment(facts, a, g)
+    route = treatment.choose_route(facts, alone, g, Reasoning(), ignoring_treatment=True)
+    malabsorbed = facts.malabsorption or facts.malabsorption_permanent
+    doubtful = a.suspected or extreme_homocysteine(facts, g.limits) is not None
+    return bool(g.tables.route[route].then.injects or malabsorbed or doubtful or facts.leber)
 
 
 #: Cards that call a response adequate.
@@ -618,6 +670,8 @@ def _card_of(rule: str, facts: Facts, raised: Sequence[Lab]) -> str:
         return "FU-02.metabolites"
     if rule == "FU-12" and facts.malabsorption_permanent:
         return "FU-12.lasting"
+    if rule == "FU-17" and facts.therapy.route == "parenteral":
+        return "FU-17.injected"
     if rule in ("FU-02", "FU-03", "FU-12") and facts.therapy.over is not None:
         return f"{rule}.over"
     return "FU-10.movements" if rule == "FU-10" and not facts.neurological else rule

@@ -325,6 +325,8 @@ SPEAKING = (
     "FU-14",
     "FU-15",
     "FU-16",
+    "FU-17",
+    "FU-17.injected",
     "MON-01",
     "ORD-01",
     "ORD-02b",

@@ -358,6 +358,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     tests_counted: str
     assess_mother: str
     replacing: str
+    replacing_ended: str
     stop_order: str
     to_stop: str
     label_with_tests: str

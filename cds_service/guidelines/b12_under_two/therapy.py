@@ -118,6 +118,14 @@ class Therapy(Struct, frozen=True):
         return self.over is not None and not self.over.unfinished and self.route == "parenteral"
 
     @property
+    def is_never_given(self) -> bool:
+        """All that there is of it is an order of which every dose was recorded as not given."""
+        lapse = self.lapse
+        if lapse is None or lapse.last is not None:
+            return False
+        return all(one.taken == lapse.order for one in self.episode)
+
+    @property
     def is_held(self) -> bool:
         """All that is ordered is on hold, nothing is given, and no course that was given still
         acts: it treats no one."""
@@ -141,15 +149,21 @@ _NOT_GIVEN = _MISSED | {"entered-in-error", "unknown"}
 
 
 def read_therapy(
-    record: Record, weight_kg: Decimal | None, on: date, g: Guideline, *, low: date | None = None
+    record: Record,
+    weight_kg: Decimal | None,
+    on: date,
+    g: Guideline,
+    *,
+    low: date | None = None,
+    adequate: Collection[date] = (),
 ) -> Therapy:
     """The current episode of B12 treatment; a gap over the limit starts a new one. ``low`` is the
     day of the newest level, where that is not adequate: a course that was over long before then
-    does not act any more."""
+    does not act any more, unless one of the ``adequate`` levels shows that it did."""
     found = _Found(record.patient.birth, weight_kg, on, g)
     for medication in record.medications:
         found.add(medication)
-    return found.therapy(low)
+    return found.therapy(low, adequate)
 
 
 class Span(NamedTuple):
@@ -478,10 +492,10 @@ class _Found:
         """What was handed over, where nothing running can be what it was handed over for."""
         return () if running else tuple(dict.fromkeys(self._dispensed))
 
-    def _finished(self, low: date | None) -> list[Medication]:
+    def _finished(self, low: date | None, adequate: Collection[date]) -> list[Medication]:
         """The last orders, where nothing is given, they were carried out, and they still act: after
-        a level that was low when what was swallowed had been over for long, they do not. What was
-        stopped since takes nothing away from injections."""
+        a level that was low when what was swallowed had been over for long, they do not, unless it
+        fell from an adequate one. What was stopped since takes nothing away from injections."""
         lately = [
             one
             for one in self._spans
@@ -494,8 +508,13 @@ class _Found:
         if not all(one in done or _takes_nothing_from(last, one) for one in lately):
             return []
         if low is not None and low > last.end and self._is_broken(last, low):
-            return []
+            return [last.taken] if self._helped(last, adequate) else []
         return [last.taken]
+
+    def _helped(self, last: Span, adequate: Iterable[date]) -> bool:
+        """Whether one of the ``adequate`` levels shows the response to the course that ended."""
+        start = _start(self._course((last.taken,), last.route))
+        return any(shows_response(one, start, self._g) for one in adequate)
 
     def _is_whole(self, span: Span) -> bool:
         """Whether a span is of an order that was carried out for all of its days: one that is
@@ -503,10 +522,10 @@ class _Found:
         planned = span.taken.ended or self._by_its_days(span.taken)
         return _is_carried_out(span.taken) and planned is not None and planned.last <= self._on
 
-    def therapy(self, low: date | None) -> Therapy:
+    def therapy(self, low: date | None, adequate: Collection[date]) -> Therapy:
         active, running = tuple(self._active), (*self._active, *self._administered)
         idle = all(map(is_held, running))
-        finished = tuple(self._finished(low)) if idle else ()
+        finished = tuple(self._finished(low, adequate)) if idle else ()
         route = _route_of_any((*running, *finished), self._g)
         course = self._course((*running, *finished), route)
         start = _start(course)
@@ -909,6 +928,11 @@ def _start(course: Sequence[Span]) -> Moment | None:
         return None
     first = min(course, key=lambda one: one.begun.first).begun
     return Moment(first.first, min(one.begun.last for one in course), first.instant)
+
+
+def shows_response(sampled: date, start: Moment | None, g: Guideline) -> bool:
+    """Whether a level of that day is one of the response to the course that began at ``start``."""
+    return start is not None and g.limits.response_day.holds((sampled - start.last).days)
 
 
 def is_perhaps_taken(medication: Medication) -> bool:

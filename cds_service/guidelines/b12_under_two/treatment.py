@@ -310,9 +310,10 @@ def _in_place_of(choice: Choice, facts: Facts) -> tuple[Choice, Note]:
     """The choice that stops what is ordered now, and the note about the change."""
     ending = (*facts.therapy.active, *facts.therapy.requirement)
     said = say(Texts.replace_oral, names=_called(ending))
+    ended = facts.therapy.over is not None and not facts.therapy.on_hold
     replacing = structs.replace(
         choice,
-        label=say(Texts.replacing, label=choice.label),
+        label=say(Texts.replacing_ended if ended else Texts.replacing, label=choice.label),
         plans=(*stop_orders(ending), *choice.plans),
     )
     return replacing, Note("give", said)
@@ -506,6 +507,16 @@ def _held_by_the_unread(advice: Advice, facts: Facts, a: Assessment) -> Iterator
         yield Note("before", say(Texts.not_understood, names=names))
 
 
+def held_by_words(facts: Facts) -> Iterator[Note]:
+    """What words hold back of a course that begins again by mouth."""
+    perhaps = tuple([one.name for one in facts.perhaps_neurological])
+    if perhaps:
+        yield Note("safety", say(Texts.neurological_words, names=Listed(perhaps)))
+    inborn = tuple([one.name for one in facts.worded.inborn])
+    if inborn:
+        yield Note("safety", say(Texts.inborn_words, names=Listed(inborn)))
+
+
 def _homocysteine_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
     """A homocysteine as high as in an inborn error, where the level may explain it or a later value
     is lower: the specialist is still asked."""
@@ -694,7 +705,7 @@ def order_names(facts: Facts) -> str:
     return medication_names(facts.therapy.active)
 
 
-def switch_to_injection(
+def change_to(
     dose: Dose,
     facts: Facts,
     a: Assessment,
@@ -703,14 +714,18 @@ def switch_to_injection(
     *,
     recommended: bool = True,
 ) -> Recommend:
-    """Stop the active orders and inject instead. An allergy withholds the injection and keeps
-    the warning."""
+    """Stop the active orders, and inject, or begin the regimen by mouth, instead. An allergy
+    withholds what is ordered and keeps the warning."""
     prescriber = Prescriber(facts, a, g, why)
     allergic = prescriber.minds("SAF-05")
     choices: list[Choice] = []
     notes: list[Note] = []
+    injected = dose is not g.file.doses.oral_regimen
     if not allergic and not facts.age.under_one_month:
-        choice = prescriber.injection(dose, recommended=recommended)
+        if injected:
+            choice = prescriber.injection(dose, recommended=recommended)
+        else:
+            choice = prescriber.oral(recommended=recommended)
         if facts.therapy.active:
             choice, said = _in_place_of(choice, facts)
             notes.append(said)
@@ -720,7 +735,9 @@ def switch_to_injection(
         choices = list(_left_open(choices))
     notes += prescriber.notes
     notes += dose_notes(choices, prescriber)
-    safety, indicator = safety_notes(choices, "warning", prescriber, allergic=allergic, told=True)
+    safety, indicator = safety_notes(
+        choices, "warning", prescriber, allergic=allergic, told=injected
+    )
     return Recommend(
         "DUP-03",
         "DUP-03",
@@ -827,7 +844,7 @@ def _changed_to_hydroxocobalamin(
         return told
     doses = g.file.doses
     dose = doses.neurological_injections if facts.neurological else doses.weekly_injections
-    switch = switch_to_injection(dose, facts, a, g, why)
+    switch = change_to(dose, facts, a, g, why)
     if not switch.choices:
         return told
     return structs.replace(
@@ -871,7 +888,7 @@ def replace_oral(
     doses = g.file.doses
     dose = doses.neurological_injections if asked.signs else doses.weekly_injections
     unsettled = therapy.is_held and not a.status.deficient  # offered, as without an order (RTE-08)
-    switch = switch_to_injection(dose, facts, a, g, why, recommended=not unsettled)
+    switch = change_to(dose, facts, a, g, why, recommended=not unsettled)
     base = g.file.cards[route].indicator if route in g.file.cards else "warning"
     card = "DUP-03" if therapy.active else "DUP-03.over"
     if therapy.is_held:

@@ -43,7 +43,8 @@ class Follow(Struct, frozen=True):
     the level, and ``metabolites`` that it orders methylmalonate and homocysteine. ``goes_on`` says
     that the card says to go on as ordered, ``success`` that it calls the treatment one,
     ``until_settled`` that there is no card any more once the level of three months is there, and
-    ``reaction`` that the signs may be one to treatment. ``today`` are other tests that it orders.
+    ``reaction`` that the signs may be one to treatment, ``resumes`` that what has ended begins
+    again. ``today`` are other tests that it orders.
     """
 
     injections: InjectionDose | None = None
@@ -53,6 +54,7 @@ class Follow(Struct, frozen=True):
     success: bool = False
     until_settled: bool = False
     reaction: bool = False
+    resumes: bool = False
     today: tuple[Literal["blood_count", "reticulocytes", "potassium"], ...] = ()
 
 
@@ -93,7 +95,8 @@ class OverdueFacts(Struct, frozen=True):
 class ResponseFacts(Struct, frozen=True):
     """``level`` and ``before`` are pg/mL: the number by which the newest level on treatment is
     judged, of a sample of ``level_day``, and the one before treatment. ``rise`` is how many times
-    the one is the other, ``None`` also where that is nothing."""
+    the one is the other, ``None`` also where that is nothing. ``fell`` says that it was drawn after
+    the last dose, and that the level of the course was adequate before."""
 
     day: int = 0
     level_day: int | None = None
@@ -101,6 +104,7 @@ class ResponseFacts(Struct, frozen=True):
     before: Decimal | None = None
     rise: Decimal | None = None
     route: Route | None = "oral"
+    fell: bool = False
 
 
 class CheckFacts(Struct, frozen=True):
@@ -222,7 +226,7 @@ def baseline_table(limits: Limits, words: TableWords) -> Table[ResponseFacts, No
 def response_table(limits: Limits, words: TableWords) -> Table[ResponseFacts, Follow | None]:
     """A level of 300 pg/mL from three weeks on is a response; under 200, or not a quarter above
     the first, is none. Between the limits it is a partial one by mouth; injections should do
-    more."""
+    more. One that was adequate and fell after the last dose says nothing against the treatment."""
     f = ResponseFacts
     in_time = meets(f.level_day, limits.response_day)
     adequate = all_of(in_time, meets(f.level, limits.b12_adequate))
@@ -234,6 +238,11 @@ def response_table(limits: Limits, words: TableWords) -> Table[ResponseFacts, Fo
             Row("FU-01", misses(f.day, limits.response_day), None),
             Row("FU-12", all_of(adequate, meets(f.day, limits.regimen_end)), Follow(success=True)),
             Row("FU-02", adequate, Follow(goes_on=True, until_settled=True)),
+            Row(
+                "FU-17",
+                all_of(in_time, known(f.level), f.fell),
+                Follow(metabolites=True, resumes=True),
+            ),
             Row(
                 "FU-03",
                 all_of(
