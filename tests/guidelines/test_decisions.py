@@ -1053,6 +1053,9 @@ def an_order_before_a_deficiency_is_established_is_told_to_sample_first() -> Non
             assert not sampled.shows("ORD-22")
     for level, shown in ((199, False), (200, True), (299, True), (300, False)):
         assert see_orders(a_record(level=a_level(level)), a_draft()).shows("ORD-22") is shown
+    just_stopped = structs.replace(unknown, medications=[an_order(ago=20, status="stopped")])
+    assert see_orders(unknown, an_injection()).shows("ORD-22")
+    assert not see_orders(just_stopped, an_injection()).shows("ORD-22")  # its doses spoilt them
     told, settled = a_problem(None, text="Krampfanfälle"), a_lab("methylmalonate", "0.2")
     for draft in (a_draft(), an_injection()):
         in_words = see_orders(a_record(level=a_level(420), problems=[told]), draft)

@@ -130,8 +130,13 @@ class BasketChecks:
             ungraded=any(one.name == count for one in unsampled),
             measured_first=question is not None,
             alarming=question is not None and question.indicator != "info",
-            treated=therapy.current and not therapy.is_held,
+            treated=(therapy.current and not therapy.is_held) or self._was_treated(),
         )
+
+    def _was_treated(self) -> bool:
+        """Whether a dose of the last month has spoilt the samples already."""
+        recent = self.g.limits.labs_recent
+        return any(recent.holds((self.facts.on - day).days) for day in self.facts.therapy.dates)
 
     def _answers(self, rows: Iterable[str], asked: BasketFacts, order: Order) -> Iterator[Answer]:
         table = self.g.tables.order_basket
