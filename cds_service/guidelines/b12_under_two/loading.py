@@ -434,7 +434,7 @@ def _needs(lists: Codes, texts: Texts, code_map: CodeMap, b12: SubstanceNames) -
         *(getattr(b12, one) for one in b12.__struct_fields__)
     )
     # Whatever a result was sent under, it is read as what its code says.
-    measured = kept(*MEASURED, "newborn_screening_panel")
+    measured = kept(*MEASURED)
     local = frozenset((one.code.system, one.code.code) for one in code_map.codes) | {
         (code.system, code.code)
         for code in verified(*lists.__struct_fields__)
