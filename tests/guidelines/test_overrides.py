@@ -96,8 +96,6 @@ NOT_A_SETTING = {
     "cards.FU-02.advice",
     "cards.FU-02.over.advice",
     "cards.DUP-08.oral.advice",
-    "cards.FU-03.advice",
-    "cards.FU-03.over.advice",
     "cards.ORD-07.tenth.why",
     "cards.FU-07.summary",
     "cards.FU-09.why",

@@ -23,11 +23,13 @@ from builders import (
     an_order,
     day,
     days_ago,
+    in_words,
     injections_ordered,
     moment,
     on_treatment,
     see,
 )
+from each import each
 
 from cds_service.clinical import Code, Medication, Record
 from cds_service.guidelines.engine import Recommend
@@ -443,3 +445,12 @@ def test_what_is_stated_to_be_taken_is_a_treatment_and_no_second_is_suggested() 
         assert started(over) is None
         assert see(a_record(level=a_level(ago=25), medications=[over])).doses["DOSE-A"]
     assert started(stated(ended=days_ago(0))) == 20
+
+
+@each("ago, last", [(40, 38), (95, 90), (120, 119)])
+def test_a_partial_response_says_the_day_of_the_next_level(ago: int, last: int) -> None:
+    seen = see(on_treatment(ago, (250, last)))
+    assert "FU-03" in seen.rules
+    (due,) = [days for name, days in seen.tests if name == "Vitamin B12"]
+    assert due > 0
+    assert seen.says(f"repeat the level on {in_words(day(-due))}")

@@ -706,14 +706,16 @@ def _tests_of(
     if follow.level == "now":
         return [("b12", facts.on)]
     if follow.level is not None:
-        due = max(due_dates(course, g)[follow.level], facts.on)
-    elif follow.success and not follow.goes_on and facts.therapy.over is not None:
-        due = facts.on  # whether the level lasts after the end
-    else:
-        return []
-    if course.after is not None:
-        due = max(due, _next_month(course.after.when.last, g))
-    return [("b12", due)]
+        return [("b12", _again(due_dates(course, g)[follow.level], facts, course, g))]
+    if follow.success and not follow.goes_on and facts.therapy.over is not None:
+        return [("b12", _again(facts.on, facts, course, g))]  # whether it lasts after the end
+    return []
+
+
+def _again(due: date, facts: Facts, course: Course, g: Guideline) -> date:
+    """When a level is taken that is ``due``: today or later, and not again within a month."""
+    day = max(due, facts.on)
+    return day if course.after is None else max(day, _next_month(course.after.when.last, g))
 
 
 def _treatment_notes(facts: Facts, course: Course, g: Guideline) -> list[Note]:
@@ -798,6 +800,7 @@ def _values(
         "hemoglobin": _shown(facts, "hemoglobin", course, g),
         "last": recorded(gap.last) if gap and gap.last else "-",
         "due": gap.due if gap else "-",
+        "again": _again(due_dates(course, g)["three months"], facts, course, g),
         "still_raised": words.shown_labs(_still_raised(facts, course, g)),
         **_what_is_so(facts, g),
     }
