@@ -3251,6 +3251,31 @@ def a_level_that_fell_after_the_last_dose_is_no_failure() -> None:
         assert see(record).shows("FU-05") is judged
 
 
+def an_order_that_ends_before_its_course_is_told_so() -> None:
+    def ordered(days: int, *, every: int = 7, by: Code = MUSCLE, **but: Any) -> Draft:
+        line = structs.replace(a_dosage(route=by, days=every), days=Decimal(days))
+        return (a_draft if by is ORAL else an_injection)(line, **but)
+
+    mild, floppy = a_record(level=a_level(190)), a_record(level=a_level(110), problems=[SEIZURE])
+    for draft, short in (
+        (ordered(14), True), (ordered(21), True), (ordered(28), False), (ordered(35), False),
+        (ordered(7, every=1, by=ORAL), True), (ordered(23, every=1, by=ORAL), True),
+        (ordered(24, every=1, by=ORAL), False), (a_draft(), False), (an_injection(), False),
+    ):  # fmt: skip
+        assert see_orders(mild, draft).shows("ORD-24") is short
+    for days, short in ((9, True), (11, False), (13, False)):  # five, six and seven doses
+        seen = see_orders(floppy, ordered(days, every=2))
+        assert seen.shows("ORD-24") is short, days
+        assert not short or seen.outcome("ORD-24").indicator == "warning"
+    assert see_orders(floppy, ordered(9, every=2)).says("for 2 weeks")
+    adequate = a_record(level=a_level(450))
+    assert not see_orders(adequate, ordered(14)).shows("ORD-24")
+    running = structs.replace(mild, medications=[a_dose_given(ago=7)])
+    assert not see_orders(running, ordered(14)).shows("ORD-24")
+    two = see_orders(mild, ordered(14), ordered(14, by=ORAL, every=1, source="MedicationRequest/b"))
+    assert not two.shows("ORD-24")
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -3467,6 +3492,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     the_samples_before_a_first_dose_are_asked_for_where_they_matter,
     a_drafted_combination_may_be_a_treatment_and_gives_way_to_one,
     folic_acid_waits_for_a_level_by_words_and_in_a_combination,
+    an_order_that_ends_before_its_course_is_told_so,
 )
 
 

@@ -304,6 +304,16 @@ def is_said_not_given(days: Decimal | int, late: Decimal | int) -> bool:
     return "DUP-09" in seen.rules
 
 
+def weekly(doses: Decimal) -> Draft:
+    """Weekly injections, the last of them smaller where ``doses`` has a fraction."""
+    whole, rest = divmod(doses, 1)
+    lines = [structs.replace(a_dosage(route=MUSCLE, days=7), days=7 * whole, sequence=1)]
+    if rest:
+        last = a_dosage(rest * 1000, route=MUSCLE, days=7)
+        lines.append(structs.replace(last, days=Decimal(7), sequence=2))
+    return an_injection(*lines)
+
+
 TABLE: dict[str, tuple[str, Sees]] = {
     "covered_age": ("1", silent("AGE-04", lambda x: a_record(birth=months_old(int(x))))),
     "toddler_age": ("1", fires("AGE-05", lambda x: a_record(birth=months_old(int(x))))),
@@ -594,6 +604,10 @@ TABLE: dict[str, tuple[str, Sees]] = {
     "doses_weekly": ("1", lambda days: is_said_not_given(days, 4)),
     "weekly_dose_late": ("1", lambda late: is_said_not_given(7, late)),
     "rare_dose_late": ("1", lambda late: is_said_not_given(60, late)),
+    "course_short": (
+        "0.01",
+        lambda share: see_orders(a_record(), weekly(5 * share)).shows("ORD-24"),
+    ),
     "course_scant": (
         "0.01",
         lambda share: see_orders(

@@ -857,6 +857,10 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-07.published": lambda: (a_record(), a_draft(a_dosage(50))),
     "ORD-16": lambda: (a_record(), a_draft(a_dosage(1000, days=7))),
     "ORD-17": lambda: (a_record(), an_injection(a_dosage(route=MUSCLE))),
+    "ORD-24": lambda: (
+        a_record(),
+        an_injection(structs.replace(a_dosage(route=MUSCLE, days=7), days=Decimal(14))),
+    ),
     "ORD-23": lambda: (
         a_record(
             level=a_level(90, ago=64),

@@ -111,6 +111,7 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     dose_specialist: Limit
     dose_tenth: Limit
     course_scant: Limit
+    course_short: Limit
     dose_overdue: Limit
     doses_frequent: Limit
     frequent_dose_late: Limit

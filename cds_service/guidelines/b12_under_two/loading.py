@@ -362,6 +362,7 @@ SPEAKING = (
     "ORD-17",
     "ORD-20",
     "ORD-23",
+    "ORD-24",
     "ORD-21",
     "ORD-21.deficient",
     "ORD-18",

@@ -598,7 +598,7 @@ def ended(
     if taken is None:
         return therapy
     injected = regimen is not g.file.doses.oral_regimen
-    lacking = max(_doses_of(regimen, injected=injected) - taken.doses, Decimal(0))
+    lacking = max(doses_of(regimen, injected=injected) - taken.doses, Decimal(0))
     due = taken.last.last + timedelta(days=taken.between)
     if injected and not lacking:
         due = add_months(taken.last.last, int(g.file.doses.weekly_injections.phases[-1].period))
@@ -781,7 +781,7 @@ def _doses_ordered(
     return doses
 
 
-def _doses_of(regimen: Dose, *, injected: bool) -> int:
+def doses_of(regimen: Dose, *, injected: bool) -> int:
     """The doses of its course; of injections those before the ones that are kept up."""
     phases = regimen.phases[:1] if injected else regimen.phases
     return sum(one.count or 0 for one in phases)

@@ -22,6 +22,7 @@ from cds_service.guidelines.b12_under_two.therapy import (
     Over,
     Span,
     amount_given,
+    doses_of,
     in_two_weeks,
     is_held,
 )
@@ -200,6 +201,19 @@ class Course:
             return False
         alone = self.share_alone(order)
         return alone is not None and not self.g.limits.course_scant.holds(alone)
+
+    def of_the_whole(self, order: Order) -> Decimal | None:
+        """What share of the doses of the recommended course an order has that begins one alone;
+        ``None`` where it has no end, or goes on with what was ordered or given before."""
+        days, frequent = order.dosing.days, order.dosing.frequent_injections()
+        alone = not self._begun and all(one is order for one in self._of_b12)
+        doses = None if days is None or not alone else _doses_in(order, days)
+        if doses is None or not order.ways:
+            return None
+        known = self.g.file.doses
+        injected = known.weekly_injections if frequent is None else known.neurological_injections
+        regimen = injected if order.injected else known.oral_regimen
+        return doses / doses_of(regimen, injected=order.injected)
 
     def _lacks_doses(self, one: _Part, parts: Sequence[_Part]) -> bool:
         """Whether fewer doses than an order had were recorded in its days, or some as not given."""

@@ -78,7 +78,7 @@ def _label_of(substance: Substance, *, deep: bool) -> Message:
 
 
 #: Cards that only matter of an order that is given.
-_OF_WHAT_IS_GIVEN = frozenset({SPECIALIST, "ORD-17", "ORD-20", "ORD-23"})
+_OF_WHAT_IS_GIVEN = frozenset({SPECIALIST, "ORD-17", "ORD-20", "ORD-23", "ORD-24"})
 #: A unit was probably confused.
 _CONFUSED = frozenset({"ORD-04", "ORD-04.per_kg"})
 
@@ -149,6 +149,7 @@ def amounts(child: OrderFacts, order: Order, course: Course) -> OrderFacts:
         weekly_course=course.is_weekly(order),
         specialist_course=course.is_specialist(order),
         again=course.begins_again(order),
+        of_the_course=course.of_the_whole(order),
     )
 
 
@@ -216,6 +217,17 @@ def _left_open(said: Said) -> tuple[Choice, ...]:
         one if _changes(one) else structs.replace(one, recommended=False)
         for one in said.card.choices
     )
+
+
+def _still_asked(said: list[Said]) -> list[Said]:
+    """Without what matters only of an order that is given, and as it is written."""
+    if any(one.answer.refuses or one.answer.card in _CONFUSED for one in said):
+        # No one need ask why it is given, or how much of it.
+        said = [one for one in said if one.answer.card not in _OF_WHAT_IS_GIVEN]
+    if any(_corrects(one) or one.card.rule == "ORD-10" for one in said):
+        # The whole course takes its place, or a specialist is asked before any.
+        said = [one for one in said if one.answer.card != "ORD-24"]
+    return said
 
 
 def _corrects(said: Said) -> bool:
@@ -302,9 +314,7 @@ class OrderChecks:
         ]
         said = _whole(said)
         said = _of_one_mind(self._without_what_harms(asked, self._with_form(order, asked, said)))
-        if any(one.answer.refuses or one.answer.card in _CONFUSED for one in said):
-            # No one need ask why it is given, or how much of it.
-            said = [one for one in said if one.answer.card not in _OF_WHAT_IS_GIVEN]
+        said = _still_asked(said)
         cards = tuple([one.answer.card for one in said])
         self._why.first(
             self.g.tables.order_silence, SilenceFacts(said=cards, checked=True), order.called
@@ -771,7 +781,20 @@ class OrderChecks:
             "last": recorded(over.last) if over is not None else "-",
             "due": over.due if over is not None else "-",
         }
-        return self._say(match, order, {"lasting": lasting, **course})
+        values = {"lasting": lasting, **course}
+        return [
+            self._with_the_course(one, order) if one.answer.card == "ORD-24" else one
+            for one in self._say(match, order, values)
+        ]
+
+    def _with_the_course(self, said: Said, order: Order) -> Said:
+        """With the regimen that the order is the beginning of."""
+        told = [
+            one
+            for one in self._regimens.notes(order, "regimen")
+            if one.section in ("usual", "course")
+        ]
+        return Said(structs.replace(said.card, notes=(*said.card.notes, *told)), said.answer)
 
     def _course_in_words(self, order: Order, asked: OrderFacts) -> Mapping[str, object]:
         ids = {one.name: one.id for one in self.g.file.published_schedules}

@@ -145,6 +145,7 @@ class OrderFacts(Struct, frozen=True):
     indications: tuple[Any, ...] = ()
     treated: bool = False
     again: bool = False
+    of_the_course: Decimal | None = None
     reactions: tuple[str, ...] = ()
     leber: tuple[str, ...] = ()
     suspected: bool = False
@@ -523,6 +524,8 @@ def reason_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
     f = OrderFacts
     requirement = limits.requirement_dose
     again = all_of(f.again, not_(_inborn()), none(f.leber))
+    short = all_of(f.deficient, meets(f.of_the_course, limits.course_short), not_(_inborn()))
+    pressing = any_of(some(f.signs), is_one_of(f.severity, "severe"))
     low = any_of(f.deficient, is_one_of(f.status, "borderline"), some(f.signs))
     more = any_of(
         misses(f.average, requirement),
@@ -560,6 +563,17 @@ def reason_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
             ),
             Row("ORD-23", all_of(again, low), Answer("ORD-23", indicator="warning")),
             Row("ORD-23", all_of(again, not_(low)), Answer("ORD-23"), part="adequate"),
+            Row(
+                "ORD-24",
+                all_of(short, any_of(pressing, none(f.published))),
+                Answer("ORD-24", indicator="warning", shows_level=True),
+            ),
+            Row(
+                "ORD-24",
+                all_of(short, not_(pressing), some(f.published)),
+                Answer("ORD-24", shows_level=True),
+                part="published",
+            ),
         ),
         words,
         first=False,
