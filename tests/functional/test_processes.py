@@ -174,8 +174,8 @@ def test_a_second_signal_changes_nothing(told: signal.Signals) -> None:
 @pytest.mark.parametrize("stalled", [0, 3])
 def test_workers_end_when_their_parent_is_killed(stalled: int) -> None:
     with running("--workers", "3") as (process, port):
+        until(lambda: len(workers_of(process)) == 3)
         workers = workers_of(process)
-        assert len(workers) == 3
         with begun(port, HEAD + b"Content-Length: 1000\r\n\r\n{", stalled):
             process.kill()
             process.wait(PATIENCE_S)

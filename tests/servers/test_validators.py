@@ -33,6 +33,9 @@ EXPLAINED = {
     # `cds-service check` and are listed with their sources in codes/SOURCES.toml.
     r"CodeSystem is unknown and can't be validated: http://(loinc\.org|snomed\.info/sct|"
     r"www\.nlm\.nih\.gov/research/umls/rxnorm) for .*",
+    # A code of our own for a product that no terminology sets apart: no one else can know it.
+    r"CodeSystem is unknown and can't be validated: "
+    r"https://b12-cds-service\.github\.io/CodeSystem/product for .*",
 }
 
 #: The same for what `cds-service audit export` writes.

@@ -152,7 +152,7 @@ def live_through_the_week(url: str, folder: Path) -> Ledger:
 class _Week:
     def __init__(self, url: str, folder: Path) -> None:
         self._url = url
-        self._random = Random(20260108)
+        self._random = Random(20260109)
         self._ledger = Ledger()
         self._now = datetime.combine(FIRST_DAY, datetime.min.time(), UTC)
         self._at_night: dict[tuple[str, str], list[tuple[Json, SentFeedback]]] = {}

@@ -18,6 +18,7 @@ from cds_service.clinical import (
     PlannedDrug,
     PlannedTest,
     Record,
+    RemovedDraft,
     RevisedDrug,
     StoppedDrug,
     TestOrder,
@@ -41,7 +42,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts, read_facts, with_tests
 from cds_service.guidelines.b12_under_two.loading import load
-from cds_service.guidelines.b12_under_two.messages import Texts
+from cds_service.guidelines.b12_under_two.messages import Orders, Texts
 from cds_service.guidelines.b12_under_two.prescribing import drugs_of
 from cds_service.guidelines.b12_under_two.products import long_texts_read_once
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
@@ -487,7 +488,7 @@ def one_action_each(evaluation: Evaluation, g: Guideline) -> Evaluation:
             if plan is not lead.plans[0]
         ]
         rest.update(dict.fromkeys(left))
-        if any(isinstance(plan, StoppedDrug) for plan in left):
+        if any(isinstance(plan, StoppedDrug | RemovedDraft) for plan in left):
             indicator = most_urgent(indicator, one.indicator)
     if rest:
         outcomes.append(_companions(tuple(rest), indicator))
@@ -502,13 +503,10 @@ def _leading(choice: Choice) -> Choice:
 
 
 def _companions(plans: Sequence[Plan], indicator: Indicator) -> Recommend:
-    stopped = [one for one in plans if isinstance(one, StoppedDrug)]
+    ending = [one for one in plans if isinstance(one, StoppedDrug | RemovedDraft)]
     tests = [one for one in plans if isinstance(one, PlannedTest)]
-    stops = [
-        Choice("MON-01", say(Texts.stop_order, name=one.name), (one,), recommended=True)
-        for one in stopped
-    ]
-    ended = [say(Texts.to_stop, name=name) for name in dict.fromkeys(one.name for one in stopped)]
+    stops = [Choice("MON-01", _ends(one), (one,), recommended=True) for one in ending]
+    ended = [say(Texts.to_stop, name=name) for name in dict.fromkeys(one.name for one in ending)]
     named = tuple(dict.fromkeys(one.inside for one in tests))
     counted = say(Texts.tests_counted, count=len(named))
     names = Briefly(Listed((*ended, *named)), Listed((*ended, counted)))  # each has its button
@@ -519,6 +517,12 @@ def _companions(plans: Sequence[Plan], indicator: Indicator) -> Recommend:
         {"names": names},
         choices=(*stops, *monitoring.test_choices("MON-01", tests)),
     )
+
+
+def _ends(plan: StoppedDrug | RemovedDraft) -> Message:
+    """What the button of an order that ends says."""
+    stops = isinstance(plan, StoppedDrug)
+    return say(Texts.stop_order, name=plan.name) if stops else say(Orders.remove, name=plan.name)
 
 
 def data_notes(evaluation: Evaluation, record: Record, g: Guideline) -> tuple[Note, ...]:
