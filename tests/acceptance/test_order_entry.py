@@ -904,14 +904,14 @@ def kind(action: Json) -> str:
 
 
 def is_card_of_tests(card: Json) -> bool:
-    """What went with a drug: tests, and a running order to be stopped."""
+    """What went with a drug: tests, a running order to be stopped, or a draft to be removed."""
     if card["extension"][RULES]["ruleIds"][0] != "MON-01":
         return False
     assert card["selectionBehavior"] == "any"
     for suggestion in card["suggestions"]:
         for action in suggestion["actions"]:
             stops = action["type"] == "update" and action["resource"]["status"] == "stopped"
-            assert stops or kind(action) == "ServiceRequest"
+            assert stops or action["type"] == "delete" or kind(action) == "ServiceRequest"
     return True
 
 
