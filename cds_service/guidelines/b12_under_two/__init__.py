@@ -343,7 +343,7 @@ def _held_beside(
 def _fails_in_malabsorption(a: Assessment) -> bool:
     """Whether the level on treatment is still deficient where the bowel takes up too little: no one
     waits for the day of the response."""
-    low = a.status.level is not None and a.status.level.verdict in ("deficient", "low")
+    low = a.status.level is not None and a.status.level.is_low
     return low and a.status.name == "follow-up" and a.cause in ("malabsorption", "mixed")
 
 

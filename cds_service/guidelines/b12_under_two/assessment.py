@@ -298,7 +298,7 @@ def chosen_level(facts: Facts) -> tuple[Level | None, tuple[str, ...]]:
     if newest.verdict != "indeterminate":
         return newest, ("tie",) if newest.tie else ()
     usable = next((one for one in levels if one.verdict != "indeterminate"), None)
-    if usable is not None and usable.verdict in ("deficient", "low"):
+    if usable is not None and usable.is_low:
         return usable, ("newer_unusable",)
     return newest, ()
 
@@ -363,7 +363,7 @@ def assess_status(facts: Facts, cause: Cause, signs: Signs, g: Guideline, why: R
         newest = facts.levels[0]
         asked = structs.replace(
             asked,
-            treated=therapy.current and not therapy.is_held,
+            treated=therapy.is_treating,
             sample_day=(sampled.first - therapy.start.first).days if therapy.start else None,
             days=days_since(level.when, facts.on),
             verdict=level.verdict,

@@ -57,7 +57,7 @@ def _due(course: follow_up.Course, g: Guideline) -> dict[str, date]:
 
 
 def _treated(facts: Facts) -> bool:
-    return facts.therapy.current and not facts.therapy.is_held
+    return facts.therapy.is_treating
 
 
 def _treatment(facts: Facts) -> str:

@@ -58,6 +58,10 @@ class Doses(Struct, frozen=True, forbid_unknown_fields=True):
     neurological_injections: Dose
     weekly_injections: Dose
 
+    def injections(self, *, signs: bool) -> Dose:
+        """The regimen of injections, with neurological ``signs`` or without."""
+        return self.neurological_injections if signs else self.weekly_injections
+
 
 class Tests(Struct, frozen=True, forbid_unknown_fields=True):
     b12: Test

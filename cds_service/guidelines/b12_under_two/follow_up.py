@@ -437,8 +437,7 @@ def _begun_again(
     begins again; ``None`` where none can be offered, or the level asks for none."""
     if facts.therapy.route != "parenteral" or facts.therapy.on_hold or not _is_low(a):
         return None
-    doses = g.file.doses
-    dose = doses.neurological_injections if facts.neurological else doses.weekly_injections
+    dose = g.file.doses.injections(signs=bool(facts.neurological))
     new = treatment.change_to(dose, facts, a, g, why)
     if not new.choices:
         return None
@@ -455,7 +454,7 @@ def _begun_again(
 
 def _is_low(a: Assessment) -> bool:
     """Whether the newest level is still that of a deficiency."""
-    return a.status.level is not None and a.status.level.verdict in ("deficient", "low")
+    return a.status.level is not None and a.status.level.is_low
 
 
 def _with_samples(
@@ -474,7 +473,7 @@ def _with_samples(
     wanted: list[monitoring.Wanted] = []
     if not known or (last is not None and newest <= last.first):
         wanted.append(("b12", facts.on))
-    wanted += [("mma", facts.on), ("homocysteine", facts.on)]
+    wanted += _metabolites(facts)
     wanted = monitoring.without_result(wanted, facts, g)
     tests, already = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a), urgent=True)
     choices = monitoring.test_choices(told.rule, tests)
@@ -644,9 +643,9 @@ def _dose_of(follow: Follow, facts: Facts, a: Assessment, g: Guideline) -> Dose 
         return injections
     if not follow.resumes:
         return None
-    if facts.neurological:
-        return doses.neurological_injections
-    return doses.weekly_injections if _needs_injections(facts, a, g) else doses.oral_regimen
+    if facts.neurological or _needs_injections(facts, a, g):
+        return doses.injections(signs=bool(facts.neurological))
+    return doses.oral_regimen
 
 
 def _needs_injections(facts: Facts, a: Assessment, g: Guideline) -> bool:
@@ -699,10 +698,9 @@ def _tests_of(
     if follow.today:
         return [(test, facts.on) for test in follow.today]
     if raised:
-        return [("mma", facts.on), ("homocysteine", facts.on)]
+        return _metabolites(facts)
     if follow.metabolites:
-        both: list[monitoring.Wanted] = [("mma", facts.on), ("homocysteine", facts.on)]
-        return monitoring.without_result(both, facts, g)
+        return monitoring.without_result(_metabolites(facts), facts, g)
     if follow.level == "now":
         return [("b12", facts.on)]
     if follow.level is not None:
@@ -710,6 +708,10 @@ def _tests_of(
     if follow.success and not follow.goes_on and facts.therapy.over is not None:
         return [("b12", _again(facts.on, facts, course, g))]  # whether it lasts after the end
     return []
+
+
+def _metabolites(facts: Facts) -> list[monitoring.Wanted]:
+    return [("mma", facts.on), ("homocysteine", facts.on)]
 
 
 def _again(due: date, facts: Facts, course: Course, g: Guideline) -> date:

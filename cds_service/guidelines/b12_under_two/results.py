@@ -99,6 +99,11 @@ class Level(Struct, frozen=True, gc=False):
     overtaken: bool = False
 
     @property
+    def is_low(self) -> bool:
+        """Whether it is deficient, or low by its laboratory."""
+        return self.verdict in ("deficient", "low")
+
+    @property
     def number(self) -> Decimal | None:
         return self.high if self.low is not None and self.low == self.high else None
 
@@ -334,7 +339,7 @@ def is_low(measured: Measurement, on: date, g: Guideline) -> bool:
     if match.result in (None, "unusable"):
         return False
     level = _level(measured, measured.when, facts, match.rule, match.result, g)
-    return level.verdict in ("deficient", "low")
+    return level.is_low
 
 
 def why_unusable(measured: Measurement, g: Guideline, *, later: bool) -> Words:

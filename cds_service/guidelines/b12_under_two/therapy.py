@@ -126,6 +126,11 @@ class Therapy(Struct, frozen=True):
         return all(one.taken == lapse.order for one in self.episode)
 
     @property
+    def is_treating(self) -> bool:
+        """A treatment goes on, or one that was given still acts: not one that is on hold."""
+        return self.current and not self.is_held
+
+    @property
     def is_held(self) -> bool:
         """All that is ordered is on hold, nothing is given, and no course that was given still
         acts: it treats no one."""
@@ -877,7 +882,7 @@ def _regimen_for(route: Route, doses: Doses, *, signs: bool) -> Dose:
     """What would be given by the way that was begun."""
     if route in ("oral", "other"):
         return doses.oral_regimen
-    return doses.neurological_injections if signs else doses.weekly_injections
+    return doses.injections(signs=signs)
 
 
 def _amount_of(dose: Medication, usual: Decimal) -> Decimal:

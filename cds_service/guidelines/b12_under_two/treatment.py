@@ -296,8 +296,7 @@ def _current(level: Level | None, facts: Facts, g: Guideline) -> bool:
 
 def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list[Note]]:
     """The injection, which stops what is ordered now, and its notes."""
-    facts, doses = p.facts, p.g.file.doses
-    dose = doses.neurological_injections if p.neuro else doses.weekly_injections
+    facts, dose = p.facts, p.g.file.doses.injections(signs=p.neuro)
     choice = p.injection(dose, recommended=recommended)
     notes = [] if recommended else [Note("caution", say(Texts.suspected_offered))]
     if facts.therapy.active:
@@ -486,15 +485,23 @@ def _held_by_words(advice: Advice, facts: Facts, a: Assessment) -> Iterator[Note
     choosing = "" if advice.kind != "choose" else advice.regimens[0]
     if advice.kind == "clarify" and a.status.level is not None and not facts.neurological:
         choosing = advice.regimens[0]
-    perhaps = tuple([one.name for one in facts.perhaps_neurological])
-    if perhaps and a.status.concerned and choosing != "alternate-day injections":
-        weekly = advice.regimens[:1] == ("weekly injections",)
-        names = Listed(perhaps)
-        told = say(Texts.neurological_words, names=names)
-        more = say(Texts.neurological_words_weekly, names=names)
-        yield Note("safety", more if weekly else told)
+    if a.status.concerned and choosing != "alternate-day injections":
+        yield from _of_worded_signs(facts, weekly=advice.regimens[:1] == ("weekly injections",))
+    if advice.kind != "nothing" and choosing != "weekly injections":
+        yield from _of_worded_inborn(facts)
+
+
+def _of_worded_signs(facts: Facts, *, weekly: bool) -> Iterator[Note]:
+    perhaps = Listed(tuple([one.name for one in facts.perhaps_neurological]))
+    if perhaps.items and weekly:
+        yield Note("safety", say(Texts.neurological_words_weekly, names=perhaps))
+    elif perhaps.items:
+        yield Note("safety", say(Texts.neurological_words, names=perhaps))
+
+
+def _of_worded_inborn(facts: Facts) -> Iterator[Note]:
     inborn = tuple([one.name for one in facts.worded.inborn])
-    if inborn and advice.kind != "nothing" and choosing != "weekly injections":
+    if inborn:
         yield Note("safety", say(Texts.inborn_words, names=Listed(inborn)))
 
 
@@ -509,12 +516,8 @@ def _held_by_the_unread(advice: Advice, facts: Facts, a: Assessment) -> Iterator
 
 def held_by_words(facts: Facts) -> Iterator[Note]:
     """What words hold back of a course that begins again by mouth."""
-    perhaps = tuple([one.name for one in facts.perhaps_neurological])
-    if perhaps:
-        yield Note("safety", say(Texts.neurological_words, names=Listed(perhaps)))
-    inborn = tuple([one.name for one in facts.worded.inborn])
-    if inborn:
-        yield Note("safety", say(Texts.inborn_words, names=Listed(inborn)))
+    yield from _of_worded_signs(facts, weekly=False)
+    yield from _of_worded_inborn(facts)
 
 
 def _homocysteine_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> list[Note]:
@@ -842,8 +845,7 @@ def _changed_to_hydroxocobalamin(
         return _with_end_of(wrong, told, facts)
     if not (deficient and ordering):
         return told
-    doses = g.file.doses
-    dose = doses.neurological_injections if facts.neurological else doses.weekly_injections
+    dose = g.file.doses.injections(signs=bool(facts.neurological))
     switch = change_to(dose, facts, a, g, why)
     if not switch.choices:
         return told
@@ -885,8 +887,7 @@ def replace_oral(
     )
     if not why.row(g.tables.duplication, "DUP-03", asked):
         return None
-    doses = g.file.doses
-    dose = doses.neurological_injections if asked.signs else doses.weekly_injections
+    dose = g.file.doses.injections(signs=bool(asked.signs))
     unsettled = therapy.is_held and not a.status.deficient  # offered, as without an order (RTE-08)
     switch = change_to(dose, facts, a, g, why, recommended=not unsettled)
     base = g.file.cards[route].indicator if route in g.file.cards else "warning"

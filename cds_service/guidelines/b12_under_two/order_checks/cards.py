@@ -219,11 +219,7 @@ class Cards:
     def _notes(
         self, answer: Answer, order: Order, choices: tuple[Choice, ...], notes: Iterable[Note]
     ) -> Iterable[Note]:
-        regimens = any(
-            isinstance(plan, RevisedDrug) and "dosage" in plan.parts
-            for choice in choices
-            for plan in choice.plans
-        )
+        regimens = _change_a_dose(choices)
         if self._a.status.level is not None and (regimens or answer.shows_level):
             yield from self._because if answer.shows_level else self._findings
         yield from _as_ordered(order)
@@ -234,8 +230,15 @@ class Cards:
             yield from () if regimens else _usual_in_ml(order)  # the new dose is in mL too
         if regimens:
             yield from self._instead(answer, order, choices)
+        elif answer.shows_course:
+            yield from self._whole_course(order)
         elif self._preservative_harms and answer.card in _INJECTED_INSTEAD:
             yield Note("safety", say(Texts.preservative_free))
+
+    def _whole_course(self, order: Order) -> Iterable[Note]:
+        """The regimen that the order is the beginning of."""
+        told = self._regimens.notes(order, "regimen")
+        return (one for one in told if one.section in ("usual", "course"))
 
     def _instead(self, answer: Answer, order: Order, choices: tuple[Choice, ...]) -> Iterable[Note]:
         """What is given in place of the order, and why it is only offered."""
@@ -243,6 +246,14 @@ class Cards:
             yield from self._regimens.why_offered(order, answer.correction)
         written = replacement(order, choices)
         yield from self._regimens.notes(order, "instead", written)
+
+
+def _change_a_dose(choices: Iterable[Choice]) -> bool:
+    return any(
+        isinstance(plan, RevisedDrug) and "dosage" in plan.parts
+        for choice in choices
+        for plan in choice.plans
+    )
 
 
 def _as_ordered(order: Order) -> Iterable[Note]:

@@ -133,8 +133,7 @@ class Course:
         by_mouth = in_two_weeks(doses.oral_regimen)
         if order.ways and not order.injected:
             return by_mouth
-        signs = bool(self._facts.neurological)
-        injected = in_two_weeks(doses.neurological_injections if signs else doses.weekly_injections)
+        injected = in_two_weeks(doses.injections(signs=bool(self._facts.neurological)))
         return injected if order.injected else min(by_mouth, injected)
 
     def given(self, order: Order) -> Decimal | None:
@@ -211,7 +210,7 @@ class Course:
         if doses is None or not order.ways:
             return None
         known = self.g.file.doses
-        injected = known.weekly_injections if frequent is None else known.neurological_injections
+        injected = known.injections(signs=frequent is not None)
         regimen = injected if order.injected else known.oral_regimen
         return doses / doses_of(regimen, injected=order.injected)
 

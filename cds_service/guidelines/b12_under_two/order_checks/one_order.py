@@ -781,20 +781,7 @@ class OrderChecks:
             "last": recorded(over.last) if over is not None else "-",
             "due": over.due if over is not None else "-",
         }
-        values = {"lasting": lasting, **course}
-        return [
-            self._with_the_course(one, order) if one.answer.card == "ORD-24" else one
-            for one in self._say(match, order, values)
-        ]
-
-    def _with_the_course(self, said: Said, order: Order) -> Said:
-        """With the regimen that the order is the beginning of."""
-        told = [
-            one
-            for one in self._regimens.notes(order, "regimen")
-            if one.section in ("usual", "course")
-        ]
-        return Said(structs.replace(said.card, notes=(*said.card.notes, *told)), said.answer)
+        return self._say(match, order, {"lasting": lasting, **course})
 
     def _course_in_words(self, order: Order, asked: OrderFacts) -> Mapping[str, object]:
         ids = {one.name: one.id for one in self.g.file.published_schedules}

@@ -64,8 +64,7 @@ class BasketChecks:
             for one in orders
             if one.kind == "combination" and one.draft.source and not one.is_multivitamin
         ]
-        therapy = self.facts.therapy
-        self._is_treated = therapy.current and not therapy.is_held
+        self._is_treated = self.facts.therapy.is_treating
         self._facts = BasketFacts(
             b12=any(one.kind == "b12" for one in orders),
             folic_acid=self._folate is not None,
@@ -100,8 +99,9 @@ class BasketChecks:
         wanted = self._wanted(list(lacking.values()), injected=injected)
         first = [one for one in wanted if one[1] == facts.on or one[0] == "potassium"]
         question = self._regimens.question
-        urgent = question is not None and question.indicator != "info"
-        samples, _ = monitoring.plan_tests(first, facts, self.g, Reasoning(), urgent=urgent)
+        samples, _ = monitoring.plan_tests(
+            first, facts, self.g, Reasoning(), urgent=_is_urgent(question)
+        )
         asked = structs.replace(
             self._before_a_first_dose(question, samples),
             lacking=tuple(lacking),
@@ -122,15 +122,15 @@ class BasketChecks:
     ) -> BasketFacts:
         """What of ``samples`` is missing, and what the chart asks for; nothing without the facts
         that every dose rests on."""
-        therapy, count = self.facts.therapy, self.g.file.tests.blood_count.called
+        count = self.g.file.tests.blood_count.called
         unsampled = [] if self._regimens.absent else self._spoilt(samples)
         return structs.replace(
             self._facts,
             unsampled=tuple([one.inside for one in unsampled]),
             ungraded=any(one.name == count for one in unsampled),
             measured_first=question is not None,
-            alarming=question is not None and question.indicator != "info",
-            treated=(therapy.current and not therapy.is_held) or self._was_treated(),
+            alarming=_is_urgent(question),
+            treated=self._is_treated or self._was_treated(),
         )
 
     def _was_treated(self) -> bool:
@@ -250,7 +250,7 @@ class BasketChecks:
         the dose would spoil."""
         facts, a, g, why = self.facts, self.a, self.g, self._why
         wanted: list[monitoring.Wanted] = [("b12", day) for day in due]
-        if facts.therapy.current and not facts.therapy.is_held:
+        if self._is_treated:
             return monitoring.at_checks(due, parenteral=injected)
         if a.status.deficient:
             wanted += monitoring.baseline(facts, a, g, why)
@@ -458,6 +458,10 @@ def _warnings_of_gas(
             indicator = g.file.cards[row.then.card].indicator
             values = CardValues(facts, a, (), g).beside({"names": named(sick)})
             yield Recommend("ORD-21", row.then.card, indicator, values, about=about)
+
+
+def _is_urgent(question: Recommend | None) -> bool:
+    return question is not None and question.indicator != "info"
 
 
 def _folate(orders: Sequence[Order]) -> Order | None:

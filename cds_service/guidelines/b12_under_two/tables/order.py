@@ -61,7 +61,8 @@ class Answer(Struct, frozen=True):
     """What follows from a row that has a card.
 
     ``indicator`` is what the card has at the least. ``refuses`` says that it asks not to give the
-    order at all, so that nothing goes with it; ``shows_level`` that it rests on the level.
+    order at all, so that nothing goes with it; ``shows_level`` that it rests on the level, and
+    ``shows_course`` that the card names the regimen that the order falls short of.
     """
 
     card: str
@@ -69,6 +70,7 @@ class Answer(Struct, frozen=True):
     indicator: Indicator | None = None
     refuses: bool = False
     shows_level: bool = False
+    shows_course: bool = False
 
 
 #: What follows from DUP-02, which is asked before ORD-06: the order is one too many.
@@ -566,12 +568,12 @@ def reason_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
             Row(
                 "ORD-24",
                 all_of(short, any_of(pressing, none(f.published))),
-                Answer("ORD-24", indicator="warning", shows_level=True),
+                Answer("ORD-24", indicator="warning", shows_level=True, shows_course=True),
             ),
             Row(
                 "ORD-24",
                 all_of(short, not_(pressing), some(f.published)),
-                Answer("ORD-24", shows_level=True),
+                Answer("ORD-24", shows_level=True, shows_course=True),
                 part="published",
             ),
         ),
