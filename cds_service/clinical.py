@@ -111,7 +111,8 @@ class Measurement(Struct, frozen=True, gc=False):
     never normal by it; "abnormal" where the flag says only abnormal or positive. ``name`` is what
     the sender calls it, or its code where it has no name, kept only where no code of a system known
     here says what was measured: it decides nothing. ``question`` is what the sender calls it,
-    whatever its codes are. ``notes`` are what is written next to it.
+    whatever its codes are. ``notes`` are what is written next to it. ``within`` is what it is a
+    component of, by its codes; by its words alone where it has none.
     """
 
     codes: tuple[Code, ...]
@@ -131,6 +132,7 @@ class Measurement(Struct, frozen=True, gc=False):
     name: str = ""
     notes: str = ""
     question: str = ""
+    within: tuple[Code, ...] = ()
 
     @property
     def is_answered(self) -> bool:
@@ -382,10 +384,12 @@ class Need(Struct, frozen=True):
     cannot be used). Both empty: every resource of the kind. ``local`` are a site's own codes that
     have a meaning here, whatever it is. ``by_words``: what is sent under another code is
     kept as well, since words count; ``by_name``: an answer whose own name has one of these (in
-    small letters) is kept under whatever code. Importance: without an
-    *indispensable* need no answer can be given (412); without a *required* one nothing can be
-    recommended (a card says so); without an *optional* one its facts are unknown. A *welcome* one
-    is used where a client sends it, and neither fetched nor missed.
+    small letters) is kept under whatever code. ``reports`` are the codes, and
+    ``reports_by_name`` the names, of reports whose conclusion is read as a result.
+
+    Importance: without an *indispensable* need no answer can be given (412); without a *required*
+    one nothing can be recommended (a card says so); without an *optional* one its facts are
+    unknown. A *welcome* one is used where a client sends it, and neither fetched nor missed.
     """
 
     key: str
@@ -397,12 +401,14 @@ class Need(Struct, frozen=True):
     local: frozenset[tuple[str, str]] = frozenset()
     by_words: bool = False
     by_name: frozenset[str] = frozenset()
+    reports: frozenset[tuple[str, str]] = frozenset()
+    reports_by_name: frozenset[str] = frozenset()
 
 
 #: Why something that was sent was not used.
 Reason = Literal[
     "code system", "no code", "code", "unit", "value", "answer", "status", "date",
-    "before birth", "ahead", "flag", "range", "unjudged", "another person",
+    "before birth", "ahead", "flag", "range", "unjudged", "unnamed", "another person",
     "another patient", "another kind", "another specimen", "drug not found", "undecodable",
 ]  # fmt: skip
 

@@ -28,6 +28,7 @@ from cds_service.fhir import wire
 from cds_service.fhir.units import is_annotation, units_of
 
 UCUM = "http://unitsofmeasure.org"
+LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
 ICD_10_CM = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD_10 = "http://hl7.org/fhir/sid/icd-10"
@@ -46,7 +47,7 @@ JLAC10 = "http://medis.or.jp/CodeSystem/master-JLAC10-17digits"
 _SYSTEMS = {
     name: url
     for url, others in {
-        "http://loinc.org": "urn:oid:2.16.840.1.113883.6.1",
+        LOINC: "urn:oid:2.16.840.1.113883.6.1",
         SNOMED: "urn:oid:2.16.840.1.113883.6.96 http://dmd.nhs.uk",
         ICD_10_CM: "urn:oid:2.16.840.1.113883.6.90",
         # of Norway and the Netherlands: translations of the WHO's
@@ -96,13 +97,26 @@ _INTERPRETATION_SYSTEMS = frozenset({
 #: they are understood and say neither low nor high. "A" says abnormal, and not in what way.
 _INTERPRETATIONS: Mapping[str, Interpretation] = {
     "L": "low", "LL": "low", "LU": "low", "LX": "low", "N": "normal", "H": "high", "HH": "high",
-    "HU": "high", "HX": "high", "<": "", ">": "", "B": "", "D": "", "U": "", "W": "",
+    "HU": "high", "HX": "high", "NEG": "normal", "<": "", ">": "", "B": "", "D": "", "U": "",
+    "W": "",
 }  # fmt: skip
 _ABNORMAL = frozenset({"A", "AA", "POS", "DET"})
-#: Below, within and above reference range, as the Netherlands and Denmark send them.
-_SNOMED_INTERPRETATIONS: Mapping[str, Interpretation] = {
-    "281300000": "low", "281301001": "normal", "281302008": "high",
+#: The same where a flag has no code, by HL7's names of them.
+_FLAGS_IN_WORDS: Mapping[str, Interpretation] = {
+    "l": "low", "low": "low", "critical low": "low", "n": "normal", "normal": "normal",
+    "h": "high", "high": "high", "critical high": "high", "negative": "normal",
 }  # fmt: skip
+_ABNORMAL_IN_WORDS = frozenset({"a", "abnormal", "critical abnormal", "positive"})
+#: Below, within and above reference range, as the Netherlands and Denmark send them; negative,
+#: normal and, of LOINC, in range.
+_INTERPRETATIONS_ELSEWHERE: Mapping[tuple[str, str], Interpretation] = {
+    (SNOMED, "281300000"): "low", (SNOMED, "281301001"): "normal", (SNOMED, "281302008"): "high",
+    (SNOMED, "260385009"): "normal", (SNOMED, "17621005"): "normal", (LOINC, "LA18592-8"): "normal",
+}  # fmt: skip
+#: Positive, abnormal and out of range.
+_ABNORMAL_ELSEWHERE = frozenset({
+    (SNOMED, "10828004"), (SNOMED, "263654008"), (LOINC, "LA18593-6"),
+})  # fmt: skip
 
 CLINICAL_STATUS = ("active", "recurrence", "relapse", "inactive", "remission", "resolved")
 #: In the order in which they win when several are given.
@@ -559,9 +573,7 @@ def interpretation(sent: wire.Concept | list[wire.Concept]) -> tuple[Interpretat
     meanings: set[Interpretation] = set()
     understood = True
     for concept in concepts:
-        known = {
-            meaning for coding in concept.coding or () if (meaning := _meaning(coding)) is not None
-        }
+        known = _meanings(concept)
         understood = understood and (bool(known) or not (concept.coding or concept.text))
         meanings |= known
     meanings.discard("")
@@ -570,13 +582,28 @@ def interpretation(sent: wire.Concept | list[wire.Concept]) -> tuple[Interpretat
     return (meanings.pop() if meanings else ""), understood
 
 
+def _meanings(concept: wire.Concept) -> set[Interpretation]:
+    """What its codes mean; what its words do, where it has no code."""
+    if concept.coding:
+        return {meaning for coding in concept.coding if (meaning := _meaning(coding)) is not None}
+    in_words = _FLAGS_IN_WORDS.get((concept.text or "").strip().lower())
+    return set() if in_words is None else {in_words}
+
+
 def is_abnormal(sent: wire.Concept | list[wire.Concept] | None) -> bool:
     """Whether a flag says that a result is abnormal, critical or positive, and not in which way."""
     return any(
-        coding.code in _ABNORMAL and not _is_foreign(coding)
-        for concept in listed(sent)
-        for coding in concept.coding or ()
+        any(map(_is_coded_abnormal, one.coding))
+        if one.coding
+        else (one.text or "").strip().lower() in _ABNORMAL_IN_WORDS
+        for one in listed(sent)
     )
+
+
+def _is_coded_abnormal(coding: wire.Coding) -> bool:
+    if (_system(coding.system or ""), coding.code) in _ABNORMAL_ELSEWHERE:
+        return True
+    return coding.code in _ABNORMAL and not _is_foreign(coding)
 
 
 def _is_foreign(coding: wire.Coding) -> bool:
@@ -589,8 +616,8 @@ def _meaning(coding: wire.Coding) -> Interpretation | None:
     system = coding.system or ""
     if system not in _INTERPRETATION_SYSTEMS:  # written in an unusual way, if it is one of them
         system = _system(system)
-        if system == SNOMED:
-            return _SNOMED_INTERPRETATIONS.get(coding.code or "")
+        if system in (SNOMED, LOINC):
+            return _INTERPRETATIONS_ELSEWHERE.get((system, coding.code or ""))
         if system.replace("https:", "http:").rstrip("/") not in _INTERPRETATION_SYSTEMS:
             return None
     return _INTERPRETATIONS.get(coding.code or "")

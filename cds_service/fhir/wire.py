@@ -124,6 +124,9 @@ class Observation(Result):
     focus: list[Reference] | Reference | None = None
     extension: Any = None
     component: list[Result] | None = None
+    conclusion: str | None = None
+    conclusion_code: list[Concept] | None = None
+    coded_diagnosis: list[Concept] | None = None
     note: Any = None
     comment: Any = None
     comments: Any = None

@@ -20,6 +20,7 @@ Json = dict[str, Any]
 SERVICE = next(one for one in load_services() if one.hook == "patient-view")
 KEYS = [need.key for need in SERVICE.needs]
 LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
 SUBJECT = {"reference": "Patient/p1"}
 BY_NAME = {"medicationCodeableConcept": {"text": "Vitamin B12 drops"}}
 
@@ -321,12 +322,21 @@ def local(text: str) -> Json:
     return {"coding": [{"system": "http://hospital.example/lab", "code": "NBS1"}], "text": text}
 
 
-def flag(code: str) -> Json:
-    system = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+HL7 = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+
+
+def flag(code: str, system: str = HL7) -> Json:
     return {"interpretation": [{"coding": [{"system": system, "code": code}]}]}
 
 
 PANEL = {"coding": [{"system": LOINC, "code": "54089-8"}], "text": "Newborn screening panel"}
+
+
+def coded(system: str, code: str) -> Json:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+BARE_PANEL = {"coding": [{"system": LOINC, "code": "54089-8"}]}
 C3 = {"coding": [{"system": LOINC, "code": "53160-8"}]}
 NINE = {"valueQuantity": {"value": 9.1, "unit": "umol/L"}}
 POSITIVE_SCREENING = (
@@ -340,6 +350,22 @@ POSITIVE_SCREENING = (
     (C3, {**NINE, **flag("POS")}),
     (C3, {"valueString": "Elevated"}),
     ({"text": "Dépistage néonatal : C3"}, {"valueString": "Élevé"}),
+    (C3, {**NINE, "interpretation": [{"text": "High"}]}),
+    (C3, {**NINE, "interpretation": [{"text": "Abnormal"}]}),
+    (C3, {**NINE, **flag("LA18593-6", LOINC)}),
+    (C3, {**NINE, **flag("10828004", SNOMED)}),
+    (C3, {"valueCodeableConcept": {"coding": [{"system": LOINC, "code": "LA18593-6"}]}}),
+    (
+        BARE_PANEL,
+        {"component": [{"code": C3, **NINE, "interpretation": flag("H")["interpretation"]}]},
+    ),
+    (BARE_PANEL, {"component": [{"code": {"text": "MMA"}, "valueString": "elevated"}]}),
+    (
+        BARE_PANEL,
+        {"component": [{"code": C3, **NINE, **flag("H")}], "valueAttachment": {"url": "urn:x"}},
+    ),
+    (BARE_PANEL, {**flag("A"), "valueString": "C3, C3/C2"}),
+    (BARE_PANEL, {"valueCodeableConcept": {"coding": [{"system": SNOMED, "code": "42393006"}]}}),
 )
 
 
@@ -363,6 +389,11 @@ def test_a_positive_screening_is_confirmed_whatever_its_code(
         (local("Newborn screening: C3"), {**NINE, "referenceRange": [{"high": {"value": 9.1}}]}),
         (local("Newborn screening positive for C3"), {"valueBoolean": False}),
         (C3, {**NINE, **flag("N")}),
+        (C3, {**NINE, **flag("NEG")}),
+        (C3, {**NINE, **flag("260385009", SNOMED)}),
+        (C3, {"valueCodeableConcept": {"coding": [{"system": LOINC, "code": "LA18592-8"}]}}),
+        (BARE_PANEL, flag("N")),
+        (BARE_PANEL, {"component": [{"code": C3, **NINE, **flag("N")}]}),
     ],
 )
 def test_a_negative_screening_is_understood_and_no_card(
@@ -381,6 +412,9 @@ def test_a_negative_screening_is_understood_and_no_card(
         (local("Newborn screening: C3"), NINE, "code system"),
         (C3, {**NINE, **flag("?")}, "unjudged"),
         (C3, {"valueCodeableConcept": {"coding": [{"system": LOINC, "code": "LA1-1"}]}}, "answer"),
+        (C3, {**NINE, "interpretation": [{"text": "see below"}]}, "unjudged"),
+        (BARE_PANEL, flag("POS"), "unnamed"),
+        (BARE_PANEL, {**flag("A"), "component": [{"code": C3, **flag("N")}]}, "unnamed"),
     ],
 )
 def test_a_screening_that_no_one_can_tell_is_named(
@@ -390,3 +424,31 @@ def test_a_screening_that_no_one_can_tell_is_named(
     assert answer["cards"] == []
     unread = answer["extension"][EVALUATION_EXTENSION]["unread"]
     assert [one["reason"] for one in unread] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "cards", "reasons"),
+    [
+        (BARE_PANEL, {"conclusion": "C3 elevated"}, 1, []),
+        (local("Neugeborenenscreening"), {"conclusion": "auffällig: C3 erhöht"}, 1, []),
+        (BARE_PANEL, {"conclusionCode": [coded(SNOMED, "42393006")]}, 1, []),
+        (BARE_PANEL, {"codedDiagnosis": [coded(SNOMED, "42393006")]}, 1, []),
+        (BARE_PANEL, {"conclusion": "No methylmalonic acidaemia. All normal."}, 0, []),
+        (BARE_PANEL, {"conclusion": "abnormal, see the letter"}, 0, ["answer"]),
+        (BARE_PANEL, {}, 0, ["another kind"]),
+        (coded(LOINC, "58410-2"), {"conclusion": "C3 elevated"}, 0, ["another kind"]),
+    ],
+)
+def test_the_conclusion_of_a_report_of_the_screening_is_its_answer(
+    service: FlaskClient, code: Json, said: Json, cards: int, reasons: list[str]
+) -> None:
+    report = resource(
+        "DiagnosticReport", status="final", code=code, effectiveDateTime="2026-11-20", **said
+    )
+    answer = ask(service, b12=bundle(), labs=bundle(report))
+    assert len(answer["cards"]) >= cards
+    shown = [one["summary"] for one in answer["cards"]]
+    assert bool(shown) is bool(cards)
+    assert all(one.startswith("Newborn screening positive (") for one in shown[:1])
+    unread = answer["extension"][EVALUATION_EXTENSION].get("unread", [])
+    assert [one["reason"] for one in unread] == reasons

@@ -318,7 +318,7 @@ def a_diet_of_the_mother_that_was_over_for_years_does_not_count() -> None:
 
 
 def the_panel_of_the_newborn_screening_is_asked_for_and_read_by_its_words() -> None:
-    (panel,) = G.codes.newborn_screening_panel.verified
+    panel = G.codes.newborn_screening_panel.verified[0]
     (labs,) = [one for one in G.needs if one.key == "labs"]
     assert panel in labs.asked
 
@@ -3276,6 +3276,46 @@ def an_order_that_ends_before_its_course_is_told_so() -> None:
     assert not two.shows("ORD-24")
 
 
+def a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion() -> None:
+    panel = Code(LOINC, "54089-8")
+    markers = Code(LOINC, "57131-5")
+    acidemia, phenylketonuria = Code(SNOMED, "42393006"), Code(SNOMED, "7573000")
+    out, positive = Code(LOINC, "LA18593-6"), Code(SNOMED, "10828004")
+    negative, c3 = Code(SNOMED, "260385009"), Code(LOINC, "53160-8")
+
+    def told(code: Code, *answer: Code, **but: Any) -> Seen:
+        return see(a_record(measured=(a_measurement(code, concepts=answer, **but),)))
+
+    for confirmed in (
+        told(panel, acidemia),
+        told(markers, acidemia),
+        told(c3, out),
+        told(c3, positive),
+        told(Code(LOINC, "53161-6"), interpretation="high"),
+        told(Code("", "MMA", "MMA"), name="MMA", text="elevated", within=(panel,)),
+        told(panel, text="C3", unclear=("flag", "abnormal")),
+    ):
+        assert confirmed.shows("RTE-10.screening")
+        assert not confirmed.evaluation.facts.unread
+    for unnamed, reason in (
+        (told(panel, interpretation="high"), "unnamed"),
+        (told(panel, out), "unnamed"),
+        (told(markers, phenylketonuria), "answer"),
+    ):
+        assert unnamed.silent
+        assert [one.reason for one in unnamed.evaluation.facts.unread] == [reason]
+    for understood in (
+        told(panel),
+        told(panel, negative),
+        told(panel, acidemia, interpretation="normal"),
+        told(c3, negative),
+        told(Code(LOINC, "54092-2"), interpretation="high"),  # citrulline/arginine
+        told(Code("", "Phe", "Phe"), name="Phe", text="elevated", within=(panel,)),
+    ):
+        assert understood.silent
+        assert not understood.evaluation.facts.unread
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -3493,6 +3533,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_drafted_combination_may_be_a_treatment_and_gives_way_to_one,
     folic_acid_waits_for_a_level_by_words_and_in_a_combination,
     an_order_that_ends_before_its_course_is_told_so,
+    a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion,
 )
 
 

@@ -28,7 +28,7 @@ from cds_service.fhir.editions import MEDICATION_KINDS, TYPES
 from cds_service.fhir.elements import Moments, Unreadable
 from cds_service.fhir.gather import UNDECODABLE, Answer
 from cds_service.fhir.reading.context import Context, Owner, are_known, carries
-from cds_service.fhir.reading.measurements import read_observation
+from cds_service.fhir.reading.measurements import concludes, read_observation
 from cds_service.fhir.reading.medications import Undated, read_drug
 from cds_service.fhir.reading.ordered_tests import read_test_order
 from cds_service.fhir.reading.problems import read_allergy, read_condition, read_procedure
@@ -126,7 +126,7 @@ class Collector:
             except UNDECODABLE:
                 self._account_for(need, resource)
                 continue
-            if sent.resource_type not in types:
+            if not _is_wanted(need, types, sent):
                 beside += self._is_beside(need, sent)
                 continue
             subject, patient = sent.subject, sent.patient
@@ -298,6 +298,21 @@ def _is_nothing(status: str | None, things: Iterable[object]) -> bool:
         status in _HAS_NO_ANSWER
         and not any(isinstance(one, Measurement) and one.is_answered for one in things)
     )
+
+
+def _is_wanted(need: Need, types: frozenset[str], sent: Any) -> bool:
+    """Whether it is of the types that belong to the need, or a report that is read as a result, by
+    its code or, where that is not known here, by its name; without a conclusion there is nothing
+    to read."""
+    if sent.resource_type in types:
+        return True
+    if not need.reports or sent.resource_type != "DiagnosticReport" or not concludes(sent):
+        return False
+    codes = elements.codes(sent.code)
+    if carries(codes, need.reports):
+        return True
+    said = elements.text(sent.code).casefold()
+    return not are_known(codes, need.local) and any(one in said for one in need.reports_by_name)
 
 
 #: Types that only go with what was asked for: who, where, of what, and what the server has to say.

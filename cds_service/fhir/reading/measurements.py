@@ -1,10 +1,11 @@
-"""Results and vital signs: Observations and their components, each with one answer at most."""
+"""Results and vital signs: Observations and their components, each with one answer at most; and
+reports whose conclusion is an answer."""
 
 from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from msgspec import Raw
+from msgspec import Raw, structs
 
 from cds_service.clinical import Code, Interval, Measurement, Moment, Quantity
 from cds_service.fhir import elements, wire
@@ -19,6 +20,7 @@ _ISSUED = Times(wire.Observation, "Observation", "noted")
 def read_observation(
     sent: wire.Observation, context: Context, resource: Raw | bytes
 ) -> tuple[Measurement, ...]:
+    sent = _concluded(sent) if concludes(sent) else sent
     wanted = _wanted(sent, context)
     if not wanted:
         return ()
@@ -28,19 +30,48 @@ def read_observation(
     unclear = () if when is not None or not _WHEN.are_unread(sent, moments) else ("date",)
     about = _about_another(sent, context.owner)
     source, status = source_of(sent), sent.status or ""
-    written = ""
-    if sent.note or sent.comment or sent.comments:
-        written = elements.notes(sent.note, sent.comment, sent.comments)[:_LONGEST_NOTES]
+    written = _written_next_to(sent)
+    whole = _whole(sent) if sent.component else ()
     measured = []
     for result, codes, name in wanted:
         try:
             one = _measure(result, codes, status, when, source, about, unclear, name, written)
         except Unreadable:
-            if result is sent or not (name or context.by_words):
+            alone = len(wanted) == 1 or sent.modifier_extension
+            if alone if result is sent else not (name or context.by_words):
                 raise
             one = Measurement(codes, status, when, source, name=name)  # the others can be used
-        measured.append(one)
+        measured.append(one if result is sent else structs.replace(one, within=whole))
     return tuple(measured)
+
+
+def _written_next_to(sent: wire.Observation) -> str:
+    if not (sent.note or sent.comment or sent.comments):
+        return ""
+    return elements.notes(sent.note, sent.comment, sent.comments)[:_LONGEST_NOTES]
+
+
+def concludes(sent: wire.Observation) -> bool:
+    """Whether a report says in words or codes what was found."""
+    return bool(sent.conclusion or sent.conclusion_code or sent.coded_diagnosis)
+
+
+def _concluded(sent: wire.Observation) -> wire.Observation:
+    """A report as the result that its conclusion is."""
+    found = sent.conclusion_code or sent.coded_diagnosis or []
+    codings = [coding for one in found for coding in one.coding or ()]
+    said = "\n".join([it for it in (sent.conclusion, *(one.text for one in found)) if it])
+    answer = wire.Concept(coding=codings, text=said or None)
+    return structs.replace(sent, value_codeable_concept=answer)
+
+
+def _whole(sent: wire.Observation) -> tuple[Code, ...]:
+    """What the components are of, by its codes, and by its words where no code has a name."""
+    codes = elements.codes(sent.code)
+    words = elements.text(sent.code)[:_LONGEST_NAME]
+    return (
+        codes if not words or any(one.display for one in codes) else (*codes, Code("", "", words))
+    )
 
 
 _Wanted: TypeAlias = list[tuple[wire.Result, tuple[Code, ...], str]]

@@ -136,6 +136,8 @@ class Codes(Struct, frozen=True):
     diet_plant_based: CodeList
     breast_fed: CodeList
     not_breast_fed: CodeList
+    answer_positive: CodeList
+    answer_negative: CodeList
     answer_yes: CodeList
     answer_no: CodeList
     b12_deficiency: CodeList

@@ -435,7 +435,7 @@ def _needs(lists: Codes, texts: Texts, code_map: CodeMap, b12: SubstanceNames) -
         *(getattr(b12, one) for one in b12.__struct_fields__)
     )
     # Whatever a result was sent under, it is read as what its code says.
-    measured = kept(*MEASURED)
+    measured = kept(*MEASURED, "newborn_screening_panel")
     local = frozenset((one.code.system, one.code.code) for one in code_map.codes) | {
         (code.system, code.code)
         for code in verified(*lists.__struct_fields__)
@@ -462,6 +462,8 @@ def _needs(lists: Codes, texts: Texts, code_map: CodeMap, b12: SubstanceNames) -
             codes(*LABS, "newborn_screening_panel"),
             measured,
             by_name=by_name,
+            reports=kept("newborn_screening", "newborn_screening_panel"),
+            reports_by_name=frozenset(_SCREENED),
         ),
         Need(
             "feeding",

@@ -147,11 +147,13 @@ def is_screened(text: str, g: Guideline) -> bool:
 
 
 def screening_says(
-    asked: Sequence[str], answered: Sequence[str], g: Guideline, *, known: bool = False
-) -> Screened | None:
+    asked: Sequence[str], answered: Sequence[str], g: Guideline, *, known: bool = False,
+    flagged: bool = False,
+) -> Screened | None:  # fmt: skip
     """What words say of propionylcarnitine or methylmalonic acid in the newborn screening, of which
-    they are or are ``known`` to be: "" where no one can tell, or where something is positive and
-    not named; ``None`` of anything else, or where the question is of someone else."""
+    they are or are ``known`` to be, and which may be ``flagged`` as positive: "" where no one can
+    tell, or where something is positive and not named; ``None`` of anything else, or where the
+    question is of someone else."""
     if _names_one(asked, g.file.names.screening.others):
         return None
     if not (known or _names_one((*asked, *answered), _of_screening(g))):
@@ -161,7 +163,7 @@ def screening_says(
     marked = known or _names_one(asked, marker)
     if not marked and not _names_one(answered, marker):
         return _says_what_is_positive(clauses, g)
-    headed = any(_clause_says(it, g) == "positive" for it in asked)
+    headed = flagged or any(_clause_says(it, g) == "positive" for it in asked)
     return _answer_says(clauses or [""], g, marked=marked, headed=headed)
 
 

@@ -192,6 +192,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     reason_flag: str
     reason_range: str
     reason_unjudged: str
+    reason_unnamed: str
     reason_person: str
     reason_kind: str
     reason_specimen: str

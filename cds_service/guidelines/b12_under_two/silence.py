@@ -31,6 +31,7 @@ REASONS: Mapping[Reason, Message] = {
     "flag": say(Texts.reason_flag),
     "range": say(Texts.reason_range),
     "unjudged": say(Texts.reason_unjudged),
+    "unnamed": say(Texts.reason_unnamed),
     "another person": say(Texts.reason_person),
     "another kind": say(Texts.reason_kind),
     "another specimen": say(Texts.reason_specimen),

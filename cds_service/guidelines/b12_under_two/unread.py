@@ -44,7 +44,7 @@ from cds_service.guidelines.b12_under_two.results import (
     is_credible,
     is_no_result,
 )
-from cds_service.guidelines.b12_under_two.screening import Screening
+from cds_service.guidelines.b12_under_two.screening import Screening, is_unnamed
 from cds_service.guidelines.b12_under_two.therapy import NOT_AN_ORDER, is_perhaps_taken
 from cds_service.guidelines.codelists import ATC
 
@@ -91,7 +91,8 @@ def unread_in(
         found = [
             one
             for one in found
-            if one.reason not in _WITHOUT_A_CODE or (one.source, one.name) not in understood
+            if one.reason not in _WITHOUT_A_CODE
+            or (one.source, one.name or in_short(one.code)) not in understood
         ]
     found += map(_unverified, unverified)
     for kind, one in before_birth:
@@ -158,7 +159,11 @@ def _untold(
 def _of_screening(one: Measurement, on: date, g: Guideline) -> Unread:
     kind, code = "newborn_screening", next(iter(one.codes), Code("", ""))
     reason = _reason(kind, one, on, g) or ("unjudged" if one.value is not None else "answer")
-    name = one.name or code.display or g.codes.newborn_screening.called(code) or code.code
+    if reason == "answer" and is_unnamed(one, g):
+        reason = "unnamed"
+    lists = (g.codes.newborn_screening, g.codes.newborn_screening_panel)
+    listed = next((it for it in (found.called(code) for found in lists) if it), code.code)
+    name = one.name or code.display or listed
     written = one.value.written if one.value is not None else one.text
     said = in_short(" ".join([it for it in (name, written) if it]))
     return Unread("labs", reason, said, source=one.source, kind=kind, written=written)
