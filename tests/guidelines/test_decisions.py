@@ -499,7 +499,7 @@ def what_a_card_of_follow_up_asks_for_can_be_ordered() -> None:
         levels = [a_level(450, ago=2), a_level(90, ago=80)]
         seen = see(a_record(measured=[*levels, *measurements], medications=[over], birth=OLD))
         assert seen.shows("FU-02.over") is told
-        assert seen.shows("DUP-08")
+        assert seen.shows("DUP-08.next")
     raised = [a_lab("homocysteine", 30, ago=1), a_lab("methylmalonate", 3, ago=1)]
     failing = see(on_treatment(40, (900, 38), measurements=raised))
     assert failing.shows("FU-02.metabolites")
@@ -2689,12 +2689,12 @@ def a_course_that_is_over_or_was_broken_off_is_named() -> None:
     assert whole.outcome("DUP-08").indicator == "warning"  # the sign is still recorded
     five = [60 - 7 * one for one in range(5)]
     told = after(five, signs=False)
-    assert told.outcome("DUP-08").indicator == "info"
+    assert told.outcome("DUP-08.next").indicator == "info"
     assert told.says(f"the next is due on {in_words(add_months(day(32), 2))}")
     for last, late in ((59, False), (60, True)):  # two months after 15 and 14 January
         given = [last + 7 * one for one in range(5)]
         seen = after(given, signs=False, level=a_level(90, ago=120))
-        assert seen.outcome("DUP-08").indicator == ("warning" if late else "info"), last
+        assert seen.outcome("DUP-08.next").indicator == ("warning" if late else "info"), last
     going_on = in_force(a_dosage(route=MUSCLE, days=60), code=HYDROXOCOBALAMIN, ago=1, route=MUSCLE)
     over = alternate_days(ago=71)
     brand = an_order(Code(RXNORM, "1"), text="Vitamin B12 drops", route=None)
@@ -2708,7 +2708,7 @@ def a_course_that_is_over_or_was_broken_off_is_named() -> None:
         ("active", 13, False), ("active", 14, True), ("on-hold", 14, False),
     ):  # fmt: skip
         seen = after([], more=(alternate_days(ago=ago, status=status),))
-        assert seen.shows("DUP-08") is named
+        assert ("DUP-08" in seen.rules) is named
     adequate = [a_level(450, ago=2), a_level(90, ago=80)]
     for ago, ended in ((27, True), (13, False)):
         order = alternate_days(ago=ago, line={"days": Decimal(14)})
@@ -2737,7 +2737,7 @@ def a_course_that_is_over_or_was_broken_off_is_named() -> None:
         assert not told.shows("DUP-07")
     small = [a_dose_given(ago=ago, amount=500, source=f"given/{ago}") for ago in five]
     halves = after([], signs=False, more=tuple(small))
-    assert halves.shows("DUP-08")
+    assert "DUP-08" in halves.rules
 
 
 def a_diet_is_the_mothers_where_the_question_says_so() -> None:
@@ -2771,14 +2771,14 @@ def a_course_that_ended_lately_is_followed_up() -> None:
         assert "FU-10b" in after(900, over, signs=True).rules
     for ago, goes_on in ((102, True), (103, True), (104, False)):  # over for 89, 90, 91 days
         seen = after(900, alternate_days(ago=ago, status="completed"))
-        assert seen.shows("DUP-08") is goes_on, ago
+        assert ("DUP-08" in seen.rules) is goes_on, ago
         assert seen.evaluation.facts.therapy.current is goes_on
     stopped = alternate_days(ago=42, status="stopped")
     unknown = alternate_days(ago=42, status="completed", line={"days": None})
     for one in (stopped, unknown):
         assert not after(900, one).evaluation.facts.therapy.current
     both = after(900, stopped, medications=[alternate_days(ago=60, status="completed"), stopped])
-    assert both.shows("DUP-08")  # what was stopped since takes nothing away from injections
+    assert "DUP-08" in both.rules  # what was stopped since takes nothing away from injections
     by_mouth = in_force(structs.replace(a_dosage(), days=Decimal(35)), ago=64, status="completed")
     for ago, goes_on in ((16, True), (15, False)):  # the last day was 30 days ago
         seen = after(190, by_mouth, ago=ago)
@@ -2842,14 +2842,14 @@ def what_was_recorded_outweighs_what_an_order_promised() -> None:
     for given, broken_off in ((1, True), (3, True), (4, True), (6, True), (7, False), (0, False)):
         seen = after(given)
         assert seen.shows("DUP-07") is broken_off, given
-        assert seen.shows("DUP-08") is not broken_off, given
-        assert not seen.drugs, given
+        assert ("DUP-08" in seen.rules) is not broken_off, given
+        assert seen.doses == ({} if broken_off else {"DOSE-E": False}), given
     assert after(4).outcome("DUP-07").indicator == "critical"
     assert after(4).says(f"last dose on {in_words(day(47))}")
     for given, broken_off in ((4, True), (5, False)):  # weekly are five
         assert after(given, signs=False).shows("DUP-07") is broken_off, given
     late = [alternate_days(ago=53, status="completed"), a_dose_given(ago=30)]
-    assert after(0, medications=late).shows("DUP-08")  # not in its days, so that these count
+    assert "DUP-08" in after(0, medications=late).rules  # not in its days, so that these count
     for missed in (1, 3):  # of seven that are called given
         seen = after(0, missed=missed)
         assert seen.shows("DUP-07"), missed
@@ -2859,7 +2859,7 @@ def what_was_recorded_outweighs_what_an_order_promised() -> None:
     assert "RTE-03" in after(0, missed=4).rules  # too little to have treated anyone
     for status in ("entered-in-error", "unknown"):
         seen = after(0, medications=[last, a_dose_given(ago=41, status=status)])
-        assert seen.shows("DUP-08"), status
+        assert "DUP-08" in seen.rules, status
 
 
 def an_order_on_hold_is_what_comes_after_a_course() -> None:
@@ -2894,7 +2894,7 @@ def an_order_on_hold_is_what_comes_after_a_course() -> None:
         assert "FU-05b" in after(given, drops, signs=False, levels=[a_level(250, ago=5)]).rules
     for ago, over in ((13, False), (14, True)):
         seen = after(alternate_days(ago=ago, source="order/first"), injections, levels=nothing)
-        assert seen.shows("DUP-08") is over, ago
+        assert ("DUP-08" in seen.rules) is over, ago
     four = [a_dose_given(ago=ago, source=f"given/{ago}") for ago in (53, 51, 49, 47)]
     held = alternate_days(ago=53, status="on-hold")
     seen = after(*four, held, levels=nothing)
@@ -3228,9 +3228,9 @@ def a_level_that_fell_after_the_last_dose_is_no_failure() -> None:
         sign = see(a_course_that_fell(230, status=status, problems=[a_problem(SEIZURE, 200)]))
         assert sign.doses.get("DOSE-D") is not None
         injected = see(a_course_that_fell(190, status=status, route=MUSCLE))
-        assert injected.shows("FU-17.injected")
+        assert injected.shows("FU-17.next")
         assert not injected.says("no adequate response")
-        assert not injected.drugs
+        assert injected.doses == {"DOSE-E": True}
         failed = a_course_that_fell(190, status=status, route=MUSCLE, during=(190, 70))
         assert see(failed).shows("FU-05")
     for taken, fell in ((60, True), (61, False), (62, False)):  # the last dose was 61 days ago
@@ -3314,6 +3314,52 @@ def a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusi
     ):
         assert understood.silent
         assert not understood.evaluation.facts.unread
+
+
+def the_injection_that_follows_a_course_can_be_ordered() -> None:
+    line = structs.replace(a_dosage(route=MUSCLE, days=7), days=Decimal(35))
+    five = [a_dose_given(ago=ago, source=f"given/{ago}") for ago in (70, 63, 56, 49, 42)]
+    levels = [a_level(500, ago=5), a_level(150, ago=72)]
+
+    def after(*more: Medication, code: Code = HYDROXOCOBALAMIN, status: str = "completed",
+              measured: list[Measurement] = levels, **but: Any) -> Seen:  # fmt: skip
+        order = in_force(line, code=code, route=MUSCLE, ago=70, status=status)
+        record = a_record(measured=measured, medications=[order, *more], birth=OLD, **but)
+        return see(record)
+
+    due = add_months(day(42), 2)  # the fifth dose was 42 days ago
+    for more in ((), five):
+        seen = after(*more)
+        assert seen.shows("DUP-08.next")
+        assert seen.doses == {"DOSE-E": True}
+        [drug] = seen.drugs
+        assert [(one.begins, one.period, one.count) for one in drug.phases] == [(due, 2, 3)]
+        assert not seen.stopped
+    ran_out = after(*five, status="active")  # one order is left
+    assert ran_out.doses == {"DOSE-E": True}
+    assert len(ran_out.stopped) == 1
+    old = levels[1:]  # no level since: nothing but the order says that the doses were given
+    assert after(measured=old).doses == {"DOSE-E": False}
+    assert after(*five, measured=old).doses == {"DOSE-E": True}
+    other = [structs.replace(one, codes=(VIAL,), text=VIAL.display) for one in five]
+    half = [a_dose_given(ago=ago, amount=500, source=f"half/{ago}") for ago in (70, 63, 56, 49, 42)]
+    on_hold = injections_ordered(ago=40, status="on-hold")
+    for unsure in (after(code=VIAL), after(*other), after(*half), after(*five, on_hold)):
+        assert unsure.shows("DUP-08")
+        assert not unsure.doses
+    for failed in (250, 150):  # FU-05b, FU-05
+        seen = after(*five, measured=[a_level(failed, ago=5), *old])
+        assert seen.shows("DUP-08")
+        assert not seen.doses
+    assert after(*five, problems=[a_problem(None, text="Convulsions")]).doses == {"DOSE-E": False}
+    assert after(*five, problems=[HEMOPHILIA]).says("deep subcutaneous")
+    leber = after(*five, problems=[LEBER])
+    assert leber.doses == {"DOSE-E": True}
+    assert leber.says("cyanocobalamin")
+    for level, selected in ((99, False), (100, True), (101, True)):
+        fell = see(a_course_that_fell(level, route=MUSCLE))
+        assert fell.doses == {"DOSE-E": selected}
+        assert fell.drugs[0].phases[0].begins == ON  # it was due before
 
 
 DECISIONS: tuple[Callable[[], None], ...] = (
@@ -3534,6 +3580,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     folic_acid_waits_for_a_level_by_words_and_in_a_combination,
     an_order_that_ends_before_its_course_is_told_so,
     a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion,
+    the_injection_that_follows_a_course_can_be_ordered,
 )
 
 

@@ -377,7 +377,7 @@ def one_row_of_each_first_match_table_fires(seen: Seen) -> None:
 
 # --- nothing unsafe -------------------------------------------------------------------------------
 
-SWITCHES = {"SAF-01", "DUP-03", "DUP-07", "DUP-09", "FU-04", "FU-10", "FU-11", "FU-17"}
+SWITCHES = {"SAF-01", "DUP-03", "DUP-07", "DUP-08", "DUP-09", "FU-04", "FU-10", "FU-11", "FU-17"}
 CYANOCOBALAMIN = {"11248", "309594", "1423423"}
 
 

@@ -722,6 +722,13 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "DUP-08": lambda: a_record(
         level=a_level(90, ago=45),
         birth=months_old(20),
+        medications=[
+            a_dose_given(VIAL, ago=40 - 7 * one, source=f"given/{one}") for one in range(5)
+        ],
+    ),
+    "DUP-08.next": lambda: a_record(
+        level=a_level(90, ago=45),
+        birth=months_old(20),
         medications=[a_dose_given(ago=40 - 7 * one, source=f"given/{one}") for one in range(5)],
     ),
     "DUP-08.oral": lambda: a_record(
@@ -832,7 +839,8 @@ SHOWN: dict[str, Callable[[], Record]] = {
         medications=[in_force(a_dosage(days=7, route=MUSCLE), code=HYDROXOCOBALAMIN)],
     ),
     "FU-17": lambda: a_course_that_fell(230),
-    "FU-17.injected": lambda: a_course_that_fell(190, route=MUSCLE),
+    "FU-17.injected": lambda: a_course_that_fell(99, route=MUSCLE),
+    "FU-17.next": lambda: a_course_that_fell(190, route=MUSCLE),
     "FU-11": lambda: on_treatment(40, (350, 30), problems=[a_problem(SEIZURE, 5)]),
     "FU-12": lambda: on_treatment(130, (350, 100)),
 }

@@ -244,7 +244,8 @@ def _is_not_as_ordered(cards: Iterable[Recommend], facts: Facts) -> bool:
     """Whether one of the cards offers another treatment than what is ordered, or that is on hold
     and not what comes after a course."""
     held = facts.therapy.on_hold and facts.therapy.over is None
-    return held or any(one.selection == "at-most-one" for one in cards)
+    others = (one for one in cards if one.rule != "DUP-08")  # which goes on with it
+    return held or any(one.selection == "at-most-one" for one in others)
 
 
 def _is_not_given(over: Iterable[Recommend]) -> bool:
@@ -278,10 +279,11 @@ def _without(card: Recommend, others: Iterable[Recommend]) -> Recommend:
 
 
 def changes_treatment(outcome: Outcome) -> bool:
-    """Whether an answer of this table offers injections in place of the present order."""
+    """Whether an answer of this table offers another treatment in place of the present order, and
+    not what goes on after it."""
     if not isinstance(outcome, Recommend) or outcome.selection != "at-most-one":
         return False
-    return bool(outcome.choices)
+    return bool(outcome.choices) and outcome.rule != "DUP-08"
 
 
 #: Cards that advise to resume an order, or to give its next dose, and what they become where
@@ -389,8 +391,43 @@ def _over(
         return [again or _with_samples(told, over.last, facts, a, course, g, why)]
     if not why.row(g.tables.duplication, "DUP-08", asked):
         return []
-    told_elsewhere = any(one.rule in ("FU-12", "FU-17") for one in cards)
-    return [] if told_elsewhere else [_given_whole(lapsed, facts, a, course, g)]
+    if any(one.rule in ("FU-12", "FU-17") for one in cards):
+        return []
+    told = _given_whole(lapsed, facts, a, course, g)
+    failed = any(one.rule in _OF_FAILURE for one in cards)
+    return [told if failed else _with_the_next(told, facts, a, course, g, why)]
+
+
+def _with_the_next(
+    told: Recommend, facts: Facts, a: Assessment, course: Course, g: Guideline, why: Reasoning
+) -> Recommend:
+    """The same with the injections that follow the course, where they are certain: selected where
+    doses were recorded or a level shows that they were given, and neither a sign nor a level that
+    is severely low asks for another look."""
+    answered = any(
+        one.verdict == "adequate" and shows_response(one.when.first, course.start, g)
+        for one in facts.levels
+    )
+    signs = facts.neurological or facts.perhaps_neurological
+    reviewed = bool(signs) or _is_sinking(course, g)
+    selected = (facts.therapy.given or answered) and not reviewed
+    following = treatment.go_on(facts, a, g, why, recommended=selected)
+    if following is None:
+        return told
+    [choice] = following.choices
+    samples = tuple([plan for one in told.choices for plan in one.plans])
+    if samples:
+        label = say(Texts.label_with_tests, label=choice.label)
+        choice = structs.replace(choice, label=label, plans=(*choice.plans, *samples))
+    return structs.replace(
+        told,
+        card=f"{told.rule}.next" if choice.recommended else told.card,
+        indicator=most_urgent(told.indicator, following.indicator),
+        values=_values(facts, a, course, g, (choice,)),
+        notes=(*told.notes, *following.notes),
+        choices=(choice,),
+        selection=following.selection,
+    )
 
 
 def _given_whole(
@@ -491,10 +528,14 @@ def _urgency_of_a_gap(facts: Facts, a: Assessment, course: Course, g: Guideline)
         and after.verdict == "adequate"
         and not g.limits.episode_gap.holds(days_since(after.when, facts.on))
     )
-    number = None if after is None else _bound(after)
-    sinking = number is not None and g.limits.b12_severe.holds(number)
-    pressing = facts.neurological or a.severity == "severe" or sinking
+    pressing = facts.neurological or a.severity == "severe" or _is_sinking(course, g)
     return "critical" if pressing and not responded else "warning"
+
+
+def _is_sinking(course: Course, g: Guideline) -> bool:
+    """Whether the newest level since the first dose is that of a severe deficiency."""
+    number = None if course.after is None else _bound(course.after)
+    return number is not None and g.limits.b12_severe.holds(number)
 
 
 def _not_given(
@@ -620,7 +661,7 @@ def _card(
     if follow.resumes:
         indicator = most_urgent(indicator, _urgency_of_a_gap(facts, a, course, g))
         notes += [*treatment.held_by_words(facts), *_notes_on_going_on(facts)]
-    return Recommend(
+    told = Recommend(
         rule,
         card,
         indicator,
@@ -630,6 +671,8 @@ def _card(
         selection,
         main=True,
     )
+    injected = card == "FU-17.injected"
+    return _with_the_next(told, facts, a, course, g, why) if injected else told
 
 
 def _dose_of(follow: Follow, facts: Facts, a: Assessment, g: Guideline) -> Dose | None:
@@ -659,6 +702,8 @@ def _needs_injections(facts: Facts, a: Assessment, g: Guideline) -> bool:
 
 #: Cards that call a response adequate.
 _ADEQUATE = frozenset({"FU-02", "FU-02.over"})
+#: Rows of a level that is low on injections, whatever is injected.
+_OF_FAILURE = frozenset({"FU-05", "FU-05b"})
 #: Rows of a level that shows the response.
 _OF_SUCCESS = frozenset({"FU-02", "FU-12"})
 

@@ -27,13 +27,18 @@ def instead(drug: PlannedDrug, g: Guideline) -> Message:
 
 def _how(drug: PlannedDrug, g: Guideline, *, today: bool) -> Message:
     """Dose, volume, way and how often at first."""
-    dose, volume, first = _dose(drug), _volume(drug), _interval(drug.phases[0])
+    dose, volume, first = _dose(drug), _volume(drug), how_often(drug.phases[0])
     if volume is not None:
         dose = say(Texts.dose_in_volume, amount=dose, volume=volume)
-    if drug.route == g.file.routes.oral:
-        often = _beginning(drug) if today else first
+    begins = drug.phases[0].begins or drug.authored
+    if not today:
+        often = first
+    elif drug.route == g.file.routes.oral:
+        often = _beginning(drug)
+    elif begins > drug.authored:
+        often = say(Texts.from_day, interval=first, date=begins)
     else:
-        often = say(Texts.today_then, interval=first) if today else first
+        often = say(Texts.today_then, interval=first)
     return say(Texts.headline_how, dose=dose, way=_way(drug, g), often=often)
 
 
@@ -119,8 +124,12 @@ def _volume(drug: PlannedDrug) -> Amount | None:
 
 def _stretch(phase: Phase, *, later: bool = False) -> Message:
     """How often and how long."""
-    interval = _interval(phase)
+    interval = how_often(phase)
     begins, count = phase.begins, phase.count
+    if begins is not None and not later:
+        return say(
+            Texts.stretch_first, date=begins, interval=interval, count=count, then=phase.then
+        )
     if begins is not None and phase.then:
         return say(
             Texts.stretch_from_then, date=begins, interval=interval, count=count, then=phase.then
@@ -159,7 +168,7 @@ def stretch(interval: Message, days: Decimal | None, *, later: bool) -> Message:
     )
 
 
-def _interval(phase: Phase) -> Message:
+def how_often(phase: Phase) -> Message:
     """How often."""
     match phase.frequency, phase.period, phase.period_unit:
         case 1, 1, "d":

@@ -267,6 +267,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     injections_unmeasured: str
     dose_in_volume: str
     today_then: str
+    from_day: str
     headline_specialist: str
     maintenance_unmeasured: str
     headline_moderate: str
@@ -307,6 +308,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     stretch_then_open: str
     stretch_from: str
     stretch_from_then: str
+    stretch_first: str
     check_levels: str
     check_levels_before: str
     samples_today: str
@@ -363,6 +365,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     stop_order: str
     to_stop: str
     label_with_tests: str
+    next_injections: str
+    next_injections_text: str
     not_measured: str
     value_not_final: str
     not_all_read: str

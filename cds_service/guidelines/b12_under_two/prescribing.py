@@ -27,7 +27,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline, Product
 from cds_service.guidelines.b12_under_two.drugs import Way
 from cds_service.guidelines.b12_under_two.facts import Facts, injection_product
-from cds_service.guidelines.b12_under_two.giving import given
+from cds_service.guidelines.b12_under_two.giving import given, how_often
 from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.b12_under_two.messages import Texts
 from cds_service.guidelines.b12_under_two.prohibitions import Prohibition
@@ -191,10 +191,39 @@ class Prescriber:
     def injection(self, dose: Dose, *, recommended: bool) -> Choice:
         alternate = dose is self.g.file.doses.neurological_injections
         self._asked_for("alternate-day injections" if alternate else "weekly injections")
+        drug = self._injected(dose, self._phases(dose, dose.amount))
+        return self._choice(dose, drug, recommended, parenteral=True)
+
+    def next_injections(self, due: date, *, recommended: bool) -> Choice:
+        """What follows a course of injections, from the day it is ``due``, without tests."""
+        self._asked_for("weekly injections")
+        dose, begins = self.g.file.doses.weekly_injections, max(due, self.facts.on)
+        last = dose.phases[-1]
+        how_much, often = dose.amount, how_often(last)
+        text = say(
+            Texts.next_injections_text,
+            begins=begins, amount=how_much, route=self._way, interval=often, count=last.count,
+            then=dose.afterwards,
+        )  # fmt: skip
+        label = say(
+            Texts.next_injections,
+            substance=naming.substance(self.injected.substance, first=True),
+            amount=how_much, route=self._way, interval=often, begins=begins, count=last.count,
+        )  # fmt: skip
+        days = {"begins": begins, "ends": _after(begins, last.duration, last.duration_unit)}
+        known = structs.asdict(last)
+        phase = Phase(**{**known, "text": text, "then": dose.afterwards, **days})
+        drug = self._injected(dose, (phase,))
+        if begins > self.facts.on:
+            drug = structs.replace(drug, priority="routine")
+        chosen = self._is_selected(drug, recommended, parenteral=True)
+        return Choice(dose.rule, label, (drug,), chosen, alone=label)
+
+    def _injected(self, dose: Dose, phases: tuple[Phase, ...]) -> PlannedDrug:
         product = self.injected
         routes = self.g.file.routes
         preserved = self.preservative_free and product.benzyl_alcohol
-        drug = PlannedDrug(
+        return PlannedDrug(
             codes=product.preservative_free if preserved else product.codes,
             name=say(Texts.without_preservative, substance=naming.substance(product.substance))
             if preserved
@@ -203,7 +232,7 @@ class Prescriber:
             route_name=naming.route("subcutaneous" if self.subcutaneous else "intramuscular"),
             amount=dose.amount,
             unit=dose.unit,
-            phases=self._phases(dose, dose.amount),
+            phases=phases,
             authored=self.facts.on,
             priority="stat" if self.neuro else "urgent",
             reasons=self.reasons,
@@ -211,7 +240,6 @@ class Prescriber:
             strength=product.strength,
             preservative_free=preserved,
         )
-        return self._choice(dose, drug, recommended, parenteral=True)
 
     def maintenance(self, *, recommended: bool) -> Choice | None:
         """The requirement-level daily dose, or a note why it cannot be calculated."""
@@ -335,6 +363,11 @@ class Prescriber:
         tests = self._tests_with(parenteral=parenteral)
         label = dose.labelled(drug.amount, drug.substance, self._way)
         whole = say(Texts.label_with_tests, label=label) if tests else label
+        chosen = self._is_selected(drug, recommended, parenteral=parenteral)
+        return Choice(dose.rule, whole, (drug, *tests), chosen, alone=label)
+
+    def _is_selected(self, drug: PlannedDrug, recommended: bool, *, parenteral: bool) -> bool:
+        """Whether what is ``recommended`` is so next to what else is known of this child."""
         # An active order that is vitamin B12 by its name may be one: no second is recommended.
         recommended = recommended and not self.facts.therapy.doubtful
         if self.forbidden(drug):
@@ -345,7 +378,7 @@ class Prescriber:
         unsure = worded or self.unexplained or bool(self.facts.not_understood)
         if unsure and not parenteral:
             recommended = False  # what the bowel or the cells may not take up is withheld
-        return Choice(dose.rule, whole, (drug, *tests), recommended, alone=label)
+        return recommended
 
     def _tests_with(self, *, parenteral: bool) -> tuple[PlannedTest, ...]:
         """The tests that go with a drug by injection, or with any other: the same for each."""

@@ -200,17 +200,24 @@ class Over(NamedTuple):
     """A course of which nothing is ordered any more: the ``last`` dose that was recorded, or else
     the last day for which it was ordered, and when the next dose is ``due``. ``lacking`` are the
     doses that the regimen's course, without what follows it, has more than were given, and
-    ``share`` is what of its first two weeks was given."""
+    ``share`` is what of its first two weeks was given. ``substance`` was injected each time, in the
+    regimen's dose; "" where that is not certain."""
 
     last: Moment
     due: date
     lacking: Decimal
     share: Decimal
+    substance: str = ""
 
     @property
     def unfinished(self) -> bool:
         """Whether the course was not given whole."""
         return self.lacking > 0
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it was given whole, and what was injected, in which dose and until when."""
+        return bool(self.substance) and not (self.unfinished or self.last.is_partial)
 
 
 class Lapse(NamedTuple):
@@ -608,7 +615,8 @@ def ended(
     if injected and not lacking:
         due = add_months(taken.last.last, int(g.file.doses.weekly_injections.phases[-1].period))
     share = taken.doses * regimen.amount / in_two_weeks(regimen)
-    over = Over(taken.last, due, lacking, share)
+    substance = _injected_each_time(therapy, regimen.amount, weight_kg, g) if injected else ""
+    over = Over(taken.last, due, lacking, share, substance)
     held = any(map(is_held, therapy.active))
     return structs.replace(therapy, over=over, on_hold=held)
 
@@ -704,6 +712,23 @@ def _taken_in_all(
     taken = max(Decimal(len(doses)), *ordered)
     by_mouth = regimen is g.file.doses.oral_regimen and not doses
     return _Taken(taken, last, 1 if by_mouth else int(days_between(regimen)))
+
+
+def _injected_each_time(
+    therapy: Therapy, amount: Decimal, weight_kg: Decimal | None, g: Guideline
+) -> str:
+    """The substance of a course where all that was ordered or given of it is of one, and in doses
+    of ``amount`` micrograms as far as they can be read; "" where that is not so."""
+    taken = [one.taken for one in _of_the_course(therapy)]
+    substances = {recognise(one.codes, one.text, g).substance for one in taken}
+    amounts: set[Decimal | None] = set()
+    for one in taken:
+        dosing = _dosing_of(one, weight_kg, g) if one.dosages else None
+        amounts |= (
+            {amount_given(one)} if dosing is None else {dosing.single_low, dosing.single_high}
+        )
+    certain = len(substances) == 1 and amounts - {None} == {amount}
+    return substances.pop() if certain else ""
 
 
 def _is_recorded(order: Span, doses: Iterable[Span]) -> bool:

@@ -21,6 +21,7 @@ from cds_service.guidelines.b12_under_two.assessment import (
 )
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
+from cds_service.guidelines.b12_under_two.giving import given
 from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.b12_under_two.messages import Orders, Texts
 from cds_service.guidelines.b12_under_two.prescribing import (
@@ -307,9 +308,10 @@ def _injected_instead(p: Prescriber, *, recommended: bool) -> tuple[Choice, list
 
 def _in_place_of(choice: Choice, facts: Facts) -> tuple[Choice, Note]:
     """The choice that stops what is ordered now, and the note about the change."""
-    ending = (*facts.therapy.active, *facts.therapy.requirement)
+    therapy = facts.therapy
+    ending = (*therapy.active, *therapy.requirement)
     said = say(Texts.replace_oral, names=_called(ending))
-    ended = facts.therapy.over is not None and not facts.therapy.on_hold
+    ended = therapy.over is not None and not (therapy.on_hold or therapy.requirement)
     replacing = structs.replace(
         choice,
         label=say(Texts.replacing_ended if ended else Texts.replacing, label=choice.label),
@@ -751,6 +753,30 @@ def change_to(
         "at-most-one",
         main=True,
     )
+
+
+def go_on(
+    facts: Facts, a: Assessment, g: Guideline, why: Reasoning, *, recommended: bool
+) -> Recommend | None:
+    """The injections that follow a course which is over, in place of its order; ``None`` where the
+    drug, the dose or the day is not certain, something is on hold, or none may be given."""
+    over, p = facts.therapy.over, Prescriber(facts, a, g, why)
+    if over is None or facts.age.under_one_month or p.minds("SAF-05"):
+        return None
+    if not over.is_certain or facts.therapy.on_hold or over.substance != p.injected.substance:
+        return None
+    choice = p.next_injections(over.due, recommended=recommended)
+    notes = [Note("give", given(drug, g)) for drug in drugs_of(choice)]
+    if facts.therapy.active or facts.therapy.requirement:
+        choice, stops = _in_place_of(choice, facts)
+        notes.insert(0, stops)
+    antidote = _antidote_in_force(facts)
+    unsure = p.minds("SAF-05b") or antidote or facts.leber_in_words
+    choices = _left_open([choice]) if unsure else (choice,)
+    said, indicator = safety_notes(choices, "info", p, allergic=False, told=True)
+    safety = [one for one in said if one.section == "safety"]  # it has been injected before
+    notes = [*safety, *antidote, *notes, *p.notes]
+    return Recommend("DUP-08", "DUP-08", indicator, {}, tuple(notes), choices, "at-most-one")
 
 
 def cannot_evaluate(
