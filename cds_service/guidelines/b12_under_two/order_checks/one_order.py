@@ -645,9 +645,10 @@ class OrderChecks:
             for one in (*self._treating, *self._of_b12)
             if (one.injected or not injected) and self._could_be_the_only_one(one)
         ]
-        swallowed = not self.facts.therapy.current and self._regimens.by_mouth
-        liked = [one for one in right if one.injected is not swallowed]
-        return next(iter(liked or right), None)
+        if len({one.injected for one in right}) == 2:  # else neither comes before the other
+            swallowed = not self.facts.therapy.current and self._regimens.by_mouth
+            right = [one for one in right if one.injected is not swallowed]
+        return next(iter(right), None)
 
     @found_once
     def _first(self) -> Order:

@@ -27,7 +27,7 @@ from cds_service.guidelines.b12_under_two.prescribing import Prescriber, safety_
 from cds_service.guidelines.b12_under_two.products import recognise
 from cds_service.guidelines.b12_under_two.tables.order import Correction
 from cds_service.guidelines.b12_under_two.words import NEEDS, some_of
-from cds_service.guidelines.engine import Choice, Note, Recommend, Section, found_once
+from cds_service.guidelines.engine import Choice, Note, Outcome, Recommend, Section, found_once
 from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Listed, Message, say
 
@@ -135,16 +135,24 @@ class Regimens:
         """Whether what is given is a specialist's to decide, whatever is ordered."""
         return self.g.tables.route[self.route].then.kind in ("specialist", "suspected")
 
-    def chart_card(self, why: Reasoning) -> Recommend | None:
+    @found_once
+    def _advice(self) -> tuple[Outcome, Reasoning]:
+        """What the chart's card says, and the rules that it took."""
+        why = Reasoning()
+        return treatment.recommend(self.route, self.facts, self.a, self.g, why), why
+
+    def chart_card(self, why: Reasoning | None = None) -> Recommend | None:
         """The card that the chart gets, where it is one of treatment or of a specialist's; none
-        without the facts that every dose rests on."""
+        without the facts that every dose rests on. ``why`` takes over the rules that it took."""
         if self.absent and not self.asks_a_specialist:
             return None
         asks_for = self.g.tables.route[self.route].then.kind
         pressing = asks_for == "clarify" and bool(self.facts.neurological)
         if not (self.a.status.deficient or self.asks_a_specialist or pressing):
             return None
-        card = treatment.recommend(self.route, self.facts, self.a, self.g, why)
+        card, asked = self._advice
+        if why is not None:
+            why.follow(asked)
         return card if isinstance(card, Recommend) else None
 
     @found_once
@@ -158,7 +166,7 @@ class Regimens:
         adequate = self.a.status.name in ("adequate", "probably adequate")
         if self.a.status.name == "follow-up" or (adequate and not self.facts.perhaps_neurological):
             return None  # words that may be a sign leave an adequate level open
-        card = treatment.recommend(self.route, self.facts, self.a, self.g, Reasoning())
+        card, _ = self._advice
         return card if isinstance(card, Recommend) else None
 
     def specialist(self, said: Sequence[Recommend], why: Reasoning) -> list[Recommend]:
@@ -177,7 +185,7 @@ class Regimens:
     @found_once
     def by_mouth(self) -> bool:
         """Whether the chart's card recommends a treatment by mouth."""
-        card = self.chart_card(Reasoning())
+        card = self.chart_card()
         drugs = [drug_of(one) for one in card.choices if one.recommended] if card else []
         return any(one is not None and one.route == self.g.file.routes.oral for one in drugs)
 
@@ -216,7 +224,7 @@ class Regimens:
         whole = self.facts.therapy.is_injected_whole
         if whole and not injected:
             return None  # what follows is one injection, and not the course again
-        card = self.chart_card(Reasoning())
+        card = self.chart_card()
         offered = sorted(card.choices, key=lambda one: not one.recommended) if card else []
         drugs = [(drug, one) for one in offered if (drug := drug_of(one)) is not None]
         if card is None or not drugs:
