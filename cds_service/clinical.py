@@ -104,15 +104,16 @@ class Measurement(Struct, frozen=True, gc=False):
 
     ``status`` is FHIR's ("final", "preliminary", ...); ``value`` is the quantity, ``interval``
     a range, ``concepts`` and ``text`` a coded or written answer; at most one kind is present.
-    ``withheld`` is true when the sender says why there is no value. ``about`` names someone
-    else the result is about (``Observation.focus``: the mother, a fetus); such a result is never
-    this patient's. ``source`` is its address in the record ("Observation/123"). ``unclear`` names
-    what was sent about it and could not be understood ("date", "flag", "range"): such a result is
-    never normal by it; "abnormal" where the flag says only abnormal or positive. ``name`` is what
-    the sender calls it, or its code where it has no name, kept only where no code of a system known
-    here says what was measured: it decides nothing. ``question`` is what the sender calls it,
-    whatever its codes are. ``notes`` are what is written next to it. ``within`` is what it is a
-    component of, by its codes; by its words alone where it has none.
+    ``withheld`` is true when the sender says why there is no value, ``why_withheld`` in whose
+    words. ``about`` names someone else the result is about (``Observation.focus``: the mother, a
+    fetus); such a result is never this patient's. ``source`` is its address in the record
+    ("Observation/123"). ``unclear`` names what was sent about it and could not be understood
+    ("date", "flag", "range"): such a result is never normal by it; "abnormal" where the flag says
+    only abnormal or positive. ``name`` is what the sender calls it, or its code where it has no
+    name, kept only where no code of a system known here says what was measured: it decides nothing.
+    ``question`` is what the sender calls it, whatever its codes are. ``notes`` are what is written
+    next to it. ``within`` is what it is a component of, by its codes; by its words alone where it
+    has none.
     """
 
     codes: tuple[Code, ...]
@@ -127,6 +128,7 @@ class Measurement(Struct, frozen=True, gc=False):
     reference_low: Quantity | None = None
     reference_high: Quantity | None = None
     withheld: bool = False
+    why_withheld: str = ""
     about: str = ""
     unclear: tuple[str, ...] = ()
     name: str = ""
@@ -408,7 +410,7 @@ class Need(Struct, frozen=True):
 #: Why something that was sent was not used.
 Reason = Literal[
     "code system", "no code", "code", "unit", "value", "answer", "status", "date",
-    "before birth", "ahead", "flag", "range", "unjudged", "unnamed", "another person",
+    "before birth", "ahead", "flag", "range", "unjudged", "withheld", "unnamed", "another person",
     "another patient", "another kind", "another specimen", "drug not found", "undecodable",
 ]  # fmt: skip
 

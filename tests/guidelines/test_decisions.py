@@ -3362,6 +3362,69 @@ def the_injection_that_follows_a_course_can_be_ordered() -> None:
         assert fell.drugs[0].phases[0].begins == ON  # it was due before
 
 
+def a_result_without_a_value_is_named() -> None:
+    def failed(ago: int, **but: Any) -> Measurement:
+        more = {"withheld": True, "why_withheld": "sample haemolysed", "source": "failed/1", **but}
+        return structs.replace(a_level(150, ago=ago), value=None, **more)
+
+    for levels, named in (
+        ([failed(4)], True),
+        ([failed(4), a_level(450, ago=60)], True),
+        ([failed(4), a_level(450, ago=5)], True),
+        ([failed(4), a_level(450, ago=4)], False),  # measured again the same day
+        ([failed(4), a_level(450, ago=3)], False),
+        ([failed(4, status="registered")], False),  # awaited
+        ([failed(4, about="the mother")], False),
+    ):
+        seen = see(a_record(measured=levels))
+        assert seen.says("sample haemolysed") is named, levels
+        assert seen.shows("IN-05") is named, levels
+        assert not seen.drugs
+    older = see(a_record(measured=[failed(4), a_level(450, ago=60)]))
+    assert "STAT-08" in older.rules  # nothing was measured that could contradict it
+    count = structs.replace(
+        a_lab("hemoglobin", 9), value=None, withheld=True, why_withheld="clotted"
+    )
+    assert see(a_record(count, level=a_level(150))).says("clotted")
+    assert not see(a_record(count, a_lab("hemoglobin", 12, ago=1), level=a_level(150))).says(
+        "clotted"
+    )
+    nameless = see(a_record(measured=[failed(4, why_withheld="")]))
+    assert nameless.says("sent without a value")
+
+
+def a_positive_screening_is_named_next_to_any_level() -> None:
+    words = "Newborn screening: C3 raised"
+    for level in (150, 250, 450):
+        for birth in (day(19), OLD):
+            seen = see(a_record(
+                level=a_level(level), problems=[a_problem(None, text=words)], birth=birth
+            ))  # fmt: skip
+            assert seen.says("C3 raised"), (level, birth)
+
+
+def metabolites_just_measured_are_repeated_and_not_asked_for() -> None:
+    def borderline(mma: str, homocysteine: str, *, ago: int = 5) -> Seen:
+        return see(a_record(
+            a_lab("methylmalonate", mma, ago=ago), a_lab("homocysteine", homocysteine, ago=ago),
+            level=a_level(250),
+        ))  # fmt: skip
+
+    again = borderline("0.62", "8.9")
+    assert again.shows("RTE-08.repeat")
+    assert {("Methylmalonic acid", 28), ("Homocysteine", 28)} <= set(again.tests)
+    assert ("Methylmalonic acid", 0) not in again.tests
+    for mma, homocysteine, ago in (
+        ("0.62", "8.9", 31),  # not of the last month
+        ("0.62", "7.9", 5),  # one is normal
+        ("0.39", "8.9", 5),
+    ):
+        assert not borderline(mma, homocysteine, ago=ago).shows("RTE-08.repeat"), (
+            mma,
+            homocysteine,
+        )
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -3581,6 +3644,9 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_order_that_ends_before_its_course_is_told_so,
     a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion,
     the_injection_that_follows_a_course_can_be_ordered,
+    a_result_without_a_value_is_named,
+    a_positive_screening_is_named_next_to_any_level,
+    metabolites_just_measured_are_repeated_and_not_asked_for,
 )
 
 

@@ -631,7 +631,10 @@ def test_more_gives_more(one: Decimal, other: Decimal, schedule: Schedule) -> No
     ("micrograms", "words"),
     [
         ("1000", "1000 micrograms"),
-        ("333.33333", "333.3333 micrograms"),
+        ("333.33333", "333.33 micrograms"),
+        ("1.8643", "1.86 micrograms"),
+        ("1", "1 microgram"),
+        ("0.9876", "0.9876 micrograms"),
         ("0.0001", "0.0001 micrograms"),
         ("0.00009", "less than 0.0001 micrograms"),
         ("1e-28", "less than 0.0001 micrograms"),

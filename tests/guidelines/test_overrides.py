@@ -85,6 +85,8 @@ def test_a_number_is_not_changed_while_a_card_still_tells_the_old_one(site: Path
 #: or print, what is never suggested.
 NOT_A_SETTING = {
     "cards.RTE-08.advice",
+    "cards.RTE-08.repeat.summary",
+    "cards.RTE-08.repeat.advice",
     "cards.RTE-08.words.advice",
     "texts.leber_course",
     "texts.potassium_inpatient",

@@ -103,10 +103,10 @@ def test_a_final_result_answers_an_earlier_preliminary_one() -> None:
     assert not seen.shows("B12-02")
 
 
-def test_a_result_without_a_value_is_ignored() -> None:
+def test_a_result_without_a_value_decides_nothing_and_is_named() -> None:
     seen = see(a_record(level=a_level(None, withheld=True)))
     assert "B12-03" in seen.rules
-    assert seen.silent
+    assert seen.shows("IN-05")
 
 
 @pytest.mark.parametrize(

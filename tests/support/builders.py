@@ -662,6 +662,9 @@ SHOWN: dict[str, Callable[[], Record]] = {
         level=a_level(450), problems=[a_problem(None, text="Cobalamin C disease")]
     ),
     "RTE-05d": lambda: a_record(problems=[a_problem(None, text="Morbus Crohn")]),
+    "RTE-08.repeat": lambda: a_record(
+        a_lab("methylmalonate", "0.62"), a_lab("homocysteine", "8.9"), level=a_level(250)
+    ),
     "RTE-08.words": lambda: a_record(
         level=a_level(250), problems=[a_problem(None, text="Krampfanfälle")]
     ),

@@ -184,12 +184,20 @@ def _measure(
         normal.low,
         normal.high,
         sent.data_absent_reason is not None,
+        _why_withheld(sent.data_absent_reason),
         about,
         unclear if normal.understood else (*unclear, "range"),
         name,
         written,
         sent.code.text[:_LONGEST_NAME] if sent.code is not None and sent.code.text else "",
     )
+
+
+def _why_withheld(reason: wire.Concept | None) -> str:
+    """Why there is no value: in the sender's words, else by the code."""
+    if reason is None:
+        return ""
+    return elements.text(reason) or next((one.code for one in elements.codes(reason)), "")
 
 
 def _other_answer(

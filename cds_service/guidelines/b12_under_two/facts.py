@@ -851,7 +851,8 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
     therapy = read_therapy(record, weight.kg, on, g, low=low, adequate=responses)
     levels, preliminary, after = _without_antidote(read.stands, read.preliminary, therapy, g)
     early = [one for kind, one in before_birth if kind == "b12_level"]
-    overtaken = _is_newer_unread([*read.unusable, *read.ahead, *named, *elsewhere, *early], levels)
+    doubtful = [*read.unusable, *read.ahead, *named, *elsewhere, *early]
+    overtaken = _is_newer_unread(doubtful, levels)
     if overtaken and levels and levels[0].verdict == "adequate":
         newest = structs.replace(levels[0], verdict="indeterminate", overtaken=True)
         levels = (newest, *levels[1:])
@@ -949,7 +950,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
             on,
             g,
         ),
-        newer_unread=overtaken,
+        newer_unread=_is_newer_unread([*doubtful, *read.withheld], levels),
         before_birth=tuple([one.source for _, one in before_birth]),
         suggestive=problems.of("suggestive_sign"),
         weak_signs=problems.of("weak_sign"),

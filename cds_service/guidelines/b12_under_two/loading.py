@@ -267,6 +267,7 @@ SPEAKING = (
     "RTE-07.unread",
     "RTE-07.requirement",
     "RTE-08",
+    "RTE-08.repeat",
     "RTE-08.signs",
     "RTE-08.words",
     "RTE-08.diagnosis",

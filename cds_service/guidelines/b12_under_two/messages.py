@@ -193,6 +193,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     reason_range: str
     reason_unjudged: str
     reason_unnamed: str
+    reason_withheld: str
     reason_person: str
     reason_kind: str
     reason_specimen: str
@@ -351,6 +352,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     metabolites_elsewhere: str
     raised_elsewhere: str
     weight_falls: str
+    sign_shown: str
     mothers_level: str
     nitrous_oxide_gas: str
     check_child: str

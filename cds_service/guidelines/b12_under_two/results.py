@@ -289,13 +289,14 @@ def verdict_of(pg_per_ml: Decimal, limits: Limits) -> Verdict:
 
 class Levels(Struct, frozen=True):
     """Every level that ``stands``, newest first, and a low ``preliminary`` one. ``unusable`` are
-    the results that are there and cannot be used, and ``ahead`` those that could be but for a date
-    in the future."""
+    the results that are there and cannot be used, ``ahead`` those that could be but for a date in
+    the future, and ``withheld`` those without a value, of which the sender says why."""
 
     stands: tuple[Level, ...]
     preliminary: Level | None
     unusable: tuple[Measurement, ...]
     ahead: tuple[Measurement, ...]
+    withheld: tuple[Measurement, ...]
 
 
 def read_levels(found: Iterable[Measurement], on: date, g: Guideline, why: Reasoning) -> Levels:
@@ -303,12 +304,15 @@ def read_levels(found: Iterable[Measurement], on: date, g: Guideline, why: Reaso
     preliminary: Level | None = None
     unusable: list[Measurement] = []
     ahead: list[Measurement] = []
+    withheld: list[Measurement] = []
     for measured in found:
         facts = _result(measured, on, g)
         match = why.first(g.tables.result, facts, measured.source)
         reading, when = match.result, measured.when
         if reading == "unusable":
             (ahead if _only_ahead(facts, g) else unusable).append(measured)
+        elif match.rule == "B12-03":
+            withheld.append(measured)
         elif match.rule == "B12-02" and not measured.about:
             early = _as_if_final(measured, facts, g)
             preliminary = preliminary if early is None else early
@@ -319,7 +323,9 @@ def read_levels(found: Iterable[Measurement], on: date, g: Guideline, why: Reaso
                 mismatch = why.row(g.tables.result_remarks, "B12-06", about, measured.source)
                 level = structs.replace(level, mismatch=mismatch) if mismatch else level
             levels.append(level)
-    return Levels(tuple(_lowest_first(levels)), preliminary, tuple(unusable), tuple(ahead))
+    return Levels(
+        tuple(_lowest_first(levels)), preliminary, tuple(unusable), tuple(ahead), tuple(withheld)
+    )
 
 
 def _only_ahead(facts: ResultFacts, g: Guideline) -> bool:

@@ -32,6 +32,7 @@ REASONS: Mapping[Reason, Message] = {
     "range": say(Texts.reason_range),
     "unjudged": say(Texts.reason_unjudged),
     "unnamed": say(Texts.reason_unnamed),
+    "withheld": say(Texts.reason_withheld),
     "another person": say(Texts.reason_person),
     "another kind": say(Texts.reason_kind),
     "another specimen": say(Texts.reason_specimen),
@@ -102,6 +103,8 @@ def _called(one: Unread) -> Words:
 def _is_told(one: Unread, facts: Facts, g: Guideline) -> bool:
     """Results of vitamin B12 and weights that are there and cannot be used have lines with their
     values; drugs that could not be identified are counted with the treatment."""
+    if one.reason == "withheld":
+        return False
     if one.need == "b12" and one.name:
         return bool(facts.unusable or facts.ahead) and (not one.code or names_b12([one.name], g))
     if one.need == "weight":

@@ -449,7 +449,7 @@ def _sign_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) -> li
     notes: list[Note] = []
     if a.status.name == "unknown at risk":
         notes += _unmeasured_notes(facts, a, g)
-    if facts.screening and not a.status.deficient and advice.kind != "nothing":
+    if facts.screening and advice.kind != "nothing":
         names = Listed(facts.screening)
         positive = say(Texts.screening_positive, names=names)
         notes.append(Note("finding", positive, told=(names,)))
@@ -604,7 +604,7 @@ def _card_of(route: str, advice: Advice, p: Prescriber, *, allergic: bool, leber
     if advice.kind == "treat":
         return _card_of_treating(route, advice, p)
     if advice.kind == "clarify":
-        return _card_of_clarifying(route, advice, facts, a)
+        return _card_of_clarifying(route, advice, facts, a, p.g)
     return _card_of_a_question(route, facts, a) if advice.tests == "open question" else route
 
 
@@ -625,7 +625,9 @@ def _card_of_treating(route: str, advice: Advice, p: Prescriber) -> str:
     return "RTE-07.unread" if unread and route == "RTE-07" else route
 
 
-def _card_of_clarifying(route: str, advice: Advice, facts: Facts, a: Assessment) -> str:
+def _card_of_clarifying(
+    route: str, advice: Advice, facts: Facts, a: Assessment, g: Guideline
+) -> str:
     """Signs do not wait for metabolites, and a diagnosis alone has no level to speak of."""
     if _offers_on_signs(advice, facts):
         return "RTE-02" if facts.age.under_one_month else "RTE-08.signs"
@@ -633,7 +635,15 @@ def _card_of_clarifying(route: str, advice: Advice, facts: Facts, a: Assessment)
         return "RTE-08.diagnosis"
     if facts.perhaps_neurological and not facts.age.under_one_month:
         return "RTE-08.words"
-    return _card_of_a_question(route, facts, a) if advice.tests == "open question" else route
+    if advice.tests == "open question":
+        return _card_of_a_question(route, facts, a)
+    return "RTE-08.repeat" if _are_both_repeated(facts, a, g) else route
+
+
+def _are_both_repeated(facts: Facts, a: Assessment, g: Guideline) -> bool:
+    """Both metabolites were measured lately, and settle nothing until they are measured again."""
+    again = monitoring.repeated_metabolites(facts, a, g)
+    return len(again) == 2 and not monitoring.without_result(again, facts, g)
 
 
 def _card_of_a_question(route: str, facts: Facts, a: Assessment) -> str:

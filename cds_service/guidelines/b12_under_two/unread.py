@@ -7,7 +7,7 @@ unit, a status, a date, a flag or a range that no one can use.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 
@@ -106,13 +106,22 @@ def unread_in(
     found += _undone(record, on, g)
     found += _of_b12_otherwise(named, elsewhere, found, g)
     found += _elsewhere(metabolites, found, g)
-    for kind, need in _NEEDS.items():
-        for one in measured.get(kind, ()):
-            found += [
-                _measured(need, reason, kind, one, g)
-                for reason in _reasons(kind, one, on, g, used=id(one) in levels_used)
-            ]
+    found += _of_known_kinds(measured, levels_used, on, g)
     return tuple(_once(found))
+
+
+def _of_known_kinds(
+    measured: Mapping[str, list[Measurement]], levels_used: Container[int], on: date, g: Guideline
+) -> Iterator[Unread]:
+    """The results of which it is known what was measured."""
+    for kind, need in _NEEDS.items():
+        of_kind = measured.get(kind, ())
+        for one in of_kind:
+            if not _is_withheld(one):
+                for reason in _reasons(kind, one, on, g, used=id(one) in levels_used):
+                    yield _measured(need, reason, kind, one, g)
+            elif kind not in _ANSWERED and not _is_followed(one, of_kind):
+                yield _measured(need, "withheld", kind, one, g)
 
 
 def unread_orders(basket: Basket) -> tuple[Unread, ...]:
@@ -315,6 +324,20 @@ def _reasons(
             yield "range"
 
 
+def _is_withheld(measured: Measurement) -> bool:
+    """Whether it is final without a value, and the sender says why."""
+    final = measured.status in FINAL and not measured.about
+    return measured.withheld and final and not measured.is_answered
+
+
+def _is_followed(measured: Measurement, others: Iterable[Measurement]) -> bool:
+    """Whether one of the ``others`` has a value, and is surely as new."""
+    when = measured.when
+    return when is not None and any(
+        one.is_answered and one.when is not None and one.when.first >= when.last for one in others
+    )
+
+
 def _is_awaited(measured: Measurement) -> bool:
     """There is no answer yet, and the sender says so."""
     return measured.withheld or not (measured.is_answered or measured.status in FINAL)
@@ -364,6 +387,7 @@ def _measured(need: str, reason: Reason, kind: str, measured: Measurement, g: Gu
     """What it is called, and its value as it was sent."""
     called = g.file.labs.get(kind, "")
     value = measured.value.written if measured.value is not None else measured.text
+    value = value or measured.why_withheld
     name = " ".join([one for one in (called, value) if one])
     lab = kind if called else ""
     return Unread(need, reason, name, source=measured.source, kind=kind, lab=lab, written=value)

@@ -159,6 +159,17 @@ def _in_a_sentence(sign: Value) -> Value:
     return Inside(sign) if isinstance(sign, str) else sign
 
 
+def _with_its_values(sign: Value) -> Value:
+    """A sign inside a sentence, with the values that show it next to its names."""
+    items = sign.items if isinstance(sign, Listed) else ()
+    names = tuple([one for one in items if isinstance(one, str)])
+    values = tuple([one for one in items if not isinstance(one, str)])
+    if not (names and values):
+        return _in_a_sentence(sign)
+    called = _in_a_sentence(Listed(names, "conjunction"))
+    return say(Texts.sign_shown, sign=called, values=Listed(values))
+
+
 def shown_risks(risks: Sequence[Words], facts: Facts, g: Guideline) -> Listed:
     """What may leave a child short of vitamin B12, and that it is the mother's where its words do
     not say so."""
@@ -388,7 +399,7 @@ class CardValues(dict[str, Value]):
         return names or none
 
     def of_suggestive(self) -> Value:
-        signs = Listed(tuple([_in_a_sentence(one) for one in self.a.signs.suggestive]))
+        signs = Listed(tuple([_with_its_values(one) for one in self.a.signs.suggestive]))
         return Briefly(signs, say(Texts.signs_counted, count=len(signs.items)), signs)
 
     def of_screening(self) -> Value:

@@ -34,11 +34,14 @@ def in_full(micrograms: Decimal) -> Message:
     return say(Orders.milligrams if unit == "mg" else Orders.grams, amount=amount)
 
 
-def shown_dose(amount: Decimal, places: int = 4) -> Decimal | Message:
-    """An amount rounded, but never to nothing; beyond all sense, where places no longer count, as
-    it is: Decimal refuses to round more digits than it calculates with."""
+def shown_dose(amount: Decimal, places: int | None = None) -> Decimal | Message:
+    """An amount rounded, unless ``places`` are given as far as it can be measured, but never to
+    nothing; beyond all sense, where places no longer count, as it is: Decimal refuses to round more
+    digits than it calculates with."""
     if amount.adjusted() > 20:
         return amount
+    if places is None:
+        places = 2 if amount >= 1 else 4
     least = Decimal(1).scaleb(-places)
     return round(amount, places) if amount >= least else say(Orders.less_than, amount=least)
 
