@@ -3425,6 +3425,40 @@ def metabolites_just_measured_are_repeated_and_not_asked_for() -> None:
         )
 
 
+def injections_without_a_recorded_dose_are_asked_about() -> None:
+    line = structs.replace(a_dosage(route=MUSCLE, days=7), days=Decimal(35))
+    before, asks = a_level(150, ago=72), "No dose is recorded as given"
+
+    def over(*levels: Measurement, more: Collection[Medication] = (), status: str = "completed",
+             **but: Any) -> Seen:  # fmt: skip
+        order = in_force(line, code=HYDROXOCOBALAMIN, route=MUSCLE, ago=70, status=status)
+        drugs = [order, *more]
+        return see(a_record(measured=[*levels, before], medications=drugs, birth=OLD, **but))
+
+    for level, card in ((150, "FU-05"), (250, "FU-05b"), (299, "FU-05b"), (300, ""), (301, "")):
+        seen = over(a_level(level, ago=5))
+        assert seen.says(asks) is bool(card), level
+        if card:
+            notes = [seen.in_words(one.text) for one in seen.outcome(card).notes]
+            assert sum(asks in one for one in notes) == 1
+    early = a_level(450, ago=50)  # day 20: before a level shows the response
+    assert over(early).says(asks)
+    assert not over(a_level(450, ago=49)).says(asks)
+    for status in ("completed", "active"):
+        seen = over(status=status)
+        assert seen.says(asks)
+        assert seen.outcome("DUP-08").indicator == "info"
+    given = [a_dose_given(ago=ago, source=f"given/{ago}") for ago in (70, 63, 56, 49, 42)]
+    assert not over(more=given).says(asks)
+    nameless = a_dose_given(ago=42, codes=(), text="", unresolved=True)
+    assert not over(more=[nameless]).says(asks)
+    unsent = over(missing={"administrations": "timeout"})
+    assert not unsent.says(asks)
+    assert unsent.says("were all doses given, and where?")
+    swallowed = in_force(structs.replace(a_dosage(), days=Decimal(60)), ago=70)
+    assert not see(a_record(measured=[before], medications=[swallowed], birth=OLD)).says(asks)
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -3647,6 +3681,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_result_without_a_value_is_named,
     a_positive_screening_is_named_next_to_any_level,
     metabolites_just_measured_are_repeated_and_not_asked_for,
+    injections_without_a_recorded_dose_are_asked_about,
 )
 
 

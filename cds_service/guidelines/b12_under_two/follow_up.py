@@ -394,8 +394,10 @@ def _over(
     if any(one.rule in ("FU-12", "FU-17") for one in cards):
         return []
     told = _given_whole(lapsed, facts, a, course, g)
-    failed = any(one.rule in _OF_FAILURE for one in cards)
-    return [told if failed else _with_the_next(told, facts, a, course, g, why)]
+    if any(one.rule in _OF_FAILURE for one in cards):
+        return [told]
+    told = structs.replace(told, notes=(*told.notes, *_asked_of_doses(facts, course, g)))
+    return [_with_the_next(told, facts, a, course, g, why)]
 
 
 def _with_the_next(
@@ -404,13 +406,10 @@ def _with_the_next(
     """The same with the injections that follow the course, where they are certain: selected where
     doses were recorded or a level shows that they were given, and neither a sign nor a level that
     is severely low asks for another look."""
-    answered = any(
-        one.verdict == "adequate" and shows_response(one.when.first, course.start, g)
-        for one in facts.levels
-    )
     signs = facts.neurological or facts.perhaps_neurological
     reviewed = bool(signs) or _is_sinking(course, g)
-    selected = (facts.therapy.given or answered) and not reviewed
+    given = facts.therapy.given or _has_answered(facts, course, g)
+    selected = given and not reviewed
     following = treatment.go_on(facts, a, g, why, recommended=selected)
     if following is None:
         return told
@@ -428,6 +427,27 @@ def _with_the_next(
         choices=(choice,),
         selection=following.selection,
     )
+
+
+def _has_answered(facts: Facts, course: Course, g: Guideline) -> bool:
+    """Whether an adequate level shows that the course was given."""
+    return any(
+        one.verdict == "adequate" and shows_response(one.when.first, course.start, g)
+        for one in facts.levels
+    )
+
+
+def _asked_of_doses(facts: Facts, course: Course, g: Guideline) -> Iterator[Note]:
+    """Of injections that are over, whether they were given, where no dose is recorded and no level
+    shows it."""
+    therapy = facts.therapy
+    if therapy.over is None or therapy.route != "parenteral" or _has_answered(facts, course, g):
+        return
+    if therapy.given or therapy.given_like_b12 or therapy.unknown_given:
+        return
+    unseen = facts.missing | facts.incomplete
+    unread = "administrations" in unseen or facts.not_all_read("administrations")
+    yield Note("ask", say(Texts.doses_unseen if unread else Texts.doses_unrecorded))
 
 
 def _given_whole(
@@ -636,6 +656,7 @@ def _card(
         *words.finding_notes(facts, a, g),
         *_treatment_notes(facts, course, g),
         *_not_counted(facts, course),
+        *(_asked_of_doses(facts, course, g) if rule in _OF_FAILURE else ()),
     ]
     choices: tuple[Choice, ...] = ()
     selection: Literal["at-most-one", "any"] = "any"

@@ -130,6 +130,8 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     broken_off: str
     doses_not_counted: str
     review_first: str
+    doses_unrecorded: str
+    doses_unseen: str
     relapse: str
     given_treatment: str
     treated_until: str
