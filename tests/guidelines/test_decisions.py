@@ -3459,6 +3459,32 @@ def injections_without_a_recorded_dose_are_asked_about() -> None:
     assert not see(a_record(measured=[before], medications=[swallowed], birth=OLD)).says(asks)
 
 
+def an_order_after_doses_that_were_not_given_brings_the_samples() -> None:
+    baseline = {"Blood count", "Methylmalonic acid", "Homocysteine"}
+    line = structs.replace(a_dosage(route=MUSCLE, days=2), days=Decimal(14))
+
+    def signed(*statuses: str, order: str = "active", taken: int = 25) -> Seen:
+        doses = [
+            a_dose_given(ago=20 - 2 * place, status=status, source=f"dose/{place}")
+            for place, status in enumerate(statuses)
+        ]
+        ordered = in_force(line, code=HYDROXOCOBALAMIN, route=MUSCLE, ago=20, status=order)
+        told = {"level": a_level(90, ago=taken), "problems": [SEIZURE]}
+        return see_orders(a_record(medications=[ordered, *doses], **told), an_injection(line))
+
+    missed = "not-done"
+    for statuses in ((missed,), (missed,) * 3, (missed,) * 7):
+        for order in ("active", "completed", "stopped"):
+            seen = signed(*statuses, order=order)
+            assert {name for name, due in seen.tests if due == 0} >= baseline, (statuses, order)
+            assert ("Vitamin B12", (add_months(ON, 1) - ON).days) in seen.tests
+    today = {name for name, due in signed(missed, taken=31).tests if due == 0}
+    assert today >= {"Vitamin B12", *baseline}  # the level is not of this month
+    given = signed(missed, "completed", missed)
+    assert not {name for name, due in given.tests if due == 0} & baseline
+    assert not {name for name, due in signed().tests if due == 0} & baseline  # nothing recorded
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -3682,6 +3708,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_positive_screening_is_named_next_to_any_level,
     metabolites_just_measured_are_repeated_and_not_asked_for,
     injections_without_a_recorded_dose_are_asked_about,
+    an_order_after_doses_that_were_not_given_brings_the_samples,
 )
 
 

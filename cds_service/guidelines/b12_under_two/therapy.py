@@ -126,6 +126,15 @@ class Therapy(Struct, frozen=True):
         return all(one.taken == lapse.order for one in self.episode)
 
     @property
+    def is_only_missed(self) -> bool:
+        """Doses of it are recorded as not given, and none as given, of whatever drug."""
+        since = self.start.first if self.start is not None else date.min
+        if self.given or self.given_like_b12 or self.unknown_given:
+            return False
+        given = any(one.given and one.end >= since for one in self.spans)
+        return not given and any(one.last >= since for one in self.missed)
+
+    @property
     def is_treating(self) -> bool:
         """A treatment goes on, or one that was given still acts: not one that is on hold."""
         return self.current and not self.is_held

@@ -130,13 +130,14 @@ class BasketChecks:
             ungraded=any(one.name == count for one in unsampled),
             measured_first=question is not None,
             alarming=_is_urgent(question),
-            treated=self._is_treated or self._was_treated(),
+            treated=self._goes_on or self._was_treated(),
         )
 
     def _was_treated(self) -> bool:
         """Whether a dose of the last month has spoilt the samples already."""
-        recent = self.g.limits.labs_recent
-        return any(recent.holds((self.facts.on - day).days) for day in self.facts.therapy.dates)
+        recent, therapy = self.g.limits.labs_recent, self.facts.therapy
+        lately = any(recent.holds((self.facts.on - day).days) for day in therapy.dates)
+        return lately and not therapy.is_only_missed
 
     def _answers(self, rows: Iterable[str], asked: BasketFacts, order: Order) -> Iterator[Answer]:
         table = self.g.tables.order_basket
@@ -224,11 +225,16 @@ class BasketChecks:
             )
         )
 
+    @property
+    def _goes_on(self) -> bool:
+        """Whether a treatment of which doses may have been given goes on with an order."""
+        return self._is_treated and not self.facts.therapy.is_only_missed
+
     def _begins_anew(self, *, injected: bool) -> bool:
         """Injections in place of what is swallowed are a course of their own, as is any order in
-        place of one on hold."""
+        place of one on hold, or of one whose doses are recorded as not given."""
         therapy = self.facts.therapy
-        if therapy.is_held:
+        if therapy.is_held or therapy.is_only_missed:
             return True
         return injected and therapy.current and therapy.route in ("oral", "other")
 
@@ -250,7 +256,7 @@ class BasketChecks:
         the dose would spoil."""
         facts, a, g, why = self.facts, self.a, self.g, self._why
         wanted: list[monitoring.Wanted] = [("b12", day) for day in due]
-        if self._is_treated:
+        if self._goes_on:
             return monitoring.at_checks(due, parenteral=injected)
         if a.status.deficient:
             wanted += monitoring.baseline(facts, a, g, why)
