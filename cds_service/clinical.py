@@ -182,7 +182,7 @@ class Medication(Struct, frozen=True, gc=False):
     ``authored`` is when it was ordered or given (start of the period for a statement).
     ``resource`` is the order as sent, kept only for orders, so that an update can carry it whole.
     ``dosages`` are its lines as those of a draft are read, only of orders and statements, and
-    ``notes`` its words as a whole.
+    ``notes`` its words as a whole. ``why`` says, as sent, why it was stopped or is on hold.
     """
 
     kind: Literal["order", "statement", "dispense", "administration"]
@@ -198,6 +198,7 @@ class Medication(Struct, frozen=True, gc=False):
     dosages: tuple[DraftDosage, ...] = ()
     unresolved: bool = False
     notes: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
 
 
 #: The status of an order in force not to give a drug.

@@ -2000,7 +2000,7 @@ def an_order_stopped_within_days_is_no_course_before_a_relapse() -> None:
     for days, relapse in ((14, False), (15, True)):
         stopped = an_order(ago=days + 3, status="stopped")
         seen = see(a_record(level=a_level(150, ago=3), medications=[stopped]))
-        assert seen.says("a relapse") is relapse
+        assert seen.says("An earlier treatment was stopped") is relapse
 
 
 def a_vegetarian_mother_in_words_asks_and_prevents_nothing() -> None:
@@ -3485,6 +3485,37 @@ def an_order_after_doses_that_were_not_given_brings_the_samples() -> None:
     assert not {name for name, due in signed().tests if due == 0} & baseline  # nothing recorded
 
 
+def what_was_stopped_is_no_finished_course_and_says_why() -> None:
+    low, reason = a_level(150, ago=3), "Parents thought it was over"
+
+    def after(*medications: Medication, **but: Any) -> Seen:
+        return see(a_record(level=low, medications=medications, birth=OLD, **but))
+
+    stopped = an_order(ago=60, status="stopped", why=(reason,))
+    finished = an_order(ago=300, ended=days_ago(200), status="completed")
+    dose = a_dose_given(CYANOCOBALAMIN, ago=200, route=ORAL)
+    for medications, relapse in (
+        ([stopped], False), ([finished], True), ([finished, stopped], True),
+        ([structs.replace(stopped, kind="statement")], False),
+        ([an_order(ago=220, status="stopped"), dose], False), ([dose], True),
+    ):  # fmt: skip
+        seen = after(*medications)
+        assert seen.says("a relapse") is relapse
+        assert seen.says("An earlier treatment was stopped") is not relapse
+        assert not seen.shows("RTE-07.requirement")
+        assert seen.says(reason) is any(one.why for one in medications)
+    assert not after(an_order(ago=60, status="stopped")).says("Reason recorded")
+    on_hold = after(an_order(ago=60, status="on-hold", why=("rash",)))
+    assert on_hold.shows("DUP-01.hold")
+    assert on_hold.says('Reason recorded for the pause: "rash"')
+    line = structs.replace(a_dosage(route=MUSCLE, days=2), days=Decimal(14))
+    order = in_force(line, code=HYDROXOCOBALAMIN, route=MUSCLE, ago=30, status="stopped")
+    given = [a_dose_given(ago=ago, source=f"given/{ago}") for ago in (30, 28, 26, 24)]
+    broken = after(structs.replace(order, why=(reason,)), *given, problems=[a_problem(SEIZURE, 40)])
+    assert broken.shows("DUP-07")
+    assert broken.says(reason)
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -3709,6 +3740,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     metabolites_just_measured_are_repeated_and_not_asked_for,
     injections_without_a_recorded_dose_are_asked_about,
     an_order_after_doses_that_were_not_given_brings_the_samples,
+    what_was_stopped_is_no_finished_course_and_says_why,
 )
 
 

@@ -902,6 +902,27 @@ def test_an_order_is_read_with_its_doses_and_kept_as_sent() -> None:
     assert dose.amount == Quantity(Decimal(1000), "ug", "1000 ug")
 
 
+@pytest.mark.parametrize(
+    ("status", "changes", "why"),
+    [
+        ("stopped", {"statusReason": {"text": "Rash"}}, ("Rash",)),
+        ("on-hold", {"statusReason": {"coding": [{"code": "9", "display": "Away"}]}}, ("Away",)),
+        ("stopped", {"statusReason": {"coding": [{"system": SNOMED, "code": "9"}]}}, ("9",)),
+        ("cancelled", {"statusReason": [{"text": "Rash"}, {"text": "Cost"}]}, ("Rash", "Cost")),
+        ("stopped", {"reasonEnded": {"text": "Rash"}}, ("Rash",)),
+        ("stopped", {"statusReason": "Rash"}, ("Rash",)),
+        ("stopped", {"statusReason": {"coding": [{}]}}, ()),
+        ("stopped", {"statusReason": 7}, ()),
+        ("stopped", {}, ()),
+        ("active", {"statusReason": {"text": "Rash"}}, ()),
+    ],
+)
+def test_why_an_order_was_stopped_or_is_on_hold_is_kept_as_sent(
+    status: str, changes: Json, why: tuple[str, ...]
+) -> None:
+    assert medication(order(status=status, **changes)).why == why
+
+
 def test_a_dstu2_order_is_read_as_an_order() -> None:
     found = medication(
         {

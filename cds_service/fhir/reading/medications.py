@@ -83,7 +83,7 @@ def _medication(
         _check_taken(sent, sort, status, authored)
     ended = ended if ended is not begun else sort.ended.ended(sent, moments)
     dosages = sent.dosage_instruction or elements.listed(sent.dosage)
-    lines, notes = _as_written(sort, status, resource)
+    lines, notes, why = _as_written(sort, status, resource)
     return Medication(
         sort.kind,
         drug.codes,
@@ -98,6 +98,7 @@ def _medication(
         dosages=lines,
         unresolved=not drug.resolved,
         notes=notes,
+        why=why,
     )
 
 
@@ -183,18 +184,37 @@ _AMOUNTS = tuple(
 
 def _as_written(
     sort: _Sort, status: str, resource: Raw | bytes
-) -> tuple[tuple[DraftDosage, ...], tuple[str, ...]]:
-    """All that the lines of an order, or of what is stated to be taken, say, and its notes; "the
-    line" is unclear where it says what may change it, or holds a number beyond all bounds. Nothing
-    of what never was."""
+) -> tuple[tuple[DraftDosage, ...], tuple[str, ...], tuple[str, ...]]:
+    """All that the lines of an order, or of what is stated to be taken, say, its notes, and why it
+    was stopped or is on hold; "the line" is unclear where it says what may change it, or holds a
+    number beyond all bounds. Nothing of what never was."""
     if sort.kind == "administration" or status in _NEVER_WAS:
-        return (), ()
+        return (), (), ()
     try:
         members = loose.members(loose.decode(bytes(resource)))
     except UNDECODABLE:
-        return (DraftDosage(unclear=("the line",)),), ()
+        return (DraftDosage(unclear=("the line",)),), (), ()
     changed = loose.says_something(members.get("modifierExtension"))
-    return read_dosages(members, ("the line",) if changed else ()), read_notes(members)
+    lines = read_dosages(members, ("the line",) if changed else ())
+    return lines, read_notes(members), _reasons(members) if status in _BROKEN_OFF else ()
+
+
+#: Statuses of what is not taken any more, or not now, and where that is explained (DSTU2 last).
+_BROKEN_OFF = frozenset({"stopped", "cancelled", "on-hold"})
+_EXPLAINED = ("statusReason", "reasonEnded")
+
+
+def _reasons(members: Mapping[str, loose.Json]) -> tuple[str, ...]:
+    """As sent: the text of each, else its display, else its code."""
+    said = []
+    for reason in (one for name in _EXPLAINED for one in loose.many(members.get(name))):
+        try:
+            concept = loose.concept(reason)
+        except Unreadable:
+            continue
+        codes = [one.code for one in elements.codes(concept)]
+        said.append(elements.text(concept) or next(iter(codes), ""))
+    return tuple(dict.fromkeys(filter(None, said)))
 
 
 def _dose(sent: wire.Dosage) -> Dose:

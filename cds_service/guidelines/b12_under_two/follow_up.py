@@ -385,7 +385,8 @@ def _over(
     asked = DuplicationFacts(over=True, unfinished=over.unfinished, lapsed=lapsed)
     if why.row(g.tables.duplication, "DUP-07", asked):
         pressing = _urgency_of_a_gap(facts, a, course, g)
-        told = _told_of_the_end("DUP-07", pressing, (), facts, a, course, g)
+        stopped = treatment.why_stopped(facts)
+        told = _told_of_the_end("DUP-07", pressing, stopped, facts, a, course, g)
         scant = g.limits.course_scant.holds(over.share) and facts.therapy.is_active
         again = _begun_again(told, facts, a, course, g, why) if scant else None
         return [again or _with_samples(told, over.last, facts, a, course, g, why)]
@@ -568,7 +569,11 @@ def _not_given(
         card,
         most_urgent(g.file.cards[card].indicator, _urgency_of_a_gap(facts, a, course, g)),
         _values(facts, a, course, g),
-        (*words.finding_notes(facts, a, g), *_notes_on_going_on(facts)),
+        (
+            *words.finding_notes(facts, a, g),
+            *treatment.why_stopped(facts),
+            *_notes_on_going_on(facts),
+        ),
         main=True,
     )
     again = _begun_again(told, facts, a, course, g, why) if lapse.run_out else None
@@ -607,7 +612,7 @@ def held(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Reco
     if a.status.deficient and (not facts.neurological or facts.age.under_one_month):
         card = "DUP-01.hold"
         indicator = most_urgent(indicator, g.file.cards[card].indicator)
-    notes: list[Note] = list(words.finding_notes(facts, a, g))
+    notes: list[Note] = [*words.finding_notes(facts, a, g), *treatment.why_stopped(facts)]
     choices: tuple[Choice, ...] = ()
     if a.status.name == "borderline" and not facts.age.under_one_month:
         wanted = monitoring.clarify(facts, a, g, why)

@@ -133,6 +133,9 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     doses_unrecorded: str
     doses_unseen: str
     relapse: str
+    stopped_before: str
+    reason_stopped: str
+    reason_held: str
     given_treatment: str
     treated_until: str
     so_not_ordered: str

@@ -36,7 +36,7 @@ from cds_service.guidelines.b12_under_two.tables.dose import DoseFacts, DoseName
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
 from cds_service.guidelines.b12_under_two.words import (
     formula_explains_nothing,
-    is_relapse,
+    is_again,
     named,
     shown_weight,
     some_of,
@@ -257,7 +257,7 @@ class Prescriber:
             return None  # "mild" is not known while part of the problem list is missing
         if formula_explains_nothing(facts, self.a):
             return None  # what a healthy child needs, this one gets already
-        if is_relapse(facts, self.a, self.g):
+        if is_again(facts, self.a, self.g):
             return None
         label, kg = say(Texts.maintenance_label), facts.weight.kg
         name = self._asked_for("daily requirement")

@@ -51,7 +51,8 @@ class Therapy(Struct, frozen=True):
     course that was carried out lately and still acts, where nothing runs but what is on hold.
     ``missed`` are the days of doses that were recorded as not given. ``combinations`` in force
     have vitamin B12 among others, and those ``injected`` may be a treatment. ``requirement`` are
-    the orders in force of what a healthy child needs each day: none of it either."""
+    the orders in force of what a healthy child needs each day: none of it either. ``stopped_for``
+    says, as sent, why orders were stopped."""
 
     active: tuple[Medication, ...] = ()
     start: Moment | None = None
@@ -85,6 +86,7 @@ class Therapy(Struct, frozen=True):
     prohibited: tuple[Prohibition, ...] = ()
     combinations: tuple[str, ...] = ()
     injected: tuple[str, ...] = ()
+    stopped_for: tuple[str, ...] = ()
 
     @property
     def dates(self) -> Iterator[date]:
@@ -242,10 +244,12 @@ class Lapse(NamedTuple):
 
 
 class Earlier(NamedTuple):
-    """Treatment before the current course: when it ended, or was ordered if its end ``is_open``."""
+    """Treatment before the current course: when it ended, or was ordered if its end ``is_open``;
+    ``finished`` where not all of it was stopped."""
 
     when: Moment
     is_open: bool
+    finished: bool = True
 
 
 def _name_of(medication: Medication) -> str:
@@ -280,6 +284,7 @@ class _Found:
         self._prohibited: list[Prohibition] = []
         self._combinations: list[str] = []
         self._injected: list[str] = []
+        self._stopped_for: list[str] = []
 
     def add(self, medication: Medication) -> None:
         if medication.status != PROHIBITED:
@@ -391,6 +396,8 @@ class _Found:
             self._perhaps.append(_name_of(medication) or medication.codes[0].code)
             return
         self._ended += medication.kind == "order" and not active
+        if not active:
+            self._stopped_for += medication.why
         if medication.kind == "administration" and medication.status in _NOT_GIVEN:
             self._add_missed(medication)
         elif medication.kind == "administration" or medication.status not in _NEVER_WAS:
@@ -563,7 +570,10 @@ class _Found:
             start=start,
             route=route,
             on_hold=bool(active) and all(map(is_held, active)),
-            earlier=Earlier(last.ended, not last.ends) if last is not None else None,
+            earlier=None
+            if last is None
+            else Earlier(last.ended, not last.ends, _is_finished(before)),
+            stopped_for=tuple(dict.fromkeys(self._stopped_for)),
             looks_like_b12=(*(_name_of(one) for one in self._named), *self._taken),
             perhaps=tuple(self._perhaps),
             dispensed=self._taken_home(running),
@@ -782,6 +792,16 @@ def _of_the_course(therapy: Therapy) -> list[Span]:
     since = therapy.start.first if therapy.start is not None else date.min
     spans = therapy.spans if therapy.finished else therapy.episode
     return [one for one in spans if one.end >= since and _same_way(one.route, therapy.route)]
+
+
+def _is_finished(earlier: Collection[Span]) -> bool:
+    """Whether some of what was taken earlier is of no order that was stopped."""
+    stopped = [one for one in earlier if one.taken.status == "stopped"]
+    return any(
+        one.taken.status != "stopped"
+        and not (one.given and any(it.begun.first <= one.begun.last for it in stopped))
+        for one in earlier
+    )
 
 
 def _is_carried_out(medication: Medication) -> bool:

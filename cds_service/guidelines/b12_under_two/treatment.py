@@ -40,6 +40,7 @@ from cds_service.guidelines.b12_under_two.words import (
     CardValues,
     earlier_course,
     finding_notes,
+    is_again,
     is_relapse,
     lasting,
     named,
@@ -186,7 +187,7 @@ def requirement_card(
     p = Prescriber(facts, a, g, why)
     if p.minds("SAF-05") or p.minds("SAF-01") or g.file.policy.first_line == "age_based_daily":
         return []
-    found = None if is_relapse(facts, a, g) else p.requirement()
+    found = None if is_again(facts, a, g) else p.requirement()
     if not p.notes:
         return []
     rule = found[0].rule if found is not None else route
@@ -575,9 +576,12 @@ def _treatment_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) 
         notes.append(Note("safety", say(Texts.broken_off, count=count, date=last)))
     elif therapy.earlier is not None and is_relapse(facts, a, g):
         notes.append(Note("ask", say(Texts.relapse, course=earlier_course(therapy.earlier))))
+    elif therapy.earlier is not None and is_again(facts, a, g):
+        notes.append(Note("ask", say(Texts.stopped_before, course=earlier_course(therapy.earlier))))
     elif therapy.earlier is not None:
         course = earlier_course(therapy.earlier)
         notes.append(Note("finding", say(Texts.earlier_treatment, course=course)))
+    notes += why_stopped(facts)
     if therapy.requirement:
         name = medication_names(therapy.requirement)
         notes.append(Note("finding", say(Texts.requirement_level, name=name)))
@@ -592,6 +596,17 @@ def _treatment_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) 
     if advice.kind == "specialist" and therapy.active:
         notes.append(Note("finding", say(Texts.active_now, order=order_names(facts))))
     return notes
+
+
+def why_stopped(facts: Facts) -> Iterator[Note]:
+    """Why vitamin B12 was stopped, or is on hold, as it was sent."""
+    therapy = facts.therapy
+    if therapy.stopped_for:
+        reasons = Listed(tuple(some_of(therapy.stopped_for)))
+        yield Note("before", say(Texts.reason_stopped, reasons=reasons))
+    held = dict.fromkeys(reason for one in therapy.active for reason in one.why)
+    if held:
+        yield Note("before", say(Texts.reason_held, reasons=Listed(tuple(some_of(held)))))
 
 
 def _card_of(route: str, advice: Advice, p: Prescriber, *, allergic: bool, leber: bool) -> str:

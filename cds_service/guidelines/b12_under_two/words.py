@@ -518,6 +518,12 @@ class CardValues(dict[str, Value]):
 
 
 def is_relapse(facts: Facts, a: Assessment, g: Guideline) -> bool:
+    """Deficient again after an earlier course that was finished."""
+    earlier = facts.therapy.earlier
+    return earlier is not None and earlier.finished and is_again(facts, a, g)
+
+
+def is_again(facts: Facts, a: Assessment, g: Guideline) -> bool:
     """Deficient again, by a level measured after an earlier course that is over; not within the two
     weeks in which an order that was only stopped goes on to act."""
     earlier, level = facts.therapy.earlier, a.status.level
@@ -801,8 +807,8 @@ def _told(a: Assessment) -> frozenset[str]:
 def _cause_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]:
     """The cause, or what to ask for where it is not known, before a treatment begins."""
     note = _cause_note(facts, a, g)
-    # A relapse asks on its own, and a suspected inborn error is the question.
-    settled = facts.therapy.current or a.suspected or is_relapse(facts, a, g)
+    # A deficiency that came again asks on its own, and a suspected inborn error is the question.
+    settled = facts.therapy.current or a.suspected or is_again(facts, a, g)
     if note.section != "ask" or not settled:
         yield note
 
