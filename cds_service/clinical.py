@@ -114,6 +114,16 @@ class Measurement(Struct, frozen=True, gc=False):
     ``question`` is what the sender calls it, whatever its codes are. ``notes`` are what is written
     next to it. ``within`` is what it is a component of, by its codes; by its words alone where it
     has none.
+    ``withheld`` is true when the sender says why there is no value. ``about`` names someone
+    else the result is about (``Observation.focus``: the mother, a fetus); such a result is never
+    this patient's. ``source`` is its address in the record ("Observation/123"). ``unclear`` names
+    what was sent about it and could not be understood ("date", "flag", "range"): such a result is
+    never normal by it; "abnormal" where the flag says only abnormal or positive. ``name`` is what
+    the sender calls it, or its code where it has no name, kept only where no code of a system known
+    here says what was measured: it decides nothing. ``question`` is what the sender calls it,
+    whatever its codes are. ``notes`` are what is written next to it. ``within`` is what it is a
+    component of, by its codes; by its words alone where it has none. ``begun`` and ``ended`` are
+    those of a period, if it is of one: ``when`` is then its end, or when it was made known.
     """
 
     codes: tuple[Code, ...]
@@ -135,6 +145,8 @@ class Measurement(Struct, frozen=True, gc=False):
     notes: str = ""
     question: str = ""
     within: tuple[Code, ...] = ()
+    begun: Moment | None = None
+    ended: Moment | None = None
 
     @property
     def is_answered(self) -> bool:
@@ -412,6 +424,7 @@ class Need(Struct, frozen=True):
 Reason = Literal[
     "code system", "no code", "code", "unit", "value", "answer", "status", "date",
     "before birth", "ahead", "flag", "range", "unjudged", "withheld", "unnamed", "another person",
+    "before birth", "ahead", "ended", "flag", "range", "unjudged", "unnamed", "another person",
     "another patient", "another kind", "another specimen", "drug not found", "undecodable",
 ]  # fmt: skip
 

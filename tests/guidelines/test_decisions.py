@@ -3516,6 +3516,85 @@ def what_was_stopped_is_no_finished_course_and_says_why() -> None:
     assert broken.says(reason)
 
 
+def feeding_and_diet_are_so_until_the_end_of_their_period() -> None:
+    def lasting(one: Measurement, begun: int, ended: int | None) -> Measurement:
+        end = None if ended is None else days_ago(ended)
+        return structs.replace(one, when=end, begun=days_ago(begun), ended=end)
+
+    def fed(*told: Measurement) -> Seen:
+        return see(a_record(*told, a_diet(about="mother"), level=a_level(400)))
+
+    milk, formula = breast_feeding(), breast_feeding("formula fed", ago=40)
+    for known in (
+        lasting(milk, 150, None),
+        lasting(milk, 150, 0),
+        lasting(milk, 150, 30),
+        lasting(milk, 150, -60),
+        lasting(milk, 100, 100),
+    ):
+        assert fed(known).shows("PRE-01")
+        assert not fed(known).evaluation.facts.unread
+    over = fed(breast_feeding("formula fed", ago=120), lasting(milk, 150, 31))
+    assert over.silent
+    assert over.evaluation.facts.breast_fed is None
+    assert not over.evaluation.facts.formula_fed
+    assert [one.reason for one in over.evaluation.facts.unread] == ["ended"]
+    assert fed(lasting(milk, 150, None), formula).evaluation.facts.formula_fed
+    later = fed(lasting(milk, 150, 60), formula)
+    assert later.evaluation.facts.formula_fed
+    assert not later.evaluation.facts.unread
+    low = see(a_record(lasting(milk, 150, 31)))
+    assert low.says("Currently breastfeeding (that period has ended)")
+
+    def toddler(*told: Measurement) -> Seen:
+        return see(a_record(*told, level=a_level(400), birth=months_old(18)))
+
+    def asked(ago: int, **said: Any) -> Measurement:
+        return a_measurement(Code("urn:site", "diet"), ago, name="Vegan diet?", **said)
+
+    omnivore = structs.replace(a_diet("omnivore"), when=days_ago(2))
+    assert toddler(lasting(a_diet(), 300, None)).shows("PRE-02")
+    assert toddler(lasting(a_diet(), 300, 30)).shows("PRE-02")
+    ended = toddler(lasting(a_diet(), 300, 31))
+    assert ended.silent
+    assert [one.reason for one in ended.evaluation.facts.unread] == ["ended"]
+    assert toddler(asked(90, text="yes")).shows("PRE-02")
+    for overtaken in (
+        toddler(a_diet(), omnivore),
+        toddler(lasting(a_diet(), 300, 31), omnivore),
+        toddler(asked(90, text="yes"), asked(20, text="no")),
+    ):
+        assert overtaken.silent
+        assert not overtaken.evaluation.facts.unread
+    assert toddler(asked(90, text="no"), asked(20, text="yes")).shows("PRE-02")
+    assert toddler(a_diet("vegan, eats meat substitutes")).shows("PRE-02")
+
+    def mother(ended_months_before_birth: int | None, about: Measurement) -> Seen:
+        born = months_old(6)
+        end = None
+        if ended_months_before_birth is not None:
+            end = moment(add_months(born, -ended_months_before_birth))
+        one = structs.replace(about, begun=moment(date(2015, 1, 1)), ended=end, when=end)
+        return see(a_record(milk, one, level=a_level(400), birth=born))
+
+    in_words = structs.replace(a_diet("vegan"), question="Maternal diet", codes=(Code("", "d"),))
+    for hers in (a_diet(about="mother"), in_words):
+        assert mother(None, hers).shows("PRE-01")
+        assert mother(-2, hers).shows("PRE-01")
+        assert mother(23, hers).shows("PRE-01")
+        assert mother(24, hers).silent
+
+    def resolved(name: str, months: int) -> Seen:
+        born = months_old(6)
+        end = moment(add_months(born, -months))
+        problem = a_problem(None, 900, text=name, abated=True, abatement=end)
+        return see(a_record(milk, level=a_level(400), birth=born, problems=[problem]))
+
+    assert resolved("Mother vegan", 23).shows("PRE-01")
+    assert resolved("Mother vegan", 24).silent
+    assert resolved("Mother: vitamin B12 deficiency", 2).silent
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -3741,6 +3820,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     injections_without_a_recorded_dose_are_asked_about,
     an_order_after_doses_that_were_not_given_brings_the_samples,
     what_was_stopped_is_no_finished_course_and_says_why,
+    feeding_and_diet_are_so_until_the_end_of_their_period,
 )
 
 

@@ -24,6 +24,7 @@ from builders import (
     TREMOR,
     VEIN,
     G,
+    Seen,
     a_diet,
     a_dosage,
     a_dose_given,
@@ -230,6 +231,12 @@ def suggestive(count: int) -> Record:
     """A child without a level and with so many signs that suggest a deficiency."""
     codes = ("Q02", "K14.0", "R53.83")
     return a_record(measured=(), problems=[Code(ICD10CM, one) for one in codes[:count]])
+
+
+def fed_by_a_vegan(*, begun: int, ended: int) -> Seen:
+    """An infant with an adequate level, breast-fed over a period, each in days ago."""
+    fed = structs.replace(breast_feeding(ago=ended), begun=days_ago(begun), ended=days_ago(ended))
+    return see(a_record(fed, a_diet(about="mother"), level=a_level(400)))
 
 
 def falls(*, lost: Decimal = Decimal(2), apart: int = 60, ago: int = 5) -> bool:
@@ -539,6 +546,14 @@ TABLE: dict[str, tuple[str, Sees]] = {
                 birth=add_months(date(2023, 12, 31), int(x)),
             )
         ).rules,
+    ),
+    "feeding_period": (
+        "1",
+        lambda x: "PRE-01" not in fed_by_a_vegan(begun=100 + int(x), ended=100).rules,
+    ),
+    "feeding_over": (
+        "1",
+        lambda x: "PRE-01" not in fed_by_a_vegan(begun=150, ended=int(x)).rules,
     ),
     "formula_age": (
         "1",

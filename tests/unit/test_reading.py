@@ -336,6 +336,34 @@ def test_the_guideline_keeps_every_code_it_asks_for_under_every_key() -> None:
         assert (LOINC, "8302-2") not in need.kept  # body height, which no one asks for
 
 
+@pytest.mark.parametrize(
+    ("when", "period"),
+    [
+        ({"effectivePeriod": {"start": "2026-01-10", "end": "2026-01-13"}}, (10, 13)),
+        ({"effectivePeriod": {"start": "2026-01-10"}}, (10, None)),
+        ({"effectivePeriod": {"end": "2026-01-13"}}, (None, 13)),
+        ({"effectivePeriod": {"start": "2026-01-10", "end": "2026-01-10"}}, (None, None)),
+        ({"effectiveDateTime": "2026-01-10"}, (None, None)),
+        ({"issued": "2026-01-10T00:00:00Z"}, (None, None)),
+    ],
+)
+def test_a_period_keeps_its_beginning_and_its_end(
+    when: Json, period: tuple[int | None, int | None]
+) -> None:
+    sent = result(**({"effectiveDateTime": None} | when))
+    (found,) = read(b12=[sent]).measurements
+    ends = (found.begun, found.ended)
+    assert tuple(one.first.day if one is not None else None for one in ends) == period
+
+
+def test_a_component_knows_what_it_is_a_component_of() -> None:
+    whole = {"coding": [{"system": LOINC, "code": "2132-9"}], "text": "Vitamins"}
+    part = {"code": {"text": "B12"}, "valueString": "low"}
+    first, second = read(b12=[result(code=whole, component=[part])]).measurements
+    assert first.within == ()
+    assert [one.display or one.code for one in second.within] == ["2132-9", "Vitamins"]
+
+
 def test_the_same_result_in_two_answers_is_read_once() -> None:
     assert len(read(b12=[result(), result()], weight=[result()]).measurements) == 1
 

@@ -26,12 +26,13 @@ def read_observation(
         return ()
     moments = context.moments
     # Of a period it is its end that counts, and nothing when that is open.
-    when = _WHEN.of(sent, moments)[1] or _ISSUED.of(sent, moments)[1]
+    begun, ended = _WHEN.of(sent, moments)
+    when = ended or _ISSUED.of(sent, moments)[1]
     unclear = () if when is not None or not _WHEN.are_unread(sent, moments) else ("date",)
     about = _about_another(sent, context.owner)
     source, status = source_of(sent), sent.status or ""
     written = _written_next_to(sent)
-    whole = _whole(sent) if sent.component else ()
+    whole = _whole(sent)
     measured = []
     for result, codes, name in wanted:
         try:
@@ -41,8 +42,17 @@ def read_observation(
             if alone if result is sent else not (name or context.by_words):
                 raise
             one = Measurement(codes, status, when, source, name=name)  # the others can be used
-        measured.append(one if result is sent else structs.replace(one, within=whole))
+        measured.append(_placed(one, whole if result is not sent else (), begun, ended))
     return tuple(measured)
+
+
+def _placed(
+    one: Measurement, whole: tuple[Code, ...], begun: Moment | None, ended: Moment | None
+) -> Measurement:
+    """With what it is a component of, and the period that it is of, unless it is of a moment."""
+    if begun is not ended:
+        return structs.replace(one, within=whole, begun=begun, ended=ended)
+    return structs.replace(one, within=whole) if whole else one
 
 
 def _written_next_to(sent: wire.Observation) -> str:
@@ -67,6 +77,8 @@ def _concluded(sent: wire.Observation) -> wire.Observation:
 
 def _whole(sent: wire.Observation) -> tuple[Code, ...]:
     """What the components are of, by its codes, and by its words where no code has a name."""
+    if not sent.component:
+        return ()
     codes = elements.codes(sent.code)
     words = elements.text(sent.code)[:_LONGEST_NAME]
     return (

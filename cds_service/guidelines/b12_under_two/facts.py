@@ -43,8 +43,10 @@ from cds_service.guidelines.b12_under_two.meanings import (
     Meaning,
     begins_with_denial,
     bleeds,
+    diet_is_long_over,
     has_leber_by_code,
     impairs_remethylation,
+    is_a_diet,
     is_herself,
     is_of_the_mother,
     is_preterm,
@@ -275,7 +277,7 @@ class _Problems:
     """The problems and procedures of a record, by the list of the guideline they belong to."""
 
     def __init__(self, record: Record, on: date, g: Guideline) -> None:
-        self._on, self._g = on, g
+        self._on, self._g, self._born = on, g, record.patient.birth
         self._problems: dict[str, list[tuple[Problem, Code]]] = {}
         self._procedures: dict[str, list[tuple[Procedure, Code]]] = {}
         self.unverified: list[Problem] = []
@@ -321,6 +323,18 @@ class _Problems:
             self._problems.setdefault(name, []).append((problem, code))
         if not lists and counts(problem, self._on, lasting=False, in_remission=False):
             self._sort_in_by_words(problem, mentioned)
+        elif not lists and counts(problem, self._on, lasting=True, in_remission=False):
+            self._sort_in_what_ended(problem)
+
+    def _sort_in_what_ended(self, problem: Problem) -> None:
+        """A diet of the mother that is over counts unless it was for long at the birth."""
+        names = (problem.text, *(code.display for code in problem.codes))
+        if meaning_of(names, self._g) != "mother" or not any(
+            is_a_diet(it, self._g) for it in names
+        ):
+            return
+        if not diet_is_long_over(problem.abatement, self._born, self._g):
+            self._add_words(names, _finding(problem, _first(problem.codes), self._g))
 
     def _sort_in_by_words(self, problem: Problem, mentioned: bool) -> None:
         """A problem that no list has: what its words mean, and what may have to be named."""

@@ -2,21 +2,26 @@
 
 An answer counts by its codes, as yes or no to a question about breast-feeding, otherwise by its
 words. Words of a diet or of the mother hold back, warn and ask; a cause needs a code. What
-says it in none of these ways is handed back as unanswered.
+says it in none of these ways is handed back as unanswered. A period that is over says nothing of
+today; it is handed back as over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from msgspec import Struct
 
-from cds_service.clinical import Code, Measurement, Record
-from cds_service.guidelines.b12_under_two.age import is_ahead
+from cds_service.clinical import Code, Measurement, Moment, Record
+from cds_service.guidelines.b12_under_two.age import (
+    fewest_days_since,
+    is_ahead,
+)
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.meanings import (
     Lasting,
+    diet_is_long_over,
     diseases_of_the_mother,
     is_a_weak_cause,
     is_of_the_mother,
@@ -45,7 +50,8 @@ class Fed(Struct, frozen=True):
     ``in_words`` a plant-based diet of the child that only words tell. ``maternal`` is what may
     leave the mother without vitamin B12, by code or in words, ``vegetarian`` what of it says no
     more than that she is vegetarian or takes a medicine. ``unanswered`` was not understood,
-    ``understood`` are names that words alone explained, with their sources.
+    ``over`` are periods that ended, with nothing newer, ``understood`` are names that words alone
+    explained, with their sources.
     """
 
     breast_fed: bool | None
@@ -57,6 +63,7 @@ class Fed(Struct, frozen=True):
     maternal: tuple[Words, ...]
     vegetarian: frozenset[Words]
     unanswered: tuple[Measurement, ...]
+    over: tuple[Measurement, ...]
     understood: tuple[tuple[str, str], ...]
 
 
@@ -74,23 +81,15 @@ def read_feeding(
     record: Record, measured: Mapping[str, list[Measurement]], told: Told, on: date, g: Guideline
 ) -> Fed:
     asked = [(one, answer(one, g)) for one in measured.get("breastfeeding_status", ())]
-    newest = _newest(asked)
+    latest = _newest(asked, on)
+    newest = [it for it in latest if not is_over(it[0], on, g)]
     born = record.patient.birth
     read = Lasting(born.first, on, g).read if born is not None else str
-    diets = _Diets(read, g)
-    unanswered = [
-        *(one for one, fed in asked if _stands(one, on, g) and not _of_feeding(one, fed, diets)),
-        *(one for one in measured.get("diet", ()) if _stands(one, on, g) and not diets.add(one)),
-    ]
-    understood = [
-        (one.source, one.name)
-        for one in _without_a_kind(record, g)
-        if _stands(one, on, g) and diets.add(one)
-    ]
+    diets = _Diets(read, born, on, g)
+    eaten, others = measured.get("diet", ()), [*_without_a_kind(record, g)]
+    telling = diets.add_all((*(one for one, _ in asked), *eaten, *others))
+    unanswered = _unanswered(asked, eaten, telling)
     child = diets.in_words["child"] or next(iter((*told.vegan, *told.vegetarian)), "")
-    vegan = (
-        diets.vegan["child"] or bool(told.vegan) or is_stated(child, g.file.names.mother.vegan, g)
-    )
     maternal = _maternal(record, measured, told, diets, on, g)
     return Fed(
         breast_fed=_is_breast_fed(newest, told),
@@ -98,12 +97,28 @@ def read_feeding(
         mother=diets.coded["mother"],
         child=diets.coded["child"],
         in_words=child,
-        vegan=Vegan(diets.vegan["mother"], vegan),
+        vegan=_vegan(child, diets, told, g),
         maternal=maternal,
         vegetarian=_vegetarian(maternal, diets, g),
-        unanswered=tuple(unanswered),
-        understood=tuple(understood),
+        unanswered=tuple([one for one in unanswered if _stands(one, on, g)]),
+        over=(*(one for one, _ in latest if is_over(one, on, g)), *diets.over),
+        understood=tuple([(one.source, one.name) for one in others if id(one) in telling]),
     )
+
+
+def _unanswered(
+    asked: Iterable[_Answered], eaten: Iterable[Measurement], telling: Collection[int]
+) -> list[Measurement]:
+    return [
+        *(one for one, fed in asked if not _of_feeding(one, fed, also=id(one) in telling)),
+        *(one for one in eaten if id(one) not in telling),
+    ]
+
+
+def _vegan(child: str, diets: _Diets, told: Told, g: Guideline) -> Vegan:
+    """Who is, the child also by the words of its diet."""
+    by_words = bool(told.vegan) or is_stated(child, g.file.names.mother.vegan, g)
+    return Vegan(diets.vegan["mother"], diets.vegan["child"] or by_words)
 
 
 def _vegetarian(maternal: Iterable[Words], diets: _Diets, g: Guideline) -> frozenset[Words]:
@@ -116,10 +131,9 @@ def _vegetarian(maternal: Iterable[Words], diets: _Diets, g: Guideline) -> froze
     )
 
 
-def _of_feeding(one: Measurement, fed: bool | None, diets: _Diets) -> bool:
-    """Whether an answer on feeding says how the child is fed, or else something of a diet or of
-    the mother."""
-    also = diets.add(one)
+def _of_feeding(one: Measurement, fed: bool | None, *, also: bool) -> bool:
+    """Whether an answer on feeding says how the child is fed, or ``also`` something of a diet or
+    of the mother."""
     return bool(one.about) or fed is not None or (also and not _has_answer(one))
 
 
@@ -130,9 +144,25 @@ def _without_a_kind(record: Record, g: Guideline) -> Iterator[Measurement]:
             yield one
 
 
+def as_of(measured: Measurement, on: date) -> Moment | None:
+    """When it was so: of a period its end, or, where it lasts, its beginning."""
+    begun, ended = measured.begun, measured.ended
+    if begun is None or (ended is not None and ended.first <= on):
+        return measured.when
+    return measured.when if ended is None and measured.when is not None else begun
+
+
+def is_over(measured: Measurement, on: date, g: Guideline) -> bool:
+    """Whether it is of a period, and not only of a visit, that ended too long ago for today."""
+    begun, ended = measured.begun, measured.ended
+    if ended is None or not g.limits.feeding_over.holds(fewest_days_since(ended, on)):
+        return False
+    return begun is None or g.limits.feeding_period.holds((ended.last - begun.first).days)
+
+
 def _stands(measured: Measurement, on: date, g: Guideline) -> bool:
     """Final, dated, and not ahead of today."""
-    when = measured.when
+    when = as_of(measured, on)
     return measured.status in FINAL and when is not None and not is_ahead(when, on, g.limits)
 
 
@@ -143,12 +173,12 @@ def _stands(measured: Measurement, on: date, g: Guideline) -> bool:
 _Answered = tuple[Measurement, bool | None]
 
 
-def _newest(answers: Iterable[_Answered]) -> Sequence[_Answered]:
+def _newest(answers: Iterable[_Answered], on: date) -> Sequence[_Answered]:
     """The newest answer that says how the child is fed, or all that may be the newest."""
     told = [
-        (one.when, (one, fed))
+        (when, (one, fed))
         for one, fed in answers
-        if one.status in FINAL and not one.about and one.when is not None and fed is not None
+        if one.status in FINAL and not one.about and (when := as_of(one, on)) and fed is not None
     ]
     if not told:
         return []
@@ -251,16 +281,31 @@ def _has_answer(one: Measurement) -> bool:
 
 class _Diets:
     """Diets by whose they are: by code, which of them are vegan, and by words; and what else
-    words say of the mother, as they are ``read``."""
+    words say of the mother, as they are ``read``. Of the child ``over`` has what ended."""
 
-    def __init__(self, read: Callable[[str], str], g: Guideline) -> None:
-        self.read, self._g = read, g
+    def __init__(
+        self, read: Callable[[str], str], born: Moment | None, on: date, g: Guideline
+    ) -> None:
+        self.read, self._born, self._on, self._g = read, born, on, g
+        self.over: list[Measurement] = []
         self.coded = {"mother": "", "child": ""}
         self.vegan = {"mother": False, "child": False}
         self.in_words = {"mother": "", "child": ""}
         self.of_mother: list[str] = []
 
-    def add(self, one: Measurement) -> bool:
+    def add_all(self, found: Iterable[Measurement]) -> frozenset[int]:
+        """Those that stand, the oldest first, since what is said later of the child counts; the
+        ``id`` of each that says something that is understood."""
+        on = self._on
+        standing = [(when.instant, one) for one in found
+                    if _stands(one, on, self._g) and (when := as_of(one, on))]  # fmt: skip
+        standing.sort(key=lambda it: it[0])
+        telling = frozenset(id(one) for _, one in standing if self._add(one))
+        if self._of_the_child:
+            self.over.clear()
+        return telling
+
+    def _add(self, one: Measurement) -> bool:
         """Whether it says something of a diet or of the mother that is understood."""
         g = self._g
         hers = is_of_the_mother(one.about, g)
@@ -268,14 +313,51 @@ class _Diets:
         if one.about and not hers and not _asks_for_the_mother(one.about, question, g):
             return False
         plain = yes_or_no(one, g)
-        if plain is False:  # understood, where the question was about such a diet
-            diets = (*g.file.names.mother.vegan, *g.file.names.mother.vegetarian)
-            return any(has_phrase(it, diets) for it in question)
+        if plain is False:
+            return self._deny(question, hers=hers)
         said = [*_answers(one), one.notes]
         if plain or not _has_answer(one):
             said += question
         of_hers = hers or any(is_of_the_mother(it, g) for it in (*question, *said))
-        return self._add_diet(one, said, hers=hers, of_hers=of_hers)
+        if not of_hers and self._is_mixed(said):
+            self._forget_the_childs()
+            return True
+        if not self._is_past(one, hers=of_hers):
+            return self._add_diet(one, said, hers=hers, of_hers=of_hers)
+        past = _Diets(self.read, self._born, self._on, g)
+        told = past._add_diet(one, said, hers=hers, of_hers=of_hers)
+        self.over += [one] if past._of_the_child else []
+        return told
+
+    @property
+    def _of_the_child(self) -> bool:
+        return bool(self.coded["child"] or self.in_words["child"])
+
+    def _deny(self, question: Sequence[str], *, hers: bool) -> bool:
+        """A plain no, which is understood where the question was about such a diet."""
+        diets = (*self._g.file.names.mother.vegan, *self._g.file.names.mother.vegetarian)
+        denied = any(has_phrase(it, diets) for it in question)
+        if denied and not (hers or any(is_of_the_mother(it, self._g) for it in question)):
+            self._forget_the_childs()
+        return denied
+
+    def _is_mixed(self, said: Iterable[str]) -> bool:
+        """Whether words say that the child eats what others do, and no plant-based diet."""
+        names = self._g.file.names.mother
+        stated = [it for it in said if is_stated(it, names.mixed, self._g)]
+        return any(not has_phrase(it, (*names.vegan, *names.vegetarian)) for it in stated)
+
+    def _forget_the_childs(self) -> None:
+        self.coded["child"] = self.in_words["child"] = ""
+        self.vegan["child"] = False
+        self.over.clear()
+
+    def _is_past(self, one: Measurement, *, hers: bool) -> bool:
+        """Whether it is of a period that ended: the mother's long before the birth, the child's too
+        long ago to be so today."""
+        if not hers:
+            return is_over(one, self._on, self._g)
+        return diet_is_long_over(one.ended, self._born, self._g)
 
     def _add_diet(self, one: Measurement, said: list[str], *, hers: bool, of_hers: bool) -> bool:
         """By its code; where only words say that it is the mother's (``of_hers``), in words."""

@@ -60,6 +60,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     growth_span: Limit
     growth_recent: Limit
     mothers_diet_over: Limit
+    feeding_period: Limit
+    feeding_over: Limit
     formula_age: Limit
     nitrous_oxide_recent: Limit
     hemoglobin_severe: Limit

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from cds_service.clinical import Code, Relative
+from cds_service.clinical import Code, Moment, Relative
 from cds_service.guidelines.b12_under_two.age import completed_months
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.names import MotherNames, SignNames, ToldNames
@@ -506,7 +506,7 @@ def of_the_mother(text: str, g: Guideline) -> bool:
     speak of her, and not of anyone else."""
     mother = g.file.names.mother
     if has_phrase(text, mother.household) and any(
-        has_phrase(one, mother.household) and _is_a_diet(one, g) for one in _CLAUSE.split(text)
+        has_phrase(one, mother.household) and is_a_diet(one, g) for one in _CLAUSE.split(text)
     ):
         return True
     if not has_phrase(text, mother.words):
@@ -517,9 +517,16 @@ def of_the_mother(text: str, g: Guideline) -> bool:
             hers = True
         elif has_phrase(clause, g.file.names.signs.others):
             hers = False
-        if hers and (_is_a_cause(clause, g) or _is_a_diet(clause, g)):
+        if hers and (_is_a_cause(clause, g) or is_a_diet(clause, g)):
             return True
     return False
+
+
+def diet_is_long_over(ended: Moment | None, born: Moment | None, g: Guideline) -> bool:
+    """Whether a plant-based diet of the mother had ended long before the birth."""
+    if ended is None or born is None:
+        return False
+    return g.limits.mothers_diet_over.holds(completed_months(ended.last, born.first))
 
 
 class Lasting(Struct, frozen=True):
@@ -630,7 +637,7 @@ def _is_a_grave_cause(text: str, g: Guideline) -> bool:
     return names_b12([text], g) and is_stated(text, mother.lack, g)
 
 
-def _is_a_diet(text: str, g: Guideline) -> bool:
+def is_a_diet(text: str, g: Guideline) -> bool:
     """A diet with little or nothing of animals."""
     mother = g.file.names.mother
     return is_stated(text, mother.vegan, g) or is_stated(text, mother.vegetarian, g)
@@ -682,7 +689,7 @@ def diseases_of_the_mother(
     named = [
         one
         for one in (*relative.diseases, *relative.notes.splitlines())
-        if has_phrase(one, _of_hers(g)) and (_is_a_cause(read(one), g) or _is_a_diet(read(one), g))
+        if has_phrase(one, _of_hers(g)) and (_is_a_cause(read(one), g) or is_a_diet(read(one), g))
     ]
     yield from named
     lists = (g.codes.malabsorption, g.codes.malabsorption_permanent, g.codes.b12_deficiency)

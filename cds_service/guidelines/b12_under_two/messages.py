@@ -194,6 +194,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     reason_date: str
     reason_before_birth: str
     reason_ahead: str
+    reason_ended: str
     reason_flag: str
     reason_range: str
     reason_unjudged: str

@@ -28,6 +28,7 @@ REASONS: Mapping[Reason, Message] = {
     "date": say(Texts.reason_date),
     "before birth": say(Texts.reason_before_birth),
     "ahead": say(Texts.reason_ahead),
+    "ended": say(Texts.reason_ended),
     "flag": say(Texts.reason_flag),
     "range": say(Texts.reason_range),
     "unjudged": say(Texts.reason_unjudged),

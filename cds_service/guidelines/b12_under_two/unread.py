@@ -28,7 +28,7 @@ from cds_service.clinical import (
 )
 from cds_service.guidelines.b12_under_two.age import is_ahead
 from cds_service.guidelines.b12_under_two.data import Guideline
-from cds_service.guidelines.b12_under_two.feeding import Fed
+from cds_service.guidelines.b12_under_two.feeding import Fed, as_of
 from cds_service.guidelines.b12_under_two.meanings import (
     diseases_of_the_mother,
     is_the_mother,
@@ -98,10 +98,7 @@ def unread_in(
     for kind, one in before_birth:
         if kind in _NEEDS:
             found.append(_measured(_NEEDS[kind], "before birth", kind, one, g))
-    found += [
-        Unread("feeding", _unanswered(one), in_short(_answered(one)), source=one.source)
-        for one in fed.unanswered
-    ]
+    found += _of_feeding(fed, g)
     found += _untold(screened.untold, found, on, g)
     found += _undone(record, on, g)
     found += _of_b12_otherwise(named, elsewhere, found, g)
@@ -176,6 +173,13 @@ def _of_screening(one: Measurement, on: date, g: Guideline) -> Unread:
     written = one.value.written if one.value is not None else one.text
     said = in_short(" ".join([it for it in (name, written) if it]))
     return Unread("labs", reason, said, source=one.source, kind=kind, written=written)
+
+
+def _of_feeding(fed: Fed, g: Guideline) -> Iterator[Unread]:
+    for one in fed.unanswered:
+        yield Unread("feeding", _unanswered(one), in_short(_answered(one)), source=one.source)
+    for one in fed.over:
+        yield Unread("feeding", "ended", in_short(_called_fed(one, g)), source=one.source)
 
 
 def _undone(record: Record, on: date, g: Guideline) -> Iterator[Unread]:
@@ -262,6 +266,17 @@ def _answered(one: Measurement) -> str:
     return one.text or _first_name(one.concepts) or value or one.notes
 
 
+def _called_fed(one: Measurement, g: Guideline) -> str:
+    """How someone was fed, as it was sent; a code without a name as its list calls it."""
+    lists = (g.codes.breast_fed, g.codes.not_breast_fed, g.codes.diet_plant_based)
+    listed = (it.called(code) for code in one.concepts for it in lists)
+    return (
+        one.text
+        or next((code.display for code in one.concepts if code.display), "")
+        or next(filter(None, listed), _answered(one))
+    )
+
+
 def _first_name(codes: Iterable[Code]) -> str:
     return next((one.display or one.code for one in codes), "")
 
@@ -346,9 +361,10 @@ def _is_awaited(measured: Measurement) -> bool:
 def _reason(kind: str, measured: Measurement, on: date, g: Guideline) -> Reason | None:
     if measured.status not in FINAL:
         return "status"
-    if measured.when is None:
+    when = _when(kind, measured, on)
+    if when is None:
         return "date"
-    if is_ahead(measured.when, on, g.limits):
+    if is_ahead(when, on, g.limits):
         return "ahead"
     if kind in _ANSWERED:
         return None
@@ -359,6 +375,10 @@ def _reason(kind: str, measured: Measurement, on: date, g: Guideline) -> Reason 
         return "unit"
     used = number is not None and kind != "b12_level" and _is_possible(kind, number, g)
     return None if used else "value"
+
+
+def _when(kind: str, measured: Measurement, on: date) -> Moment | None:
+    return as_of(measured, on) if _NEEDS[kind] == "feeding" else measured.when
 
 
 def _is_possible(kind: str, number: Decimal, g: Guideline) -> bool:
