@@ -104,8 +104,8 @@ class Instant(Struct, frozen=True):
 
 
 class Inside(Struct, frozen=True, gc=False):
-    """A name of a record inside a sentence: "Poor muscle tone" loses its capital where the language
-    has it so, "IgA" and "Crohn's disease" keep theirs."""
+    """An English term inside a sentence: "Poor muscle tone" loses its capital where the language
+    has it so, "IgA" and "Crohn's disease" keep theirs. The words of a record are not one."""
 
     name: str
 

@@ -31,6 +31,7 @@ from builders import (
     PRETERM,
     RXNORM,
     SEIZURE,
+    SHORT_BOWEL,
     SNOMED,
     TABLET,
     TODDLER,
@@ -1918,7 +1919,7 @@ def other_diseases_of_the_nervous_system_hold_back_and_the_unknown_is_named() ->
     for code in ("G24.9", "R27.0", "P94.8", "R53.1", "H55.01"):
         assert "RTE-03" in see(a_record(problems=[icd(code)])).rules
     unknown = see(a_record(problems=[a_problem(Code(SNOMED, "24079001", "Atopic dermatitis"))]))
-    assert unknown.says("not judged here: atopic dermatitis")
+    assert unknown.says("not judged here: Atopic dermatitis")
     assert not unknown.says("no neurological sign recorded")
     assert unknown.doses["DOSE-A"]
     elsewhere = see(a_record(problems=[icd("J06.9")]))
@@ -2263,7 +2264,7 @@ def new_words_of_a_sign_on_treatment_are_a_warning() -> None:
         assert seen.shows("FU-16") is shown
         if shown:
             assert seen.outcome("FU-16").indicator == "warning"
-            assert seen.says("convulsions")
+            assert seen.says("Convulsions")
             assert not seen.drugs
 
 
@@ -3595,6 +3596,28 @@ def feeding_and_diet_are_so_until_the_end_of_their_period() -> None:
     assert resolved("Mother: vitamin B12 deficiency", 2).silent
 
 
+def a_name_of_the_record_keeps_its_capital_inside_a_sentence() -> None:
+    weak_muscles = Code(SNOMED, "398152000", "Poor muscle tone")
+
+    def headline(code: Code, name: str) -> str:
+        problem = a_problem(code, text=name)
+        return see(a_record(level=a_level(150), problems=[problem])).cards[0].summary
+
+    assert "with Muskelhypotonie:" in headline(weak_muscles, "Muskelhypotonie")
+    assert "with MUSKELHYPOTONIE:" in headline(weak_muscles, "MUSKELHYPOTONIE")
+    assert "with poor muscle tone:" in headline(weak_muscles, "Poor muscle tone")
+    assert "with poor muscle tone (f" in headline(weak_muscles, "Poor muscle tone (finding)")
+    assert "with tremor:" in headline(TREMOR, "Tremor")
+    assert "with Tremor der Arme:" in headline(TREMOR, "Tremor der Arme")
+    assert "(Gedeihstörung):" in headline(FAILURE_TO_THRIVE, "Gedeihstörung")
+    assert "(failure to thrive):" in headline(FAILURE_TO_THRIVE, "Failure to thrive")
+    bowel = headline(SHORT_BOWEL, "Short bowel syndrome with colon in continuity")
+    assert "with short bowel syndrome with colon in continuity:" in bowel
+    sign = a_problem(FAILURE_TO_THRIVE, text="Gedeihstörung")
+    unmeasured = see(a_record(measured=(), problems=[sign]))
+    assert "(Gedeihstörung)" in unmeasured.cards[0].summary
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -3821,6 +3844,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_order_after_doses_that_were_not_given_brings_the_samples,
     what_was_stopped_is_no_finished_course_and_says_why,
     feeding_and_diet_are_so_until_the_end_of_their_period,
+    a_name_of_the_record_keeps_its_capital_inside_a_sentence,
 )
 
 

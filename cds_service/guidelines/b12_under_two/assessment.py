@@ -111,7 +111,8 @@ class Signs(Struct, frozen=True):
 class Assessment(Struct, frozen=True):
     """``causes`` are problems and diets, ``suspicion`` is what the metabolites make a question of.
     ``unavailable`` names blood values without a recent result; ``untreated_since`` is set only
-    past the limit, ``same_day`` when there are neurological signs as well."""
+    past the limit, ``same_day`` when there are neurological signs as well. ``terms`` are those of
+    the ``Facts``."""
 
     status: Status
     signs: Signs
@@ -124,6 +125,7 @@ class Assessment(Struct, frozen=True):
     untreated_since: Moment | None
     same_day: bool
     suspicion: Suspicion = ""
+    terms: frozenset[str] = frozenset()
 
     @property
     def suspected(self) -> bool:
@@ -970,6 +972,7 @@ def assess(facts: Facts, g: Guideline, why: Reasoning) -> Assessment:
         since if "URG-02" in fired else None,
         "URG-03" in fired,
         found.suspicion,
+        facts.terms,
     )
 
 

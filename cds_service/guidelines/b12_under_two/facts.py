@@ -94,7 +94,7 @@ from cds_service.language import Sent, Words, say
 
 class Finding(Struct, frozen=True, gc=False):
     """A problem, or a drug, that counts. ``possible`` when it is provisional or its status is
-    unclear; ``proper`` when its name, as of a product, is written as recorded in a sentence too;
+    unclear; ``term`` when its name is what a list here calls its code, and not the record's words;
     ``whose`` it is, "mother" or "family", where it is recorded of someone else."""
 
     name: str
@@ -102,7 +102,7 @@ class Finding(Struct, frozen=True, gc=False):
     onset: Moment | None
     possible: bool
     severe: bool
-    proper: bool = False
+    term: bool = False
     whose: str = ""
 
 
@@ -131,6 +131,7 @@ class Facts(Struct, frozen=True):
     deficiency here, and ``unjudged`` the names of problems by codes that are on no list and may be
     of any kind: next to one of them no neurological sign is called absent. ``not_understood`` are
     those, and problems in words, that may call for an injection as far as their names tell.
+    ``terms`` are names that are what a list here calls the code, and not the record's words.
     ``suggestive`` and ``weak_signs`` are signs that suggest a deficiency, ``feeding_trouble`` one
     next to another sign only; ``screening`` names what of the newborn screening was high.
     ``preservative_reactions`` are to benzyl alcohol; ``preservative_in_words``: by name alone.
@@ -161,6 +162,7 @@ class Facts(Struct, frozen=True):
     neurological: tuple[Finding, ...]
     neurological_other: tuple[Finding, ...]
     unjudged: tuple[str, ...]
+    terms: frozenset[str]
     not_understood: tuple[str, ...]
     paradoxical: tuple[Finding, ...]
     failure_to_thrive: tuple[Finding, ...]
@@ -253,19 +255,30 @@ def counts(problem: Problem, on: date, *, lasting: bool, in_remission: bool) -> 
     return current or lasting or (in_remission and problem.clinical_status == "remission")
 
 
+def _is_term(name: str, listed: str) -> bool:
+    """Whether a name is what a list calls the code, or begins with it and is English so."""
+    said, term = name.casefold(), listed.casefold()
+    if not term or not said.startswith(term):
+        return False
+    rest = said[len(term) :]
+    return not rest or rest.startswith((" (", ",")) or (" " in term and rest[0] == " ")
+
+
 def _finding(problem: Problem, code: Code, g: Guideline, listed: str = "") -> Finding:
     """A problem by its own words, else as its list calls the code."""
+    name = problem.text or code.display or listed or code.code
     possible = problem.uncertain_status or problem.certainty in (
         "provisional",
         "differential",
         "unconfirmed",
     )
     return Finding(
-        problem.text or code.display or listed or code.code,
+        name,
         problem.source,
         problem.onset or problem.recorded,
         possible,
         g.codes.severity_severe.any_of(problem.severity) is not None,
+        _is_term(name, listed),
     )
 
 
@@ -385,6 +398,16 @@ class _Problems:
             ]
         )
 
+    @property
+    def terms(self) -> frozenset[str]:
+        """The names of problems that are what a list here calls their codes."""
+        named = (
+            _finding(problem, code, self._g, self._called(name, code))
+            for name, found in self._problems.items()
+            for problem, code in found
+        )
+        return frozenset([one.name for one in named if one.term])
+
     def called(self, name: str) -> Iterator[str]:
         """What the list itself calls the codes on it, over or not."""
         listed: CodeList = getattr(self._g.codes, name)
@@ -394,7 +417,7 @@ class _Problems:
 
     def _called(self, name: str, code: Code) -> str:
         listed: CodeList = getattr(self._g.codes, name)
-        return "" if code.display else listed.called(code)
+        return listed.called(code)
 
     def apnoea(self, birth: Moment | None, age: Age) -> tuple[Finding, ...]:
         """Apnoea and brief resolved events from one month of age. What is coded as apnoea of the
@@ -439,16 +462,13 @@ class _Problems:
     def procedures(self, name: str) -> tuple[Finding, ...]:
         if name not in self._procedures:
             return ()
-        return tuple(
-            Finding(
-                procedure.text or code.display or self._called(name, code) or code.code,
-                procedure.source,
-                procedure.performed,
-                False,
-                False,
-            )
-            for procedure, code in self._procedures.get(name, ())
-        )
+        return tuple(self._done(name, *one) for one in self._procedures.get(name, ()))
+
+    def _done(self, name: str, procedure: Procedure, code: Code) -> Finding:
+        listed = self._called(name, code)
+        called = procedure.text or code.display or listed or code.code
+        term = _is_term(called, listed)
+        return Finding(called, procedure.source, procedure.performed, False, False, term)
 
 
 #: Chapters of ICD-10, by their letters, whose diseases are of no organ that is asked about.
@@ -664,7 +684,7 @@ def _against_clotting(record: Record, on: date, g: Guideline) -> _Clotting:
         code = g.codes.anticoagulant.any_of(drug.codes)
         names = [one for one in (drug.text, *(it.display for it in drug.codes)) if one]
         called = next(iter(names), code.display if code is not None else "")
-        found = Finding(called, drug.source, drug.authored, False, False, proper=bool(names))
+        found = Finding(called, drug.source, drug.authored, False, False, term=not names)
         if code is not None:
             coded.append(found)
         elif any(names_an_anticoagulant(one, g) for one in names):
@@ -912,6 +932,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         neurological=neurological,
         neurological_other=_other_neurological(problems, (*neurological, *paradoxical)),
         unjudged=tuple(dict.fromkeys(problems.unjudged)),
+        terms=problems.terms,
         not_understood=tuple(dict.fromkeys(problems.not_understood)),
         paradoxical=paradoxical,
         failure_to_thrive=problems.of("failure_to_thrive"),

@@ -294,8 +294,8 @@ class _Diets:
         self.of_mother: list[str] = []
 
     def add_all(self, found: Iterable[Measurement]) -> frozenset[int]:
-        """Those that stand, the oldest first, since what is said later of the child counts; the
-        ``id`` of each that says something that is understood."""
+        """Those that are final and dated, the oldest first, since a later answer on the child
+        counts; the ``id`` of each that says something that is understood."""
         on = self._on
         standing = [(when.instant, one) for one in found
                     if _stands(one, on, self._g) and (when := as_of(one, on))]  # fmt: skip

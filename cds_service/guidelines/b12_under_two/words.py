@@ -132,9 +132,7 @@ def named(findings: Sequence[Finding | Message]) -> Value:
     if not findings:
         return ""
     names = {
-        (plain_case(one.name), one.possible, one.whose): one.name
-        if one.proper
-        else Inside(one.name)
+        (plain_case(one.name), one.possible, one.whose): Inside(one.name) if one.term else one.name
         for one in findings
         if isinstance(one, Finding)
     }
@@ -152,21 +150,22 @@ def _of_whom(name: Value, whose: str) -> Value:
     return say(Texts.of_mother if whose == "mother" else Texts.of_family, what=name)
 
 
-def _in_a_sentence(sign: Value) -> Value:
-    """A sign as it is inside a sentence, whatever it consists of."""
+def _in_a_sentence(sign: Value, terms: frozenset[str]) -> Value:
+    """A sign as it is inside a sentence, whatever it consists of; what is none of our ``terms`` as
+    it was sent."""
     if isinstance(sign, Listed):
-        return Listed(tuple([_in_a_sentence(one) for one in sign.items]), sign.by)
-    return Inside(sign) if isinstance(sign, str) else sign
+        return Listed(tuple([_in_a_sentence(one, terms) for one in sign.items]), sign.by)
+    return Inside(sign) if isinstance(sign, str) and sign in terms else sign
 
 
-def _with_its_values(sign: Value) -> Value:
+def _with_its_values(sign: Value, terms: frozenset[str]) -> Value:
     """A sign inside a sentence, with the values that show it next to its names."""
     items = sign.items if isinstance(sign, Listed) else ()
     names = tuple([one for one in items if isinstance(one, str)])
     values = tuple([one for one in items if not isinstance(one, str)])
     if not (names and values):
-        return _in_a_sentence(sign)
-    called = _in_a_sentence(Listed(names, "conjunction"))
+        return _in_a_sentence(sign, terms)
+    called = _in_a_sentence(Listed(names, "conjunction"), terms)
     return say(Texts.sign_shown, sign=called, values=Listed(values))
 
 
@@ -399,7 +398,8 @@ class CardValues(dict[str, Value]):
         return names or none
 
     def of_suggestive(self) -> Value:
-        signs = Listed(tuple([_with_its_values(one) for one in self.a.signs.suggestive]))
+        found, terms = self.a.signs.suggestive, self.a.terms
+        signs = Listed(tuple([_with_its_values(one, terms) for one in found]))
         return Briefly(signs, say(Texts.signs_counted, count=len(signs.items)), signs)
 
     def of_screening(self) -> Value:
@@ -450,7 +450,7 @@ class CardValues(dict[str, Value]):
         return SEVERITIES[self.a.severity] if self.a.severity else ""
 
     def of_because(self) -> Value:
-        return _first_of(_in_a_sentence(self.a.severity_because))
+        return _first_of(_in_a_sentence(self.a.severity_because, self.a.terms))
 
     def of_reason(self) -> Value:
         """What calls for injections."""
@@ -569,7 +569,7 @@ def _moderate(a: Assessment) -> Value:
     """What makes it moderate, where the level has not said so."""
     if a.status.name == "deficient (functional)" or not a.severity_because:
         return ""
-    because = _in_a_sentence(a.severity_because)
+    because = _in_a_sentence(a.severity_because, a.terms)
     full = say(Texts.headline_moderate, because=_first_of(because))
     return Briefly(full, say(Texts.headline_moderate_brief), because)
 
@@ -588,7 +588,7 @@ def calls_for_injections(signs: Sequence[Finding], a: Assessment) -> Value:
     """Why nothing by mouth will do: the neurological signs, or else how severe it is."""
     if signs:
         return _signs(named(signs), signs)
-    because = _in_a_sentence(a.severity_because)
+    because = _in_a_sentence(a.severity_because, a.terms)
     severe = say(Texts.severe_deficiency, because=because)
     return Briefly(severe, say(Texts.severe_deficiency_brief), because)
 
@@ -739,7 +739,7 @@ def _severity_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Note]
         return  # not known while words may be a neurological sign
     if a.severity_because:
         section: Section = "why" if a.severity == "severe" else "finding"
-        because = _in_a_sentence(a.severity_because)
+        because = _in_a_sentence(a.severity_because, a.terms)
         graded = say(Texts.severity, severity=SEVERITIES[a.severity], because=because)
         yield Note(section, graded, told=(because,))
     if a.severity == "mild" and a.unavailable:
@@ -788,7 +788,7 @@ def _problem_notes(facts: Facts, a: Assessment) -> Iterator[Note]:
         names = named(others)
         yield Note("finding", say(Texts.problems, names=names), told=(names,))
     if facts.unjudged:
-        unjudged = Listed(tuple(map(plain_case, facts.unjudged[:_MOST_NAMES])))
+        unjudged = Listed(facts.unjudged[:_MOST_NAMES])
         left = len(facts.unjudged) - _MOST_NAMES
         more = say(Texts.unjudged_more, names=unjudged, count=left)
         yield Note("caution", more if left > 0 else say(Texts.unjudged, names=unjudged))
