@@ -316,23 +316,99 @@ def text(concept: wire.Concept | None) -> str:
 
 
 #: A whole text that is a number with its unit, and perhaps how it compares.
-_MEASURED = re.compile(r"\s*(<=|>=|<|>|≤|≥)?\s*(\d{1,9}(?:[.,]\d{1,6})?)\s*([^\d\s.,].{0,30})$")
+_MEASURED = re.compile(
+    r"(<=|>=|<|>|≤|≥)?\s*([0-9][0-9.,\u00a0\u202f' ]*?)"
+    r"(?:\s*(?=[^0-9\s.,'])|\s+(?=10[*^\u2070-\u2079\u00b2\u00b3]))(.{1,31})"
+)
 _COMPARED = {"≤": "<=", "≥": ">="}
+#: A number as it is written without a thousands sign, or with one that is not its decimal sign.
+_is_plain_number = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,6}))?").fullmatch
+_is_grouped_number = re.compile(
+    r"([1-9][0-9]{0,2}(?:[\u00a0\u202f' ][0-9]{3})+)(?:[.,]([0-9]{1,6}))?"
+    r"|([1-9][0-9]{0,2}(?:\.[0-9]{3})+),([0-9]{1,6})"
+    r"|([1-9][0-9]{0,2}(?:,[0-9]{3})+)\.([0-9]{1,6})"
+).fullmatch
 #: "1,234" and "1.234" are a thousand somewhere, and a little over one elsewhere.
 _TWO_READINGS = re.compile(r"[1-9]\d*[.,]\d{3}$")
+#: Digits, letters and signs as wide as the characters of Japanese and Chinese.
+_WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+#: How a number compares, in words before it and after it.
+_COMPARED_BEFORE = {
+    word: sign
+    for sign, words in {
+        "<": "less than, lower than, below, under, kleiner als, kleiner, weniger als, unter,"
+        " inférieur à, inf. à, inf à, moins de, inferior a, menor que, menor de, menor a, menos de,"
+        " inferiore a, minore di, minder dan, kleiner dan, lager dan, mindre än, mindre end",
+        ">": "more than, greater than, higher than, above, over, größer als, größer, mehr als,"
+        " über, supérieur à, sup. à, sup à, plus de, superior a, mayor que, mayor de, mayor a,"
+        " maior que, más de, mais de, superiore a, maggiore di, groter dan, hoger dan, meer dan,"
+        " mer än",
+    }.items()
+    for word in words.split(", ")
+}  # fmt: skip
+_COMPARED_AFTER = {
+    "以下": "<=", "未満": "<", "未满": "<", "以上": ">=", "이하": "<=", "미만": "<", "이상": ">=",
+}  # fmt: skip
+_begins_compared = re.compile(
+    rf"({'|'.join(map(re.escape, sorted(_COMPARED_BEFORE, key=len, reverse=True)))})\s+(?=[0-9])",
+    re.IGNORECASE,
+).match
+#: A flag as laboratories print it after a number; an asterisk only says that there is one.
+_ends_flagged = re.compile(
+    r"(.*?\S)(?:\s+(?:(HH?|\+{1,3}|high)|(LL?|-{1,3}|low)|(N|normal)|(\*))"
+    r"|\s*(?:[(\[](?:(HH?|high)|(LL?|low)|(N|normal)|(\*))[)\]]|(↑)|(↓)|(\*{1,2})))"
+).fullmatch
+_FLAGS: Sequence[Interpretation | None] = (
+    "high", "low", "normal", None, "high", "low", "normal", None, "high", "low", None,
+)  # fmt: skip
 
 
 def quantity_in_words(text: str) -> Quantity | None:
     """A text that is a number with a unit known here, as that number; ``None`` for any other."""
-    found = _MEASURED.match(text)
-    if found is None or _TWO_READINGS.match(found[2]):
+    plain = " ".join(text.translate(_WIDE).split())
+    sign = ""
+    if (before := _begins_compared(plain)) is not None:
+        sign, plain = _COMPARED_BEFORE[before[1].lower()], plain[before.end() :]
+    elif plain[-2:] in _COMPARED_AFTER:
+        sign, plain = _COMPARED_AFTER[plain[-2:]], plain[:-2]
+    found = _MEASURED.fullmatch(plain)
+    number = _number_in_words(found[2]) if found is not None else None
+    if found is None or number is None or (sign and found[1]):
         return None
-    comparator = _COMPARED.get(found[1], found[1])
-    number = found[2].replace(",", ".")
+    comparator = sign or _COMPARED.get(found[1], found[1])
     read = quantity(wire.Amount(Raw(number.encode()), comparator, found[3].strip()))
     if read is None or read.unit is None:
         return None
     return structs.replace(read, written=" ".join(text.split()))
+
+
+def _number_in_words(written: str) -> str | None:
+    """Its digits with a decimal point; ``None`` where it may be two numbers, or is not one."""
+    grouped = _is_grouped_number(written)
+    if grouped is not None:
+        whole, rest = _pair(grouped.groups())
+        return re.sub(r"[^0-9]", "", whole) + (f".{rest}" if rest else "")
+    plain = _is_plain_number(written)
+    if plain is None or _TWO_READINGS.match(written):
+        return None
+    return plain[1] + (f".{plain[2]}" if plain[2] else "")
+
+
+def _pair(groups: Sequence[str | None]) -> tuple[str, str]:
+    """Of alternatives with two groups each what was found of them."""
+    place = next(place for place in range(0, len(groups), 2) if groups[place])
+    return groups[place] or "", groups[place + 1] or ""
+
+
+def flagged_in_words(text: str) -> tuple[Quantity, Interpretation | None] | None:
+    """The same of one with the flag of its laboratory after it, and the flag; ``None`` for a flag
+    that only says that there is one."""
+    found = _ends_flagged(" ".join(text.translate(_WIDE).split()))
+    read = quantity_in_words(found[1]) if found is not None else None
+    if found is None or read is None:
+        return None
+    place = next(place for place, said in enumerate(found.groups()[1:]) if said)
+    return structs.replace(read, written=" ".join(text.split())), _FLAGS[place]
 
 
 def notes(*sent: object) -> str:
@@ -534,6 +610,8 @@ def reference_range(
 
 def _range_of(sent: wire.ReferenceRange, value: Quantity | None) -> ReferenceRange:
     low, high = _end(sent.low, value), _end(sent.high, value)
+    if low is None and high is None and sent.text:
+        low, high = _range_in_words(sent.text, value)
     if low is None and high is None:
         return ReferenceRange(understood=not sent.text)
     if low is not None and high is not None and low.value == high.value == 0:
@@ -548,6 +626,41 @@ def _end(sent: wire.Amount | None, value: Quantity | None) -> Quantity | None:
     if end is None or sent is None or sent.unit or sent.code or value is None:
         return end
     return Quantity(end.value, value.unit, end.written, end.comparator, value.also)
+
+
+#: A whole text that is one range: two numbers, or one as the lower or the upper end, and perhaps a
+#: unit.
+_is_range = re.compile(
+    r"(?:([0-9][0-9.,]*)\s*(?:-|\u2013|\u2014|to|bis|a|à|até|hasta)\s*([0-9][0-9.,]*)"
+    r"|(?:<=?|≤|bis|up to|hasta|até|inférieur à|jusqu'à)\s*([0-9][0-9.,]*)"
+    r"|(?:>=?|≥)\s*([0-9][0-9.,]*))(?:\s*([^0-9\s.,][^0-9]{0,30}?(?:/[^\s]{1,10})?))?",
+    re.IGNORECASE,
+).fullmatch
+
+
+def _range_in_words(text: str, value: Quantity | None) -> tuple[Quantity | None, Quantity | None]:
+    """Low and high of a range that is written as a text, in its own unit or else the value's."""
+    plain = " ".join(text.translate(_WIDE).split()).strip("()[]")
+    found = _is_range(plain)
+    if found is None or value is None or value.unit is None:
+        return None, None
+    low, high = (
+        _range_end(one, found[5], value) for one in (found[1] or found[4], found[2] or found[3])
+    )
+    unread = sum(one is not None for one in (low, high)) != sum(map(bool, found.groups()[:4]))
+    if unread or (low is not None and high is not None and low.value > high.value):
+        return None, None
+    return low, high
+
+
+def _range_end(written: str | None, unit: str | None, value: Quantity) -> Quantity | None:
+    number = _number_in_words(written) if written else None
+    if number is None:
+        return None
+    if unit is None:
+        return Quantity(Decimal(number), value.unit, number, "", value.also)
+    read = quantity(wire.Amount(Raw(number.encode()), None, unit))
+    return read if read is not None and read.unit is not None else None
 
 
 _CONCENTRATIONS = frozenset({"mass concentration", "substance concentration"})

@@ -109,7 +109,9 @@ def _symbols(written: str) -> str:
 #: "Mg" or "G" could mean something else.
 _ALIASES = {
     "pound": "[lb_av]", "pounds": "[lb_av]", "ounce": "[oz_av]", "ounces": "[oz_av]",
-    "mcg": "ug", "Kg": "kg", "KG": "kg", "kgs": "kg", "kg.": "kg", "lb": "[lb_av]",
+    "mcg": "ug", "Kg": "kg", "KG": "kg", "kgs": "kg", "Kgs": "kg", "KGS": "kg", "kg.": "kg",
+    "gr": "g", "grs": "g", "gr.": "g", "gms": "g", "gm": "g", "g.": "g", "quilos": "kg",
+    "quilo": "kg", "nM": "nmol/L", "uM": "umol/L", "pM": "pmol/L", "mM": "mmol/L", "lb": "[lb_av]",
     "lbs": "[lb_av]", "lb_av": "[lb_av]", "oz": "[oz_av]", "oz_av": "[oz_av]",
     "ml": "mL", "ML": "mL", "l": "L", "ul": "uL", "weeks": "wk", "week": "wk", "wks": "wk",
     "days": "d", "day": "d",
@@ -120,7 +122,9 @@ _ANY_CASE = {
     for unit, (dimension, _) in UNITS.items()
     if dimension.endswith("concentration") or dimension == "equivalents"
 } | {
-    "fl": "fL", "um^3": "um3", "g%": "g/dL", "mg%": "mg/dL", "mol/m3": "mmol/L",
+    "fl": "fL", "um^3": "um3", "u3": "um3", "cumicron": "um3", "cu.micron": "um3",
+    "cumicrons": "um3", "cu.microns": "um3", "g%": "g/dL", "mg%": "mg/dL", "ug%": "ug/dL",
+    "ng%": "ng/dL", "mol/m3": "mmol/L",
     "mol/m^3": "mmol/L",
 }  # fmt: skip
 #: Capital letters that stand alone: in small ones they would mean something else, and "G/L" can
@@ -131,7 +135,8 @@ _CAPITALS = {
 _RESPELT = (
     (re.compile(r"^(?:mc|mk)g(?=/)"), "ug"),
     (re.compile(r"^(?:mc|mk|micro|mikro)mol(?=/)"), "umol"),
-    (re.compile(r"^(m?)gms?(?=[/%])"), r"\1g"),
+    (re.compile(r"^([mnpu]?)gms?(?=[/%])"), r"\1g"),
+    (re.compile(r"\.$"), ""),
     (re.compile(r"(?<=/)(?:mc|micro)l$"), "ul"),
     (re.compile(r"(?<=/)100ml$"), "dl"),
     (re.compile(r"^\*(?=10)"), ""),

@@ -97,6 +97,11 @@ def unread(answer: Json) -> list[Json]:
         ("<100 pg/mL", "B12 below 100 pg/mL, severe (below the range of the assay)"),
         ("\u2264 99 pg/mL", "B12 below 99 pg/mL, severe"),
         ("90 pmol/L", "B12 121.9 pg/mL, low"),
+        ("150 pg/mL (L)", "B12 150 pg/mL, low"),
+        ("Less than 150 ng/L", "B12 below 150 pg/mL, low"),
+        ("150pg/mL以下", "B12 below 150 pg/mL, low"),
+        ("１５０ｐｇ／ｍＬ", "B12 150 pg/mL, low"),
+        ("150,0 pgm/ml", "B12 150 pg/mL, low"),
     ],
 )
 def test_a_number_with_its_unit_is_one_though_it_is_sent_as_text(
@@ -109,7 +114,7 @@ def test_a_number_with_its_unit_is_one_though_it_is_sent_as_text(
 
 @pytest.mark.parametrize(
     "written",
-    ["78", "1,234 pg/mL", "1.234 pg/mL", "78 pg/mL (low)", "78-90 pg/mL", "approx 78 pg/mL",
+    ["78", "1,234 pg/mL", "1.234 pg/mL", "78 pg/mL (see note)", "78-90 pg/mL", "approx 78 pg/mL",
      "78 pg/mL 150 pg/mL", "78 IU", "low", "1e2 pg/mL", "-78 pg/mL"],
 )  # fmt: skip
 def test_any_other_text_is_no_number_and_is_shown_as_it_is(

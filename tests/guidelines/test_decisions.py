@@ -97,8 +97,9 @@ from cds_service.clinical import (
     StoppedDrug,
     Unread,
 )
+from cds_service.fhir import wire
 from cds_service.fhir.drafts import open_drafts, read_basket
-from cds_service.fhir.elements import quantity_in_words
+from cds_service.fhir.elements import flagged_in_words, quantity_in_words, reference_range
 from cds_service.fhir.reading.products import decode_medication, identity_of
 from cds_service.guidelines import b12_under_two
 from cds_service.guidelines.b12_under_two.age import add_months
@@ -1843,11 +1844,17 @@ def a_text_that_is_a_number_with_its_unit_is_that_number() -> None:
         ("0.078 ug/L", "0.078"),
         ("1234 pg/mL", "1234"),
         ("12.34 pg/mL", "12.34"),
+        ("1.050,5 pg/mL", "1050.5"),
+        ("1,050.5 pg/mL", "1050.5"),
+        ("80 000 /mm3", "80000"),
+        ("80'000/µl", "80000"),
+        ("80 10^3/µL", "80"),
+        ("１５０ｐｇ／ｍＬ", "150"),
     ):
         read = quantity_in_words(text)
         assert read is not None, text
         assert read.value == Decimal(value), text
-    for text in ("1,234 pg/mL", "1.234 pg/mL", "78", "78 low", "78 pg/mL low", "a 78 pg/mL", ""):
+    for text in ("1,234 pg/mL", "1.234 pg/mL", "78", "78 low", "a 78 pg/mL", "4 5 pg/mL", ""):
         assert quantity_in_words(text) is None, text
 
 
@@ -3618,6 +3625,50 @@ def a_name_of_the_record_keeps_its_capital_inside_a_sentence() -> None:
     assert "(Gedeihstörung)" in unmeasured.cards[0].summary
 
 
+def a_number_in_a_text_keeps_its_comparator_flag_and_range() -> None:
+    for text, number, sign in (
+        ("Less than 150 ng/L", "150", "<"),
+        ("inf. à 150 pg/ml", "150", "<"),
+        ("Inferior a 150 pg/mL", "150", "<"),
+        ("unter 150 ng/l", "150", "<"),
+        ("150pg/mL以下", "150", "<="),
+        ("superior a 50 µmol/L", "50", ">"),
+    ):
+        read = quantity_in_words(text)
+        assert read is not None, text
+        assert (read.value, read.comparator) == (Decimal(number), sign)
+    for text in ("less than < 150 pg/mL", "150-200 pg/mL", "about 150 pg/mL", "80 mil/mm3"):
+        assert quantity_in_words(text) is None, text
+    for text, number, flag in (
+        ("150 pg/mL (L)", "150", "low"),
+        ("0,50 µmol/l H", "0.50", "high"),
+        ("9,5 g/dl -", "9.5", "low"),
+        ("12 g/dL ↓", "12", "low"),
+        ("0.3 umol/L (N)", "0.3", "normal"),
+        ("142 pmol/L*", "142", None),
+    ):
+        printed = flagged_in_words(text)
+        assert printed is not None, text
+        assert (printed[0].value, printed[1]) == (Decimal(number), flag)
+        assert printed[0].written == text
+    for text in ("150 pg/mL", "4.5 mmol/L", "see letter (L)", "150 (L)"):
+        assert flagged_in_words(text) is None, text
+    value = quantity_in_words("0.38 umol/L")
+    for text, low, high in (
+        ("0.00 - 0.35", "0.00", "0.35"),
+        ("0,08–0,35 µmol/l", "0.08", "0.35"),
+        ("bis 0,35", None, "0.35"),
+        ("< 270 nmol/L", None, "270"),
+        ("> 0.2", "0.2", None),
+    ):
+        found = reference_range([wire.ReferenceRange(text=text)], value)
+        ends = [one and str(one.value) for one in (found.low, found.high)]
+        assert ends == [low, high], text
+        assert found.understood
+    for text in ("0.35 - 0.00", "Male: 13-17", "1.234 - 2.345", "<0.27 blips", "270 nmol/L"):
+        assert not reference_range([wire.ReferenceRange(text=text)], value).understood, text
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -3845,6 +3896,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     what_was_stopped_is_no_finished_course_and_says_why,
     feeding_and_diet_are_so_until_the_end_of_their_period,
     a_name_of_the_record_keeps_its_capital_inside_a_sentence,
+    a_number_in_a_text_keeps_its_comparator_flag_and_range,
 )
 
 

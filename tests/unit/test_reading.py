@@ -337,6 +337,26 @@ def test_the_guideline_keeps_every_code_it_asks_for_under_every_key() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "sent", "flag", "unclear"),
+    [
+        ("90 pg/mL (L)", None, "low", ()),
+        ("90 pg/mL *", None, "", ("flag",)),
+        ("90 pg/mL (H)", "L", "low", ()),
+        ("90 pg/mL", "L", "low", ()),
+        ("90 pg/mL", None, "", ()),
+    ],
+)
+def test_a_flag_printed_after_a_number_is_its_flag(
+    text: str, sent: str | None, flag: str, unclear: tuple[str, ...]
+) -> None:
+    coded = [{"coding": [{"system": INTERPRETATION, "code": sent}]}] if sent else None
+    found = measured(valueQuantity=None, valueString=text, interpretation=coded)
+    assert found.value is not None
+    assert (found.value.value, found.interpretation, found.unclear) == (90, flag, unclear)
+    assert found.text == ""
+
+
+@pytest.mark.parametrize(
     ("when", "period"),
     [
         ({"effectivePeriod": {"start": "2026-01-10", "end": "2026-01-13"}}, (10, 13)),
@@ -626,7 +646,8 @@ OTHER: Json = {"coding": [{"code": "treatment"}]}
         ([{"low": {"value": 200}}], "200", None),
         ([{"low": {"value": 200, "unit": "fL"}}], None, None),
         ([{"low": {"value": 200, "unit": "blips"}}], None, None),
-        ([{"text": "200-900"}], None, None),
+        ([{"text": "200-900"}], "200", "900"),
+        ([{"text": "200-900 (adults)"}], None, None),
         ([{"low": {"value": 0}, "high": {"value": 0}}], None, None),
         ([], None, None),
     ],
@@ -648,7 +669,7 @@ def test_a_range_without_a_unit_is_in_that_of_the_value() -> None:
 @pytest.mark.parametrize(
     "ranges",
     [
-        [{"text": "200-900"}],
+        [{"text": "200-900 (adults)"}],
         [{"low": {"value": 200, "unit": "blips"}}],
         [{"low": {"value": 200, "unit": "fL"}}],
         [{"low": LOW}, {"high": HIGH}],

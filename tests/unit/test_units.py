@@ -120,6 +120,9 @@ def test_counts_are_understood_as_they_are_spelt(written: str, unit: str) -> Non
 @each(
     ("written", "unit"),
     [
+        ("pgm/ml", "pg/mL"), ("ngm/dL", "ng/dL"), ("ng%", "ng/dL"), ("pg/mL.", "pg/mL"),
+        ("µM", "umol/L"), ("nM", "nmol/L"), ("pM", "pmol/L"), ("cu.micron", "um3"), ("μ3", "um3"),
+        ("Kgs", "kg"), ("gr", "g"), ("grs", "g"), ("gms", "g"), ("quilos", "kg"),
         ("gm/dL", "g/dL"), ("gms/dl", "g/dL"), ("g/100mL", "g/dL"), ("g/100 ml", "g/dL"),
         ("ng/100mL", "ng/dL"), ("/100mL", None), ("g%", "g/dL"), ("gm%", "g/dL"), ("G/DL", "g/dL"),
         ("mmol/l", "mmol/L"), ("mmol.L-1", "mmol/L"), ("mmol·L⁻¹", "mmol/L"),

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Raw, structs
 
-from cds_service.clinical import Code, Interval, Measurement, Moment, Quantity
+from cds_service.clinical import Code, Interpretation, Interval, Measurement, Moment, Quantity
 from cds_service.fhir import elements, wire
 from cds_service.fhir.elements import Unreadable, last_two_segments
 from cds_service.fhir.reading.context import Context, Owner, are_known, source_of
@@ -175,10 +175,11 @@ def _measure(
         if sent.value_quantity is not None
         else _other_answer(sent)
     )
+    printed = elements.flagged_in_words(text) if sent.value_string is not None else None
+    if printed is not None:
+        value, text = printed[0], ""
     normal = elements.reference_range(sent.reference_range, value)
-    flag, understood = (
-        elements.interpretation(sent.interpretation) if sent.interpretation else ("", True)
-    )
+    flag, understood = _flag(sent, printed)
     if not understood:
         unclear = (*unclear, "flag")
         if elements.is_abnormal(sent.interpretation):
@@ -210,6 +211,16 @@ def _why_withheld(reason: wire.Concept | None) -> str:
     if reason is None:
         return ""
     return elements.text(reason) or next((one.code for one in elements.codes(reason)), "")
+
+
+def _flag(
+    sent: wire.Result, printed: tuple[Quantity, Interpretation | None] | None
+) -> tuple[Interpretation, bool]:
+    """The laboratory's, else the one ``printed`` after the number; and whether it is understood."""
+    if sent.interpretation:
+        return elements.interpretation(sent.interpretation)
+    flag = printed[1] if printed is not None else ""
+    return flag or "", flag is not None
 
 
 def _other_answer(
