@@ -500,8 +500,9 @@ def what_a_card_of_follow_up_asks_for_can_be_ordered() -> None:
     for measurements, told in (([], True), ([anaemic], False)):
         levels = [a_level(450, ago=2), a_level(90, ago=80)]
         seen = see(a_record(measured=[*levels, *measurements], medications=[over], birth=OLD))
-        assert seen.shows("FU-02.over") is told
+        assert not seen.shows("FU-02.over")
         assert seen.shows("DUP-08.next")
+        assert seen.says("adequate response. Before treatment: B12 90 pg/mL") is told
     raised = [a_lab("homocysteine", 30, ago=1), a_lab("methylmalonate", 3, ago=1)]
     failing = see(on_treatment(40, (900, 38), measurements=raised))
     assert failing.shows("FU-02.metabolites")
@@ -2721,7 +2722,7 @@ def a_course_that_is_over_or_was_broken_off_is_named() -> None:
     for ago, ended in ((27, True), (13, False)):
         order = alternate_days(ago=ago, line={"days": Decimal(14)})
         seen = after([], signs=False, more=(order,), measured=adequate)
-        assert seen.shows("FU-02.over") is (ended and ago >= 23)
+        assert seen.says("adequate response. Before treatment: B12 90") is (ended and ago >= 23)
         assert seen.says("Continue treatment as ordered") is False
     by_mouth = in_force(structs.replace(a_dosage(), days=Decimal(7)), ago=8)
     swallowed = after([], signs=False, level=a_level(150, ago=10), more=(by_mouth,))
@@ -3669,6 +3670,27 @@ def a_number_in_a_text_keeps_its_comparator_flag_and_range() -> None:
         assert not reference_range([wire.ReferenceRange(text=text)], value).understood, text
 
 
+def an_adequate_response_is_on_the_card_of_the_course_that_is_over() -> None:
+    levels = [a_level(450, ago=2), a_level(90, ago=45)]
+
+    def after(doses: int, *more: Measurement) -> Seen:
+        given = [a_dose_given(ago=40 - 2 * one, source=f"given/{one}") for one in range(doses)]
+        return see(a_record(measured=[*levels, *more], medications=given, birth=OLD))
+
+    over = after(7)
+    assert "FU-02" in over.fired
+    assert not over.shows("FU-02.over")
+    shown = [str(one) for one in over.outcome("DUP-08.next").notes]
+    assert sum("response_adequate" in one for one in shown) == 1
+    assert over.says("(13 Mar 2026): adequate response. Before treatment: B12 90 pg/mL")
+    broken_off = after(4)
+    assert broken_off.shows("FU-02.over")
+    assert broken_off.shows("DUP-07")
+    raised = after(7, a_lab("methylmalonate", 3, ago=1))
+    assert raised.shows("FU-02.metabolites")  # not adequate
+    assert not raised.says("adequate response")
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -3897,6 +3919,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     feeding_and_diet_are_so_until_the_end_of_their_period,
     a_name_of_the_record_keeps_its_capital_inside_a_sentence,
     a_number_in_a_text_keeps_its_comparator_flag_and_range,
+    an_adequate_response_is_on_the_card_of_the_course_that_is_over,
 )
 
 

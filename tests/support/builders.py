@@ -675,7 +675,7 @@ SHOWN: dict[str, Callable[[], Record]] = {
     "FU-02.over": lambda: a_record(
         measured=[a_level(450, ago=2), a_level(90, ago=45)],
         birth=months_old(20),
-        medications=[a_dose_given(ago=40 - 2 * one, source=f"given/{one}") for one in range(7)],
+        medications=[a_dose_given(ago=40 - 2 * one, source=f"given/{one}") for one in range(4)],
     ),
     "DUP-07": lambda: a_record(
         level=a_level(90, ago=64),

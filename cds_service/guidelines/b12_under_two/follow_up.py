@@ -220,6 +220,7 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
     cards = _without_a_success(cards)
     pending = pending_checks(facts, course, [follow for _, follow in rows], g, why)
     over = _over([card for card, _ in cards], facts, a, course, g, why)
+    over, cards = _with_the_response(over, cards, course)
     if _is_not_given(over):
         pending, cards = _beside_a_gap(pending, cards, over, facts, g)
     if _is_not_as_ordered([*over, *(card for card, _ in cards)], facts):
@@ -229,6 +230,31 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
     if pending:
         outcomes.append(_missing_checks(pending, facts, a, course, g, why))
     return outcomes or [words.nothing_to_say(response)]
+
+
+def _with_the_response(
+    over: Sequence[Recommend], cards: list[tuple[Recommend, Follow]], course: Course
+) -> tuple[list[Recommend], list[tuple[Recommend, Follow]]]:
+    """The card of a course that is over says that the response was adequate: a card of its own
+    would repeat what comes next."""
+    adequate = next((card for card, _ in cards if card.card == "FU-02.over"), None)
+    before, after = course.before, course.after
+    if adequate is None or adequate.choices or after is None:
+        return [*over], cards
+    if all(one.rule != "DUP-08" for one in over):
+        return [*over], cards
+    response = say(
+        Texts.response_adequate,
+        before=words.shown_value(before) if before else say(Texts.unknown_level),
+        after=words.shown_value(after),
+        after_date=recorded(after.when),
+    )
+    told = Note("finding", response)
+    ended = [
+        structs.replace(one, notes=(*one.notes, told)) if one.rule == "DUP-08" else one
+        for one in over
+    ]
+    return ended, [one for one in cards if one[0] is not adequate]
 
 
 def _without_a_success(

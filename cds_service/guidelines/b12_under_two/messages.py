@@ -138,6 +138,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     reason_held: str
     given_treatment: str
     treated_until: str
+    response_adequate: str
     so_not_ordered: str
     so_on_hold: str
     so_run_out: str
