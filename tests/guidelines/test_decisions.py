@@ -3325,6 +3325,57 @@ def a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusi
         assert not understood.evaluation.facts.unread
 
 
+def _injected(days: int | None, *, every: int = 7, times: int = 1, **but: Any) -> Draft:
+    line = a_dosage(route=MUSCLE, times=times, days=every, **but)
+    return an_injection(structs.replace(line, days=None if days is None else Decimal(days)))
+
+
+def injections_of_a_first_phase_have_an_end() -> None:
+    mild, severe = a_record(level=a_level(190)), a_record(level=a_level(80))
+    for record, draft, asked in (
+        (mild, _injected(None), True), (severe, _injected(None), True),
+        (mild, _injected(None, times=2), True), (mild, _injected(None, every=6), True),
+        (mild, _injected(63), False), (mild, _injected(70), True),
+        (mild, _injected(None, every=28), False), (mild, _injected(None, every=2), False),
+        (a_record(level=a_level(450)), _injected(None), False),
+        (a_record(level=a_level(80), problems=[COBALAMIN_C]), _injected(None), False),
+        (a_record(level=a_level(190), problems=[LEBER]), _injected(None), False),
+        (a_record(level=a_level(190), problems=[SEIZURE]), _injected(None), False),  # corrected
+    ):  # fmt: skip
+        assert see_orders(record, draft).shows("ORD-17.weekly") is asked, (draft, record)
+    card = see_orders(severe, _injected(None)).outcome("ORD-17.weekly")
+    assert card.indicator == "info"
+    assert [one.recommended for one in card.choices] == [False]
+    assert see_orders(severe, _injected(None)).says("every 2 months from 12 Jun 2026")
+    running = structs.replace(severe, medications=[an_order()])
+    beside = see_orders(running, _injected(None)).outcomes
+    assert not any(one.choices for one in beside if one.card == "ORD-17.weekly")
+    assert see_orders(mild, _injected(None, every=2)).shows("ORD-17")
+
+
+def a_first_phase_alone_names_what_follows() -> None:
+    sampled = samples_drafted()
+    mild = a_record(level=a_level(190))
+
+    def alone(record: Record, *drafts: Draft) -> bool:
+        return see_orders(record, *drafts, *levels_drafted(), *sampled).shows("ORD-24.next")
+
+    for draft, said in (
+        (_injected(35), True), (_injected(28), True), (_injected(21), False), (_injected(63), True),
+        (_injected(70), False), (_injected(14, every=1), True), (_injected(None), False),
+        (_injected(35, text="weekly, then every 2 months"), False), (a_draft(), False),
+    ):  # fmt: skip
+        assert alone(mild, draft) is said, draft
+    floppy = a_record(level=a_level(190), problems=[SEIZURE])
+    assert alone(floppy, _injected(14, every=2))
+    assert not alone(a_record(level=a_level(450)), _injected(35))
+    assert not alone(structs.replace(mild, medications=[a_dose_given(ago=7)]), _injected(35))
+    with_levels = see_orders(mild, _injected(35))
+    assert not with_levels.shows("ORD-24.next")
+    assert with_levels.says("an injection every 2 months follows, from 12 Jun 2026")
+    assert see_orders(floppy, _injected(14, every=2)).says("from 27 May 2026")
+
+
 def the_injection_that_follows_a_course_can_be_ordered() -> None:
     line = structs.replace(a_dosage(route=MUSCLE, days=7), days=Decimal(35))
     five = [a_dose_given(ago=ago, source=f"given/{ago}") for ago in (70, 63, 56, 49, 42)]
@@ -3908,6 +3959,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_drafted_combination_may_be_a_treatment_and_gives_way_to_one,
     folic_acid_waits_for_a_level_by_words_and_in_a_combination,
     an_order_that_ends_before_its_course_is_told_so,
+    injections_of_a_first_phase_have_an_end,
+    a_first_phase_alone_names_what_follows,
     a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion,
     the_injection_that_follows_a_course_can_be_ordered,
     a_result_without_a_value_is_named,

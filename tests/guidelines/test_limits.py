@@ -591,6 +591,23 @@ TABLE: dict[str, tuple[str, Sees]] = {
             level=a_level(150, ago=5), medications=[a_dose_given(KIT, ago=5 + int(x), route=VEIN)]
         )),
     ),
+    "weekly_injections": (
+        "1",
+        lambda days: see_orders(
+            a_record(),
+            an_injection(structs.replace(a_dosage(route=MUSCLE, days=7), days=Decimal(days))),
+        ).shows("ORD-17.weekly"),
+    ),
+    "weekly_interval": (
+        "1",
+        lambda days: see_orders(
+            a_record(),
+            an_injection(
+                structs.replace(a_dosage(route=MUSCLE, days=7), days=Decimal(14), sequence=1),
+                structs.replace(a_dosage(route=MUSCLE, days=days), sequence=2),
+            ),
+        ).shows("ORD-17.weekly"),
+    ),
     "frequent_injections": (
         "1",
         lambda days: see_orders(

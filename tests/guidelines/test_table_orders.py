@@ -339,6 +339,7 @@ def test_the_recommended_regimens_are_right() -> None:
                 days=phase.period * {"d": 1, "wk": 7, "mo": 30}[phase.period_unit],
                 sequence=number,
                 count=phase.count,
+                text=WORDS.language.text(phase.text),
             )
             for number, phase in enumerate(drug.phases, 1)
         ]
@@ -552,7 +553,8 @@ def test_only_low_platelets_can_be_waited_for(record: Record, *, waits: bool) ->
     ],
 )
 def test_no_injection_into_the_muscle_where_it_may_bleed(record: Record, risky: bool) -> None:
-    seen = see_orders(record, an_injection())
+    five = structs.replace(a_dosage(route=MUSCLE, days=7), days=Decimal(35))
+    seen = see_orders(record, an_injection(five))
     assert ("ORD-11" in cards(seen)) is risky
     for plan in seen.revised:
         assert plan.parts == {"route"}

@@ -868,6 +868,13 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-07.published": lambda: (a_record(), a_draft(a_dosage(50))),
     "ORD-16": lambda: (a_record(), a_draft(a_dosage(1000, days=7))),
     "ORD-17": lambda: (a_record(), an_injection(a_dosage(route=MUSCLE))),
+    "ORD-17.weekly": lambda: (a_record(), an_injection()),
+    "ORD-24.next": lambda: (
+        a_record(),
+        an_injection(structs.replace(a_dosage(route=MUSCLE, days=7), days=Decimal(35))),
+        *levels_drafted(),
+        *samples_drafted(),
+    ),
     "ORD-24": lambda: (
         a_record(),
         an_injection(structs.replace(a_dosage(route=MUSCLE, days=7), days=Decimal(14))),

@@ -121,6 +121,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True):
     weekly_dose_late: Limit
     rare_dose_late: Limit
     frequent_injections: Limit
+    weekly_interval: Limit
+    weekly_injections: Limit
     antidote_least: Limit
     antidote_most: Limit
     antidote_strength: Limit

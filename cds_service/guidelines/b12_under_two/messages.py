@@ -549,6 +549,8 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     change_drug: str
     change_drug_and_dose: str
     change_dose: str
+    change_course: str
+    first_phase_alone: str
     change_route: str
     check_one_month: str
     check_three_months: str

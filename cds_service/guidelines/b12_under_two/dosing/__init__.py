@@ -6,7 +6,7 @@ unknown or contradictory is a problem that is stated, and what does not depend o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -53,11 +53,12 @@ from cds_service.guidelines.b12_under_two.drugs import Drug, Way
 from cds_service.guidelines.b12_under_two.messages import Doubts, Orders
 from cds_service.guidelines.b12_under_two.order_words import stated_in
 from cds_service.guidelines.b12_under_two.products import LONGEST_NAME
+from cds_service.guidelines.engine import Limit
 from cds_service.language import Listed, Message, id_of, say
 
 
 class Frequent(NamedTuple):
-    """Injections daily or on alternate days, for so many days; ``None`` without an end."""
+    """Injections of one rhythm, for so many days; ``None`` without an end."""
 
     days: Decimal | None
 
@@ -144,8 +145,25 @@ class Dosing(Struct, frozen=True):
 
     def frequent_injections(self) -> Frequent | None:
         """How long it is injected daily or on alternate days; ``None`` where it is not."""
+        return self._injected(lambda one: one.is_frequent)
+
+    def weekly_injections(self, often: Limit) -> Frequent | None:
+        """How long it is injected less often than that, and still as ``often`` as a first phase."""
+        return self._injected(lambda one: one.is_weekly(often))
+
+    def last_dose(self) -> int | None:
+        """How many days after the first dose the last is given, where that is known."""
+        if self.days is None:
+            return None
+        day = 0
+        while (days := self.between(day)) is not None:
+            day += days
+        return day
+
+    def _injected(self, so: Callable[[Line], bool]) -> Frequent | None:
+        """How long those lines last that are ``so``."""
         always, turns = by_turn(self.lines)
-        groups = [[one for one in group if one.is_frequent] for group in (always, *turns)]
+        groups = [[one for one in group if so(one)] for group in (always, *turns)]
         lines = [one for group in groups for one in group]
         if not lines:
             return None

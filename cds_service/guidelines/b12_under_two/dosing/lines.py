@@ -21,12 +21,14 @@ from cds_service.guidelines.b12_under_two.dosing.ways import (
 from cds_service.guidelines.b12_under_two.drugs import Drug, Form, Way
 from cds_service.guidelines.b12_under_two.messages import Doubts
 from cds_service.guidelines.b12_under_two.products import form_of
+from cds_service.guidelines.engine import Limit
 from cds_service.language import Message, say
 
 _NO_STRENGTH = say(Doubts.no_strength)
 
 #: On alternate days: one dose in so many days.
 _ALTERNATE = 2
+_ONE = Decimal(1)
 
 
 class Line(Struct, frozen=True):
@@ -67,6 +69,13 @@ class Line(Struct, frozen=True):
             and bool(self.span)
             and self.times * _ALTERNATE >= (self.span or 0)
         )
+
+    def is_weekly(self, often: Limit) -> bool:
+        """Injected less often than on alternate days, and still as ``often`` as a first phase."""
+        if self.as_needed or self.is_frequent or not (self.ways & BY_INJECTION):
+            return False
+        times, span = self.times, self.span
+        return bool(times and span) and often.holds((span or _ONE) / (times or _ONE))
 
     @property
     def apart(self) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 from msgspec import structs
 
@@ -19,7 +20,7 @@ from cds_service.guidelines.b12_under_two.order_checks.active import (
     check_active,
     stopped_by,
 )
-from cds_service.guidelines.b12_under_two.order_checks.cards import Cards, Said
+from cds_service.guidelines.b12_under_two.order_checks.cards import NEXT, Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.one_order import OrderChecks
 from cds_service.guidelines.b12_under_two.order_checks.reading import (
     Order,
@@ -40,7 +41,7 @@ from cds_service.guidelines.b12_under_two.tables.status import StatusName
 from cds_service.guidelines.b12_under_two.words import named
 from cds_service.guidelines.engine import CannotTell, Note, Outcome, Recommend
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Message, say
+from cds_service.language import Message, Value, say
 
 __all__ = [
     "active_antidotes",
@@ -78,7 +79,7 @@ def check_orders(
     said += _of_another_patient(basket, one_by_one, g)
     first = next((one for one in of_b12 if one.draft.selected), None)
     if first is not None:
-        said += whole.levels(first, said)
+        said = _with_what_follows([*said, *whole.levels(first, said)])
     outcomes: list[Outcome] = [one.card for one in said]
     if first is not None:
         outcomes += regimens.specialist([one.card for one in said], why)
@@ -91,6 +92,19 @@ def check_orders(
     outcomes += _bleeding(basket, facts, a, g, why)
     outcomes = _minding_the_kidneys(outcomes, of_b12, facts, a, g, why)
     return outcomes or [whole.why_silent(checked=first is not None)]
+
+
+def _with_what_follows(said: list[Said]) -> list[Said]:
+    """With what follows a first phase on the card of the levels, where there is one, and not on a
+    card of its own."""
+    alone = [one for one in said if one.answer.card == NEXT]
+    levels = next((one for one in said if one.card.rule == "ORD-08"), None)
+    first = next((one for one in alone if levels and one.card.about == levels.card.about), None)
+    if levels is None or first is None:
+        return said
+    text = say(Orders.first_phase_alone, next=cast(Value, first.card.values["next"]))
+    told = levels.with_notes(Note("follow_up", text))
+    return [told if one is levels else one for one in said if one is not first]
 
 
 def _minding_the_kidneys(

@@ -34,6 +34,8 @@ from cds_service.language import Briefly, Message, Value, say
 
 #: The card of a dose that only a specialist can judge.
 SPECIALIST = "ORD-04.specialist"
+#: The card of a first phase that is enough, and of which no one has ordered what follows.
+NEXT = "ORD-24.next"
 #: The cards that send for an injection in place of the order.
 _INJECTED_INSTEAD = frozenset(
     {
@@ -62,6 +64,9 @@ class Said(NamedTuple):
         kept = [one for one in self.card.notes if one.section not in ("give", "course")]
         card = structs.replace(self.card, choices=choices, values=values, notes=(*kept, *notes))
         return Said(card, self.answer)
+
+    def with_notes(self, *notes: Note) -> Said:
+        return Said(structs.replace(self.card, notes=(*self.card.notes, *notes)), self.answer)
 
     def resting_on(self, words: Iterable[Message]) -> Said:
         """With the words that it rests on, and nothing preselected."""
@@ -228,7 +233,7 @@ class Cards:
             yield Note("before", say(Texts.samples_first))
         if answer.card.startswith(("ORD-03", "ORD-04")) and answer.card != SPECIALIST:
             yield from () if regimens else _usual_in_ml(order)  # the new dose is in mL too
-        if regimens:
+        if regimens and answer.correction != "course":
             yield from self._instead(answer, order, choices)
         elif answer.shows_course:
             yield from self._whole_course(order)

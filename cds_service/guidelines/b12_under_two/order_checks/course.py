@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from cds_service.clinical import Medication, Moment
-from cds_service.guidelines.b12_under_two.age import recorded
+from cds_service.guidelines.b12_under_two.age import add_months, recorded
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Guideline, Schedule
 from cds_service.guidelines.b12_under_two.dosing.amounts import shown_dose
@@ -17,6 +17,7 @@ from cds_service.guidelines.b12_under_two.dosing.lines import Line
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.messages import Orders
 from cds_service.guidelines.b12_under_two.order_checks.reading import Order, as_order
+from cds_service.guidelines.b12_under_two.order_words import stated_in
 from cds_service.guidelines.b12_under_two.therapy import (
     TWO_WEEKS,
     Over,
@@ -205,14 +206,30 @@ class Course:
         """What share of the doses of the recommended course an order has that begins one alone;
         ``None`` where it has no end, or goes on with what was ordered or given before."""
         days, frequent = order.dosing.days, order.dosing.frequent_injections()
-        alone = not self._begun and all(one is order for one in self._of_b12)
-        doses = None if days is None or not alone else _doses_in(order, days)
+        doses = None if days is None or not self._is_alone(order) else _doses_in(order, days)
         if doses is None or not order.ways:
             return None
         known = self.g.file.doses
         injected = known.injections(signs=frequent is not None)
         regimen = injected if order.injected else known.oral_regimen
         return doses / doses_of(regimen, injected=order.injected)
+
+    def _is_alone(self, order: Order) -> bool:
+        return not self._begun and all(one is order for one in self._of_b12)
+
+    def next_after(self, order: Order) -> date | None:
+        """When the injection is due that follows a first phase, of which nothing else is ordered,
+        and nothing says what does."""
+        dosing, weekly = order.dosing, self.g.limits.weekly_interval
+        first_phase = all(one.is_frequent or one.is_weekly(weekly) for one in dosing.lines)
+        clear = first_phase and self._is_alone(order) and not dosing.contradicts
+        last = dosing.last_dose() if clear else None
+        words = (*order.draft.notes, *(it for one in order.draft.dosages for it in one.words))
+        if last is None or any(stated_in(one, self.g).goes_on for one in words):
+            return None
+        later = self.g.file.doses.weekly_injections.phases[-1]
+        given = (order.first_day or self._facts.on) + timedelta(days=last)
+        return add_months(given, int(later.period))
 
     def _lacks_doses(self, one: _Part, parts: Sequence[_Part]) -> bool:
         """Whether fewer doses than an order had were recorded in its days, or some as not given."""

@@ -27,7 +27,7 @@ from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.drugs import Route, Substance
 from cds_service.guidelines.b12_under_two.facts import Facts, Finding
 from cds_service.guidelines.b12_under_two.messages import Doubts, Orders, Texts
-from cds_service.guidelines.b12_under_two.order_checks.cards import SPECIALIST, Cards, Said
+from cds_service.guidelines.b12_under_two.order_checks.cards import NEXT, SPECIALIST, Cards, Said
 from cds_service.guidelines.b12_under_two.order_checks.course import Course
 from cds_service.guidelines.b12_under_two.order_checks.indication import indications
 from cds_service.guidelines.b12_under_two.order_checks.reading import (
@@ -78,7 +78,11 @@ def _label_of(substance: Substance, *, deep: bool) -> Message:
 
 
 #: Cards that only matter of an order that is given.
-_OF_WHAT_IS_GIVEN = frozenset({SPECIALIST, "ORD-17", "ORD-20", "ORD-23", "ORD-24"})
+_OF_WHAT_IS_GIVEN = frozenset(
+    {SPECIALIST, "ORD-17", "ORD-17.weekly", "ORD-20", "ORD-23", "ORD-24", NEXT}
+)
+#: What follows an order, which its correction orders too.
+_OF_WHAT_FOLLOWS = frozenset({"ORD-17.weekly", "ORD-24", NEXT})
 #: A unit was probably confused.
 _CONFUSED = frozenset({"ORD-04", "ORD-04.per_kg"})
 
@@ -87,6 +91,7 @@ def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
     """What ``order`` is and how much it gives, with what is known of the child."""
     drug, dosing = order.drug, order.dosing
     frequent = dosing.frequent_injections()
+    weekly = dosing.weekly_injections(order.g.limits.weekly_interval)
     return structs.replace(
         child,
         kind=drug.kind,
@@ -100,6 +105,8 @@ def dose_facts(child: OrderFacts, order: Order) -> OrderFacts:
         average=dosing.average_high,
         frequent=frequent is not None,
         frequent_days=frequent.days if frequent is not None else None,
+        weekly=weekly is not None,
+        weekly_days=weekly.days if weekly is not None else None,
         per_kg_in_mg=dosing.per_kg_in_mg,
         spinal=dosing.spinal,
         astray=dosing.astray,
@@ -150,6 +157,7 @@ def amounts(child: OrderFacts, order: Order, course: Course) -> OrderFacts:
         specialist_course=course.is_specialist(order),
         again=course.begins_again(order),
         of_the_course=course.of_the_whole(order),
+        unfollowed=course.next_after(order) is not None,
     )
 
 
@@ -226,15 +234,18 @@ def _still_asked(said: list[Said]) -> list[Said]:
         said = [one for one in said if one.answer.card not in _OF_WHAT_IS_GIVEN]
     if any(_corrects(one) or one.card.rule == "ORD-10" for one in said):
         # The whole course takes its place, or a specialist is asked before any.
-        said = [one for one in said if one.answer.card != "ORD-24"]
+        said = [one for one in said if one.answer.card not in _OF_WHAT_FOLLOWS]
+    if any(one.card.rule == "ORD-17" for one in said):
+        said = [one for one in said if one.answer.card != NEXT]  # it is to end earlier
     return said
 
 
 def _corrects(said: Said) -> bool:
-    """Whether the card changes the order or takes it away; of a repeated one, preselected."""
+    """Whether the card changes the order or takes it away, and does not only offer what follows; of
+    a repeated one, preselected."""
     if said.answer == REPEATED:
         return any(one.recommended for one in said.card.choices)
-    return said.answer.correction != "none"
+    return said.answer.correction not in ("none", "course")
 
 
 def _changes(choice: Choice) -> bool:
@@ -252,6 +263,7 @@ def _whole(said: Sequence[Said]) -> list[Said]:
     parts = [
         plan.parts
         for one in said
+        if one.answer.correction != "course"
         for choice in one.card.choices
         for plan in choice.plans
         if isinstance(plan, RevisedDrug)
@@ -701,6 +713,9 @@ class OrderChecks:
         or comes before it; otherwise the others go with its change."""
         if correction in ("none", "removed"):
             return self._regimens.correct(order, correction, rule)
+        if correction == "course":
+            apart = not any(self._others(order))
+            return self._regimens.correct(order, correction, rule) if apart else ()
         if self._kept is not None:  # taking this one away is all there is to do
             return self._removed(order, rule, recommended=True)
         drafts, active = self._others(order)
@@ -774,15 +789,20 @@ class OrderChecks:
 
     def _reason(self, order: Order, asked: OrderFacts) -> list[Said]:
         """Whether there is one, and for so many injections."""
-        days = asked.frequent_days
-        lasting = say(Orders.without_end) if days is None else say(Orders.for_days, days=days)
         match = self._why.all(self.g.tables.order_reason, asked, order.called)
-        over = self.facts.therapy.over
-        course: dict[str, Value] = {
+        over, next_day = self.facts.therapy.over, self._course.next_after(order)
+        values: dict[str, Value] = {
             "last": recorded(over.last) if over is not None else "-",
             "due": over.due if over is not None else "-",
+            "next": next_day if next_day is not None else "-",
         }
-        return self._say(match, order, {"lasting": lasting, **course})
+        said = []
+        for row in match.fired:
+            weekly = row.then.card == "ORD-17.weekly"
+            days = asked.weekly_days if weekly else asked.frequent_days
+            lasting = say(Orders.without_end) if days is None else say(Orders.for_days, days=days)
+            said.append(self._speak(row, order, {"lasting": lasting, **values}))
+        return said
 
     def _course_in_words(self, order: Order, asked: OrderFacts) -> Mapping[str, object]:
         ids = {one.name: one.id for one in self.g.file.published_schedules}

@@ -65,6 +65,18 @@ def _changing(order: Order, drug: PlannedDrug, parts: frozenset[_Part], g: Guide
     return say(Orders.change_drug_and_dose, drug=drug.name, how=how)
 
 
+def _as_a_course(choice: Choice) -> Iterator[Choice]:
+    """``choice`` as an offer, by its phases where only the dosage is changed: how it begins may
+    be what is ordered already. None where its orders end with the first phase too."""
+    plan = choice.plans[0]
+    if not isinstance(plan, RevisedDrug) or len(plan.drug.phases) == 1:
+        return
+    label = choice.label
+    if plan.parts == {"dosage"}:
+        label = say(Orders.change_course, phases=course(plan.drug))
+    yield structs.replace(choice, label=label, recommended=False)
+
+
 def _as_changed(order: Order, drug: PlannedDrug, parts: Container[str]) -> PlannedDrug:
     """``drug`` as the changed order gives it: of the product that is ordered, unless that is
     changed too, and by the name it is ordered by."""
@@ -255,6 +267,9 @@ class Regimens:
             return self._rerouted(order, rule, "intramuscular")
         if correction == "dose":
             return self._changed(order, rule, self._parts_of_a_dose(order))
+        if correction == "course":
+            changed = self._changed(order, rule, self._parts_of_a_dose(order))
+            return tuple([one for choice in changed for one in _as_a_course(choice)])
         if correction == "product and dose, or removed" and order.kind != "b12":
             return self._removed(order, rule)  # a combination does not treat
         changed = self._changed(order, rule, _PARTS[correction])

@@ -28,7 +28,7 @@ from cds_service.guidelines.b12_under_two.limits import Limits
 from cds_service.guidelines.b12_under_two.tables.cause import Cause
 from cds_service.guidelines.b12_under_two.tables.severity import Severity
 from cds_service.guidelines.b12_under_two.tables.status import StatusName
-from cds_service.guidelines.engine import Indicator
+from cds_service.guidelines.engine import Indicator, Limit
 from cds_service.guidelines.tables import (
     Condition,
     Row,
@@ -48,10 +48,11 @@ from cds_service.guidelines.tables import (
 )
 
 #: How an order is put right: taken out of the basket; given another product, another dose, or
-#: both ("or removed" where the product cannot be changed); or given by another route.
+#: both ("or removed" where the product cannot be changed); given by another route; or, where it is
+#: the only one, offered as the whole course.
 Correction = Literal[
     "none", "removed", "product", "dose", "product and dose", "product and dose, or removed",
-    "under the skin", "into the muscle",
+    "under the skin", "into the muscle", "course",
 ]  # fmt: skip
 Check = Literal["one month", "three months"]
 Silence = Literal["agrees", "treated already", "another order is written", "none is called for"]
@@ -100,8 +101,10 @@ class OrderFacts(Struct, frozen=True):
     it is being written, it is too little unless more was given, which cannot be seen.
     ``may_bleed`` and ``preservative_harms`` are known only of what is injected. ``frequent`` says
     that it is injected daily or on alternate days, ``frequent_days`` for how long, unknown without
-    an end. ``worded`` are words without a code that may be such a sign, malabsorption or an inborn
-    error, ``worded_inborn`` those of the last;
+    an end; ``weekly_days`` is the same of injections that are about ``weekly``: less often, and as
+    often as in a first phase. ``unfollowed`` says that it ends with its first phase, and that
+    nothing says what follows. ``worded`` are words without a code that may be such a sign,
+    malabsorption or an inborn error, ``worded_inborn`` those of the last;
     ``unexplained`` says that the homocysteine is as high as in one, whatever explains it.
     ``indications`` are the signs, causes and deficiencies on record, ``treated`` says that vitamin
     B12 is ordered or given already, ``again`` that it begins a course of injections that was given
@@ -121,6 +124,9 @@ class OrderFacts(Struct, frozen=True):
     published: tuple[str, ...] = ()
     frequent: bool = False
     frequent_days: Decimal | None = None
+    weekly: bool = False
+    weekly_days: Decimal | None = None
+    unfollowed: bool = False
     weekly_course: bool = False
     specialist_course: bool = False
     per_kg_in_mg: bool = False
@@ -529,6 +535,9 @@ def reason_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
     short = all_of(f.deficient, meets(f.of_the_course, limits.course_short), not_(_inborn()))
     pressing = any_of(some(f.signs), is_one_of(f.severity, "severe"))
     low = any_of(f.deficient, is_one_of(f.status, "borderline"), some(f.signs))
+    rare = all_of(not_(_inborn()), none(f.leber))
+    frequent = _too_long(f.frequent, f.frequent_days, limits.frequent_injections)
+    weekly = _too_long(f.weekly, f.weekly_days, limits.weekly_injections)
     more = any_of(
         misses(f.average, requirement),
         all_of(
@@ -539,18 +548,12 @@ def reason_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
         "order",
         OrderFacts,
         (
+            Row("ORD-17", all_of(frequent, rare), Answer("ORD-17")),
             Row(
                 "ORD-17",
-                all_of(
-                    f.frequent,
-                    any_of(
-                        unknown(f.frequent_days),
-                        meets(f.frequent_days, limits.frequent_injections),
-                    ),
-                    not_(_inborn()),
-                    none(f.leber),
-                ),
-                Answer("ORD-17"),
+                all_of(f.deficient, weekly, not_(frequent), rare),
+                Answer("ORD-17.weekly", "course", shows_level=True, shows_course=True),
+                part="weekly",
             ),
             Row(
                 "ORD-20",
@@ -575,6 +578,17 @@ def reason_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
                 all_of(short, not_(pressing), some(f.published)),
                 Answer("ORD-24", shows_level=True, shows_course=True),
                 part="published",
+            ),
+            Row(
+                "ORD-24",
+                all_of(
+                    f.deficient,
+                    f.unfollowed,
+                    misses(f.of_the_course, limits.course_short),
+                    rare,
+                ),
+                Answer("ORD-24.next"),
+                part="next",
             ),
         ),
         words,
@@ -858,6 +872,11 @@ def basket_table(limits: Limits, words: TableWords) -> Table[BasketFacts, Answer
         words,
         first=False,
     )
+
+
+def _too_long(injected: bool, days: Decimal | None, limit: Limit) -> Condition:
+    """Injected so for too long, or without an end."""
+    return all_of(injected, any_of(unknown(days), meets(days, limit)))
 
 
 def _inborn() -> Condition:
