@@ -89,6 +89,7 @@ from cds_service.clinical import (
     Medication,
     OpenTask,
     PlannedDrug,
+    Problem,
     Record,
     Relative,
     RemovedDraft,
@@ -3285,6 +3286,41 @@ def an_order_that_ends_before_its_course_is_told_so() -> None:
     assert not two.shows("ORD-24")
 
 
+def words_of_a_sign_ask_about_weekly_injections() -> None:
+    def seen(level: int, *problems: Problem | Code, draft: Draft | None = None) -> Seen:
+        record = a_record(level=a_level(level), problems=problems)
+        return see_orders(record, draft or an_injection())
+
+    convulsions, worded = a_problem(None, text="Krampfanfall"), "ORD-16.worded"
+    for told, indicator in (
+        (seen(150, convulsions), "warning"),
+        (seen(80, convulsions), "info"),
+        (seen(150, convulsions, CROHN), "info"),
+        (seen(150, convulsions, draft=_injected(None, every=5)), "warning"),
+    ):
+        card = told.outcome(worded)
+        assert card.indicator == indicator
+        assert told.says("Krampfanfall")
+        assert told.says("on alternate days for 2 weeks")
+        assert [one.recommended for one in card.choices] == [False]
+        (plan,) = card.choices[0].plans
+        assert isinstance(plan, RevisedDrug)
+        assert [(one.frequency, one.period) for one in plan.drug.phases] == [(1, 2)]
+    for silent in (
+        seen(150),
+        seen(150, SEIZURE),
+        seen(150, a_problem(None, text="no seizures")),
+        seen(450, convulsions),
+        seen(150, convulsions, draft=_injected(None, every=4)),  # more than half of the doses
+        seen(150, convulsions, draft=_injected(14, every=2)),
+        seen(150, convulsions, draft=a_draft()),
+    ):
+        assert not silent.shows(worded)
+    running = a_record(level=a_level(150), problems=[convulsions], medications=[an_order()])
+    beside = see_orders(running, an_injection()).outcome(worded)
+    assert not beside.choices
+
+
 def a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion() -> None:
     panel = Code(LOINC, "54089-8")
     markers = Code(LOINC, "57131-5")
@@ -3961,6 +3997,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_order_that_ends_before_its_course_is_told_so,
     injections_of_a_first_phase_have_an_end,
     a_first_phase_alone_names_what_follows,
+    words_of_a_sign_ask_about_weekly_injections,
     a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion,
     the_injection_that_follows_a_course_can_be_ordered,
     a_result_without_a_value_is_named,

@@ -868,6 +868,10 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-07.published": lambda: (a_record(), a_draft(a_dosage(50))),
     "ORD-16": lambda: (a_record(), a_draft(a_dosage(1000, days=7))),
     "ORD-17": lambda: (a_record(), an_injection(a_dosage(route=MUSCLE))),
+    "ORD-16.worded": lambda: (
+        a_record(problems=[a_problem(None, text="Krampfanfälle")]),
+        an_injection(),
+    ),
     "ORD-17.weekly": lambda: (a_record(), an_injection()),
     "ORD-24.next": lambda: (
         a_record(),

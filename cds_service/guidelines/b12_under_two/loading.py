@@ -348,6 +348,7 @@ SPEAKING = (
     "ORD-07.tenth",
     "ORD-07.published",
     "ORD-16",
+    "ORD-16.worded",
     "ORD-16.active",
     "ORD-02.active",
     "ORD-10.active",

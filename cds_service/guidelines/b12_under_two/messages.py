@@ -223,6 +223,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     draft_not_checked: str
     drafts_unknown: str
     baseline_first: str
+    first_phase_alone: str
     as_of: str
     local_settings: str
     review: str
@@ -550,7 +551,6 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     change_drug_and_dose: str
     change_dose: str
     change_course: str
-    first_phase_alone: str
     change_route: str
     check_one_month: str
     check_three_months: str

@@ -102,7 +102,7 @@ def _with_what_follows(said: list[Said]) -> list[Said]:
     first = next((one for one in alone if levels and one.card.about == levels.card.about), None)
     if levels is None or first is None:
         return said
-    text = say(Orders.first_phase_alone, next=cast(Value, first.card.values["next"]))
+    text = say(Texts.first_phase_alone, next=cast(Value, first.card.values["next"]))
     told = levels.with_notes(Note("follow_up", text))
     return [told if one is levels else one for one in said if one is not first]
 

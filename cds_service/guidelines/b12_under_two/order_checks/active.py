@@ -209,8 +209,9 @@ class _ActiveChecks:
     def scant(self, one: _Running) -> Iterator[Recommend]:
         """The card of an order in force of a course that at no time gave enough; nothing is
         stopped, since it is the only one that the child gets. Its single dose and its average are
-        not asked about: they are for the follow-up."""
-        low = structs.replace(self._as_untreated(one), single=None, average=None)
+        not asked about: they are for the follow-up. Words of a sign do not make it too little."""
+        asked = self._as_untreated(one)
+        low = structs.replace(asked, single=None, average=None, share_if_signs=None)
         match = first_match(self._g.tables.order_shortage, low, one.order.called)
         if not match.fired or match.rule != "ORD-16":
             return

@@ -236,21 +236,27 @@ class Cards:
         if regimens and answer.correction != "course":
             yield from self._instead(answer, order, choices)
         elif answer.shows_course:
-            yield from self._whole_course(order)
+            yield from self._whole_course(answer, order)
         elif self._preservative_harms and answer.card in _INJECTED_INSTEAD:
             yield Note("safety", say(Texts.preservative_free))
 
-    def _whole_course(self, order: Order) -> Iterable[Note]:
-        """The regimen that the order is the beginning of."""
+    def _whole_course(self, answer: Answer, order: Order) -> Iterable[Note]:
+        """The regimen that the order is the beginning of; nothing where that has no later phase
+        and what follows is asked for."""
+        regimen = self._regimens.like(order)
+        if answer.correction == "course" and regimen and len(regimen.drug.phases) == 1:
+            return ()
         told = self._regimens.notes(order, "regimen")
         return (one for one in told if one.section in ("usual", "course"))
 
     def _instead(self, answer: Answer, order: Order, choices: tuple[Choice, ...]) -> Iterable[Note]:
         """What is given in place of the order, and why it is only offered."""
-        if not any(one.recommended for one in choices):
+        signs = answer.correction == "dose, offered"
+        if not signs and not any(one.recommended for one in choices):
             yield from self._regimens.why_offered(order, answer.correction)
         written = replacement(order, choices)
-        yield from self._regimens.notes(order, "instead", written)
+        notes = self._regimens.notes(order, "instead", written, signs=signs)
+        yield from (one for one in notes if not (signs and one.section == "give"))
 
 
 def _change_a_dose(choices: Iterable[Choice]) -> bool:

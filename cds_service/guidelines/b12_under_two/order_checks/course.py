@@ -308,6 +308,19 @@ class Course:
         given = self.given(order)
         return None if given is None else given / self.regimen(order)
 
+    def share_if_signs(self, order: Order) -> Decimal | None:
+        """The same of the regimen for neurological signs, where only words tell of one, of a
+        deficient child's injections that are enough without it."""
+        facts = self._facts
+        in_words = facts.perhaps_neurological and not (facts.neurological or facts.inborn)
+        given = self.given(order) if in_words and order.injected else None
+        if given is None or not self._a.status.deficient:
+            return None
+        if self._is_scant(order, given) and not self.published(order):
+            return None
+        regimen = self.g.file.doses.injections(signs=True)
+        return given / in_two_weeks(regimen)
+
     def share_alone(self, order: Order) -> Decimal | None:
         """The same of ``order`` without anything else that is ordered or was given."""
         given = order.dosing.within(TWO_WEEKS, least=True)

@@ -79,10 +79,10 @@ def _label_of(substance: Substance, *, deep: bool) -> Message:
 
 #: Cards that only matter of an order that is given.
 _OF_WHAT_IS_GIVEN = frozenset(
-    {SPECIALIST, "ORD-17", "ORD-17.weekly", "ORD-20", "ORD-23", "ORD-24", NEXT}
+    {SPECIALIST, "ORD-16.worded", "ORD-17", "ORD-17.weekly", "ORD-20", "ORD-23", "ORD-24", NEXT}
 )
-#: What follows an order, which its correction orders too.
-_OF_WHAT_FOLLOWS = frozenset({"ORD-17.weekly", "ORD-24", NEXT})
+#: What is asked of an order that is right as it begins, and settled by its correction.
+_OF_WHAT_FOLLOWS = frozenset({"ORD-16.worded", "ORD-17.weekly", "ORD-24", NEXT})
 #: A unit was probably confused.
 _CONFUSED = frozenset({"ORD-04", "ORD-04.per_kg"})
 
@@ -152,6 +152,7 @@ def amounts(child: OrderFacts, order: Order, course: Course) -> OrderFacts:
     return structs.replace(
         dose_facts(child, order),
         share=course.share(order),
+        share_if_signs=course.share_if_signs(order),
         published=tuple([one.name for one in course.published(order)]),
         weekly_course=course.is_weekly(order),
         specialist_course=course.is_specialist(order),
@@ -203,7 +204,7 @@ def is_wrong(asked: OrderFacts, order: Order, g: Guideline) -> bool:
     )  # fmt: skip
     asks = [(one, asked) for one in questions]
     return any(
-        row.then.correction != "none"
+        row.then.corrects
         for one, of in (*asks, (tables.order_shortage, at_least(asked, order)))
         for row in all_matches(one, of).fired
     )
@@ -245,7 +246,7 @@ def _corrects(said: Said) -> bool:
     a repeated one, preselected."""
     if said.answer == REPEATED:
         return any(one.recommended for one in said.card.choices)
-    return said.answer.correction not in ("none", "course")
+    return said.answer.corrects
 
 
 def _changes(choice: Choice) -> bool:
@@ -263,7 +264,7 @@ def _whole(said: Sequence[Said]) -> list[Said]:
     parts = [
         plan.parts
         for one in said
-        if one.answer.correction != "course"
+        if one.answer.corrects
         for choice in one.card.choices
         for plan in choice.plans
         if isinstance(plan, RevisedDrug)
@@ -545,7 +546,7 @@ class OrderChecks:
     def _harms(self, asked: OrderFacts) -> bool:
         """Whether a danger asks to remove or replace it."""
         dangers = all_matches(self.g.tables.order_danger, asked)
-        return any(row.then.correction != "none" for row in dangers.fired)
+        return any(row.then.corrects for row in dangers.fired)
 
     # --- one order is left ------------------------------------------------------------------------
 
@@ -675,7 +676,7 @@ class OrderChecks:
         alone = at_least(self._by_itself(order), order)
         asks = ((tables.order_excess, self._asked(order)), (tables.order_shortage, alone))
         much, little = (
-            any(row.then.correction != "none" for row in all_matches(table, asked).fired)
+            any(row.then.corrects for row in all_matches(table, asked).fired)
             for table, asked in asks
         )
         return much, little
@@ -713,7 +714,7 @@ class OrderChecks:
         or comes before it; otherwise the others go with its change."""
         if correction in ("none", "removed"):
             return self._regimens.correct(order, correction, rule)
-        if correction == "course":
+        if correction in ("course", "dose, offered"):
             apart = not any(self._others(order))
             return self._regimens.correct(order, correction, rule) if apart else ()
         if self._kept is not None:  # taking this one away is all there is to do
@@ -781,10 +782,14 @@ class OrderChecks:
         tables, why = self.g.tables, self._why
         excess = why.first(tables.order_excess, asked, order.called)
         shortage = why.first(tables.order_shortage, at_least(asked, order), order.called)
-        values = {"weight": self._weight_in_words()} if asked.needs_weight else {}
+        values: dict[str, object] = {}
+        if asked.needs_weight:
+            values["weight"] = self._weight_in_words()
         said = self._say(excess, order, values)
         if shortage.fired:
-            said += self._say(shortage, order, {**values, **self._course_in_words(order, asked)})
+            worded = Listed(tuple([one.name for one in self.facts.perhaps_neurological]))
+            values = {**values, "worded": worded, **self._course_in_words(order, asked)}
+            said += self._say(shortage, order, values)
         return said
 
     def _reason(self, order: Order, asked: OrderFacts) -> list[Said]:

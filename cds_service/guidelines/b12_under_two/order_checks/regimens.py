@@ -18,7 +18,7 @@ from cds_service.clinical import (
 from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
-from cds_service.guidelines.b12_under_two.data import Guideline
+from cds_service.guidelines.b12_under_two.data import Dose, Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.giving import begun, course, instead
 from cds_service.guidelines.b12_under_two.messages import Orders, Texts
@@ -74,7 +74,15 @@ def _as_a_course(choice: Choice) -> Iterator[Choice]:
     label = choice.label
     if plan.parts == {"dosage"}:
         label = say(Orders.change_course, phases=course(plan.drug))
-    yield structs.replace(choice, label=label, recommended=False)
+    yield _offered(structs.replace(choice, label=label))
+
+
+def _of_safety(notes: Iterable[Note]) -> tuple[Note, ...]:
+    return tuple([one for one in notes if one.section in _OF_SAFETY])
+
+
+def _offered(choice: Choice) -> Choice:
+    return structs.replace(choice, recommended=False)
 
 
 def _as_changed(order: Order, drug: PlannedDrug, parts: Container[str]) -> PlannedDrug:
@@ -207,15 +215,33 @@ class Regimens:
             self._regimens[order.injected] = self._choose(injected=order.injected)
         return self._regimens[order.injected]
 
+    @found_once
+    def for_signs(self) -> Regimen | None:
+        """The injections that words call for if they mean a neurological sign; none where nothing
+        would be ordered."""
+        if self.chart_card(Reasoning()) is None:
+            return None
+        return self._injections(self.g.file.doses.neurological_injections, recommended=False)
+
+    def _injections(self, dose: Dose, *, recommended: bool) -> Regimen | None:
+        prescriber = Prescriber(self.facts, self.a, self.g, Reasoning())
+        choice = prescriber.injection(dose, recommended=recommended)
+        notes, _ = safety_notes([choice], "info", prescriber, allergic=False)
+        drug = drug_of(choice)
+        return None if drug is None else Regimen(drug, _of_safety(notes), recommended, aside=True)
+
     def notes(
         self,
         order: Order,
         place: Literal["instead", "regimen"],
         written: PlannedDrug | None = None,
+        *,
+        signs: bool = False,
     ) -> list[Note]:
         """The regimen in words, its drug named, and the safety of it; nothing without one.
-        ``written`` is the drug that a button writes, where one does: no other is named."""
-        regimen = self.like(order)
+        ``written`` is the drug that a button writes, where one does: no other is named. ``signs``
+        asks for what words call for, if they mean one."""
+        regimen = self.for_signs if signs else self.like(order)
         if regimen is None:
             return []
         drug, safety = regimen.drug, regimen.safety
@@ -241,17 +267,12 @@ class Regimens:
         drugs = [(drug, one) for one in offered if (drug := drug_of(one)) is not None]
         if card is None or not drugs:
             return None
-        drug, choice = drugs[0]
-        notes: Iterable[Note] = card.notes
-        aside = injected and drug.route == self.g.file.routes.oral
-        if aside:
-            prescriber = Prescriber(self.facts, self.a, self.g, Reasoning())
-            choice = prescriber.injection(self.g.file.doses.weekly_injections, recommended=True)
-            drug = drug_of(choice) or drug
-            notes, _ = safety_notes([choice], card.indicator, prescriber, allergic=False)
-        safety = tuple([one for one in notes if one.section in _OF_SAFETY])
+        drug, _ = drugs[0]
         unsure = self.g.tables.route[self.route].then.kind in ("choose", "clarify")
-        return Regimen(drug, safety, not (unsure or whole or self.facts.worded.inborn), aside)
+        sure = not (unsure or whole or self.facts.worded.inborn)
+        if injected and drug.route == self.g.file.routes.oral:
+            return self._injections(self.g.file.doses.weekly_injections, recommended=sure)
+        return Regimen(drug, _of_safety(card.notes), sure, aside=False)
 
     # --- ways to put an order right ---------------------------------------------------------------
 
@@ -265,26 +286,33 @@ class Regimens:
             return self._rerouted(order, rule, "subcutaneous")
         if correction == "into the muscle":
             return self._rerouted(order, rule, "intramuscular")
-        if correction == "dose":
-            return self._changed(order, rule, self._parts_of_a_dose(order))
-        if correction == "course":
-            changed = self._changed(order, rule, self._parts_of_a_dose(order))
-            return tuple([one for choice in changed for one in _as_a_course(choice)])
+        if correction in ("dose", "course", "dose, offered"):
+            return self._dosed(order, correction, rule)
         if correction == "product and dose, or removed" and order.kind != "b12":
             return self._removed(order, rule)  # a combination does not treat
-        changed = self._changed(order, rule, _PARTS[correction])
+        changed = self._changed(order, rule, _PARTS[correction], self.like(order))
         if not changed and correction == "product and dose, or removed":
             return self._removed(order, rule)
         return changed
+
+    def _dosed(self, order: Order, correction: Correction, rule: str) -> tuple[Choice, ...]:
+        parts = self._parts_of_a_dose(order)
+        if correction == "dose, offered":
+            return tuple(map(_offered, self._changed(order, rule, parts, self.for_signs)))
+        changed = self._changed(order, rule, parts, self.like(order))
+        if correction == "dose":
+            return changed
+        return tuple([one for choice in changed for one in _as_a_course(choice)])
 
     def _removed(self, order: Order, rule: str) -> tuple[Choice, ...]:
         plan = RemovedDraft(order.draft.source, order.name)
         return (Choice(rule, say(Orders.remove, name=order.name), (plan,)),)
 
-    def _changed(self, order: Order, rule: str, parts: tuple[_Part, ...]) -> tuple[Choice, ...]:
-        """The order changed in ``parts`` to what is recommended for this child, if anything is; not
-        preselected where that rests on words."""
-        regimen = self.like(order)
+    def _changed(
+        self, order: Order, rule: str, parts: tuple[_Part, ...], regimen: Regimen | None
+    ) -> tuple[Choice, ...]:
+        """The order changed in ``parts`` to ``regimen``, if there is one; not preselected where
+        that rests on words."""
         if regimen is None:
             return ()
         drug = regimen.drug

@@ -49,10 +49,10 @@ from cds_service.guidelines.tables import (
 
 #: How an order is put right: taken out of the basket; given another product, another dose, or
 #: both ("or removed" where the product cannot be changed); given by another route; or, where it is
-#: the only one, offered as the whole course.
+#: the only one, offered as the whole course, or another dose: then it is not wrong as it is.
 Correction = Literal[
     "none", "removed", "product", "dose", "product and dose", "product and dose, or removed",
-    "under the skin", "into the muscle", "course",
+    "under the skin", "into the muscle", "course", "dose, offered",
 ]  # fmt: skip
 Check = Literal["one month", "three months"]
 Silence = Literal["agrees", "treated already", "another order is written", "none is called for"]
@@ -73,6 +73,11 @@ class Answer(Struct, frozen=True):
     shows_level: bool = False
     shows_course: bool = False
 
+    @property
+    def corrects(self) -> bool:
+        """Whether the order is wrong as it is."""
+        return self.correction not in ("none", "course", "dose, offered")
+
 
 #: What follows from DUP-02, which is asked before ORD-06: the order is one too many.
 REPEATED = Answer("ORD-06", "removed", refuses=True)
@@ -85,11 +90,13 @@ class OrderFacts(Struct, frozen=True):
     Amounts are micrograms: ``single`` is the largest single dose, ``day`` the most on one day,
     ``average`` what is given a day on average; each ``None`` where it is not known. ``share`` is
     what the first two weeks give of the recommended regimen, known only of what begins a
-    treatment; ``published`` are the schedules that it follows, and ``weekly_course`` says that it
-    is the formulary's of weekly injections, ``specialist_course`` one published for the child's
-    inborn error. ``contradicts`` says that its words state another dose, rhythm, route or length
-    than its structure, or that its phases have no sequence, ``as_needed`` that it is written so,
-    and ``in_words_alone`` is the largest amount that they state where no dose can be read.
+    treatment, ``share_if_signs`` of the one for neurological signs, where these are in words
+    only and it is enough without them; ``published`` are the schedules that it follows, and
+    ``weekly_course`` says that it is the formulary's of weekly injections, ``specialist_course``
+    one published for the child's inborn error. ``contradicts`` says that its words state another
+    dose, rhythm, route or length than its structure, or that its phases have no sequence,
+    ``as_needed`` that it is written so, and ``in_words_alone`` is the largest amount that they
+    state where no dose can be read.
     ``unclear`` says what could not be understood
     of it, ``forbids`` that it orders not to give something, ``forbidden`` names the orders not to
     give it, ``gaps`` what is needed to judge it and is not there. ``repeated`` names the same drug
@@ -121,6 +128,7 @@ class OrderFacts(Struct, frozen=True):
     day: Decimal | None = None
     average: Decimal | None = None
     share: Decimal | None = None
+    share_if_signs: Decimal | None = None
     published: tuple[str, ...] = ()
     frequent: bool = False
     frequent_days: Decimal | None = None
@@ -458,11 +466,17 @@ def excess_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
 
 def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]:
     """The gravest answer comes first. Where a unit was probably confused, the dose that was meant
-    is not known to be small. In an inborn error amount and interval are the specialist's."""
+    is not known to be small. In an inborn error amount and interval are the specialist's. Next to
+    words of a sign the chart still asks for weekly injections in severe deficiency and in
+    malabsorption: then they are asked about without a warning."""
     f = OrderFacts
     plausible = not_(_excessive(limits))
     compared = all_of(plausible, not_(_inborn()))
     scant = all_of(compared, meets(f.share, limits.course_scant), none(f.published))
+    worded = meets(f.share_if_signs, limits.course_scant)
+    asked_for = any_of(
+        is_one_of(f.severity, "severe"), is_one_of(f.cause, "malabsorption", "mixed")
+    )
     maintenance = all_of(compared, f.deficient, meets(f.average, limits.requirement_dose))
     tenth = all_of(compared, f.deficient, meets(f.single, limits.dose_tenth), none(f.published))
     return Table.of(
@@ -494,6 +508,18 @@ def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answe
                 part="pressing-tenth",
             ),
             Row("ORD-07", maintenance, Answer("ORD-07", "dose", shows_level=True)),
+            Row(
+                "ORD-16",
+                all_of(worded, asked_for),
+                Answer("ORD-16.worded", "dose, offered", shows_level=True),
+                part="recommended",
+            ),
+            Row(
+                "ORD-16",
+                worded,
+                Answer("ORD-16.worded", "dose, offered", "warning", shows_level=True),
+                part="worded",
+            ),
             Row(
                 "ORD-07",
                 all_of(
