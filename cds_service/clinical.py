@@ -515,6 +515,11 @@ class Record(Struct, frozen=True):
 # --- what a guideline would have ordered --------------------------------------------------------
 
 
+#: How urgent an order is, the least first.
+Priority = Literal["routine", "urgent", "asap", "stat"]
+PRIORITIES: tuple[Priority, ...] = ("routine", "urgent", "asap", "stat")
+
+
 class Phase(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """One stretch of a regimen: ``frequency`` times per ``period`` for ``duration``.
 
@@ -554,7 +559,7 @@ class PlannedDrug(Struct, frozen=True, gc=False):
     unit: str
     phases: tuple[Phase, ...]
     authored: date
-    priority: Literal["routine", "urgent", "asap", "stat"]
+    priority: Priority
     reasons: tuple[str, ...] = ()
     note: Words = ""
     substance: str = ""
@@ -572,7 +577,7 @@ class PlannedTest(Struct, frozen=True, gc=False):
     name: Words
     due: date
     authored: date
-    priority: Literal["routine", "urgent", "asap", "stat"] = "routine"
+    priority: Priority = "routine"
     reasons: tuple[str, ...] = ()
     note: Words = ""
     inside: Words = ""

@@ -92,6 +92,8 @@ class Order(Protocol):
     def if_none_exist(self) -> str: ...
     @property
     def left_out(self) -> tuple[str, ...]: ...
+    @property
+    def raised(self) -> str | None: ...
 
 
 Write = Callable[[Written], Order]
@@ -690,10 +692,14 @@ def _action(act: Act, language: Language, write: Write) -> Action:
     if isinstance(plan, RemovedDraft):
         return Action("delete", text, resource_id=plan.source)
     order = write(plan)
+    words = act.words
+    if order.raised:
+        words = say(house.Action.raised, action=words, priority=_PRIORITIES[order.raised])
     if order.left_out:
         gone = [_stale(one, plan) for one in order.left_out]
-        left_out = say(house.Action.left_out, action=act.words, parts=Listed(tuple(gone)))
-        text = language.fill(left_out)
+        words = say(house.Action.left_out, action=words, parts=Listed(tuple(gone)))
+    if words is not act.words:
+        text = language.text(words)
     once = {IF_NONE_EXIST: order.if_none_exist} if order.if_none_exist else {}
     return Action(act.kind, text, order.resource, extension=once)
 
@@ -716,6 +722,12 @@ _STALE: Mapping[str, Message] = {
     "statements": say(house.Stale.statements),
 }
 
+
+_PRIORITIES: Mapping[str, Message] = {
+    "urgent": say(house.Priority.urgent),
+    "asap": say(house.Priority.asap),
+    "stat": say(house.Priority.stat),
+}
 
 #: What an action does with a resource, where it does not create it.
 _KINDS: Mapping[type, Literal["update", "delete"]] = {

@@ -291,7 +291,8 @@ class Writing(Struct, frozen=True):
 
     ``drug`` is a CodeableConcept, in R5 one deeper; ``dose`` where the amount of a line is.
     ``arrays`` are the members that are arrays: forms send the only item of some without its
-    array. ``maxima`` is whether "at most" is one, ``has_sequence`` whether lines are numbered.
+    array. ``maxima`` is whether "at most" is one, ``has_sequence`` whether lines are numbered,
+    ``has_priority`` whether an order says how urgent it is.
     """
 
     subject: str
@@ -302,6 +303,7 @@ class Writing(Struct, frozen=True):
     period_unit: Literal["periodUnit", "periodUnits"] = "periodUnit"
     has_intent: bool = True
     has_sequence: bool = True
+    has_priority: bool = True
     maxima: bool = False
 
 
@@ -330,6 +332,7 @@ WRITING: Mapping[Edition, Writing] = {
         period_unit="periodUnits",
         has_intent=False,
         has_sequence=False,
+        has_priority=False,
     ),
     "STU3": _writing("STU3", _ARRAYS),
     "R4": _writing("R4", _ARRAYS_OF_R4),

@@ -27,6 +27,7 @@ from cds_service.clinical import (
     PlannedDrug,
     PlannedTask,
     PlannedTest,
+    Priority,
     RemovedDraft,
     RevisedDrug,
     StoppedDrug,
@@ -61,12 +62,13 @@ class Order(Struct, frozen=True):
 
     ``if_none_exist`` is for one to be created: the search by which a server finds that it has it
     already, as `ifNoneExist` of a transaction takes it; "" for an update. ``left_out`` says what an
-    update takes out because it would contradict it.
+    update takes out because it would contradict it, ``raised`` the priority that it raises it to.
     """
 
     resource: Resource
     if_none_exist: str = ""
     left_out: tuple[revisions.Stale, ...] = ()
+    raised: Priority | None = None
 
 
 def write(plan: Written, patient_id: str, language: Language, call: str = "") -> Order:
@@ -93,7 +95,7 @@ class Writer:
             return Order(changed.resource, left_out=changed.left_out)
         if isinstance(plan, RevisedDrug):
             changed = _revised(plan, self._patient_id, self._language)
-            return Order(changed.resource, left_out=changed.left_out)
+            return Order(changed.resource, left_out=changed.left_out, raised=changed.raised)
         if isinstance(plan, PlannedTest):
             resource = self._service_request(plan)
         elif isinstance(plan, PlannedDrug):

@@ -18,10 +18,12 @@ import msgspec
 from msgspec import Raw
 
 from cds_service.clinical import (
+    PRIORITIES,
     UNITS,
     Draft,
     DraftDosage,
     PlannedDrug,
+    Priority,
     RevisedDrug,
     StoppedDrug,
     dose_unit,
@@ -50,10 +52,12 @@ Stale: TypeAlias = Literal[
 
 
 class Revision(NamedTuple):
-    """A resource to be saved; ``left_out`` says what no longer fitted and went."""
+    """A resource to be saved; ``left_out`` says what no longer fitted and went, ``raised`` the
+    priority that it has now in place of a lower one."""
 
     resource: Resource
     left_out: tuple[Stale, ...] = ()
+    raised: Priority | None = None
 
 
 def is_partial(resource: bytes) -> bool:
@@ -139,7 +143,8 @@ def revised(
             made.change_lines("words", route)
         if "medication" in parts:
             made.drop_words_about(_names_gone(draft, drug), draft.dosages)
-    return Revision(made.members, tuple(made.left_out))
+    raised = made.raise_priority(drug.priority) if how.has_priority else None
+    return Revision(made.members, tuple(made.left_out), raised)
 
 
 #: Parts of the addresses of extensions that say the dosage, or its period, once more: R4's
@@ -191,6 +196,18 @@ class _Made:
             return
         self.left_out[why] = None
         _replace(self.members, member, kept)
+
+    def raise_priority(self, least: Priority) -> Priority | None:
+        """No less urgent than ``least``; an order without a priority is routine."""
+        sent = _json(self.members.get("priority"))
+        known = PRIORITIES.index(sent) if sent in PRIORITIES else 0
+        if known >= PRIORITIES.index(least):
+            return None
+        self.members = {
+            **{name: value for name, value in self.members.items() if _bare(name) != "priority"},
+            "priority": least,
+        }
+        return least
 
     def drop_supply(self, *more: str) -> None:
         if "dispenseRequest" not in self.members:

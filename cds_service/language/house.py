@@ -106,7 +106,16 @@ class Action(Struct):
     change: str
     change_named: str
     route: str
+    raised: str
     left_out: str
+
+
+class Priority(Struct):
+    """How urgent a changed order becomes."""
+
+    urgent: str
+    asap: str
+    stat: str
 
 
 class Stale(Struct):
@@ -580,6 +589,7 @@ TABLES: tuple[type[Struct], ...] = (
     Month,
     Card,
     Action,
+    Priority,
     Stale,
     Part,
     Order,

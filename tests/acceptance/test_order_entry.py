@@ -52,7 +52,7 @@ MEDICATION = {
     "substitution",
     "contained",
 }
-CHANGEABLE = MEDICATION | {"dosageInstruction"}
+CHANGEABLE = MEDICATION | {"dosageInstruction", "priority"}
 
 
 # --- asking --------------------------------------------------------------------------------------
@@ -813,7 +813,7 @@ def test_an_update_is_the_whole_draft_with_only_what_was_meant_changed(name: str
         assert changed <= CHANGEABLE, rule
         assert changed, rule
         if not changed & {"medicationCodeableConcept", "medicationReference"}:
-            assert changed == {"dosageInstruction"}
+            assert changed - {"priority"} == {"dosageInstruction"}
         else:
             # that much was to be dispensed of the other drug
             assert "quantity" not in after.get("dispenseRequest", {})

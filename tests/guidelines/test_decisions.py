@@ -98,7 +98,7 @@ from cds_service.clinical import (
     StoppedDrug,
     Unread,
 )
-from cds_service.fhir import wire
+from cds_service.fhir import orders, wire
 from cds_service.fhir.drafts import open_drafts, read_basket
 from cds_service.fhir.elements import flagged_in_words, quantity_in_words, reference_range
 from cds_service.fhir.reading.products import decode_medication, identity_of
@@ -3321,6 +3321,26 @@ def words_of_a_sign_ask_about_weekly_injections() -> None:
     assert not beside.choices
 
 
+def a_changed_order_is_as_urgent_as_the_one_of_the_service() -> None:
+    for record, card, priority in (
+        (a_record(problems=[SEIZURE]), "ORD-02", "stat"),
+        (a_record(level=a_level(80)), "ORD-02", "urgent"),
+        (a_record(problems=[CROHN]), "ORD-01", "urgent"),
+    ):
+        seen = see_orders(record, a_draft())
+        (choice,) = seen.outcome(card).choices
+        (plan,) = choice.plans
+        assert isinstance(plan, RevisedDrug)
+        assert plan.drug.priority == priority  # what it raises: tests/unit/test_revisions.py
+        written = orders.write(plan, "p1", seen.stationery.language)
+        assert written.raised == written.resource["priority"] == priority
+    seen = see_orders(a_record(level=a_level(80), problems=[HEMOPHILIA]), _injected(35))
+    (choice,) = seen.outcome("ORD-11").choices
+    (plan,) = choice.plans
+    assert isinstance(plan, RevisedDrug)
+    assert orders.write(plan, "p1", seen.stationery.language).raised is None
+
+
 def a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion() -> None:
     panel = Code(LOINC, "54089-8")
     markers = Code(LOINC, "57131-5")
@@ -3998,6 +4018,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     injections_of_a_first_phase_have_an_end,
     a_first_phase_alone_names_what_follows,
     words_of_a_sign_ask_about_weekly_injections,
+    a_changed_order_is_as_urgent_as_the_one_of_the_service,
     a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion,
     the_injection_that_follows_a_course_can_be_ordered,
     a_result_without_a_value_is_named,

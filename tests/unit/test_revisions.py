@@ -13,13 +13,16 @@ from typing import Any
 import msgspec
 import pytest
 from each import each
+from msgspec import structs
 
 from cds_service.clinical import (
+    PRIORITIES,
     Code,
     Draft,
     Edition,
     Phase,
     PlannedDrug,
+    Priority,
     RevisedDrug,
     StoppedDrug,
 )
@@ -528,3 +531,28 @@ def test_what_cannot_be_looked_into_is_no_part() -> None:
     assert not is_partial(b"5")
     assert not is_partial(b"{}")
     assert not is_partial(b'{"meta":{"tag":[{"code":"\xff"}]}}')
+
+
+# --- how urgent it is ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("edition", SENT)
+@pytest.mark.parametrize("least", PRIORITIES)
+@pytest.mark.parametrize("sent", [None, *PRIORITIES, "whenever", 1])
+def test_a_changed_order_is_no_less_urgent_than_one_of_ours(
+    edition: Edition, least: Priority, sent: Any
+) -> None:
+    drug = structs.replace(NEW, priority=least)
+    said = {} if sent is None else {"priority": sent, "_priority": {"id": "x"}}
+    written = order_of({**SENT[edition], **said}, "dosage", drug=drug)
+    changed = json.loads(encode(written.resource))
+    known = PRIORITIES.index(sent) if sent in PRIORITIES else 0
+    raised = PRIORITIES.index(least) > known and edition != "DSTU2"  # which has no priority
+    assert written.raised == (least if raised else None)
+    assert changed.get("priority") == (least if raised else sent)
+    assert ("_priority" in changed) is (sent is not None and not raised)
+
+
+def test_another_route_leaves_an_order_as_urgent_as_it_is() -> None:
+    changed = after({**SENT["R4"], "priority": "asap"}, "route", drug=NEW)
+    assert changed["priority"] == "asap"
