@@ -90,10 +90,12 @@ def days_between(line: Line) -> tuple[date | None, date | None]:
 
 
 def count(line: Line) -> int | None:
-    """How many doses there are in all, at most."""
+    """How many doses there are in all, at most; without a repetition as many as its events."""
     repeat = _repeat(line)
     counts = [whole(repeat.get(name), least=1) for name in ("count", "countMax")]
-    return max((count for count in counts if count is not None), default=None)
+    events = loose.many(loose.members(line.get("timing")).get("event"))
+    known = [count for count in counts if count is not None]
+    return max(known, default=len(events) or None)
 
 
 def whole(sent: Json, *, least: int) -> int | None:
@@ -156,7 +158,8 @@ def _agree(one: Schedule, other: Schedule) -> bool:
 
 
 def _from_events(timing: Mapping[str, Json]) -> Schedule | None:
-    """So many doses in the days from the first to the last; one of them is a single dose."""
+    """So many doses in the days from the first to the last; one of them is a single dose, and of
+    one a day at most each but the last is followed by another."""
     sent = loose.many(timing.get("event"))
     if not sent:
         return None
@@ -170,6 +173,8 @@ def _from_events(timing: Mapping[str, Json]) -> Schedule | None:
         return _SINGLE
     number, days = Decimal(len(dates)), (max(dates) - min(dates)).days + 1
     most_a_day = max(dates.count(one) for one in dates)
+    if most_a_day == 1:
+        number, days = number - 1, days - 1
     return Schedule(number, number, Decimal(days), Decimal(most_a_day))
 
 
@@ -321,7 +326,13 @@ _PHRASES = {
     "every other day": (1, 2), "every second day": (1, 2), "on alternate days": (1, 2),
     "weekly": (1, 7), "every week": (1, 7), "every other week": (1, 14), "every 2 weeks": (1, 14),
     "monthly": (1, 30), "every month": (1, 30),
-    "once": (1, 0), "single dose": (1, 0), "one time only": (1, 0), "stat": (1, 0),
+    **dict.fromkeys((
+        "once", "single dose", "one time only", "one dose", "1 dose", "once only", "stat",
+        "einmalig", "einzeldosis", "einmalgabe", "dose unique", "prise unique", "dosis unica",
+        "dosis única", "dose unica", "dose única", "una tantum", "dose singola", "eenmalig",
+        "enkele dosis", "engangsdosis", "engangsdos", "engangsdose", "kerta-annos", "jednorazowo",
+        "jednorázově", "tek doz", "однократно", "単回", "单次",
+    ), (1, 0)),
 }  # fmt: skip
 
 

@@ -99,6 +99,7 @@ from cds_service.clinical import (
     Unread,
 )
 from cds_service.fhir import orders, wire
+from cds_service.fhir.dosages import read_dosages
 from cds_service.fhir.drafts import open_drafts, read_basket
 from cds_service.fhir.elements import flagged_in_words, quantity_in_words, reference_range
 from cds_service.fhir.reading.products import decode_medication, identity_of
@@ -3341,6 +3342,25 @@ def a_changed_order_is_as_urgent_as_the_one_of_the_service() -> None:
     assert orders.write(plan, "p1", seen.stationery.language).raised is None
 
 
+def one_dose_in_words_alone_is_one_dose() -> None:
+    def told(text: str, level: int = 150, **but: Any) -> Seen:
+        line = a_dosage(times=None, route=MUSCLE, text=text, **but)
+        return see_orders(a_record(level=a_level(level)), an_injection(line))
+
+    for text in ("1 mg i.m. einmalig", "dosis única", "1 mg IM x1"):
+        assert told(text).outcome("ORD-16").indicator == "warning"
+        assert told(text).says("1000 micrograms once")
+        assert not told(text, 450).shows("ORD-16")
+    for text in ("1 mg IM", "once, then weekly", "once in the morning"):
+        assert not told(text).shows("ORD-16")
+        assert told(text).shows("ORD-09")
+    sent = {"timing": {"event": ["2026-03-15", "2026-03-22"]}}
+    (line,) = read_dosages({"dosageInstruction": [sent]})
+    assert (line.count, line.schedule) == (2, a_schedule(1, 7))
+    two = a_dosage(route=MUSCLE, times=1, days=7, count=2)
+    assert see_orders(a_record(level=a_level(150)), an_injection(two)).shows("ORD-24")
+
+
 def a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion() -> None:
     panel = Code(LOINC, "54089-8")
     markers = Code(LOINC, "57131-5")
@@ -4019,6 +4039,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_first_phase_alone_names_what_follows,
     words_of_a_sign_ask_about_weekly_injections,
     a_changed_order_is_as_urgent_as_the_one_of_the_service,
+    one_dose_in_words_alone_is_one_dose,
     a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion,
     the_injection_that_follows_a_course_can_be_ordered,
     a_result_without_a_value_is_named,

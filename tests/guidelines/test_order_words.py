@@ -357,3 +357,48 @@ def test_a_number_of_times_a_day_is_read_in_the_words_of_many_languages() -> Non
     wrong += [(text, read) for text in UNCOUNTED if (read := stated_in(text, G).rhythms)]
     assert not wrong
     assert not stated_in("for 8 hours", G).days
+
+
+#: One dose in all, in words alone; and what only says how much each time, or when.
+ONE_DOSE = (
+    "1000 micrograms IM once", "1 mg IM x1", "1 mL IM, single dose", "once only",
+    "Single injection", "1000 µg i.m. einmalig", "1 mL i.m., Einzeldosis", "nur einmal",
+    "dose unique de 1 mg", "1 mg IM une fois", "dosis única", "1 ampolla IM una vez", "una tantum",
+    "dose única", "uma vez", "1 mg eenmalig", "enkele dosis", "engangsdosis", "engångsdos",
+    "kerta-annos", "jednorazowo", "tek doz", "однократно", "単回投与", "IM once (today)",
+    "once. Weigh the child.",
+)  # fmt: skip
+NOT_ONE_DOSE = (
+    "", "1 mL IM", "Give one injection into the thigh", "1000 mcg once in the morning",
+    "once on Mondays", "1 mg IM once, then weekly", "once for 5 weeks", "1 dose every week",
+    "single dose vial, 1 mL weekly", "one dose if needed", "einmal morgens", "once weekly",
+    "einmal täglich", "una vez al mes",
+)  # fmt: skip
+
+
+@each("text", ONE_DOSE)
+def test_one_dose_in_words_alone_is_too_little(text: str) -> None:
+    line = a_dosage(times=None, route=MUSCLE, text=text)
+    seen = see_orders(a_record(level=a_level(150)), an_injection(line))
+    assert "ORD-16" in seen.rules
+    assert not seen.shows("ORD-09")
+
+
+@each("text", NOT_ONE_DOSE)
+def test_words_that_leave_open_how_often_are_not_one_dose(text: str) -> None:
+    line = a_dosage(times=None, route=MUSCLE, text=text)
+    seen = see_orders(a_record(level=a_level(150)), an_injection(line))
+    assert "ORD-16" not in seen.rules
+    assert seen.shows("ORD-09")
+
+
+@each("text", ("one dose", "give 1 dose", "one injection", "1 ampolla IM una vez"))
+def test_how_much_each_time_does_not_contradict_a_rhythm(text: str) -> None:
+    line = a_dosage(days=7, route=MUSCLE, text=text)
+    assert not contradicts(see_orders(a_record(level=a_level(150)), an_injection(line)))
+
+
+@each("text", ("einmalig", "dosis única", "once only"))
+def test_once_in_all_contradicts_a_rhythm(text: str) -> None:
+    line = a_dosage(days=7, route=MUSCLE, text=text)
+    assert contradicts(see_orders(a_record(level=a_level(150)), an_injection(line)))

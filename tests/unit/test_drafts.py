@@ -919,13 +919,20 @@ def test_a_code_beside_a_repetition_must_agree_or_only_names_it(code: Json) -> N
     [
         (["2026-05-01"], SINGLE),
         ("2026-05-01T08:00:00Z", SINGLE),
-        (["2026-05-01", "2026-05-08", "2026-05-15"], schedule(3, 15, 1)),
+        (["2026-05-01", "2026-05-08"], schedule(1, 7, 1)),
+        (["2026-05-01", "2026-05-08", "2026-05-15"], schedule(2, 14, 1)),
         (["2026-05-01T08:00:00Z", "2026-05-01T20:00:00Z", "2026-05-02"], schedule(3, 2, 2)),
     ],
 )
 def test_events_are_so_many_doses_in_so_many_days(events: object, expected: Schedule) -> None:
     dosage = line(timing={"event": events})
     assert (dosage.schedule, dosage.unclear) == (expected, ())
+    assert dosage.count == (len(events) if isinstance(events, list) else 1)
+
+
+def test_a_repetition_counts_its_doses_itself() -> None:
+    repeat = {"frequency": 1, "period": 1, "periodUnit": "d", "count": 4}
+    assert line(timing={"event": ["2026-05-01"], "repeat": repeat}).count == 4
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,8 @@ class CountedNames(Struct, frozen=True, forbid_unknown_fields=True):
 class ScheduleNames(Struct, frozen=True, forbid_unknown_fields=True):
     """How people write how often and how long. ``every`` comes before a number of days, ``then``
     before a later phase; ``lasting_before`` and ``lasting_after`` come next to a duration.
-    ``apart`` makes a clause one of something else than a dose."""
+    ``apart`` makes a clause one of something else than a dose; ``once`` at its end means one dose
+    where nothing else says how often, neither words nor structure."""
 
     as_needed: tuple[str, ...]
     then: tuple[str, ...]
@@ -191,6 +192,7 @@ class ScheduleNames(Struct, frozen=True, forbid_unknown_fields=True):
     lasting_before: tuple[str, ...]
     lasting_after: tuple[str, ...]
     apart: tuple[str, ...]
+    once: tuple[str, ...]
     day: tuple[str, ...]
     week: tuple[str, ...]
     month: tuple[str, ...]

@@ -1,13 +1,14 @@
 """What the words of an order state of how often and how long it is given.
 
-Words choose no dose and no rhythm: they are only held against the structure of an order. What
+Words choose no dose and no rhythm: they are only held against the structure of an order. But one
+dose in all is read from them where nothing else says how often, since that is too little. What
 follows a "then" is of a later phase, and a clause about a review or a level is not of a dose.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
@@ -60,14 +61,20 @@ class Rhythm(NamedTuple):
         return Decimal("0.8") <= ratio <= Decimal("1.25")
 
 
+#: Once in all.
+ONCE = Rhythm(Decimal(1), Decimal(0))
+
+
 class Stated(NamedTuple):
     """What a text states of the first phase of an order, empty where it states nothing;
-    ``goes_on`` where a later phase follows."""
+    ``goes_on`` where a later phase follows. ``once``: a clause ends with one dose, which is also
+    how much is given each time."""
 
     rhythms: tuple[Rhythm, ...] = ()
     days: tuple[Decimal, ...] = ()
     as_needed: bool = False
     goes_on: bool = False
+    once: bool = False
 
 
 @remembered(512, 2 * LONGEST_NAME)
@@ -76,7 +83,7 @@ def stated_in(text: str, g: Guideline) -> Stated:
     phrases, text = _patterns(names), text.replace("×", "x")
     rhythms: list[Rhythm] = []
     days: list[Decimal] = []
-    later = False
+    later = once = False
     for clause in dict.fromkeys(map(str.strip, _CLAUSES(text))):  # each says the same every time
         if later:
             break
@@ -85,8 +92,9 @@ def stated_in(text: str, g: Guideline) -> Stated:
         if not has(words_of(line), names.apart):
             rhythms += _of_clause(clause, line, phrases, g)
             days += _days(line, phrases)
+            once = once or phrases.once(line) is not None
     needed = has(words_of(text), names.as_needed)
-    return Stated(tuple(dict.fromkeys(rhythms)), tuple(dict.fromkeys(days)), needed, later)
+    return Stated(tuple(dict.fromkeys(rhythms)), tuple(dict.fromkeys(days)), needed, later, once)
 
 
 def _of_clause(clause: str, line: str, phrases: _Patterns, g: Guideline) -> list[Rhythm]:
@@ -108,6 +116,14 @@ def is_legible(text: str, g: Guideline) -> bool:
     return text.isascii() or letters_by_script(text).keys() <= _scripts(g.file.names.schedule)
 
 
+def is_one_dose(texts: Iterable[str], g: Guideline) -> bool:
+    """Whether words state one dose in all, and nothing else of how often or how long."""
+    stated = [stated_in(one, g) for one in texts if one]
+    rhythms = {rhythm for one in stated for rhythm in one.rhythms}
+    more = any(one.days or one.as_needed or one.goes_on for one in stated)
+    return not more and (rhythms == {ONCE} or (not rhythms and any(one.once for one in stated)))
+
+
 @lru_cache(maxsize=4)
 def _scripts(names: ScheduleNames) -> frozenset[str]:
     every = (word for one in names.rhythms for word in one.words)
@@ -123,6 +139,7 @@ class _Patterns(NamedTuple):
     every: re.Pattern[str]
     lasting: re.Pattern[str]
     then: re.Pattern[str]
+    once: Callable[[str], re.Match[str] | None]
     numbers: Mapping[str, int]
     units: Mapping[str, Decimal]
 
@@ -146,6 +163,7 @@ def _patterns(names: ScheduleNames) -> _Patterns:
         re.compile(rf"(?<= )(?:{_any_of(names.every)}) {number} {unit}(?= )"),
         re.compile(rf"(?<= )(?:(?:{before}) {number} {unit}|{number} {unit} (?:{after}))(?= )"),
         _pattern(names.then),
+        re.compile(rf"(?<= )(?:{_any_of(names.once)}) $").search,
         numbers,
         units,
     )

@@ -20,6 +20,7 @@ from cds_service.guidelines.b12_under_two.dosing.ways import (
 )
 from cds_service.guidelines.b12_under_two.drugs import Drug, Form, Way
 from cds_service.guidelines.b12_under_two.messages import Doubts
+from cds_service.guidelines.b12_under_two.order_words import is_one_dose
 from cds_service.guidelines.b12_under_two.products import form_of
 from cds_service.guidelines.engine import Limit
 from cds_service.language import Message, say
@@ -125,7 +126,7 @@ def line_of(dosage: DraftDosage, drug: Drug, weight_kg: Decimal | None, g: Guide
     if problem:
         problems.append(problem)
     problems += _not_understood(dosage, g)
-    schedule = _schedule(dosage, problems, needed=dosed is not None and not dosed.per_day)
+    schedule = _schedule(dosage, problems, g, needed=dosed is not None and not dosed.per_day)
     if dosed is not None and dosed.per_day:
         given = _spread(low, high, schedule, problems)
     else:
@@ -306,8 +307,11 @@ def _fit(piece: Form, form: Form) -> Literal["counted", "possible", "no"]:
     return "possible" if possible else "no"
 
 
-def _schedule(dosage: DraftDosage, problems: list[Message], *, needed: bool) -> Schedule | None:
-    """The timing, if it can be calculated with; a line of one dose is a single dose."""
+def _schedule(
+    dosage: DraftDosage, problems: list[Message], g: Guideline, *, needed: bool
+) -> Schedule | None:
+    """The timing, if it can be calculated with; a line of one dose is a single dose, also by its
+    words alone, since that can only be too little."""
     schedule = dosage.schedule
     if schedule is not None:
         numbers = (schedule.times, schedule.most_times, schedule.most_a_day)
@@ -317,7 +321,7 @@ def _schedule(dosage: DraftDosage, problems: list[Message], *, needed: bool) -> 
         return None
     if "timing" in dosage.unclear:
         problems.append(say(Doubts.timing_unclear))
-    elif dosage.count == 1:
+    elif dosage.count == 1 or (needed and is_one_dose(dosage.words, g)):
         return Schedule(Decimal(1), Decimal(1), Decimal(0), Decimal(1))
     elif needed:
         problems.append(say(Doubts.no_timing))
