@@ -3361,6 +3361,28 @@ def one_dose_in_words_alone_is_one_dose() -> None:
     assert see_orders(a_record(level=a_level(150)), an_injection(two)).shows("ORD-24")
 
 
+def a_first_phase_is_whole_before_injections_become_rare() -> None:
+    def then_rarely(doses: int, every: int, *, rare: int = 60, ends: bool = False) -> Draft:
+        first = a_dosage(route=MUSCLE, days=every, count=doses, sequence=1)
+        later = a_dosage(route=MUSCLE, days=rare, count=3 if ends else None, sequence=2)
+        return an_injection(first, later)
+
+    mild, floppy = a_record(level=a_level(190)), a_record(level=a_level(110), problems=[SEIZURE])
+    for record, draft, indicator in (
+        (mild, then_rarely(1, 7), "warning"), (mild, then_rarely(3, 7), "info"),  # as published
+        (mild, then_rarely(3, 7, ends=True), "info"), (mild, then_rarely(4, 7), None),
+        (mild, then_rarely(5, 7, ends=True), None), (mild, then_rarely(3, 7, rare=27), None),
+        (floppy, then_rarely(5, 2), "warning"), (floppy, then_rarely(5, 1, rare=30), "warning"),
+        (floppy, then_rarely(6, 2), None), (floppy, then_rarely(7, 2), None),
+        (a_record(level=a_level(450)), then_rarely(1, 7), None),
+    ):  # fmt: skip
+        seen = see_orders(record, draft)
+        assert seen.shows("ORD-24") is (indicator is not None), draft
+        if indicator is not None:
+            assert seen.outcome("ORD-24").indicator == indicator
+            assert seen.says("become rare before the first phase is whole")
+
+
 def a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion() -> None:
     panel = Code(LOINC, "54089-8")
     markers = Code(LOINC, "57131-5")
@@ -4040,6 +4062,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     words_of_a_sign_ask_about_weekly_injections,
     a_changed_order_is_as_urgent_as_the_one_of_the_service,
     one_dose_in_words_alone_is_one_dose,
+    a_first_phase_is_whole_before_injections_become_rare,
     a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion,
     the_injection_that_follows_a_course_can_be_ordered,
     a_result_without_a_value_is_named,

@@ -551,6 +551,10 @@ class Orders(Struct, frozen=True, forbid_unknown_fields=True):
     change_drug_and_dose: str
     change_dose: str
     change_course: str
+    ends_early: str
+    rare_early: str
+    order_what_follows: str
+    order_the_first_phase: str
     change_route: str
     check_one_month: str
     check_three_months: str

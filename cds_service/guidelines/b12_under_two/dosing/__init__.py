@@ -151,6 +151,16 @@ class Dosing(Struct, frozen=True):
         """How long it is injected less often than that, and still as ``often`` as a first phase."""
         return self._injected(lambda one: one.is_weekly(often))
 
+    def first_phase(self, often: Limit) -> Decimal | None:
+        """The days until injections become rarer than ``often``; ``None`` where they do not, or
+        begin so."""
+        _, turns = by_turn(self.lines)
+        rare = [all(one.is_rare(often) for one in turn) for turn in turns]
+        before = turns[: rare.index(True)] if True in rare else []
+        if not before or any(one.days is None for turn in before for one in turn):
+            return None
+        return sum((longest_of(turn) for turn in before), Decimal(0))
+
     def last_dose(self) -> int | None:
         """How many days after the first dose the last is given, where that is known."""
         if self.days is None:

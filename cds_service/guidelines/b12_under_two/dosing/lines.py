@@ -78,6 +78,11 @@ class Line(Struct, frozen=True):
         times, span = self.times, self.span
         return bool(times and span) and often.holds((span or _ONE) / (times or _ONE))
 
+    def is_rare(self, often: Limit) -> bool:
+        """Injected less often than in a first phase."""
+        injected = bool(self.ways & BY_INJECTION) and bool(self.times and self.span)
+        return injected and not (self.is_frequent or self.is_weekly(often))
+
     @property
     def apart(self) -> int | None:
         """The most days from one dose to the next; ``None`` where no one knows, as of a single dose

@@ -203,9 +203,12 @@ class Course:
         return alone is not None and not self.g.limits.course_scant.holds(alone)
 
     def of_the_whole(self, order: Order) -> Decimal | None:
-        """What share of the doses of the recommended course an order has that begins one alone;
-        ``None`` where it has no end, or goes on with what was ordered or given before."""
-        days, frequent = order.dosing.days, order.dosing.frequent_injections()
+        """What share of the doses of the recommended course an order has that begins one alone,
+        until its injections become rare; ``None`` where that has no end, or goes on with what was
+        ordered or given before."""
+        frequent = order.dosing.frequent_injections()
+        first = order.dosing.first_phase(self.g.limits.weekly_interval)
+        days = order.dosing.days if first is None else first
         doses = None if days is None or not self._is_alone(order) else _doses_in(order, days)
         if doses is None or not order.ways:
             return None

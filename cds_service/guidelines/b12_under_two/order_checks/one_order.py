@@ -800,6 +800,7 @@ class OrderChecks:
             "last": recorded(over.last) if over is not None else "-",
             "due": over.due if over is not None else "-",
             "next": next_day if next_day is not None else "-",
+            **self._ended_early(order),
         }
         said = []
         for row in match.fired:
@@ -808,6 +809,12 @@ class OrderChecks:
             lasting = say(Orders.without_end) if days is None else say(Orders.for_days, days=days)
             said.append(self._speak(row, order, {"lasting": lasting, **values}))
         return said
+
+    def _ended_early(self, order: Order) -> Mapping[str, Value]:
+        """How a course falls short: it ends, or its injections become rare, too early."""
+        if order.dosing.first_phase(self.g.limits.weekly_interval) is None:
+            return {"early": say(Orders.ends_early), "early_advice": say(Orders.order_what_follows)}
+        return {"early": say(Orders.rare_early), "early_advice": say(Orders.order_the_first_phase)}
 
     def _course_in_words(self, order: Order, asked: OrderFacts) -> Mapping[str, object]:
         ids = {one.name: one.id for one in self.g.file.published_schedules}
