@@ -3381,6 +3381,12 @@ def a_first_phase_is_whole_before_injections_become_rare() -> None:
         if indicator is not None:
             assert seen.outcome("ORD-24").indicator == indicator
             assert seen.says("become rare before the first phase is whole")
+    daily = a_dosage(count=7, sequence=1)
+    for rare, short in ((7, False), (27, False), (28, True), (30, True)):
+        assert (
+            see_orders(mild, a_draft(daily, a_dosage(days=rare, sequence=2))).shows("ORD-24")
+            is short
+        )
 
 
 def a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion() -> None:

@@ -152,7 +152,7 @@ class Dosing(Struct, frozen=True):
         return self._injected(lambda one: one.is_weekly(often))
 
     def first_phase(self, often: Limit) -> Decimal | None:
-        """The days until injections become rarer than ``often``; ``None`` where they do not, or
+        """The days until doses become rarer than ``often``; ``None`` where they do not, or
         begin so."""
         _, turns = by_turn(self.lines)
         rare = [all(one.is_rare(often) for one in turn) for turn in turns]

@@ -79,9 +79,9 @@ class Line(Struct, frozen=True):
         return bool(times and span) and often.holds((span or _ONE) / (times or _ONE))
 
     def is_rare(self, often: Limit) -> bool:
-        """Injected less often than in a first phase."""
-        injected = bool(self.ways & BY_INJECTION) and bool(self.times and self.span)
-        return injected and not (self.is_frequent or self.is_weekly(often))
+        """Given less often than in a first phase."""
+        times, span = self.times, self.span
+        return bool(times and span) and not often.holds((span or _ONE) / (times or _ONE))
 
     @property
     def apart(self) -> int | None:

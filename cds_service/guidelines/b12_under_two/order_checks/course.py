@@ -204,7 +204,7 @@ class Course:
 
     def of_the_whole(self, order: Order) -> Decimal | None:
         """What share of the doses of the recommended course an order has that begins one alone,
-        until its injections become rare; ``None`` where that has no end, or goes on with what was
+        until its doses become rare; ``None`` where that has no end, or goes on with what was
         ordered or given before."""
         frequent = order.dosing.frequent_injections()
         first = order.dosing.first_phase(self.g.limits.weekly_interval)
