@@ -3389,6 +3389,16 @@ def a_first_phase_is_whole_before_injections_become_rare() -> None:
         )
 
 
+def with_signs_the_course_has_seven_injections() -> None:
+    mild, floppy = a_record(level=a_level(190)), a_record(level=a_level(110), problems=[SEIZURE])
+    for record, days, short in (
+        (mild, 15, False), (floppy, 15, True), (floppy, 18, False), (floppy, 21, False),
+    ):  # fmt: skip
+        seen = see_orders(record, _injected(days, every=3))  # five, six and seven doses
+        assert seen.shows("ORD-24") is short
+        assert not short or seen.outcome("ORD-24").indicator == "warning"
+
+
 def a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion() -> None:
     panel = Code(LOINC, "54089-8")
     markers = Code(LOINC, "57131-5")
@@ -4069,6 +4079,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_changed_order_is_as_urgent_as_the_one_of_the_service,
     one_dose_in_words_alone_is_one_dose,
     a_first_phase_is_whole_before_injections_become_rare,
+    with_signs_the_course_has_seven_injections,
     a_panel_of_the_newborn_screening_is_read_by_its_code_components_and_conclusion,
     the_injection_that_follows_a_course_can_be_ordered,
     a_result_without_a_value_is_named,

@@ -213,7 +213,7 @@ class Course:
         if doses is None or not order.ways:
             return None
         known = self.g.file.doses
-        injected = known.injections(signs=frequent is not None)
+        injected = known.injections(signs=frequent is not None or bool(self._facts.neurological))
         regimen = injected if order.injected else known.oral_regimen
         return doses / doses_of(regimen, injected=order.injected)
 
@@ -225,7 +225,8 @@ class Course:
         and nothing says what does."""
         dosing, weekly = order.dosing, self.g.limits.weekly_interval
         first_phase = all(one.is_frequent or one.is_weekly(weekly) for one in dosing.lines)
-        clear = first_phase and self._is_alone(order) and not dosing.contradicts
+        over = order.last_day is not None and order.last_day < self._facts.on
+        clear = first_phase and self._is_alone(order) and not (dosing.contradicts or over)
         last = dosing.last_dose() if clear else None
         words = (*order.draft.notes, *(it for one in order.draft.dosages for it in one.words))
         if last is None or any(stated_in(one, self.g).goes_on for one in words):
