@@ -3295,8 +3295,8 @@ def words_of_a_sign_ask_about_weekly_injections() -> None:
     convulsions, worded = a_problem(None, text="Krampfanfall"), "ORD-16.worded"
     for told, indicator in (
         (seen(150, convulsions), "warning"),
-        (seen(80, convulsions), "info"),
-        (seen(150, convulsions, CROHN), "info"),
+        (seen(80, convulsions), "warning"),
+        (seen(150, convulsions, CROHN), "warning"),
         (seen(150, convulsions, draft=_injected(None, every=5)), "warning"),
     ):
         card = told.outcome(worded)

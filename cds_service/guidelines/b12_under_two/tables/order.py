@@ -466,17 +466,12 @@ def excess_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]
 
 def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answer]:
     """The gravest answer comes first. Where a unit was probably confused, the dose that was meant
-    is not known to be small. In an inborn error amount and interval are the specialist's. Next to
-    words of a sign the chart still asks for weekly injections in severe deficiency and in
-    malabsorption: then they are asked about without a warning."""
+    is not known to be small. In an inborn error amount and interval are the specialist's."""
     f = OrderFacts
     plausible = not_(_excessive(limits))
     compared = all_of(plausible, not_(_inborn()))
     scant = all_of(compared, meets(f.share, limits.course_scant), none(f.published))
     worded = meets(f.share_if_signs, limits.course_scant)
-    asked_for = any_of(
-        is_one_of(f.severity, "severe"), is_one_of(f.cause, "malabsorption", "mixed")
-    )
     maintenance = all_of(compared, f.deficient, meets(f.average, limits.requirement_dose))
     tenth = all_of(compared, f.deficient, meets(f.single, limits.dose_tenth), none(f.published))
     return Table.of(
@@ -508,12 +503,6 @@ def shortage_table(limits: Limits, words: TableWords) -> Table[OrderFacts, Answe
                 part="pressing-tenth",
             ),
             Row("ORD-07", maintenance, Answer("ORD-07", "dose", shows_level=True)),
-            Row(
-                "ORD-16",
-                all_of(worded, asked_for),
-                Answer("ORD-16.worded", "dose, offered", shows_level=True),
-                part="recommended",
-            ),
             Row(
                 "ORD-16",
                 worded,
