@@ -24,6 +24,7 @@ WORDS_ABOVE, WORDS_BELOW, ELSEWHERE = 60, 120, 1.2
 #: So many words above are read in eight seconds; only what decides takes more.
 AT_A_GLANCE = 45
 _WORD = re.compile(r"[\w.,/%-]+")
+_TWO_FULL_STOPS = re.compile(r"(?<!\.)\.\.(?!\.)")
 
 #: What leaves the part above first, sentence by sentence: down to how many sentences, and while it
 #: has more words than a glance or than there is room for. What is to be done before a dose leaves
@@ -68,7 +69,9 @@ Lines = Mapping[Section, Iterable[Sentence]]
 
 
 def sentence(text: str) -> Sentence:
-    """With its capital, also where it begins in bold."""
+    """With its capital, also where it begins in bold, and one full stop where the words of a record
+    bring theirs."""
+    text = _TWO_FULL_STOPS.sub(".", text)
     first = 2 if text.startswith("**") else 0
     capital = text[first : first + 1].upper()
     return Sentence(f"{text[:first]}{capital}{text[first + 1 :]}", words_in(text))

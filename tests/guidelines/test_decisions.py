@@ -3856,6 +3856,17 @@ def an_adequate_response_is_on_the_card_of_the_course_that_is_over() -> None:
     assert not raised.says("adequate response")
 
 
+def a_low_haemoglobin_is_named_where_a_level_is_asked_for() -> None:
+    glossitis = [a_problem(None, text="Glossitis")]
+    for value, low in (("10.4", True), ("10.5", False), ("10.6", False)):
+        count = a_lab("hemoglobin", value)
+        seen = see(a_record(measured=[count], problems=glossitis, birth=OLD))
+        assert seen.says(f"haemoglobin {value} g/dL") is low, value
+        assert see(a_record(measured=[count], birth=OLD)).silent, value  # no sign of its own
+    severe = see(a_record(measured=[a_lab("hemoglobin", "6.1")], problems=glossitis, birth=OLD))
+    assert not severe.says("Possible signs of deficiency")  # it is named as the sign it is
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -4092,6 +4103,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_name_of_the_record_keeps_its_capital_inside_a_sentence,
     a_number_in_a_text_keeps_its_comparator_flag_and_range,
     an_adequate_response_is_on_the_card_of_the_course_that_is_over,
+    a_low_haemoglobin_is_named_where_a_level_is_asked_for,
 )
 
 

@@ -109,7 +109,8 @@ NEUROLOGICAL = {
         retardatie; Epileptisch insult; Motorische achterstand; Vertraagde ontwikkeling;
         Psychomotore regressie; Regressie van ontwikkeling; Spierhypotonie; Lage spierspanning;
         Slapte; Epileptische aanvallen; Convulsies; Tremoren; Lethargie; Salaamkrampen; Verlies
-        van motorische vaardigheden; Apathisch
+        van motorische vaardigheden; Apathisch; Hoofd valt achterover bij optrekken tot zit, voelt
+        slap aan; Voelt slap aan; Hoofd zakt naar voren
     """,
 }
 SUGGESTIVE = {

@@ -168,7 +168,7 @@ def test_new_signs_by_mouth_are_critical() -> None:
     seen = see(on_treatment(30, (350, 25), problems=[a_problem(SEIZURE, 5)]))
     assert seen.outcome("FU-11").indicator == "critical"
     assert seen.doses == {"DOSE-D": True}
-    assert seen.cards[0].summary.startswith("New neurological signs")
+    assert seen.cards[0].summary.startswith("New signs despite oral")
 
 
 def test_new_signs_on_injections_ask_for_nothing_by_this_table() -> None:

@@ -12,6 +12,7 @@ from babel import Locale
 from each import each
 from msgspec import Struct
 
+from cds_service.consultation.detail import sentence
 from cds_service.errors import CatalogueError
 from cds_service.language import (
     Amount,
@@ -633,3 +634,17 @@ def test_what_is_remembered_is_bounded() -> None:
     for value in range(3_000):
         maker.said(value=value, date=1)
     assert len(maker.remembered._kept) <= 1_024
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("takes no supplement..", "Takes no supplement."),
+        ("takes no supplement. examine..", "Takes no supplement. examine."),
+        ("and so on...", "And so on..."),
+        ("**now** at once..", "**Now** at once."),
+        ("0.5 mg", "0.5 mg"),
+    ],
+)
+def test_words_of_a_record_do_not_end_a_sentence_twice(said: str, shown: str) -> None:
+    assert sentence(said).text == shown

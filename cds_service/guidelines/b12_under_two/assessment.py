@@ -93,7 +93,8 @@ class Signs(Struct, frozen=True):
     ``beyond`` those that no other fact of the severity table names. ``backing`` when there is a
     sign by a code or a number next to the metabolites, so that these convince. ``low_lines`` are
     the low blood cell lines, ``two_lines_low`` when so many are, or pancytopenia is on record;
-    ``metabolites`` are the raised ones of the last month.
+    ``metabolites`` are the raised ones of the last month, ``anaemia`` a haemoglobin of that time
+    that is low for the age.
     """
 
     rule: str = ""
@@ -106,6 +107,7 @@ class Signs(Struct, frozen=True):
     two_lines_low: bool = False
     severe_anaemia: bool = False
     metabolites: tuple[Lab, ...] = ()
+    anaemia: tuple[Message, ...] = ()
 
 
 class Assessment(Struct, frozen=True):
@@ -680,6 +682,7 @@ def _judge_signs(
         two_lines_low=bool(pancytopenia),
         severe_anaemia=severe,
         metabolites=metabolites,
+        anaemia=tuple(_low_haemoglobin(facts, worst, limits)),
     )
     return signs, match
 

@@ -324,6 +324,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     other_samples: str
     untreated: str
     b12_value: str
+    in_quotes: str
     no_current_level: str
     unknown_level: str
     no_level: str

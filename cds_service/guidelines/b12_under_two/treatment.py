@@ -543,6 +543,8 @@ def _unmeasured_notes(facts: Facts, a: Assessment, g: Guideline) -> Iterator[Not
     if raised:
         shown = shown_labs(raised)
         yield Note("why", say(Texts.metabolites_known, values=shown), told=(shown,))
+    if a.signs.anaemia and not a.signs.severe_anaemia and not a.signs.macrocytosis:
+        yield Note("finding", say(Texts.may_come_of_it, names=Listed(a.signs.anaemia)))
     if a.signs.severe_anaemia and len(raised) == _BOTH:
         yield Note("safety", say(Texts.treat_severe_anaemia))
     if facts.malabsorption_permanent:

@@ -208,7 +208,7 @@ def shown_level(level: Level) -> Value:
         return say(Texts.above, amount=cut(level.low))
     if level.low is not None and level.high is not None:
         return say(Texts.between, low=cut(level.low).value, high=cut(level.high))
-    return level.written
+    return say(Texts.in_quotes, words=level.written)
 
 
 def shown_metabolites(a: Assessment, g: Guideline) -> Listed:
