@@ -53,6 +53,7 @@ from builders import (
     a_record,
     a_schedule,
     a_screening,
+    a_test_order,
     a_weight,
     an_allergy,
     an_antidote,
@@ -3867,6 +3868,38 @@ def a_low_haemoglobin_is_named_where_a_level_is_asked_for() -> None:
     assert not severe.says("Possible signs of deficiency")  # it is named as the sign it is
 
 
+def the_samples_of_a_suspected_inborn_error_can_be_ordered() -> None:
+    three = {"Plasma amino acids", "Acylcarnitines", "Urine organic acids"}
+    high = [a_lab("homocysteine", "120"), a_lab("methylmalonate", "12")]
+    confirms = "for the specialist to confirm"
+    for level, words in ((199, False), (200, False), (299, False), (300, True), (301, True)):
+        seen = see(a_record(*high, level=a_level(level)))
+        assert {name for name, due in seen.tests if due == 0} >= three, level
+        assert seen.says(confirms) is words, level
+        assert bool(seen.drugs) is not words
+    seen = see(a_record(measured=high))
+    assert {name for name, _ in seen.tests} >= {*three, "Vitamin B12"}
+    for but in ({"birth": day(20)}, {"allergies": [an_allergy()]}):
+        held = see(a_record(*high, level=a_level(400), **but))
+        assert not held.says(confirms)
+        assert {name for name, _ in held.tests} >= three
+    for homocysteine, asked in (("49.9", False), ("50", True), ("50.1", True)):
+        seen = see(a_record(a_lab("homocysteine", homocysteine), level=a_level(150)))
+        assert (three <= {name for name, _ in seen.tests}) is asked
+    adequate = a_record(*high, level=a_level(400))
+    refused = see_orders(adequate, a_draft())
+    assert refused.shows("ORD-10.suspected")
+    assert refused.says(confirms)
+    assert {name for name, _ in refused.tests if refused.shows("MON-02")} >= three
+    given = see_orders(adequate, an_injection())
+    assert {name for name, due in given.tests if due == 0} >= three
+    assert not given.shows("MON-02")
+    coded = a_test_order("43433-2")
+    text = structs.replace(coded, codes=(), text="Plasma amino acids", source="ServiceRequest/a")
+    left = see(a_record(*high, level=a_level(400), test_orders=(text, coded))).tests
+    assert {name for name, _ in left} & three == {"Urine organic acids"}
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -4104,6 +4137,7 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_number_in_a_text_keeps_its_comparator_flag_and_range,
     an_adequate_response_is_on_the_card_of_the_course_that_is_over,
     a_low_haemoglobin_is_named_where_a_level_is_asked_for,
+    the_samples_of_a_suspected_inborn_error_can_be_ordered,
 )
 
 

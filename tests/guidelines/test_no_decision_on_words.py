@@ -159,7 +159,7 @@ def services(words: Words) -> Sequence[Any]:
 NO_WORDS = {"limits", "policy"}
 IDS = {
     "system", "code", "source", "substance", "rule", "period_unit", "duration_unit", "indicator",
-    "statement", "evidence", "links", "topic", "same_as", "amount", "unit", "category",
+    "statement", "evidence", "links", "topic", "same_as", "same_words", "amount", "unit", "category",
     "strength", "key",
 }  # fmt: skip
 

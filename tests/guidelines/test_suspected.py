@@ -101,7 +101,7 @@ def test_a_level_that_is_too_old_calls_for_no_dose_and_is_measured(ago: int, off
     assert bool(seen.drugs) is offered
     if not offered:
         assert ("Vitamin B12", 0) in seen.tests
-        assert seen.says("the specialist sets the dose")
+        assert seen.says("for the specialist to confirm")
         assert seen.says("older than half a year and calls for no dose")
 
 

@@ -899,6 +899,10 @@ ORDERED: dict[str, Callable[[], tuple[Record, *tuple[Draft, ...]]]] = {
     "ORD-08": lambda: (a_record(), a_draft()),
     "ORD-08.samples": lambda: (a_record(), a_draft(), *levels_drafted()),
     "ORD-22": lambda: (a_record(level=a_level(250)), a_draft()),
+    "MON-02": lambda: (
+        a_record(a_lab("homocysteine", 120), level=a_level(400)),
+        a_draft(),
+    ),
     "ORD-09": lambda: (a_record(), a_draft(a_dosage(None))),
     "ORD-10.allergy": lambda: (a_record(allergies=(an_allergy(),)), a_draft()),
     "ORD-10.suspected": lambda: (

@@ -72,6 +72,9 @@ class Tests(Struct, frozen=True, forbid_unknown_fields=True):
     ferritin: Test
     reticulocytes: Test
     potassium: Test
+    amino_acids: Test
+    acylcarnitines: Test
+    organic_acids: Test
 
 
 class Routes(Struct, frozen=True, forbid_unknown_fields=True):

@@ -330,6 +330,7 @@ SPEAKING = (
     "FU-17.injected",
     "FU-17.next",
     "MON-01",
+    "MON-02",
     "ORD-01",
     "ORD-02b",
     "ORD-02",

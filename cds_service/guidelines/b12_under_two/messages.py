@@ -14,6 +14,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     functional_specialist: str
     samples_first: str
     suspected_no_dose: str
+    suspected_dose: str
     suspected_old_level: str
     suspected_then_inject: str
     suspected_then_allergic: str

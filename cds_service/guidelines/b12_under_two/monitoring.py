@@ -15,7 +15,13 @@ from cds_service.guidelines.b12_under_two.age import (
     days_since,
     whole_day,
 )
-from cds_service.guidelines.b12_under_two.assessment import Assessment, months_at, recent
+from cds_service.guidelines.b12_under_two.assessment import (
+    Assessment,
+    extreme_homocysteine,
+    months_at,
+    raised_in_newborn,
+    recent,
+)
 from cds_service.guidelines.b12_under_two.data import Guideline, Test
 from cds_service.guidelines.b12_under_two.facts import Facts
 from cds_service.guidelines.b12_under_two.messages import Texts
@@ -28,8 +34,9 @@ from cds_service.guidelines.tables import Reasoning
 from cds_service.language import Message, say
 
 TestName = Literal[
-    "b12", "mma", "homocysteine", "blood_count", "folate", "ferritin", "reticulocytes", "potassium"
-]
+    "b12", "mma", "homocysteine", "blood_count", "folate", "ferritin", "reticulocytes", "potassium",
+    "amino_acids", "acylcarnitines", "organic_acids",
+]  # fmt: skip
 Wanted = tuple[TestName, date]
 
 #: What a recent result of which laboratory value makes a baseline test unnecessary.
@@ -40,6 +47,10 @@ _BASELINE: tuple[tuple[TestName, LabName], ...] = (
     ("folate", "folate"),
     ("ferritin", "ferritin"),
 )
+
+
+#: What else is sampled where an inborn error is thought of (policy).
+OF_METABOLISM: tuple[TestName, ...] = ("amino_acids", "acylcarnitines", "organic_acids")
 
 
 def recent_value(facts: Facts, name: LabName, g: Guideline) -> Decimal | None:
@@ -54,9 +65,13 @@ def potassium_low(facts: Facts, g: Guideline) -> bool:
 
 
 def baseline(facts: Facts, assessment: Assessment, g: Guideline, why: Reasoning) -> list[Wanted]:
-    """Before treatment: blood count, metabolites, folate and ferritin without a recent result;
-    the level itself where it is missing or old."""
+    """Before treatment: blood count, metabolites, folate and ferritin without a recent result,
+    what a metabolic specialist asks for where an inborn error is suspected, and the level itself
+    where it is missing or old."""
     wanted = without_result([(test, facts.on) for test, _ in _BASELINE], facts, g)
+    extreme = extreme_homocysteine(facts, g.limits) is not None
+    if assessment.suspected or extreme or raised_in_newborn(facts, g.limits):
+        wanted = [*((test, facts.on) for test in OF_METABOLISM), *wanted]
     if assessment.status.name in ("deficient (diagnosis only)", "deficient (old result)"):
         wanted.insert(0, ("b12", facts.on))
     elif assessment.untreated_since is not None and not _measured_this_month(facts, assessment, g):
@@ -195,7 +210,10 @@ def is_ordered(test: Test, due: date, facts: Facts, g: Guideline) -> bool:
     codes = {(one.system, one.code) for one in test.codes}
     return any(
         g.limits.order_window.holds(apart_at_most(when, whole_day(due)))
-        and any((one.system, one.code) in codes or one.code in test.same_as for one in order.codes)
+        and (
+            any((one.system, one.code) in codes or one.code in test.same_as for one in order.codes)
+            or order.text.lower() in test.same_words
+        )
         for order in facts.orders
         if (when := order.due or order.authored) is not None
     )

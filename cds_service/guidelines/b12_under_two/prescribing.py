@@ -219,6 +219,10 @@ class Prescriber:
         chosen = self._is_selected(drug, recommended, parenteral=True)
         return Choice(dose.rule, label, (drug,), chosen, alone=label)
 
+    def in_words(self, dose: Dose) -> Message:
+        """A regimen of injections, for someone else to decide on."""
+        return given(self._injected(dose, self._phases(dose, dose.amount)), self.g)
+
     def _injected(self, dose: Dose, phases: tuple[Phase, ...]) -> PlannedDrug:
         product = self.injected
         routes = self.g.file.routes
@@ -398,8 +402,8 @@ class Prescriber:
             before_dose=parenteral,
         )
         if not self._tests:
-            asked = (g.file.tests.mma, g.file.tests.homocysteine) if self.a.suspected else ()
-            told = [one.called_inside for one in asked]
+            named = ("mma", "homocysteine", *monitoring.OF_METABOLISM) if self.a.suspected else ()
+            told = [getattr(g.file.tests, one).called_inside for one in named]
             self.notes += test_notes(tests, already, g, before=parenteral, told=told)
         self._tests[parenteral] = tests
         return tests

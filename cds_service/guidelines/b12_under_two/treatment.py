@@ -263,7 +263,7 @@ def _suspected(route: str, p: Prescriber, *, allergic: bool) -> _Offer:
         choice, said = _injected_instead(p, recommended=level.verdict == "deficient")
         return _Offer(indicator, (choice,), notes=[*notes, *said])
     elif a.suspicion == "ETI-01b":
-        notes.append(Note("advice", say(Texts.suspected_no_dose)))
+        notes.append(for_the_specialist(facts, a, g))
     wanted = monitoring.baseline(facts, a, g, p.why)
     if not _current(level, facts, g):
         if level is not None:
@@ -272,6 +272,16 @@ def _suspected(route: str, p: Prescriber, *, allergic: bool) -> _Offer:
             wanted.insert(0, ("b12", facts.on))
     tests = _tests(route, wanted, indicator, p, urgent=True)
     return structs.replace(tests, notes=[*notes, *tests.notes])
+
+
+def for_the_specialist(facts: Facts, a: Assessment, g: Guideline) -> Note:
+    """The dose of hydroxocobalamin as text, where the level alone calls for none; no dose under one
+    month of age or after a reaction."""
+    if facts.age.under_one_month or facts.reactions:
+        return Note("advice", say(Texts.suspected_no_dose))
+    p = Prescriber(facts, a, g, Reasoning())
+    dose = p.in_words(g.file.doses.injections(signs=p.neuro))
+    return Note("usual", say(Texts.suspected_dose, dose=dose))
 
 
 def _only_hydroxocobalamin(facts: Facts, g: Guideline) -> bool:

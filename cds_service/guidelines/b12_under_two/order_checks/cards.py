@@ -11,6 +11,7 @@ from msgspec import structs
 
 from cds_service.clinical import PlannedDrug, RevisedDrug
 from cds_service.guidelines import naming
+from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.age import recorded
 from cds_service.guidelines.b12_under_two.data import Guideline
 from cds_service.guidelines.b12_under_two.dosing.amounts import shown_dose
@@ -230,7 +231,7 @@ class Cards:
         yield from _as_ordered(order)
         yield from notes
         if answer.card == "ORD-10.suspected":
-            yield Note("before", say(Texts.samples_first))
+            yield from self._of_a_suspicion(dosed=bool(regimens))
         if answer.card.startswith(("ORD-03", "ORD-04")) and answer.card != SPECIALIST:
             yield from () if regimens else _usual_in_ml(order)  # the new dose is in mL too
         if regimens and answer.correction != "course":
@@ -239,6 +240,12 @@ class Cards:
             yield from self._whole_course(answer, order)
         elif self._preservative_harms and answer.card in _INJECTED_INSTEAD:
             yield Note("safety", say(Texts.preservative_free))
+
+    def _of_a_suspicion(self, *, dosed: bool) -> Iterable[Note]:
+        """The samples that come first, and what may be given where no button writes it."""
+        yield Note("before", say(Texts.samples_first))
+        if self._a.suspicion == "ETI-01b" and not dosed:
+            yield treatment.for_the_specialist(self._facts, self._a, self._g)
 
     def _whole_course(self, answer: Answer, order: Order) -> Iterable[Note]:
         """The regimen that the order is the beginning of; nothing where that has no later phase

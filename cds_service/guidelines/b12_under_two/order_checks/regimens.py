@@ -11,12 +11,13 @@ from msgspec import structs
 from cds_service.clinical import (
     UNITS,
     PlannedDrug,
+    PlannedTest,
     RemovedDraft,
     RevisedDrug,
     StoppedDrug,
 )
 from cds_service.guidelines import naming
-from cds_service.guidelines.b12_under_two import treatment
+from cds_service.guidelines.b12_under_two import monitoring, treatment
 from cds_service.guidelines.b12_under_two.assessment import Assessment
 from cds_service.guidelines.b12_under_two.data import Dose, Guideline
 from cds_service.guidelines.b12_under_two.facts import Facts
@@ -29,7 +30,7 @@ from cds_service.guidelines.b12_under_two.tables.order import Correction
 from cds_service.guidelines.b12_under_two.words import NEEDS, some_of
 from cds_service.guidelines.engine import Choice, Note, Outcome, Recommend, Section, found_once
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Listed, Message, say
+from cds_service.language import Briefly, Listed, Message, say
 
 _Part = Literal["medication", "dosage"]
 #: The parts of a treatment card that are also stated where its drug replaces another.
@@ -191,16 +192,30 @@ class Regimens:
 
     def specialist(self, said: Sequence[Recommend], why: Reasoning) -> list[Recommend]:
         """The card of the chart that calls a specialist before any dose, next to an order that is
-        written all the same; not where a card refuses the drug and calls one. It orders the tests
-        where no other card does."""
-        if self.route not in _SPECIALISTS or any(one.card == "ORD-10.suspected" for one in said):
-            return []
-        card = self.chart_card(why)
+        written all the same; where a card refuses the drug and calls one, the samples alone. It
+        orders the tests where no other card does."""
+        card = self.chart_card(why) if self.route in _SPECIALISTS else None
         if card is None:
             return []
+        refused = next((one for one in said if one.card == "ORD-10.suspected"), None)
+        if refused is not None:
+            return self._samples(card, refused.about)
         tested = any(one.rule == "ORD-08" for one in said)
         tests = () if tested else tuple([one for one in card.choices if drug_of(one) is None])
         return [structs.replace(card, choices=tests)]
+
+    def _samples(self, card: Recommend, about: str) -> list[Recommend]:
+        """What ``card`` orders for today before the first dose, next to an order."""
+        plans = [plan for one in card.choices for plan in one.plans]
+        tests = [one for one in plans if isinstance(one, PlannedTest) and one.due <= one.authored]
+        if not tests:
+            return []
+        names = Listed(tuple([one.inside for one in tests]))
+        counted = say(Texts.tests_counted, count=len(tests))
+        indicator = self.g.file.cards["MON-02"].indicator
+        choices = monitoring.test_choices("MON-02", tests)
+        shown = {"names": Briefly(names, counted, names)}
+        return [Recommend("MON-02", "MON-02", indicator, shown, choices=choices, about=about)]
 
     @found_once
     def by_mouth(self) -> bool:

@@ -168,9 +168,10 @@ class BasketChecks:
         if any(one.due == facts.on for one in tests):
             notes.append(Note("before", say(Texts.baseline_first)))
         spoilt = tuple([one.inside for one in self._spoilt(tests)])
+        counted = say(Texts.tests_counted, count=len(spoilt))
         said_of = {
             "windows": Listed(tuple([_CHECKS[one] for one in lacking]), "conjunction"),
-            "samples": Listed(spoilt),
+            "samples": Briefly(Listed(spoilt), counted, Listed(spoilt)),
         }
         choices = monitoring.test_choices("ORD-08", tests)
         return self._cards.speak(
@@ -258,7 +259,7 @@ class BasketChecks:
         wanted: list[monitoring.Wanted] = [("b12", day) for day in due]
         if self._goes_on:
             return monitoring.at_checks(due, parenteral=injected)
-        if a.status.deficient:
+        if a.status.deficient or a.suspected:
             wanted += monitoring.baseline(facts, a, g, why)
         else:
             in_words = bool(facts.perhaps_neurological) and self._regimens.question is not None
