@@ -64,6 +64,17 @@ class Course(Struct, frozen=True):
     result_day: int | None
 
 
+class Occasion(Struct, frozen=True):
+    """One look at a child on treatment: its facts, how they are judged, and its ``course``, by a
+    guideline; ``why`` keeps which rows answered."""
+
+    facts: Facts
+    a: Assessment
+    course: Course
+    g: Guideline
+    why: Reasoning
+
+
 def read_course(facts: Facts) -> Course | None:
     start = facts.therapy.start
     if start is None:
@@ -180,33 +191,31 @@ def due_dates(course: Course, g: Guideline) -> dict[Check, date]:
     return {"one month": month, "three months": quarter}
 
 
-def pending_checks(
-    facts: Facts, course: Course, follows: Iterable[Follow], g: Guideline, why: Reasoning
-) -> list[date]:
+def pending_checks(at: Occasion, follows: Iterable[Follow]) -> list[date]:
     """When the levels are due that are still to come, have neither an order nor a result, and are
     not ordered by the card of another row."""
     pending = []
-    texts = g.file.texts
+    texts = at.g.file.texts
     about = {"one month": texts.check_one_month, "three months": texts.check_three_months}
-    for check, day in due_dates(course, g).items():
-        due = max(day, facts.on)
+    for check, day in due_dates(at.course, at.g).items():
+        due = max(day, at.facts.on)
         asked = CheckFacts(
             check=check,
-            day=course.day,
-            result_day=course.result_day,
-            ordered=monitoring.is_ordered(g.file.tests.b12, due, facts, g),
+            day=at.course.day,
+            result_day=at.course.result_day,
+            ordered=monitoring.is_ordered(at.g.file.tests.b12, due, at.facts, at.g),
         )
-        if why.row(g.tables.follow_up_checks, "FU-00", asked, about=about[check]):
+        if at.why.row(at.g.tables.follow_up_checks, "FU-00", asked, about=about[check]):
             pending.append(due)
     for follow in follows:
-        pending = [due for due in pending if not _ordered_by(follow, due, facts, course, g)]
+        pending = [due for due in pending if not _ordered_by(follow, due, at)]
     return pending
 
 
-def _ordered_by(follow: Follow, due: date, facts: Facts, course: Course, g: Guideline) -> bool:
+def _ordered_by(follow: Follow, due: date, at: Occasion) -> bool:
     if follow.level == "now":
-        return due <= facts.on
-    return follow.level is not None and due >= due_dates(course, g)[follow.level]
+        return due <= at.facts.on
+    return follow.level is not None and due >= due_dates(at.course, at.g)[follow.level]
 
 
 def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Outcome]:
@@ -215,11 +224,12 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
     course = read_course(facts)
     if course is None:
         return [*first, _undated(facts, a, g)]
-    rows, response = _rows(facts, course, g, why)
-    cards = [(_card(rule, follow, facts, a, course, g, why), follow) for rule, follow in rows]
+    at = Occasion(facts, a, course, g, why)
+    rows, response = _rows(at)
+    cards = [(_card(rule, follow, at), follow) for rule, follow in rows]
     cards = _without_a_success(cards)
-    pending = pending_checks(facts, course, [follow for _, follow in rows], g, why)
-    over = _over([card for card, _ in cards], facts, a, course, g, why)
+    pending = pending_checks(at, [follow for _, follow in rows])
+    over = _over([card for card, _ in cards], at)
     over, cards = _with_the_response(over, cards, course)
     if _is_not_given(over):
         pending, cards = _beside_a_gap(pending, cards, over, facts, g)
@@ -228,7 +238,7 @@ def follow_up(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list
         cards = [(card, follow) for card, follow in cards if not follow.goes_on]
     outcomes: list[Outcome] = [*_led(first, over, [card for card, _ in cards])]
     if pending:
-        outcomes.append(_missing_checks(pending, facts, a, course, g, why))
+        outcomes.append(_missing_checks(pending, at))
     return outcomes or [words.nothing_to_say(response)]
 
 
@@ -343,39 +353,36 @@ def beside(
     return [one for one in outcomes if one.rule not in silenced]
 
 
-def _rows(
-    facts: Facts, course: Course, g: Guideline, why: Reasoning
-) -> tuple[list[tuple[str, Follow]], str]:
+def _rows(at: Occasion) -> tuple[list[tuple[str, Follow]], str]:
     """(rows that answered and have a card to show, the row that judged the response)."""
-    signs = why.first(g.tables.follow_up_signs, sign_facts(facts, course, g))
-    overdue = why.first(
-        g.tables.follow_up_overdue, OverdueFacts(day=course.day, result_day=course.result_day)
+    signs = at.why.first(at.g.tables.follow_up_signs, sign_facts(at.facts, at.course, at.g))
+    overdue = at.why.first(
+        at.g.tables.follow_up_overdue,
+        OverdueFacts(day=at.course.day, result_day=at.course.result_day),
     )
-    asked = response_facts(facts, course, g)
-    why.row(g.tables.follow_up_baseline, "FU-06", asked)
-    response = why.first(g.tables.follow_up_response, asked)
-    day = course.after_day
-    settled = day is not None and g.limits.three_month_result.holds(day)
-    blood = why.all(g.tables.follow_up_blood, blood_facts(facts, course, g))
+    asked = response_facts(at.facts, at.course, at.g)
+    at.why.row(at.g.tables.follow_up_baseline, "FU-06", asked)
+    response = at.why.first(at.g.tables.follow_up_response, asked)
+    day = at.course.after_day
+    settled = day is not None and at.g.limits.three_month_result.holds(day)
+    blood = at.why.all(at.g.tables.follow_up_blood, blood_facts(at.facts, at.course, at.g))
     rows = [(row.rule, row.then) for row in (*signs.fired, *blood.fired, *overdue.fired)]
-    therapy = facts.therapy
+    therapy = at.facts.therapy
     judged = None if therapy.is_held or therapy.is_never_given else response.result
     if judged is not None and not (judged.until_settled and settled):
         rows.append((response.rule, judged))
     return rows, response.rule
 
 
-def _missing_checks(
-    pending: list[date], facts: Facts, a: Assessment, course: Course, g: Guideline, why: Reasoning
-) -> Recommend:
-    wanted = monitoring.at_checks(pending, parenteral=facts.therapy.route == "parenteral")
-    tests, _ = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a))
+def _missing_checks(pending: list[date], at: Occasion) -> Recommend:
+    wanted = monitoring.at_checks(pending, parenteral=at.facts.therapy.route == "parenteral")
+    tests, _ = monitoring.plan_tests(wanted, at.facts, at.g, at.why, reasons=_reasons(at.a))
     return Recommend(
         "FU-00",
         "FU-00",
-        g.file.cards["FU-00"].indicator,
-        _values(facts, a, course, g),
-        tuple(_not_counted(facts, course)),
+        at.g.file.cards["FU-00"].indicator,
+        _values(at),
+        tuple(_not_counted(at)),
         monitoring.test_choices("FU-00", tests),
     )
 
@@ -390,54 +397,45 @@ def _led(
     return [*over, *cards] if _is_not_given(over) else [*cards, *over]
 
 
-def _over(
-    cards: Sequence[Recommend],
-    facts: Facts,
-    a: Assessment,
-    course: Course,
-    g: Guideline,
-    why: Reasoning,
-) -> list[Recommend]:
+def _over(cards: Sequence[Recommend], at: Occasion) -> list[Recommend]:
     """That nothing is ordered any more: a course that was broken off, or one that is over. Not next
     to ``cards`` that say not to go on, what to give instead, or the same."""
-    over, lapse = facts.therapy.over, facts.therapy.lapse
-    if facts.reactions or any(map(changes_treatment, cards)):
+    over, lapse = at.facts.therapy.over, at.facts.therapy.lapse
+    if at.facts.reactions or any(map(changes_treatment, cards)):
         return []
     if lapse is not None:
-        return [_not_given(lapse, facts, a, course, g, why)]
+        return [_not_given(lapse, at)]
     if over is None:
         return []
-    lapsed = (facts.on - over.due).days
+    lapsed = (at.facts.on - over.due).days
     asked = DuplicationFacts(over=True, unfinished=over.unfinished, lapsed=lapsed)
-    if why.row(g.tables.duplication, "DUP-07", asked):
-        pressing = _urgency_of_a_gap(facts, a, course, g)
-        stopped = treatment.why_stopped(facts)
-        told = _told_of_the_end("DUP-07", pressing, stopped, facts, a, course, g)
-        scant = g.limits.course_scant.holds(over.share) and facts.therapy.is_active
-        again = _begun_again(told, facts, a, course, g, why) if scant else None
-        return [again or _with_samples(told, over.last, facts, a, course, g, why)]
-    if not why.row(g.tables.duplication, "DUP-08", asked):
+    if at.why.row(at.g.tables.duplication, "DUP-07", asked):
+        pressing = _urgency_of_a_gap(at)
+        stopped = treatment.why_stopped(at.facts)
+        told = _told_of_the_end("DUP-07", pressing, stopped, at)
+        scant = at.g.limits.course_scant.holds(over.share) and at.facts.therapy.is_active
+        again = _begun_again(told, at) if scant else None
+        return [again or _with_samples(told, over.last, at)]
+    if not at.why.row(at.g.tables.duplication, "DUP-08", asked):
         return []
     if any(one.rule in ("FU-12", "FU-17") for one in cards):
         return []
-    told = _given_whole(lapsed, facts, a, course, g)
+    told = _given_whole(lapsed, at)
     if any(one.rule in _OF_FAILURE for one in cards):
         return [told]
-    told = structs.replace(told, notes=(*told.notes, *_asked_of_doses(facts, course, g)))
-    return [_with_the_next(told, facts, a, course, g, why)]
+    told = structs.replace(told, notes=(*told.notes, *_asked_of_doses(at)))
+    return [_with_the_next(told, at)]
 
 
-def _with_the_next(
-    told: Recommend, facts: Facts, a: Assessment, course: Course, g: Guideline, why: Reasoning
-) -> Recommend:
+def _with_the_next(told: Recommend, at: Occasion) -> Recommend:
     """The same with the injections that follow the course, where they are certain: selected where
     doses were recorded or a level shows that they were given, and neither a sign nor a level that
     is severely low asks for another look."""
-    signs = facts.neurological or facts.perhaps_neurological
-    reviewed = bool(signs) or _is_sinking(course, g)
-    given = facts.therapy.given or _has_answered(facts, course, g)
+    signs = at.facts.neurological or at.facts.perhaps_neurological
+    reviewed = bool(signs) or _is_sinking(at)
+    given = at.facts.therapy.given or _has_answered(at)
     selected = given and not reviewed
-    following = treatment.go_on(facts, a, g, why, recommended=selected)
+    following = treatment.go_on(at.facts, at.a, at.g, at.why, recommended=selected)
     if following is None:
         return told
     [choice] = following.choices
@@ -449,88 +447,78 @@ def _with_the_next(
         told,
         card=f"{told.rule}.next" if choice.recommended else told.card,
         indicator=most_urgent(told.indicator, following.indicator),
-        values=_values(facts, a, course, g, (choice,)),
+        values=_values(at, (choice,)),
         notes=(*told.notes, *following.notes),
         choices=(choice,),
         selection=following.selection,
     )
 
 
-def _has_answered(facts: Facts, course: Course, g: Guideline) -> bool:
+def _has_answered(at: Occasion) -> bool:
     """Whether an adequate level shows that the course was given."""
     return any(
-        one.verdict == "adequate" and shows_response(one.when.first, course.start, g)
-        for one in facts.levels
+        one.verdict == "adequate" and shows_response(one.when.first, at.course.start, at.g)
+        for one in at.facts.levels
     )
 
 
-def _asked_of_doses(facts: Facts, course: Course, g: Guideline) -> Iterator[Note]:
+def _asked_of_doses(at: Occasion) -> Iterator[Note]:
     """Of injections that are over, whether they were given, where no dose is recorded and no level
     shows it."""
-    therapy = facts.therapy
-    if therapy.over is None or therapy.route != "parenteral" or _has_answered(facts, course, g):
+    therapy = at.facts.therapy
+    if therapy.over is None or therapy.route != "parenteral" or _has_answered(at):
         return
     if therapy.given or therapy.given_like_b12 or therapy.unknown_given:
         return
-    unseen = facts.missing | facts.incomplete
-    unread = "administrations" in unseen or facts.not_all_read("administrations")
+    unseen = at.facts.missing | at.facts.incomplete
+    unread = "administrations" in unseen or at.facts.not_all_read("administrations")
     yield Note("ask", say(Texts.doses_unseen if unread else Texts.doses_unrecorded))
 
 
-def _given_whole(
-    lapsed: int, facts: Facts, a: Assessment, course: Course, g: Guideline
-) -> Recommend:
+def _given_whole(lapsed: int, at: Occasion) -> Recommend:
     """The card of a course that is over, and what comes next, due for ``lapsed`` days."""
-    injected = facts.therapy.route == "parenteral"
-    overdue = injected and g.limits.dose_overdue.holds(lapsed)
-    reviewed = (Note("course", say(Texts.review_first)),) if facts.neurological else ()
+    injected = at.facts.therapy.route == "parenteral"
+    overdue = injected and at.g.limits.dose_overdue.holds(lapsed)
+    reviewed = (Note("course", say(Texts.review_first)),) if at.facts.neurological else ()
     pressing: Indicator = "warning" if overdue or reviewed else "info"
     card = "DUP-08" if injected else "DUP-08.oral"
-    return _told_of_the_end(card, pressing, reviewed, facts, a, course, g)
+    return _told_of_the_end(card, pressing, reviewed, at)
 
 
 def _told_of_the_end(
-    card: str,
-    pressing: Indicator,
-    reviewed: Iterable[Note],
-    facts: Facts,
-    a: Assessment,
-    course: Course,
-    g: Guideline,
+    card: str, pressing: Indicator, reviewed: Iterable[Note], at: Occasion
 ) -> Recommend:
     """A card of a course that has ended, as ``pressing`` as that is."""
     return Recommend(
         card.partition(".")[0],
         card,
-        most_urgent(g.file.cards[card].indicator, pressing),
-        _values(facts, a, course, g),
+        most_urgent(at.g.file.cards[card].indicator, pressing),
+        _values(at),
         (
-            *words.finding_notes(facts, a, g),
-            *_treatment_notes(facts, course, g),
+            *words.finding_notes(at.facts, at.a, at.g),
+            *_treatment_notes(at),
             *reviewed,
-            *_notes_on_going_on(facts),
+            *_notes_on_going_on(at.facts),
         ),
         main=True,
     )
 
 
-def _begun_again(
-    told: Recommend, facts: Facts, a: Assessment, course: Course, g: Guideline, why: Reasoning
-) -> Recommend | None:
+def _begun_again(told: Recommend, at: Occasion) -> Recommend | None:
     """The same with injections in place of an order of which so little was given that the course
     begins again; ``None`` where none can be offered, or the level asks for none."""
-    if facts.therapy.route != "parenteral" or facts.therapy.on_hold or not _is_low(a):
+    if at.facts.therapy.route != "parenteral" or at.facts.therapy.on_hold or not _is_low(at.a):
         return None
-    dose = g.file.doses.injections(signs=bool(facts.neurological))
-    new = treatment.change_to(dose, facts, a, g, why)
+    dose = at.g.file.doses.injections(signs=bool(at.facts.neurological))
+    new = treatment.change_to(dose, at.facts, at.a, at.g, at.why)
     if not new.choices:
         return None
     return structs.replace(
         told,
         card=f"{told.rule}.again",
         indicator=most_urgent(told.indicator, new.indicator),
-        values=_values(facts, a, course, g, new.choices),
-        notes=(*words.finding_notes(facts, a, g), *new.notes),
+        values=_values(at, new.choices),
+        notes=(*words.finding_notes(at.facts, at.a, at.g), *new.notes),
         choices=new.choices,
         selection=new.selection,
     )
@@ -541,69 +529,61 @@ def _is_low(a: Assessment) -> bool:
     return a.status.level is not None and a.status.level.is_low
 
 
-def _with_samples(
-    told: Recommend,
-    last: Moment | None,
-    facts: Facts,
-    a: Assessment,
-    course: Course,
-    g: Guideline,
-    why: Reasoning,
-) -> Recommend:
+def _with_samples(told: Recommend, last: Moment | None, at: Occasion) -> Recommend:
     """The same with the samples before the next dose: what is not known of the time since the
     ``last`` one."""
-    newest = max([one.when.last for one in facts.levels], default=date.min)
-    known = g.limits.labs_recent.holds((facts.on - newest).days)
+    newest = max([one.when.last for one in at.facts.levels], default=date.min)
+    known = at.g.limits.labs_recent.holds((at.facts.on - newest).days)
     wanted: list[monitoring.Wanted] = []
     if not known or (last is not None and newest <= last.first):
-        wanted.append(("b12", facts.on))
-    wanted += _metabolites(facts)
-    wanted = monitoring.without_result(wanted, facts, g)
-    tests, already = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a), urgent=True)
+        wanted.append(("b12", at.facts.on))
+    wanted += _metabolites(at.facts)
+    wanted = monitoring.without_result(wanted, at.facts, at.g)
+    tests, already = monitoring.plan_tests(
+        wanted, at.facts, at.g, at.why, reasons=_reasons(at.a), urgent=True
+    )
     choices = monitoring.test_choices(told.rule, tests)
-    notes = (*told.notes, *words.test_notes((), already, g, before=False, told=()))
-    values = _values(facts, a, course, g, choices)
+    notes = (*told.notes, *words.test_notes((), already, at.g, before=False, told=()))
+    values = _values(at, choices)
     return structs.replace(told, values=values, notes=notes, choices=choices)
 
 
-def _urgency_of_a_gap(facts: Facts, a: Assessment, course: Course, g: Guideline) -> Indicator:
+def _urgency_of_a_gap(at: Occasion) -> Indicator:
     """Of doses that are not given: with signs or a severe deficiency critical, unless an adequate
     level of this episode shows that what was given sufficed."""
-    after = course.after
+    after = at.course.after
     responded = (
         after is not None
         and after.verdict == "adequate"
-        and not g.limits.episode_gap.holds(days_since(after.when, facts.on))
+        and not at.g.limits.episode_gap.holds(days_since(after.when, at.facts.on))
     )
-    pressing = facts.neurological or a.severity == "severe" or _is_sinking(course, g)
+    pressing = at.facts.neurological or at.a.severity == "severe" or _is_sinking(at)
     return "critical" if pressing and not responded else "warning"
 
 
-def _is_sinking(course: Course, g: Guideline) -> bool:
+def _is_sinking(at: Occasion) -> bool:
     """Whether the newest level since the first dose is that of a severe deficiency."""
-    number = None if course.after is None else _bound(course.after)
-    return number is not None and g.limits.b12_severe.holds(number)
+    number = None if at.course.after is None else _bound(at.course.after)
+    return number is not None and at.g.limits.b12_severe.holds(number)
 
 
-def _not_given(
-    lapse: Lapse, facts: Facts, a: Assessment, course: Course, g: Guideline, why: Reasoning
-) -> Recommend:
+def _not_given(lapse: Lapse, at: Occasion) -> Recommend:
     """An order goes on, and what was recorded says that its doses are not given."""
     card = "DUP-09" if lapse.last is not None else "DUP-09.none"
     told = Recommend(
         "DUP-09",
         card,
-        most_urgent(g.file.cards[card].indicator, _urgency_of_a_gap(facts, a, course, g)),
-        _values(facts, a, course, g),
+        most_urgent(at.g.file.cards[card].indicator, _urgency_of_a_gap(at)),
+        _values(at),
         (
-            *words.finding_notes(facts, a, g),
-            *treatment.why_stopped(facts),
-            *_notes_on_going_on(facts),
+            *words.finding_notes(at.facts, at.a, at.g),
+            *treatment.why_stopped(at.facts),
+            *_notes_on_going_on(at.facts),
         ),
         main=True,
     )
-    again = _begun_again(told, facts, a, course, g, why) if lapse.run_out else None
-    return again or _with_samples(told, lapse.last, facts, a, course, g, why)
+    again = _begun_again(told, at) if lapse.run_out else None
+    return again or _with_samples(told, lapse.last, at)
 
 
 def _next_month(on: date, g: Guideline) -> date:
@@ -614,7 +594,7 @@ def _next_month(on: date, g: Guideline) -> date:
 def broken_off(facts: Facts, a: Assessment, g: Guideline, why: Reasoning) -> list[Recommend]:
     """The card of a course that was broken off, or is not given, on its own."""
     course = read_course(facts)
-    over = [] if course is None else _over((), facts, a, course, g, why)
+    over = [] if course is None else _over((), Occasion(facts, a, course, g, why))
     return [one for one in over if one.rule in _OF_WHAT_IS_NOT_GIVEN]
 
 
@@ -674,57 +654,51 @@ def _undated(facts: Facts, a: Assessment, g: Guideline) -> Outcome:
     )
 
 
-def _card(
-    rule: str,
-    follow: Follow,
-    facts: Facts,
-    a: Assessment,
-    course: Course,
-    g: Guideline,
-    why: Reasoning,
-) -> Recommend:
+def _card(rule: str, follow: Follow, at: Occasion) -> Recommend:
     notes = [
-        *words.finding_notes(facts, a, g),
-        *_treatment_notes(facts, course, g),
-        *_not_counted(facts, course),
-        *(_asked_of_doses(facts, course, g) if rule in _OF_FAILURE else ()),
+        *words.finding_notes(at.facts, at.a, at.g),
+        *_treatment_notes(at),
+        *_not_counted(at),
+        *(_asked_of_doses(at) if rule in _OF_FAILURE else ()),
     ]
     choices: tuple[Choice, ...] = ()
     selection: Literal["at-most-one", "any"] = "any"
-    indicator: Indicator = g.file.cards[rule].indicator
-    route = facts.therapy.route
-    raised = _still_raised(facts, course, g) if rule in _OF_SUCCESS else []
-    dose = _dose_of(follow, facts, a, g)
+    indicator: Indicator = at.g.file.cards[rule].indicator
+    route = at.facts.therapy.route
+    raised = _still_raised(at) if rule in _OF_SUCCESS else []
+    dose = _dose_of(follow, at.facts, at.a, at.g)
     if dose is not None:
-        unsure = facts.leber_in_words or facts.perhaps_neurological
+        unsure = at.facts.leber_in_words or at.facts.perhaps_neurological
         recommended = not (follow.resumes and unsure)
-        switch = treatment.change_to(dose, facts, a, g, why, recommended=recommended)
+        switch = treatment.change_to(dose, at.facts, at.a, at.g, at.why, recommended=recommended)
         indicator = switch.indicator if switch.indicator == "critical" else indicator
         notes += switch.notes
         choices, selection = switch.choices, switch.selection
     elif follow.reaction and route in ("oral", "other"):
         notes.append(Note("caution", say(Texts.paradox_oral)))
-    elif wanted := _tests_of(follow, facts, course, g, raised=bool(raised)):
-        tests, already = monitoring.plan_tests(wanted, facts, g, why, reasons=_reasons(a))
+    elif wanted := _tests_of(follow, at, raised=bool(raised)):
+        tests, already = monitoring.plan_tests(
+            wanted, at.facts, at.g, at.why, reasons=_reasons(at.a)
+        )
         choices = monitoring.test_choices(rule, tests)
-        notes += words.test_notes((), already, g, before=False, told=())
-    card = _card_of(rule, facts, raised)
-    indicator = most_urgent(indicator, g.file.cards[card].indicator)
+        notes += words.test_notes((), already, at.g, before=False, told=())
+    card = _card_of(rule, at.facts, raised)
+    indicator = most_urgent(indicator, at.g.file.cards[card].indicator)
     if follow.resumes:
-        indicator = most_urgent(indicator, _urgency_of_a_gap(facts, a, course, g))
-        notes += [*treatment.held_by_words(facts), *_notes_on_going_on(facts)]
+        indicator = most_urgent(indicator, _urgency_of_a_gap(at))
+        notes += [*treatment.held_by_words(at.facts), *_notes_on_going_on(at.facts)]
     told = Recommend(
         rule,
         card,
         indicator,
-        _values(facts, a, course, g, choices),
+        _values(at, choices),
         tuple(notes),
         choices,
         selection,
         main=True,
     )
     injected = card == "FU-17.injected"
-    return _with_the_next(told, facts, a, course, g, why) if injected else told
+    return _with_the_next(told, at) if injected else told
 
 
 def _dose_of(follow: Follow, facts: Facts, a: Assessment, g: Guideline) -> Dose | None:
@@ -773,37 +747,35 @@ def _card_of(rule: str, facts: Facts, raised: Sequence[Lab]) -> str:
     return "FU-10.movements" if rule == "FU-10" and not facts.neurological else rule
 
 
-def _still_raised(facts: Facts, course: Course, g: Guideline) -> list[Lab]:
+def _still_raised(at: Occasion) -> list[Lab]:
     """The metabolites that are raised by a sample of the last month, taken when a level shows the
     response."""
     names: tuple[LabName, ...] = ("methylmalonate", "homocysteine")
-    found = [recent(facts, name, g.limits.labs_recent, above=True) for name in names]
+    found = [recent(at.facts, name, at.g.limits.labs_recent, above=True) for name in names]
     return [
         one
         for one in found
         if one is not None
-        and is_high(facts, one, g.limits)
-        and g.limits.response_day.holds((one.when.first - course.start.last).days)
+        and is_high(at.facts, one, at.g.limits)
+        and at.g.limits.response_day.holds((one.when.first - at.course.start.last).days)
     ]
 
 
-def _tests_of(
-    follow: Follow, facts: Facts, course: Course, g: Guideline, *, raised: bool
-) -> list[monitoring.Wanted]:
+def _tests_of(follow: Follow, at: Occasion, *, raised: bool) -> list[monitoring.Wanted]:
     """What the card of a row orders; a level is not measured again within a month, what is
     ``raised`` next to it is."""
     if follow.today:
-        return [(test, facts.on) for test in follow.today]
+        return [(test, at.facts.on) for test in follow.today]
     if raised:
-        return _metabolites(facts)
+        return _metabolites(at.facts)
     if follow.metabolites:
-        return monitoring.without_result(_metabolites(facts), facts, g)
+        return monitoring.without_result(_metabolites(at.facts), at.facts, at.g)
     if follow.level == "now":
-        return [("b12", facts.on)]
+        return [("b12", at.facts.on)]
     if follow.level is not None:
-        return [("b12", _again(due_dates(course, g)[follow.level], facts, course, g))]
-    if follow.success and not follow.goes_on and facts.therapy.over is not None:
-        return [("b12", _again(facts.on, facts, course, g))]  # whether it lasts after the end
+        return [("b12", _again(due_dates(at.course, at.g)[follow.level], at))]
+    if follow.success and not follow.goes_on and at.facts.therapy.over is not None:
+        return [("b12", _again(at.facts.on, at))]  # whether it lasts after the end
     return []
 
 
@@ -811,23 +783,25 @@ def _metabolites(facts: Facts) -> list[monitoring.Wanted]:
     return [("mma", facts.on), ("homocysteine", facts.on)]
 
 
-def _again(due: date, facts: Facts, course: Course, g: Guideline) -> date:
+def _again(due: date, at: Occasion) -> date:
     """When a level is taken that is ``due``: today or later, and not again within a month."""
-    day = max(due, facts.on)
-    return day if course.after is None else max(day, _next_month(course.after.when.last, g))
+    day = max(due, at.facts.on)
+    return (
+        day if at.course.after is None else max(day, _next_month(at.course.after.when.last, at.g))
+    )
 
 
-def _treatment_notes(facts: Facts, course: Course, g: Guideline) -> list[Note]:
+def _treatment_notes(at: Occasion) -> list[Note]:
     """What the child is treated with, and since when."""
-    therapy, names = facts.therapy, treatment.order_names(facts)
-    start, day = recorded(course.start), words.days_of(course.start, facts.on)
+    therapy, names = at.facts.therapy, treatment.order_names(at.facts)
+    start, day = recorded(at.course.start), words.days_of(at.course.start, at.facts.on)
     if therapy.over is not None:
-        last, so = recorded(therapy.over.last), _what_is_so(facts, g)["so"]
+        last, so = recorded(therapy.over.last), _what_is_so(at.facts, at.g)["so"]
         return [Note("finding", say(Texts.treated_until, start=start, day=day, last=last, so=so))]
     if therapy.on_hold:
         return [Note("finding", say(Texts.order_on_hold, order=names))]
     if therapy.is_active:
-        running = treatment.orders_in_force(facts)
+        running = treatment.orders_in_force(at.facts)
         return [Note("finding", say(Texts.already_treated, order=running, start=start, day=day))]
     if therapy.given:
         return [Note("finding", say(Texts.given_treatment, start=start, day=day))]
@@ -871,46 +845,42 @@ def _what_is_so(facts: Facts, g: Guideline) -> dict[str, Value]:
     }
 
 
-def _not_counted(facts: Facts, course: Course) -> list[Note]:
+def _not_counted(at: Occasion) -> list[Note]:
     """What was given before the course and is not part of it: dates are counted from its start."""
-    before = facts.therapy.broken_off
+    before = at.facts.therapy.broken_off
     if before is None:
         return []
-    start, last = recorded(course.start), recorded(before.last)
+    start, last = recorded(at.course.start), recorded(before.last)
     told = say(Texts.doses_not_counted, start=start, count=before.doses, date=last)
     return [Note("course", told)]
 
 
-def _values(
-    facts: Facts, a: Assessment, course: Course, g: Guideline, choices: Sequence[Choice] = ()
-) -> Mapping[str, Value]:
-    before, after = course.before, course.after
-    gap = facts.therapy.over or facts.therapy.lapse
+def _values(at: Occasion, choices: Sequence[Choice] = ()) -> Mapping[str, Value]:
+    before, after = at.course.before, at.course.after
+    gap = at.facts.therapy.over or at.facts.therapy.lapse
     others: dict[str, Value] = {
-        "order": treatment.order_names(facts),
-        "start": recorded(course.start),
-        "day": words.days_of(course.start, facts.on),
+        "order": treatment.order_names(at.facts),
+        "start": recorded(at.course.start),
+        "day": words.days_of(at.course.start, at.facts.on),
         "before": words.shown_value(before) if before else say(Texts.unknown_level),
         "after": words.shown_value(after) if after else say(Texts.no_level),
         "after_date": recorded(after.when) if after else "-",
-        "movements": words.named(facts.paradoxical),
-        "worded": words.named(facts.worded.neurological),
-        "potassium": _shown(facts, "potassium", course, g),
-        "hemoglobin": _shown(facts, "hemoglobin", course, g),
+        "movements": words.named(at.facts.paradoxical),
+        "worded": words.named(at.facts.worded.neurological),
+        "potassium": _shown(at, "potassium"),
+        "hemoglobin": _shown(at, "hemoglobin"),
         "last": recorded(gap.last) if gap and gap.last else "-",
         "due": gap.due if gap else "-",
-        "again": _again(due_dates(course, g)["three months"], facts, course, g),
-        "still_raised": words.shown_labs(_still_raised(facts, course, g)),
-        **_what_is_so(facts, g),
+        "again": _again(due_dates(at.course, at.g)["three months"], at),
+        "still_raised": words.shown_labs(_still_raised(at)),
+        **_what_is_so(at.facts, at.g),
     }
-    return words.CardValues(facts, a, choices, g).beside(others)
+    return words.CardValues(at.facts, at.a, choices, at.g).beside(others)
 
 
-def _shown(
-    facts: Facts, name: Literal["hemoglobin", "potassium"], course: Course, g: Guideline
-) -> Value:
-    lab = _sampled_since(facts, name, course, g)
-    return "-" if lab is None else words.shown_dated([lab], facts.on, g)
+def _shown(at: Occasion, name: Literal["hemoglobin", "potassium"]) -> Value:
+    lab = _sampled_since(at.facts, name, at.course, at.g)
+    return "-" if lab is None else words.shown_dated([lab], at.facts.on, at.g)
 
 
 def _reasons(a: Assessment) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ from cds_service.guidelines.b12_under_two.tables.dose import Regimen
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.route import Advice, RouteFacts
 from cds_service.guidelines.b12_under_two.tables.safety import SafetyFacts
+from cds_service.guidelines.b12_under_two.therapy import is_held
 from cds_service.guidelines.b12_under_two.words import (
     CardValues,
     earlier_course,
@@ -719,7 +720,7 @@ def medication_names(medications: Iterable[Medication]) -> str:
 
 def said_held(medication: Medication, name: Words) -> Words:
     """``name``, and that it is on hold."""
-    return say(Orders.on_hold, name=name) if medication.status == "on-hold" else name
+    return say(Orders.on_hold, name=name) if is_held(medication) else name
 
 
 def orders_in_force(facts: Facts) -> Listed:
@@ -902,7 +903,7 @@ def _changed_to_hydroxocobalamin(
     right = [one for one in active if g.codes.hydroxocobalamin.any_of(one.codes) is not None]
     if not wrong or len(wrong) + len(right) < len(active):
         return told
-    treated = any(one.status != "on-hold" for one in right)
+    treated = not all(map(is_held, right))
     deficient = without_treatment(facts, a, g).status.deficient
     if treated or (facts.therapy.is_held and not deficient):
         return _with_end_of(wrong, told, facts)

@@ -32,7 +32,7 @@ from cds_service.guidelines.b12_under_two.order_checks.regimens import Regimens
 from cds_service.guidelines.b12_under_two.prescribing import must_not_inject_muscle
 from cds_service.guidelines.b12_under_two.tables.duplication import DuplicationFacts
 from cds_service.guidelines.b12_under_two.tables.order import Answer, OrderFacts
-from cds_service.guidelines.b12_under_two.therapy import TWO_WEEKS, what_treats
+from cds_service.guidelines.b12_under_two.therapy import TWO_WEEKS, is_held, what_treats
 from cds_service.guidelines.b12_under_two.words import named, shown_extremes
 from cds_service.guidelines.engine import Choice, Note, Outcome, Recommend, found_once
 from cds_service.guidelines.tables import Reasoning, first_match
@@ -314,7 +314,7 @@ class _ActiveChecks:
         fired = self._why.row(self._g.tables.duplication, "DUP-05", asked)
         if not fired or all(one.sent.source in replaced for one in running):
             return
-        held = sum(_is_held(one) for one in running)
+        held = sum(is_held(one.sent) for one in running)
         values: dict[str, Value] = {
             "names": _with_doses(running), "count": len(running), "held": held
         }  # fmt: skip
@@ -331,7 +331,7 @@ class _ActiveChecks:
 
     def _one_of(self, running: Sequence[_Running]) -> tuple[Choice, ...]:
         """The others stopped where one of ``running`` stays."""
-        treating = [one for one in running if not _is_held(one)]
+        treating = [one for one in running if not is_held(one.sent)]
         right = [one for one in treating or running if self._is_right(one)]
         kept = max(right, key=_strength, default=None)
         if kept is None:
@@ -346,10 +346,6 @@ class _ActiveChecks:
         )
         label = say(Orders.stop_other, names=_with_doses(others))
         return (Choice("DUP-05", label, plans, recommended=sure),)
-
-
-def _is_held(one: _Running) -> bool:
-    return one.sent.status == "on-hold"
 
 
 def _strength(one: _Running) -> tuple[bool, bool, Decimal, float]:

@@ -50,7 +50,7 @@ from cds_service.guidelines.b12_under_two.tables.order import (
     OrderFacts,
     SilenceFacts,
 )
-from cds_service.guidelines.b12_under_two.therapy import route_of
+from cds_service.guidelines.b12_under_two.therapy import is_held, route_of
 from cds_service.guidelines.b12_under_two.words import (
     NAMED,
     NEEDS,
@@ -582,14 +582,12 @@ class OrderChecks:
         """Orders in force in one phrase, or the first of many and how many there are more; one on
         hold is called so."""
         few = len(medications) <= NAMED
-        if few and not any(one.status == "on-hold" for one in medications):
+        if few and not any(map(is_held, medications)):
             return [treatment.medication_names(medications)] if medications else []
         names = self._names
         return some_of(
             [
-                treatment.said_held(one, names[id(one)])
-                if one.status == "on-hold"
-                else names[id(one)]
+                treatment.said_held(one, names[id(one)]) if is_held(one) else names[id(one)]
                 for one in medications
             ]
         )
@@ -642,7 +640,7 @@ class OrderChecks:
     @found_once
     def _treating(self) -> list[Order]:
         """Those of them that are not on hold: these treat no one."""
-        held = {one.source for one in self.facts.therapy.active if one.status == "on-hold"}
+        held = {one.source for one in self.facts.therapy.active if is_held(one)}
         return [one for one in self._running if one.draft.source not in held]
 
     @found_once
