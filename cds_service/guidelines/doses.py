@@ -85,8 +85,8 @@ class Product(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Test(Struct, frozen=True, forbid_unknown_fields=True):
     """A laboratory test to order; ``same_as`` are codes of a record's order that equal it.
-    ``inside`` is its name inside a sentence; ``same_words`` are whole names (lower case) that an order
-    without a code of it may have."""
+    ``inside`` is its name inside a sentence; ``same_words`` are whole names (lower case)
+    that an order without a code of it may have."""
 
     name: str
     codings: tuple[Code, ...]

@@ -3680,9 +3680,9 @@ def what_was_stopped_is_no_finished_course_and_says_why() -> None:
         assert not seen.shows("RTE-07.requirement")
         assert seen.says(reason) is any(one.why for one in medications)
     assert not after(an_order(ago=60, status="stopped")).says("Reason recorded")
-    on_hold = after(an_order(ago=60, status="on-hold", why=("rash",)))
+    on_hold = after(an_order(ago=60, status="on-hold", why=("away",)))
     assert on_hold.shows("DUP-01.hold")
-    assert on_hold.says('Reason recorded for the pause: "rash"')
+    assert on_hold.says('Reason recorded for the pause: "away"')
     line = structs.replace(a_dosage(route=MUSCLE, days=2), days=Decimal(14))
     order = in_force(line, code=HYDROXOCOBALAMIN, route=MUSCLE, ago=30, status="stopped")
     given = [a_dose_given(ago=ago, source=f"given/{ago}") for ago in (30, 28, 26, 24)]
@@ -3898,6 +3898,49 @@ def the_samples_of_a_suspected_inborn_error_can_be_ordered() -> None:
     text = structs.replace(coded, codes=(), text="Plasma amino acids", source="ServiceRequest/a")
     left = see(a_record(*high, level=a_level(400), test_orders=(text, coded))).tests
     assert {name for name, _ in left} & three == {"Urine organic acids"}
+
+
+def a_reason_for_stopping_may_be_a_reaction() -> None:
+    def after(reason: str, *more: Medication, status: str = "stopped") -> Seen:
+        order = an_order(ago=60, status=status, why=(reason,))
+        return see(a_record(level=a_level(150, ago=3), medications=[order, *more], birth=OLD))
+
+    for reason, reacted in (
+        ("Rash after the second dose", True), ("Unverträglichkeit", True), ("Éruption", True),
+        ("Allergic reaction", True), ("No reaction, course over", False), ("Cost", False),
+    ):  # fmt: skip
+        for status in ("stopped", "cancelled"):
+            seen = after(reason, status=status)
+            assert seen.doses == {"DOSE-A": not reacted}, (reason, status)
+            assert seen.says("Possible allergy") is reacted
+            assert seen.says(reason)
+    assert after("Rash", status="on-hold").shows("SAF-05b")
+    assert not after("Rash", an_order(ago=20)).shows("SAF-05b")
+
+
+def a_gap_counts_in_the_order_that_follows_a_course() -> None:
+    line = structs.replace(a_dosage(route=MUSCLE, days=7), days=Decimal(35))
+    levels = [a_level(600, ago=60), a_level(150, ago=112)]
+    every_two_months = structs.replace(a_dosage(route=MUSCLE, days=60), days=Decimal(180))
+
+    def then(ago: int, *, recorded: bool = True, given: int | None = None) -> Seen:
+        course = in_force(line, code=HYDROXOCOBALAMIN, route=MUSCLE, ago=110, status="completed")
+        days = [110, 103, 96, 89, 82] if recorded else []
+        days += [given] if given is not None else []
+        following = in_force(
+            every_two_months, code=HYDROXOCOBALAMIN, route=MUSCLE, ago=ago, source="order/next"
+        )
+        doses = [a_dose_given(ago=one, source=f"given/{one}") for one in days]
+        drugs = [course, following, *doses]
+        return see(a_record(measured=levels, medications=drugs, birth=OLD))
+
+    for ago, late in ((12, False), (13, False), (14, True), (15, True)):
+        seen = then(ago)  # due on its first day, since the last dose was 82 days ago
+        assert seen.shows("DUP-09") is late, ago
+        assert seen.says("continue to the 3-month check") is not late
+    assert not then(21, recorded=False).shows("DUP-09")
+    assert not then(21, given=20).shows("DUP-09")
+    assert then(80).says(f"the next was due on {in_words(day(22))}")  # 60 days after 82
 
 
 DECISIONS: tuple[Callable[[], None], ...] = (
@@ -4138,6 +4181,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     an_adequate_response_is_on_the_card_of_the_course_that_is_over,
     a_low_haemoglobin_is_named_where_a_level_is_asked_for,
     the_samples_of_a_suspected_inborn_error_can_be_ordered,
+    a_reason_for_stopping_may_be_a_reaction,
+    a_gap_counts_in_the_order_that_follows_a_course,
 )
 
 

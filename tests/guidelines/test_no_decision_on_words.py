@@ -159,8 +159,8 @@ def services(words: Words) -> Sequence[Any]:
 NO_WORDS = {"limits", "policy"}
 IDS = {
     "system", "code", "source", "substance", "rule", "period_unit", "duration_unit", "indicator",
-    "statement", "evidence", "links", "topic", "same_as", "same_words", "amount", "unit", "category",
-    "strength", "key",
+    "statement", "evidence", "links", "topic", "same_as", "same_words", "amount", "unit",
+    "category", "strength", "key",
 }  # fmt: skip
 
 

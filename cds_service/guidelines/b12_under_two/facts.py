@@ -960,7 +960,7 @@ def read_facts(record: Record, on: date, g: Guideline, why: Reasoning) -> Facts:
         renal=problems.of("renal_impairment"),
         preterm=problems.preterm,
         reactions=reactions.coded,
-        possible_reactions=reactions.named,
+        possible_reactions=(*reactions.named, *_reacted(therapy, g)),
         preservative_reactions=(*preservative.coded, *preservative.named),
         preservative_in_words=not preservative.coded,
         ahead=tuple([why_unusable(one, g, later=True) for one in read.ahead]),
@@ -1167,6 +1167,17 @@ def _reactions(record: Record, problems: _Problems, g: Guideline) -> _Reactions:
         else:
             named += [one for one in names if _names_cobalamin(one, g)][:1]
     return _Reactions(tuple(coded), tuple(named))
+
+
+def _reacted(therapy: Therapy, g: Guideline) -> Iterator[str]:
+    """Why vitamin B12 was stopped or is on hold, where its words may mean a reaction to it; not
+    once it is given again."""
+    if therapy.is_treating:
+        return
+    held = [reason for one in therapy.active for reason in one.why]
+    for reason in dict.fromkeys([*therapy.stopped_for, *held]):
+        if has_phrase(reason, g.file.names.reaction) and not begins_with_denial(reason, g):
+            yield reason
 
 
 def _preservative_reactions(record: Record, g: Guideline) -> _Reactions:

@@ -234,6 +234,7 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     folic_acid: tuple[str, ...]
     cobalt: tuple[str, ...]
     benzyl_alcohol: tuple[str, ...]
+    reaction: tuple[str, ...]
     no_allergy: tuple[str, ...]
     crushing: tuple[str, ...]
     antidote: tuple[str, ...]

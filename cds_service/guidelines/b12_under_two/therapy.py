@@ -667,16 +667,19 @@ def lapsed(
 def _lapse_of(
     order: Medication, therapy: Therapy, weight_kg: Decimal | None, on: date, g: Guideline
 ) -> Lapse | None:
-    """Since when the next dose of an order is due, by what was recorded in its days; of what is
-    swallowed only where the newest record is of a dose that was not given, since doses at home are
-    not recorded."""
+    """Since when the next dose of an order is due, by what was recorded in its days, or of
+    injections since the course began; of what is swallowed only where the newest record is of a
+    dose that was not given, since doses at home are not recorded."""
     route, begun = route_of(order, g), order.authored
     since = first_day(order.dosages) or (begun.last if begun is not None else None)
     if since is None:
         return None
     last, missed = _last_of(therapy, route, on)
     given = date.min if last is None else last.last
-    known = max(given, missed) >= since and (route == "parenteral" or missed > given)
+    began = therapy.start.first if therapy.start is not None else since
+    injected = route == "parenteral"
+    known = max(given, missed) >= (min(began, since) if injected else since)
+    known = known and (injected or missed > given)
     end = _by_its_days(order, weight_kg, g)
     run_out = end is not None and end.last < on
     between = _dosing_of(order, weight_kg, g).between(max((given - since).days, 0))
