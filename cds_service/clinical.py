@@ -194,7 +194,8 @@ class Medication(Struct, frozen=True, gc=False):
     ``authored`` is when it was ordered or given (start of the period for a statement).
     ``resource`` is the order as sent, kept only for orders, so that an update can carry it whole.
     ``dosages`` are its lines as those of a draft are read, only of orders and statements, and
-    ``notes`` its words as a whole. ``why`` says, as sent, why it was stopped or is on hold.
+    ``notes`` its words as a whole. ``why`` says, as sent, why it was stopped, is on
+    hold, or was not given.
     """
 
     kind: Literal["order", "statement", "dispense", "administration"]

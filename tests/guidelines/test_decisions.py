@@ -3655,6 +3655,17 @@ def an_order_after_doses_that_were_not_given_brings_the_samples() -> None:
             assert ("Vitamin B12", (add_months(ON, 1) - ON).days) in seen.tests
     today = {name for name, due in signed(missed, taken=31).tests if due == 0}
     assert today >= {"Vitamin B12", *baseline}  # the level is not of this month
+    line_of_seven = in_force(line, code=HYDROXOCOBALAMIN, route=MUSCLE, ago=20)
+    for count in (1, 3, 4, 7):  # over by its days: what no one recorded was not given either
+        doses = [
+            a_dose_given(ago=20 - 2 * one, status=missed, source=f"dose/{one}")
+            for one in range(count)
+        ]
+        drugs = [line_of_seven, *doses]
+        for signs in ([], [SEIZURE]):
+            chart = see(a_record(level=a_level(90, ago=25), problems=signs, medications=drugs))
+            assert chart.shows("DUP-09.again"), (count, signs)
+            assert not chart.says("last dose on")
     given = signed(missed, "completed", missed)
     assert not {name for name, due in given.tests if due == 0} & baseline
     assert not {name for name, due in signed().tests if due == 0} & baseline  # nothing recorded
@@ -3689,6 +3700,13 @@ def what_was_stopped_is_no_finished_course_and_says_why() -> None:
     broken = after(structs.replace(order, why=(reason,)), *given, problems=[a_problem(SEIZURE, 40)])
     assert broken.shows("DUP-07")
     assert broken.says(reason)
+    missed = [
+        a_dose_given(ago=ago, source=f"missed/{ago}", status="not-done", why=("Refused",))
+        for ago in (30, 28, 26, 24)
+    ]
+    refused = after(in_force(line, code=HYDROXOCOBALAMIN, route=MUSCLE, ago=30), *missed)
+    assert refused.shows("DUP-09.again")
+    assert refused.says('Reason recorded for missed doses: "Refused"')
 
 
 def feeding_and_diet_are_so_until_the_end_of_their_period() -> None:
@@ -3915,6 +3933,10 @@ def a_reason_for_stopping_may_be_a_reaction() -> None:
             assert seen.says("Possible allergy") is reacted
             assert seen.says(reason)
     assert after("Rash", status="on-hold").shows("SAF-05b")
+    by_name = an_order(ago=60, status="stopped", why=("Rash",), codes=(), text="Vitamin B12 drops")
+    named = see(a_record(level=a_level(150, ago=3), medications=[by_name], birth=OLD))
+    assert named.doses == {"DOSE-A": False}
+    assert named.says("Possible allergy")
     assert not after("Rash", an_order(ago=20)).shows("SAF-05b")
 
 

@@ -972,6 +972,22 @@ def test_why_an_order_was_stopped_or_is_on_hold_is_kept_as_sent(
     assert medication(order(status=status, **changes)).why == why
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"status": "not-done", "statusReason": [{"text": "Refused"}]}, ("Refused",)),
+        ({"status": "stopped", "notGiven": True, "reasonNotGiven": [{"text": "No access"}]},
+         ("No access",)),
+        ({"status": "completed", "statusReason": [{"text": "Refused"}]}, ()),
+    ],
+)  # fmt: skip
+def test_why_a_dose_was_not_given_is_kept_as_sent(changes: Json, why: tuple[str, ...]) -> None:
+    sent = order(resourceType="MedicationAdministration", authoredOn=None, intent=None)
+    given = {**sent, "effectiveDateTime": "2026-01-12", **changes}
+    found = medication(given, key="administrations")
+    assert (found.kind, found.why) == ("administration", why)
+
+
 def test_a_dstu2_order_is_read_as_an_order() -> None:
     found = medication(
         {

@@ -187,21 +187,25 @@ def _as_written(
 ) -> tuple[tuple[DraftDosage, ...], tuple[str, ...], tuple[str, ...]]:
     """All that the lines of an order, or of what is stated to be taken, say, its notes, and why it
     was stopped or is on hold; "the line" is unclear where it says what may change it, or holds a
-    number beyond all bounds. Nothing of what never was."""
-    if sort.kind == "administration" or status in _NEVER_WAS:
+    number beyond all bounds. Of what never was nothing, of a dose why it was not given."""
+    missed = sort.kind == "administration" and status == "not-done"
+    if (sort.kind == "administration" or status in _NEVER_WAS) and not missed:
         return (), (), ()
     try:
         members = loose.members(loose.decode(bytes(resource)))
     except UNDECODABLE:
-        return (DraftDosage(unclear=("the line",)),), (), ()
+        return () if missed else (DraftDosage(unclear=("the line",)),), (), ()
+    if missed:
+        return (), (), _reasons(members)
     changed = loose.says_something(members.get("modifierExtension"))
     lines = read_dosages(members, ("the line",) if changed else ())
     return lines, read_notes(members), _reasons(members) if status in _BROKEN_OFF else ()
 
 
-#: Statuses of what is not taken any more, or not now, and where that is explained (DSTU2 last).
+#: Statuses of what is not taken any more, or not now, and where that is explained: by R4 and R5, or
+#: by STU3 and DSTU2.
 _BROKEN_OFF = frozenset({"stopped", "cancelled", "on-hold"})
-_EXPLAINED = ("statusReason", "reasonEnded")
+_EXPLAINED = ("statusReason", "reasonNotGiven", "reasonEnded")
 
 
 def _reasons(members: Mapping[str, loose.Json]) -> tuple[str, ...]:

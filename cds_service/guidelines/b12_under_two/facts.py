@@ -1174,8 +1174,7 @@ def _reacted(therapy: Therapy, g: Guideline) -> Iterator[str]:
     once it is given again."""
     if therapy.is_treating:
         return
-    held = [reason for one in therapy.active for reason in one.why]
-    for reason in dict.fromkeys([*therapy.stopped_for, *held]):
+    for reason in dict.fromkeys([*therapy.stopped_for, *therapy.held_for]):
         if has_phrase(reason, g.file.names.reaction) and not begins_with_denial(reason, g):
             yield reason
 

@@ -518,7 +518,11 @@ def _begun_again(told: Recommend, at: Occasion) -> Recommend | None:
         card=f"{told.rule}.again",
         indicator=most_urgent(told.indicator, new.indicator),
         values=_values(at, new.choices),
-        notes=(*words.finding_notes(at.facts, at.a, at.g), *new.notes),
+        notes=(
+            *words.finding_notes(at.facts, at.a, at.g),
+            *treatment.why_stopped(at.facts),
+            *new.notes,
+        ),
         choices=new.choices,
         selection=new.selection,
     )

@@ -137,6 +137,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     stopped_before: str
     reason_stopped: str
     reason_held: str
+    reason_missed: str
     given_treatment: str
     treated_until: str
     response_adequate: str

@@ -52,7 +52,7 @@ class Therapy(Struct, frozen=True):
     ``missed`` are the days of doses that were recorded as not given. ``combinations`` in force
     have vitamin B12 among others, and those ``injected`` may be a treatment. ``requirement`` are
     the orders in force of what a healthy child needs each day: none of it either. ``stopped_for``
-    says, as sent, why orders were stopped."""
+    says, as sent, why orders were stopped, and ``missed_for`` why doses were not given."""
 
     active: tuple[Medication, ...] = ()
     start: Moment | None = None
@@ -87,6 +87,7 @@ class Therapy(Struct, frozen=True):
     combinations: tuple[str, ...] = ()
     injected: tuple[str, ...] = ()
     stopped_for: tuple[str, ...] = ()
+    missed_for: tuple[str, ...] = ()
 
     @property
     def dates(self) -> Iterator[date]:
@@ -126,6 +127,11 @@ class Therapy(Struct, frozen=True):
         if lapse is None or lapse.last is not None:
             return False
         return all(one.taken == lapse.order for one in self.episode)
+
+    @property
+    def held_for(self) -> tuple[str, ...]:
+        """Why orders are on hold, as sent, also those that are vitamin B12 by their name alone."""
+        return tuple([reason for one in (*self.active, *self.named) for reason in one.why])
 
     @property
     def is_only_missed(self) -> bool:
@@ -285,6 +291,7 @@ class _Found:
         self._combinations: list[str] = []
         self._injected: list[str] = []
         self._stopped_for: list[str] = []
+        self._missed_for: list[str] = []
 
     def add(self, medication: Medication) -> None:
         if medication.status != PROHIBITED:
@@ -353,6 +360,8 @@ class _Found:
             names += [dose.text for dose in medication.doses]
         if not active:
             if names_b12(names, self._g):
+                if medication.kind != "administration":
+                    self._stopped_for += medication.why
                 self._add_named(medication)
         elif self._g.codes.folic_acid.any_of(medication.codes) is not None:
             self._folic = (
@@ -396,7 +405,7 @@ class _Found:
             self._perhaps.append(_name_of(medication) or medication.codes[0].code)
             return
         self._ended += medication.kind == "order" and not active
-        if not active:
+        if not active and medication.kind != "administration":
             self._stopped_for += medication.why
         if medication.kind == "administration" and medication.status in _NOT_GIVEN:
             self._add_missed(medication)
@@ -407,6 +416,7 @@ class _Found:
         """A dose that was recorded as not given; no one knows of one in error."""
         if dose.status in _MISSED and dose.authored is not None:
             self._missed.append(dose.authored)
+            self._missed_for += dose.why
 
     def _add_taken(self, medication: Medication, *, active: bool) -> None:
         """What is ordered, or was taken."""
@@ -574,6 +584,7 @@ class _Found:
             if last is None
             else Earlier(last.ended, not last.ends, _is_finished(before)),
             stopped_for=tuple(dict.fromkeys(self._stopped_for)),
+            missed_for=tuple(dict.fromkeys(self._missed_for)),
             looks_like_b12=(*(_name_of(one) for one in self._named), *self._taken),
             perhaps=tuple(self._perhaps),
             dispensed=self._taken_home(running),
@@ -650,7 +661,8 @@ def lapsed(
     by_name, over = therapy.named or therapy.doubtful, therapy.over
     if by_name or any(one.kind == "statement" for one in therapy.running):
         return therapy
-    if over is not None and not (over.unfinished and g.limits.course_scant.holds(over.share)):
+    scant = over is not None and over.unfinished and g.limits.course_scant.holds(over.share)
+    if over is not None and not (scant or therapy.is_only_missed):
         return therapy
     lapses = []
     for order in therapy.active:

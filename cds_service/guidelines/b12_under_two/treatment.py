@@ -612,14 +612,17 @@ def _treatment_notes(advice: Advice, facts: Facts, a: Assessment, g: Guideline) 
 
 
 def why_stopped(facts: Facts) -> Iterator[Note]:
-    """Why vitamin B12 was stopped, or is on hold, as it was sent."""
+    """Why vitamin B12 was stopped, is on hold, or was not given, as it was sent."""
     therapy = facts.therapy
     if therapy.stopped_for:
         reasons = Listed(tuple(some_of(therapy.stopped_for)))
         yield Note("before", say(Texts.reason_stopped, reasons=reasons))
-    held = dict.fromkeys(reason for one in therapy.active for reason in one.why)
+    held = dict.fromkeys(therapy.held_for)
     if held:
         yield Note("before", say(Texts.reason_held, reasons=Listed(tuple(some_of(held)))))
+    if therapy.missed_for:
+        reasons = Listed(tuple(some_of(therapy.missed_for)))
+        yield Note("before", say(Texts.reason_missed, reasons=reasons))
 
 
 def _card_of(route: str, advice: Advice, p: Prescriber, *, allergic: bool, leber: bool) -> str:

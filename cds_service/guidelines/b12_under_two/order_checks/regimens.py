@@ -197,15 +197,14 @@ class Regimens:
         card = self.chart_card(why) if self.route in _SPECIALISTS else None
         if card is None:
             return []
-        refused = next((one for one in said if one.card == "ORD-10.suspected"), None)
-        if refused is not None:
-            return self._samples(card, refused.about)
+        if any(one.card == "ORD-10.suspected" for one in said):
+            return self._samples(card)
         tested = any(one.rule == "ORD-08" for one in said)
         tests = () if tested else tuple([one for one in card.choices if drug_of(one) is None])
         return [structs.replace(card, choices=tests)]
 
-    def _samples(self, card: Recommend, about: str) -> list[Recommend]:
-        """What ``card`` orders for today before the first dose, next to an order."""
+    def _samples(self, card: Recommend) -> list[Recommend]:
+        """What ``card`` orders for today before the first dose."""
         plans = [plan for one in card.choices for plan in one.plans]
         tests = [one for one in plans if isinstance(one, PlannedTest) and one.due <= one.authored]
         if not tests:
@@ -215,7 +214,7 @@ class Regimens:
         indicator = self.g.file.cards["MON-02"].indicator
         choices = monitoring.test_choices("MON-02", tests)
         shown = {"names": Briefly(names, counted, names)}
-        return [Recommend("MON-02", "MON-02", indicator, shown, choices=choices, about=about)]
+        return [Recommend("MON-02", "MON-02", indicator, shown, choices=choices)]
 
     @found_once
     def by_mouth(self) -> bool:
