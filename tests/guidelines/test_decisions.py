@@ -1071,7 +1071,9 @@ def an_order_before_a_deficiency_is_established_is_told_to_sample_first() -> Non
         assert not see_orders(known, draft).shows("ORD-22")
     calm, crohn = a_record(level=a_level(250)), a_record(level=a_level(250), problems=[CROHN])
     assert see_orders(calm, a_draft()).outcome("ORD-22").indicator == "info"
-    assert see_orders(crohn, an_injection()).outcome("ORD-22").indicator == "warning"
+    assert see_orders(crohn, an_injection()).outcome("ORD-22").indicator == "info"  # as at 199
+    floppy = a_record(level=a_level(250), problems=[a_problem(None, text="Krampfanfälle")])
+    assert see_orders(floppy, an_injection()).outcome("ORD-22").indicator == "warning"
     swallowed = see_orders(a_record(level=adequate, problems=[CROHN]), a_draft())
     assert swallowed.says("injections only if a deficiency is found")
     pale = a_record(a_lab("hemoglobin", "5.5"), measured=(a_lab("hemoglobin", "5.5"),))
@@ -3965,6 +3967,33 @@ def a_gap_counts_in_the_order_that_follows_a_course() -> None:
     assert then(80).says(f"the next was due on {in_words(day(22))}")  # 60 days after 82
 
 
+def nothing_is_taken_away_unasked_where_several_orders_would_be_left() -> None:
+    def taken(*drafts: Draft) -> set[str]:
+        seen = see_orders(a_record(level=a_level(150)), *drafts)
+        return {
+            plan.source
+            for one in seen.offers
+            if one.choice.recommended
+            for plan in one.choice.plans
+            if isinstance(plan, RemovedDraft)
+        }
+
+    gram = a_draft(a_dosage(1000, "mg"), name="gram")
+    right = a_draft(name="right")
+    unread = a_draft(structs.replace(a_dosage(), low=None, high=None), name="unread")
+    seldom = an_injection(a_dosage(route=MUSCLE, days=90), name="seldom")
+    assert taken(gram, right) == {gram.source}
+    assert taken(unread, seldom, gram) == set()
+
+
+def a_possible_allergy_does_not_hide_an_order_by_mouth() -> None:
+    order = an_order(ago=3)
+    cobalt = structs.replace(an_allergy(), codes=(), text="Cobalt")
+    signs = a_record(level=a_level(150), problems=[SEIZURE], medications=[order])
+    for record in (signs, structs.replace(signs, allergies=[cobalt])):
+        assert see(record).cards[0].indicator == "critical"
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -4205,6 +4234,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     the_samples_of_a_suspected_inborn_error_can_be_ordered,
     a_reason_for_stopping_may_be_a_reaction,
     a_gap_counts_in_the_order_that_follows_a_course,
+    nothing_is_taken_away_unasked_where_several_orders_would_be_left,
+    a_possible_allergy_does_not_hide_an_order_by_mouth,
 )
 
 

@@ -197,7 +197,7 @@ def _recognised(
         if order.draft.selected:
             aside = [one for one in of_b12[place + 1 :] if not one.draft.selected]
             said += one_by_one.vitamin_b12(order, [*of_b12[:place], *aside])
-    return said
+    return one_by_one.leaving_one(said)
 
 
 def _unrecognised(

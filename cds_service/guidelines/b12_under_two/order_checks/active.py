@@ -154,7 +154,8 @@ class _ActiveChecks:
             values = {"danger": self._danger(row.then.card)}
             yield self._card(row.rule, answer, one, values)
         injected = self._injected - one.order.injected > 0
-        if by_mouth and not dangers and not injected:
+        certain = [row for row in dangers if row.then.card != "ORD-10.possible"]
+        if by_mouth and not certain and not injected:
             reason = named((*self._facts.inborn, *self._facts.neurological))
             severe = say(Texts.severe_deficiency, because=self._a.severity_because)
             yield self._card("ORD-02", Answer("ORD-02.active"), one, {"reason": reason or severe})

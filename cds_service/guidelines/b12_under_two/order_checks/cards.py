@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, cast
 
 from msgspec import structs
 
-from cds_service.clinical import PlannedDrug, RevisedDrug
+from cds_service.clinical import PlannedDrug, RemovedDraft, RevisedDrug, StoppedDrug
 from cds_service.guidelines import naming
 from cds_service.guidelines.b12_under_two import treatment
 from cds_service.guidelines.b12_under_two.age import recorded
@@ -68,6 +68,16 @@ class Said(NamedTuple):
 
     def with_notes(self, *notes: Note) -> Said:
         return Said(structs.replace(self.card, notes=(*self.card.notes, *notes)), self.answer)
+
+    def with_nothing_taken(self) -> Said:
+        """With no choice preselected that only ends orders."""
+        choices = tuple([
+            structs.replace(one, recommended=False)
+            if all(isinstance(plan, RemovedDraft | StoppedDrug) for plan in one.plans)
+            else one
+            for one in self.card.choices
+        ])  # fmt: skip
+        return Said(structs.replace(self.card, choices=choices), self.answer)
 
     def resting_on(self, words: Iterable[Message]) -> Said:
         """With the words that it rests on, and nothing preselected."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import combinations
 
 from msgspec import structs
 
@@ -688,6 +689,23 @@ class OrderChecks:
         if feeds or (drafted and order.dosing.problems):
             return False
         return not is_wrong(self._by_itself(order), order, self.g)
+
+    def leaving_one(self, said: list[Said]) -> list[Said]:
+        """``said``, with nothing taken away unasked where several orders would still be given at
+        once: which of them is right, only a person can say."""
+        orders = (*self._of_b12, *self._treating)
+        gone = {
+            plan.source
+            for one in said
+            for choice in one.card.choices
+            if choice.recommended
+            for plan in choice.plans
+            if isinstance(plan, RemovedDraft | StoppedDrug)
+        }
+        left = [one for one in orders if one.draft.source not in gone]
+        if not gone or all(self._in_turn(one, other) for one, other in combinations(left, 2)):
+            return said
+        return [one.with_nothing_taken() for one in said]
 
     def _removed(self, order: Order, rule: str, *, recommended: bool) -> tuple[Choice, ...]:
         """``order`` taken away, and with it the orders in force that are not kept either."""

@@ -129,9 +129,14 @@ class BasketChecks:
             unsampled=tuple([one.inside for one in unsampled]),
             ungraded=any(one.name == count for one in unsampled),
             measured_first=question is not None,
-            alarming=_is_urgent(question),
+            alarming=_is_urgent(question) and not self._is_only_borderline(),
             treated=self._goes_on or self._was_treated(),
         )
+
+    def _is_only_borderline(self) -> bool:
+        """Without a sign of the nerves: the same order at a lower level gets no warning either."""
+        signs = self.facts.neurological or self.facts.perhaps_neurological
+        return self.a.status.name == "borderline" and not signs
 
     def _was_treated(self) -> bool:
         """Whether a dose of the last month has spoilt the samples already."""
