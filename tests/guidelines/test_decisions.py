@@ -109,6 +109,7 @@ from cds_service.guidelines.b12_under_two.age import add_months
 from cds_service.guidelines.b12_under_two.dosing import understand
 from cds_service.guidelines.b12_under_two.drugs import Drug
 from cds_service.guidelines.b12_under_two.products import recognise
+from cds_service.guidelines.engine import Recommend
 
 README = Path(b12_under_two.__file__).with_name("README.md").read_text(encoding="utf-8")
 OLD, OLD_ENOUGH = months_old(20), months_old(6)
@@ -3994,6 +3995,40 @@ def a_possible_allergy_does_not_hide_an_order_by_mouth() -> None:
         assert see(record).cards[0].indicator == "critical"
 
 
+def a_fall_on_treatment_is_named() -> None:
+    def on_treatment(*levels: tuple[int, int]) -> Seen:
+        measured = [a_level(value, ago=ago) for value, ago in levels]
+        return see(a_record(measured=measured, medications=[an_order(ago=110)], birth=OLD))
+
+    fell = "It was higher on treatment: "
+    for before, higher in ((177, False), (178, False), (179, True), (388, True)):
+        seen = on_treatment((178, 3), (before, 60), (150, 115))
+        assert seen.says(fell) is higher, before
+    assert on_treatment((178, 3), (296, 20), (388, 80), (150, 115)).says(
+        f"{fell}388 pg/mL on {in_words(day(80))}, 296 pg/mL on {in_words(day(20))}."
+    )
+    assert not on_treatment((178, 3), (388, 115)).says(fell)  # before it began
+    assert not on_treatment((400, 3), (600, 60), (150, 115)).says(fell)  # adequate
+
+
+def what_is_kept_repeats_nothing_that_is_taken_away() -> None:
+    wrong = a_draft(a_dosage(1000, "mg"), name="wrong")
+    right = a_draft(a_dosage(), name="right")
+    for drafts in ((wrong, right), (right, wrong)):
+        seen = see_orders(a_record(level=a_level(150)), *drafts)
+        about = {(one.rule, one.about) for one in seen.outcomes if isinstance(one, Recommend)}
+        assert ("ORD-04", wrong.source) in about
+        assert ("ORD-06", right.source) not in about
+    running = an_order(HYDROXOCOBALAMIN, ago=5, route=MUSCLE)
+    treated = a_record(level=a_level(90), problems=[SEIZURE], medications=[running])
+    swallowed = see_orders(treated, a_draft())
+    assert swallowed.shows("ORD-02")
+    assert not swallowed.shows("ORD-06.other")  # "stop the other" would end the right one
+    unselected = structs.replace(wrong, selected=False)
+    seen = see_orders(a_record(level=a_level(150)), unselected, right)
+    assert seen.shows("ORD-06")  # no card of its own says what becomes of it
+
+
 DECISIONS: tuple[Callable[[], None], ...] = (
     general_diagnoses_ask_for_tests_only,
     pernicious_anaemia_lasts_and_malabsorbs,
@@ -4236,6 +4271,8 @@ DECISIONS: tuple[Callable[[], None], ...] = (
     a_gap_counts_in_the_order_that_follows_a_course,
     nothing_is_taken_away_unasked_where_several_orders_would_be_left,
     a_possible_allergy_does_not_hide_an_order_by_mouth,
+    a_fall_on_treatment_is_named,
+    what_is_kept_repeats_nothing_that_is_taken_away,
 )
 
 

@@ -45,7 +45,7 @@ from cds_service.guidelines.engine import (
     most_urgent,
 )
 from cds_service.guidelines.tables import Reasoning
-from cds_service.language import Value, say
+from cds_service.language import Listed, Value, say
 
 
 class Course(Struct, frozen=True):
@@ -664,6 +664,7 @@ def _card(rule: str, follow: Follow, at: Occasion) -> Recommend:
         *_treatment_notes(at),
         *_not_counted(at),
         *(_asked_of_doses(at) if rule in _OF_FAILURE else ()),
+        *(_higher_before(at) if rule in _NOT_ADEQUATE else ()),
     ]
     choices: tuple[Choice, ...] = ()
     selection: Literal["at-most-one", "any"] = "any"
@@ -734,6 +735,10 @@ def _needs_injections(facts: Facts, a: Assessment, g: Guideline) -> bool:
 _ADEQUATE = frozenset({"FU-02", "FU-02.over"})
 #: Rows of a level that is low on injections, whatever is injected.
 _OF_FAILURE = frozenset({"FU-05", "FU-05b"})
+#: Rows that judge a level on treatment and do not call it adequate.
+_NOT_ADEQUATE = _OF_FAILURE | {"FU-03", "FU-04"}
+#: So many earlier levels are named.
+_FEW = 3
 #: Rows of a level that shows the response.
 _OF_SUCCESS = frozenset({"FU-02", "FU-12"})
 
@@ -847,6 +852,23 @@ def _what_is_so(facts: Facts, g: Guideline) -> dict[str, Value]:
         "rest": say(Texts.order_the_rest),
         "meanwhile": going_on,
     }
+
+
+def _higher_before(at: Occasion) -> Iterator[Note]:
+    """The last levels on treatment that were higher than the newest."""
+    after = at.course.after
+    now = _bound(after) if after is not None else None
+    if after is None or now is None:
+        return
+    higher = [
+        say(Texts.level_on, level=words.shown_level(one), date=recorded(one.when))
+        for one in reversed(at.facts.levels)
+        if at.course.start.first < one.when.first and one.when.last < after.when.first
+        if (bound := _bound(one)) is not None and bound > now
+    ]
+    if higher:
+        levels = Listed(tuple(higher[-_FEW:]))
+        yield Note("why", say(Texts.higher_before, levels=levels))
 
 
 def _not_counted(at: Occasion) -> list[Note]:

@@ -331,6 +331,7 @@ class Texts(Struct, frozen=True, forbid_unknown_fields=True):
     unknown_level: str
     no_level: str
     level_on: str
+    higher_before: str
     b12_low: str
     b12_borderline: str
     b12_functional: str

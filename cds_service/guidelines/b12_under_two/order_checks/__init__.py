@@ -77,7 +77,7 @@ def check_orders(
     said = _recognised(orders, of_b12, one_by_one)
     said += _forbidden(forbidding, one_by_one)
     said += _of_another_patient(basket, one_by_one, g)
-    first = next((one for one in of_b12 if one.draft.selected), None)
+    first = one_by_one.leading
     if first is not None:
         said = _with_what_follows([*said, *whole.levels(first, said)])
     outcomes: list[Outcome] = [one.card for one in said]

@@ -313,7 +313,7 @@ class OrderChecks:
         twins = some_of([
             one.brief if one.name == order.name else one.name for one in others
             if (not (one.ways and order.ways) or one.injected == order.injected)
-            and not self._in_turn(one, order)
+            and not self._in_turn(one, order) and not self._goes(one, order)
         ])  # fmt: skip
         repeated = (*self._named(same), *twins)
         asked = self._facts_of(order, repeated, elsewhere)
@@ -432,6 +432,10 @@ class OrderChecks:
                 *self._drafted_elsewhere(order),
             ),
         )
+
+    def _goes(self, one: Order, order: Order) -> bool:
+        """Whether it is wrong and its own card removes it, since ``order`` is kept."""
+        return one.draft.selected and order is self._kept and self._is_wrong(one)
 
     def _in_turn(self, one: Order, other: Order) -> bool:
         """Whether by the days that are written one ends before the other begins."""
@@ -690,6 +694,14 @@ class OrderChecks:
             return False
         return not is_wrong(self._by_itself(order), order, self.g)
 
+    @property
+    def leading(self) -> Order | None:
+        """The selected order that is kept, else the first of them: what goes with a treatment is
+        asked of it."""
+        selected = [one for one in self._of_b12 if one.draft.selected]
+        kept = self._kept if len(selected) > 1 else None
+        return next((one for one in selected if one is kept), next(iter(selected), None))
+
     def leaving_one(self, said: list[Said]) -> list[Said]:
         """``said``, with nothing taken away unasked where several orders would still be given at
         once: which of them is right, only a person can say."""
@@ -883,6 +895,8 @@ class OrderChecks:
             choices = self._one_of_two(order)
             return [self._cards.speak("ORD-06", REPEATED, order, values, choices)]
         match = self._why.all(self.g.tables.order_twice, asked, order.called)
+        if self._kept is not None and self._goes(order, self._kept):
+            return []  # its own card removes it: nothing may say to stop the other
         names = Listed(asked.elsewhere)
         return [
             self._cards.speak(

@@ -34,7 +34,7 @@ from cds_service.language import Briefly, Listed, Message, say
 
 _Part = Literal["medication", "dosage"]
 #: The parts of a treatment card that are also stated where its drug replaces another.
-_OF_SAFETY = ("safety", "before", "ask")
+_OF_SAFETY = ("safety", "before", "ask", "course")
 _PARTS: dict[Correction, tuple[_Part, ...]] = {
     "product": ("medication",),
     "product and dose": ("medication", "dosage"),
