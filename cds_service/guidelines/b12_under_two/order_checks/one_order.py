@@ -310,10 +310,11 @@ class OrderChecks:
     def vitamin_b12(self, order: Order, others: Sequence[Order]) -> list[Said]:
         """What to say of an order of vitamin B12 among ``others`` of it."""
         same, elsewhere = self._running_beside(order)
+        is_kept = bool(others) and order is self._kept
         twins = some_of([
             one.brief if one.name == order.name else one.name for one in others
             if (not (one.ways and order.ways) or one.injected == order.injected)
-            and not self._in_turn(one, order) and not self._goes(one, order)
+            and not self._in_turn(one, order) and not (is_kept and self._goes(one, order))
         ])  # fmt: skip
         repeated = (*self._named(same), *twins)
         asked = self._facts_of(order, repeated, elsewhere)
@@ -589,13 +590,17 @@ class OrderChecks:
         few = len(medications) <= NAMED
         if few and not any(map(is_held, medications)):
             return [treatment.medication_names(medications)] if medications else []
+        names = self._names_as_held
+        return some_of([names[id(one)] for one in medications])
+
+    @found_once
+    def _names_as_held(self) -> Mapping[int, Words]:
+        """Found out once: every draft names all that it may repeat."""
         names = self._names
-        return some_of(
-            [
-                treatment.said_held(one, names[id(one)]) if is_held(one) else names[id(one)]
-                for one in medications
-            ]
-        )
+        return {
+            id(one): treatment.said_held(one, names[id(one)]) if is_held(one) else names[id(one)]
+            for one, _ in self._routes
+        }
 
     @found_once
     def _names(self) -> Mapping[int, str]:
