@@ -24,7 +24,7 @@ import pytest
 from project_files import FILES, text_of
 from served import ROOT, environment, free_port, wait_until_ready
 
-pytestmark = pytest.mark.sampled_file(3)
+pytestmark = pytest.mark.sampled_file(2)
 
 # What the commands of a page must have printed, in this order.
 WALKED: dict[str, list[str]] = {

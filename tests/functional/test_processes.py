@@ -23,7 +23,7 @@ from served import PATIENCE_S, ROOT, environment, running, wait_until_ready
 
 from cds_service.commands.processes import GRACE_S, _Body
 
-pytestmark = pytest.mark.sampled_file(4)
+pytestmark = pytest.mark.sampled_file(3)
 
 #: What a stop may take in all where nothing is being answered, and the least that it took when it
 #: waited for callers, who have ten seconds for a head, and for a body as long as they like.

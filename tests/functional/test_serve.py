@@ -15,7 +15,7 @@ from threading import Barrier
 import pytest
 from served import PATIENCE_S, refused, running
 
-pytestmark = pytest.mark.sampled_file(4)
+pytestmark = pytest.mark.sampled_file(3)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

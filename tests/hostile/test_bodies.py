@@ -151,7 +151,7 @@ def test_a_wrong_value_in_any_place(
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     for story in OF_HOOK[hook]:
         assert request_of(story)["hook"] == hook
-        for name, body in misfits(story, sample_of(2)):
+        for name, body in misfits(story, sample_of(1)):
             connection.request(
                 "POST",
                 f"/cds-services/b12-under-two-{hook}",

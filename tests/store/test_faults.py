@@ -22,7 +22,7 @@ from cds_service.errors import Unavailable
 from cds_service.store.database import Database, consultations, feedback
 from cds_service.store.keeping import Store
 
-pytestmark = pytest.mark.sampled_file(4)
+pytestmark = pytest.mark.sampled_file(3)
 
 SERVICE = "b12-under-two-patient-view"
 
