@@ -163,8 +163,8 @@ def test_a_wrong_value_in_any_place(
     connection.close()
     for outcome, count in outcomes.items():
         record_property("counted", (f"wrong values in a good request, {outcome}", count))
-    assert outcomes["refused"] > 20
-    assert outcomes["answered"] > 200
+    assert outcomes["refused"] > 10
+    assert outcomes["answered"] > 100
 
 
 # --- below the body ---------------------------------------------------------------------------
