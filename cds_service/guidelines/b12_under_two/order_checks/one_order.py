@@ -314,7 +314,7 @@ class OrderChecks:
         twins = some_of([
             one.brief if one.name == order.name else one.name for one in others
             if (not (one.ways and order.ways) or one.injected == order.injected)
-            and not self._in_turn(one, order) and not (is_kept and self._goes(one, order))
+            and not self._in_turn(one, order) and not (is_kept and self._goes(one))
         ])  # fmt: skip
         repeated = (*self._named(same), *twins)
         asked = self._facts_of(order, repeated, elsewhere)
@@ -434,9 +434,9 @@ class OrderChecks:
             ),
         )
 
-    def _goes(self, one: Order, order: Order) -> bool:
-        """Whether it is wrong and its own card removes it, since ``order`` is kept."""
-        return one.draft.selected and order is self._kept and self._is_wrong(one)
+    def _goes(self, order: Order) -> bool:
+        """Whether it is wrong and its own card removes it, since another is kept."""
+        return order.draft.selected and self._kept is not None and self._is_wrong(order)
 
     def _in_turn(self, one: Order, other: Order) -> bool:
         """Whether by the days that are written one ends before the other begins."""
@@ -900,7 +900,7 @@ class OrderChecks:
             choices = self._one_of_two(order)
             return [self._cards.speak("ORD-06", REPEATED, order, values, choices)]
         match = self._why.all(self.g.tables.order_twice, asked, order.called)
-        if self._kept is not None and self._goes(order, self._kept):
+        if self._goes(order):
             return []  # its own card removes it: nothing may say to stop the other
         names = Listed(asked.elsewhere)
         return [

@@ -233,7 +233,7 @@ class Regimens:
     def for_signs(self) -> Regimen | None:
         """The injections that words call for if they mean a neurological sign; none where nothing
         would be ordered."""
-        if self.chart_card(Reasoning()) is None:
+        if self.chart_card() is None:
             return None
         return self._injections(self.g.file.doses.neurological_injections, recommended=False)
 
